@@ -1,0 +1,1 @@
+"""Long-lived state in memory: plain classes under a thin Ray rim."""

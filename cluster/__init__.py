@@ -1,0 +1,1 @@
+"""Work spread over machines: settings, start-up, the mindmap pipeline, jobs, command line."""

@@ -1,0 +1,121 @@
+"""Which spellings of an address are the same page.
+
+Two forms are kept apart on purpose. `normalize_url` is the storage form: it changes nothing a server could
+tell apart. `page_url` goes further and drops what only marks how a reader got there (fragment, campaign
+parameters), so that one page visited from two newsletters is one node on the map.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+_TRACKING = re.compile(
+    r"^(utm_[^=]*|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|igshid|mc_cid|mc_eid|_hsenc|_hsmi|ref|ref_src)$",
+    re.IGNORECASE,
+)
+
+#: Parameters whose values let somebody in. Matched on the whole name, split at `_` and `-`.
+_SECRET_NAMES = frozenset(
+    "token auth authorization apikey key secret password passwd pwd pass code sig signature session sessionid sid "
+    "jwt otp pin credential credentials ticket samlresponse assertion nonce".split()
+)
+_SECRET_COMPOUNDS = re.compile(
+    r"(^|[_.-])(access|refresh|id|api|auth|session|reset|csrf|xsrf|oauth|client)[_.-]?(token|key|secret|code|id)$",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(
+    r"^(eyJ[\w-]+\.[\w-]+\.[\w-]*|(sk|pk|rk)_(live|test)_\w+|gh[pousr]_\w{20,}|xox[abprs]-[\w-]+|AKIA[0-9A-Z]{16})$"
+)
+REDACTED = "REDACTED"
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for ports that are no number
+    except ValueError:
+        return None
+    return parts
+
+
+def normalize_url(url: str) -> str:
+    """The storage form of `url`.
+
+    The fragment goes, an empty path becomes `/`, exactly one trailing `/` goes from any other path, scheme and
+    host are lower-cased. Query order, `www.`, ports and escapes stay. What cannot be parsed comes back as it was.
+    """
+    parts = _split(url.strip())
+    if parts is None:
+        return url
+    path = parts.path
+    if parts.netloc or not path:
+        path = path or "/"
+    if path != "/" and path.endswith("/"):
+        path = path[:-1]
+    userinfo, at, host = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme.lower(), userinfo + at + host.lower(), path, parts.query, ""))
+
+
+def url_hash(url: str) -> str:
+    """64 lower-case hex digits that are equal for equal storage forms."""
+    return hashlib.sha256(normalize_url(url).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def page_url(url: str) -> str:
+    """The address that stands for a page on the map: the storage form without campaign parameters."""
+    parts = _split(normalize_url(url))
+    if parts is None or not parts.query:
+        return normalize_url(url)
+    kept = [p for p in parts.query.split("&") if p and not _TRACKING.match(p.partition("=")[0])]
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "&".join(kept), ""))
+
+
+def page_id(url: str) -> str:
+    """A page's id, the same in every session: `p_` and 16 hex digits of its `page_url`."""
+    return "p_" + hashlib.sha256(page_url(url).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def host_of(url: str) -> str:
+    """The lower-case host without port, or an empty string."""
+    parts = _split(url.strip())
+    return (parts.hostname or "").lower() if parts else ""
+
+
+def _is_secret(name: str, value: str) -> bool:
+    words = [word for word in re.split(r"[_.\-\[\]]", name.lower()) if word]
+    if _SECRET_VALUE.match(value):
+        return True
+    return bool(words) and (
+        (len(words) == 1 and words[0] in _SECRET_NAMES)
+        or words[-1] in {"token", "secret", "password", "passwd", "apikey", "signature", "jwt"}
+        or bool(_SECRET_COMPOUNDS.search(name))
+    )
+
+
+def redact_url(url: str) -> str:
+    """`url` without what could let a reader in: user-info, and the values of secret-looking parameters.
+
+    Query and fragment are treated alike, because OAuth's implicit flow puts tokens behind the `#`
+    (RFC 6749 §4.2.2). A URL with nothing to hide comes back letter for letter.
+    """
+    parts = _split(url)
+    if parts is None:
+        return url
+    netloc = parts.netloc.rpartition("@")[2]
+    query = _redact_pairs(parts.query)
+    fragment = _redact_pairs(parts.fragment) if "=" in parts.fragment else parts.fragment
+    if (netloc, query, fragment) == (parts.netloc, parts.query, parts.fragment):
+        return url
+    return urlunsplit((parts.scheme, netloc, parts.path, query, fragment))
+
+
+def _redact_pairs(query: str) -> str:
+    if "=" not in query:
+        return query
+    kept = []
+    for pair in query.split("&"):
+        name, equals, value = pair.partition("=")
+        kept.append(f"{name}={REDACTED}" if equals and value and _is_secret(name, value) else pair)
+    return "&".join(kept)
