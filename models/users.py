@@ -1,0 +1,71 @@
+"""Accounts and their settings."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, UpdatedAt, UuidKey
+
+
+class User(Base):
+    """One person's account. `email` is kept as typed; `lower(email)` is unique among all accounts."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("uq_users_email_lower", func.lower(text("email")), unique=True),
+        CheckConstraint("status IN ('active', 'inactive')", name="status"),
+        CheckConstraint("role IN ('user', 'admin')", name="role"),
+    )
+
+    id: Mapped[UuidKey]
+    email: Mapped[str]
+    password_hash: Mapped[str | None]
+    google_id: Mapped[str | None] = mapped_column(unique=True)
+    avatar_url: Mapped[str | None]
+    auth_provider: Mapped[str] = mapped_column(server_default="email", default="email")
+    email_verified_at: Mapped[datetime | None]
+    role: Mapped[str] = mapped_column(server_default="user", default="user")
+    status: Mapped[str] = mapped_column(server_default="active", default="active")
+    #: Raised to void every token issued before (password reset, "log out everywhere").
+    token_version: Mapped[int] = mapped_column(server_default="0", default=0)
+    deleted_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class UserSettings(Base):
+    """What a user chose; a missing row means the defaults."""
+
+    __tablename__ = "user_settings"
+    __table_args__ = (
+        CheckConstraint("language IN ('ko', 'en')", name="language"),
+        CheckConstraint("theme IN ('light', 'dark', 'system')", name="theme"),
+    )
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    language: Mapped[str] = mapped_column(server_default="ko", default="ko")
+    theme: Mapped[str] = mapped_column(server_default="system", default="system")
+    email_notifications: Mapped[bool] = mapped_column(server_default="true", default=True)
+    excluded_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
+    #: What to record by default, as the extension understands it (scope, highlights, page text).
+    capture: Mapped[dict[str, object]] = mapped_column(server_default=text("'{}'::jsonb"), default=dict)
+    #: Out of tokens: `local` draws the map without a model, `refuse` answers 402.
+    when_out_of_tokens: Mapped[str] = mapped_column(server_default="local", default="local")
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+async def user_by_email(db: AsyncSession, email: str) -> User | None:
+    """The account with this address in any spelling of case, whatever its status."""
+    return await db.scalar(select(User).where(func.lower(User.email) == email.lower()))
+
+
+async def active_user(db: AsyncSession, user_id: uuid.UUID) -> User | None:
+    """The account, unless it was closed."""
+    return await db.scalar(select(User).where(User.id == user_id, User.status == "active"))
