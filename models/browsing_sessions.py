@@ -6,7 +6,7 @@ import enum
 import uuid
 from datetime import UTC, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, select, text, update
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -68,7 +68,7 @@ class BrowsingSession(Base):
     num_visits: Mapped[int] = mapped_column(server_default="0", default=0)
     num_highlights: Mapped[int] = mapped_column(server_default="0", default=0)
     num_events: Mapped[int] = mapped_column(server_default="0", default=0)
-    dwell_ms: Mapped[int] = mapped_column(server_default="0", default=0)
+    dwell_ms: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     keywords: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     #: The client's own id of this recording: starting it twice after a lost answer gives the same session.
     client_session_id: Mapped[str | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Instant, UuidKey
@@ -86,7 +86,7 @@ class Visit(Base):
     title: Mapped[str | None]
     started_at: Mapped[Instant]
     ended_at: Mapped[datetime | None]
-    dwell_ms: Mapped[int]
+    dwell_ms: Mapped[int] = mapped_column(BigInteger)
     max_scroll_depth: Mapped[float]
     is_revisit: Mapped[bool] = mapped_column(server_default=text("false"))
     content_key: Mapped[uuid.UUID | None]

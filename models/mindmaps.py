@@ -6,7 +6,7 @@ import enum
 import uuid
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
@@ -57,6 +57,6 @@ class MindmapVersion(Base):
     input_digest: Mapped[str]
     provider: Mapped[str]
     model: Mapped[str | None]
-    cost_micros: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    cost_micros: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
     scorecard: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"), default=dict)
     created_at: Mapped[CreatedAt]

@@ -1,0 +1,214 @@
+"""Every knob, in one frozen class, read once at the entry point.
+
+Our own variables begin with `TRAILMIND_`; `DATABASE_URL`, `REDIS_URL` and the providers' keys carry the names the
+world uses. A bad value stops the start with one sentence that names the variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from models.errors import ConfigurationError
+
+_DEFAULT_DATA_DIR = Path(platformdirs.user_data_dir("trailmind", appauthor=False))
+#: What counts as one of our variables when a typo is looked for.
+PREFIX = "TRAILMIND_"
+
+
+def _alias(name: str) -> Any:
+    """A field read from its worldly name, or from ours."""
+    return Field(default=None, validation_alias=AliasChoices(name, PREFIX + name))
+
+
+class Settings(BaseSettings):
+    """The configuration of one process. Secrets never show in `repr`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
+
+    environment: Literal["development", "test", "production"] = "development"
+    data_dir: Path = _DEFAULT_DATA_DIR
+    host: str = "127.0.0.1"
+    port: int = Field(default=9000, ge=0, le=65535)
+    #: The origin people reach the server at; links in answers and mails begin with it.
+    public_url: str | None = None
+
+    database_url: SecretStr | None = _alias("DATABASE_URL")
+    redis_url: SecretStr | None = _alias("REDIS_URL")
+    openai_api_key: SecretStr | None = _alias("OPENAI_API_KEY")
+    anthropic_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTHROPIC_API_KEY", "TRAILMIND_ANTHROPIC_API_KEY", "CLAUDE_API_KEY"),
+    )
+    gemini_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("GEMINI_API_KEY", "TRAILMIND_GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    )
+    google_client_id: str | None = _alias("GOOGLE_CLIENT_ID")
+    google_client_secret: SecretStr | None = _alias("GOOGLE_CLIENT_SECRET")
+
+    #: Signs tokens. Generated into the data directory on a laptop; must be given in production.
+    secret_key: SecretStr | None = None
+    access_token_ttl_s: int = Field(default=12 * 3600, ge=60)
+    refresh_token_ttl_s: int = Field(default=30 * 86400, ge=600)
+
+    #: Who may call: `loopback` refuses everybody who is not on this machine.
+    exposure: Literal["loopback", "network"] = "loopback"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000", "http://127.0.0.1:3000")
+    #: Extension ids that may call with credentials; `*` lets any extension in (development).
+    extension_ids: Annotated[tuple[str, ...], NoDecode] = ("*",)
+    rate_limits: bool = True
+    record_private_networks: bool = False
+
+    num_shards: int = Field(default=2, ge=1, le=64)
+    num_api_replicas: int = Field(default=1, ge=1, le=256)
+    num_workers: int = Field(default=1, ge=0, le=256)
+    worker_concurrency: int = Field(default=2, ge=1, le=64)
+    #: Bytes of unsaved events one user, and one shard, may hold before callers are told to wait.
+    user_buffer_bytes: int = Field(default=16 * 1024 * 1024, ge=4 * 1024 * 1024)
+    shard_buffer_bytes: int = Field(default=128 * 1024 * 1024, ge=8 * 1024 * 1024)
+    #: A user nobody heard of for this long is let go from the shard's memory.
+    passivate_after_s: float = Field(default=300.0, gt=0)
+    #: A recording without an event for this long is stopped and mapped.
+    forgotten_after_s: float = Field(default=24 * 3600.0, gt=0)
+    shard_timeout_s: float = Field(default=5.0, gt=0)
+    db_pool_size: int = Field(default=10, ge=1, le=200)
+    request_timeout_s: float = Field(default=60.0, gt=0)
+
+    ray_address: str | None = _alias("RAY_ADDRESS")
+    #: CPUs Ray may plan with on a laptop; none means what the machine has.
+    num_cpus: int | None = Field(default=None, ge=1)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("cors_origins", "extension_ids", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = value.get_secret_value().partition("://")[0] if value else ""
+        if value and scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+            raise ValueError(f"must be a postgresql:// URL, not {scheme or 'something without a scheme'}://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = value.get_secret_value().partition("://")[0] if value else ""
+        if value and scheme not in {"redis", "rediss", "unix", "valkey"}:
+            raise ValueError(f"must be a redis:// URL, not {scheme or 'something without a scheme'}://")
+        return value
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Settings:
+        if self.environment != "production":
+            return self
+        key = self.secret_key.get_secret_value() if self.secret_key else ""
+        if len(key) < 32:
+            raise ValueError("TRAILMIND_SECRET_KEY must be set to at least 32 characters in production")
+        for name, value in (("DATABASE_URL", self.database_url), ("REDIS_URL", self.redis_url)):
+            if value is None:
+                raise ValueError(f"{name} must be set in production")
+        if "*" in self.extension_ids:
+            raise ValueError("TRAILMIND_EXTENSION_IDS must name the extension in production, not *")
+        return self
+
+    @property
+    def postgres_dsn(self) -> str:
+        """The database as libpq wants it. Only where the stores are known."""
+        if self.database_url is None:
+            raise ConfigurationError("DATABASE_URL is not set and no embedded PostgreSQL is running")
+        url = self.database_url.get_secret_value()
+        return "postgresql://" + url.partition("://")[2]
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database as SQLAlchemy wants it."""
+        return "postgresql+psycopg://" + self.postgres_dsn.partition("://")[2]
+
+    @property
+    def valkey_url(self) -> str:
+        """Redis or Valkey. Only where the stores are known."""
+        if self.redis_url is None:
+            raise ConfigurationError("REDIS_URL is not set and no embedded Valkey is running")
+        return self.redis_url.get_secret_value().replace("valkey://", "redis://", 1)
+
+    @property
+    def signing_key(self) -> str:
+        """What tokens are signed with."""
+        if self.secret_key is None:
+            raise ConfigurationError("TRAILMIND_SECRET_KEY is not set")
+        return self.secret_key.get_secret_value()
+
+    @property
+    def origin(self) -> str:
+        """The origin people reach us at."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared, not bound
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+def _sentence(error: ValidationError, environ: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    field = str(first["loc"][0])
+    known = Settings.model_fields.get(field.lower())
+    candidates = [field, PREFIX + field.upper()]
+    if known is not None and isinstance(known.validation_alias, AliasChoices):
+        candidates = [str(c) for c in known.validation_alias.choices] + candidates
+    name = next((c for c in candidates if c in environ), candidates[-1])
+    return f"{name}: {message[0].lower()}{message[1:]}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings in the environment, with `overrides` by field name on top.
+
+    Raises ConfigurationError with one sentence naming the variable, also for a `TRAILMIND_` variable nobody reads.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {
+        str(choice)
+        for field in Settings.model_fields.values()
+        if isinstance(field.validation_alias, AliasChoices)
+        for choice in field.validation_alias.choices
+    }
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known:
+            raise ConfigurationError(f"{name}: there is no such setting")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error, os.environ)) from None
+
+
+def exported(settings: Settings) -> dict[str, str]:
+    """The environment that makes another process load equal settings: what `trailmind up` hands to Ray's workers."""
+    names = {
+        "database_url": "DATABASE_URL",
+        "redis_url": "REDIS_URL",
+        "openai_api_key": "OPENAI_API_KEY",
+        "anthropic_api_key": "ANTHROPIC_API_KEY",
+        "gemini_api_key": "GEMINI_API_KEY",
+        "google_client_id": "GOOGLE_CLIENT_ID",
+        "google_client_secret": "GOOGLE_CLIENT_SECRET",
+        "ray_address": "RAY_ADDRESS",
+    }
+    out = {}
+    for field in Settings.model_fields:
+        value = getattr(settings, field)
+        if value is None or field == "ray_address":
+            continue
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        elif isinstance(value, tuple):
+            value = ",".join(value)
+        out[names.get(field, PREFIX + field.upper())] = str(value)
+    return out
