@@ -190,8 +190,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_mindmap_versions'))
     )
     op.create_index('uq_mindmap_versions_number', 'mindmap_versions', ['mindmap_id', 'number'], unique=True)
-    # procrastinate's schema is one script of many statements, so it goes to the driver as it is.
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema())
+    # procrastinate's schema is one script of many statements, and it holds per cent signs, so it goes to the driver without parameters.
+    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())
 
 
 def downgrade() -> None:
