@@ -1,0 +1,108 @@
+"""What keeps an embedded store from running, always with the remedy."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from models.errors import TrailmindError
+
+_OTHERWISE = "or set DATABASE_URL and REDIS_URL to servers of your own"
+
+
+class StoresError(TrailmindError):
+    """An embedded store cannot start or run. `str()` is one sentence that names the remedy."""
+
+    code, status = "STORES_UNAVAILABLE", 503
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class StoresInUse(StoresError):
+    """Another process supervises the stores of this data directory. `pid` is None when it did not say who it is."""
+
+    code, status = "STORES_IN_USE", 409
+
+    def __init__(self, data_dir: Path, pid: int | None) -> None:
+        super(StoresError, self).__init__(data_dir, pid)
+        self.data_dir, self.pid = data_dir, pid
+
+    def __str__(self) -> str:
+        holder = "another process" if self.pid is None else f"process {self.pid}"
+        return f"{holder} already runs Trailmind on {self.data_dir}; stop it or choose another data directory"
+
+
+# Server log → sentence. The first match of the last start wins, so causes stand before their consequences.
+_KNOWN: tuple[tuple[str, str], ...] = (
+    (
+        r"error while loading shared libraries: (?P<what>[^:\s]+)|Library not loaded: (?P<what_mac>\S+)",
+        "the system library {what} is missing; install it with the system's package manager " + _OTHERWISE,
+    ),
+    (r"[Nn]o space left on device|[Dd]isk quota exceeded", "the disk that holds {path} is full; free some space there"),
+    (r"[Rr]ead-only file system", "{path} is on a read-only file system; choose another data directory"),
+    (
+        r"database files are incompatible with server",
+        "the data in {path} was written by another PostgreSQL version; move it away or choose another data directory",
+    ),
+    (
+        r"(shared memory|anonymous memory|allocate memory)[^\n]*(Cannot allocate|No space|Invalid argument)"
+        r"|Cannot allocate memory|Can't save in background",
+        "there is too little memory left; close other programs " + _OTHERWISE,
+    ),
+    (
+        r"could not locate a valid checkpoint record|invalid (magic number|page)|PANIC: .*corrupt",
+        "the data in {path} is damaged; restore it from a backup or move it away to begin with an empty store",
+    ),
+    (r"[Pp]ermission denied", "{path} may not be used by this user; give it back with chown or choose another one"),
+    (r"Bad system call|SIGSYS", "the system forbids a call the server needs; run outside the sandbox " + _OTHERWISE),
+)
+
+
+def explain_log(server: str, log_text: str, *, path: Path, log_path: Path) -> StoresError:
+    """Why `server` did not come up, from what it wrote since it was started."""
+    for pattern, sentence in _KNOWN:
+        if found := re.search(pattern, log_text):
+            what = next((value for value in found.groupdict().values() if value), "")
+            return StoresError(f"{server} cannot run: " + sentence.format(what=what, path=path))
+    telling = [line for line in log_text.splitlines() if re.search(r"FATAL|PANIC|rror", line)]
+    last = (telling or log_text.splitlines() or ["it wrote nothing"])[-1].strip()
+    last = re.sub(r"^.*?(FATAL|PANIC|ERROR): +", "", last)[:300].rstrip(".")
+    return StoresError(f"{server} cannot run: {last}; see {log_path}")
+
+
+def explain_os_error(exc: OSError, path: Path) -> StoresError:
+    """A failed file operation below the data directory as a sentence."""
+    where = exc.filename if isinstance(exc.filename, str) and exc.filename else path
+    match exc.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            remedy = f"the disk that holds {path} is full; free some space there"
+        case errno.EACCES | errno.EPERM:
+            remedy = f"{where} may not be used by this user; give it back with chown or choose another data directory"
+        case errno.EROFS:
+            remedy = f"{where} is on a read-only file system; choose another data directory"
+        case errno.ENOTDIR | errno.EEXIST:
+            remedy = f"{where} is in the way; move it or choose another data directory"
+        case errno.EMFILE | errno.ENFILE:
+            remedy = "too many files are open; raise the limit with `ulimit -n`"
+        case errno.ENOMEM | errno.EAGAIN:
+            remedy = "the system refuses another process; close other programs or raise `ulimit -u`"
+        case _:
+            remedy = f"{exc.strerror or exc} ({where}); choose another data directory " + _OTHERWISE
+    return StoresError(f"the embedded stores cannot run: {remedy}")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `StoresError` about `path`."""
+    try:
+        yield
+    except OSError as exc:
+        raise explain_os_error(exc, path) from exc
