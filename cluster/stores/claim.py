@@ -51,6 +51,10 @@ class Claim:
                     os.close(self._fd)
                     raise StoresInUse(data_dir, pid if isinstance(pid, int) else None) from None
                 time.sleep(0.02)
+        if os.geteuid() == 0:
+            # After a start with sudo in a user's data directory, that user must be able to start without it.
+            owner = data_dir.stat()
+            os.fchown(self._fd, owner.st_uid, owner.st_gid)
         _held.add(self._fd)
         self._write({"pid": os.getpid()})
 
@@ -84,6 +88,8 @@ def running_urls(data_dir: Path) -> StoreUrls | None:
         match facts:
             case {"database_url": str(database_url), "redis_url": str(redis_url)}:
                 return StoreUrls(database_url, redis_url)
+        return None
+    except OSError:
         return None
     finally:
         os.close(fd)

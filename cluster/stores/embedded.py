@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 from pathlib import Path
@@ -46,6 +47,7 @@ class EmbeddedStores:
         self._urls: StoreUrls | None = None
         self._watcher: threading.Thread | None = None
         self._closing = threading.Event()
+        self._supervisor_pid = os.getpid()
         #: Sentences for the user about what `start` had to do on this system.
         self.notices: list[str] = []
 
@@ -60,6 +62,7 @@ class EmbeddedStores:
             self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._claim = Claim(self._data_dir)
             self._closing.clear()
+            self._supervisor_pid = os.getpid()
             atexit.register(self.stop)
             try:
                 self._urls = self._start_servers()
@@ -73,6 +76,8 @@ class EmbeddedStores:
 
     def stop(self) -> None:
         """Stop both servers cleanly and give the data directory free. A repeat is harmless."""
+        if os.getpid() != self._supervisor_pid:
+            return  # a fork of the supervisor inherits its exit handlers, but not its servers
         self._closing.set()
         if self._watcher is not None:
             self._watcher.join()

@@ -74,7 +74,7 @@ def explain_log(server: str, log_text: str, *, path: Path, log_path: Path) -> St
             return StoresError(f"{server} cannot run: " + sentence.format(what=what, path=path))
     telling = [line for line in log_text.splitlines() if re.search(r"FATAL|PANIC|rror", line)]
     last = (telling or log_text.splitlines() or ["it wrote nothing"])[-1].strip()
-    last = re.sub(r"^.*?(FATAL|PANIC|ERROR): +", "", last)[:300].rstrip(".")
+    last = re.sub(r"^.*?(FATAL|PANIC|ERROR): +|^\d+:[A-Z] .*? [*#.-] ", "", last)[:300].rstrip(".")
     return StoresError(f"{server} cannot run: {last}; see {log_path}")
 
 
@@ -88,7 +88,7 @@ def explain_os_error(exc: OSError, path: Path) -> StoresError:
             remedy = f"{where} may not be used by this user; give it back with chown or choose another data directory"
         case errno.EROFS:
             remedy = f"{where} is on a read-only file system; choose another data directory"
-        case errno.ENOTDIR | errno.EEXIST:
+        case errno.ENOTDIR | errno.EEXIST | errno.ENOTEMPTY:
             remedy = f"{where} is in the way; move it or choose another data directory"
         case errno.EMFILE | errno.ENFILE:
             remedy = "too many files are open; raise the limit with `ulimit -n`"

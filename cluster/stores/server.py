@@ -9,6 +9,8 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedWriter
 from pathlib import Path
 
@@ -28,7 +30,9 @@ class Server(ABC):
     """A server whose working directory is `home`, by which its processes are recognised.
 
     A pid file names a number that may belong to anybody by now; the pair of program name and working directory cannot
-    be mistaken. The caller holds the claim of the data directory, so no one else starts this server meanwhile.
+    be mistaken. Where the kernel hides the working directory (root in a container, without CAP_SYS_PTRACE, of another
+    user's process), a word on the command line that stands for `home` takes its place.
+    The caller holds the claim of the data directory, so no one else starts this server meanwhile.
     """
 
     name: str
@@ -51,6 +55,10 @@ class Server(ABC):
     @abstractmethod
     def clear_stale_files(self) -> None:
         """Remove what a dead server left behind; none of its processes is alive."""
+
+    def command_line_mark(self) -> str:
+        """What stands on the command line of all processes of this server and of no other."""
+        return str(self.home)
 
     def prepare(self) -> None:
         """Have everything in place that `command` needs."""
@@ -129,32 +137,17 @@ class Server(ABC):
 
     def processes(self) -> list[psutil.Process]:
         """All living processes of this server, whoever started them."""
-        found = []
-        for process in psutil.process_iter(["name"]):
-            if process.info["name"] != self.process_name:
-                continue
-            try:
-                if Path(process.cwd()) == self.home and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except (psutil.Error, OSError):
-                # Gone by now, or of another user, who could not have started it in a directory closed to them.
-                continue
-        return found
+        return processes_in(self.home, {self.process_name}, self.command_line_mark())
 
     def end_leftovers(self) -> None:
         """Stop what is left of an earlier run: its supervisor was killed, or the server was and its children live."""
         leftovers = self.processes()
-        if not leftovers:
-            return
         if head := next((process for process in leftovers if self.is_head(process)), None):
-            head.send_signal(self.stop_signal)
-            psutil.wait_procs([head], timeout=15)
-        for process in self.processes():
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(leftovers, timeout=10)
+            with suppress(psutil.NoSuchProcess):
+                head.send_signal(self.stop_signal)
+            _none_left(self.processes, within_s=15.0)
+        if leftovers:
+            kill_all(self.processes)
 
     def is_head(self, process: psutil.Process) -> bool:
         """Whether `process` is the one that takes `stop_signal` for all others."""
@@ -186,3 +179,46 @@ class Server(ABC):
             log.seek(log_begin)
             text = log.read(100_000).decode(errors="replace")
         return explain_log(self.name, text, path=self.home, log_path=self.log_path)
+
+
+def processes_in(directory: Path, names: set[str], mark: str) -> list[psutil.Process]:
+    """The living processes with one of these names whose working directory is `directory`.
+
+    Where that cannot be read, those with `mark` on their command line.
+    """
+    found = []
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] not in names:
+            continue
+        try:
+            is_ours = Path(process.cwd()) == directory
+        except psutil.AccessDenied:
+            with suppress(psutil.Error):
+                if mark in " ".join(process.cmdline()):
+                    found.append(process)
+        except (psutil.Error, OSError):
+            continue  # dead by now
+        else:
+            if is_ours:
+                found.append(process)
+    return found
+
+
+def kill_all(find: Callable[[], list[psutil.Process]]) -> None:
+    """Kill what `find` finds until it finds nothing. Raises `StoresError` when something does not die."""
+    for process in find():
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    if not _none_left(find, within_s=15.0):
+        pids = ", ".join(str(process.pid) for process in find())
+        raise StoresError(f"the embedded stores cannot run: process {pids} of an earlier run does not end; kill it")
+
+
+def _none_left(find: Callable[[], list[psutil.Process]], within_s: float) -> bool:
+    """Wait for the processes to be gone. Zombies count as gone: not every container has an init that reaps them."""
+    give_up_at = time.monotonic() + within_s
+    while find():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.02)
+    return True
