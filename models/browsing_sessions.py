@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
-from models.errors import Forbidden, IllegalTransition, NotFound
+from models.errors import Forbidden, IllegalTransition, NotFound, TrailmindError
 
 
 class SessionStatus(enum.StrEnum):
@@ -143,3 +143,11 @@ async def transition(
     db.add(SessionTransition(session_id=session_id, status=target, at=now))
     await db.flush()
     return moved
+
+
+def parse_session_id(text: str, *, otherwise: type[TrailmindError] = NotFound) -> uuid.UUID:
+    """The id in a path. Raises NotFound for a malformed one, as the reference answers, or `otherwise`."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise otherwise("invalid session id") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from procrastinate.schema import SchemaManager
@@ -191,7 +193,8 @@ def upgrade() -> None:
     )
     op.create_index('uq_mindmap_versions_number', 'mindmap_versions', ['mindmap_id', 'number'], unique=True)
     # procrastinate's schema is one script of many statements, and it holds per cent signs, so it goes to the driver without parameters.
-    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())
+    connection: Any = op.get_bind().connection.driver_connection
+    connection.execute(SchemaManager.get_schema())
 
 
 def downgrade() -> None:

@@ -1,0 +1,279 @@
+"""From a stopped session to a saved map.
+
+May be run any number of times for the same session, also by two workers at once: a version is written under the
+map's row lock, and input that already has its version is not made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import structlog
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+
+from cluster.map_tasks import MapTasks
+from cluster.mindmap import MindmapDocument
+from cluster.progress import publish
+from models.errors import JobFailed
+from models.mindmap_graph import validate_document
+from models.pages import CapturedPage
+from models.timeline_store import load_pages
+
+log = structlog.get_logger("generation")
+
+#: Raised whenever the same input may give another map.
+PIPELINE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MapOrder:
+    """What a job asks for."""
+
+    session_id: uuid.UUID
+    force: bool = False
+
+
+@dataclass(slots=True)
+class _Input:
+    user_id: uuid.UUID
+    pages: list[CapturedPage]
+    user_title: str | None
+    language: str | None
+    digest: str
+    current: tuple[str, dict[str, Any]] | None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+def input_digest(pages: list[CapturedPage], title: str | None, language: str | None) -> str:
+    """Digest of everything a map is made from: equal digests, equal maps."""
+    digest = blake2b(digest_size=20)
+    facts = [PIPELINE_VERSION, title, language]
+    for page in pages:
+        text = blake2b(page.text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        facts.append(
+            [
+                page.page_id,
+                page.url,
+                page.title,
+                text,
+                page.dwell_ms,
+                page.max_scroll_depth,
+                page.highlights,
+                page.visited_at_ms,
+                page.visit_order,
+            ]
+        )
+    digest.update(msgspec.json.encode(facts))
+    return digest.hexdigest()
+
+
+class MapGenerator:
+    """Makes and saves maps."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], valkey: Redis, tasks: MapTasks) -> None:
+        self._pool, self._valkey, self._tasks = pool, valkey, tasks
+
+    async def generate(self, order: MapOrder) -> None:
+        """Make the session's map and show it. Returns quietly when the session is gone or the map is there."""
+        began = time.perf_counter()
+        given = await self._read(order)
+        if given is None:
+            return
+        if given.current is not None and given.current[0] == given.digest and not order.force:
+            await self._save(order, given, None)
+            return
+        document = await self._make(order, given)
+        problems = validate_document(document, given.pages)
+        if problems:
+            codes = sorted({p.code for p in problems})
+            raise JobFailed(f"the map did not pass its checks ({', '.join(codes)})")
+        given.timings_ms["total"] = round((time.perf_counter() - began) * 1e3, 1)
+        await self._save(order, given, document)
+
+    async def _stage(self, order: MapOrder, stage: str, percent: int, **facts: Any) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                "UPDATE mindmaps SET status = 'generating', stage = %s, percent = %s, updated_at = now()"
+                " WHERE session_id = %s",
+                [stage, percent, order.session_id],
+            )
+        news = {"status": "generating", "stage": stage, "percent": percent, **facts}
+        await publish(self._valkey, order.session_id, "mindmap", news)
+
+    async def _read(self, order: MapOrder) -> _Input | None:
+        began = time.perf_counter()
+        async with self._pool.connection() as connection, connection.transaction():
+            cursor = await connection.execute(
+                "SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END, v.input_digest, v.data"
+                " FROM browsing_sessions s LEFT JOIN mindmaps m ON m.session_id = s.id"
+                " LEFT JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
+                " WHERE s.id = %s AND s.deleted_at IS NULL",
+                [order.session_id],
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return None
+            user_id, user_title, digest, data = row
+            _, pages = await load_pages(connection, order.session_id, user_id)
+        language = None
+        given = _Input(
+            user_id=user_id,
+            pages=pages,
+            user_title=user_title or None,
+            language=language,
+            digest=input_digest(pages, user_title or None, language),
+            current=(digest, data) if digest is not None else None,
+        )
+        given.timings_ms["reading"] = round((time.perf_counter() - began) * 1e3, 1)
+        return given
+
+    async def _make(self, order: MapOrder, given: _Input) -> MindmapDocument:
+        total = len(given.pages)
+        await self._stage(order, "reading", 5, pages_read=0, pages_total=total)
+        told = [0.0]
+        background: set[asyncio.Task[None]] = set()
+
+        def on_progress(done: int) -> None:
+            # At most five times a second: a reader cannot follow more, and each is a message to every watcher.
+            now = time.monotonic()
+            if done < total and now - told[0] < 0.2:
+                return
+            told[0] = now
+            news = {
+                "status": "generating",
+                "stage": "reading",
+                "percent": 5 + 45 * done // max(total, 1),
+                "pages_read": done,
+                "pages_total": total,
+            }
+            task = asyncio.ensure_future(publish(self._valkey, order.session_id, "mindmap", news))
+            background.add(task)
+            task.add_done_callback(background.discard)
+
+        began = time.perf_counter()
+        features = await self._tasks.describe(given.pages, on_progress)
+        given.timings_ms["describe"] = _since(began)
+        await self._stage(order, "grouping", 55, pages_read=total, pages_total=total)
+        began = time.perf_counter()
+        outline = await self._tasks.outline(features, given.user_title, given.language)
+        given.timings_ms["outline"] = _since(began)
+        topics = [topic.label for topic in outline.topics]
+        await self._stage(order, "drawing", 80, topics=topics, pages_total=total)
+        began = time.perf_counter()
+        previous = MindmapDocument.from_json(given.current[1]) if given.current is not None else None
+        document = await self._tasks.draw(
+            outline, given.pages, provider="local", title=given.user_title, previous=previous
+        )
+        given.timings_ms["draw"] = _since(began)
+        return document
+
+    async def _save(self, order: MapOrder, given: _Input, document: MindmapDocument | None) -> None:
+        """Write the version and everything that follows from it, in one transaction; then tell the watchers."""
+        async with self._pool.connection() as connection, connection.transaction():
+            # Session before map, as everywhere: one order of locks, no deadlock.
+            cursor = await connection.execute(
+                "SELECT status FROM browsing_sessions WHERE id = %s AND deleted_at IS NULL FOR UPDATE",
+                [order.session_id],
+            )
+            if await cursor.fetchone() is None:
+                return
+            number = await _write_version(connection, order, given, document)
+            await _finish_session(connection, order.session_id, document)
+        log.info("mindmap_generated", session_id=str(order.session_id), version=number, num_pages=len(given.pages))
+        news = {"status": "completed", "percent": 100, "version": number, "timings_ms": given.timings_ms}
+        await publish(self._valkey, order.session_id, "mindmap", news)
+
+    async def fail(self, session_id: uuid.UUID, reason: str) -> None:
+        """Give up: the user reads `reason` and may try again."""
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(
+                "UPDATE browsing_sessions SET status = 'failed', failure_reason = %s, updated_at = now()"
+                " WHERE id = %s AND status = 'processing'",
+                [reason, session_id],
+            )
+            await connection.execute(
+                "UPDATE mindmaps SET status = 'failed', error_message = %s, stage = NULL, updated_at = now()"
+                " WHERE session_id = %s",
+                [reason, session_id],
+            )
+        await publish(self._valkey, session_id, "mindmap", {"status": "failed", "error_message": reason})
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1e3, 1)
+
+
+async def _write_version(
+    connection: AsyncConnection[Any], order: MapOrder, given: _Input, document: MindmapDocument | None
+) -> int:
+    cursor = await connection.execute(
+        "INSERT INTO mindmaps (id, session_id, status) VALUES (gen_random_uuid(), %s, 'generating')"
+        " ON CONFLICT (session_id) DO UPDATE SET updated_at = now() RETURNING id, current_version",
+        [order.session_id],
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    mindmap_id, current = row
+    cursor = await connection.execute(
+        "SELECT number FROM mindmap_versions WHERE mindmap_id = %s AND number = %s AND input_digest = %s",
+        [mindmap_id, current, given.digest],
+    )
+    is_there = await cursor.fetchone() is not None
+    # A forced version is new even for equal input, unless this very job wrote it before it was cut off.
+    number = current
+    if document is not None and not (is_there and (not order.force or given.current is None)):
+        cursor = await connection.execute(
+            "INSERT INTO mindmap_versions (id, mindmap_id, number, data, input_digest, provider, scorecard)"
+            " SELECT gen_random_uuid(), %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s"
+            " FROM mindmap_versions WHERE mindmap_id = %s RETURNING number",
+            [
+                mindmap_id,
+                Jsonb(document.to_json()),
+                given.digest,
+                document.provider,
+                Jsonb(document.scorecard.model_dump(mode="json", by_alias=True)),
+                mindmap_id,
+            ],
+        )
+        written = await cursor.fetchone()
+        assert written is not None
+        number = written[0]
+    await connection.execute(
+        "UPDATE mindmaps SET status = 'completed', stage = NULL, percent = 100, error_message = NULL,"
+        " current_version = %s, updated_at = now() WHERE id = %s",
+        [number, mindmap_id],
+    )
+    return int(number)
+
+
+async def _finish_session(
+    connection: AsyncConnection[Any], session_id: uuid.UUID, document: MindmapDocument | None
+) -> None:
+    if document is not None:
+        # The user's own title is never touched.
+        keywords = [node.label for node in document.nodes if node.type == "topic"][:8]
+        await connection.execute(
+            "UPDATE browsing_sessions SET title = CASE WHEN title_source = 'user' THEN title ELSE nullif(%s, '') END,"
+            " title_source = CASE WHEN title_source = 'user' THEN 'user' ELSE 'generated' END,"
+            " summary = nullif(%s, ''), keywords = %s WHERE id = %s",
+            [document.title[:200], document.summary, keywords, session_id],
+        )
+    cursor = await connection.execute(
+        "UPDATE browsing_sessions SET status = 'completed', failure_reason = NULL, updated_at = now()"
+        " WHERE id = %s AND status IN ('processing', 'failed') RETURNING id",
+        [session_id],
+    )
+    if await cursor.fetchone() is not None:
+        await connection.execute(
+            "INSERT INTO session_transitions (id, session_id, status) VALUES (gen_random_uuid(), %s, 'completed')",
+            [session_id],
+        )

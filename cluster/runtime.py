@@ -1,0 +1,172 @@
+"""The whole product in one machine: stores, schema, Ray, Serve; started, watched, stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import structlog
+from pydantic import SecretStr
+
+from cluster.migrate import migrate
+from cluster.ray_env import laptop_environment
+from cluster.secret_store import local_secret
+from cluster.settings import Settings, load_settings
+from cluster.stores import EmbeddedStores, running_urls
+from models.errors import ConfigurationError
+
+log = structlog.get_logger("runtime")
+
+APP_NAME = "trailmind"
+Say = Callable[[str], None]
+
+
+def complete(settings: Settings, **changes: Any) -> Settings:
+    """`settings` with `changes`, checked again."""
+    return Settings.model_validate({**{k: getattr(settings, k) for k in Settings.model_fields}, **changes})
+
+
+def with_running_stores(settings: Settings) -> Settings:
+    """`settings` with the URLs of the embedded stores a running `trailmind up` published, where none are set."""
+    changes: dict[str, Any] = {}
+    urls = running_urls(settings.data_dir)
+    if urls is not None:
+        if settings.database_url is None:
+            changes["database_url"] = SecretStr(urls.database_url)
+        if settings.redis_url is None:
+            changes["redis_url"] = SecretStr(urls.redis_url)
+    return complete(settings, **changes) if changes else settings
+
+
+@contextmanager
+def stores(settings: Settings, say: Say, *, durable: bool = True) -> Iterator[Settings]:
+    """The settings with both stores reachable: given ones as they are, missing ones embedded until the end."""
+    wants_postgres, wants_valkey = settings.database_url is None, settings.redis_url is None
+    if not wants_postgres and not wants_valkey:
+        yield settings
+        return
+    embedded = EmbeddedStores(settings.data_dir, postgres=wants_postgres, valkey=wants_valkey, durable=durable)
+    with embedded:
+        for notice in embedded.notices:
+            say(notice)
+        urls = embedded.start()
+        changes: dict[str, Any] = {}
+        if wants_postgres:
+            changes["database_url"] = SecretStr(urls.database_url)
+        if wants_valkey:
+            changes["redis_url"] = SecretStr(urls.redis_url)
+        yield complete(settings, **changes)
+
+
+def with_secrets(settings: Settings) -> Settings:
+    """The settings with a signing key: given, or generated into the data directory (never in production)."""
+    if settings.secret_key is not None:
+        return settings
+    return complete(settings, secret_key=SecretStr(local_secret(settings.data_dir, "signing-key")))
+
+
+class Trailmind:
+    """A running Trailmind on this machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.origin = settings.origin
+        self._stack = ExitStack()
+
+    def start(self, say: Say = lambda _: None, *, durable: bool = True) -> None:
+        """Start everything and return when requests are answered. Undone by `stop`, also after a failure here."""
+        try:
+            self._start(say, durable)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, say: Say, durable: bool) -> None:
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        say("Starting PostgreSQL and Valkey …")
+        settings = self._stack.enter_context(stores(with_secrets(self.settings), say, durable=durable))
+        migrate(settings.sqlalchemy_url)
+        self.settings = settings
+        say("Starting Ray …")
+        # Read by Ray when it is imported, and inherited by every process it starts.
+        os.environ.update(laptop_environment(settings))
+        self._start_ray()
+        say("Starting the API …")
+        self._start_serve()
+        self._wait_until_ready()
+
+    def _start_ray(self) -> None:
+        import ray
+
+        if self.settings.ray_address:
+            ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
+        else:
+            ray.init(
+                num_cpus=self.settings.num_cpus or max(2, os.cpu_count() or 2),
+                namespace=APP_NAME,
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                object_store_memory=256 * 1024 * 1024,
+                # All of Ray's own traffic stays on the loopback interface.
+                _node_ip_address="127.0.0.1",
+            )
+        self._stack.callback(ray.shutdown)
+
+    def _start_serve(self) -> None:
+        from ray import serve
+        from ray.serve.config import HTTPOptions
+
+        from serve.app import build
+
+        serve.start(
+            proxy_location="HeadOnly", http_options=HTTPOptions(host=self.settings.host, port=self.settings.port)
+        )
+        self._stack.callback(self._stop_serve)
+        serve.run(build(), name=APP_NAME, route_prefix="/", blocking=False)
+
+    def _stop_serve(self) -> None:
+        import ray
+        from ray import serve
+
+        from actors.session_buffers import NAMESPACE, shard_name
+
+        serve.shutdown()
+        for index in range(self.settings.num_shards):
+            try:
+                shard = ray.get_actor(shard_name(index), namespace=NAMESPACE)
+            except ValueError:
+                continue
+            ray.get(shard.drain.remote(), timeout=10)
+            ray.kill(shard)
+
+    def _wait_until_ready(self, timeout_s: float = 90.0) -> None:
+        deadline, last = time.monotonic() + timeout_s, "nothing answered"
+        with httpx.Client(base_url=self.origin, timeout=5.0, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                try:
+                    answer = client.get("/ready")
+                    if answer.status_code == 200:
+                        return
+                    last = answer.text
+                except httpx.HTTPError as error:
+                    last = type(error).__name__
+                time.sleep(0.1)
+        raise ConfigurationError(f"the server did not become ready within {timeout_s:g} s: {last}")
+
+    def stop(self) -> None:
+        """Stop everything in reverse order: requests, unsaved events, Ray, stores."""
+        self._stack.close()
+
+
+def laptop_settings(**overrides: Any) -> Settings:
+    """The settings of a command that talks to a running Trailmind, or starts one."""
+    settings = load_settings(**overrides)
+    if not settings.data_dir.is_absolute():
+        settings = complete(settings, data_dir=Path.cwd() / settings.data_dir)
+    return settings

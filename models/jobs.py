@@ -1,0 +1,75 @@
+"""The durable work there is, and how to order it inside somebody's transaction (transactional outbox).
+
+The queue is procrastinate on the same PostgreSQL: an order that is rolled back was never given, one that is committed
+survives every crash. Who carries the orders out is `cluster.jobs`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import procrastinate
+from procrastinate.exceptions import AlreadyEnqueued
+from psycopg import AsyncConnection
+
+#: Queues a worker listens to.
+MAPS, UPKEEP = "maps", "upkeep"
+#: Interactive work goes before batch work.
+INTERACTIVE, BATCH = 10, 0
+
+GENERATE_MAP = "maps.generate"
+PURGE_SESSION = "sessions.purge"
+CLOSE_FORGOTTEN = "sessions.close_forgotten"
+RESCUE_JOBS = "jobs.rescue"
+
+# Only its SQL is used, on the caller's connection; it is never opened.
+_orders = procrastinate.App(connector=procrastinate.PsycopgConnector())
+
+
+async def order(
+    connection: AsyncConnection[Any],
+    task: str,
+    *,
+    queue: str,
+    lock: str | None = None,
+    queueing_lock: str | None = None,
+    priority: int = INTERACTIVE,
+    in_s: float | None = None,
+    **arguments: Any,
+) -> int | None:
+    """Order `task` as part of the transaction open on `connection`; return the job's id.
+
+    With a `queueing_lock` that already waits in the queue nothing is added and None comes back: asking twice is
+    asking once. Jobs that share a `lock` run one after another.
+    """
+    deferrer = _orders.configure_task(
+        task,
+        queue=queue,
+        lock=lock,
+        queueing_lock=queueing_lock,
+        priority=priority,
+        schedule_in={"seconds": int(in_s)} if in_s else None,
+        connection=connection,
+    )
+    try:
+        # A savepoint, so that "already there" does not spoil the caller's transaction.
+        async with connection.transaction():
+            return await deferrer.defer_async(**arguments)
+    except AlreadyEnqueued:
+        return None
+
+
+async def order_map(
+    connection: AsyncConnection[Any], session_id: str, *, force: bool = False, priority: int = INTERACTIVE
+) -> int | None:
+    """Order the map of a session."""
+    return await order(
+        connection,
+        GENERATE_MAP,
+        queue=MAPS,
+        lock=f"map:{session_id}",
+        queueing_lock=f"map:{session_id}",
+        priority=priority,
+        session_id=session_id,
+        force=force,
+    )

@@ -1,0 +1,221 @@
+"""The map document: what is stored as a version, served as `mindmap.data` and drawn by every client.
+
+A document is a tree `core → topic → subtopic → page` plus cross edges, three layouts, the pages left out, and the
+numbers by which a reader can check it. JSON names follow the clients: `visitCount` and `totalDuration` are camel
+case, everything else is snake case. `model_dump(by_alias=True)`, here `to_json()`, is the only outside form.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NodeType = Literal["core", "topic", "subtopic", "page"]
+EdgeKind = Literal["contains", "cross"]
+EvidenceField = Literal["title", "text", "highlight", "url"]
+LayoutName = Literal["galaxy", "tree", "radial"]
+
+CORE_ID = "core"
+CORE_COLOR = "#FFD700"
+TOPIC_COLORS = ("#3B82F6", "#10B981", "#F59E0B", "#EF4444", "#8B5CF6", "#EC4899", "#14B8A6", "#F97316")
+MAX_LABEL_CHARS = 80
+MAX_TOPIC_LABEL_CHARS = 48
+
+#: Why a captured page is not on the map, and the sentence shown for it.
+LEFT_OUT_REASONS: dict[str, str] = {
+    "search_results": "A list of search results, not a page that was read.",
+    "login": "A sign-in page: nothing on it is about your subject.",
+    "error": "The server answered with an error page.",
+    "empty": "The page had no text and no title of its own.",
+    "loading": "The page was captured before it had loaded.",
+    "consent": "A cookie or privacy notice covered the page.",
+    "captcha": "A check for robots, not content.",
+    "inbox": "A mailbox or message list: private, and not about one subject.",
+    "new_tab": "An empty tab or the browser's own page.",
+    "sensitive": "Excluded because the site is on a list of sensitive sites.",
+    "hidden_by_user": "You have hidden this page.",
+    "deleted_by_user": "You have removed this page from the map.",
+    "not_placed": "The provider that drew this map did not place the page.",
+}
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+
+
+class Position(_Value):
+    """World units of the 3-D view: x to the right, y up, z towards the reader."""
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+
+
+class Evidence(_Value):
+    """A verbatim span of one captured page, and what on the node it supports."""
+
+    page_id: str
+    field: EvidenceField
+    quote: str
+    supports: Literal["label", "description"] = "label"
+    visited_at_ms: tuple[int, ...] = ()
+
+
+class Importance(_Value):
+    """`score` in 0..1 and the parts that add up to it. Of a page: relative to the session's strongest page;
+    of a topic: its share of the session's attention."""
+
+    score: float = 0.0
+    dwell: float = 0.0
+    highlights: float = 0.0
+    scroll: float = 0.0
+    revisits: float = 0.0
+    centrality: float = 0.0
+
+
+class NodeData(_Value):
+    """What a node knows beyond its picture. `totalDuration` is active time in milliseconds."""
+
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    visit_count: int = Field(default=0, alias="visitCount")
+    total_duration: int = Field(default=0, alias="totalDuration")
+    page_id: str | None = None
+    title: str | None = None
+    host: str | None = None
+    language: str | None = None
+    hue: int | None = None
+    importance: Importance = Importance()
+    evidence: tuple[Evidence, ...] = ()
+    highlights: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    first_visited_at_ms: int | None = None
+    last_visited_at_ms: int | None = None
+    origin: Literal["generated", "user"] = "generated"
+    label_by: Literal["generated", "user"] = "generated"
+    pinned: bool = False
+    hidden: bool = False
+
+
+class Node(_Value):
+    """One node. `size` is in the clients' units: core 100, topics up to 80, subtopics to 50, pages to 40."""
+
+    id: str
+    label: str
+    type: NodeType
+    size: float
+    color: str
+    position: Position = Position()
+    data: NodeData = NodeData()
+
+
+class Edge(_Value):
+    """`contains` edges make the tree (parent to child); `cross` edges never do."""
+
+    source: str
+    target: str
+    weight: float = 1.0
+    kind: EdgeKind = "contains"
+    label: str | None = None
+    terms: tuple[str, ...] = ()
+    origin: Literal["generated", "user"] = "generated"
+
+
+class Layout(_Value):
+    type: LayoutName = "galaxy"
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class Point(_Value):
+    """A place on a flat layout, in pixels; y grows downwards."""
+
+    x: float
+    y: float
+
+
+class LeftOut(_Value):
+    """A captured page that is not drawn: a code of `LEFT_OUT_REASONS`, and a sentence for people."""
+
+    page_id: str
+    url: str = ""
+    title: str = ""
+    reason: str
+    sentence: str = ""
+    total_duration: int = Field(default=0, alias="totalDuration")
+
+
+class Coverage(_Value):
+    """Counts of pages. `attention` is the share of active time spent on pages that are on the map."""
+
+    captured: int = 0
+    on_map: int = 0
+    left_out: int = 0
+    ratio: float = 1.0
+    attention: float = 1.0
+
+
+class Scorecard(_Value):
+    """How far a map can be trusted, each in 0..1 and computed by code; None where it cannot be known.
+
+    `grounding`: share of nodes whose label is borne out by a quote found in a page.
+    `coverage`: share of captured pages on the map or left out with a reason; `attention`: as in `Coverage`.
+    `separation`: share of each page's nearest neighbours (by text) that lie in its own topic.
+    `stability`: agreement of the topics with those found when part of the pages is withheld.
+    `continuity`: share of the previous version's nodes that kept their id.
+    """
+
+    grounding: float = 1.0
+    coverage: float = 1.0
+    attention: float = 1.0
+    separation: float | None = None
+    stability: float | None = None
+    continuity: float | None = None
+
+
+class MindmapDocument(_Value):
+    """A whole map. Node 0 is the core; a parent always comes before its children."""
+
+    title: str = ""
+    summary: str = ""
+    language: str = "en"
+    provider: str = "local"
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    layout: Layout = Layout()
+    layouts: dict[str, dict[str, Point]] = Field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    coverage: Coverage = Coverage()
+    scorecard: Scorecard = Scorecard()
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as plain JSON values, under the names the clients read; unset optional fields are absent."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: equal maps are equal bytes, whatever machine or worker count made them."""
+        return json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_json`; raises `pydantic.ValidationError` for anything else."""
+        return cls.model_validate(data)
+
+    def node(self, node_id: str) -> Node | None:
+        """The node with this id, or None."""
+        return next((node for node in self.nodes if node.id == node_id), None)
+
+    def parents(self) -> dict[str, str]:
+        """Child id to parent id, from the `contains` edges."""
+        return {edge.target: edge.source for edge in self.edges if edge.kind == "contains"}
+
+    def children(self) -> dict[str, list[str]]:
+        """Parent id to child ids, in the order of the edges."""
+        found: dict[str, list[str]] = {}
+        for edge in self.edges:
+            if edge.kind == "contains":
+                found.setdefault(edge.source, []).append(edge.target)
+        return found

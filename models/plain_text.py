@@ -1,0 +1,63 @@
+"""Cleaning captured text: what people would read, without what a hostile page can hide in it."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+# Bidirectional overrides, zero-width characters, byte-order marks, soft hyphens and lone surrogates: invisible in a
+# label, able to disguise one.
+_INVISIBLE = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ELEMENT = re.compile(r"<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,400}>")
+_MARKDOWN_LINK = re.compile(r"!?\[([^\]\[]{0,200})\]\([^)\s]{0,400}\)")
+_MARKERS = re.compile(r"[`*]{1,3}|[<>{}\\]|~~")
+_SPACES = re.compile(r"\s+")
+MARKUP = re.compile(r"<\s*/?\s*[a-zA-Z!]|[<>`]|\*\*|\]\(|&(?:[a-zA-Z]{2,8}|#\d{1,6});|javascript:", re.IGNORECASE)
+
+
+def plain(text: str) -> str:
+    """`text` in NFC without invisible or control characters; newlines and tabs stay."""
+    if text.isascii() and not _CONTROL.search(text):
+        return text
+    return _CONTROL.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
+
+
+def squeeze(text: str) -> str:
+    """One line: plain text with every run of white space made one space."""
+    return _SPACES.sub(" ", plain(text)).strip()
+
+
+def comparable(text: str) -> str:
+    """The form in which a quote is looked for in a page: NFC, nothing invisible, white space squeezed."""
+    return squeeze(text)
+
+
+def without_markup(text: str) -> str:
+    """One line of `text` fit for a label: no tags, entities, markdown or script."""
+    text = text[:4000]
+    for _ in range(3):  # An entity can hide a tag, which can hide an entity: three rounds settle every real title.
+        before = text
+        text = _TAG.sub(" ", _ELEMENT.sub(" ", text))
+        if "&" in text:
+            text = html.unescape(text)
+        if text == before:
+            break
+    text = _MARKERS.sub(" ", _MARKDOWN_LINK.sub(r"\1", text))
+    text = re.sub(r"javascript:", "", text, flags=re.IGNORECASE)
+    text = squeeze(text).replace("](", " ")
+    # What is still an entity after three rounds was meant to break out somewhere.
+    return squeeze(re.sub(r"&(?=[a-zA-Z]{2,8};|#\d{1,6};)", "", text))
+
+
+def shorten(text: str, max_chars: int) -> str:
+    """`text` cut at a word boundary, with an ellipsis when something is missing; at most `max_chars` long."""
+    if len(text) <= max_chars:
+        return text
+    cut = text[: max_chars - 1]
+    space = cut.rfind(" ")
+    if space > max_chars * 0.55:
+        cut = cut[:space]
+    return cut.rstrip(" .,;:-–—·|/(") + "…"

@@ -1,0 +1,100 @@
+"""The application: a FastAPI app made by a factory, and the Ray Serve deployments around it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve import Application
+from starlette.types import ASGIApp
+
+from actors.session_buffers import session_buffer_shard
+from cluster.generation_worker import GenerationWorker
+from cluster.logs import configure_logs
+from cluster.settings import Settings, load_settings
+from models.api import ErrorReply
+from serve.cors import with_cors
+from serve.errors import install_error_handlers
+from serve.middleware import Edge
+from serve.routes import auth, events, health, mindmaps, sessions
+from serve.state import buffer_limits, open_state
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorReply} for status in (400, 401, 403, 404, 409, 413, 429, 500, 503)
+}
+
+
+def create_api(settings: Settings, connect_shard: Callable[[int], Any]) -> FastAPI:
+    """The FastAPI app. `connect_shard` finds the actor of a shard by its number."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.parts = open_state(settings, connect_shard)
+        yield
+        await app.state.parts.close()
+
+    app = FastAPI(
+        title="Trailmind",
+        version="1",
+        summary="Records browsing sessions and turns them into mind maps.",
+        lifespan=lifespan,
+        responses=_ERRORS,
+    )
+    install_error_handlers(app)
+    for routes in (health, auth, sessions, events, mindmaps):
+        app.include_router(routes.router)
+    return app
+
+
+def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
+    """`api` behind the edge: CORS and whatever every request goes through."""
+    return Edge(with_cors(api, settings), loopback_only=settings.exposure == "loopback")
+
+
+def create_app() -> ASGIApp:
+    """The app as a replica runs it, configured by the environment."""
+    settings = load_settings()
+    configure_logs(settings)
+    limits = buffer_limits(settings)
+
+    def connect_shard(index: int) -> Any:
+        return session_buffer_shard(index, settings.postgres_dsn, limits)
+
+    return wrap(create_api(settings, connect_shard), settings)
+
+
+def build(args: dict[str, Any] | None = None) -> Application:
+    """The Serve application: `Api` takes the requests, `GenerationWorker` the jobs.
+
+    `args` may hold options for each deployment (`{"Api": {"num_replicas": 3}}`), as Serve config files pass them.
+    """
+    settings = load_settings()
+    options = args or {}
+    api = serve.deployment(serve.ingress(create_app)()).options(
+        name="Api",
+        **{
+            "num_replicas": settings.num_api_replicas,
+            # Requests wait for PostgreSQL, not for the CPU: let one replica hold many.
+            "max_ongoing_requests": 1000,
+            "ray_actor_options": {"num_cpus": 0},
+            "health_check_period_s": 5,
+            "health_check_timeout_s": 10,
+            "graceful_shutdown_timeout_s": 20,
+            **options.get("Api", {}),
+        },
+    )
+    worker = serve.deployment(GenerationWorker).options(
+        name="GenerationWorker",
+        **{
+            "num_replicas": settings.num_workers,
+            "ray_actor_options": {"num_cpus": 0},
+            "health_check_period_s": 5,
+            "health_check_timeout_s": 10,
+            "graceful_shutdown_timeout_s": 30,
+            **options.get("GenerationWorker", {}),
+        },
+    )
+    return api.bind(worker.bind())

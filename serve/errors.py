@@ -1,0 +1,103 @@
+"""Every error in one shape: `{"error": {"message", "code"}}`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from psycopg import OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError as SqlOperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from models.errors import TrailmindError, Unavailable, ValidationFailed
+
+log = structlog.get_logger("serve")
+
+_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    429: "RATE_LIMIT_EXCEEDED",
+    503: "SERVICE_UNAVAILABLE",
+}
+
+
+def error_response(error: TrailmindError) -> JSONResponse:
+    """The answer for one of our own errors."""
+    body: dict[str, Any] = {"message": str(error), "code": error.code}
+    if isinstance(error, ValidationFailed) and error.fields:
+        body["details"] = [{"field": field, "message": message} for field, message in error.fields]
+    headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    return JSONResponse({"error": body}, status_code=error.status, headers=headers)
+
+
+def _from_validation(error: RequestValidationError) -> ValidationFailed:
+    fields = []
+    for problem in error.errors():
+        if problem["type"] in {"json_invalid", "missing"} and problem["loc"] == ("body",):
+            return ValidationFailed("the body is missing" if problem["type"] == "missing" else "not valid JSON")
+        if problem["type"] == "json_invalid":
+            return ValidationFailed("the body is not valid JSON")
+        place = ".".join(str(part) for part in problem["loc"] if part not in {"body", "query", "path", "header"})
+        message = problem["msg"].removeprefix("Value error, ")
+        fields.append((place or "body", message[0].lower() + message[1:]))
+    sentence = "; ".join(f"{field}: {message}" for field, message in fields[:3])
+    return ValidationFailed(sentence or "the request is not valid", fields)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make `app` answer every failure in our shape."""
+
+    @app.exception_handler(TrailmindError)
+    async def ours(request: Request, error: TrailmindError) -> JSONResponse:
+        return error_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return error_response(_from_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        message = {404: "no such address", 405: "this address does not take that method"}.get(
+            error.status_code, str(error.detail)
+        )
+        code = _CODES.get(error.status_code, "ERROR")
+        return JSONResponse(
+            {"error": {"message": message, "code": code}}, status_code=error.status_code, headers=error.headers
+        )
+
+    async def database(request: Request, error: Exception) -> JSONResponse:
+        if (
+            isinstance(error, DBAPIError)
+            and not isinstance(error, SqlOperationalError)
+            and not error.connection_invalidated
+        ):
+            return await unexpected(request, error)
+        log.warning("database_unreachable", error=type(error).__name__)
+        return error_response(Unavailable("the database cannot be reached; try again in a moment", 2.0))
+
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        # The traceback names code, not data: page text and tokens are never in a message of ours.
+        log.error("unexpected_error", error=type(error).__name__, exc_info=error)
+        return JSONResponse(
+            {"error": {"message": "something went wrong on our side", "code": "INTERNAL_SERVER_ERROR"}}, status_code=500
+        )
+
+    app.add_exception_handler(DBAPIError, database)
+    app.add_exception_handler(PoolTimeout, database)
+    app.add_exception_handler(OperationalError, database)
+    app.add_exception_handler(Exception, unexpected)

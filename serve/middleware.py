@@ -1,0 +1,140 @@
+"""What happens to every request before a route sees it: who may connect, how much may be sent, ids and headers.
+
+One plain ASGI layer instead of five: on the events route each layer is paid for thousands of times a second.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.errors import Forbidden, PayloadTooLarge, TrailmindError
+from models.ingest import MAX_BODY_BYTES
+from serve.errors import error_response
+
+log = structlog.get_logger("serve")
+_REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
+#: Other bodies are a few fields of JSON.
+MAX_SMALL_BODY_BYTES = 256 * 1024
+_EVENTS_PATH = re.compile(r"^/v1/sessions/[^/]+/events$")
+MAX_TARGET_BYTES = 16 * 1024
+
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether an address is this machine's own. A unix socket has none and counts as loopback."""
+    if not host:
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+class Edge:
+    """The outermost layer of the app.
+
+    `loopback_only` refuses callers from other machines: Ray Serve's replicas listen on every interface whatever they
+    are told, so on a laptop the app itself is the door.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        loopback_only: bool,
+        observe: Callable[[str, str, int, float], None] | None = None,
+    ) -> None:
+        self._app, self._loopback_only, self._observe = app, loopback_only, observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _REQUEST_ID.match(given) else str(uuid.uuid4())
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began, status, started = time.perf_counter(), 500, False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                status, started = message["status"], True
+                out = MutableHeaders(scope=message)
+                out["x-request-id"] = request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    out.setdefault(name, value)
+            await send(message)
+
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await error_response(refusal)(scope, receive, send_with_headers)
+        else:
+            limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
+            try:
+                await self._app(scope, _bounded(receive, limit), send_with_headers)
+            except Exception:
+                # Starlette answers 500 and raises again for the server to log; our handler has logged it already.
+                if not started:
+                    raise
+        took = time.perf_counter() - began
+        route = scope.get("route")
+        path = getattr(route, "path", "unmatched")
+        if self._observe is not None:
+            self._observe(scope["method"], path, status, took)
+        if status >= 500 or took > 2.0:
+            log.warning(
+                "http_request", method=scope["method"], path=path, status=status, latency_ms=round(took * 1e3, 1)
+            )
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> TrailmindError | None:
+        client: Any = scope.get("client")
+        if self._loopback_only and not is_loopback(client[0] if client else None):
+            return Forbidden("this Trailmind answers only programs on its own machine (TRAILMIND_EXPOSURE=loopback)")
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
+            return PayloadTooLarge("the address is too long")
+        length = headers.get(b"content-length", b"")
+        limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
+        if length.isdigit() and int(length) > limit:
+            return too_large(limit)
+        return None
+
+
+def too_large(limit: int) -> PayloadTooLarge:
+    """The refusal for a body of more than `limit` bytes."""
+    return PayloadTooLarge(f"the request body is larger than {limit // 1024} KB; send it in smaller parts")
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """`receive` that counts: a body without a length is measured as it comes."""
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise too_large(limit)
+        return message
+
+    return bounded

@@ -1,0 +1,1 @@
+"""Routes: each reads the request, calls one function, shapes the reply."""

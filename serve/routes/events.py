@@ -1,0 +1,158 @@
+"""Events in, visits and highlights out."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+
+from models.api import (
+    EventsBody,
+    EventsList,
+    EventsReply,
+    EventStats,
+    HighlightReply,
+    PageVisitReply,
+    Pause,
+    TimelineReply,
+    TimelineVisit,
+)
+from models.browsing_sessions import owned_session, parse_session_id
+from models.errors import BadRequest
+from models.ingest import parse_batch, verdicts
+from models.timeline import HighlightRecord, VisitRecord
+from models.timeline_store import instant, load_span, load_timeline
+from serve.state import Caller, Db, app_state, authenticate, driver_connection
+
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
+_encode = msgspec.json.encode
+
+
+@router.post(
+    "/events",
+    response_model=EventsReply,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": EventsBody.model_json_schema(ref_template="#/$defs/{model}")}},
+        },
+        "security": [{"bearer": []}],
+    },
+)
+async def post_events(session_id: str, request: Request) -> Response:
+    """Store a batch. When this answers 200, every event that is not `invalid` or `excluded` is on disk.
+
+    This is the hot path: the body is read raw, nothing is injected, and the answer is encoded once.
+    """
+    state = app_state(request)
+    user_id = authenticate(state, request).user_id
+    wanted = parse_session_id(session_id, otherwise=BadRequest)
+    batch = parse_batch(
+        await request.body(),
+        user_id=user_id,
+        session_id=wanted,
+        private_networks=state.settings.record_private_networks,
+    )
+    outcome = await state.shards.save(batch)
+    if outcome.error is not None:
+        raise outcome.error
+    return Response(_encode(verdicts(batch, outcome.duplicates, outcome.excluded)), media_type="application/json")
+
+
+def visit_fields(visit: VisitRecord) -> dict[str, Any]:
+    """A visit as the clients read it."""
+    return {
+        "id": visit.key,
+        "url": visit.url,
+        "title": visit.title,
+        "visited_at": instant(visit.started_ms),
+        "duration_ms": visit.dwell_ms,
+        "max_scroll_depth": visit.max_scroll_depth,
+        "page_id": visit.page_id,
+        "is_revisit": visit.is_revisit,
+    }
+
+
+def highlight_reply(highlight: HighlightRecord) -> HighlightReply:
+    """A highlight as the clients read it."""
+    return HighlightReply(
+        id=highlight.key,
+        text=highlight.text,
+        selector=highlight.selector,
+        color=highlight.color,
+        note=highlight.note,
+        url=highlight.url,
+        page_visit_id=highlight.visit_key,
+        created_at=instant(highlight.occurred_ms),
+    )
+
+
+async def _timeline(db: Db, session_id: str, user_id: uuid.UUID) -> Any:
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    return await load_timeline(await driver_connection(db), found.id)
+
+
+@router.get("/events", response_model_exclude_none=True)
+async def list_events(
+    session_id: str,
+    user_id: Caller,
+    db: Db,
+    type: Annotated[Literal["page_visit", "highlight"] | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    sort: Annotated[str, Query(max_length=50)] = "occurred_at:desc",
+) -> EventsList:
+    """Visits and highlights by the time they happened, newest first unless `sort` ends in `:asc`."""
+    line = await _timeline(db, session_id, user_id)
+    entries: list[VisitRecord | HighlightRecord] = []
+    if type != "highlight":
+        entries += line.visits
+    if type != "page_visit":
+        entries += line.highlights
+    entries.sort(key=lambda e: (e.started_ms if isinstance(e, VisitRecord) else e.occurred_ms, e.key))
+    if not sort.lower().endswith(":asc"):
+        entries.reverse()
+    page = entries[offset : offset + limit]
+    return EventsList(
+        page_visits=[PageVisitReply(**visit_fields(e)) for e in page if isinstance(e, VisitRecord)],
+        highlights=[highlight_reply(e) for e in page if isinstance(e, HighlightRecord)],
+        total=len(entries),
+    )
+
+
+@router.get("/events/stats")
+async def event_stats(session_id: str, user_id: Caller, db: Db) -> EventStats:
+    """How many events, visits, highlights and different pages."""
+    line = await _timeline(db, session_id, user_id)
+    return EventStats(
+        total_events=line.num_events,
+        page_visits=line.num_page_visits,
+        highlights=line.num_highlights,
+        unique_urls=line.num_unique_urls,
+    )
+
+
+@router.get("/timeline", response_model_exclude_none=True)
+async def get_timeline(session_id: str, user_id: Caller, db: Db) -> TimelineReply:
+    """The whole session in the order it happened, highlights under their visits."""
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    connection = await driver_connection(db)
+    line, span = await load_timeline(connection, found.id), await load_span(connection, found.id)
+    marked: dict[str | None, list[HighlightReply]] = {}
+    for highlight in line.highlights:
+        marked.setdefault(highlight.visit_key, []).append(highlight_reply(highlight))
+    return TimelineReply(
+        visits=[
+            TimelineVisit(**visit_fields(v), ended_at=instant(v.ended_ms), highlights=marked.get(v.key, []))
+            for v in line.visits
+        ],
+        highlights=marked.get(None, []),
+        pauses=[
+            Pause(started_at=instant(begun), ended_at=instant(ended) if ended is not None else None)
+            for begun, ended in span.pauses
+        ],
+        dwell_ms=line.dwell_ms,
+        clock_skew_ms=line.skew_ms,
+    )

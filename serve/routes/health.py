@@ -1,0 +1,70 @@
+"""Is the process alive, and is everything it needs there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from fastapi import APIRouter, Response
+from sqlalchemy import text
+
+from cluster.migrate import current_revision, wanted_revision
+from models.api import HealthReply, ReadyReply
+from serve.state import AppState, State
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health")
+async def health() -> HealthReply:
+    """The process answers."""
+    return HealthReply()
+
+
+@router.get("/ready", responses={503: {"model": ReadyReply}})
+async def ready(state: State, response: Response) -> ReadyReply:
+    """PostgreSQL, its schema, Valkey and the shards answer; 503 with the reason when one does not."""
+    names = ("postgresql", "schema", "valkey", "shards")
+    checks = dict(zip(names, await asyncio.gather(*(_sentence(check(state)) for check in _CHECKS)), strict=True))
+    is_ready = all(value == "ok" for value in checks.values())
+    if not is_ready:
+        response.status_code = 503
+        response.headers["Retry-After"] = "2"
+    return ReadyReply(status="ready" if is_ready else "not ready", checks=checks)
+
+
+async def _sentence(check: Awaitable[str]) -> str:
+    try:
+        async with asyncio.timeout(3.0):
+            return await check
+    except Exception as error:  # every failure is the answer here
+        return f"does not answer ({type(error).__name__})"
+
+
+async def _postgresql(state: AppState) -> str:
+    async with state.engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+    return "ok"
+
+
+async def _schema(state: AppState) -> str:
+    async with state.engine.connect() as connection:
+        current = await connection.run_sync(current_revision)
+    wanted = wanted_revision()
+    # An older program on a newer schema is fine: migrations suit both sides. The other way round is not.
+    if current is None or current < wanted:
+        return f"is at {current or 'nothing'}, this program needs {wanted}: run `trailmind migrate`"
+    return "ok"
+
+
+async def _valkey(state: AppState) -> str:
+    await state.valkey.ping()
+    return "ok"
+
+
+async def _shards(state: AppState) -> str:
+    wanted, there = state.settings.num_shards, await state.shards.check()
+    return "ok" if there == wanted else f"{wanted - there} of {wanted} do not answer"
+
+
+_CHECKS = (_postgresql, _schema, _valkey, _shards)

@@ -1,0 +1,173 @@
+"""Maps: read, order, look at, watch."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+from cluster.mindmap.render import to_svg
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.progress import channel, publish
+from models.api import GenerateBody, MindmapEnvelope, MindmapReply
+from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from models.errors import NotFound
+from models.jobs import order_map
+from models.mindmap_graph import MindmapDocument
+from models.mindmaps import MapStatus, Mindmap, MindmapVersion
+from serve.state import AppState, Caller, Db, State, driver_connection
+
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
+KEEP_ALIVE_S = 15.0
+
+
+def mindmap_reply(found: Mindmap, version: MindmapVersion | None) -> MindmapReply:
+    """The resource; `data` only when the map is done, as the clients expect."""
+    is_done = found.status == MapStatus.COMPLETED and version is not None
+    return MindmapReply(
+        id=str(found.id),
+        session_id=str(found.session_id),
+        status=found.status,  # type: ignore[arg-type]
+        stage=found.stage,
+        percent=found.percent,
+        version=found.current_version,
+        provider=version.provider if is_done and version else None,
+        data=version.data if is_done and version else None,
+        error_message=found.error_message,
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+    )
+
+
+async def _load(
+    db: AsyncSession, session_id: str, user_id: uuid.UUID
+) -> tuple[uuid.UUID, Mindmap | None, MindmapVersion | None]:
+    owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
+    found = await db.scalar(select(Mindmap).where(Mindmap.session_id == owned.id))
+    if found is None:
+        return owned.id, None, None
+    version = await db.scalar(
+        select(MindmapVersion).where(
+            MindmapVersion.mindmap_id == found.id, MindmapVersion.number == found.current_version
+        )
+    )
+    return owned.id, found, version
+
+
+@router.get("/mindmap", response_model_exclude_none=True)
+async def get_mindmap(session_id: str, user_id: Caller, db: Db) -> MindmapEnvelope:
+    """The map, or how far it is. 404 before the first was ordered."""
+    _, found, version = await _load(db, session_id, user_id)
+    if found is None:
+        raise NotFound("mindmap not found for this session")
+    return MindmapEnvelope(mindmap=mindmap_reply(found, version))
+
+
+@router.post("/mindmap/generate", status_code=202, response_model_exclude_none=True)
+async def generate(
+    session_id: str, user_id: Caller, db: Db, state: State, body: Annotated[GenerateBody | None, Body()] = None
+) -> MindmapEnvelope:
+    """Order a map. Equal input gives the map there is, at no cost, unless `force` is set."""
+    owned, found, _ = await _load(db, session_id, user_id)
+    if found is None:
+        found = Mindmap(session_id=owned)
+        db.add(found)
+    found.status, found.stage, found.percent, found.error_message = MapStatus.GENERATING, "queued", 0, None
+    await db.flush()
+    await order_map(await driver_connection(db), str(owned), force=bool(body and body.force))
+    await db.commit()
+    await publish(state.valkey, owned, "mindmap", {"status": "generating", "stage": "queued", "percent": 0})
+    return MindmapEnvelope(mindmap=mindmap_reply(found, None))
+
+
+@router.get(
+    "/mindmap/image",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {}}, "description": "The map as a picture"}},
+)
+async def image(
+    session_id: str,
+    user_id: Caller,
+    db: Db,
+    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "galaxy",
+    theme: Annotated[Literal["light", "dark"], Query()] = "light",
+) -> Response:
+    """The map as an SVG picture."""
+    _, found, version = await _load(db, session_id, user_id)
+    if found is None or version is None:
+        raise NotFound("mindmap not found for this session")
+    document = MindmapDocument.model_validate(version.data)
+    svg = await asyncio.to_thread(to_svg, document, layout=layout, theme=theme)
+    # A picture needs no script; should one ever get in, it does not run.
+    return Response(
+        svg,
+        media_type="image/svg+xml",
+        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+    )
+
+
+@router.get(
+    "/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}},
+)
+async def stream(session_id: str, user_id: Caller, state: State, request: Request) -> StreamingResponse:
+    """What happens to the session as server-sent events: first how it stands, then every change.
+
+    Ends when the map is done or failed. Streams may be cut at any time (a new version of the server, a proxy):
+    connect again, the first event tells everything.
+    """
+    async with state.sessions() as db:
+        owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
+    return StreamingResponse(
+        _events(state, owned),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def _frame(event: str, data: Any) -> bytes:
+    return b"event: " + event.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
+
+
+async def _snapshot(state: AppState, session_id: uuid.UUID) -> dict[str, Any]:
+    async with state.sessions() as db:
+        owned = await db.get(BrowsingSession, session_id)
+        found = await db.scalar(select(Mindmap).where(Mindmap.session_id == session_id))
+    news: dict[str, Any] = {"session_status": owned.status if owned else "deleted"}
+    if found is not None:
+        news["mindmap"] = {"status": found.status, "stage": found.stage, "percent": found.percent}
+    return news
+
+
+def _is_over(news: dict[str, Any]) -> bool:
+    status = news.get("mindmap", news).get("status")
+    return status in {MapStatus.COMPLETED, MapStatus.FAILED} and news.get("session_status") not in {
+        "recording",
+        "paused",
+    }
+
+
+async def _events(state: AppState, session_id: uuid.UUID) -> AsyncIterator[bytes]:
+    async with state.valkey.pubsub() as news:
+        # Listen first, then look: what happens in between is told twice rather than never.
+        await news.subscribe(channel(session_id))
+        first = await _snapshot(state, session_id)
+        yield _frame("snapshot", first)
+        if _is_over(first):
+            return
+        while True:
+            message = await news.get_message(ignore_subscribe_messages=True, timeout=KEEP_ALIVE_S)
+            if message is None:
+                yield b": still here\n\n"
+                continue
+            told = msgspec.json.decode(message["data"])
+            yield _frame(told["event"], told["data"])
+            if told["event"] == "mindmap" and _is_over(told["data"]):
+                return

@@ -1,0 +1,210 @@
+"""Browsing sessions: start, list, read, name, pause, resume, stop, delete."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Response
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.progress import publish
+from models.api import SessionEnvelope, SessionList, SessionReply, SessionStart, SessionUpdate
+from models.browsing_sessions import (
+    OPEN_STATUSES,
+    BrowsingSession,
+    SessionStatus,
+    SessionTransition,
+    owned_session,
+    parse_session_id,
+    transition,
+)
+from models.errors import BadRequest, Unauthorized
+from models.jobs import PURGE_SESSION, UPKEEP, order
+from models.timeline_store import load_timeline
+from models.users import active_user
+from serve.state import Caller, Db, State, driver_connection
+
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+MAX_LIMIT = 100
+#: A deleted session can be brought back for this long; then every row of it goes.
+UNDO_S = 15 * 60
+
+
+def session_reply(found: BrowsingSession, **live: Any) -> SessionReply:
+    """The session as the clients read it. `live` replaces the counts of a session that still records."""
+    facts: dict[str, Any] = {
+        "page_count": found.num_pages,
+        "highlight_count": found.num_highlights,
+        "event_count": found.num_events,
+        "dwell_ms": found.dwell_ms,
+    } | live
+    return SessionReply(
+        id=str(found.id),
+        title=found.title,
+        description=found.description,
+        summary=found.summary,
+        session_status=found.status,  # type: ignore[arg-type]
+        started_at=found.started_at,
+        ended_at=found.ended_at,
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+        keywords=found.keywords,
+        error_message=found.failure_reason,
+        **facts,
+    )
+
+
+async def _envelope(db: AsyncSession, found: BrowsingSession) -> SessionEnvelope:
+    if found.status not in OPEN_STATUSES:
+        return SessionEnvelope(session=session_reply(found))
+    line = await load_timeline(await driver_connection(db), found.id)
+    return SessionEnvelope(
+        session=session_reply(
+            found,
+            page_count=len({v.page_id for v in line.visits}),
+            highlight_count=len(line.highlights),
+            event_count=line.num_events,
+            dwell_ms=line.dwell_ms,
+        )
+    )
+
+
+@router.post("/start", status_code=201, response_model_exclude_none=True)
+async def start(user_id: Caller, db: Db, body: Annotated[SessionStart | None, Body()] = None) -> SessionEnvelope:
+    """Begin a recording. With a `client_session_id` that exists already, that session is answered."""
+    if await active_user(db, user_id) is None:
+        raise Unauthorized("user not found")
+    wanted = body or SessionStart()
+    now = datetime.now(UTC)
+    begun = BrowsingSession(
+        user_id=user_id,
+        title=wanted.title or None,
+        title_source="user" if wanted.title else None,
+        client_session_id=wanted.client_session_id,
+        started_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    db.add(begun)
+    try:
+        await db.flush()
+        db.add(SessionTransition(session_id=begun.id, status=SessionStatus.RECORDING, at=now))
+        await db.commit()
+    except IntegrityError:
+        await db.rollback()
+        known = await db.scalar(
+            select(BrowsingSession).where(
+                BrowsingSession.user_id == user_id, BrowsingSession.client_session_id == wanted.client_session_id
+            )
+        )
+        if known is None:
+            raise
+        return await _envelope(db, known)
+    return SessionEnvelope(session=session_reply(begun))
+
+
+@router.get("", response_model_exclude_none=True)
+async def list_sessions(
+    user_id: Caller,
+    db: Db,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    sort: Annotated[str, Query(max_length=50)] = "started_at:desc",
+    status: Annotated[SessionStatus | None, Query()] = None,
+) -> SessionList:
+    """The caller's sessions, newest first; `sort=started_at:asc` turns that round."""
+    mine = [BrowsingSession.user_id == user_id, BrowsingSession.deleted_at.is_(None)]
+    if status is not None:
+        mine.append(BrowsingSession.status == status)
+    order_by = (
+        (BrowsingSession.started_at.asc(), BrowsingSession.id.asc())
+        if sort.replace(" ", ":").lower().endswith(":asc")
+        else (BrowsingSession.started_at.desc(), BrowsingSession.id.desc())
+    )
+    total = await db.scalar(select(func.count()).select_from(BrowsingSession).where(*mine)) or 0
+    found = await db.scalars(select(BrowsingSession).where(*mine).order_by(*order_by).limit(limit).offset(offset))
+    return SessionList(sessions=[session_reply(s) for s in found], total=total)
+
+
+@router.get("/{session_id}", response_model_exclude_none=True)
+async def get_session(session_id: str, user_id: Caller, db: Db) -> SessionEnvelope:
+    """One session."""
+    return await _envelope(db, await owned_session(db, parse_session_id(session_id), user_id))
+
+
+@router.put("/{session_id}", response_model_exclude_none=True)
+@router.patch("/{session_id}", response_model_exclude_none=True)
+async def update_session(session_id: str, body: SessionUpdate, user_id: Caller, db: Db) -> SessionEnvelope:
+    """Rename or describe; what is absent stays."""
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    if body.title is not None:
+        found.title, found.title_source = body.title, "user"
+    if body.description is not None:
+        found.description = body.description
+    await db.commit()
+    return await _envelope(db, found)
+
+
+async def _move(action: str, session_id: str, user_id: uuid.UUID, db: AsyncSession, state: State) -> SessionEnvelope:
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    moved = await transition(db, found.id, action)
+    await db.commit()
+    await publish(state.valkey, moved.id, "session", {"session_status": moved.status})
+    return await _envelope(db, moved)
+
+
+@router.patch("/{session_id}/pause", response_model_exclude_none=True)
+async def pause(session_id: str, user_id: Caller, db: Db, state: State) -> SessionEnvelope:
+    """Pause a recording."""
+    return await _move("pause", session_id, user_id, db, state)
+
+
+@router.patch("/{session_id}/resume", response_model_exclude_none=True)
+async def resume(session_id: str, user_id: Caller, db: Db, state: State) -> SessionEnvelope:
+    """Go on recording."""
+    return await _move("resume", session_id, user_id, db, state)
+
+
+@router.post("/{session_id}/stop", response_model_exclude_none=True)
+async def stop(session_id: str, user_id: Caller, db: Db, state: State) -> SessionEnvelope:
+    """End the recording; its map is ordered in the same transaction."""
+    wanted = parse_session_id(session_id)
+    await state.shards.stop(wanted, user_id)
+    found = await owned_session(db, wanted, user_id)
+    await publish(state.valkey, wanted, "session", {"session_status": found.status})
+    return SessionEnvelope(session=session_reply(found))
+
+
+@router.delete("/{session_id}", status_code=204)
+async def delete_session(session_id: str, user_id: Caller, db: Db) -> Response:
+    """Delete a session. It is gone for every route at once, and from the database when the undo time is over."""
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    found.deleted_at = datetime.now(UTC)
+    await db.flush()
+    await order(
+        await driver_connection(db),
+        PURGE_SESSION,
+        queue=UPKEEP,
+        queueing_lock=f"purge:{found.id}",
+        in_s=UNDO_S,
+        session_id=str(found.id),
+    )
+    await db.commit()
+    return Response(status_code=204)
+
+
+@router.post("/{session_id}/restore", response_model_exclude_none=True)
+async def restore_session(session_id: str, user_id: Caller, db: Db) -> SessionEnvelope:
+    """Take a deletion back, while that is possible."""
+    found = await db.get(BrowsingSession, parse_session_id(session_id))
+    if found is None or found.user_id != user_id:
+        # Somebody else's deleted session is nobody's business, so both are 404.
+        await owned_session(db, parse_session_id(session_id), user_id)
+        raise BadRequest("session cannot be restored")
+    found.deleted_at = None
+    await db.commit()
+    return await _envelope(db, found)

@@ -1,0 +1,105 @@
+"""What the routes share: one of each per replica, made when the app starts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, Request
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from actors.session_buffers import BufferLimits, PostgresBuffers
+from cluster.settings import Settings
+from models.errors import Unauthorized
+from serve.shards import ShardRouter
+from serve.tokens import Claims, Tokens, bearer
+
+
+@dataclass(slots=True)
+class AppState:
+    """The parts behind the routes."""
+
+    settings: Settings
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    valkey: Redis
+    shards: ShardRouter
+    tokens: Tokens
+
+    async def close(self) -> None:
+        """Give everything back, unsaved events first."""
+        await self.shards.close()
+        await self.valkey.aclose()
+        await self.engine.dispose()
+
+
+def buffer_limits(settings: Settings) -> BufferLimits:
+    """The shards' bounds."""
+    return BufferLimits(settings.user_buffer_bytes, settings.shard_buffer_bytes, settings.passivate_after_s)
+
+
+def open_state(settings: Settings, connect_shard: Any) -> AppState:
+    """The parts, not yet connected to anything: each connects on first use and again after a loss."""
+    engine = create_async_engine(
+        settings.sqlalchemy_url, pool_size=settings.db_pool_size, max_overflow=5, pool_timeout=5, pool_pre_ping=True
+    )
+    return AppState(
+        settings=settings,
+        engine=engine,
+        sessions=async_sessionmaker(engine, expire_on_commit=False),
+        valkey=Redis.from_url(settings.valkey_url, socket_timeout=2.0, socket_connect_timeout=2.0),
+        shards=ShardRouter(
+            settings.num_shards,
+            connect_shard,
+            PostgresBuffers(settings.postgres_dsn, buffer_limits(settings), max_connections=2),
+            timeout_s=settings.shard_timeout_s,
+        ),
+        tokens=Tokens(
+            settings.signing_key, access_ttl_s=settings.access_token_ttl_s, refresh_ttl_s=settings.refresh_token_ttl_s
+        ),
+    )
+
+
+def app_state(request: Request) -> AppState:
+    """The parts, for a route."""
+    state: AppState = request.app.state.parts
+    return state
+
+
+State = Annotated[AppState, Depends(app_state)]
+
+
+async def db_session(state: State) -> AsyncIterator[AsyncSession]:
+    """A transaction for one request. The route commits; whatever is not committed is rolled back."""
+    async with state.sessions() as db:
+        yield db
+
+
+Db = Annotated[AsyncSession, Depends(db_session)]
+
+
+def authenticate(state: AppState, request: Request) -> Claims:
+    """Who is asking. Raises Unauthorized."""
+    claims = state.tokens.check(bearer(request.headers.get("authorization")), "access")
+    structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
+    return claims
+
+
+async def caller(state: State, request: Request) -> uuid.UUID:
+    """The id of the user who is asking. Raises Unauthorized."""
+    return authenticate(state, request).user_id
+
+
+Caller = Annotated[uuid.UUID, Depends(caller)]
+
+__all__ = ["AppState", "Caller", "Db", "State", "Unauthorized", "app_state", "authenticate", "open_state"]
+
+
+async def driver_connection(db: AsyncSession) -> Any:
+    """The psycopg connection under a SQLAlchemy session, in the same transaction."""
+    raw = await (await db.connection()).get_raw_connection()
+    return raw.driver_connection
