@@ -1,0 +1,339 @@
+"""Names for topics: the phrase that is common inside, rare outside, and stands in titles."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster.mindmap.corpus import Corpus, Ints
+from cluster.mindmap.text import MARKUP, hangul_share, shorten, without_markup
+from cluster.mindmap.words import GENERIC, SITE_WORDS, STOP_WORDS, looks_like_no_noun
+
+MAX_WORDS, MAX_CHARS = 4, 36
+_SHIFT = 21
+_VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A phrase that may name a group of pages: its terms' key, its score, and the share of the pages that have it."""
+
+    key: int
+    score: float
+    coverage: float
+
+
+class PhraseIndex:
+    """Which phrases of one to three terms stand on which page, and on which in the title.
+
+    A phrase is a key of three 21-bit term numbers (plus one; zero is none). Built once per session, vectorised.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        title_keys = [np.unique(_phrases(words, corpus)) for words in corpus.titles]
+        body_keys, body_counts = [], []
+        for title, body in zip(corpus.titles, corpus.bodies, strict=True):
+            keys, counts = np.unique(
+                np.concatenate([_phrases(title, corpus), _phrases(body, corpus)]), return_counts=True
+            )
+            body_keys.append(keys)
+            body_counts.append(counts)
+        sizes = [len(keys) for keys in body_keys]
+        self._page = np.repeat(np.arange(len(corpus.pages)), sizes)
+        all_keys = np.concatenate(body_keys) if body_keys else np.empty(0, np.int64)
+        self.keys, self._key = np.unique(all_keys, return_inverse=True)
+        self._count = np.concatenate(body_counts) if body_counts else np.empty(0, np.int64)
+        self._title_page = np.repeat(np.arange(len(corpus.pages)), [len(keys) for keys in title_keys])
+        titles = np.concatenate(title_keys) if title_keys else np.empty(0, np.int64)
+        self._title_key = np.searchsorted(self.keys, titles)
+        self._weak_cache: dict[int, float] = {}
+
+    def words(self, key: int) -> tuple[str, ...]:
+        """The normal forms of the phrase's terms."""
+        mask = (1 << _SHIFT) - 1
+        numbers = [(key >> (2 * _SHIFT)) & mask, (key >> _SHIFT) & mask, key & mask]
+        return tuple(self.corpus.lexicon.terms[n - 1] for n in numbers if n)
+
+    def candidates(
+        self, pages: Ints, *, rivals: Ints, korean: bool, avoid: frozenset[str], limit: int = 40
+    ) -> list[Candidate]:
+        """Phrases for `pages`, best first, judged against the pages `rivals` they should be told apart from."""
+        num_keys, num_pages = len(self.keys), len(pages)
+        inside = np.zeros(len(self.corpus.pages), dtype=bool)
+        inside[pages] = True
+        outside = np.zeros(len(self.corpus.pages), dtype=bool)
+        outside[rivals] = True
+        outside &= ~inside
+        here = inside[self._page]
+        df_in = np.bincount(self._key[here], minlength=num_keys)
+        tf_in = np.bincount(self._key[here], weights=self._count[here], minlength=num_keys)
+        df_out = np.bincount(self._key[outside[self._page]], minlength=num_keys)
+        in_title = np.bincount(self._title_key[inside[self._title_page]], minlength=num_keys)
+        least = min(2, num_pages)
+        allowed = (df_in >= least) & ((in_title > 0) | (df_in >= 0.34 * num_pages))
+        found = np.nonzero(allowed)[0]
+        if not len(found):
+            return []
+        p_in = df_in[found] / num_pages
+        p_out = df_out[found] / max(1, int(outside.sum()))
+        p_title = in_title[found] / num_pages
+        score = (p_in - p_out) * (
+            0.35 + 1.1 * np.minimum(1.0, 1.6 * p_title) + 0.25 * np.minimum(1.0, tf_in[found] / (3 * num_pages))
+        )
+        score *= np.where(in_title[found] > 0, 1.0, 0.7)
+        # Judge words only of phrases that could still win: the penalties never raise a score above 1.22 times.
+        order = np.lexsort((self.keys[found], -np.round(score, 9)))[: max(limit * 4, 120)]
+        judged = []
+        for place in order:
+            if score[place] <= 0:
+                break
+            key = int(self.keys[found[place]])
+            value = float(score[place]) * self._weakness(key)
+            words = self.words(key)
+            if korean and all(word.isascii() for word in words):
+                value *= 0.8
+            if avoid and any(word in avoid for word in words):
+                value *= 0.55
+            judged.append(Candidate(key, round(value, 9), float(p_in[place])))
+        judged.sort(key=lambda c: (-c.score, c.key))
+        return judged[:limit]
+
+    def _weakness(self, key: int) -> float:
+        if key in self._weak_cache:
+            return self._weak_cache[key]
+        words = self.words(key)
+        nouns = self.corpus.lexicon.is_noun
+        mask = (1 << _SHIFT) - 1
+        numbers = [n for n in ((key >> (2 * _SHIFT)) & mask, (key >> _SHIFT) & mask, key & mask) if n]
+        value = (1.0, 1.22, 1.15)[len(words) - 1]
+        if all(word in GENERIC for word in words):
+            value *= 0.35
+        elif any(word in GENERIC for word in words):
+            value *= 0.9
+        if looks_like_no_noun(words[-1]) or (len(words) == 1 and looks_like_no_noun(words[0])):
+            value *= 0.45
+        if len(words) == 1 and len(words[0]) <= (1 if not words[0].isascii() else 3):
+            value *= 0.7
+        if not all(nouns[n - 1] for n in numbers):
+            value *= 0.4
+        if len(set(words)) < len(words):
+            value *= 0.2
+        self._weak_cache[key] = value
+        return value
+
+    def spelling(self, key: int, pages: Ints) -> str:
+        """How the phrase is most often written on `pages`; a title counts three times."""
+        counts: Counter[tuple[str, ...]] = Counter()
+        lexicon = self.corpus.lexicon
+        mask = (1 << _SHIFT) - 1
+        numbers = [n - 1 for n in ((key >> (2 * _SHIFT)) & mask, (key >> _SHIFT) & mask, key & mask) if n]
+        for page in pages:
+            for sequence, weight in ((self.corpus.titles[page], 3), (self.corpus.bodies[page], 1)):
+                if len(sequence) < len(numbers):
+                    continue
+                terms = np.where(sequence >= 0, lexicon.label_term[sequence], -1)
+                match = terms[: len(terms) - len(numbers) + 1] == numbers[0]
+                for offset, number in enumerate(numbers[1:], 1):
+                    match = match & (terms[offset : len(terms) - len(numbers) + 1 + offset] == number)
+                for start in np.nonzero(match)[0]:
+                    written = [int(s) for s in sequence[start : start + len(numbers)]]
+                    shown = [lexicon.spellings[s] if not lexicon.ends[s] else lexicon.stems[s] for s in written]
+                    counts[tuple(shown)] += weight
+        if not counts:
+            return " ".join(self.words(key))
+        best = min(counts.items(), key=lambda item: (-item[1], item[0]))[0]
+        return " ".join(best)
+
+
+def _phrases(words: Ints, corpus: Corpus) -> Ints:
+    """The keys of all phrases of one to three terms in a spelling sequence, with repeats."""
+    if not len(words):
+        return np.empty(0, np.int64)
+    lexicon = corpus.lexicon
+    terms = np.where(words >= 0, lexicon.label_term[words], -1) + 1
+    goes_on = np.where(words >= 0, ~lexicon.ends[words], False)
+    found = [terms[terms > 0]]
+    if len(terms) >= 2:
+        pair = (terms[:-1] > 0) & (terms[1:] > 0) & goes_on[:-1]
+        found.append((terms[:-1][pair] << _SHIFT) | terms[1:][pair])
+        if len(terms) >= 3:
+            triple = pair[:-1] & pair[1:]
+            found.append((terms[:-2][triple] << (2 * _SHIFT)) | (terms[1:-1][triple] << _SHIFT) | terms[2:][triple])
+    return np.concatenate(found)
+
+
+class Namer:
+    """Gives every group of a session a label no other group has."""
+
+    def __init__(self, index: PhraseIndex) -> None:
+        self._index = index
+        self._corpus = index.corpus
+        self._taken: set[str] = set()
+
+    def name(self, pages: Ints, *, rivals: Ints, parent: str = "") -> tuple[str, tuple[str, ...]]:
+        """A label for the group `pages`, told apart from `rivals`, and up to six keywords."""
+        corpus = self._corpus
+        titles = " ".join(corpus.core_titles[i] for i in pages)
+        bodies = [corpus.pages[i].language for i in pages]
+        korean = sum(1 for language in bodies if language == "ko") * 2 > len(pages) or hangul_share(titles) > 0.5
+        avoid = frozenset(word.lower() for word in parent.split()) | frozenset(self._normal(parent))
+        found = self._index.candidates(pages, rivals=rivals, korean=korean, avoid=avoid)
+        keywords = self._keywords(found, pages)
+        options: list[tuple[float, str, float]] = []
+        for candidate in self._preferred(found):
+            options.append((candidate.score, self._index.spelling(candidate.key, pages), candidate.coverage))
+        if not parent:
+            options += [(score, name, share) for name, score, share in self._site_labels(pages, rivals)]
+        options.sort(key=lambda option: (-option[0], option[1]))
+        label = self._compose(options, korean)
+        if not label or not self._free(label) or len(pages) == 1:
+            label = self._fallback(label, options, pages)
+        self._taken.add(_fold(label))
+        return label, keywords
+
+    def _normal(self, text: str) -> list[str]:
+        lexicon = self._corpus.lexicon
+        spelling = {s: i for i, s in enumerate(lexicon.spellings)} if text else {}
+        numbers = [spelling[word] for word in text.split() if word in spelling]
+        return [lexicon.terms[lexicon.label_term[n]] for n in numbers if lexicon.label_term[n] >= 0]
+
+    def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates, each replaced by a longer phrase that contains it and scores nearly as well."""
+        result, seen = [], set()
+        for candidate in found[:16]:
+            words = self._index.words(candidate.key)
+            chosen = candidate
+            for longer in found:
+                inner = self._index.words(longer.key)
+                if len(inner) > len(words) and longer.score >= 0.62 * candidate.score and _contains(inner, words):
+                    chosen = Candidate(longer.key, candidate.score, longer.coverage)
+                    break
+            if chosen.key not in seen:
+                seen.add(chosen.key)
+                result.append(chosen)
+        return result
+
+    def _compose(self, options: Sequence[tuple[float, str, float]], korean: bool) -> str:
+        usable = [(score, _shape(text), coverage) for score, text, coverage in options]
+        usable = [option for option in usable if option[1] and self._free(option[1])]
+        if not usable:
+            return ""
+        best_score, label, coverage = usable[0]
+        if coverage < 0.55:
+            for score, other, _ in usable[1:6]:
+                joined = f"{label} · {other}"
+                distinct = not (set(_fold(other).split()) & set(_fold(label).split()))
+                if score >= 0.45 * best_score and distinct and _fits(joined) and self._free(joined):
+                    return joined
+        return label
+
+    def _fallback(self, label: str, options: Sequence[tuple[float, str, float]], pages: Ints) -> str:
+        """For one page its own short title; else the next free phrase, a short title, or a number."""
+        titles = sorted(
+            (shape_title(self._corpus.core_titles[int(i)]) for i in pages), key=lambda t: (len(t) > 30, len(t) < 3)
+        )
+        if len(pages) == 1:
+            first = [titles[0]] if titles[0] else []
+            choices = first + [_shape(text) for _, text, _ in options]
+        else:
+            choices = [_shape(text) for _, text, _ in options] + titles
+        hosts = [self._corpus.pages[i].host for i in pages if self._corpus.pages[i].host]
+        choice: str
+        for choice in [*choices, *hosts]:
+            if choice and self._free(choice):
+                return choice
+        base: str = label or (titles[0] if titles and titles[0] else "Pages")
+        number = 2
+        while not self._free(f"{base} ({number})"):
+            number += 1
+        return f"{base} ({number})"
+
+    def _site_labels(self, pages: Ints, rivals: Ints) -> list[tuple[str, float, float]]:
+        """Site names (cleaned of versions and "documentation") that most of the group shares and few others do."""
+        inside: Counter[str] = Counter()
+        spelling: dict[str, Counter[str]] = {}
+        for i in pages:
+            for name in {clean_site_name(n) for n in self._corpus.site_names[i]} - {""}:
+                inside[_fold(name)] += 1
+                spelling.setdefault(_fold(name), Counter())[name] += 1
+        outside: Counter[str] = Counter()
+        others = set(rivals.tolist()) - set(pages.tolist())
+        for i in others:
+            outside.update({_fold(clean_site_name(n)) for n in self._corpus.site_names[i]})
+        found = []
+        for name, count in sorted(inside.items()):
+            share, elsewhere = count / len(pages), outside[name] / max(1, len(others))
+            if share >= 0.3 and elsewhere <= 0.15:
+                shown = min(spelling[name].items(), key=lambda item: (-item[1], item[0]))[0]
+                found.append((shown, round(2.1 * (share - elsewhere), 9), share))
+        return found
+
+    def _keywords(self, found: Sequence[Candidate], pages: Ints) -> tuple[str, ...]:
+        keywords: list[str] = []
+        used: list[tuple[str, ...]] = []
+        for candidate in found:
+            words = self._index.words(candidate.key)
+            if any(_contains(words, other) or _contains(other, words) for other in used):
+                continue
+            shown = without_markup(self._index.spelling(candidate.key, pages))
+            if shown and len(shown) <= MAX_CHARS and not MARKUP.search(shown):
+                keywords.append(shown)
+                used.append(words)
+            if len(keywords) == 6:
+                break
+        return tuple(keywords)
+
+    def _free(self, label: str) -> bool:
+        return _fold(label) not in self._taken
+
+
+def clean_site_name(name: str) -> str:
+    """A site's name without version numbers and words like "documentation"; empty when nothing telling is left."""
+    words = _VERSION.sub(" ", without_markup(name)).split()
+    kept = [word for word in words if word.lower().strip("()[],.") not in SITE_WORDS]
+    cleaned = " ".join(kept[:MAX_WORDS]).strip(" -·|,.:")
+    return cleaned if any(c.isalpha() for c in cleaned) and len(cleaned) >= 2 else ""
+
+
+def shape_title(title: str) -> str:
+    """The head of a page title as a label: at most four words."""
+    words = without_markup(title).split()
+    text = " ".join(words[:MAX_WORDS])
+    while (
+        text
+        and words
+        and text.split()[-1].lower() in {"of", "and", "the", "a", "to", "in", "for", "with", "on", "및", "와"}
+    ):
+        text = " ".join(text.split()[:-1])
+    return shorten(text, MAX_CHARS)
+
+
+def _shape(text: str) -> str:
+    text = without_markup(text)
+    if not text or not _fits(text):
+        return ""
+    # A plain lower-case word gets a capital; a name keeps its own spelling.
+    return text[0].upper() + text[1:] if text[0].isascii() and text.split()[0].islower() and _plain(text) else text
+
+
+def _plain(text: str) -> bool:
+    first = text.split()[0]
+    return first.isalpha() and first not in STOP_WORDS
+
+
+def _fits(text: str) -> bool:
+    return len(text) <= MAX_CHARS and len(text.split()) <= MAX_WORDS and not MARKUP.search(text)
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _contains(longer: Sequence[str], shorter: Sequence[str]) -> bool:
+    size = len(shorter)
+    return any(tuple(longer[i : i + size]) == tuple(shorter) for i in range(len(longer) - size + 1))

@@ -1,0 +1,356 @@
+"""Where every node stands: `galaxy` in space, `tree` and `radial` on paper. Deterministic, without overlaps, and calm:
+a page more takes a free place and leaves the others where they are."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.mindmap_graph import CORE_ID, NodeType, Point, Position
+
+Floats = NDArray[np.float64]
+
+TOPIC_DISTANCE = 200.0
+#: The camera of the 3-D view sees |x| ≤ 500 and |y| ≤ 290 at z = 0; nearer than z = 180 nodes would fill the screen.
+BOX = np.array([470.0, 272.0, 170.0])
+#: Drawn radius per unit of size, as the clients draw it.
+RADIUS_PER_SIZE: dict[NodeType, float] = {"core": 0.5, "topic": 0.4, "subtopic": 0.3, "page": 0.2}
+_GAP = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A node as the layouts see it; parents come before their children. `radius` is in world units."""
+
+    id: str
+    parent: str | None
+    type: NodeType
+    radius: float
+
+
+def galaxy(nodes: Sequence[Placed], previous: Mapping[str, Position] | None = None) -> dict[str, Position]:
+    """Positions in space: the core at the origin, topics 200 away from it, each amid its own cloud of pages.
+
+    Nodes found in `previous` stay there when they can. Every topic owns the part of space nearest to it, so clouds of
+    different topics never touch; inside a cloud pages take the free site nearest to their parent.
+    """
+    known = previous or {}
+    topics = [node for node in nodes if node.type == "topic"]
+    centres = _topic_centres([t.id for t in topics], known)
+    found: dict[str, Floats] = {node.id: np.zeros(3) for node in nodes if node.type == "core"}
+    found.update({topic.id: centres[i] for i, topic in enumerate(topics)})
+    topic_of: dict[str, str] = {}
+    for node in nodes:
+        if node.type == "topic":
+            topic_of[node.id] = node.id
+        elif node.parent in topic_of:
+            topic_of[node.id] = topic_of[node.parent]
+    for number, topic in enumerate(topics):
+        members = [node for node in nodes if node.type in ("subtopic", "page") and topic_of.get(node.id) == topic.id]
+        found.update(_cloud(topic, number, members, centres, known))
+    loose = [node for node in nodes if node.id not in found]
+    if loose:  # Children of the core that are no topics: a user's own notes.
+        found.update(_ring(loose, found, nodes))
+    return {node.id: _position(found[node.id]) for node in nodes}
+
+
+def _topic_centres(ids: Sequence[str], known: Mapping[str, Position]) -> Floats:
+    num = len(ids)
+    centres = np.zeros((num, 3))
+    kept = []
+    for i, topic in enumerate(ids):
+        if topic in known:
+            at = np.array([known[topic].x, known[topic].y, known[topic].z])
+            if abs(float(np.linalg.norm(at)) - TOPIC_DISTANCE) < 1.0:
+                centres[i] = at
+                kept.append(i)
+    fresh = [i for i in range(num) if i not in kept]
+    if not kept:
+        return _even_centres(num)
+    candidates = np.concatenate([_even_centres(n) for n in (6, 8, 10, 14, 20)])
+    for i in fresh:
+        taken = centres[kept]
+        distance = np.linalg.norm(candidates[:, None, :] - taken[None, :, :], axis=2).min(axis=1)
+        centres[i] = candidates[int(np.argmax(np.round(distance, 6)))]
+        kept.append(i)
+    return centres
+
+
+def _even_centres(num: int) -> Floats:
+    """`num` points at the topics' distance: a ring facing the camera, alternately nearer and farther."""
+    if num > 14:
+        return _sphere(num)
+    turn = math.pi / num if num >= 3 else 0.0
+    depth = 0.0 if num <= 2 else min(110.0, 24.0 * num - 24.0)
+    points = []
+    for i in range(num):
+        z = depth * (1.0 if i % 2 == 0 else -1.0)
+        if num % 2 == 1 and i == num - 1:
+            z = 0.0
+        flat = math.sqrt(TOPIC_DISTANCE**2 - z**2)
+        # Clockwise from the upper right, as one reads a clock.
+        angle = math.pi / 2 - turn - 2 * math.pi * i / num if num >= 3 else math.pi * i
+        points.append((flat * math.cos(angle), flat * math.sin(angle), z))
+    return np.array(points)
+
+
+def _sphere(num: int) -> Floats:
+    """A Fibonacci spiral over the belt of the sphere that the camera sees well."""
+    points = []
+    for i in range(num):
+        y = 0.85 * (1 - 2 * (i + 0.5) / num)
+        around = i * math.pi * (3 - math.sqrt(5))
+        flat = math.sqrt(1 - y * y)
+        points.append((flat * math.cos(around), y, flat * math.sin(around) * 0.8))
+    unit = np.array(points)
+    scaled: Floats = unit / np.linalg.norm(unit, axis=1, keepdims=True) * TOPIC_DISTANCE
+    return scaled
+
+
+def _cloud(
+    topic: Placed, number: int, members: Sequence[Placed], centres: Floats, known: Mapping[str, Position]
+) -> dict[str, Floats]:
+    centre = centres[number]
+    outward = centre / max(float(np.linalg.norm(centre)), 1e-9)
+    parts = [node for node in members if node.type == "subtopic"]
+    spacing = 22.0
+    sites = _sites(topic, number, centres, spacing, reach=190.0)
+    while len(sites) < 1.6 * len(members) + 40 and spacing > 5:
+        spacing *= 0.87 if spacing > 17.5 else 0.8
+        sites = _sites(topic, number, centres, spacing, reach=420.0)
+    shrink = min(1.0, spacing / 20.0)  # Thousands of pages: what does not fit at full size is packed closer.
+    found: dict[str, Floats] = {}
+    taken_at = np.zeros((len(members) + 1, 3))
+    taken_radius = np.zeros(len(members) + 1)
+    taken_at[0], taken_radius[0] = centre, topic.radius
+    count = 1
+
+    def place(node: Placed, at: Floats) -> None:
+        nonlocal count
+        found[node.id] = at
+        taken_at[count], taken_radius[count] = at, node.radius * shrink
+        count += 1
+
+    def fits(node: Placed, at: Floats) -> bool:
+        apart = np.linalg.norm(taken_at[:count] - at, axis=1)
+        return bool((apart >= taken_radius[:count] + node.radius * shrink + _GAP * shrink).all())
+
+    for node in members:
+        if node.id in known:
+            at = np.array([known[node.id].x, known[node.id].y, known[node.id].z])
+            own = float(np.linalg.norm(at - centre))
+            others = np.delete(centres, number, axis=0)
+            is_ours = not len(others) or own + 10 <= float(np.linalg.norm(others - at, axis=1).min())
+            if is_ours and bool((np.abs(at) <= BOX + 20).all()) and fits(node, at):
+                place(node, at)
+    anchors = {topic.id: centre + outward * 26.0}
+    for i, part in enumerate(parts):
+        if part.id not in found:
+            around = _directions(len(parts), outward)[i]
+            at = _nearest_free(part, centre + around * (topic.radius + 48.0), sites, fits)
+            place(part, at)
+        anchors[part.id] = found[part.id] + (found[part.id] - centre) * 0.35
+    for node in members:
+        if node.id not in found:
+            anchor = anchors.get(node.parent or "", anchors[topic.id])
+            place(node, _nearest_free(node, anchor, sites, fits))
+    return found
+
+
+def _sites(topic: Placed, number: int, centres: Floats, spacing: float, reach: float) -> Floats:
+    """Points of a close-packed lattice around a topic, inside the box and nearer to it than to any other topic."""
+    centre = centres[number]
+    step = spacing * math.sqrt(2)
+    num = int(reach / step) + 1
+    axis = np.arange(-num, num + 1) * step
+    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    half = step / 2
+    shifts = np.array([[0, 0, 0], [half, half, 0], [half, 0, half], [0, half, half]])
+    points = (grid[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
+    points = points[np.linalg.norm(points, axis=1) <= reach] + centre
+    own = np.linalg.norm(points - centre, axis=1)
+    kept = (np.abs(points) <= BOX).all(axis=1) & (np.linalg.norm(points, axis=1) >= 50.0 + 26.0)
+    kept &= own >= topic.radius + 14.0
+    others = np.delete(centres, number, axis=0)
+    if len(others):
+        kept &= own + spacing <= np.linalg.norm(points[:, None, :] - others[None, :, :], axis=2).min(axis=1)
+    chosen: Floats = points[kept]
+    return chosen
+
+
+def _directions(num: int, outward: Floats) -> Floats:
+    """`num` directions spread over the half-space that faces away from the core."""
+    helper = np.array([0.0, 0.0, 1.0]) if abs(outward[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
+    side = np.cross(outward, helper)
+    side /= np.linalg.norm(side)
+    up = np.cross(side, outward)
+    spread = []
+    for i in range(num):
+        angle = 2 * math.pi * i / max(1, num) + math.pi / 4
+        spread.append(0.55 * outward + 0.83 * (math.cos(angle) * side + math.sin(angle) * up))
+    return np.array(spread)
+
+
+def _nearest_free(node: Placed, anchor: Floats, sites: Floats, fits: object) -> Floats:
+    assert callable(fits)
+    if len(sites):
+        order = np.argsort(np.round(np.linalg.norm(sites - anchor, axis=1), 4), kind="stable")
+        wobble = _wobble(node.id)
+        for place in order:
+            for at in (sites[place] + wobble, sites[place]):
+                if fits(node, at):
+                    return np.asarray(at, dtype=np.float64)
+        return np.asarray(sites[order[-1]], dtype=np.float64)
+    return anchor
+
+
+def _wobble(node_id: str) -> Floats:
+    """A shift of up to 1.5 units that depends on the id alone, so that clouds do not look like crystals."""
+    digest = hashlib.blake2b(node_id.encode("utf-8", "replace"), digest_size=3).digest()
+    return (np.array(list(digest), dtype=np.float64) / 255 - 0.5) * 3.0
+
+
+def _ring(loose: Sequence[Placed], found: Mapping[str, Floats], nodes: Sequence[Placed]) -> dict[str, Floats]:
+    placed = dict(found)
+    radius_of = {node.id: node.radius for node in nodes}
+    added: dict[str, Floats] = {}
+    for node in loose:
+        options = [
+            np.array([r * math.cos(a), r * math.sin(a) * 0.6, z])
+            for r in (90.0, 115.0, 140.0, 330.0, 400.0)
+            for z in (0.0, 60.0, -60.0, 120.0, -120.0)
+            for a in (k * math.pi / 9 for k in range(18))
+        ]
+        free = [
+            at
+            for at in options
+            if all(float(np.linalg.norm(at - p)) >= radius_of[i] + node.radius + _GAP for i, p in placed.items())
+        ]
+        placed[node.id] = added[node.id] = free[0] if free else options[-1]
+    return added
+
+
+def _position(at: Floats) -> Position:
+    x, y, z = (round(float(value), 3) + 0.0 for value in at)
+    return Position(x=x, y=y, z=z)
+
+
+ROW, COLUMN = 30.0, 300.0
+
+
+def tree(nodes: Sequence[Placed]) -> dict[str, Point]:
+    """Places in a tree that grows to the right, one row per leaf; in pixels, the first row at y = 0."""
+    children = _children(nodes)
+    depth: dict[str, int] = {}
+    y: dict[str, float] = {}
+    row = 0.0
+    for node in nodes:
+        depth[node.id] = 0 if node.parent is None else depth.get(node.parent, 0) + 1
+    previous_branch = None
+    for node_id, branch in _leaves(nodes, children):
+        if previous_branch is not None and branch != previous_branch:
+            row += 0.6  # A little air between branches.
+        previous_branch = branch
+        y[node_id] = row * ROW
+        row += 1.0
+    for node in reversed(nodes):
+        if node.id not in y:
+            below = [y[child] for child in children[node.id]]
+            y[node.id] = (below[0] + below[-1]) / 2
+    return {node.id: Point(x=depth[node.id] * COLUMN, y=round(y[node.id], 2)) for node in nodes}
+
+
+def _leaves(nodes: Sequence[Placed], children: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+    """Every leaf with the id of its parent, in drawing order."""
+    parent = {node.id: node.parent or "" for node in nodes}
+    found: list[tuple[str, str]] = []
+    stack = [node.id for node in reversed(nodes) if node.parent is None]
+    while stack:
+        at = stack.pop()
+        below = children.get(at, [])
+        if below:
+            stack.extend(reversed(below))
+        else:
+            found.append((at, parent[at]))
+    return found
+
+
+SLOT = 24.0
+
+
+def radial(nodes: Sequence[Placed]) -> dict[str, Point]:
+    """Places on rings around the core (at 0, 0): topics inside, pages outside, each branch in its own sector.
+
+    Sectors are handed out in steps with a little room to spare, so that one page more usually moves nothing else.
+    """
+    children = _children(nodes)
+    type_of = {node.id: node.type for node in nodes}
+    roots = [node.id for node in nodes if node.parent is None]
+    if not roots:
+        return {}
+    slots = 0.0
+    at_slot: dict[str, float] = {}
+    for topic in children.get(roots[0], []):
+        start = slots
+        groups = [(topic, [c for c in children.get(topic, []) if type_of[c] != "subtopic"])]
+        groups += [(c, children.get(c, [])) for c in children.get(topic, []) if type_of[c] == "subtopic"]
+        for owner, pages in groups:
+            if owner == topic and not pages and len(groups) > 1:
+                continue
+            room = _room(len(pages)) if owner != topic or pages else 3
+            offset = (room - len(pages)) / 2 if len(pages) < 3 else 0.5
+            for i, page in enumerate(pages):
+                at_slot[page] = slots + offset + i
+            if owner != topic:
+                at_slot[owner] = slots + max(1.0, room / 2)
+            slots += room
+        at_slot[topic] = (start + slots) / 2
+        slots += 1.5
+    total = max(slots, 16.0)
+    outer = max(430.0, total * SLOT / (2 * math.pi))
+    ring = {1: 0.36 * outer, 2: 0.66 * outer, 3: outer}
+    found = {roots[0]: Point(x=0.0, y=0.0)}
+    for node in nodes:
+        if node.id in at_slot:
+            level = {"topic": 1, "subtopic": 2}.get(node.type, 3)
+            angle = 2 * math.pi * at_slot[node.id] / total - math.pi / 2
+            found[node.id] = Point(x=round(ring[level] * math.cos(angle), 2), y=round(ring[level] * math.sin(angle), 2))
+    for i, node in enumerate(n for n in nodes if n.id not in found):
+        found[node.id] = Point(x=round(outer + 80.0, 2), y=round(-outer + 40.0 * i, 2))
+    return found
+
+
+def _room(num_pages: int) -> int:
+    """Slots for a group: enough for its pages and a few more, growing in steps."""
+    room = 4
+    while room < num_pages + 1:
+        room += max(2, room // 5)
+    return room
+
+
+def _children(nodes: Sequence[Placed]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.parent is not None:
+            found.setdefault(node.parent, []).append(node.id)
+    return found
+
+
+def overlaps(nodes: Sequence[Placed], positions: Mapping[str, Position]) -> list[tuple[str, str]]:
+    """Pairs of nodes whose spheres cut each other in the galaxy."""
+    at = np.array([[positions[n.id].x, positions[n.id].y, positions[n.id].z] for n in nodes])
+    radius = np.array([n.radius for n in nodes])
+    found = []
+    for i in range(len(nodes)):
+        apart = np.linalg.norm(at[i + 1 :] - at[i], axis=1)
+        for j in np.nonzero(apart < radius[i + 1 :] + radius[i] - 1e-6)[0]:
+            found.append((nodes[i].id, nodes[i + 1 + int(j)].id))
+    return found
+
+
+__all__ = ["CORE_ID", "Placed", "galaxy", "overlaps", "radial", "tree"]

@@ -1,0 +1,168 @@
+"""Topics, labels and evidence of the local provider."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.mindmap import build_map, outline_session, page_features
+from cluster.mindmap.quality import Truth, assess
+from cluster.samples import sample_names, sample_truth
+from models.mindmap_graph import CORE_COLOR, TOPIC_COLORS, validate_document
+from tests.support.map_sessions import SUBJECTS, make_page, make_session, sample_map, sample_pages
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_interleaved_subjects_come_apart() -> None:
+    pages = make_session(per_subject=6)
+    outline = outline_session([page_features(page) for page in pages])
+    subject_of = {page.page_id: page.title.split()[0].lower() for page in pages}
+    found = sorted(sorted({subject_of[p] for p in topic.all_page_ids()}) for topic in outline.topics)
+    assert found == [[subject] for subject in sorted(SUBJECTS)]
+    assert {topic.label.lower().split()[0] for topic in outline.topics} == set(SUBJECTS)
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_samples_are_valid_and_agree_with_their_truth(name: str) -> None:
+    import json
+
+    pages, document = sample_pages(name), sample_map(name)
+    assert validate_document(document, pages) == []
+    truth = Truth.from_json(json.loads(sample_truth(name).read_bytes()))
+    quality = assess(document, {page.page_id: page.url for page in pages}, truth)
+    assert quality.ari >= 0.7
+    assert quality.coverage == 1.0
+    assert quality.labels_ok == 1.0
+    assert quality.importance is None or quality.importance >= 0.9
+
+
+def test_order_of_input_changes_nothing() -> None:
+    pages = list(sample_pages("05-mixed-korean-english"))
+    expected = build_map(pages).to_bytes()
+    for seed in range(3):
+        random.Random(seed).shuffle(pages)
+        assert build_map(pages).to_bytes() == expected
+
+
+def test_hash_seeds_and_threads_change_nothing() -> None:
+    script = (
+        "import hashlib\n"
+        "from tests.support.map_sessions import sample_pages\n"
+        "from cluster.mindmap import build_map\n"
+        "print(hashlib.sha256(build_map(sample_pages('04-korean-office')).to_bytes()).hexdigest())\n"
+    )
+    digests = set()
+    for seed, threads in (("0", "1"), ("1", "2"), ("4242", "4")):
+        environment = {"PYTHONHASHSEED": seed, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, env=environment, text=True, check=True
+        )
+        digests.add(ran.stdout)
+    assert len(digests) == 1
+
+
+def test_features_are_picklable_and_small() -> None:
+    sizes = [len(pickle.dumps(page_features(page))) for page in sample_pages("06-long-research")]
+    assert max(sizes) < 24_000
+    assert sum(sizes) / len(sizes) < 10_000
+
+
+def test_a_document_survives_json() -> None:
+    document = sample_map("01-money-and-stars")
+    assert type(document).from_json(document.to_json()) == document
+
+
+def test_what_the_clients_read() -> None:
+    """Check 60 of the black-box list: core first, topics at radius 200 with the palette in order."""
+    document = sample_map("06-long-research")
+    core = document.nodes[0]
+    assert (core.id, core.type, core.size, core.color) == ("core", "core", 100, CORE_COLOR)
+    assert (core.position.x, core.position.y, core.position.z) == (0, 0, 0)
+    topics = [node for node in document.nodes if node.type == "topic"]
+    assert [topic.color for topic in topics] == [TOPIC_COLORS[i % 8] for i in range(len(topics))]
+    for topic in topics:
+        at = topic.position
+        assert (at.x**2 + at.y**2 + at.z**2) ** 0.5 == pytest.approx(200, abs=0.01)
+        assert topic.size <= 80
+    data = document.to_json()
+    page = next(node for node in data["nodes"] if node["type"] == "page")
+    assert page["data"]["visitCount"] >= 1
+    assert page["data"]["totalDuration"] > 0
+    assert page["data"]["urls"][0].startswith("https://")
+
+
+def test_no_topics_is_one_node_and_no_edge() -> None:
+    """Check 61: only noise, or nothing at all."""
+    login = make_page("https://a.example/login", "Sign in", "Sign in to continue")
+    for pages in ([], [login]):
+        document = build_map(pages)
+        assert [node.id for node in document.nodes] == ["core"]
+        assert document.edges == ()
+        assert validate_document(document, pages) == []
+        assert len(document.left_out) == len(pages)
+
+
+def test_one_page_is_one_topic() -> None:
+    pages = [make_page("https://a.example/x", "Growing tomatoes", "Tomatoes need sun. " * 20)]
+    document = build_map(pages)
+    assert [node.type for node in document.nodes] == ["core", "topic", "page"]
+    assert validate_document(document, pages) == []
+    assert len({node.label for node in document.nodes[1:]}) == 2
+
+
+def test_left_out_pages_have_their_reason() -> None:
+    noise = {
+        "https://www.google.com/search?q=bread": ("bread - Google Search", "Results", "search_results"),
+        "https://search.naver.com/search.naver?query=빵": ("빵 : 네이버 검색", "결과", "search_results"),
+        "https://accounts.example.com/signin": ("Sign in", "E-mail Password", "login"),
+        "https://a.example/404": ("404 Not Found", "The requested URL was not found.", "error"),
+        "https://a.example/blank": ("", "", "empty"),
+        "https://app.example/x": ("Loading...", "Loading", "loading"),
+        "https://b.example/consent": ("We value your privacy", "Accept all cookies", "consent"),
+        "https://c.example/": ("Just a moment...", "Checking", "captcha"),
+        "https://mail.example/": ("Inbox (27)", "27 unread", "inbox"),
+        "chrome://newtab/": ("New Tab", "", "new_tab"),
+    }
+    pages = make_session() + [make_page(url, title, text) for url, (title, text, _) in noise.items()]
+    document = build_map(pages)
+    assert {one.url: one.reason for one in document.left_out} == {url: reason for url, (_, _, reason) in noise.items()}
+    assert all(one.sentence for one in document.left_out)
+    assert validate_document(document, pages) == []
+
+
+def test_a_page_about_logging_in_keeps_its_place() -> None:
+    article = make_page("https://a.example/how", "Log in", "How session cookies keep you signed in. " * 30)
+    assert page_features(article).left_out is None
+
+
+def test_a_page_without_text_keeps_its_place_if_it_has_a_name() -> None:
+    video = make_page("https://video.example/watch?v=1", "Sourdough starter from flour and water")
+    pages = [*make_session(), video]
+    document = build_map(pages)
+    node = document.node(video.page_id)
+    assert node is not None
+    bread = make_session()[0].page_id
+    assert document.parents()[node.id] == document.parents()[bread]
+
+
+def test_the_users_title_is_never_overwritten() -> None:
+    document = build_map(make_session(), title="My <b>own</b> evening")
+    assert document.title == "My own evening"
+    assert document.nodes[0].label == "My own evening"
+
+
+def test_importance_parts_add_up() -> None:
+    document = sample_map("02-web-app-week")
+    for node in document.nodes:
+        if node.type in ("page", "topic"):
+            parts = node.data.importance
+            total = parts.dwell + parts.highlights + parts.scroll + parts.revisits + parts.centrality
+            assert parts.score == pytest.approx(total, abs=1e-5)
+    topics = [node.data.importance.score for node in document.nodes if node.type == "topic"]
+    assert sum(topics) == pytest.approx(1.0, abs=1e-3)
