@@ -1,0 +1,135 @@
+"""Acceptance checks 24 to 41 of the backend's contract: HTTP in, rows out."""
+
+from __future__ import annotations
+
+import uuid
+
+import httpx
+import pytest
+
+from tests.support.client import Person, visit
+
+
+async def test_24_start_without_a_body(ann: Person) -> None:
+    answer = await ann.call("POST", "/v1/sessions/start", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 201
+    session = answer.json()["session"]
+    assert session["session_status"] == "recording"
+    assert session["started_at"].endswith("Z")
+    assert "ended_at" not in session
+    assert "title" not in session
+
+
+async def test_25_26_pause_and_resume_once_each(ann: Person) -> None:
+    path = f"/v1/sessions/{await ann.start()}"
+    assert (await ann.ok("PATCH", f"{path}/pause"))["session"]["session_status"] == "paused"
+    again = await ann.call("PATCH", f"{path}/pause")
+    assert again.status_code == 400
+    assert again.json()["error"]["message"] == "session cannot be paused from current state"
+    assert (await ann.ok("PATCH", f"{path}/resume"))["session"]["session_status"] == "recording"
+    again = await ann.call("PATCH", f"{path}/resume")
+    assert again.status_code == 400
+    assert again.json()["error"]["message"] == "session cannot be resumed from current state"
+
+
+@pytest.mark.parametrize("paused_first", [False, True])
+async def test_27_28_stop_ends_it(ann: Person, paused_first: bool) -> None:
+    path = f"/v1/sessions/{await ann.start()}"
+    if paused_first:
+        await ann.ok("PATCH", f"{path}/pause")
+    stopped = (await ann.ok("POST", f"{path}/stop", headers={"Content-Type": "application/json"}))["session"]
+    assert stopped["session_status"] in {"processing", "completed"}
+    assert stopped["ended_at"].endswith("Z")
+    for method, action in (("POST", "stop"), ("PATCH", "pause"), ("PATCH", "resume")):
+        assert (await ann.call(method, f"{path}/{action}")).status_code == 400
+
+
+async def test_29_two_sessions_at_once_are_independent(ann: Person) -> None:
+    first, second = await ann.start(), await ann.start()
+    await ann.ok("PATCH", f"/v1/sessions/{first}/pause")
+    listed = {s["id"]: s["session_status"] for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
+    assert listed == {first: "paused", second: "recording"}
+
+
+async def test_30_a_new_user_has_an_empty_list(ann: Person) -> None:
+    assert await ann.ok("GET", "/v1/sessions") == {"sessions": [], "total": 0}
+
+
+async def test_31_32_33_pages_newest_first_own_only(ann: Person, bob: Person) -> None:
+    ids = [await ann.start() for _ in range(5)]
+    await bob.start()
+    pages = [(await ann.ok("GET", f"/v1/sessions?limit=2&offset={o}"))["sessions"] for o in (0, 2, 4)]
+    assert [len(p) for p in pages] == [2, 2, 1]
+    assert [s["id"] for p in pages for s in p] == ids[::-1]
+    sorted_list = await ann.ok("GET", "/v1/sessions?limit=10&sort=started_at:desc")
+    assert [s["id"] for s in sorted_list["sessions"]] == ids[::-1]
+    assert sorted_list["total"] == 5
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=-1", "offset=-1", "limit=ten", "limit=101", "status=lost"])
+async def test_bad_paging_is_a_clear_400(ann: Person, query: str) -> None:
+    answer = await ann.call("GET", f"/v1/sessions?{query}")
+    assert answer.status_code == 400
+    assert query.partition("=")[0] in answer.json()["error"]["message"]
+
+
+async def test_34_get_own_foreign_unknown_malformed(ann: Person, bob: Person) -> None:
+    session = await ann.start()
+    assert (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["id"] == session
+    assert (await bob.call("GET", f"/v1/sessions/{session}")).status_code == 403
+    assert (await ann.call("GET", f"/v1/sessions/{uuid.uuid4()}")).status_code == 404
+    assert (await ann.call("GET", "/v1/sessions/not-a-uuid")).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_35_36_update_with_either_verb(ann: Person, method: str) -> None:
+    path = f"/v1/sessions/{await ann.start()}"
+    both = await ann.ok(method, path, json={"title": "곰", "description": "about bears"})
+    assert (both["session"]["title"], both["session"]["description"]) == ("곰", "about bears")
+    one = await ann.ok(method, path, json={"title": "Bears"})
+    assert (one["session"]["title"], one["session"]["description"]) == ("Bears", "about bears")
+    assert (await ann.ok(method, path, json={}))["session"]["title"] == "Bears"
+    assert (await ann.call(method, path, json={"title": "x" * 201})).status_code == 400
+
+
+async def test_37_others_may_not_touch_it(ann: Person, bob: Person) -> None:
+    path = f"/v1/sessions/{await ann.start()}"
+    calls = [("PUT", "", {"title": "mine"}), ("PATCH", "", {"title": "mine"}), ("DELETE", "", None)]
+    calls += [("PATCH", "/pause", None), ("PATCH", "/resume", None), ("POST", "/stop", None)]
+    for method, tail, body in calls:
+        answer = await bob.call(method, path + tail, json=body)
+        assert answer.status_code == 403, (method, tail)
+    assert (await ann.ok("GET", path))["session"]["session_status"] == "recording"
+
+
+async def test_38_39_delete(ann: Person) -> None:
+    session = await ann.start()
+    await ann.send(session, [visit("https://example.com/a")])
+    answer = await ann.call("DELETE", f"/v1/sessions/{session}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    for path in ("", "/events", "/events/stats", "/mindmap", "/timeline"):
+        assert (await ann.call("GET", f"/v1/sessions/{session}{path}")).status_code == 404
+    answer = await ann.call("POST", f"/v1/sessions/{session}/events", json={"events": [visit("https://example.com/b")]})
+    assert answer.status_code == 404
+    assert (await ann.call("DELETE", f"/v1/sessions/{uuid.uuid4()}")).status_code == 404
+    assert (await ann.ok("GET", "/v1/sessions"))["total"] == 0
+
+
+async def test_a_deletion_can_be_taken_back(ann: Person, bob: Person) -> None:
+    session = await ann.start(title="kept")
+    await ann.call("DELETE", f"/v1/sessions/{session}")
+    assert (await bob.call("POST", f"/v1/sessions/{session}/restore")).status_code == 404
+    restored = await ann.ok("POST", f"/v1/sessions/{session}/restore")
+    assert restored["session"]["title"] == "kept"
+
+
+async def test_starting_twice_with_the_same_client_id_is_one_session(ann: Person, bob: Person) -> None:
+    first = await ann.start(client_session_id="tab-7")
+    assert await ann.start(client_session_id="tab-7") == first
+    assert await bob.start(client_session_id="tab-7") != first
+
+
+async def test_a_caller_without_account_gets_401(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/v1/sessions")
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "UNAUTHORIZED"

@@ -1,0 +1,113 @@
+"""Fixtures: real stores for every test that wants them, the app in this process, and the whole product on Ray."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from cluster.migrate import migrate
+from cluster.settings import Settings
+from cluster.stores import EmbeddedStores
+from tests.support.client import Person, sign_up
+
+# A developer's own settings must not leak into tests.
+for _name in [n for n in os.environ if n.startswith("TRAILMIND_")]:
+    del os.environ[_name]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """A migrated database and a Valkey. `libpq` is the database's URL without a driver name."""
+
+    database_url: str
+    redis_url: str
+
+    @property
+    def libpq(self) -> str:
+        """What psycopg connects to."""
+        return self.database_url
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[EmbeddedStores | None]:
+    """A PostgreSQL and a Valkey for this test process; none when both come from the environment."""
+    if os.environ.get("TEST_DATABASE_URL") and os.environ.get("TEST_REDIS_URL"):
+        yield None
+        return
+    data_dir = Path(tempfile.mkdtemp(prefix="trailmind-test-"))
+    embedded = EmbeddedStores(data_dir, durable=False)
+    try:
+        embedded.start()
+        yield embedded
+    finally:
+        embedded.stop()
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stores(servers: EmbeddedStores | None) -> Stores:
+    """The stores, with the schema in place. Tests share the database: each works with users of its own."""
+    if servers is None:
+        found = Stores(os.environ["TEST_DATABASE_URL"], os.environ["TEST_REDIS_URL"])
+    else:
+        urls = servers.start()
+        found = Stores(urls.database_url, urls.redis_url)
+    migrate("postgresql+psycopg://" + found.database_url.partition("://")[2])
+    return found
+
+
+@pytest.fixture
+def fresh_database(stores: Stores) -> Iterator[str]:
+    """The URL of an empty database of the test's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(stores.libpq, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        base, _, query = stores.libpq.partition("?")
+        yield base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def settings(stores: Stores, tmp_path: Path) -> Settings:
+    """Settings of the app under test."""
+    from tests.support.server import make_settings
+
+    return make_settings(stores.database_url, stores.redis_url, data_dir=tmp_path)
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the real app, running in this process on real stores, without Ray."""
+    from tests.support.server import running_api
+
+    async with running_api(settings) as (_, client):
+        yield client
+
+
+@pytest.fixture
+async def ann(api: httpx.AsyncClient) -> Person:
+    """A user."""
+    return await sign_up(api)
+
+
+@pytest.fixture
+async def bob(api: httpx.AsyncClient) -> Person:
+    """Another user."""
+    return await sign_up(api)
+
+
+@pytest.fixture
+async def db(stores: Stores) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection to look at the rows with."""
+    async with await psycopg.AsyncConnection.connect(stores.libpq, autocommit=True) as connection:
+        yield connection

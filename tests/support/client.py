@@ -1,0 +1,54 @@
+"""A signed-in user for tests: the few calls nearly every test makes."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+
+PASSWORD = "correct horse battery"
+
+
+class Person:
+    """One user with a token. `client` may be in-process or real HTTP."""
+
+    def __init__(self, client: httpx.AsyncClient, reply: dict[str, Any]) -> None:
+        self.client, self.reply = client, reply
+        self.id: str = reply["user"]["id"]
+        self.email: str = reply["user"]["email"]
+        self.headers = {"Authorization": f"Bearer {reply['token']}"}
+
+    async def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """A request as this user."""
+        headers = {**self.headers, **kwargs.pop("headers", {})}
+        return await self.client.request(method, path, headers=headers, **kwargs)
+
+    async def ok(self, method: str, path: str, **kwargs: Any) -> Any:
+        """The JSON of a request that must succeed."""
+        answer = await self.call(method, path, **kwargs)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    async def start(self, **body: Any) -> str:
+        """Start a session; its id."""
+        reply = await self.ok("POST", "/v1/sessions/start", **({"json": body} if body else {}))
+        return str(reply["session"]["id"])
+
+    async def send(self, session_id: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+        """Send events that must be accepted; the answer."""
+        reply: dict[str, Any] = await self.ok("POST", f"/v1/sessions/{session_id}/events", json={"events": events})
+        return reply
+
+
+async def sign_up(client: httpx.AsyncClient, email: str | None = None) -> Person:
+    """A new user."""
+    email = email or f"{uuid.uuid4().hex[:12]}@test.local"
+    answer = await client.post("/v1/auth/signup", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 201, answer.text
+    return Person(client, answer.json())
+
+
+def visit(url: str, at_ms: int = 1_760_000_000_000, **fields: Any) -> dict[str, Any]:
+    """A page_visit event."""
+    return {"type": "page_visit", "timestamp": at_ms, "url": url, "title": f"Title of {url}", **fields}

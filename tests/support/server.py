@@ -1,0 +1,49 @@
+"""Ways to run the application in tests: in this process without Ray, or the whole product."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import ray.exceptions
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from cluster.runtime import complete
+from cluster.settings import Settings, load_settings
+from serve.app import create_api, wrap
+
+SIGNING_KEY = "a key for tests that is long enough to be one"
+
+
+def make_settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
+    """Settings for a test against real stores."""
+    return complete(
+        load_settings(),
+        **{
+            "environment": "test",
+            "database_url": SecretStr(database_url),
+            "redis_url": SecretStr(redis_url),
+            "secret_key": SecretStr(SIGNING_KEY),
+            "rate_limits": False,
+            "db_pool_size": 5,
+            **changes,
+        },
+    )
+
+
+def no_actor(index: int) -> Any:
+    """A cluster whose shards are all away: the replica stands in, with the very same code and statements."""
+    raise ray.exceptions.RayActorError
+
+
+@asynccontextmanager
+async def running_api(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    """The real app on real stores in this process, and a client that talks to it."""
+    api = create_api(settings, no_actor)
+    async with api.router.lifespan_context(api):
+        transport = httpx.ASGITransport(app=wrap(api, settings), client=("127.0.0.1", 50000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            yield api, client
