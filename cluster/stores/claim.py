@@ -16,7 +16,7 @@ from pathlib import Path
 from cluster.stores.errors import StoresInUse
 
 #: Readers hold the lock for microseconds while they look; a starter does not take that for a second supervisor.
-_PATIENCE_S = 1.0
+_PATIENCE_S = 0.3
 _held: set[int] = set()
 
 

@@ -38,7 +38,7 @@ class EmbeddedStores:
     """
 
     def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True, durable: bool = True) -> None:
-        """`durable=False` trades safety against power loss for speed and is meant for tests."""
+        """`durable=False` is for tests: faster, and still safe from kills, but not from a loss of power."""
         self._data_dir = data_dir.expanduser().resolve()
         self._wants_postgres, self._wants_valkey, self._durable = postgres, valkey, durable
         self._claim: Claim | None = None

@@ -38,6 +38,7 @@ _SETTINGS = {
     # There is no replica; the smaller log also makes bulk loads cheaper.
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
     "max_wal_size": "1GB",
     # A query whose client was killed ends within seconds and gives its locks back.
     "client_connection_check_interval": "5s",
@@ -54,7 +55,11 @@ _SETTINGS = {
     "logging_collector": "off",
 }
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Not `synchronous_commit = off`: what was acknowledged is with the kernel and survives any kill of processes.
+_FAST = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
+#: Case and order come from PostgreSQL itself ("builtin"), the same everywhere. But pg_trgm asks the C library what a
+#: letter is, and in the locale "C" no Hangul is one. The first that the system has is taken.
+_LETTERS = ("C.UTF-8", "en_US.UTF-8", "C")
 
 
 class PostgresServer(Server):
@@ -155,31 +160,41 @@ class PostgresServer(Server):
         unfinished = self.home.with_name(self.home.name + ".new")
         # An initdb whose supervisor was killed goes on writing to the very names we are about to use.
         kill_all(lambda: processes_in(unfinished, {"initdb", self.process_name}, str(unfinished)))
-        shutil.rmtree(unfinished, ignore_errors=True)
-        self.account.make_dir(unfinished)
         if self.home.exists():
             self.home.rmdir()
+        output = ""
+        for letters in _LETTERS:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            self.account.make_dir(unfinished)
+            succeeded, output = self._run_initdb(unfinished, letters)
+            if succeeded:
+                unfinished.rename(self.home)
+                return
+            if "invalid locale name" not in output:
+                break
+        raise explain_log(self.name, output, path=self.home, log_path=self.log_path)
+
+    def _run_initdb(self, directory: Path, letters: str) -> tuple[bool, str]:
+        """Make a cluster in an empty directory; returns whether that succeeded, and what initdb had to say."""
         options = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        options += ["--auth-local=peer", "--auth-host=reject", f"--username={_SUPERUSER}"]
+        options += [f"--lc-ctype={letters}", "--auth-local=peer", "--auth-host=reject", f"--username={_SUPERUSER}"]
         if not self._durable:
             options.append("--no-sync")
+        # A file, not a pipe: a grandchild that lingers must not keep us waiting.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
-                [str(self._programs / "initdb"), *options, "-D", str(unfinished)],
+                [str(self._programs / "initdb"), *options, "-D", str(directory)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=unfinished,
+                cwd=directory,
                 env=self.environment(),
                 start_new_session=True,
                 check=False,
                 **self.account.spawn_as(),
             )
-            if done.returncode != 0:
-                output.seek(0)
-                text = output.read().decode(errors="replace")
-                raise explain_log(self.name, text, path=self.home, log_path=self.log_path)
-        unfinished.rename(self.home)
+            output.seek(0)
+            return done.returncode == 0, output.read().decode(errors="replace")
 
     def _check_version(self) -> None:
         written_by = (self.home / "PG_VERSION").read_text().strip()
@@ -206,6 +221,7 @@ class PostgresServer(Server):
             user=_SUPERUSER,
             dbname="postgres",
             connect_timeout=30,
+            options="",  # else PGOPTIONS would be taken
             autocommit=True,
         ) as db:
             known = db.execute(

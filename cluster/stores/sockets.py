@@ -25,7 +25,7 @@ _SHORT_ROOT = Path("/tmp")  # noqa: S108 - the directory made in it is private a
 def socket_dir(data_dir: Path, account: Account, short_root: Path = _SHORT_ROOT) -> Path:
     """The directory for both sockets, owned by `account` and closed to everybody else.
 
-    It is `run` in the data directory; where that path is too long or the file system holds no sockets, a directory
+    It is `run` in the data directory; where that path will not do or the file system holds no sockets, a directory
     below `short_root` whose name depends on the data directory alone, so that the URLs stay the same.
     """
     inside = data_dir / "run"
@@ -70,9 +70,10 @@ def _take(directory: Path, account: Account) -> bool:
 
 
 def _holds_sockets(directory: Path) -> bool:
-    """Whether a socket with our longest name can be bound in `directory`."""
+    """Whether a socket with our longest name can be bound in `directory`, and its path be written in a URL."""
     probe = directory / "probe".ljust(len(POSTGRES_SOCKET), "-")
-    if len(os.fsencode(probe)) > MAX_SOCKET_PATH_BYTES:
+    # A comma in a host separates two hosts for libpq, and cannot be escaped.
+    if len(os.fsencode(probe)) > MAX_SOCKET_PATH_BYTES or "," in str(probe):
         return False
     probe.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:

@@ -1,0 +1,92 @@
+"""Who runs the servers, and how that user gets through closed directories."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cluster.stores.account import Account, admit, may_search, server_account
+
+STRANGER = Account(54_321, 54_321, "stranger", is_other=True)
+needs_acl = pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are set on Linux only")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+
+
+def reads_as_stranger(path: Path) -> bool:
+    """Whether a process of the stranger gets at the file."""
+    return subprocess.run(["cat", path], capture_output=True, **STRANGER.spawn_as()).returncode == 0
+
+
+def lists_as_stranger(path: Path) -> bool:
+    return subprocess.run(["ls", path], capture_output=True, **STRANGER.spawn_as()).returncode == 0
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    directory = tmp_path / "closed"
+    directory.mkdir(mode=0o700)
+    return directory
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o700, False), (0o711, True), (0o755, True), (0o750, False)])
+def test_mode_bits_decide_for_a_stranger(closed: Path, mode: int, expected: bool) -> None:
+    closed.chmod(mode)
+    assert may_search(STRANGER, closed) is expected
+
+
+@needs_acl
+def test_admission_names_one_user_and_grants_passage_only(closed: Path) -> None:
+    assert admit(STRANGER, closed)[-1] == closed
+    assert may_search(STRANGER, closed)
+    assert not may_search(Account(54_322, 54_322, "another", is_other=True), closed)
+    assert stat.S_IMODE(closed.stat().st_mode) & 0o007 == 0
+    assert admit(STRANGER, closed) == []
+
+
+@needs_acl
+def test_admissions_add_up(closed: Path) -> None:
+    another = Account(54_322, 54_322, "another", is_other=True)
+    admit(STRANGER, closed)
+    admit(another, closed)
+    assert may_search(STRANGER, closed)
+    assert may_search(another, closed)
+
+
+@needs_acl
+@needs_root
+def test_the_admitted_user_really_gets_through_and_no_further(closed: Path) -> None:
+    (closed / "public").write_text("x")
+    (closed / "private").touch(mode=0o600)
+    assert not reads_as_stranger(closed / "public")
+    admit(STRANGER, closed)
+    assert reads_as_stranger(closed / "public")
+    assert not reads_as_stranger(closed / "private")
+    assert not lists_as_stranger(closed)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="for normal users")
+def test_a_normal_user_runs_the_servers_as_itself(tmp_path: Path) -> None:
+    account = server_account(tmp_path)
+    assert (account.uid, account.is_other, account.spawn_as()) == (os.geteuid(), False, {})
+
+
+@needs_root
+def test_root_hands_over_to_the_owner_of_the_data(tmp_path: Path) -> None:
+    nobody = 65_534
+    os.chown(tmp_path, nobody, nobody)
+    account = server_account(tmp_path)
+    assert (account.uid, account.is_other) == (nobody, True)
+
+
+@needs_root
+def test_root_hands_over_to_a_system_user_otherwise(tmp_path: Path) -> None:
+    account = server_account(tmp_path)
+    assert account.uid != 0
+    assert account.is_other
+    made = tmp_path / "made"
+    account.make_dir(made)
+    assert (made.stat().st_uid, stat.S_IMODE(made.stat().st_mode)) == (account.uid, 0o700)

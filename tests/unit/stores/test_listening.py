@@ -1,0 +1,70 @@
+"""The helper that lists listening sockets, on real sockets of a real child process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.listening import Listener, exposed, listeners
+
+CHILD = """
+import socket, sys
+sockets = []
+for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0")):
+    listener = socket.socket(family)
+    listener.bind((address, 0))
+    listener.listen()
+    sockets.append(listener)
+    print(listener.getsockname()[1], flush=True)
+bound_only = socket.socket()
+bound_only.bind(("0.0.0.0", 0))
+sys.stdin.read()
+"""
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
+
+
+@pytest.fixture
+def parent_and_ports() -> Iterator[tuple[int, int, int]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        yield parent.pid, int(parent.stdout.readline()), int(parent.stdout.readline())
+        assert parent.stdin is not None
+        parent.stdin.close()
+
+
+def test_sockets_of_a_grandchild_are_found_and_told_apart(parent_and_ports: tuple[int, int, int]) -> None:
+    parent, private_port, public_port = parent_and_ports
+    assert {(found.address, found.port) for found in listeners(parent)} == {
+        ("127.0.0.1", private_port),
+        ("0.0.0.0", public_port),
+    }
+    assert [(found.address, found.port) for found in exposed(parent)] == [("0.0.0.0", public_port)]
+
+
+@pytest.mark.parametrize(
+    ("address", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("::ffff:0.0.0.0", False),
+        ("192.168.1.5", False),
+        ("fe80::1", False),
+    ],
+)
+def test_only_loopback_addresses_are_loopback(address: str, is_loopback: bool) -> None:
+    assert Listener("server", 1, address, 80).is_loopback is is_loopback
+
+
+def test_a_process_that_is_gone_has_no_sockets() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    assert listeners(gone.pid) == []
