@@ -1,0 +1,110 @@
+"""`python -m kuberay.checks [OVERLAY ...]`: every check on every overlay; exit code 1 when one refuses.
+
+With `--deploy` the example's accounts and names are refused too: what scripts/deploy.sh runs first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from kuberay.checks import (
+    drain_rules,
+    job_rules,
+    ray_rules,
+    reference_rules,
+    schemas,
+    service_rules,
+    settings_rules,
+    source_rules,
+)
+from kuberay.checks.findings import Finding
+from kuberay.checks.manifests import KUBERAY, ROOT, Document, RenderError, render
+
+#: Every rule there is, with the sentence it keeps.
+RULES: dict[str, str] = {
+    **schemas.RULES,
+    **ray_rules.RULES,
+    **service_rules.RULES,
+    **drain_rules.RULES,
+    **job_rules.RULES,
+    **settings_rules.RULES,
+    **reference_rules.RULES,
+    **source_rules.RULES,
+}
+#: The deployments that serve.app:build makes, as the Serve configuration may name them.
+DEPLOYMENTS = frozenset({"Api", "GenerationWorker"})
+
+
+def overlays(kuberay: Path = KUBERAY) -> list[str]:
+    """The overlays there are."""
+    return sorted(p.parent.name for p in kuberay.glob("overlays/*/kustomization.yaml"))
+
+
+def check_documents(documents: list[Document], deployments: frozenset[str] | None = DEPLOYMENTS) -> list[Finding]:
+    """Every rule about rendered documents. Where a schema is broken already, the other rules are not asked."""
+    shape = [*schemas.check(documents), *schemas.check_pods(documents)]
+    if any(f.rule in {"crd-schema", "core-schema", "pod-schema"} for f in shape):
+        return shape
+    return [*shape, *check_rules(documents, deployments)]
+
+
+def check_rules(documents: list[Document], deployments: frozenset[str] | None = DEPLOYMENTS) -> list[Finding]:
+    """The rules that no schema holds, about documents that fit theirs."""
+    environment = settings_rules.environments(documents)
+    return [
+        *ray_rules.check(documents, importlib.metadata.version("ray")),
+        *service_rules.check(documents, deployments),
+        *service_rules.check_environment(documents, environment),
+        *drain_rules.check(documents, environment),
+        *job_rules.check(documents),
+        *settings_rules.check(documents, environment),
+        *reference_rules.check(documents),
+    ]
+
+
+def check_sources(kuberay: Path = KUBERAY) -> Iterator[Finding]:
+    """Every rule about files as they are written."""
+    yield from source_rules.check_yaml(kuberay)
+    yield from source_rules.check_reasons((kuberay / "base" / "rayservice.yaml").read_text())
+    yield from source_rules.check_dockerfile(kuberay / "Dockerfile", ROOT / ".dockerignore")
+    yield from source_rules.check_scripts(sorted(kuberay.glob("scripts/*.sh")))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check and print; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m kuberay.checks", description=__doc__)
+    parser.add_argument("overlays", nargs="*", metavar="OVERLAY", help="which; all when none is named")
+    parser.add_argument("--deploy", action="store_true", help="refuse what is only an example")
+    chosen = parser.parse_args(arguments)
+    unknown = set(chosen.overlays) - set(overlays())
+    if unknown:
+        parser.error(f"there is no overlay {', '.join(sorted(unknown))}, only {', '.join(overlays())}")
+    started = time.monotonic()
+    results: list[tuple[str, str, list[Finding]]] = [("sources", "", list(check_sources()))]
+    for overlay in chosen.overlays or overlays():
+        try:
+            documents = render(overlay)
+        except RenderError as error:
+            print(f"overlay {overlay} does not render: {error}")
+            return 1
+        found = check_documents(documents)
+        if chosen.deploy:
+            found += source_rules.check_placeholders(yaml.safe_dump_all(documents))
+        results.append((f"overlay {overlay}", f"{len(documents)} documents", found))
+    for name, size, found in results:
+        print(f"{name:16} {size:14} {'ok' if not found else f'{len(found)} refused'}")
+        for finding in found:
+            print(f"  {finding}")
+    print(f"{len(RULES)} rules in {time.monotonic() - started:.1f} s")
+    return int(any(found for _, _, found in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Rolls an overlay out in order: checks, what everything needs, the migration, the service; then waits until the
+# service is ready. Stops at the first thing that fails, with the old service still serving.
+# Usage: deploy.sh OVERLAY [--context CONTEXT]
+set -euo pipefail
+
+usage="usage: deploy.sh OVERLAY [--context CONTEXT]"
+overlay="${1:?$usage}"
+context=()
+if [[ "${2:-}" == "--context" ]]; then context=(--context "${3:?$usage}"); fi
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+root="$here/../.."
+python="${PYTHON:-$root/.venv/bin/python}"
+kubectl() { command kubectl "${context[@]}" "$@"; }
+
+if [[ "$overlay" == kind ]]; then
+  (cd "$root" && "$python" -m kuberay.checks "$overlay")
+else
+  (cd "$root" && "$python" -m kuberay.checks --deploy "$overlay")
+fi
+
+rendered="$(mktemp)"
+trap 'rm -f "$rendered"' EXIT
+kubectl kustomize "$here/../overlays/$overlay" > "$rendered"
+
+apply() { kubectl apply --server-side --field-manager=trailmind-deploy -f "$rendered" -l "trailmind.dev/phase=$1"; }
+
+echo "== prepare"
+apply prepare
+if [[ "$overlay" == kind ]]; then
+  kubectl -n trailmind rollout status statefulset/postgres --timeout=180s
+fi
+if kubectl -n trailmind get externalsecrets.external-secrets.io > /dev/null 2>&1; then
+  kubectl -n trailmind wait externalsecrets.external-secrets.io --all --for=condition=Ready --timeout=120s
+fi
+
+echo "== migrate"
+# A Job's template cannot be changed, and the last rollout's may still be there.
+kubectl -n trailmind delete job trailmind-migrate --ignore-not-found --wait
+apply migrate
+if ! kubectl -n trailmind wait job/trailmind-migrate --for=condition=Complete --timeout=1800s; then
+  kubectl -n trailmind logs job/trailmind-migrate --tail=50 >&2 || true
+  echo "the migration did not finish; the service was left as it is" >&2
+  exit 1
+fi
+
+echo "== serve"
+apply serve
+# A changed cluster is built beside the old one and takes over when all of it runs; a bad image never takes traffic.
+kubectl -n trailmind wait rayservice/trailmind --for=condition=Ready --timeout=900s
+kubectl -n trailmind wait rayservice/trailmind --for=condition=UpgradeInProgress=false --timeout=1800s
+kubectl -n trailmind get rayservice,rayclusters,pods
