@@ -56,7 +56,7 @@ class _Input:
 def input_digest(pages: list[CapturedPage], title: str | None, language: str | None) -> str:
     """Digest of everything a map is made from: equal digests, equal maps."""
     digest = blake2b(digest_size=20)
-    facts = [PIPELINE_VERSION, title, language]
+    facts: list[Any] = [PIPELINE_VERSION, title, language]
     for page in pages:
         text = blake2b(page.text.encode("utf-8", "replace"), digest_size=16).hexdigest()
         facts.append(

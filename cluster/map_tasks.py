@@ -72,9 +72,9 @@ class RayMapTasks:
     async def warm_up(self) -> None:
         """Have worker processes started and our code imported before the first user waits for them."""
         page = CapturedPage("p_0", "https://example.com/", "A page", "Words to read. " * 20)
-        await asyncio.gather(
-            *(self._describe.remote([page]) for _ in range(int(ray.cluster_resources().get("CPU", 1))))
-        )
+        untyped: Any = ray
+        num_processes = min(int(untyped.cluster_resources().get("CPU", 1)), 8)
+        await asyncio.gather(*(self._describe.remote([page]) for _ in range(num_processes)))
 
     async def describe(self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]) -> list[PageFeatures]:
         """The features of `pages`, in order; `on_progress` hears how many are done."""

@@ -116,7 +116,8 @@ class Trailmind:
                 # All of Ray's own traffic stays on the loopback interface.
                 _node_ip_address="127.0.0.1",
             )
-        self._stack.callback(ray.shutdown)
+        untyped: Any = ray
+        self._stack.callback(untyped.shutdown)
 
     def _start_serve(self) -> None:
         from ray import serve
@@ -136,7 +137,8 @@ class Trailmind:
 
         from actors.session_buffers import NAMESPACE, shard_name
 
-        serve.shutdown()
+        shutdown: Any = serve.shutdown
+        shutdown()
         for index in range(self.settings.num_shards):
             try:
                 shard = ray.get_actor(shard_name(index), namespace=NAMESPACE)

@@ -310,6 +310,13 @@ class MindmapEnvelope(Reply):
     mindmap: MindmapReply
 
 
+class PictureLink(Reply):
+    """A link that needs no login."""
+
+    url: str
+    expires_at: Time
+
+
 class HealthReply(Reply):
     """The process answers."""
 

@@ -46,6 +46,7 @@ def create_api(settings: Settings, connect_shard: Callable[[int], Any]) -> FastA
     install_error_handlers(app)
     for routes in (health, auth, sessions, events, mindmaps):
         app.include_router(routes.router)
+    app.include_router(mindmaps.pictures)
     return app
 
 
@@ -73,7 +74,9 @@ def build(args: dict[str, Any] | None = None) -> Application:
     """
     settings = load_settings()
     options = args or {}
-    api = serve.deployment(serve.ingress(create_app)()).options(
+    # Ray leaves these untyped.
+    deployment: Any = serve.deployment
+    api = deployment(serve.ingress(create_app)()).options(
         name="Api",
         **{
             "num_replicas": settings.num_api_replicas,
@@ -86,7 +89,7 @@ def build(args: dict[str, Any] | None = None) -> Application:
             **options.get("Api", {}),
         },
     )
-    worker = serve.deployment(GenerationWorker).options(
+    worker = deployment(GenerationWorker).options(
         name="GenerationWorker",
         **{
             "num_replicas": settings.num_workers,
@@ -97,4 +100,5 @@ def build(args: dict[str, Any] | None = None) -> Application:
             **options.get("GenerationWorker", {}),
         },
     )
-    return api.bind(worker.bind())
+    bound: Application = api.bind(worker.bind())
+    return bound

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
-from cluster.mindmap.render import to_svg
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cluster.mindmap.render import to_svg
 from cluster.progress import channel, publish
-from models.api import GenerateBody, MindmapEnvelope, MindmapReply
+from models.api import GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
 from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.errors import NotFound
 from models.jobs import order_map
 from models.mindmap_graph import MindmapDocument
 from models.mindmaps import MapStatus, Mindmap, MindmapVersion
+from serve.links import check_link, issue_link
 from serve.state import AppState, Caller, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
@@ -33,7 +35,7 @@ def mindmap_reply(found: Mindmap, version: MindmapVersion | None) -> MindmapRepl
     return MindmapReply(
         id=str(found.id),
         session_id=str(found.session_id),
-        status=found.status,  # type: ignore[arg-type]
+        status=found.status,
         stage=found.stage,
         percent=found.percent,
         version=found.current_version,
@@ -102,7 +104,13 @@ async def image(
     _, found, version = await _load(db, session_id, user_id)
     if found is None or version is None:
         raise NotFound("mindmap not found for this session")
-    document = MindmapDocument.model_validate(version.data)
+    return await _picture(version, layout, theme)
+
+
+async def _picture(
+    version: MindmapVersion, layout: Literal["galaxy", "tree", "radial"], theme: Literal["light", "dark"]
+) -> Response:
+    document = MindmapDocument.from_json(version.data)
     svg = await asyncio.to_thread(to_svg, document, layout=layout, theme=theme)
     # A picture needs no script; should one ever get in, it does not run.
     return Response(
@@ -171,3 +179,49 @@ async def _events(state: AppState, session_id: uuid.UUID) -> AsyncIterator[bytes
             yield _frame(told["event"], told["data"])
             if told["event"] == "mindmap" and _is_over(told["data"]):
                 return
+
+
+pictures = APIRouter(tags=["mindmaps"])
+PICTURE_LINK_TTL_S = 24 * 3600
+
+
+@router.post("/mindmap/picture", response_model_exclude_none=True)
+async def picture_link(session_id: str, user_id: Caller, db: Db, state: State) -> PictureLink:
+    """A link to the map as a picture that needs no login, good for a day."""
+    owned, found, version = await _load(db, session_id, user_id)
+    if found is None or version is None:
+        raise NotFound("mindmap not found for this session")
+    token = issue_link(state.settings.signing_key, "picture", str(owned), ttl_s=PICTURE_LINK_TTL_S)
+    return PictureLink(
+        url=f"{state.settings.origin}/pictures/{token}",
+        expires_at=datetime.now(UTC) + timedelta(seconds=PICTURE_LINK_TTL_S),
+    )
+
+
+@pictures.get(
+    "/pictures/{token}",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {}}, "description": "The map as a picture"}},
+)
+async def picture(
+    token: str,
+    db: Db,
+    state: State,
+    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "galaxy",
+    theme: Annotated[Literal["light", "dark"], Query()] = "light",
+) -> Response:
+    """The picture behind a link."""
+    session_id = uuid.UUID(check_link(state.settings.signing_key, "picture", token))
+    found = await db.scalar(
+        select(MindmapVersion)
+        .join(Mindmap, Mindmap.id == MindmapVersion.mindmap_id)
+        .join(BrowsingSession, BrowsingSession.id == Mindmap.session_id)
+        .where(
+            Mindmap.session_id == session_id,
+            MindmapVersion.number == Mindmap.current_version,
+            BrowsingSession.deleted_at.is_(None),
+        )
+    )
+    if found is None:
+        raise NotFound("there is no such picture")
+    return await _picture(found, layout, theme)

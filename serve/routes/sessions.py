@@ -47,7 +47,7 @@ def session_reply(found: BrowsingSession, **live: Any) -> SessionReply:
         title=found.title,
         description=found.description,
         summary=found.summary,
-        session_status=found.status,  # type: ignore[arg-type]
+        session_status=found.status,
         started_at=found.started_at,
         ended_at=found.ended_at,
         created_at=found.created_at,

@@ -1,0 +1,190 @@
+"""The command `trailmind`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+
+from cluster.map_cli import eval_command, map_command
+from cluster.settings import Settings, load_settings
+from models.errors import ConfigurationError, TrailmindError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Turn browsing sessions into mind maps.")
+app.command("map")(map_command)
+app.command("eval")(eval_command)
+err = Console(stderr=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (TRAILMIND_DATA_DIR).")]
+Port = Annotated[int | None, typer.Option(help="Where the server listens (TRAILMIND_PORT).")]
+
+
+def _settings(data_dir: Path | None = None, port: int | None = None) -> Settings:
+    given = {"data_dir": data_dir.expanduser().absolute() if data_dir else None, "port": port}
+    return load_settings(**{k: v for k, v in given.items() if v is not None})
+
+
+def _is_ready(settings: Settings) -> bool:
+    try:
+        return httpx.get(f"{settings.origin}/ready", timeout=5.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[bool]:
+    """A running server: the one there is (yields False), or one of our own until the end (yields True)."""
+    from cluster.stores import running_urls
+
+    if running_urls(settings.data_dir) is not None and _is_ready(settings):
+        err.print(f"Using the Trailmind that runs at {settings.origin}", style="dim")
+        yield False
+        return
+    from cluster.runtime import Trailmind
+
+    running = Trailmind(settings)
+    with err.status("Starting …") as status:
+        running.start(lambda sentence: status.update(sentence))
+    try:
+        yield True
+    finally:
+        with err.status("Stopping …"):
+            running.stop()
+
+
+def _wait_for_signal() -> None:
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    # A wait without time-out would not let Python run the signal handler.
+    while not done.wait(0.5):
+        pass
+
+
+@app.command()
+def up(data_dir: DataDir = None, port: Port = None) -> None:
+    """Start everything and serve until Ctrl-C."""
+    settings = _settings(data_dir, port)
+    with _server(settings) as is_ours:
+        if not is_ours:
+            raise ConfigurationError(f"Trailmind runs at {settings.origin} already")
+        err.print(f"[bold green]Ready[/] at {settings.origin}   API docs at {settings.origin}/docs   Ctrl-C stops")
+        _wait_for_signal()
+
+
+@app.command()
+def demo(
+    session: Annotated[Path | None, typer.Option(help="A session file to play instead of the bundled one.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Exit after printing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and exit.")] = False,
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Play a recorded session through the whole system and show its map."""
+    from cluster import demo as player
+    from cluster.replay import read_session_file
+
+    settings = _settings(data_dir, port)
+    path = session or player.sample_path()
+    read_session_file(path)  # a bad file is said before anything is started
+    with _server(settings) as is_ours:
+        result = player.play(settings.origin, path, err)
+        picture = settings.data_dir / "demo" / f"{result['session_id']}.svg"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(httpx.get(result["picture_url"], timeout=30.0, trust_env=False).raise_for_status().content)
+        if as_json:
+            sys.stdout.write(player.as_json({**result, "picture_file": str(picture)}) + "\n")
+            return
+        out = Console()
+        player.show(result, out)
+        if once or not is_ours:
+            out.print(f"[bold]Picture[/]  {picture}", soft_wrap=True)
+            return
+        out.print(f"[bold]Picture[/]  {result['picture_url']}\n         {picture}", soft_wrap=True)
+        out.print(f"\n[bold green]Serving[/] at {settings.origin} until Ctrl-C")
+        _wait_for_signal()
+
+
+@app.command()
+def doctor(data_dir: DataDir = None, port: Port = None) -> None:
+    """Say what is configured, what answers, and what is missing."""
+    from cluster.doctor import examine
+
+    findings = examine(_settings(data_dir, port))
+    marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "bad": "[red]✗[/]"}
+    for finding in findings:
+        Console().print(f"{marks[finding.state]} {finding.subject:<15}{finding.sentence}", soft_wrap=True)
+    if any(f.state == "bad" for f in findings):
+        raise typer.Exit(1)
+
+
+def _connected(data_dir: Path | None) -> Settings:
+    from cluster.runtime import with_running_stores
+
+    settings = with_running_stores(_settings(data_dir))
+    if settings.database_url is None:
+        raise ConfigurationError("there is no database: set DATABASE_URL, or start one with `trailmind up`")
+    return settings
+
+
+@app.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to the schema this version needs. Safe to run at any time, from many places."""
+    from cluster.migrate import migrate as run
+
+    typer.echo(run(_connected(data_dir).sqlalchemy_url))
+
+
+@app.command()
+def jobs(
+    action: Annotated[str, typer.Argument(help="list, retry or discard")] = "list",
+    job_id: Annotated[int | None, typer.Argument(help="Which job.")] = None,
+    status: Annotated[str | None, typer.Option(help="todo, doing, failed …: only these.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the durable jobs, run a dead one again, or drop it."""
+    import asyncio
+
+    from cluster import job_list
+
+    dsn = _connected(data_dir).postgres_dsn
+    if action == "list":
+        found = asyncio.run(job_list.list_jobs(dsn, status=status))
+        if as_json:
+            typer.echo(json.dumps(found, ensure_ascii=False, default=str))
+            return
+        if not found:
+            typer.echo("No jobs.")
+        for job in found:
+            line = f"{job['id']:>7}  {job['state']:<10} {job['task']:<26} tries {job['attempts']}"
+            typer.echo(f"{line}  {job['session_id'] or ''}  {job['reason'] or ''}".rstrip())
+        return
+    if action not in {"retry", "discard"} or job_id is None:
+        raise ConfigurationError("usage: trailmind jobs [list | retry ID | discard ID]")
+    act: Any = job_list.retry_job if action == "retry" else job_list.discard_job
+    typer.echo(asyncio.run(act(dsn, job_id)))
+
+
+def main() -> None:
+    """Entry point: our own errors are one sentence, not a traceback."""
+    try:
+        app()
+    except TrailmindError as error:
+        err.print(f"[red]trailmind:[/] {error}", soft_wrap=True, highlight=False)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

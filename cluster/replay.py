@@ -1,0 +1,157 @@
+"""Playing a recorded session to a server as the extension would: batches, retries, answers that get lost."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from models.errors import BadRequest, TrailmindError
+
+BATCH_SIZE = 20
+#: How often a call is tried while the server is busy or away.
+MAX_TRIES = 8
+
+Progress = Callable[[str, int, int], None]
+
+
+class ReplayFailed(TrailmindError):
+    """The server refused a step of the replay; the sentence says which and why."""
+
+    code = "REPLAY_FAILED"
+
+
+@dataclass
+class Timings:
+    """Milliseconds each call took, by step."""
+
+    by_step: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, step: str, began: float) -> None:
+        """Note a call that began at `time.perf_counter()` value `began`."""
+        self.by_step.setdefault(step, []).append((time.perf_counter() - began) * 1e3)
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Count, median and worst of each step, in milliseconds."""
+        return {
+            step: {
+                "calls": len(values),
+                "p50": round(sorted(values)[len(values) // 2], 1),
+                "max": round(max(values), 1),
+            }
+            for step, values in self.by_step.items()
+        }
+
+
+def read_session_file(path: Path) -> list[dict[str, Any]]:
+    """The events in a session file: a JSON list, or an object with a list `events`. Raises BadRequest."""
+    try:
+        events = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise BadRequest(f"{path} is not JSON") from None
+    if isinstance(events, dict):
+        events = events.get("events")
+    if not isinstance(events, list) or not events or not all(isinstance(e, dict) for e in events):
+        raise BadRequest(f"{path} holds no list of events")
+    return events
+
+
+def shifted_to_end_at(events: list[dict[str, Any]], end_ms: int) -> list[dict[str, Any]]:
+    """The same events moved in time as one block, so that the last happens at `end_ms`; each gets an id and number."""
+    times = [e["timestamp"] for e in events if isinstance(e.get("timestamp"), int | float)]
+    shift = end_ms - int(max(times, default=end_ms))
+    moved = []
+    for seq, event in enumerate(events):
+        copy = dict(event)
+        if isinstance(copy.get("timestamp"), int | float):
+            copy["timestamp"] = int(copy["timestamp"]) + shift
+        copy.setdefault("event_id", str(uuid.uuid4()))
+        copy.setdefault("seq", seq)
+        moved.append(copy)
+    return moved
+
+
+def batches(events: list[dict[str, Any]], size: int = BATCH_SIZE) -> Iterator[list[dict[str, Any]]]:
+    """The events in runs of `size`."""
+    for i in range(0, len(events), size):
+        yield events[i : i + size]
+
+
+class Recorder:
+    """One signed-in client that records a session over HTTP."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self.timings = Timings()
+        #: Verdicts counted over everything that was sent, resent batches included.
+        self.receipt = {"seen": 0, "stored": 0, "duplicate": 0, "excluded": 0, "invalid": 0}
+        self.headers: dict[str, str] = {}
+
+    def call(self, step: str, method: str, path: str, **kwargs: Any) -> Any:
+        """The JSON of a call, tried again with growing pauses while the server is away or busy."""
+        for attempt in range(MAX_TRIES):
+            began = time.perf_counter()
+            try:
+                answer = self._client.request(method, path, headers=self.headers, **kwargs)
+            except httpx.TransportError as error:
+                problem = type(error).__name__
+                retry_after_s = 0.2 * 2**attempt
+            else:
+                if answer.is_success:
+                    self.timings.add(step, began)
+                    return answer.json() if answer.content else None
+                problem = _sentence(answer)
+                if answer.status_code not in {429, 502, 503, 504}:
+                    raise ReplayFailed(f"{method} {path}: {answer.status_code} {problem}")
+                retry_after_s = float(answer.headers.get("retry-after", 0.2 * 2**attempt))
+            time.sleep(min(retry_after_s, 5.0))
+        raise ReplayFailed(f"{method} {path}: gave up after {MAX_TRIES} tries: {problem}")
+
+    def sign_up(self, email: str, password: str) -> None:
+        """Make an account and use it from now on."""
+        reply = self.call("sign_up", "POST", "/v1/auth/signup", json={"email": email, "password": password})
+        self.headers = {"Authorization": f"Bearer {reply['token']}"}
+
+    def send(
+        self, session_id: str, events: list[dict[str, Any]], *, lose_answer_of: int, on_progress: Progress
+    ) -> None:
+        """Send everything in batches. The answer to batch number `lose_answer_of` is thrown away and the batch sent
+        again, as happens on a train: nothing may be stored twice."""
+        done = 0
+        for number, batch in enumerate(batches(events)):
+            for _ in range(2 if number == lose_answer_of else 1):
+                body = {"events": batch}
+                reply = self.call("send_events", "POST", f"/v1/sessions/{session_id}/events", json=body)
+                self.receipt["seen"] += reply["total"]
+                for verdict in ("stored", "duplicate", "excluded", "invalid"):
+                    self.receipt[verdict] += reply[verdict]
+            done += len(batch)
+            on_progress("Sending events", done, len(events))
+
+    def wait_for_map(self, session_id: str, on_progress: Progress, timeout_s: float = 120.0) -> dict[str, Any]:
+        """The finished map. Raises ReplayFailed with the server's reason when there is none."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            mindmap: dict[str, Any] = self.call("get_mindmap", "GET", f"/v1/sessions/{session_id}/mindmap")["mindmap"]
+            on_progress(f"Making the map: {mindmap.get('stage') or mindmap['status']}", mindmap.get("percent", 0), 100)
+            if mindmap["status"] == "completed":
+                return mindmap
+            if mindmap["status"] == "failed":
+                raise ReplayFailed(f"the map failed: {mindmap.get('error_message')}")
+            time.sleep(0.05)
+        raise ReplayFailed(f"there was no map after {timeout_s:g} s")
+
+
+def _sentence(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
