@@ -137,15 +137,16 @@ class Trailmind:
 
         from actors.session_buffers import NAMESPACE, shard_name
 
+        untyped: Any = ray
         shutdown: Any = serve.shutdown
         shutdown()
         for index in range(self.settings.num_shards):
             try:
-                shard = ray.get_actor(shard_name(index), namespace=NAMESPACE)
+                shard = untyped.get_actor(shard_name(index), namespace=NAMESPACE)
             except ValueError:
                 continue
-            ray.get(shard.drain.remote(), timeout=10)
-            ray.kill(shard)
+            untyped.get(shard.drain.remote(), timeout=10)
+            untyped.kill(shard)
 
     def _wait_until_ready(self, timeout_s: float = 90.0) -> None:
         deadline, last = time.monotonic() + timeout_s, "nothing answered"

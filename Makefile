@@ -1,0 +1,57 @@
+# Everything a developer or a newcomer types. Each target prepares what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Prepare .venv from the lock file
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Trailmind needs Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Trailmind needs Python 3.11 or newer" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@echo "Installing packages …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: setup ## Play a recorded session through the whole system (ARGS=--once, --json, --session FILE)
+	@$(BIN)/trailmind demo $(ARGS)
+
+up: setup ## Start everything and serve until Ctrl-C
+	@$(BIN)/trailmind up $(ARGS)
+
+test: setup ## Run all tests (ARGS="-k …" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Lint, format and type check
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench-ingest: setup ## Events per second, durable, against the bare parts
+	@$(BIN)/python -m benchmarks.bench_ingest $(ARGS)
+
+bench-map: setup ## Stop to map, 15 to 500 pages
+	@$(BIN)/python -m benchmarks.bench_map $(ARGS)
+
+eval: setup ## Quality of the maps of the sample sessions against their truth
+	@$(BIN)/trailmind eval $(ARGS)
+
+lock: setup ## Compile requirements.lock anew
+	@$(BIN)/uv pip compile pyproject.toml --group dev --group web --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
+
+clean: ## Remove what the targets made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help setup demo up test check format bench-ingest bench-map eval lock clean
