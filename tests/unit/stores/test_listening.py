@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.listening import Listener, exposed, listeners
@@ -62,6 +65,22 @@ def test_sockets_of_a_grandchild_are_found_and_told_apart(parent_and_ports: tupl
 )
 def test_only_loopback_addresses_are_loopback(address: str, is_loopback: bool) -> None:
     assert Listener("server", 1, address, 80).is_loopback is is_loopback
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads the kernel's table on Linux")
+def test_sockets_of_a_process_that_may_not_be_looked_into_are_not_overlooked(
+    parent_and_ports: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(process: psutil.Process, kind: str = "inet") -> None:
+        raise psutil.AccessDenied(process.pid)
+
+    parent, private_port, public_port = parent_and_ports
+    monkeypatch.setattr(psutil.Process, "net_connections", refuse)
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as six:
+        found = {(listener.address, listener.port) for listener in listeners(parent)}
+        expected = {("127.0.0.1", private_port), ("0.0.0.0", public_port), ("::1", six.getsockname()[1])}
+        assert expected <= found
+        assert ("0.0.0.0", public_port) in {(listener.address, listener.port) for listener in exposed(parent)}
 
 
 def test_a_process_that_is_gone_has_no_sockets() -> None:
