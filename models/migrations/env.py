@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
+import models.ai
 import models.browsing_sessions
 import models.events
+import models.ledger
 import models.mindmaps
 import models.users  # noqa: F401 - the tables register themselves
 from models.base import Base

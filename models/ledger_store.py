@@ -1,0 +1,186 @@
+"""Bookings in the token ledger. Every function works on an open psycopg connection; the caller commits."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from models.errors import NotFound
+from models.ledger import BALANCE_SQL, Allowance, Balance, OutOfTokens
+
+Connection = AsyncConnection[Any]
+
+#: A reservation nobody closed for this long counts no more. Longer than any call may take, retries excluded.
+LEASE_S = 300.0
+
+_BALANCE = BALANCE_SQL.format(start="%(start)s", end="%(end)s", user="%(user)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a settled call cost: the user's part, and the part the house bears."""
+
+    tokens: int
+    absorbed_tokens: int
+
+
+async def read_balance(connection: Connection, user_id: uuid.UUID, allowance: Allowance) -> Balance:
+    """`models.ledger.balance` on a psycopg connection."""
+    cursor = await connection.execute(
+        _BALANCE, {"user": user_id, "start": allowance.period_start, "end": allowance.period_end}
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    used, of_plan, reserved, granted = row
+    return Balance(used, of_plan, reserved, granted, allowance.token_limit)
+
+
+async def reserve(
+    connection: Connection,
+    user_id: uuid.UUID,
+    allowance: Allowance,
+    *,
+    call_id: uuid.UUID,
+    operation: str,
+    tokens: int,
+    session_id: uuid.UUID | None = None,
+    lease_s: float = LEASE_S,
+) -> datetime:
+    """Set `tokens` aside for a call; return until when. Repeating it for the same `call_id` changes nothing.
+
+    Raises OutOfTokens, NotFound for a user who is gone. Callers of one user take turns on the user's row until they
+    commit, so that no two of them see the same tokens as free.
+    """
+    from_grants = 0
+    if allowance.token_limit is not None:
+        # The sums are read by a statement of their own: its snapshot begins after the lock was obtained.
+        cursor = await connection.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", [user_id])
+        if await cursor.fetchone() is None:
+            raise NotFound("there is no such account")
+        known = await _expiry(connection, call_id)
+        if known is not None:
+            return known
+        now = await read_balance(connection, user_id, allowance)
+        left = now.tokens_left or 0
+        if tokens > left:
+            raise OutOfTokens(tokens, left, allowance.period_end)
+        plan_left = max(0, allowance.token_limit - now.used_of_plan - now.reserved_tokens)
+        from_grants = max(0, tokens - plan_left)
+    await connection.execute(
+        "INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, from_grants,"
+        " expires_at, counted_at, created_at) VALUES (gen_random_uuid(), %s, %s, %s, 'reserve', %s, %s, %s,"
+        " clock_timestamp() + make_interval(secs => %s), clock_timestamp(), clock_timestamp())"
+        " ON CONFLICT (call_id, kind) DO NOTHING",
+        [user_id, session_id, call_id, operation, tokens, from_grants, lease_s],
+    )
+    expires_at = await _expiry(connection, call_id)
+    assert expires_at is not None
+    return expires_at
+
+
+async def _expiry(connection: Connection, call_id: uuid.UUID) -> datetime | None:
+    cursor = await connection.execute(
+        "SELECT expires_at FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'", [call_id]
+    )
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def settle(connection: Connection, call_id: uuid.UUID, tokens: int) -> Charge:
+    """Book the `tokens` the provider says the call used. Repeating it changes nothing.
+
+    A reservation that has expired or was released may have been given to somebody else: then the house pays.
+    Raises NotFound when nothing was reserved.
+    """
+    cursor = await connection.execute(
+        "SELECT tokens, from_grants, expires_at < clock_timestamp() OR EXISTS"
+        " (SELECT FROM ledger_entries WHERE call_id = %(call)s AND kind = 'release')"
+        " FROM ledger_entries WHERE call_id = %(call)s AND kind = 'reserve' FOR UPDATE",
+        {"call": call_id},
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound("nothing was reserved for this call")
+    reserved, reserved_from_grants, is_over = row
+    charged = 0 if is_over else min(tokens, reserved)
+    from_grants = max(0, charged - (reserved - reserved_from_grants))
+    await _close(connection, call_id, "settle", charged, from_grants, tokens - charged)
+    cursor = await connection.execute(
+        "SELECT tokens, absorbed_tokens FROM ledger_entries WHERE call_id = %s AND kind = 'settle'", [call_id]
+    )
+    booked = await cursor.fetchone()
+    assert booked is not None
+    return Charge(*booked)
+
+
+async def release(connection: Connection, call_id: uuid.UUID) -> None:
+    """Give a reservation back whose call used nothing. Does nothing when it was settled or released already."""
+    cursor = await connection.execute(
+        "SELECT FROM ledger_entries r WHERE call_id = %s AND kind = 'reserve' AND NOT EXISTS"
+        " (SELECT FROM ledger_entries c WHERE c.call_id = r.call_id AND c.kind = 'settle') FOR UPDATE",
+        [call_id],
+    )
+    if await cursor.fetchone() is not None:
+        await _close(connection, call_id, "release", 0, 0, 0)
+
+
+async def refund(connection: Connection, call_id: uuid.UUID) -> int:
+    """Give back what was charged for a call whose answer was of no use; return how much. Safe to repeat."""
+    cursor = await connection.execute(
+        "SELECT tokens, from_grants FROM ledger_entries WHERE call_id = %s AND kind = 'settle'", [call_id]
+    )
+    row = await cursor.fetchone()
+    if row is None or row[0] == 0:
+        return 0
+    await _close(connection, call_id, "refund", row[0], row[1], 0)
+    return int(row[0])
+
+
+async def _close(
+    connection: Connection, call_id: uuid.UUID, kind: str, tokens: int, from_grants: int, absorbed: int
+) -> None:
+    await connection.execute(
+        "INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, from_grants,"
+        " absorbed_tokens, counted_at, created_at)"
+        " SELECT gen_random_uuid(), user_id, session_id, call_id, %s, operation, %s, %s, %s, counted_at,"
+        " clock_timestamp() FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'"
+        " ON CONFLICT (call_id, kind) DO NOTHING",
+        [kind, tokens, from_grants, absorbed, call_id],
+    )
+
+
+async def grant(connection: Connection, user_id: uuid.UUID, source_id: uuid.UUID, tokens: int) -> bool:
+    """Add bought or given tokens, once per `source_id`; tell whether they are new. They do not expire."""
+    cursor = await connection.execute(
+        "INSERT INTO ledger_entries (id, user_id, call_id, kind, operation, tokens)"
+        " VALUES (gen_random_uuid(), %s, %s, 'grant', 'grant', %s) ON CONFLICT (call_id, kind) DO NOTHING",
+        [user_id, source_id, tokens],
+    )
+    return cursor.rowcount == 1
+
+
+async def release_expired(connection: Connection, max_rows: int = 1000) -> int:
+    """Write down that expired reservations are released, and that their calls were lost; return how many.
+
+    Only bookkeeping: an expired reservation counts no more whether or not this has run.
+    """
+    cursor = await connection.execute(
+        "WITH over AS (SELECT * FROM ledger_entries r WHERE kind = 'reserve' AND expires_at < clock_timestamp()"
+        " AND NOT EXISTS (SELECT FROM ledger_entries c WHERE c.call_id = r.call_id AND c.kind IN ('settle', 'release'))"
+        " ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)"
+        " INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, counted_at,"
+        " created_at) SELECT gen_random_uuid(), user_id, session_id, call_id, 'release', operation, 0, counted_at,"
+        " clock_timestamp() FROM over ON CONFLICT (call_id, kind) DO NOTHING RETURNING call_id",
+        [max_rows],
+    )
+    released = [row[0] for row in await cursor.fetchall()]
+    if released:
+        await connection.execute(
+            "UPDATE ai_calls SET status = 'lost', error_code = 'caller_gone' WHERE id = ANY(%s) AND status = 'sent'",
+            [released],
+        )
+    return len(released)

@@ -1,0 +1,218 @@
+"""The token ledger on a real PostgreSQL: nobody overspends, nothing is booked twice, nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from models import ledger_store
+from models.ledger import Allowance, OutOfTokens, balance, by_operation, used_in_period
+from tests.conftest import Stores
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+def allowance(limit: int | None, days_ago: int = 1) -> Allowance:
+    start = datetime.now(UTC) - timedelta(days=days_ago)
+    return Allowance(start, start + timedelta(days=30), limit)
+
+
+@pytest.fixture
+async def user(db: Connection) -> uuid.UUID:
+    user_id = uuid.uuid4()
+    await db.execute("INSERT INTO users (id, email) VALUES (%s, %s)", [user_id, f"{user_id.hex}@test.local"])
+    return user_id
+
+
+async def reserve(db: Connection, user: uuid.UUID, tokens: int, limit: int | None, **kwargs: Any) -> uuid.UUID:
+    call_id = kwargs.pop("call_id", None) or uuid.uuid4()
+    async with db.transaction():
+        await ledger_store.reserve(
+            db, user, allowance(limit), call_id=call_id, operation="mindmap", tokens=tokens, **kwargs
+        )
+    return uuid.UUID(str(call_id))
+
+
+async def test_200_parallel_reservations_at_the_edge_never_overspend(stores: Stores, user: uuid.UUID) -> None:
+    limit, each = 10_000, 130
+    plan = allowance(limit)
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(stores.libpq, min_size=1, max_size=20, open=False, timeout=60)
+    async with pool:
+
+        async def attempt() -> bool:
+            try:
+                async with pool.connection() as connection, connection.transaction():
+                    await ledger_store.reserve(
+                        connection, user, plan, call_id=uuid.uuid4(), operation="mindmap", tokens=each
+                    )
+            except OutOfTokens as error:
+                return error.tokens_left >= each
+            return True
+
+        won = sum(await asyncio.gather(*(attempt() for _ in range(200))))
+        async with pool.connection() as connection:
+            now = await ledger_store.read_balance(connection, user, plan)
+    assert won == limit // each
+    assert now.reserved_tokens == won * each
+    assert now.tokens_left == limit - won * each
+
+
+async def test_settle_books_the_real_number_once_and_frees_the_rest(db: Connection, user: uuid.UUID) -> None:
+    call = await reserve(db, user, 900, 1000)
+    first = await ledger_store.settle(db, call, 400)
+    again = await ledger_store.settle(db, call, 999)
+    assert (first.tokens, first.absorbed_tokens) == (400, 0)
+    assert again == first
+    now = await ledger_store.read_balance(db, user, allowance(1000))
+    assert (now.used_tokens, now.reserved_tokens, now.tokens_left) == (400, 0, 600)
+
+
+async def test_a_reservation_is_a_ceiling_and_the_house_pays_the_rest(db: Connection, user: uuid.UUID) -> None:
+    call = await reserve(db, user, 500, 1000)
+    charge = await ledger_store.settle(db, call, 700)
+    assert (charge.tokens, charge.absorbed_tokens) == (500, 200)
+
+
+async def test_the_same_call_reserves_once(db: Connection, user: uuid.UUID) -> None:
+    call = await reserve(db, user, 600, 1000)
+    await reserve(db, user, 600, 1000, call_id=call)
+    now = await ledger_store.read_balance(db, user, allowance(1000))
+    assert now.reserved_tokens == 600
+
+
+async def test_released_and_refunded_tokens_come_back(db: Connection, user: uuid.UUID) -> None:
+    unused = await reserve(db, user, 600, 1000)
+    await ledger_store.release(db, unused)
+    await ledger_store.release(db, unused)
+    useless = await reserve(db, user, 700, 1000)
+    await ledger_store.settle(db, useless, 650)
+    assert await ledger_store.refund(db, useless) == 650
+    await ledger_store.refund(db, useless)
+    now = await ledger_store.read_balance(db, user, allowance(1000))
+    assert (now.used_tokens, now.tokens_left) == (0, 1000)
+
+
+async def test_an_expired_reservation_counts_no_more_and_a_late_settlement_is_not_charged(
+    db: Connection, user: uuid.UUID
+) -> None:
+    late = await reserve(db, user, 1000, 1000, lease_s=-1)
+    await reserve(db, user, 1000, 1000)
+    charge = await ledger_store.settle(db, late, 800)
+    assert (charge.tokens, charge.absorbed_tokens) == (0, 800)
+    now = await ledger_store.read_balance(db, user, allowance(1000))
+    assert now.used_tokens + now.reserved_tokens <= 1000
+
+
+async def test_grants_are_spent_after_the_plan_and_only_once(db: Connection, user: uuid.UUID) -> None:
+    pack = uuid.uuid4()
+    assert await ledger_store.grant(db, user, pack, 500)
+    assert not await ledger_store.grant(db, user, pack, 500)
+    call = await reserve(db, user, 1200, 1000)
+    await ledger_store.settle(db, call, 1100)
+    now = await ledger_store.read_balance(db, user, allowance(1000))
+    assert (now.used_of_plan, now.granted_tokens_left, now.tokens_left) == (1000, 400, 400)
+    with pytest.raises(OutOfTokens):
+        await reserve(db, user, 401, 1000)
+    # The next period renews the plan, not the pack.
+    start = datetime.now(UTC) + timedelta(days=40)
+    later = Allowance(start, start + timedelta(days=30), 1000)
+    assert (await ledger_store.read_balance(db, user, later)).tokens_left == 1400
+
+
+async def test_no_limit_means_no_limit(db: Connection, user: uuid.UUID) -> None:
+    await reserve(db, user, 10**9, None)
+    assert (await ledger_store.read_balance(db, user, allowance(None))).tokens_left is None
+
+
+async def test_entries_are_never_changed(db: Connection, user: uuid.UUID) -> None:
+    await reserve(db, user, 10, 1000)
+    with pytest.raises(psycopg.errors.RaiseException):
+        await db.execute("UPDATE ledger_entries SET tokens = 0 WHERE user_id = %s", [user])
+
+
+async def test_random_histories_balance(db: Connection, user: uuid.UUID, stores: Stores) -> None:
+    """Whatever is reserved, settled, released, refunded and repeated: the sums are those of a plain model of it."""
+    rng = random.Random(20261123)
+    limit, plan = 5_000, allowance(5_000)
+    open_calls: dict[uuid.UUID, int] = {}
+    settled: dict[uuid.UUID, int] = {}
+    for _ in range(300):
+        step = rng.random()
+        if step < 0.5:
+            tokens = rng.randint(1, 900)
+            left = limit - sum(open_calls.values()) - sum(settled.values())
+            try:
+                open_calls[await reserve(db, user, tokens, limit)] = tokens
+                assert tokens <= left
+            except OutOfTokens:
+                assert tokens > left
+        elif open_calls and step < 0.75:
+            call = rng.choice(list(open_calls))
+            used = rng.randint(0, 1200)
+            settled[call] = min(used, open_calls.pop(call))
+            assert (await ledger_store.settle(db, call, used)).tokens == settled[call]
+        elif open_calls and step < 0.85:
+            call = rng.choice(list(open_calls))
+            del open_calls[call]
+            await ledger_store.release(db, call)
+        elif settled:
+            call = rng.choice(list(settled))
+            assert await ledger_store.refund(db, call) == settled.pop(call)
+    engine = create_async_engine("postgresql+psycopg://" + stores.libpq.partition("://")[2])
+    async with AsyncSession(engine) as session:
+        now = await balance(session, user, plan)
+        assert now.used_tokens == sum(settled.values())
+        assert now.reserved_tokens == sum(open_calls.values())
+        assert await used_in_period(session, user, plan.period_start, plan.period_end) == now.used_tokens
+        told = await by_operation(session, user, plan.period_start, plan.period_end)
+        assert told == ({"mindmap": now.used_tokens} if now.used_tokens else {})
+        assert await by_operation(session, user, plan.period_end, plan.period_end + timedelta(days=30)) == {}
+    await engine.dispose()
+
+
+_KILLED = """
+import asyncio, os, signal, sys, uuid, psycopg
+from datetime import UTC, datetime, timedelta
+from models import ledger_store
+from models.ledger import Allowance
+
+async def main(dsn, user, call):
+    start = datetime.now(UTC) - timedelta(days=1)
+    async with await psycopg.AsyncConnection.connect(dsn) as db:
+        await ledger_store.reserve(db, uuid.UUID(user), Allowance(start, start + timedelta(days=30), 1000),
+                                   call_id=uuid.UUID(call), operation="mindmap", tokens=1000, lease_s=1.0)
+        await db.commit()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_killed_between_reserve_and_settle_is_released(db: Connection, user: uuid.UUID, stores: Stores) -> None:
+    call = uuid.uuid4()
+    process = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", _KILLED, stores.libpq, str(user), str(call)], check=False
+    )
+    assert process.returncode == -9
+    with pytest.raises(OutOfTokens):
+        await reserve(db, user, 1, 1000)
+    # The reservation's own end, by the database's clock.
+    await db.execute(
+        "SELECT pg_sleep_until(expires_at) FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'", [call]
+    )
+    assert await reserve(db, user, 1000, 1000)
+    assert await ledger_store.release_expired(db) >= 1
+    cursor = await db.execute(
+        "SELECT array_agg(kind ORDER BY created_at) FROM ledger_entries WHERE call_id = %s", [call]
+    )
+    assert await cursor.fetchone() == (["reserve", "release"],)
