@@ -1,0 +1,123 @@
+/**
+ * Who is signed in, and a token that works. Lives in the service worker alone: two contexts renewing at once would
+ * use one refresh token twice, which the server takes for theft.
+ */
+
+import { ApiError, SignedOut } from '../api/errors';
+import type { Renewal, SignIn, User } from '../api/schemas';
+import type { TrailmindApi } from '../api/trailmind';
+import type { QueueStore } from '../queue/store';
+
+interface Stored {
+  origin: string;
+  user: User;
+  token: string;
+  refreshToken: string | null;
+  /** Null when the server did not say. */
+  expiresAt: number | null;
+  /** The refresh token was refused: the user is known, but must sign in again. */
+  isExpired: boolean;
+}
+
+/** Renew this long before the end, so that no request starts with a token that dies on the way. */
+const MARGIN_MS = 60_000;
+
+export class Account {
+  private renewing: Promise<string> | null = null;
+
+  constructor(
+    // Kept beside the queue: unlike `storage.local`, no content script can read it.
+    private readonly store: QueueStore,
+    private readonly api: TrailmindApi,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  private read(): Promise<Stored | undefined> {
+    return this.store.value<Stored>('account');
+  }
+
+  async user(): Promise<{ user: User; origin: string; isExpired: boolean } | null> {
+    const stored = await this.read();
+    return stored ? { user: stored.user, origin: stored.origin, isExpired: stored.isExpired } : null;
+  }
+
+  async signedIn(origin: string, answer: SignIn): Promise<void> {
+    await this.store.setValue('account', {
+      origin,
+      user: { id: answer.user.id, email: answer.user.email },
+      token: answer.token,
+      refreshToken: answer.refresh_token ?? null,
+      expiresAt: this.expiry(answer),
+      isExpired: false,
+    } satisfies Stored);
+  }
+
+  /** Forgets the tokens first and tells the server afterwards: signing out works offline too. */
+  async signOut(): Promise<void> {
+    const stored = await this.read();
+    await this.store.setValue('account', undefined);
+    if (stored && !stored.isExpired) await this.api.logOut(stored.origin, stored.token).catch(() => undefined);
+  }
+
+  /**
+   * Runs `call` with a working token, renewing it before the end or after a 401.
+   *
+   * @throws SignedOut when the user has to sign in again; whatever `call` throws otherwise.
+   */
+  async authorised<T>(call: (bearer: string) => Promise<T>): Promise<T> {
+    const bearer = await this.bearer();
+    try {
+      return await call(bearer);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 401)) throw error;
+      return call(await this.renewAfter(bearer));
+    }
+  }
+
+  private async bearer(): Promise<string> {
+    const stored = await this.read();
+    if (!stored || stored.isExpired) throw new SignedOut('nobody is signed in');
+    const isStale = stored.expiresAt !== null && stored.expiresAt - MARGIN_MS <= this.now();
+    return isStale && stored.refreshToken ? this.renewAfter(stored.token) : stored.token;
+  }
+
+  /** A token other than `failed`. Callers that fail together share one renewal. */
+  private renewAfter(failed: string): Promise<string> {
+    return (this.renewing ??= this.renew(failed).finally(() => (this.renewing = null)));
+  }
+
+  private async renew(failed: string): Promise<string> {
+    const stored = await this.read();
+    if (!stored) throw new SignedOut('nobody is signed in');
+    if (stored.token !== failed && !stored.isExpired) return stored.token;
+    if (!stored.refreshToken) return this.expire(stored);
+    let renewal: Renewal;
+    try {
+      renewal = await this.api.renew(stored.origin, stored.refreshToken);
+    } catch (error) {
+      if (error instanceof ApiError && [400, 401, 403].includes(error.status)) return this.expire(stored);
+      throw error;
+    }
+    const next: Stored = {
+      ...stored,
+      token: renewal.token,
+      refreshToken: renewal.refresh_token ?? stored.refreshToken,
+      expiresAt: this.expiry(renewal),
+    };
+    // Somebody may have signed out, or in again, while we were waiting; theirs is the newer word.
+    const current = await this.read();
+    if (current?.refreshToken === stored.refreshToken) await this.store.setValue('account', next);
+    else if (!current) throw new SignedOut('signed out meanwhile');
+    return renewal.token;
+  }
+
+  private async expire(stored: Stored): Promise<never> {
+    const current = await this.read();
+    if (current?.token === stored.token) await this.store.setValue('account', { ...stored, isExpired: true });
+    throw new SignedOut('the sign-in has expired');
+  }
+
+  private expiry(answer: { expires_in?: number | null | undefined }): number | null {
+    return answer.expires_in ? this.now() + answer.expires_in * 1000 : null;
+  }
+}

@@ -1,0 +1,107 @@
+/** The ways to sign in. Each ends with tokens in the account, or throws with a sentence for the user. */
+
+import { browser } from 'wxt/browser';
+import { storage } from 'wxt/utils/storage';
+
+import { ApiError } from '../api/errors';
+import type { TrailmindApi } from '../api/trailmind';
+import type { Account } from './account';
+import { challengeOf, randomSecret } from './pkce';
+
+export async function withPassword(
+  api: TrailmindApi,
+  account: Account,
+  origin: string,
+  credentials: { email: string; password: string; isNew: boolean },
+): Promise<void> {
+  const { email, password, isNew } = credentials;
+  const answer = isNew ? await api.signUp(origin, email, password) : await api.logIn(origin, email, password);
+  await account.signedIn(origin, answer);
+}
+
+/** Google's code flow in Chrome's own window, with state and PKCE. Asks for the `identity` permission on first use. */
+export async function withGoogle(api: TrailmindApi, account: Account, origin: string, clientId: string): Promise<void> {
+  const redirectUri = browser.identity.getRedirectURL();
+  const [state, verifier] = [randomSecret(), randomSecret()];
+  const url = new URL('https://accounts.google.com/o/oauth2/v2/auth');
+  url.search = new URLSearchParams({
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    scope: 'openid email profile',
+    state,
+    code_challenge: await challengeOf(verifier),
+    code_challenge_method: 'S256',
+  }).toString();
+  const landed = await browser.identity.launchWebAuthFlow({ url: url.href, interactive: true });
+  const answer = new URL(landed ?? 'about:blank').searchParams;
+  const code = answer.get('code');
+  if (answer.get('state') !== state || !code) throw new ApiError(400, 'google_refused', answer.get('error') ?? '');
+  await account.signedIn(
+    origin,
+    await api.exchangeGoogleCode(origin, { code, redirect_uri: redirectUri, code_verifier: verifier }),
+  );
+}
+
+/** A link the user began here, waiting for the dashboard's answer. */
+interface PendingLink {
+  state: string;
+  verifier: string;
+  origin: string;
+  webOrigin: string;
+  startedAt: number;
+}
+
+const pendingLink = storage.defineItem<PendingLink | null>('session:link', { fallback: null });
+const LINK_WITHIN_MS = 10 * 60_000;
+
+async function beginLink(origin: string, webOrigin: string, now: number) {
+  const link: PendingLink = { state: randomSecret(), verifier: randomSecret(), origin, webOrigin, startedAt: now };
+  await pendingLink.setValue(link);
+  return { state: link.state, code_challenge: await challengeOf(link.verifier), code_challenge_method: 'S256' as const };
+}
+
+/** Where to send the user: the dashboard signs them in and answers with a one-time code. */
+export async function linkUrl(origin: string, webOrigin: string, extensionId: string, now: number): Promise<string> {
+  const url = new URL('/extension/link', webOrigin);
+  const challenge = await beginLink(origin, webOrigin, now);
+  url.search = new URLSearchParams({ extension_id: extensionId, ...challenge }).toString();
+  return url.href;
+}
+
+export type LinkAnswer =
+  | { ok: true; state?: string; code_challenge?: string; code_challenge_method?: 'S256' }
+  | { ok: false; error: string };
+
+/**
+ * A message from the dashboard. `hello` asks for a challenge (right after a sign-in on the web), `link` brings the
+ * one-time code. Only the configured dashboard is heard, and a code only in answer to a challenge we gave.
+ */
+export async function hearDashboard(
+  message: unknown,
+  senderOrigin: string,
+  context: { api: TrailmindApi; account: Account; origin: string; webOrigin: string; now: number },
+): Promise<LinkAnswer> {
+  if (senderOrigin !== context.webOrigin) return { ok: false, error: 'unknown_origin' };
+  const { type, code, state } = (typeof message === 'object' && message !== null ? message : {}) as Record<string, unknown>;
+  if (type === 'trailmind.hello') {
+    const user = await context.account.user();
+    // Nobody is moved to another account without asking.
+    if (user && !user.isExpired) return { ok: false, error: 'already_signed_in' };
+    return { ok: true, ...(await beginLink(context.origin, context.webOrigin, context.now)) };
+  }
+  if (type !== 'trailmind.link' || typeof code !== 'string' || typeof state !== 'string') {
+    return { ok: false, error: 'unknown_message' };
+  }
+  const pending = await pendingLink.getValue();
+  const isOurs = pending?.state === state && pending.webOrigin === senderOrigin;
+  if (!pending || !isOurs || context.now - pending.startedAt > LINK_WITHIN_MS) return { ok: false, error: 'unknown_state' };
+  await pendingLink.setValue(null);
+  try {
+    const answer = await context.api.exchangeLinkCode(pending.origin, { code, code_verifier: pending.verifier });
+    await context.account.signedIn(pending.origin, answer);
+    return { ok: true };
+  } catch (error) {
+    return { ok: false, error: error instanceof ApiError ? error.code || 'refused' : 'unreachable' };
+  }
+}

@@ -1,0 +1,101 @@
+/** The API's operations as typed functions. `origin` is the server's address without `/v1`. */
+
+import * as v from 'valibot';
+
+import { Http } from './http';
+import {
+  EventsAnswer,
+  MindmapAnswer,
+  ReceiptAnswer,
+  Renewal,
+  Session,
+  SessionAnswer,
+  SessionList,
+  SignIn,
+} from './schemas';
+
+const id = encodeURIComponent;
+
+export class TrailmindApi {
+  constructor(private readonly http: Http = new Http()) {}
+
+  signUp(origin: string, email: string, password: string): Promise<SignIn> {
+    return this.http.send(origin, { method: 'POST', path: '/auth/signup', body: { email, password } }, SignIn);
+  }
+
+  logIn(origin: string, email: string, password: string): Promise<SignIn> {
+    return this.http.send(origin, { method: 'POST', path: '/auth/login', body: { email, password } }, SignIn);
+  }
+
+  exchangeGoogleCode(
+    origin: string,
+    body: { code: string; redirect_uri: string; code_verifier: string },
+  ): Promise<SignIn> {
+    return this.http.send(origin, { method: 'POST', path: '/auth/google/code', body }, SignIn);
+  }
+
+  /** Redeems the one-time code that the dashboard handed over after its own sign-in. */
+  exchangeLinkCode(origin: string, body: { code: string; code_verifier: string }): Promise<SignIn> {
+    return this.http.send(origin, { method: 'POST', path: '/auth/extension/exchange', body }, SignIn);
+  }
+
+  /** The old refresh token is dead afterwards; using it again would sign every device of this login out. */
+  renew(origin: string, refreshToken: string): Promise<Renewal> {
+    return this.http.send(origin, { method: 'POST', path: '/auth/refresh', bearer: refreshToken }, Renewal);
+  }
+
+  async logOut(origin: string, bearer: string): Promise<void> {
+    await this.http.send(origin, { method: 'POST', path: '/auth/logout', bearer, timeoutMs: 5_000 }, v.unknown());
+  }
+
+  /** Safe to repeat: the same `client_session_id` gives the same session. */
+  async start(
+    origin: string,
+    bearer: string,
+    body: { client_session_id: string; title?: string },
+  ): Promise<Session> {
+    return (await this.http.send(origin, { method: 'POST', path: '/sessions/start', bearer, body }, SessionAnswer))
+      .session;
+  }
+
+  async session(origin: string, bearer: string, sessionId: string): Promise<Session> {
+    return (await this.http.send(origin, { method: 'GET', path: `/sessions/${id(sessionId)}`, bearer }, SessionAnswer))
+      .session;
+  }
+
+  sessions(origin: string, bearer: string, limit: number): Promise<v.InferOutput<typeof SessionList>> {
+    const path = `/sessions?limit=${limit}&offset=0&sort=started_at:desc`;
+    return this.http.send(origin, { method: 'GET', path, bearer, timeoutMs: 10_000 }, SessionList);
+  }
+
+  async transition(origin: string, bearer: string, sessionId: string, action: 'pause' | 'resume' | 'stop'): Promise<Session> {
+    const method = action === 'stop' ? 'POST' : 'PATCH';
+    return (await this.http.send(origin, { method, path: `/sessions/${id(sessionId)}/${action}`, bearer }, SessionAnswer))
+      .session;
+  }
+
+  async rename(origin: string, bearer: string, sessionId: string, title: string): Promise<Session> {
+    const call = { method: 'PATCH' as const, path: `/sessions/${id(sessionId)}`, bearer, body: { title } };
+    return (await this.http.send(origin, call, SessionAnswer)).session;
+  }
+
+  async remove(origin: string, bearer: string, sessionId: string): Promise<void> {
+    await this.http.send(origin, { method: 'DELETE', path: `/sessions/${id(sessionId)}`, bearer }, v.unknown());
+  }
+
+  /** `json` is the serialised `{events: [...]}`. Safe to repeat: events are told apart by their id. */
+  events(origin: string, bearer: string, sessionId: string, json: string): Promise<EventsAnswer> {
+    const call = { method: 'POST' as const, path: `/sessions/${id(sessionId)}/events`, bearer, json };
+    return this.http.send(origin, call, EventsAnswer);
+  }
+
+  mindmap(origin: string, bearer: string, sessionId: string): Promise<v.InferOutput<typeof MindmapAnswer>> {
+    const call = { method: 'GET' as const, path: `/sessions/${id(sessionId)}/mindmap`, bearer, timeoutMs: 10_000 };
+    return this.http.send(origin, call, MindmapAnswer);
+  }
+
+  receipt(origin: string, bearer: string, sessionId: string): Promise<v.InferOutput<typeof ReceiptAnswer>> {
+    const call = { method: 'GET' as const, path: `/sessions/${id(sessionId)}/receipt`, bearer, timeoutMs: 10_000 };
+    return this.http.send(origin, call, ReceiptAnswer);
+  }
+}

@@ -1,0 +1,212 @@
+/** The worker's wiring. Every part is made once per worker life; what lasts is on disk. */
+
+import { type Browser, browser } from 'wxt/browser';
+import * as v from 'valibot';
+
+import { Account } from '../account/account';
+import { hearDashboard } from '../account/sign-in';
+import { TrailmindApi } from '../api/trailmind';
+import { OUTBOX_PREFIX } from '../capture/courier';
+import { dictionaryFor } from '../i18n/dictionary';
+import { type CommandName, PageMessage } from '../messages';
+import { EAGER_EVENTS } from '../queue/batch';
+import { Sender } from '../queue/sender';
+import { QueueStore } from '../queue/store';
+import { AlarmClock, BEAT_ALARM } from '../recording/alarm-clock';
+import { browserPages } from '../recording/pages';
+import { makeView } from '../recording/publish';
+import { Recorder, type Source } from '../recording/recorder';
+import { type Generation, badgeOf, viewItem } from '../recording/view';
+import { readSettings, webOrigin } from '../settings';
+import { commandHandlers } from './commands';
+import { Refused, explain } from './errors';
+
+/** Events wait this long for company. */
+const BATCH_WINDOW_MS = 5_000;
+const BOOT_KEY = 'session:booted';
+
+export class App {
+  readonly store = new QueueStore();
+  readonly api = new TrailmindApi();
+  readonly account = new Account(this.store, this.api);
+  readonly sender = new Sender({
+    store: this.store,
+    account: this.account,
+    api: this.api,
+    onChange: () => this.publishSoon(),
+  });
+  readonly recorder = new Recorder({
+    store: this.store,
+    pages: browserPages,
+    settings: readSettings,
+    onQueued: () => void this.queued(),
+    onChange: () => this.publishSoon(),
+  });
+  private readonly clock = new AlarmClock(browser.alarms, () => void this.send(false));
+  private generation: Generation | null = null;
+  private isPublishing = false;
+  private isPublishWanted = false;
+  private readonly handlers = commandHandlers({
+    store: this.store,
+    account: this.account,
+    api: this.api,
+    sender: this.sender,
+    recorder: this.recorder,
+    pages: browserPages,
+    settings: readSettings,
+    setGeneration: (generation) => (this.generation = generation),
+    sendNow: () => this.send(true),
+    publish: () => this.publish(),
+    now: Date.now,
+  });
+  /** Resolves when the state on disk fits this browser's life; nothing is taken in before. */
+  readonly ready: Promise<void> = this.boot();
+
+  private async boot(): Promise<void> {
+    const marker = await browser.storage.session.get(BOOT_KEY);
+    await browser.storage.session.set({ [BOOT_KEY]: true });
+    await this.recorder.boot(marker[BOOT_KEY] !== true);
+    await this.collectOutbox();
+    void this.send(false);
+  }
+
+  /** The worker was woken: by the browser, an alarm, the network coming back. */
+  async wake(urgent: boolean): Promise<void> {
+    await this.ready;
+    await this.collectOutbox();
+    await this.recorder.beat();
+    await this.send(urgent);
+    this.publishSoon();
+  }
+
+  async send(urgent: boolean): Promise<void> {
+    await this.sender.kick(urgent);
+    this.clock.set(await this.sender.nextAt());
+  }
+
+  private async queued(): Promise<void> {
+    this.clock.setBy(Date.now() + BATCH_WINDOW_MS);
+    for (const recording of await this.store.recordings()) {
+      if (recording.trouble && recording.trouble.retryAt > Date.now()) continue;
+      const isOver = recording.status === 'stopping';
+      const { batch } = await this.store.next(recording.id, EAGER_EVENTS);
+      if (isOver || recording.serverId === null || batch.length >= EAGER_EVENTS) return this.send(false);
+    }
+  }
+
+  /** Messages that pages could only leave in the outbox. Visits first: what follows refers to them. */
+  private async collectOutbox(): Promise<void> {
+    const kept = Object.entries(await browser.storage.local.get(null)).filter(([key]) => key.startsWith(OUTBOX_PREFIX));
+    const order = ['visit', 'settled', 'snapshot', 'highlight', 'leave'];
+    const messages = kept.flatMap(([key, value]) => {
+      const parsed = v.safeParse(PageMessage, value);
+      return [{ key, message: parsed.success ? parsed.output : null }];
+    });
+    messages.sort((a, b) => order.indexOf(a.message?.kind ?? '') - order.indexOf(b.message?.kind ?? ''));
+    for (const { key, message } of messages) {
+      if (message) {
+        const nowhere = { tabId: -1, windowId: -1, documentId: '', isTopFrame: true, isIncognito: false };
+        await this.recorder.receive(message, { ...nowhere, url: 'url' in message ? message.url : '' });
+      }
+      await browser.storage.local.remove(key);
+    }
+  }
+
+  /** Answers own pages and recorded pages; undefined for anybody else. */
+  hear(message: unknown, sender: Browser.runtime.MessageSender): Promise<unknown> | undefined {
+    if (sender.id !== browser.runtime.id) return undefined;
+    const isOwnPage = sender.origin === `chrome-extension://${browser.runtime.id}`;
+    if (isOwnPage) return this.command(message as { command?: string; args?: unknown });
+    const parsed = v.safeParse(PageMessage, message);
+    if (!parsed.success || sender.tab?.id === undefined) return undefined;
+    const source: Source = {
+      tabId: sender.tab.id,
+      windowId: sender.tab.windowId,
+      documentId: sender.documentId ?? '',
+      isTopFrame: sender.frameId === 0,
+      url: sender.url ?? '',
+      isIncognito: sender.tab.incognito,
+      openerTabId: sender.tab.openerTabId,
+    };
+    return this.ready
+      .then(() => this.recorder.receive(parsed.output, source))
+      .then(async (answer) => {
+        if (parsed.output.kind === 'visit') await this.sweepLater();
+        return answer;
+      })
+      .catch(() => ({ ok: false }));
+  }
+
+  private async command(message: { command?: string; args?: unknown }): Promise<unknown> {
+    try {
+      await this.ready;
+      const handler = this.handlers[message.command as CommandName] as ((args: unknown) => Promise<unknown>) | undefined;
+      if (!handler) throw new Refused('unknown_command');
+      const value = await handler(message.args ?? {});
+      await this.publish();
+      return { ok: true, value };
+    } catch (error) {
+      return explain(error);
+    }
+  }
+
+  async hearWeb(message: unknown, sender: Browser.runtime.MessageSender): Promise<unknown> {
+    await this.ready;
+    const settings = await readSettings();
+    const answer = await hearDashboard(message, sender.origin ?? '', {
+      api: this.api,
+      account: this.account,
+      origin: settings.serverUrl,
+      webOrigin: webOrigin(settings),
+      now: Date.now(),
+    });
+    if (answer.ok) await this.send(true);
+    await this.publish();
+    return answer;
+  }
+
+  async run<K extends CommandName>(command: K, args: Parameters<(typeof this.handlers)[K]>[0]): Promise<void> {
+    await this.command({ command, args });
+  }
+
+  async tabGone(tabId: number): Promise<void> {
+    await this.ready;
+    await this.recorder.tabGone(tabId);
+    await this.sweepLater();
+  }
+
+  private async sweepLater(): Promise<void> {
+    const next = await this.recorder.sweep();
+    if (next !== null) setTimeout(() => void this.sweepLater(), Math.max(0, next - Date.now()) + 20);
+  }
+
+  /** Half-minute signs of life date a crash; without a recording nobody needs to wake the worker. */
+  private async beatWhile(isRecording: boolean): Promise<void> {
+    const isBeating = (await browser.alarms.get(BEAT_ALARM)) !== undefined;
+    if (isRecording && !isBeating) await browser.alarms.create(BEAT_ALARM, { periodInMinutes: 0.5 });
+    if (!isRecording && isBeating) await browser.alarms.clear(BEAT_ALARM);
+  }
+
+  publishSoon(): void {
+    this.isPublishWanted = true;
+    if (this.isPublishing) return;
+    this.isPublishing = true;
+    // Bursts of events become one update.
+    setTimeout(() => {
+      this.isPublishing = false;
+      if (this.isPublishWanted) void this.publish();
+    }, 50);
+  }
+
+  async publish(): Promise<void> {
+    this.isPublishWanted = false;
+    const view = await makeView(this.store, this.account, this.generation, Date.now());
+    await viewItem.setValue(view);
+    await this.beatWhile(view.current?.status === 'recording');
+    const badge = badgeOf(view);
+    const words = dictionaryFor((await readSettings()).language);
+    await browser.action.setBadgeBackgroundColor({ color: badge.color });
+    await browser.action.setBadgeText({ text: badge.text });
+    await browser.action.setTitle({ title: words.tooltip(view) });
+  }
+}

@@ -1,0 +1,284 @@
+/** What the popup and the other own pages may ask of the worker. */
+
+import { browser } from 'wxt/browser';
+
+import type { Account } from '../account/account';
+import * as signIn from '../account/sign-in';
+import { ApiError } from '../api/errors';
+import type { TrailmindApi } from '../api/trailmind';
+import { GOOGLE_CLIENT_ID } from '../build';
+import { dictionaryFor } from '../i18n/dictionary';
+import { importHistory, importTabs } from '../importing/imports';
+import type { Commands, CommandName } from '../messages';
+import { decide, parseHost } from '../privacy/policy';
+import type { Scope } from '../queue/model';
+import type { Sender } from '../queue/sender';
+import type { QueueStore } from '../queue/store';
+import { visitEvent, visitFace } from '../recording/events';
+import type { Pages } from '../recording/pages';
+import { currentOf } from '../recording/publish';
+import type { Recorder } from '../recording/recorder';
+import type { Generation, ScopeChoice } from '../recording/view';
+import { type Settings, changeSettings, webOrigin } from '../settings';
+import { Refused } from './errors';
+
+export interface CommandDeps {
+  store: QueueStore;
+  account: Account;
+  api: TrailmindApi;
+  sender: Sender;
+  recorder: Recorder;
+  pages: Pages;
+  settings: () => Promise<Settings>;
+  setGeneration: (generation: Generation | null) => void;
+  /** Sends now, whatever retry is planned. */
+  sendNow: () => Promise<void>;
+  publish: () => Promise<void>;
+  now: () => number;
+}
+
+type Handlers = { [K in CommandName]: (args: Commands[K]['args']) => Promise<Commands[K]['result']> };
+
+export function commandHandlers(deps: CommandDeps): Handlers {
+  const { store, account, api, recorder, pages, settings, publish, sendNow, now } = deps;
+
+  const user = async () => {
+    const known = await account.user();
+    if (!known) throw new Refused('signed_out');
+    return { id: known.user.id, origin: known.origin };
+  };
+  const titleNow = async (kind: 'recording' | 'tabs' | 'history') => dictionaryFor((await settings()).language).titles[kind](now());
+  const scopeOf = async (choice: ScopeChoice, tabId: number | null, windowId: number | null): Promise<Scope> => {
+    const [active] = await browser.tabs.query({ active: true, lastFocusedWindow: true });
+    if (choice === 'tab') {
+      const id = tabId ?? active?.id;
+      if (id !== undefined) return { kind: 'tab', tabId: id };
+    }
+    if (choice === 'window') {
+      const id = windowId ?? active?.windowId;
+      if (id !== undefined) return { kind: 'window', windowId: id };
+    }
+    return { kind: 'all' };
+  };
+  const mayRecord = async () => {
+    if ((await settings()).consentedAt === null) throw new Refused('no_consent');
+    if (!(await browser.permissions.contains({ origins: ['http://*/*', 'https://*/*'] }))) throw new Refused('no_permission');
+  };
+  const importContext = async () => {
+    if (await recorder.ongoing()) throw new Refused('busy');
+    const chosen = await settings();
+    return {
+      store,
+      pages,
+      user: await user(),
+      policy: {
+        excludedHosts: chosen.excludedHosts,
+        allowsIncognito: chosen.allowsIncognito,
+        ownOrigins: [chosen.serverUrl, webOrigin(chosen)],
+      },
+      recordsText: chosen.recordsText,
+      now,
+    };
+  };
+  const clearFinished = async () => {
+    for (const r of await store.recordings()) if (r.status === 'completed') await store.forget(r.id);
+    deps.setGeneration(null);
+  };
+
+  return {
+    async refresh() {
+      await sendNow();
+      const current = currentOf(await store.recordings());
+      if (current?.status === 'completed' && current.serverId) {
+        deps.setGeneration(await generationOf(current.id, current.serverId, current.origin));
+      }
+      await publish();
+      return null;
+    },
+
+    async start({ scope, tabId, windowId }) {
+      await mayRecord();
+      const { id, origin } = await user();
+      await clearFinished();
+      await recorder.start({ id, origin }, await scopeOf(scope, tabId, windowId), await titleNow('recording'));
+      return null;
+    },
+
+    async pause() {
+      await recorder.pause();
+      return null;
+    },
+
+    async resume() {
+      await recorder.resume();
+      return null;
+    },
+
+    async stop() {
+      await recorder.stop();
+      return null;
+    },
+
+    async rename({ id, title }) {
+      await recorder.rename(id, title.trim().slice(0, 100));
+      return null;
+    },
+
+    async decide({ id, choice }) {
+      const recording = await store.recording(id);
+      if (!recording) return null;
+      if (choice === 'delete') {
+        const { serverId, origin, status } = recording;
+        // A session that is gone need not be deleted; one that is not must not stay behind unseen.
+        if (serverId && status !== 'lost') {
+          await account.authorised((bearer) => api.remove(origin, bearer, serverId)).catch((error: unknown) => {
+            if (!(error instanceof ApiError && [403, 404].includes(error.status))) throw error;
+          });
+        }
+        await recorder.forget(id);
+        return null;
+      }
+      if (recording.status === 'lost') {
+        await recorder.moveLost(id);
+        if (choice === 'finish') await recorder.stop();
+      } else if (choice === 'continue') {
+        await mayRecord();
+        await recorder.continueInterrupted(id, await scopeOf(recording.scope.kind, null, null));
+      } else {
+        await recorder.finishInterrupted(id);
+      }
+      return null;
+    },
+
+    async dismiss({ id }) {
+      const recording = await store.recording(id);
+      if (recording?.status === 'completed') await store.forget(id);
+      deps.setGeneration(null);
+      await publish();
+      return null;
+    },
+
+    async retry() {
+      await sendNow();
+      return null;
+    },
+
+    async signIn(credentials) {
+      await signIn.withPassword(api, account, (await settings()).serverUrl, credentials);
+      await sendNow();
+      await publish();
+      return null;
+    },
+
+    async signInWithGoogle() {
+      if (!GOOGLE_CLIENT_ID) throw new Refused('no_google');
+      await signIn.withGoogle(api, account, (await settings()).serverUrl, GOOGLE_CLIENT_ID);
+      await sendNow();
+      await publish();
+      return null;
+    },
+
+    async signInOnTheWeb() {
+      const chosen = await settings();
+      const url = await signIn.linkUrl(chosen.serverUrl, webOrigin(chosen), browser.runtime.id, now());
+      await browser.tabs.create({ url });
+      return null;
+    },
+
+    async signOut() {
+      // The recording ends with the login; what could not be sent waits for the same user.
+      await recorder.stop();
+      await sendNow();
+      await account.signOut();
+      await publish();
+      return null;
+    },
+
+    async recent() {
+      const { origin } = await user();
+      const answer = await account.authorised((bearer) => api.sessions(origin, bearer, 10));
+      return answer.sessions.map((session) => ({
+        id: session.id,
+        title: session.title ?? '',
+        status: session.session_status,
+        startedAt: Date.parse(session.started_at),
+        pages: session.page_count ?? null,
+      }));
+    },
+
+    async renameRecent({ sessionId, title }) {
+      const { origin } = await user();
+      await account.authorised((bearer) => api.rename(origin, bearer, sessionId, title.trim().slice(0, 100)));
+      for (const r of await store.recordings()) {
+        if (r.serverId === sessionId) await store.change(r.id, (change) => void (change.title = title.trim().slice(0, 100)));
+      }
+      await publish();
+      return null;
+    },
+
+    async exclude({ host }) {
+      const parsed = parseHost(host);
+      if (!parsed) throw new Refused('bad_host');
+      const { excludedHosts } = await settings();
+      if (!excludedHosts.includes(parsed)) await changeSettings({ excludedHosts: [...excludedHosts, parsed].sort() });
+      return null;
+    },
+
+    /** Everything that is still here of a recording, as a file the user can keep. */
+    async export({ id }) {
+      const recording = await store.recording(id);
+      const waiting = (await store.waiting(id)).map(({ body, seq }) => ({ ...body, seq }));
+      return JSON.stringify({ recording, waiting, refused: await store.quarantined(id) }, null, 2);
+    },
+
+    async preview({ tabId }) {
+      const tab = await browser.tabs.get(tabId);
+      const chosen = await settings();
+      const url = tab.url ?? '';
+      const decision = decide(url, {
+        excludedHosts: chosen.excludedHosts,
+        allowsIncognito: chosen.allowsIncognito,
+        isIncognito: tab.incognito,
+        ownOrigins: [chosen.serverUrl, webOrigin(chosen)],
+      });
+      if (!decision.allowed) return { url, decision, events: null };
+      const extract = await pages.extract(tabId, null);
+      if (!extract) return { url, decision: { allowed: false, reason: 'password_field' }, events: null };
+      const visit = visitEvent({ visitId: crypto.randomUUID(), at: now(), via: 'load', url }, { tabId });
+      const face = visitFace(extract.title, extract.referrer, chosen.recordsText ? extract : null);
+      return { url, decision, events: [{ ...visit, ...face, metadata: { ...visit.metadata, ...face.metadata } }] };
+    },
+
+    async importTabs() {
+      await mayRecord();
+      const context = await importContext();
+      await clearFinished();
+      const result = await importTabs(context, await titleNow('tabs'));
+      await sendNow();
+      return result;
+    },
+
+    async importHistory({ hours }) {
+      if (!(await browser.permissions.contains({ permissions: ['history'] }))) throw new Refused('no_permission');
+      const context = await importContext();
+      await clearFinished();
+      const result = await importHistory(context, await titleNow('history'), Math.min(Math.max(hours, 1), 72));
+      await sendNow();
+      return result;
+    },
+  };
+
+  async function generationOf(recordingId: string, serverId: string, origin: string): Promise<Generation | null> {
+    const none: Generation = { recordingId, status: 'none', stage: null, percent: null, message: null };
+    try {
+      const { mindmap } = await account.authorised((bearer) => api.mindmap(origin, bearer, serverId));
+      const known = ['pending', 'generating', 'completed', 'failed'] as const;
+      const status = known.find((name) => name === mindmap.status) ?? 'pending';
+      const message = mindmap.error_message ?? null;
+      return { recordingId, status, stage: mindmap.stage ?? null, percent: mindmap.percent ?? null, message };
+    } catch (error) {
+      // 404 before the generation begins. Anything else says nothing about the map: keep what we knew.
+      return error instanceof ApiError && error.status === 404 ? none : null;
+    }
+  }
+}

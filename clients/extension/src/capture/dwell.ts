@@ -1,0 +1,85 @@
+/**
+ * Active time on a page: visible, and either playing media or in front of somebody who is there.
+ *
+ * A plain state machine over an injected clock; `watchPresence` below feeds it from a document.
+ */
+
+export interface Presence {
+  isVisible: boolean;
+  isFocused: boolean;
+  isIdle: boolean;
+  isPlaying: boolean;
+  isPaused: boolean;
+}
+
+/** Without a sign of life for this long the machine was asleep; the gap is not reading. */
+const LONGEST_BEAT_MS = 25_000;
+
+export class DwellClock {
+  private presence: Presence;
+  private activeMs = 0;
+  private countedUntil: number;
+
+  constructor(
+    presence: Presence,
+    private readonly now: () => number = Date.now,
+  ) {
+    this.presence = presence;
+    this.countedUntil = now();
+  }
+
+  get isActive(): boolean {
+    const { isVisible, isFocused, isIdle, isPlaying, isPaused } = this.presence;
+    return !isPaused && isVisible && (isPlaying || (isFocused && !isIdle));
+  }
+
+  /** Milliseconds so far. Call at least every `LONGEST_BEAT_MS` while active. */
+  total(): number {
+    const now = this.now();
+    const elapsed = now - this.countedUntil;
+    // A clock that was set back, or a lid that was closed.
+    if (this.isActive && elapsed > 0 && elapsed <= LONGEST_BEAT_MS) this.activeMs += elapsed;
+    this.countedUntil = now;
+    return this.activeMs;
+  }
+
+  /** Takes over what changed; true when the clock started or stopped by it. */
+  update(change: Partial<Presence>): boolean {
+    const wasActive = this.isActive;
+    this.total();
+    this.presence = { ...this.presence, ...change };
+    return wasActive !== this.isActive;
+  }
+
+  restart(): void {
+    this.total();
+    this.activeMs = 0;
+  }
+}
+
+export function presenceOf(document: Document): Pick<Presence, 'isVisible' | 'isFocused' | 'isPlaying'> {
+  return {
+    isVisible: document.visibilityState === 'visible',
+    isFocused: document.hasFocus(),
+    isPlaying: [...document.querySelectorAll('video, audio')].some(
+      (media) => !(media as HTMLMediaElement).paused && !(media as HTMLMediaElement).ended,
+    ),
+  };
+}
+
+/** Calls `onChange` with every change of visibility, focus or playing media, until `signal` aborts. */
+export function watchPresence(
+  window: Window,
+  onChange: (change: Partial<Presence>) => void,
+  signal: AbortSignal,
+): void {
+  const { document } = window;
+  const look = () => onChange(presenceOf(document));
+  document.addEventListener('visibilitychange', look, { signal });
+  window.addEventListener('focus', look, { signal });
+  window.addEventListener('blur', () => setTimeout(look), { signal });
+  // Media events do not bubble, but they are captured.
+  for (const type of ['play', 'playing', 'pause', 'ended']) {
+    document.addEventListener(type, look, { signal, capture: true, passive: true });
+  }
+}

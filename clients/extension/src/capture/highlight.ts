@@ -1,0 +1,139 @@
+/**
+ * Passages the reader marked. A selection counts when it is deliberate: made by mouse, keyboard or touch, at rest for
+ * a moment, long enough to mean something, and not typed text.
+ */
+
+import type { Anchor } from '../messages';
+import { cssPath, describe, normalise } from './anchor';
+
+export const MIN_CHARS = 10;
+export const MAX_CHARS = 1_000;
+const REST_MS = 900;
+
+export type Via = 'mouse' | 'keyboard' | 'touch' | 'menu' | 'command';
+
+export interface Passage {
+  text: string;
+  selector: string;
+  anchor: Anchor | null;
+  via: Via;
+}
+
+/** Remembers what was marked on this page, so that nothing is sent twice. */
+export class MarkedPassages {
+  private readonly texts = new Set<string>();
+  private readonly spans: { start: number; end: number }[] = [];
+
+  /** True the first time; false for the same words, or for a part of a passage already marked. */
+  take(text: string, position: { start: number; end: number } | null): boolean {
+    if (this.texts.has(text)) return false;
+    if (position && this.spans.some(({ start, end }) => start <= position.start && position.end <= end)) return false;
+    this.texts.add(text);
+    if (position) this.spans.push(position);
+    return true;
+  }
+
+  clear(): void {
+    this.texts.clear();
+    this.spans.length = 0;
+  }
+}
+
+/** The current selection as a passage; null when it is not one. */
+export function passageOf(window: Window, via: Via, minChars = MIN_CHARS): Passage | null {
+  const { document } = window;
+  const selection = window.getSelection();
+  if (!selection || selection.isCollapsed || selection.rangeCount === 0) return null;
+  const text = normalise(selection.toString());
+  if (text.length < minChars) return null;
+  const range = selection.getRangeAt(0);
+  const node = range.commonAncestorContainer;
+  const element = node instanceof Element ? node : node.parentElement;
+  // What somebody types is theirs; a passage is what somebody reads.
+  if (!element || element.closest('input, textarea, [contenteditable=""], [contenteditable="true"]')) return null;
+  if (isTyping(document.activeElement)) return null;
+  const exact = [...text].length > MAX_CHARS ? text.slice(0, MAX_CHARS) : text;
+  const anchor = document.body ? describe(range, document.body, exact) : null;
+  return { text: exact, selector: cssPath(element), anchor, via };
+}
+
+function isTyping(element: Element | null): boolean {
+  return element instanceof HTMLElement && (element.matches('input, textarea, select') || element.isContentEditable);
+}
+
+/**
+ * Calls `onPassage` for every deliberate selection until `signal` aborts.
+ *
+ * A gesture ends with the pointer or key going up; a growing selection (Shift and arrows, touch handles) restarts
+ * the rest period, so that only its final extent counts. Leaving the page ends the wait.
+ */
+export function watchHighlights(
+  window: Window,
+  marked: MarkedPassages,
+  onPassage: (passage: Passage) => void,
+  signal: AbortSignal,
+  restMs = REST_MS,
+): void {
+  const { document } = window;
+  let via: Via = 'mouse';
+  let isPressed = false;
+  // Selecting everything is a step to copying, not a mark.
+  let isEverything = false;
+  let timer: ReturnType<typeof setTimeout> | null = null;
+
+  const settle = () => {
+    timer = null;
+    if (signal.aborted || isPressed || isEverything) return;
+    const passage = passageOf(window, via);
+    if (passage && marked.take(passage.text, passage.anchor?.position ?? null)) onPassage(passage);
+  };
+  const rest = () => {
+    if (timer !== null) clearTimeout(timer);
+    timer = setTimeout(settle, restMs);
+  };
+  const options = { signal, capture: true, passive: true };
+  document.addEventListener(
+    'pointerdown',
+    (event) => {
+      via = event.pointerType === 'touch' || event.pointerType === 'pen' ? 'touch' : 'mouse';
+      isPressed = true;
+      isEverything = false;
+    },
+    options,
+  );
+  for (const type of ['pointerup', 'pointercancel'] as const) {
+    document.addEventListener(
+      type,
+      () => {
+        isPressed = false;
+        rest();
+      },
+      options,
+    );
+  }
+  document.addEventListener(
+    'keydown',
+    (event) => {
+      if (event.shiftKey) [via, isEverything] = ['keyboard', false];
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'a') isEverything = true;
+    },
+    options,
+  );
+  document.addEventListener(
+    'selectionchange',
+    () => {
+      if (!isPressed) rest();
+    },
+    options,
+  );
+  window.addEventListener(
+    'pagehide',
+    () => {
+      if (timer === null) return;
+      clearTimeout(timer);
+      isPressed = false;
+      settle();
+    },
+    { signal },
+  );
+}

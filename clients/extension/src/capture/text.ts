@@ -1,0 +1,79 @@
+/** The readable text of a page. Runs on request, in its own script, never while the page loads. */
+
+import { Readability } from '@mozilla/readability';
+
+/** Enough for a long article; the server keeps less. */
+export const MAX_CHARS = 50_000;
+/** Readability clones and walks the whole document; beyond this it would be felt. */
+const MAX_ELEMENTS = 30_000;
+const MIN_ARTICLE_CHARS = 200;
+
+export interface PageText {
+  text: string;
+  method: 'readability' | 'visible' | 'none';
+  isTruncated: boolean;
+  language: string | null;
+  description: string | null;
+  canonical: string | null;
+}
+
+/** Paragraphs stay apart, blanks inside them collapse. */
+export function tidy(text: string): string {
+  return text
+    .replace(/\r/g, '')
+    .replace(/[^\S\n]+/gu, ' ')
+    .replace(/ ?\n ?/g, '\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim();
+}
+
+/** Cut at `max` UTF-16 units without splitting a character. */
+export function cut(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const end = /[\uD800-\uDBFF]/.test(text.charAt(max - 1)) ? max - 1 : max;
+  return text.slice(0, end);
+}
+
+const BLOCKS = new Set(
+  ('ADDRESS ARTICLE ASIDE BLOCKQUOTE BR DD DIV DL DT FIGCAPTION FIGURE FOOTER H1 H2 H3 H4 H5 H6 HEADER HR LI MAIN NAV ' +
+    'OL P PRE SECTION TABLE TD TH TR UL').split(' '),
+);
+
+/** The text under `node` with a line per block: `textContent` alone would glue paragraphs together. */
+export function blockText(node: Node): string {
+  if (node.nodeType === 3) return node.nodeValue ?? '';
+  let text = '';
+  for (const child of node.childNodes) text += blockText(child);
+  return BLOCKS.has((node as Element).tagName) ? `\n${text}\n` : text;
+}
+
+const meta = (document: Document, selector: string, attribute: string): string | null =>
+  document.querySelector(selector)?.getAttribute(attribute)?.trim().slice(0, 500) || null;
+
+export function readPage(document: Document): PageText {
+  const page = {
+    language: document.documentElement?.lang || null,
+    description: meta(document, 'meta[name="description"], meta[property="og:description"]', 'content'),
+    canonical: meta(document, 'link[rel="canonical"]', 'href'),
+  };
+  const empty: PageText = { ...page, text: '', method: 'none', isTruncated: false };
+  if (!document.body || document.contentType === 'application/pdf') return empty;
+  let text = '';
+  let method: PageText['method'] = 'readability';
+  if (document.getElementsByTagName('*').length <= MAX_ELEMENTS) {
+    try {
+      const clone = document.cloneNode(true) as Document;
+      const article = new Readability<Node>(clone, { charThreshold: 300, serializer: (node) => node }).parse();
+      text = article?.content ? tidy(blockText(article.content)) : '';
+    } catch {
+      // Markup that Readability cannot bear still has text.
+    }
+  }
+  if (text.length < MIN_ARTICLE_CHARS) {
+    const root = document.querySelector<HTMLElement>('main, article, [role="main"]') ?? document.body;
+    const visible = tidy(root.innerText ?? '');
+    if (visible.length > text.length) [text, method] = [visible, 'visible'];
+  }
+  if (text === '') return empty;
+  return { ...page, text: cut(text, MAX_CHARS), method, isTruncated: text.length > MAX_CHARS };
+}

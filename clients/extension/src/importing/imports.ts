@@ -1,0 +1,91 @@
+/** Makes a finished recording from what is already there: the open tabs, or the last hours of the history. */
+
+import { browser } from 'wxt/browser';
+
+import { type PolicyContext, decide } from '../privacy/policy';
+import { redactUrl } from '../privacy/redact';
+import type { EventBody } from '../queue/model';
+import type { QueueStore } from '../queue/store';
+import { newRecording } from '../recording/lifecycle';
+import { visitEvent, visitFace } from '../recording/events';
+import type { Pages } from '../recording/pages';
+
+export interface Imported {
+  imported: number;
+  skipped: number;
+}
+
+interface Found {
+  at: number;
+  body: EventBody;
+}
+
+export interface ImportDeps {
+  store: QueueStore;
+  pages: Pick<Pages, 'extract'>;
+  user: { id: string; origin: string };
+  policy: Omit<PolicyContext, 'isIncognito'>;
+  recordsText: boolean;
+  now: () => number;
+}
+
+/** The open tabs with their text, in the order in which they were last looked at. */
+export async function importTabs(deps: ImportDeps, title: string): Promise<Imported> {
+  const tabs = await browser.tabs.query({});
+  const allowed = tabs.filter(
+    (tab) => tab.id && decide(tab.url ?? '', { ...deps.policy, isIncognito: tab.incognito }).allowed,
+  );
+  const found = await Promise.all(
+    allowed.map(async (tab): Promise<Found> => {
+      const at = Math.round(tab.lastAccessed ?? deps.now());
+      const canRead = deps.recordsText && !tab.discarded;
+      const extract = canRead ? await deps.pages.extract(tab.id as number, null) : null;
+      const visit = { visitId: crypto.randomUUID(), at, via: 'load' as const, url: tab.url as string };
+      const body = visitEvent(visit, { tabId: tab.id as number });
+      const face = visitFace(tab.title ?? '', extract?.referrer ?? '', extract);
+      return { at, body: { ...body, ...face, metadata: { ...body.metadata, ...face.metadata, via: 'open_tab' } } };
+    }),
+  );
+  return save(deps, title, found, tabs.length - allowed.length);
+}
+
+/** The history of the last `hours`: addresses, titles and times. Chrome keeps no text and no dwell, so neither do we. */
+export async function importHistory(deps: ImportDeps, title: string, hours: number): Promise<Imported> {
+  const since = deps.now() - hours * 3_600_000;
+  const items = await browser.history.search({ text: '', startTime: since, maxResults: 2_000 });
+  const found: Found[] = [];
+  let skipped = 0;
+  for (const item of items) {
+    if (!item.url || !decide(item.url, { ...deps.policy, isIncognito: false }).allowed) {
+      skipped += 1;
+      continue;
+    }
+    for (const visit of await browser.history.getVisits({ url: item.url })) {
+      const at = Math.round(visit.visitTime ?? 0);
+      if (at < since || visit.transition === 'auto_subframe' || visit.transition === 'reload') continue;
+      const body: EventBody = { event_id: crypto.randomUUID(), type: 'page_visit', timestamp: at, url: redactUrl(item.url) };
+      found.push({ at, body: { ...body, ...(item.title ? { title: item.title } : {}), metadata: { via: 'history' } } });
+    }
+  }
+  return save(deps, title, found, skipped);
+}
+
+async function save(deps: ImportDeps, title: string, found: Found[], skipped: number): Promise<Imported> {
+  if (found.length === 0) return { imported: 0, skipped };
+  found.sort((a, b) => a.at - b.at);
+  const recording = newRecording({
+    id: crypto.randomUUID(),
+    userId: deps.user.id,
+    origin: deps.user.origin,
+    title,
+    scope: { kind: 'all' },
+    now: deps.now(),
+  });
+  // Nothing is sent before everything is here: a recording that is not `stopping` is not stopped either.
+  await deps.store.addRecording({ ...recording, status: 'paused', pausedAt: deps.now(), startedAt: found[0]?.at ?? deps.now() });
+  for (const { body } of found) await deps.store.append(recording.id, body);
+  await deps.store.change(recording.id, (r) => {
+    Object.assign(r, { status: 'stopping', pausedAt: null, endedAt: deps.now() });
+  });
+  return { imported: found.length, skipped };
+}

@@ -1,0 +1,117 @@
+/** What the extension's parts say to each other. */
+
+import * as v from 'valibot';
+
+import type { ScopeChoice } from './recording/view';
+
+const count = v.pipe(v.number(), v.minValue(0));
+const depth = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const short = (max: number) => v.pipe(v.string(), v.maxLength(max));
+
+const snapshot = {
+  visitId: v.pipe(v.string(), v.uuid()),
+  at: v.number(),
+  activeMs: count,
+  maxScroll: depth,
+  isActive: v.boolean(),
+};
+
+/** How an anchored passage is described, after the W3C Web Annotation data model. */
+export const Anchor = v.object({
+  quote: v.object({ exact: short(1_000), prefix: short(64), suffix: short(64) }),
+  position: v.object({ start: count, end: count }),
+});
+export type Anchor = v.InferOutput<typeof Anchor>;
+
+/**
+ * From a page to the worker. A page's renderer is the least trusted part of the browser, so everything is checked;
+ * the tab, the frame and the address come from Chrome, not from the message.
+ */
+export const PageMessage = v.variant('kind', [
+  v.object({
+    kind: v.literal('visit'),
+    ...snapshot,
+    url: short(8_192),
+    via: v.picklist(['load', 'route', 'restore', 'start']),
+  }),
+  v.object({
+    kind: v.literal('settled'),
+    visitId: v.string(),
+    title: short(1_000),
+    referrer: short(8_192),
+    hasPasswordField: v.boolean(),
+  }),
+  v.object({ kind: v.literal('snapshot'), ...snapshot }),
+  v.object({ kind: v.literal('leave'), ...snapshot, title: short(1_000), hasPasswordField: v.boolean() }),
+  v.object({
+    kind: v.literal('highlight'),
+    highlightId: v.pipe(v.string(), v.uuid()),
+    /** Null from a frame, which knows nothing of the page around it. */
+    visitId: v.nullable(v.string()),
+    url: short(8_192),
+    at: v.number(),
+    text: v.pipe(v.string(), v.minLength(1), v.maxLength(1_000)),
+    selector: short(500),
+    anchor: v.nullable(Anchor),
+    via: v.picklist(['mouse', 'keyboard', 'touch', 'menu', 'command']),
+  }),
+]);
+export type PageMessage = v.InferOutput<typeof PageMessage>;
+
+/** `ok: false`: the worker could not write it down; keep it and ask once more. */
+export type PageAnswer = { ok: true; records?: boolean; isPaused?: boolean } | { ok: false };
+
+/** From the worker to the pages. */
+export type WorkerMessage =
+  | { kind: 'begin' }
+  | { kind: 'pause' }
+  | { kind: 'resume' }
+  /** End every visit here and answer with its last numbers. */
+  | { kind: 'finish' }
+  | { kind: 'presence'; isIdle?: boolean; isAudible?: boolean }
+  | { kind: 'highlight-selection'; via: 'menu' | 'command' };
+
+/** From the popup and the other own pages to the worker. */
+export interface Commands {
+  refresh: { args: Record<string, never>; result: null };
+  start: { args: { scope: ScopeChoice; tabId: number | null; windowId: number | null }; result: null };
+  pause: { args: Record<string, never>; result: null };
+  resume: { args: Record<string, never>; result: null };
+  stop: { args: Record<string, never>; result: null };
+  rename: { args: { id: string; title: string }; result: null };
+  /** An interrupted or lost recording: what the user chose. */
+  decide: { args: { id: string; choice: 'continue' | 'finish' | 'delete' }; result: null };
+  dismiss: { args: { id: string }; result: null };
+  retry: { args: Record<string, never>; result: null };
+  signIn: { args: { email: string; password: string; isNew: boolean }; result: null };
+  signInWithGoogle: { args: Record<string, never>; result: null };
+  signInOnTheWeb: { args: Record<string, never>; result: null };
+  signOut: { args: Record<string, never>; result: null };
+  recent: { args: Record<string, never>; result: RecentSession[] };
+  renameRecent: { args: { sessionId: string; title: string }; result: null };
+  exclude: { args: { host: string }; result: null };
+  export: { args: { id: string }; result: string };
+  preview: { args: { tabId: number }; result: Preview };
+  importTabs: { args: Record<string, never>; result: { imported: number; skipped: number } };
+  importHistory: { args: { hours: number }; result: { imported: number; skipped: number } };
+}
+
+export interface RecentSession {
+  id: string;
+  title: string;
+  status: string;
+  startedAt: number;
+  pages: number | null;
+}
+
+export interface Preview {
+  url: string;
+  decision: { allowed: true } | { allowed: false; reason: string };
+  /** The events exactly as they would be sent, or null when nothing would be. */
+  events: unknown[] | null;
+}
+
+export type CommandName = keyof Commands;
+export type CommandAnswer<K extends CommandName> =
+  | { ok: true; value: Commands[K]['result'] }
+  | { ok: false; code: string; message: string };

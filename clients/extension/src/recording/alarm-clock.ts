@@ -1,0 +1,55 @@
+/**
+ * Wakes the sender. A timer is precise but dies with the worker; an alarm is coarse (Chrome rounds up to half a
+ * minute) but revives it. Both are set, the earlier one to fire wins.
+ */
+
+export const SEND_ALARM = 'send';
+export const BEAT_ALARM = 'beat';
+const ALARM_FLOOR_MS = 30_000;
+
+export interface Alarms {
+  create(name: string, info: { when: number }): Promise<void> | void;
+  clear(name: string): Promise<boolean> | unknown;
+}
+
+export class AlarmClock {
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private dueAt = Infinity;
+
+  constructor(
+    private readonly alarms: Alarms,
+    private readonly ring: () => void,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** Rings at `at` at the latest; an earlier appointment stays. */
+  setBy(at: number): void {
+    if (this.timer !== null && this.dueAt <= at) return;
+    this.arm(at);
+  }
+
+  /** Replaces any appointment; null cancels it. */
+  set(at: number | null): void {
+    if (at !== null) return this.arm(at);
+    this.disarm();
+    void this.alarms.clear(SEND_ALARM);
+  }
+
+  private arm(at: number): void {
+    this.disarm();
+    this.dueAt = at;
+    this.timer = setTimeout(
+      () => {
+        this.timer = null;
+        this.ring();
+      },
+      Math.min(Math.max(0, at - this.now()), 2 ** 31 - 1),
+    );
+    void this.alarms.create(SEND_ALARM, { when: Math.max(at, this.now() + ALARM_FLOOR_MS) });
+  }
+
+  private disarm(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+  }
+}

@@ -1,0 +1,110 @@
+/** The worker's arm into the pages: the recorder script, its messages, and one-off reads of a page. */
+
+import { browser } from 'wxt/browser';
+
+import type { PageMessage, WorkerMessage } from '../messages';
+
+const SCRIPT_ID = 'recorder';
+const FILES: ['/recorder.js'] = ['/recorder.js'];
+const EVERY_SITE = ['http://*/*', 'https://*/*'];
+const ANSWER_WITHIN_MS = 700;
+
+/** What `extract.js` returns; null on a page with a password field. */
+export interface Extract {
+  title: string;
+  url: string;
+  referrer: string;
+  text: string;
+  method: string;
+  isTruncated: boolean;
+  language: string | null;
+  description: string | null;
+  canonical: string | null;
+}
+
+export interface Farewell {
+  tabId: number;
+  message: PageMessage;
+}
+
+export interface Pages {
+  /** From now on every new document gets the recorder; so do the documents that are already open. */
+  install(accepts: (tab: { id: number; windowId: number; url: string; incognito: boolean }) => boolean): Promise<void>;
+  uninstall(): Promise<void>;
+  tell(message: WorkerMessage, tabId?: number): Promise<void>;
+  /** Ends every visit and returns what the pages answered in time. */
+  finish(): Promise<Farewell[]>;
+  isThere(tabId: number, documentId: string): Promise<boolean>;
+  /** Null when the page must not be read or cannot be. */
+  extract(tabId: number, documentId: string | null): Promise<Extract | null>;
+}
+
+const tabIds = async (): Promise<number[]> => (await browser.tabs.query({})).flatMap(({ id }) => (id ? [id] : []));
+
+function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+  return Promise.race([
+    promise.catch(() => null),
+    new Promise<null>((resolve) => setTimeout(() => resolve(null), ms)),
+  ]);
+}
+
+export const browserPages: Pages = {
+  async install(accepts) {
+    const registered = await browser.scripting.getRegisteredContentScripts({ ids: [SCRIPT_ID] });
+    if (registered.length === 0) {
+      await browser.scripting.registerContentScripts([
+        {
+          id: SCRIPT_ID,
+          js: FILES,
+          matches: EVERY_SITE,
+          runAt: 'document_start',
+          allFrames: true,
+          persistAcrossSessions: false,
+        },
+      ]);
+    }
+    const open = (await browser.tabs.query({})).filter(
+      (tab) => tab.id && !tab.discarded && accepts({ id: tab.id, windowId: tab.windowId, url: tab.url ?? '', incognito: tab.incognito }),
+    );
+    await Promise.all(
+      open.map((tab) =>
+        browser.scripting
+          .executeScript({ target: { tabId: tab.id as number, allFrames: true }, files: FILES })
+          // The web store, error pages and the like refuse scripts.
+          .catch(() => undefined),
+      ),
+    );
+  },
+
+  async uninstall() {
+    await browser.scripting.unregisterContentScripts({ ids: [SCRIPT_ID] }).catch(() => undefined);
+  },
+
+  async tell(message, tabId) {
+    const targets = tabId === undefined ? await tabIds() : [tabId];
+    await Promise.all(targets.map((id) => within(browser.tabs.sendMessage(id, message), ANSWER_WITHIN_MS)));
+  },
+
+  async finish() {
+    const answers = await Promise.all(
+      (await tabIds()).map(async (tabId) => {
+        const sent = browser.tabs.sendMessage(tabId, { kind: 'finish' } satisfies WorkerMessage, { frameId: 0 });
+        const message = (await within(sent, ANSWER_WITHIN_MS)) as PageMessage | null;
+        return message ? [{ tabId, message }] : [];
+      }),
+    );
+    return answers.flat();
+  },
+
+  async isThere(tabId, documentId) {
+    const ask: WorkerMessage = { kind: 'presence' };
+    const reached = browser.tabs.sendMessage(tabId, ask, { documentId }).then(() => true);
+    return (await within(reached, ANSWER_WITHIN_MS)) ?? false;
+  },
+
+  async extract(tabId, documentId) {
+    const target = documentId ? { tabId, documentIds: [documentId] } : { tabId };
+    const results = await browser.scripting.executeScript({ target, files: ['/extract.js'] }).catch(() => []);
+    return ((results[0] as { result?: Extract } | undefined)?.result ?? null) as Extract | null;
+  },
+};

@@ -1,0 +1,52 @@
+/** Makes the snapshot the popup reads, from the queue on disk. */
+
+import type { Account } from '../account/account';
+import type { Recording } from '../queue/model';
+import type { QueueStore } from '../queue/store';
+import type { Generation, View } from './view';
+
+/**
+ * The recording the popup is about: what needs the user first, then what runs, then what has just ended.
+ * A finished one stays until the user goes on.
+ */
+export function currentOf(recordings: readonly Recording[]): Recording | null {
+  const newestFirst = [...recordings].sort((a, b) => b.startedAt - a.startedAt);
+  const of = (...statuses: Recording['status'][]) => newestFirst.find((r) => statuses.includes(r.status));
+  return of('recording', 'paused') ?? of('interrupted', 'lost') ?? of('stopping', 'completed') ?? null;
+}
+
+export async function makeView(
+  store: QueueStore,
+  account: Account,
+  generation: Generation | null,
+  now: number,
+): Promise<View> {
+  const recordings = await store.recordings();
+  const current = currentOf(recordings);
+  const others = recordings.filter((r) => r !== current && r.status !== 'completed');
+  const waiting = await Promise.all(others.map(async (r) => (await store.receipt(r.id)).waiting));
+  const who = await account.user();
+  return {
+    at: now,
+    account: who ? { email: who.user.email, isExpired: who.isExpired } : null,
+    current: current && {
+      id: current.id,
+      serverId: current.serverId,
+      origin: current.origin,
+      status: current.status,
+      title: current.title,
+      scope: current.scope.kind,
+      startedAt: current.startedAt,
+      endedAt: current.endedAt,
+      pausedAt: current.pausedAt,
+      pausedMs: current.pausedMs,
+      pages: current.counts.pages,
+      highlights: current.counts.highlights,
+      receipt: await store.receipt(current.id),
+      trouble: current.trouble,
+      lostReason: current.lostReason,
+    },
+    earlier: { recordings: others.length, waiting: waiting.reduce((sum, count) => sum + count, 0) },
+    generation: generation && generation.recordingId === current?.id ? generation : null,
+  };
+}

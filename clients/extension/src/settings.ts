@@ -1,0 +1,75 @@
+/** What the user can choose. Kept in `storage.local`; every context reads and watches the same item. */
+
+import * as v from 'valibot';
+import { storage } from 'wxt/utils/storage';
+
+import { SERVER_URL } from './build';
+
+export const Settings = v.object({
+  /** The server's origin, without `/v1` and without a trailing slash. */
+  serverUrl: v.fallback(v.string(), SERVER_URL),
+  /** Where the dashboard is; empty means: at the server. */
+  webUrl: v.fallback(v.string(), ''),
+  scope: v.fallback(v.picklist(['all', 'window', 'tab']), 'all'),
+  /** Hosts the user added; each covers its subdomains. */
+  excludedHosts: v.fallback(v.array(v.string()), []),
+  language: v.fallback(v.picklist(['auto', 'ko', 'en']), 'auto'),
+  recordsText: v.fallback(v.boolean(), true),
+  allowsIncognito: v.fallback(v.boolean(), false),
+  /** When the user agreed on the first-run page; null means nothing may be recorded. */
+  consentedAt: v.fallback(v.nullable(v.number()), null),
+});
+
+export type Settings = v.InferOutput<typeof Settings>;
+
+export const DEFAULT_SETTINGS: Settings = v.parse(Settings, {
+  serverUrl: null,
+  webUrl: null,
+  scope: null,
+  excludedHosts: null,
+  language: null,
+  recordsText: null,
+  allowsIncognito: null,
+  consentedAt: undefined,
+});
+
+const item = storage.defineItem<unknown>('local:settings', { fallback: {} });
+
+const parse = (value: unknown): Settings => {
+  const known = typeof value === 'object' && value !== null ? value : {};
+  return v.parse(Settings, { ...DEFAULT_SETTINGS, ...known });
+};
+
+export async function readSettings(): Promise<Settings> {
+  return parse(await item.getValue());
+}
+
+export async function changeSettings(change: Partial<Settings>): Promise<Settings> {
+  const next = { ...(await readSettings()), ...change };
+  await item.setValue(next);
+  return next;
+}
+
+export function watchSettings(listener: (settings: Settings) => void): () => void {
+  return item.watch((value) => listener(parse(value)));
+}
+
+export const webOrigin = (settings: Pick<Settings, 'webUrl' | 'serverUrl'>): string =>
+  settings.webUrl || settings.serverUrl;
+
+/**
+ * An address as typed, brought to an origin; null when it is none. `/v1` at the end is forgiven.
+ * Plain http only for this machine: a token must not cross a network in clear text.
+ */
+export function parseOrigin(typed: string): string | null {
+  const text = typed.trim();
+  let url: URL;
+  try {
+    url = new URL(/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`);
+  } catch {
+    return null;
+  }
+  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal)) return null;
+  return url.origin;
+}

@@ -1,0 +1,74 @@
+/** The last ten sessions, with their titles to edit. */
+
+import { useState } from 'preact/hooks';
+
+import { dateTime } from '../../i18n/format';
+import type { RecentSession } from '../../messages';
+import { webOrigin } from '../../settings';
+import { command } from '../command';
+import { Icon, Problem, useCommand } from '../parts';
+import { useShared } from '../shared';
+import { TitleField } from './title-field';
+
+interface RecentProps {
+  sessions: RecentSession[] | null;
+  onChange: (sessions: RecentSession[]) => void;
+  onBack: () => void;
+}
+
+export function Recent({ sessions, onChange, onBack }: RecentProps) {
+  const { settings, words } = useShared();
+  const [edited, setEdited] = useState<string | null>(null);
+  const { run, error } = useCommand();
+  const web = webOrigin(settings);
+
+  const rename = async (session: RecentSession, title: string) => {
+    setEdited(null);
+    if (title === session.title || title === '') return;
+    const answer = await run(command('renameRecent', { sessionId: session.id, title }));
+    if (answer.ok && sessions) onChange(sessions.map((s) => (s.id === session.id ? { ...s, title } : s)));
+  };
+
+  return (
+    <section class="stack">
+      <div class="row">
+        <button type="button" class="icon-button" aria-label={words.common.back} onClick={onBack}>
+          <Icon name="back" />
+        </button>
+        <h2>{words.recent.title}</h2>
+      </div>
+      <Problem text={error} />
+      {sessions === null && <p class="muted">{words.common.loading}</p>}
+      {sessions?.length === 0 && <p class="muted">{words.recent.empty}</p>}
+      <ul class="list">
+        {sessions?.map((session) => (
+          <li key={session.id}>
+            {edited === session.id ? (
+              <TitleField title={session.title} onDone={(title) => void rename(session, title)} />
+            ) : (
+              <>
+                <a href={`${web}/sessions/${session.id}`} target="_blank" rel="noreferrer">
+                  <span class="card-title">{session.title || words.common.untitled}</span>
+                  <span class="muted">
+                    {dateTime(session.startedAt, words.language)} · {words.recent.status[session.status] ?? session.status}
+                  </span>
+                </a>
+                <button
+                  type="button"
+                  class="icon-button"
+                  aria-label={words.recent.rename(session.title || words.common.untitled)}
+                  onClick={() => setEdited(session.id)}
+                >
+                  <Icon name="pencil" />
+                </button>
+              </>
+            )}
+          </li>
+        ))}
+      </ul>
+      <a class="link" href={`${web}/sessions`} target="_blank" rel="noreferrer">
+        {words.recent.all}
+      </a>
+    </section>
+  );
+}
