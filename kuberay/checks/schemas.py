@@ -70,18 +70,17 @@ def broken_cel(schema: Schema, value: Any, path: str = "") -> Iterator[tuple[str
 
 
 @functools.cache
-def crd_schemas() -> dict[tuple[str, str], tuple[Schema, Draft202012Validator]]:
-    """(apiVersion, kind) -> the CRD's schema and its validator."""
-    found = {}
-    for file in sorted(CRDS.glob("*.yaml")):
-        crd = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)["spec"]
-        for version in crd["versions"]:
-            if version.get("deprecated"):
-                continue
+def crd_schema(api_version: str, kind: str) -> tuple[Schema, Draft202012Validator] | None:
+    """The CRD's schema and its validator; None for a kind or a version KubeRay does not serve without a warning."""
+    file = CRDS / f"{api_version.partition('/')[0]}_{kind.lower()}s.yaml"
+    if not file.exists():
+        return None
+    crd = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)["spec"]
+    for version in crd["versions"]:
+        if f"{crd['group']}/{version['name']}" == api_version and not version.get("deprecated"):
             schema = version["schema"]["openAPIV3Schema"]
-            key = (f"{crd['group']}/{version['name']}", crd["names"]["kind"])
-            found[key] = (schema, Draft202012Validator(closed(schema, is_root=True)))
-    return found
+            return schema, Draft202012Validator(closed(schema, is_root=True))
+    return None
 
 
 @functools.cache
@@ -113,8 +112,9 @@ def check(documents: list[Document]) -> Iterator[Finding]:
     """Hold every document against its schema."""
     for document in documents:
         key = (document.get("apiVersion", ""), document["kind"])
-        if key in crd_schemas():
-            schema, validator = crd_schemas()[key]
+        crd = crd_schema(*key)
+        if crd:
+            schema, validator = crd
             yield from _errors(validator, document, "crd-schema")
             for path, message in broken_cel(schema, document):
                 yield Finding("crd-cel", f"{label(document)} {path.lstrip('.')}", message)

@@ -131,9 +131,17 @@ def _service(service: Document) -> Iterator[Finding]:
 def _config(service: Document, deployments: frozenset[str] | None) -> Iterator[Finding]:
     where = f"{label(service)} serveConfigV2"
     try:
-        config = strict_yaml(service["spec"].get("serveConfigV2") or "")[0]
-    except (yaml.YAMLError, IndexError) as error:
-        yield Finding("serve-yaml", where, str(error).replace("\n", " ")[:300] or "it is empty")
+        config = next(iter(strict_yaml(service["spec"].get("serveConfigV2") or "")), None)
+    except yaml.YAMLError as error:
+        yield Finding("serve-yaml", where, str(error).replace("\n", " ")[:300])
+        return
+    if not isinstance(config, dict):
+        yield Finding("serve-yaml", where, "is empty or no mapping: the operator would deploy nothing")
+        return
+    # Before the model: validating a scaling policy imports it.
+    unimportable = [f for a in config.get("applications", []) for f in _imports(where, a)]
+    if unimportable:
+        yield from unimportable
         return
     try:
         ServeDeploySchema.model_validate(config)
@@ -146,7 +154,6 @@ def _config(service: Document, deployments: frozenset[str] | None) -> Iterator[F
     groups = service["spec"]["rayClusterConfig"].get("workerGroupSpecs", [])
     group_labels = [g.get("labels", {}) for g in groups]
     for application in config["applications"]:
-        yield from _imports(where, application)
         for deployment in application.get("deployments", []):
             inside = f"{where} {deployment['name']}"
             if deployments is not None and deployment["name"] not in deployments:
@@ -170,7 +177,7 @@ def _config(service: Document, deployments: frozenset[str] | None) -> Iterator[F
 
 
 def _imports(where: str, application: Document) -> Iterator[Finding]:
-    paths = [application["import_path"]]
+    paths = [application.get("import_path", "")]
     for deployment in application.get("deployments", []):
         policy = (deployment.get("autoscaling_config") or {}).get("policy", {})
         if isinstance(policy.get("policy_function"), str):

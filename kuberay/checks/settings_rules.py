@@ -6,6 +6,7 @@ import base64
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,11 +86,12 @@ def _ray_text() -> bytes:
     return b"\n".join((package / source).read_bytes() for source in _RAY_SOURCES)
 
 
+@functools.cache
 def ray_reads(variable: str) -> bool:
     """Whether the installed Ray names this variable: in full, or, for its core's flags, without the RAY_."""
     core_flag = variable.removeprefix("RAY_")
     name = core_flag if core_flag.islower() else variable
-    return name.encode() in _ray_text()
+    return re.search(rb"(?<![A-Za-z0-9_])%s(?![A-Za-z0-9_])" % re.escape(name).encode(), _ray_text()) is not None
 
 
 def check(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:

@@ -1,0 +1,84 @@
+"""Every rule refuses the manifest that breaks it, with the sentence that helps, and lets the good ones pass."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import broken_samples
+import pytest
+from broken_samples import RULE_SAMPLES, SCHEMA_SAMPLES, Break
+
+from kuberay.checks import __main__ as checks
+from kuberay.checks import schemas
+from kuberay.checks.manifests import KUBERAY, RenderError, render
+
+Documents = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def overlays() -> dict[str, Documents]:
+    return {name: render(name) for name in checks.overlays()}
+
+
+@pytest.fixture
+def eks(overlays: dict[str, Documents]) -> Documents:
+    return copy.deepcopy(overlays["eks"])
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) else ""
+
+
+def test_there_are_the_overlays_the_readme_speaks_of(overlays: dict[str, Documents]) -> None:
+    assert sorted(overlays) == ["eks", "kind"]
+
+
+@pytest.mark.parametrize("overlay", ["eks", "kind"])
+def test_the_overlays_pass(overlays: dict[str, Documents], overlay: str) -> None:
+    assert [str(f) for f in checks.check_documents(overlays[overlay])] == []
+
+
+@pytest.mark.parametrize(("rule", "broken", "sentence"), SCHEMA_SAMPLES, ids=_name)
+def test_schemas_refuse(eks: Documents, rule: str, broken: Break, sentence: str) -> None:
+    good = copy.deepcopy(eks)
+    broken(eks)
+    changed = [d for d in eks if d not in good]
+    found = [*schemas.check(changed), *schemas.check_pods(changed)]
+    assert rule in {f.rule for f in found}
+    assert any(sentence in str(f) for f in found if f.rule == rule), [str(f) for f in found]
+
+
+@pytest.mark.parametrize(("rule", "broken", "sentence"), RULE_SAMPLES, ids=_name)
+def test_rules_refuse(eks: Documents, rule: str, broken: Break, sentence: str) -> None:
+    broken(eks)
+    found = [f for f in checks.check_rules(eks) if f.rule == rule]
+    assert any(sentence in str(f) for f in found), [str(f) for f in found]
+
+
+def test_every_rule_has_a_broken_sample() -> None:
+    from test_kuberay_sources import SOURCE_RULES
+
+    proved = {rule for rule, _, _ in SCHEMA_SAMPLES + RULE_SAMPLES} | SOURCE_RULES
+    assert proved == set(checks.RULES)
+
+
+def test_an_overlay_with_a_patch_for_nothing_does_not_render(tmp_path: Any) -> None:
+    overlay = tmp_path / "kuberay" / "overlays" / "eks"
+    overlay.mkdir(parents=True)
+    (overlay / "kustomization.yaml").write_text("resources: [nowhere.yaml]\n")
+    with pytest.raises(RenderError, match=r"nowhere\.yaml"):
+        render("eks", tmp_path / "kuberay")
+
+
+def test_a_changed_setting_is_rolled_out_as_a_new_cluster(overlays: dict[str, Documents], tmp_path: Any) -> None:
+    """The ConfigMap's hash reaches the Pod templates, so that the operator sees a changed cluster."""
+    import shutil
+
+    copied = tmp_path / "kuberay"
+    shutil.copytree(KUBERAY, copied, ignore=shutil.ignore_patterns("secrets", "__pycache__"))
+    settings = copied / "base" / "settings.env"
+    settings.write_text(settings.read_text().replace("TRAILMIND_NUM_SHARDS=4", "TRAILMIND_NUM_SHARDS=6"))
+    before = broken_samples.main(overlays["eks"], "state")["envFrom"][0]["configMapRef"]["name"]
+    after = broken_samples.main(render("eks", copied), "state")["envFrom"][0]["configMapRef"]["name"]
+    assert before != after
