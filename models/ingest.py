@@ -6,6 +6,7 @@ that carry page text or a secret in a URL are written anew.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import msgspec
 
 from models.errors import BadRequest, PayloadTooLarge
 from models.exclusions import sensitive_rule
-from models.urls import redact_url
+from models.urls import redact_urls
 
 MAX_EVENTS = 1_000
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -40,6 +41,14 @@ class EventIn(msgspec.Struct, gc=False):
     title: str | None = None
     content: str | None = None
     text: str | None = None
+
+
+class _Identity(msgspec.Struct, gc=False):
+    """What can still be told of an event that is not valid."""
+
+    event_id: str | int | None = None
+    id: str | int | None = None
+    seq: int | None = None
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -87,6 +96,7 @@ class IngestBatch:
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_event = msgspec.json.Decoder(EventIn).decode
+_decode_identity = msgspec.json.Decoder(_Identity).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.encode
 # A cheap look before the careful one: user-info in a URL, or a parameter whose name smells of a secret.
@@ -116,7 +126,7 @@ def client_key(event_id: str) -> bytes:
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return redact_url(value) if "://" in value[:40] else value
+        return redact_urls(value) if "://" in value else value
     if isinstance(value, dict):
         return {k: _redacted(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -159,12 +169,12 @@ def _add(batch: IngestBatch, raw: bytes, private_networks: bool) -> None:
     seq: int | None = None
     try:
         event = _decode_event(raw)
-        given = event.event_id if event.event_id is not None else event.id
-        event_id = None if given is None or given == "" else str(given)
-        seq = event.seq if event.seq is not None and 0 <= event.seq < 2**31 else None
+        event_id, seq = _identity(event)
         reason = _invalid(event, raw, event_id)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         event, reason = None, _reason(error) if isinstance(error, msgspec.ValidationError) else "not valid JSON"
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            event_id, seq = _identity(_decode_identity(raw))
     key = client_key(event_id) if event_id is not None else blake2b(raw, digest_size=16).digest()
     batch.event_ids.append(event_id)
     if event is None or reason is not None:
@@ -185,6 +195,12 @@ def _add(batch: IngestBatch, raw: bytes, private_networks: bool) -> None:
     batch.order.append(len(batch.rows))
     batch.rows.append(EventRow(key, seq, event.type, int(event.timestamp), stored_content, raw.decode(), event.url))
     return None
+
+
+def _identity(event: EventIn | _Identity) -> tuple[str | None, int | None]:
+    given = event.event_id if event.event_id is not None else event.id
+    event_id = None if given is None or given == "" else str(given)
+    return event_id, event.seq if event.seq is not None and 0 <= event.seq < 2**31 else None
 
 
 def _reject(batch: IngestBatch, rejection: Rejection) -> None:

@@ -113,6 +113,14 @@ def redact_url(url: str) -> str:
     return urlunsplit((parts.scheme, netloc, parts.path, query, fragment))
 
 
+_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"<>]+")
+
+
+def redact_urls(text: str) -> str:
+    """`text` with every URL in it redacted; a title may quote the address it could not load."""
+    return _URL_IN_TEXT.sub(lambda found: redact_url(found.group()), text)
+
+
 def _redact_pairs(query: str) -> str:
     if "=" not in query:
         return query

@@ -1,0 +1,310 @@
+"""Acceptance checks 42 to 57 of the backend's contract, per-event verdicts, and bad input."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from models.ingest import MAX_BODY_BYTES
+from tests.support.client import Person, visit
+
+Db = psycopg.AsyncConnection[Any]
+T0 = 1_760_000_000_000
+
+
+async def count(db: Db, table: str, session_id: str) -> int:
+    cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [session_id])  # type: ignore[arg-type]
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def highlight(text: str, at_ms: int = T0, **fields: Any) -> dict[str, Any]:
+    return {"type": "highlight", "timestamp": at_ms, "text": text, **fields}
+
+
+async def test_42_47_48_49_events_in_and_out(ann: Person, db: Db) -> None:
+    session = await ann.start()
+    events = [
+        visit("https://example.com/a"),
+        visit("https://example.com/b", T0 + 10_000),
+        highlight("a fine sentence", T0 + 12_000, url="https://example.com/b", selector="p:nth-child(2)"),
+    ]
+    reply = await ann.send(session, events)
+    assert (reply["processed"], reply["total"], reply["stored"]) == (3, 3, 3)
+    assert [v["verdict"] for v in reply["verdicts"]] == ["stored"] * 3
+    assert await count(db, "events", session) == 3
+    listed = await ann.ok("GET", f"/v1/sessions/{session}/events")
+    assert [v["url"] for v in listed["page_visits"]] == ["https://example.com/b", "https://example.com/a"]
+    assert listed["total"] == 3
+    visits = await ann.ok("GET", f"/v1/sessions/{session}/events?type=page_visit")
+    assert (len(visits["page_visits"]), visits["highlights"], visits["total"]) == (2, [], 2)
+    marked = await ann.ok("GET", f"/v1/sessions/{session}/events?type=highlight")
+    assert (marked["page_visits"], len(marked["highlights"]), marked["total"]) == ([], 1, 1)
+    stats = await ann.ok("GET", f"/v1/sessions/{session}/events/stats")
+    assert stats == {"total_events": 3, "page_visits": 2, "highlights": 1, "unique_urls": 2}
+
+
+async def test_43_no_events_is_a_400(ann: Person) -> None:
+    session = await ann.start()
+    answer = await ann.call("POST", f"/v1/sessions/{session}/events", json={"events": []})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "no events provided"
+
+
+async def test_44_foreign_unknown_and_malformed_sessions(ann: Person, bob: Person, db: Db) -> None:
+    session = await ann.start()
+    body = {"events": [visit("https://example.com/a")]}
+    for person, target, status in (
+        (bob, session, 403),
+        (ann, str(uuid.uuid4()), 404),
+        (ann, "nonsense", 400),
+    ):
+        answer = await person.call("POST", f"/v1/sessions/{target}/events", json=body)
+        assert answer.status_code == status
+        assert answer.json()["error"]["message"]
+    assert await count(db, "events", session) == 0
+
+
+async def test_45_a_stopped_session_takes_no_events_but_recognises_repeats(ann: Person, db: Db) -> None:
+    session = await ann.start()
+    old = {"events": [visit("https://example.com/a")]}
+    await ann.send(session, old["events"])
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    new = await ann.call("POST", f"/v1/sessions/{session}/events", json={"events": [visit("https://example.com/b")]})
+    assert new.status_code == 400
+    assert new.json()["error"]["message"] == "session is not accepting events"
+    # The answer to this batch may have been lost: the client must be able to strike it off its queue.
+    again = await ann.ok("POST", f"/v1/sessions/{session}/events", json=old)
+    assert (again["stored"], again["duplicate"]) == (0, 1)
+    assert await count(db, "events", session) == 1
+
+
+async def test_46_a_paused_session_takes_events(ann: Person) -> None:
+    session = await ann.start()
+    await ann.ok("PATCH", f"/v1/sessions/{session}/pause")
+    assert (await ann.send(session, [visit("https://example.com/a")]))["stored"] == 1
+
+
+async def test_49_50_stats_of_nothing_and_of_what_is_not_there(ann: Person, bob: Person) -> None:
+    session = await ann.start()
+    empty = {"total_events": 0, "page_visits": 0, "highlights": 0, "unique_urls": 0}
+    assert await ann.ok("GET", f"/v1/sessions/{session}/events/stats") == empty
+    assert await ann.ok("GET", f"/v1/sessions/{session}/events") == {"page_visits": [], "highlights": [], "total": 0}
+    assert (await ann.call("GET", "/v1/sessions/x/events/stats")).status_code == 404
+    assert (await ann.call("GET", f"/v1/sessions/{uuid.uuid4()}/events/stats")).status_code == 404
+    assert (await bob.call("GET", f"/v1/sessions/{session}/events/stats")).status_code == 403
+
+
+async def test_51_spellings_of_one_address(ann: Person) -> None:
+    session = await ann.start()
+    urls = ["https://Example.com/a/", "https://example.com/a#x", "https://example.com/b"]
+    await ann.send(session, [visit(u, T0 + i * 1000) for i, u in enumerate(urls)])
+    stats = await ann.ok("GET", f"/v1/sessions/{session}/events/stats")
+    assert (stats["page_visits"], stats["unique_urls"]) == (3, 2)
+
+
+async def test_54_many_events_of_unknown_types_with_unknown_fields(ann: Person, db: Db) -> None:
+    session = await ann.start()
+    events = [
+        {"type": "scroll" if i % 2 else "page_leave", "timestamp": T0 + i, "url": f"https://example.com/{i}",
+         "scroll_depth": 0.5, "duration_ms": i, "referrer": "https://example.org/", "zebra": [1, {"x": None}]}
+        for i in range(250)
+    ]  # fmt: skip
+    reply = await ann.send(session, events)
+    assert (reply["processed"], reply["total"]) == (250, 250)
+    cursor = await db.execute("SELECT payload FROM events WHERE session_id = %s", [session])
+    stored = [json.loads(row[0]) for row in await cursor.fetchall()]
+    assert sorted(stored, key=lambda e: e["timestamp"]) == events
+
+
+async def test_55_the_same_batch_twice_is_stored_once(ann: Person, db: Db) -> None:
+    session = await ann.start()
+    events = [visit(f"https://example.com/{i}", T0 + i) for i in range(5)]
+    events += [{**visit("https://example.com/ids", T0 + i), "event_id": f"e-{i}"} for i in range(5)]
+    first, second = await ann.send(session, events), await ann.send(session, events)
+    assert (first["stored"], first["total"]) == (10, 10)
+    assert (second["stored"], second["duplicate"], second["total"], second["processed"]) == (0, 10, 10, 10)
+    assert await count(db, "events", session) == 10
+    mixed = await ann.send(session, [events[0], visit("https://example.com/new", T0 + 99), events[9], events[9]])
+    assert [v["verdict"] for v in mixed["verdicts"]] == ["duplicate", "stored", "duplicate", "duplicate"]
+    assert await count(db, "events", session) == 11
+
+
+async def test_55_one_batch_with_the_same_event_twice(ann: Person, db: Db) -> None:
+    session = await ann.start()
+    reply = await ann.send(session, [visit("https://example.com/a"), visit("https://example.com/a")])
+    assert [v["verdict"] for v in reply["verdicts"]] == ["stored", "duplicate"]
+    assert await count(db, "events", session) == 1
+
+
+async def test_56_highlights_keep_text_and_place(ann: Person) -> None:
+    session = await ann.start()
+    await ann.send(
+        session,
+        [
+            visit("https://example.com/a"),
+            highlight("밑줄 친 문장입니다", T0 + 5, url="https://example.com/a", selector="#main > p"),
+            highlight("noted", T0 + 6, url="https://example.com/a", color="#00FF00", note="why"),
+        ],
+    )
+    second, first = (await ann.ok("GET", f"/v1/sessions/{session}/events?type=highlight"))["highlights"]
+    assert (first["text"], first["selector"], first["color"]) == ("밑줄 친 문장입니다", "#main > p", "#FFFF00")
+    assert "note" not in first
+    assert (second["color"], second["note"]) == ("#00FF00", "why")
+    timeline = await ann.ok("GET", f"/v1/sessions/{session}/timeline")
+    assert [h["text"] for h in timeline["visits"][0]["highlights"]] == ["밑줄 친 문장입니다", "noted"]
+
+
+async def test_57_dwell_comes_from_page_leave(ann: Person) -> None:
+    session = await ann.start()
+    now = int(time.time() * 1000)
+    leave = {"type": "page_leave", "timestamp": now + 42_000, "url": "https://example.com/a", "duration_ms": 42_000,
+             "max_scroll_depth": 0.75}  # fmt: skip
+    await ann.send(session, [visit("https://example.com/a", now), leave])
+    (found,) = (await ann.ok("GET", f"/v1/sessions/{session}/events"))["page_visits"]
+    assert (found["duration_ms"], found["max_scroll_depth"]) == (42_000, 0.75)
+
+
+async def test_verdicts_add_up_and_name_their_reasons(ann: Person, db: Db) -> None:
+    session = await ann.start()
+    events: list[Any] = [
+        {**visit("https://example.com/a"), "event_id": "good"},
+        {"timestamp": T0, "event_id": "no type"},
+        {"type": "", "timestamp": T0},
+        {"type": "scroll"},
+        {"type": "scroll", "timestamp": "yesterday"},
+        {"type": "scroll", "timestamp": -5},
+        {"type": "scroll", "timestamp": 1e300},
+        {**visit("https://example.com/a"), "title": 5},
+        {**visit("https://example.com/a"), "url": ["a", "list"]},
+        {**visit("https://example.com/a"), "title": "zero \x00 byte"},
+        {**visit("https://example.com/" + "x" * 9000)},
+        "not an object",
+        None,
+        visit("https://mail.google.com/mail/u/0/#inbox"),
+        visit("http://192.168.0.1/admin"),
+        visit("https://www.shinhan.com/"),
+    ]
+    reply = await ann.send(session, events)
+    assert reply["total"] == len(events)
+    assert reply["stored"] + reply["duplicate"] + reply["excluded"] + reply["invalid"] == len(events)
+    assert [v["verdict"] for v in reply["verdicts"]] == ["stored"] + ["invalid"] * 12 + ["excluded"] * 3
+    assert all(v.get("reason") for v in reply["verdicts"][1:])
+    assert reply["verdicts"][1]["event_id"] == "no type"
+    assert await count(db, "events", session) == 1
+    cursor = await db.execute("SELECT * FROM event_rejections WHERE session_id = %s", [session])
+    rejections = await cursor.fetchall()
+    assert len(rejections) == 15
+    assert "shinhan" not in repr(rejections), "an excluded address must not be kept"
+
+
+async def test_page_text_is_kept_apart_and_once(ann: Person, bob: Person, db: Db) -> None:
+    text = f"A long text about bears {uuid.uuid4()}. " * 20
+    for person in (ann, bob):
+        session = await person.start()
+        await person.send(session, [visit(f"https://example.com/{i}", T0 + i, content=text) for i in range(2)])
+        cursor = await db.execute("SELECT payload, content_key FROM events WHERE session_id = %s", [session])
+        rows = await cursor.fetchall()
+        assert all("bears" not in payload and key is not None for payload, key in rows)
+    cursor = await db.execute("SELECT user_id::text FROM page_contents WHERE text = %s", [text])
+    assert sorted(r[0] for r in await cursor.fetchall()) == sorted([ann.id, bob.id])
+
+
+async def test_secrets_in_addresses_are_not_stored(ann: Person, db: Db) -> None:
+    session = await ann.start()
+    await ann.send(
+        session,
+        [
+            visit("https://user:hunter2@example.com/a?access_token=sesame&q=bears"),
+            visit("https://example.com/b", T0 + 1, metadata={"referrer": "https://example.org/cb?code=sesame2"}),
+            visit("https://example.com/c#id_token=sesame3", T0 + 2),
+        ],
+    )
+    cursor = await db.execute("SELECT string_agg(payload, ' ') FROM events WHERE session_id = %s", [session])
+    row = await cursor.fetchone()
+    assert row is not None
+    assert "sesame" not in row[0]
+    assert "hunter2" not in row[0]
+    assert "q=bears" in row[0]
+
+
+async def test_the_users_own_exclusions_are_obeyed(ann: Person, db: Db) -> None:
+    await db.execute(
+        "INSERT INTO user_settings (user_id, excluded_domains) VALUES (%s, %s)", [ann.id, ["secret.example.com"]]
+    )
+    session = await ann.start()
+    reply = await ann.send(
+        session, [visit("https://www.secret.example.com/a", content="hidden"), visit("https://example.com/b")]
+    )
+    assert [v["verdict"] for v in reply["verdicts"]] == ["excluded", "stored"]
+    cursor = await db.execute("SELECT count(*) FROM page_contents WHERE user_id = %s", [ann.id])
+    assert await cursor.fetchone() == (0,)
+
+
+async def test_a_clock_ten_years_off_keeps_order_and_dwell(ann: Person) -> None:
+    session = await ann.start()
+    ten_years_ago = int(time.time() * 1000) - 10 * 365 * 86_400_000
+    await ann.send(session, [visit(f"https://example.com/{i}", ten_years_ago + i * 60_000) for i in range(3)])
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    timeline = await ann.ok("GET", f"/v1/sessions/{session}/timeline")
+    assert [v["url"][-1] for v in timeline["visits"]] == ["0", "1", "2"]
+    assert [v["duration_ms"] for v in timeline["visits"]][:2] == [60_000, 60_000]
+    started = (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["started_at"]
+    assert timeline["visits"][0]["visited_at"][:4] == started[:4]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b'"x"', b'{"events": null}', b'{"events": {}}', b'{"events": "x"}', b"{}",
+        b'{"events": [{"type": "a", "timestamp": 1}', b'{"events": [\x00]}', b"\xff\xfe", b"[" * 100_000,
+    ],
+)  # fmt: skip
+async def test_malformed_bodies_are_a_400(ann: Person, db: Db, body: bytes) -> None:
+    session = await ann.start()
+    answer = await ann.call(
+        "POST", f"/v1/sessions/{session}/events", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+    assert await count(db, "events", session) == 0
+
+
+async def test_too_much_at_once_is_a_413(ann: Person, db: Db) -> None:
+    session = await ann.start()
+    path = f"/v1/sessions/{session}/events"
+    many = await ann.call("POST", path, json={"events": [visit(f"https://e.com/{i}", T0 + i) for i in range(1001)]})
+    assert many.status_code == 413
+    assert "1,000" in many.json()["error"]["message"] or "1000" in many.json()["error"]["message"]
+    large = {"events": [visit("https://e.com/", content="x" * MAX_BODY_BYTES)]}
+    assert (await ann.call("POST", path, json=large)).status_code == 413
+
+    async def endless() -> Any:
+        for _ in range(10):
+            yield b" " * (1024 * 1024)
+
+    assert (await ann.call("POST", path, content=endless())).status_code == 413
+    assert await count(db, "events", session) == 0
+    full = [visit(f"https://e.com/{i}", T0 + i) for i in range(1000)]
+    assert (await ann.send(session, full))["stored"] == 1000
+
+
+async def test_bad_requests_to_the_lists(ann: Person) -> None:
+    session = await ann.start()
+    for query in ("limit=0", "offset=-1", "limit=5000", "type=scroll"):
+        answer = await ann.call("GET", f"/v1/sessions/{session}/events?{query}")
+        assert answer.status_code == 400, query
+
+
+async def test_unknown_paths_and_methods_in_our_shape(api: httpx.AsyncClient) -> None:
+    for method, path, status in (("GET", "/v1/nothing", 404), ("DELETE", "/v1/sessions/start", 405)):
+        answer = await api.request(method, path)
+        assert answer.status_code in {status, 401}
+        assert set(answer.json()["error"]) >= {"message", "code"}

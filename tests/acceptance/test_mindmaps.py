@@ -1,0 +1,270 @@
+"""Acceptance checks 58 to 61, with the job worker running in this process and the steps inline."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+
+from cluster.generation import MapGenerator
+from cluster.jobs import JobParts, job_app
+from cluster.map_tasks import InlineMapTasks
+from cluster.settings import Settings
+from models.jobs import MAPS, UPKEEP
+from tests.support.client import Person, visit
+
+Db = psycopg.AsyncConnection[Any]
+SAMPLE = Path(__file__).parents[2] / "cluster" / "samples" / "01-money-and-stars.events.json"
+PALETTE = ["#3B82F6", "#10B981", "#F59E0B", "#EF4444", "#8B5CF6", "#EC4899", "#14B8A6", "#F97316"]
+
+
+class Worker:
+    """A job worker that runs what waits, when told to."""
+
+    def __init__(self, settings: Settings, pool: AsyncConnectionPool[Any], valkey: Redis) -> None:
+        self.generator = MapGenerator(pool, valkey, InlineMapTasks())
+        self._settings, self._parts = settings, JobParts(pool, self.generator)
+
+    async def run(self) -> None:
+        """Carry out every job that is due."""
+        app = job_app(self._settings.postgres_dsn)
+        async with app.open_async():
+            await app.run_worker_async(
+                queues=[MAPS, UPKEEP],
+                wait=False,
+                install_signal_handlers=False,
+                listen_notify=False,
+                additional_context={"parts": self._parts},
+            )
+
+
+@pytest.fixture
+async def worker(settings: Settings) -> AsyncIterator[Worker]:
+    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+        valkey = Redis.from_url(settings.valkey_url)
+        yield Worker(settings, pool, valkey)
+        await valkey.aclose()
+
+
+async def record(person: Person, sample: Path = SAMPLE) -> str:
+    session = await person.start()
+    await person.send(session, json.loads(sample.read_text()))
+    return session
+
+
+async def test_58_no_map_before_one_is_ordered(ann: Person, bob: Person) -> None:
+    session = await ann.start()
+    for person, target in ((ann, session), (bob, session), (ann, str(uuid.uuid4())), (ann, "x")):
+        assert (await person.call("GET", f"/v1/sessions/{target}/mindmap")).status_code == 404
+
+
+async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: Person, worker: Worker) -> None:
+    session = await record(ann)
+    stopped = (await ann.ok("POST", f"/v1/sessions/{session}/stop"))["session"]
+    assert stopped["session_status"] == "processing"
+    waiting = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+    assert (waiting["status"], waiting["stage"], waiting["session_id"]) == ("generating", "queued", session)
+    assert "data" not in waiting
+
+    await worker.run()
+
+    mindmap = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+    assert (mindmap["status"], mindmap["version"], mindmap["provider"]) == ("completed", 1, "local")
+    data = mindmap["data"]
+    nodes, edges = data["nodes"], data["edges"]
+    core = nodes[0]
+    assert (core["id"], core["type"], core["size"], core["color"]) == ("core", "core", 100, "#FFD700")
+    assert core["position"] == {"x": 0, "y": 0, "z": 0}
+    assert [n["type"] for n in nodes].count("core") == 1
+    topics = [n for n in nodes if n["type"] == "topic"]
+    assert len(topics) >= 2
+    for i, topic in enumerate(topics):
+        assert math.dist(topic["position"].values(), (0, 0, 0)) == pytest.approx(200, abs=1)
+        assert topic["color"] == PALETTE[i % 8]
+        assert topic["size"] <= 80
+    ids = [n["id"] for n in nodes]
+    assert len(ids) == len(set(ids))
+    assert all(e["source"] in ids and e["target"] in ids for e in edges)
+    pages = {n["data"]["page_id"] for n in nodes if n["type"] == "page"}
+    left_out = {p["page_id"] for p in data["left_out"]}
+    visits = (await ann.ok("GET", f"/v1/sessions/{session}/timeline"))["visits"]
+    assert pages | left_out == {v["page_id"] for v in visits}
+    assert not pages & left_out
+    done = (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]
+    assert done["session_status"] == "completed"
+    assert done["title"]
+    assert done["keywords"] == [t["label"] for t in topics][:8]
+
+
+@pytest.mark.parametrize("body", [{}, {"force": True}, None])
+async def test_59_generate_answers_202_at_once(ann: Person, body: dict[str, Any] | None) -> None:
+    session = await record(ann)
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    answer = await ann.call("POST", f"/v1/sessions/{session}/mindmap/generate", json=body)
+    assert answer.status_code == 202
+    mindmap = answer.json()["mindmap"]
+    assert mindmap["status"] in {"pending", "generating"}
+    assert mindmap["session_id"] == session
+    assert "data" not in mindmap
+
+
+async def test_59_generate_is_the_owners_alone(ann: Person, bob: Person) -> None:
+    session = await ann.start()
+    assert (await bob.call("POST", f"/v1/sessions/{session}/mindmap/generate", json={})).status_code == 404
+
+
+async def test_equal_input_is_not_made_twice_unless_forced(ann: Person, worker: Worker, db: Db) -> None:
+    session = await record(ann)
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    first = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+    for force, version in ((False, 1), (True, 2)):
+        await ann.ok("POST", f"/v1/sessions/{session}/mindmap/generate", json={"force": force})
+        await worker.run()
+        again = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+        assert (again["status"], again["version"]) == ("completed", version)
+        labels = [[n["label"] for n in m["data"]["nodes"]] for m in (first, again)]
+        assert labels[0] == labels[1]
+    cursor = await db.execute(
+        "SELECT count(*) FROM mindmap_versions v JOIN mindmaps m ON m.id = v.mindmap_id WHERE m.session_id = %s",
+        [session],
+    )
+    assert await cursor.fetchone() == (2,)
+
+
+async def test_61_a_session_without_pages_gets_a_core_alone(ann: Person, worker: Worker) -> None:
+    session = await ann.start()
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    data = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["data"]
+    assert (len(data["nodes"]), data["edges"]) == (1, [])
+
+
+async def test_the_users_title_is_never_overwritten(ann: Person, worker: Worker) -> None:
+    session = await record(ann)
+    await ann.ok("PATCH", f"/v1/sessions/{session}", json={"title": "My own words"})
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    assert (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["title"] == "My own words"
+
+
+async def test_a_map_that_cannot_be_made_says_so_and_can_be_ordered_again(
+    ann: Person, worker: Worker, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await record(ann)
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("no such luck")
+
+    with monkeypatch.context() as broken_pipeline:
+        broken_pipeline.setattr(worker.generator, "_make", broken)
+        for _ in range(5):
+            await db.execute(
+                "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE args ->> 'session_id' = %s", [session]
+            )
+            await worker.run()
+    mindmap = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+    assert mindmap["status"] == "failed"
+    assert "try again" in mindmap["error_message"]
+    assert "luck" not in mindmap["error_message"]
+    found = (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]
+    assert found["session_status"] == "failed"
+    await ann.ok("POST", f"/v1/sessions/{session}/mindmap/generate", json={})
+    await worker.run()
+    assert (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["status"] == "completed"
+    assert (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["session_status"] == "completed"
+
+
+async def test_the_stream_tells_every_stage(ann: Person, worker: Worker) -> None:
+    session = await record(ann)
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    asking = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream"))
+    await asyncio.sleep(0)
+    while not (await worker.generator._valkey.pubsub_numsub(f"trailmind:session:{session}"))[0][1]:
+        await asyncio.sleep(0.01)
+    await worker.run()
+    async with asyncio.timeout(20):
+        answer = await asking
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    frames = [f.splitlines() for f in answer.text.split("\n\n") if f.startswith("event:")]
+    told = [(f[0].removeprefix("event: "), json.loads(f[1].removeprefix("data: "))) for f in frames]
+    assert told[0][0] == "snapshot"
+    assert told[0][1]["session_status"] == "processing"
+    stages = [data.get("stage") for event, data in told if event == "mindmap"]
+    assert [s for i, s in enumerate(stages) if i == 0 or s != stages[i - 1]] == ["reading", "grouping", "drawing", None]
+    assert told[-1][1]["status"] == "completed"
+    percents = [data["percent"] for event, data in told if event == "mindmap"]
+    assert percents == sorted(percents)
+
+
+async def test_pictures_and_links_to_them(ann: Person, bob: Person, worker: Worker, api: httpx.AsyncClient) -> None:
+    session = await record(ann)
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    assert (await ann.call("GET", f"/v1/sessions/{session}/mindmap/image")).status_code == 404
+    await worker.run()
+    for layout in ("galaxy", "tree", "radial"):
+        picture = await ann.call("GET", f"/v1/sessions/{session}/mindmap/image?layout={layout}")
+        assert picture.headers["content-type"] == "image/svg+xml"
+        assert picture.text.startswith("<svg")
+    assert (await bob.call("GET", f"/v1/sessions/{session}/mindmap/image")).status_code == 404
+    assert (await bob.call("POST", f"/v1/sessions/{session}/mindmap/picture")).status_code == 404
+    link = await ann.ok("POST", f"/v1/sessions/{session}/mindmap/picture")
+    path = "/pictures/" + link["url"].rpartition("/")[2]
+    assert (await api.get(path)).text.startswith("<svg")
+    assert (await api.get(path[:-3] + "abc")).status_code == 404
+    await ann.call("DELETE", f"/v1/sessions/{session}")
+    assert (await api.get(path)).status_code == 404
+
+
+async def test_40_forgotten_recordings_are_closed(ann: Person, settings: Settings, worker: Worker, db: Db) -> None:
+    from cluster.jobs import close_forgotten_sessions
+
+    empty, paused, with_events, busy, fresh = [await ann.start() for _ in range(5)]
+    await ann.ok("PATCH", f"/v1/sessions/{paused}/pause")
+    for session in (with_events, busy):
+        await ann.send(session, [visit("https://example.com/a", content="Bears eat berries. " * 20)])
+    for session in (empty, paused, with_events, busy):
+        await db.execute(
+            "UPDATE browsing_sessions SET updated_at = now() - interval '25 hours' WHERE id = %s", [session]
+        )
+    await db.execute("UPDATE events SET received_at = now() - interval '25 hours' WHERE session_id = %s", [with_events])
+    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+        await close_forgotten_sessions(pool, 24 * 3600)
+    status = {s["id"]: s["session_status"] for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
+    assert status == {
+        empty: "failed",
+        paused: "failed",
+        with_events: "processing",  # what was recorded is worth a map
+        busy: "recording",  # events still flow, however old the row is
+        fresh: "recording",
+    }
+    await worker.run()
+    assert (await ann.ok("GET", f"/v1/sessions/{with_events}"))["session"]["session_status"] == "completed"
+
+
+async def test_purging_a_deleted_session_leaves_nothing(ann: Person, settings: Settings, db: Db) -> None:
+    from cluster.jobs import purge
+
+    kept, gone = await ann.start(), await ann.start()
+    for session, texts in ((kept, ["shared"]), (gone, ["shared", "its own"])):
+        await ann.send(session, [visit(f"https://e.com/{t}", content=f"{t} text " * 30) for t in texts])
+    await ann.call("DELETE", f"/v1/sessions/{gone}")
+    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+        assert await purge(pool, uuid.UUID(kept)) == {}, "only what was deleted is purged"
+        assert await purge(pool, uuid.UUID(gone)) == {"page_contents": 1, "events": 2, "browsing_sessions": 1}
+    for table in ("events", "visits", "highlights", "session_transitions", "event_rejections"):
+        cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [gone])  # type: ignore[arg-type]
+        assert await cursor.fetchone() == (0,), table
+    cursor = await db.execute("SELECT text FROM page_contents WHERE user_id = %s", [ann.id])
+    assert [r[0][:6] for r in await cursor.fetchall()] == ["shared"]
