@@ -6,7 +6,7 @@ import numpy as np
 
 from cluster.mindmap.corpus import Floats, Ints
 
-TOPIC_RESOLUTION, SUBTOPIC_RESOLUTION = 1.2, 1.3
+TOPIC_RESOLUTION, SUBTOPIC_RESOLUTION = 1.0, 1.3
 MERGE_TOPICS, MERGE_SUBTOPICS = 0.75, 0.95
 MAX_TOPICS, MAX_SUBTOPICS = 10, 6
 MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 7, 0.08
@@ -17,7 +17,7 @@ def find_topics(similarity: Floats, max_topics: int = MAX_TOPICS) -> Ints:
     num_pages = len(similarity)
     if num_pages < 4:
         return np.zeros(num_pages, dtype=np.int64)
-    graph = nearest_graph(similarity, min(8, max(2, num_pages // 4)))
+    graph = nearest_graph(similarity, min(8, max(2, num_pages // 3)))
     groups = louvain(graph, TOPIC_RESOLUTION)
     groups = dissolve_singletons(similarity, groups)
     return renumber(merge_close(similarity, groups, MERGE_TOPICS, max_topics))

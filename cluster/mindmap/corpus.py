@@ -103,15 +103,16 @@ def build_corpus(pages: Sequence[PageFeatures]) -> Corpus:
             for line, key in zip(page.body, page.line_keys, strict=True)
             if key not in boilerplate
         ]
-        body = _joined(kept)
         titles.append(title)
-        bodies.append(body)
+        bodies.append(_joined(kept))
+        # Furniture names nothing, so labels must not see it; but it tells sites apart, so topics may.
+        whole_body = _joined([to_global[_array(line)] for line in page.body])
         sources = (
             (title, TITLE_WEIGHT),
             (site, SITE_WEIGHT),
             (to_global[_array(page.path_words)], PATH_WEIGHT),
             (to_global[_array(page.highlight_words)], HIGHLIGHT_WEIGHT),
-            (body, BODY_WEIGHT),
+            (whole_body, BODY_WEIGHT),
         )
         terms, tf = _term_counts(sources, lexicon)
         rows.append(np.full(len(terms), row, dtype=np.int64))

@@ -73,6 +73,9 @@ class PageFeatures:
     visit_order: tuple[int, ...]
 
 
+_ENDS = re.compile(r"[.!?:;。！？…\])}]$|[다요]$")
+
+
 class _Vocabulary:
     def __init__(self) -> None:
         self.index: dict[str, int] = {}
@@ -103,7 +106,7 @@ def page_features(page: CapturedPage) -> PageFeatures:
     title = squeeze(page.title[:2000])
     shown_title = without_markup(page.title)
     head = plain(page.text[:_HEAD_CHARS])
-    lines = [line for line in (squeeze(raw) for raw in head.split("\n")) if line]
+    lines = unwrapped([line for line in (squeeze(raw) for raw in head.split("\n")) if line])
     body_lines = _within(lines, MAX_BODY_CHARS)
     highlights = [squeeze(text) for text in page.highlights if text and text.strip()]
 
@@ -142,6 +145,18 @@ def page_features(page: CapturedPage) -> PageFeatures:
         visited_at_ms=page.visited_at_ms,
         visit_order=page.visit_order,
     )
+
+
+def unwrapped(lines: list[str]) -> list[str]:
+    """`lines` with those joined that were broken in mid-sentence to fit a screen."""
+    joined: list[str] = []
+    for line in lines:
+        goes_on = bool(joined) and len(joined[-1]) > 40 and len(joined[-1]) < 2000 and not _ENDS.search(joined[-1])
+        if goes_on and (line[0].islower() or joined[-1][-1] in ",(-") and not line.startswith(("http", "www.")):
+            joined[-1] = f"{joined[-1]} {line}"
+        else:
+            joined.append(line)
+    return joined
 
 
 def _within(lines: list[str], max_chars: int) -> list[str]:

@@ -79,6 +79,8 @@ def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
             ending, stem = word[-size:], word[:-size]
             if len(stem) < 2 and stem not in ONE_SYLLABLE:
                 continue
+            if stem[-1] in _VERB_TAILS:
+                continue  # "접근하는" is 접근 + 하는, never a noun "접근하" with a particle.
             if ending in _PARTICLE_SET:
                 company.setdefault(stem, set()).add(ending)
                 options.append((stem, ending, False))
@@ -105,11 +107,15 @@ def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
         )
         is_noun = num_particles >= 2 or (num_particles == 1 and not num_verbal) or (stem in bare and num_particles >= 1)
         empty = stem in KOREAN_STOP_WORDS or word in KOREAN_STOP_WORDS or conjugated
-        if len(stem) == 1 and stem not in ONE_SYLLABLE:
+        if (len(stem) == 1 and stem not in ONE_SYLLABLE) or word in _PARTICLE_SET or word in _VERB_SET:
             empty = True
+        if not ending and len(word) == 2 and word[1] in "을를은는" and not num_particles:
+            empty = True  # A noun of one syllable with its particle: too little to name anything.
         readings[word] = KoreanWord(stem, bool(ending), is_noun and not conjugated, empty)
     return readings
 
 
+#: Last syllables of verb stems.
+_VERB_TAILS = frozenset("하되있없않였했됐었았겠")
 _PARTICLE_SET = frozenset(PARTICLES)
 _VERB_SET = frozenset(VERB_ENDINGS)

@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cluster.mindmap.corpus import Corpus, Ints
 from cluster.mindmap.text import MARKUP, hangul_share, shorten, without_markup
-from cluster.mindmap.words import GENERIC, SITE_WORDS, STOP_WORDS, looks_like_no_noun
+from cluster.mindmap.words import GENERIC, SITE_WORDS, STOP_WORDS, WEAK_VERBS, looks_like_no_noun, stem
 
 MAX_WORDS, MAX_CHARS = 4, 36
+HOST_BONUS = 1.5  # A word of the address that the pages themselves use is what the site is about.
+NAME_BONUS = 1.4  # Products and places name a topic better than any common noun does.
 _SHIFT = 21
+_HOST_PART = re.compile(r"[a-z0-9]+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
 
 
@@ -52,6 +56,7 @@ class PhraseIndex:
         titles = np.concatenate(title_keys) if title_keys else np.empty(0, np.int64)
         self._title_key = np.searchsorted(self.keys, titles)
         self._weak_cache: dict[int, float] = {}
+        self._is_name, self._is_modifier = _habits(corpus)
 
     def words(self, key: int) -> tuple[str, ...]:
         """The normal forms of the phrase's terms."""
@@ -81,29 +86,50 @@ class PhraseIndex:
             return []
         p_in = df_in[found] / num_pages
         p_out = df_out[found] / max(1, int(outside.sum()))
-        p_title = in_title[found] / num_pages
-        score = (p_in - p_out) * (
-            0.35 + 1.1 * np.minimum(1.0, 1.6 * p_title) + 0.25 * np.minimum(1.0, tf_in[found] / (3 * num_pages))
-        )
-        score *= np.where(in_title[found] > 0, 1.0, 0.7)
+        # One title is an accident; from two on, titles are where a subject is named.
+        titled = np.minimum(1.0, 1.6 * np.maximum(0.0, in_title[found] - 0.5) / num_pages)
+        said = np.minimum(1.0, tf_in[found] / (4 * num_pages))
+        score = (p_in - p_out) * (0.35 + 1.1 * titled + 0.45 * said)
+        score *= np.where((in_title[found] > 0) | (p_in >= 0.75), 1.0, 0.7)
         # Judge words only of phrases that could still win: the penalties never raise a score above 1.22 times.
         order = np.lexsort((self.keys[found], -np.round(score, 9)))[: max(limit * 4, 120)]
         judged = []
+        host_words = self._host_words(pages)
         for place in order:
             if score[place] <= 0:
                 break
             key = int(self.keys[found[place]])
-            value = float(score[place]) * self._weakness(key)
+            value = float(score[place]) * self.weakness(key)
             words = self.words(key)
             if korean and all(word.isascii() for word in words):
                 value *= 0.8
+            elif not avoid and p_in[place] >= 0.5 and self._is_a_name(key):
+                value *= NAME_BONUS
+            # What is on nearly every page names the topic, even if another noun mostly follows ("git commit").
+            if len(words) == 1 and p_in[place] < 0.8 and self._is_modifier[key - 1]:
+                value *= 0.65
+            if not avoid and len(words) == 1 and words[0] in host_words:
+                value *= HOST_BONUS
             if avoid and any(word in avoid for word in words):
                 value *= 0.55
             judged.append(Candidate(key, round(value, 9), float(p_in[place])))
         judged.sort(key=lambda c: (-c.score, c.key))
         return judged[:limit]
 
-    def _weakness(self, key: int) -> float:
+    def _host_words(self, pages: Ints) -> set[str]:
+        """Words of the addresses at which at least half of `pages` live: what "docs.djangoproject.com" is named for."""
+        counts: Counter[str] = Counter()
+        for i in pages:
+            parts = _HOST_PART.findall(self.corpus.pages[i].host)
+            counts.update({stem(part) for part in parts[:-1]})
+        return {word for word, count in counts.items() if len(word) >= 3 and count * 2 >= len(pages)}
+
+    def _is_a_name(self, key: int) -> bool:
+        mask = (1 << _SHIFT) - 1
+        numbers = [n for n in ((key >> (2 * _SHIFT)) & mask, (key >> _SHIFT) & mask, key & mask) if n]
+        return all(self._is_name[n - 1] for n in numbers)
+
+    def weakness(self, key: int) -> float:
         if key in self._weak_cache:
             return self._weak_cache[key]
         words = self.words(key)
@@ -115,10 +141,12 @@ class PhraseIndex:
             value *= 0.35
         elif any(word in GENERIC for word in words):
             value *= 0.9
-        if looks_like_no_noun(words[-1]) or (len(words) == 1 and looks_like_no_noun(words[0])):
+        if looks_like_no_noun(words[-1]) or words[-1] in WEAK_VERBS:
             value *= 0.45
+        elif words[0] in WEAK_VERBS:
+            value *= 0.6
         if len(words) == 1 and len(words[0]) <= (1 if not words[0].isascii() else 3):
-            value *= 0.7
+            value *= 0.55 if len(words[0]) == 1 else 0.7
         if not all(nouns[n - 1] for n in numbers):
             value *= 0.4
         if len(set(words)) < len(words):
@@ -148,6 +176,29 @@ class PhraseIndex:
             return " ".join(self.words(key))
         best = min(counts.items(), key=lambda item: (-item[1], item[0]))[0]
         return " ".join(best)
+
+
+def _habits(corpus: Corpus) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which terms are names (capitalised within sentences), and which are modifiers (nearly always before a noun)."""
+    lexicon = corpus.lexicon
+    num = len(lexicon.terms)
+    if not corpus.bodies or not num:
+        return np.zeros(num, dtype=bool), np.zeros(num, dtype=bool)
+    words = np.concatenate([*corpus.bodies, np.array([-1])])
+    terms = np.where(words >= 0, lexicon.label_term[words], -1)
+    capital = np.array([any(char.isupper() for char in word) for word in lexicon.spellings], dtype=bool)
+    inside = np.zeros(len(words), dtype=bool)
+    inside[1:] = (terms[1:] >= 0) & (words[:-1] >= 0)
+    followed = np.zeros(len(words), dtype=bool)
+    followed[:-1] = (terms[:-1] >= 0) & (terms[1:] >= 0)
+    within = np.bincount(terms[inside], minlength=num)
+    capitalised = np.bincount(terms[inside & capital[words]], minlength=num)
+    total = np.bincount(terms[terms >= 0], minlength=num)
+    leads = np.bincount(terms[followed], minlength=num)
+    is_name = (within >= 3) & (capitalised >= 0.85 * within)
+    leading = (total >= 4) & (leads >= 0.7 * total)
+    # "Western", "Korean": capitalised, but they only ever qualify something else.
+    return is_name & (leads < 0.6 * total), leading
 
 
 def _phrases(words: Ints, corpus: Corpus) -> Ints:
@@ -279,6 +330,8 @@ class Namer:
         for candidate in found:
             words = self._index.words(candidate.key)
             if any(_contains(words, other) or _contains(other, words) for other in used):
+                continue
+            if self._index.weakness(candidate.key) < 0.5 and len(keywords) >= 2:
                 continue
             shown = without_markup(self._index.spelling(candidate.key, pages))
             if shown and len(shown) <= MAX_CHARS and not MARKUP.search(shown):

@@ -81,6 +81,22 @@ GENERIC = frozenset(
     )
 )
 
+#: Verbs of manuals and buttons: they say what one does, not what a topic is about.
+WEAK_VERBS = frozenset(
+    split_words(
+        """
+    configure enable disable insert define customize customise delete remove install uninstall open close save
+    copy paste undo redo require follow apply assign allow avoid build check convert display edit execute export
+    extend fix generate handle hide implement import improve increase join load locate make manage merge modify
+    move prevent protect replace represent reset resize restore retrieve return rename send set specify split
+    start stop store submit switch transform try update upgrade verify view write written activate deactivate
+    attempt long short large small big high low true false null empty main same different available active
+    common 삽입 입력 지정 사용 적용 설정 선택 변경 삭제 추가 이동 전환 실행 열기 닫기 보기 찾기 만들기 바꾸기
+    편집 표시 확인 지원 제거 복사 저장
+    """
+    )
+)
+
 #: Site-name words that are dropped before a site name becomes a label.
 SITE_WORDS = frozenset(
     split_words(
@@ -95,7 +111,7 @@ SITE_WORDS = frozenset(
 SHORT_WORDS = frozenset(
     split_words(
         """
-    c r go ai ml ux ui os tv db js ts c++ c# f# 3d 2d vr ar ip it pc ssh sql git api css gtk qt
+    c r go ai ml ux ui os tv db js ts c++ c# f# 3d 2d vr ar ip pc ssh sql git api css gtk qt
     """
     )
 )
