@@ -134,7 +134,7 @@ def _group(where: str, name: str, group: Document, cluster: Document) -> Iterato
 
 def _restricted(context: Document, pod_context: Document) -> bool:
     """Whether a container keeps the restricted Pod standard, its Pod's context included."""
-    seccomp = context.get("seccompProfile", pod_context.get("seccompProfile", {}))
+    seccomp = {**pod_context, **context}.get("seccompProfile", {})
     return (
         context.get("runAsNonRoot", pod_context.get("runAsNonRoot")) is True
         and context.get("allowPrivilegeEscalation") is False

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import cel
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import ROOT, Document, label, pods

@@ -18,22 +18,22 @@ _ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?==")
 _PROJECT = "trailmind (pyproject.toml)"
 
 
-def entries(lock: str) -> dict[str, tuple[str, set[str]]]:
-    """Package -> (its lines, who asked for it)."""
+def entries(lock: str) -> dict[str, tuple[list[str], set[str]]]:
+    """Package -> (its lines, who asked for it). A package may be there twice, for different Pythons."""
     found: dict[str, tuple[list[str], set[str]]] = {}
     name = ""
     for line in lock.splitlines():
         match = _ENTRY.match(line)
         if match:
             name = match["name"]
-            found[name] = ([line], set())
+            found.setdefault(name, ([], set()))[0].append(line)
         elif name and line.startswith("    #"):
             asker = line.strip().lstrip("# ").removeprefix("via").strip()
             if asker:
                 found[name][1].add(asker)
         elif name and line.strip():
             found[name][0].append(line)
-    return {package: ("\n".join(lines), askers) for package, (lines, askers) in found.items()}
+    return found
 
 
 def production(lock: str, without: frozenset[str] = frozenset()) -> str:
@@ -53,7 +53,7 @@ def production(lock: str, without: frozenset[str] = frozenset()) -> str:
             if name not in kept | without and (_PROJECT in askers or askers & kept)
         }
         if not more:
-            return "\n".join(packages[name][0] for name in sorted(kept)) + "\n"
+            return "\n".join(line for name in sorted(kept) for line in packages[name][0]) + "\n"
         kept |= more
 
 

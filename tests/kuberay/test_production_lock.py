@@ -29,9 +29,46 @@ def test_it_keeps_what_the_service_imports_and_leaves_the_tools() -> None:
 
 def test_every_package_keeps_its_hashes() -> None:
     blocks = re.split(r"^(?=[A-Za-z0-9._-]+==)", production(LOCK), flags=re.MULTILINE)[1:]
-    assert len(blocks) == len(_names(production(LOCK)))
+    assert {block.partition("==")[0] for block in blocks} == _names(production(LOCK))
     assert all("--hash=sha256:" in block for block in blocks)
     assert all(block.split("\n--hash")[0] in LOCK for block in (b.rstrip() for b in blocks))
+
+
+def test_a_package_pinned_for_several_pythons_keeps_all_pins() -> None:
+    pins = [line for line in LOCK.splitlines() if line.startswith("numpy==")]
+    assert len(pins) > 1
+    assert [line for line in production(LOCK).splitlines() if line.startswith("numpy==")] == pins
+
+
+def test_everything_the_service_imports_is_in_it() -> None:
+    """Each distribution that the project's own dependencies need on this machine, by their own metadata."""
+    import importlib.metadata
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    kept = {str(canonicalize_name(name)) for name in _names(production(LOCK))}
+    seen: set[tuple[str, frozenset[str]]] = set()
+    waiting = [Requirement(r) for r in _project_dependencies()]
+    while waiting:
+        requirement = waiting.pop()
+        name, extras = str(canonicalize_name(requirement.name)), frozenset(requirement.extras)
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        for text in importlib.metadata.requires(name) or []:
+            needed = Requirement(text)
+            environments = [{"extra": extra} for extra in (extras or {""})]
+            if needed.marker is None or any(needed.marker.evaluate(e) for e in environments):
+                waiting.append(needed)
+    assert {name for name, _ in seen} <= kept
+
+
+def _project_dependencies() -> list[str]:
+    import tomllib
+
+    project: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    return project
 
 
 def test_a_name_that_is_not_a_dependency_is_refused() -> None:
