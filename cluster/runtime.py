@@ -103,6 +103,8 @@ class Trailmind:
     def _start_ray(self) -> None:
         import ray
 
+        from cluster.shards import connect_shard
+
         if self.settings.ray_address:
             ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
         else:
@@ -118,6 +120,9 @@ class Trailmind:
             )
         untyped: Any = ray
         self._stack.callback(untyped.shutdown)
+        # The shards need a moment to start; let them do it while Serve starts too.
+        for index in range(self.settings.num_shards):
+            connect_shard(self.settings, index)
 
     def _start_serve(self) -> None:
         from ray import serve

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,28 +12,27 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
-from actors.session_buffers import session_buffer_shard
-from cluster.generation_worker import GenerationWorker
 from cluster.logs import configure_logs
 from cluster.settings import Settings, load_settings
+from cluster.shards import connect_shard
 from models.api import ErrorReply
 from serve.cors import with_cors
 from serve.errors import install_error_handlers
 from serve.middleware import Edge
 from serve.routes import auth, events, health, mindmaps, sessions
-from serve.state import buffer_limits, open_state
+from serve.state import open_state
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorReply} for status in (400, 401, 403, 404, 409, 413, 429, 500, 503)
 }
 
 
-def create_api(settings: Settings, connect_shard: Callable[[int], Any]) -> FastAPI:
-    """The FastAPI app. `connect_shard` finds the actor of a shard by its number."""
+def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
+    """The FastAPI app. `find_shard` finds the actor of a shard by its number."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.parts = open_state(settings, connect_shard)
+        app.state.parts = open_state(settings, find_shard)
         yield
         await app.state.parts.close()
 
@@ -59,12 +59,7 @@ def create_app() -> ASGIApp:
     """The app as a replica runs it, configured by the environment."""
     settings = load_settings()
     configure_logs(settings)
-    limits = buffer_limits(settings)
-
-    def connect_shard(index: int) -> Any:
-        return session_buffer_shard(index, settings.postgres_dsn, limits)
-
-    return wrap(create_api(settings, connect_shard), settings)
+    return wrap(create_api(settings, partial(connect_shard, settings)), settings)
 
 
 def build(args: dict[str, Any] | None = None) -> Application:
@@ -72,6 +67,9 @@ def build(args: dict[str, Any] | None = None) -> Application:
 
     `args` may hold options for each deployment (`{"Api": {"num_replicas": 3}}`), as Serve config files pass them.
     """
+    # Only here: a replica of the API does without the pipeline.
+    from cluster.generation_worker import GenerationWorker
+
     settings = load_settings()
     options = args or {}
     # Ray leaves these untyped.
