@@ -1,5 +1,6 @@
 /** What the popup and the other own pages may ask of the worker. */
 
+import { uuid } from '../ids';
 import { browser } from 'wxt/browser';
 
 import type { Account } from '../account/account';
@@ -244,7 +245,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
       if (!decision.allowed) return { url, decision, events: null };
       const extract = await pages.extract(tabId, null);
       if (!extract) return { url, decision: { allowed: false, reason: 'password_field' }, events: null };
-      const visit = visitEvent({ visitId: crypto.randomUUID(), at: now(), via: 'load', url }, { tabId });
+      const visit = visitEvent({ visitId: uuid(), at: now(), via: 'load', url }, { tabId });
       const face = visitFace(extract.title, extract.referrer, chosen.recordsText ? extract : null);
       return { url, decision, events: [{ ...visit, ...face, metadata: { ...visit.metadata, ...face.metadata } }] };
     },

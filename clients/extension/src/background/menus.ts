@@ -1,5 +1,6 @@
 /** The context menu: mark a passage, or never record a site. */
 
+import { uuid } from '../ids';
 import { type Browser, browser } from 'wxt/browser';
 
 import { dictionaryFor } from '../i18n/dictionary';
@@ -50,7 +51,7 @@ export async function highlightSelection(
   let message = answer as PageMessage | null;
   const text = normalise(fallback ?? '').slice(0, 1_000);
   if (!message && text) {
-    const highlightId = crypto.randomUUID();
+    const highlightId = uuid();
     message = { kind: 'highlight', highlightId, visitId: null, url, at: Date.now(), text, selector: '', anchor: null, via };
   }
   if (message?.kind !== 'highlight') return;

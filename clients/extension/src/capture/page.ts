@@ -1,5 +1,6 @@
 /** One document's part in a recording: its visits, one after the other, and what happens in them. */
 
+import { uuid } from '../ids';
 import type { PageAnswer, PageMessage, WorkerMessage } from '../messages';
 import { Courier } from './courier';
 import { DwellClock, type Presence, presenceOf, watchPresence } from './dwell';
@@ -148,7 +149,7 @@ export class RecordedPage {
 
   private open(via: Via): void {
     const visit: OngoingVisit = {
-      id: crypto.randomUUID(),
+      id: uuid(),
       route: routeKey(this.window.location.href),
       isAccepted: false,
       isSettled: false,
@@ -282,7 +283,7 @@ export class RecordedPage {
   private highlight(passage: Passage): Extract<PageMessage, { kind: 'highlight' }> {
     const visitId = this.visit?.id ?? null;
     const url = this.window.location.href;
-    return { kind: 'highlight', highlightId: crypto.randomUUID(), visitId, url, at: Date.now(), ...passage };
+    return { kind: 'highlight', highlightId: uuid(), visitId, url, at: Date.now(), ...passage };
   }
 }
 
@@ -306,6 +307,6 @@ export class RecordedFrame {
 
   private message(passage: Passage): PageMessage {
     const url = this.window.location.href;
-    return { kind: 'highlight', highlightId: crypto.randomUUID(), visitId: null, url, at: Date.now(), ...passage };
+    return { kind: 'highlight', highlightId: uuid(), visitId: null, url, at: Date.now(), ...passage };
   }
 }

@@ -1,5 +1,6 @@
 /** Makes a finished recording from what is already there: the open tabs, or the last hours of the history. */
 
+import { uuid } from '../ids';
 import { browser } from 'wxt/browser';
 
 import { type PolicyContext, decide } from '../privacy/policy';
@@ -40,7 +41,7 @@ export async function importTabs(deps: ImportDeps, title: string): Promise<Impor
       const at = Math.round(tab.lastAccessed ?? deps.now());
       const canRead = deps.recordsText && !tab.discarded;
       const extract = canRead ? await deps.pages.extract(tab.id as number, null) : null;
-      const visit = { visitId: crypto.randomUUID(), at, via: 'load' as const, url: tab.url as string };
+      const visit = { visitId: uuid(), at, via: 'load' as const, url: tab.url as string };
       const body = visitEvent(visit, { tabId: tab.id as number });
       const face = visitFace(tab.title ?? '', extract?.referrer ?? '', extract);
       return { at, body: { ...body, ...face, metadata: { ...body.metadata, ...face.metadata, via: 'open_tab' } } };
@@ -63,7 +64,7 @@ export async function importHistory(deps: ImportDeps, title: string, hours: numb
     for (const visit of await browser.history.getVisits({ url: item.url })) {
       const at = Math.round(visit.visitTime ?? 0);
       if (at < since || visit.transition === 'auto_subframe' || visit.transition === 'reload') continue;
-      const body: EventBody = { event_id: crypto.randomUUID(), type: 'page_visit', timestamp: at, url: redactUrl(item.url) };
+      const body: EventBody = { event_id: uuid(), type: 'page_visit', timestamp: at, url: redactUrl(item.url) };
       found.push({ at, body: { ...body, ...(item.title ? { title: item.title } : {}), metadata: { via: 'history' } } });
     }
   }
@@ -74,7 +75,7 @@ async function save(deps: ImportDeps, title: string, found: Found[], skipped: nu
   if (found.length === 0) return { imported: 0, skipped };
   found.sort((a, b) => a.at - b.at);
   const recording = newRecording({
-    id: crypto.randomUUID(),
+    id: uuid(),
     userId: deps.user.id,
     origin: deps.user.origin,
     title,

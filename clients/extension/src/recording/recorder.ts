@@ -5,6 +5,7 @@
  * the collection runs one after the other, so that no event can slip in behind a stop.
  */
 
+import { uuid } from '../ids';
 import type { PageAnswer, PageMessage } from '../messages';
 import { type PolicyContext, decide } from '../privacy/policy';
 import { redactUrl } from '../privacy/redact';
@@ -56,7 +57,7 @@ export class Recorder {
 
   constructor(private readonly deps: RecorderDeps) {
     this.now = deps.now ?? Date.now;
-    this.uuid = deps.uuid ?? (() => crypto.randomUUID());
+    this.uuid = deps.uuid ?? uuid;
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {

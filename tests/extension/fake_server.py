@@ -1,0 +1,384 @@
+"""A small faithful server for the extension: the API's contract in memory, and faults on request.
+
+It keeps what a real one keeps (idempotent events, rotating refresh tokens whose reuse ends the family, sessions that
+take events only while open), so that a test can ask afterwards what was stored. State outlives `stop` and `start`,
+which is what a restart of a server with a database looks like from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import socket
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+MAX_EVENTS = 1_000
+MAX_BYTES = 4 * 1024 * 1024
+
+
+@dataclass
+class Fault:
+    """What happens to the next `times` requests whose `METHOD path` matches `pattern`.
+
+    `refuse` answers with `status` and does nothing; `lose` does the work and cuts the connection instead of
+    answering; `cut` cuts it at once.
+    """
+
+    pattern: str
+    action: Literal["refuse", "lose", "cut"]
+    times: int = 1
+    status: int = 500
+    headers: dict[str, str] = field(default_factory=dict)
+    hits: int = 0
+
+
+@dataclass
+class Session:
+    """One browsing session. `events` is by id, in order of arrival."""
+
+    id: str
+    user: str
+    client_id: str | None
+    title: str | None
+    status: str = "recording"
+    started_at: str = ""
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    duplicates: int = 0
+    excluded: dict[str, str] = field(default_factory=dict)
+    map_polls: int = 0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Refusal(Exception):
+    def __init__(self, status: int, message: str, code: str = "") -> None:
+        super().__init__(status, message, code)
+        self.status, self.message, self.code = status, message, code
+
+
+class FakeServer:
+    """Listens on 127.0.0.1 between `start` and `stop`; the port stays the same across restarts."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.port = 0
+        self.users: dict[str, dict[str, str]] = {}
+        self.access: dict[str, tuple[str, float]] = {}
+        self.refresh: dict[str, tuple[str, str]] = {}
+        self.used_refresh: dict[str, str] = {}
+        self.sessions: dict[str, Session] = {}
+        self.codes: dict[str, tuple[str, str]] = {}
+        self.faults: list[Fault] = []
+        self.calls: Counter[str] = Counter()
+        self.token_ttl_s = 900.0
+        self.max_bytes = MAX_BYTES
+        self.max_events = MAX_EVENTS
+        self.map_status = "completed"
+        #: Event ids in the order in which answers about them were given, one entry per verdict `stored`.
+        self.acknowledged: list[str] = []
+        self._http: ThreadingHTTPServer | None = None
+        self._thread: threading.Thread | None = None
+        self._open: set[socket.socket] = set()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> FakeServer:
+        server = self
+
+        class Handler(_Handler):
+            fake = server
+
+        class Http(ThreadingHTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """A client that went away is part of the game."""
+
+        self._http = Http(("127.0.0.1", self.port), Handler)
+        self.port = self._http.server_address[1]
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """As a killed server: open connections are cut, state stays."""
+        if self._http is None:
+            return
+        self._http.shutdown()
+        self._http.server_close()
+        with self.lock:
+            for connection in self._open:
+                with_shutdown(connection)
+            self._open.clear()
+        self._http = None
+
+    def fail(self, pattern: str, action: Literal["refuse", "lose", "cut"], **options: Any) -> Fault:
+        fault = Fault(pattern, action, **options)
+        with self.lock:
+            self.faults.append(fault)
+        return fault
+
+    def sign_up(self, email: str, password: str = "correct horse") -> None:
+        with self.lock:
+            self.users[email] = {"id": str(uuid.uuid4()), "password": password}
+
+    def expire_tokens(self) -> None:
+        """Every access token given so far is over; refresh tokens still work."""
+        with self.lock:
+            self.access.clear()
+
+    def only_session(self) -> Session:
+        with self.lock:
+            (session,) = self.sessions.values()
+            return session
+
+    # What the routes do.
+
+    def tokens(self, email: str, family: str | None = None) -> dict[str, Any]:
+        access, refresh = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        self.access[access] = (email, time.time() + self.token_ttl_s)
+        self.refresh[refresh] = (email, family or secrets.token_hex(8))
+        return {"token": access, "refresh_token": refresh, "expires_in": int(self.token_ttl_s), "token_type": "bearer"}
+
+    def signed_in(self, email: str) -> dict[str, Any]:
+        user = {"id": self.users[email]["id"], "email": email, "created_at": _now(), "updated_at": _now()}
+        return {"user": user, **self.tokens(email)}
+
+    def renew(self, token: str) -> dict[str, Any]:
+        if family := self.used_refresh.get(token):
+            self.refresh = {t: v for t, v in self.refresh.items() if v[1] != family}
+            raise Refusal(401, "invalid or expired refresh token")
+        known = self.refresh.pop(token, None)
+        if known is None:
+            raise Refusal(401, "invalid or expired refresh token")
+        self.used_refresh[token] = known[1]
+        return self.tokens(*known)
+
+    def user_of(self, token: str) -> str:
+        email, until = self.access.get(token, ("", 0.0))
+        if until < time.time():
+            raise Refusal(401, "invalid or expired access token")
+        return email
+
+    def session(self, session_id: str, email: str) -> Session:
+        session = self.sessions.get(session_id)
+        if session is None:
+            raise Refusal(404, "session not found")
+        if session.user != email:
+            raise Refusal(403, "access denied")
+        return session
+
+    def show(self, session: Session) -> dict[str, Any]:
+        pages = sum(e["type"] == "page_visit" for e in session.events.values())
+        shown = {"id": session.id, "title": session.title, "session_status": session.status}
+        times = {"started_at": session.started_at, "created_at": session.started_at, "updated_at": session.started_at}
+        return {k: v for k, v in {**shown, **times, "page_count": pages}.items() if v is not None}
+
+    def start_session(self, email: str, body: dict[str, Any]) -> Session:
+        client_id = body.get("client_session_id")
+        for session in self.sessions.values():
+            if client_id and session.user == email and session.client_id == client_id:
+                return session
+        session = Session(str(uuid.uuid4()), email, client_id, body.get("title"), started_at=_now())
+        self.sessions[session.id] = session
+        return session
+
+    def take_events(self, session: Session, raw: bytes) -> dict[str, Any]:
+        if len(raw) > self.max_bytes:
+            raise Refusal(413, "the request is larger than allowed")
+        events = json.loads(raw)["events"]
+        if len(events) > self.max_events:
+            raise Refusal(413, "too many events")
+        if session.status not in ("recording", "paused"):
+            raise Refusal(400, "session is not accepting events")
+        verdicts, counts = [], Counter[str]()
+        for event in events:
+            key = event.get("event_id")
+            verdict: dict[str, Any] = {"event_id": key}
+            if not event.get("type") or not isinstance(event.get("timestamp"), int):
+                verdict |= {"verdict": "invalid", "reason": "`timestamp` is no integer"}
+            elif "excluded-by-server" in (event.get("url") or ""):
+                verdict |= {"verdict": "excluded", "reason": "default: test"}
+                session.excluded[key] = "test"
+            elif key in session.events:
+                verdict["verdict"] = "duplicate"
+                session.duplicates += 1
+            else:
+                verdict["verdict"] = "stored"
+                session.events[key] = event
+            counts[verdict["verdict"]] += 1
+            verdicts.append(verdict)
+        return {"processed": counts["stored"], "total": len(events), **counts, "verdicts": verdicts}
+
+    def move(self, session: Session, action: str) -> Session:
+        sources = {"pause": ("recording",), "resume": ("paused",), "stop": ("recording", "paused")}[action]
+        if session.status not in sources:
+            raise Refusal(400, f"session cannot be {action}d from current state")
+        session.status = {"pause": "paused", "resume": "recording", "stop": "processing"}[action]
+        return session
+
+    def mindmap(self, session: Session) -> dict[str, Any]:
+        """Moves on with every look: not there, waiting, drawing, done."""
+        if session.status not in ("processing", "completed"):
+            raise Refusal(404, "mindmap not found for this session")
+        session.map_polls += 1
+        if session.map_polls < 3 or self.map_status == "generating":
+            return {"mindmap": {"status": "generating", "stage": "grouping", "percent": 20 * session.map_polls}}
+        session.status = "completed"
+        return {"mindmap": {"status": self.map_status, "data": {"nodes": [], "edges": []}}}
+
+
+def with_shutdown(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
+class _Handler(BaseHTTPRequestHandler):
+    fake: FakeServer
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        with self.fake.lock:
+            self.fake._open.add(self.connection)
+
+    def finish(self) -> None:
+        with self.fake.lock:
+            self.fake._open.discard(self.connection)
+        try:
+            super().finish()
+        except OSError:
+            pass
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+    def do_OPTIONS(self) -> None:
+        self.send_response(204)
+        self._cors()
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    do_POST = do_PATCH = do_DELETE = do_GET
+
+    def _handle(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.partition("?")[0].removeprefix("/v1")
+        name = f"{self.command} {path}"
+        fake = self.fake
+        with fake.lock:
+            fake.calls[re.sub(r"/[0-9a-f-]{36}", "/{id}", name)] += 1
+            fault = next((f for f in fake.faults if f.times > 0 and re.search(f.pattern, name)), None)
+            if fault:
+                fault.times -= 1
+                fault.hits += 1
+            if fault and fault.action == "refuse":
+                message = {"error": {"message": "a fault on request", "code": "fault"}}
+                return self._answer(fault.status, message, fault.headers)
+            if fault and fault.action == "cut":
+                return self._cut()
+            try:
+                status, body = self._route(name, raw)
+            except Refusal as refusal:
+                status, body = refusal.status, {"error": {"message": refusal.message, "code": refusal.code}}
+            if fault and fault.action == "lose":
+                return self._cut()
+            if status == 200 and name.endswith("/events"):
+                fake.acknowledged += [v["event_id"] for v in body["verdicts"] if v["verdict"] == "stored"]
+        return self._answer(status, body, {})
+
+    def _route(self, name: str, raw: bytes) -> tuple[int, Any]:
+        fake = self.fake
+        bearer = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        body = json.loads(raw) if raw and not name.endswith("/events") else {}
+        match name:
+            case "POST /auth/signup":
+                if body["email"] in fake.users:
+                    raise Refusal(409, "email already exists")
+                fake.sign_up(body["email"], body["password"])
+                return 201, fake.signed_in(body["email"])
+            case "POST /auth/login":
+                user = fake.users.get(body["email"])
+                if user is None or user["password"] != body["password"]:
+                    raise Refusal(401, "invalid email or password")
+                return 200, fake.signed_in(body["email"])
+            case "POST /auth/refresh":
+                return 200, fake.renew(bearer)
+            case "POST /auth/extension/exchange":
+                import base64
+                import hashlib
+
+                challenge, email = fake.codes.pop(body["code"], ("", ""))
+                digest = hashlib.sha256(body["code_verifier"].encode()).digest()
+                if not email or base64.urlsafe_b64encode(digest).decode().rstrip("=") != challenge:
+                    raise Refusal(401, "invalid code")
+                return 200, fake.signed_in(email)
+        email = fake.user_of(bearer)
+        match name.split("/"):
+            case ["POST ", "auth", "logout"]:
+                fake.access.pop(bearer, None)
+                return 200, {"message": "successfully logged out"}
+            case ["POST ", "sessions", "start"]:
+                return 201, {"session": fake.show(fake.start_session(email, body))}
+            case ["GET ", "sessions"]:
+                mine = [fake.show(s) for s in fake.sessions.values() if s.user == email]
+                return 200, {"sessions": mine[::-1][:10], "total": len(mine)}
+            case ["GET ", "sessions", session_id]:
+                return 200, {"session": fake.show(fake.session(session_id, email))}
+            case ["PATCH ", "sessions", session_id]:
+                session = fake.session(session_id, email)
+                session.title = body.get("title", session.title)
+                return 200, {"session": fake.show(session)}
+            case ["DELETE ", "sessions", session_id]:
+                fake.session(session_id, email)
+                del fake.sessions[session_id]
+                return 204, None
+            case ["POST ", "sessions", session_id, "events"]:
+                return 200, fake.take_events(fake.session(session_id, email), raw)
+            case ["PATCH " | "POST ", "sessions", session_id, "pause" | "resume" | "stop" as action]:
+                return 200, {"session": fake.show(fake.move(fake.session(session_id, email), action))}
+            case ["GET ", "sessions", session_id, "mindmap"]:
+                return 200, fake.mindmap(fake.session(session_id, email))
+        raise Refusal(404, "not found")
+
+    def _answer(self, status: int, body: Any, headers: dict[str, str]) -> None:
+        data = b"" if body is None else json.dumps(body).encode()
+        try:
+            self.send_response(status)
+            self._cors()
+            for key, value in headers.items():
+                self.send_header(key, value)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except OSError:
+            self.close_connection = True
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        with_shutdown(self.connection)
+
+    def _cors(self) -> None:
+        if origin := self.headers.get("Origin"):
+            self.send_header("Access-Control-Allow-Origin", origin)
+            self.send_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+            self.send_header("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")

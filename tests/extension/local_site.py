@@ -1,0 +1,115 @@
+"""A local web of several hosts: articles, an app with routes, a PDF, frames, a login page, a bank."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+_WORDS = (
+    "The shape of a coral reef is the record of ten thousand small decisions. Each polyp builds where the light is "
+    "good and the water moves, and leaves its house to the next one when it dies. Divers who come back after years "
+    "say that a reef remembers storms the way a tree remembers dry summers."
+).split()
+
+
+def paragraph(seed: int, num_words: int = 70) -> str:
+    """Prose that differs from page to page and stays the same from run to run."""
+    return " ".join(_WORDS[(seed * 7 + i * (seed % 5 + 1)) % len(_WORDS)] for i in range(num_words)) + "."
+
+
+def article(number: int) -> str:
+    body = "".join(f"<p id='p{i}'>Paragraph {i} of article {number}. {paragraph(number * 11 + i)}</p>" for i in range(12))
+    return (
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Article {number}</title>"
+        f"<meta name='description' content='About article {number}'></head><body><nav><a href='/'>Home</a></nav>"
+        f"<main><article><h1>Article {number}</h1>{body}<p><a id='next' href='/article/{number + 1}'>Next</a></p>"
+        f"</article></main><footer>Footer words</footer></body></html>"
+    )
+
+
+_APP = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>App</title></head><body>
+<nav><a href="/app/one">One</a> <a href="/app/two">Two</a></nav><main id="m"><h1>App home</h1></main><script>
+const show = () => { const name = location.pathname.split('/')[2] || 'home';
+  document.title = 'App ' + name;
+  document.getElementById('m').innerHTML = '<h1>View ' + name + '</h1><p>' + ('Words about ' + name + '. ').repeat(60) + '</p>'; };
+document.addEventListener('click', e => { const a = e.target.closest('a'); if (!a) return; e.preventDefault();
+  history.pushState({}, '', a.href); setTimeout(show, 30); });
+addEventListener('popstate', show); show();
+</script></body></html>"""
+
+_LOGIN = """<!doctype html><html><head><title>Members only</title></head><body><h1>Members</h1>
+<form><input name="u"><input type="password" name="p"></form><p>Secret words of the members page.</p></body></html>"""
+
+_FRAMES = """<!doctype html><html><head><title>Page with frames</title></head><body><h1>Outer page</h1>
+<p>Outer words around the frame.</p><iframe id="f" src="http://other.trail.test:{port}/article/90" width="600" height="400">
+</iframe></body></html>"""
+
+
+def _pdf() -> bytes:
+    """One page of text, small and valid."""
+    text = b"BT /F1 24 Tf 72 720 Td (A paper about reefs) Tj ET"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(text), text),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    out, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += b"%d 0 obj%sendobj\n" % (number, body)
+    start = len(out)
+    out += b"xref\n0 6\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    return out + b"trailer<</Size 6/Root 1 0 R>>startxref\n%d\n%%%%EOF" % start
+
+
+class Site:
+    """Serves every host on one port. Chromium is told to resolve `*.test` to this machine."""
+
+    def __init__(self) -> None:
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, format: str, *args: Any) -> None:
+                """Quiet."""
+
+            def do_GET(self) -> None:
+                kind, data = site.page(self.path.partition("?")[0])
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+        class Http(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Browsers hang up as they like."""
+
+        self._http = Http(("127.0.0.1", 0), Handler)
+        self.port: int = self._http.server_address[1]
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def url(self, path: str, host: str = "news.trail.test") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def page(self, path: str) -> tuple[str, bytes]:
+        html = "text/html; charset=utf-8"
+        if path.startswith("/article/"):
+            return html, article(int(path.rsplit("/", 1)[1])).encode()
+        if path == "/app" or path.startswith("/app/"):
+            return html, _APP.encode()
+        if path == "/members":
+            return html, _LOGIN.encode()
+        if path == "/frames":
+            return html, _FRAMES.replace("{port}", str(self.port)).encode()
+        if path == "/paper.pdf":
+            return "application/pdf", _pdf()
+        return html, b"<!doctype html><title>Home</title><main><h1>Home</h1><p>Plain words.</p></main>"
