@@ -6,6 +6,7 @@ world uses. A bad value stops the start with one sentence that names the variabl
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,8 +56,25 @@ class Settings(BaseSettings):
 
     #: Signs tokens. Generated into the data directory on a laptop; must be given in production.
     secret_key: SecretStr | None = None
+    #: Keys used before, comma separated: what they signed stays good until it is over.
+    previous_secret_keys: SecretStr | None = None
     access_token_ttl_s: int = Field(default=12 * 3600, ge=60)
+    #: The same for programs that do not say who they are: they may know no refresh token, and a recording of many
+    #: hours must not lose its login. Every token can be revoked within seconds.
+    plain_token_ttl_s: int = Field(default=7 * 86400, ge=60)
     refresh_token_ttl_s: int = Field(default=30 * 86400, ge=600)
+    #: Tabs of one browser share a cookie and may refresh at the same moment; within this they all succeed.
+    refresh_cookie_grace_s: float = Field(default=10.0, ge=0, le=60)
+    #: Who becomes an operator when their address is verified, comma separated.
+    admin_emails: Annotated[tuple[str, ...], NoDecode] = ()
+    #: How long a closed account can be brought back before every row of it goes; 0 erases at once.
+    account_deletion_delay_s: int = Field(default=7 * 86400, ge=0, le=30 * 86400)
+    #: The OpenID provider behind "sign in with Google"; another one only for tests.
+    google_issuer: str = "https://accounts.google.com"
+
+    #: smtp://user:password@host:587 (STARTTLS where offered) or smtps://…; without it mails go to `data_dir/outbox`.
+    smtp_url: SecretStr | None = None
+    mail_from: str = "Trailmind <no-reply@trailmind.local>"
 
     #: Who may call: `loopback` refuses everybody who is not on this machine.
     exposure: Literal["loopback", "network"] = "loopback"
@@ -64,6 +82,13 @@ class Settings(BaseSettings):
     #: Extension ids that may call with credentials; `*` lets any extension in (development).
     extension_ids: Annotated[tuple[str, ...], NoDecode] = ("*",)
     rate_limits: bool = True
+    #: Proxies (addresses or networks) whose X-Forwarded-For is believed.
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    #: Calls a minute: where passwords are tried and per address; elsewhere per user.
+    credential_calls_per_minute: int = Field(default=10, ge=1)
+    public_calls_per_minute: int = Field(default=120, ge=1)
+    user_calls_per_minute: int = Field(default=600, ge=1)
+    events_calls_per_minute: int = Field(default=6000, ge=10)
     record_private_networks: bool = False
 
     num_shards: int = Field(default=2, ge=1, le=64)
@@ -86,10 +111,25 @@ class Settings(BaseSettings):
     num_cpus: int | None = Field(default=None, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("cors_origins", "extension_ids", mode="before")
+    @field_validator("cors_origins", "extension_ids", "admin_emails", "trusted_proxies", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return tuple(v.strip() for v in value.split(",") if v.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_only(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = value.get_secret_value().partition("://")[0] if value else ""
+        if value and scheme not in {"smtp", "smtps"}:
+            raise ValueError(f"must be a smtp:// or smtps:// URL, not {scheme or 'something without a scheme'}://")
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -117,6 +157,8 @@ class Settings(BaseSettings):
         for name, value in (("DATABASE_URL", self.database_url), ("REDIS_URL", self.redis_url)):
             if value is None:
                 raise ValueError(f"{name} must be set in production")
+        if not self.rate_limits:
+            raise ValueError("TRAILMIND_RATE_LIMITS cannot be off in production")
         if "*" in self.extension_ids:
             raise ValueError("TRAILMIND_EXTENSION_IDS must name the extension in production, not *")
         return self
@@ -147,6 +189,12 @@ class Settings(BaseSettings):
         if self.secret_key is None:
             raise ConfigurationError("TRAILMIND_SECRET_KEY is not set")
         return self.secret_key.get_secret_value()
+
+    @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """The key tokens are signed with, then those whose tokens are still accepted."""
+        before = self.previous_secret_keys.get_secret_value().split(",") if self.previous_secret_keys else []
+        return (self.signing_key, *(key.strip() for key in before if key.strip()))
 
     @property
     def origin(self) -> str:

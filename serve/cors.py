@@ -12,7 +12,15 @@ from starlette.types import ASGIApp
 from cluster.settings import Settings
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_HEADERS = ("Accept", "Authorization", "Content-Type", "Last-Event-ID", "X-Request-ID")
+_HEADERS = (
+    "Accept",
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "X-Request-ID",
+    "X-Trailmind-Client",
+)
 _EXPOSED = ("Content-Length", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID")
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import structlog
 from fastapi import Depends, Request
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from actors.session_buffers import BufferLimits, PostgresBuffers
+from cluster.mail import Mailer
 from cluster.settings import Settings
 from models.errors import Unauthorized
+from serve.authorization import Identity, admit, authorize
+from serve.limits import Limiter
 from serve.shards import ShardRouter
-from serve.tokens import Claims, Tokens, bearer
+from serve.standing import StandingCache
+from serve.tokens import Tokens
 
 
 @dataclass(slots=True)
@@ -29,10 +32,16 @@ class AppState:
     valkey: Redis
     shards: ShardRouter
     tokens: Tokens
+    standing: StandingCache
+    limiter: Limiter
+    mailer: Mailer
+    #: API keys seen lately: the digest of the secret and the owner, by the key's id.
+    api_keys: dict[uuid.UUID, tuple[bytes, uuid.UUID]] = field(default_factory=dict)
 
     async def close(self) -> None:
         """Give everything back, unsaved events first."""
         await self.shards.close()
+        await self.mailer.close()
         await self.valkey.aclose()
         await self.engine.dispose()
 
@@ -47,11 +56,12 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
     engine = create_async_engine(
         settings.sqlalchemy_url, pool_size=settings.db_pool_size, max_overflow=5, pool_timeout=5, pool_pre_ping=True
     )
+    valkey = Redis.from_url(settings.valkey_url, socket_timeout=2.0, socket_connect_timeout=2.0)
     return AppState(
         settings=settings,
         engine=engine,
         sessions=async_sessionmaker(engine, expire_on_commit=False),
-        valkey=Redis.from_url(settings.valkey_url, socket_timeout=2.0, socket_connect_timeout=2.0),
+        valkey=valkey,
         shards=ShardRouter(
             settings.num_shards,
             connect_shard,
@@ -59,8 +69,14 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
             timeout_s=settings.shard_timeout_s,
         ),
         tokens=Tokens(
-            settings.signing_key, access_ttl_s=settings.access_token_ttl_s, refresh_ttl_s=settings.refresh_token_ttl_s
+            settings.signing_keys,
+            access_ttl_s=settings.access_token_ttl_s,
+            refresh_ttl_s=settings.refresh_token_ttl_s,
+            plain_ttl_s=settings.plain_token_ttl_s,
         ),
+        standing=StandingCache(valkey),
+        limiter=Limiter(valkey, settings),
+        mailer=Mailer(settings),
     )
 
 
@@ -82,21 +98,30 @@ async def db_session(state: State) -> AsyncIterator[AsyncSession]:
 Db = Annotated[AsyncSession, Depends(db_session)]
 
 
-def authenticate(state: AppState, request: Request) -> Claims:
-    """Who is asking. Raises Unauthorized."""
-    claims = state.tokens.check(bearer(request.headers.get("authorization")), "access")
-    structlog.contextvars.bind_contextvars(user_id=str(claims.user_id))
-    return claims
+async def identity(state: State, request: Request) -> Identity:
+    """Who is asking. Raises Unauthorized, Forbidden or RateLimited."""
+    return await authorize(state, request)
 
 
-async def caller(state: State, request: Request) -> uuid.UUID:
-    """The id of the user who is asking. Raises Unauthorized."""
-    return authenticate(state, request).user_id
+CallerIdentity = Annotated[Identity, Depends(identity)]
+
+
+async def caller(who: CallerIdentity) -> uuid.UUID:
+    """The id of the user who is asking."""
+    return who.user_id
 
 
 Caller = Annotated[uuid.UUID, Depends(caller)]
 
-__all__ = ["AppState", "Caller", "Db", "State", "Unauthorized", "app_state", "authenticate", "open_state"]
+
+async def counted(state: State, request: Request) -> None:
+    """For routes without a login: count the call by its address. Raises RateLimited."""
+    await admit(state, request)
+
+
+Counted = Depends(counted)
+
+__all__ = ["AppState", "Caller", "CallerIdentity", "Counted", "Db", "State", "Unauthorized", "app_state", "open_state"]
 
 
 async def driver_connection(db: AsyncSession) -> Any:

@@ -1,11 +1,13 @@
-"""Login tokens: JSON Web Tokens (RFC 7519), HS256, told apart by `token_type`."""
+"""Login tokens: JSON Web Tokens (RFC 7519), HS256, told apart by `token_type`, each signed by a key with an id."""
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jwt
 
@@ -13,49 +15,54 @@ from models.errors import Unauthorized
 
 ISSUER, AUDIENCE = "trailmind", "trailmind-api"
 _CACHE_SIZE = 4096
+Kind = Literal["access", "refresh"]
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says. `expires_at` is UTC epoch seconds."""
+    """What a valid token says. `expires_at` is UTC epoch seconds; `family_id` is the login it descends from."""
 
     user_id: uuid.UUID
-    jti: str
+    jti: uuid.UUID
     expires_at: int
-    token_version: int
+    family_id: uuid.UUID
+
+
+def key_id(key: str) -> str:
+    """The public name of a signing key; says nothing about the key."""
+    return hashlib.blake2b(key.encode(), digest_size=6, person=b"trailmind-kid").hexdigest()
 
 
 class Tokens:
-    """Issues and checks tokens with one key. Checking needs no database."""
+    """Issues tokens with the first key and accepts those of all of them. Needs no database.
 
-    def __init__(self, key: str, *, access_ttl_s: int, refresh_ttl_s: int) -> None:
-        self._key = key
-        self._ttl_s = {"access": access_ttl_s, "refresh": refresh_ttl_s}
+    To rotate: put the new key first and keep the old one until the last token it signed is over; nobody is logged out.
+    """
+
+    def __init__(self, keys: Sequence[str], *, access_ttl_s: int, refresh_ttl_s: int, plain_ttl_s: int) -> None:
+        self._keys = {key_id(key): key for key in keys}
+        self._current = key_id(keys[0])
+        self.access_ttl_s, self.refresh_ttl_s, self.plain_ttl_s = access_ttl_s, refresh_ttl_s, plain_ttl_s
         # Checking a signature costs tens of microseconds, and a recording sends the same token all afternoon.
         self._seen: dict[str, Claims] = {}
 
-    @property
-    def access_ttl_s(self) -> int:
-        """Seconds an access token lives."""
-        return self._ttl_s["access"]
-
-    def issue(self, user_id: uuid.UUID, kind: Literal["access", "refresh"], *, token_version: int = 0) -> str:
+    def issue(self, user_id: uuid.UUID, kind: Kind, family_id: uuid.UUID, *, jti: uuid.UUID, ttl_s: int) -> str:
         """A new token; two issued in the same second differ by their `jti`."""
         now = int(time.time())
         claims = {
             "sub": str(user_id),
             "user_id": str(user_id),
             "token_type": kind,
-            "jti": str(uuid.uuid4()),
+            "jti": str(jti),
+            "fam": str(family_id),
             "iat": now,
-            "exp": now + self._ttl_s[kind],
+            "exp": now + ttl_s,
             "iss": ISSUER,
             "aud": AUDIENCE,
-            "ver": token_version,
         }
-        return jwt.encode(claims, self._key, algorithm="HS256")
+        return jwt.encode(claims, self._keys[self._current], algorithm="HS256", headers={"kid": self._current})
 
-    def check(self, token: str, kind: Literal["access", "refresh"]) -> Claims:
+    def check(self, token: str, kind: Kind) -> Claims:
         """What `token` says. Raises Unauthorized when it is not ours, not of this kind, or over."""
         known = self._seen.get(token)
         if known is not None and kind == "access":
@@ -63,24 +70,30 @@ class Tokens:
                 return known
             del self._seen[token]
         try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=["HS256"],
-                issuer=ISSUER,
-                audience=AUDIENCE,
-                options={"require": ["exp", "iat", "sub", "jti"]},
-            )
+            claims = self._decode(token)
             if claims.get("token_type") != kind:
                 raise Unauthorized(f"invalid or expired {kind} token")
-            found = Claims(uuid.UUID(claims["sub"]), claims["jti"], int(claims["exp"]), int(claims.get("ver", 0)))
-        except (jwt.PyJWTError, ValueError):
+            found = Claims(
+                uuid.UUID(claims["sub"]), uuid.UUID(claims["jti"]), int(claims["exp"]), uuid.UUID(claims["fam"])
+            )
+        except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError):
             raise Unauthorized(f"invalid or expired {kind} token") from None
         if kind == "access":
             if len(self._seen) >= _CACHE_SIZE:
                 self._seen.clear()
             self._seen[token] = found
         return found
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        named = jwt.get_unverified_header(token).get("kid")
+        return jwt.decode(
+            token,
+            self._keys[str(named)],
+            algorithms=["HS256"],
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            options={"require": ["exp", "iat", "sub", "jti", "iss", "aud"]},
+        )
 
 
 def bearer(header: str | None) -> str:

@@ -8,6 +8,7 @@ import models.ai
 import models.browsing_sessions
 import models.events
 import models.ledger
+import models.logins
 import models.mindmaps
 import models.users  # noqa: F401 - the tables register themselves
 from models.base import Base

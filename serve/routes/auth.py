@@ -1,57 +1,143 @@
-"""Accounts: sign up, log in, who am I."""
+"""Accounts: sign up, log in, stay logged in, log out."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import hashlib
+import uuid
+from datetime import timedelta
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from models.api import AuthReply, Credentials, LoginBody, UserEnvelope, UserReply
-from models.errors import Conflict, Unauthorized
+from cluster.mail_texts import verify_mail
+from models.api import MessageReply
+from models.api_accounts import (
+    AuthReply,
+    Credentials,
+    LoginBody,
+    LoginList,
+    LoginReply,
+    TokenReply,
+    UserEnvelope,
+)
+from models.errors import Conflict, NotFound, Unauthorized
+from models.logins import LoginFamily, issue_one_time, revoke_families
 from models.users import User, active_user, user_by_email
+from serve.limits import Allowance
+from serve.login_tokens import log_in, log_out, rotate, user_reply
 from serve.passwords import hash_password, verify_password
-from serve.state import AppState, Caller, Db, State
+from serve.state import AppState, Caller, CallerIdentity, Counted, Db, State
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
+VERIFY_TTL = timedelta(days=2)
+#: Wrong passwords for one account, from wherever: slows a distributed guesser, spares its owner's typing.
+_ACCOUNT = Allowance("account", 30)
 
 
-def user_reply(user: User) -> UserReply:
-    """The account as its owner sees it."""
-    return UserReply(id=str(user.id), email=user.email, created_at=user.created_at, updated_at=user.updated_at)
+def mail_verification(state: AppState, user: User, token: str) -> None:
+    """Send `user` the link that proves the address."""
+    # After the `#`: it reaches neither a server's log nor a Referer header.
+    state.mailer.send_later(user.email, verify_mail("ko", f"{state.settings.origin}/verify-email#token={token}"))
 
 
-def auth_reply(state: AppState, user: User) -> AuthReply:
-    """A fresh login for `user`."""
-    return AuthReply(
-        user=user_reply(user),
-        token=state.tokens.issue(user.id, "access", token_version=user.token_version),
-        refresh_token=state.tokens.issue(user.id, "refresh", token_version=user.token_version),
-        expires_in=state.tokens.access_ttl_s,
-    )
-
-
-@router.post("/signup", status_code=201, response_model_exclude_none=True)
-async def signup(body: Credentials, state: State, db: Db) -> AuthReply:
-    """Make an account."""
+@router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[Counted])
+async def signup(body: Credentials, state: State, db: Db, request: Request, response: Response) -> AuthReply:
+    """Make an account and log in. A mail asks to confirm the address; the account works without."""
     if await user_by_email(db, body.email) is not None:
         raise Conflict("email already exists")
-    user = User(email=body.email, password_hash=await hash_password(body.password))
+    user = User(id=uuid.uuid4(), email=body.email, password_hash=await hash_password(body.password))
     db.add(user)
     try:
-        await db.commit()
+        await db.flush()
     except IntegrityError:
         raise Conflict("email already exists") from None
-    return auth_reply(state, user)
+    token = await issue_one_time(db, user.id, "verify", ttl=VERIFY_TTL)
+    reply = await log_in(state, db, request, response, user)
+    mail_verification(state, user, token)
+    return reply
 
 
-@router.post("/login", response_model_exclude_none=True)
-async def login(body: LoginBody, state: State, db: Db) -> AuthReply:
+@router.post("/login", response_model_exclude_none=True, dependencies=[Counted])
+async def login(body: LoginBody, state: State, db: Db, request: Request, response: Response) -> AuthReply:
     """Log in."""
-    user = await user_by_email(db, body.email.strip()) if "\x00" not in body.email else None
+    email = body.email.strip()
+    if state.limiter.is_on:
+        await state.limiter.require(request, _ACCOUNT, hashlib.sha256(email.lower().encode()).hexdigest())
+    user = await user_by_email(db, email) if "\x00" not in email else None
     usable = user is not None and user.status == "active"
     matches = await verify_password(body.password, user.password_hash if user is not None and usable else None)
     if user is None or not usable or not matches:
         raise Unauthorized("invalid email or password")
-    return auth_reply(state, user)
+    return await log_in(state, db, request, response, user)
+
+
+@router.post("/refresh", response_model_exclude_none=True, dependencies=[Counted])
+async def refresh(state: State, db: Db, request: Request, response: Response) -> TokenReply:
+    """Renew a login with its refresh token, in `Authorization: Bearer` or in the cookie of a browser.
+
+    Every refresh token works once; using one a second time ends the login everywhere. Send the same
+    `Idempotency-Key` with a repeated try and a lost answer does no harm.
+    """
+    return await rotate(state, db, request, response)
+
+
+@router.post("/logout")
+async def logout(who: CallerIdentity, state: State, db: Db, response: Response) -> MessageReply:
+    """End this login: its tokens stop working within seconds."""
+    await log_out(state, db, response, who.family_id)
+    return MessageReply(message="successfully logged out")
+
+
+@router.post("/logout-all")
+async def logout_all(user_id: Caller, state: State, db: Db, response: Response) -> MessageReply:
+    """End every login of the account."""
+    await db.execute(update(User).where(User.id == user_id).values(token_version=User.token_version + 1))
+    ended = await revoke_families(db, "logout_all", user_id=user_id)
+    await db.commit()
+    await state.standing.revoke(ended)
+    await log_out(state, db, response, None)
+    return MessageReply(message="successfully logged out everywhere")
+
+
+@router.get("/logins", response_model_exclude_none=True)
+async def list_logins(who: CallerIdentity, db: Db) -> LoginList:
+    """Where the account is logged in (the newest hundred)."""
+    found = await db.scalars(
+        select(LoginFamily)
+        .where(
+            LoginFamily.user_id == who.user_id,
+            LoginFamily.revoked_at.is_(None),
+            LoginFamily.expires_at > func.now(),
+        )
+        .order_by(LoginFamily.created_at.desc(), LoginFamily.id)
+        .limit(100)
+    )
+    return LoginList(
+        logins=[
+            LoginReply(
+                id=str(f.id),
+                client=f.client,
+                is_current=f.id == who.family_id,
+                created_at=f.created_at,
+                last_used_at=f.rotated_at or f.created_at,
+                expires_at=f.expires_at,
+            )
+            for f in found
+        ]
+    )
+
+
+@router.delete("/logins/{login_id}", status_code=204)
+async def end_login(login_id: uuid.UUID, user_id: Caller, state: State, db: Db) -> Response:
+    """Log one device out."""
+    family = await db.get(LoginFamily, login_id)
+    if family is None or family.user_id != user_id:
+        raise NotFound("there is no such login")
+    await revoke_families(db, "logout", family_id=login_id)
+    await db.commit()
+    await state.standing.revoke([login_id])
+    return Response(status_code=204)
 
 
 @router.get("/me", response_model_exclude_none=True)

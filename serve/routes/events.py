@@ -24,7 +24,8 @@ from models.errors import BadRequest
 from models.ingest import parse_batch, verdicts
 from models.timeline import HighlightRecord, VisitRecord
 from models.timeline_store import instant, load_span, load_timeline
-from serve.state import Caller, Db, app_state, authenticate, driver_connection
+from serve.authorization import authorize
+from serve.state import Caller, Db, app_state, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 _encode = msgspec.json.encode
@@ -47,7 +48,7 @@ async def post_events(session_id: str, request: Request) -> Response:
     This is the hot path: the body is read raw, nothing is injected, and the answer is encoded once.
     """
     state = app_state(request)
-    user_id = authenticate(state, request).user_id
+    user_id = (await authorize(state, request)).user_id
     wanted = parse_session_id(session_id, otherwise=BadRequest)
     batch = parse_batch(
         await request.body(),

@@ -1,0 +1,309 @@
+"""Acceptance checks 1 to 13 of the backend's contract, and what a login must withstand beyond them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import httpx
+import jwt
+import psycopg
+import pytest
+
+from cluster.runtime import complete
+from cluster.settings import Settings
+from serve.login_tokens import COOKIE
+from serve.tokens import key_id
+from tests.support.client import PASSWORD, Person, sign_up
+from tests.support.server import SIGNING_KEY, running_api
+
+WEB = {"X-Trailmind-Client": "web"}
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def _log_in(api: httpx.AsyncClient, email: str, **headers: str) -> dict[str, Any]:
+    answer = await api.post("/v1/auth/login", json={"email": email, "password": PASSWORD}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def _refresh(api: httpx.AsyncClient, token: str, **headers: str) -> httpx.Response:
+    return await api.post("/v1/auth/refresh", headers=_bearer(token) | headers)
+
+
+async def test_01_sign_up(api: httpx.AsyncClient) -> None:
+    email = f"{uuid.uuid4().hex}@test.local"
+    answer = await api.post("/v1/auth/signup", json={"email": f"  {email} ", "password": PASSWORD})
+    assert answer.status_code == 201
+    user = answer.json()["user"]
+    assert user["email"] == email
+    assert uuid.UUID(user["id"])
+    assert user["created_at"].endswith("Z")
+    assert user["updated_at"].endswith("Z")
+    assert answer.json()["token"]
+    assert "hash" not in answer.text
+    assert PASSWORD not in answer.text
+
+
+async def test_02_an_address_is_taken_in_any_spelling(api: httpx.AsyncClient, ann: Person) -> None:
+    for email in (ann.email, ann.email.upper(), f" {ann.email}"):
+        answer = await api.post("/v1/auth/signup", json={"email": email, "password": PASSWORD})
+        assert answer.status_code == 409
+        assert answer.json()["error"]["message"] == "email already exists"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"email": "invalid-email", "password": PASSWORD},
+        {"email": "", "password": PASSWORD},
+        {"email": "a@b\x00.local", "password": PASSWORD},
+        {"email": "ann@test.local", "password": "1234567"},
+        {"email": "ann@test.local", "password": "x" * 1025},
+        {"email": "ann@test.local", "password": "12345678\x00"},
+        {"email": "ann@test.local"},
+        {"email": 5, "password": PASSWORD},
+        [],
+    ],
+)
+async def test_03_what_is_no_account_is_refused(api: httpx.AsyncClient, body: Any) -> None:
+    answer = await api.post("/v1/auth/signup", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+    assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
+
+
+async def test_04_log_in(api: httpx.AsyncClient, ann: Person) -> None:
+    reply = await _log_in(api, ann.email.upper())
+    assert reply["user"]["id"] == ann.id
+    assert reply["token"] != ann.reply["token"]
+    assert reply["refresh_token"]
+
+
+async def test_04_a_password_longer_than_bcrypt_could_hold(api: httpx.AsyncClient) -> None:
+    email, password = f"{uuid.uuid4().hex}@test.local", "긴 비밀번호 " * 100
+    assert (await api.post("/v1/auth/signup", json={"email": email, "password": password})).status_code == 201
+    answer = await api.post("/v1/auth/login", json={"email": email, "password": password})
+    assert answer.status_code == 200
+    answer = await api.post("/v1/auth/login", json={"email": email, "password": password[:-2] + "x"})
+    assert answer.status_code == 401
+
+
+async def test_05_wrong_password_and_unknown_address_look_the_same(api: httpx.AsyncClient, ann: Person) -> None:
+    wrong = await api.post("/v1/auth/login", json={"email": ann.email, "password": "not the password"})
+    unknown = await api.post("/v1/auth/login", json={"email": "nobody@test.local", "password": PASSWORD})
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.json() == unknown.json()
+    assert wrong.json()["error"]["message"] == "invalid email or password"
+
+
+async def test_06_who_am_i(ann: Person) -> None:
+    user = (await ann.ok("GET", "/v1/auth/me"))["user"]
+    assert (user["id"], user["email"]) == (ann.id, ann.email)
+
+
+async def test_07_08_what_is_no_access_token_is_refused(api: httpx.AsyncClient, ann: Person) -> None:
+    token = ann.reply["token"]
+    for header in (
+        None,
+        "",
+        "Bearer garbage",
+        "Bearer",
+        "Basic x",
+        f"bearer {token}",
+        f"Bearer  {token}",
+        f"Bearer {token} more",
+        f"Bearer {ann.reply['refresh_token']}",
+    ):
+        answer = await api.get("/v1/auth/me", headers={} if header is None else {"Authorization": header})
+        assert answer.status_code == 401, header
+        assert answer.json()["error"]["message"]
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": "somebody"},
+        {"aud": "another-api"},
+        {"exp": 1},
+        {"token_type": "refresh"},
+        {"sub": "not a uuid"},
+        {"fam": None},
+        {"jti": None},
+    ],
+)
+async def test_08_every_claim_is_checked(api: httpx.AsyncClient, ann: Person, change: dict[str, Any]) -> None:
+    claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
+    claims = {k: v for k, v in (claims | change).items() if v is not None}
+    forged = jwt.encode(claims, SIGNING_KEY, algorithm="HS256", headers={"kid": key_id(SIGNING_KEY)})
+    assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
+
+
+async def test_08_only_our_algorithm_and_our_keys(api: httpx.AsyncClient, ann: Person) -> None:
+    claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
+    kid = {"kid": key_id(SIGNING_KEY)}
+    for forged in (
+        jwt.encode(claims, None, algorithm="none", headers=kid),
+        jwt.encode(claims, "x" * 64, algorithm="HS256", headers=kid),
+        jwt.encode(claims, SIGNING_KEY + "x" * 64, algorithm="HS512", headers=kid),
+        jwt.encode(claims, SIGNING_KEY, algorithm="HS256"),
+        jwt.encode(claims, SIGNING_KEY, algorithm="HS256", headers={"kid": "../../etc/passwd"}),
+    ):
+        assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
+
+
+async def test_09_refresh(api: httpx.AsyncClient, ann: Person) -> None:
+    answer = await _refresh(api, ann.reply["refresh_token"])
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert (await api.get("/v1/auth/me", headers=_bearer(answer.json()["token"]))).status_code == 200
+    assert (await _refresh(api, answer.json()["refresh_token"])).status_code == 200
+
+
+async def test_10_refresh_takes_nothing_else(api: httpx.AsyncClient, ann: Person) -> None:
+    for header in (f"Bearer {ann.reply['token']}", "Bearer garbage", "Basic x", "Bearer"):
+        answer = await api.post("/v1/auth/refresh", headers={"Authorization": header})
+        assert answer.status_code == 401
+    assert (await api.post("/v1/auth/refresh")).status_code == 401
+
+
+async def test_11_logout_revokes(api: httpx.AsyncClient, ann: Person) -> None:
+    answer = await ann.call("POST", "/v1/auth/logout")
+    assert answer.status_code == 200
+    assert answer.json() == {"message": "successfully logged out"}
+    for method, path in (("GET", "/v1/auth/me"), ("GET", "/v1/sessions"), ("POST", "/v1/auth/logout")):
+        assert (await ann.call(method, path)).status_code == 401
+    assert (await _refresh(api, ann.reply["refresh_token"])).status_code == 401
+
+
+async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx.AsyncClient, ann: Person) -> None:
+    phone, laptop = await _log_in(api, ann.email), await _log_in(api, ann.email)
+    assert (await api.post("/v1/auth/logout", headers=_bearer(phone["token"]))).status_code == 200
+    assert (await api.get("/v1/auth/me", headers=_bearer(laptop["token"]))).status_code == 200
+    assert len((await ann.ok("GET", "/v1/auth/logins"))["logins"]) == 2
+    await ann.ok("POST", "/v1/auth/logout-all")
+    for token in (ann.reply["token"], laptop["token"]):
+        assert (await api.get("/v1/auth/me", headers=_bearer(token))).status_code == 401
+    assert (await _refresh(api, laptop["refresh_token"])).status_code == 401
+    assert await _log_in(api, ann.email)
+
+
+async def test_11_logout_reaches_another_replica(settings: Settings, api: httpx.AsyncClient, ann: Person) -> None:
+    async with running_api(settings) as (app, other):
+        assert (await other.get("/v1/auth/me", headers=ann.headers)).status_code == 200
+        await ann.ok("POST", "/v1/auth/logout")
+        # What this replica remembers is at most two seconds old; the test lets that time pass.
+        app.state.parts.standing._clock = lambda: time.monotonic() + 2.1
+        assert (await other.get("/v1/auth/me", headers=ann.headers)).status_code == 401
+
+
+async def test_11_logout_holds_without_valkey(settings: Settings) -> None:
+    away = complete(settings, redis_url="redis://127.0.0.1:1/0")
+    async with running_api(away) as (_, client), running_api(away) as (_, other):
+        person = await sign_up(client)
+        assert (await other.get("/v1/sessions", headers=person.headers)).status_code == 200
+        await person.ok("POST", "/v1/auth/logout")
+        assert (await person.call("GET", "/v1/sessions")).status_code == 401
+    async with running_api(away) as (_, restarted):
+        assert (await restarted.get("/v1/sessions", headers=person.headers)).status_code == 401
+
+
+async def test_12_logout_needs_a_login(api: httpx.AsyncClient) -> None:
+    assert (await api.post("/v1/auth/logout")).status_code == 401
+    assert (await api.post("/v1/auth/logout", headers=_bearer("bad"))).status_code == 401
+
+
+async def test_13_two_logins_in_one_second_differ(api: httpx.AsyncClient, ann: Person) -> None:
+    first, second = await _log_in(api, ann.email), await _log_in(api, ann.email)
+    assert first["token"] != second["token"]
+
+
+async def test_a_stolen_refresh_token_ends_the_login(
+    api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    stolen = ann.reply["refresh_token"]
+    renewed = (await _refresh(api, stolen)).json()
+    assert (await _refresh(api, stolen)).status_code == 401
+    assert (await _refresh(api, renewed["refresh_token"])).status_code == 401
+    for token in (ann.reply["token"], renewed["token"]):
+        assert (await api.get("/v1/auth/me", headers=_bearer(token))).status_code == 401
+    rows = await (await db.execute("SELECT revoked_reason FROM login_families WHERE user_id = %s", [ann.id])).fetchall()
+    assert rows == [("reuse",)]
+
+
+async def test_a_lost_answer_is_no_theft(api: httpx.AsyncClient, ann: Person) -> None:
+    first = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
+    again = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
+    assert first.status_code == again.status_code == 200
+    assert (await _refresh(api, again.json()["refresh_token"])).status_code == 200
+    late = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
+    assert late.status_code == 401
+
+
+async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings, ann: Person) -> None:
+    async with running_api(settings) as (_, browser):
+        answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
+        assert "refresh_token" not in answer.json()
+        cookie = answer.headers["set-cookie"].lower()
+        for part in (COOKIE, "httponly", "samesite=strict", "path=/v1/auth"):
+            assert part in cookie
+        assert "secure" not in cookie  # the test's origin is http://
+        # Without the header the cookie does not count: a form on another site cannot send it.
+        assert (await browser.post("/v1/auth/refresh")).status_code == 401
+        first = await browser.post("/v1/auth/refresh", headers=WEB)
+        assert first.status_code == 200
+        assert "refresh_token" not in first.json()
+        token = first.json()["token"]
+        assert (await browser.get("/v1/auth/me", headers=_bearer(token))).status_code == 200
+        assert (await browser.post("/v1/auth/logout", headers=_bearer(token) | WEB)).status_code == 200
+        assert COOKIE not in browser.cookies
+        assert (await browser.post("/v1/auth/refresh", headers=WEB)).status_code == 401
+
+
+async def test_the_cookie_is_secure_over_https(settings: Settings, ann: Person) -> None:
+    async with running_api(complete(settings, public_url="https://trailmind.example")) as (_, browser):
+        answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
+        assert "secure" in answer.headers["set-cookie"].lower()
+
+
+async def test_two_tabs_may_refresh_at_once(settings: Settings, ann: Person) -> None:
+    async with running_api(settings) as (_, browser):
+        await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
+        before = browser.cookies[COOKIE]
+        for _ in range(2):
+            browser.cookies.clear()
+            answer = await browser.post("/v1/auth/refresh", headers=WEB | {"Cookie": f"{COOKIE}={before}"})
+            assert answer.status_code == 200
+        assert (await browser.post("/v1/auth/refresh", headers=WEB)).status_code == 200
+
+
+async def test_keys_rotate_without_a_logout(settings: Settings, ann: Person) -> None:
+    rotated = complete(settings, secret_key="a new key that is long enough too", previous_secret_keys=SIGNING_KEY)
+    async with running_api(rotated) as (_, client):
+        assert (await client.get("/v1/auth/me", headers=ann.headers)).status_code == 200
+        renewed = (await _refresh(client, ann.reply["refresh_token"])).json()
+        assert jwt.get_unverified_header(renewed["token"])["kid"] == key_id("a new key that is long enough too")
+    async with running_api(complete(rotated, previous_secret_keys=None)) as (_, client):
+        assert (await client.get("/v1/auth/me", headers=ann.headers)).status_code == 401
+        assert (await client.get("/v1/auth/me", headers=_bearer(renewed["token"]))).status_code == 200
+
+
+async def test_a_program_that_knows_only_token_stays_logged_in(settings: Settings, ann: Person) -> None:
+    claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
+    assert claims["exp"] - claims["iat"] == ann.reply["expires_in"] == settings.plain_token_ttl_s >= 24 * 3600
+
+
+async def test_one_device_can_be_logged_out(api: httpx.AsyncClient, ann: Person, bob: Person) -> None:
+    phone = await _log_in(api, ann.email, **{"X-Trailmind-Client": "extension"})
+    logins = (await ann.ok("GET", "/v1/auth/logins"))["logins"]
+    assert [(x["client"], x["is_current"]) for x in logins] == [("extension", False), ("other", True)]
+    path = f"/v1/auth/logins/{logins[0]['id']}"
+    assert (await bob.call("DELETE", path)).status_code == 404
+    assert (await ann.call("DELETE", path)).status_code == 204
+    assert (await api.get("/v1/auth/me", headers=_bearer(phone["token"]))).status_code == 401
+    assert (await ann.call("GET", "/v1/auth/me")).status_code == 200
