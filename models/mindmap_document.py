@@ -52,6 +52,10 @@ class Position(_Value):
     y: float = 0.0
     z: float = 0.0
 
+    def clamped(self, x: float, y: float, z: float) -> Position:
+        """This place, or the nearest to it with every coordinate within plus or minus the given bounds."""
+        return Position(x=min(max(self.x, -x), x), y=min(max(self.y, -y), y), z=min(max(self.z, -z), z))
+
 
 class Evidence(_Value):
     """A verbatim span of one captured page, and what on the node it supports."""

@@ -18,8 +18,10 @@ def keep_ids(outline: Outline, previous: MindmapDocument | None) -> Outline:
         return outline
     before = pages_of_groups(previous)
     topic_pages = {t.id: set(t.all_page_ids()) for t in outline.topics}
-    old_topics = [n.id for n in previous.nodes if n.type == "topic"]
-    old_parts = [n.id for n in previous.nodes if n.type == "subtopic"]
+    # A topic the user split off is made again by replaying the edit; its id is not ours to give away.
+    generated = [n for n in previous.nodes if n.data.origin == "generated"]
+    old_topics = [n.id for n in generated if n.type == "topic"]
+    old_parts = [n.id for n in generated if n.type == "subtopic"]
     reused = match_groups({i: before[i] for i in old_topics}, topic_pages)
     parts = {s.id: set(s.page_ids) for t in outline.topics for s in t.subtopics}
     reused_parts = match_groups({i: before[i] for i in old_parts}, parts)

@@ -63,8 +63,8 @@ def outline_session(
     place, order = place_similarity(pages), order_similarity(pages)
     similarity = page_similarity(text, place, order)
     grouping = _group(corpus, similarity, place, order)
-    importances = page_importances(pages, _centrality(text, grouping.topics))
-    notes = _notes(corpus, text, importances)
+    notes = page_notes(corpus, text, grouping.topics)
+    importances = [note.importance for note in notes]
     index = PhraseIndex(corpus)
     topics = _topics(corpus, index, grouping, importances)
     topics = _with_searches(topics, corpus, ordered)
@@ -124,7 +124,9 @@ def _centrality(text: Floats, topics: Ints) -> list[float]:
     return found
 
 
-def _notes(corpus: Corpus, text: Floats, importances: Sequence[Importance]) -> list[PageNote]:
+def page_notes(corpus: Corpus, text: Floats, topics: Ints) -> list[PageNote]:
+    """A note on every page of `corpus`, in its order; `topics` are the pages' topic numbers."""
+    importances = page_importances(corpus.pages, _centrality(text, topics))
     notes = []
     nearest = np.argsort(-np.round(text, 9), axis=1, kind="stable")[:, :NUM_NEIGHBOURS]
     keywords = _page_keywords(corpus)

@@ -1,0 +1,170 @@
+"""The map that grows while a session is recorded: each page finds its place at once, and nothing else moves much.
+
+Between two groupings a new page joins the topic its nearest pages are in, or starts one of its own. The whole session
+is grouped again only when it has grown by a third; topics then keep their ids as long as they hold mostly the same
+pages, and every node keeps its place in space when it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cluster.mindmap.compose import compose
+from cluster.mindmap.continuity import keep_ids
+from cluster.mindmap.corpus import Floats, build_corpus, reading_order
+from cluster.mindmap.features import PageFeatures, page_features
+from cluster.mindmap.outline import Outline, OutlineTopic
+from cluster.mindmap.pipeline import outline_session, page_notes
+from cluster.mindmap.similarity import order_similarity, page_similarity, place_similarity, text_similarity
+from models.mindmap_graph import Edge, MindmapDocument, Node
+from models.pages import CapturedPage
+
+REGROUP_GROWTH = 1.34
+MIN_TO_JOIN = 0.45  # Of a topic's own closeness: below that a page starts a topic.
+
+
+@dataclass(frozen=True, slots=True)
+class MapDelta:
+    """What to change on the last map to have this one. `nodes` are new or changed, whole; edges likewise."""
+
+    nodes: tuple[Node, ...]
+    removed_node_ids: tuple[str, ...]
+    edges: tuple[Edge, ...]
+    removed_edges: tuple[tuple[str, str], ...]
+    left_out_page_ids: tuple[str, ...]
+    num_pages: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values under the clients' names."""
+        return {
+            "nodes": [node.model_dump(mode="json", by_alias=True, exclude_none=True) for node in self.nodes],
+            "removed_node_ids": list(self.removed_node_ids),
+            "edges": [edge.model_dump(mode="json", exclude_none=True) for edge in self.edges],
+            "removed_edges": [{"source": source, "target": target} for source, target in self.removed_edges],
+            "left_out_page_ids": list(self.left_out_page_ids),
+            "num_pages": self.num_pages,
+        }
+
+
+def delta_between(old: MindmapDocument | None, new: MindmapDocument) -> MapDelta:
+    """The difference of two maps as nodes and edges to put and to remove."""
+    before = {node.id: node for node in old.nodes} if old else {}
+    joined = {(e.source, e.target): e for e in old.edges} if old else {}
+    excused = {one.page_id for one in old.left_out} if old else set()
+    ids, pairs = {node.id for node in new.nodes}, {(e.source, e.target) for e in new.edges}
+    return MapDelta(
+        nodes=tuple(node for node in new.nodes if before.get(node.id) != node),
+        removed_node_ids=tuple(i for i in before if i not in ids),
+        edges=tuple(edge for edge in new.edges if joined.get((edge.source, edge.target)) != edge),
+        removed_edges=tuple(pair for pair in joined if pair not in pairs),
+        left_out_page_ids=tuple(one.page_id for one in new.left_out if one.page_id not in excused),
+        num_pages=new.coverage.captured,
+    )
+
+
+class LiveMap:
+    """One session's map in the making. Not thread-safe; rebuilt from the session's pages after a restart."""
+
+    def __init__(self, *, title: str | None = None, language: str | None = None) -> None:
+        self._title, self._language = title, language
+        self._pages: dict[str, CapturedPage] = {}
+        self._features: dict[str, PageFeatures] = {}
+        self._outline: Outline | None = None
+        self._grouped_at = 0
+        self.document: MindmapDocument = compose(outline_session([]), [], provider="local", session_title=title)
+
+    def add(self, page: CapturedPage) -> MapDelta:
+        """Place a page, or take over its new dwell, text or visits, and say what changed on the map."""
+        return self.add_all([page])
+
+    def add_all(self, pages: Sequence[CapturedPage]) -> MapDelta:
+        """As `add`, for pages that arrived together."""
+        fresh = [page.page_id for page in pages if page.page_id not in self._pages]
+        for page in pages:
+            self._pages[page.page_id] = page
+            self._features[page.page_id] = page_features(page)
+        placeable = [f for f in reading_order(list(self._features.values())) if f.left_out is None]
+        due = len(placeable) >= self._grouped_at * REGROUP_GROWTH or len(placeable) < 5
+        if self._outline is None or (due and fresh):
+            outline = outline_session(list(self._features.values()), title=self._title, language=self._language)
+            self._grouped_at = len(placeable)
+            outline = keep_ids(outline, self.document)
+        else:
+            outline = self._grown(self._outline, placeable)
+        self._outline = outline
+        before = self.document
+        everything = list(self._pages.values())
+        self.document = compose(outline, everything, provider="local", session_title=self._title, previous=before)
+        return delta_between(before, self.document)
+
+    def _grown(self, outline: Outline, placeable: Sequence[PageFeatures]) -> Outline:
+        """`outline` with the pages that are not in it yet, each in the topic nearest to it."""
+        corpus = build_corpus(placeable)
+        text = text_similarity(corpus)
+        closeness = page_similarity(text, place_similarity(placeable), order_similarity(placeable))
+        number = {page.page_id: i for i, page in enumerate(placeable)}
+        topics = [_without(topic, set(number)) for topic in outline.topics]
+        topics = [topic for topic in topics if topic.all_page_ids()]
+        placed = {page for topic in topics for page in topic.all_page_ids()}
+        for page in placeable:
+            if page.page_id not in placed:
+                topics = _joined(topics, page, closeness, number)
+                placed.add(page.page_id)
+        groups = np.zeros(len(placeable), dtype=np.int64)
+        for i, topic in enumerate(topics):
+            for page_id in topic.all_page_ids():
+                groups[number[page_id]] = i
+        again = outline_left_out(list(self._features.values()))
+        return replace(
+            outline, topics=tuple(topics), notes=tuple(page_notes(corpus, text, groups)), left_out=again, stability=None
+        )
+
+
+def outline_left_out(features: Sequence[PageFeatures]) -> tuple[Any, ...]:
+    """The pages of a session that stay off the map, as an outline lists them."""
+    noise = [page for page in features if page.left_out is not None]
+    return outline_session(noise).left_out if noise else ()
+
+
+def _without(topic: OutlineTopic, known: set[str]) -> OutlineTopic:
+    parts = tuple(_without(part, known) for part in topic.subtopics)
+    return replace(
+        topic,
+        page_ids=tuple(page for page in topic.page_ids if page in known),
+        subtopics=tuple(part for part in parts if part.page_ids),
+    )
+
+
+def _joined(
+    topics: list[OutlineTopic], page: PageFeatures, closeness: Floats, number: dict[str, int]
+) -> list[OutlineTopic]:
+    """`topics` with `page` in the nearest of them, or in a new one when none is near."""
+    mine = number[page.page_id]
+    best: tuple[float, int] | None = None
+    for i, topic in enumerate(topics):
+        members = np.array([number[p] for p in topic.all_page_ids()])
+        near = float(np.sort(closeness[mine, members])[-3:].mean())
+        inner = closeness[np.ix_(members, members)]
+        usual = float(np.sort(inner, axis=1)[:, -3:].mean()) if len(members) > 1 else 0.25
+        ratio = round(near / max(usual, 1e-6), 9)
+        if ratio >= MIN_TO_JOIN and (best is None or near > best[0]):
+            best = (near, i)
+    if best is None:
+        alone = outline_session([page])
+        return [*topics, *alone.topics]
+    topic = topics[best[1]]
+    if topic.subtopics:
+        parts = sorted(
+            range(len(topic.subtopics)),
+            key=lambda k: (-float(closeness[mine, [number[p] for p in topic.subtopics[k].page_ids]].max()), k),
+        )
+        chosen = topic.subtopics[parts[0]]
+        grown = replace(chosen, page_ids=(*chosen.page_ids, page.page_id))
+        changed = replace(topic, subtopics=tuple(grown if part is chosen else part for part in topic.subtopics))
+    else:
+        changed = replace(topic, page_ids=(*topic.page_ids, page.page_id))
+    return [changed if i == best[1] else other for i, other in enumerate(topics)]

@@ -1,0 +1,440 @@
+"""What a person may change on a map, as operations that outlive the map they were made on.
+
+A map's edits are a log. `effective` reads undo and redo out of it; `apply_operations` replays what is left on any
+version of the map. An operation names nodes by id, and carries the pages a topic held when it was edited (`anchored`
+notes them), so that it still finds its topic when a new version has drawn it anew. Every operation gets a report:
+applied, adapted, or not applied and why. Nothing is dropped in silence.
+
+Replaying is deterministic: the same document and operations give the same result. Layouts are not computed here
+(`cluster.mindmap.edits.apply_edits` does both).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from models.mindmap_document import CORE_ID, MAX_LABEL_CHARS, MindmapDocument, Node, NodeData, NodeType, Position
+from models.mindmap_tree import EditableMap
+from models.plain_text import shorten, without_markup
+
+Id = Annotated[str, Field(min_length=1, max_length=64)]
+Text = Annotated[str, Field(max_length=400)]
+
+
+class _Operation(BaseModel):
+    """`op_id` is the client's, unique within the log; `anchors` maps topic ids to pages they held when edited."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    op_id: Id
+    anchors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def subjects(self) -> tuple[str, ...]:
+        """The nodes that must exist for this to make sense."""
+        return ()
+
+
+class Rename(_Operation):
+    op: Literal["rename"] = "rename"
+    node_id: Id
+    label: Text
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.node_id,)
+
+
+class Merge(_Operation):
+    """Put the contents of `node_ids` (topics, or sub-topics) into the first of them."""
+
+    op: Literal["merge"] = "merge"
+    node_ids: Annotated[tuple[Id, ...], Field(min_length=2, max_length=50)]
+    label: Text | None = None
+
+    def subjects(self) -> tuple[str, ...]:
+        return self.node_ids
+
+
+class Split(_Operation):
+    """Take `member_ids` (pages or sub-topics) out of a topic, into a new one beside it."""
+
+    op: Literal["split"] = "split"
+    node_id: Id
+    member_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=2000)]
+    label: Text
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.node_id,)
+
+
+class Move(_Operation):
+    op: Literal["move"] = "move"
+    node_id: Id
+    parent_id: Id
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.node_id, self.parent_id)
+
+
+class Pin(_Operation):
+    """Keep a node where it is, or at `position`; `pinned=False` lets it go again."""
+
+    op: Literal["pin"] = "pin"
+    node_id: Id
+    pinned: bool = True
+    position: Position | None = None
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.node_id,)
+
+
+class Hide(_Operation):
+    op: Literal["hide"] = "hide"
+    node_id: Id
+    hidden: bool = True
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.node_id,)
+
+
+class AddNode(_Operation):
+    """A node of the user's own: a topic under the core, a sub-topic or a note anywhere below."""
+
+    op: Literal["add_node"] = "add_node"
+    parent_id: Id = CORE_ID
+    type: Literal["topic", "subtopic", "page"] = "page"
+    label: Text
+    description: Text | None = None
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.parent_id,)
+
+
+class AddEdge(_Operation):
+    op: Literal["add_edge"] = "add_edge"
+    source: Id
+    target: Id
+    label: Text | None = None
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.source, self.target)
+
+
+class RemoveEdge(_Operation):
+    op: Literal["remove_edge"] = "remove_edge"
+    source: Id
+    target: Id
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.source, self.target)
+
+
+class LabelEdge(_Operation):
+    op: Literal["label_edge"] = "label_edge"
+    source: Id
+    target: Id
+    label: Text
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.source, self.target)
+
+
+class Delete(_Operation):
+    """Take a node off the map; pages below it are left out as `deleted_by_user`."""
+
+    op: Literal["delete"] = "delete"
+    node_id: Id
+
+    def subjects(self) -> tuple[str, ...]:
+        return (self.node_id,)
+
+
+class Undo(BaseModel):
+    """Takes back the last operation still in effect."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    op: Literal["undo"] = "undo"
+
+
+class Redo(BaseModel):
+    """Brings back what the last undo took, unless something new was done since."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    op: Literal["redo"] = "redo"
+
+
+Operation = Rename | Merge | Split | Move | Pin | Hide | AddNode | AddEdge | RemoveEdge | LabelEdge | Delete
+LogEntry = Annotated[Operation | Undo | Redo, Field(discriminator="op")]
+#: Parses the log as it is stored and as `PATCH …/mindmap` receives it: a JSON list of operations.
+LOG: TypeAdapter[list[LogEntry]] = TypeAdapter(list[LogEntry])
+
+
+@dataclass(frozen=True, slots=True)
+class EditReport:
+    """What became of one operation. `node_id` is the node it ended on, if any; the sentence is for the user."""
+
+    op_id: str
+    op: str
+    status: Literal["applied", "adapted", "not_applied"]
+    sentence: str
+    node_id: str | None = None
+
+
+class _CannotApply(Exception):
+    pass
+
+
+def effective(log: Iterable[LogEntry]) -> list[Operation]:
+    """The operations in effect after every undo and redo of `log`, oldest first."""
+    done: list[Operation] = []
+    undone: list[Operation] = []
+    for entry in log:
+        if isinstance(entry, Undo):
+            if done:
+                undone.append(done.pop())
+        elif isinstance(entry, Redo):
+            if undone:
+                done.append(undone.pop())
+        else:
+            done.append(entry)
+            undone.clear()
+    return done
+
+
+def anchored(document: MindmapDocument, operation: Operation) -> Operation:
+    """`operation` with the pages of every topic it names, so that it can be replayed when ids have changed."""
+    tree = EditableMap(document)
+    named = (*operation.subjects(), *(operation.member_ids if isinstance(operation, Split) else ()))
+    anchors = {
+        node_id: tuple(tree.pages_below(node_id))[:200]
+        for node_id in named
+        if node_id in tree.nodes and tree.nodes[node_id].type in ("topic", "subtopic")
+    }
+    return operation.model_copy(update={"anchors": {**anchors, **operation.anchors}})
+
+
+def new_node_id(op_id: str) -> str:
+    """The id of the node an operation makes: the same on every replay."""
+    return "u_" + hashlib.blake2b(op_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def apply_operations(
+    document: MindmapDocument, operations: Sequence[Operation]
+) -> tuple[MindmapDocument, list[EditReport]]:
+    """`document` after `operations`, and one report for each of them, in order.
+
+    Operations should be replayed on a version without edits. Layout positions of new nodes are left at the origin.
+    """
+    tree = EditableMap(document)
+    reports = []
+    for operation in operations:
+        try:
+            found, adapted = _resolved(tree, operation)
+            node_id, remark = _APPLY[operation.op](tree, operation, found)
+        except _CannotApply as reason:
+            reports.append(EditReport(operation.op_id, operation.op, "not_applied", str(reason)))
+            continue
+        sentence = " ".join(part for part in ("Applied.", adapted, remark) if part)
+        status: Literal["applied", "adapted"] = "adapted" if adapted or remark else "applied"
+        reports.append(EditReport(operation.op_id, operation.op, status, sentence, node_id))
+    for gone in tree.drop_empty_topics():
+        reports = [_noted(r, gone) if r.node_id == gone else r for r in reports]
+    return tree.document(), reports
+
+
+def _noted(report: EditReport, gone: str) -> EditReport:
+    sentence = f"{report.sentence} The topic became empty and was removed."
+    return EditReport(report.op_id, report.op, "adapted", sentence, gone)
+
+
+def _resolved(tree: EditableMap, operation: Operation) -> tuple[dict[str, str], str]:
+    """Where the nodes an operation names are on this map, and a remark when they had to be looked for."""
+    found: dict[str, str] = {}
+    moved = False
+    for node_id in operation.subjects():
+        if node_id in tree.nodes:
+            found[node_id] = node_id
+            continue
+        if node_id in tree.merged:
+            found[node_id] = tree.merged[node_id]
+            moved = True
+            continue
+        again = tree.group_like(operation.anchors.get(node_id, ()))
+        if again is None:
+            raise _CannotApply("What was edited is no longer on the map.")
+        found[node_id] = again
+        moved = True
+    return found, "The topic was drawn anew; the edit went to the one that holds most of its pages." if moved else ""
+
+
+def _clean(label: str) -> tuple[str, str]:
+    text = without_markup(label)
+    if not text:
+        raise _CannotApply("The label is empty.")
+    short = shorten(text, MAX_LABEL_CHARS)
+    return short, "" if short == label.strip() else "The label was cleaned or shortened."
+
+
+def _rename(tree: EditableMap, edit: Rename, at: dict[str, str]) -> tuple[str, str]:
+    label, remark = _clean(edit.label)
+    node = tree.nodes[at[edit.node_id]]
+    tree.put(node, label=label, data=node.data.model_copy(update={"label_by": "user"}))
+    if node.type == "core":
+        tree.title = label
+    return node.id, remark
+
+
+def _merge(tree: EditableMap, edit: Merge, at: dict[str, str]) -> tuple[str, str]:
+    ids = list(dict.fromkeys(at[node_id] for node_id in edit.node_ids))
+    kinds = {tree.nodes[node_id].type for node_id in ids}
+    if len(ids) < 2:
+        raise _CannotApply("These topics are already one.")
+    if not kinds <= {"topic", "subtopic"} or len(kinds) > 1:
+        raise _CannotApply("Only topics can be merged with topics, and sub-topics with sub-topics.")
+    label, remark = _clean(edit.label) if edit.label is not None else ("", "")
+    for other in ids[1:]:
+        tree.merge(ids[0], other)
+    if label:
+        node = tree.nodes[ids[0]]
+        tree.put(node, label=label, data=node.data.model_copy(update={"label_by": "user"}))
+    return ids[0], remark
+
+
+def _split(tree: EditableMap, edit: Split, at: dict[str, str]) -> tuple[str, str]:
+    source = tree.nodes[at[edit.node_id]]
+    if source.type not in ("topic", "subtopic"):
+        raise _CannotApply("Only a topic can be split.")
+    label, remark = _clean(edit.label)
+    inside = set(tree.below(source.id))
+    members = [m for m in dict.fromkeys(edit.member_ids) if m in inside]
+    if source.type == "subtopic":
+        members = [m for m in members if tree.nodes[m].type == "page"]
+    members = [m for m in members if not (set(tree.ancestors(m)) & set(members))]
+    if not members:
+        raise _CannotApply("None of the pages to split off is in that topic any more.")
+    if not set(tree.pages_below(source.id)) - {p for m in members for p in (m, *tree.pages_below(m))}:
+        raise _CannotApply("Nothing would be left in the topic.")
+    new_id = new_node_id(edit.op_id)
+    if new_id in tree.nodes:
+        raise _CannotApply("An edit with this id was already applied.")
+    data = NodeData(origin="user", label_by="user", evidence=())
+    node = Node(id=new_id, label=label, type=source.type, size=40, color=source.color, data=data)
+    tree.insert(node, tree.parent[source.id], after=source.id)
+    for member in members:
+        tree.move(member, new_id)
+    lost = len(set(edit.member_ids)) - len(members)
+    if lost:
+        remark = f"{remark} {lost} of the pages named were not in it any more.".strip()
+    return new_id, remark
+
+
+_UNDER: dict[NodeType, tuple[NodeType, ...]] = {
+    "topic": ("core",),
+    "subtopic": ("topic",),
+    "page": ("topic", "subtopic"),
+    "core": (),
+}
+
+
+def _move(tree: EditableMap, edit: Move, at: dict[str, str]) -> tuple[str, str]:
+    node, target = tree.nodes[at[edit.node_id]], tree.nodes[at[edit.parent_id]]
+    if node.type == "core" or node.id == target.id:
+        raise _CannotApply("That node cannot be moved there.")
+    if target.id in tree.below(node.id):
+        raise _CannotApply("A topic cannot be moved into itself.")
+    if node.type == "subtopic" and target.type == "core":
+        tree.retype(node.id, "topic")
+        tree.move(node.id, target.id)
+        return node.id, "It became a topic."
+    if node.type == "topic" and target.type == "topic":
+        tree.flatten(node.id)
+        tree.retype(node.id, "subtopic")
+        tree.move(node.id, target.id)
+        return node.id, "It became a part of that topic."
+    is_note = node.type == "page" and node.data.origin == "user"
+    if target.type not in _UNDER[node.type] and not (is_note and target.type == "core"):
+        raise _CannotApply("A node of this kind cannot stand there.")
+    tree.move(node.id, target.id)
+    return node.id, ""
+
+
+def _pin(tree: EditableMap, edit: Pin, at: dict[str, str]) -> tuple[str, str]:
+    node = tree.nodes[at[edit.node_id]]
+    if node.type == "core":
+        raise _CannotApply("The core stays in the middle.")
+    position, remark = node.position, ""
+    if edit.pinned and edit.position is not None:
+        position = edit.position.clamped(490, 280, 300)
+        remark = "" if position == edit.position else "The place was moved into view."
+    tree.put(node, position=position, data=node.data.model_copy(update={"pinned": edit.pinned}))
+    return node.id, remark
+
+
+def _hide(tree: EditableMap, edit: Hide, at: dict[str, str]) -> tuple[str, str]:
+    node = tree.nodes[at[edit.node_id]]
+    if node.type == "core":
+        raise _CannotApply("The core cannot be hidden.")
+    for node_id in (node.id, *tree.below(node.id)):
+        one = tree.nodes[node_id]
+        tree.put(one, data=one.data.model_copy(update={"hidden": edit.hidden}))
+    return node.id, ""
+
+
+def _add_node(tree: EditableMap, edit: AddNode, at: dict[str, str]) -> tuple[str, str]:
+    label, remark = _clean(edit.label)
+    parent = tree.nodes[at[edit.parent_id]]
+    allowed = parent.type in _UNDER[edit.type] or (edit.type == "page" and parent.type == "core")
+    if not allowed:
+        raise _CannotApply("A node of this kind cannot stand there.")
+    new_id = new_node_id(edit.op_id)
+    if new_id in tree.nodes:
+        raise _CannotApply("An edit with this id was already applied.")
+    about = shorten(without_markup(edit.description or ""), 280) or None
+    data = NodeData(origin="user", label_by="user", description=about)
+    size = {"topic": 40.0, "subtopic": 30.0, "page": 20.0}[edit.type]
+    tree.insert(Node(id=new_id, label=label, type=edit.type, size=size, color=parent.color, data=data), parent.id)
+    return new_id, remark
+
+
+def _add_edge(tree: EditableMap, edit: AddEdge, at: dict[str, str]) -> tuple[str | None, str]:
+    source, target = at[edit.source], at[edit.target]
+    if source == target:
+        raise _CannotApply("An edge joins two different nodes.")
+    label = _clean(edit.label)[0] if edit.label else None
+    if tree.joined(source, target):
+        raise _CannotApply("These two are already joined.")
+    tree.join(source, target, label)
+    return source, ""
+
+
+def _remove_edge(tree: EditableMap, edit: RemoveEdge, at: dict[str, str]) -> tuple[str | None, str]:
+    if not tree.unjoin(at[edit.source], at[edit.target]):
+        raise _CannotApply("There is no such connection on this map.")
+    return at[edit.source], ""
+
+
+def _label_edge(tree: EditableMap, edit: LabelEdge, at: dict[str, str]) -> tuple[str | None, str]:
+    label, remark = _clean(edit.label)
+    if not tree.relabel_edge(at[edit.source], at[edit.target], label):
+        raise _CannotApply("There is no such connection on this map.")
+    return at[edit.source], remark
+
+
+def _delete(tree: EditableMap, edit: Delete, at: dict[str, str]) -> tuple[str | None, str]:
+    node = tree.nodes[at[edit.node_id]]
+    if node.type == "core":
+        raise _CannotApply("The core cannot be deleted.")
+    num = len([p for p in (node.id, *tree.below(node.id)) if tree.nodes[p].data.page_id])
+    tree.delete(node.id)
+    return None, "" if num <= 1 else f"{num} pages went with it and are now listed as left out."
+
+
+_APPLY: dict[str, Callable[..., tuple[str | None, str]]] = {
+    "rename": _rename, "merge": _merge, "split": _split, "move": _move, "pin": _pin, "hide": _hide,
+    "add_node": _add_node, "add_edge": _add_edge, "remove_edge": _remove_edge, "label_edge": _label_edge,
+    "delete": _delete,
+}  # fmt: skip

@@ -1,0 +1,219 @@
+"""Edits: each does what it says, survives regeneration, and is never dropped in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cluster.mindmap import build_map
+from cluster.mindmap.edits import apply_edits
+from models.mindmap_edits import LOG, LogEntry, Operation, Redo, Rename, Undo, anchored, effective
+from models.mindmap_graph import MindmapDocument, validate_document
+from models.pages import CapturedPage
+from tests.support.map_sessions import make_page, make_session
+
+PAGES = make_session(per_subject=8)
+MAP = build_map(PAGES)
+TOPICS = [node.id for node in MAP.nodes if node.type == "topic"]
+PARTS = [node.id for node in MAP.nodes if node.type == "subtopic"]
+LEAVES = [node.id for node in MAP.nodes if node.type == "page"]
+
+
+def do(*operations: dict[str, Any], on: MindmapDocument = MAP) -> tuple[MindmapDocument, list[Any]]:
+    parsed = LOG.validate_python([{"op_id": str(i), **o} for i, o in enumerate(operations)])
+    document, reports = apply_edits(on, effective(parsed))
+    assert validate_document(document, PAGES) == []
+    assert len(reports) == len(operations)
+    return document, reports
+
+
+def test_rename() -> None:
+    document, [report] = do({"op": "rename", "node_id": TOPICS[0], "label": "My <i>bread</i>"})
+    node = document.node(TOPICS[0])
+    assert node is not None
+    assert node.label == "My bread"
+    assert report.status == "adapted"
+
+
+def test_merge_then_rename_what_was_merged_away() -> None:
+    document, reports = do(
+        {"op": "merge", "node_ids": TOPICS[:2], "label": "Both"},
+        {"op": "rename", "node_id": TOPICS[1], "label": "Both of them"},
+    )
+    node = document.node(TOPICS[0])
+    assert node is not None
+    assert node.label == "Both of them"
+    assert document.node(TOPICS[1]) is None
+    assert [r.status for r in reports] == ["applied", "adapted"]
+    assert document.coverage.on_map == len(PAGES)
+
+
+def test_split() -> None:
+    mine = [p for p in LEAVES if TOPICS[0] in _above(MAP, p)][:3]
+    document, [report] = do({"op": "split", "node_id": TOPICS[0], "member_ids": mine, "label": "Three"})
+    assert report.node_id is not None
+    assert sorted(document.children()[report.node_id]) == sorted(mine)
+
+
+def test_move_a_page_and_a_topic() -> None:
+    document, reports = do(
+        {"op": "move", "node_id": LEAVES[0], "parent_id": TOPICS[2]},
+        {"op": "move", "node_id": TOPICS[1], "parent_id": TOPICS[0]},
+        {"op": "move", "node_id": TOPICS[0], "parent_id": TOPICS[1]},
+    )
+    assert document.parents()[LEAVES[0]] == TOPICS[2]
+    assert document.parents()[TOPICS[1]] == TOPICS[0]
+    assert [r.status for r in reports] == ["applied", "adapted", "not_applied"]
+
+
+def test_pin_hide_and_delete() -> None:
+    document, reports = do(
+        {"op": "pin", "node_id": LEAVES[0], "position": {"x": 9999, "y": 10, "z": 5}},
+        {"op": "hide", "node_id": LEAVES[1]},
+        {"op": "delete", "node_id": TOPICS[2]},
+        {"op": "delete", "node_id": "core"},
+    )
+    pinned, hidden = document.node(LEAVES[0]), document.node(LEAVES[1])
+    assert pinned is not None
+    assert (pinned.position.x, pinned.position.y) == (490, 10)
+    assert hidden is not None
+    assert hidden.data.hidden
+    assert {one.reason for one in document.left_out} == {"deleted_by_user"}
+    assert document.coverage.on_map + document.coverage.left_out == len(PAGES)
+    assert [r.status for r in reports] == ["adapted", "applied", "adapted", "not_applied"]
+
+
+def test_own_nodes_and_edges() -> None:
+    document, reports = do(
+        {"op": "add_node", "parent_id": "core", "type": "topic", "label": "Ideas"},
+        {"op": "add_edge", "source": TOPICS[0], "target": TOPICS[2], "label": "see also"},
+        {"op": "label_edge", "source": TOPICS[2], "target": TOPICS[0], "label": "both rise"},
+        {"op": "remove_edge", "source": LEAVES[0], "target": LEAVES[-1]},
+        {"op": "add_node", "parent_id": LEAVES[0], "type": "topic", "label": "nowhere"},
+    )
+    own = document.node(reports[0].node_id)
+    assert own is not None
+    assert own.data.origin == "user"
+    [edge] = [e for e in document.edges if e.origin == "user"]
+    assert edge.label == "both rise"
+    assert [r.status for r in reports] == ["applied", "applied", "applied", "not_applied", "not_applied"]
+    assert all(r.sentence for r in reports)
+
+
+def test_undo_and_redo() -> None:
+    one, two, three = (Rename(op_id=str(i), node_id="core", label=str(i)) for i in range(3))
+    assert effective([one, two, Undo()]) == [one]
+    assert effective([one, two, Undo(), Redo()]) == [one, two]
+    assert effective([one, two, Undo(), three, Redo()]) == [one, three]
+    assert effective([Undo(), Redo(), one, Undo(), Undo(), Redo()]) == [one]
+
+
+def test_an_edit_finds_its_topic_when_ids_have_changed() -> None:
+    edit = anchored(MAP, Rename(op_id="a", node_id=TOPICS[0], label="Kept"))
+    again = build_map(PAGES[3:])
+    assert again.node(TOPICS[0]) is None
+    document, [report] = apply_edits(again, [edit])
+    assert report.status == "adapted"
+    kept = [node for node in document.nodes if node.label == "Kept"]
+    assert len(kept) == 1
+
+
+def test_regeneration_keeps_ids_of_the_same_topics() -> None:
+    extra = make_page("https://new.example/bread", "Bread yeast", "Bread with yeast and flour in the oven. " * 5)
+    again = build_map([*PAGES, extra], previous=MAP)
+    assert set(TOPICS) <= {node.id for node in again.nodes}
+
+
+def _above(document: MindmapDocument, node_id: str) -> set[str]:
+    parents, found = document.parents(), set()
+    while node_id in parents:
+        node_id = parents[node_id]
+        found.add(node_id)
+    return found
+
+
+ANY_ID = st.sampled_from([*TOPICS, *PARTS, *LEAVES[:6], "core", "nobody"])
+LABEL = st.one_of(st.sampled_from(["Mine", "<b>x</b>", "", "  ", "한국어 제목", "a" * 300]), st.text(max_size=30))
+
+
+KINDS = [
+    "rename",
+    "merge",
+    "split",
+    "move",
+    "pin",
+    "hide",
+    "add_node",
+    "add_edge",
+    "remove_edge",
+    "delete",
+    "undo",
+    "redo",
+]
+
+
+@st.composite
+def operations(draw: st.DrawFn) -> list[LogEntry]:
+    found: list[dict[str, Any]] = []
+    for i in range(draw(st.integers(1, 8))):
+        kind = draw(st.sampled_from(KINDS))
+        op: dict[str, Any] = {"op": kind} if kind in ("undo", "redo") else {"op": kind, "op_id": f"op{i}"}
+        if kind in ("rename", "split", "pin", "hide", "delete", "move"):
+            op["node_id"] = draw(ANY_ID)
+        if kind in ("rename", "split", "add_node"):
+            op["label"] = draw(LABEL)
+        if kind == "merge":
+            op["node_ids"] = draw(st.lists(ANY_ID, min_size=2, max_size=4))
+        if kind == "split":
+            op["member_ids"] = draw(st.lists(ANY_ID, min_size=1, max_size=5))
+        if kind in ("move", "add_node"):
+            op["parent_id"] = draw(ANY_ID)
+        if kind == "add_node":
+            op["type"] = draw(st.sampled_from(["topic", "subtopic", "page"]))
+        if kind.endswith("_edge"):
+            op["source"], op["target"] = draw(ANY_ID), draw(ANY_ID)
+        found.append(op)
+    return LOG.validate_python(found)
+
+
+REGENERATIONS: list[list[CapturedPage]] = [
+    PAGES,
+    PAGES[5:],
+    PAGES[:11],
+    PAGES[::2],
+    [
+        *PAGES,
+        *(make_page(f"https://more.example/{i}", f"Chess pawn {i}", "chess pawn endgame rook " * 9) for i in range(5)),
+    ],
+]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(log=operations(), which=st.integers(0, len(REGENERATIONS) - 1), keep=st.booleans())
+def test_any_edits_on_any_regeneration(log: list[LogEntry], which: int, keep: bool) -> None:
+    edits: list[Operation] = [anchored(MAP, op) for op in effective(log)]
+    pages = REGENERATIONS[which]
+    again = _regenerated(which, keep)
+    document, reports = apply_edits(again, edits)
+    assert validate_document(document, pages) == []
+    assert [r.op_id for r in reports] == [op.op_id for op in edits]
+    assert all(r.sentence for r in reports)
+    twice, _ = apply_edits(again, edits)
+    assert twice.to_bytes() == document.to_bytes()
+
+
+_CACHE: dict[tuple[int, bool], MindmapDocument] = {}
+
+
+def _regenerated(which: int, keep: bool) -> MindmapDocument:
+    if (which, keep) not in _CACHE:
+        _CACHE[which, keep] = build_map(REGENERATIONS[which], previous=MAP if keep else None)
+    return _CACHE[which, keep]
+
+
+def test_the_log_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="expected tags"):
+        LOG.validate_python([{"op": "explode", "op_id": "1"}])

@@ -1,0 +1,152 @@
+"""A map over time: growing while recording, compared between versions, linked between sessions."""
+
+from __future__ import annotations
+
+import statistics
+from itertools import pairwise
+
+from cluster.mindmap import build_map
+from cluster.mindmap.edits import apply_edits
+from cluster.mindmap.live import LiveMap
+from cluster.mindmap.threads import find_threads, merge_sessions
+from models.mindmap_diff import diff_documents
+from models.mindmap_edits import LOG, effective
+from models.mindmap_graph import MindmapDocument, validate_document
+from tests.support.map_sessions import make_page, make_session, sample_map, sample_pages
+
+
+def moved_share(old: MindmapDocument, new: MindmapDocument, layout: str) -> float:
+    """Median distance that nodes of both maps moved, as a share of the canvas (the larger of width and height)."""
+    if layout == "galaxy":
+        before = {n.id: (n.position.x, n.position.y, n.position.z) for n in old.nodes}
+        after = {n.id: (n.position.x, n.position.y, n.position.z) for n in new.nodes}
+    else:
+        before = {i: (p.x, p.y, 0.0) for i, p in old.layouts[layout].items()}
+        after = {i: (p.x, p.y, 0.0) for i, p in new.layouts[layout].items()}
+    canvas = max(max(p[k] for p in before.values()) - min(p[k] for p in before.values()) for k in (0, 1))
+    both = sorted(set(before) & set(after))
+    moves = [sum((a - b) ** 2 for a, b in zip(before[i], after[i], strict=True)) ** 0.5 for i in both]
+    return statistics.median(moves) / canvas
+
+
+def test_one_page_more_leaves_the_others_where_they_are() -> None:
+    for name in ("02-web-app-week", "05-mixed-korean-english"):
+        pages = list(sample_pages(name))
+        shares: dict[str, list[float]] = {"galaxy": [], "tree": [], "radial": []}
+        for left in range(0, len(pages), 5):
+            before = build_map(pages[:left] + pages[left + 1 :])
+            after = build_map(pages, previous=before)
+            for layout, found in shares.items():
+                found.append(moved_share(before, after, layout))
+        for layout, found in shares.items():
+            assert statistics.median(found) < 0.05, (name, layout, found)
+
+
+def test_a_live_map_keeps_its_ids() -> None:
+    pages = sorted(
+        (page for name in ("06-long-research", "02-web-app-week", "04-korean-office") for page in sample_pages(name)),
+        key=lambda page: (page.visited_at_ms, page.page_id),
+    )[:200]
+    live = LiveMap()
+    seen: set[str] = set()
+    maps = [live.document]
+    for i, page in enumerate(pages):
+        delta = live.add(page)
+        maps.append(live.document)
+        seen |= {node.id for node in live.document.nodes}
+        assert page.page_id in {node.id for node in delta.nodes} | set(delta.left_out_page_ids)
+        if i % 40 == 0:
+            assert validate_document(live.document, pages[: i + 1]) == []
+    assert validate_document(live.document, pages) == []
+    final = {node.id for node in live.document.nodes}
+    assert len(seen & final) >= 0.95 * len(seen)
+    galaxy = [moved_share(old, new, "galaxy") for old, new in pairwise(maps[10:])]
+    assert statistics.mean(share < 0.05 for share in galaxy) > 0.9
+
+
+def test_deltas_lead_from_one_map_to_the_next() -> None:
+    pages = make_session(per_subject=5)
+    live = LiveMap()
+    nodes: dict[str, object] = {node.id: node for node in live.document.nodes}
+    edges: dict[tuple[str, str], object] = {}
+    for page in pages:
+        delta = live.add(page)
+        nodes = {i: n for i, n in nodes.items() if i not in delta.removed_node_ids}
+        nodes |= {node.id: node for node in delta.nodes}
+        edges = {pair: e for pair, e in edges.items() if pair not in delta.removed_edges}
+        edges |= {(edge.source, edge.target): edge for edge in delta.edges}
+    assert nodes == {node.id: node for node in live.document.nodes}
+    assert edges == {(edge.source, edge.target): edge for edge in live.document.edges}
+
+
+def test_seeing_a_page_again_changes_its_node_alone() -> None:
+    from dataclasses import replace
+
+    pages = make_session(per_subject=4)
+    live = LiveMap()
+    live.add_all(pages)
+    delta = live.add(replace(pages[3], dwell_ms=pages[3].dwell_ms + 60_000))
+    assert delta.removed_node_ids == ()
+    assert pages[3].page_id in {node.id for node in delta.nodes}
+
+
+def test_equal_maps_have_no_differences() -> None:
+    document = sample_map("01-money-and-stars")
+    assert diff_documents(document, document) == []
+
+
+def test_edits_read_as_changes() -> None:
+    document = build_map(make_session(per_subject=6))
+    topics = [node.id for node in document.nodes if node.type == "topic"]
+    pages = [node.id for node in document.nodes if node.type == "page"]
+    parents = document.parents()
+    stray = next(page for page in pages if parents[page] == topics[2] or parents.get(parents[page]) == topics[2])
+    log = [
+        {"op": "rename", "op_id": "1", "node_id": topics[0], "label": "Loaves"},
+        {"op": "merge", "op_id": "2", "node_ids": topics[:2]},
+        {"op": "move", "op_id": "3", "node_id": stray, "parent_id": topics[0]},
+        {"op": "delete", "op_id": "4", "node_id": pages[0]},
+    ]
+    edited, _ = apply_edits(document, effective(LOG.validate_python(log)))
+    changes = diff_documents(document, edited)
+    kinds = {change.kind for change in changes}
+    assert {"topic_renamed", "topics_merged", "page_moved", "page_left_out"} <= kinds
+    renamed = next(change for change in changes if change.kind == "topic_renamed")
+    assert "Loaves" in renamed.sentence
+    assert renamed.why == "You named it."
+    back = {change.kind for change in diff_documents(edited, document)}
+    assert {"topic_split", "page_placed"} <= back
+
+
+def test_new_pages_read_as_changes() -> None:
+    pages = make_session(per_subject=5)
+    changes = diff_documents(build_map(pages[:-1]), build_map(pages))
+    assert [change.kind for change in changes if change.kind.startswith("page_")] == ["page_added"]
+
+
+def test_recurring_subjects_become_threads() -> None:
+    monday = build_map(make_session(per_subject=5, subjects=("bread", "chess")))
+    tuesday = build_map(
+        [make_page(p.url.replace("site", "other"), p.title, p.text) for p in make_session(5, ("chess", "tides"))]
+    )
+    unrelated = sample_map("01-money-and-stars")
+    sessions = [("mon", monday), ("tue", tuesday), ("wed", unrelated)]
+    threads = find_threads(sessions)
+    assert [thread.label for thread in threads] == ["Chess"]
+    [thread] = threads
+    assert [member.session_id for member in thread.members] == ["mon", "tue"]
+    assert "chess" in thread.terms
+    assert 0.4 <= thread.confidence <= 1
+    assert find_threads(sessions, unlinked={("tue", thread.members[1].topic_id)}) == []
+
+
+def test_a_map_over_several_sessions() -> None:
+    one = make_session(per_subject=4, subjects=("bread", "chess"))
+    two = make_session(per_subject=5, subjects=("chess", "tides"))
+    pages = merge_sessions([two, one])
+    assert len(pages) == len({page.page_id for page in [*one, *two]})
+    document = build_map(pages)
+    assert validate_document(document, pages) == []
+    labels = {node.label.lower() for node in document.nodes if node.type == "topic"}
+    assert {"bread", "chess", "tides"} <= {label.split()[0] for label in labels}
+    assert merge_sessions([one, two]) == merge_sessions([two, one])
