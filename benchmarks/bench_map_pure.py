@@ -1,0 +1,83 @@
+"""Time and memory of the local map in one process, without Ray or a database: one JSON object per session size.
+
+Run as `python benchmarks/bench_map_pure.py [PAGES ...]`; each size is measured in a process of its own, so that
+`peak_rss_mb` is that map's. Pages are those of the bundled samples, repeated with other addresses and shuffled words.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from cluster.mindmap import compose, outline_session, page_features
+from cluster.mindmap.session_file import pages_of, read_events
+from cluster.samples import sample_events, sample_names
+from models.mindmap_graph import validate_document
+from models.pages import CapturedPage
+from models.urls import page_id
+
+
+def synthetic(num_pages: int) -> list[CapturedPage]:
+    """`num_pages` pages with the texts of the samples, whose lines are drawn anew for every further copy."""
+    originals = [page for name in sample_names() for page in pages_of(read_events(sample_events(name).read_bytes()))]
+    rng = random.Random(num_pages)
+    pages = []
+    for i in range(num_pages):
+        page = originals[i % len(originals)]
+        url, text = page.url, page.text
+        if i >= len(originals):
+            url = f"{page.url}?copy={i // len(originals)}"
+            lines = text.split("\n")
+            rng.shuffle(lines)
+            text = "\n".join(lines[: max(3, len(lines) * 2 // 3)])
+        pages.append(
+            CapturedPage(
+                page_id=page_id(url), url=url, title=page.title, text=text, dwell_ms=page.dwell_ms,
+                max_scroll_depth=page.max_scroll_depth, highlights=page.highlights,
+                visited_at_ms=(1_760_000_000_000 + i * 60_000,), visit_order=(i,),
+            )
+        )  # fmt: skip
+    return pages
+
+
+def measure(num_pages: int) -> dict[str, float | int]:
+    """Seconds of each step and the process's peak memory, for one map."""
+    pages = synthetic(num_pages)
+    stages: dict[str, float] = {}
+    began = at = time.perf_counter()
+    features = [page_features(page) for page in pages]
+    stages["features_s"] = time.perf_counter() - at
+    at = time.perf_counter()
+    outline = outline_session(features)
+    stages["outline_s"] = time.perf_counter() - at
+    at = time.perf_counter()
+    document = compose(outline, pages, provider="local", session_title=None)
+    stages["compose_s"] = time.perf_counter() - at
+    total = time.perf_counter() - began
+    at = time.perf_counter()
+    problems = validate_document(document, pages)
+    stages["validate_s"] = time.perf_counter() - at
+    assert not problems, problems[:3]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    rounded = {name: round(seconds, 3) for name, seconds in stages.items()}
+    return {"pages": num_pages, "total_s": round(total, 3), **rounded, "peak_rss_mb": round(peak, 1)}
+
+
+def main() -> None:
+    """Measure the sizes given on the command line, each in its own process."""
+    if len(sys.argv) == 3 and sys.argv[1] == "--one":
+        print(json.dumps(measure(int(sys.argv[2]))))
+        return
+    for size in sys.argv[1:] or ["30", "119", "500", "2000"]:
+        subprocess.run([sys.executable, __file__, "--one", size], check=True)
+
+
+if __name__ == "__main__":
+    main()
