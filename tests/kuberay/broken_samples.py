@@ -245,6 +245,7 @@ RULE_SAMPLES: list[Sample] = [
     ("serve-port", in_main("head", lambda c: c["ports"].pop(2)), "no Serve Service"),
     ("head-excluded", at(service, drop("excludeHeadPodFromServeSvc")), "write true"),
     ("ha-proxy", at(config_map, drop("RAY_SERVE_ENABLE_HA_PROXY")), "Python proxy"),
+    ("ha-proxy-files", at(config_map, put("30000", "RAY_SERVE_HAPROXY_MAXCONN")), "wants 75036 files"),
     ("gcs-storage", at(cluster, drop("gcsFaultToleranceOptions")), "a full outage"),
     (
         "gcs-storage",
