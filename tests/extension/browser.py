@@ -1,4 +1,4 @@
-"""Debian's Chromium with the extension loaded, driven over its debugging port.
+"""Debian's Chromium with the extension loaded.
 
 Chromium is our own child process, so that it can be killed like a crashed browser and started again on the same
 profile.
@@ -6,19 +6,17 @@ profile.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from tests.extension.cdp import Cdp, Tab
 
 EXTENSION_ID = "paenoilheahmjokpbligdebdblbckpfc"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -34,41 +32,49 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--remote-debugging-port=0",
-    # Tabs of a test are as awake as the one in front.
     "--host-resolver-rules=MAP *.test 127.0.0.1",
-    "--disable-features=LocalNetworkAccessChecks",
+    "--disable-features=DisableLoadExtensionCommandLineSwitch",
     "--window-size=1000,800",
-    "--force-device-scale-factor=1",
 ]
 
 
 def eventually(check: Callable[[], Any], timeout_s: float = 20.0, what: str = "") -> Any:
-    """The first truthy result of `check`. Fails with the last one after `timeout_s`."""
+    """The first truthy result of `check`; fails after `timeout_s`. Errors of a page that is just loading count as no."""
     deadline = time.monotonic() + timeout_s
     while True:
-        result = check()
+        try:
+            result = check()
+        except RuntimeError as error:
+            result = None
+            last: object = error
+        else:
+            last = result
         if result:
             return result
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s:g} s: {what or check} (last: {result!r})")
+            raise AssertionError(f"not within {timeout_s:g} s: {what} (last: {last!r})")
         time.sleep(0.05)
+
+
+def linger(seconds: float) -> None:
+    """Time that a person spends on a page. The recorder measures real time in a real browser; nothing can be faked."""
+    time.sleep(seconds)
 
 
 class Chromium:
     """One profile, any number of browser lives."""
 
-    def __init__(self, playwright: Playwright, extension: Path, profile: Path, language: str = "en-US") -> None:
-        self._playwright, self._extension, self._profile, self._language = playwright, extension, profile, language
+    def __init__(self, extension: Path, profile: Path, language: str = "en-US") -> None:
+        self._extension, self._profile, self._language = extension, profile, language
         self._process: subprocess.Popen[bytes] | None = None
-        self.browser: Browser
-        self.context: BrowserContext
+        self.port = 0
+        self.cdp: Cdp
 
     def start(self) -> Chromium:
         port_file = self._profile / "DevToolsActivePort"
         port_file.unlink(missing_ok=True)
         flags = [*_FLAGS, f"--user-data-dir={self._profile}", f"--load-extension={self._extension}"]
-        flags += [f"--disable-extensions-except={self._extension}", "--disable-features=DisableLoadExtensionCommandLineSwitch"]
-        flags += [f"--lang={self._language}", "about:blank"]
+        flags += [f"--disable-extensions-except={self._extension}", f"--lang={self._language}", "about:blank"]
         self._process = subprocess.Popen(
             [CHROMIUM, *flags],
             stdout=subprocess.DEVNULL,
@@ -76,54 +82,71 @@ class Chromium:
             start_new_session=True,
             env=os.environ | {"LANGUAGE": self._language.replace("-", "_")},
         )
-        lines = eventually(lambda: port_file.exists() and port_file.read_text().split(), 30, "Chromium's port")
-        self.port = int(lines[0])
-        self.browser = self._playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{self.port}")
-        self.context = self.browser.contexts[0]
+        port, path = eventually(
+            lambda: port_file.exists() and len(lines := port_file.read_text().split()) == 2 and lines,
+            30,
+            "Chromium's port",
+        )
+        self.port = int(port)
+        self.cdp = Cdp(f"ws://127.0.0.1:{port}{path}")
         return self
 
     def kill(self) -> None:
         """Every process at once, without a word: a crash."""
         if self._process is None:
             return
+        self.cdp.close()
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
-        try:
-            self.browser.close()
-        except Exception:
-            pass
-        (self._profile / "SingletonLock").unlink(missing_ok=True)
+        for name in ("SingletonLock", "SingletonSocket", "SingletonCookie"):
+            (self._profile / name).unlink(missing_ok=True)
 
     def targets(self) -> list[dict[str, Any]]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/json/list") as answer:
-            return json.load(answer)
+        return list(self.cdp.send("Target.getTargets")["targetInfos"])
+
+    def worker(self) -> str | None:
+        """The extension's running service worker."""
+        return next(
+            (t["targetId"] for t in self.targets() if t["type"] == "service_worker" and EXTENSION_ID in t["url"]), None
+        )
 
     def kill_worker(self) -> bool:
-        """Ends the extension's service worker; true if one was running."""
-        for target in self.targets():
-            if target["type"] == "service_worker" and EXTENSION_ID in target["url"]:
-                session = self.browser.new_browser_cdp_session()
-                session.send("Target.closeTarget", {"targetId": target["id"]})
-                session.detach()
-                return True
-        return False
+        """Ends the service worker at once; true if one was running."""
+        target = self.worker()
+        if target is None:
+            return False
+        self.cdp.send("Target.closeTarget", {"targetId": target})
+        return True
 
-    def extension_page(self, path: str = "popup.html") -> Page:
-        page = self.context.new_page()
-        page.goto(f"chrome-extension://{EXTENSION_ID}/{path}")
-        return page
+    def worker_heap_mb(self) -> float:
+        """JavaScript heap of the service worker in MB, 0 while it sleeps."""
+        target = self.worker()
+        if target is None:
+            return 0.0
+        session = self.cdp.send("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        used = float(self.cdp.send("Runtime.getHeapUsage", session=session)["usedSize"])
+        self.cdp.send("Target.detachFromTarget", {"sessionId": session})
+        return used / 1e6
 
-    def open(self, url: str) -> Page:
-        """A tab that behaves like one: Playwright otherwise pretends that every tab is focused."""
-        page = self.context.new_page()
-        session = self.context.new_cdp_session(page)
-        session.send("Emulation.setFocusEmulationEnabled", {"enabled": False})
-        page.goto(url)
-        return page
+    def open(self, url: str = "about:blank", *, in_window: bool = False) -> Tab:
+        created = self.cdp.send("Target.createTarget", {"url": "about:blank", "newWindow": in_window})
+        tab = Tab(self.cdp, created["targetId"])
+        if url != "about:blank":
+            tab.goto(url)
+        return tab
+
+    def popup(self) -> Tab:
+        """The popup's page in a window of its own, so that it covers no tab."""
+        tab = self.open(f"chrome-extension://{EXTENSION_ID}/popup.html", in_window=True)
+        eventually(lambda: tab.has("main[data-screen]"), what="the popup")
+        return tab
 
 
-def receipt(page: Page) -> dict[str, int]:
+def screen(popup: Tab) -> str:
+    return str(popup.evaluate("document.querySelector('main')?.dataset.screen"))
+
+
+def receipt(popup: Tab) -> dict[str, int]:
     """The receipt line as numbers."""
-    text = page.locator("[data-name=receipt]").inner_text()
-    return {name: int(value) for name, value in re.findall(r"([a-z]+)\s+(\d+)", text)}
+    return {name: int(value) for name, value in re.findall(r"([a-z]+)\s+(\d+)", popup.text("[data-name=receipt]"))}

@@ -107,21 +107,25 @@ export function commandHandlers(deps: CommandDeps): Handlers {
 
     async pause() {
       await recorder.pause();
+      void sendNow();
       return null;
     },
 
     async resume() {
       await recorder.resume();
+      void sendNow();
       return null;
     },
 
     async stop() {
       await recorder.stop();
+      void sendNow();
       return null;
     },
 
     async rename({ id, title }) {
       await recorder.rename(id, title.trim().slice(0, 100));
+      void sendNow();
       return null;
     },
 
@@ -148,6 +152,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
       } else {
         await recorder.finishInterrupted(id);
       }
+      void sendNow();
       return null;
     },
 

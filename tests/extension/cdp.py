@@ -1,0 +1,119 @@
+"""The DevTools protocol over one socket: just enough to use a browser as a person does.
+
+Playwright is not used for recordings on purpose: it makes every tab believe that it is visible and focused, and
+whether somebody looks at a tab is what the recorder measures.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+
+class Cdp:
+    """One connection to the browser; sessions of targets share it."""
+
+    def __init__(self, url: str) -> None:
+        self._life = ExitStack()
+        opened = connect(url, max_size=None, open_timeout=20)
+        self._socket: ClientConnection = self._life.enter_context(opened)
+        self._last_id = 0
+
+    def close(self) -> None:
+        self._life.close()
+
+    def send(self, method: str, params: dict[str, Any] | None = None, session: str | None = None) -> dict[str, Any]:
+        """The result of `method`. Raises RuntimeError with the browser's own words."""
+        self._last_id += 1
+        message: dict[str, Any] = {"id": self._last_id, "method": method, "params": params or {}}
+        if session:
+            message["sessionId"] = session
+        self._socket.send(json.dumps(message))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=30))
+            if answer.get("id") == self._last_id:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+
+
+class Tab:
+    """A page that is neither emulated nor helped along."""
+
+    def __init__(self, cdp: Cdp, target_id: str) -> None:
+        self._cdp, self.target_id = cdp, target_id
+        self._session: str = cdp.send("Target.attachToTarget", {"targetId": target_id, "flatten": True})["sessionId"]
+
+    def send(self, method: str, **params: Any) -> dict[str, Any]:
+        return self._cdp.send(method, params, self._session)
+
+    def goto(self, url: str) -> None:
+        self.send("Page.navigate", url=url)
+
+    def front(self) -> None:
+        self._cdp.send("Target.activateTarget", {"targetId": self.target_id})
+
+    def close(self) -> None:
+        self._cdp.send("Target.closeTarget", {"targetId": self.target_id})
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of `expression`, awaited if it is a promise."""
+        answer = self.send(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True
+        )
+        if "exceptionDetails" in answer:
+            raise RuntimeError(str(answer["exceptionDetails"].get("exception", {}).get("description")))
+        return answer["result"].get("value")
+
+    def text(self, selector: str) -> str:
+        return str(self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
+
+    def has(self, selector: str) -> bool:
+        return bool(self.evaluate(f"!!document.querySelector({json.dumps(selector)})"))
+
+    def click(self, selector: str) -> None:
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def fill(self, selector: str, value: str) -> None:
+        self.evaluate(
+            f"(() => {{ const f = document.querySelector({json.dumps(selector)}); f.value = {json.dumps(value)};"
+            " f.dispatchEvent(new Event('input', {bubbles: true})); })()"
+        )
+
+    def mouse(self, kind: str, x: float, y: float, clicks: int = 1) -> None:
+        self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=clicks)
+
+    def drag_over(self, selector: str) -> str:
+        """Selects the text of an element as with a mouse, and returns it."""
+        box = self.evaluate(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+            " const r = document.createRange(); r.selectNodeContents(e); const rs = [...r.getClientRects()];"
+            " const a = rs[0], b = rs.at(-1);"
+            " return [a.left + 1, a.top + a.height / 2, b.right - 1, b.top + b.height / 2]; })()"
+        )
+        x1, y1, x2, y2 = box
+        self.mouse("mousePressed", x1, y1)
+        for step in (0.3, 0.6, 1.0):
+            self.mouse("mouseMoved", x1 + (x2 - x1) * step, y1 + (y2 - y1) * step)
+        self.mouse("mouseReleased", x2, y2)
+        return str(self.evaluate("getSelection().toString()"))
+
+    def key(self, key: str, modifiers: int = 0) -> None:
+        for kind in ("keyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, modifiers=modifiers)
+
+    def script_cost_ms(self, url: str, script: str) -> float:
+        """CPU time that `script` took while `url` loaded and for a second after, by the sampling profiler."""
+        self.send("Profiler.enable")
+        self.send("Profiler.setSamplingInterval", interval=100)
+        self.send("Profiler.start")
+        self.goto(url)
+        self.evaluate("new Promise(r => setTimeout(r, 1000))")
+        profile = self.send("Profiler.stop")["profile"]
+        self.send("Profiler.disable")
+        ours = {n["id"] for n in profile["nodes"] if script in n["callFrame"]["url"]}
+        pairs = zip(profile["samples"], profile["timeDeltas"][1:] + [0], strict=False)
+        return sum(delta for node, delta in pairs if node in ours) / 1000

@@ -1,0 +1,60 @@
+"""What a person does with the extension, in one line each."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.extension.browser import Chromium, eventually, receipt, screen
+from tests.extension.cdp import Tab
+from tests.extension.fake_server import FakeServer
+
+EMAIL, PASSWORD = "reader@example.com", "correct horse"
+
+
+def agree(popup: Tab, server_url: str, **settings: Any) -> None:
+    """As after the first-run page, with this server."""
+    chosen = json.dumps({"serverUrl": server_url, "consentedAt": 1, **settings})
+    popup.evaluate(f"chrome.storage.local.set({{settings: {chosen}}})")
+    eventually(lambda: screen(popup) not in ("loading", "consent"), what="consent")
+
+
+def sign_in(popup: Tab, email: str = EMAIL, password: str = PASSWORD) -> None:
+    popup.fill("input[name=email]", email)
+    popup.fill("input[name=password]", password)
+    popup.click("button[type=submit]")
+    eventually(lambda: not popup.has("input[name=password]"), what="signed in")
+
+
+def start(popup: Tab) -> None:
+    popup.click("[data-name=start]")
+    eventually(lambda: screen(popup) == "recording", what="recording")
+
+
+def ready_to_record(chromium: Chromium, server: FakeServer, **settings: Any) -> Tab:
+    """The popup of somebody who agreed and signed in."""
+    if EMAIL not in server.users:
+        server.sign_up(EMAIL, PASSWORD)
+    popup = chromium.popup()
+    agree(popup, server.origin, **settings)
+    sign_in(popup)
+    eventually(lambda: screen(popup) == "ready", what="ready")
+    return popup
+
+
+def stop(popup: Tab, timeout_s: float = 30.0) -> dict[str, int]:
+    """Presses Stop and waits until the server has everything. Returns the last receipt seen before."""
+    popup.click("[data-name=stop]")
+    eventually(lambda: screen(popup) == "completed", timeout_s, "completed")
+    return stored_receipt(popup)
+
+
+def stored_receipt(popup: Tab) -> dict[str, int]:
+    """The receipt as the queue has it on disk."""
+    script = """(async () => (await chrome.storage.session.get('view')).view?.current?.receipt ?? null)()"""
+    found = popup.evaluate(script)
+    assert found is not None
+    return {name: found[name] for name in ("seen", "stored", "excluded", "invalid", "waiting")}
+
+
+__all__ = ["agree", "ready_to_record", "receipt", "sign_in", "start", "stop", "stored_receipt"]

@@ -1,0 +1,200 @@
+"""The recorder over a local web: every visit, its true dwell, each highlight once, and nothing that is off limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.extension.browser import Chromium, eventually, linger, screen
+from tests.extension.fake_server import FakeServer
+from tests.extension.local_site import Site
+from tests.extension.person import ready_to_record, start, stop
+
+pytestmark = pytest.mark.browser
+
+
+def events(server: FakeServer, kind: str) -> list[dict[str, Any]]:
+    found = [e for s in server.sessions.values() for e in s.events.values() if e["type"] == kind]
+    return sorted(found, key=lambda e: e["seq"])
+
+
+def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    truth: dict[str, float] = {}
+    shown_at = time.monotonic()
+
+    def leave(path: str, next_action: Callable[[], None]) -> None:
+        nonlocal shown_at
+        next_action()
+        truth[path] = truth.get(path, 0.0) + time.monotonic() - shown_at
+        shown_at = time.monotonic()
+
+    tab = chromium.open()
+    shown_at = time.monotonic()
+    tab.goto(site.url("/article/1?utm=x&access_token=SECRETVALUE"))
+    eventually(lambda: tab.has("#next"))
+    linger(3)
+    tab.evaluate("scrollTo(0, (document.documentElement.scrollHeight - innerHeight) / 2)")
+    linger(1)
+    leave("/article/1", lambda: tab.click("#next"))
+    eventually(lambda: "Article 2" in tab.text("h1"))
+    linger(2)
+    # Another tab comes to the front: nobody reads article 2 any more.
+    other = chromium.open()
+    leave("/article/2", lambda: other.goto(site.url("/app")))
+    eventually(lambda: other.has("nav a"))
+    linger(2)
+    leave("/app", lambda: other.click("nav a"))
+    linger(2)
+    leave("/app/one", tab.front)
+    linger(2)
+    leave("/article/2", lambda: stop(popup))
+
+    visits = events(server, "page_visit")
+    paths = [e["url"].removeprefix(site.url("")) for e in visits]
+    assert paths == ["/article/1?utm=x&access_token=REDACTED", "/article/2", "/app", "/app/one"]
+    assert [e.get("title") for e in visits] == ["Article 1", "Article 2", "App home", "App one"]
+    assert "Paragraph 11 of article 1." in visits[0]["content"]
+    assert "Footer words" not in visits[0]["content"]
+    assert visits[3]["metadata"]["via"] == "route"
+    assert "Words about one." in visits[3]["content"]
+
+    leaves = events(server, "page_leave")
+    assert len(leaves) == len(visits)
+    for event in leaves:
+        path = event["url"].removeprefix(site.url("")).partition("?")[0]
+        assert event["duration_ms"] / 1000 == pytest.approx(truth[path], abs=1.0), path
+    by_visit = {e["metadata"]["visit_id"]: e for e in leaves}
+    assert set(by_visit) == {e["event_id"] for e in visits}
+    assert by_visit[visits[0]["event_id"]]["max_scroll_depth"] == pytest.approx(0.5, abs=0.02)
+
+    seqs = sorted(e["seq"] for s in server.sessions.values() for e in s.events.values())
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_each_highlight_once(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    tab = chromium.open(site.url("/article/3"))
+    eventually(lambda: tab.has("#p2"))
+    linger(1.5)
+    marked = tab.drag_over("#p2")
+    linger(1.3)
+    # A click into the selection, the same words again, and a part of them: nothing new.
+    tab.drag_over("#p2")
+    linger(1.3)
+    tab.evaluate(
+        "(() => { const n = document.querySelector('#p2').firstChild; getSelection().setBaseAndExtent(n, 5, n, 60); })()"
+    )
+    linger(1.3)
+    # With the keyboard, somewhere else.
+    tab.evaluate("(() => { const n = document.querySelector('#p5').firstChild; getSelection().collapse(n, 0); })()")
+    for _ in range(30):
+        tab.key("ArrowRight", modifiers=8)
+    tab.evaluate(
+        "(() => { const n = document.querySelector('#p5').firstChild; getSelection().setBaseAndExtent(n, 0, n, 40); })()"
+    )
+    linger(1.3)
+    # Too short to mean anything.
+    tab.evaluate(
+        "(() => { const n = document.querySelector('#p7').firstChild; getSelection().setBaseAndExtent(n, 0, n, 5); })()"
+    )
+    linger(1.3)
+    stop(popup)
+
+    found = events(server, "highlight")
+    assert len(found) == 2, [e["text"] for e in found]
+    first, second = found
+    assert first["text"] == " ".join(marked.split())
+    assert first["selector"] == "#p2"
+    quote, position = first["metadata"]["anchor"]
+    assert quote["type"] == "TextQuoteSelector"
+    assert quote["exact"] == first["text"]
+    assert position["end"] - position["start"] == len(marked)
+    assert second["text"].startswith("Paragraph 5 of article 3")
+    assert second["metadata"]["via"] == "keyboard"
+
+
+def test_frames_and_pdf_are_one_visit_each(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    tab = chromium.open(site.url("/frames"))
+    eventually(lambda: tab.has("#f"))
+    linger(2)
+    tab.goto(site.url("/paper.pdf"))
+    linger(2.5)
+    stop(popup)
+    assert [e["url"].removeprefix(site.url("")) for e in events(server, "page_visit")] == ["/frames", "/paper.pdf"]
+    durations = [e["duration_ms"] for e in events(server, "page_leave")]
+    assert durations == [pytest.approx(2_000, abs=1_000), pytest.approx(2_500, abs=1_000)]
+
+
+def test_nothing_of_sensitive_pages_leaves_the_browser(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server, excludedHosts=["private.trail.test"])
+    start(popup)
+    for url in (
+        site.url("/members"),
+        site.url("/", host="ebanking.bank.test"),
+        site.url("/login"),
+        site.url("/", host="private.trail.test"),
+        site.url("/").replace("news.trail.test", "127.0.0.1"),
+    ):
+        tab = chromium.open(url)
+        linger(1.6)
+        tab.close()
+    tab = chromium.open(site.url("/article/5"))
+    linger(2)
+    final = stop(popup)
+    everything = [e for s in server.sessions.values() for e in s.events.values()]
+    assert {e["url"] for e in everything} == {site.url("/article/5")}
+    assert final["excluded"] == 5
+    assert final["seen"] == final["stored"] + final["excluded"]
+
+
+def test_only_the_chosen_tab(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    chosen = chromium.open(site.url("/article/1"))
+    eventually(lambda: chosen.has("#next"))
+    tab_id = popup.evaluate("chrome.tabs.query({}).then(ts => ts.find(t => t.url?.includes('/article/1')).id)")
+    popup.evaluate(
+        "chrome.runtime.sendMessage({command: 'start', args: {scope: 'tab', tabId: %d, windowId: null}})" % tab_id
+    )
+    linger(1)
+    other = chromium.open(site.url("/article/7"))
+    linger(1.5)
+    other.close()
+    chosen.front()
+    chosen.click("#next")
+    linger(2)
+    stop(popup)
+    assert {e["url"] for e in events(server, "page_visit")} == {site.url("/article/1"), site.url("/article/2")}
+
+
+def test_pause_stops_the_clock_and_resume_makes_no_second_visit(
+    chromium: Chromium, server: FakeServer, site: Site
+) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    tab = chromium.open(site.url("/article/4"))
+    eventually(lambda: tab.has("#next"))
+    read_from = time.monotonic()
+    linger(2)
+    popup.click("[data-name=pause]")
+    truth_s = time.monotonic() - read_from
+    eventually(lambda: server.only_session().status == "paused", what="the server knows of the pause")
+    linger(2.5)
+    popup.click("[data-name=resume]")
+    read_from = time.monotonic()
+    eventually(lambda: server.only_session().status == "recording", what="the server knows of the resume")
+    linger(1)
+    popup.click("[data-name=stop]")
+    truth_s += time.monotonic() - read_from
+    eventually(lambda: screen(popup) == "completed", what="completed")
+    (visit,) = events(server, "page_visit")
+    (leave,) = events(server, "page_leave")
+    assert leave["metadata"]["visit_id"] == visit["event_id"]
+    assert leave["duration_ms"] / 1000 == pytest.approx(truth_s, abs=1.0)

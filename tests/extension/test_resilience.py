@@ -1,0 +1,310 @@
+"""Whatever breaks, acknowledged = stored, nothing is lost, nothing is doubled, and the receipt adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.extension.browser import Chromium, eventually, linger, screen
+from tests.extension.fake_server import FakeServer
+from tests.extension.local_site import Site
+from tests.extension.person import EMAIL, ready_to_record, sign_in, start, stop, stored_receipt
+
+pytestmark = pytest.mark.browser
+
+
+def all_events(server: FakeServer) -> list[dict[str, Any]]:
+    return [e for s in server.sessions.values() for e in s.events.values()]
+
+
+def check_books(server: FakeServer, final: dict[str, int]) -> None:
+    """Everything seen has one fate; what the client calls stored is what the server has, each once."""
+    stored = all_events(server)
+    assert final["waiting"] == 0
+    assert final["seen"] == final["stored"] + final["excluded"] + final["invalid"]
+    assert final["stored"] == len(stored)
+    assert len(set(server.acknowledged)) == len(server.acknowledged)
+    assert set(server.acknowledged) <= {e["event_id"] for e in stored}
+    seqs = sorted(e["seq"] for e in stored)
+    assert len(set(seqs)) == len(seqs)
+    visits = [e for e in stored if e["type"] == "page_visit"]
+    leaves = [e for e in stored if e["type"] == "page_leave"]
+    assert sorted(e["metadata"]["visit_id"] for e in leaves) == sorted(e["event_id"] for e in visits)
+
+
+def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    """Workers die, connections are cut, answers get lost, the server restarts, tokens expire: all while browsing."""
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    tab = chromium.open()
+    trouble: dict[int, Callable[[], Any]] = {
+        2: lambda: server.fail("/events$", "lose", times=1),
+        4: server.expire_tokens,
+        5: lambda: server.fail("/events$", "cut", times=2),
+        7: server.stop,
+        9: server.start,
+        11: lambda: server.fail("/events$", "refuse", status=429, headers={"Retry-After": "1"}),
+        12: lambda: server.fail("/events$", "refuse", status=500, times=2),
+        13: lambda: server.fail("/events$", "lose", times=2),
+        14: server.expire_tokens,
+    }
+    num_kills = 0
+    for number in range(1, 19):
+        trouble.get(number, lambda: None)()
+        tab.goto(site.url(f"/article/{number}"))
+        eventually(lambda n=number: tab.text("h1") == f"Article {n}")
+        if number % 3 == 0:
+            num_kills += chromium.kill_worker()
+        linger(1.6)
+    server.fail("/stop$", "lose", times=1)
+    final = stop(popup, timeout_s=90)
+    assert num_kills >= 4
+    visits = sorted((e for e in all_events(server) if e["type"] == "page_visit"), key=lambda e: e["seq"])
+    assert [e["url"] for e in visits] == [site.url(f"/article/{n}") for n in range(1, 19)]
+    check_books(server, final)
+    assert server.only_session().status in ("processing", "completed")
+
+
+def test_the_browser_is_killed(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    eventually(lambda: len(server.sessions) == 1, what="the session")
+    server.stop()
+    tab = chromium.open()
+    for number in (1, 2, 3):
+        tab.goto(site.url(f"/article/{number}"))
+        eventually(lambda n=number: tab.text("h1") == f"Article {n}")
+        linger(1.5)
+    before = stored_receipt(popup)
+    assert before["waiting"] >= 5
+    chromium.kill()
+    server.start()
+    chromium.start()
+    popup = chromium.popup()
+    eventually(lambda: screen(popup) == "interrupted", what="the recording was interrupted")
+    popup.click("[data-name=finish]")
+    eventually(lambda: screen(popup) == "completed", 90, "completed")
+    final = stored_receipt(popup)
+    assert final["seen"] >= before["seen"] + 1
+    urls = [e["url"] for e in all_events(server) if e["type"] == "page_visit"]
+    assert sorted(urls) == [site.url(f"/article/{n}") for n in (1, 2, 3)]
+    check_books(server, final)
+
+
+def test_an_interrupted_recording_goes_on(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    chromium.open(site.url("/article/1"))
+    linger(2)
+    chromium.kill()
+    chromium.start()
+    popup = chromium.popup()
+    eventually(lambda: screen(popup) == "interrupted", what="the recording was interrupted")
+    popup.click("[data-name=continue]")
+    eventually(lambda: screen(popup) == "recording", what="recording again")
+    chromium.open(site.url("/article/2"))
+    linger(2)
+    final = stop(popup)
+    assert {e["url"] for e in all_events(server)} == {site.url("/article/1"), site.url("/article/2")}
+    assert len(server.sessions) == 1
+    check_books(server, final)
+
+
+def test_no_server_from_start_to_stop(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    server.stop()
+    start(popup)
+    chromium.open(site.url("/article/1"))
+    linger(2)
+    popup.click("[data-name=stop]")
+    eventually(lambda: screen(popup) == "stopping" and popup.has("[data-trouble=offline]"), what="the truth about it")
+    assert stored_receipt(popup)["waiting"] >= 2
+    server.start()
+    eventually(lambda: screen(popup) == "completed", 60, "completed")
+    check_books(server, stored_receipt(popup))
+    assert len(server.sessions) == 1
+
+
+def test_the_server_loses_the_session(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    tab = chromium.open(site.url("/article/1"))
+    eventually(lambda: len(all_events(server)) >= 1, what="the first page arrived")
+    server.sessions.clear()
+    server.acknowledged.clear()
+    tab.goto(site.url("/article/2"))
+    eventually(lambda: screen(popup) == "lost", what="the loss is noticed")
+    tab.goto(site.url("/article/3"))
+    linger(2)
+    popup.click("[data-name=continue]")
+    eventually(lambda: screen(popup) == "recording", what="recording again")
+    tab.goto(site.url("/article/4"))
+    linger(2)
+    final = stop(popup)
+    stored = all_events(server)
+    urls = [e["url"] for e in stored if e["type"] == "page_visit"]
+    assert sorted(urls) == [site.url(f"/article/{n}") for n in (2, 3, 4)]
+    assert final["stored"] == len(stored)
+    assert final["seen"] == final["stored"]
+
+
+def test_a_server_that_takes_little_at_once(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    eventually(lambda: len(server.sessions) == 1, what="the session")
+    server.stop()
+    tab = chromium.open()
+    for number in range(1, 6):
+        tab.goto(site.url(f"/article/{number}"))
+        linger(1.6)
+    server.max_bytes = 7_000
+    server.start()
+    final = stop(popup, timeout_s=60)
+    check_books(server, final)
+    assert sum(e["type"] == "page_visit" and "content" in e for e in all_events(server)) == 5
+
+
+def test_signed_out_in_the_middle(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    eventually(lambda: len(server.sessions) == 1, what="the session")
+    server.expire_tokens()
+    server.refresh.clear()
+    chromium.open(site.url("/article/1"))
+    eventually(lambda: popup.has("[data-trouble=signed_out]"), what="asked to sign in")
+    linger(1)
+    sign_in(popup)
+    final = stop(popup)
+    check_books(server, final)
+    assert {e["url"] for e in all_events(server)} == {site.url("/article/1")}
+
+
+def test_linked_by_the_dashboard(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    """The page that the user signed in on hands over a one-time code, bound to our challenge."""
+    server.sign_up(EMAIL)
+    dashboard = site.url("/", host="localhost")
+    popup = chromium.popup()
+    settings = {"serverUrl": server.origin, "webUrl": dashboard.rstrip("/"), "consentedAt": 1}
+    popup.evaluate(f"chrome.storage.local.set({{settings: {settings!r}}})".replace("'", '"'))
+    eventually(lambda: screen(popup) == "signed-out", what="signed out")
+    page = chromium.open(dashboard)
+    eventually(lambda: page.has("h1"))
+    extension = "paenoilheahmjokpbligdebdblbckpfc"
+    ask = "new Promise(r => chrome.runtime.sendMessage('%s', %s, r))"
+    hello = page.evaluate(ask % (extension, "{type: 'trailmind.hello'}"))
+    assert hello["ok"] and hello["code_challenge_method"] == "S256"
+    server.codes["one-time"] = (hello["code_challenge"], EMAIL)
+    refused = page.evaluate(ask % (extension, "{type: 'trailmind.link', code: 'one-time', state: 'wrong'}"))
+    assert refused == {"ok": False, "error": "unknown_state"}
+    linked = page.evaluate(ask % (extension, f"{{type: 'trailmind.link', code: 'one-time', state: '{hello['state']}'}}"))
+    assert linked == {"ok": True}
+    eventually(lambda: screen(popup) == "ready", what="signed in")
+    stranger = chromium.open(site.url("/", host="127.0.0.1"))
+    eventually(lambda: stranger.has("h1"))
+    heard = stranger.evaluate(ask % (extension, "{type: 'trailmind.hello'}"))
+    assert heard == {"ok": False, "error": "unknown_origin"}
+
+
+def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    """A day offline: the popup opens at once, the worker stays small, everything arrives."""
+    popup = ready_to_record(chromium, server)
+    server.stop()
+    start(popup)
+    popup.evaluate(_SEED)
+    second = chromium.popup()
+    opened_ms = int(second.evaluate("document.getElementById('root').dataset.ready"))
+    assert opened_ms < 200, opened_ms
+    server.start()
+    popup.evaluate("chrome.runtime.sendMessage({command: 'retry', args: {}})")
+    heaps: list[float] = []
+
+    def measured() -> bool:
+        heaps.append(chromium.worker_heap_mb())
+        return stored_receipt(popup)["waiting"] == 0
+
+    eventually(measured, 120, "everything sent")
+    assert max(heaps) < 50, heaps
+    final = stop(popup)
+    assert len(all_events(server)) == 5_000 == final["stored"]
+    assert sum(e["type"] == "page_visit" for e in all_events(server)) == 500
+
+
+_SEED = """(async () => {
+  const db = await new Promise((ok) => { const r = indexedDB.open('trailmind'); r.onsuccess = () => ok(r.result); });
+  const tx = db.transaction(['recordings', 'events'], 'readwrite');
+  const recordings = await new Promise((ok) => {
+    const r = tx.objectStore('recordings').getAll(); r.onsuccess = () => ok(r.result); });
+  const [recording] = recordings;
+  for (let i = 0; i < 5000; i += 1) {
+    const visit = i % 10 === 0;
+    const body = { event_id: crypto.randomUUID(), type: visit ? 'page_visit' : 'scroll', timestamp: Date.now(),
+      url: 'https://example.com/' + Math.floor(i / 10), ...(visit ? { title: 'Page ' + i, content: 'words '.repeat(3000) } : {}) };
+    tx.objectStore('events').add({ recording: recording.id, seq: recording.nextSeq++, eventId: body.event_id,
+      heldUntil: 0, queuedAt: Date.now(), bytes: JSON.stringify(body).length + 24, body });
+    recording.counts.seen += 1;
+    recording.counts.pages += visit ? 1 : 0;
+  }
+  tx.objectStore('recordings').put(recording);
+  await new Promise((ok) => { tx.oncomplete = ok; });
+  db.close();
+})()"""
+
+
+def test_the_recorder_costs_a_page_little(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    """CPU time of our script during a page load, by the browser's own profiler."""
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    tab = chromium.open(site.url("/article/1"))
+    linger(1)
+    costs = [tab.script_cost_ms(site.url(f"/article/{n}"), "recorder.js") for n in range(2, 7)]
+    assert sorted(costs)[len(costs) // 2] < 5, costs
+    stop(popup)
+
+
+def test_events_stay_with_their_owner(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    """What one account recorded is not sent with another's token."""
+    popup = ready_to_record(chromium, server)
+    start(popup)
+    eventually(lambda: len(server.sessions) == 1, what="the session")
+    chromium.open(site.url("/article/1"))
+    linger(1)
+    fault = server.fail("/events$", "refuse", status=503, times=1_000)
+    popup.evaluate("chrome.runtime.sendMessage({command: 'signOut', args: {}})")
+    server.sign_up("other@example.com", "another pass")
+    popup.evaluate(
+        "chrome.runtime.sendMessage({command: 'signIn',"
+        " args: {email: 'other@example.com', password: 'another pass', isNew: false}})"
+    )
+    fault.times = 0
+    popup.evaluate("chrome.runtime.sendMessage({command: 'retry', args: {}})")
+    assert all_events(server) == []
+    assert stored_receipt(popup)["waiting"] > 0
+    popup.evaluate("chrome.runtime.sendMessage({command: 'signOut', args: {}})")
+    popup.evaluate(
+        f"chrome.runtime.sendMessage({{command: 'signIn', args: {{email: '{EMAIL}', password: 'correct horse', isNew: false}}}})"
+    )
+    eventually(lambda: screen(popup) == "completed", 30, "completed")
+    check_books(server, stored_receipt(popup))
+
+
+def test_imports_what_is_open(chromium: Chromium, server: FakeServer, site: Site) -> None:
+    chromium.open(site.url("/article/1"))
+    chromium.open(site.url("/article/2"))
+    chromium.open(site.url("/login"))
+    popup = ready_to_record(chromium, server)
+    linger(1)
+    answer = popup.evaluate("chrome.runtime.sendMessage({command: 'importTabs', args: {}})")
+    assert answer["ok"] and answer["value"]["imported"] == 2, answer
+    eventually(lambda: screen(popup) == "completed", 30, "completed")
+    stored = all_events(server)
+    assert {(e["url"], e["title"]) for e in stored} == {(site.url(f"/article/{n}"), f"Article {n}") for n in (1, 2)}
+    assert all("Paragraph" in e["content"] for e in stored)
+    popup.click("[data-name=new]")
+    eventually(lambda: screen(popup) == "ready", what="ready again")
+    answer = popup.evaluate("chrome.runtime.sendMessage({command: 'importHistory', args: {hours: 3}})")
+    assert answer["ok"] and answer["value"]["imported"] == 2, answer
+    eventually(lambda: screen(popup) == "completed", 30, "completed")
+    assert len(server.sessions) == 2
+
