@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from psycopg import OperationalError
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -90,6 +91,10 @@ def install_error_handlers(app: FastAPI) -> None:
         log.warning("database_unreachable", error=type(error).__name__)
         return error_response(Unavailable("the database cannot be reached; try again in a moment", 2.0))
 
+    async def valkey(request: Request, error: Exception) -> JSONResponse:
+        log.warning("valkey_unreachable", what="request", error=type(error).__name__)
+        return error_response(Unavailable("this cannot be done right now; try again in a moment", 2.0))
+
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         # The traceback names code, not data: page text and tokens are never in a message of ours.
         log.error("unexpected_error", error=type(error).__name__, exc_info=error)
@@ -100,4 +105,5 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, database)
     app.add_exception_handler(PoolTimeout, database)
     app.add_exception_handler(OperationalError, database)
+    app.add_exception_handler(RedisError, valkey)
     app.add_exception_handler(Exception, unexpected)

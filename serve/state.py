@@ -16,6 +16,7 @@ from cluster.mail import Mailer
 from cluster.settings import Settings
 from models.errors import Unauthorized
 from serve.authorization import Identity, admit, authorize
+from serve.google import Google
 from serve.limits import Limiter
 from serve.shards import ShardRouter
 from serve.standing import StandingCache
@@ -35,6 +36,7 @@ class AppState:
     standing: StandingCache
     limiter: Limiter
     mailer: Mailer
+    google: Google
     #: API keys seen lately: the digest of the secret and the owner, by the key's id.
     api_keys: dict[uuid.UUID, tuple[bytes, uuid.UUID]] = field(default_factory=dict)
 
@@ -77,6 +79,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         standing=StandingCache(valkey),
         limiter=Limiter(valkey, settings),
         mailer=Mailer(settings),
+        google=Google(settings),
     )
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from cluster.mail_texts import verify_mail
+from cluster.mail_texts import Language, verify_mail
 from models.api import MessageReply
 from models.api_accounts import (
     AuthReply,
@@ -35,10 +35,10 @@ VERIFY_TTL = timedelta(days=2)
 _ACCOUNT = Allowance("account", 30)
 
 
-def mail_verification(state: AppState, user: User, token: str) -> None:
+def mail_verification(state: AppState, user: User, token: str, language: Language = "ko") -> None:
     """Send `user` the link that proves the address."""
     # After the `#`: it reaches neither a server's log nor a Referer header.
-    state.mailer.send_later(user.email, verify_mail("ko", f"{state.settings.origin}/verify-email#token={token}"))
+    state.mailer.send_later(user.email, verify_mail(language, f"{state.settings.origin}/verify-email#token={token}"))
 
 
 @router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[Counted])

@@ -1,0 +1,211 @@
+"""Passwords, addresses, the extension's login, API keys."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import ColumnElement, func, select, update
+
+from cluster.mail_texts import Language, password_changed_mail, reset_mail
+from models.api import MessageReply
+from models.api_accounts import (
+    ApiKeyCreate,
+    ApiKeyCreated,
+    ApiKeyList,
+    ApiKeyReply,
+    AuthReply,
+    ExtensionChallenge,
+    ExtensionCode,
+    ExtensionExchange,
+    ForgotBody,
+    PasswordChange,
+    ResetBody,
+    TokenBody,
+)
+from models.errors import BadRequest, Conflict, NotFound, Unauthorized
+from models.logins import ApiKey, issue_one_time, new_api_key, redeem_one_time, void_logins
+from models.users import User, UserSettings, active_user, user_by_email
+from serve.limits import Allowance
+from serve.login_tokens import log_in
+from serve.passwords import hash_password, verify_password
+from serve.routes.auth import VERIFY_TTL, mail_verification
+from serve.state import Caller, Counted, Db, State
+
+router = APIRouter(prefix="/v1/auth", tags=["auth"])
+RESET_TTL, EXTENSION_TTL = timedelta(hours=1), timedelta(minutes=2)
+MAX_API_KEYS = 50
+_MAILS = Allowance("mails", 3)
+
+
+async def language_of(db: Db, user_id: uuid.UUID) -> Language:
+    """The language to write to somebody in."""
+    chosen = await db.scalar(select(UserSettings.language).where(UserSettings.user_id == user_id))
+    return "en" if chosen == "en" else "ko"
+
+
+async def _require_user(db: Db, user_id: uuid.UUID) -> User:
+    user = await active_user(db, user_id)
+    if user is None:
+        raise Unauthorized("user not found")
+    return user
+
+
+@router.post("/password", response_model_exclude_none=True)
+async def change_password(
+    body: PasswordChange, user_id: Caller, state: State, db: Db, request: Request, response: Response
+) -> AuthReply:
+    """Change the password. Every other login ends; the answer is a new one for this program."""
+    await state.limiter.require(request, state.limiter.credentials, f"password:{user_id}")
+    user = await _require_user(db, user_id)
+    if user.password_hash is not None and not await verify_password(body.current_password or "", user.password_hash):
+        # Not 401: the login is fine, and the clients log out on 401.
+        raise BadRequest("the current password is wrong")
+    user.password_hash = await hash_password(body.new_password)
+    ended = await void_logins(db, user, "password")
+    reply = await log_in(state, db, request, response, user)
+    await state.standing.revoke(ended)
+    state.mailer.send_later(user.email, password_changed_mail(await language_of(db, user.id)))
+    return reply
+
+
+@router.post("/forgot-password", dependencies=[Counted])
+async def forgot_password(body: ForgotBody, state: State, db: Db, request: Request) -> MessageReply:
+    """Send a link for a new password. The answer is the same whether or not there is such an account."""
+    email = body.email.strip()
+    user = await user_by_email(db, email) if "\x00" not in email else None
+    if user is not None and user.status == "active" and await _may_mail(state, user):
+        token = await issue_one_time(db, user.id, "reset", ttl=RESET_TTL)
+        language = await language_of(db, user.id)
+        await db.commit()
+        link = f"{state.settings.origin}/reset-password#token={token}"
+        state.mailer.send_later(user.email, reset_mail(language, link))
+    return MessageReply(message="If the email exists, a password reset link has been sent.")
+
+
+async def _may_mail(state: State, user: User) -> bool:
+    """Whether this address may get one more mail now; nobody's mailbox is flooded through us."""
+    if not state.limiter.is_on:
+        return True
+    return (await state.limiter.count(_MAILS, str(user.id))).is_allowed
+
+
+@router.post("/reset-password", dependencies=[Counted])
+async def reset_password(body: ResetBody, state: State, db: Db) -> MessageReply:
+    """Set a new password with the token of the mail. Ends every login of the account."""
+    hashed = await hash_password(body.new_password)
+    token = await redeem_one_time(db, body.token, "reset")
+    if token is None:
+        raise BadRequest("invalid or expired token")
+    user = await active_user(db, token.user_id)
+    if user is None:
+        raise BadRequest("user account is inactive")
+    user.password_hash = hashed
+    # Who could open the mail owns the address.
+    user.email_verified_at = user.email_verified_at or datetime.now(UTC)
+    ended = await void_logins(db, user, "reset")
+    language = await language_of(db, user.id)
+    await db.commit()
+    await state.standing.revoke(ended)
+    state.mailer.send_later(user.email, password_changed_mail(language))
+    return MessageReply(message="Password has been reset successfully.")
+
+
+@router.post("/verify-email", dependencies=[Counted])
+async def verify_email(body: TokenBody, state: State, db: Db) -> MessageReply:
+    """Confirm an address with the token of the mail."""
+    token = await redeem_one_time(db, body.token, "verify")
+    user = await active_user(db, token.user_id) if token is not None else None
+    if user is None:
+        raise BadRequest("invalid or expired token")
+    user.email_verified_at = user.email_verified_at or datetime.now(UTC)
+    if user.email.lower() in {email.lower() for email in state.settings.admin_emails}:
+        user.role = "admin"
+    await db.commit()
+    return MessageReply(message="The e-mail address is confirmed.")
+
+
+@router.post("/send-verification")
+async def send_verification(user_id: Caller, state: State, db: Db) -> MessageReply:
+    """Send the mail that confirms the address once more."""
+    user = await _require_user(db, user_id)
+    if user.email_verified_at is None and await _may_mail(state, user):
+        token = await issue_one_time(db, user.id, "verify", ttl=VERIFY_TTL)
+        await db.commit()
+        mail_verification(state, user, token, await language_of(db, user.id))
+    return MessageReply(message="If the address is not confirmed yet, a mail is on its way.")
+
+
+@router.post("/extension/code")
+async def extension_code(body: ExtensionChallenge, user_id: Caller, state: State, db: Db) -> ExtensionCode:
+    """A code with which the extension that made the challenge can log in as the caller: once, for two minutes."""
+    await _require_user(db, user_id)
+    code = await issue_one_time(db, user_id, "extension", ttl=EXTENSION_TTL, code_challenge=body.code_challenge)
+    await db.commit()
+    return ExtensionCode(code=code, expires_in=int(EXTENSION_TTL.total_seconds()))
+
+
+@router.post("/extension/exchange", response_model_exclude_none=True, dependencies=[Counted])
+async def extension_exchange(
+    body: ExtensionExchange, state: State, db: Db, request: Request, response: Response
+) -> AuthReply:
+    """Log the extension in. A wrong verifier uses the code up: it was seen by somebody it was not meant for."""
+    token = await redeem_one_time(db, body.code, "extension")
+    shown = base64.urlsafe_b64encode(hashlib.sha256(body.code_verifier.encode()).digest()).rstrip(b"=").decode()
+    matches = token is not None and hmac.compare_digest(token.code_challenge or "", shown)
+    user = await active_user(db, token.user_id) if token is not None and matches else None
+    if user is None:
+        await db.commit()
+        raise Unauthorized("this code is wrong, was used, or is too old; link the extension again")
+    return await log_in(state, db, request, response, user)
+
+
+def _key_reply(key: ApiKey) -> ApiKeyReply:
+    return ApiKeyReply.model_validate({**{f: getattr(key, f) for f in ApiKeyReply.model_fields}, "id": str(key.id)})
+
+
+def _usable(user_id: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
+    return (ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
+
+
+@router.post("/api-keys", status_code=201, response_model_exclude_none=True)
+async def create_api_key(body: ApiKeyCreate, user_id: Caller, db: Db, response: Response) -> ApiKeyCreated:
+    """Make a key for a script. It is shown once."""
+    await db.execute(select(User.id).where(User.id == user_id).with_for_update())
+    if (await db.scalar(select(func.count()).select_from(ApiKey).where(*_usable(user_id))) or 0) >= MAX_API_KEYS:
+        raise Conflict(f"there are {MAX_API_KEYS} keys already; revoke one first")
+    ends = datetime.now(UTC) + timedelta(days=body.expires_in_days) if body.expires_in_days else None
+    key, shown = new_api_key(user_id, body.name, body.scopes, ends)
+    db.add(key)
+    await db.commit()
+    response.headers["Cache-Control"] = "no-store"
+    return ApiKeyCreated(api_key=_key_reply(key), key=shown)
+
+
+@router.get("/api-keys", response_model_exclude_none=True)
+async def list_api_keys(user_id: Caller, db: Db) -> ApiKeyList:
+    """The caller's keys, newest first."""
+    found = await db.scalars(
+        select(ApiKey).where(*_usable(user_id)).order_by(ApiKey.created_at.desc(), ApiKey.id).limit(MAX_API_KEYS)
+    )
+    return ApiKeyList(api_keys=[_key_reply(k) for k in found])
+
+
+@router.delete("/api-keys/{key_id}", status_code=204)
+async def revoke_api_key(key_id: uuid.UUID, user_id: Caller, state: State, db: Db) -> Response:
+    """Revoke a key; it stops working within seconds."""
+    revoked = await db.scalar(
+        update(ApiKey)
+        .where(ApiKey.id == key_id, ApiKey.user_id == user_id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+        .returning(ApiKey.id)
+    )
+    if revoked is None:
+        raise NotFound("there is no such API key")
+    await db.commit()
+    await state.standing.revoke([key_id])
+    return Response(status_code=204)

@@ -1,0 +1,267 @@
+"""Acceptance checks 14 to 17: passwords and addresses; then the extension's login and API keys."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from aiosmtpd.smtp import SMTP
+from fastapi import FastAPI
+
+from cluster.runtime import complete
+from cluster.settings import Settings
+from tests.support.client import PASSWORD, Person, sign_up
+from tests.support.outbox import mails_to, token_in
+from tests.support.server import running_api
+
+NEW = "an even better password"
+
+
+class Box:
+    """The app, a client, and the mails it sent."""
+
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, settings: Settings) -> None:
+        self.app, self.client, self.settings = app, client, settings
+
+    async def token(self, address: str, subject: str) -> str:
+        await self.app.state.parts.mailer.drained()
+        return token_in([m for m in mails_to(self.settings.data_dir, address) if subject in m["Subject"]][-1])
+
+    async def forget(self, address: str) -> str:
+        await self.client.post("/v1/auth/forgot-password", json={"email": address})
+        return await self.token(address, "재설정")
+
+    async def reset(self, token: str, password: str = NEW) -> httpx.Response:
+        return await self.client.post("/v1/auth/reset-password", json={"token": token, "new_password": password})
+
+    async def log_in(self, address: str, password: str) -> int:
+        answer = await self.client.post("/v1/auth/login", json={"email": address, "password": password})
+        return answer.status_code
+
+
+@pytest.fixture
+async def box(settings: Settings) -> AsyncIterator[Box]:
+    async with running_api(settings) as (app, client):
+        yield Box(app, client, settings)
+
+
+async def test_14_forgetting_tells_nobody_who_exists(box: Box) -> None:
+    person = await sign_up(box.client)
+    known = await box.client.post("/v1/auth/forgot-password", json={"email": f" {person.email.upper()} "})
+    unknown = await box.client.post("/v1/auth/forgot-password", json={"email": "nobody@test.local"})
+    assert known.status_code == unknown.status_code == 200
+    assert known.json() == unknown.json() == {"message": "If the email exists, a password reset link has been sent."}
+    assert await box.token(person.email, "재설정")
+    assert mails_to(box.settings.data_dir, "nobody@test.local") == []
+
+
+async def test_15_reset_and_log_in_with_the_new_password(
+    box: Box, db: psycopg.AsyncConnection[Any], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = await sign_up(box.client)
+    token = await box.forget(person.email)
+    rows = await (
+        await db.execute("SELECT digest FROM one_time_tokens WHERE user_id = %s AND purpose = 'reset'", [person.id])
+    ).fetchall()
+    assert rows == [(hashlib.sha256(token.encode()).digest(),)]
+    assert (await box.reset(token)).status_code == 200
+    assert await box.log_in(person.email, PASSWORD) == 401
+    assert await box.log_in(person.email, NEW) == 200
+    # Whoever was logged in with the old password is out.
+    assert (await person.call("GET", "/v1/auth/me")).status_code == 401
+    refreshed = await box.client.post(
+        "/v1/auth/refresh", headers={"Authorization": f"Bearer {person.reply['refresh_token']}"}
+    )
+    assert refreshed.status_code == 401
+    said = caplog.text + "".join(capsys.readouterr())
+    assert token not in said
+    assert person.email not in said
+
+
+async def test_16_a_token_works_once_and_for_an_hour(box: Box, db: psycopg.AsyncConnection[Any]) -> None:
+    person = await sign_up(box.client)
+    token = await box.forget(person.email)
+    assert (await box.reset("0" * 64)).status_code == 400
+    assert (await box.reset(token, "short")).status_code == 400  # and the token is not used up by that
+    assert (await box.reset(token)).status_code == 200
+    again = await box.reset(token, "a third password")
+    assert again.status_code == 400
+    assert again.json()["error"]["message"] == "invalid or expired token"
+    late = await box.forget(person.email)
+    await db.execute(
+        "UPDATE one_time_tokens SET expires_at = expires_at - interval '1 hour' WHERE user_id = %s", [person.id]
+    )
+    assert (await box.reset(late)).status_code == 400
+    assert await box.log_in(person.email, NEW) == 200
+
+
+async def test_17_a_second_request_voids_the_first(box: Box) -> None:
+    person = await sign_up(box.client)
+    first, second = await box.forget(person.email), await box.forget(person.email)
+    assert first != second
+    assert (await box.reset(first)).status_code == 400
+    assert (await box.reset(second)).status_code == 200
+
+
+async def test_a_verification_token_resets_no_password(box: Box) -> None:
+    person = await sign_up(box.client)
+    token = await box.token(person.email, "이메일 확인")
+    assert (await box.reset(token)).status_code == 400
+    answer = await box.client.post("/v1/auth/verify-email", json={"token": token})
+    assert answer.status_code == 200
+    assert (await person.ok("GET", "/v1/auth/me"))["user"]["email_verified"] is True
+    assert (await box.client.post("/v1/auth/verify-email", json={"token": token})).status_code == 400
+
+
+async def test_the_verification_mail_can_be_sent_again(box: Box) -> None:
+    person = await sign_up(box.client)
+    first = await box.token(person.email, "이메일 확인")
+    await person.ok("POST", "/v1/auth/send-verification")
+    second = await box.token(person.email, "이메일 확인")
+    assert (await box.client.post("/v1/auth/verify-email", json={"token": first})).status_code == 400
+    assert (await box.client.post("/v1/auth/verify-email", json={"token": second})).status_code == 200
+
+
+async def test_changing_the_password_ends_the_other_logins(box: Box) -> None:
+    person = await sign_up(box.client)
+    body = {"current_password": "not it", "new_password": NEW}
+    assert (await person.call("POST", "/v1/auth/password", json=body)).status_code == 400
+    reply = await person.ok("POST", "/v1/auth/password", json=body | {"current_password": PASSWORD})
+    assert (await person.call("GET", "/v1/auth/me")).status_code == 401
+    me = await box.client.get("/v1/auth/me", headers={"Authorization": f"Bearer {reply['token']}"})
+    assert me.status_code == 200
+    assert await box.log_in(person.email, NEW) == 200
+    await box.app.state.parts.mailer.drained()
+    assert any("바뀌었습니다" in m["Subject"] for m in mails_to(box.settings.data_dir, person.email))
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.envelopes: list[Any] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.envelopes.append(envelope)
+        return "250 OK"
+
+
+async def test_mails_go_through_smtp(settings: Settings) -> None:
+    sink = _Sink()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(sink), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with running_api(complete(settings, smtp_url=f"smtp://127.0.0.1:{port}")) as (app, client):
+            person = await sign_up(client)
+            await app.state.parts.mailer.drained()
+    assert [e.rcpt_tos for e in sink.envelopes] == [[person.email]]
+    assert not (settings.data_dir / "outbox").exists()
+
+
+# --- the extension ------------------------------------------------------------------------------------------------
+
+
+def _challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+async def test_the_extension_is_linked_by_a_one_time_code(api: httpx.AsyncClient, ann: Person) -> None:
+    verifier = "v" * 64
+    code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
+    body = {"code": code, "code_verifier": verifier}
+    answer = await api.post("/v1/auth/extension/exchange", json=body, headers={"X-Trailmind-Client": "extension"})
+    assert answer.status_code == 200
+    reply = answer.json()
+    assert reply["user"]["id"] == ann.id
+    assert reply["refresh_token"]
+    me = await api.get("/v1/auth/me", headers={"Authorization": f"Bearer {reply['token']}"})
+    assert me.status_code == 200
+    assert (await api.post("/v1/auth/extension/exchange", json=body)).status_code == 401
+
+
+async def test_a_stolen_code_is_of_no_use(api: httpx.AsyncClient, ann: Person) -> None:
+    verifier = "v" * 64
+    code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
+    thief = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": "x" * 64})
+    assert thief.status_code == 401
+    # The code is spent: its owner notices instead of being logged in beside a thief.
+    owner = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": verifier})
+    assert owner.status_code == 401
+
+
+# --- API keys -----------------------------------------------------------------------------------------------------
+
+
+async def _key(person: Person, *scopes: str, **more: Any) -> tuple[str, dict[str, str]]:
+    made = await person.ok("POST", "/v1/auth/api-keys", json={"name": "script", "scopes": list(scopes), **more})
+    return made["api_key"]["id"], {"Authorization": f"Bearer {made['key']}"}
+
+
+async def test_an_api_key_does_what_its_scopes_say(api: httpx.AsyncClient, ann: Person) -> None:
+    key_id, headers = await _key(ann, "sessions:read")
+    assert (await api.get("/v1/sessions", headers=headers)).status_code == 200
+    refused = await api.post("/v1/sessions/start", headers=headers)
+    assert refused.status_code == 403
+    assert "sessions:write" in refused.json()["error"]["message"]
+    # No key opens the account itself.
+    for method, path in (("GET", "/v1/auth/me"), ("GET", "/v1/auth/api-keys"), ("POST", "/v1/auth/logout")):
+        assert (await api.request(method, path, headers=headers)).status_code == 403
+    listed = (await ann.ok("GET", "/v1/auth/api-keys"))["api_keys"]
+    assert [k["id"] for k in listed] == [key_id]
+    assert listed[0]["last_used_at"]
+    assert headers["Authorization"].endswith(listed[0]["hint"])
+
+
+async def test_an_api_key_is_kept_as_a_digest_and_can_be_revoked(
+    api: httpx.AsyncClient, ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    key_id, headers = await _key(ann, "sessions:read")
+    secret = headers["Authorization"].rpartition("_")[2]
+    cursor = await db.execute("SELECT api_keys::text FROM api_keys WHERE id = %s", [key_id])
+    row = await cursor.fetchone()
+    assert row is not None
+    assert secret not in row[0]
+    wrong = headers["Authorization"][:-1] + ("a" if headers["Authorization"][-1] != "a" else "b")
+    assert (await api.get("/v1/sessions", headers=headers)).status_code == 200
+    assert (await api.get("/v1/sessions", headers={"Authorization": wrong})).status_code == 401
+    assert (await bob.call("DELETE", f"/v1/auth/api-keys/{key_id}")).status_code == 404
+    assert (await ann.call("DELETE", f"/v1/auth/api-keys/{key_id}")).status_code == 204
+    assert (await api.get("/v1/sessions", headers=headers)).status_code == 401
+    for garbage in ("tm_", "tm_x_y", f"tm_{uuid.uuid4().hex}_secret", f"tm_{uuid.uuid4().hex}"):
+        answer = await api.get("/v1/sessions", headers={"Authorization": f"Bearer {garbage}"})
+        assert answer.status_code == 401
+
+
+async def test_an_api_key_ends(api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    key_id, headers = await _key(ann, "sessions:read", expires_in_days=1)
+    await db.execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = %s", [key_id])
+    assert (await api.get("/v1/sessions", headers=headers)).status_code == 401
+
+
+@asynccontextmanager
+async def _timed() -> AsyncIterator[list[float]]:
+    began, took = time.perf_counter(), []
+    yield took
+    took.append(time.perf_counter() - began)
+
+
+async def test_the_time_of_a_failed_login_tells_nothing(api: httpx.AsyncClient, ann: Person) -> None:
+    async def fastest(email: str) -> float:
+        times = []
+        for _ in range(5):
+            async with _timed() as took:
+                await api.post("/v1/auth/login", json={"email": email, "password": "not the password"})
+            times += took
+        return min(times)
+
+    await fastest("warm-up@test.local")
+    known, unknown = await fastest(ann.email), await fastest("nobody@test.local")
+    # Skipping the hash for unknown users would make one of them ten times as fast.
+    assert 0.4 < known / unknown < 2.5

@@ -1,0 +1,229 @@
+"""Acceptance checks 18 to 20, against a local OpenID provider."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from cluster.runtime import complete
+from cluster.settings import Settings
+from tests.support.client import PASSWORD, sign_up
+from tests.support.server import running_api
+
+CLIENT_ID, REDIRECT = "trailmind-client", "https://extension.example/callback"
+
+
+class Provider:
+    """The provider's side: a person clicks "allow"."""
+
+    def __init__(self, issuer: str) -> None:
+        self.issuer = issuer
+
+    async def allow(self, subject: str, *, client_id: str = CLIENT_ID, **parameters: str) -> str:
+        """The authorization code of `subject`."""
+        query = {
+            "client_id": client_id,
+            "redirect_uri": REDIRECT,
+            "response_type": "code",
+            "scope": "openid email profile",
+            "state": "s",
+            **parameters,
+        }
+        async with httpx.AsyncClient() as browser:
+            answer = await browser.post(f"{self.issuer}/oauth2/authorize", params=query, data={"sub": subject})
+        assert answer.status_code == 302, answer.text
+        return parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+
+    async def set_user(self, subject: str, **claims: Any) -> None:
+        async with httpx.AsyncClient() as browser:
+            (await browser.put(f"{self.issuer}/users/{subject}", json=claims)).raise_for_status()
+
+    async def id_token(self, subject: str, *, client_id: str = CLIENT_ID) -> str:
+        """What Google's button would hand to a page of `client_id`."""
+        code = await self.allow(subject, client_id=client_id)
+        async with httpx.AsyncClient() as browser:
+            answer = await browser.post(
+                f"{self.issuer}/oauth2/token",
+                data={
+                    "grant_type": "authorization_code",
+                    "code": code,
+                    "redirect_uri": REDIRECT,
+                    "client_id": client_id,
+                    "client_secret": "secret",
+                },
+            )
+        return str(answer.json()["id_token"])
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    """A real OpenID provider in a process of its own (it warns about its library, and warnings are errors here)."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            issuer = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    httpx.get(f"{issuer}/jwks", trust_env=False).raise_for_status()
+                    break
+                except httpx.TransportError:
+                    assert time.monotonic() < deadline
+                    assert process.poll() is None
+            yield Provider(issuer)
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+async def google(settings: Settings, provider: Provider) -> AsyncIterator[httpx.AsyncClient]:
+    configured = complete(
+        settings, google_issuer=provider.issuer, google_client_id=CLIENT_ID, google_client_secret="secret"
+    )
+    async with running_api(configured) as (_, client):
+        yield client
+
+
+@pytest.fixture
+async def person(provider: Provider) -> dict[str, str]:
+    """Somebody with a Google account."""
+    found = {"sub": uuid.uuid4().hex, "email": f"{uuid.uuid4().hex[:10]}@gmail.example"}
+    await provider.set_user(found["sub"], email=found["email"], email_verified=True)
+    return found
+
+
+async def test_18_no_or_a_bad_credential(google: httpx.AsyncClient, api: httpx.AsyncClient) -> None:
+    for client in (google, api):  # the second has no Google set up
+        for credential in ("", "garbage", "a.b.c"):
+            answer = await client.post("/v1/auth/google", json={"credential": credential})
+            assert answer.status_code == 401
+            assert answer.json()["error"]["message"] == "Invalid Google credentials"
+
+
+async def test_19_a_new_google_user_gets_one_account(
+    google: httpx.AsyncClient, provider: Provider, person: dict[str, str]
+) -> None:
+    first = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
+    assert first.status_code == 200, first.text
+    assert first.json()["user"]["email"] == person["email"]
+    assert first.json()["user"]["email_verified"] is True
+    second = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
+    assert second.json()["user"]["id"] == first.json()["user"]["id"]
+    # No password opens an account that has none.
+    answer = await google.post("/v1/auth/login", json={"email": person["email"], "password": PASSWORD})
+    assert answer.status_code == 401
+
+
+async def test_19_a_verified_account_is_linked(
+    google: httpx.AsyncClient, provider: Provider, person: dict[str, str], db: psycopg.AsyncConnection[Any]
+) -> None:
+    owner = await sign_up(google, person["email"].upper())
+    await db.execute("UPDATE users SET email_verified_at = now() WHERE id = %s", [owner.id])
+    answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
+    assert answer.status_code == 200
+    assert answer.json()["user"]["id"] == owner.id
+    again = await google.post("/v1/auth/login", json={"email": person["email"], "password": PASSWORD})
+    assert again.status_code == 200
+    # Another Google account with the same address does not take the first one's place.
+    await provider.set_user(other := uuid.uuid4().hex, email=person["email"], email_verified=True)
+    answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(other)})
+    assert answer.status_code == 409
+
+
+async def test_19_a_stranger_cannot_lie_in_wait(
+    google: httpx.AsyncClient, provider: Provider, person: dict[str, str]
+) -> None:
+    await sign_up(google, person["email"])  # by somebody who does not own the address
+    answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "EMAIL_NOT_VERIFIED"
+
+
+async def test_a_closed_account_stays_closed(
+    google: httpx.AsyncClient, provider: Provider, person: dict[str, str], db: psycopg.AsyncConnection[Any]
+) -> None:
+    made = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
+    await db.execute("UPDATE users SET status = 'inactive' WHERE id = %s", [made.json()["user"]["id"]])
+    answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
+    assert answer.status_code == 401
+
+
+async def test_an_unverified_google_address_is_refused(
+    google: httpx.AsyncClient, provider: Provider, person: dict[str, str]
+) -> None:
+    await provider.set_user(person["sub"], email=person["email"], email_verified=False)
+    answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
+    assert answer.status_code == 401
+
+
+async def test_a_token_for_another_app_is_refused(
+    google: httpx.AsyncClient, settings: Settings, provider: Provider, person: dict[str, str]
+) -> None:
+    stolen = await provider.id_token(person["sub"], client_id="another-app")
+    assert (await google.post("/v1/auth/google", json={"credential": stolen})).status_code == 401
+    # Without a client id there is no audience to check, so nobody gets in.
+    async with running_api(complete(settings, google_issuer=provider.issuer, google_client_id=None)) as (_, client):
+        assert (await client.post("/v1/auth/google", json={"credential": stolen})).status_code == 401
+        assert (await client.get("/v1/auth/google/config")).json() == {"enabled": False}
+
+
+async def test_20_codes(google: httpx.AsyncClient, provider: Provider, person: dict[str, str]) -> None:
+    body = {"code": "invalid", "redirect_uri": REDIRECT}
+    answer = await google.post("/v1/auth/google/code", json=body)
+    assert answer.status_code == 401
+    assert answer.json()["error"]["message"] == "Invalid authorization code"
+    body["code"] = await provider.allow(person["sub"])
+    answer = await google.post("/v1/auth/google/code", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["user"]["email"] == person["email"]
+
+
+async def test_state_and_nonce_work_once(google: httpx.AsyncClient, provider: Provider, person: dict[str, str]) -> None:
+    challenge = hashlib.sha256(b"x").hexdigest()[:43]
+    begun = (
+        await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT, "code_challenge": challenge})
+    ).json()
+    asked = parse_qs(urlsplit(begun["authorization_url"]).query)
+    assert asked["state"] == [begun["state"]]
+    assert asked["code_challenge"] == [challenge]
+    code = await provider.allow(person["sub"], nonce=asked["nonce"][0])
+    body = {"code": code, "redirect_uri": REDIRECT, "state": begun["state"]}
+    # Begun with PKCE, so it ends with PKCE; and a refused try has used the state up.
+    assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
+    begun = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
+    nonce = parse_qs(urlsplit(begun["authorization_url"]).query)["nonce"][0]
+    body = {"redirect_uri": REDIRECT, "state": begun["state"], "code": await provider.allow(person["sub"], nonce=nonce)}
+    assert (await google.post("/v1/auth/google/code", json=body)).status_code == 200
+    body["code"] = await provider.allow(person["sub"], nonce=nonce)
+    assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
+
+
+async def test_a_code_with_somebody_elses_nonce_is_refused(
+    google: httpx.AsyncClient, provider: Provider, person: dict[str, str]
+) -> None:
+    begun = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
+    code = await provider.allow(person["sub"], nonce="another")
+    body = {"code": code, "redirect_uri": REDIRECT, "state": begun["state"]}
+    assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
+
+
+async def test_a_provider_that_is_away_is_not_the_callers_fault(settings: Settings) -> None:
+    away = complete(settings, google_issuer="http://127.0.0.1:1", google_client_id=CLIENT_ID)
+    async with running_api(away) as (_, client):
+        answer = await client.post("/v1/auth/google/code", json={"code": "x", "redirect_uri": REDIRECT})
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
