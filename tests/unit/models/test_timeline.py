@@ -1,0 +1,171 @@
+"""The timeline is a pure function of what was stored."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.timeline import DAY_MS, SessionSpan, Timeline, TimelineEvent, captured_pages, timeline
+
+T0 = 1_760_000_000_000
+A, B = "https://example.com/a", "https://example.com/b"
+
+
+def event(kind: str, at: int, url: str | None = A, key: str | None = None, **fields: Any) -> TimelineEvent:
+    payload = {"type": kind, "url": url, **fields} if url else {"type": kind, **fields}
+    return TimelineEvent(key or f"{kind}-{at}-{url}", kind, T0 + at, T0 + at + 50, payload)
+
+
+def line(*events: TimelineEvent, ended: int | None = 600_000, pauses: Any = ()) -> Timeline:
+    ends = T0 + ended if ended is not None else None
+    return timeline(events, SessionSpan(T0, ends, tuple((T0 + a, b and T0 + b) for a, b in pauses)))
+
+
+def dwells(found: Timeline) -> list[int]:
+    return [v.dwell_ms for v in found.visits]
+
+
+def test_a_leave_gives_the_dwell_and_depth() -> None:
+    found = line(event("page_visit", 0), event("page_leave", 42_000, duration_ms=42_000, max_scroll_depth=0.8))
+    assert dwells(found) == [42_000]
+    assert found.visits[0].max_scroll_depth == 0.8
+
+
+def test_a_nested_metadata_object_says_the_same() -> None:
+    leave = event("page_leave", 42_000, metadata={"duration_ms": 30_000, "max_scroll_depth": 0.5})
+    found = line(event("page_visit", 0), leave)
+    assert (dwells(found), found.visits[0].max_scroll_depth) == ([30_000], 0.5)
+
+
+def test_without_a_leave_the_next_visit_pause_or_stop_ends_it() -> None:
+    assert dwells(line(event("page_visit", 0), event("page_visit", 30_000, B))) == [30_000, 570_000]
+    assert dwells(line(event("page_visit", 0), pauses=[(20_000, 90_000)])) == [20_000]
+    assert dwells(line(event("page_visit", 0), ended=15_000)) == [15_000]
+
+
+def test_while_recording_the_last_visit_lasts_until_the_last_event() -> None:
+    assert dwells(line(event("page_visit", 0), event("scroll", 7_000, scroll_depth=0.2), ended=None)) == [7_000]
+
+
+def test_tabs_side_by_side_are_not_counted_twice() -> None:
+    found = line(
+        event("page_visit", 0, A),
+        event("page_visit", 10_000, B),
+        event("page_leave", 30_000, B, duration_ms=20_000),
+        event("page_leave", 60_000, A, duration_ms=60_000),
+    )
+    assert dwells(found) == [40_000, 20_000]
+    assert found.dwell_ms == 60_000
+
+
+def test_measured_active_time_is_taken_as_it_is() -> None:
+    leave = event("page_leave", 60_000, A, duration_ms=60_000, active_ms=9_000)
+    assert dwells(line(event("page_visit", 0, A), event("page_visit", 10_000, B), leave))[0] == 9_000
+
+
+def test_two_tabs_on_one_page_are_told_apart_by_tab() -> None:
+    found = line(
+        event("page_visit", 0, A, "first", tab_id=1),
+        event("page_visit", 5_000, A, "second", tab_id=2),
+        event("page_leave", 9_000, A, duration_ms=9_000, active_ms=1_000, tab_id=1),
+        event("page_leave", 9_500, A, duration_ms=4_500, active_ms=2_000, tab_id=2),
+    )
+    assert dwells(found) == [1_000, 2_000]
+    assert [v.is_revisit for v in found.visits] == [False, True]
+
+
+def test_highlights_belong_to_the_visit_they_were_made_in() -> None:
+    found = line(
+        event("page_visit", 0, A, "one"),
+        event("page_visit", 10_000, B, "two"),
+        event("page_visit", 20_000, A, "three"),
+        event("highlight", 25_000, A, text="late"),
+        event("highlight", 5_000, A, content="early"),
+        event("highlight", 26_000, A, text="late"),
+        event("highlight", 27_000, "https://example.com/never", text="lost"),
+    )
+    assert [(h.text, h.visit_key) for h in found.highlights] == [("early", "one"), ("late", "three"), ("lost", None)]
+    assert found.num_highlights == 4
+
+
+def test_depth_is_the_deepest_and_stays_between_0_and_1() -> None:
+    scrolls = [event("scroll", i * 1000, scroll_depth=d) for i, d in enumerate([0.1, 0.6, 0.3, 7, -1], start=1)]
+    assert line(event("page_visit", 0), *scrolls).visits[0].max_scroll_depth == 1.0
+
+
+def test_a_whole_recording_with_a_wrong_clock_is_moved_as_a_block() -> None:
+    off = 10 * 365 * DAY_MS
+    events = [
+        TimelineEvent(str(i), "page_visit", T0 - off + i * 60_000, T0 + i * 60_000, {"url": f"{A}{i}"})
+        for i in range(3)
+    ]
+    found = timeline(events, SessionSpan(T0, T0 + 180_000))
+    assert [v.started_ms - T0 for v in found.visits] == times
+    assert dwells(found) == [60_000] * 3
+    assert found.skew_ms == off
+
+
+def test_one_mad_timestamp_is_clamped_and_the_rest_stays() -> None:
+    mad = TimelineEvent("mad", "page_visit", T0 + 4_000 * DAY_MS, T0 + 70_000, {"url": B})
+    found = line(event("page_visit", 0), event("page_visit", 60_000, A), mad)
+    assert [v.started_ms - T0 for v in found.visits][:2] == [0, 60_000]
+    assert abs(found.visits[2].started_ms - T0 - 600_000) <= DAY_MS
+
+
+def test_pages_gather_their_visits() -> None:
+    events = [
+        event("page_visit", 0, A, title="Old"),
+        event("page_visit", 10_000, A + "?utm_source=x", title="New"),
+        event("page_visit", 20_000, A + "#part", title=""),
+    ]
+    (page,) = captured_pages(line(*events, ended=30_000), {})
+    assert (page.url, page.title, page.dwell_ms, page.visit_order) == (A, "New", 30_000, (0, 1, 2))
+
+
+events_strategy = st.lists(
+    st.tuples(
+        st.sampled_from(["page_visit", "page_leave", "scroll", "highlight", "tab_hidden", "x"]),
+        st.integers(0, 500_000),
+        st.sampled_from([A, B, A + "#frag", None]),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "duration_ms": st.one_of(st.integers(-10, 10**12), st.text(max_size=3), st.none(), st.booleans()),
+                "active_ms": st.integers(0, 400_000),
+                "scroll_depth": st.floats(allow_nan=True, allow_infinity=True),
+                "tab_id": st.integers(1, 3),
+                "text": st.text(max_size=8),
+                "title": st.one_of(st.text(max_size=5), st.integers()),
+                "metadata": st.one_of(st.none(), st.text(max_size=3), st.dictionaries(st.text(max_size=3), st.none())),
+            },
+        ),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(events_strategy, st.randoms(use_true_random=False))
+def test_the_order_of_arrival_changes_nothing(raw: list[Any], rng: random.Random) -> None:
+    events = [event(kind, at, url, key=f"{i:03}", **fields) for i, (kind, at, url, fields) in enumerate(raw)]
+    shuffled = events[:]
+    rng.shuffle(shuffled)
+    assert line(*events) == line(*shuffled)
+
+
+@settings(max_examples=150, deadline=None)
+@given(events_strategy)
+def test_whatever_was_sent_the_numbers_make_sense(raw: list[Any]) -> None:
+    events = [event(kind, at, url, key=f"{i:03}", **fields) for i, (kind, at, url, fields) in enumerate(raw)]
+    found = line(*events)
+    assert found.num_events == len(events)
+    assert all(0 <= v.dwell_ms <= DAY_MS and 0 <= v.max_scroll_depth <= 1 for v in found.visits)
+    assert all(v.ended_ms >= v.started_ms for v in found.visits)
+    assert [v.ordinal for v in found.visits] == list(range(len(found.visits)))
+    keys = {v.key for v in found.visits}
+    assert all(h.visit_key is None or h.visit_key in keys for h in found.highlights)
+    pages = captured_pages(found, {})
+    assert sum(p.dwell_ms for p in pages) == found.dwell_ms
