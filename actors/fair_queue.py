@@ -1,0 +1,90 @@
+"""Who goes next: interactive work before batch work, and among users by weight, whoever has had least.
+
+Start-time fair queueing: every user has a virtual time that grows with what they were given, divided by their weight.
+A user who comes back from idleness starts at the present, and cannot save up turns.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class _Lane(Generic[Item]):
+    def __init__(self) -> None:
+        self.waiting: dict[str, deque[tuple[Item, float]]] = {}
+        self.finish: dict[str, float] = {}
+        self.now = 0.0
+
+    def push(self, user: str, cost: float, item: Item) -> None:
+        if user not in self.waiting:
+            self.waiting[user] = deque()
+            self.finish[user] = max(self.now, self.finish.get(user, 0.0))
+        self.waiting[user].append((item, cost))
+
+    def next_user(self) -> str | None:
+        return min(self.waiting, key=lambda user: (self.finish[user], user), default=None)
+
+    def pop(self) -> Item:
+        user = self.next_user()
+        assert user is not None
+        item, cost = self.waiting[user].popleft()
+        self.now = self.finish[user]
+        self.finish[user] += cost
+        if not self.waiting[user]:
+            del self.waiting[user]
+            if not self.waiting:
+                # Nobody waits: what was given before matters no more, and memory stays small.
+                self.finish.clear()
+                self.now = 0.0
+        return item
+
+    def peek(self) -> Item | None:
+        user = self.next_user()
+        return self.waiting[user][0][0] if user is not None else None
+
+
+class FairQueue(Generic[Item]):
+    """Items of many users in the order they should be served."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[bool, _Lane[Item]] = {True: _Lane(), False: _Lane()}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def push(self, item: Item, *, user: str, cost: float, weight: float = 1.0, is_interactive: bool = True) -> None:
+        """Add an item that costs `cost` of whatever is shared out."""
+        self._lanes[is_interactive].push(user, max(cost, 1.0) / max(weight, 0.01), item)
+        self._size += 1
+
+    def peek(self) -> Item | None:
+        """Who is next, without taking them out."""
+        first = self._lanes[True].peek()
+        return first if first is not None else self._lanes[False].peek()
+
+    def pop(self) -> Item:
+        """Take out who is next. Raises IndexError when nobody waits."""
+        for lane in (self._lanes[True], self._lanes[False]):
+            if lane.waiting:
+                self._size -= 1
+                return lane.pop()
+        raise IndexError("nobody waits")
+
+    def waiting(self) -> list[Item]:
+        """Everybody who waits, in no particular order."""
+        return [item for lane in self._lanes.values() for line in lane.waiting.values() for item, _ in line]
+
+    def remove(self, gone: set[int]) -> None:
+        """Take out the items with these `id()`s: they wait no longer."""
+        for lane in self._lanes.values():
+            for user in list(lane.waiting):
+                kept = deque(entry for entry in lane.waiting[user] if id(entry[0]) not in gone)
+                self._size -= len(lane.waiting[user]) - len(kept)
+                if kept:
+                    lane.waiting[user] = kept
+                else:
+                    del lane.waiting[user]

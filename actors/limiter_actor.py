@@ -1,0 +1,109 @@
+"""The Ray rim of the limiter: one actor for one provider's model, found by name from everywhere in the cluster."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import ray
+import structlog
+from psycopg_pool import AsyncConnectionPool
+from ray.exceptions import RayActorError
+from ray.util.metrics import Counter, Gauge
+
+from actors.provider_limiter import Ask, Limiter, LimiterRefused, Outcome, Permit, PostgresStore, ProviderLimiter
+from actors.provider_window import RateLimit
+from actors.session_buffers import NAMESPACE
+
+log = structlog.get_logger("limiter")
+
+
+def limiter_name(key: str) -> str:
+    """The name a limiter is found by; `key` is `provider/model`."""
+    return f"provider-limiter:{key}"
+
+
+class ProviderLimiterActor:
+    """See ProviderLimiter. Refusals are returned, not raised: across processes an exception is no longer itself."""
+
+    def __init__(self, dsn: str, key: str) -> None:
+        self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            dsn, min_size=1, max_size=2, open=False, timeout=5.0, kwargs={"autocommit": True}
+        )
+        self._is_open = False
+        self._limiter = ProviderLimiter(PostgresStore(self._pool, key))
+        provider, _, model = key.partition("/")
+        tags = ("provider", "model")
+        self._queued = Gauge("trailmind_provider_queue_length", "Calls waiting for a provider's quota", tags)
+        self._busy = Gauge("trailmind_provider_utilisation_ratio", "Share of a provider's calls that are out", tags)
+        self._waited = Gauge("trailmind_provider_wait_p95_seconds", "95th percentile of the last waits", tags)
+        self._refused = Counter("trailmind_provider_refusals_total", "Calls refused for want of quota", tags)
+        for metric in (self._queued, self._busy, self._waited, self._refused):
+            metric.set_default_tags({"provider": provider, "model": model})
+
+    async def reserve(self, ask: Ask, limit: RateLimit) -> Permit | LimiterRefused:
+        """See Limiter."""
+        if not self._is_open:
+            await self._pool.open()
+            self._is_open = True
+        try:
+            return await self._limiter.reserve(ask, limit)
+        except LimiterRefused as refused:
+            self._refused.inc()
+            return refused
+        finally:
+            self._show()
+
+    async def settle(self, permit_id: str, outcome: Outcome) -> None:
+        """See Limiter."""
+        await self._limiter.settle(permit_id, outcome)
+        self._show()
+
+    async def stats(self) -> dict[str, Any]:
+        """Numbers for operators and tests."""
+        return {**self._limiter.stats(), "pid": os.getpid()}
+
+    def _show(self) -> None:
+        numbers = self._limiter.stats()
+        self._queued.set(numbers["queue_length"])
+        self._busy.set(numbers["utilisation"])
+        self._waited.set(numbers["wait_p95_s"])
+
+
+class RemoteLimiter:
+    """A limiter that is an actor elsewhere. While it is away, `own` works in its place, on the same shared state."""
+
+    def __init__(self, handle: Any, own: Limiter) -> None:
+        self._handle, self._own = handle, own
+
+    async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
+        """See Limiter."""
+        try:
+            answer = await self._handle.reserve.remote(ask, limit)
+        except RayActorError:
+            log.warning("limiter_away")
+            return await self._own.reserve(ask, limit)
+        if isinstance(answer, LimiterRefused):
+            raise answer
+        permit: Permit = answer
+        return permit
+
+    async def settle(self, permit_id: str, outcome: Outcome) -> None:
+        """See Limiter."""
+        try:
+            await self._handle.settle.remote(permit_id, outcome)
+        except RayActorError:
+            await self._own.settle(permit_id, outcome)
+
+
+def provider_limiter(key: str, dsn: str, **options: Any) -> Any:
+    """The cluster's one limiter for `key`, started on first use. `options` go to Ray (placement)."""
+    remote = ray.remote(num_cpus=0, max_restarts=-1)(ProviderLimiterActor)
+    return remote.options(
+        name=limiter_name(key),
+        namespace=NAMESPACE,
+        get_if_exists=True,
+        lifetime="detached",
+        max_concurrency=1000,
+        **options,
+    ).remote(dsn, key)

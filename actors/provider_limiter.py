@@ -1,0 +1,304 @@
+"""One limiter for one provider's model: who may call now, who waits, who is told to come back later.
+
+The quota itself is a row in PostgreSQL (`actors.provider_window`), so that all clusters share one truth; the queue is
+in memory. A restart loses the queue: those who waited ask again. Calls that were out come back when their lease ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
+
+from actors.fair_queue import FairQueue
+from actors.provider_window import Outcome, ProviderWindowState, RateLimit, Verdict
+from models.errors import TrailmindError
+
+__all__ = ["Ask", "Limiter", "LimiterRefused", "Outcome", "Permit", "ProviderLimiter", "RateLimit", "WindowStore"]
+
+#: How often what other clusters did is looked at while somebody waits for a call of theirs to come back.
+_POLL_S = 0.25
+_BATCH = 16
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A call somebody wants to make. `tokens` is the most it may use; `max_wait_s` how long it is worth waiting."""
+
+    user: str
+    tokens: int
+    is_interactive: bool = True
+    weight: float = 1.0
+    max_wait_s: float = 20.0
+    lease_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to make one call. To be settled; otherwise it counts as out until the lease ends."""
+
+    permit_id: str
+    waited_s: float
+
+
+class LimiterRefused(TrailmindError):
+    """The call cannot go in the time it has. `reason` is what is in the way, `wait_s` when it will be gone."""
+
+    code, status = "PROVIDER_THROTTLED", 429
+
+    def __init__(self, reason: str, wait_s: float) -> None:
+        super().__init__(reason, wait_s)
+        self.reason, self.wait_s = reason, wait_s
+        self.retry_after_s = wait_s
+
+    def __str__(self) -> str:
+        return f"the provider's quota is used up ({self.reason}); again in {self.wait_s:.0f} s"
+
+
+class Limiter(Protocol):
+    """What a caller sees: the actor, or one in its own process."""
+
+    async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
+        """Wait for one's turn. Raises LimiterRefused."""
+        ...
+
+    async def settle(self, permit_id: str, outcome: Outcome) -> None:
+        """Say how the call went."""
+        ...
+
+
+class WindowStore(Protocol):
+    """Where the shared state lives."""
+
+    async def change(self, change: Callable[[ProviderWindowState, float], Result]) -> Result:
+        """Run `change(state, now)`, alone, and keep what it made of the state. `now` is the clock all share."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    ask: Ask
+    since: float
+    granted: asyncio.Future[Permit] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class ProviderLimiter:
+    """Queues calls and lets them go within the quota."""
+
+    def __init__(
+        self,
+        store: WindowStore,
+        clock: Callable[[], float] = time.monotonic,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:16],
+    ) -> None:
+        self._store, self._clock, self._new_id = store, clock, new_id
+        self._queue: FairQueue[_Waiting] = FairQueue()
+        self._limit = RateLimit(None, None, 1)
+        self._serving: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self.num_granted = self.num_refused = 0
+        self.last_waits_s: list[float] = []
+        self.in_flight = 0
+        self.in_the_way = ""
+
+    async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
+        """See Limiter. The newest limit given is the one that holds."""
+        if limit != self._limit:
+            self._limit = limit
+            self._changed.set()
+        waiting = _Waiting(ask, self._clock())
+        self._push(waiting)
+        self._serve()
+        try:
+            return await waiting.granted
+        except asyncio.CancelledError:
+            if waiting.granted.done() and not waiting.granted.cancelled() and waiting.granted.exception() is None:
+                # Granted in the very moment the caller gave up: nobody will call.
+                await self.settle(waiting.granted.result().permit_id, Outcome("unused"))
+            raise
+
+    async def settle(self, permit_id: str, outcome: Outcome) -> None:
+        """See Limiter."""
+        limit = self._limit
+        self.in_flight = await self._store.change(lambda state, now: _settled(state, now, limit, permit_id, outcome))
+        self._changed.set()
+
+    def stats(self) -> dict[str, Any]:
+        """Numbers for operators: the queue, the waits, what is in the way."""
+        waits = sorted(self.last_waits_s)
+        return {
+            "queue_length": len(self._queue),
+            "in_flight": self.in_flight,
+            "utilisation": self.in_flight / max(1, self._limit.max_concurrent),
+            "num_granted": self.num_granted,
+            "num_refused": self.num_refused,
+            "wait_p95_s": waits[int(len(waits) * 0.95)] if waits else 0.0,
+            "in_the_way": self.in_the_way,
+        }
+
+    def _push(self, one: _Waiting) -> None:
+        ask = one.ask
+        self._queue.push(one, user=ask.user, cost=ask.tokens, weight=ask.weight, is_interactive=ask.is_interactive)
+
+    def _serve(self) -> None:
+        self._changed.set()
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        while len(self._queue):
+            self._changed.clear()
+            try:
+                wait_s = await self._serve_some()
+            except Exception as error:
+                # The truth cannot be reached: nobody goes, and nobody hangs.
+                self._refuse_all(error)
+                return
+            if wait_s > 0 and len(self._queue):
+                soonest = min(one.since + one.ask.max_wait_s for one in self._queue.waiting()) - self._clock()
+                try:
+                    async with asyncio.timeout(max(0.001, min(wait_s, soonest + 0.001))):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+
+    async def _serve_some(self) -> float:
+        """Let go whoever may, up to a batch; refuse whose time is over; return how long nothing more can go."""
+        self._queue.remove({id(one) for one in self._queue.waiting() if one.granted.done()})
+        if not len(self._queue):
+            return 0.0
+        chosen: list[tuple[_Waiting, str]] = []
+        limit = self._limit
+
+        def decide(state: ProviderWindowState, now: float) -> tuple[Verdict, list[tuple[_Waiting, float]]]:
+            state.advance(limit, now)
+            verdict = Verdict()
+            while len(chosen) < _BATCH and (head := self._queue.peek()) is not None:
+                permit_id = self._new_id()
+                verdict = state.take(limit, permit_id, head.ask.tokens, head.ask.lease_s)
+                if not verdict.is_granted:
+                    break
+                self._queue.pop()
+                chosen.append((head, permit_id))
+            self.in_flight = len(state.leases)
+            return verdict, self._expected(state, limit)
+
+        try:
+            verdict, expected = await self._store.change(decide)
+        except BaseException:
+            # Nothing was kept of what we decided.
+            for one, _ in chosen:
+                self._push(one)
+            raise
+        await self._hand_out(chosen)
+        self.in_the_way = verdict.reason
+        if verdict.is_granted:
+            return 0.0
+        self._refuse_late(verdict, expected)
+        return min(verdict.wait_s, _POLL_S) if verdict.reason in ("concurrency", "circuit_open") else verdict.wait_s
+
+    def _expected(self, state: ProviderWindowState, limit: RateLimit) -> list[tuple[_Waiting, float]]:
+        """Who waits, and when each may expect to go by the quota alone."""
+        found = []
+        tokens = 0
+        order = sorted(self._queue.waiting(), key=lambda one: (not one.ask.is_interactive, one.since))
+        for number, one in enumerate(order, 1):
+            tokens += one.ask.tokens
+            found.append((one, state.wait_for(limit, number, tokens)))
+        return found
+
+    async def _hand_out(self, chosen: Sequence[tuple[_Waiting, str]]) -> None:
+        now = self._clock()
+        for one, permit_id in chosen:
+            if one.granted.done():  # Gave up while the state was being written.
+                await self.settle(permit_id, Outcome("unused"))
+                continue
+            waited = now - one.since
+            self.num_granted += 1
+            self.last_waits_s = [*self.last_waits_s[-199:], waited]
+            one.granted.set_result(Permit(permit_id, waited))
+
+    def _refuse_late(self, verdict: Verdict, expected: Sequence[tuple[_Waiting, float]]) -> None:
+        """Refuse whoever cannot go in time, at once rather than after a wait in vain."""
+        now = self._clock()
+        late: set[int] = set()
+        for one, wait_s in expected:
+            left = one.since + one.ask.max_wait_s - now
+            if left <= 0 or wait_s > left:
+                late.add(id(one))
+                self.num_refused += 1
+                if not one.granted.done():
+                    one.granted.set_exception(LimiterRefused(verdict.reason, max(wait_s, min(verdict.wait_s, 5.0))))
+        self._queue.remove(late)
+
+    def _refuse_all(self, error: Exception) -> None:
+        for one in self._queue.waiting():
+            if not one.granted.done():
+                one.granted.set_exception(LimiterRefused(f"unreachable_{type(error).__name__}", 5.0))
+                self.num_refused += 1
+        self._queue = FairQueue()
+
+
+def _settled(state: ProviderWindowState, now: float, limit: RateLimit, permit_id: str, outcome: Outcome) -> int:
+    state.advance(limit, now)
+    state.give_back(limit, permit_id, outcome)
+    return len(state.leases)
+
+
+class MemoryStore:
+    """The state in this process: for tests, and where there is one process only."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.state: ProviderWindowState | None = None
+
+    async def change(self, change: Callable[[ProviderWindowState, float], Result]) -> Result:
+        """See WindowStore."""
+        now = self._clock()
+        if self.state is None:
+            self.state = ProviderWindowState(at=now)
+        return change(self.state, now)
+
+
+class PostgresStore:
+    """The state as a row, which all clusters of this database share. The clock is PostgreSQL's."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], key: str, clock: Callable[[], float] | None = None) -> None:
+        self._pool, self._key, self._clock = pool, key, clock
+
+    async def change(self, change: Callable[[ProviderWindowState, float], Result]) -> Result:
+        """See WindowStore. The row's lock keeps others out until the new state is written."""
+        async with self._pool.connection() as connection, connection.transaction():
+            row = await self._locked(connection)
+            if row is None:
+                await connection.execute(
+                    "INSERT INTO provider_windows (key) VALUES (%s) ON CONFLICT DO NOTHING", [self._key]
+                )
+                row = await self._locked(connection)
+            assert row is not None
+            now = self._clock() if self._clock is not None else float(row[1])
+            state = ProviderWindowState.from_json(row[0], now)
+            result = change(state, now)
+            await connection.execute(
+                "UPDATE provider_windows SET state = %s, updated_at = now() WHERE key = %s",
+                [Jsonb(state.to_json()), self._key],
+            )
+        return result
+
+    async def _locked(self, connection: AsyncConnection[Any]) -> tuple[Any, ...] | None:
+        cursor = await connection.execute(
+            "SELECT state, extract(epoch FROM clock_timestamp())::float8 FROM provider_windows WHERE key = %s"
+            " FOR UPDATE",
+            [self._key],
+        )
+        row: tuple[Any, ...] | None = await cursor.fetchone()
+        return row

@@ -1,0 +1,236 @@
+"""A provider's quota as a value: what was spent, what is out, what was learnt. Pure, and the same for every cluster.
+
+Two buckets, requests and tokens, each with a burst of a quarter of the minute's quota and refilled with the other three
+quarters, so that in no minute more than the quota passes: never more than `burst + rate * t`. A state nobody knows
+begins with empty buckets, which is what makes a lost state slow but never dangerous. Times are seconds of one clock
+shared by all who use the state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+BURST_SHARE = 0.25
+#: After trouble the rate is halved, down to this share, and comes back in a straight line within this time.
+MIN_FACTOR, RECOVERY_S = 1 / 16, 300.0
+#: So many failures in a row open the circuit; each further failure of a probe doubles the pause.
+FAILURES_TO_OPEN, PAUSE_S, MAX_PAUSE_S = 5, 15.0, 240.0
+#: A limit read from a header is believed for this long.
+LEARNED_FOR_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What is configured; None is no limit."""
+
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+    max_concurrent: int
+
+
+Kind = Literal["ok", "throttled", "down", "refused", "unused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call went. `unused`: it was never made. `tokens_used` None: what was reserved counts as used."""
+
+    kind: Kind
+    tokens_used: int | None = None
+    retry_after_s: float = 0.0
+    hints: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Granted, or what is in the way and how long, as far as one can tell."""
+
+    wait_s: float = 0.0
+    reason: str = ""
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether the call may go."""
+        return not self.reason
+
+
+@dataclass(slots=True)
+class Lease:
+    """A call that is out: until when it is believed to be, what it booked, since when."""
+
+    expires_at: float
+    tokens: float
+    granted_at: float
+
+
+@dataclass(slots=True)
+class ProviderWindowState:
+    """Everything known. `factor` scales the rates and the concurrency."""
+
+    at: float
+    requests: float = 0.0
+    tokens: float = 0.0
+    leases: dict[str, Lease] = field(default_factory=dict)
+    factor: float = 1.0
+    factor_at: float = -math.inf
+    blocked_until: float = -math.inf
+    failures: int = 0
+    pauses: int = 0
+    open_until: float = -math.inf
+    learned: dict[str, float] = field(default_factory=dict)
+    learned_at: float = -math.inf
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], now: float) -> Self:
+        """The stored state; empty, or one we cannot read, begins cold."""
+        known = {f.name for f in fields(cls)}
+        if "at" not in data or set(data) - known:
+            return cls(at=now)
+        values: dict[str, Any] = {k: (-math.inf if v is None else v) for k, v in data.items()}
+        values["leases"] = {name: Lease(**lease) for name, lease in data.get("leases", {}).items()}
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values; minus infinity, which JSON lacks, is null."""
+        return {k: (None if v == -math.inf else v) for k, v in asdict(self).items()}
+
+    # --- moving on in time ---
+
+    def advance(self, limit: RateLimit, now: float) -> None:
+        """Refill up to `now`, and forget calls whose lease is over. Time never runs backwards."""
+        now = max(now, self.at)
+        passed = now - self.at
+        # The factor at the beginning of the span is the smaller one: refilling by it errs on the safe side.
+        factor = self.current_factor(self.at)
+        rpm, tpm = self.limits(limit, self.at)
+        if rpm is not None:
+            rate, burst = _bucket(rpm)
+            self.requests = min(burst, self.requests + rate * factor * passed)
+        if tpm is not None:
+            rate, burst = _bucket(tpm)
+            self.tokens = min(burst, self.tokens + rate * factor * passed)
+        self.at = now
+        for name in [name for name, lease in self.leases.items() if lease.expires_at <= now]:
+            del self.leases[name]
+
+    def current_factor(self, now: float) -> float:
+        """Between MIN_FACTOR and 1, recovering slowly after trouble."""
+        if self.factor_at == -math.inf:
+            return 1.0
+        return min(1.0, self.factor + max(0.0, now - self.factor_at) / RECOVERY_S)
+
+    def limits(self, limit: RateLimit, now: float) -> tuple[float | None, float | None]:
+        """Requests and tokens per minute: what is configured, or less if the vendor said so lately."""
+        learned = self.learned if now - self.learned_at < LEARNED_FOR_S else {}
+
+        def smaller(ours: float | None, name: str) -> float | None:
+            theirs = learned.get(name)
+            return theirs if ours is None else ours if theirs is None else min(ours, theirs)
+
+        return (
+            smaller(limit.requests_per_minute, "requests_per_minute"),
+            smaller(limit.tokens_per_minute, "tokens_per_minute"),
+        )
+
+    # --- deciding ---
+
+    def take(self, limit: RateLimit, permit_id: str, tokens: float, lease_s: float) -> Verdict:
+        """Let a call go now, or say what is in the way. Call `advance` first."""
+        now = self.at
+        if self.open_until > now:
+            return Verdict(self.open_until - now, "circuit_open")
+        if self.pauses and self.leases:
+            # Half open: one probe at a time.
+            return Verdict(self._next_return(), "circuit_open")
+        if self.blocked_until > now:
+            return Verdict(self.blocked_until - now, "throttled")
+        factor = self.current_factor(now)
+        if len(self.leases) >= max(1, math.floor(limit.max_concurrent * factor)):
+            return Verdict(self._next_return(), "concurrency")
+        rpm, tpm = self.limits(limit, now)
+        waits = [_wait(rpm, self.requests, 1.0, factor), _wait(tpm, self.tokens, tokens, factor)]
+        wait = max(waits)
+        if wait > 0:
+            return Verdict(wait, "requests" if waits[0] == wait else "tokens")
+        self.leases[permit_id] = Lease(now + lease_s, tokens, now)
+        if rpm is not None:
+            self.requests -= 1
+        if tpm is not None:
+            self.tokens -= tokens
+        return Verdict()
+
+    def _next_return(self) -> float:
+        return max(0.05, min(lease.expires_at for lease in self.leases.values()) - self.at)
+
+    def give_back(self, limit: RateLimit, permit_id: str, outcome: Outcome) -> None:
+        """A call came back. Call `advance` first. A lease that is over already gives nothing back."""
+        lease = self.leases.pop(permit_id, None)
+        rpm, tpm = self.limits(limit, self.at)
+        if lease is not None:
+            back = lease.tokens if outcome.kind == "unused" else 0.0
+            if outcome.tokens_used is not None:
+                back = lease.tokens - outcome.tokens_used
+            if tpm is not None:
+                self.tokens = min(_bucket(tpm)[1], self.tokens + back)
+            if outcome.kind == "unused" and rpm is not None:
+                self.requests = min(_bucket(rpm)[1], self.requests + 1)
+        self._learn(limit, outcome, lease.granted_at if lease else self.at)
+
+    def _learn(self, limit: RateLimit, outcome: Outcome, granted_at: float) -> None:
+        now = self.at
+        if outcome.kind == "throttled":
+            # Once per trouble: calls sent before the last halving tell of the same one.
+            if granted_at > self.factor_at:
+                self.factor, self.factor_at = max(MIN_FACTOR, self.current_factor(now) / 2), now
+            self.blocked_until = max(self.blocked_until, now + outcome.retry_after_s)
+        elif outcome.kind == "down":
+            self.failures += 1
+            if self.failures >= FAILURES_TO_OPEN and now >= self.open_until:
+                self.open_until = now + min(MAX_PAUSE_S, PAUSE_S * 2**self.pauses)
+                self.pauses += 1
+        elif outcome.kind in ("ok", "refused"):
+            self.failures = self.pauses = 0
+        hints = outcome.hints
+        if "requests_per_minute" in hints or "tokens_per_minute" in hints:
+            self.learned = {k: float(v) for k, v in hints.items() if k.endswith("_per_minute") and v > 0}
+            self.learned_at = now
+        rpm, tpm = self.limits(limit, now)
+        # What the vendor has left for us is the upper bound, whatever we thought.
+        if rpm is not None and "requests_left" in hints:
+            self.requests = min(self.requests, hints["requests_left"])
+        if tpm is not None and "tokens_left" in hints:
+            self.tokens = min(self.tokens, hints["tokens_left"])
+
+    def wait_for(self, limit: RateLimit, num_requests: int, tokens: float) -> float:
+        """Seconds until so much more could go, if all else goes well: what a refusal tells. Changes nothing."""
+        now, factor = self.at, self.current_factor(self.at)
+        rpm, tpm = self.limits(limit, now)
+        wait = max(_total_wait(rpm, self.requests, num_requests, factor), _total_wait(tpm, self.tokens, tokens, factor))
+        return max(wait, self.open_until - now, self.blocked_until - now, 0.0)
+
+
+def _bucket(per_minute: float) -> tuple[float, float]:
+    """Rate per second and burst."""
+    burst = max(1.0, per_minute * BURST_SHARE)
+    return max(per_minute - burst, per_minute * 0.1) / 60.0, burst
+
+
+def _wait(per_minute: float | None, level: float, amount: float, factor: float) -> float:
+    if per_minute is None:
+        return 0.0
+    rate, burst = _bucket(per_minute)
+    # One call may be larger than the burst: it goes when the bucket is full, and leaves a debt.
+    missing = min(amount, burst) - level
+    return missing / (rate * factor) if missing > 1e-9 else 0.0
+
+
+def _total_wait(per_minute: float | None, level: float, amount: float, factor: float) -> float:
+    return 0.0 if per_minute is None else max(0.0, amount - level) / (_bucket(per_minute)[0] * factor)
+
+
+def quota(per_minute: float) -> tuple[float, float]:
+    """`(rate per second, burst)` of a quota: what a limiter promises never to exceed."""
+    return _bucket(per_minute)

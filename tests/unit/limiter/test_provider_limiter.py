@@ -1,0 +1,335 @@
+"""The limiter on a clock of its own: never over the quota, fair, learning, and never hanging."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from actors.fair_queue import FairQueue
+from actors.provider_limiter import Ask, LimiterRefused, MemoryStore, Permit, ProviderLimiter
+from actors.provider_window import (
+    FAILURES_TO_OPEN,
+    PAUSE_S,
+    Outcome,
+    ProviderWindowState,
+    RateLimit,
+    quota,
+)
+from tests.support.virtual_time import run_in_virtual_time
+
+LIMIT = RateLimit(60.0, 30_000.0, 8)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def in_virtual_time(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    def run() -> None:
+        run_in_virtual_time(test())  # type: ignore[arg-type]
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+class Grants:
+    """Every call that was let go: when, and what it may use."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[float, float]] = []
+
+    def check(self, limit: RateLimit, largest: float) -> None:
+        """In no stretch of time more than burst + rate * t, requests and tokens alike."""
+        for per_minute, amount, extra in (
+            (limit.requests_per_minute, lambda call: 1.0, 0.0),
+            (limit.tokens_per_minute, lambda call: call[1], largest),
+        ):
+            assert per_minute is not None
+            rate, burst = quota(per_minute)
+            burst = max(burst, extra)
+            # The lowest that "used so far minus rate * t" has been bounds what any later moment may reach.
+            used, lowest = 0.0, 0.0
+            for at, tokens in self.calls:
+                lowest = min(lowest, used - rate * at)
+                used += amount((at, tokens))
+                assert used - rate * at - lowest <= burst + 1e-6, f"over the quota at {at}"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ten_minutes_four_replicas_and_crashes_never_pass_the_quota(seed: int) -> None:
+    async def scenario() -> int:
+        rng = random.Random(seed)
+        store, grants = MemoryStore(now), Grants()
+        limiters = [ProviderLimiter(store, now) for _ in range(4)]
+        crashed = 0
+
+        async def caller(number: int) -> None:
+            nonlocal crashed
+            while now() < 600:
+                await asyncio.sleep(rng.expovariate(0.4))
+                replica = rng.randrange(4)
+                limiter = limiters[replica]
+                ask = Ask(f"user{number % 7}", rng.randint(50, 7_000), rng.random() < 0.6, 1.0, rng.choice([2, 20]), 30)
+                try:
+                    permit = await limiter.reserve(ask, LIMIT)
+                except LimiterRefused as refused:
+                    await asyncio.sleep(min(refused.wait_s, 10))
+                    continue
+                grants.calls.append((now(), ask.tokens))
+                await asyncio.sleep(rng.uniform(0.2, 8))
+                if limiters[replica] is not limiter:
+                    continue  # Its process is gone: nobody settles.
+                kind = rng.choice(["ok", "ok", "ok", "throttled", "down", "refused"])
+                await limiter.settle(permit.permit_id, Outcome(kind, retry_after_s=rng.uniform(0, 5)))
+
+        async def crasher() -> None:
+            nonlocal crashed
+            while now() < 600:
+                await asyncio.sleep(rng.expovariate(1 / 25))
+                limiters[rng.randrange(4)] = ProviderLimiter(store, now)
+                crashed += 1
+                if rng.random() < 0.2:
+                    store.state = None  # The shared state is lost as well: everybody starts cold.
+
+        await asyncio.gather(crasher(), *(caller(number) for number in range(40)))
+        grants.check(LIMIT, largest=7_000)
+        assert crashed > 10
+        return len(grants.calls)
+
+    assert run_in_virtual_time(scenario()) > 60
+
+
+def test_under_steady_demand_nearly_all_of_the_refill_is_used() -> None:
+    async def scenario() -> None:
+        store, grants = MemoryStore(now), Grants()
+        limiter = ProviderLimiter(store, now)
+        limit = RateLimit(60.0, None, 100)
+
+        async def caller() -> None:
+            while now() < 600:
+                try:
+                    permit = await limiter.reserve(Ask("a", 1, max_wait_s=60), limit)
+                except LimiterRefused as refused:
+                    await asyncio.sleep(refused.wait_s)
+                    continue
+                grants.calls.append((now(), 1))
+                await asyncio.sleep(1)
+                await limiter.settle(permit.permit_id, Outcome("ok"))
+
+        await asyncio.gather(*(caller() for _ in range(5)))
+        rate, _ = quota(60.0)
+        assert len(grants.calls) >= 0.95 * rate * 600
+
+    run_in_virtual_time(scenario())
+
+
+@in_virtual_time
+async def test_a_lost_state_starts_cold() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    began = now()
+    await limiter.reserve(Ask("a", 100), LIMIT)
+    assert now() - began > 0.5
+
+
+@in_virtual_time
+async def test_interactive_goes_before_batch_and_users_take_turns() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    limit = RateLimit(None, None, 1)
+    first = await limiter.reserve(Ask("x", 10), limit)
+    order: list[str] = []
+
+    async def one(name: str, user: str, is_interactive: bool, weight: float = 1.0) -> None:
+        permit = await limiter.reserve(Ask(user, 10, is_interactive, weight, max_wait_s=1000), limit)
+        order.append(name)
+        await limiter.settle(permit.permit_id, Outcome("ok"))
+
+    calls = [("batch", "c", False), *((f"a{n}", "a", True) for n in range(4)), ("b0", "b", True), ("b1", "b", True)]
+    tasks = []
+    for call in calls:
+        tasks.append(asyncio.ensure_future(one(*call)))
+        await asyncio.sleep(0)
+    await limiter.settle(first.permit_id, Outcome("ok"))
+    await asyncio.gather(*tasks)
+    assert order == ["a0", "b0", "a1", "b1", "a2", "a3", "batch"]
+
+
+def test_weights_share_what_there_is() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for _ in range(60):
+        queue.push("heavy", user="h", cost=10, weight=3.0)
+        queue.push("light", user="l", cost=10, weight=1.0)
+    served = [queue.pop() for _ in range(40)]
+    assert served.count("heavy") == pytest.approx(30, abs=1)
+
+
+def test_who_was_idle_saves_up_no_turns() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for _ in range(50):
+        queue.push("a", user="a", cost=10)
+    for _ in range(30):
+        queue.pop()
+    for _ in range(20):
+        queue.push("b", user="b", cost=10)
+    served = [queue.pop() for _ in range(10)]
+    assert 4 <= served.count("a") <= 6
+
+
+@in_virtual_time
+async def test_refuses_at_once_with_a_reset_time() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    await limiter.reserve(Ask("a", 7_500, max_wait_s=60), LIMIT)
+    began = now()
+    with pytest.raises(LimiterRefused) as refused:
+        await limiter.reserve(Ask("a", 7_500, max_wait_s=5), LIMIT)
+    assert now() - began < 1
+    assert refused.value.wait_s == pytest.approx(7_500 / quota(30_000)[0], rel=0.1)
+    # And what it said was true.
+    await asyncio.sleep(refused.value.wait_s)
+    await limiter.reserve(Ask("a", 7_500, max_wait_s=0.5), LIMIT)
+
+
+@in_virtual_time
+async def test_a_long_queue_refuses_the_last_and_serves_the_first() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    limit = RateLimit(60.0, None, 100)
+    results = await asyncio.gather(
+        *(limiter.reserve(Ask(f"u{n}", 1, max_wait_s=20), limit) for n in range(60)), return_exceptions=True
+    )
+    granted = [one for one in results if isinstance(one, Permit)]
+    refused = [one for one in results if isinstance(one, LimiterRefused)]
+    assert len(granted) + len(refused) == 60
+    assert granted
+    assert refused
+    assert max(one.waited_s for one in granted) <= 20.01
+    assert now() < 21
+
+
+@in_virtual_time
+async def test_a_throttled_call_blocks_then_halves_then_recovers() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    await asyncio.sleep(100)
+    permits = [await limiter.reserve(Ask("a", 10), LIMIT) for _ in range(3)]
+    throttled_at = now()
+    for permit in permits:
+        await limiter.settle(permit.permit_id, Outcome("throttled", retry_after_s=7))
+    assert store.state is not None
+    # Three calls of one trouble halve once.
+    assert store.state.current_factor(now()) == 0.5
+    permit = await limiter.reserve(Ask("a", 10), LIMIT)
+    assert now() - throttled_at >= 7
+    await limiter.settle(permit.permit_id, Outcome("ok"))
+    await asyncio.sleep(60)
+    assert 0.6 < store.state.current_factor(now()) < 0.8
+    await asyncio.sleep(200)
+    assert store.state.current_factor(now()) == 1.0
+
+
+@in_virtual_time
+async def test_the_circuit_opens_probes_once_and_closes() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    limit = RateLimit(None, None, 8)
+    for _ in range(FAILURES_TO_OPEN):
+        permit = await limiter.reserve(Ask("a", 1), limit)
+        await limiter.settle(permit.permit_id, Outcome("down"))
+    opened_at = now()
+    with pytest.raises(LimiterRefused) as refused:
+        await limiter.reserve(Ask("a", 1, max_wait_s=1), limit)
+    assert refused.value.reason == "circuit_open"
+    probe = await limiter.reserve(Ask("a", 1, max_wait_s=30), limit)
+    assert now() - opened_at >= PAUSE_S
+    with pytest.raises(LimiterRefused):
+        await limiter.reserve(Ask("b", 1, max_wait_s=1), limit)
+    await limiter.settle(probe.permit_id, Outcome("ok"))
+    await asyncio.gather(*(limiter.reserve(Ask("a", 1, max_wait_s=1), limit) for _ in range(8)))
+
+
+@in_virtual_time
+async def test_a_failed_probe_waits_longer() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    limit = RateLimit(None, None, 8)
+    pauses: list[float] = []
+    for _ in range(FAILURES_TO_OPEN + 2):
+        permit = await limiter.reserve(Ask("a", 1, max_wait_s=500), limit)
+        await limiter.settle(permit.permit_id, Outcome("down"))
+        pauses.append(now())
+    waits = [b - a for a, b in pairwise(pauses)]
+    assert waits[-1] > waits[-2] > 0
+
+
+@in_virtual_time
+async def test_headers_lower_what_is_left() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    await asyncio.sleep(200)
+    permit = await limiter.reserve(Ask("a", 10), LIMIT)
+    hints = {"requests_per_minute": 6.0, "requests_left": 0.0, "tokens_left": 3.0}
+    await limiter.settle(permit.permit_id, Outcome("ok", hints=hints))
+    with pytest.raises(LimiterRefused):
+        await limiter.reserve(Ask("a", 10, max_wait_s=2), LIMIT)
+    began = now()
+    await limiter.reserve(Ask("a", 10, max_wait_s=60), LIMIT)
+    assert now() - began >= 1 / quota(6.0)[0] * 0.99
+
+
+@in_virtual_time
+async def test_unused_permits_come_back_and_lost_ones_expire() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    limit = RateLimit(None, None, 1)
+    lost = await limiter.reserve(Ask("a", 1, lease_s=30), limit)
+    began = now()
+    unused = await limiter.reserve(Ask("a", 1, max_wait_s=100), limit)
+    assert now() - began == pytest.approx(30, abs=1)
+    await limiter.settle(unused.permit_id, Outcome("unused"))
+    again = await limiter.reserve(Ask("a", 1, max_wait_s=0.1), limit)
+    await limiter.settle(lost.permit_id, Outcome("ok"))
+    assert store.state is not None
+    assert set(store.state.leases) == {again.permit_id}
+
+
+@in_virtual_time
+async def test_a_caller_who_gives_up_leaves_nothing_behind() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    limit = RateLimit(None, None, 1)
+    first = await limiter.reserve(Ask("a", 1), limit)
+    waiting = asyncio.ensure_future(limiter.reserve(Ask("b", 1, max_wait_s=100), limit))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await limiter.settle(first.permit_id, Outcome("ok"))
+    assert await limiter.reserve(Ask("c", 1, max_wait_s=1), limit)
+    assert limiter.stats()["queue_length"] == 0
+
+
+@in_virtual_time
+async def test_an_unreachable_store_refuses_instead_of_hanging() -> None:
+    class Gone:
+        async def change(self, change: Any) -> Any:
+            raise OSError("no route")
+
+    limiter = ProviderLimiter(Gone(), now)
+    with pytest.raises(LimiterRefused) as refused:
+        await limiter.reserve(Ask("a", 1), LIMIT)
+    assert refused.value.reason == "unreachable_OSError"
+
+
+def test_a_state_survives_json() -> None:
+    state = ProviderWindowState(at=5.0)
+    state.advance(LIMIT, 100.0)
+    assert state.take(LIMIT, "p", 500, 30).is_granted
+    state.give_back(LIMIT, "q", Outcome("throttled", retry_after_s=3))
+    assert ProviderWindowState.from_json(state.to_json(), 0.0) == state
+    assert ProviderWindowState.from_json({"at": 1, "of another version": 2}, 9.0) == ProviderWindowState(at=9.0)
