@@ -98,10 +98,8 @@ def test_depth_is_the_deepest_and_stays_between_0_and_1() -> None:
 
 def test_a_whole_recording_with_a_wrong_clock_is_moved_as_a_block() -> None:
     off = 10 * 365 * DAY_MS
-    events = [
-        TimelineEvent(str(i), "page_visit", T0 - off + i * 60_000, T0 + i * 60_000, {"url": f"{A}{i}"})
-        for i in range(3)
-    ]
+    times = [0, 60_000, 120_000]
+    events = [TimelineEvent(str(t), "page_visit", T0 - off + t, T0 + t, {"url": f"{A}{t}"}) for t in times]
     found = timeline(events, SessionSpan(T0, T0 + 180_000))
     assert [v.started_ms - T0 for v in found.visits] == times
     assert dwells(found) == [60_000] * 3
