@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -34,6 +35,8 @@ from models.mindmap_graph import (
 )
 from models.pages import CapturedPage
 from models.urls import host_of, redact_url
+
+_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 
 
 def compose(
@@ -132,7 +135,7 @@ def _checked(
     topic: OutlineTopic, captured: dict[str, CapturedPage], taken: set[str], prefix: str, pages: Sequence[str]
 ) -> OutlineTopic:
     topic_id = topic.id
-    if not topic_id or topic_id in taken or topic_id in captured or topic_id != squeeze(topic_id) or len(topic_id) > 64:
+    if topic_id in taken or topic_id in captured or not _ID.match(topic_id):
         topic_id = prefix + pages[0].removeprefix("p_")
     number = 2
     while topic_id in taken or topic_id in captured:

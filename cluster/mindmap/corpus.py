@@ -34,6 +34,7 @@ class Lexicon:
     """
 
     spellings: list[str]
+    number: dict[str, int]
     label_term: Ints
     ends: NDArray[np.bool_]
     terms: list[str]
@@ -83,7 +84,7 @@ def build_corpus(pages: Sequence[PageFeatures]) -> Corpus:
     sites = site_segments(pages)
     boilerplate = repeated_lines(pages)
     lexicon = _lexicon(pages)
-    number = {spelling: i for i, spelling in enumerate(lexicon.spellings)}
+    number = lexicon.number
     titles: list[Ints] = []
     bodies: list[Ints] = []
     core_titles: list[str] = []
@@ -238,6 +239,7 @@ def _lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
         part_start[i + 1] = len(part_ids)
     return Lexicon(
         spellings=spellings,
+        number={spelling: i for i, spelling in enumerate(spellings)},
         label_term=label_term,
         ends=ends,
         terms=list(term_number),

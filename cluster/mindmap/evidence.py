@@ -53,7 +53,11 @@ def label_evidence(label: str, pages: Sequence[PageFeatures], limit: int = 3) ->
 
 
 def describe(
-    keywords: Iterable[str], label: str, pages: Sequence[PageFeatures], weight: Sequence[float]
+    keywords: Iterable[str],
+    label: str,
+    pages: Sequence[PageFeatures],
+    weight: Sequence[float],
+    words_of: dict[str, set[str]],
 ) -> tuple[str, tuple[Evidence, ...]]:
     """The one sentence of `pages` that says most about `label`, and where it stands; empty when no page has text."""
     wanted = content_words(label)
@@ -63,7 +67,9 @@ def describe(
         for j, quote in enumerate(page.quotes):
             if MARKUP.search(quote.text) or len(quote.text) < 12:
                 continue
-            there = content_words(quote.text)
+            there = words_of.get(quote.text)
+            if there is None:
+                there = words_of[quote.text] = content_words(quote.text)
             hits = _hits(wanted, there) / max(1, len(wanted))
             more = _hits(wider, there) / max(1, len(wider))
             score = 1.2 * hits + 0.9 * more + 0.5 * weight[i]

@@ -154,24 +154,35 @@ class PhraseIndex:
         self._weak_cache[key] = value
         return value
 
-    def spelling(self, key: int, pages: Ints) -> str:
-        """How the phrase is most often written on `pages`; a title counts three times."""
+    def texts(self, pages: Ints) -> list[tuple[Ints, Ints, int]]:
+        """The words of `pages` end to end, as (spellings, label terms, weight): titles count three times."""
+        found = []
+        for sequences, weight in ((self.corpus.titles, 3), (self.corpus.bodies, 1)):
+            words = np.concatenate([*(sequences[i] for i in pages), np.array([-1])])
+            terms = np.where(words >= 0, self.corpus.lexicon.label_term[words], -1)
+            found.append((words, terms, weight))
+        return found
+
+    def spelling(self, key: int, texts: Sequence[tuple[Ints, Ints, int]]) -> str:
+        """How the phrase is most often written in `texts`."""
         counts: Counter[tuple[str, ...]] = Counter()
         lexicon = self.corpus.lexicon
         mask = (1 << _SHIFT) - 1
         numbers = [n - 1 for n in ((key >> (2 * _SHIFT)) & mask, (key >> _SHIFT) & mask, key & mask) if n]
-        for page in pages:
-            for sequence, weight in ((self.corpus.titles[page], 3), (self.corpus.bodies[page], 1)):
-                if len(sequence) < len(numbers):
-                    continue
-                terms = np.where(sequence >= 0, lexicon.label_term[sequence], -1)
-                match = terms[: len(terms) - len(numbers) + 1] == numbers[0]
-                for offset, number in enumerate(numbers[1:], 1):
-                    match = match & (terms[offset : len(terms) - len(numbers) + 1 + offset] == number)
-                for start in np.nonzero(match)[0]:
-                    written = [int(s) for s in sequence[start : start + len(numbers)]]
-                    shown = [lexicon.spellings[s] if not lexicon.ends[s] else lexicon.stems[s] for s in written]
-                    counts[tuple(shown)] += weight
+        for words, terms, weight in texts:
+            starts = np.nonzero(terms == numbers[0])[0]
+            for offset, number in enumerate(numbers[1:], 1):
+                starts = starts[starts + offset < len(terms)]
+                starts = starts[terms[starts + offset] == number]
+            if len(starts):
+                written, times = np.unique(
+                    np.stack([words[starts + offset] for offset in range(len(numbers))], axis=1),
+                    axis=0,
+                    return_counts=True,
+                )
+                for row, count in zip(written.tolist(), times.tolist(), strict=True):
+                    shown = [lexicon.spellings[s] if not lexicon.ends[s] else lexicon.stems[s] for s in row]
+                    counts[tuple(shown)] += weight * count
         if not counts:
             return " ".join(self.words(key))
         best = min(counts.items(), key=lambda item: (-item[1], item[0]))[0]
@@ -234,10 +245,11 @@ class Namer:
         korean = sum(1 for language in bodies if language == "ko") * 2 > len(pages) or hangul_share(titles) > 0.5
         avoid = frozenset(word.lower() for word in parent.split()) | frozenset(self._normal(parent))
         found = self._index.candidates(pages, rivals=rivals, korean=korean, avoid=avoid)
-        keywords = self._keywords(found, pages)
+        texts = self._index.texts(pages)
+        keywords = self._keywords(found, texts)
         options: list[tuple[float, str, float]] = []
         for candidate in self._preferred(found):
-            options.append((candidate.score, self._index.spelling(candidate.key, pages), candidate.coverage))
+            options.append((candidate.score, self._index.spelling(candidate.key, texts), candidate.coverage))
         if not parent:
             options += [(score, name, share) for name, score, share in self._site_labels(pages, rivals)]
         options.sort(key=lambda option: (-option[0], option[1]))
@@ -249,14 +261,13 @@ class Namer:
 
     def _normal(self, text: str) -> list[str]:
         lexicon = self._corpus.lexicon
-        spelling = {s: i for i, s in enumerate(lexicon.spellings)} if text else {}
-        numbers = [spelling[word] for word in text.split() if word in spelling]
+        numbers = [lexicon.number[word] for word in text.split() if word in lexicon.number]
         return [lexicon.terms[lexicon.label_term[n]] for n in numbers if lexicon.label_term[n] >= 0]
 
     def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
         """The candidates, each replaced by a longer phrase that contains it and scores nearly as well."""
         result, seen = [], set()
-        for candidate in found[:16]:
+        for candidate in found[:12]:
             words = self._index.words(candidate.key)
             chosen = candidate
             for longer in found:
@@ -324,7 +335,7 @@ class Namer:
                 found.append((shown, round(2.1 * (share - elsewhere), 9), share))
         return found
 
-    def _keywords(self, found: Sequence[Candidate], pages: Ints) -> tuple[str, ...]:
+    def _keywords(self, found: Sequence[Candidate], texts: Sequence[tuple[Ints, Ints, int]]) -> tuple[str, ...]:
         keywords: list[str] = []
         used: list[tuple[str, ...]] = []
         for candidate in found:
@@ -333,7 +344,7 @@ class Namer:
                 continue
             if self._index.weakness(candidate.key) < 0.5 and len(keywords) >= 2:
                 continue
-            shown = without_markup(self._index.spelling(candidate.key, pages))
+            shown = without_markup(self._index.spelling(candidate.key, texts))
             if shown and len(shown) <= MAX_CHARS and not MARKUP.search(shown):
                 keywords.append(shown)
                 used.append(words)

@@ -119,51 +119,80 @@ def _cloud(
     outward = centre / max(float(np.linalg.norm(centre)), 1e-9)
     parts = [node for node in members if node.type == "subtopic"]
     spacing = 22.0
-    sites = _sites(topic, number, centres, spacing, reach=190.0)
+    sites = _sites(topic, number, centres, spacing, reach=190.0, in_view=True)
+    if len(sites) < 1.6 * len(members) + 40:
+        sites = _sites(topic, number, centres, spacing, reach=190.0)
     while len(sites) < 1.6 * len(members) + 40 and spacing > 5:
         spacing *= 0.87 if spacing > 17.5 else 0.8
         sites = _sites(topic, number, centres, spacing, reach=420.0)
     shrink = min(1.0, spacing / 20.0)  # Thousands of pages: what does not fit at full size is packed closer.
+    room = _Room(sites, shrink)
+    room.take(centre, topic.radius / shrink)
     found: dict[str, Floats] = {}
-    taken_at = np.zeros((len(members) + 1, 3))
-    taken_radius = np.zeros(len(members) + 1)
-    taken_at[0], taken_radius[0] = centre, topic.radius
-    count = 1
-
-    def place(node: Placed, at: Floats) -> None:
-        nonlocal count
-        found[node.id] = at
-        taken_at[count], taken_radius[count] = at, node.radius * shrink
-        count += 1
-
-    def fits(node: Placed, at: Floats) -> bool:
-        apart = np.linalg.norm(taken_at[:count] - at, axis=1)
-        return bool((apart >= taken_radius[:count] + node.radius * shrink + _GAP * shrink).all())
-
     for node in members:
         if node.id in known:
             at = np.array([known[node.id].x, known[node.id].y, known[node.id].z])
             own = float(np.linalg.norm(at - centre))
             others = np.delete(centres, number, axis=0)
             is_ours = not len(others) or own + 10 <= float(np.linalg.norm(others - at, axis=1).min())
-            if is_ours and bool((np.abs(at) <= BOX + 20).all()) and fits(node, at):
-                place(node, at)
+            if is_ours and bool((np.abs(at) <= BOX + 20).all()) and room.fits(at, node.radius):
+                found[node.id] = at
+                room.take(at, node.radius)
     anchors = {topic.id: centre + outward * 26.0}
-    for i, part in enumerate(parts):
+    for part, direction in zip(parts, _fan(len(parts), outward), strict=True):
         if part.id not in found:
-            around = _directions(len(parts), outward)[i]
-            at = _nearest_free(part, centre + around * (topic.radius + 48.0), sites, fits)
-            place(part, at)
+            found[part.id] = room.place(part, centre + direction * (topic.radius + 48.0))
         anchors[part.id] = found[part.id] + (found[part.id] - centre) * 0.35
     for node in members:
         if node.id not in found:
-            anchor = anchors.get(node.parent or "", anchors[topic.id])
-            place(node, _nearest_free(node, anchor, sites, fits))
+            found[node.id] = room.place(node, anchors.get(node.parent or "", anchors[topic.id]))
     return found
 
 
-def _sites(topic: Placed, number: int, centres: Floats, spacing: float, reach: float) -> Floats:
-    """Points of a close-packed lattice around a topic, inside the box and nearer to it than to any other topic."""
+class _Room:
+    """The free sites around one topic. Keeps, for every site, how far it is from the nearest thing placed."""
+
+    def __init__(self, sites: Floats, shrink: float) -> None:
+        self._sites, self._shrink = sites, shrink
+        self._clear = np.full(len(sites), np.inf)
+        self._clear_in_view = np.full(len(sites), np.inf)
+        self._taken: list[tuple[Floats, float]] = []
+
+    def take(self, at: Floats, radius: float) -> None:
+        """Something of this radius now stands there."""
+        radius *= self._shrink
+        self._taken.append((at, radius))
+        apart = self._sites - at
+        self._clear = np.minimum(self._clear, np.linalg.norm(apart, axis=1) - radius)
+        self._clear_in_view = np.minimum(self._clear_in_view, np.linalg.norm(apart[:, :2], axis=1) - radius)
+
+    def fits(self, at: Floats, radius: float) -> bool:
+        """Whether something of this radius may stand there."""
+        need = (radius + _GAP) * self._shrink
+        return all(float(np.linalg.norm(at - other)) >= taken + need for other, taken in self._taken)
+
+    def place(self, node: Placed, anchor: Floats) -> Floats:
+        """Take the best free site for `node`: near `anchor`, not deep, and not in front of or behind another node."""
+        if not len(self._sites):
+            self.take(anchor, node.radius)
+            return anchor
+        need = (node.radius + _GAP) * self._shrink
+        apart = self._sites - anchor
+        cost = np.linalg.norm(apart, axis=1) + 0.5 * np.abs(apart[:, 2])
+        cost = cost + np.where(self._clear_in_view >= need - 2.0, 0.0, 40.0)
+        cost = np.where(self._clear >= need, np.round(cost, 4), np.inf)
+        best = int(np.argmin(cost))
+        at = self._sites[best]
+        wobbled = at + _wobble(node.id)
+        if self.fits(wobbled, node.radius):
+            at = wobbled
+        self.take(at, node.radius)
+        return np.asarray(at, dtype=np.float64)
+
+
+def _sites(topic: Placed, number: int, centres: Floats, spacing: float, reach: float, in_view: bool = False) -> Floats:
+    """Points of a close-packed lattice around a topic, inside the box and nearer to it than to any other topic;
+    `in_view` asks the same of their places on the screen, so that clouds do not cover each other."""
     centre = centres[number]
     step = spacing * math.sqrt(2)
     num = int(reach / step) + 1
@@ -179,34 +208,24 @@ def _sites(topic: Placed, number: int, centres: Floats, spacing: float, reach: f
     others = np.delete(centres, number, axis=0)
     if len(others):
         kept &= own + spacing <= np.linalg.norm(points[:, None, :] - others[None, :, :], axis=2).min(axis=1)
+        if in_view:
+            flat = np.linalg.norm(points[:, :2] - centre[:2], axis=1)
+            rest = np.linalg.norm(points[:, None, :2] - others[None, :, :2], axis=2).min(axis=1)
+            kept &= flat + 24.0 <= rest
     chosen: Floats = points[kept]
     return chosen
 
 
-def _directions(num: int, outward: Floats) -> Floats:
-    """`num` directions spread over the half-space that faces away from the core."""
-    helper = np.array([0.0, 0.0, 1.0]) if abs(outward[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    side = np.cross(outward, helper)
-    side /= np.linalg.norm(side)
-    up = np.cross(side, outward)
-    spread = []
+def _fan(num: int, outward: Floats) -> Floats:
+    """`num` directions fanned out in the plane the reader looks at, away from the core, alternately near and far."""
+    facing = math.atan2(float(outward[1]), float(outward[0]))
+    spread = min(1.9, 0.75 * max(0, num - 1))
+    directions = []
     for i in range(num):
-        angle = 2 * math.pi * i / max(1, num) + math.pi / 4
-        spread.append(0.55 * outward + 0.83 * (math.cos(angle) * side + math.sin(angle) * up))
-    return np.array(spread)
-
-
-def _nearest_free(node: Placed, anchor: Floats, sites: Floats, fits: object) -> Floats:
-    assert callable(fits)
-    if len(sites):
-        order = np.argsort(np.round(np.linalg.norm(sites - anchor, axis=1), 4), kind="stable")
-        wobble = _wobble(node.id)
-        for place in order:
-            for at in (sites[place] + wobble, sites[place]):
-                if fits(node, at):
-                    return np.asarray(at, dtype=np.float64)
-        return np.asarray(sites[order[-1]], dtype=np.float64)
-    return anchor
+        angle = facing + (spread * (i / (num - 1) * 2 - 1) if num > 1 else 0.0) * 0.95
+        depth = 0.25 * (1 if i % 2 == 0 else -1) if num > 2 else 0.0
+        directions.append((math.cos(angle), math.sin(angle), depth))
+    return np.array(directions).reshape(num, 3)
 
 
 def _wobble(node_id: str) -> Floats:

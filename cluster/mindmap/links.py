@@ -84,6 +84,6 @@ def _terms(corpus: Corpus, page: int) -> set[int]:
 
 def _spell(corpus: Corpus, index: PhraseIndex, counts: dict[int, float], pages: Sequence[int]) -> tuple[str, ...]:
     best = sorted(counts.items(), key=lambda item: (-round(item[1], 9), corpus.lexicon.terms[item[0]]))[:3]
-    where = np.array(sorted(set(pages)), dtype=np.int64)
-    shown = [without_markup(index.spelling(term + 1, where)) for term, weight in best if weight > 0]
+    texts = index.texts(np.array(sorted(set(pages)), dtype=np.int64))
+    shown = [without_markup(index.spelling(term + 1, texts)) for term, weight in best if weight > 0]
     return tuple(word for word in shown if word and len(word) <= 36)

@@ -20,7 +20,6 @@ from cluster.mindmap.similarity import order_similarity, page_similarity, place_
 from cluster.mindmap.stability import stability
 from cluster.mindmap.summary import session_summary, session_title
 from cluster.mindmap.text import shorten, without_markup
-from cluster.mindmap.words import stem
 from models.mindmap_graph import LEFT_OUT_REASONS, MAX_LABEL_CHARS, Importance
 
 SUBTOPIC_ORDER_WEIGHT = 0.03
@@ -182,6 +181,7 @@ def _topics(
     members = [np.nonzero(grouping.topics == number)[0] for number in range(len(grouping.parts))]
     names = [namer.name(inside, rivals=everything) for inside in members]
     topics = []
+    words_of: dict[str, set[str]] = {}  # Lives as long as this call: page text is not kept between sessions.
     for inside, parts, (label, keywords) in zip(members, grouping.parts, names, strict=True):
         subtopics: list[OutlineTopic] = []
         direct = inside
@@ -190,8 +190,8 @@ def _topics(
             for number in range(int(parts.max()) + 1):
                 part = inside[parts == number]
                 sub_label, sub_keywords = namer.name(part, rivals=inside, parent=label)
-                subtopics.append(_topic("s_", corpus, part, sub_label, sub_keywords, importances))
-        topic = _topic("t_", corpus, inside, label, keywords, importances)
+                subtopics.append(_topic("s_", corpus, part, sub_label, sub_keywords, importances, words_of))
+        topic = _topic("t_", corpus, inside, label, keywords, importances, words_of)
         topics.append(
             OutlineTopic(
                 id=topic.id,
@@ -207,12 +207,19 @@ def _topics(
 
 
 def _topic(
-    prefix: str, corpus: Corpus, inside: Ints, label: str, keywords: tuple[str, ...], importances: Sequence[Importance]
+    prefix: str,
+    corpus: Corpus,
+    inside: Ints,
+    label: str,
+    keywords: tuple[str, ...],
+    importances: Sequence[Importance],
+    words_of: dict[str, set[str]],
 ) -> OutlineTopic:
     """A topic over the pages `inside`, with its sentence and quotes. Its id is that of the page read first in it."""
     strongest = sorted((int(i) for i in inside), key=lambda i: (-importances[i].score, i))
     pages = [corpus.pages[i] for i in strongest]
-    description, why = quoting.describe(keywords, label, pages, [importances[i].score for i in strongest])
+    weights = [importances[i].score for i in strongest]
+    description, why = quoting.describe(keywords, label, pages, weights, words_of)
     return OutlineTopic(
         id=prefix + corpus.pages[int(inside[0])].page_id.removeprefix("p_"),
         label=label,
@@ -227,22 +234,24 @@ def _with_searches(
     topics: Sequence[OutlineTopic], corpus: Corpus, ordered: Sequence[PageFeatures]
 ) -> list[OutlineTopic]:
     """Note on each topic what was searched for: a query belongs where most of its words are found in the titles."""
-    words_of = {}
-    for i, page in enumerate(corpus.pages):
-        spellings = corpus.lexicon.spellings
-        words = {stem(spellings[s].lower()) for s in np.concatenate([corpus.titles[i], corpus.bodies[i]]) if s >= 0}
-        words_of[page.page_id] = words
+    lexicon = corpus.lexicon
+    number = {term: i for i, term in enumerate(lexicon.terms)}
+    terms_of: dict[str, set[int]] = {}
+    if any(page.search_query for page in ordered):
+        for i, one in enumerate(corpus.pages):
+            words = np.concatenate([corpus.titles[i], corpus.bodies[i]])
+            terms_of[one.page_id] = set(np.unique(lexicon.label_term[words[words >= 0]]).tolist())
     found: dict[str, list[str]] = {}
     for page in ordered:
         query = without_markup(page.search_query or "")
-        wanted = quoting.content_words(query)
+        wanted = {number[word] for word in quoting.content_words(query) if word in number}
         if not wanted:
             continue
         best: tuple[float, str] | None = None
         for topic in topics:
             inside = topic.all_page_ids()
-            hits = sum(len(wanted & words_of[p]) for p in inside) / (len(wanted) * len(inside))
-            any_page = max(len(wanted & words_of[p]) for p in inside) / len(wanted)
+            hits = sum(len(wanted & terms_of[p]) for p in inside) / (len(wanted) * len(inside))
+            any_page = max(len(wanted & terms_of[p]) for p in inside) / len(wanted)
             if any_page > 0.3 and (best is None or hits > best[0]):
                 best = (hits, topic.id)
         if best is not None and query not in found.setdefault(best[1], []):
