@@ -24,10 +24,14 @@ from models.mindmap_graph import validate_document
 
 Format = Literal["tree", "json", "svg", "png", "markdown", "opml", "freemind"]
 _BY_SUFFIX: dict[str, Format] = {
-    ".svg": "svg", ".png": "png", ".json": "json", ".md": "markdown", ".opml": "opml", ".mm": "freemind", ".txt": "tree",
-}  # fmt: skip
-
-
+    ".svg": "svg",
+    ".png": "png",
+    ".json": "json",
+    ".md": "markdown",
+    ".opml": "opml",
+    ".mm": "freemind",
+    ".txt": "tree",
+}
 _MEANS = (
     "ari", "v_measure", "topics_recalled", "subtopic_v", "label_hits", "labels_ok", "importance", "coverage",
 )  # fmt: skip

@@ -1,0 +1,103 @@
+"""`trailmind map` and `trailmind eval`, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cluster.map_cli import eval_command, map_command
+from cluster.mindmap.quality import v_measure
+from cluster.mindmap.stability import adjusted_rand
+from cluster.samples import sample_events, sample_names
+from models.mindmap_graph import MindmapDocument
+
+APP = typer.Typer()
+APP.command("map")(map_command)
+APP.command("eval")(eval_command)
+RUN = CliRunner()
+
+
+@pytest.fixture
+def session_file(tmp_path: Path) -> Path:
+    path = tmp_path / "evening.events.json"
+    path.write_bytes(sample_events("01-money-and-stars").read_bytes())
+    return path
+
+
+def test_a_tree_on_the_terminal(session_file: Path) -> None:
+    ran = RUN.invoke(APP, ["map", str(session_file)])
+    assert ran.exit_code == 0
+    assert "├─ GnuCash" in ran.output
+    assert "Left out (2)" in ran.output
+    assert "“" in ran.output
+
+
+def test_files_by_their_ending(session_file: Path, tmp_path: Path) -> None:
+    heads = {
+        "map.svg": b"<svg",
+        "map.png": b"\x89PNG",
+        "map.json": b"{",
+        "map.md": b"# ",
+        "map.opml": b"<?xml",
+        "map.mm": b"<map",
+    }
+    for name, head in heads.items():
+        ran = RUN.invoke(APP, ["map", str(session_file), "-o", str(tmp_path / name), "--title", "An evening"])
+        assert ran.exit_code == 0, ran.output
+        assert (tmp_path / name).read_bytes().startswith(head)
+    document = MindmapDocument.from_json(json.loads((tmp_path / "map.json").read_bytes()))
+    assert document.title == "An evening"
+
+
+def test_what_is_no_session_is_said_in_a_sentence(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    for content in ("not json", '{"a": 1}', "[" * 100_000):
+        bad.write_text(content)
+        ran = RUN.invoke(APP, ["map", str(bad)])
+        assert ran.exit_code == 2
+        assert "Traceback" not in ran.output
+    assert RUN.invoke(APP, ["map", str(tmp_path / "missing.json")]).exit_code == 2
+    assert RUN.invoke(APP, ["map", str(bad), "--format", "gif"]).exit_code == 2
+
+
+def test_odd_events_are_passed_over(tmp_path: Path) -> None:
+    odd = tmp_path / "odd.json"
+    visit = {
+        "type": "page_visit",
+        "timestamp": 1.7e12,
+        "url": "https://a.example/",
+        "title": "Bread",
+        "content": "Flour and water",
+    }
+    odd.write_text(
+        json.dumps([1, None, {"type": 3}, {"type": "page_visit"}, {"type": "scroll", "timestamp": "x"}, visit])
+    )
+    ran = RUN.invoke(APP, ["map", str(odd)])
+    assert ran.exit_code == 0
+    assert "Bread" in ran.output
+
+
+def test_eval_reports_every_sample_beside_its_baselines() -> None:
+    ran = RUN.invoke(APP, ["eval", "--json"])
+    assert ran.exit_code == 0
+    report = json.loads(ran.output)
+    assert [row["session"] for row in report["sessions"]] == sample_names()
+    assert all(row["problems"] == 0 for row in report["sessions"])
+    mean = report["mean"]
+    assert mean["ari"] >= 0.916
+    assert mean["ari"] > max(mean["baselines"].values())
+    assert mean["labels_ok"] == 1.0
+    assert mean["coverage"] == 1.0
+    assert report["peak_rss_mb"] > 0
+
+
+def test_scores_of_known_groupings() -> None:
+    assert adjusted_rand([0, 0, 1, 1], ["a", "a", "b", "b"]) == 1.0
+    assert adjusted_rand([0, 0, 1, 1], [0, 1, 0, 1]) == pytest.approx(-0.5)
+    assert v_measure([0, 0, 1, 1], [5, 5, 7, 7]) == 1.0
+    assert v_measure([0, 0, 1, 1], [0, 0, 0, 0]) == 0.0
+    assert v_measure([0, 0, 1, 1], [0, 1, 2, 3]) == pytest.approx(2 / 3)
