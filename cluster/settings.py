@@ -51,6 +51,14 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("GEMINI_API_KEY", "TRAILMIND_GEMINI_API_KEY", "GOOGLE_API_KEY"),
     )
+    #: Servers that speak OpenAI's language (Ollama, vLLM, a proxy), and the vendors' own elsewhere. A server given for
+    #: OpenAI needs no key; `openai_model` names the model it has.
+    openai_base_url: str | None = None
+    openai_model: str | None = None
+    anthropic_base_url: str | None = None
+    gemini_base_url: str | None = None
+    #: How long what was sent to a provider, and its answers, can be read in the disclosures; 0 keeps no text at all.
+    ai_text_retention_days: int = Field(default=30, ge=0, le=365)
     google_client_id: str | None = _alias("GOOGLE_CLIENT_ID")
     google_client_secret: SecretStr | None = _alias("GOOGLE_CLIENT_SECRET")
 
