@@ -38,8 +38,6 @@ RULES: dict[str, str] = {
     **reference_rules.RULES,
     **source_rules.RULES,
 }
-#: The deployments that serve.app:build makes, as the Serve configuration may name them.
-DEPLOYMENTS = frozenset({"Api", "GenerationWorker"})
 
 
 def overlays(kuberay: Path = KUBERAY) -> list[str]:
@@ -47,21 +45,20 @@ def overlays(kuberay: Path = KUBERAY) -> list[str]:
     return sorted(p.parent.name for p in kuberay.glob("overlays/*/kustomization.yaml"))
 
 
-def check_documents(documents: list[Document], deployments: frozenset[str] | None = DEPLOYMENTS) -> list[Finding]:
+def check_documents(documents: list[Document]) -> list[Finding]:
     """Every rule about rendered documents. Where a schema is broken already, the other rules are not asked."""
     shape = [*schemas.check(documents), *schemas.check_pods(documents)]
     if any(f.rule in {"crd-schema", "core-schema", "pod-schema"} for f in shape):
         return shape
-    return [*shape, *check_rules(documents, deployments)]
+    return [*shape, *check_rules(documents)]
 
 
-def check_rules(documents: list[Document], deployments: frozenset[str] | None = DEPLOYMENTS) -> list[Finding]:
+def check_rules(documents: list[Document]) -> list[Finding]:
     """The rules that no schema holds, about documents that fit theirs."""
     environment = settings_rules.environments(documents)
     return [
         *ray_rules.check(documents, importlib.metadata.version("ray")),
-        *service_rules.check(documents, deployments),
-        *service_rules.check_environment(documents, environment),
+        *service_rules.check(documents, environment),
         *drain_rules.check(documents, environment),
         *job_rules.check(documents),
         *settings_rules.check(documents, environment),

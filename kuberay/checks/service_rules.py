@@ -5,22 +5,25 @@ from __future__ import annotations
 import importlib
 import typing
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from ray.serve._private.build_app import build_app
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import HEAD_GROUP, Document, label, of_kind, ray_groups
 from kuberay.checks.ray_rules import GROUP_LABEL
+from kuberay.checks.settings_rules import only
 
 RULES = {
     "serve-yaml": "serveConfigV2 is YAML, no key twice",
     "serve-schema": "serveConfigV2 fits Ray's own model",
     "serve-unknown-key": "serveConfigV2 has no key Ray would ignore without a word",
     "serve-import": "every import path imports",
+    "serve-build": "the application builds with the settings it will have",
     "serve-deployment": "every deployment named exists in the application",
     "serve-label": "every label selector is met by a worker group",
     "serve-zero": "the ingress deployment never scales to zero",
@@ -99,11 +102,20 @@ def imported(path: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def check(documents: list[Document], deployments: frozenset[str] | None) -> Iterator[Finding]:
-    """Everything about RayServices. `deployments` are the names the application has; None leaves that rule out."""
+def deployment_names(import_path: str, environ: dict[str, str]) -> frozenset[str]:
+    """The deployments of the application as a container with `environ` builds it. Starts nothing."""
+    with only(environ):
+        application = imported(import_path)({})
+    built = build_app(application, name="checked", make_deployment_handle=cast(Any, lambda *_: None))
+    return frozenset(deployment.name for deployment in built.deployments)
+
+
+def check(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """Everything about RayServices. `environment` is what the main container of each "RayService/name group g" sees."""
     for service in of_kind(documents, "RayService"):
         yield from _service(service)
-        yield from _config(service, deployments)
+        yield from _config(service, environment)
+        yield from _proxies(service, environment)
 
 
 def _service(service: Document) -> Iterator[Finding]:
@@ -133,7 +145,7 @@ def _service(service: Document) -> Iterator[Finding]:
             yield Finding("driver-on-workers", f"{where} group {name}", text)
 
 
-def _config(service: Document, deployments: frozenset[str] | None) -> Iterator[Finding]:
+def _config(service: Document, environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
     where = f"{label(service)} serveConfigV2"
     try:
         config = next(iter(strict_yaml(service["spec"].get("serveConfigV2") or "")), None)
@@ -159,9 +171,15 @@ def _config(service: Document, deployments: frozenset[str] | None) -> Iterator[F
     groups = service["spec"]["rayClusterConfig"].get("workerGroupSpecs", [])
     group_labels = [g.get("labels", {}) for g in groups]
     for application in config["applications"]:
+        try:
+            seen = environment.get(f"{label(service)} group serve", {})
+            deployments = deployment_names(application["import_path"], seen)
+        except Exception as error:
+            yield Finding("serve-build", f"{where} {application['import_path']}", f"{type(error).__name__}: {error}")
+            continue
         for deployment in application.get("deployments", []):
             inside = f"{where} {deployment['name']}"
-            if deployments is not None and deployment["name"] not in deployments:
+            if deployment["name"] not in deployments:
                 text = f"the application has {', '.join(sorted(deployments))}"
                 yield Finding("serve-deployment", inside, text)
             selector = deployment.get("ray_actor_options", {}).get("label_selector", {})
@@ -194,16 +212,15 @@ def _imports(where: str, application: Document) -> Iterator[Finding]:
             yield Finding("serve-import", f"{where} {path}", f"{type(error).__name__}: {error}")
 
 
-def check_environment(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
-    """HAProxy must be on in each container that runs Ray. `environment` is what each group's main container sees."""
-    for service in of_kind(documents, "RayService"):
-        for name, _ in ray_groups(service["spec"]["rayClusterConfig"]):
-            where = f"{label(service)} group {name}"
-            if environment.get(where, {}).get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
-                text = "RAY_SERVE_ENABLE_HA_PROXY=1 is missing: Serve falls back to the Python proxy"
-                yield Finding("ha-proxy", where, text)
-            most = int(environment.get(where, {}).get("RAY_SERVE_HAPROXY_MAXCONN", 4096))
-            # Measured: HAProxy 2.8 asks for 50036 files for 20000 connections and refuses to start with fewer.
-            if most * 5 // 2 + 36 > _MAX_OPEN_FILES:
-                text = f"RAY_SERVE_HAPROXY_MAXCONN {most} wants {most * 5 // 2 + 36} files, there are {_MAX_OPEN_FILES}"
-                yield Finding("ha-proxy-files", where, text)
+def _proxies(service: Document, environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """HAProxy must be on in each container that runs Ray."""
+    for name, _ in ray_groups(service["spec"]["rayClusterConfig"]):
+        where = f"{label(service)} group {name}"
+        if environment.get(where, {}).get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
+            text = "RAY_SERVE_ENABLE_HA_PROXY=1 is missing: Serve falls back to the Python proxy"
+            yield Finding("ha-proxy", where, text)
+        most = int(environment.get(where, {}).get("RAY_SERVE_HAPROXY_MAXCONN", 4096))
+        # Measured: HAProxy 2.8 asks for 50036 files for 20000 connections and refuses to start with fewer.
+        if most * 5 // 2 + 36 > _MAX_OPEN_FILES:
+            text = f"RAY_SERVE_HAPROXY_MAXCONN {most} wants {most * 5 // 2 + 36} files, there are {_MAX_OPEN_FILES}"
+            yield Finding("ha-proxy-files", where, text)

@@ -69,7 +69,8 @@ def environments(documents: list[Document]) -> dict[str, dict[str, str]]:
 
 
 @contextlib.contextmanager
-def _only(environ: dict[str, str]) -> Iterator[None]:
+def only(environ: dict[str, str]) -> Iterator[None]:
+    """As if this process had been started with `environ` and nothing else."""
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(environ)
@@ -108,7 +109,7 @@ def check(documents: list[Document], environment: dict[str, dict[str, str]]) -> 
                 yield Finding("settings", owner, text)
             continue
         try:
-            with _only(seen):
+            with only(seen):
                 load_settings()
         except ConfigurationError as error:
             if str(error) not in told:

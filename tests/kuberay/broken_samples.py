@@ -234,6 +234,7 @@ RULE_SAMPLES: list[Sample] = [
         deployment("GenerationWorker", put({"policy": {"policy_function": "cluster.nowhere:f"}}, "autoscaling_config")),
         "ModuleNotFoundError",
     ),
+    ("serve-build", at(config_map, put("0", "TRAILMIND_NUM_SHARDS")), "TRAILMIND_NUM_SHARDS"),
     ("serve-deployment", deployment("GenerationWorker", put("Generator", "name")), "Api, GenerationWorker"),
     (
         "serve-label",
