@@ -214,8 +214,12 @@ def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, si
     start(popup)
     popup.evaluate(_SEED)
     second = chromium.popup()
-    opened_ms = int(second.evaluate("document.getElementById('root').dataset.ready"))
-    assert opened_ms < 200, opened_ms
+    opened_ms = []
+    for _ in range(5):
+        second.send("Page.reload")
+        ready = eventually(lambda: second.evaluate("document.getElementById('root')?.dataset.ready"), what="the popup")
+        opened_ms.append(int(ready))
+    assert sorted(opened_ms)[2] < 200, opened_ms
     server.start()
     popup.evaluate("chrome.runtime.sendMessage({command: 'retry', args: {}})")
     heaps: list[float] = []
@@ -259,7 +263,7 @@ def test_the_recorder_costs_a_page_little(chromium: Chromium, server: FakeServer
     tab = chromium.open(site.url("/article/1"))
     linger(1)
     costs = [tab.script_cost_ms(site.url(f"/article/{n}"), "recorder.js") for n in range(2, 7)]
-    assert sorted(costs)[len(costs) // 2] < 5, costs
+    assert 0 < sorted(costs)[len(costs) // 2] < 5, costs
     stop(popup)
 
 

@@ -1,0 +1,61 @@
+import { beforeEach, expect, test } from 'vitest';
+
+import { bench } from '../testing/make';
+import { ORIGIN } from '../testing/server';
+import { challengeOf, randomSecret } from './pkce';
+import { hearDashboard, linkUrl } from './sign-in';
+
+let b: Awaited<ReturnType<typeof bench>>;
+beforeEach(async () => {
+  b = await bench();
+  await b.account.signOut();
+  b.server.calls.length = 0;
+});
+
+const WEB = 'http://web.test';
+const context = () => ({ api: b.api, account: b.account, origin: ORIGIN, webOrigin: WEB, now: b.clock.time });
+
+test('PKCE: the vector of RFC 7636, appendix B', async () => {
+  expect(await challengeOf('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk')).toBe('E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM');
+  expect(randomSecret()).toMatch(/^[\w-]{43}$/);
+  expect(randomSecret()).not.toBe(randomSecret());
+});
+
+test('a code in answer to our challenge signs in', async () => {
+  const hello = await hearDashboard({ type: 'trailmind.hello' }, WEB, context());
+  expect(hello).toMatchObject({ ok: true, code_challenge_method: 'S256' });
+  const { state } = hello as { state: string };
+  expect(await hearDashboard({ type: 'trailmind.link', code: 'c', state }, WEB, context())).toEqual({ ok: true });
+  expect(await b.account.user()).toMatchObject({ user: { email: 'a@example.com' } });
+  // One time means one time.
+  expect(await hearDashboard({ type: 'trailmind.link', code: 'c', state }, WEB, context())).toMatchObject({ ok: false });
+});
+
+test('the address that the popup opens carries the challenge, never the verifier', async () => {
+  const url = new URL(await linkUrl(ORIGIN, WEB, 'ext-id', b.clock.time));
+  expect(url.pathname).toBe('/extension/link');
+  expect([...url.searchParams.keys()]).toEqual(['extension_id', 'state', 'code_challenge', 'code_challenge_method']);
+  const state = url.searchParams.get('state');
+  expect(await hearDashboard({ type: 'trailmind.link', code: 'c', state }, WEB, context())).toEqual({ ok: true });
+});
+
+test.each([
+  ['another origin', { type: 'trailmind.hello' }, 'http://evil.test', 'unknown_origin'],
+  ['no challenge given', { type: 'trailmind.link', code: 'c', state: 's' }, WEB, 'unknown_state'],
+  ['another message', { type: 'x' }, WEB, 'unknown_message'],
+  ['nothing', null, WEB, 'unknown_message'],
+])('%s is refused', async (_, message, origin, error) => {
+  expect(await hearDashboard(message, origin, context())).toEqual({ ok: false, error });
+  expect(b.server.calls).toEqual([]);
+});
+
+test('a challenge is good for ten minutes', async () => {
+  const { state } = (await hearDashboard({ type: 'trailmind.hello' }, WEB, context())) as { state: string };
+  b.clock.advance(11 * 60_000);
+  expect(await hearDashboard({ type: 'trailmind.link', code: 'c', state }, WEB, context())).toMatchObject({ ok: false });
+});
+
+test('nobody is moved to another account', async () => {
+  await b.account.signedIn(ORIGIN, await b.api.logIn(ORIGIN, 'a@example.com', 'x'));
+  expect(await hearDashboard({ type: 'trailmind.hello' }, WEB, context())).toEqual({ ok: false, error: 'already_signed_in' });
+});
