@@ -21,7 +21,7 @@ export function span(ms: number, language: Language): string {
 
 /** Relative up to a day, dated afterwards. */
 export function when(at: number, now: number, language: Language): string {
-  const minutes = Math.round((now - at) / 60_000);
+  const minutes = Math.floor((now - at) / 60_000);
   if (minutes < 1) return language === 'ko' ? '방금' : 'just now';
   if (minutes < 60) return language === 'ko' ? `${minutes}분 전` : `${minutes} min ago`;
   if (minutes < 24 * 60) {
