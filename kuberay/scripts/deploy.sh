@@ -47,6 +47,9 @@ fi
 echo "== serve"
 apply serve
 # A changed cluster is built beside the old one and takes over when all of it runs; a bad image never takes traffic.
+generation="$(kubectl -n trailmind get rayservice/trailmind -o 'jsonpath={.metadata.generation}')"
+# Until the operator has looked at this very spec, its conditions speak of the one before.
+kubectl -n trailmind wait rayservice/trailmind --for="jsonpath={.status.observedGeneration}=$generation" --timeout=120s
 kubectl -n trailmind wait rayservice/trailmind --for=condition=Ready --timeout=900s
 kubectl -n trailmind wait rayservice/trailmind --for=condition=UpgradeInProgress=false --timeout=1800s
 kubectl -n trailmind get rayservice,rayclusters,pods
