@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     admin_emails: Annotated[tuple[str, ...], NoDecode] = ()
     #: How long a closed account can be brought back before every row of it goes; 0 erases at once.
     account_deletion_delay_s: int = Field(default=7 * 86400, ge=0, le=30 * 86400)
+    #: The plan of accounts without a subscription: `enterprise` for a private server where nobody pays.
+    default_plan: Literal["free", "pro", "enterprise"] = "free"
     #: The OpenID provider behind "sign in with Google"; another one only for tests.
     google_issuer: str = "https://accounts.google.com"
 

@@ -19,7 +19,21 @@ from models.api import ErrorReply
 from serve.cors import with_cors
 from serve.errors import install_error_handlers
 from serve.middleware import Edge
-from serve.routes import auth, credentials, events, google, health, mindmaps, sessions
+from serve.routes import (
+    account,
+    auth,
+    credentials,
+    events,
+    exports,
+    google,
+    health,
+    mindmaps,
+    receipts,
+    search,
+    sessions,
+    sharing,
+    usage,
+)
 from serve.state import open_state
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -44,7 +58,21 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         responses=_ERRORS,
     )
     install_error_handlers(app)
-    for routes in (health, auth, credentials, google, sessions, events, mindmaps):
+    for routes in (
+        health,
+        auth,
+        credentials,
+        google,
+        sessions,
+        events,
+        mindmaps,
+        receipts,
+        exports,
+        sharing,
+        search,
+        account,
+        usage,
+    ):
         app.include_router(routes.router)
     app.include_router(mindmaps.pictures)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class AppState:
     limiter: Limiter
     mailer: Mailer
     google: Google
+    #: Users whose older sessions are being added to the search index.
+    indexing: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
     #: API keys seen lately: the digest of the secret and the owner, by the key's id.
     api_keys: dict[uuid.UUID, tuple[bytes, uuid.UUID]] = field(default_factory=dict)
 
@@ -44,6 +47,9 @@ class AppState:
         """Give everything back, unsaved events first."""
         await self.shards.close()
         await self.mailer.close()
+        for task in list(self.indexing.values()):
+            task.cancel()
+        await asyncio.gather(*self.indexing.values(), return_exceptions=True)
         await self.valkey.aclose()
         await self.engine.dispose()
 

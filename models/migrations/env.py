@@ -5,11 +5,15 @@ from __future__ import annotations
 from alembic import context
 
 import models.ai
+import models.audit
 import models.browsing_sessions
 import models.events
 import models.ledger
 import models.logins
 import models.mindmaps
+import models.plans
+import models.search_index
+import models.sharing
 import models.users  # noqa: F401 - the tables register themselves
 from models.base import Base
 

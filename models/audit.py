@@ -1,0 +1,31 @@
+"""What operators did, and proof of what was erased."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import Index, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, UuidKey
+
+
+class AuditEntry(Base):
+    """One act. It names ids, never addresses, titles or texts; ids of what is gone are kept without a foreign key."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_at", text("at DESC"), "id"),)
+
+    id: Mapped[UuidKey]
+    actor_id: Mapped[uuid.UUID | None]
+    action: Mapped[str]
+    subject: Mapped[str]
+    facts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"), default=dict)
+    at: Mapped[CreatedAt]
+
+
+def note(db: AsyncSession, actor_id: uuid.UUID | None, action: str, subject: object, **facts: Any) -> None:
+    """Write an act down, in the transaction that does it."""
+    db.add(AuditEntry(actor_id=actor_id, action=action, subject=str(subject), facts=facts))

@@ -1,0 +1,167 @@
+"""Plans: what each allows. The only place that knows; everybody else asks.
+
+The authority over who pays is Stripe; a row of `subscriptions` follows it. A user without one is on the default plan,
+whose periods are 30 days from the day of sign-up, computed and never stored, so that they cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, UpdatedAt, UuidKey
+from models.errors import TrailmindError
+from models.users import User
+
+PERIOD = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one plan allows; None is no limit. `token_limit` is per period."""
+
+    id: str
+    name: str
+    price_cents: int
+    token_limit: int | None
+    session_retention_days: int | None
+    max_concurrent_sessions: int | None
+    features: Mapping[str, bool] = field(default_factory=dict)
+    billing_period: str = "monthly"
+
+    def has(self, feature: str) -> bool:
+        """Whether the plan includes `feature`."""
+        return self.features.get(feature, False)
+
+
+def _features(*names: str) -> dict[str, bool]:
+    return dict.fromkeys(names, True)
+
+
+_EXPORTS = ("export_png", "export_svg", "export_md", "export_json")
+FREE = Plan("free", "Free", 0, 50_000, 30, 1, _features("export_png"))
+PRO = Plan("pro", "Pro", 1200, 500_000, None, 5, _features(*_EXPORTS, "priority_support"))
+ENTERPRISE = Plan(
+    "enterprise",
+    "Enterprise",
+    0,
+    None,
+    None,
+    None,
+    _features(*_EXPORTS, "api_access", "team_sharing", "sso", "custom_ai"),
+)
+PLANS: dict[str, Plan] = {plan.id: plan for plan in (FREE, PRO, ENTERPRISE)}
+
+#: Which feature an export format belongs to. Formats of other programs go with Markdown, tables with JSON.
+EXPORT_FEATURES = {
+    "png": "export_png",
+    "svg": "export_svg",
+    "markdown": "export_md",
+    "opml": "export_md",
+    "freemind": "export_md",
+    "json": "export_json",
+    "csv": "export_json",
+}
+
+
+class PlanLacks(TrailmindError):
+    """The caller's plan does not include this."""
+
+    code, status = "PLAN_UPGRADE_REQUIRED", 402
+
+    def __init__(self, plan: str, what: str, needed: str) -> None:
+        super().__init__(plan, what, needed)
+        self.plan, self.what, self.needed = plan, what, needed
+
+    def __str__(self) -> str:
+        return f"the {self.plan} plan does not include {self.what}; {self.needed} does"
+
+
+class Subscription(Base):
+    """Who is on which paid plan, and until when."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint("plan IN ('free', 'pro', 'enterprise')", name="plan"),
+        CheckConstraint("status IN ('active', 'canceled', 'past_due', 'trialing')", name="status"),
+        # One that counts per user: two would make every question about the plan ambiguous.
+        Index(
+            "uq_subscriptions_current",
+            "user_id",
+            unique=True,
+            postgresql_where=text("status IN ('active', 'past_due', 'trialing')"),
+        ),
+    )
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    plan: Mapped[str]
+    status: Mapped[str]
+    current_period_start: Mapped[datetime]
+    current_period_end: Mapped[datetime]
+    cancel_at_period_end: Mapped[bool] = mapped_column(server_default="false", default=False)
+    stripe_subscription_id: Mapped[str | None] = mapped_column(unique=True)
+    stripe_customer_id: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The plan a user is on now. `subscription_id` is None for the default plan."""
+
+    plan: Plan
+    status: str
+    period_start: datetime
+    period_end: datetime
+    cancel_at_period_end: bool = False
+    subscription_id: uuid.UUID | None = None
+
+
+def anchored_period(anchor: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """The 30-day period, counted from `anchor`, that `now` is in."""
+    elapsed = max(timedelta(0), now - anchor) // PERIOD
+    start = anchor + elapsed * PERIOD
+    return start, start + PERIOD
+
+
+async def plan_standing(
+    db: AsyncSession, user: User, *, default: str = "free", now: datetime | None = None
+) -> Standing:
+    """The plan `user` is on at `now`."""
+    now = now or datetime.now(UTC)
+    found = await db.scalar(
+        select(Subscription).where(
+            Subscription.user_id == user.id, Subscription.status.in_(["active", "past_due", "trialing"])
+        )
+    )
+    if found is None:
+        return Standing(PLANS[default], "active", *anchored_period(user.created_at, now))
+    start, end = found.current_period_start, found.current_period_end
+    if now >= end:
+        # Stripe's word about the next period is on its way: count on from the old one rather than not at all.
+        start, end = anchored_period(end, now)
+    return Standing(PLANS[found.plan], found.status, start, end, found.cancel_at_period_end, found.id)
+
+
+def past_periods(standing: Standing, since: datetime, months: int) -> list[tuple[datetime, datetime]]:
+    """The current period and those before it, newest first, at most `months`, none that ended before `since`."""
+    periods = [(standing.period_start, standing.period_end)]
+    start = standing.period_start
+    while len(periods) < months and start > since:
+        periods.append((start - PERIOD, start))
+        start -= PERIOD
+    return periods
+
+
+def require_feature(plan: Plan, feature: str, what: str) -> None:
+    """Raise PlanLacks unless `plan` includes `feature`."""
+    if not plan.has(feature):
+        needed = next((p.name for p in PLANS.values() if p.has(feature)), "no plan")
+        raise PlanLacks(plan.name, what, needed)

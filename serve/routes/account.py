@@ -1,0 +1,176 @@
+"""The life of an account: settings, taking everything along, closing it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.mail_texts import account_closed_mail
+from models.api_account_life import (
+    CaptureOptions,
+    DeletionBody,
+    DeletionReceipt,
+    SettingsEnvelope,
+    SettingsPatch,
+    SettingsReply,
+)
+from models.api_accounts import UserEnvelope
+from models.audit import note
+from models.erasure import count_rows, erase_user
+from models.errors import BadRequest, Forbidden, Unauthorized
+from models.logins import void_logins
+from models.users import User, UserSettings, active_user
+from serve.account_archive import archive
+from serve.login_tokens import COOKIE, COOKIE_PATH, user_reply
+from serve.passwords import verify_password
+from serve.routes.credentials import language_of
+from serve.state import AppState, Caller, Db, State, driver_connection
+
+router = APIRouter(tags=["account"])
+
+
+async def _require_user(db: AsyncSession, user_id: uuid.UUID) -> User:
+    user = await active_user(db, user_id)
+    if user is None:
+        raise Unauthorized("user not found")
+    return user
+
+
+def settings_reply(found: UserSettings | None) -> SettingsReply:
+    """What the user chose, or the defaults."""
+    if found is None:
+        return SettingsReply(
+            language="ko",
+            theme="system",
+            email_notifications=True,
+            excluded_domains=[],
+            capture=CaptureOptions(),
+            when_out_of_tokens="local",
+        )
+    return SettingsReply(
+        language=found.language,
+        theme=found.theme,
+        email_notifications=found.email_notifications,
+        excluded_domains=list(found.excluded_domains),
+        capture=CaptureOptions.model_validate(found.capture),
+        when_out_of_tokens=found.when_out_of_tokens,
+    )
+
+
+@router.get("/v1/users/me", response_model_exclude_none=True)
+async def get_user(user_id: Caller, db: Db) -> UserEnvelope:
+    """Who am I."""
+    return UserEnvelope(user=user_reply(await _require_user(db, user_id)))
+
+
+@router.get("/v1/users/me/settings")
+async def get_settings(user_id: Caller, db: Db) -> SettingsEnvelope:
+    """The caller's settings."""
+    return SettingsEnvelope(settings=settings_reply(await db.get(UserSettings, user_id)))
+
+
+@router.patch("/v1/users/me/settings")
+async def patch_settings(body: SettingsPatch, user_id: Caller, state: State, db: Db) -> SettingsEnvelope:
+    """Change settings. Excluded domains count from the next event on, also for a recording under way."""
+    await _require_user(db, user_id)
+    # Whoever asks second of two at once builds on what the first wrote.
+    found = await db.get(UserSettings, user_id, with_for_update=True)
+    if found is None:
+        found = UserSettings(user_id=user_id)
+        db.add(found)
+    for name, value in body.model_dump(exclude_none=True).items():
+        setattr(found, name, value)
+    await db.flush()
+    await db.refresh(found)
+    reply = settings_reply(found)
+    await db.commit()
+    if body.excluded_domains is not None:
+        await state.shards.forget(user_id)
+    return SettingsEnvelope(settings=reply)
+
+
+@router.get(
+    "/v1/users/me/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}, "description": "Everything there is, as a zip archive"}},
+)
+async def export_everything(user_id: Caller, state: State, db: Db) -> StreamingResponse:
+    """Everything we know of the caller: account, settings, sessions, events, page texts, highlights, maps, usage."""
+    await _require_user(db, user_id)
+    name = f"trailmind-{datetime.now(UTC):%Y%m%d}.zip"
+    return StreamingResponse(
+        archive(state, user_id),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
+
+
+async def _close(state: AppState, db: AsyncSession, user: User, *, at_once: bool) -> DeletionReceipt:
+    connection = await driver_connection(db)
+    delay = timedelta(seconds=0 if at_once else state.settings.account_deletion_delay_s)
+    ended = await void_logins(db, user, "closed")
+    language, address = await language_of(db, user.id), user.email
+    if not delay:
+        user_id = user.id
+        counts = await erase_user(connection, user_id)
+        note(db, None, "account.erased", user_id, **counts)
+    else:
+        user.status, user.deleted_at = "inactive", datetime.now(UTC)
+        await db.flush()
+        user_id = user.id
+        counts = await count_rows(connection, user_id)
+        note(db, user_id, "account.closed", user_id)
+    await db.commit()
+    await state.standing.revoke(ended)
+    await state.shards.forget(user_id)
+    if delay:
+        state.mailer.send_later(address, account_closed_mail(language, max(1, delay.days)))
+    return DeletionReceipt(
+        status="scheduled" if delay else "erased",
+        erased_at=datetime.now(UTC) + delay,
+        counts=counts,
+        total=sum(counts.values()),
+    )
+
+
+def _drop_cookie(response: Response) -> None:
+    response.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="strict")
+
+
+@router.post("/v1/users/me/deletion")
+async def delete_account(
+    user_id: Caller,
+    state: State,
+    db: Db,
+    request: Request,
+    response: Response,
+    body: Annotated[DeletionBody | None, Body()] = None,
+) -> DeletionReceipt:
+    """Close the account and erase everything of it: after the time to think again, or at once.
+
+    From this moment no login of it works. The answer is the receipt.
+    """
+    wanted = body or DeletionBody()
+    await state.limiter.require(request, state.limiter.credentials, f"password:{user_id}")
+    user = await _require_user(db, user_id)
+    if user.password_hash is not None and not await verify_password(wanted.password or "", user.password_hash):
+        raise BadRequest("the password is wrong")
+    receipt = await _close(state, db, user, at_once=wanted.now)
+    _drop_cookie(response)
+    return receipt
+
+
+@router.delete("/v1/auth/me", status_code=204)
+async def delete_me(user_id: Caller, state: State, db: Db, hard: Annotated[bool, Query()] = False) -> Response:
+    """Close the account; with `hard` (test mode only) erase it at once."""
+    if hard and state.settings.environment != "test":
+        raise Forbidden("hard delete is only allowed in test environment")
+    await _close(state, db, await _require_user(db, user_id), at_once=hard)
+    response = Response(status_code=204)
+    _drop_cookie(response)
+    return response

@@ -1,0 +1,174 @@
+"""One session in the formats other programs read."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import select
+
+from cluster.mindmap.exports import to_freemind, to_markdown, to_opml
+from cluster.mindmap.render import to_png, to_svg
+from models.api_library import ExportFormat
+from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from models.errors import NotFound
+from models.mindmap_document import MindmapDocument
+from models.mindmaps import Mindmap, MindmapVersion
+from models.plans import EXPORT_FEATURES, require_feature
+from models.timeline import Timeline
+from models.timeline_store import instant, load_timeline
+from serve.routes.events import highlight_reply, visit_fields
+from serve.routes.usage import standing_of
+from serve.state import Caller, Db, State, driver_connection
+
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["exports"])
+Layout = Literal["galaxy", "tree", "radial"]
+
+_TYPES: dict[str, tuple[str, str]] = {
+    "json": ("application/json", "json"),
+    "markdown": ("text/markdown; charset=utf-8", "md"),
+    "opml": ("text/x-opml; charset=utf-8", "opml"),
+    "freemind": ("application/x-freemind; charset=utf-8", "mm"),
+    "svg": ("image/svg+xml", "svg"),
+    "png": ("image/png", "png"),
+    "csv": ("text/csv; charset=utf-8", "csv"),
+}
+_TEXTS: dict[str, Callable[[MindmapDocument], str]] = {
+    "markdown": to_markdown,
+    "opml": to_opml,
+    "freemind": to_freemind,
+}
+_COLUMNS = (
+    "kind",
+    "started_at",
+    "ended_at",
+    "active_seconds",
+    "title",
+    "url",
+    "is_revisit",
+    "max_scroll_depth",
+    "text",
+    "note",
+)
+
+
+def timeline_csv(line: Timeline) -> str:
+    """The timeline as a table, visits and highlights in the order they happened.
+
+    A cell that a spreadsheet would run as a formula begins with an apostrophe: page titles are strangers' text.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(_COLUMNS)
+    rows: list[tuple[int, list[Any]]] = []
+    for v in line.visits:
+        times = [instant(v.started_ms).isoformat(), instant(v.ended_ms).isoformat(), f"{v.dwell_ms / 1000:.1f}"]
+        rows.append(
+            (v.started_ms, ["visit", *times, v.title or "", v.url, v.is_revisit, f"{v.max_scroll_depth:.2f}", "", ""])
+        )
+    for h in line.highlights:
+        at = instant(h.occurred_ms).isoformat()
+        rows.append((h.occurred_ms, ["highlight", at, "", "", "", h.url or "", "", "", h.text, h.note or ""]))
+    for _, row in sorted(rows, key=lambda r: r[0]):
+        writer.writerow([_harmless(str(cell)) for cell in row])
+    return out.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _disposition(title: str | None, extension: str) -> str:
+    """A file name every browser takes (RFC 6266): plain letters, and the real title beside."""
+    name = re.sub(r'[\\/:*?"<>|\x00-\x1f\x7f]+', " ", title or "").strip()[:80] or "trailmind"
+    plain = re.sub(r"[^A-Za-z0-9 ._-]+", "", unicodedata.normalize("NFKD", name)).strip() or "trailmind"
+    return f"attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{quote(name)}.{extension}"
+
+
+async def _document(db: Db, found: BrowsingSession) -> MindmapDocument:
+    data = await db.scalar(
+        select(MindmapVersion.data)
+        .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (MindmapVersion.number == Mindmap.current_version))
+        .where(Mindmap.session_id == found.id)
+    )
+    if data is None:
+        raise NotFound("mindmap not found for this session")
+    return MindmapDocument.from_json(data)
+
+
+def _as_json(found: BrowsingSession, line: Timeline, document: MindmapDocument) -> bytes:
+    return msgspec.json.format(
+        msgspec.json.encode(
+            {
+                "session": {
+                    "id": str(found.id),
+                    "title": found.title,
+                    "description": found.description,
+                    "summary": found.summary,
+                    "started_at": found.started_at,
+                    "ended_at": found.ended_at,
+                    "dwell_ms": line.dwell_ms,
+                },
+                "visits": [visit_fields(v) | {"ended_at": instant(v.ended_ms)} for v in line.visits],
+                "highlights": [highlight_reply(h).model_dump(exclude_none=True) for h in line.highlights],
+                "mindmap": document.to_json(),
+            }
+        ),
+        indent=2,
+    )
+
+
+@router.get(
+    "/export",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The file",
+            "content": {kind.partition(";")[0]: {} for kind, _ in _TYPES.values()},
+        }
+    },
+)
+async def export_session(
+    session_id: str,
+    user_id: Caller,
+    state: State,
+    db: Db,
+    format: Annotated[ExportFormat, Query()] = "markdown",
+    layout: Annotated[Layout, Query(description="Of pictures")] = "galaxy",
+    theme: Annotated[Literal["light", "dark"], Query(description="Of pictures")] = "light",
+    width: Annotated[int | None, Query(ge=200, le=4000, description="Of PNG, in pixels")] = None,
+) -> Response:
+    """One session as a file. Which formats there are depends on the plan; 402 names the plan that has it."""
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    _, standing = await standing_of(state, db, user_id)
+    require_feature(standing.plan, EXPORT_FEATURES[format], f"exports as {format}")
+    body: bytes | str
+    if format == "csv":
+        body = timeline_csv(await load_timeline(await driver_connection(db), found.id))
+    elif format == "json":
+        line = await load_timeline(await driver_connection(db), found.id)
+        body = _as_json(found, line, await _document(db, found))
+    elif format in _TEXTS:
+        body = await asyncio.to_thread(_TEXTS[format], await _document(db, found))
+    else:
+        body = await asyncio.to_thread(to_svg, await _document(db, found), layout, theme)
+        if format == "png":
+            body = await asyncio.to_thread(to_png, body, (), width)
+    kind, extension = _TYPES[format]
+    return Response(
+        body,
+        media_type=kind,
+        headers={
+            "Content-Disposition": _disposition(found.title, extension),
+            "Cache-Control": "private, no-store",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        },
+    )

@@ -1,0 +1,106 @@
+"""Search over everything the caller ever read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from datetime import datetime
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Query
+
+from models.api_library import Mark, SearchHit, SearchReply
+from models.errors import BadRequest
+from models.exclusions import normalize_domain
+from models.search import Filters, search, snippet, texts_of
+from models.search_index import index_session, stale_sessions
+from serve.state import AppState, Caller, Db, State, driver_connection
+
+log = structlog.get_logger("serve")
+router = APIRouter(prefix="/v1", tags=["search"])
+#: So many sessions are indexed before the answer; the rest after it.
+_AT_ONCE, _AFTERWARDS = 5, 500
+
+
+async def _index(state: AppState, user_id: uuid.UUID, limit: int) -> int:
+    """Index up to `limit` sessions, each in a transaction of its own; return how many were left over."""
+    async with state.sessions() as db:
+        stale = await stale_sessions(await driver_connection(db), user_id, limit + 1)
+    for session_id in stale[:limit]:
+        async with state.sessions() as db:
+            await index_session(await driver_connection(db), session_id)
+            await db.commit()
+    return len(stale) - limit
+
+
+async def _index_rest(state: AppState, user_id: uuid.UUID) -> None:
+    try:
+        await _index(state, user_id, _AFTERWARDS)
+    except Exception as error:  # the next search tries again
+        log.warning("indexing_failed", error=type(error).__name__)
+    finally:
+        state.indexing.pop(user_id, None)
+
+
+@router.get("/search", response_model_exclude_none=True)
+async def search_pages(
+    user_id: Caller,
+    state: State,
+    db: Db,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="Words, or parts of them")],
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=400)] = 0,
+    session_id: Annotated[uuid.UUID | None, Query()] = None,
+    domain: Annotated[str | None, Query(max_length=2_000, description="With its subdomains")] = None,
+    since: Annotated[datetime | None, Query(description="Visited at or after")] = None,
+    until: Annotated[datetime | None, Query(description="Visited before")] = None,
+    has_highlight: Annotated[bool | None, Query()] = None,
+) -> SearchReply:
+    """Pages, passages and topics the caller has met, best first.
+
+    Every word must occur, in the title, a passage, a topic, the address or the text; parts of words count, also in
+    Korean. Relevance comes first; among equals, what got more attention.
+    """
+    if "\x00" in q:
+        raise BadRequest("q: contains a NUL character")
+    try:
+        wanted = Filters(session_id, normalize_domain(domain) if domain else None, since, until, has_highlight)
+    except ValueError as error:
+        raise BadRequest(f"domain: {error}") from None
+    began = time.perf_counter()
+    left = await _index(state, user_id, _AT_ONCE)
+    if left > 0 and user_id not in state.indexing:
+        state.indexing[user_id] = asyncio.create_task(_index_rest(state, user_id))
+    connection = await driver_connection(db)
+    rows, has_more = await search(connection, user_id, q, wanted, limit=limit, offset=offset)
+    texts = await texts_of(connection, user_id, [r["content_key"] for r in rows if r["content_key"]])
+    results = []
+    for row in rows:
+        shown = snippet(q, row["title"], row["highlights"], texts.get(row["content_key"], ""))
+        results.append(
+            SearchHit(
+                session_id=str(row["session_id"]),
+                session_title=row["session_title"],
+                page_id=row["page_id"],
+                url=row["url"],
+                domain=row["domain"],
+                title=row["title"],
+                topics=row["topics"],
+                highlights=row["highlights"][:3],
+                snippet=shown.text,
+                snippet_from=shown.source,
+                marks=[Mark(start=a, end=b) for a, b in shown.marks],
+                first_visited_at=row["first_visited_at"],
+                last_visited_at=row["last_visited_at"],
+                dwell_ms=row["dwell_ms"],
+                score=round(row["score"], 4),
+            )
+        )
+    return SearchReply(
+        results=results,
+        has_more=has_more,
+        is_indexing=left > 0,
+        took_ms=round((time.perf_counter() - began) * 1000, 1),
+    )

@@ -1,0 +1,163 @@
+"""Share links: read-only, revocable, expiring. Nobody who opens one is counted or remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, Query, Response
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.mindmap.render import to_svg
+from models.api_library import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
+from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from models.errors import Conflict, NotFound
+from models.mindmap_document import MindmapDocument
+from models.mindmaps import Mindmap, MindmapVersion
+from models.sharing import ShareLink, share_id, share_token, shown_part
+from models.users import User
+from serve.state import AppState, Caller, Counted, Db, State
+
+router = APIRouter(tags=["sharing"])
+MAX_LINKS = 50
+_SESSION = "/v1/sessions/{session_id}"
+#: A shared page is for those who got the link, not for search engines or caches in between.
+_PRIVATE = {"X-Robots-Tag": "noindex, nofollow, noarchive", "Cache-Control": "private, no-store"}
+
+
+def _reply(state: AppState, link: ShareLink) -> ShareReply:
+    token = share_token(state.settings.signing_key, link.id)
+    return ShareReply(
+        id=str(link.id),
+        session_id=str(link.session_id),
+        url=f"{state.settings.origin}/shared/{token}",
+        api_url=f"{state.settings.origin}/v1/shared/{token}",
+        shows=link.shows,
+        created_at=link.created_at,
+        expires_at=link.expires_at,
+    )
+
+
+@router.post(f"{_SESSION}/shares", status_code=201)
+async def create_share(
+    session_id: str, user_id: Caller, state: State, db: Db, body: Annotated[ShareCreate | None, Body()] = None
+) -> ShareEnvelope:
+    """Make a link that shows this session's map to whoever has it."""
+    wanted = body or ShareCreate()
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    await db.execute(select(BrowsingSession.id).where(BrowsingSession.id == found.id).with_for_update(key_share=True))
+    usable = (ShareLink.session_id == found.id, ShareLink.revoked_at.is_(None), ShareLink.expires_at > func.now())
+    if (await db.scalar(select(func.count()).select_from(ShareLink).where(*usable)) or 0) >= MAX_LINKS:
+        raise Conflict(f"this session has {MAX_LINKS} links already; take one back first")
+    now = datetime.now(UTC)
+    link = ShareLink(
+        id=uuid.uuid4(),
+        session_id=found.id,
+        user_id=user_id,
+        shows=wanted.shows,
+        created_at=now,
+        expires_at=now + timedelta(days=wanted.expires_in_days),
+    )
+    db.add(link)
+    await db.commit()
+    return ShareEnvelope(share=_reply(state, link))
+
+
+@router.get(f"{_SESSION}/shares")
+async def list_shares(session_id: str, user_id: Caller, state: State, db: Db) -> ShareList:
+    """The links of this session that work."""
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    links = await db.scalars(
+        select(ShareLink)
+        .where(ShareLink.session_id == found.id, ShareLink.revoked_at.is_(None), ShareLink.expires_at > func.now())
+        .order_by(ShareLink.created_at.desc(), ShareLink.id)
+        .limit(MAX_LINKS)
+    )
+    return ShareList(shares=[_reply(state, link) for link in links])
+
+
+@router.delete(f"{_SESSION}/shares/{{share_id}}", status_code=204)
+async def revoke_share(session_id: str, share_id: uuid.UUID, user_id: Caller, db: Db) -> Response:
+    """Take a link back. It stops working at once."""
+    found = await owned_session(db, parse_session_id(session_id), user_id)
+    revoked = await db.scalar(
+        update(ShareLink)
+        .where(ShareLink.id == share_id, ShareLink.session_id == found.id, ShareLink.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+        .returning(ShareLink.id)
+    )
+    if revoked is None:
+        raise NotFound("there is no such link")
+    await db.commit()
+    return Response(status_code=204)
+
+
+async def _shared(state: AppState, db: AsyncSession, token: str) -> tuple[ShareLink, BrowsingSession, MindmapDocument]:
+    link_id = share_id(state.settings.signing_keys, token)
+    row = None
+    if link_id is not None:
+        row = (
+            await db.execute(
+                select(ShareLink, BrowsingSession, MindmapVersion.data)
+                .join(BrowsingSession, BrowsingSession.id == ShareLink.session_id)
+                .join(Mindmap, Mindmap.session_id == BrowsingSession.id)
+                .join(
+                    MindmapVersion,
+                    (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version),
+                )
+                .join(User, User.id == ShareLink.user_id)
+                .where(
+                    ShareLink.id == link_id,
+                    ShareLink.revoked_at.is_(None),
+                    ShareLink.expires_at > func.now(),
+                    BrowsingSession.deleted_at.is_(None),
+                    User.status == "active",
+                )
+            )
+        ).first()
+    if row is None:
+        # The same for what never was, is over, or was taken back.
+        raise NotFound("this link does not work, or no longer does")
+    link, found, data = row
+    return link, found, shown_part(MindmapDocument.from_json(data), link.shows)
+
+
+@router.get("/v1/shared/{token}", response_model_exclude_none=True, dependencies=[Counted])
+async def read_shared(token: str, state: State, db: Db, response: Response) -> SharedSession:
+    """What a link shows. Needs no login."""
+    link, found, document = await _shared(state, db, token)
+    response.headers.update(_PRIVATE)
+    shown = document.to_json()
+    return SharedSession(
+        title=found.title,
+        summary=found.summary,
+        shows=link.shows,
+        started_at=found.started_at,
+        ended_at=found.ended_at,
+        dwell_ms=found.dwell_ms,
+        expires_at=link.expires_at,
+        mindmap={k: shown[k] for k in ("title", "summary", "language", "nodes", "edges", "layout", "layouts")},
+    )
+
+
+@router.get(
+    "/v1/shared/{token}/image",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {}}, "description": "The map as a picture"}},
+    dependencies=[Counted],
+)
+async def shared_image(
+    token: str,
+    state: State,
+    db: Db,
+    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "galaxy",
+    theme: Annotated[Literal["light", "dark"], Query()] = "light",
+) -> Response:
+    """The shared map as an SVG picture. Needs no login."""
+    _, _, document = await _shared(state, db, token)
+    svg = await asyncio.to_thread(to_svg, document, layout, theme)
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(svg, media_type="image/svg+xml", headers=_PRIVATE | policy)

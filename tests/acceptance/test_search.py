@@ -1,0 +1,104 @@
+"""Search: words, parts of words, Korean; filters; ranking; nobody else's pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.client import Person, visit
+from tests.support.finished import finished_session
+
+
+async def _urls(person: Person, q: str, **params: Any) -> list[str]:
+    reply = await person.ok("GET", "/v1/search", params={"q": q, **params})
+    return [hit["url"].partition("//")[2] for hit in reply["results"]]
+
+
+async def test_words_parts_and_korean(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    await finished_session(ann, db)
+    assert (await _urls(ann, "sicilian"))[0] == "www.chess.example/sicilian"
+    assert await _urls(ann, "Philidor") == ["www.chess.example/endgames"]  # only in the text
+    assert "www.chess.example/sicilian" in await _urls(ann, "sicil")  # the beginning of a word
+    assert "bread.example/starter" in await _urls(ann, "ourdoug")  # the middle of one
+    assert await _urls(ann, "강화학습") == ["ml.example.kr/rl"]
+    assert await _urls(ann, "학습") == ["ml.example.kr/rl"]
+    assert await _urls(ann, "정책 경사") == ["ml.example.kr/rl"]
+    assert await _urls(ann, "sourdough sicilian") == []
+    assert await _urls(ann, "nothing of the kind") == []
+    assert await _urls(ann, "!!! ???") == []
+
+
+async def test_snippets_show_what_was_found(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await finished_session(ann, db, title="An afternoon")
+    hit = (await ann.ok("GET", "/v1/search", params={"q": "browns"}))["results"][0]
+    assert hit["session_id"] == session_id
+    assert hit["session_title"] == "An afternoon"
+    assert hit["snippet_from"] == "highlight"
+    assert [hit["snippet"][m["start"] : m["end"]] for m in hit["marks"]] == ["browns"]
+    assert hit["dwell_ms"] == 50_000
+    assert hit["topics"]
+    hit = (await ann.ok("GET", "/v1/search", params={"q": "가치 함수"}))["results"][0]
+    assert hit["snippet_from"] == "text"
+    assert {hit["snippet"][m["start"] : m["end"]] for m in hit["marks"]} == {"가치", "함수"}
+
+
+async def test_attention_decides_among_equals(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    await finished_session(ann, db)
+    # A title says more than a text, and a marked passage more than an unmarked one.
+    assert (await _urls(ann, "better"))[0] == "bread.example/crust"  # in the title
+    assert (await _urls(ann, "oven"))[0] == "bread.example/starter"  # in a marked passage
+
+
+async def test_filters(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    first, second = await finished_session(ann, db), await finished_session(ann, db)
+    assert len(await _urls(ann, "sourdough")) == 4
+    assert len(await _urls(ann, "sourdough", session_id=first)) == 2
+    assert len(await _urls(ann, "sourdough", session_id=second)) == 2
+    assert len(await _urls(ann, "rook", domain="chess.example", session_id=first)) == 2
+    assert await _urls(ann, "rook", domain="example.kr") == []
+    assert await _urls(ann, "sourdough", session_id=first, has_highlight=True) == ["bread.example/starter"]
+    assert await _urls(ann, "sourdough", session_id=first, has_highlight=False) == ["bread.example/crust"]
+    hit = (await ann.ok("GET", "/v1/search", params={"q": "starter", "session_id": first}))["results"][0]
+    when = hit["last_visited_at"]
+    assert len(await _urls(ann, "starter", session_id=first, since=when)) >= 1
+    assert await _urls(ann, "starter", until=hit["first_visited_at"]) == []
+    assert len(await _urls(ann, "sourdough", limit=1, offset=1)) == 1
+
+
+async def test_a_deleted_session_and_somebody_elses_are_not_found(
+    ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    session_id = await finished_session(ann, db)
+    assert await _urls(bob, "sourdough") == []
+    assert len(await _urls(ann, "sourdough")) == 2
+    assert await _urls(bob, "sourdough", session_id=session_id) == []
+    await ann.call("DELETE", f"/v1/sessions/{session_id}")
+    assert await _urls(ann, "sourdough") == []
+
+
+async def test_what_is_still_recorded_is_found_after_stop(ann: Person) -> None:
+    session_id = await ann.start()
+    await ann.send(session_id, [visit("https://quokka.example/", title="Quokka facts")])
+    assert await _urls(ann, "quokka") == []
+    await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
+    assert await _urls(ann, "quokka") == ["quokka.example/"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"q": ""}, {"q": "x" * 201}, {"q": "a\x00b"}, {"q": "a", "limit": 0}, {"q": "a", "limit": 101},
+     {"q": "a", "offset": -1}, {"q": "a", "session_id": "x"}, {"q": "a", "since": "yesterday"},
+     {"q": "a", "domain": "not a domain"}],
+)  # fmt: skip
+async def test_bad_questions_are_refused(ann: Person, params: dict[str, Any]) -> None:
+    answer = await ann.call("GET", "/v1/search", params=params)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("q", ["'", "\\", "a'b", "& | !", "<->", "'x':*", "%", "_", "\\'", "a:b", "𝕏", "‍‍", "ﬁ İ ß"])
+async def test_no_question_is_sql_or_a_query(ann: Person, db: psycopg.AsyncConnection[Any], q: str) -> None:
+    await finished_session(ann, db)
+    assert (await ann.call("GET", "/v1/search", params={"q": q})).status_code == 200
