@@ -1,0 +1,83 @@
+"""Anthropic's messages."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import anthropic
+
+from cluster.providers.catalog import facts_of
+from cluster.providers.protocol import (
+    Answer,
+    ModelChoice,
+    Prompt,
+    ProviderDown,
+    ProviderRefused,
+    ProviderTimedOut,
+    Usage,
+)
+from cluster.providers.vendor_errors import error_for, hints_in
+
+OFFICIAL_URL = "https://api.anthropic.com"
+
+
+class AnthropicTransport:
+    """Asks through the official SDK, which is told not to retry."""
+
+    def __init__(self, api_key: str, base_url: str | None = None) -> None:
+        self._client = anthropic.AsyncAnthropic(api_key=api_key, base_url=base_url or OFFICIAL_URL, max_retries=0)
+
+    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+        """See Transport."""
+        messages: list[Any] = [{"role": "user", "content": prompt.data}]
+        if prompt.earlier is not None:
+            messages += [
+                {"role": "assistant", "content": prompt.earlier[0]},
+                {"role": "user", "content": prompt.earlier[1]},
+            ]
+        more: dict[str, Any] = {}
+        if choice.temperature is not None and facts_of(choice).takes_temperature:
+            more["temperature"] = min(1.0, choice.temperature)
+        try:
+            raw = await self._client.messages.with_raw_response.create(
+                model=choice.model,
+                max_tokens=prompt.max_output_tokens,
+                system=prompt.instructions,
+                messages=messages,
+                output_config={"format": {"type": "json_schema", "schema": dict(prompt.schema)}},
+                timeout=choice.timeout_s,
+                extra_headers={"Idempotency-Key": str(call_id)},
+                **more,
+            )
+            found = await raw.parse()
+        except anthropic.APITimeoutError as error:
+            raise ProviderTimedOut("anthropic", "timeout") from error
+        except anthropic.APIStatusError as error:
+            raise error_for("anthropic", error.status_code, error.response.headers) from error
+        except anthropic.APIConnectionError as error:
+            raise ProviderDown("anthropic", "connection") from error
+        except (anthropic.APIError, ValueError) as error:
+            raise ProviderDown("anthropic", "not_an_answer") from error
+        if found.stop_reason == "refusal":
+            raise ProviderRefused("anthropic", "content_filter")
+        usage = found.usage
+        cached = usage.cache_read_input_tokens or 0
+        details = usage.output_tokens_details
+        return Answer(
+            text="".join(block.text for block in found.content if block.type == "text"),
+            # Here alone cached tokens stand beside the input, not in it.
+            usage=Usage(
+                input_tokens=usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0),
+                output_tokens=usage.output_tokens,
+                cached_tokens=cached,
+                reasoning_tokens=int(getattr(details, "thinking_tokens", 0) or 0),
+            ),
+            request_id=raw.headers.get("request-id") or found.id,
+            is_truncated=found.stop_reason == "max_tokens",
+            hints=hints_in(raw.headers),
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.close()

@@ -1,0 +1,265 @@
+"""One call to a provider, with everything around it: the limiter, the ledger, the log, the text kept for disclosure.
+
+The row and the reservation are written in one transaction before anything leaves, and settled in one after. A process
+killed in between leaves a row `sent` and a reservation that expires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import structlog
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from actors.provider_limiter import Ask, Limiter, LimiterRefused, Outcome, Permit
+from actors.provider_window import RateLimit
+from cluster.providers.catalog import ModelFacts, cost_micros, facts_of
+from cluster.providers.protocol import (
+    Answer,
+    ModelChoice,
+    Prompt,
+    ProviderDown,
+    ProviderError,
+    ProviderRefused,
+    ProviderThrottled,
+    ProviderTimedOut,
+    SessionGone,
+    Transport,
+)
+from models import ledger_store
+from models.ledger import Allowance
+
+log = structlog.get_logger("providers")
+
+#: What stands in a call's way is waited for no longer than this: better another provider, or none.
+MAX_WAIT_S = {True: 20.0, False: 60.0}
+
+
+@dataclass(frozen=True, slots=True)
+class CallScope:
+    """For whom, and under what terms, calls are made. `weight` is the user's share among others who wait."""
+
+    user_id: uuid.UUID
+    session_id: uuid.UUID
+    allowance: Allowance
+    is_interactive: bool = True
+    weight: float = 1.0
+    keeps_texts: bool = True
+
+
+class MadeCall:
+    """See model_provider.Made."""
+
+    def __init__(self, caller: Caller, call_id: uuid.UUID, answer: Answer) -> None:
+        self._caller, self.call_id, self.answer = caller, call_id, answer
+
+    async def reject(self) -> None:
+        """Give back what the call cost its user, and say so in the log. Safe to repeat."""
+        async with self._caller.pool.connection() as connection, connection.transaction():
+            await ledger_store.refund(connection, self.call_id)
+            await connection.execute(
+                "UPDATE ai_calls SET status = 'unusable', error_code = 'unusable_answer' WHERE id = %s", [self.call_id]
+            )
+
+
+class Caller:
+    """Makes calls for one scope. See model_provider.Asker."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Any],
+        scope: CallScope,
+        transport: Callable[[str], Transport],
+        limiter: Callable[[ModelChoice], Limiter],
+        *,
+        deadline: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.pool, self._scope = pool, scope
+        self._transport, self._limiter = transport, limiter
+        self._deadline, self._clock = deadline, clock
+
+    async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> MadeCall:
+        """Ask once. Raises ProviderError, OutOfTokens."""
+        facts = facts_of(choice)
+        limiter = self._limiter(choice)
+        began = self._clock()
+        permit = await self._permit(limiter, choice, facts, max_tokens)
+        outcome = Outcome("unused")
+        try:
+            call_id = uuid.uuid4()
+            waited_ms = round((self._clock() - began) * 1000)
+            async with self.pool.connection() as connection, connection.transaction():
+                await self._open(connection, call_id, choice, operation, prompt, max_tokens, waited_ms)
+            # From here on something may have left: what was booked stays booked.
+            outcome = Outcome("refused")
+            answer, outcome = await self._asked(call_id, choice, facts, prompt)
+            return MadeCall(self, call_id, answer)
+        except _Failed as failed:
+            outcome = failed.outcome
+            raise failed.error from failed.error.__cause__
+        finally:
+            await limiter.settle(permit.permit_id, outcome)
+
+    async def _permit(self, limiter: Limiter, choice: ModelChoice, facts: ModelFacts, max_tokens: int) -> Permit:
+        scope = self._scope
+        ask = Ask(
+            user=str(scope.user_id),
+            tokens=max_tokens,
+            is_interactive=scope.is_interactive,
+            weight=scope.weight,
+            max_wait_s=max(0.0, min(MAX_WAIT_S[scope.is_interactive], self._deadline - self._clock())),
+            lease_s=choice.timeout_s + 30.0,
+        )
+        try:
+            return await limiter.reserve(ask, rate_limit(facts))
+        except LimiterRefused as refused:
+            raise ProviderThrottled(choice.provider, refused.reason, refused.wait_s) from refused
+
+    async def _open(
+        self,
+        connection: AsyncConnection[Any],
+        call_id: uuid.UUID,
+        choice: ModelChoice,
+        operation: str,
+        prompt: Prompt,
+        max_tokens: int,
+        waited_ms: int,
+    ) -> None:
+        scope = self._scope
+        cursor = await connection.execute(
+            "SELECT FROM browsing_sessions WHERE id = %s AND deleted_at IS NULL", [scope.session_id]
+        )
+        if await cursor.fetchone() is None:
+            raise SessionGone(choice.provider, "session_gone")
+        await ledger_store.reserve(
+            connection,
+            scope.user_id,
+            scope.allowance,
+            call_id=call_id,
+            operation=operation,
+            tokens=max_tokens,
+            session_id=scope.session_id,
+        )
+        sent = prompt.sent_text()
+        await connection.execute(
+            "INSERT INTO ai_calls (id, user_id, session_id, task_type, provider, model, status, started_at, waited_ms,"
+            " num_chars, text_digest, num_redactions)"
+            " VALUES (%s, %s, %s, %s, %s, %s, 'sent', clock_timestamp(), %s, %s, %s, %s)",
+            [
+                call_id,
+                scope.user_id,
+                scope.session_id,
+                "describe" if operation == "summarize" else "outline",
+                choice.provider,
+                choice.model,
+                waited_ms,
+                len(sent),
+                blake2b(sent.encode("utf-8", "replace"), digest_size=16).hexdigest(),
+                prompt.num_redactions,
+            ],
+        )
+        if scope.keeps_texts:
+            await connection.execute(
+                "INSERT INTO ai_call_texts (call_id, session_id, instructions, sent) VALUES (%s, %s, %s, %s)",
+                [call_id, scope.session_id, _storable(prompt.instructions), _storable(sent)],
+            )
+
+    async def _asked(
+        self, call_id: uuid.UUID, choice: ModelChoice, facts: ModelFacts, prompt: Prompt
+    ) -> tuple[Answer, Outcome]:
+        began = self._clock()
+        try:
+            # The SDK's own time-out counts between two bytes; this one counts all in all.
+            async with asyncio.timeout(choice.timeout_s):
+                answer = await self._transport(choice.provider).ask(prompt, choice, call_id)
+        except TimeoutError as error:
+            timed_out = ProviderTimedOut(choice.provider, "timeout")
+            timed_out.__cause__ = error
+            raise await self._failed(call_id, timed_out, began) from error
+        except ProviderError as error:
+            raise await self._failed(call_id, error, began) from error
+        except asyncio.CancelledError:
+            await self._close(call_id, "cancelled", "cancelled", began)
+            raise
+        async with self.pool.connection() as connection, connection.transaction():
+            await ledger_store.settle(connection, call_id, answer.usage.total_tokens)
+            usage = answer.usage
+            await connection.execute(
+                "UPDATE ai_calls SET status = 'ok', provider_request_id = %s, latency_ms = %s, input_tokens = %s,"
+                " output_tokens = %s, cached_tokens = %s, reasoning_tokens = %s, cost_micros = %s WHERE id = %s",
+                [
+                    (answer.request_id or "")[:200] or None,
+                    round((self._clock() - began) * 1000),
+                    usage.input_tokens,
+                    usage.output_tokens,
+                    usage.cached_tokens,
+                    usage.reasoning_tokens,
+                    cost_micros(choice, usage),
+                    call_id,
+                ],
+            )
+            if self._scope.keeps_texts:
+                await connection.execute(
+                    "UPDATE ai_call_texts SET answer = %s WHERE call_id = %s", [_storable(answer.text), call_id]
+                )
+        used = answer.usage.total_tokens if facts.credits_unused else None
+        return answer, Outcome("ok", tokens_used=used, hints=_hints(answer.hints))
+
+    async def _failed(self, call_id: uuid.UUID, error: ProviderError, began: float) -> _Failed:
+        status, outcome = "failed", Outcome("down")
+        if isinstance(error, ProviderThrottled):
+            wait = error.retry_after_s or 0.0
+            status, outcome = "throttled", Outcome("throttled", retry_after_s=wait, hints=_hints(error.hints))
+        elif isinstance(error, ProviderTimedOut):
+            status = "timeout"
+        elif isinstance(error, ProviderRefused):
+            status, outcome = "refused", Outcome("refused")
+        elif not isinstance(error, ProviderDown):
+            outcome = Outcome("refused")
+        log.warning("provider_call_failed", provider=error.provider, status=status, reason=error.reason)
+        await self._close(call_id, status, error.reason, began)
+        return _Failed(error, outcome)
+
+    async def _close(self, call_id: uuid.UUID, status: str, reason: str, began: float) -> None:
+        async with self.pool.connection() as connection, connection.transaction():
+            await ledger_store.release(connection, call_id)
+            await connection.execute(
+                "UPDATE ai_calls SET status = %s, error_code = %s, latency_ms = %s WHERE id = %s",
+                [status, reason[:60], round((self._clock() - began) * 1000), call_id],
+            )
+
+
+class _Failed(Exception):
+    """Carries a provider's error together with what the limiter should learn from it."""
+
+    def __init__(self, error: ProviderError, outcome: Outcome) -> None:
+        super().__init__(error, outcome)
+        self.error, self.outcome = error, outcome
+
+
+def rate_limit(facts: ModelFacts) -> RateLimit:
+    """A model's limits as the limiter takes them."""
+    return RateLimit(facts.requests_per_minute, facts.tokens_per_minute, facts.max_concurrent)
+
+
+def _hints(hints: Any) -> dict[str, float]:
+    found = {
+        "requests_per_minute": hints.requests_per_minute,
+        "requests_left": hints.requests_left,
+        "tokens_per_minute": hints.tokens_per_minute,
+        "tokens_left": hints.tokens_left,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL has no NUL, UTF-8 no lone surrogates.
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()

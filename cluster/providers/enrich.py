@@ -1,0 +1,282 @@
+"""Making a local outline better with models, if there are any and the user's plan pays for it.
+
+Nothing here may keep a map from being made: whatever goes wrong, the local outline stands, and the map's notes say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from cluster.mindmap.outline import Outline
+from cluster.providers.calls import CallScope
+from cluster.providers.cards import page_card
+from cluster.providers.checkpoints import load_descriptions, load_outline, outline_digest
+from cluster.providers.configuration import ProviderAccess, read_chains
+from cluster.providers.desk import WorkOrder
+from cluster.providers.local import LOCAL
+from cluster.providers.merge import with_descriptions
+from cluster.providers.prompts import PROMPT_VERSION
+from cluster.providers.protocol import ModelChoice, PageCard, ProviderError, SessionGone
+from cluster.providers.provider_tasks import ProviderTasks
+from cluster.providers.quoting import Quote, batches_of, quote_map
+from models import ledger_store
+from models.ledger import Allowance, OutOfTokens
+from models.pages import CapturedPage
+
+log = structlog.get_logger("providers")
+
+#: A map waits no longer than this for models, all in all.
+BUDGET_S = 150.0
+_WATCH_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class UserTerms:
+    """What holds for a user's maps. `weight` is their share where calls queue."""
+
+    allowance: Allowance
+    refuses_when_out: bool = False
+    language: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be asked for one map: read once, used for the quote and for the making."""
+
+    chains: dict[str, tuple[ModelChoice, ...]]
+    terms: UserTerms
+    missing: tuple[PageCard, ...]
+    quote: Quote
+
+
+@dataclass(slots=True)
+class Enriched:
+    """What came of it: the outline, who made it, sentences for the map's notes."""
+
+    outline: Outline
+    provider: str = LOCAL
+    model: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class Enricher:
+    """Brings models into the making of maps. Exists only where a provider can be reached."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Any],
+        accesses: dict[str, ProviderAccess],
+        tasks: ProviderTasks,
+        terms_of: Callable[[uuid.UUID], Awaitable[UserTerms]],
+        *,
+        openai_model: str | None = None,
+        keeps_texts: bool = True,
+        budget_s: float = BUDGET_S,
+    ) -> None:
+        self._pool, self._accesses, self._tasks, self._terms_of = pool, accesses, tasks, terms_of
+        self._openai_model, self._keeps_texts, self._budget_s = openai_model, keeps_texts, budget_s
+
+    async def chains(self) -> dict[str, tuple[ModelChoice, ...]]:
+        """Who does what at this moment."""
+        async with self._pool.connection() as connection:
+            return await read_chains(connection, self._accesses, self._openai_model)
+
+    async def maker(self) -> str:
+        """What a map's making depends on besides its pages; empty when everything is local."""
+        chains = await self.chains()
+        keys = [choice.key for task in sorted(chains) for choice in chains[task]]
+        return f"{PROMPT_VERSION}:{','.join(keys)}" if keys else ""
+
+    async def enrich(
+        self,
+        session_id: uuid.UUID,
+        user_id: uuid.UUID,
+        skeleton: Outline,
+        pages: Sequence[CapturedPage],
+        *,
+        is_interactive: bool = True,
+        nonce: str = "",
+        on_progress: Callable[[int, int], Awaitable[None]] | None = None,
+    ) -> Enriched:
+        """`skeleton` made better, or as it is with a note on why. Raises OutOfTokens for a user who wants that, and
+        SessionGone."""
+        placed = set(skeleton.placed_page_ids())
+        chains = await self.chains()
+        if not placed or not any(chains.values()):
+            return Enriched(skeleton)
+        captured = {page.page_id: page for page in pages if page.page_id in placed}
+        cards = await asyncio.to_thread(lambda: [page_card(page) for page in captured.values()])
+        plan, told = await self._plan(session_id, user_id, cards, chains)
+        try:
+            await self._afford(user_id, plan)
+        except OutOfTokens as error:
+            if plan.terms.refuses_when_out:
+                raise
+            return Enriched(skeleton, notes=[_out_of_tokens(error.resets_at)])
+        order = WorkOrder(
+            scope=CallScope(
+                user_id=user_id,
+                session_id=session_id,
+                allowance=plan.terms.allowance,
+                is_interactive=is_interactive,
+                weight=plan.terms.weight,
+                keeps_texts=self._keeps_texts,
+            ),
+            choices=(),
+            language=plan.terms.language or skeleton.language,
+            deadline=time.time() + self._budget_s,
+        )
+        work = asyncio.ensure_future(self._work(order, plan, skeleton, captured, told, nonce, on_progress))
+        watch = asyncio.ensure_future(self._gone(session_id))
+        try:
+            await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise SessionGone("all", "session_gone")
+            return work.result()
+        finally:
+            for task in (work, watch):
+                task.cancel()
+            await asyncio.gather(work, watch, return_exceptions=True)
+
+    async def quote(self, session_id: uuid.UUID, user_id: uuid.UUID, pages: Sequence[CapturedPage]) -> Plan:
+        """What a map of `pages` would cost at most."""
+        cards = await asyncio.to_thread(lambda: [page_card(page) for page in pages])
+        plan, _ = await self._plan(session_id, user_id, cards, await self.chains())
+        return plan
+
+    async def _plan(
+        self,
+        session_id: uuid.UUID,
+        user_id: uuid.UUID,
+        cards: Sequence[PageCard],
+        chains: dict[str, tuple[ModelChoice, ...]],
+    ) -> tuple[Plan, dict[str, Any]]:
+        terms = await self._terms_of(user_id)
+        async with self._pool.connection() as connection:
+            told = await load_descriptions(connection, user_id, session_id, chains["describe"], cards)
+        missing = tuple(card for card in cards if card.page_id not in told) if chains["describe"] else ()
+        quote = await asyncio.to_thread(quote_map, chains["describe"], chains["outline"], missing, len(cards))
+        return Plan(chains, terms, missing, quote), told
+
+    async def _afford(self, user_id: uuid.UUID, plan: Plan) -> None:
+        """Better no call than half of them: the quote must be there as a whole."""
+        allowance = plan.terms.allowance
+        if allowance.token_limit is None:
+            return
+        async with self._pool.connection() as connection:
+            left = (await ledger_store.read_balance(connection, user_id, allowance)).tokens_left
+        if left is not None and plan.quote.tokens > left:
+            raise OutOfTokens(plan.quote.tokens, left, allowance.period_end)
+
+    async def _work(
+        self,
+        order: WorkOrder,
+        plan: Plan,
+        skeleton: Outline,
+        captured: dict[str, CapturedPage],
+        told: dict[str, Any],
+        nonce: str,
+        on_progress: Callable[[int, int], Awaitable[None]] | None,
+    ) -> Enriched:
+        result = Enriched(skeleton)
+        try:
+            if plan.missing:
+                await self._describe(order, plan, told, result, len(captured), on_progress)
+            result.outline = with_descriptions(skeleton, told, captured)
+            if plan.chains["outline"]:
+                await self._outline(order, plan, result, nonce)
+            elif told:
+                result.provider, result.model = plan.chains["describe"][0].provider, plan.chains["describe"][0].model
+        except OutOfTokens as error:
+            result.notes.append(_out_of_tokens(error.resets_at))
+        except SessionGone:
+            raise
+        except ProviderError as error:
+            result.notes.append(f"No model could outline this session ({error.reason}): the topics are our own.")
+        return result
+
+    async def _describe(
+        self,
+        order: WorkOrder,
+        plan: Plan,
+        told: dict[str, Any],
+        result: Enriched,
+        total: int,
+        on_progress: Callable[[int, int], Awaitable[None]] | None,
+    ) -> None:
+        asked = WorkOrder(order.scope, plan.chains["describe"], order.language, order.deadline)
+        telling = asyncio.ensure_future(self._tell_progress(order, plan, total - len(plan.missing), total, on_progress))
+        try:
+            done = await self._tasks.describe(asked, batches_of(plan.missing))
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+        told.update({page.page_id: page for page in done.pages})
+        if done.is_session_gone:
+            raise SessionGone("all", "session_gone")
+        left = len(plan.missing) - len(done.pages)
+        if left:
+            why = ", ".join(sorted(done.failures)) or "no answer"
+            result.notes.append(f"{left} of {total} pages were not described by a model ({why}).")
+        log.info("pages_described", num_pages=len(done.pages), num_failed=left)
+        if done.out_of_tokens_until is not None:
+            raise OutOfTokens(plan.quote.tokens, 0, done.out_of_tokens_until)
+
+    async def _outline(self, order: WorkOrder, plan: Plan, result: Enriched, nonce: str) -> None:
+        choices = plan.chains["outline"]
+        digest = outline_digest(result.outline, order.language, nonce)
+        async with self._pool.connection() as connection:
+            known = await load_outline(connection, order.scope.user_id, order.scope.session_id, choices, digest)
+        if known is not None:
+            result.outline, result.provider, result.model = known
+            return
+        asked = WorkOrder(order.scope, choices, order.language, order.deadline)
+        result.outline, choice = await self._tasks.outline(asked, result.outline, digest)
+        result.provider, result.model = choice.provider, choice.model
+        if choice != choices[0]:
+            result.notes.append(f"{choices[0].provider} could not be used; {choice.provider} made this map.")
+
+    async def _tell_progress(
+        self,
+        order: WorkOrder,
+        plan: Plan,
+        known: int,
+        total: int,
+        on_progress: Callable[[int, int], Awaitable[None]] | None,
+    ) -> None:
+        # The checkpoints are where progress can be seen, whichever machines the tasks run on.
+        digests = [card.digest for card in plan.missing]
+        while on_progress is not None:
+            await asyncio.sleep(_WATCH_S)
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(
+                    "SELECT count(DISTINCT digest) FROM ai_checkpoints WHERE user_id = %s AND digest = ANY(%s)",
+                    [order.scope.user_id, digests],
+                )
+                row = await cursor.fetchone()
+            await on_progress(known + (row[0] if row else 0), total)
+
+    async def _gone(self, session_id: uuid.UUID) -> None:
+        """Returns when the session has been deleted."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(
+                    "SELECT FROM browsing_sessions WHERE id = %s AND deleted_at IS NULL", [session_id]
+                )
+                if await cursor.fetchone() is None:
+                    return
+
+
+def _out_of_tokens(until: datetime) -> str:
+    return f"Made without a model: your plan's tokens are used up until {until:%Y-%m-%d}."

@@ -1,0 +1,181 @@
+"""A vendor's model as a provider: the two operations, each checked, with one chance to put a fault right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from cluster.mindmap.outline import Outline
+from cluster.providers import merge
+from cluster.providers.answers import (
+    Descriptions,
+    MergedDraft,
+    OutlineDraft,
+    Verdict,
+    check_descriptions,
+    check_merge,
+    check_outline,
+    read_answer,
+)
+from cluster.providers.catalog import facts_of
+from cluster.providers.prompts import (
+    BARE_TOPIC_TOKENS,
+    PAGE_TOKENS,
+    RICH_TOPIC_TOKENS,
+    Names,
+    describe_prompt,
+    merge_prompt,
+    outline_prompt,
+    prompt_tokens,
+    repaired,
+)
+from cluster.providers.protocol import (
+    Answer,
+    AnswerUnusable,
+    ModelChoice,
+    PageCard,
+    PageDescription,
+    Prompt,
+    ProviderError,
+    SessionGone,
+)
+
+#: Pages one describing call takes: few enough that a failure loses little.
+PAGES_PER_CALL = 4
+#: Pages one outlining call takes, where the model has room for them.
+PAGES_PER_OUTLINE = 160
+
+Value = TypeVar("Value")
+
+
+class Made(Protocol):
+    """A call that was made and answered."""
+
+    @property
+    def answer(self) -> Answer: ...
+
+    async def reject(self) -> None:
+        """The answer is of no use: nobody pays for it."""
+        ...
+
+
+class Asker(Protocol):
+    """Makes calls: waits for the limiter, reserves, asks, settles, logs."""
+
+    async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> Made:
+        """Raises ProviderError, OutOfTokens."""
+        ...
+
+
+def pages_per_outline(choice: ModelChoice) -> int:
+    """How many pages fit one outlining call, by the model's context and its tokens a minute."""
+    facts = facts_of(choice)
+    room = facts.context_tokens * 0.6
+    if facts.tokens_per_minute:
+        room = min(room, facts.tokens_per_minute * 0.5)
+    if facts.max_output_tokens:
+        room = min(room, (facts.max_output_tokens - 1500) * 5)
+    return max(
+        10, min(PAGES_PER_OUTLINE, int((room - 4000) / (PAGE_TOKENS + BARE_TOPIC_TOKENS + RICH_TOPIC_TOKENS // 2 + 40)))
+    )
+
+
+class ModelProvider:
+    """One model of one vendor. See MapProvider."""
+
+    def __init__(self, choice: ModelChoice, asker: Asker) -> None:
+        self.choice, self._asker = choice, asker
+
+    @property
+    def name(self) -> str:
+        """The vendor."""
+        return self.choice.provider
+
+    async def describe(self, cards: Sequence[PageCard], language: str) -> list[PageDescription]:
+        """Descriptions of at most PAGES_PER_CALL pages; some may be missing when even a second answer lacks them."""
+
+        def read(answer: Answer) -> tuple[list[PageDescription] | None, Verdict]:
+            found, verdict = read_answer(answer.text, Descriptions, is_truncated=answer.is_truncated)
+            if found is None:
+                return None, verdict
+            told, verdict = check_descriptions(found, cards)
+            return told or None, verdict
+
+        return await self._ask("summarize", describe_prompt(cards), read)
+
+    async def outline(self, skeleton: Outline, language: str) -> Outline:
+        """See MapProvider. A session too long for one call is outlined in parts, which are then brought together."""
+        parts = merge.split(skeleton, pages_per_outline(self.choice))
+        if len(parts) <= 1:
+            return await self._outline(skeleton, language)
+        done = await _all(*(self._outline(part, language) for part in parts))
+        whole = merge.joined(skeleton, done)
+        names = {f"t{number}": topic for number, topic in enumerate(whole.topics, 1)}
+
+        def read(answer: Answer) -> tuple[Outline | None, Verdict]:
+            draft, verdict = read_answer(answer.text, MergedDraft, is_truncated=answer.is_truncated)
+            if draft is None:
+                return None, verdict
+            verdict = check_merge(draft, list(names))
+            return (None if verdict.fatal else merge.with_merged(whole, draft, names)), verdict
+
+        return await self._ask("mindmap", merge_prompt(whole, names, language), read)
+
+    async def _outline(self, skeleton: Outline, language: str) -> Outline:
+        names = Names(skeleton)
+
+        def read(answer: Answer) -> tuple[Outline | None, Verdict]:
+            draft, verdict = read_answer(answer.text, OutlineDraft, is_truncated=answer.is_truncated)
+            if draft is None:
+                return None, verdict
+            verdict = check_outline(draft, names)
+            return (None if verdict.fatal else merge.with_draft(skeleton, draft, names)), verdict
+
+        return await self._ask("mindmap", outline_prompt(skeleton, names, language), read)
+
+    async def _ask(
+        self, operation: str, prompt: Prompt, read: Callable[[Answer], tuple[Value | None, Verdict]]
+    ) -> Value:
+        # The second attempt reserves no more than the first, so that what was quoted stays the ceiling.
+        facts = facts_of(self.choice)
+        room = min(facts.max_output_tokens, prompt.max_output_tokens + facts.thinking_room)
+        prompt = replace(prompt, max_output_tokens=room)
+        max_tokens = prompt_tokens(prompt)
+        made = await self._asker.call(self.choice, operation, prompt, max_tokens)
+        value, verdict = read(made.answer)
+        if value is not None and not verdict.problems:
+            return value
+        try:
+            again = await self._asker.call(
+                self.choice, operation, repaired(prompt, made.answer.text, verdict.problems), max_tokens
+            )
+        except SessionGone:
+            raise
+        except ProviderError:
+            if value is not None:
+                return value
+            await made.reject()
+            raise
+        second, second_verdict = read(again.answer)
+        if second is None:
+            await again.reject()
+            if value is not None:
+                return value
+            await made.reject()
+            raise AnswerUnusable(self.name, "unusable_answer", second_verdict.problems)
+        await made.reject()
+        return second
+
+
+async def _all(*calls: Coroutine[Any, Any, Outline]) -> list[Outline]:
+    """Everything or nothing: when one fails the others are stopped before the error goes on."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,163 @@
+"""The three vendors through their SDKs, against a server of each: what is asked, what comes back, what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from llmock.scenarios import Delay, Fail, Reply
+
+from cluster.providers.configuration import open_transport
+from cluster.providers.prompts import describe_prompt
+from cluster.providers.protocol import (
+    Answer,
+    ModelChoice,
+    PageCard,
+    Prompt,
+    ProviderDown,
+    ProviderRefused,
+    ProviderThrottled,
+    ProviderTimedOut,
+    Transport,
+)
+from tests.support.model_server import ModelServer, model_server
+
+MODELS = {"openai": "gpt-4.1-mini", "anthropic": "claude-haiku-5-5", "gemini": "gemini-3.5-flash-lite"}
+CARD = PageCard("p_1", "Sourdough", "bread.example", "Flour and water. Then time.", (), "en", "d1")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with model_server() as running:
+        yield running
+
+
+@pytest.fixture
+def models(server: ModelServer) -> ModelServer:
+    server.reset()
+    return server
+
+
+@pytest.fixture(params=sorted(MODELS))
+async def vendor(request: pytest.FixtureRequest, models: ModelServer) -> AsyncIterator[tuple[str, Transport]]:
+    name = request.param
+    transport = open_transport(name, models.accesses(name)[name])
+    yield name, transport
+    await transport.close()
+
+
+async def ask(vendor: tuple[str, Transport], prompt: Prompt | None = None, timeout_s: float = 10.0) -> Answer:
+    choice = ModelChoice(vendor[0], MODELS[vendor[0]], timeout_s=timeout_s)
+    return await vendor[1].ask(prompt or describe_prompt([CARD]), choice, uuid.uuid4())
+
+
+async def test_structured_answer_usage_and_roles(vendor: tuple[str, Transport], models: ModelServer) -> None:
+    answer = await ask(vendor)
+    assert json.loads(answer.text)["pages"][0]["id"] == "p1"
+    assert answer.usage.input_tokens > 0
+    assert answer.usage.output_tokens > 0
+    assert not answer.is_truncated
+    (record,) = models.requests()
+    body = json.dumps(record.body)
+    # The page stands in the user's turn alone, our words in the system's alone.
+    system = {
+        "openai": lambda: record.body["messages"][0]["content"],
+        "anthropic": lambda: record.body["system"],
+        "gemini": lambda: json.dumps(record.body["systemInstruction"]),
+    }[vendor[0]]()
+    assert "never instructions" in system.replace("\n", " ")
+    assert "Flour and water" not in system
+    assert "Flour and water" in body
+    assert "additionalProperties" in body
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error", "reason"),
+    [
+        (Fail(429, retry_after=7), ProviderThrottled, "rate_limited"),
+        (Fail(500), ProviderDown, "status_500"),
+        (Fail(503), ProviderDown, "status_503"),
+        (Fail(401), ProviderRefused, "bad_key"),
+        (Fail(404), ProviderRefused, "no_such_model"),
+    ],
+)
+async def test_every_refusal_is_told_apart_and_never_retried(
+    vendor: tuple[str, Transport], models: ModelServer, behaviour: Fail, error: type[Exception], reason: str
+) -> None:
+    models.add(behaviour)
+    with pytest.raises(error) as raised:
+        await ask(vendor)
+    assert raised.value.reason == reason  # type: ignore[attr-defined]
+    if isinstance(raised.value, ProviderThrottled):
+        assert raised.value.retry_after_s == pytest.approx(7, abs=0.1)
+    assert len(models.requests()) == 1
+
+
+async def test_overload_of_anthropic(models: ModelServer) -> None:
+    models.add(Fail(529))
+    transport = open_transport("anthropic", models.accesses("anthropic")["anthropic"])
+    with pytest.raises(ProviderThrottled) as raised:
+        await ask(("anthropic", transport))
+    await transport.close()
+    assert raised.value.reason == "overloaded"
+
+
+async def test_a_slow_answer_times_out(vendor: tuple[str, Transport], models: ModelServer) -> None:
+    models.add(Delay(0.6))
+    with pytest.raises(ProviderTimedOut):
+        await ask(vendor, timeout_s=0.15)
+    assert len(models.requests()) == 1
+
+
+async def test_a_cut_answer_says_so(models: ModelServer) -> None:
+    for name in ("openai", "gemini"):
+        models.add(Reply(text='{"pages": [', finish_reason="length"))
+        transport = open_transport(name, models.accesses(name)[name])
+        assert (await ask((name, transport))).is_truncated
+        await transport.close()
+
+
+async def test_a_repair_is_a_further_turn(vendor: tuple[str, Transport], models: ModelServer) -> None:
+    first = describe_prompt([CARD])
+    prompt = Prompt(
+        first.instructions, first.data, first.schema_name, first.schema, first.max_output_tokens, ("{}", "Again.")
+    )
+    await ask(vendor, prompt)
+    (record,) = models.requests()
+    turns = record.body.get("messages") or record.body["contents"]
+    roles = [turn["role"] for turn in turns if turn["role"] != "system"]
+    assert roles[1] in ("assistant", "model")
+    assert roles[0] == roles[2] == "user"
+
+
+async def test_nobody_listening_is_down(models: ModelServer) -> None:
+    access = models.accesses("openai")["openai"]
+    nowhere = type(access)(access.api_key, "http://127.0.0.1:9/v1")
+    transport = open_transport("openai", nowhere)
+    with pytest.raises(ProviderDown) as raised:
+        await ask(("openai", transport))
+    await transport.close()
+    assert raised.value.reason == "connection"
+
+
+async def test_headers_teach_the_quota(models: ModelServer) -> None:
+    from llmock.ratelimit import LimitSettings
+
+    models.server.state.limiter.configure(LimitSettings(rpm=30, tpm=50_000))
+    for name in ("openai", "anthropic"):
+        transport = open_transport(name, models.accesses(name)[name])
+        hints = (await ask((name, transport))).hints
+        await transport.close()
+        assert hints.requests_per_minute == 30
+        assert hints.requests_left == 29
+        assert hints.tokens_per_minute == 50_000
+
+
+async def test_calls_side_by_side(vendor: tuple[str, Transport], models: ModelServer) -> None:
+    answers: list[Any] = await asyncio.gather(*(ask(vendor) for _ in range(8)))
+    assert len({answer.request_id for answer in answers}) in (1, 8)  # Gemini's test server gives none.
+    assert len(models.requests()) == 8

@@ -1,0 +1,150 @@
+"""The vendors' servers for tests: llmock on a real socket, with a model behind it that reads what it is asked.
+
+llmock 0.2.2 fills a schema with examples; ours answers from the document in the prompt, so that its answers can be
+used. What it says can be replaced (`brain`), and every request it got is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import llmock.completion
+from llmock.testing import LLMockServer
+from pydantic import SecretStr
+
+from cluster.providers.configuration import ProviderAccess
+
+Brain = Callable[[dict[str, Any], str], Any]
+_DOCUMENT = re.compile(r"<data-([0-9a-f]{12})>\n(.*)\n</data-\1>", re.DOTALL)
+
+
+def document_in(prompt: str) -> dict[str, Any]:
+    """The data of a prompt as the model reads it."""
+    found = _DOCUMENT.search(prompt)
+    assert found is not None, "the prompt holds no document between marks"
+    document: dict[str, Any] = json.loads(found.group(2))
+    return document
+
+
+def sensible(document: dict[str, Any], prompt: str) -> Any:
+    """What a good model would answer, more or less."""
+    if "topics" in document:
+        topics = document["topics"]
+        return {
+            "title": "A long session",
+            "summary": "Brought together.",
+            "topics": [{"ids": [t["id"]], "label": t["label"], "summary": "", "keywords": []} for t in topics],
+            "links": [],
+        }
+    if "outline" in document:
+        return _outline(document)
+    return {
+        "pages": [
+            {
+                "id": page["id"],
+                "label": f"About {page['title']}"[:60],
+                "summary": "A page a model has read.",
+                "keywords": page["title"].split()[:3],
+                "quote": page["text"].split("\n")[0].split(". ")[0],
+            }
+            for page in document["pages"]
+        ]
+    }
+
+
+def _outline(document: dict[str, Any]) -> Any:
+    def topic(draft: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": draft["id"],
+            "label": f"{draft['label']} (model)",
+            "summary": f"What was read on {draft['label']}.",
+            "keywords": draft.get("keywords", []),
+            "pages": draft["pages"],
+            "quotes": [],
+        }
+
+    return {
+        "title": "Titled by a model",
+        "summary": "Summed up by a model.",
+        "topics": [
+            {**topic(draft), "subtopics": [topic(part) for part in draft.get("subtopics", [])]}
+            for draft in document["outline"]
+        ],
+        "links": [],
+    }
+
+
+class ModelServer:
+    """A running llmock and what there is to know about it."""
+
+    def __init__(self, server: LLMockServer) -> None:
+        self.server = server
+        self.brain: Brain = sensible
+        self.num_answers = 0
+
+    def accesses(self, *providers: str) -> dict[str, ProviderAccess]:
+        """How to reach these vendors here."""
+        key = SecretStr("a key for tests")
+        return {name: ProviderAccess(key, self.server.base_url(name)) for name in providers}
+
+    def add(self, *behaviours: Any) -> None:
+        """Queue llmock's behaviours (`llmock.scenarios`)."""
+        self.server.state.scenarios.add(*behaviours)
+
+    def requests(self) -> list[Any]:
+        """Everything that was asked, in order."""
+        return list(self.server.state.journal.records(wait=2.0))
+
+    def bodies(self) -> str:
+        """All requests' bodies as one text."""
+        return "\n".join(json.dumps(record.body, ensure_ascii=False) for record in self.requests())
+
+    def reset(self) -> None:
+        """As new."""
+        from llmock.chaos import ChaosSettings
+        from llmock.ratelimit import LimitSettings
+
+        state = self.server.state
+        state.reset()
+        state.chaos = self.server.app.state.chaos_settings = ChaosSettings()
+        state.limiter.configure(LimitSettings())
+        self.brain, self.num_answers = sensible, 0
+
+    def slow(self, latency_ms: int, **error_rates: float) -> None:
+        """Every answer takes so long; some fail (`error_rate_429=0.1`)."""
+        from llmock.chaos import ChaosSettings
+
+        settings = ChaosSettings(latency_ms=latency_ms, **error_rates)
+        self.server.state.chaos = self.server.app.state.chaos_settings = settings
+
+    def answer(self, structured: Any, settings: Any, model: str, prompt: str) -> str:
+        """In place of llmock's examples."""
+        self.num_answers += 1
+        said = self.brain(document_in(prompt), prompt)
+        return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+
+
+@contextmanager
+def model_server() -> Iterator[ModelServer]:
+    """A model server on a free port."""
+    original_text, original_schema = llmock.completion._structured_text, llmock.completion.structured_output
+
+    def schema(dialect: str, body: Any) -> Any:
+        if dialect == "anthropic" and isinstance(body, dict) and "output_config" in body:
+            # llmock knows the name this had while it was a beta.
+            return body["output_config"]["format"]["schema"]
+        return original_schema(dialect, body)
+
+    with LLMockServer() as server:
+        models = ModelServer(server)
+        llmock.completion._structured_text = models.answer
+        llmock.completion.structured_output = schema
+        try:
+            yield models
+        finally:
+            llmock.completion._structured_text = original_text
+            llmock.completion.structured_output = original_schema
