@@ -13,6 +13,7 @@ import models.logins
 import models.mindmaps
 import models.plans
 import models.search_index
+import models.shard_map
 import models.sharing
 import models.users  # noqa: F401 - the tables register themselves
 from models.base import Base
