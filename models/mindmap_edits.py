@@ -259,7 +259,7 @@ def _resolved(tree: EditableMap, operation: Operation) -> tuple[dict[str, str], 
         if node_id in tree.nodes:
             found[node_id] = node_id
             continue
-        if node_id in tree.merged:
+        if tree.merged.get(node_id) in tree.nodes:
             found[node_id] = tree.merged[node_id]
             moved = True
             continue

@@ -28,7 +28,8 @@ _HAN = re.compile(r"^[\u4e00-\u9fff々]+$")
 class Lexicon:
     """All spellings of the session and what they stand for.
 
-    `label_term[s]` is the term a spelling `s` puts into a label, or -1 for words that never stand in one; `ends[s]` is
+    `label_term[s]` is the term a spelling `s` puts into a label, or -1 for words that never stand in one (also for
+    `s` = -1, a break); `ends[s]` is
     true when a particle was cut off, so that a phrase cannot go on. `terms` names label terms. The clustering terms of
     `s` are `part_ids[part_start[s]:part_start[s + 1]]`.
     """
@@ -212,8 +213,9 @@ def _lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
     readings = korean.learn(word for word in spellings if _HANGUL.match(word))
     part_number: dict[str, int] = {}
     term_number: dict[str, int] = {}
-    label_term = np.full(len(spellings), -1, dtype=np.int64)
-    ends = np.zeros(len(spellings), dtype=bool)
+    # One place more than there are spellings: a phrase break is -1, which then reads the last, "no term".
+    label_term = np.full(len(spellings) + 1, -1, dtype=np.int64)
+    ends = np.zeros(len(spellings) + 1, dtype=bool)
     noun: list[bool] = []
     stems: list[str] = []
     part_start = np.zeros(len(spellings) + 1, dtype=np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ MAX_WORDS, MAX_CHARS = 4, 36
 HOST_BONUS = 1.5  # A word of the address that the pages themselves use is what the site is about.
 NAME_BONUS = 1.4  # Products and places name a topic better than any common noun does.
 _SHIFT = 21
+_POSSESSIVE = re.compile(r"['’]s$")
 _HOST_PART = re.compile(r"[a-z0-9]+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
 
@@ -29,6 +30,16 @@ class Candidate:
     key: int
     score: float
     coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A candidate as it would be written; `stands_alone`: it is good enough to be the second half of a label."""
+
+    score: float
+    text: str
+    coverage: float
+    stands_alone: bool
 
 
 class PhraseIndex:
@@ -90,7 +101,9 @@ class PhraseIndex:
         titled = np.minimum(1.0, 1.6 * np.maximum(0.0, in_title[found] - 0.5) / num_pages)
         said = np.minimum(1.0, tf_in[found] / (4 * num_pages))
         score = (p_in - p_out) * (0.35 + 1.1 * titled + 0.45 * said)
-        score *= np.where((in_title[found] > 0) | (p_in >= 0.75), 1.0, 0.7)
+        # A part of a topic is named as a chapter is, by its pages' titles; a whole topic may be named by what all say.
+        said_by_all = (p_in >= 0.75) & (not avoid)
+        score *= np.where((in_title[found] > 0) | said_by_all, 1.0, 0.7)
         # Judge words only of phrases that could still win: the penalties never raise a score above 1.22 times.
         order = np.lexsort((self.keys[found], -np.round(score, 9)))[: max(limit * 4, 120)]
         judged = []
@@ -128,6 +141,11 @@ class PhraseIndex:
         mask = (1 << _SHIFT) - 1
         numbers = [n for n in ((key >> (2 * _SHIFT)) & mask, (key >> _SHIFT) & mask, key & mask) if n]
         return all(self._is_name[n - 1] for n in numbers)
+
+    def stands_alone(self, key: int) -> bool:
+        """Whether the phrase is a noun of its own, neither generic nor a mere modifier."""
+        is_modifier = key < (1 << _SHIFT) and bool(self._is_modifier[key - 1])
+        return self.weakness(key) >= 0.6 and not is_modifier
 
     def weakness(self, key: int) -> float:
         if key in self._weak_cache:
@@ -182,6 +200,7 @@ class PhraseIndex:
                 )
                 for row, count in zip(written.tolist(), times.tolist(), strict=True):
                     shown = [lexicon.spellings[s] if not lexicon.ends[s] else lexicon.stems[s] for s in row]
+                    shown[-1] = _POSSESSIVE.sub("", shown[-1])
                     counts[tuple(shown)] += weight * count
         if not counts:
             return " ".join(self.words(key))
@@ -247,13 +266,14 @@ class Namer:
         found = self._index.candidates(pages, rivals=rivals, korean=korean, avoid=avoid)
         texts = self._index.texts(pages)
         keywords = self._keywords(found, texts)
-        options: list[tuple[float, str, float]] = []
+        options: list[_Option] = []
         for candidate in self._preferred(found):
-            options.append((candidate.score, self._index.spelling(candidate.key, texts), candidate.coverage))
+            text = self._index.spelling(candidate.key, texts)
+            options.append(_Option(candidate.score, text, candidate.coverage, self._index.stands_alone(candidate.key)))
         if not parent:
-            options += [(score, name, share) for name, score, share in self._site_labels(pages, rivals)]
-        options.sort(key=lambda option: (-option[0], option[1]))
-        label = self._compose(options, korean)
+            options += [_Option(score, name, share, True) for name, score, share in self._site_labels(pages, rivals)]
+        options.sort(key=lambda option: (-option.score, option.text))
+        label = self._compose(options)
         if not label or not self._free(label) or len(pages) == 1:
             label = self._fallback(label, options, pages)
         self._taken.add(_fold(label))
@@ -280,30 +300,31 @@ class Namer:
                 result.append(chosen)
         return result
 
-    def _compose(self, options: Sequence[tuple[float, str, float]], korean: bool) -> str:
-        usable = [(score, _shape(text), coverage) for score, text, coverage in options]
-        usable = [option for option in usable if option[1] and self._free(option[1])]
+    def _compose(self, options: Sequence[_Option]) -> str:
+        usable = [replace(option, text=_shape(option.text)) for option in options]
+        usable = [option for option in usable if option.text and self._free(option.text)]
         if not usable:
             return ""
-        best_score, label, coverage = usable[0]
-        if coverage < 0.55:
-            for score, other, _ in usable[1:6]:
-                joined = f"{label} · {other}"
-                distinct = not (set(_fold(other).split()) & set(_fold(label).split()))
-                if score >= 0.45 * best_score and distinct and _fits(joined) and self._free(joined):
+        best = usable[0]
+        if best.coverage < 0.55:
+            for other in usable[1:6]:
+                joined = f"{best.text} · {other.text}"
+                distinct = not (set(_fold(other.text).split()) & set(_fold(best.text).split()))
+                good = other.stands_alone and other.score >= 0.45 * best.score
+                if good and distinct and _fits(joined) and self._free(joined):
                     return joined
-        return label
+        return best.text
 
-    def _fallback(self, label: str, options: Sequence[tuple[float, str, float]], pages: Ints) -> str:
+    def _fallback(self, label: str, options: Sequence[_Option], pages: Ints) -> str:
         """For one page its own short title; else the next free phrase, a short title, or a number."""
         titles = sorted(
             (shape_title(self._corpus.core_titles[int(i)]) for i in pages), key=lambda t: (len(t) > 30, len(t) < 3)
         )
         if len(pages) == 1:
             first = [titles[0]] if titles[0] else []
-            choices = first + [_shape(text) for _, text, _ in options]
+            choices = first + [_shape(option.text) for option in options]
         else:
-            choices = [_shape(text) for _, text, _ in options] + titles
+            choices = [_shape(option.text) for option in options] + titles
         hosts = [self._corpus.pages[i].host for i in pages if self._corpus.pages[i].host]
         choice: str
         for choice in [*choices, *hosts]:

@@ -90,9 +90,9 @@ WEAK_VERBS = frozenset(
     extend fix generate handle hide implement import improve increase join load locate make manage merge modify
     move prevent protect replace represent reset resize restore retrieve return rename send set specify split
     start stop store submit switch transform try update upgrade verify view write written activate deactivate
-    attempt long short large small big high low true false null empty main same different available active
-    common 삽입 입력 지정 사용 적용 설정 선택 변경 삭제 추가 이동 전환 실행 열기 닫기 보기 찾기 만들기 바꾸기
-    편집 표시 확인 지원 제거 복사 저장
+    attempt separate lower upper visible original access long short large small big high low true false null
+    empty main same different available active common 삽입 입력 지정 사용 적용 설정 선택 변경 삭제 추가 이동
+    전환 실행 열기 닫기 보기 찾기 만들기 바꾸기 편집 표시 확인 지원 제거 복사 저장
     """
     )
 )

@@ -51,6 +51,15 @@ def test_merge_then_rename_what_was_merged_away() -> None:
     assert document.coverage.on_map == len(PAGES)
 
 
+def test_an_edit_of_what_was_merged_and_deleted_is_reported() -> None:
+    _, reports = do(
+        {"op": "merge", "node_ids": TOPICS[:2]},
+        {"op": "delete", "node_id": TOPICS[0]},
+        {"op": "rename", "node_id": TOPICS[1], "label": "Gone"},
+    )
+    assert [r.status for r in reports] == ["applied", "adapted", "not_applied"]
+
+
 def test_split() -> None:
     mine = [p for p in LEAVES if TOPICS[0] in _above(MAP, p)][:3]
     document, [report] = do({"op": "split", "node_id": TOPICS[0], "member_ids": mine, "label": "Three"})

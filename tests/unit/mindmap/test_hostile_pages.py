@@ -84,6 +84,10 @@ def test_empty_texts_and_titles() -> None:
     check([make_page(f"https://a.example/{i}", "", "") for i in range(10)])
 
 
+def test_pages_without_a_single_word() -> None:
+    check([make_page("https://a.example/0", "1234", "5 6 7 8 " * 30)])
+
+
 def test_odd_addresses() -> None:
     urls = [
         "javascript:alert(1)",
