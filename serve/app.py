@@ -17,6 +17,7 @@ from cluster.settings import Settings, load_settings
 from cluster.shards import connect_shard
 from models.api import ErrorReply
 from serve.cors import with_cors
+from serve.dashboard import install_dashboard
 from serve.errors import install_error_handlers
 from serve.middleware import Edge
 from serve.routes import (
@@ -75,6 +76,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     ):
         app.include_router(routes.router)
     app.include_router(mindmaps.pictures)
+    install_dashboard(app)
     return app
 
 

@@ -1,0 +1,102 @@
+import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
+import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, Sun } from "lucide-react";
+import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
+import { currentLogin, onLogin } from "./api/login";
+import { useWords } from "./i18n";
+import { setTheme, useShownTheme } from "./theme";
+
+const Palette = lazy(() => import("./search/Palette").then((m) => ({ default: m.Palette })));
+const Keys = lazy(() => import("./search/Keys").then((m) => ({ default: m.Keys })));
+
+/** The page around every signed-in page: rail or bottom bar, palette, shortcuts, and the watch on the login. */
+export function Frame() {
+  const t = useWords();
+  const navigate = useNavigate();
+  const login = useSyncExternalStore(onLogin, currentLogin);
+  const href = useRouterState({ select: (s) => s.location.href });
+  const isInSession = useRouterState({ select: (s) => /^\/sessions\/./.test(s.location.pathname) });
+  const [open, setOpen] = useState<"palette" | "keys" | null>(null);
+  const shown = useShownTheme();
+
+  useEffect(() => {
+    if (login.state === "out") void navigate({ to: "/login", search: login.expired ? { next: href } : {} });
+  }, [login, navigate, href]);
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+        event.preventDefault();
+        setOpen("palette");
+        return;
+      }
+      const typing = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
+      if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "/") {
+        event.preventDefault();
+        setOpen("palette");
+      } else if (event.key === "?") setOpen("keys");
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+
+  return (
+    <div className="frame">
+      <a className="skip" href="#content">
+        {t.skip}
+      </a>
+      <nav className="rail" aria-label={t.nav.main}>
+        <Link to="/sessions" className="brand" aria-label={t.brand}>
+          <img src="/icon.svg" width={26} height={26} alt="" />
+          <span className="word">{t.brand}</span>
+        </Link>
+        <Link to="/sessions" className="rail-link" activeProps={{ className: "active" }} aria-label={t.nav.sessions}>
+          <LibraryBig size={18} />
+          <span className="word">{t.nav.sessions}</span>
+        </Link>
+        <button type="button" className="rail-link" onClick={() => setOpen("palette")} aria-label={t.nav.search}>
+          <Search size={18} />
+          <span className="word">{t.nav.search}</span>
+          <kbd aria-hidden="true">/</kbd>
+        </button>
+        <Link to="/account" className="rail-link" activeProps={{ className: "active" }} aria-label={t.nav.account}>
+          <CircleUserRound size={18} />
+          <span className="word">{t.nav.account}</span>
+        </Link>
+        <div className="rail-foot">
+          <button type="button" className="rail-link" onClick={() => setTheme(shown === "dark" ? "light" : "dark")} aria-label={t.search.toggleTheme}>
+            {shown === "dark" ? <Sun size={18} /> : <MoonStar size={18} />}
+            <span className="word">{shown === "dark" ? t.account.light : t.account.dark}</span>
+          </button>
+          <button type="button" className="rail-link" onClick={() => setOpen("keys")} aria-label={t.nav.keys}>
+            <Keyboard size={18} />
+            <span className="word">{t.nav.keys}</span>
+          </button>
+        </div>
+      </nav>
+      <main id="content" tabIndex={-1}>
+        <Outlet />
+      </main>
+      {!isInSession && (
+        <nav className="bottom-bar" aria-label={t.nav.main}>
+          <Link to="/sessions" activeProps={{ className: "active" }}>
+            <LibraryBig size={20} />
+            {t.nav.sessions}
+          </Link>
+          <Link to="/search" activeProps={{ className: "active" }}>
+            <Search size={20} />
+            {t.nav.search}
+          </Link>
+          <Link to="/account" activeProps={{ className: "active" }}>
+            <CircleUserRound size={20} />
+            {t.nav.account}
+          </Link>
+        </nav>
+      )}
+      <Suspense fallback={null}>
+        {open === "palette" && <Palette onClose={() => setOpen(null)} />}
+        {open === "keys" && <Keys onClose={() => setOpen(null)} />}
+      </Suspense>
+    </div>
+  );
+}

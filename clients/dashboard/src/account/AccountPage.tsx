@@ -1,0 +1,69 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState, useSyncExternalStore } from "react";
+import { download, request } from "~/api/client";
+import { currentLogin, forget, onLogin } from "~/api/login";
+import { optionalQuery } from "~/api/queries";
+import { sentence } from "~/auth/forms";
+import { useWords } from "~/i18n";
+import { say } from "~/ui/overlays";
+import { ApiKeys } from "./ApiKeys";
+import { DeleteAccount } from "./DeleteAccount";
+import { ChangePassword } from "./ChangePassword";
+import { Section } from "./Section";
+import { Settings } from "./Settings";
+import { Plans, Usage, type UsageFacts } from "./Usage";
+
+export function AccountPage() {
+  const t = useWords();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const login = useSyncExternalStore(onLogin, currentLogin);
+  const usage = useQuery(optionalQuery<{ usage: UsageFacts }>(["usage"], "/v1/usage"));
+  const [isLeaving, setLeaving] = useState(false);
+  if (login.state !== "in") return null;
+  const { account } = login;
+  const signOut = async () => {
+    setLeaving(true);
+    // The login ends here even when the server cannot be told; it then ends there by itself.
+    await request("POST", "/v1/auth/logout").catch(() => undefined);
+    forget(false);
+    client.clear();
+    await navigate({ to: "/login" });
+  };
+  return (
+    <div className="page">
+      <title>{`${t.account.title} · ${t.brand}`}</title>
+      <div className="page-head">
+        <div className="grow">
+          <h1>{t.account.title}</h1>
+          <p className="muted">{account.email}</p>
+        </div>
+        <button type="button" className="button" disabled={isLeaving} onClick={() => void signOut()}>{t.auth.signOut}</button>
+      </div>
+      {account.isVerified === false && (
+        <p className="notice amber">
+          <span className="grow">{t.account.unverified}</span>
+          <button type="button" className="button" onClick={() => request("POST", "/v1/auth/send-verification").then(() => say(t.account.verifySent), (error: unknown) => say(sentence(error, t)))}>{t.account.verifySend}</button>
+        </p>
+      )}
+      <Plans />
+      {usage.data !== null && <Usage query={usage} />}
+      <Settings />
+      <ChangePassword />
+      <ApiKeys />
+      <Section title={t.account.disclosures}>
+        <p className="muted">{t.account.disclosureBody}</p>
+      </Section>
+      <Section title={t.account.data}>
+        <div className="stack">
+          <div className="row wrap">
+            <p className="grow muted">{t.account.exportHint}</p>
+            <button type="button" className="button" onClick={() => void download("/v1/users/me/export", "trailmind.zip").catch((error: unknown) => say(sentence(error, t)))}>{t.account.export}</button>
+          </div>
+          <DeleteAccount email={account.email} />
+        </div>
+      </Section>
+    </div>
+  );
+}

@@ -1,0 +1,76 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { json } from "~/api/client";
+import { toApiError } from "~/api/errors";
+import { optionalQuery } from "~/api/queries";
+import { sentence } from "~/auth/forms";
+import { useLanguage, useWords } from "~/i18n";
+import { when } from "~/i18n/format";
+import { say } from "~/ui/overlays";
+import { Section } from "./Section";
+
+interface Key {
+  id: string;
+  name: string;
+  hint: string;
+  last_used_at?: string;
+}
+const PATH = "/v1/auth/api-keys";
+const SCOPES = ["sessions:read", "sessions:write", "events:write", "usage:read"];
+
+export function ApiKeys() {
+  const t = useWords();
+  const language = useLanguage();
+  const client = useQueryClient();
+  const [name, setName] = useState("");
+  const keys = useQuery(optionalQuery<{ api_keys: Key[] }>(["api-keys"], PATH));
+  const refresh = () => client.invalidateQueries({ queryKey: ["api-keys"] });
+  const create = useMutation({
+    mutationFn: () => json<{ key: string }>("POST", PATH, { name: name.trim(), scopes: SCOPES }),
+    onSuccess: () => {
+      setName("");
+      return refresh();
+    },
+    onError: (error) => {
+      const problem = toApiError(error);
+      say(problem.message && problem.status < 500 ? problem.message : sentence(error, t));
+    },
+  });
+  const revoke = useMutation({
+    mutationFn: (id: string) => json("DELETE", `${PATH}/${id}`),
+    onSuccess: () => {
+      say(t.account.keyRevoked);
+      return refresh();
+    },
+    onError: (error) => say(sentence(error, t)),
+  });
+  if (!keys.data) return null;
+  return (
+    <Section title={t.account.keys}>
+      <div className="stack">
+        {keys.data.api_keys.length === 0 ? (
+          <p className="muted">{t.account.keyNone}</p>
+        ) : (
+          <ul className="panel-list">
+            {keys.data.api_keys.map((key) => (
+              <li key={key.id}>
+                <span className="grow"><b>{key.name}</b> <span className="small muted tnum">…{key.hint} · {key.last_used_at ? t.account.keyUsed(when(new Date(key.last_used_at), new Date(), language)) : t.account.keyNever}</span></span>
+                <button type="button" className="button danger" onClick={() => revoke.mutate(key.id)}>{t.account.keyRevoke}</button>
+              </li>
+            ))}
+          </ul>
+        )}
+        {create.data && (
+          <div className="notice ok" role="status">
+            <span className="grow">{t.account.keyOnce}<br /><code>{create.data.key}</code></span>
+            <button type="button" className="button" onClick={() => void navigator.clipboard.writeText(create.data.key).then(() => say(t.common.copied))}>{t.common.copy}</button>
+          </div>
+        )}
+        <form className="row wrap" onSubmit={(e) => { e.preventDefault(); if (name.trim()) create.mutate(); }}>
+          <input className="input compact key-name" aria-label={t.account.keyName} placeholder={t.account.keyName} maxLength={100} value={name} onChange={(e) => setName(e.target.value)} />
+          <button type="submit" className="button" disabled={!name.trim() || create.isPending}>{t.account.keyCreate}</button>
+        </form>
+      </div>
+    </Section>
+  );
+}

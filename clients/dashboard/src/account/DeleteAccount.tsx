@@ -1,0 +1,48 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { json } from "~/api/client";
+import { toApiError } from "~/api/errors";
+import { forget } from "~/api/login";
+import { Field, sentence } from "~/auth/forms";
+import { useWords } from "~/i18n";
+import { Dialog, say } from "~/ui/overlays";
+
+/** The one thing that cannot be undone, and therefore asks. */
+export function DeleteAccount({ email }: { email: string }) {
+  const t = useWords();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const [isOpen, setOpen] = useState(false);
+  const [typed, setTyped] = useState("");
+  const [password, setPassword] = useState("");
+  const erase = useMutation({
+    mutationFn: () => json("POST", "/v1/users/me/deletion", { ...(password ? { password } : {}), now: true }),
+    onSuccess: async () => {
+      setOpen(false);
+      say(t.account.deleted);
+      forget(false);
+      client.clear();
+      await navigate({ to: "/login" });
+    },
+  });
+  const problem = erase.isError ? toApiError(erase.error) : null;
+  return (
+    <div className="row wrap">
+      <p className="grow muted">{t.account.deleteHint}</p>
+      <button type="button" className="button danger" onClick={() => setOpen(true)}>{t.account.delete}</button>
+      <Dialog title={t.account.delete} isOpen={isOpen} onClose={() => setOpen(false)}>
+        <form className="stack" onSubmit={(e) => { e.preventDefault(); erase.mutate(); }}>
+          <p>{t.account.deleteHint}</p>
+          {problem && <p className="notice danger" role="alert">{problem.status === 400 || problem.status === 401 || problem.status === 403 ? t.account.wrongPassword : sentence(problem, t)}</p>}
+          <Field label={t.account.deleteConfirm} type="email" autoComplete="off" placeholder={email} value={typed} onChange={(e) => setTyped(e.target.value)} />
+          <Field label={t.auth.password} type="password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} />
+          <div className="dialog-actions">
+            <button type="button" className="button" onClick={() => setOpen(false)}>{t.common.cancel}</button>
+            <button type="submit" className="button danger" disabled={typed.trim().toLowerCase() !== email.toLowerCase() || erase.isPending}>{t.account.deleteGo}</button>
+          </div>
+        </form>
+      </Dialog>
+    </div>
+  );
+}

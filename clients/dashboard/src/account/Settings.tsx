@@ -1,0 +1,86 @@
+import { Switch } from "@base-ui/react/switch";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useId, useState } from "react";
+import { json } from "~/api/client";
+import { toApiError } from "~/api/errors";
+import { optionalQuery } from "~/api/queries";
+import { sentence } from "~/auth/forms";
+import { setLanguage, useLanguage, useWords } from "~/i18n";
+import { setTheme, type Theme, useTheme } from "~/theme";
+import { Segmented } from "~/ui/basics";
+import { say } from "~/ui/overlays";
+import { Section } from "./Section";
+
+interface AccountSettings {
+  language: "ko" | "en";
+  theme: Theme;
+  email_notifications: boolean;
+  excluded_domains: string[];
+}
+const KEY = ["settings"];
+
+/** What is kept with the account, so that it is the same on every device; language and theme also work without it. */
+export function Settings() {
+  const t = useWords();
+  const language = useLanguage();
+  const theme = useTheme();
+  const client = useQueryClient();
+  const domainsId = useId();
+  const noticesId = useId();
+  const stored = useQuery(optionalQuery<{ settings: AccountSettings }>(KEY, "/v1/users/me/settings"));
+  const settings = stored.data?.settings;
+  const [domains, setDomains] = useState<string | null>(null);
+  useEffect(() => setDomains(null), [settings?.excluded_domains]);
+  const save = useMutation({
+    mutationFn: (change: Partial<AccountSettings>) => json<{ settings: AccountSettings }>("PATCH", "/v1/users/me/settings", change),
+    onSuccess: (reply) => {
+      client.setQueryData(KEY, reply);
+      say(t.account.saved);
+    },
+    onError: (error) => {
+      const problem = toApiError(error);
+      say(problem.kind === "bad_request" && problem.message ? problem.message : sentence(error, t));
+    },
+  });
+  const change = (part: Partial<AccountSettings>) => {
+    if (part.language) setLanguage(part.language);
+    if (part.theme) setTheme(part.theme);
+    if (settings) save.mutate(part);
+  };
+  return (
+    <Section title={t.account.settings}>
+      <div className="stack">
+        <div className="row wrap">
+          <span className="label grow">{t.account.language}</span>
+          <Segmented label={t.account.language} value={language} onChange={(value) => change({ language: value })} options={[{ value: "ko", label: "한국어" }, { value: "en", label: "English" }]} />
+        </div>
+        <div className="row wrap">
+          <span className="label grow">{t.account.theme}</span>
+          <Segmented label={t.account.theme} value={theme} onChange={(value) => change({ theme: value })} options={[{ value: "light", label: t.account.light }, { value: "dark", label: t.account.dark }, { value: "system", label: t.account.system }]} />
+        </div>
+        {settings && (
+          <>
+            <div className="row">
+              <span className="grow" id={noticesId}><span className="label">{t.account.notices}</span><br /><span className="small muted">{t.account.noticesHint}</span></span>
+              <Switch.Root className="switch" aria-labelledby={noticesId} checked={settings.email_notifications} onCheckedChange={(isOn) => change({ email_notifications: isOn })}>
+                <Switch.Thumb className="switch-thumb" />
+              </Switch.Root>
+            </div>
+            <form
+              className="field"
+              onSubmit={(e) => {
+                e.preventDefault();
+                change({ excluded_domains: (domains ?? "").split(/[\s,]+/).map((each) => each.trim()).filter(Boolean) });
+              }}
+            >
+              <label htmlFor={domainsId}>{t.account.excluded}</label>
+              <textarea id={domainsId} className="input" aria-describedby={`${domainsId}-note`} value={domains ?? settings.excluded_domains.join("\n")} onChange={(e) => setDomains(e.target.value)} />
+              <p id={`${domainsId}-note`} className="field-hint">{t.account.excludedHint}</p>
+              {domains !== null && <button type="submit" className="button" disabled={save.isPending}>{t.common.save}</button>}
+            </form>
+          </>
+        )}
+      </div>
+    </Section>
+  );
+}

@@ -1,0 +1,111 @@
+/** Every read of the dashboard: its key, its request, how long it stays fresh. */
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api, data, json, request } from "./client";
+import { ApiError } from "./errors";
+import type { components } from "./schema";
+
+export type Session = components["schemas"]["SessionReply"];
+export type Status = Session["session_status"];
+export type Timeline = components["schemas"]["TimelineReply"];
+export type Visit = components["schemas"]["TimelineVisit"];
+export type Highlight = components["schemas"]["HighlightReply"];
+export type Mindmap = components["schemas"]["MindmapReply"];
+
+export const PAGE_SIZE = 24;
+
+export interface Filters {
+  status?: Status;
+  q?: string;
+  from?: string;
+  to?: string;
+  domain?: string;
+  keyword?: string;
+}
+
+export function isOpen(status: Status): boolean {
+  return status === "recording" || status === "paused";
+}
+
+export function isMoving(status: Status): boolean {
+  return isOpen(status) || status === "processing";
+}
+
+export const sessionsQuery = (filters: Filters) =>
+  infiniteQueryOptions({
+    queryKey: ["sessions", filters],
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      data(
+        api.GET("/v1/sessions", { params: { query: { limit: PAGE_SIZE, offset: pageParam, ...filters } }, signal }),
+      ),
+    getNextPageParam: (last, pages) => {
+      const seen = pages.reduce((n, page) => n + page.sessions.length, 0);
+      return last.sessions.length > 0 && seen < last.total ? seen : undefined;
+    },
+    // A list with something going on in it is looked at again by itself; a quiet one on return only.
+    refetchInterval: (query) =>
+      query.state.data?.pages.some((page) => page.sessions.some((s) => isMoving(s.session_status))) ? 4_000 : false,
+    staleTime: 15_000,
+  });
+
+const path = (session_id: string) => ({ params: { path: { session_id } } });
+
+export const sessionQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["session", id],
+    queryFn: async ({ signal }) => (await data(api.GET("/v1/sessions/{session_id}", { ...path(id), signal }))).session,
+    refetchInterval: (query) => (query.state.data && isMoving(query.state.data.session_status) ? 4_000 : false),
+  });
+
+export const timelineQuery = (id: string, isLive: boolean) =>
+  queryOptions({
+    queryKey: ["timeline", id],
+    queryFn: ({ signal }) => data(api.GET("/v1/sessions/{session_id}/timeline", { ...path(id), signal })),
+    refetchInterval: isLive ? 2_500 : false,
+  });
+
+/** The map resource, or null before the first one was ordered. */
+export const mindmapQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["mindmap", id],
+    queryFn: async ({ signal }) => {
+      try {
+        return (await data(api.GET("/v1/sessions/{session_id}/mindmap", { ...path(id), signal }))).mindmap;
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }
+    },
+  });
+
+/** The small picture of a map as an object URL; null while there is none. */
+export const thumbnailQuery = (id: string, updatedAt: string, theme: "light" | "dark") =>
+  queryOptions({
+    queryKey: ["thumbnail", id, updatedAt, theme],
+    queryFn: async () => {
+      try {
+        const answer = await request("GET", `/v1/sessions/${id}/mindmap/image?layout=radial&theme=${theme}`);
+        return URL.createObjectURL(await answer.blob());
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  });
+
+/** A part of the API that an older server may not have: null where it is not there. */
+export const optionalQuery = <T>(key: readonly unknown[], url: string) =>
+  queryOptions({
+    queryKey: key,
+    queryFn: async (): Promise<T | null> => {
+      try {
+        return await json<T>("GET", url);
+      } catch (error) {
+        if (error instanceof ApiError && (error.status === 404 || error.status === 405)) return null;
+        throw error;
+      }
+    },
+    staleTime: 60_000,
+  });

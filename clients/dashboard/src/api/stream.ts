@@ -1,0 +1,56 @@
+/** News of one session by server-sent events. `EventSource` cannot send a token, so this reads the stream itself. */
+import { createParser } from "eventsource-parser";
+import { errorOf, isRecord } from "./errors";
+import { authorizedFetch } from "./client";
+
+export interface News {
+  event: string;
+  data: Record<string, unknown>;
+}
+
+/** Calls `onNews` until the stream ends or `signal` is aborted. Throws ApiError when it cannot be opened. */
+export async function readNews(sessionId: string, signal: AbortSignal, onNews: (news: News) => void): Promise<void> {
+  const url = new URL(`/v1/sessions/${encodeURIComponent(sessionId)}/stream`, location.origin);
+  const response = await authorizedFetch(new Request(url, { signal, headers: { Accept: "text/event-stream" } }), null);
+  if (!response.ok || !response.body) throw await errorOf(response);
+  const parser = createParser({
+    onEvent(message) {
+      let told: unknown;
+      try {
+        told = JSON.parse(message.data);
+      } catch {
+        return;
+      }
+      if (isRecord(told)) onNews({ event: message.event ?? "message", data: told });
+    },
+  });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    parser.feed(value);
+  }
+}
+
+/** Keeps reading, with growing pauses between attempts, until `isOver` says so. */
+export async function followNews(
+  sessionId: string,
+  signal: AbortSignal,
+  onNews: (news: News) => void,
+  isOver: () => boolean,
+): Promise<void> {
+  let pauseMs = 500;
+  while (!signal.aborted && !isOver()) {
+    try {
+      await readNews(sessionId, signal, (news) => {
+        pauseMs = 500;
+        onNews(news);
+      });
+    } catch {
+      if (signal.aborted) return;
+    }
+    if (isOver()) return;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    pauseMs = Math.min(pauseMs * 2, 15_000);
+  }
+}

@@ -1,0 +1,70 @@
+import { Outlet } from "@tanstack/react-router";
+import { Check, Languages, MoonStar, Sun } from "lucide-react";
+import { setLanguage, useLanguage, useWords } from "~/i18n";
+import { setTheme, useShownTheme } from "~/theme";
+import { IconButton } from "~/ui/basics";
+
+/** The frame of the sign-in pages: what this is on the left, the form on the right. */
+export function AuthLayout() {
+  const t = useWords();
+  const language = useLanguage();
+  const shown = useShownTheme();
+  return (
+    <div className="auth">
+      <aside className="auth-side" aria-label={t.brand}>
+        <div className="brand">
+          <img src="/icon.svg" width={28} height={28} alt="" />
+          {t.brand}
+        </div>
+        <div className="stack">
+          <h2>{t.tagline}</h2>
+          <Trail />
+        </div>
+        <ul>
+          {t.auth.points.map((point) => (
+            <li key={point}>
+              <Check size={16} aria-hidden />
+              {point}
+            </li>
+          ))}
+        </ul>
+      </aside>
+      <main className="auth-main" id="content">
+        <div className="auth-tools">
+          <IconButton label={t.search.switchLanguage} onClick={() => setLanguage(language === "ko" ? "en" : "ko")}>
+            <Languages size={18} />
+          </IconButton>
+          <IconButton label={t.search.toggleTheme} onClick={() => setTheme(shown === "dark" ? "light" : "dark")}>
+            {shown === "dark" ? <Sun size={18} /> : <MoonStar size={18} />}
+          </IconButton>
+        </div>
+        <Outlet />
+      </main>
+    </div>
+  );
+}
+
+/** A small map, drawn: one core, three topics, their pages. */
+function Trail() {
+  const topics: [number, number, number][] = [[0, 92, 46], [2, 330, 60], [5, 300, 190]];
+  return (
+    <svg className="auth-trail" viewBox="0 0 440 240" aria-hidden="true" fill="none" strokeLinecap="round">
+      {topics.map(([hue, x, y]) => (
+        <g key={hue} data-hue={hue} stroke="var(--hue)">
+          <path d={`M206 126 C ${(206 + x) / 2} 126 ${(206 + x) / 2} ${y} ${x} ${y}`} strokeWidth="2.5" />
+          {[-30, 4, 38].map((dy) => {
+            const out = x < 206 ? -58 : 62;
+            return (
+              <g key={dy}>
+                <path d={`M${x} ${y} C ${x + out / 2} ${y} ${x + out / 2} ${y + dy} ${x + out} ${y + dy}`} strokeWidth="1.5" opacity="0.7" />
+                <circle cx={x + out} cy={y + dy} r="4" fill="var(--hue)" stroke="none" />
+              </g>
+            );
+          })}
+          <circle cx={x} cy={y} r="11" fill="var(--fill)" strokeWidth="2.5" />
+        </g>
+      ))}
+      <circle cx="206" cy="126" r="20" fill="var(--accent)" />
+    </svg>
+  );
+}

@@ -1,0 +1,152 @@
+import { valibotResolver } from "@hookform/resolvers/valibot";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { Eye, EyeOff } from "lucide-react";
+import { type InputHTMLAttributes, useId, useState } from "react";
+import { useForm } from "react-hook-form";
+import * as v from "valibot";
+import { errorOf, toApiError } from "~/api/errors";
+import { accept, currentLogin, WEB_CLIENT } from "~/api/login";
+import { useWords, type Words } from "~/i18n";
+import { GoogleButton } from "./google";
+
+/** A call without a login: its failures are the form's to show, so nothing is renewed or redirected. */
+export async function post(path: string, body: unknown): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...WEB_CLIENT },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(20_000),
+    });
+  } catch (error) {
+    throw toApiError(error);
+  }
+  if (!response.ok) throw await errorOf(response);
+  return response.status === 204 ? null : response.json().catch(() => null);
+}
+
+/** The sentence for a failure that no field is to blame for. */
+export function sentence(error: unknown, t: Words): string {
+  const problem = toApiError(error);
+  const [title, hint] = t.errors[problem.kind] ?? ["", ""];
+  return problem.retryAfterS ? `${title}. ${t.errorWait(problem.retryAfterS)}.` : `${title}. ${hint}`;
+}
+
+export function Field(props: { label: string; error?: string | undefined; hint?: string } & InputHTMLAttributes<HTMLInputElement> & { ref?: React.Ref<HTMLInputElement> }) {
+  const { label, error, hint, type, ...rest } = props;
+  const t = useWords();
+  const id = useId();
+  const [isShown, setShown] = useState(false);
+  const input = (
+    <input
+      id={id}
+      className="input"
+      type={type === "password" && isShown ? "text" : type}
+      aria-invalid={error ? true : undefined}
+      aria-describedby={error || hint ? `${id}-note` : undefined}
+      {...rest}
+    />
+  );
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {type === "password" ? (
+        <div className="password">
+          {input}
+          <button type="button" className="icon-button" aria-label={isShown ? t.auth.hidePassword : t.auth.showPassword} aria-pressed={isShown} onClick={() => setShown(!isShown)}>
+            {isShown ? <EyeOff size={18} /> : <Eye size={18} />}
+          </button>
+        </div>
+      ) : (
+        input
+      )}
+      {(error || hint) && (
+        <p id={`${id}-note`} className={error ? "field-error" : "field-hint"} role={error ? "alert" : undefined}>
+          {error ?? hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;
+export const emailField = (t: Words) => v.pipe(v.string(), v.trim(), v.regex(EMAIL, t.auth.emailBad), v.maxLength(254, t.auth.emailBad));
+
+export function LoginForm() {
+  const t = useWords();
+  const { next } = useSearch({ from: "/auth/login" });
+  const navigate = useNavigate();
+  const login = currentLogin();
+  const [wasExpired] = useState(login.state === "out" && login.expired);
+  const form = useForm({
+    defaultValues: { email: "", password: "" },
+    resolver: valibotResolver(v.object({ email: emailField(t), password: v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)) })),
+  });
+  const { errors, isSubmitting } = form.formState;
+  const submit = form.handleSubmit(async (values) => {
+    try {
+      accept(await post("/v1/auth/login", values));
+      await navigate({ href: next ?? "/sessions", replace: true });
+    } catch (error) {
+      const problem = toApiError(error);
+      form.setError("root", { message: problem.status === 401 ? t.auth.wrong : sentence(error, t) });
+      form.setFocus("password");
+    }
+  });
+  return (
+    <form className="auth-form" onSubmit={submit} noValidate>
+      <h1>{t.auth.signIn}</h1>
+      {wasExpired && <p className="notice">{t.auth.expired}</p>}
+      {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
+      <Field label={t.auth.email} type="email" autoComplete="username" error={errors.email?.message} {...form.register("email")} />
+      <Field label={t.auth.password} type="password" autoComplete="current-password" error={errors.password?.message} {...form.register("password")} />
+      <button type="submit" className="button primary wide" disabled={isSubmitting}>
+        {isSubmitting ? t.auth.signingIn : t.auth.signIn}
+      </button>
+      <GoogleButton next={next} />
+      <p className="row wrap">
+        <span className="muted">{t.auth.noAccount}</span>
+        <Link to="/signup" search={{ next }}>{t.auth.signUp}</Link>
+        <Link to="/forgot-password" className="forgot">{t.auth.forgot}</Link>
+      </p>
+    </form>
+  );
+}
+
+export function SignupForm() {
+  const t = useWords();
+  const { next } = useSearch({ from: "/auth/signup" });
+  const navigate = useNavigate();
+  const form = useForm({
+    defaultValues: { email: "", password: "" },
+    resolver: valibotResolver(v.object({ email: emailField(t), password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)) })),
+  });
+  const { errors, isSubmitting } = form.formState;
+  const submit = form.handleSubmit(async (values) => {
+    try {
+      accept(await post("/v1/auth/signup", values));
+      await navigate({ href: next ?? "/sessions", replace: true });
+    } catch (error) {
+      const problem = toApiError(error);
+      if (problem.status === 409) form.setError("email", { message: t.auth.taken }, { shouldFocus: true });
+      else form.setError("root", { message: problem.kind === "bad_request" && problem.message ? problem.message : sentence(error, t) });
+    }
+  });
+  return (
+    <form className="auth-form" onSubmit={submit} noValidate>
+      <h1>{t.auth.signUp}</h1>
+      {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
+      <Field label={t.auth.email} type="email" autoComplete="username" error={errors.email?.message} {...form.register("email")} />
+      <Field label={t.auth.password} type="password" autoComplete="new-password" hint={t.auth.passwordHint} error={errors.password?.message} {...form.register("password")} />
+      <button type="submit" className="button primary wide" disabled={isSubmitting}>
+        {isSubmitting ? t.auth.signingUp : t.auth.signUp}
+      </button>
+      <GoogleButton next={next} />
+      <p className="row wrap">
+        <span className="muted">{t.auth.haveAccount}</span>
+        <Link to="/login" search={{ next }}>{t.auth.signIn}</Link>
+      </p>
+    </form>
+  );
+}

@@ -1,0 +1,83 @@
+/**
+ * Google by the authorization-code flow with PKCE: a plain redirect, so that no foreign script ever runs here. Shown
+ * only when the server names a client id.
+ */
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
+import { optionalQuery } from "~/api/queries";
+import { accept } from "~/api/login";
+import { useWords } from "~/i18n";
+import { post } from "./forms";
+
+interface GoogleConfig {
+  enabled: boolean;
+}
+interface GoogleBegun {
+  authorization_url: string;
+  state: string;
+}
+
+const STATE = "trailmind.google";
+const redirectUri = () => `${location.origin}/auth/google/callback`;
+const base64url = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+async function leaveForGoogle(next: string | undefined): Promise<void> {
+  const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
+  const begun = (await post("/v1/auth/google/begin", {
+    redirect_uri: redirectUri(),
+    code_challenge: base64url(new Uint8Array(digest)),
+  })) as GoogleBegun;
+  sessionStorage.setItem(STATE, JSON.stringify({ state: begun.state, verifier, next }));
+  location.assign(begun.authorization_url);
+}
+
+export function GoogleButton({ next }: { next: string | undefined }) {
+  const t = useWords();
+  const [isFailed, setFailed] = useState(false);
+  const config = useQuery({ ...optionalQuery<GoogleConfig>(["google"], "/v1/auth/google/config"), retry: false });
+  if (!config.data?.enabled) return null;
+  return (
+    <>
+      <div className="or">{t.auth.or}</div>
+      {isFailed && <p className="notice danger" role="alert">{t.auth.googleFailed}</p>}
+      <button type="button" className="button wide" onClick={() => leaveForGoogle(next).catch(() => setFailed(true))}>
+        {t.auth.google}
+      </button>
+    </>
+  );
+}
+
+export function GoogleCallback() {
+  const t = useWords();
+  const navigate = useNavigate();
+  const { code, state } = useSearch({ from: "/auth/auth/google/callback" });
+  const [isFailed, setFailed] = useState(false);
+  const wasAsked = useRef(false);
+  useEffect(() => {
+    if (wasAsked.current) return;
+    wasAsked.current = true;
+    const saved: unknown = JSON.parse(sessionStorage.getItem(STATE) ?? "null");
+    sessionStorage.removeItem(STATE);
+    const kept = saved as { state: string; verifier: string; next?: string } | null;
+    if (!code || !kept || kept.state !== state) {
+      setFailed(true);
+      return;
+    }
+    post("/v1/auth/google/code", { code, redirect_uri: redirectUri(), state, code_verifier: kept.verifier }).then(
+      (reply) => {
+        accept(reply);
+        void navigate({ href: kept.next ?? "/sessions", replace: true });
+      },
+      () => setFailed(true),
+    );
+  }, [code, state, navigate]);
+  return (
+    <div className="auth-form">
+      <h1>{t.auth.google}</h1>
+      {isFailed ? <p className="notice danger" role="alert">{t.auth.googleFailed}</p> : <p role="status">{t.auth.signingIn}</p>}
+      <Link to="/login">{t.auth.signIn}</Link>
+    </div>
+  );
+}

@@ -1,0 +1,114 @@
+import { valibotResolver } from "@hookform/resolvers/valibot";
+import { Link, useSearch } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
+import { useForm } from "react-hook-form";
+import * as v from "valibot";
+import { toApiError } from "~/api/errors";
+import { useWords } from "~/i18n";
+import { emailField, Field, post, sentence } from "./forms";
+
+export function ForgotForm() {
+  const t = useWords();
+  const [isSent, setSent] = useState(false);
+  const form = useForm({ defaultValues: { email: "" }, resolver: valibotResolver(v.object({ email: emailField(t) })) });
+  const { errors, isSubmitting } = form.formState;
+  const submit = form.handleSubmit(async (values) => {
+    try {
+      await post("/v1/auth/forgot-password", values);
+      setSent(true);
+    } catch (error) {
+      form.setError("root", { message: sentence(error, t) });
+    }
+  });
+  return (
+    <form className="auth-form" onSubmit={submit} noValidate>
+      <h1>{t.auth.forgotTitle}</h1>
+      {isSent ? (
+        <p className="notice ok" role="status">{t.auth.linkSent}</p>
+      ) : (
+        <>
+          <p className="muted">{t.auth.forgotBody}</p>
+          {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
+          <Field label={t.auth.email} type="email" autoComplete="username" error={errors.email?.message} {...form.register("email")} />
+          <button type="submit" className="button primary wide" disabled={isSubmitting}>
+            {isSubmitting ? t.auth.sending : t.auth.sendLink}
+          </button>
+        </>
+      )}
+      <Link to="/login">{t.auth.signIn}</Link>
+    </form>
+  );
+}
+
+export function ResetForm() {
+  const t = useWords();
+  const { token } = useSearch({ from: "/auth/reset-password" });
+  const [isDone, setDone] = useState(false);
+  const form = useForm({
+    defaultValues: { password: "", repeat: "" },
+    resolver: valibotResolver(
+      v.pipe(
+        v.object({ password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)), repeat: v.string() }),
+        v.forward(v.partialCheck([["password"], ["repeat"]], (input) => input.password === input.repeat, t.auth.mismatch), ["repeat"]),
+      ),
+    ),
+  });
+  const { errors, isSubmitting } = form.formState;
+  const submit = form.handleSubmit(async ({ password }) => {
+    try {
+      await post("/v1/auth/reset-password", { token, new_password: password });
+      setDone(true);
+    } catch (error) {
+      const problem = toApiError(error);
+      form.setError("root", { message: problem.status === 400 || problem.status === 401 ? t.auth.resetMissing : sentence(error, t) });
+    }
+  });
+  return (
+    <form className="auth-form" onSubmit={submit} noValidate>
+      <h1>{t.auth.resetTitle}</h1>
+      {!token ? (
+        <p className="notice danger" role="alert">{t.auth.resetMissing}</p>
+      ) : isDone ? (
+        <p className="notice ok" role="status">{t.auth.resetDone}</p>
+      ) : (
+        <>
+          {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
+          <Field label={t.auth.newPassword} type="password" autoComplete="new-password" hint={t.auth.passwordHint} error={errors.password?.message} {...form.register("password")} />
+          <Field label={t.auth.repeat} type="password" autoComplete="new-password" error={errors.repeat?.message} {...form.register("repeat")} />
+          <button type="submit" className="button primary wide" disabled={isSubmitting}>
+            {isSubmitting ? t.auth.saving : t.common.save}
+          </button>
+        </>
+      )}
+      <p className="row wrap">
+        <Link to="/login">{t.auth.signIn}</Link>
+        <Link to="/forgot-password">{t.auth.forgot}</Link>
+      </p>
+    </form>
+  );
+}
+
+export function VerifyEmail() {
+  const t = useWords();
+  const { token } = useSearch({ from: "/auth/verify-email" });
+  const [state, setState] = useState<"asking" | "done" | "failed">(token ? "asking" : "failed");
+  const wasAsked = useRef(false);
+  useEffect(() => {
+    // A link works once; React's development mode runs effects twice.
+    if (!token || wasAsked.current) return;
+    wasAsked.current = true;
+    post("/v1/auth/verify-email", { token }).then(
+      () => setState("done"),
+      () => setState("failed"),
+    );
+  }, [token]);
+  return (
+    <div className="auth-form">
+      <h1>{t.auth.verifyTitle}</h1>
+      {state === "asking" && <p role="status">{t.common.loading}…</p>}
+      {state === "done" && <p className="notice ok" role="status">{t.auth.verifyDone}</p>}
+      {state === "failed" && <p className="notice danger" role="alert">{t.auth.verifyFailed}</p>}
+      <Link to="/sessions">{t.goHome}</Link>
+    </div>
+  );
+}

@@ -1,0 +1,40 @@
+import "pretendard/dist/web/variable/pretendardvariable-dynamic-subset.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/ui.css";
+import "./styles/frame.css";
+import "./styles/session.css";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { toApiError } from "./api/errors";
+import { makeRouter } from "./router";
+import { Toasts } from "./ui/overlays";
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 30_000,
+      // Once more for what may pass by itself; a refusal stays a refusal.
+      retry: (count, error) => count < 1 && ["timeout", "unavailable", "server"].includes(toApiError(error).kind),
+      retryDelay: 800,
+      refetchOnWindowFocus: true,
+      networkMode: "always",
+    },
+    mutations: { networkMode: "always" },
+  },
+});
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={client}>
+        <Toasts>
+          <RouterProvider router={makeRouter(client)} />
+        </Toasts>
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}

@@ -1,0 +1,222 @@
+/** The map on a 2-D canvas: pan, wheel, pinch, keyboard. Draws only when something changed. */
+import { select } from "d3-selection";
+import "d3-transition";
+import { zoom as d3zoom, type D3ZoomEvent, type ZoomBehavior, zoomIdentity } from "d3-zoom";
+import { useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState, type Ref } from "react";
+import { useWords } from "~/i18n";
+import { useShownTheme } from "~/theme";
+import { draw, fitCamera, type LabelMode, readTones } from "./draw";
+import { type Direction, type MapModel, neighbourhood, step } from "./model";
+import { nodeAt, type Scene } from "./scene";
+
+export interface MapHandle {
+  zoomBy: (factor: number) => void;
+  fit: () => void;
+  /** Brings a node into the middle without changing more than needed. */
+  show: (id: string) => void;
+}
+
+export interface MapProps {
+  model: MapModel;
+  selected: string | null;
+  hovered: string | null;
+  matches: ReadonlySet<string>;
+  collapsed: ReadonlySet<string>;
+  onSelect: (id: string | null) => void;
+  onHover: (id: string | null) => void;
+  onToggle: (id: string) => void;
+  onRename?: (id: string) => void;
+  /** A node was dropped on another. */
+  onDrop?: (id: string, target: string) => void;
+}
+
+const ARROWS: Record<string, Direction> = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
+const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?: Ref<MapHandle>; sceneKey: string }) {
+  const { model, scene, mode, selected, hovered, matches, collapsed, onSelect, onHover, onToggle, onRename, onDrop } = props;
+  const t = useWords();
+  const theme = useShownTheme();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [size, setSize] = useState({ width: 0, height: 0 });
+  const camera = useRef({ x: 0, y: 0, k: 1 });
+  const behaviour = useRef<ZoomBehavior<HTMLCanvasElement, unknown> | null>(null);
+  const frame = useRef(0);
+  const [drag, setDrag] = useState<{ id: string; target: string | null } | null>(null);
+  const tones = useMemo(() => (theme ? readTones() : readTones()), [theme]);
+  const bright = useMemo(() => (selected && model.byId.has(selected) ? neighbourhood(model, selected) : hovered ? neighbourhood(model, hovered) : null), [model, selected, hovered]);
+
+  const paint = useRef(() => {});
+  paint.current = () => {
+    const context = canvas.current?.getContext("2d");
+    if (!context || size.width === 0) return;
+    const ratio = Math.min(2, devicePixelRatio || 1);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    draw(context, scene, camera.current, size, tones, { selected, hovered: drag?.id ?? hovered, bright: drag ? null : bright, matches, dropTarget: drag?.target ?? null }, mode);
+  };
+  const request = () => {
+    cancelAnimationFrame(frame.current);
+    frame.current = requestAnimationFrame(() => paint.current());
+  };
+  useEffect(request);
+  useEffect(() => {
+    // Text measured before its font has come would stand at the wrong width.
+    void document.fonts?.ready.then(request);
+    document.fonts?.addEventListener?.("loadingdone", request);
+    return () => document.fonts?.removeEventListener?.("loadingdone", request);
+  });
+
+  useLayoutEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const watch = new ResizeObserver(([entry]) => {
+      if (!entry) return;
+      const { width, height } = entry.contentRect;
+      const ratio = Math.min(2, devicePixelRatio || 1);
+      element.width = Math.round(width * ratio);
+      element.height = Math.round(height * ratio);
+      setSize({ width, height });
+    });
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const zoom = d3zoom<HTMLCanvasElement, unknown>()
+      .scaleExtent([0.03, 6])
+      .filter((event: MouseEvent | TouchEvent | WheelEvent) => {
+        if (event.type === "dblclick") return false;
+        // A drag that begins on a node moves the node, where moving is possible.
+        if (event.type === "mousedown" && (event as MouseEvent).button === 0 && draggable.current(event as MouseEvent)) return false;
+        return !("button" in event) || event.button === 0;
+      })
+      .on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
+        camera.current = event.transform;
+        request();
+      });
+    behaviour.current = zoom;
+    select(element).call(zoom).on("dblclick.zoom", null);
+    return () => void select(element).on(".zoom", null);
+  }, []);
+
+  const moveTo = (to: { x: number; y: number; k: number }, ms: number) => {
+    const element = canvas.current;
+    const zoom = behaviour.current;
+    if (!element || !zoom) return;
+    const target = zoomIdentity.translate(to.x, to.y).scale(to.k);
+    if (ms === 0 || isStill()) select(element).call(zoom.transform, target);
+    else select(element).transition().duration(ms).call(zoom.transform, target);
+  };
+  const fitted = useRef("");
+  useEffect(() => {
+    // The camera is set once for each picture; from then on it belongs to the reader.
+    const key = `${props.sceneKey}`;
+    if (size.width === 0 || fitted.current === key) return;
+    fitted.current = key;
+    moveTo(startCamera(scene, size, mode), 0);
+  });
+
+  useImperativeHandle(props.ref, () => ({
+    zoomBy: (factor) => {
+      if (canvas.current && behaviour.current) select(canvas.current).transition().duration(isStill() ? 0 : 180).call(behaviour.current.scaleBy, factor);
+    },
+    fit: () => moveTo(fitCamera(scene.bounds, size), 300),
+    show: (id) => {
+      const n = scene.byId.get(id);
+      if (!n || size.width === 0) return;
+      const { x, y, k } = camera.current;
+      const scale = Math.max(k, mode === "all" ? 0.75 : 0.9);
+      const [px, py] = [n.x * k + x, n.y * k + y];
+      const isInside = scale === k && px > 60 && py > 40 && px < size.width - 160 && py < size.height - 40;
+      if (!isInside) moveTo({ k: scale, x: size.width / 2 - n.x * scale, y: size.height / 2 - n.y * scale }, 350);
+    },
+  }));
+
+  const at = (event: { clientX: number; clientY: number }) => {
+    const box = canvas.current?.getBoundingClientRect();
+    const { x, y, k } = camera.current;
+    return box ? nodeAt(scene, (event.clientX - box.left - x) / k, (event.clientY - box.top - y) / k, 12 / k) : null;
+  };
+  const draggable = useRef((_: MouseEvent): boolean => false);
+  draggable.current = (event) => {
+    const found = onDrop ? at(event) : null;
+    return found !== null && found.node.type !== "core" && found.id === selected;
+  };
+
+  const focusId = selected && scene.byId.has(selected) ? selected : model.root.id;
+  return (
+    <canvas
+      ref={canvas}
+      className="map-canvas"
+      tabIndex={0}
+      role="img"
+      aria-label={t.map.canvas(model.root.label, scene.nodes.length)}
+      style={{ cursor: drag ? "grabbing" : hovered ? "pointer" : "grab" }}
+      onPointerMove={(event) => {
+        const found = at(event);
+        if (drag) setDrag({ ...drag, target: found && found.id !== drag.id && found.node.type !== "page" ? found.id : null });
+        else if (event.pointerType === "mouse" && event.buttons === 0 && (found?.id ?? null) !== hovered) onHover(found?.id ?? null);
+      }}
+      onPointerDown={(event) => {
+        const found = at(event);
+        if (event.pointerType === "mouse" && found && draggable.current(event.nativeEvent)) {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          setDrag({ id: found.id, target: null });
+        }
+      }}
+      onPointerUp={() => {
+        if (drag?.target) onDrop?.(drag.id, drag.target);
+        setDrag(null);
+      }}
+      onPointerLeave={() => onHover(null)}
+      onClick={(event) => {
+        const found = at(event);
+        if (found && found.id === selected && (model.children.get(found.id)?.length ?? 0) > 0 && !onDrop) onToggle(found.id);
+        onSelect(found?.id ?? null);
+      }}
+      onDoubleClick={(event) => {
+        const found = at(event);
+        if (!found) return;
+        if (onRename && found.node.type !== "page") onRename(found.id);
+        else onToggle(found.id);
+      }}
+      onKeyDown={(event) => {
+        const direction = ARROWS[event.key];
+        if (direction) {
+          const sided = scene.byId.get(focusId)?.side === "left" || (focusId === model.root.id && direction === "left") ? mirrored(direction) : direction;
+          onSelect(focusId === model.root.id && sided === "right" ? firstOn(direction) : step(model, focusId, sided, (id) => collapsed.has(id)));
+        } else if (event.key === "Enter" || event.key === " ") {
+          if (focusId === selected && (model.children.get(focusId)?.length ?? 0) > 0) onToggle(focusId);
+          else onSelect(focusId);
+        } else if (event.key === "+" || event.key === "=") behaviour.current && canvas.current && select(canvas.current).call(behaviour.current.scaleBy, 1.25);
+        else if (event.key === "-") behaviour.current && canvas.current && select(canvas.current).call(behaviour.current.scaleBy, 0.8);
+        else if (event.key === "0") moveTo(fitCamera(scene.bounds, size), 300);
+        else if (event.key === "Escape") onSelect(null);
+        else if (event.key === "F2" && onRename && selected) onRename(selected);
+        else return;
+        event.preventDefault();
+        event.stopPropagation();
+      }}
+    />
+  );
+
+  /** From the core, left and right lead to the first topic on that side of the picture. */
+  function firstOn(direction: Direction): string {
+    const children = model.children.get(model.root.id) ?? [];
+    return children.find((id) => (direction === "left") === ((scene.byId.get(id)?.x ?? 0) < 0)) ?? children[0] ?? model.root.id;
+  }
+}
+
+function mirrored(direction: Direction): Direction {
+  return direction === "left" ? "right" : direction === "right" ? "left" : direction;
+}
+
+/** A tree too large to be read at once begins at its core in a readable size; everything else begins whole. */
+function startCamera(scene: Scene, size: { width: number; height: number }, mode: LabelMode) {
+  const whole = fitCamera(scene.bounds, size);
+  if (mode !== "all" || whole.k > 0.42) return whole;
+  const k = 0.5;
+  return { k, x: size.width / 2, y: size.height / 2 };
+}

@@ -1,0 +1,390 @@
+/**
+ * The galaxy in 3-D: points and lines by WebGL, labels on a 2-D canvas above them. Drawn only when something changed;
+ * the camera moves when the reader moves it, and never by itself.
+ */
+import { useEffect, useImperativeHandle, useMemo, useRef, type Ref } from "react";
+import * as THREE from "three";
+import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+import { useWords } from "~/i18n";
+import { useShownTheme } from "~/theme";
+import { fontOf, readTones, type Tones } from "./draw";
+import type { MapHandle, MapProps } from "./FlatMap";
+import { type LabelBox, placeLabels } from "./labels";
+import { type Direction, type MapModel, neighbourhood, step } from "./model";
+import type { Scene, SceneNode } from "./scene";
+
+const VERTEX = `
+attribute float size; attribute vec3 tint; attribute float alpha;
+uniform float scale; varying vec3 vTint; varying float vAlpha; varying float vDepth;
+void main() {
+  vec4 at = modelViewMatrix * vec4(position, 1.0);
+  vTint = tint; vAlpha = alpha;
+  vDepth = clamp(1.0 - (-at.z - 380.0) / 900.0, 0.45, 1.0);
+  gl_PointSize = size * scale / -at.z;
+  gl_Position = projectionMatrix * at;
+}`;
+const FRAGMENT = `
+varying vec3 vTint; varying float vAlpha; varying float vDepth;
+void main() {
+  vec2 p = gl_PointCoord * 2.0 - 1.0;
+  float d = dot(p, p);
+  if (d > 1.0) discard;
+  float edge = 1.0 - smoothstep(0.82, 1.0, d);
+  float light = 0.86 + 0.22 * (1.0 - distance(p, vec2(-0.3, -0.35)));
+  gl_FragColor = vec4(vTint * min(light, 1.08), vAlpha * edge * vDepth);
+}`;
+const RADIUS = { core: 24, topic: 15, subtopic: 8, page: 5 } as const;
+const HOME = 620;
+
+export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> }) {
+  const { model, scene: flat, selected, hovered, matches, onSelect, onHover, onToggle, collapsed, onRename } = props;
+  const t = useWords();
+  const theme = useShownTheme();
+  const box = useRef<HTMLDivElement>(null);
+  const stage = useRef<Stage | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const tones = useMemo(() => (theme ? readTones() : readTones()), [theme]);
+  const bright = useMemo(() => {
+    const centre = selected ?? hovered;
+    return centre && model.byId.has(centre) ? neighbourhood(model, centre) : null;
+  }, [model, selected, hovered]);
+
+  useEffect(() => {
+    if (!box.current) return;
+    const made = new Stage(box.current);
+    stage.current = made;
+    return () => {
+      made.dispose();
+      stage.current = null;
+    };
+  }, []);
+  useEffect(() => stage.current?.show(model, flat.nodes, tones), [model, flat, tones]);
+  useEffect(() => stage.current?.mark({ selected, hovered, bright, matches }), [selected, hovered, bright, matches, model, flat, tones]);
+  useImperativeHandle(props.ref, () => ({
+    zoomBy: (factor) => stage.current?.zoomBy(factor),
+    fit: () => stage.current?.home(),
+    show: (id) => stage.current?.reveal(id),
+  }));
+
+  const pressed = useRef<[number, number] | null>(null);
+  const keys: Record<string, Direction> = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
+  return (
+    <div
+      ref={box}
+      className="map-canvas galaxy"
+      tabIndex={0}
+      role="img"
+      aria-label={t.map.canvas(model.root.label, flat.nodes.length)}
+      onPointerDown={(e) => {
+        pressed.current = [e.clientX, e.clientY];
+      }}
+      onPointerMove={(e) => {
+        if (e.pointerType !== "mouse" || e.buttons !== 0) return;
+        const found = stage.current?.pick(e.clientX, e.clientY) ?? null;
+        if (found !== latest.current.hovered) onHover(found);
+      }}
+      onPointerLeave={() => onHover(null)}
+      onClick={(e) => {
+        const [x, y] = pressed.current ?? [e.clientX, e.clientY];
+        // The end of a drag is no choice.
+        if (Math.hypot(e.clientX - x, e.clientY - y) < 5) onSelect(stage.current?.pick(e.clientX, e.clientY) ?? null);
+      }}
+      onDoubleClick={(e) => {
+        const found = stage.current?.pick(e.clientX, e.clientY);
+        if (found) stage.current?.fly(found);
+      }}
+      onKeyDown={(e) => {
+        const at = selected && model.byId.has(selected) ? selected : model.root.id;
+        const direction = keys[e.key];
+        if (direction) onSelect(step(model, at, direction, (id) => collapsed.has(id)));
+        else if (e.key === "Enter" || e.key === " ") selected ? stage.current?.fly(at) : onSelect(at);
+        else if (e.key === "+" || e.key === "=") stage.current?.zoomBy(1.25);
+        else if (e.key === "-") stage.current?.zoomBy(0.8);
+        else if (e.key === "0") stage.current?.home();
+        else if (e.key === "Escape") onSelect(null);
+        else if (e.key === "F2" && selected) onRename?.(selected);
+        else if (e.key === "e" && selected) onToggle(selected);
+        else return;
+        e.preventDefault();
+        e.stopPropagation();
+      }}
+    />
+  );
+}
+
+interface StageMarks {
+  selected: string | null;
+  hovered: string | null;
+  bright: ReadonlySet<string> | null;
+  matches: ReadonlySet<string>;
+}
+
+/** WebGL, camera and labels, apart from React. */
+class Stage {
+  private readonly renderer: THREE.WebGLRenderer;
+  private readonly scene = new THREE.Scene();
+  private readonly camera = new THREE.PerspectiveCamera(50, 1, 5, 4000);
+  private readonly controls: OrbitControls;
+  private readonly overlay = document.createElement("canvas");
+  private readonly points: THREE.Points<THREE.BufferGeometry, THREE.ShaderMaterial>;
+  private lines: THREE.LineSegments<THREE.BufferGeometry, THREE.LineBasicMaterial>;
+  private readonly watch: ResizeObserver;
+  private nodes: readonly SceneNode[] = [];
+  private model: MapModel | null = null;
+  private tones: Tones | null = null;
+  private marks: StageMarks = { selected: null, hovered: null, bright: null, matches: new Set() };
+  private screen = new Map<string, { x: number; y: number; r: number; depth: number }>();
+  private size = { width: 1, height: 1 };
+  private asked = 0;
+  private flight = 0;
+
+  constructor(private readonly box: HTMLElement) {
+    this.renderer = new THREE.WebGLRenderer({ antialias: false, alpha: true, powerPreference: "low-power" });
+    this.renderer.setPixelRatio(Math.min(1.5, devicePixelRatio || 1));
+    this.overlay.className = "galaxy-labels";
+    box.append(this.renderer.domElement, this.overlay);
+    const material = new THREE.ShaderMaterial({ vertexShader: VERTEX, fragmentShader: FRAGMENT, uniforms: { scale: { value: 1 } }, transparent: true, depthWrite: false });
+    this.points = new THREE.Points(new THREE.BufferGeometry(), material);
+    this.points.frustumCulled = false;
+    this.lines = new THREE.LineSegments(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ vertexColors: true, transparent: true, opacity: 0.5, depthWrite: false }));
+    this.lines.frustumCulled = false;
+    this.scene.add(this.lines, this.points);
+    this.camera.position.set(0, 0, HOME);
+    this.controls = new OrbitControls(this.camera, this.renderer.domElement);
+    this.controls.enableDamping = false;
+    this.controls.zoomToCursor = true;
+    this.controls.minDistance = 40;
+    this.controls.maxDistance = 2200;
+    this.controls.addEventListener("change", this.ask);
+    this.controls.addEventListener("start", () => cancelAnimationFrame(this.flight));
+    this.watch = new ResizeObserver(([entry]) => {
+      if (!entry) return;
+      this.size = { width: Math.max(1, entry.contentRect.width), height: Math.max(1, entry.contentRect.height) };
+      this.renderer.setSize(this.size.width, this.size.height);
+      const ratio = Math.min(2, devicePixelRatio || 1);
+      this.overlay.width = this.size.width * ratio;
+      this.overlay.height = this.size.height * ratio;
+      this.camera.aspect = this.size.width / this.size.height;
+      this.camera.updateProjectionMatrix();
+      this.ask();
+    });
+    this.watch.observe(box);
+  }
+
+  dispose(): void {
+    cancelAnimationFrame(this.asked);
+    cancelAnimationFrame(this.flight);
+    this.watch.disconnect();
+    this.controls.dispose();
+    this.points.geometry.dispose();
+    this.points.material.dispose();
+    this.lines.geometry.dispose();
+    this.lines.material.dispose();
+    this.renderer.dispose();
+    this.renderer.forceContextLoss();
+    this.box.replaceChildren();
+  }
+
+  show(model: MapModel, nodes: readonly SceneNode[], tones: Tones): void {
+    this.model = model;
+    this.nodes = nodes;
+    this.tones = tones;
+    const at = new Float32Array(nodes.length * 3);
+    const size = new Float32Array(nodes.length);
+    nodes.forEach((n, i) => {
+      at.set([n.node.position.x, n.node.position.y, n.node.position.z], i * 3);
+      size[i] = this.radius(n) * 2;
+    });
+    const geometry = this.points.geometry;
+    geometry.setAttribute("position", new THREE.BufferAttribute(at, 3));
+    geometry.setAttribute("size", new THREE.BufferAttribute(size, 1));
+    geometry.setAttribute("tint", new THREE.BufferAttribute(new Float32Array(nodes.length * 3), 3));
+    geometry.setAttribute("alpha", new THREE.BufferAttribute(new Float32Array(nodes.length), 1));
+    this.colour();
+  }
+
+  mark(marks: StageMarks): void {
+    this.marks = marks;
+    this.colour();
+  }
+
+  zoomBy(factor: number): void {
+    this.move(this.controls.target.clone(), this.camera.position.clone().sub(this.controls.target).divideScalar(factor).add(this.controls.target), 180);
+  }
+
+  home(): void {
+    this.move(new THREE.Vector3(), new THREE.Vector3(0, 0, HOME), 450);
+  }
+
+  fly(id: string): void {
+    const n = this.nodes.find((each) => each.id === id);
+    if (!n) return;
+    const to = new THREE.Vector3(n.node.position.x, n.node.position.y, n.node.position.z);
+    const back = this.camera.position.clone().sub(this.controls.target).normalize();
+    this.move(to, to.clone().addScaledVector(back, n.node.type === "page" ? 150 : 230), 450);
+  }
+
+  /** Only what is outside the picture is brought in; the camera stays put for the rest. */
+  reveal(id: string): void {
+    const at = this.screen.get(id);
+    if (!at || at.x < 30 || at.y < 30 || at.x > this.size.width - 30 || at.y > this.size.height - 30) this.fly(id);
+  }
+
+  pick(clientX: number, clientY: number): string | null {
+    const bounds = this.box.getBoundingClientRect();
+    let best: string | null = null;
+    let nearest = Number.POSITIVE_INFINITY;
+    for (const [id, at] of this.screen) {
+      const distance = Math.hypot(at.x - (clientX - bounds.left), at.y - (clientY - bounds.top));
+      if (distance < Math.max(10, at.r + 4) && at.depth < nearest) {
+        nearest = at.depth;
+        best = id;
+      }
+    }
+    return best;
+  }
+
+  private radius(n: SceneNode): number {
+    return RADIUS[n.node.type] * (0.75 + 0.5 * Math.min(1, n.node.size / { core: 100, topic: 80, subtopic: 50, page: 40 }[n.node.type]));
+  }
+
+  private move(target: THREE.Vector3, position: THREE.Vector3, ms: number): void {
+    cancelAnimationFrame(this.flight);
+    const [from, eye] = [this.controls.target.clone(), this.camera.position.clone()];
+    const began = performance.now();
+    const length = matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : ms;
+    const tick = () => {
+      const part = length === 0 ? 1 : Math.min(1, (performance.now() - began) / length);
+      const eased = 1 - (1 - part) ** 3;
+      this.controls.target.lerpVectors(from, target, eased);
+      this.camera.position.lerpVectors(eye, position, eased);
+      this.controls.update();
+      this.ask();
+      if (part < 1) this.flight = requestAnimationFrame(tick);
+    };
+    tick();
+  }
+
+  private readonly ask = (): void => {
+    cancelAnimationFrame(this.asked);
+    this.asked = requestAnimationFrame(() => this.paint());
+  };
+
+  private colour(): void {
+    const { model, tones, marks } = this;
+    const tint = this.points.geometry.getAttribute("tint");
+    const alpha = this.points.geometry.getAttribute("alpha");
+    if (!model || !tones || !(tint instanceof THREE.BufferAttribute) || !(alpha instanceof THREE.BufferAttribute)) return;
+    const raw = (css: string) => new THREE.Color().setStyle(css, THREE.LinearSRGBColorSpace);
+    const hues = tones.hue.map(raw);
+    const [accent, line] = [raw(tones.accent), raw(tones.line)];
+    const colourOf = (hue: number | null) => (hue === null ? line : (hues[hue] ?? line));
+    this.nodes.forEach((n, i) => {
+      const c = n.node.type === "core" ? accent : colourOf(n.hue);
+      tint.setXYZ(i, c.r, c.g, c.b);
+      alpha.setX(i, marks.bright && !marks.bright.has(n.id) && !marks.matches.has(n.id) ? 0.2 : 1);
+    });
+    tint.needsUpdate = true;
+    alpha.needsUpdate = true;
+    const places: number[] = [];
+    const colours: number[] = [];
+    const shown = new Map(this.nodes.map((n) => [n.id, n]));
+    const link = (a: SceneNode, b: SceneNode, c: THREE.Color, strength: number) => {
+      const [p, q] = [a.node.position, b.node.position];
+      const isBright = !marks.bright || (marks.bright.has(a.id) && marks.bright.has(b.id));
+      const back = raw(tones.bg);
+      const mixed = back.lerp(c, (isBright ? 1 : 0.2) * strength);
+      places.push(p.x, p.y, p.z, q.x, q.y, q.z);
+      colours.push(mixed.r, mixed.g, mixed.b, mixed.r, mixed.g, mixed.b);
+    };
+    for (const n of this.nodes) {
+      const parent = shown.get(model.parent.get(n.id) ?? "");
+      if (parent) link(parent, n, colourOf(n.hue), n.node.type === "topic" ? 1 : 0.8);
+    }
+    for (const edge of model.cross) {
+      const [a, b] = [shown.get(edge.source), shown.get(edge.target)];
+      if (a && b) link(a, b, line, 0.6);
+    }
+    this.lines.geometry.dispose();
+    this.lines.geometry = new THREE.BufferGeometry();
+    this.lines.geometry.setAttribute("position", new THREE.Float32BufferAttribute(places, 3));
+    this.lines.geometry.setAttribute("color", new THREE.Float32BufferAttribute(colours, 3));
+    this.ask();
+  }
+
+  private paint(): void {
+    const scale = this.size.height / (2 * Math.tan((this.camera.fov * Math.PI) / 360));
+    const uniform = this.points.material.uniforms.scale;
+    if (uniform) uniform.value = scale * this.renderer.getPixelRatio();
+    this.renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
+    this.renderer.render(this.scene, this.camera);
+    const v = new THREE.Vector3();
+    const eye = new THREE.Vector3();
+    this.screen.clear();
+    for (const n of this.nodes) {
+      v.set(n.node.position.x, n.node.position.y, n.node.position.z);
+      const depth = -eye.copy(v).applyMatrix4(this.camera.matrixWorldInverse).z;
+      if (depth < 10) continue;
+      v.project(this.camera);
+      this.screen.set(n.id, { x: ((v.x + 1) / 2) * this.size.width, y: ((1 - v.y) / 2) * this.size.height, r: (this.radius(n) * scale) / depth, depth });
+    }
+    this.write();
+  }
+
+  private write(): void {
+    const context = this.overlay.getContext("2d");
+    const { tones, marks } = this;
+    if (!context || !tones) return;
+    const ratio = Math.min(2, devicePixelRatio || 1);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, this.size.width, this.size.height);
+    const distance = this.camera.position.distanceTo(this.controls.target);
+    const boxes: LabelBox[] = [];
+    const sizes = new Map<string, number>();
+    for (const n of this.nodes) {
+      const at = this.screen.get(n.id);
+      if (!at || at.x < -200 || at.y < -60 || at.x > this.size.width + 200 || at.y > this.size.height + 60) continue;
+      const isMarked = n.id === marks.selected || n.id === marks.hovered || marks.matches.has(n.id);
+      // Pages speak when the reader comes near, or when they are meant.
+      const isNear = n.node.type !== "page" || at.depth < 340 || distance < 260 || (marks.bright?.has(n.id) ?? false);
+      if (!isMarked && !isNear) continue;
+      const size = { core: 19, topic: 16, subtopic: 13, page: 12 }[n.node.type] * Math.max(0.82, Math.min(1.15, HOME / at.depth));
+      context.font = fontOf(n, size, tones);
+      const width = Math.max(...n.lines.map((line) => context.measureText(line).width));
+      const height = n.lines.length * size * 1.22;
+      sizes.set(n.id, size);
+      const rank = isMarked ? -1 : n.node.type === "core" ? 0 : n.node.type === "topic" ? 0 : n.node.type === "subtopic" ? 1 : 2;
+      boxes.push({ id: n.id, x: at.x - width / 2, y: at.y - at.r - 5 - height, width, height, rank, importance: 1 / at.depth });
+    }
+    const kept = placeLabels(boxes, 3);
+    const byId = new Map(this.nodes.map((n) => [n.id, n]));
+    context.textAlign = "center";
+    context.textBaseline = "top";
+    context.lineJoin = "round";
+    for (const box of boxes) {
+      const n = byId.get(box.id);
+      if (!n || !kept.has(box.id)) continue;
+      const size = sizes.get(box.id) ?? 12;
+      context.globalAlpha = marks.bright && !marks.bright.has(n.id) && !marks.matches.has(n.id) ? 0.3 : 1;
+      context.font = fontOf(n, size, tones);
+      context.lineWidth = 4;
+      context.strokeStyle = tones.bg;
+      context.fillStyle = n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
+      n.lines.forEach((line, i) => {
+        const y = box.y + i * size * 1.22;
+        context.strokeText(line, box.x + box.width / 2, y);
+        context.fillText(line, box.x + box.width / 2, y);
+      });
+    }
+    context.globalAlpha = 1;
+    const chosen = marks.selected ? this.screen.get(marks.selected) : undefined;
+    if (chosen) {
+      context.beginPath();
+      context.arc(chosen.x, chosen.y, chosen.r + 4, 0, Math.PI * 2);
+      context.strokeStyle = tones.accent;
+      context.lineWidth = 2.5;
+      context.stroke();
+    }
+  }
+}

@@ -1,0 +1,221 @@
+/** The map with its tools: layouts, search, zoom, legend, outline, full screen. Selection is the caller's. */
+import { ChevronDown, ChevronUp, Expand, FoldVertical, ListTree, Maximize, Minus, Network, Orbit, Plus, Search, Shrink, UnfoldVertical, Workflow, X } from "lucide-react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { useWords } from "~/i18n";
+import type { LayoutName } from "~/router";
+import { IconButton, Segmented } from "~/ui/basics";
+import { FlatMap, type MapHandle, type MapProps } from "./FlatMap";
+import { ancestors, findNodes, type MapModel, subtree } from "./model";
+import { Outline } from "./Outline";
+import { galaxyScene, radialScene, treeScene } from "./scene";
+import { hasWebGL } from "./webgl";
+
+const Galaxy = lazy(() => import("./Galaxy").then((m) => ({ default: m.Galaxy })));
+
+export interface MapViewProps {
+  model: MapModel;
+  version: number;
+  layout: LayoutName;
+  onLayout: (layout: LayoutName) => void;
+  selected: string | null;
+  onSelect: (id: string | null) => void;
+  topic: string | null;
+  onTopic: (id: string | null) => void;
+  tools?: ReactNode;
+  onRename?: (id: string) => void;
+  onDrop?: (id: string, target: string) => void;
+}
+
+export function MapView(props: MapViewProps) {
+  const { model, layout, selected, onSelect, topic, onTopic } = props;
+  const t = useWords();
+  const [hovered, setHovered] = useState<string | null>(null);
+  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(() => foldedAtFirst(model));
+  const [query, setQuery] = useState("");
+  const [isFinding, setFinding] = useState(false);
+  const [match, setMatch] = useState(0);
+  const [isFull, setFull] = useState(false);
+  const [isLegendOpen, setLegend] = useState(() => matchMedia("(min-width: 768px)").matches);
+  const frame = useRef<HTMLDivElement>(null);
+  const handle = useRef<MapHandle>(null);
+  const is3d = useMemo(() => layout === "galaxy" && hasWebGL(), [layout]);
+  const found = useMemo(() => findNodes(model, query), [model, query]);
+  const matches = useMemo(() => new Set(found), [found]);
+
+  const scene = useMemo(() => {
+    const options = { collapsed, focus: topic };
+    return layout === "radial" ? radialScene(model, options) : layout === "galaxy" ? galaxyScene(model, options) : treeScene(model, options);
+  }, [model, layout, collapsed, topic]);
+
+  const unfold = (id: string) => {
+    const above = ancestors(model, id).filter((each) => collapsed.has(each));
+    if (above.length > 0) setCollapsed(new Set([...collapsed].filter((each) => !above.includes(each))));
+  };
+  // What is chosen elsewhere (timeline, link, search) must be visible here.
+  useEffect(() => {
+    if (!selected || !model.byId.has(selected)) return;
+    unfold(selected);
+    if (topic && !subtree(model, topic).has(selected) && selected !== model.root.id) onTopic(null);
+    const timer = setTimeout(() => handle.current?.show(selected), 30);
+    return () => clearTimeout(timer);
+  }, [selected, model]);
+
+  const go = (by: number) => {
+    if (found.length === 0) return;
+    const next = (match + by + found.length) % found.length;
+    setMatch(next);
+    onSelect(found[next] ?? null);
+  };
+  const toggle = (id: string) => {
+    if ((model.children.get(id)?.length ?? 0) === 0 || id === model.root.id) return;
+    const next = new Set(collapsed);
+    if (!next.delete(id)) next.add(id);
+    setCollapsed(next);
+  };
+
+  useEffect(() => {
+    const onChange = () => setFull(document.fullscreenElement === frame.current);
+    document.addEventListener("fullscreenchange", onChange);
+    return () => document.removeEventListener("fullscreenchange", onChange);
+  }, []);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const isTyping = event.target instanceof HTMLElement && event.target.closest("input, textarea, select");
+      if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+      const wanted = ({ 1: "tree", 2: "radial", 3: "galaxy", 4: "outline" } as const)[event.key];
+      if (wanted) props.onLayout(wanted);
+      if (event.key === "Escape" && !document.fullscreenElement) onSelect(null);
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  });
+
+  const shared: MapProps = { model, selected, hovered, matches, collapsed, onSelect, onHover: setHovered, onToggle: toggle, onRename: props.onRename, onDrop: props.onDrop };
+  const isOutline = layout === "outline";
+  return (
+    <div ref={frame} className="map">
+      <div className="map-bar">
+        <Segmented
+          label={t.map.layout}
+          value={layout}
+          onChange={props.onLayout}
+          options={[
+            { value: "tree", label: t.map.tree, icon: <Workflow size={15} aria-hidden /> },
+            { value: "radial", label: t.map.radial, icon: <Network size={15} aria-hidden /> },
+            { value: "galaxy", label: t.map.galaxy, icon: <Orbit size={15} aria-hidden /> },
+            { value: "outline", label: t.map.outline, icon: <ListTree size={15} aria-hidden /> },
+          ]}
+        />
+        <span className="grow" />
+        {isFinding ? (
+          <search className="map-find">
+            <input
+              className="input compact"
+              type="search"
+              autoFocus
+              aria-label={t.map.find}
+              placeholder={t.map.find}
+              value={query}
+              onChange={(e) => {
+                setQuery(e.target.value);
+                setMatch(0);
+              }}
+              onKeyDown={(e) => {
+                if (e.key === "Enter") {
+                  e.preventDefault();
+                  if (selected === found[match]) go(e.shiftKey ? -1 : 1);
+                  else onSelect(found[match] ?? null);
+                }
+                if (e.key === "Escape") {
+                  setQuery("");
+                  setFinding(false);
+                }
+              }}
+            />
+            <span className="small muted tnum" role="status">{query && (found.length ? t.map.found(match + 1, found.length) : t.map.notFound)}</span>
+            <IconButton label={t.map.nextMatch} onClick={() => go(1)} disabled={found.length === 0}>
+              <ChevronDown size={16} />
+            </IconButton>
+            <IconButton label={t.common.close} onClick={() => { setQuery(""); setFinding(false); }}>
+              <X size={16} />
+            </IconButton>
+          </search>
+        ) : (
+          <IconButton label={t.map.find} onClick={() => setFinding(true)}>
+            <Search size={17} />
+          </IconButton>
+        )}
+        {props.tools}
+      </div>
+      <div className="map-stage">
+        {isOutline ? (
+          <Outline {...shared} topic={topic} />
+        ) : is3d ? (
+          <Suspense fallback={<p className="map-loading muted" role="status">{t.map.loading3d}</p>}>
+            <Galaxy {...shared} scene={scene} ref={handle} />
+          </Suspense>
+        ) : (
+          <FlatMap {...shared} scene={scene} mode={layout === "tree" ? "all" : "fitting"} sceneKey={`${layout}-${topic ?? ""}-${props.version}`} ref={handle} />
+        )}
+        {!isOutline && (
+          <div className="map-tools">
+            <IconButton label={t.map.zoomIn} onClick={() => handle.current?.zoomBy(1.35)}><Plus size={17} /></IconButton>
+            <IconButton label={t.map.zoomOut} onClick={() => handle.current?.zoomBy(1 / 1.35)}><Minus size={17} /></IconButton>
+            <IconButton label={t.map.fit} onClick={() => handle.current?.fit()}><Maximize size={16} /></IconButton>
+            {layout === "tree" && (
+              <IconButton
+                label={collapsed.size > 0 ? t.map.expandAll : t.map.collapseAll}
+                onClick={() => setCollapsed(collapsed.size > 0 ? new Set() : new Set(model.topics.map((each) => each.id)))}
+              >
+                {collapsed.size > 0 ? <UnfoldVertical size={16} /> : <FoldVertical size={16} />}
+              </IconButton>
+            )}
+            {document.fullscreenEnabled && (
+              <IconButton label={isFull ? t.map.exitFull : t.map.full} onClick={() => void (isFull ? document.exitFullscreen() : frame.current?.requestFullscreen())}>
+                {isFull ? <Shrink size={16} /> : <Expand size={16} />}
+              </IconButton>
+            )}
+          </div>
+        )}
+        {!isOutline && model.topics.length > 0 && (
+          <div className="legend">
+            <button type="button" className="legend-head" aria-expanded={isLegendOpen} onClick={() => setLegend(!isLegendOpen)}>
+              {t.map.legend} <span className="muted tnum">{model.topics.length}</span>
+              {isLegendOpen ? <ChevronDown size={14} aria-hidden /> : <ChevronUp size={14} aria-hidden />}
+            </button>
+            {isLegendOpen && (
+              <ul>
+                {model.topics.map((each) => (
+                  <li key={each.id}>
+                    <button
+                      type="button"
+                      data-hue={model.hueOf(each.id)}
+                      aria-pressed={topic === each.id}
+                      title={topic === each.id ? t.map.unfocus : t.map.focus}
+                      onClick={() => onTopic(topic === each.id ? null : each.id)}
+                      onMouseEnter={() => setHovered(each.id)}
+                      onMouseLeave={() => setHovered(null)}
+                    >
+                      <i className="dot" />
+                      <span className="grow">{each.label}</span>
+                    </button>
+                  </li>
+                ))}
+              </ul>
+            )}
+          </div>
+        )}
+        {layout === "galaxy" && !is3d && <p className="map-note small muted">{t.map.no3d}</p>}
+        <p className="sr" role="status">
+          {selected && model.byId.get(selected) ? `${t.map.kinds[model.byId.get(selected)?.type ?? "page"]}: ${model.byId.get(selected)?.label}` : ""}
+        </p>
+      </div>
+    </div>
+  );
+}
+
+/** Hundreds of pages are more than anybody reads at first sight: large maps begin with their subtopics folded. */
+function foldedAtFirst(model: MapModel): ReadonlySet<string> {
+  if (model.nodes.length <= 160) return new Set();
+  return new Set(model.nodes.filter((node) => node.type === "subtopic" || (node.type === "topic" && (model.children.get(node.id)?.length ?? 0) > 12)).map((node) => node.id));
+}

@@ -1,0 +1,179 @@
+/** The map document as the dashboard works with it: parsed once at the boundary, indexed, never changed. */
+import * as v from "valibot";
+
+const list = <T extends v.GenericSchema>(item: T) => v.optional(v.array(item), []);
+const number = v.optional(v.number(), 0);
+const text = v.optional(v.string(), "");
+
+const evidence = v.object({ page_id: v.string(), field: text, quote: v.string(), supports: text, visited_at_ms: list(v.number()) });
+const nodeSchema = v.object({
+  id: v.string(),
+  label: v.string(),
+  type: v.picklist(["core", "topic", "subtopic", "page"]),
+  size: v.optional(v.number(), 10),
+  position: v.optional(v.object({ x: number, y: number, z: number }), { x: 0, y: 0, z: 0 }),
+  data: v.optional(
+    v.object({
+      description: v.optional(v.string()),
+      keywords: list(v.string()),
+      urls: list(v.string()),
+      visitCount: number,
+      totalDuration: number,
+      page_id: v.optional(v.string()),
+      title: v.optional(v.string()),
+      host: v.optional(v.string()),
+      hue: v.optional(v.number()),
+      importance: v.optional(v.object({ score: number, dwell: number, highlights: number, scroll: number, revisits: number, centrality: number }), {}),
+      evidence: list(evidence),
+      highlights: list(v.string()),
+      searches: list(v.string()),
+      first_visited_at_ms: v.optional(v.number()),
+      last_visited_at_ms: v.optional(v.number()),
+      label_by: text,
+      pinned: v.optional(v.boolean(), false),
+      hidden: v.optional(v.boolean(), false),
+    }),
+    {},
+  ),
+});
+const documentSchema = v.object({
+  title: text,
+  summary: text,
+  provider: text,
+  nodes: v.array(nodeSchema),
+  edges: v.array(
+    v.object({ source: v.string(), target: v.string(), weight: v.optional(v.number(), 1), kind: v.optional(v.picklist(["contains", "cross"]), "contains"), label: v.optional(v.string()), terms: list(v.string()) }),
+  ),
+  layouts: v.optional(v.record(v.string(), v.record(v.string(), v.object({ x: v.number(), y: v.number() }))), {}),
+  left_out: list(v.object({ page_id: v.string(), url: text, title: text, reason: v.string(), sentence: text, totalDuration: number })),
+  coverage: v.optional(v.object({ captured: number, on_map: number, left_out: number, ratio: number, attention: number })),
+  scorecard: v.optional(v.record(v.string(), v.nullish(v.number())), {}),
+  notes: list(v.string()),
+});
+
+export type MapNode = v.InferOutput<typeof nodeSchema>;
+export type MapDocument = v.InferOutput<typeof documentSchema>;
+export type MapEdge = MapDocument["edges"][number];
+export type LeftOut = MapDocument["left_out"][number];
+
+export interface MapModel {
+  document: MapDocument;
+  root: MapNode;
+  nodes: readonly MapNode[];
+  byId: ReadonlyMap<string, MapNode>;
+  byPage: ReadonlyMap<string, MapNode>;
+  parent: ReadonlyMap<string, string>;
+  children: ReadonlyMap<string, readonly string[]>;
+  cross: readonly MapEdge[];
+  topics: readonly MapNode[];
+  /** The id of the topic a node lies in; of the core, none. */
+  topicOf: ReadonlyMap<string, string>;
+  depth: ReadonlyMap<string, number>;
+  /** 0 to 7; the core has none. A topic keeps its hue on timeline, map, list and export. */
+  hueOf: (id: string | undefined | null) => number | null;
+}
+
+/** The model of a document, or null when it is none (unknown shape, no core). Hidden nodes and what hangs on them are left out. */
+export function parseMap(data: unknown): MapModel | null {
+  const parsed = v.safeParse(documentSchema, data);
+  if (!parsed.success) return null;
+  const document = parsed.output;
+  const root = document.nodes.find((node) => node.type === "core");
+  if (!root) return null;
+  const all = new Map(document.nodes.map((node) => [node.id, node]));
+  const linked = new Map<string, string[]>();
+  for (const edge of document.edges) {
+    if (edge.kind !== "contains" || !all.has(edge.source) || !all.has(edge.target)) continue;
+    linked.set(edge.source, [...(linked.get(edge.source) ?? []), edge.target]);
+  }
+  const byId = new Map<string, MapNode>([[root.id, root]]);
+  const parent = new Map<string, string>();
+  const children = new Map<string, string[]>();
+  const topicOf = new Map<string, string>();
+  const depth = new Map<string, number>([[root.id, 0]]);
+  // Breadth first from the core: what it does not reach is not drawn, and a cycle ends by itself.
+  const queue = [root.id];
+  for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
+    for (const child of linked.get(id) ?? []) {
+      const node = all.get(child);
+      if (!node || byId.has(child) || node.data.hidden) continue;
+      byId.set(child, node);
+      parent.set(child, id);
+      children.set(id, [...(children.get(id) ?? []), child]);
+      depth.set(child, (depth.get(id) ?? 0) + 1);
+      topicOf.set(child, id === root.id ? child : (topicOf.get(id) ?? child));
+      queue.push(child);
+    }
+  }
+  const nodes = [...byId.values()];
+  const topics = (children.get(root.id) ?? []).flatMap((id) => byId.get(id) ?? []);
+  const order = new Map(topics.map((topic, i) => [topic.id, i]));
+  const hueOf = (id: string | undefined | null): number | null => {
+    const topic = id ? topicOf.get(id) : undefined;
+    if (topic === undefined) return null;
+    return (((byId.get(topic)?.data.hue ?? order.get(topic) ?? 0) % 8) + 8) % 8;
+  };
+  return {
+    document,
+    root,
+    nodes,
+    byId,
+    byPage: new Map(nodes.flatMap((node) => (node.type === "page" && node.data.page_id ? [[node.data.page_id, node] as const] : []))),
+    parent,
+    children,
+    cross: document.edges.filter((edge) => edge.kind === "cross" && byId.has(edge.source) && byId.has(edge.target)),
+    topics,
+    topicOf,
+    depth,
+    hueOf,
+  };
+}
+
+/** A node's ancestors, nearest first. */
+export function ancestors(model: MapModel, id: string): string[] {
+  const found: string[] = [];
+  for (let at = model.parent.get(id); at !== undefined; at = model.parent.get(at)) found.push(at);
+  return found;
+}
+
+/** A node and everything under it. */
+export function subtree(model: MapModel, id: string): Set<string> {
+  const found = new Set([id]);
+  for (const at of found) for (const child of model.children.get(at) ?? []) found.add(child);
+  return found;
+}
+
+/** What stays bright when `id` is chosen: itself, its ancestors, its children, its cross-links. */
+export function neighbourhood(model: MapModel, id: string): Set<string> {
+  const found = new Set([id, ...ancestors(model, id), ...(model.children.get(id) ?? [])]);
+  if (model.byId.get(id)?.type === "topic") for (const each of subtree(model, id)) found.add(each);
+  for (const edge of model.cross) {
+    if (edge.source === id) found.add(edge.target);
+    if (edge.target === id) found.add(edge.source);
+  }
+  return found;
+}
+
+/** Ids whose label, title, site or keywords hold every word of `query`, in the order of the map. */
+export function findNodes(model: MapModel, query: string): string[] {
+  const words = query.normalize("NFC").toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return [];
+  return model.nodes
+    .filter((node) => {
+      const hay = [node.label, node.data.title, node.data.host, ...node.data.keywords].join(" ").normalize("NFC").toLowerCase();
+      return words.every((word) => hay.includes(word));
+    })
+    .map((node) => node.id);
+}
+
+export type Direction = "up" | "down" | "left" | "right";
+
+/** Where an arrow key leads in the outline order: up and down among siblings, right to the first child, left to the parent. */
+export function step(model: MapModel, id: string, direction: Direction, isCollapsed: (id: string) => boolean): string {
+  const parent = model.parent.get(id);
+  if (direction === "left") return parent ?? id;
+  if (direction === "right") return isCollapsed(id) ? id : (model.children.get(id)?.[0] ?? id);
+  const siblings = parent === undefined ? [id] : (model.children.get(parent) ?? []);
+  const at = siblings.indexOf(id) + (direction === "down" ? 1 : -1);
+  return siblings[(at + siblings.length) % siblings.length] ?? id;
+}

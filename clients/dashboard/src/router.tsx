@@ -1,0 +1,160 @@
+/** Every address of the dashboard. What one sees is in the URL, so that back, reload and links work. */
+import type { QueryClient } from "@tanstack/react-query";
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
+import { Compass } from "lucide-react";
+import { Link } from "@tanstack/react-router";
+import { currentLogin, resume } from "./api/login";
+import type { Filters, Status } from "./api/queries";
+import { Frame } from "./Frame";
+import { useWords } from "./i18n";
+import { Blank } from "./ui/basics";
+import { ErrorState, Skeletons } from "./ui/states";
+
+interface Context {
+  client: QueryClient;
+}
+
+const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined);
+const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined => allowed.find((a) => a === value);
+/** Only paths of this site: a link must not send anybody elsewhere after signing in. */
+const ownPath = (value: unknown): string | undefined => (typeof value === "string" && /^\/(?![/\\])/.test(value) ? value : undefined);
+
+const root = createRootRouteWithContext<Context>()({
+  component: Outlet,
+  notFoundComponent: NotFound,
+  errorComponent: ({ error, reset }) => <ErrorState error={error} onRetry={reset} level={1} />,
+});
+
+const frame = createRoute({
+  getParentRoute: () => root,
+  id: "frame",
+  component: Frame,
+  pendingComponent: () => (
+    <div className="page">
+      <Skeletons />
+    </div>
+  ),
+  beforeLoad: async ({ location }) => {
+    await resume();
+    const login = currentLogin();
+    if (login.state !== "in") throw redirect({ to: "/login", search: { next: ownPath(location.href) } });
+  },
+});
+
+const home = createRoute({ getParentRoute: () => root, path: "/", beforeLoad: () => { throw redirect({ to: "/sessions" }); } });
+
+export const STATUSES: readonly Status[] = ["recording", "paused", "processing", "completed", "failed"];
+
+const sessions = createRoute({
+  getParentRoute: () => frame,
+  path: "/sessions",
+  validateSearch: (s: Record<string, unknown>): Filters => ({
+    status: oneOf(s.status, STATUSES),
+    q: text(s.q),
+    from: text(s.from),
+    to: text(s.to),
+    domain: text(s.domain),
+    keyword: text(s.keyword),
+  }),
+  component: lazyRouteComponent(() => import("./sessions/SessionsPage"), "SessionsPage"),
+});
+
+export const VIEWS = ["split", "timeline", "map"] as const;
+export const LAYOUTS = ["tree", "radial", "galaxy", "outline"] as const;
+export type View = (typeof VIEWS)[number];
+export type LayoutName = (typeof LAYOUTS)[number];
+
+export interface SessionSearch {
+  view?: View;
+  layout?: LayoutName;
+  node?: string;
+  topic?: string;
+}
+
+const session = createRoute({
+  getParentRoute: () => frame,
+  path: "/sessions/$id",
+  validateSearch: (s: Record<string, unknown>): SessionSearch => ({
+    view: oneOf(s.view, VIEWS),
+    layout: oneOf(s.layout, LAYOUTS),
+    node: text(s.node),
+    topic: text(s.topic),
+  }),
+  component: lazyRouteComponent(() => import("./session/SessionPage"), "SessionPage"),
+});
+
+const search = createRoute({
+  getParentRoute: () => frame,
+  path: "/search",
+  validateSearch: (s: Record<string, unknown>): { q?: string } => ({ q: text(s.q) }),
+  component: lazyRouteComponent(() => import("./search/SearchPage"), "SearchPage"),
+});
+
+const account = createRoute({
+  getParentRoute: () => frame,
+  path: "/account",
+  component: lazyRouteComponent(() => import("./account/AccountPage"), "AccountPage"),
+});
+
+const shared = createRoute({
+  getParentRoute: () => root,
+  path: "/shared/$token",
+  validateSearch: (s: Record<string, unknown>): SessionSearch => ({ layout: oneOf(s.layout, LAYOUTS), node: text(s.node), view: oneOf(s.view, VIEWS), topic: text(s.topic) }),
+  component: lazyRouteComponent(() => import("./share/SharedPage"), "SharedPage"),
+});
+
+const auth = createRoute({
+  getParentRoute: () => root,
+  id: "auth",
+  component: lazyRouteComponent(() => import("./auth/AuthLayout"), "AuthLayout"),
+});
+
+const afterSignIn = (s: Record<string, unknown>): { next?: string } => ({ next: ownPath(s.next) });
+/** Somebody who is signed in has nothing to do on the sign-in pages. */
+const onlyOut = async ({ search: { next } }: { search: { next?: string } }) => {
+  await resume().catch(() => undefined);
+  if (currentLogin().state === "in") throw redirect({ href: next ?? "/sessions" });
+};
+
+const login = createRoute({ getParentRoute: () => auth, path: "/login", validateSearch: afterSignIn, beforeLoad: onlyOut, component: lazyRouteComponent(() => import("./auth/forms"), "LoginForm") });
+const signup = createRoute({ getParentRoute: () => auth, path: "/signup", validateSearch: afterSignIn, beforeLoad: onlyOut, component: lazyRouteComponent(() => import("./auth/forms"), "SignupForm") });
+const forgot = createRoute({ getParentRoute: () => auth, path: "/forgot-password", component: lazyRouteComponent(() => import("./auth/recovery"), "ForgotForm") });
+const withToken = (s: Record<string, unknown>): { token?: string } => ({ token: text(s.token) });
+const reset = createRoute({ getParentRoute: () => auth, path: "/reset-password", validateSearch: withToken, component: lazyRouteComponent(() => import("./auth/recovery"), "ResetForm") });
+const verify = createRoute({ getParentRoute: () => auth, path: "/verify-email", validateSearch: withToken, component: lazyRouteComponent(() => import("./auth/recovery"), "VerifyEmail") });
+const google = createRoute({
+  getParentRoute: () => auth,
+  path: "/auth/google/callback",
+  validateSearch: (s: Record<string, unknown>): { code?: string; state?: string } => ({ code: text(s.code), state: text(s.state) }),
+  component: lazyRouteComponent(() => import("./auth/google"), "GoogleCallback"),
+});
+
+function NotFound() {
+  const t = useWords();
+  return (
+    <main className="page">
+      <Blank level={1} icon={<Compass className="figure" size={32} strokeWidth={1.5} />} title={t.pageMissing} actions={<Link className="button primary" to="/sessions">{t.goHome}</Link>}>
+        {t.pageMissingHint}
+      </Blank>
+    </main>
+  );
+}
+
+const tree = root.addChildren([home, frame.addChildren([sessions, session, search, account]), shared, auth.addChildren([login, signup, forgot, reset, verify, google])]);
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { client },
+    defaultPreload: "intent",
+    scrollRestoration: false,
+    defaultPendingMs: 300,
+    defaultErrorComponent: ({ error, reset }) => <ErrorState error={error} onRetry={reset} level={1} />,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

@@ -1,0 +1,30 @@
+import { useWords } from "~/i18n";
+import { Dialog } from "~/ui/overlays";
+
+export function Keys({ onClose }: { onClose: () => void }) {
+  const t = useWords();
+  const keys: [string[], string][] = [
+    [["Ctrl/⌘ K"], t.keys.palette],
+    [["/"], t.keys.search],
+    [["←", "→", "↑", "↓"], t.keys.move],
+    [["Enter"], t.keys.select],
+    [["F2"], t.keys.rename],
+    [["+", "−"], t.keys.zoom],
+    [["0"], t.keys.fit],
+    [["1", "2", "3", "4"], t.keys.layouts],
+    [["Esc"], t.keys.close],
+    [["?"], t.keys.help],
+  ];
+  return (
+    <Dialog title={t.keys.title} isOpen onClose={onClose}>
+      <dl className="keys">
+        {keys.map(([names, what]) => (
+          <div key={what} style={{ display: "contents" }}>
+            <dt className="row">{names.map((name) => <kbd key={name}>{name}</kbd>)}</dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  );
+}

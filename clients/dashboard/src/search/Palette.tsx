@@ -1,0 +1,102 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { CircleUserRound, FileText, Languages, LibraryBig, MoonStar, Search } from "lucide-react";
+import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from "react";
+import { sessionsQuery } from "~/api/queries";
+import { language, setLanguage, useWords } from "~/i18n";
+import { setTheme, shownTheme } from "~/theme";
+import { Dialog } from "~/ui/overlays";
+import { searchQuery } from "./results";
+
+interface Entry {
+  key: string;
+  label: string;
+  note?: string;
+  icon: ReactNode;
+  run: () => void;
+}
+
+/** Go anywhere, do anything, by typing. */
+export function Palette({ onClose }: { onClose: () => void }) {
+  const t = useWords();
+  const navigate = useNavigate();
+  const list = useId();
+  const [text, setText] = useState("");
+  const [asked, setAsked] = useState("");
+  const [at, setAt] = useState(0);
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const timer = setTimeout(() => setAsked(text.trim()), 180);
+    return () => clearTimeout(timer);
+  }, [text]);
+  const sessions = useInfiniteQuery(sessionsQuery({}));
+  const found = useInfiniteQuery(searchQuery(asked));
+
+  const entries = useMemo((): Entry[] => {
+    const words = text.trim().toLowerCase();
+    const actions: Entry[] = [
+      { key: "sessions", label: t.nav.sessions, icon: <LibraryBig size={16} />, run: () => void navigate({ to: "/sessions" }) },
+      { key: "account", label: t.nav.account, icon: <CircleUserRound size={16} />, run: () => void navigate({ to: "/account" }) },
+      { key: "theme", label: t.search.toggleTheme, icon: <MoonStar size={16} />, run: () => setTheme(shownTheme() === "dark" ? "light" : "dark") },
+      { key: "language", label: t.search.switchLanguage, icon: <Languages size={16} />, run: () => setLanguage(language() === "ko" ? "en" : "ko") },
+    ];
+    const recent = (sessions.data?.pages[0]?.sessions ?? []).map((session): Entry => ({
+      key: session.id,
+      label: session.title || t.common.untitled,
+      note: session.keywords?.slice(0, 3).join(", "),
+      icon: <FileText size={16} />,
+      run: () => void navigate({ to: "/sessions/$id", params: { id: session.id } }),
+    }));
+    const hits = words ? (found.data?.pages[0]?.hits ?? []).slice(0, 8).map((hit, i): Entry => ({
+      key: `hit-${i}`,
+      label: hit.title.replace(/<\/?mark>/g, ""),
+      note: hit.sessionTitle ?? undefined,
+      icon: <Search size={16} />,
+      run: () => void navigate({ to: "/sessions/$id", params: { id: hit.sessionId }, search: { node: hit.nodeId ?? undefined } }),
+    })) : [];
+    const fits = (entry: Entry) => !words || `${entry.label} ${entry.note ?? ""}`.toLowerCase().includes(words);
+    const everywhere: Entry[] = words ? [{ key: "everywhere", label: t.search.everywhere(text.trim()), icon: <Search size={16} />, run: () => void navigate({ to: "/search", search: { q: text.trim() } }) }] : [];
+    return [...recent.filter(fits).slice(0, 6), ...hits, ...everywhere, ...actions.filter(fits)];
+  }, [text, sessions.data, found.data, t, navigate]);
+
+  const current = Math.min(at, entries.length - 1);
+  useEffect(() => box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }), [current]);
+  const pick = (entry: Entry | undefined) => {
+    if (!entry) return;
+    onClose();
+    entry.run();
+  };
+  return (
+    <Dialog title={t.search.palette} isOpen onClose={onClose} className="palette" isTitleHidden>
+      <input
+        role="combobox"
+        aria-expanded="true"
+        aria-controls={list}
+        aria-activedescendant={entries[current] ? `${list}-${current}` : undefined}
+        aria-label={t.search.hint}
+        placeholder={t.search.placeholder}
+        value={text}
+        autoFocus
+        onChange={(e) => {
+          setText(e.target.value);
+          setAt(0);
+        }}
+        onKeyDown={(e) => {
+          if (e.key === "ArrowDown") setAt((current + 1) % entries.length);
+          else if (e.key === "ArrowUp") setAt((current - 1 + entries.length) % entries.length);
+          else if (e.key === "Enter") pick(entries[current]);
+          else return;
+          e.preventDefault();
+        }}
+      />
+      <div ref={box} id={list} className="palette-list" role="listbox" aria-label={t.search.palette}>
+        {entries.map((entry, i) => (
+          <div key={entry.key} id={`${list}-${i}`} role="option" aria-selected={i === current} onPointerMove={() => setAt(i)} onClick={() => pick(entry)}>
+            {entry.icon}
+            <span className="grow ellipsis">{entry.label}{entry.note && <span className="muted small"> · {entry.note}</span>}</span>
+          </div>
+        ))}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,179 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { ArrowLeft, Columns2, Download, Ellipsis, ListTree, Map as MapIcon, Pause, Pencil, Play, Share2, Square, Trash2 } from "lucide-react";
+import { useRef, useState } from "react";
+import { api, data, download } from "~/api/client";
+import { isOpen, optionalQuery, type Session } from "~/api/queries";
+import { sentence } from "~/auth/forms";
+import { useLanguage, useWords } from "~/i18n";
+import { clock, date, duration } from "~/i18n/format";
+import type { MapModel } from "~/map/model";
+import type { View } from "~/router";
+import { useDelete } from "~/sessions/SessionsPage";
+import { IconButton, Segmented, StatusBadge } from "~/ui/basics";
+import { Menu, say } from "~/ui/overlays";
+import type { Edits } from "./edits";
+import type { PanelName } from "./SessionPage";
+import { FORMATS, type Receipt, useFeature } from "./features";
+
+export function Header(props: { session: Session; model: MapModel | null; view: View; isWide: boolean; onView: (view: View) => void; onPanel: (panel: PanelName) => void; edits: Edits; version: number | null }) {
+  const { session, model, view, isWide, onView, onPanel } = props;
+  const t = useWords();
+  const language = useLanguage();
+  const navigate = useNavigate();
+  const remove = useDelete(() => void navigate({ to: "/sessions" }));
+  const receipt = useQuery(optionalQuery<Receipt>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`));
+  const canShare = useFeature("/v1/sessions/{session_id}/shares");
+  const exportPath = useFeature("/v1/sessions/{session_id}/export");
+  const began = new Date(session.started_at);
+  const ended = session.ended_at ? new Date(session.ended_at) : null;
+  const numbers: [string, string][] = [
+    [t.session.reading, duration(session.dwell_ms ?? 0, language)],
+    [t.session.pages, (session.page_count ?? 0).toLocaleString(language)],
+    [t.session.highlights, (session.highlight_count ?? 0).toLocaleString(language)],
+  ];
+  const save = async (format: (typeof FORMATS)[number]) => {
+    try {
+      await download(`/v1/sessions/${session.id}/export?format=${format}`, `trailmind-${session.id.slice(0, 8)}.${format}`);
+    } catch (error) {
+      const problem = error as { status?: number };
+      say(problem.status === 402 || problem.status === 403 ? t.export.plan : sentence(error, t));
+    }
+  };
+  return (
+    <header className="session-head">
+      <div className="row session-top">
+        <Link to="/sessions" className="icon-button back" aria-label={t.session.back} title={t.session.back}><ArrowLeft size={18} /></Link>
+        <div className="grow">
+          <Title session={session} />
+          <p className="session-meta small muted tnum">
+            <time dateTime={session.started_at}>{date(began, new Date(), language)} {clock(began, language)}{ended && `–${clock(ended, language)}`}</time>
+            {numbers.map(([label, value]) => <span key={label}>{label} <b>{value}</b></span>)}
+            {receipt.data && (
+              <button type="button" className="link" onClick={() => onPanel("receipt")}>{t.receipt.line(receipt.data.seen, receipt.data.stored, excludedCount(receipt.data))}</button>
+            )}
+            {model && model.document.left_out.length > 0 && <button type="button" className="link" onClick={() => onPanel("left-out")}>{t.leftOut.count(model.document.left_out.length)}</button>}
+          </p>
+        </div>
+        <StatusActions session={session} />
+        <div className="session-views">
+          <Segmented
+            label={t.session.views}
+            value={view}
+            onChange={onView}
+            options={[
+              ...(isWide ? [{ value: "split" as const, label: t.session.split, icon: <Columns2 size={15} aria-hidden /> }] : []),
+              { value: "timeline", label: t.timeline.title, icon: <ListTree size={15} aria-hidden /> },
+              { value: "map", label: t.map.title, icon: <MapIcon size={15} aria-hidden /> },
+            ]}
+          />
+        </div>
+        {canShare && <IconButton label={t.share.title} onClick={() => onPanel("share")}><Share2 size={17} /></IconButton>}
+        {exportPath && (
+          <Menu
+            trigger={<IconButton label={t.export.title}><Download size={17} /></IconButton>}
+            entries={FORMATS.map((format) => ({ kind: "item", label: t.export.formats[format] ?? format, onPick: () => void save(format) }))}
+          />
+        )}
+        <Menu
+          trigger={<IconButton label={t.common.more}><Ellipsis size={18} /></IconButton>}
+          entries={[
+            { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
+            { kind: "item", label: t.receipt.title, onPick: () => onPanel("receipt") },
+            { kind: "line" },
+            { kind: "item", label: t.common.delete, icon: <Trash2 size={16} />, isDanger: true, onPick: () => remove.mutate(session) },
+          ]}
+        />
+      </div>
+      {(session.summary || model?.document.summary) && <p className="session-summary">{session.summary || model?.document.summary}</p>}
+    </header>
+  );
+}
+
+/** Reasons and counts as the server lists them, summed. */
+export function excludedCount(receipt: Receipt): number {
+  const { excluded } = receipt;
+  if (typeof excluded === "number") return excluded;
+  return Object.values(excluded ?? {}).reduce((sum, n) => sum + (typeof n === "number" ? n : 0), 0);
+}
+
+function Title({ session }: { session: Session }) {
+  const t = useWords();
+  const client = useQueryClient();
+  const [draft, setDraft] = useState<string | null>(null);
+  const isDone = useRef(false);
+  const rename = useMutation({
+    mutationFn: (title: string) => data(api.PATCH("/v1/sessions/{session_id}", { params: { path: { session_id: session.id } }, body: { title } })),
+    onMutate: (title) => client.setQueryData(["session", session.id], (old: Session | undefined) => (old ? { ...old, title } : old)),
+    onError: () => say(t.session.titleFailed),
+    onSettled: () => {
+      void client.invalidateQueries({ queryKey: ["session", session.id] });
+      void client.invalidateQueries({ queryKey: ["sessions"] });
+    },
+  });
+  const finish = (isKept: boolean) => {
+    if (isDone.current) return;
+    isDone.current = true;
+    const title = draft?.trim() ?? "";
+    if (isKept && title && title !== session.title) rename.mutate(title);
+    setDraft(null);
+  };
+  if (draft !== null)
+    return (
+      <input
+        className="input compact title-input"
+        aria-label={t.session.title}
+        maxLength={200}
+        value={draft}
+        autoFocus
+        onFocus={(e) => e.currentTarget.select()}
+        onChange={(e) => setDraft(e.target.value)}
+        onBlur={() => finish(true)}
+        onKeyDown={(e) => {
+          if (e.key === "Enter") finish(true);
+          if (e.key === "Escape") finish(false);
+        }}
+      />
+    );
+  return (
+    <h1 className="row session-title">
+      <span className="ellipsis" title={session.title ?? ""}>{session.title || t.common.untitled}</span>
+      <IconButton label={t.session.edit} onClick={() => { isDone.current = false; setDraft(session.title ?? ""); }}><Pencil size={15} /></IconButton>
+    </h1>
+  );
+}
+
+function StatusActions({ session }: { session: Session }) {
+  const t = useWords();
+  const client = useQueryClient();
+  const path = { params: { path: { session_id: session.id } } };
+  const act = useMutation({
+    mutationFn: (action: "pause" | "resume" | "stop") =>
+      data(
+        action === "stop"
+          ? api.POST("/v1/sessions/{session_id}/stop", path)
+          : action === "pause"
+            ? api.PATCH("/v1/sessions/{session_id}/pause", path)
+            : api.PATCH("/v1/sessions/{session_id}/resume", path),
+      ),
+    onSuccess: (reply) => client.setQueryData(["session", session.id], reply.session),
+    onError: (error) => say(sentence(error, t)),
+    onSettled: () => void client.invalidateQueries({ queryKey: ["mindmap", session.id] }),
+  });
+  if (session.session_status === "completed") return null;
+  return (
+    <div className="row">
+      <StatusBadge status={session.session_status} />
+      {isOpen(session.session_status) && (
+        <>
+          {session.session_status === "recording" ? (
+            <IconButton label={t.session.pause} disabled={act.isPending} onClick={() => act.mutate("pause")}><Pause size={17} /></IconButton>
+          ) : (
+            <IconButton label={t.session.resume} disabled={act.isPending} onClick={() => act.mutate("resume")}><Play size={17} /></IconButton>
+          )}
+          <IconButton label={t.session.stop} disabled={act.isPending} onClick={() => act.mutate("stop")}><Square size={15} /></IconButton>
+        </>
+      )}
+    </div>
+  );
+}

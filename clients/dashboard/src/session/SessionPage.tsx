@@ -1,0 +1,164 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { ArrowLeft, Ellipsis, ListTree, Map as MapIcon, SearchX } from "lucide-react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
+import { Group, Panel, Separator } from "react-resizable-panels";
+import { toApiError } from "~/api/errors";
+import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
+import { useLanguage, useWords } from "~/i18n";
+import { parseMap } from "~/map/model";
+import type { SessionSearch, View } from "~/router";
+import { Blank } from "~/ui/basics";
+import { Menu } from "~/ui/overlays";
+import { ErrorState, Skeletons } from "~/ui/states";
+import { useEdits } from "./edits";
+import { Evidence } from "./Evidence";
+import { Header } from "./Header";
+import { MapPane } from "./MapPane";
+import { Timeline } from "./Timeline";
+import { useMedia } from "~/ui/media";
+import { useLive } from "./live";
+
+const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
+export type PanelName = "left-out" | "score" | "receipt" | "versions" | "share" | "regenerate" | null;
+
+export function SessionPage() {
+  const t = useWords();
+  const language = useLanguage();
+  const { id } = useParams({ from: "/frame/sessions/$id" });
+  const search = useSearch({ from: "/frame/sessions/$id" });
+  const navigate = useNavigate({ from: "/sessions/$id" });
+  const client = useQueryClient();
+  const session = useQuery(sessionQuery(id));
+  const live = session.data ? isOpen(session.data.session_status) : false;
+  const timeline = useQuery({ ...timelineQuery(id, live), enabled: session.isSuccess });
+  const mindmap = useQuery({ ...mindmapQuery(id), enabled: session.isSuccess });
+  const [panel, setPanel] = useState<PanelName>(null);
+  const isWide = useMedia("(min-width: 1000px)");
+  const isPhone = useMedia("(max-width: 767px)");
+
+  const isBusy = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
+  const progress = useLive(id, Boolean(session.data && (isMoving(session.data.session_status) || isBusy)), client);
+  // While a new version is made the last one stays in sight.
+  const latest = mindmap.data?.data ?? null;
+  const [kept, setKept] = useState<{ id: string; data: unknown } | null>(null);
+  useEffect(() => {
+    if (latest) setKept({ id, data: latest });
+  }, [latest, id]);
+  const shownData = latest ?? (kept?.id === id && isBusy ? kept.data : null);
+  const model = useMemo(() => (shownData ? parseMap(shownData) : null), [shownData]);
+  const edits = useEdits(id, mindmap.data?.version ?? 0);
+
+  const set = useCallback((change: Partial<SessionSearch>, replace = true) => void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace }), [navigate]);
+  const select = useCallback((node: string | null) => set({ node: node ?? undefined }), [set]);
+
+  if (session.isPending) return <div className="page"><Skeletons rows={4} height={96} /></div>;
+  if (!session.data) {
+    const problem = toApiError(session.error);
+    return (
+      <div className="page">
+        {problem.kind === "missing" || problem.kind === "forbidden" || problem.kind === "bad_request" ? (
+          <Blank level={1} icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.session.notFound} actions={<Link className="button primary" to="/sessions">{t.goHome}</Link>}>
+            {t.session.notFoundHint}
+          </Blank>
+        ) : (
+          <ErrorState level={1} error={session.error} onRetry={() => void session.refetch()} />
+        )}
+      </div>
+    );
+  }
+
+  const wanted: View = search.view ?? (isWide ? "split" : "map");
+  const view: View = wanted === "split" && !isWide ? "map" : wanted;
+  const selected = search.node ?? null;
+  const node = selected && model ? (model.byId.get(selected) ?? null) : null;
+
+  const timelinePane = (
+    <section className="pane" aria-label={t.timeline.title}>
+      {timeline.isError && !timeline.data ? (
+        <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />
+      ) : timeline.data ? (
+        <Timeline timeline={timeline.data} model={model} selected={selected} topic={search.topic ?? null} isLive={live} onSelect={select} onTopic={(topic) => set({ topic: topic ?? undefined })} />
+      ) : (
+        <Skeletons rows={8} height={52} />
+      )}
+    </section>
+  );
+  const mapPane = (
+    <section className="pane" aria-label={t.map.title}>
+      <MapPane
+        session={session.data}
+        query={mindmap}
+        model={model}
+        isUnreadable={shownData !== null && model === null}
+        progress={progress}
+        search={search}
+        set={set}
+        edits={edits}
+        onPanel={setPanel}
+      />
+    </section>
+  );
+
+  return (
+    <div className="session">
+      <title>{`${session.data.title || t.common.untitled} · ${t.brand}`}</title>
+      <Header
+        session={session.data}
+        model={model}
+        view={view}
+        isWide={isWide}
+        onView={(next) => set({ view: next }, false)}
+        onPanel={setPanel}
+        edits={edits}
+        version={mindmap.data?.version ?? null}
+      />
+      <div className={`session-body ${node ? "with-evidence" : ""}`}>
+        {view === "split" ? (
+          <Group orientation="horizontal" className="split">
+            <Panel defaultSize="38%" minSize="24%">{timelinePane}</Panel>
+            <Separator className="divider" aria-label={t.session.divider} />
+            <Panel minSize="30%">{mapPane}</Panel>
+          </Group>
+        ) : view === "timeline" ? (
+          timelinePane
+        ) : (
+          mapPane
+        )}
+        {node && model && (
+          <Evidence
+            key={node.id}
+            node={node}
+            model={model}
+            version={mindmap.data?.version ?? 1}
+            onSelect={select}
+            onFocus={(topic) => set({ topic: topic ?? undefined })}
+            focused={search.topic ?? null}
+            edits={edits}
+          />
+        )}
+      </div>
+      {isPhone && (
+        <nav className="bottom-bar" aria-label={t.nav.main}>
+          <Link to="/sessions"><ArrowLeft size={20} />{t.nav.sessions}</Link>
+          <button type="button" aria-pressed={view === "timeline"} onClick={() => set({ view: "timeline" }, false)}><ListTree size={20} />{t.nav.timeline}</button>
+          <button type="button" aria-pressed={view === "map"} onClick={() => set({ view: "map" }, false)}><MapIcon size={20} />{t.nav.map}</button>
+          <Menu
+            trigger={<button type="button"><Ellipsis size={20} />{t.nav.more}</button>}
+            entries={[
+              { kind: "item", label: t.score.title, onPick: () => setPanel("score") },
+              { kind: "item", label: t.leftOut.title, onPick: () => setPanel("left-out") },
+              { kind: "item", label: t.receipt.title, onPick: () => setPanel("receipt") },
+              { kind: "item", label: t.versions.title, onPick: () => setPanel("versions") },
+              { kind: "item", label: t.share.title, onPick: () => setPanel("share") },
+            ]}
+          />
+        </nav>
+      )}
+      <Suspense fallback={null}>
+        {panel && <Panels name={panel} session={session.data} model={model} mindmap={mindmap.data ?? null} language={language} onClose={() => setPanel(null)} onSelect={select} />}
+      </Suspense>
+      <span className="sr" role="status">{session.data.session_status !== "completed" ? t.session.moved(t.status[session.data.session_status]) : ""}</span>
+    </div>
+  );
+}

@@ -1,0 +1,99 @@
+import { useEffect, useRef, useState } from "react";
+import { useLanguage, useWords } from "~/i18n";
+import { clock } from "~/i18n/format";
+import { readTones } from "~/map/draw";
+import { useShownTheme } from "~/theme";
+import type { Range, Row } from "./rows";
+
+/** The whole session as coloured time. A click jumps, a drag filters; arrow keys jump for those without a mouse. */
+export function Strip({ rows, span, range, onRange, onJump }: { rows: readonly Row[]; span: Range; range: Range | null; onRange: (range: Range | null) => void; onJump: (atMs: number) => void }) {
+  const t = useWords();
+  const language = useLanguage();
+  const theme = useShownTheme();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [width, setWidth] = useState(0);
+  const [brush, setBrush] = useState<Range | null>(null);
+  const [at, setAt] = useState(span.fromMs);
+  const length = span.toMs - span.fromMs;
+
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    const watch = new ResizeObserver(([entry]) => entry && setWidth(entry.contentRect.width));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+
+  useEffect(() => {
+    const element = canvas.current;
+    const context = element?.getContext("2d");
+    if (!element || !context || width === 0) return;
+    const ratio = Math.min(2, devicePixelRatio || 1);
+    element.width = width * ratio;
+    element.height = 28 * ratio;
+    context.scale(ratio, ratio);
+    const tones = readTones();
+    const x = (ms: number) => ((ms - span.fromMs) / length) * width;
+    for (const row of rows) {
+      if (row.kind !== "visit") continue;
+      context.fillStyle = row.hue === null ? tones.line : (tones.hue[row.hue] ?? tones.line);
+      context.globalAlpha = row.hue === null ? 0.5 : 1;
+      context.fillRect(x(row.atMs), 0, Math.max(1.5, x(Date.parse(row.visit.ended_at)) - x(row.atMs) - 0.5), 28);
+    }
+    const chosen = brush ?? range;
+    if (chosen) {
+      context.globalAlpha = 0.72;
+      context.fillStyle = tones.bg;
+      context.fillRect(0, 0, x(chosen.fromMs), 28);
+      context.fillRect(x(chosen.toMs), 0, width - x(chosen.toMs), 28);
+    }
+  }, [rows, span, range, brush, width, theme, length]);
+
+  const timeAt = (event: React.PointerEvent) => {
+    const box = event.currentTarget.getBoundingClientRect();
+    return span.fromMs + Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * length;
+  };
+  return (
+    <div className="strip">
+      <canvas
+        ref={canvas}
+        tabIndex={0}
+        role="slider"
+        aria-label={t.timeline.strip}
+        aria-valuemin={0}
+        aria-valuemax={Math.round(length / 1000)}
+        aria-valuenow={Math.round((at - span.fromMs) / 1000)}
+        aria-valuetext={clock(new Date(at), language)}
+        onPointerDown={(e) => {
+          e.currentTarget.setPointerCapture(e.pointerId);
+          setBrush({ fromMs: timeAt(e), toMs: timeAt(e) });
+        }}
+        onPointerMove={(e) => brush && setBrush({ ...brush, toMs: timeAt(e) })}
+        onPointerUp={() => {
+          if (!brush) return;
+          const [fromMs, toMs] = [Math.min(brush.fromMs, brush.toMs), Math.max(brush.fromMs, brush.toMs)];
+          setBrush(null);
+          if ((toMs - fromMs) / length > 0.015) onRange({ fromMs, toMs });
+          else {
+            onRange(null);
+            setAt(fromMs);
+            onJump(fromMs);
+          }
+        }}
+        onKeyDown={(e) => {
+          const steps: Record<string, number> = { ArrowLeft: -0.05, ArrowRight: 0.05, PageUp: -0.2, PageDown: 0.2, Home: -1, End: 1 };
+          const move = steps[e.key];
+          if (move === undefined) return;
+          e.preventDefault();
+          const to = Math.max(span.fromMs, Math.min(span.toMs, at + move * length));
+          setAt(to);
+          onJump(to);
+        }}
+      />
+      <div className="strip-ends small muted tnum">
+        <span>{clock(new Date(span.fromMs), language)}</span>
+        <span>{clock(new Date(span.toMs), language)}</span>
+      </div>
+    </div>
+  );
+}

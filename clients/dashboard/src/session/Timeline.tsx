@@ -1,0 +1,177 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { Clock3, ExternalLink, Hourglass, Pause, RotateCcw } from "lucide-react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import type { Timeline as TimelineData } from "~/api/queries";
+import { useLanguage, useWords } from "~/i18n";
+import { clock, duration } from "~/i18n/format";
+import { type MapModel, subtree } from "~/map/model";
+import { Blank, hostOf, safeHref, SiteMark } from "~/ui/basics";
+import { filterRows, type Range, type Row, rowAt, rowsOf, spanOf } from "./rows";
+import { Strip } from "./Strip";
+
+export function Timeline(props: {
+  timeline: TimelineData;
+  model: MapModel | null;
+  selected: string | null;
+  topic: string | null;
+  isLive: boolean;
+  onSelect: (node: string | null) => void;
+  onTopic: (topic: string | null) => void;
+}) {
+  const { timeline, model, selected, topic, isLive, onSelect, onTopic } = props;
+  const t = useWords();
+  const language = useLanguage();
+  const [range, setRange] = useState<Range | null>(null);
+  const scroller = useRef<HTMLDivElement>(null);
+  const rows = useMemo(
+    () => rowsOf(timeline, { nodeOfPage: (page) => model?.byPage.get(page)?.id ?? null, hueOf: (id) => model?.hueOf(id) ?? null }),
+    [timeline, model],
+  );
+  const span = useMemo(() => spanOf(rows), [rows]);
+  const shown = useMemo(() => filterRows(rows, topic && model ? subtree(model, topic) : null, range), [rows, topic, model, range]);
+  const longest = useMemo(() => Math.max(60_000, ...timeline.visits.map((visit) => visit.duration_ms)), [timeline]);
+  const chosen = useMemo(() => (selected && model?.byId.has(selected) ? subtree(model, selected) : null), [selected, model]);
+  const list = useVirtualizer({
+    count: shown.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (i) => (shown[i]?.kind === "visit" ? 62 + 58 * (shown[i].visit.highlights.length > 0 ? 1 : 0) : 40),
+    getItemKey: (i) => shown[i]?.key ?? i,
+    overscan: 12,
+  });
+
+  // A page chosen on the map is brought into sight here; one chosen here is in sight already.
+  const isOwnChoice = useRef(false);
+  useEffect(() => {
+    if (isOwnChoice.current) {
+      isOwnChoice.current = false;
+      return;
+    }
+    const at = selected ? shown.findIndex((row) => row.kind === "visit" && row.nodeId !== null && chosen?.has(row.nodeId)) : -1;
+    if (at >= 0) list.scrollToIndex(at, { align: "center" });
+  }, [selected]);
+  // While recording the newest page is kept in sight, unless the reader has scrolled away.
+  const count = shown.length;
+  const wasAtEnd = useRef(true);
+  useEffect(() => {
+    if (isLive && wasAtEnd.current && count > 0) list.scrollToIndex(count - 1);
+  }, [count, isLive]);
+
+  if (timeline.visits.length === 0)
+    return (
+      <Blank icon={<Clock3 className="figure" size={32} strokeWidth={1.5} />} title={t.timeline.empty}>
+        {isLive ? t.timeline.emptyHint : t.timeline.emptyDone}
+      </Blank>
+    );
+
+  return (
+    <div className="timeline">
+      {span && <Strip rows={rows} span={span} range={range} onRange={setRange} onJump={(at) => list.scrollToIndex(rowAt(shown, at), { align: "start" })} />}
+      <div className="row wrap timeline-tools">
+        {model && model.topics.length > 0 && (
+          <select className="input compact" aria-label={t.timeline.topicFilter} value={topic ?? ""} onChange={(e) => onTopic(e.target.value || null)}>
+            <option value="">{t.timeline.allTopics}</option>
+            {model.topics.map((each) => (
+              <option key={each.id} value={each.id}>{each.label}</option>
+            ))}
+          </select>
+        )}
+        {range && (
+          <button type="button" className="chip" aria-pressed="true" onClick={() => setRange(null)}>
+            {t.timeline.range(clock(new Date(range.fromMs), language), clock(new Date(range.toMs), language))} · {t.common.clear}
+          </button>
+        )}
+        <span className="muted small tnum" aria-live="polite">{t.timeline.count(shown.filter((row) => row.kind === "visit").length)}</span>
+      </div>
+      {shown.length === 0 ? (
+        <Blank title={t.timeline.filteredOut} actions={<button type="button" className="button" onClick={() => { setRange(null); onTopic(null); }}>{t.sessions.clearFilters}</button>} />
+      ) : (
+        <div
+          ref={scroller}
+          className="timeline-scroll"
+          tabIndex={0}
+          role="region"
+          aria-label={t.timeline.title}
+          onScroll={(e) => {
+            const box = e.currentTarget;
+            wasAtEnd.current = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+          }}
+        >
+          <ol style={{ height: list.getTotalSize(), position: "relative" }}>
+            {list.getVirtualItems().map((item) => {
+              const row = shown[item.index];
+              if (!row) return null;
+              return (
+                <li key={item.key} ref={list.measureElement} data-index={item.index} className="timeline-item" style={{ transform: `translateY(${item.start}px)` }}>
+                  {row.kind === "visit" ? (
+                    <VisitRow
+                      row={row}
+                      longest={longest}
+                      isChosen={Boolean(row.nodeId && chosen?.has(row.nodeId))}
+                      isDim={chosen !== null && !(row.nodeId && chosen.has(row.nodeId))}
+                      onSelect={() => {
+                        isOwnChoice.current = true;
+                        onSelect(row.nodeId === selected ? null : row.nodeId);
+                      }}
+                    />
+                  ) : (
+                    <p className="timeline-pause muted small">
+                      {row.kind === "pause" ? <Pause size={14} aria-hidden /> : <Hourglass size={14} aria-hidden />}
+                      {row.kind === "gap" ? t.timeline.gap(duration(row.lengthMs, language)) : row.lengthMs === null ? t.timeline.pauseOpen : t.timeline.pause(duration(row.lengthMs, language))}
+                    </p>
+                  )}
+                </li>
+              );
+            })}
+          </ol>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number; isChosen: boolean; isDim: boolean; onSelect: () => void }) {
+  const { row, longest, isChosen, isDim, onSelect } = props;
+  const t = useWords();
+  const language = useLanguage();
+  const { visit } = row;
+  const host = hostOf(visit.url);
+  const title = visit.title || visit.url;
+  const href = safeHref(visit.url);
+  return (
+    <article className={`visit ${isChosen ? "chosen" : ""} ${isDim ? "dim" : ""}`} data-hue={row.hue ?? "none"} data-visit={visit.id}>
+      <time className="visit-time tnum" dateTime={visit.visited_at}>{clock(new Date(row.atMs), language)}</time>
+      <span className="visit-hue" aria-hidden="true" />
+      <div className="grow">
+        <div className="visit-head">
+          <SiteMark host={host} hue={row.hue} />
+          {row.nodeId ? (
+            <button type="button" className="visit-title" aria-pressed={isChosen} onClick={onSelect} title={title}>{title}</button>
+          ) : (
+            <span className="visit-title" title={title}>{title}</span>
+          )}
+          {href && (
+            <a className="visit-out" href={href} target="_blank" rel="noreferrer noopener" aria-label={`${t.timeline.openPage(title)} (${t.common.newTab})`}>
+              <ExternalLink size={14} />
+            </a>
+          )}
+        </div>
+        <div className="visit-meta small muted tnum">
+          <span className="ellipsis">{host}</span>
+          {visit.is_revisit && <span className="row"><RotateCcw size={11} aria-hidden />{t.timeline.revisit}</span>}
+          {!row.nodeId && <span>{t.timeline.offMap}</span>}
+          <span className="visit-bar" aria-hidden="true"><i style={{ width: `${Math.max(2, (visit.duration_ms / longest) * 100)}%` }} /><b style={{ width: `${visit.max_scroll_depth * 100}%` }} /></span>
+          <span className="visit-dwell">
+            {duration(visit.duration_ms, language)}
+            <span className="sr">{` ${t.timeline.scroll(Math.round(visit.max_scroll_depth * 100))}`}</span>
+          </span>
+        </div>
+        {visit.highlights.map((highlight) => (
+          <blockquote key={highlight.id} className="quote">
+            {highlight.text}
+            {highlight.note && <footer className="small muted">{t.timeline.note}: {highlight.note}</footer>}
+          </blockquote>
+        ))}
+      </div>
+    </article>
+  );
+}

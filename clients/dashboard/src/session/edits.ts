@@ -1,0 +1,92 @@
+/** Edits of a map as operations: each is one request, one undo step, and outlives the version it was made on. */
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { json } from "~/api/client";
+import { isRecord, toApiError } from "~/api/errors";
+import type { Mindmap } from "~/api/queries";
+import { sentence } from "~/auth/forms";
+import { useWords } from "~/i18n";
+import type { MapModel } from "~/map/model";
+import { say } from "~/ui/overlays";
+import { useFeature } from "./features";
+
+export type Operation =
+  | { op: "rename"; node_id: string; label: string }
+  | { op: "merge"; node_ids: string[] }
+  | { op: "split"; node_id: string; member_ids: string[]; label: string }
+  | { op: "move"; node_id: string; parent_id: string }
+  | { op: "pin"; node_id: string; pinned: boolean }
+  | { op: "hide"; node_id: string; hidden: boolean }
+  | { op: "add_node"; parent_id: string; type: "topic" | "subtopic" | "page"; label: string }
+  | { op: "add_edge"; source: string; target: string }
+  | { op: "delete"; node_id: string }
+  | { op: "undo" }
+  | { op: "redo" };
+
+export interface Edits {
+  isAvailable: boolean;
+  canUndo: boolean;
+  canRedo: boolean;
+  run: (operation: Operation) => void;
+  rename: (id: string, label: string) => void;
+  move: (model: MapModel, id: string, parent: string) => void;
+  undo: () => void;
+  redo: () => void;
+}
+
+/** How many steps back and forth there are after an operation. */
+export function depthAfter(depth: { done: number; undone: number }, op: Operation["op"]): { done: number; undone: number } {
+  if (op === "undo") return { done: Math.max(0, depth.done - 1), undone: depth.undone + 1 };
+  if (op === "redo") return { done: depth.done + 1, undone: Math.max(0, depth.undone - 1) };
+  return { done: depth.done + 1, undone: 0 };
+}
+
+/** A node may be moved to any topic or subtopic that is not its own place and not below it. */
+export function canMove(model: MapModel, id: string, parent: string): boolean {
+  if (id === parent || id === model.root.id || model.parent.get(id) === parent) return false;
+  for (let at: string | undefined = parent; at !== undefined; at = model.parent.get(at)) if (at === id) return false;
+  return model.byId.get(parent)?.type !== "page";
+}
+
+export function useEdits(sessionId: string, version: number): Edits {
+  const t = useWords();
+  const client = useQueryClient();
+  const isAvailable = useFeature("/v1/sessions/{session_id}/mindmap", "patch");
+  const [depth, setDepth] = useState({ done: 0, undone: 0 });
+  const change = useMutation({
+    mutationFn: (operation: Operation) => {
+      const own = operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: crypto.randomUUID() };
+      return json<unknown>("PATCH", `/v1/sessions/${sessionId}/mindmap`, { operations: [own], ...(version ? { version } : {}) });
+    },
+    onSuccess: (reply, operation) => {
+      setDepth((before) => depthAfter(before, operation.op));
+      if (isRecord(reply) && isRecord(reply.mindmap) && isRecord(reply.mindmap.data)) client.setQueryData(["mindmap", sessionId], reply.mindmap as unknown as Mindmap);
+      else void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
+      void client.invalidateQueries({ queryKey: ["versions", sessionId] });
+      const reports = isRecord(reply) && Array.isArray(reply.reports) ? reply.reports : [];
+      const refused = reports.find((report) => isRecord(report) && report.status === "not_applied");
+      if (isRecord(refused)) say(String(refused.sentence));
+      else if (operation.op === "undo") say(t.edit.undone);
+      else if (operation.op === "redo") say(t.edit.redone);
+      else say(t.edit.saved, { label: t.common.undo, run: () => change.mutate({ op: "undo" }) });
+    },
+    onError: (error) => {
+      if (toApiError(error).kind === "conflict") {
+        void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
+        say(t.edit.conflict);
+      } else say(`${t.edit.failed} ${sentence(error, t)}`);
+    },
+  });
+  return {
+    isAvailable,
+    canUndo: depth.done > 0 && !change.isPending,
+    canRedo: depth.undone > 0 && !change.isPending,
+    run: (operation) => change.mutate(operation),
+    rename: (id, label) => change.mutate({ op: "rename", node_id: id, label }),
+    move: (model, id, parent) => {
+      if (canMove(model, id, parent)) change.mutate({ op: "move", node_id: id, parent_id: parent });
+    },
+    undo: () => change.mutate({ op: "undo" }),
+    redo: () => change.mutate({ op: "redo" }),
+  };
+}

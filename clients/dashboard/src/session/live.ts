@@ -1,0 +1,71 @@
+/** What the server tells while something is going on with a session. */
+import type { QueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { isRecord } from "~/api/errors";
+import { followNews } from "~/api/stream";
+
+export interface Progress {
+  stage: string;
+  percent: number | null;
+  pagesRead: number | null;
+  pagesTotal: number | null;
+  topics: string[];
+  numTopics: number | null;
+  sinceMs: number;
+}
+
+const count = (value: unknown): number | null => (typeof value === "number" ? value : null);
+
+/** The progress after a piece of news; what a piece does not mention stays. */
+export function advance(before: Progress | null, news: Record<string, unknown>, nowMs: number): Progress | null {
+  const map = isRecord(news.mindmap) ? news.mindmap : news;
+  if (map.status !== "generating" && map.status !== "pending") return map.status === undefined ? before : null;
+  const named = Array.isArray(map.topics) ? map.topics.filter((topic): topic is string => typeof topic === "string") : null;
+  return {
+    stage: typeof map.stage === "string" ? map.stage : (before?.stage ?? "queued"),
+    percent: count(map.percent) ?? before?.percent ?? null,
+    pagesRead: count(map.pages_read) ?? before?.pagesRead ?? null,
+    pagesTotal: count(map.pages_total) ?? before?.pagesTotal ?? null,
+    topics: named ?? before?.topics ?? [],
+    numTopics: count(map.topics) ?? count(map.num_topics) ?? named?.length ?? before?.numTopics ?? null,
+    sinceMs: before?.sinceMs ?? nowMs,
+  };
+}
+
+/** Follows the session's stream while `isOn`; refreshes what the news are about. */
+export function useLive(id: string, isOn: boolean, client: QueryClient): Progress | null {
+  const [progress, setProgress] = useState<Progress | null>(null);
+  useEffect(() => {
+    if (!isOn) {
+      setProgress(null);
+      return;
+    }
+    const stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const refresh = (...keys: string[]) => {
+      for (const key of keys) void client.invalidateQueries({ queryKey: [key, id] });
+      void client.invalidateQueries({ queryKey: ["sessions"] });
+    };
+    void followNews(
+      id,
+      stop.signal,
+      (news) => {
+        setProgress((before) => advance(before, news.data, Date.now()));
+        const status = (isRecord(news.data.mindmap) ? news.data.mindmap : news.data).status;
+        if (status === "completed" || status === "failed") refresh("mindmap", "session", "timeline", "versions", "receipt");
+        else if (news.event === "session") refresh("session", "mindmap", "timeline");
+        else if (news.event !== "snapshot" && news.event !== "mindmap") {
+          // Pages come in bursts while recording: look again once they have settled for a moment.
+          clearTimeout(timer);
+          timer = setTimeout(() => refresh("timeline", "session"), 300);
+        }
+      },
+      () => stop.signal.aborted,
+    );
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [id, isOn, client]);
+  return progress;
+}

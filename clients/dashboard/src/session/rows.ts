@@ -1,0 +1,76 @@
+/** The timeline as rows: visits with their highlights, pauses, and gaps said in words. Pure. */
+import type { Timeline, Visit } from "~/api/queries";
+
+export type Row =
+  | { kind: "visit"; key: string; atMs: number; visit: Visit; nodeId: string | null; hue: number | null }
+  | { kind: "pause"; key: string; atMs: number; lengthMs: number | null }
+  | { kind: "gap"; key: string; atMs: number; lengthMs: number };
+
+/** Silence longer than this is said; shorter ones are how people read. */
+export const GAP_MS = 5 * 60_000;
+
+export interface Placement {
+  nodeOfPage: (pageId: string) => string | null;
+  hueOf: (nodeId: string) => number | null;
+}
+
+const ms = (time: string) => Date.parse(time);
+
+/** Rows in the order things happened. A gap inside a pause is the pause. */
+export function rowsOf(timeline: Timeline, place: Placement): Row[] {
+  const pauses = timeline.pauses.map((pause, i) => ({
+    kind: "pause" as const,
+    key: `pause-${i}`,
+    atMs: ms(pause.started_at),
+    lengthMs: pause.ended_at ? ms(pause.ended_at) - ms(pause.started_at) : null,
+  }));
+  const rows: Row[] = [...pauses];
+  let end: number | null = null;
+  for (const visit of [...timeline.visits].sort((a, b) => ms(a.visited_at) - ms(b.visited_at))) {
+    const at = ms(visit.visited_at);
+    if (end !== null && at - end >= GAP_MS) {
+      const from = end;
+      const paused = pauses.some((p) => p.atMs < at && p.atMs + (p.lengthMs ?? 0) > from);
+      if (!paused) rows.push({ kind: "gap", key: `gap-${visit.id}`, atMs: from, lengthMs: at - from });
+    }
+    end = Math.max(end ?? 0, ms(visit.ended_at));
+    const nodeId = place.nodeOfPage(visit.page_id);
+    rows.push({ kind: "visit", key: visit.id, atMs: at, visit, nodeId, hue: nodeId ? place.hueOf(nodeId) : null });
+  }
+  const order = { gap: 0, pause: 1, visit: 2 };
+  return rows.sort((a, b) => a.atMs - b.atMs || order[a.kind] - order[b.kind]);
+}
+
+export interface Range {
+  fromMs: number;
+  toMs: number;
+}
+
+/** First to last moment of the visits; null without any. */
+export function spanOf(rows: readonly Row[]): Range | null {
+  let span: Range | null = null;
+  for (const row of rows) {
+    if (row.kind !== "visit") continue;
+    const to = Math.max(ms(row.visit.ended_at), row.atMs + 1000);
+    span = span ? { fromMs: Math.min(span.fromMs, row.atMs), toMs: Math.max(span.toMs, to) } : { fromMs: row.atMs, toMs: to };
+  }
+  return span;
+}
+
+/** The rows of some nodes (a topic's pages) and of a range of time; pauses and gaps only when nothing is filtered away. */
+export function filterRows(rows: readonly Row[], nodes: ReadonlySet<string> | null, range: Range | null): Row[] {
+  return rows.filter((row) => {
+    if (range && (row.atMs > range.toMs || row.atMs + (row.kind === "visit" ? row.visit.duration_ms : 0) < range.fromMs)) return false;
+    if (!nodes) return true;
+    return row.kind === "visit" && row.nodeId !== null && nodes.has(row.nodeId);
+  });
+}
+
+/** The row that was going on at `atMs`, or the nearest before it. */
+export function rowAt(rows: readonly Row[], atMs: number): number {
+  let found = 0;
+  rows.forEach((row, i) => {
+    if (row.atMs <= atMs) found = i;
+  });
+  return found;
+}

@@ -1,0 +1,77 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { Play } from "lucide-react";
+import { useState } from "react";
+import { useLanguage, useWords } from "~/i18n";
+import { say } from "~/ui/overlays";
+import { playSample } from "./sample";
+
+/** What a new account sees: how it works, and something to play with at once. */
+export function FirstRun() {
+  const t = useWords();
+  return (
+    <div className="first">
+      <div className="stack">
+        <h2 className="first-title">{t.first.title}</h2>
+        <p className="muted">{t.first.body}</p>
+        <ol>
+          {t.first.steps.map(([title, body], i) => (
+            <li key={title}>
+              <span aria-hidden="true">{i + 1}</span>
+              <div>
+                <h3>{title}</h3>
+                <p className="muted">{body}</p>
+              </div>
+            </li>
+          ))}
+        </ol>
+      </div>
+      <div className="first-card">
+        <p className="muted">{t.first.sampleHint}</p>
+        <SampleButton />
+      </div>
+    </div>
+  );
+}
+
+export function SampleButton({ isQuiet }: { isQuiet?: boolean }) {
+  const t = useWords();
+  const language = useLanguage();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const [played, setPlayed] = useState<[number, number] | null>(null);
+  const play = async () => {
+    setPlayed([0, 1]);
+    let isShown = false;
+    try {
+      await playSample({
+        language,
+        title: null,
+        onProgress: (id, done, total) => {
+          setPlayed([done, total]);
+          if (isShown) return;
+          isShown = true;
+          // Go and watch it grow; the playback goes on behind.
+          void navigate({ to: "/sessions/$id", params: { id } });
+        },
+      });
+    } catch {
+      say(t.first.sampleFailed);
+    }
+    setPlayed(null);
+    await client.invalidateQueries();
+  };
+  return (
+    <>
+      <button type="button" className={`button ${isQuiet ? "" : "primary wide"}`} disabled={played !== null} onClick={() => void play()}>
+        <Play size={16} />
+        {t.first.trySample}
+      </button>
+      {played && (
+        <p className="small muted tnum" role="status">
+          {t.first.playing(...played)}
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,83 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { Ellipsis, ListTree, Map as MapIcon, Network, Trash2 } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { isMoving, type Session, thumbnailQuery } from "~/api/queries";
+import { useLanguage, useWords } from "~/i18n";
+import { clock, date, duration, when } from "~/i18n/format";
+import { useShownTheme } from "~/theme";
+import { IconButton, StatusBadge } from "~/ui/basics";
+import { Menu } from "~/ui/overlays";
+
+export function SessionCard({ session, onDelete }: { session: Session; onDelete: () => void }) {
+  const t = useWords();
+  const language = useLanguage();
+  const navigate = useNavigate();
+  const title = session.title || t.common.untitled;
+  const began = new Date(session.started_at);
+  const ended = session.ended_at ? new Date(session.ended_at) : null;
+  const now = new Date();
+  const isToday = now.getTime() - began.getTime() < 86_400_000;
+  const go = (view: "timeline" | "map") => void navigate({ to: "/sessions/$id", params: { id: session.id }, search: { view } });
+  return (
+    <li className="card" data-session={session.id}>
+      <Thumbnail session={session} />
+      <div className="grow">
+        <div className="row">
+          <Link className="card-title ellipsis" to="/sessions/$id" params={{ id: session.id }}>
+            {title}
+          </Link>
+          {session.session_status !== "completed" && <StatusBadge status={session.session_status} />}
+        </div>
+        <div className="card-meta tnum">
+          <time dateTime={session.started_at} title={began.toLocaleString(language)}>
+            {isToday ? when(began, now, language) : date(began, now, language)} · {clock(began, language)}
+            {ended && `–${clock(ended, language)}`}
+          </time>
+          {Boolean(session.dwell_ms) && <span>{t.sessions.reading(duration(session.dwell_ms ?? 0, language))}</span>}
+          {typeof session.page_count === "number" && <span>{t.sessions.pages(session.page_count)}</span>}
+          {Boolean(session.highlight_count) && <span>{t.sessions.highlights(session.highlight_count ?? 0)}</span>}
+        </div>
+        {session.session_status === "failed" && <p className="field-error">{t.sessions.failed}</p>}
+        {Boolean(session.keywords?.length) && (
+          <div className="card-words">
+            {session.keywords?.slice(0, 5).map((word) => <span key={word}>{word}</span>)}
+          </div>
+        )}
+      </div>
+      <Menu
+        trigger={
+          <IconButton label={t.sessions.menu(title)}>
+            <Ellipsis size={18} />
+          </IconButton>
+        }
+        entries={[
+          { kind: "item", label: t.nav.timeline, icon: <ListTree size={16} />, onPick: () => go("timeline") },
+          { kind: "item", label: t.nav.map, icon: <MapIcon size={16} />, onPick: () => go("map") },
+          { kind: "line" },
+          { kind: "item", label: t.common.delete, icon: <Trash2 size={16} />, isDanger: true, onPick: onDelete },
+        ]}
+      />
+    </li>
+  );
+}
+
+function Thumbnail({ session }: { session: Session }) {
+  const theme = useShownTheme();
+  const ref = useRef<HTMLDivElement>(null);
+  const [isNear, setNear] = useState(false);
+  useEffect(() => {
+    const box = ref.current;
+    if (!box) return;
+    const seen = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && setNear(true), { rootMargin: "200px" });
+    seen.observe(box);
+    return () => seen.disconnect();
+  }, []);
+  const mayHaveMap = !isMoving(session.session_status) && (session.page_count ?? 0) > 0;
+  const picture = useQuery({ ...thumbnailQuery(session.id, session.updated_at, theme), enabled: isNear && mayHaveMap });
+  return (
+    <div ref={ref} className="thumb">
+      {picture.data ? <img src={picture.data} alt="" width={84} height={64} /> : <Network size={22} strokeWidth={1.5} aria-hidden />}
+    </div>
+  );
+}

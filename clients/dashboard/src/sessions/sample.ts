@@ -1,0 +1,51 @@
+/**
+ * Plays a recorded session through the real recorder: start, events in small batches, stop. The recordings are those
+ * the server's own demo uses.
+ */
+import { api, data, json } from "~/api/client";
+import english from "../../../../cluster/samples/02-web-app-week.events.json?url";
+import korean from "../../../../cluster/samples/05-mixed-korean-english.events.json?url";
+
+interface RecordedEvent {
+  type: string;
+  timestamp: number;
+  [field: string]: unknown;
+}
+
+/** Moves the recording in time so that it ends at `nowMs`. */
+export function endingAt(events: readonly RecordedEvent[], nowMs: number): RecordedEvent[] {
+  const last = Math.max(...events.map((e) => e.timestamp));
+  return events.map((e) => ({ ...e, timestamp: e.timestamp + nowMs - last }));
+}
+
+/** `items` in `count` slices of nearly equal length. */
+export function slices<T>(items: readonly T[], count: number): T[][] {
+  const size = Math.max(1, Math.ceil(items.length / count));
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+export interface Playback {
+  language: "ko" | "en";
+  title: string | null;
+  /** Told after the session exists and after every batch. */
+  onProgress: (sessionId: string, played: number, total: number) => void;
+  pauseMs?: number;
+}
+
+/** Answers the id of the session. Throws ApiError; what was sent until then is kept. */
+export async function playSample({ language, title, onProgress, pauseMs = 500 }: Playback): Promise<string> {
+  const recorded = (await (await fetch(language === "ko" ? korean : english)).json()) as RecordedEvent[];
+  const events = endingAt(recorded, Date.now());
+  const { session } = await data(api.POST("/v1/sessions/start", { body: title ? { title } : {} }));
+  const path = `/v1/sessions/${session.id}`;
+  let played = 0;
+  onProgress(session.id, played, events.length);
+  for (const batch of slices(events, 12)) {
+    await json("POST", `${path}/events`, { events: batch });
+    played += batch.length;
+    onProgress(session.id, played, events.length);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+  await data(api.POST("/v1/sessions/{session_id}/stop", { params: { path: { session_id: session.id } } }));
+  return session.id;
+}

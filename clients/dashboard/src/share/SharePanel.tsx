@@ -1,0 +1,76 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { json } from "~/api/client";
+import { optionalQuery, type Session } from "~/api/queries";
+import { sentence } from "~/auth/forms";
+import { useWords } from "~/i18n";
+import { date, type Language } from "~/i18n/format";
+import { say } from "~/ui/overlays";
+import { ErrorState, Skeletons } from "~/ui/states";
+
+interface Share {
+  id: string;
+  token?: string;
+  url?: string;
+  shows: "map" | "pages" | "highlights";
+  expires_at?: string | null;
+  revoked_at?: string | null;
+}
+
+/** Makes, lists and takes back read-only links. */
+export function SharePanel({ session, language }: { session: Session; language: Language }) {
+  const t = useWords();
+  const client = useQueryClient();
+  const [shows, setShows] = useState<Share["shows"]>("pages");
+  const [days, setDays] = useState(7);
+  const base = `/v1/sessions/${session.id}/shares`;
+  const key = ["shares", session.id];
+  const links = useQuery(optionalQuery<{ shares: Share[] }>(key, base));
+  const refresh = () => client.invalidateQueries({ queryKey: key });
+  const create = useMutation({ mutationFn: () => json<{ share: Share }>("POST", base, { shows, expires_in_days: days }), onSuccess: refresh, onError: (error) => say(sentence(error, t)) });
+  const revoke = useMutation({
+    mutationFn: (id: string) => json("DELETE", `${base}/${id}`),
+    onSuccess: () => {
+      say(t.share.revoked);
+      return refresh();
+    },
+    onError: (error) => say(sentence(error, t)),
+  });
+  const address = (share: Share) => share.url ?? `${location.origin}/shared/${share.token}`;
+  if (links.isPending) return <Skeletons rows={2} height={44} />;
+  if (links.isError) return <ErrorState error={links.error} />;
+  if (!links.data) return <p>{t.account.absent}</p>;
+  const active = links.data.shares.filter((share) => !share.revoked_at);
+  return (
+    <>
+      <p className="muted">{t.share.body}</p>
+      <div className="row wrap">
+        <select className="input compact grow" aria-label={t.share.what} value={shows} onChange={(e) => setShows(e.target.value as Share["shows"])}>
+          <option value="map">{t.share.map}</option>
+          <option value="pages">{t.share.pages}</option>
+          <option value="highlights">{t.share.highlights}</option>
+        </select>
+        <select className="input compact grow" aria-label={t.share.expires} value={days} onChange={(e) => setDays(Number(e.target.value))}>
+          <option value={1}>{t.share.day}</option>
+          <option value={7}>{t.share.week}</option>
+          <option value={30}>{t.share.month}</option>
+        </select>
+        <button type="button" className="button primary" disabled={create.isPending} onClick={() => create.mutate()}>{t.share.create}</button>
+      </div>
+      <h3>{t.share.existing}</h3>
+      {active.length === 0 && <p className="muted">{t.share.none}</p>}
+      <ul className="panel-list">
+        {active.map((share) => (
+          <li key={share.id}>
+            <span className="grow">
+              <input className="input compact" readOnly aria-label={t.share.title} value={address(share)} onFocus={(e) => e.currentTarget.select()} />
+              <span className="small muted">{t.share[share.shows]}{share.expires_at ? ` · ${t.share.expires} ${date(new Date(share.expires_at), new Date(), language)}` : ""}</span>
+            </span>
+            <button type="button" className="button" onClick={() => navigator.clipboard.writeText(address(share)).then(() => say(t.common.copied))}>{t.common.copy}</button>
+            <button type="button" className="button danger" disabled={revoke.isPending} onClick={() => revoke.mutate(share.id)}>{t.share.revoke}</button>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

@@ -1,0 +1,42 @@
+import { useSyncExternalStore } from "react";
+
+export type Theme = "light" | "dark" | "system";
+const KEY = "trailmind.theme";
+const listeners = new Set<() => void>();
+const media = typeof matchMedia === "function" ? matchMedia("(prefers-color-scheme: dark)") : null;
+media?.addEventListener("change", () => tell());
+
+function tell(): void {
+  for (const listener of listeners) listener();
+}
+
+export function theme(): Theme {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen === "light" || chosen === "dark" ? chosen : "system";
+}
+
+export function setTheme(next: Theme): void {
+  if (next === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  try {
+    if (next === "system") localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, next);
+  } catch {
+    // Without storage the choice lasts until the page is closed.
+  }
+  tell();
+}
+
+/** What is on the screen, whatever chose it. */
+export function shownTheme(): "light" | "dark" {
+  const chosen = theme();
+  return chosen === "system" ? (media?.matches ? "dark" : "light") : chosen;
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export const useTheme = () => useSyncExternalStore(subscribe, theme);
+export const useShownTheme = () => useSyncExternalStore(subscribe, shownTheme);

@@ -1,0 +1,88 @@
+import type { ButtonHTMLAttributes, ReactNode } from "react";
+import type { Status } from "~/api/queries";
+import { useWords } from "~/i18n";
+
+/** A button that is only an icon; `label` is what it is called. */
+export function IconButton({ label, children, ...rest }: { label: string; children: ReactNode } & ButtonHTMLAttributes<HTMLButtonElement>) {
+  return (
+    <button type="button" className="icon-button" aria-label={label} title={label} {...rest}>
+      {children}
+    </button>
+  );
+}
+
+export function Segmented<T extends string>(props: {
+  label: string;
+  value: T;
+  options: readonly { value: T; label: string; icon?: ReactNode }[];
+  onChange: (value: T) => void;
+}) {
+  return (
+    <div className="segmented" role="group" aria-label={props.label}>
+      {props.options.map((option) => (
+        <button key={option.value} type="button" aria-pressed={option.value === props.value} onClick={() => props.onChange(option.value)}>
+          {option.icon}
+          {option.label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export function StatusBadge({ status }: { status: Status }) {
+  const t = useWords();
+  return (
+    <span className={`badge ${status}`}>
+      {status === "recording" && <i className="dot" />}
+      {t.status[status] ?? status}
+    </span>
+  );
+}
+
+/** The first letter of a site in the hue of its topic. No favicon is fetched: that would tell the site who reads. */
+export function SiteMark({ host, hue }: { host: string; hue?: number | null }) {
+  return (
+    <span className="site" data-hue={hue ?? "none"} aria-hidden="true">
+      {host.replace(/^www\./, "").slice(0, 1) || "·"}
+    </span>
+  );
+}
+
+export function Blank({ icon, title, children, actions, level = 2 }: { icon?: ReactNode; title: string; children?: ReactNode; actions?: ReactNode; level?: 1 | 2 }) {
+  const Heading = level === 1 ? "h1" : "h2";
+  return (
+    <div className="blank">
+      {icon}
+      <Heading>{title}</Heading>
+      {children && <p>{children}</p>}
+      {actions && <div className="row wrap">{actions}</div>}
+    </div>
+  );
+}
+
+/** Only http(s) links of recorded pages are followed; anything else is shown as text. */
+export function safeHref(url: string | undefined | null): string | null {
+  try {
+    return url && /^https?:$/.test(new URL(url).protocol) ? url : null;
+  } catch {
+    return null;
+  }
+}
+
+export function hostOf(url: string | undefined | null): string {
+  try {
+    return url ? new URL(url).host.replace(/^www\./, "") : "";
+  } catch {
+    return "";
+  }
+}
+
+/** A link to a passage: browsers that know text fragments scroll to it and mark it. */
+export function passageHref(url: string, quote: string): string | null {
+  const href = safeHref(url);
+  if (!href || !quote) return href;
+  const word = (text: string) => encodeURIComponent(text).replace(/-/g, "%2D");
+  const terms = quote.trim().split(/\s+/);
+  const fragment = terms.length > 8 ? `${word(terms.slice(0, 4).join(" "))},${word(terms.slice(-4).join(" "))}` : word(quote.trim());
+  return `${href.split("#")[0]}#:~:text=${fragment}`;
+}

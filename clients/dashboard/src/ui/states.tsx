@@ -1,0 +1,113 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { Link, useLocation } from "@tanstack/react-router";
+import { CloudOff, Gauge, Hourglass, KeyRound, SearchX, ServerCrash, TriangleAlert } from "lucide-react";
+import { useEffect, useState } from "react";
+import { type ErrorKind, toApiError } from "~/api/errors";
+import { useWords } from "~/i18n";
+import { Blank } from "./basics";
+
+const ICONS: Partial<Record<ErrorKind, typeof CloudOff>> = {
+  offline: CloudOff,
+  timeout: Hourglass,
+  unavailable: Hourglass,
+  too_many: Hourglass,
+  payment: Gauge,
+  signed_out: KeyRound,
+  missing: SearchX,
+  server: ServerCrash,
+};
+
+/** What went wrong, and the next step. Counts down when the server said how long to wait. */
+export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?: () => void; level?: 1 | 2 }) {
+  const t = useWords();
+  const at = useLocation();
+  const client = useQueryClient();
+  const problem = toApiError(error);
+  const wait = useCountdown(problem.retryAfterS ?? 0, problem);
+  const retry = onRetry ?? (() => void client.refetchQueries({ type: "active", predicate: (query) => query.state.status === "error" }));
+  const [title, hint] = t.errors[problem.kind] ?? ["", ""];
+  const Icon = ICONS[problem.kind] ?? TriangleAlert;
+
+  useEffect(() => {
+    if (problem.kind !== "offline" && problem.kind !== "unavailable") return;
+    const again = () => retry();
+    addEventListener("online", again);
+    const timer = setInterval(again, 5_000);
+    return () => {
+      removeEventListener("online", again);
+      clearInterval(timer);
+    };
+  });
+
+  return (
+    <div role="alert" data-error={problem.kind}>
+      <Blank
+        level={level ?? 2}
+        icon={<Icon className="figure" size={32} strokeWidth={1.5} aria-hidden />}
+        title={title}
+        actions={
+          <>
+            {problem.kind === "signed_out" ? (
+              <Link className="button primary" to="/login" search={{ next: at.href }}>
+                {t.signInAgain}
+              </Link>
+            ) : (
+              <button type="button" className="button primary" disabled={wait > 0} onClick={retry}>
+                {wait > 0 ? t.errorWait(wait) : t.common.retry}
+              </button>
+            )}
+            {problem.kind === "payment" && (
+              <Link className="button" to="/account">
+                {t.seeAccount}
+              </Link>
+            )}
+          </>
+        }
+      >
+        {hint}
+        {problem.requestId && problem.status >= 500 && (
+          <>
+            <br />
+            <span className="small tnum">{t.errorId(problem.requestId)}</span>
+          </>
+        )}
+      </Blank>
+    </div>
+  );
+}
+
+function useCountdown(seconds: number, key: unknown): number {
+  const [left, setLeft] = useState(Math.ceil(seconds));
+  useEffect(() => {
+    setLeft(Math.ceil(seconds));
+    if (seconds <= 0) return;
+    const timer = setInterval(() => setLeft((n) => Math.max(0, n - 1)), 1000);
+    return () => clearInterval(timer);
+  }, [seconds, key]);
+  return left;
+}
+
+/** Grey shapes where content will be; says so when it takes long. */
+export function Skeletons({ rows = 5, height = 64 }: { rows?: number; height?: number }) {
+  const t = useWords();
+  const isSlow = useSlow();
+  return (
+    <div className="stack" role="status" aria-busy="true">
+      <span className="sr">{t.common.loading}</span>
+      {isSlow && <p className="notice amber">{t.common.slow}</p>}
+      {Array.from({ length: rows }, (_, i) => (
+        <div key={i} className="skeleton" style={{ height, opacity: 1 - i / (rows + 1) }} />
+      ))}
+    </div>
+  );
+}
+
+/** True after four seconds: long enough that silence would worry. */
+export function useSlow(afterMs = 4_000): boolean {
+  const [isSlow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), afterMs);
+    return () => clearTimeout(timer);
+  }, [afterMs]);
+  return isSlow;
+}
