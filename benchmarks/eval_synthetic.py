@@ -1,0 +1,174 @@
+"""Score the local maps on many sessions made from folders of documents, one folder per subject.
+
+    python benchmarks/eval_synthetic.py --sessions 40 DIR [DIR ...]
+
+Each folder holds HTML, XHTML or text files about one subject: unpacked documentation packages will do. Sessions of
+2 to 5 subjects are drawn with a fixed seed: pages mostly of one subject after another (78 % stay), 10 % revisits,
+dwell times with a long tail, highlights on key pages, subjects on their own host, scattered over hosts, or all on one.
+Prints one JSON object: mean scores, also with the reading order shuffled and with all pages on one host, which is how
+much rests on the words alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from cluster.mindmap import PageFeatures, outline_session, page_features
+from cluster.mindmap.quality import v_measure
+from cluster.mindmap.stability import adjusted_rand
+from models.pages import CapturedPage
+from models.urls import page_id
+
+_BLOCKS = frozenset("p div li h1 h2 h3 h4 h5 dt dd td th tr pre br table ul ol section title".split())  # noqa: SIM905
+_HOSTS = [
+    f"{name}.example.{end}" for name in ("blog", "wiki", "forum", "notes", "learn", "qna") for end in ("org", "net")
+]
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.title, self.parts = "", [""]
+        self._hidden, self._in_title = 0, False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._hidden += tag in ("script", "style")
+        self._in_title = self._in_title or tag == "title"
+        if tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(0, self._hidden - (tag in ("script", "style")))
+        self._in_title = self._in_title and tag != "title"
+        if tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title += data
+        elif not self._hidden:
+            self.parts.append(data)
+
+
+def documents(folder: Path, least: int = 250) -> list[tuple[str, str]]:
+    """(title, text) of the files of a folder that hold at least `least` characters, in order of their names."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in (".html", ".htm", ".xhtml", ".txt", ".md") or not path.is_file():
+            continue
+        raw = path.read_text("utf-8", "ignore")
+        parser = _Text()
+        if path.suffix.lower() in (".txt", ".md"):
+            parser.title, parser.parts = raw.strip().split("\n", 1)[0][:120], [raw]
+        else:
+            parser.feed(raw)
+        lines = (re.sub(r"\s+", " ", line).strip() for line in "".join(parser.parts).split("\n"))
+        text = "\n".join(line for line in lines if line)[:9000]
+        title = re.sub(r"\s+", " ", parser.title).strip()
+        if title and len(text) >= least:
+            found.append((title, text))
+    return found
+
+
+def session(subjects: dict[str, list[tuple[str, str]]], seed: int) -> tuple[list[CapturedPage], dict[str, str]]:
+    """The pages of one synthetic session, and the subject of each page id."""
+    rng = random.Random(seed)
+    chosen = rng.sample(sorted(subjects), min(len(subjects), rng.choice([2, 2, 3, 3, 4, 5])))
+    hub = rng.choice(_HOSTS) if rng.random() < 0.2 else None
+    size, cut = rng.choice([5, 8, 10, 12, 18]), rng.choice([1500, 3000, 3500])
+    waiting: dict[str, list[tuple[str, str, str]]] = {}
+    for name in chosen:
+        scattered = rng.random() < 0.4
+        picked = rng.sample(subjects[name], min(len(subjects[name]), max(4, int(size * rng.uniform(0.7, 1.3)))))
+        waiting[name] = [
+            (
+                f"https://{hub or (rng.choice(_HOSTS) if scattered else name + '.example')}/{seed}/{name[:3]}{i}",
+                title,
+                text,
+            )
+            for i, (title, text) in enumerate(picked)
+        ]
+    visits: list[tuple[str, tuple[str, str, str]]] = []
+    at = rng.choice(chosen)
+    while any(waiting.values()):
+        if not waiting[at] or rng.random() > 0.78:
+            at = rng.choice([name for name in chosen if waiting[name]])
+        visits.append((at, waiting[at].pop()))
+        if rng.random() < 0.1:
+            visits.append(rng.choice(visits))
+    pages: dict[str, CapturedPage] = {}
+    subject_of: dict[str, str] = {}
+    clock = 1_760_000_000_000
+    for order, (name, (url, title, text)) in enumerate(visits):
+        is_key = rng.random() < 0.15
+        dwell = int(rng.lognormvariate(12 if is_key else 9.5, 0.7))
+        known = pages.get(url) or CapturedPage(page_id(url), url, title, text[:cut], max_scroll_depth=0.5)
+        marked = rng.sample(re.split(r"(?<=[.!?다])\s", text[:cut]), 1) if is_key else []
+        pages[url] = replace(
+            known,
+            dwell_ms=known.dwell_ms + dwell,
+            highlights=(*known.highlights, *(part for part in marked if 30 < len(part) < 300)),
+            visited_at_ms=(*known.visited_at_ms, clock),
+            visit_order=(*known.visit_order, order),
+        )
+        subject_of[known.page_id] = name
+        clock += dwell
+    return list(pages.values()), subject_of
+
+
+def scores(features: Sequence[PageFeatures], subject_of: dict[str, str]) -> tuple[float, float, int]:
+    """ARI, V-measure and the error in the number of topics; pages left out count as topics of their own."""
+    outline = outline_session(features)
+    topic_of = {page: topic.id for topic in outline.topics for page in topic.all_page_ids()}
+    ids = sorted(subject_of)
+    wanted, found = [subject_of[i] for i in ids], [topic_of.get(i, i) for i in ids]
+    return adjusted_rand(wanted, found), v_measure(wanted, found), abs(len(outline.topics) - len(set(wanted)))
+
+
+def shuffled(features: Sequence[PageFeatures], seed: int) -> list[PageFeatures]:
+    """The same pages, each visited once, in random order."""
+    order = list(range(len(features)))
+    random.Random(seed).shuffle(order)
+    return [replace(f, visit_order=(i,), visited_at_ms=(i * 60_000,)) for f, i in zip(features, order, strict=True)]
+
+
+def main() -> None:
+    """Draw the sessions, score them, print the means."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("folders", type=Path, nargs="+")
+    given = parser.parse_args()
+    subjects = {folder.name: documents(folder) for folder in given.folders}
+    subjects = {name: found for name, found in subjects.items() if len(found) >= 8}
+    if len(subjects) < 2:
+        parser.error("at least two folders with eight documents each are needed")
+    rows: dict[str, list[tuple[float, float, int]]] = {"as_read": [], "order_shuffled": [], "one_host": []}
+    for number in range(given.sessions):
+        pages, subject_of = session(subjects, given.seed + number)
+        features = [page_features(page) for page in pages]
+        rows["as_read"].append(scores(features, subject_of))
+        rows["order_shuffled"].append(scores(shuffled(features, number), subject_of))
+        rows["one_host"].append(scores([replace(f, host="one.example", folders=()) for f in features], subject_of))
+    report: dict[str, object] = {
+        "sessions": given.sessions,
+        "subjects": {n: len(d) for n, d in sorted(subjects.items())},
+    }
+    for name, found in rows.items():
+        ari, v, error = (round(sum(row[i] for row in found) / len(found), 4) for i in range(3))
+        report[name] = {"ari": ari, "v_measure": v, "topic_count_error": error}
+    print(json.dumps(report, ensure_ascii=False, indent=2))
+
+
+if __name__ == "__main__":
+    main()
