@@ -23,7 +23,7 @@ export function Interrupted({ recording }: { recording: RecordingView }) {
       </div>
       <Numbers
         items={[
-          { value: span(elapsedMs(recording, Date.now()), words.language), label: words.recording.status },
+          { value: span(elapsedMs(recording, Date.now()), words.language), label: words.recording.time },
           { value: recording.pages, label: words.common.pages },
           { value: recording.highlights, label: words.common.highlights },
         ]}

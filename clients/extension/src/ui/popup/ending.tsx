@@ -109,7 +109,7 @@ function Summary({ recording }: { recording: RecordingView }) {
   return (
     <Numbers
       items={[
-        { value: span(elapsedMs(recording, Date.now()), words.language), label: words.recording.status },
+        { value: span(elapsedMs(recording, Date.now()), words.language), label: words.recording.time },
         { value: recording.pages, label: words.common.pages },
         { value: recording.highlights, label: words.common.highlights },
       ]}

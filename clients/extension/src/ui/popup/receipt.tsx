@@ -12,6 +12,7 @@ export function ReceiptLine({ recording }: { recording: RecordingView }) {
   const { receipt, trouble } = recording;
   const now = useNow(trouble !== null || receipt.waiting > 0);
   const isLate = isSlow(receipt, now);
+  const secondsLeft = trouble ? Math.max(0, Math.ceil((trouble.retryAt - now) / 1000)) : 0;
   const parts = [
     [w.seen, receipt.seen],
     [w.stored, receipt.stored],
@@ -34,10 +35,12 @@ export function ReceiptLine({ recording }: { recording: RecordingView }) {
           {words.trouble[trouble.kind]} {words.trouble.since(trouble.since)}{' '}
           {trouble.kind !== 'signed_out' && (
             <>
-              {words.trouble.retry(Math.max(0, Math.ceil((trouble.retryAt - now) / 1000)))}{' '}
-              <button type="button" class="link" onClick={() => void command('retry', {})}>
-                {words.common.retry}
-              </button>
+              {words.trouble.retry(secondsLeft)}{' '}
+              {secondsLeft > 0 && (
+                <button type="button" class="link" onClick={() => void command('retry', {})}>
+                  {words.common.retry}
+                </button>
+              )}
             </>
           )}
         </p>

@@ -22,7 +22,7 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
       <div class="hero">
         <p class={`status ${isPaused ? 'paused' : 'live'}`}>
           <span class="dot" aria-hidden="true" />
-          {isPaused ? w.paused : `${w.status} ${w.scope[recording.scope]}`}
+          {isPaused ? w.paused : w.status[recording.scope]}
         </p>
         <p class="time" role="timer" aria-live="off" data-name="time">
           {clock(elapsedMs(recording, now))}

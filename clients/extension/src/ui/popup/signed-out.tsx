@@ -74,12 +74,11 @@ export function SignInForm() {
       <button type="submit" class="button primary" disabled={isBusy}>
         {isBusy ? w.working : isNew ? w.signUp : w.signIn}
       </button>
+      {GOOGLE_CLIENT_ID && <Button onClick={() => void google()}>{w.withGoogle}</Button>}
+      <Button onClick={() => void run(command('signInOnTheWeb', {}))}>{w.onTheWeb}</Button>
       <Button kind="quiet" name="toggle-new" onClick={() => setNew(!isNew)}>
         {isNew ? w.toSignIn : w.toSignUp}
       </Button>
-      <hr />
-      {GOOGLE_CLIENT_ID && <Button onClick={() => void google()}>{w.withGoogle}</Button>}
-      <Button onClick={() => void run(command('signInOnTheWeb', {}))}>{w.onTheWeb}</Button>
     </form>
   );
 }
