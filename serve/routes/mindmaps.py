@@ -97,7 +97,7 @@ async def image(
     session_id: str,
     user_id: Caller,
     db: Db,
-    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "galaxy",
+    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "radial",
     theme: Annotated[Literal["light", "dark"], Query()] = "light",
 ) -> Response:
     """The map as an SVG picture."""
@@ -207,7 +207,7 @@ async def picture(
     token: str,
     db: Db,
     state: State,
-    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "galaxy",
+    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "radial",
     theme: Annotated[Literal["light", "dark"], Query()] = "light",
 ) -> Response:
     """The picture behind a link."""
