@@ -6,9 +6,11 @@ import html
 import re
 import unicodedata
 
-# Bidirectional overrides, zero-width characters, byte-order marks, soft hyphens and lone surrogates: invisible in a
-# label, able to disguise one.
-_INVISIBLE = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+# Bidirectional overrides, zero-width characters, byte-order marks, soft hyphens, lone surrogates, noncharacters:
+# invisible in a label, able to disguise one, and partly not allowed in XML.
+_INVISIBLE = re.compile(
+    r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufdd0-\ufdef\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ELEMENT = re.compile(r"<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,400}>")

@@ -116,8 +116,8 @@ def _md(text: str) -> str:
 
 
 def _xml(text: str) -> str:
-    # XML 1.0 has no place for most control characters, escaped or not; `squeeze` has removed them.
-    return squeeze(text).replace("\ufffe", "").replace("\uffff", "")
+    # XML 1.0 has no place for most control characters, escaped or not; `squeeze` removes them.
+    return squeeze(text)
 
 
 def _attr(text: str) -> str:

@@ -39,6 +39,7 @@ TITLES = [
     "   ",
     "]]>--><!--",
     "\ud800 lone surrogate",
+    "\ufffe\uffff noncharacters",
 ]
 
 

@@ -1,0 +1,129 @@
+"""Places without overlaps inside what the camera sees, and pictures that hold every label and no code."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from xml.etree import ElementTree
+
+import pytest
+
+from cluster.mindmap import build_map
+from cluster.mindmap.exports import to_freemind, to_markdown, to_opml
+from cluster.mindmap.layout import RADIUS_PER_SIZE, Placed, overlaps
+from cluster.mindmap.render import duration, to_png, to_svg, to_tree_text
+from cluster.samples import sample_names
+from models.mindmap_graph import MindmapDocument, validate_document
+from tests.support.map_sessions import make_page, make_session, sample_map
+
+
+def placed(document: MindmapDocument) -> list[Placed]:
+    return [Placed(node.id, None, node.type, node.size * RADIUS_PER_SIZE[node.type]) for node in document.nodes]
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_galaxy_has_no_overlaps_and_fits_the_camera(name: str) -> None:
+    document = sample_map(name)
+    assert overlaps(placed(document), {node.id: node.position for node in document.nodes}) == []
+    for node in document.nodes:
+        assert abs(node.position.x) <= 500
+        assert abs(node.position.y) <= 290
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_close_things_are_close(name: str) -> None:
+    """A page is nearer to its own topic than to any other, in space."""
+    document = sample_map(name)
+    parents = document.parents()
+    kinds = {node.id: node.type for node in document.nodes}
+    topics = {node.id: node.position for node in document.nodes if node.type == "topic"}
+    for node in document.nodes:
+        if node.type == "page":
+            home = parents[node.id]
+            home = parents[home] if kinds[home] == "subtopic" else home
+            p = node.position
+            apart = {i: (p.x - t.x) ** 2 + (p.y - t.y) ** 2 + (p.z - t.z) ** 2 for i, t in topics.items()}
+            assert min(apart, key=lambda i: apart[i]) == home
+
+
+@pytest.mark.parametrize("name", sample_names())
+@pytest.mark.parametrize(("layout", "apart"), [("tree", 25.0), ("radial", 14.0)])
+def test_flat_layouts_keep_nodes_apart(name: str, layout: str, apart: float) -> None:
+    points = sample_map(name).layouts[layout]
+    for (_, a), (_, b) in combinations(sorted(points.items()), 2):
+        assert (a.x - b.x) ** 2 + (a.y - b.y) ** 2 >= apart**2
+
+
+def test_importance_is_visible() -> None:
+    document = sample_map("06-long-research")
+    for kind in ("page", "topic"):
+        nodes = sorted((n for n in document.nodes if n.type == kind), key=lambda n: n.data.importance.score)
+        assert [n.size for n in nodes] == sorted(n.size for n in nodes)
+    pages = [node.size for node in document.nodes if node.type == "page"]
+    assert max(pages) > 1.4 * min(pages)
+
+
+def test_a_long_session_is_drawn_whole() -> None:
+    pages = [
+        make_page(f"{page.url}/{copy}", f"{page.title} {copy}", f"{page.text}\nCopy number {copy}.", visit_order=(i,))
+        for copy in range(20)
+        for i, page in enumerate(make_session(per_subject=10))
+    ]
+    document = build_map(pages)
+    assert validate_document(document, pages) == []
+    assert document.coverage.on_map == 600
+    assert len({(n.position.x, n.position.y, n.position.z) for n in document.nodes}) == len(document.nodes)
+
+
+@pytest.mark.parametrize("layout", ["galaxy", "tree", "radial"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pictures_hold_the_labels(layout: str, theme: str) -> None:
+    document = sample_map("05-mixed-korean-english")
+    svg = to_svg(document, layout, theme)  # type: ignore[arg-type]
+    assert svg == to_svg(document, layout, theme)  # type: ignore[arg-type]
+    root = ElementTree.fromstring(svg)
+    shown = " ".join("".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text"))
+    for node in document.nodes:
+        if node.type in ("topic", "subtopic") or (node.type == "page" and layout == "radial"):
+            assert all(word.rstrip("…") in shown for word in node.label[:20].split())
+    assert "http" not in svg.replace("http://www.w3.org/2000/svg", "").replace(to_tree_text(document), "")
+
+
+def test_a_picture_becomes_pixels() -> None:
+    png = to_png(to_svg(sample_map("04-korean-office"), "radial"), width=600)
+    assert png.startswith(b"\x89PNG")
+    assert int.from_bytes(png[16:20], "big") == 600
+
+
+def test_hidden_nodes_are_not_drawn() -> None:
+    from cluster.mindmap.edits import apply_edits
+    from models.mindmap_edits import Hide
+
+    document = sample_map("01-money-and-stars")
+    page = next(node for node in document.nodes if node.type == "page")
+    hidden, _ = apply_edits(document, [Hide(op_id="1", node_id=page.id)])
+    for text in (
+        to_svg(hidden, "tree"),
+        to_tree_text(hidden),
+        to_markdown(hidden),
+        to_opml(hidden),
+        to_freemind(hidden),
+    ):
+        assert page.label not in text
+
+
+def test_exports_are_trees_with_links() -> None:
+    document = sample_map("02-web-app-week")
+    pages = [node for node in document.nodes if node.type == "page"]
+    opml = ElementTree.fromstring(to_opml(document))
+    assert len([o for o in opml.iter("outline") if o.get("type") == "link"]) == len(pages)
+    freemind = ElementTree.fromstring(to_freemind(document))
+    assert len([n for n in freemind.iter("node") if n.get("LINK")]) == len(pages)
+    targets = {a.get("DESTINATION") for a in freemind.iter("arrowlink")}
+    assert targets <= {n.get("ID") for n in freemind.iter("node")}
+    assert to_markdown(document).count("](<https://") == len(pages)
+
+
+def test_durations() -> None:
+    assert [duration(ms) for ms in (0, 999, 45_000, 60_000, 90_000, 4_800_000, 7_200_000)] == [
+        "0 s", "1 s", "45 s", "1 min", "2 min", "1 h 20 min", "2 h",
+    ]  # fmt: skip
