@@ -47,8 +47,12 @@ def overlays(kuberay: Path = KUBERAY) -> list[str]:
 
 def check_documents(documents: list[Document]) -> list[Finding]:
     """Every rule about rendered documents. Where a schema is broken already, the other rules are not asked."""
-    shape = [*schemas.check(documents), *schemas.check_pods(documents)]
-    if any(f.rule in {"crd-schema", "core-schema", "pod-schema"} for f in shape):
+    shape = list(schemas.check(documents))
+    # What has not its schema's shape cannot be walked.
+    if any(f.rule in {"document", "crd-schema", "core-schema"} for f in shape):
+        return shape
+    shape += schemas.check_pods(documents)
+    if any(f.rule == "pod-schema" for f in shape):
         return shape
     return [*shape, *check_rules(documents)]
 

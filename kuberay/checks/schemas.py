@@ -16,6 +16,7 @@ from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import ROOT, Document, label, pods
 
 RULES = {
+    "document": "every document says what it is and what it is called",
     "unknown-kind": "every document has a schema to be held against",
     "crd-schema": "custom resources fit their CRD, with no field it does not know",
     "crd-cel": "custom resources keep their CRD's own rules",
@@ -110,8 +111,14 @@ def _core_error(document: Document) -> str | None:
 
 def check(documents: list[Document]) -> Iterator[Finding]:
     """Hold every document against its schema."""
-    for document in documents:
-        key = (document.get("apiVersion", ""), document["kind"])
+    for index, document in enumerate(documents):
+        metadata = document.get("metadata")
+        if not (
+            document.get("apiVersion") and document.get("kind") and isinstance(metadata, dict) and "name" in metadata
+        ):
+            yield Finding("document", f"document {index + 1}", "needs apiVersion, kind and metadata.name")
+            continue
+        key = (document["apiVersion"], document["kind"])
         crd = crd_schema(*key)
         if crd:
             schema, validator = crd

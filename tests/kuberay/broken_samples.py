@@ -165,6 +165,8 @@ SCHEMA_SAMPLES: list[Sample] = [
     ("core-schema", in_kind("PodDisruptionBudget", None, put(1, "spec", "minAvailible")), "minAvailible"),
     ("core-schema", in_kind("ServiceAccount", None, put(True, "automountServiceAcountToken")), "AcountToken"),
     ("pod-schema", in_group("serve", put("eight", "template", "metadata", "generation")), "eight"),
+    ("document", in_kind("Ingress", None, drop("metadata", "name")), "needs apiVersion, kind and metadata.name"),
+    ("document", in_kind("Ingress", None, drop("apiVersion")), "needs apiVersion, kind and metadata.name"),
     ("unknown-kind", in_kind("RayService", None, put("ray.io/v1alpha1", "apiVersion")), "knows RayService"),
     ("unknown-kind", in_kind("Ingress", None, put("networking.k8s.io/v2", "apiVersion")), "knows Ingress"),
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import broken_samples
@@ -44,7 +46,7 @@ def test_schemas_refuse(eks: Documents, rule: str, broken: Break, sentence: str)
     good = copy.deepcopy(eks)
     broken(eks)
     changed = [d for d in eks if d not in good]
-    found = [*schemas.check(changed), *schemas.check_pods(changed)]
+    found = list(schemas.check(changed)) or list(schemas.check_pods(changed))
     assert rule in {f.rule for f in found}
     assert any(sentence in str(f) for f in found if f.rule == rule), [str(f) for f in found]
 
@@ -54,6 +56,35 @@ def test_rules_refuse(eks: Documents, rule: str, broken: Break, sentence: str) -
     broken(eks)
     found = [f for f in checks.check_rules(eks) if f.rule == rule]
     assert any(sentence in str(f) for f in found), [str(f) for f in found]
+
+
+#: Maps whose keys are anybody's choice; a wrong one among them is a broken reference or setting, see the rules.
+_FREE = {"labels", "annotations", "data", "matchLabels", "nodeSelector", "rayStartParams", "requests", "limits"}
+
+
+def _fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, dict) and not (path and path[-1] in _FREE):
+        for key, sub in value.items():
+            yield (*path, key)
+            yield from _fields(sub, (*path, key))
+    elif isinstance(value, list):
+        for index, sub in enumerate(value):
+            yield from _fields(sub, (*path, index))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_typo_in_any_field_is_refused(overlays: dict[str, Documents], part: int) -> None:
+    """A quarter of a random hundred of the fields in each part; the seed is said, so a failure can be repeated."""
+    fields = [(i, path) for i, d in enumerate(overlays["eks"]) for path in _fields(d) if path != ("kind",)]
+    assert len(fields) > 1000
+    for index, path in random.Random(f"typo {part}").sample(fields, 25):
+        documents = copy.deepcopy(overlays["eks"])
+        inside: Any = documents[index]
+        for step in path[:-1]:
+            inside = inside[step]
+        inside[f"{path[-1]}x"] = inside.pop(path[-1])
+        shape = list(schemas.check([documents[index]])) or list(schemas.check_pods([documents[index]]))
+        assert shape or checks.check_rules(documents), (documents[index]["kind"], path)
 
 
 def test_every_rule_has_a_broken_sample() -> None:
