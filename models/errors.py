@@ -112,6 +112,26 @@ class Unavailable(TrailmindError):
         return self.message
 
 
+class DeadlineExceeded(TrailmindError):
+    """The answer was not begun in time; what the request did so far is rolled back."""
+
+    code, status = "DEADLINE_EXCEEDED", 503
+    retry_after_s = 5.0
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(after_s)
+        self.after_s = after_s
+
+    def __str__(self) -> str:
+        return f"this took longer than {self.after_s:g} s and was given up; try again in a moment"
+
+
+class HeadersTooLarge(TrailmindError):
+    """More headers than anybody needs."""
+
+    code, status = "HEADERS_TOO_LARGE", 431
+
+
 class IllegalTransition(BadRequest):
     """The browsing session is not in a state that allows `action`."""
 

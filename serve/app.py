@@ -15,13 +15,14 @@ from starlette.types import ASGIApp
 from cluster.logs import configure_logs
 from cluster.settings import Settings, load_settings
 from cluster.shards import connect_shard
-from models.api import ErrorReply
+from serve.contract import describe, operation_id
 from serve.cors import with_cors
 from serve.dashboard import install_dashboard
 from serve.errors import install_error_handlers
 from serve.middleware import Edge
 from serve.routes import (
     account,
+    admin,
     auth,
     credentials,
     events,
@@ -37,11 +38,6 @@ from serve.routes import (
 )
 from serve.state import open_state
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorReply} for status in (400, 401, 403, 404, 409, 413, 429, 500, 503)
-}
-
-
 def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     """The FastAPI app. `find_shard` finds the actor of a shard by its number."""
 
@@ -56,8 +52,9 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         version="1",
         summary="Records browsing sessions and turns them into mind maps.",
         lifespan=lifespan,
-        responses=_ERRORS,
+        generate_unique_id_function=operation_id,
     )
+    describe(app)
     install_error_handlers(app)
     for routes in (
         health,
@@ -73,6 +70,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         search,
         account,
         usage,
+        admin,
     ):
         app.include_router(routes.router)
     app.include_router(mindmaps.pictures)
@@ -82,7 +80,11 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
 
 def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
     """`api` behind the edge: CORS and whatever every request goes through."""
-    return Edge(with_cors(api, settings), loopback_only=settings.exposure == "loopback")
+    return Edge(
+        with_cors(api, settings),
+        loopback_only=settings.exposure == "loopback",
+        timeout_s=settings.request_timeout_s,
+    )
 
 
 def create_app() -> ASGIApp:

@@ -136,6 +136,18 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", f"{_S}/mindmap/image"): _READ,
     ("POST", f"{_S}/mindmap/picture"): _WRITE,
     ("GET", f"{_S}/stream"): _READ,
+    # Operators
+    ("GET", "/v1/admin/users"): _ADMIN,
+    ("GET", "/v1/admin/users/{user_id}"): _ADMIN,
+    ("PATCH", "/v1/admin/users/{user_id}"): _ADMIN,
+    ("GET", "/v1/admin/sessions"): _ADMIN,
+    ("GET", "/v1/admin/jobs"): _ADMIN,
+    ("POST", "/v1/admin/jobs/{job_id}/retry"): _ADMIN,
+    ("DELETE", "/v1/admin/jobs/{job_id}"): _ADMIN,
+    ("GET", "/v1/admin/ai/configs"): _ADMIN,
+    ("PUT", "/v1/admin/ai/configs/{task_type}"): _ADMIN,
+    ("DELETE", "/v1/admin/ai/configs/{task_type}"): _ADMIN,
+    ("GET", "/v1/admin/audit"): _ADMIN,
 }
 #: Secrets are too long to be guessed here, and a dashboard with many tabs refreshes often.
 _GENEROUS = {"/v1/auth/refresh"}

@@ -5,6 +5,7 @@ One plain ASGI layer instead of five: on the events route each layer is paid for
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import time
@@ -16,7 +17,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from models.errors import Forbidden, PayloadTooLarge, TrailmindError
+from models.errors import DeadlineExceeded, Forbidden, HeadersTooLarge, PayloadTooLarge, TrailmindError
 from models.ingest import MAX_BODY_BYTES
 from serve.errors import error_response
 
@@ -26,6 +27,7 @@ _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
 MAX_SMALL_BODY_BYTES = 256 * 1024
 _EVENTS_PATH = re.compile(r"^/v1/sessions/[^/]+/events$")
 MAX_TARGET_BYTES = 16 * 1024
+MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024
 
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -60,8 +62,9 @@ class Edge:
         *,
         loopback_only: bool,
         observe: Callable[[str, str, int, float], None] | None = None,
+        timeout_s: float = 60.0,
     ) -> None:
-        self._app, self._loopback_only, self._observe = app, loopback_only, observe
+        self._app, self._loopback_only, self._observe, self._timeout_s = app, loopback_only, observe, timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,23 +82,37 @@ class Edge:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
+                # An answer that has begun may take its time: streams do.
+                deadline.reschedule(None)
                 out = MutableHeaders(scope=message)
                 out["x-request-id"] = request_id
+                if (quota := scope["state"].get("quota")) is not None:
+                    for name, value in quota.headers().items():
+                        out[name] = value
                 for name, value in _SECURITY_HEADERS.items():
                     out.setdefault(name, value)
             await send(message)
 
         refusal = self._refusal(scope, headers)
-        if refusal is not None:
-            await error_response(refusal)(scope, receive, send_with_headers)
-        else:
-            limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
-            try:
-                await self._app(scope, _bounded(receive, limit), send_with_headers)
-            except Exception:
-                # Starlette answers 500 and raises again for the server to log; our handler has logged it already.
-                if not started:
-                    raise
+        deadline = asyncio.timeout(self._timeout_s)
+        try:
+            async with deadline:
+                if refusal is not None:
+                    await error_response(refusal)(scope, receive, send_with_headers)
+                else:
+                    limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
+                    await self._app(scope, _bounded(receive, limit), send_with_headers)
+        except TimeoutError:
+            if not started and not deadline.expired():
+                raise
+            if not started:
+                deadline = asyncio.timeout(5.0)
+                async with deadline:
+                    await error_response(DeadlineExceeded(self._timeout_s))(scope, receive, send_with_headers)
+        except Exception:
+            # Starlette answers 500 and raises again for the server to log; our handler has logged it already.
+            if not started:
+                raise
         took = time.perf_counter() - began
         route = scope.get("route")
         path = getattr(route, "path", "unmatched")
@@ -112,6 +129,9 @@ class Edge:
             return Forbidden("this Trailmind answers only programs on its own machine (TRAILMIND_EXPOSURE=loopback)")
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
             return PayloadTooLarge("the address is too long")
+        sent = scope["headers"]
+        if len(sent) > MAX_HEADERS or sum(len(name) + len(value) for name, value in sent) > MAX_HEADER_BYTES:
+            return HeadersTooLarge(f"at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES // 1024} KB together, please")
         length = headers.get(b"content-length", b"")
         limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
         if length.isdigit() and int(length) > limit:

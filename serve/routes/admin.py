@@ -1,0 +1,283 @@
+"""For operators: accounts, sessions, jobs, AI configuration. Every act is noted; nothing shows what people read."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.job_list import discard_job, list_jobs, retry_job
+from models.ai import AiConfig
+from models.api import MessageReply
+from models.api_admin import (
+    AdminSession,
+    AdminSessionList,
+    AdminUser,
+    AdminUserEnvelope,
+    AdminUserList,
+    AdminUserPatch,
+    AiConfigBody,
+    AiConfigEnvelope,
+    AiConfigList,
+    AiConfigReply,
+    AuditList,
+    AuditReply,
+    JobList,
+    JobReply,
+    TaskType,
+)
+from models.audit import AuditEntry, note
+from models.browsing_sessions import BrowsingSession, SessionStatus
+from models.errors import BadRequest, Conflict, NotFound
+from models.logins import void_logins
+from models.mindmaps import Mindmap
+from models.plans import Subscription
+from models.users import User
+from serve.state import AppState, Caller, Db, State
+
+router = APIRouter(prefix="/v1/admin", tags=["admin"])
+Limit = Annotated[int, Query(ge=1, le=100)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
+_JOB_STATES = {"pending": "todo", "retrying": "todo", "running": "doing", "dead": "failed"}
+
+
+class CannotDeleteDefault(BadRequest):
+    """Every task falls back to `default`."""
+
+    code = "CANNOT_DELETE_DEFAULT"
+
+
+async def _user_reply(state: AppState, db: AsyncSession, user: User) -> AdminUser:
+    plan = await db.scalar(
+        select(Subscription.plan).where(
+            Subscription.user_id == user.id, Subscription.status.in_(["active", "past_due", "trialing"])
+        )
+    )
+    sessions = await db.scalar(
+        select(func.count()).select_from(BrowsingSession).where(BrowsingSession.user_id == user.id)
+    )
+    return AdminUser(
+        id=str(user.id),
+        email=user.email,
+        role=user.role,
+        status=user.status,
+        email_verified=user.email_verified_at is not None,
+        plan=plan or state.settings.default_plan,
+        num_sessions=sessions or 0,
+        created_at=user.created_at,
+        deleted_at=user.deleted_at,
+    )
+
+
+@router.get("/users", response_model_exclude_none=True)
+async def list_users(
+    _: Caller,
+    state: State,
+    db: Db,
+    q: Annotated[str | None, Query(max_length=254, description="Part of an address")] = None,
+    status: Annotated[Literal["active", "inactive"] | None, Query()] = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> AdminUserList:
+    """Accounts, newest first."""
+    wanted = []
+    if q:
+        if "\x00" in q:
+            raise BadRequest("q: contains a NUL character")
+        wanted.append(func.lower(User.email).contains(q.lower(), autoescape=True))
+    if status:
+        wanted.append(User.status == status)
+    total = await db.scalar(select(func.count()).select_from(User).where(*wanted)) or 0
+    order = (User.created_at.desc(), User.id)
+    found = await db.scalars(select(User).where(*wanted).order_by(*order).limit(limit).offset(offset))
+    return AdminUserList(users=[await _user_reply(state, db, u) for u in found.all()], total=total)
+
+
+async def _get_user(db: AsyncSession, user_id: uuid.UUID) -> User:
+    user = await db.get(User, user_id, with_for_update=True)
+    if user is None:
+        raise NotFound("there is no such account")
+    return user
+
+
+@router.get("/users/{user_id}", response_model_exclude_none=True)
+async def get_account(user_id: uuid.UUID, _: Caller, state: State, db: Db) -> AdminUserEnvelope:
+    """One account."""
+    return AdminUserEnvelope(user=await _user_reply(state, db, await _get_user(db, user_id)))
+
+
+@router.patch("/users/{user_id}", response_model_exclude_none=True)
+async def patch_user(
+    user_id: uuid.UUID, body: AdminUserPatch, admin_id: Caller, state: State, db: Db
+) -> AdminUserEnvelope:
+    """Change a role, close an account, or bring a closed one back. Nobody changes their own."""
+    if user_id == admin_id:
+        raise Conflict("operators do not change their own account")
+    user = await _get_user(db, user_id)
+    changes = body.model_dump(exclude_none=True)
+    if body.role is not None:
+        user.role = body.role
+    if body.status is not None and body.status != user.status:
+        user.status = body.status
+        user.deleted_at = datetime.now(UTC) if body.status == "inactive" else None
+    ended = await void_logins(db, user, "admin") if changes else []
+    if changes:
+        note(db, admin_id, "user.changed", user_id, **changes)
+    reply = await _user_reply(state, db, user)
+    await db.commit()
+    await state.standing.revoke(ended)
+    return AdminUserEnvelope(user=reply)
+
+
+@router.get("/sessions", response_model_exclude_none=True)
+async def list_all_sessions(
+    _: Caller,
+    db: Db,
+    status: Annotated[SessionStatus | None, Query()] = None,
+    user_id: Annotated[uuid.UUID | None, Query()] = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> AdminSessionList:
+    """Sessions by state, newest first."""
+    wanted = [BrowsingSession.user_id == user_id] if user_id else []
+    counts = await db.execute(
+        select(BrowsingSession.status, func.count()).where(*wanted).group_by(BrowsingSession.status)
+    )
+    by_status = {state: int(n) for state, n in counts.all()}
+    if status is not None:
+        wanted.append(BrowsingSession.status == status)
+    found = await db.execute(
+        select(BrowsingSession, Mindmap.status)
+        .outerjoin(Mindmap, Mindmap.session_id == BrowsingSession.id)
+        .where(*wanted)
+        .order_by(BrowsingSession.started_at.desc(), BrowsingSession.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    return AdminSessionList(
+        sessions=[
+            AdminSession(
+                id=str(s.id),
+                user_id=str(s.user_id),
+                session_status=s.status,
+                map_status=map_status,
+                failure_reason=s.failure_reason,
+                num_events=s.num_events,
+                num_pages=s.num_pages,
+                started_at=s.started_at,
+                ended_at=s.ended_at,
+                deleted_at=s.deleted_at,
+            )
+            for s, map_status in found.all()
+        ],
+        total=by_status.get(status, 0) if status is not None else sum(by_status.values()),
+        by_status=by_status,
+    )
+
+
+@router.get("/jobs", response_model_exclude_none=True)
+async def list_all_jobs(
+    _: Caller,
+    state: State,
+    status: Annotated[Literal["pending", "running", "retrying", "dead"] | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+) -> JobList:
+    """Jobs that are not done."""
+    found = await list_jobs(state.settings.postgres_dsn, status=_JOB_STATES[status] if status else None, limit=limit)
+    return JobList(jobs=[JobReply.model_validate(job) for job in found if status in (None, job["state"])])
+
+
+JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+@router.post("/jobs/{job_id}/retry")
+async def retry_dead_job(job_id: JobId, admin_id: Caller, state: State, db: Db) -> MessageReply:
+    """Give a dead job another chance."""
+    sentence = await retry_job(state.settings.postgres_dsn, job_id)
+    note(db, admin_id, "job.retried", job_id)
+    await db.commit()
+    return MessageReply(message=sentence)
+
+
+@router.delete("/jobs/{job_id}", status_code=204)
+async def discard_dead_job(job_id: JobId, admin_id: Caller, state: State, db: Db) -> Response:
+    """Drop a dead job for good."""
+    await discard_job(state.settings.postgres_dsn, job_id)
+    note(db, admin_id, "job.discarded", job_id)
+    await db.commit()
+    return Response(status_code=204)
+
+
+def _config_reply(config: AiConfig) -> AiConfigReply:
+    return AiConfigReply(
+        task_type=config.task_type,
+        chain=config.chain,
+        temperature=config.temperature,
+        max_output_tokens=config.max_output_tokens,
+        timeout_s=config.timeout_s,
+        is_enabled=config.is_enabled,
+        updated_at=config.updated_at,
+    )
+
+
+@router.get("/ai/configs", response_model_exclude_none=True)
+async def list_ai_configs(_: Caller, db: Db) -> AiConfigList:
+    """Which models do which task."""
+    found = await db.scalars(select(AiConfig).order_by(AiConfig.task_type))
+    return AiConfigList(configs=[_config_reply(c) for c in found])
+
+
+@router.put("/ai/configs/{task_type}", response_model_exclude_none=True)
+async def put_ai_config(task_type: TaskType, body: AiConfigBody, admin_id: Caller, db: Db) -> AiConfigEnvelope:
+    """Set who does a task. Counts from the next map on, everywhere."""
+    config = await db.get(AiConfig, task_type, with_for_update=True)
+    if config is None:
+        config = AiConfig(task_type=task_type)
+        db.add(config)
+    fields = body.model_dump()
+    for name, value in fields.items():
+        setattr(config, name, value)
+    config.chain = [choice.model_dump(exclude_none=True) for choice in body.chain]
+    config.updated_by, config.updated_at = admin_id, datetime.now(UTC)
+    note(db, admin_id, "ai_config.set", task_type, **body.model_dump(exclude_none=True))
+    await db.commit()
+    return AiConfigEnvelope(config=_config_reply(config))
+
+
+@router.delete("/ai/configs/{task_type}", status_code=204)
+async def delete_ai_config(task_type: TaskType, admin_id: Caller, db: Db) -> Response:
+    """Let a task follow `default` again."""
+    if task_type == "default":
+        raise CannotDeleteDefault("the default cannot be deleted; every task falls back to it")
+    config = await db.get(AiConfig, task_type)
+    if config is None:
+        raise NotFound("nothing is configured for this task")
+    await db.delete(config)
+    note(db, admin_id, "ai_config.deleted", task_type)
+    await db.commit()
+    return Response(status_code=204)
+
+
+@router.get("/audit", response_model_exclude_none=True)
+async def list_audit(_: Caller, db: Db, limit: Limit = 50, offset: Offset = 0) -> AuditList:
+    """What operators did."""
+    found = await db.scalars(
+        select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id).limit(limit).offset(offset)
+    )
+    return AuditList(
+        entries=[
+            AuditReply(
+                id=str(e.id),
+                actor_id=str(e.actor_id) if e.actor_id else None,
+                action=e.action,
+                subject=e.subject,
+                facts=e.facts,
+                at=e.at,
+            )
+            for e in found
+        ]
+    )

@@ -1,0 +1,67 @@
+"""The contract in the repository is the contract of the code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve.contract import operations, write_openapi
+
+KEPT = Path(__file__).parents[3] / "docs" / "openapi.json"
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("contract") / "openapi.json"
+    write_openapi(path)
+    return dict(json.loads(path.read_text()))
+
+
+def test_the_kept_contract_is_current(document: dict[str, Any]) -> None:
+    assert json.loads(KEPT.read_text()) == document, "run `make openapi` and commit docs/openapi.json"
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(ref := value.get("$ref"), str):
+                found: Any = document
+                for part in ref.removeprefix("#/").split("/"):
+                    found = found[part]
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    walk(document)
+
+
+def test_every_operation_is_described_and_named_once(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    names = []
+    for path, method, operation in operations(document):
+        assert operation.get("description"), f"{method} {path} has no description"
+        assert operation["tags"], f"{method} {path} has no tag"
+        assert {"500", "503"} <= operation["responses"].keys()
+        assert "422" not in operation["responses"]
+        assert any(status.startswith("2") for status in operation["responses"])
+        names.append(operation["operationId"])
+    assert len(names) == len(set(names))
+
+
+def test_what_takes_a_list_or_a_number_bounds_it(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            schema = parameter["schema"]
+            kinds = schema.get("anyOf", [schema])
+            for kind in kinds:
+                if kind.get("type") in {"integer", "number"}:
+                    assert {"minimum", "exclusiveMinimum"} & kind.keys(), f"{method} {path}: {parameter['name']}"
+                    assert {"maximum", "exclusiveMaximum"} & kind.keys(), f"{method} {path}: {parameter['name']}"
+                if kind.get("type") == "string" and parameter["in"] == "query":
+                    bounded = {"maxLength", "enum", "const", "format"} & kind.keys()
+                    assert bounded, f"{method} {path}: {parameter['name']} has no end"
