@@ -1,4 +1,4 @@
-"""Mind maps: one resource a session, many versions."""
+"""Mind maps: one resource a session, many versions, and the log of its user's edits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Mindmap(Base):
 
 
 class MindmapVersion(Base):
-    """One finished map, never changed afterwards."""
+    """One finished map. What was generated never changes; the user's edits are replayed on it."""
 
     __tablename__ = "mindmap_versions"
     __table_args__ = (Index("uq_mindmap_versions_number", "mindmap_id", "number", unique=True),)
@@ -52,11 +52,35 @@ class MindmapVersion(Base):
     mindmap_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("mindmaps.id", ondelete="CASCADE"))
     number: Mapped[int]
     #: `models.mindmap_graph` as JSON: nodes, edges, layout, layouts, left_out, coverage, scorecard …
+    #: This is the map as it is shown, edits included.
     data: Mapped[dict[str, Any]]
+    #: The map before the edits; null while `data` has none.
+    generated: Mapped[dict[str, Any] | None]
+    #: The last entry of the log that `data` knows of.
+    edits_seq: Mapped[int] = mapped_column(server_default="0", default=0)
+    #: What became of every edit on this version: `models.mindmap_edits.EditReport` as JSON.
+    edit_reports: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"), default=list)
+    #: The version this one brought back.
+    restored_from: Mapped[int | None]
     #: Digest of everything the map was made from; equal input is not made twice.
     input_digest: Mapped[str]
     provider: Mapped[str]
     model: Mapped[str | None]
     cost_micros: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0)
     scorecard: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"), default=dict)
+    created_at: Mapped[CreatedAt]
+
+
+class MindmapEdit(Base):
+    """One entry of a map's edit log, append-only: an operation, an undo or a redo (`models.mindmap_edits`)."""
+
+    __tablename__ = "mindmap_edits"
+    __table_args__ = (Index("uq_mindmap_edits_op_id", "mindmap_id", "op_id", unique=True),)
+
+    mindmap_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("mindmaps.id", ondelete="CASCADE"), primary_key=True)
+    #: 1, 2, 3 … without gaps.
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    #: The client's id of the operation; null for undo and redo.
+    op_id: Mapped[str | None]
+    entry: Mapped[dict[str, Any]]
     created_at: Mapped[CreatedAt]

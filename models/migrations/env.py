@@ -8,6 +8,7 @@ import models.ai
 import models.audit
 import models.browsing_sessions
 import models.events
+import models.joint_maps
 import models.ledger
 import models.logins
 import models.mindmaps
