@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ELEMENT = re.compile(r"<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,400}>")
 _MARKDOWN_LINK = re.compile(r"!?\[([^\]\[]{0,200})\]\([^)\s]{0,400}\)")
-_MARKERS = re.compile(r"[`*]{1,3}|[<>{}\\]|~~")
+_MARKERS = re.compile(r"`+|\*{2,}|[<>]|~~")
 _SPACES = re.compile(r"\s+")
 MARKUP = re.compile(r"<\s*/?\s*[a-zA-Z!]|[<>`]|\*\*|\]\(|&(?:[a-zA-Z]{2,8}|#\d{1,6});|javascript:", re.IGNORECASE)
 

@@ -93,9 +93,10 @@ def page_evidence(page: PageFeatures) -> tuple[str, tuple[Evidence, ...]]:
         evidence.append(
             Evidence(page_id=page.page_id, field="title", quote=page.title, visited_at_ms=page.visited_at_ms)
         )
-    if page.quotes:
-        evidence.append(_evidence(page, page.quotes[0], "description"))
-        return shorten(without_markup(page.quotes[0].text), 240), tuple(evidence)
+    said = next((q for q in page.quotes if q.text.casefold() not in page.title.casefold()), None)
+    if said is not None:
+        evidence.append(_evidence(page, said, "description"))
+        return shorten(without_markup(said.text), 240), tuple(evidence)
     if not evidence:
         evidence.append(Evidence(page_id=page.page_id, field="url", quote=page.url, visited_at_ms=page.visited_at_ms))
     return "", tuple(evidence)

@@ -73,6 +73,10 @@ class PageFeatures:
     visit_order: tuple[int, ...]
 
 
+#: Words after which an English sentence cannot end.
+_LEADS_ON = frozenset(
+    ("the", "a", "an", "of", "to", "and", "or", "in", "for", "with", "by", "from", "on", "at", "is", "are")
+)
 _ENDS = re.compile(r"[.!?:;。！？…\])}]$|[다요]$")
 
 
@@ -152,7 +156,8 @@ def unwrapped(lines: list[str]) -> list[str]:
     joined: list[str] = []
     for line in lines:
         goes_on = bool(joined) and len(joined[-1]) > 40 and len(joined[-1]) < 2000 and not _ENDS.search(joined[-1])
-        if goes_on and (line[0].islower() or joined[-1][-1] in ",(-") and not line.startswith(("http", "www.")):
+        unfinished = goes_on and (joined[-1][-1] in ",(-" or joined[-1].rsplit(" ", 1)[-1] in _LEADS_ON)
+        if goes_on and (line[0].islower() or unfinished) and not line.startswith(("http", "www.")):
             joined[-1] = f"{joined[-1]} {line}"
         else:
             joined.append(line)
@@ -199,6 +204,7 @@ def _quotes(highlights: list[str], lines: list[str], parts: tuple[str, ...]) -> 
             words = {word.lower() for word in WORD.findall(sentence)}
             score = len(title_words & words) / (1 + len(title_words)) + 1.0 / (2 + position)
             score += 0.3 if sentence[-1] in ".。!?" else 0.0
+            score -= 0.25 if sentence[0].islower() else 0.0  # The tail of a sentence whose head is elsewhere.
             score -= 0.5 if _ORDER_SENTENCE.match(sentence) else 0.0
             scored.append((-score, position, sentence))
     for _, _, sentence in sorted(scored)[: MAX_QUOTES - len(found)]:
