@@ -164,7 +164,8 @@ SCHEMA_SAMPLES: list[Sample] = [
     ("core-schema", in_kind("Job", None, put("often", "spec", "backoffLimit")), "often"),
     ("core-schema", in_kind("PodDisruptionBudget", None, put(1, "spec", "minAvailible")), "minAvailible"),
     ("core-schema", in_kind("ServiceAccount", None, put(True, "automountServiceAcountToken")), "AcountToken"),
-    ("pod-schema", in_group("serve", put("eight", "template", "metadata", "generation")), "eight"),
+    # The CRD knows this field, the oldest Kubernetes we support does not.
+    ("pod-schema", in_pod("serve", put({"podGroupName": "x"}, "schedulingGroup")), "schedulingGroup"),
     ("document", in_kind("Ingress", None, drop("metadata", "name")), "needs apiVersion, kind and metadata.name"),
     ("document", in_kind("Ingress", None, drop("apiVersion")), "needs apiVersion, kind and metadata.name"),
     ("unknown-kind", in_kind("RayService", None, put("ray.io/v1alpha1", "apiVersion")), "knows RayService"),
