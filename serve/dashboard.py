@@ -62,11 +62,14 @@ def content_security_policy(page: str) -> str:
 
 
 class Dashboard:
-    """Answers GET and HEAD with the dashboard's files, or its page for any address of its own; the rest is `otherwise`'s."""
+    """Answers GET and HEAD with the dashboard's files or, for any address of its own, its page.
+
+    The rest is for `otherwise` to answer.
+    """
 
     def __init__(self, otherwise: ASGIApp, root: Path = BUILT_FILES) -> None:
         self._otherwise, self._root = otherwise, root.resolve()
-        self._page: tuple[float, HTMLResponse] | None = None
+        self._page: tuple[float, str, dict[str, str]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", ""))
@@ -109,10 +112,10 @@ class Dashboard:
             if self._page is None or self._page[0] != changed_at:
                 text = index.read_text(encoding="utf-8")
                 policy = {"Content-Security-Policy": content_security_policy(text), "Cache-Control": "no-cache"}
-                self._page = (changed_at, HTMLResponse(text, headers=policy))
+                self._page = (changed_at, text, policy)
         except OSError:
             return HTMLResponse(_NOT_BUILT, headers={"Content-Security-Policy": "default-src 'none'"})
-        return self._page[1]
+        return HTMLResponse(self._page[1], headers=self._page[2])
 
 
 def install_dashboard(app: FastAPI, root: Path = BUILT_FILES) -> None:

@@ -45,7 +45,7 @@ export function Plans() {
               return (
                 <div key={plan.id} className={`plan ${isMine ? "current" : ""}`}>
                   <h3>{plan.name}</h3>
-                  <p className="tnum">{plan.price_cents === 0 ? t.account.free : `${(plan.price_cents / 100).toLocaleString(language, { style: "currency", currency: "USD", minimumFractionDigits: 0 })} ${t.account.perMonth}`}</p>
+                  <p className="tnum">{plan.price_cents === 0 ? (plan.token_limit ? t.account.free : t.account.custom) : `${(plan.price_cents / 100).toLocaleString(language, { style: "currency", currency: "USD", minimumFractionDigits: 0 })} ${t.account.perMonth}`}</p>
                   <p className="muted tnum">{plan.token_limit ? t.account.tokens(compact(plan.token_limit, language)) : t.account.unlimited}</p>
                   <ul className="small muted">
                     {Object.entries(plan.features).filter(([, has]) => has).map(([name]) => <li key={name} className="row"><Check size={13} aria-hidden />{name.replaceAll("_", " ")}</li>)}

@@ -109,20 +109,21 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     if (ms === 0 || isStill()) select(element).call(zoom.transform, target);
     else select(element).transition().duration(ms).call(zoom.transform, target);
   };
+  const whole = () => fitCamera(scene.bounds, size, 1.1, mode === "all" ? 0 : 130);
   const fitted = useRef("");
   useEffect(() => {
     // The camera is set once for each picture; from then on it belongs to the reader.
     const key = `${props.sceneKey}`;
     if (size.width === 0 || fitted.current === key) return;
     fitted.current = key;
-    moveTo(startCamera(scene, size, mode), 0);
+    moveTo(mode === "all" ? treeCamera(scene, size) : whole(), 0);
   });
 
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => {
       if (canvas.current && behaviour.current) select(canvas.current).transition().duration(isStill() ? 0 : 180).call(behaviour.current.scaleBy, factor);
     },
-    fit: () => moveTo(fitCamera(scene.bounds, size), 300),
+    fit: () => moveTo(whole(), 300),
     show: (id) => {
       const n = scene.byId.get(id);
       if (!n || size.width === 0) return;
@@ -192,7 +193,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
           else onSelect(focusId);
         } else if (event.key === "+" || event.key === "=") behaviour.current && canvas.current && select(canvas.current).call(behaviour.current.scaleBy, 1.25);
         else if (event.key === "-") behaviour.current && canvas.current && select(canvas.current).call(behaviour.current.scaleBy, 0.8);
-        else if (event.key === "0") moveTo(fitCamera(scene.bounds, size), 300);
+        else if (event.key === "0") moveTo(whole(), 300);
         else if (event.key === "Escape") onSelect(null);
         else if (event.key === "F2" && onRename && selected) onRename(selected);
         else return;
@@ -213,10 +214,9 @@ function mirrored(direction: Direction): Direction {
   return direction === "left" ? "right" : direction === "right" ? "left" : direction;
 }
 
-/** A tree too large to be read at once begins at its core in a readable size; everything else begins whole. */
-function startCamera(scene: Scene, size: { width: number; height: number }, mode: LabelMode) {
+/** A tree too large to be read at once begins at its core in a readable size; every other begins whole. */
+function treeCamera(scene: Scene, size: { width: number; height: number }) {
   const whole = fitCamera(scene.bounds, size);
-  if (mode !== "all" || whole.k > 0.42) return whole;
-  const k = 0.5;
-  return { k, x: size.width / 2, y: size.height / 2 };
+  if (whole.k > 0.58 || size.width < 480) return whole;
+  return { k: 0.62, x: size.width / 2, y: size.height / 2 };
 }

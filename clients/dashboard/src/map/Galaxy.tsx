@@ -33,7 +33,7 @@ void main() {
   float light = 0.86 + 0.22 * (1.0 - distance(p, vec2(-0.3, -0.35)));
   gl_FragColor = vec4(vTint * min(light, 1.08), vAlpha * edge * vDepth);
 }`;
-const RADIUS = { core: 24, topic: 15, subtopic: 8, page: 5 } as const;
+const RADIUS = { core: 17, topic: 11, subtopic: 6.5, page: 4 } as const;
 const HOME = 620;
 
 export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> }) {
@@ -138,6 +138,7 @@ class Stage {
   private size = { width: 1, height: 1 };
   private asked = 0;
   private flight = 0;
+  private isMoved = false;
 
   constructor(private readonly box: HTMLElement) {
     this.renderer = new THREE.WebGLRenderer({ antialias: false, alpha: true, powerPreference: "low-power" });
@@ -147,6 +148,7 @@ class Stage {
     const material = new THREE.ShaderMaterial({ vertexShader: VERTEX, fragmentShader: FRAGMENT, uniforms: { scale: { value: 1 } }, transparent: true, depthWrite: false });
     this.points = new THREE.Points(new THREE.BufferGeometry(), material);
     this.points.frustumCulled = false;
+    this.points.renderOrder = 1;
     this.lines = new THREE.LineSegments(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ vertexColors: true, transparent: true, opacity: 0.5, depthWrite: false }));
     this.lines.frustumCulled = false;
     this.scene.add(this.lines, this.points);
@@ -157,7 +159,10 @@ class Stage {
     this.controls.minDistance = 40;
     this.controls.maxDistance = 2200;
     this.controls.addEventListener("change", this.ask);
-    this.controls.addEventListener("start", () => cancelAnimationFrame(this.flight));
+    this.controls.addEventListener("start", () => {
+      this.isMoved = true;
+      cancelAnimationFrame(this.flight);
+    });
     this.watch = new ResizeObserver(([entry]) => {
       if (!entry) return;
       this.size = { width: Math.max(1, entry.contentRect.width), height: Math.max(1, entry.contentRect.height) };
@@ -167,6 +172,7 @@ class Stage {
       this.overlay.height = this.size.height * ratio;
       this.camera.aspect = this.size.width / this.size.height;
       this.camera.updateProjectionMatrix();
+      this.settle();
       this.ask();
     });
     this.watch.observe(box);
@@ -202,6 +208,14 @@ class Stage {
     geometry.setAttribute("tint", new THREE.BufferAttribute(new Float32Array(nodes.length * 3), 3));
     geometry.setAttribute("alpha", new THREE.BufferAttribute(new Float32Array(nodes.length), 1));
     this.colour();
+    this.settle();
+  }
+
+  /** Until the reader moves it, the camera stands where everything is in the picture. */
+  private settle(): void {
+    if (this.isMoved || this.nodes.length === 0) return;
+    this.camera.position.set(0, 0, this.homeDistance());
+    this.controls.update();
   }
 
   mark(marks: StageMarks): void {
@@ -214,7 +228,14 @@ class Stage {
   }
 
   home(): void {
-    this.move(new THREE.Vector3(), new THREE.Vector3(0, 0, HOME), 450);
+    this.move(new THREE.Vector3(), new THREE.Vector3(0, 0, this.homeDistance()), 450);
+  }
+
+  /** As near as all nodes and their labels can be seen from. */
+  private homeDistance(): number {
+    const half = Math.tan((this.camera.fov * Math.PI) / 360);
+    const aspect = Math.min(this.camera.aspect, 2.4);
+    return Math.max(300, ...this.nodes.map(({ node: { position: p } }) => p.z + 1.14 * Math.max((Math.abs(p.y) + 34) / half, (Math.abs(p.x) + 52) / (half * aspect))));
   }
 
   fly(id: string): void {
@@ -250,6 +271,7 @@ class Stage {
   }
 
   private move(target: THREE.Vector3, position: THREE.Vector3, ms: number): void {
+    this.isMoved = true;
     cancelAnimationFrame(this.flight);
     const [from, eye] = [this.controls.target.clone(), this.camera.position.clone()];
     const began = performance.now();

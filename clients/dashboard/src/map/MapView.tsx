@@ -30,12 +30,15 @@ export function MapView(props: MapViewProps) {
   const { model, layout, selected, onSelect, topic, onTopic } = props;
   const t = useWords();
   const [hovered, setHovered] = useState<string | null>(null);
-  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(() => foldedAtFirst(model));
+  const [folds, setFolds] = useState(() => ({ tree: foldedAtFirst(model, 24), others: foldedAtFirst(model, 220) }));
+  const kind = layout === "tree" ? "tree" : "others";
+  const collapsed: ReadonlySet<string> = folds[kind];
+  const setCollapsed = (next: ReadonlySet<string>) => setFolds((old) => ({ ...old, [kind]: next }));
   const [query, setQuery] = useState("");
   const [isFinding, setFinding] = useState(false);
   const [match, setMatch] = useState(0);
   const [isFull, setFull] = useState(false);
-  const [isLegendOpen, setLegend] = useState(() => matchMedia("(min-width: 768px)").matches);
+  const [isLegendOpen, setLegend] = useState(() => matchMedia("(min-width: 1600px)").matches);
   const frame = useRef<HTMLDivElement>(null);
   const handle = useRef<MapHandle>(null);
   const is3d = useMemo(() => layout === "galaxy" && hasWebGL(), [layout]);
@@ -58,7 +61,7 @@ export function MapView(props: MapViewProps) {
     if (topic && !subtree(model, topic).has(selected) && selected !== model.root.id) onTopic(null);
     const timer = setTimeout(() => handle.current?.show(selected), 30);
     return () => clearTimeout(timer);
-  }, [selected, model]);
+  }, [selected, model, layout]);
 
   const go = (by: number) => {
     if (found.length === 0) return;
@@ -214,8 +217,9 @@ export function MapView(props: MapViewProps) {
   );
 }
 
-/** Hundreds of pages are more than anybody reads at first sight: large maps begin with their subtopics folded. */
-function foldedAtFirst(model: MapModel): ReadonlySet<string> {
-  if (model.nodes.length <= 160) return new Set();
-  return new Set(model.nodes.filter((node) => node.type === "subtopic" || (node.type === "topic" && (model.children.get(node.id)?.length ?? 0) > 12)).map((node) => node.id));
+/** More than `most` nodes are not read at first sight: such a map begins with its topics and subtopics, pages folded. */
+function foldedAtFirst(model: MapModel, most: number): ReadonlySet<string> {
+  if (model.nodes.length <= most) return new Set();
+  const isLeafy = (id: string) => (model.children.get(id) ?? []).every((child) => model.byId.get(child)?.type === "page");
+  return new Set(model.nodes.filter((node) => (node.type === "topic" || node.type === "subtopic") && isLeafy(node.id)).map((node) => node.id));
 }

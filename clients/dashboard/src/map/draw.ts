@@ -38,6 +38,8 @@ export interface Marks {
 }
 
 const DIM = 0.25;
+/** The core's letters on the screen where labels do not grow with the picture. */
+const CORE_SCREEN = 17;
 export type LabelMode = "all" | "fitting";
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, size: { width: number; height: number }, tones: Tones, marks: Marks, mode: LabelMode): void {
@@ -71,12 +73,12 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Ca
   for (const n of seen) {
     context.globalAlpha = alphaOf(n.id) * n.fade;
     const isChosen = n.id === marks.selected || n.id === marks.dropTarget;
-    if (n.side === "center" && mode === "all") {
-      drawCorePill(context, n, tones);
+    if (n.side === "center") {
+      drawCorePill(context, n, tones, mode === "all" ? 1 : 1 / k);
     } else {
       context.beginPath();
       context.arc(n.x, n.y, n.r, 0, Math.PI * 2);
-      context.fillStyle = n.node.type === "core" ? tones.accent : n.node.type === "page" || n.hasMore ? colour(n.hue) : (tones.fill[n.hue ?? -1] ?? tones.bg);
+      context.fillStyle = n.node.type === "core" ? tones.accent : n.node.type === "page" || n.folded > 0 ? colour(n.hue) : (tones.fill[n.hue ?? -1] ?? tones.bg);
       context.fill();
       if (n.node.type === "topic" || n.node.type === "subtopic") {
         context.lineWidth = n.node.type === "topic" ? 2.2 : 1.6;
@@ -98,15 +100,17 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Ca
   context.globalAlpha = 1;
 }
 
-function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: Tones): void {
-  context.font = `680 ${FONT_SIZE.core}px ${tones.font}`;
-  const width = Math.max(...n.lines.map((line) => context.measureText(line).width)) + 44;
-  const height = n.lines.length * FONT_SIZE.core * LINE_HEIGHT + 22;
+/** The core with its name in it. `scale` keeps it the same size on the screen where labels are. */
+function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: Tones, scale: number): void {
+  const size = (scale === 1 ? FONT_SIZE.core : CORE_SCREEN) * scale;
+  context.font = `680 ${size}px ${tones.font}`;
+  const width = Math.max(...n.lines.map((line) => context.measureText(line).width)) + size * 2;
+  const height = n.lines.length * size * LINE_HEIGHT + size;
   context.beginPath();
-  context.roundRect(n.x - width / 2, n.y - height / 2, width, height, 18);
+  context.roundRect(n.x - width / 2, n.y - height / 2, width, height, size * 0.8);
   context.fillStyle = tones.bg;
   context.fill();
-  context.lineWidth = 2;
+  context.lineWidth = 2 * scale;
   context.strokeStyle = tones.accent;
   context.stroke();
 }
@@ -115,10 +119,10 @@ function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: To
 function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[], camera: Camera, tones: Tones, marks: Marks, mode: LabelMode, alphaOf: (id: string) => number): void {
   const { x, y, k } = camera;
   const boxes: LabelBox[] = [];
-  const placed = new Map<string, { n: SceneNode; size: number; box: LabelBox; px: number; py: number }>();
+  const placed = new Map<string, { n: SceneNode; size: number; box: LabelBox; py: number }>();
   for (const n of seen) {
     // In the tree text scales with the branches; elsewhere it stays readable and what does not fit is left out.
-    const size = mode === "all" ? FONT_SIZE[n.node.type] * k : Math.max(11, Math.min(FONT_SIZE[n.node.type] * Math.max(0.8, Math.min(k, 1.25)), 24));
+    const size = n.side === "center" && mode !== "all" ? CORE_SCREEN : mode === "all" ? FONT_SIZE[n.node.type] * k : Math.max(11, Math.min(FONT_SIZE[n.node.type] * Math.max(0.8, Math.min(k, 1.25)), 24));
     if (mode === "all" && size < 3.5) continue;
     context.font = fontOf(n, size, tones);
     const width = Math.max(...n.lines.map((line) => context.measureText(line).width));
@@ -134,15 +138,17 @@ function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[
       const w = Math.abs(Math.cos(n.turn)) * width + Math.abs(Math.sin(n.turn)) * height;
       const h = Math.abs(Math.sin(n.turn)) * width + Math.abs(Math.cos(n.turn)) * height;
       box = { ...box, x: cx - w / 2, y: cy - h / 2, width: w, height: h };
-    } else if (n.side === "top" || (n.side === "center" && mode === "fitting")) {
+    } else if (n.side === "center") {
+      box = { ...box, x: box.x - size, width: width + 2 * size, y: box.y - size / 2, height: height + size, rank: -3 };
+    } else {
       box = { ...box, y: py - r - gap - height };
     }
     boxes.push(box);
-    placed.set(n.id, { n, size, box, px, py });
+    placed.set(n.id, { n, size, box, py });
   }
   const turned = [...placed.values()].some(({ n }) => n.turn !== 0);
   const kept = mode === "all" ? null : placeLabels(turned ? boxes.map(shrink) : boxes);
-  for (const [id, { n, size, box, px, py }] of placed) {
+  for (const [id, { n, size, box, py }] of placed) {
     if (kept && !kept.has(id)) continue;
     context.globalAlpha = alphaOf(id) * Math.max(0.8, n.fade);
     context.font = fontOf(n, size, tones);
@@ -160,16 +166,16 @@ function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[
     const at = isOneSided ? (n.side === "left" ? width / 2 : -width / 2) : 0;
     n.lines.forEach((line, i) => {
       const dy = (i - (n.lines.length - 1) / 2) * size * LINE_HEIGHT;
-      if (!(n.side === "center" && mode === "all")) context.strokeText(line, at, dy);
+      if (n.side !== "center") context.strokeText(line, at, dy);
       context.fillText(line, at, dy);
     });
     context.restore();
-    if (n.hasMore) {
+    if (n.folded > 0) {
+      context.font = `500 ${size * 0.8}px ${tones.font}`;
       context.fillStyle = tones.muted;
-      context.textAlign = "left";
-      context.fillText("+", n.side === "left" ? box.x - 12 : box.x + box.width + 4, n.side === "top" ? box.y + box.height / 2 : py);
+      context.textAlign = n.side === "left" ? "right" : "left";
+      context.fillText(String(n.folded), n.side === "left" ? box.x - size * 0.45 : box.x + box.width + size * 0.45, n.side === "top" ? box.y + box.height / 2 : py);
     }
-    void px;
   }
 }
 
@@ -191,8 +197,9 @@ export function fontOf(n: { node: { type: SceneNode["node"]["type"] } }, size: n
 }
 
 /** The camera that shows all of `bounds`, never larger than life. */
-export function fitCamera(bounds: Scene["bounds"], size: { width: number; height: number }, pad = 28, most = 1.1): Camera {
+export function fitCamera(bounds: Scene["bounds"], size: { width: number; height: number }, most = 1.1, labels = 0): Camera {
+  const [padX, padY] = [28 + Math.min(labels, size.width * 0.2), 28 + Math.min(labels, size.height * 0.16)];
   const [w, h] = [Math.max(1, bounds.x1 - bounds.x0), Math.max(1, bounds.y1 - bounds.y0)];
-  const k = Math.max(0.04, Math.min(most, (size.width - 2 * pad) / w, (size.height - 2 * pad) / h));
+  const k = Math.max(0.04, Math.min(most, (size.width - 2 * padX) / w, (size.height - 2 * padY) / h));
   return { k, x: size.width / 2 - ((bounds.x0 + bounds.x1) / 2) * k, y: size.height / 2 - ((bounds.y0 + bounds.y1) / 2) * k };
 }

@@ -17,7 +17,8 @@ export interface SceneNode {
   /** Radians by which a radial label is turned; its reading direction is always left to right. */
   turn: number;
   fade: number;
-  hasMore: boolean;
+  /** How many nodes are folded away below it. */
+  folded: number;
 }
 
 export interface SceneLink {
@@ -108,18 +109,18 @@ function base(model: MapModel, node: MapNode, options: SceneOptions, wrap: numbe
     importance: node.data.importance.score ?? 0,
     lines: wrapLabel(node.label, wrap),
     fade: 1,
-    hasMore: options.collapsed.has(node.id) && (model.children.get(node.id)?.length ?? 0) > 0,
+    folded: options.collapsed.has(node.id) ? subtree(model, node.id).size - 1 : 0,
   };
 }
 
-function close(nodes: SceneNode[], links: SceneLink[], pad: number): Scene {
+function close(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: boolean): Scene {
   const bounds = { x0: 0, y0: 0, x1: 0, y1: 0 };
   for (const n of nodes) {
-    const width = Math.max(...n.lines.map((line) => textWidth(line, FONT_SIZE[n.node.type]))) + n.r + 14;
-    const reach = n.side === "center" || n.side === "top" ? [width / 2, width / 2] : n.side === "right" ? [n.r, width] : [width, n.r];
-    const [left, right] = n.turn === 0 ? reach : [n.r + Math.abs(Math.cos(n.turn)) * width, n.r + Math.abs(Math.cos(n.turn)) * width];
-    bounds.x0 = Math.min(bounds.x0, n.x - (left ?? 0));
-    bounds.x1 = Math.max(bounds.x1, n.x + (right ?? 0));
+    // Only the tree's labels grow with the picture; elsewhere the camera leaves room for them in pixels.
+    const width = isScaled ? Math.max(...n.lines.map((line) => textWidth(line, FONT_SIZE[n.node.type]))) + n.r + 30 : n.r;
+    const [left, right] = n.side === "right" ? [n.r, width] : n.side === "left" ? [width, n.r] : [width / 2, width / 2];
+    bounds.x0 = Math.min(bounds.x0, n.x - left);
+    bounds.x1 = Math.max(bounds.x1, n.x + right);
     bounds.y0 = Math.min(bounds.y0, n.y - n.r - pad);
     bounds.y1 = Math.max(bounds.y1, n.y + n.r + pad);
   }
@@ -166,7 +167,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
     const mid = (fromX + at.x) / 2;
     links.push({ from: from.id, to: id, hue: at.hue, width: node.type === "topic" ? 3.2 : node.type === "subtopic" ? 2.2 : 1.3, kind: "contains", curve: [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y] });
     let offset = start + (height - kids(id).reduce((sum, child) => sum + (heights.get(child) ?? 0), 0)) / 2;
-    const nextX = x0 + sign * (at.r + labelWidth(at) + 76);
+    const nextX = x0 + sign * (at.r + labelWidth(at) + 52 + (at.folded ? 20 : 0));
     for (const child of kids(id)) {
       place(child, at, offset, nextX, sign);
       offset += heights.get(child) ?? 0;
@@ -175,11 +176,11 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   for (const [side, sign] of [["right", 1], ["left", -1]] as const) {
     let offset = -sides[side].reduce((sum, id) => sum + (heights.get(id) ?? 0), 0) / 2;
     for (const id of sides[side]) {
-      place(id, nodes[0] as SceneNode, offset, sign * (coreHalf + 86), sign);
+      place(id, nodes[0] as SceneNode, offset, sign * (coreHalf + 64), sign);
       offset += heights.get(id) ?? 0;
     }
   }
-  return close(nodes, links, 14);
+  return close(nodes, links, 14, true);
 }
 
 function labelWidth(n: SceneNode): number {
@@ -242,7 +243,7 @@ function withStraightLinks(model: MapModel, nodes: SceneNode[]): Scene {
     const [from, to] = [byId.get(edge.source), byId.get(edge.target)];
     if (from && to) add(from, to, "cross", 1 + Math.min(1.5, edge.weight * 2));
   }
-  return close(nodes, links, 24);
+  return close(nodes, links, 0, false);
 }
 
 /** The node under a point of the world: the nearest whose disc or, in the tree, whose label holds it. */

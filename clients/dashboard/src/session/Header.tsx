@@ -22,7 +22,8 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
   const language = useLanguage();
   const navigate = useNavigate();
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
-  const receipt = useQuery(optionalQuery<Receipt>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`));
+  const receipt = useQuery(optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`));
+  const facts = receipt.data?.receipt;
   const canShare = useFeature("/v1/sessions/{session_id}/shares");
   const exportPath = useFeature("/v1/sessions/{session_id}/export");
   const began = new Date(session.started_at);
@@ -49,8 +50,8 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
           <p className="session-meta small muted tnum">
             <time dateTime={session.started_at}>{date(began, new Date(), language)} {clock(began, language)}{ended && `–${clock(ended, language)}`}</time>
             {numbers.map(([label, value]) => <span key={label}>{label} <b>{value}</b></span>)}
-            {receipt.data && (
-              <button type="button" className="link" onClick={() => onPanel("receipt")}>{t.receipt.line(receipt.data.seen, receipt.data.stored, excludedCount(receipt.data))}</button>
+            {facts && (
+              <button type="button" className="link" onClick={() => onPanel("receipt")}>{t.receipt.line(facts.seen, facts.stored, facts.excluded)}</button>
             )}
             {model && model.document.left_out.length > 0 && <button type="button" className="link" onClick={() => onPanel("left-out")}>{t.leftOut.count(model.document.left_out.length)}</button>}
           </p>
@@ -88,13 +89,6 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
       {(session.summary || model?.document.summary) && <p className="session-summary">{session.summary || model?.document.summary}</p>}
     </header>
   );
-}
-
-/** Reasons and counts as the server lists them, summed. */
-export function excludedCount(receipt: Receipt): number {
-  const { excluded } = receipt;
-  if (typeof excluded === "number") return excluded;
-  return Object.values(excluded ?? {}).reduce((sum, n) => sum + (typeof n === "number" ? n : 0), 0);
 }
 
 function Title({ session }: { session: Session }) {

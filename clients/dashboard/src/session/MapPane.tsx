@@ -55,6 +55,7 @@ export function MapPane(props: Props) {
   );
 
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
+  if (isOpen(session.session_status) && !map) return <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>{t.map.live}</Blank>;
   if (query.isPending) return <Skeletons rows={1} height={360} />;
   const isMaking = map?.status === "generating" || map?.status === "pending" || session.session_status === "processing";
   if (!model) {
@@ -62,7 +63,6 @@ export function MapPane(props: Props) {
     if (props.isUnreadable) return <Blank icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />} title={t.map.unreadable} actions={draw}>{t.map.unreadableHint}</Blank>;
     if (map?.status === "failed")
       return <Blank icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />} title={t.map.failed} actions={draw}>{map.error_message ? `${map.error_message} ` : ""}{t.map.failedHint}</Blank>;
-    if (isOpen(session.session_status)) return <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>{t.map.live}</Blank>;
     return <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none} actions={draw}>{t.map.noneHint}</Blank>;
   }
   if (model.nodes.length <= 1)

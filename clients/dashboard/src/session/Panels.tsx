@@ -94,10 +94,10 @@ function Score({ model }: Props) {
 
 function ReceiptFacts({ session }: Props) {
   const t = useWords();
-  const receipt = useQuery(optionalQuery<{ receipt?: Receipt } & Receipt>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`));
+  const receipt = useQuery(optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`));
   if (receipt.isPending) return <Skeletons rows={2} height={48} />;
   if (receipt.isError) return <ErrorState error={receipt.error} />;
-  const facts = receipt.data?.receipt ?? receipt.data;
+  const facts = receipt.data?.receipt;
   if (!facts) return <p>{t.account.absent}</p>;
   const reasons = [...listOf(facts.excluded_by), ...listOf(facts.invalid_because)];
   return (

@@ -32,7 +32,8 @@ export function SessionPage() {
   const session = useQuery(sessionQuery(id));
   const live = session.data ? isOpen(session.data.session_status) : false;
   const timeline = useQuery({ ...timelineQuery(id, live), enabled: session.isSuccess });
-  const mindmap = useQuery({ ...mindmapQuery(id), enabled: session.isSuccess });
+  // While it records there is none yet; asking would only be answered with 404.
+  const mindmap = useQuery({ ...mindmapQuery(id), enabled: session.isSuccess && !live });
   const [panel, setPanel] = useState<PanelName>(null);
   const isWide = useMedia("(min-width: 1000px)");
   const isPhone = useMedia("(max-width: 767px)");

@@ -106,6 +106,7 @@ export function Timeline(props: {
                     <VisitRow
                       row={row}
                       longest={longest}
+                      hasMap={model !== null}
                       isChosen={Boolean(row.nodeId && chosen?.has(row.nodeId))}
                       isDim={chosen !== null && !(row.nodeId && chosen.has(row.nodeId))}
                       onSelect={() => {
@@ -129,8 +130,8 @@ export function Timeline(props: {
   );
 }
 
-function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number; isChosen: boolean; isDim: boolean; onSelect: () => void }) {
-  const { row, longest, isChosen, isDim, onSelect } = props;
+function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number; hasMap: boolean; isChosen: boolean; isDim: boolean; onSelect: () => void }) {
+  const { row, longest, hasMap, isChosen, isDim, onSelect } = props;
   const t = useWords();
   const language = useLanguage();
   const { visit } = row;
@@ -158,7 +159,7 @@ function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number
         <div className="visit-meta small muted tnum">
           <span className="ellipsis">{host}</span>
           {visit.is_revisit && <span className="row"><RotateCcw size={11} aria-hidden />{t.timeline.revisit}</span>}
-          {!row.nodeId && <span>{t.timeline.offMap}</span>}
+          {hasMap && !row.nodeId && <span>{t.timeline.offMap}</span>}
           <span className="visit-bar" aria-hidden="true"><i style={{ width: `${Math.max(2, (visit.duration_ms / longest) * 100)}%` }} /><b style={{ width: `${visit.max_scroll_depth * 100}%` }} /></span>
           <span className="visit-dwell">
             {duration(visit.duration_ms, language)}

@@ -8,8 +8,8 @@ export interface Receipt {
   seen: number;
   stored: number;
   duplicate: number;
-  excluded: number | Record<string, number>;
-  invalid: number | Record<string, number>;
+  excluded: number;
+  invalid: number;
   [other: string]: unknown;
 }
 

@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
 import { useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
+import { Trail } from "~/ui/Trail";
 import { say } from "~/ui/overlays";
 import { playSample } from "./sample";
 
@@ -27,6 +28,7 @@ export function FirstRun() {
         </ol>
       </div>
       <div className="first-card">
+        <Trail />
         <p className="muted">{t.first.sampleHint}</p>
         <SampleButton />
       </div>
