@@ -39,7 +39,7 @@ _FLAGS = [
 
 
 def eventually(check: Callable[[], Any], timeout_s: float = 20.0, what: str = "") -> Any:
-    """The first truthy result of `check`; fails after `timeout_s`. Errors of a page that is just loading count as no."""
+    """The first truthy result of `check`; fails after `timeout_s`. Errors of a loading page count as no."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:

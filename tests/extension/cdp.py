@@ -89,7 +89,8 @@ class Tab:
     def drag_over(self, selector: str) -> str:
         """Selects the text of an element as with a mouse, and returns it."""
         box = self.evaluate(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center'});"
             " const r = document.createRange(); r.selectNodeContents(e); const rs = [...r.getClientRects()];"
             " const a = rs[0], b = rs.at(-1);"
             " return [a.left + 1, a.top + a.height / 2, b.right - 1, b.top + b.height / 2]; })()"
@@ -100,6 +101,13 @@ class Tab:
             self.mouse("mouseMoved", x1 + (x2 - x1) * step, y1 + (y2 - y1) * step)
         self.mouse("mouseReleased", x2, y2)
         return str(self.evaluate("getSelection().toString()"))
+
+    def select(self, selector: str, start: int, end: int) -> None:
+        """Sets the selection inside the first text of an element, as the keyboard would leave it."""
+        self.evaluate(
+            f"(() => {{ const n = document.querySelector({json.dumps(selector)}).firstChild;"
+            f" getSelection().setBaseAndExtent(n, {start}, n, {end}); }})()"
+        )
 
     def key(self, key: str, modifiers: int = 0) -> None:
         for kind in ("keyDown", "keyUp"):
@@ -115,5 +123,5 @@ class Tab:
         profile = self.send("Profiler.stop")["profile"]
         self.send("Profiler.disable")
         ours = {n["id"] for n in profile["nodes"] if script in n["callFrame"]["url"]}
-        pairs = zip(profile["samples"], profile["timeDeltas"][1:] + [0], strict=False)
+        pairs = zip(profile["samples"], [*profile["timeDeltas"][1:], 0], strict=False)
         return sum(delta for node, delta in pairs if node in ours) / 1000

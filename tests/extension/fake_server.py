@@ -7,6 +7,9 @@ which is what a restart of a server with a database looks like from outside.
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import json
 import re
 import secrets
@@ -121,7 +124,7 @@ class FakeServer:
         self._http.server_close()
         with self.lock:
             for connection in self._open:
-                with_shutdown(connection)
+                _hang_up(connection)
             self._open.clear()
         self._http = None
 
@@ -241,11 +244,9 @@ class FakeServer:
         return {"mindmap": {"status": self.map_status, "data": {"nodes": [], "edges": []}}}
 
 
-def with_shutdown(connection: socket.socket) -> None:
-    try:
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -260,10 +261,8 @@ class _Handler(BaseHTTPRequestHandler):
     def finish(self) -> None:
         with self.fake.lock:
             self.fake._open.discard(self.connection)
-        try:
+        with contextlib.suppress(OSError):
             super().finish()
-        except OSError:
-            pass
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
@@ -323,9 +322,6 @@ class _Handler(BaseHTTPRequestHandler):
             case "POST /auth/refresh":
                 return 200, fake.renew(bearer)
             case "POST /auth/extension/exchange":
-                import base64
-                import hashlib
-
                 challenge, email = fake.codes.pop(body["code"], ("", ""))
                 digest = hashlib.sha256(body["code_verifier"].encode()).digest()
                 if not email or base64.urlsafe_b64encode(digest).decode().rstrip("=") != challenge:
@@ -375,7 +371,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _cut(self) -> None:
         self.close_connection = True
-        with_shutdown(self.connection)
+        _hang_up(self.connection)
 
     def _cors(self) -> None:
         if origin := self.headers.get("Origin"):

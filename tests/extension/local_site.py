@@ -6,11 +6,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_WORDS = (
+_TEXT = (
     "The shape of a coral reef is the record of ten thousand small decisions. Each polyp builds where the light is "
     "good and the water moves, and leaves its house to the next one when it dies. Divers who come back after years "
     "say that a reef remembers storms the way a tree remembers dry summers."
-).split()
+)
+_WORDS = _TEXT.split()
 
 
 def paragraph(seed: int, num_words: int = 70) -> str:
@@ -19,7 +20,9 @@ def paragraph(seed: int, num_words: int = 70) -> str:
 
 
 def article(number: int) -> str:
-    body = "".join(f"<p id='p{i}'>Paragraph {i} of article {number}. {paragraph(number * 11 + i)}</p>" for i in range(12))
+    body = "".join(
+        f"<p id='p{i}'>Paragraph {i} of article {number}. {paragraph(number * 11 + i)}</p>" for i in range(12)
+    )
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Article {number}</title>"
         f"<meta name='description' content='About article {number}'></head><body><nav><a href='/'>Home</a></nav>"
@@ -32,7 +35,8 @@ _APP = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>App<
 <nav><a href="/app/one">One</a> <a href="/app/two">Two</a></nav><main id="m"><h1>App home</h1></main><script>
 const show = () => { const name = location.pathname.split('/')[2] || 'home';
   document.title = 'App ' + name;
-  document.getElementById('m').innerHTML = '<h1>View ' + name + '</h1><p>' + ('Words about ' + name + '. ').repeat(60) + '</p>'; };
+  document.getElementById('m').innerHTML = '<h1>View ' + name + '</h1><p>' +
+    ('Words about ' + name + '. ').repeat(60) + '</p>'; };
 document.addEventListener('click', e => { const a = e.target.closest('a'); if (!a) return; e.preventDefault();
   history.pushState({}, '', a.href); setTimeout(show, 30); });
 addEventListener('popstate', show); show();
@@ -42,7 +46,8 @@ _LOGIN = """<!doctype html><html><head><title>Members only</title></head><body><
 <form><input name="u"><input type="password" name="p"></form><p>Secret words of the members page.</p></body></html>"""
 
 _FRAMES = """<!doctype html><html><head><title>Page with frames</title></head><body><h1>Outer page</h1>
-<p>Outer words around the frame.</p><iframe id="f" src="http://other.trail.test:{port}/article/90" width="600" height="400">
+<p>Outer words around the frame.</p>
+<iframe id="f" src="http://other.trail.test:{port}/article/90" width="600" height="400">
 </iframe></body></html>"""
 
 

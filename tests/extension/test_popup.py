@@ -54,7 +54,10 @@ def _map(status: str, percent: int | None = None) -> dict[str, Any]:
 #: name → (changes to the recording, generation)
 STATES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
     "recording": ({}, None),
-    "recording-empty": ({"pages": 0, "highlights": 0, "receipt": {**_DONE, "seen": 0, "stored": 0, "excluded": 0}}, None),
+    "recording-empty": (
+        {"pages": 0, "highlights": 0, "receipt": {**_DONE, "seen": 0, "stored": 0, "excluded": 0}},
+        None,
+    ),
     "recording-slow": ({"receipt": _LATE}, None),
     "recording-offline": ({"receipt": _LATE, "trouble": _trouble("offline")}, None),
     "recording-signed-out": ({"receipt": _LATE, "trouble": _trouble("signed_out")}, None),
@@ -133,7 +136,10 @@ def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: Fa
                     show(language, theme)
                     view = {
                         "at": NOW,
-                        "account": {"email": "a.reader.with.a.long.name@example.com", "isExpired": "signed-out" in name},
+                        "account": {
+                            "email": "a.reader.with.a.long.name@example.com",
+                            "isExpired": "signed-out" in name,
+                        },
                         "current": {**_RECORDING, **changes},
                         "earlier": {"recordings": 0, "waiting": 0},
                         "generation": generation,
@@ -162,8 +168,8 @@ def test_show_me_is_what_is_sent(chromium: Chromium, server: FakeServer, site: S
     eventually(lambda: shown.has(".page-text"), what="the preview")
     preview = json.loads(
         shown.evaluate(
-            "chrome.runtime.sendMessage({command: 'preview', args: {tabId: %d}}).then(a => JSON.stringify(a.value.events))"
-            % tab_id
+            f"chrome.runtime.sendMessage({{command: 'preview', args: {{tabId: {tab_id}}}}})"
+            ".then(a => JSON.stringify(a.value.events))"
         )
     )[0]
     assert "SECRET" not in shown.text("body")

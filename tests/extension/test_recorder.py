@@ -87,22 +87,16 @@ def test_each_highlight_once(chromium: Chromium, server: FakeServer, site: Site)
     # A click into the selection, the same words again, and a part of them: nothing new.
     tab.drag_over("#p2")
     linger(1.3)
-    tab.evaluate(
-        "(() => { const n = document.querySelector('#p2').firstChild; getSelection().setBaseAndExtent(n, 5, n, 60); })()"
-    )
+    tab.select("#p2", 5, 60)
     linger(1.3)
     # With the keyboard, somewhere else.
     tab.evaluate("(() => { const n = document.querySelector('#p5').firstChild; getSelection().collapse(n, 0); })()")
     for _ in range(30):
         tab.key("ArrowRight", modifiers=8)
-    tab.evaluate(
-        "(() => { const n = document.querySelector('#p5').firstChild; getSelection().setBaseAndExtent(n, 0, n, 40); })()"
-    )
+    tab.select("#p5", 0, 40)
     linger(1.3)
     # Too short to mean anything.
-    tab.evaluate(
-        "(() => { const n = document.querySelector('#p7').firstChild; getSelection().setBaseAndExtent(n, 0, n, 5); })()"
-    )
+    tab.select("#p7", 0, 5)
     linger(1.3)
     stop(popup)
 
@@ -161,7 +155,7 @@ def test_only_the_chosen_tab(chromium: Chromium, server: FakeServer, site: Site)
     eventually(lambda: chosen.has("#next"))
     tab_id = popup.evaluate("chrome.tabs.query({}).then(ts => ts.find(t => t.url?.includes('/article/1')).id)")
     popup.evaluate(
-        "chrome.runtime.sendMessage({command: 'start', args: {scope: 'tab', tabId: %d, windowId: null}})" % tab_id
+        f"chrome.runtime.sendMessage({{command: 'start', args: {{scope: 'tab', tabId: {tab_id}, windowId: null}}}})"
     )
     linger(1)
     other = chromium.open(site.url("/article/7"))

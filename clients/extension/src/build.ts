@@ -10,9 +10,6 @@ const read = (name: string): string | undefined => env[name] || fromProcess[name
 /** Where the server is unless the user says otherwise. Origin only; the API lives under `/v1`. */
 export const SERVER_URL = read('WXT_SERVER_URL') ?? 'http://127.0.0.1:9000';
 
-/** OAuth client of the hosted edition; without it the Google button is not shown. */
-export const GOOGLE_CLIENT_ID = read('WXT_GOOGLE_CLIENT_ID') ?? '';
-
 /** Pages that may hand the extension a sign-in code. Chrome needs them at build time, without ports. */
 export const WEB_MATCHES = [
   'http://127.0.0.1/*',

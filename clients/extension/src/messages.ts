@@ -85,6 +85,7 @@ export interface Commands {
   retry: { args: Record<string, never>; result: null };
   signIn: { args: { email: string; password: string; isNew: boolean }; result: null };
   signInWithGoogle: { args: Record<string, never>; result: null };
+  hasGoogle: { args: Record<string, never>; result: boolean };
   signInOnTheWeb: { args: Record<string, never>; result: null };
   signOut: { args: Record<string, never>; result: null };
   recent: { args: Record<string, never>; result: RecentSession[] };

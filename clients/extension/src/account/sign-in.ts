@@ -19,28 +19,21 @@ export async function withPassword(
   await account.signedIn(origin, answer);
 }
 
-/** Google's code flow in Chrome's own window, with state and PKCE. Asks for the `identity` permission on first use. */
-export async function withGoogle(api: TrailmindApi, account: Account, origin: string, clientId: string): Promise<void> {
+/**
+ * Google's code flow in Chrome's own window, begun by the server (which knows the client id and keeps the nonce), with
+ * a verifier that stays here.
+ */
+export async function withGoogle(api: TrailmindApi, account: Account, origin: string): Promise<void> {
   const redirectUri = browser.identity.getRedirectURL();
-  const [state, verifier] = [randomSecret(), randomSecret()];
-  const url = new URL('https://accounts.google.com/o/oauth2/v2/auth');
-  url.search = new URLSearchParams({
-    client_id: clientId,
-    redirect_uri: redirectUri,
-    response_type: 'code',
-    scope: 'openid email profile',
-    state,
-    code_challenge: await challengeOf(verifier),
-    code_challenge_method: 'S256',
-  }).toString();
-  const landed = await browser.identity.launchWebAuthFlow({ url: url.href, interactive: true });
+  const verifier = randomSecret();
+  const begun = await api.beginGoogle(origin, { redirect_uri: redirectUri, code_challenge: await challengeOf(verifier) });
+  if (!begun.authorization_url.startsWith('https://')) throw new ApiError(400, 'google_refused', '');
+  const landed = await browser.identity.launchWebAuthFlow({ url: begun.authorization_url, interactive: true });
   const answer = new URL(landed ?? 'about:blank').searchParams;
   const code = answer.get('code');
-  if (answer.get('state') !== state || !code) throw new ApiError(400, 'google_refused', answer.get('error') ?? '');
-  await account.signedIn(
-    origin,
-    await api.exchangeGoogleCode(origin, { code, redirect_uri: redirectUri, code_verifier: verifier }),
-  );
+  if (answer.get('state') !== begun.state || !code) throw new ApiError(400, 'google_refused', answer.get('error') ?? '');
+  const proof = { code, redirect_uri: redirectUri, code_verifier: verifier, state: begun.state };
+  await account.signedIn(origin, await api.exchangeGoogleCode(origin, proof));
 }
 
 /** A link the user began here, waiting for the dashboard's answer. */

@@ -53,12 +53,12 @@ export const MindmapAnswer = v.object({
   }),
 });
 
-export const ReceiptAnswer = v.looseObject({
-  stored: optional(v.number()),
-  duplicate: optional(v.number()),
-  excluded: optional(v.number()),
-  invalid: optional(v.number()),
+export const ReceiptAnswer = v.object({
+  receipt: v.object({ stored: v.number(), duplicate: v.number(), excluded: v.number(), missing: optional(v.number()) }),
 });
+
+export const GoogleConfig = v.object({ enabled: v.boolean() });
+export const GoogleBegun = v.object({ authorization_url: v.pipe(v.string(), v.url()), state: v.string() });
 
 export const ErrorAnswer = v.object({ error: v.object({ message: v.string(), code: optional(v.string()) }) });
 
@@ -68,4 +68,4 @@ export type Renewal = v.InferOutput<typeof Renewal>;
 export type Session = v.InferOutput<typeof Session>;
 export type EventsAnswer = v.InferOutput<typeof EventsAnswer>;
 export type Verdict = v.InferOutput<typeof Verdict>;
-export type ServerReceipt = v.InferOutput<typeof ReceiptAnswer>;
+export type ServerReceipt = v.InferOutput<typeof ReceiptAnswer>['receipt'];

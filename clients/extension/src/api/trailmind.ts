@@ -5,8 +5,11 @@ import * as v from 'valibot';
 import { Http } from './http';
 import {
   EventsAnswer,
+  GoogleBegun,
+  GoogleConfig,
   MindmapAnswer,
   ReceiptAnswer,
+  type ServerReceipt,
   Renewal,
   Session,
   SessionAnswer,
@@ -27,9 +30,23 @@ export class TrailmindApi {
     return this.http.send(origin, { method: 'POST', path: '/auth/login', body: { email, password } }, SignIn);
   }
 
+  /** Whether this server has Google sign-in. */
+  async hasGoogle(origin: string): Promise<boolean> {
+    const call = { method: 'GET' as const, path: '/auth/google/config', timeoutMs: 5_000 };
+    return (await this.http.send(origin, call, GoogleConfig)).enabled;
+  }
+
+  /** Where to send the user, and the one-time `state` that must come back. */
+  beginGoogle(
+    origin: string,
+    body: { redirect_uri: string; code_challenge: string },
+  ): Promise<v.InferOutput<typeof GoogleBegun>> {
+    return this.http.send(origin, { method: 'POST', path: '/auth/google/begin', body }, GoogleBegun);
+  }
+
   exchangeGoogleCode(
     origin: string,
-    body: { code: string; redirect_uri: string; code_verifier: string },
+    body: { code: string; redirect_uri: string; code_verifier: string; state: string },
   ): Promise<SignIn> {
     return this.http.send(origin, { method: 'POST', path: '/auth/google/code', body }, SignIn);
   }
@@ -94,8 +111,8 @@ export class TrailmindApi {
     return this.http.send(origin, call, MindmapAnswer);
   }
 
-  receipt(origin: string, bearer: string, sessionId: string): Promise<v.InferOutput<typeof ReceiptAnswer>> {
+  async receipt(origin: string, bearer: string, sessionId: string): Promise<ServerReceipt> {
     const call = { method: 'GET' as const, path: `/sessions/${id(sessionId)}/receipt`, bearer, timeoutMs: 10_000 };
-    return this.http.send(origin, call, ReceiptAnswer);
+    return (await this.http.send(origin, call, ReceiptAnswer)).receipt;
   }
 }

@@ -7,7 +7,6 @@ import type { Account } from '../account/account';
 import * as signIn from '../account/sign-in';
 import { ApiError } from '../api/errors';
 import type { TrailmindApi } from '../api/trailmind';
-import { GOOGLE_CLIENT_ID } from '../build';
 import { dictionaryFor } from '../i18n/dictionary';
 import { importHistory, importTabs } from '../importing/imports';
 import type { Commands, CommandName } from '../messages';
@@ -177,11 +176,15 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     },
 
     async signInWithGoogle() {
-      if (!GOOGLE_CLIENT_ID) throw new Refused('no_google');
-      await signIn.withGoogle(api, account, (await settings()).serverUrl, GOOGLE_CLIENT_ID);
+      await signIn.withGoogle(api, account, (await settings()).serverUrl);
       await sendNow();
       await publish();
       return null;
+    },
+
+    /** A server without Google sign-in, or none at all, has no such button. */
+    async hasGoogle() {
+      return api.hasGoogle((await settings()).serverUrl).catch(() => false);
     },
 
     async signInOnTheWeb() {

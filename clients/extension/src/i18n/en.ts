@@ -236,7 +236,6 @@ export const en = {
     no_permission: 'Chrome has not given the permission yet.',
     busy: 'A recording is running. Stop it first.',
     bad_host: 'This is not a site’s name.',
-    no_google: 'This server has no Google sign-in.',
     http_401: 'E-mail or password is not right.',
     http_409: 'There is already an account with this e-mail.',
     http_429: 'Too many attempts. Please wait a moment.',

@@ -234,7 +234,6 @@ export const ko: Words = {
     no_permission: 'Chrome 권한이 아직 없어요.',
     busy: '기록 중이에요. 먼저 종료해 주세요.',
     bad_host: '사이트 이름이 아니에요.',
-    no_google: '이 서버에는 Google 로그인이 없어요.',
     http_401: '이메일이나 비밀번호가 맞지 않아요.',
     http_409: '이미 가입된 이메일이에요.',
     http_429: '시도가 너무 많아요. 잠시 뒤 다시 해 주세요.',

@@ -6,7 +6,7 @@ import type { QueuedEvent } from './model';
 
 const queued = (seq: number, content: string): QueuedEvent => {
   const body = event({ content });
-  return { recording: 'r', seq, eventId: body.event_id, heldUntil: 0, queuedAt: 0, bytes: wireBytes(body), body };
+  return { recording: 'r', place: seq, seq, eventId: body.event_id, heldUntil: 0, queuedAt: 0, bytes: wireBytes(body), body };
 };
 
 test('stops at the number and at the size, whichever comes first', () => {

@@ -20,7 +20,7 @@ export function openDatabase(name = 'trailmind'): Promise<Database> {
   return openDB<Schema>(name, 1, {
     upgrade(db) {
       db.createObjectStore('recordings', { keyPath: 'id' });
-      db.createObjectStore('events', { keyPath: ['recording', 'seq'] }).createIndex('byEventId', 'eventId', {
+      db.createObjectStore('events', { keyPath: ['recording', 'place'] }).createIndex('byEventId', 'eventId', {
         unique: true,
       });
       db.createObjectStore('settled', { keyPath: 'eventId' }).createIndex('byRecording', 'recording');

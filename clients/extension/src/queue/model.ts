@@ -31,7 +31,13 @@ export interface EventBody {
 /** An event waiting for its verdict. `heldUntil` lets a visit wait for its title and text. */
 export interface QueuedEvent {
   recording: string;
-  seq: number;
+  /** Its place in this queue. */
+  place: number;
+  /**
+   * Its number for the server, given when it is sent for the first time: an event that is taken back before leaves no
+   * gap, and a gap in what the server got means a loss.
+   */
+  seq: number | null;
   eventId: string;
   heldUntil: number;
   queuedAt: number;
@@ -53,7 +59,7 @@ export interface SettledEvent {
 export interface QuarantinedEvent {
   eventId: string;
   recording: string;
-  seq: number;
+  seq: number | null;
   reason: string;
   at: number;
   body: EventBody;
@@ -110,6 +116,7 @@ export interface Recording {
   pausedMs: number;
   /** The last time we know the recorder was alive; an interrupted recording ends here. */
   lastAliveAt: number;
+  nextPlace: number;
   nextSeq: number;
   counts: Counts;
   trouble: Trouble | null;

@@ -104,8 +104,10 @@ export class Sender {
     }
   }
 
-  private async send(recording: Recording, batch: QueuedEvent[], limits: Limits): Promise<Limits> {
+  private async send(recording: Recording, picked: QueuedEvent[], limits: Limits): Promise<Limits> {
     const { store, account, api } = this.deps;
+    const batch = await store.number(recording.id, picked);
+    if (batch.length === 0) return limits;
     let answer: EventsAnswer;
     try {
       answer = await account.authorised((bearer) =>

@@ -17,8 +17,8 @@ const sent = async (max = 100) => (await store.next('r1', max)).batch;
 test('numbers events per recording without gaps, whatever the order of the calls', async () => {
   await store.addRecording(recordingNamed('r2'));
   await Promise.all(Array.from({ length: 30 }, (_, i) => store.append(i % 3 === 0 ? 'r2' : 'r1', event())));
-  expect((await store.waiting('r1')).map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
-  expect((await store.waiting('r2')).map(({ seq }) => seq)).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
+  expect((await store.waiting('r1')).map(({ place }) => place)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  expect((await store.waiting('r2')).map(({ place }) => place)).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
 });
 
 test('takes an event once, before and after its verdict', async () => {
@@ -55,7 +55,7 @@ describe('verdicts', () => {
     const body = event({ text: 'a sentence' });
     await store.append('r1', body);
     await store.settle('r1', [{ eventId: body.event_id, verdict: 'invalid', reason: 'odd' }]);
-    expect(await store.quarantined('r1')).toMatchObject([{ reason: 'odd', seq: 1, body: { text: 'a sentence' } }]);
+    expect(await store.quarantined('r1')).toMatchObject([{ reason: 'odd', seq: null, body: { text: 'a sentence' } }]);
   });
 
   test('a settled event leaves nothing readable behind', async () => {
@@ -71,10 +71,10 @@ describe('held events', () => {
     const visit = event({ type: 'page_visit' });
     await store.append('r1', visit, clock.time + 5_000);
     await store.append('r1', event());
-    expect((await sent()).map(({ seq }) => seq)).toEqual([2]);
+    expect((await sent()).map(({ place }) => place)).toEqual([2]);
     expect((await store.next('r1', 100)).heldUntil).toBe(clock.time + 5_000);
     clock.advance(5_001);
-    expect((await sent()).map(({ seq }) => seq)).toEqual([1, 2]);
+    expect((await sent()).map(({ place }) => place)).toEqual([1, 2]);
   });
 
   test('go as soon as they are complete, with metadata merged', async () => {
@@ -111,6 +111,19 @@ test('a visit ends once, whoever is first to say so', async () => {
   expect((await sent()).map(({ body }) => body.type)).toEqual(['page_visit', 'page_leave']);
 });
 
+test('numbers are given once, when sent; what was taken back leaves no gap', async () => {
+  const [first, taken, last] = [event(), event({ type: 'page_visit' }), event()];
+  await store.append('r1', first);
+  await store.append('r1', taken, clock.time + 5_000);
+  await store.append('r1', last);
+  expect(await store.withdraw('r1', taken.event_id, 'password_field')).toBe(true);
+  const seqs = (batch: { seq: number | null }[]) => batch.map(({ seq }) => seq);
+  expect(seqs(await store.number('r1', await sent()))).toEqual([1, 2]);
+  await store.append('r1', event());
+  expect(seqs(await store.number('r1', await sent()))).toEqual([1, 2, 3]);
+  expect(await store.withdraw('r1', first.event_id, 'password_field')).toBe(false);
+});
+
 test('batches obey number and size', async () => {
   for (let i = 0; i < 30; i += 1) await store.append('r1', event({ content: 'x'.repeat(1_000) }));
   expect(await sent(20)).toHaveLength(20);
@@ -126,7 +139,7 @@ test('what waits moves to another recording with its ids and without its old num
   await store.append('r1', event({ type: 'highlight' }));
   await store.addRecording(recordingNamed('r2'));
   expect(await store.moveWaiting('r1', 'r2')).toBe(2);
-  expect((await store.waiting('r2')).map(({ seq }) => seq)).toEqual([1, 2]);
+  expect((await store.waiting('r2')).map(({ place }) => place)).toEqual([1, 2]);
   expect((await store.visits('r2')).map(({ id }) => id)).toEqual([visit.event_id]);
   expect(await store.receipt('r1')).toMatchObject({ seen: 1, stored: 1, waiting: 0 });
   expect(await store.receipt('r2')).toMatchObject({ seen: 2, waiting: 2 });

@@ -40,7 +40,7 @@ const COUNTED_AS: Record<VerdictKind, keyof Counts> = {
   invalid: 'invalid',
 };
 
-const everySeq = (recording: string) => IDBKeyRange.bound([recording, -Infinity], [recording, Infinity]);
+const everyPlace = (recording: string) => IDBKeyRange.bound([recording, -Infinity], [recording, Infinity]);
 
 export class QueueStore {
   private opened: Promise<Database> | null = null;
@@ -85,7 +85,7 @@ export class QueueStore {
     const stores = ['recordings', 'events', 'settled', 'quarantine', 'visits'] as const;
     const tx = (await this.db()).transaction(stores, 'readwrite', DURABLE);
     await tx.objectStore('recordings').delete(id);
-    await tx.objectStore('events').delete(everySeq(id));
+    await tx.objectStore('events').delete(everyPlace(id));
     for (const name of ['settled', 'quarantine', 'visits'] as const) {
       const store = tx.objectStore(name);
       for (const key of await store.index('byRecording').getAllKeys(id)) await store.delete(key);
@@ -114,13 +114,13 @@ export class QueueStore {
       await tx.done;
       return false;
     }
-    const seq = recording.nextSeq++;
+    const place = recording.nextPlace++;
     recording.counts.seen += 1;
     if (body.type === 'page_visit') recording.counts.pages += 1;
     if (body.type === 'highlight') recording.counts.highlights += 1;
     await tx.objectStore('recordings').put(recording);
     const common = { recording: recordingId, eventId: body.event_id, queuedAt: this.now() };
-    await tx.objectStore('events').add({ ...common, seq, heldUntil, bytes: wireBytes(body), body });
+    await tx.objectStore('events').add({ ...common, place, seq: null, heldUntil, bytes: wireBytes(body), body });
     if (visit) await tx.objectStore('visits').put(visit);
     await tx.done;
     return true;
@@ -146,8 +146,10 @@ export class QueueStore {
     const tx = (await this.db()).transaction(['recordings', 'events', 'settled', 'visits'], 'readwrite', DURABLE);
     const event = await tx.objectStore('events').index('byEventId').get(eventId);
     const recording = await tx.objectStore('recordings').get(recordingId);
-    if (event && recording) {
-      await tx.objectStore('events').delete([event.recording, event.seq]);
+    // What has been sent once may be stored already.
+    const isMine = event !== undefined && event.seq === null;
+    if (isMine && recording) {
+      await tx.objectStore('events').delete([event.recording, event.place]);
       recording.counts.excluded += 1;
       if (event.body.type === 'page_visit') recording.counts.pages -= 1;
       await tx.objectStore('recordings').put(recording);
@@ -155,7 +157,7 @@ export class QueueStore {
     }
     await tx.objectStore('visits').delete(eventId);
     await tx.done;
-    return event !== undefined;
+    return isMine;
   }
 
   /** Counts a page that was not even looked at. `key` makes it count once per document. */
@@ -182,7 +184,7 @@ export class QueueStore {
     let bytes = 0;
     let heldUntil: number | null = null;
     // A long queue is not read to its end on every send: a day offline may hold 25 MB of page text.
-    let cursor = await tx.store.openCursor(everySeq(recordingId));
+    let cursor = await tx.store.openCursor(everyPlace(recordingId));
     while (cursor && ready.length < maxEvents && bytes < maxBytes) {
       const event = cursor.value;
       if (event.heldUntil > this.now()) {
@@ -196,10 +198,30 @@ export class QueueStore {
     return { batch: fill(ready, maxEvents, maxBytes), heldUntil };
   }
 
+  /** Gives these events their numbers, those that have one already keep it. Before anything is sent. */
+  async number(recordingId: string, batch: readonly QueuedEvent[]): Promise<QueuedEvent[]> {
+    const tx = (await this.db()).transaction(['recordings', 'events'], 'readwrite', DURABLE);
+    const recording = await tx.objectStore('recordings').get(recordingId);
+    const numbered: QueuedEvent[] = [];
+    for (const { place } of batch) {
+      // As it is now: it may have been completed or taken back since it was picked.
+      const event = await tx.objectStore('events').get([recordingId, place]);
+      if (!event || !recording) continue;
+      if (event.seq === null) {
+        event.seq = recording.nextSeq++;
+        await tx.objectStore('events').put(event);
+      }
+      numbered.push(event);
+    }
+    if (recording) await tx.objectStore('recordings').put(recording);
+    await tx.done;
+    return numbered;
+  }
+
   /** Lets every held event go now: the recording is ending. */
   async releaseAll(recordingId: string): Promise<void> {
     const tx = (await this.db()).transaction('events', 'readwrite', DURABLE);
-    for (let cursor = await tx.store.openCursor(everySeq(recordingId)); cursor; cursor = await cursor.continue()) {
+    for (let cursor = await tx.store.openCursor(everyPlace(recordingId)); cursor; cursor = await cursor.continue()) {
       if (cursor.value.heldUntil > 0) await cursor.update({ ...cursor.value, heldUntil: 0 });
     }
     await tx.done;
@@ -213,7 +235,7 @@ export class QueueStore {
     for (const { eventId, verdict, reason } of settlements) {
       const event = await tx.objectStore('events').index('byEventId').get(eventId);
       if (!event || event.recording !== recordingId) continue;
-      await tx.objectStore('events').delete([event.recording, event.seq]);
+      await tx.objectStore('events').delete([event.recording, event.place]);
       await tx.objectStore('settled').put({ eventId, recording: recordingId, verdict, reason });
       if (verdict === 'invalid') {
         const kept = { eventId, recording: recordingId, seq: event.seq, reason: reason ?? '', at: this.now() };
@@ -232,9 +254,9 @@ export class QueueStore {
     const target = await tx.objectStore('recordings').get(to);
     let moved = 0;
     if (source && target) {
-      for (const event of await tx.objectStore('events').getAll(everySeq(from))) {
-        await tx.objectStore('events').delete([from, event.seq]);
-        await tx.objectStore('events').add({ ...event, recording: to, seq: target.nextSeq++ });
+      for (const event of await tx.objectStore('events').getAll(everyPlace(from))) {
+        await tx.objectStore('events').delete([from, event.place]);
+        await tx.objectStore('events').add({ ...event, recording: to, place: target.nextPlace++, seq: null });
         moved += 1;
         source.counts.seen -= 1;
         target.counts.seen += 1;
@@ -257,8 +279,8 @@ export class QueueStore {
   async receipt(recordingId: string): Promise<Receipt> {
     const tx = (await this.db()).transaction(['recordings', 'events']);
     const recording = await tx.objectStore('recordings').get(recordingId);
-    const waiting = await tx.objectStore('events').count(everySeq(recordingId));
-    const oldest = waiting > 0 ? await tx.objectStore('events').openCursor(everySeq(recordingId)) : null;
+    const waiting = await tx.objectStore('events').count(everyPlace(recordingId));
+    const oldest = waiting > 0 ? await tx.objectStore('events').openCursor(everyPlace(recordingId)) : null;
     const { seen = 0, stored = 0, excluded = 0, invalid = 0 } = recording?.counts ?? {};
     return { seen, stored, excluded, invalid, waiting, waitingSince: oldest?.value.queuedAt ?? null };
   }
@@ -268,7 +290,7 @@ export class QueueStore {
   }
 
   async waiting(recordingId: string): Promise<QueuedEvent[]> {
-    return (await this.db()).getAll('events', everySeq(recordingId));
+    return (await this.db()).getAll('events', everyPlace(recordingId));
   }
 
   async settled(recordingId: string): Promise<SettledEvent[]> {
@@ -307,11 +329,11 @@ export class QueueStore {
     if (visit) await tx.objectStore('visits').delete(id);
     if (visit && recording) {
       const body = farewell(visit);
-      const seq = recording.nextSeq++;
+      const place = recording.nextPlace++;
       recording.counts.seen += 1;
       await tx.objectStore('recordings').put(recording);
       const common = { recording: visit.recording, eventId: body.event_id, queuedAt: this.now() };
-      await tx.objectStore('events').add({ ...common, seq, heldUntil: 0, bytes: wireBytes(body), body });
+      await tx.objectStore('events').add({ ...common, place, seq: null, heldUntil: 0, bytes: wireBytes(body), body });
       // The visit itself need not wait for its text any longer.
       const arrival = await tx.objectStore('events').index('byEventId').get(id);
       if (arrival && arrival.heldUntil > 0) await tx.objectStore('events').put({ ...arrival, heldUntil: 0 });

@@ -27,6 +27,7 @@ export function newRecording({ id, userId, origin, title, scope, now }: NewRecor
     pausedAt: null,
     pausedMs: 0,
     lastAliveAt: now,
+    nextPlace: 1,
     nextSeq: 1,
     counts: { pages: 0, highlights: 0, seen: 0, stored: 0, excluded: 0, invalid: 0 },
     trouble: null,

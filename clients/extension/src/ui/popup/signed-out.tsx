@@ -1,10 +1,9 @@
 /** E-mail and password, Google, or the dashboard. */
 
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 
 import { browser } from 'wxt/browser';
 
-import { GOOGLE_CLIENT_ID } from '../../build';
 import { command } from '../command';
 import { Button, Problem, useCommand } from '../parts';
 import { useShared } from '../shared';
@@ -25,13 +24,17 @@ export function SignedOut() {
 }
 
 export function SignInForm() {
-  const { view, words } = useShared();
+  const { settings, view, words } = useShared();
   const w = words.signedOut;
   const [isNew, setNew] = useState(false);
   const [email, setEmail] = useState(view?.account?.email ?? '');
   const [password, setPassword] = useState('');
   const { run, isBusy, error } = useCommand();
   const id = useId();
+  const [hasGoogle, setHasGoogle] = useState(false);
+  useEffect(() => {
+    void command('hasGoogle', {}).then((answer) => setHasGoogle(answer.ok && answer.value));
+  }, [settings.serverUrl]);
 
   const submit = (event: Event) => {
     event.preventDefault();
@@ -74,7 +77,7 @@ export function SignInForm() {
       <button type="submit" class="button primary" disabled={isBusy}>
         {isBusy ? w.working : isNew ? w.signUp : w.signIn}
       </button>
-      {GOOGLE_CLIENT_ID && <Button onClick={() => void google()}>{w.withGoogle}</Button>}
+      {hasGoogle && <Button onClick={() => void google()}>{w.withGoogle}</Button>}
       <Button onClick={() => void run(command('signInOnTheWeb', {}))}>{w.onTheWeb}</Button>
       <Button kind="quiet" name="toggle-new" onClick={() => setNew(!isNew)}>
         {isNew ? w.toSignIn : w.toSignUp}
