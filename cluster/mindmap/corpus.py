@@ -39,6 +39,7 @@ class Lexicon:
     label_term: Ints
     ends: NDArray[np.bool_]
     terms: list[str]
+    term_number: dict[str, int]
     is_noun: NDArray[np.bool_]
     stems: list[str]
     part_start: Ints
@@ -245,6 +246,7 @@ def _lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
         label_term=label_term,
         ends=ends,
         terms=list(term_number),
+        term_number=term_number,
         is_noun=np.array(noun, dtype=bool),
         stems=stems,
         part_start=part_start,

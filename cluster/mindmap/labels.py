@@ -16,6 +16,7 @@ from cluster.mindmap.words import GENERIC, SITE_WORDS, STOP_WORDS, WEAK_VERBS, l
 
 MAX_WORDS, MAX_CHARS = 4, 36
 HOST_BONUS = 1.5  # A word of the address that the pages themselves use is what the site is about.
+HOST_SCORE = 0.45  # Enough when the pages have little else in common; a telling word of their own goes before.
 NAME_BONUS = 1.4  # Products and places name a topic better than any common noun does.
 _SHIFT = 21
 _POSSESSIVE = re.compile(r"['’]s$")
@@ -67,6 +68,7 @@ class PhraseIndex:
         titles = np.concatenate(title_keys) if title_keys else np.empty(0, np.int64)
         self._title_key = np.searchsorted(self.keys, titles)
         self._weak_cache: dict[int, float] = {}
+        self._terms_of: dict[int, set[int]] = {}
         self._is_name, self._is_modifier = _habits(corpus)
 
     def words(self, key: int) -> tuple[str, ...]:
@@ -107,7 +109,7 @@ class PhraseIndex:
         # Judge words only of phrases that could still win: the penalties never raise a score above 1.22 times.
         order = np.lexsort((self.keys[found], -np.round(score, 9)))[: max(limit * 4, 120)]
         judged = []
-        host_words = self._host_words(pages)
+        host_words = self.host_words(pages)
         for place in order:
             if score[place] <= 0:
                 break
@@ -129,7 +131,14 @@ class PhraseIndex:
         judged.sort(key=lambda c: (-c.score, c.key))
         return judged[:limit]
 
-    def _host_words(self, pages: Ints) -> set[str]:
+    def terms_of(self, page: int) -> set[int]:
+        """The label terms that occur on a page."""
+        if page not in self._terms_of:
+            words = np.concatenate([self.corpus.titles[page], self.corpus.bodies[page]])
+            self._terms_of[page] = set(np.unique(self.corpus.lexicon.label_term[words]).tolist())
+        return self._terms_of[page]
+
+    def host_words(self, pages: Ints) -> set[str]:
         """Words of the addresses at which at least half of `pages` live: what "docs.djangoproject.com" is named for."""
         counts: Counter[str] = Counter()
         for i in pages:
@@ -272,6 +281,7 @@ class Namer:
             options.append(_Option(candidate.score, text, candidate.coverage, self._index.stands_alone(candidate.key)))
         if not parent:
             options += [_Option(score, name, share, True) for name, score, share in self._site_labels(pages, rivals)]
+            options += self._host_labels(pages, rivals, texts)
         options.sort(key=lambda option: (-option.score, option.text))
         label = self._compose(options)
         if not label or not self._free(label) or len(pages) == 1:
@@ -354,6 +364,23 @@ class Namer:
             if share >= 0.3 and elsewhere <= 0.15:
                 shown = min(spelling[name].items(), key=lambda item: (-item[1], item[0]))[0]
                 found.append((shown, round(2.1 * (share - elsewhere), 9), share))
+        return found
+
+    def _host_labels(self, pages: Ints, rivals: Ints, texts: Sequence[tuple[Ints, Ints, int]]) -> list[_Option]:
+        """What the site of most of the group is named for, if its pages use the word too ("postgresql.org")."""
+        lexicon = self._corpus.lexicon
+        others = np.setdiff1d(rivals, pages)
+        found = []
+        for word in sorted(self._index.host_words(pages)):
+            number = lexicon.term_number.get(word)
+            if number is None or word in GENERIC or word in SITE_WORDS:
+                continue
+            used = sum(1 for i in pages if number in self._index.terms_of(int(i))) / len(pages)
+            inside = sum(1 for i in pages if word in self._corpus.pages[i].host) / len(pages)
+            elsewhere = sum(1 for i in others if word in self._corpus.pages[i].host) / max(1, len(others))
+            if used >= 0.25 and elsewhere <= 0.15:
+                text = self._index.spelling(number + 1, texts)
+                found.append(_Option(round(HOST_SCORE * (inside - elsewhere), 9), text, used, True))
         return found
 
     def _keywords(self, found: Sequence[Candidate], texts: Sequence[tuple[Ints, Ints, int]]) -> tuple[str, ...]:
