@@ -10,6 +10,7 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -21,9 +22,13 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from cluster.map_tasks import MapTasks
-from cluster.mindmap import MindmapDocument
+from cluster.mindmap import MindmapDocument, Outline
 from cluster.progress import publish
+from cluster.providers.enrich import Enriched, Enricher
+from cluster.providers.local import LOCAL
+from cluster.providers.protocol import SessionGone
 from models.errors import JobFailed
+from models.ledger import OutOfTokens
 from models.mindmap_graph import validate_document
 from models.pages import CapturedPage
 from models.timeline_store import load_pages
@@ -40,6 +45,7 @@ class MapOrder:
 
     session_id: uuid.UUID
     force: bool = False
+    is_interactive: bool = True
 
 
 @dataclass(slots=True)
@@ -50,13 +56,16 @@ class _Input:
     language: str | None
     digest: str
     current: tuple[str, dict[str, Any]] | None
+    began_at: datetime
+    version: int = 0
+    model: str | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
-def input_digest(pages: list[CapturedPage], title: str | None, language: str | None) -> str:
-    """Digest of everything a map is made from: equal digests, equal maps."""
+def input_digest(pages: list[CapturedPage], title: str | None, language: str | None, maker: str = "") -> str:
+    """Digest of everything a map is made from: equal digests, equal maps. `maker` names the models, if any."""
     digest = blake2b(digest_size=20)
-    facts: list[Any] = [PIPELINE_VERSION, title, language]
+    facts: list[Any] = [PIPELINE_VERSION, title, language, *([maker] if maker else [])]
     for page in pages:
         text = blake2b(page.text.encode("utf-8", "replace"), digest_size=16).hexdigest()
         facts.append(
@@ -79,8 +88,10 @@ def input_digest(pages: list[CapturedPage], title: str | None, language: str | N
 class MapGenerator:
     """Makes and saves maps."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], valkey: Redis, tasks: MapTasks) -> None:
-        self._pool, self._valkey, self._tasks = pool, valkey, tasks
+    def __init__(
+        self, pool: AsyncConnectionPool[Any], valkey: Redis, tasks: MapTasks, enricher: Enricher | None = None
+    ) -> None:
+        self._pool, self._valkey, self._tasks, self._enricher = pool, valkey, tasks, enricher
 
     async def generate(self, order: MapOrder) -> None:
         """Make the session's map and show it. Returns quietly when the session is gone or the map is there."""
@@ -91,7 +102,14 @@ class MapGenerator:
         if given.current is not None and given.current[0] == given.digest and not order.force:
             await self._save(order, given, None)
             return
-        document = await self._make(order, given)
+        try:
+            document = await self._make(order, given)
+        except SessionGone:
+            return
+        except OutOfTokens as refused:
+            # The user's own choice: no map rather than a local one. Trying again would change nothing.
+            await self.fail(order.session_id, str(refused))
+            return
         problems = validate_document(document, given.pages)
         if problems:
             codes = sorted({p.code for p in problems})
@@ -113,7 +131,8 @@ class MapGenerator:
         began = time.perf_counter()
         async with self._pool.connection() as connection, connection.transaction():
             cursor = await connection.execute(
-                "SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END, v.input_digest, v.data"
+                "SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END, v.input_digest, v.data,"
+                " coalesce(m.current_version, 0)"
                 " FROM browsing_sessions s LEFT JOIN mindmaps m ON m.session_id = s.id"
                 " LEFT JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
                 " WHERE s.id = %s AND s.deleted_at IS NULL",
@@ -122,16 +141,19 @@ class MapGenerator:
             row = await cursor.fetchone()
             if row is None:
                 return None
-            user_id, user_title, digest, data = row
+            user_id, user_title, digest, data, version = row
             _, pages = await load_pages(connection, order.session_id, user_id)
         language = None
+        maker = await self._enricher.maker() if self._enricher is not None else ""
         given = _Input(
             user_id=user_id,
             pages=pages,
             user_title=user_title or None,
             language=language,
-            digest=input_digest(pages, user_title or None, language),
+            digest=input_digest(pages, user_title or None, language, maker),
             current=(digest, data) if digest is not None else None,
+            began_at=datetime.now(UTC),
+            version=version,
         )
         given.timings_ms["reading"] = round((time.perf_counter() - began) * 1e3, 1)
         return given
@@ -166,15 +188,50 @@ class MapGenerator:
         began = time.perf_counter()
         outline = await self._tasks.outline(features, given.user_title, given.language)
         given.timings_ms["outline"] = _since(began)
-        topics = [topic.label for topic in outline.topics]
+        made = await self._enriched(order, given, outline)
+        topics = [topic.label for topic in made.outline.topics]
         await self._stage(order, "drawing", 80, topics=topics, pages_total=total)
         began = time.perf_counter()
         previous = MindmapDocument.from_json(given.current[1]) if given.current is not None else None
         document = await self._tasks.draw(
-            outline, given.pages, provider="local", title=given.user_title, previous=previous
+            made.outline, given.pages, provider=made.provider, title=given.user_title, previous=previous
         )
+        if made.provider != LOCAL and validate_document(document, given.pages):
+            log.warning("provider_map_refused", provider=made.provider)
+            made = Enriched(outline, notes=[*made.notes, f"The map {made.provider} made broke the rules of maps."])
+            document = await self._tasks.draw(
+                outline, given.pages, provider=LOCAL, title=given.user_title, previous=previous
+            )
+        if made.provider == LOCAL and self._enricher is not None:
+            # Not what was wanted: the next order tries the models again, although the pages are the same.
+            given.digest = input_digest(given.pages, given.user_title, given.language)
+        given.model = made.model
         given.timings_ms["draw"] = _since(began)
-        return document
+        return document.model_copy(update={"notes": (*document.notes, *made.notes)}) if made.notes else document
+
+    async def _enriched(self, order: MapOrder, given: _Input, outline: Outline) -> Enriched:
+        """What models make of the outline; without any, the outline itself, at no cost."""
+        if self._enricher is None:
+            return Enriched(outline)
+        began = time.perf_counter()
+
+        async def on_progress(done: int, total: int) -> None:
+            percent = 55 + 20 * done // max(total, 1)
+            await self._stage(order, "grouping", percent, pages_read=done, pages_total=total)
+
+        # A forced map asks again; a repeated attempt at the same one does not.
+        nonce = f"after version {given.version}" if order.force and given.version else ""
+        made = await self._enricher.enrich(
+            order.session_id,
+            given.user_id,
+            outline,
+            given.pages,
+            is_interactive=order.is_interactive,
+            nonce=nonce,
+            on_progress=on_progress,
+        )
+        given.timings_ms["models"] = _since(began)
+        return made
 
     async def _save(self, order: MapOrder, given: _Input, document: MindmapDocument | None) -> None:
         """Write the version and everything that follows from it, in one transaction; then tell the watchers."""
@@ -232,8 +289,9 @@ async def _write_version(
     number = current
     if document is not None and not (is_there and (not order.force or given.current is None)):
         cursor = await connection.execute(
-            "INSERT INTO mindmap_versions (id, mindmap_id, number, data, input_digest, provider, scorecard)"
-            " SELECT gen_random_uuid(), %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s"
+            "INSERT INTO mindmap_versions (id, mindmap_id, number, data, input_digest, provider, scorecard, model,"
+            " cost_micros) SELECT gen_random_uuid(), %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s,"
+            " (SELECT coalesce(sum(cost_micros), 0) FROM ai_calls WHERE session_id = %s AND started_at >= %s)"
             " FROM mindmap_versions WHERE mindmap_id = %s RETURNING number",
             [
                 mindmap_id,
@@ -241,6 +299,9 @@ async def _write_version(
                 given.digest,
                 document.provider,
                 Jsonb(document.scorecard.model_dump(mode="json", by_alias=True)),
+                given.model,
+                order.session_id,
+                given.began_at,
                 mindmap_id,
             ],
         )

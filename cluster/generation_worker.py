@@ -17,6 +17,9 @@ from cluster.generation import MapGenerator
 from cluster.jobs import HEARTBEAT_S, STALLED_AFTER_S, JobParts, job_app, rescue
 from cluster.logs import configure_logs
 from cluster.map_tasks import RayMapTasks
+from cluster.providers.configuration import provider_accesses
+from cluster.providers.enrich import build_enricher
+from cluster.providers.provider_tasks import RayProviderTasks
 from cluster.settings import load_settings
 from models.jobs import MAPS, UPKEEP
 
@@ -41,8 +44,16 @@ class GenerationWorker:
         await pool.open()
         valkey = Redis.from_url(settings.valkey_url, socket_timeout=5.0)
         tasks = RayMapTasks()
-        parts = JobParts(pool, MapGenerator(pool, valkey, tasks), settings.forgotten_after_s)
+        model_tasks = RayProviderTasks()
+        enricher = build_enricher(settings, pool, model_tasks)
+        parts = JobParts(
+            pool,
+            MapGenerator(pool, valkey, tasks, enricher),
+            settings.forgotten_after_s,
+            settings.ai_text_retention_days,
+        )
         warm_up = asyncio.create_task(tasks.warm_up())
+        models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_accesses(settings))))
         try:
             while not self._stopping.is_set():
                 # PostgreSQL may go away under a worker; the jobs are safe there, so simply begin again.
@@ -53,6 +64,7 @@ class GenerationWorker:
                     await asyncio.sleep(0.5)
         finally:
             warm_up.cancel()
+            models_warm_up.cancel()
             await valkey.aclose()
             await pool.close()
 

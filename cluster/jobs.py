@@ -17,7 +17,8 @@ from psycopg_pool import AsyncConnectionPool
 from actors.closing import close_session
 from cluster.generation import MapGenerator, MapOrder
 from models.errors import IllegalTransition, JobFailed, NotFound
-from models.jobs import BATCH, CLOSE_FORGOTTEN, GENERATE_MAP, MAPS, PURGE_SESSION, RESCUE_JOBS, UPKEEP
+from models.jobs import BATCH, CLOSE_FORGOTTEN, GENERATE_MAP, MAPS, PURGE_SESSION, RESCUE_JOBS, TIDY_AI, UPKEEP
+from models.ledger_store import forget_texts, release_expired
 
 log = structlog.get_logger("jobs")
 
@@ -33,6 +34,7 @@ class JobParts:
     pool: AsyncConnectionPool[Any]
     generator: MapGenerator
     forgotten_after_s: float = 24 * 3600.0
+    ai_text_retention_days: int = 30
 
 
 class _Backoff(procrastinate.BaseRetryStrategy):
@@ -58,7 +60,7 @@ def job_app(dsn: str) -> App:
         generator = _parts(context).generator
         structlog.contextvars.bind_contextvars(session_id=session_id, job_id=context.job.id)
         try:
-            await generator.generate(MapOrder(uuid.UUID(session_id), force))
+            await generator.generate(MapOrder(uuid.UUID(session_id), force, context.job.priority > BATCH))
         except Exception as error:
             log.warning("map_attempt_failed", attempt=context.job.attempts + 1, error=type(error).__name__)
             if context.job.attempts + 1 >= MAX_ATTEMPTS:
@@ -75,6 +77,14 @@ def job_app(dsn: str) -> App:
     async def close_forgotten(context: JobContext, timestamp: int) -> None:
         parts = _parts(context)
         await close_forgotten_sessions(parts.pool, parts.forgotten_after_s)
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name=TIDY_AI, queue=UPKEEP, pass_context=True, queueing_lock=TIDY_AI)
+    async def tidy_ai(context: JobContext, timestamp: int) -> None:
+        parts = _parts(context)
+        async with parts.pool.connection() as connection:
+            await release_expired(connection)
+            await forget_texts(connection, parts.ai_text_retention_days)
 
     @app.periodic(cron="* * * * * */5")
     @app.task(name=RESCUE_JOBS, queue=UPKEEP, pass_context=True, queueing_lock=RESCUE_JOBS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import procrastinate
+import structlog
 from procrastinate.exceptions import AlreadyEnqueued
 from psycopg import AsyncConnection
 
@@ -20,6 +21,7 @@ INTERACTIVE, BATCH = 10, 0
 GENERATE_MAP = "maps.generate"
 PURGE_SESSION = "sessions.purge"
 CLOSE_FORGOTTEN = "sessions.close_forgotten"
+TIDY_AI = "ai.tidy"
 RESCUE_JOBS = "jobs.rescue"
 
 # Only its SQL is used, on the caller's connection; it is never opened.
@@ -72,4 +74,6 @@ async def order_map(
         priority=priority,
         session_id=session_id,
         force=force,
+        # Of whoever asked, so that one search finds the request, the job and its tasks in the logs.
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
     )

@@ -184,3 +184,13 @@ async def release_expired(connection: Connection, max_rows: int = 1000) -> int:
             [released],
         )
     return len(released)
+
+
+async def forget_texts(connection: Connection, days: int, max_rows: int = 5000) -> int:
+    """Erase texts sent to providers, and their answers, that are older than `days`; return how many calls' texts."""
+    cursor = await connection.execute(
+        "DELETE FROM ai_call_texts WHERE call_id IN (SELECT call_id FROM ai_call_texts"
+        " WHERE created_at < clock_timestamp() - make_interval(days => %s) LIMIT %s)",
+        [days, max_rows],
+    )
+    return cursor.rowcount

@@ -18,6 +18,7 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from actors.metrics import METERS
 from actors.provider_limiter import Ask, Limiter, LimiterRefused, Outcome, Permit
 from actors.provider_window import RateLimit
 from cluster.providers.catalog import ModelFacts, cost_micros, facts_of
@@ -210,6 +211,10 @@ class Caller:
                 await connection.execute(
                     "UPDATE ai_call_texts SET answer = %s WHERE call_id = %s", [_storable(answer.text), call_id]
                 )
+        METERS.count("trailmind_ai_calls_total", 1, choice.provider, "ok")
+        METERS.observe("trailmind_ai_call_seconds", self._clock() - began, choice.provider)
+        METERS.count("trailmind_ai_tokens_total", answer.usage.input_tokens, choice.provider, "input")
+        METERS.count("trailmind_ai_tokens_total", answer.usage.output_tokens, choice.provider, "output")
         used = answer.usage.total_tokens if facts.credits_unused else None
         return answer, Outcome("ok", tokens_used=used, hints=_hints(answer.hints))
 
@@ -224,6 +229,7 @@ class Caller:
             status, outcome = "refused", Outcome("refused")
         elif not isinstance(error, ProviderDown):
             outcome = Outcome("refused")
+        METERS.count("trailmind_ai_calls_total", 1, error.provider, status)
         log.warning("provider_call_failed", provider=error.provider, status=status, reason=error.reason)
         await self._close(call_id, status, error.reason, began)
         return _Failed(error, outcome)

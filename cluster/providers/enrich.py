@@ -15,21 +15,25 @@ from typing import Any
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from cluster.mindmap.outline import Outline
 from cluster.providers.calls import CallScope
-from cluster.providers.cards import page_card
-from cluster.providers.checkpoints import load_descriptions, load_outline, outline_digest
-from cluster.providers.configuration import ProviderAccess, read_chains
+from cluster.providers.checkpoints import load_outline, outline_digest
+from cluster.providers.configuration import ProviderAccess, provider_accesses, read_chains
 from cluster.providers.desk import WorkOrder
 from cluster.providers.local import LOCAL
 from cluster.providers.merge import with_descriptions
+from cluster.providers.planning import MapPlan, plan_map
 from cluster.providers.prompts import PROMPT_VERSION
-from cluster.providers.protocol import ModelChoice, PageCard, ProviderError, SessionGone
+from cluster.providers.protocol import PageDescription, ProviderError, SessionGone
 from cluster.providers.provider_tasks import ProviderTasks
-from cluster.providers.quoting import Quote, batches_of, quote_map
+from cluster.providers.quoting import batches_of
+from cluster.providers.terms import UserTerms, terms_reader
+from cluster.settings import Settings
 from models import ledger_store
-from models.ledger import Allowance, OutOfTokens
+from models.ledger import OutOfTokens
 from models.pages import CapturedPage
 
 log = structlog.get_logger("providers")
@@ -37,26 +41,6 @@ log = structlog.get_logger("providers")
 #: A map waits no longer than this for models, all in all.
 BUDGET_S = 150.0
 _WATCH_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class UserTerms:
-    """What holds for a user's maps. `weight` is their share where calls queue."""
-
-    allowance: Allowance
-    refuses_when_out: bool = False
-    language: str | None = None
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What would be asked for one map: read once, used for the quote and for the making."""
-
-    chains: dict[str, tuple[ModelChoice, ...]]
-    terms: UserTerms
-    missing: tuple[PageCard, ...]
-    quote: Quote
 
 
 @dataclass(slots=True)
@@ -86,14 +70,10 @@ class Enricher:
         self._pool, self._accesses, self._tasks, self._terms_of = pool, accesses, tasks, terms_of
         self._openai_model, self._keeps_texts, self._budget_s = openai_model, keeps_texts, budget_s
 
-    async def chains(self) -> dict[str, tuple[ModelChoice, ...]]:
-        """Who does what at this moment."""
-        async with self._pool.connection() as connection:
-            return await read_chains(connection, self._accesses, self._openai_model)
-
     async def maker(self) -> str:
         """What a map's making depends on besides its pages; empty when everything is local."""
-        chains = await self.chains()
+        async with self._pool.connection() as connection:
+            chains = await read_chains(connection, self._accesses, self._openai_model)
         keys = [choice.key for task in sorted(chains) for choice in chains[task]]
         return f"{PROMPT_VERSION}:{','.join(keys)}" if keys else ""
 
@@ -111,32 +91,34 @@ class Enricher:
         """`skeleton` made better, or as it is with a note on why. Raises OutOfTokens for a user who wants that, and
         SessionGone."""
         placed = set(skeleton.placed_page_ids())
-        chains = await self.chains()
-        if not placed or not any(chains.values()):
-            return Enriched(skeleton)
         captured = {page.page_id: page for page in pages if page.page_id in placed}
-        cards = await asyncio.to_thread(lambda: [page_card(page) for page in captured.values()])
-        plan, told = await self._plan(session_id, user_id, cards, chains)
+        async with self._pool.connection() as connection:
+            plan = await plan_map(
+                connection, self._accesses, user_id, session_id, list(captured.values()), self._openai_model
+            )
+        if plan.is_local:
+            return Enriched(skeleton)
+        terms = await self._terms_of(user_id)
         try:
-            await self._afford(user_id, plan)
+            await self._afford(user_id, terms, plan)
         except OutOfTokens as error:
-            if plan.terms.refuses_when_out:
+            if terms.refuses_when_out:
                 raise
             return Enriched(skeleton, notes=[_out_of_tokens(error.resets_at)])
         order = WorkOrder(
             scope=CallScope(
                 user_id=user_id,
                 session_id=session_id,
-                allowance=plan.terms.allowance,
+                allowance=terms.allowance,
                 is_interactive=is_interactive,
-                weight=plan.terms.weight,
+                weight=terms.weight,
                 keeps_texts=self._keeps_texts,
             ),
             choices=(),
-            language=plan.terms.language or skeleton.language,
+            language=terms.language or skeleton.language,
             deadline=time.time() + self._budget_s,
         )
-        work = asyncio.ensure_future(self._work(order, plan, skeleton, captured, told, nonce, on_progress))
+        work = asyncio.ensure_future(self._work(order, plan, skeleton, captured, nonce, on_progress))
         watch = asyncio.ensure_future(self._gone(session_id))
         try:
             await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
@@ -148,29 +130,9 @@ class Enricher:
                 task.cancel()
             await asyncio.gather(work, watch, return_exceptions=True)
 
-    async def quote(self, session_id: uuid.UUID, user_id: uuid.UUID, pages: Sequence[CapturedPage]) -> Plan:
-        """What a map of `pages` would cost at most."""
-        cards = await asyncio.to_thread(lambda: [page_card(page) for page in pages])
-        plan, _ = await self._plan(session_id, user_id, cards, await self.chains())
-        return plan
-
-    async def _plan(
-        self,
-        session_id: uuid.UUID,
-        user_id: uuid.UUID,
-        cards: Sequence[PageCard],
-        chains: dict[str, tuple[ModelChoice, ...]],
-    ) -> tuple[Plan, dict[str, Any]]:
-        terms = await self._terms_of(user_id)
-        async with self._pool.connection() as connection:
-            told = await load_descriptions(connection, user_id, session_id, chains["describe"], cards)
-        missing = tuple(card for card in cards if card.page_id not in told) if chains["describe"] else ()
-        quote = await asyncio.to_thread(quote_map, chains["describe"], chains["outline"], missing, len(cards))
-        return Plan(chains, terms, missing, quote), told
-
-    async def _afford(self, user_id: uuid.UUID, plan: Plan) -> None:
+    async def _afford(self, user_id: uuid.UUID, terms: UserTerms, plan: MapPlan) -> None:
         """Better no call than half of them: the quote must be there as a whole."""
-        allowance = plan.terms.allowance
+        allowance = terms.allowance
         if allowance.token_limit is None:
             return
         async with self._pool.connection() as connection:
@@ -181,14 +143,14 @@ class Enricher:
     async def _work(
         self,
         order: WorkOrder,
-        plan: Plan,
+        plan: MapPlan,
         skeleton: Outline,
         captured: dict[str, CapturedPage],
-        told: dict[str, Any],
         nonce: str,
         on_progress: Callable[[int, int], Awaitable[None]] | None,
     ) -> Enriched:
         result = Enriched(skeleton)
+        told = dict(plan.told)
         try:
             if plan.missing:
                 await self._describe(order, plan, told, result, len(captured), on_progress)
@@ -208,8 +170,8 @@ class Enricher:
     async def _describe(
         self,
         order: WorkOrder,
-        plan: Plan,
-        told: dict[str, Any],
+        plan: MapPlan,
+        told: dict[str, PageDescription],
         result: Enriched,
         total: int,
         on_progress: Callable[[int, int], Awaitable[None]] | None,
@@ -232,7 +194,7 @@ class Enricher:
         if done.out_of_tokens_until is not None:
             raise OutOfTokens(plan.quote.tokens, 0, done.out_of_tokens_until)
 
-    async def _outline(self, order: WorkOrder, plan: Plan, result: Enriched, nonce: str) -> None:
+    async def _outline(self, order: WorkOrder, plan: MapPlan, result: Enriched, nonce: str) -> None:
         choices = plan.chains["outline"]
         digest = outline_digest(result.outline, order.language, nonce)
         async with self._pool.connection() as connection:
@@ -249,7 +211,7 @@ class Enricher:
     async def _tell_progress(
         self,
         order: WorkOrder,
-        plan: Plan,
+        plan: MapPlan,
         known: int,
         total: int,
         on_progress: Callable[[int, int], Awaitable[None]] | None,
@@ -280,3 +242,19 @@ class Enricher:
 
 def _out_of_tokens(until: datetime) -> str:
     return f"Made without a model: your plan's tokens are used up until {until:%Y-%m-%d}."
+
+
+def build_enricher(settings: Settings, pool: AsyncConnectionPool[Any], tasks: ProviderTasks) -> Enricher | None:
+    """The enricher these settings allow; None without any key, and then nothing of this room is ever touched."""
+    accesses = provider_accesses(settings)
+    if not accesses:
+        return None
+    engine = create_async_engine(settings.sqlalchemy_url, poolclass=NullPool)
+    return Enricher(
+        pool,
+        accesses,
+        tasks,
+        terms_reader(engine, settings.default_plan),
+        openai_model=settings.openai_model,
+        keeps_texts=settings.ai_text_retention_days > 0,
+    )

@@ -59,15 +59,18 @@ def shared_out(batches: Sequence[Sequence[PageCard]], num_tasks: int) -> list[li
 def _worker_parts() -> DeskParts:
     """The parts as a Ray worker knows them: keys come from its own environment and never travel as arguments."""
     from actors.limiter_actor import RemoteLimiter, provider_limiter
+    from actors.metrics import export_to_ray
+    from cluster.placement import placed
     from cluster.providers.configuration import provider_accesses
     from cluster.settings import load_settings
 
     settings = load_settings()
+    export_to_ray()
     dsn = settings.postgres_dsn
     return DeskParts(
         dsn,
         provider_accesses(settings),
-        lambda choice, own: RemoteLimiter(provider_limiter(choice.key, dsn), own),
+        lambda choice, own: RemoteLimiter(provider_limiter(choice.key, dsn, **placed(settings, "state")), own),
     )
 
 
@@ -108,7 +111,8 @@ class RayProviderTasks:
 
     async def warm_up(self, providers: Sequence[str]) -> None:
         """Have the vendors' SDKs imported before the first user waits for them."""
-        await asyncio.gather(*(self._load.remote(list(providers)) for _ in range(TASKS_AT_ONCE)))
+        if providers:
+            await asyncio.gather(*(self._load.remote(list(providers)) for _ in range(TASKS_AT_ONCE)))
 
     async def describe(self, order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> Described:
         """See ProviderTasks. What goes through the object store is the cards, some kilobytes each, and no more."""

@@ -85,6 +85,7 @@ class ModelServer:
         self.server = server
         self.brain: Brain = sensible
         self.num_answers = 0
+        self.tokens_billed = 0
 
     def accesses(self, *providers: str) -> dict[str, ProviderAccess]:
         """How to reach these vendors here."""
@@ -112,7 +113,7 @@ class ModelServer:
         state.reset()
         state.chaos = self.server.app.state.chaos_settings = ChaosSettings()
         state.limiter.configure(LimitSettings())
-        self.brain, self.num_answers = sensible, 0
+        self.brain, self.num_answers, self.tokens_billed = sensible, 0, 0
 
     def slow(self, latency_ms: int, **error_rates: float) -> None:
         """Every answer takes so long; some fail (`error_rate_429=0.1`)."""
@@ -132,6 +133,7 @@ class ModelServer:
 def model_server() -> Iterator[ModelServer]:
     """A model server on a free port."""
     original_text, original_schema = llmock.completion._structured_text, llmock.completion.structured_output
+    original_resolve = llmock.completion.resolve
 
     def schema(dialect: str, body: Any) -> Any:
         if dialect == "anthropic" and isinstance(body, dict) and "output_config" in body:
@@ -139,8 +141,14 @@ def model_server() -> Iterator[ModelServer]:
             return body["output_config"]["format"]["schema"]
         return original_schema(dialect, body)
 
+    def resolve(**kwargs: Any) -> Any:
+        completion = original_resolve(**kwargs)
+        models.tokens_billed += completion.total_tokens
+        return completion
+
     with LLMockServer() as server:
         models = ModelServer(server)
+        llmock.completion.resolve = resolve
         llmock.completion._structured_text = models.answer
         llmock.completion.structured_output = schema
         try:
@@ -148,3 +156,4 @@ def model_server() -> Iterator[ModelServer]:
         finally:
             llmock.completion._structured_text = original_text
             llmock.completion.structured_output = original_schema
+            llmock.completion.resolve = original_resolve
