@@ -118,10 +118,13 @@ class Edge:
         path = getattr(route, "path", "unmatched")
         if self._observe is not None:
             self._observe(scope["method"], path, status, took)
-        if status >= 500 or took > 2.0:
-            log.warning(
-                "http_request", method=scope["method"], path=path, status=status, latency_ms=round(took * 1e3, 1)
-            )
+        # Thousands a second arrive on the events route; there only what is unusual is worth a line.
+        is_usual = status < 400 and took < 2.0 and _EVENTS_PATH.match(scope["path"])
+        say = log.warning if status >= 500 or took > 2.0 else log.debug if is_usual else log.info
+        ids = {k: v for k, v in (scope.get("path_params") or {}).items() if k == "session_id"}
+        say(
+            "http_request", method=scope["method"], path=path, status=status, latency_ms=round(took * 1e3, 1), **ids
+        )
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> TrailmindError | None:
         client: Any = scope.get("client")

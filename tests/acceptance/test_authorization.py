@@ -1,0 +1,185 @@
+"""Every route of the API, asked by everybody who should not.
+
+Nobody, an expired and a revoked login, an API key of the wrong scope, a stranger, a user who is no operator. A route
+that is added without a rule fails here.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import jwt
+import psycopg
+import pytest
+
+from cluster.settings import Settings
+from serve.authorization import RULES, SCOPES, Who
+from serve.contract import operations
+from serve.tokens import key_id
+from tests.support.client import Person, sign_up, visit
+from tests.support.finished import finished_session
+from tests.support.server import SIGNING_KEY, running_api
+
+PROTECTED = {Who.LOGIN, Who.USER, Who.ADMIN}
+#: Bodies that would be accepted, where an empty object would not: a refusal must be about the caller.
+BODIES: dict[str, Any] = {
+    "post_events": {"events": [visit("https://example.com/")]},
+    "update_session": {"title": "Mine now"},
+    "replace_update_session": {"title": "Mine now"},
+    "change_password": {"new_password": "a new password"},
+    "extension_code": {"code_challenge": "c" * 43},
+    "create_api_key": {"name": "key", "scopes": ["sessions:read"]},
+    "put_ai_config": {"chain": [{"provider": "local", "model": "local"}]},
+}
+
+
+@pytest.fixture
+async def walked(settings: Settings) -> AsyncIterator[tuple[dict[str, Any], httpx.AsyncClient]]:
+    """The contract and a client."""
+    async with running_api(settings) as (app, client):
+        yield app.openapi(), client
+
+
+def _fill(path: str, ids: dict[str, str]) -> str:
+    for name, value in ids.items():
+        path = path.replace("{" + name + "}", value)
+    return path
+
+
+_ANY = {
+    "session_id": str(uuid.uuid4()),
+    "token": "token",
+    "login_id": str(uuid.uuid4()),
+    "key_id": str(uuid.uuid4()),
+    "share_id": str(uuid.uuid4()),
+    "user_id": str(uuid.uuid4()),
+    "job_id": "1",
+    "task_type": "describe",
+}
+
+
+async def _ask(
+    client: httpx.AsyncClient, path: str, method: str, operation: dict[str, Any], headers: dict[str, str], **ids: str
+) -> httpx.Response:
+    body = BODIES.get(operation["operationId"], {})
+    arguments: dict[str, Any] = {} if method in {"GET", "DELETE"} else {"json": body}
+    if any(p["name"] == "q" and p.get("required") for p in operation.get("parameters", [])):
+        arguments["params"] = {"q": "x"}
+    return await client.request(method, _fill(path, _ANY | ids), headers=headers, **arguments)
+
+
+def test_every_route_has_a_rule_and_every_rule_a_route(settings: Settings) -> None:
+    from serve.app import create_api
+
+    document = create_api(settings, lambda index: None).openapi()
+    found = {(method, path) for path, method, _ in operations(document)}
+    assert found - RULES.keys() == set(), "add these to serve.authorization.RULES"
+    assert RULES.keys() - found == set(), "these rules are for routes that are gone"
+
+
+async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx.AsyncClient]) -> None:
+    document, client = walked
+    person, leaver = await sign_up(client), await sign_up(client)
+    await leaver.ok("POST", "/v1/auth/logout")
+    claims = jwt.decode(person.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
+    over = claims | {"exp": int(time.time()) - 1}
+    kid = {"kid": key_id(SIGNING_KEY)}
+    callers: dict[str, dict[str, str]] = {
+        "nobody": {},
+        "expired": {"Authorization": f"Bearer {jwt.encode(over, SIGNING_KEY, algorithm='HS256', headers=kid)}"},
+        "revoked": leaver.headers,
+        "refresh token": {"Authorization": f"Bearer {person.reply['refresh_token']}"},
+        "unknown API key": {"Authorization": f"Bearer tm_{uuid.uuid4().hex}_secret"},
+    }
+    walked_routes = 0
+    for path, method, operation in operations(document):
+        if RULES[method, path].who not in PROTECTED:
+            continue
+        walked_routes += 1
+        for name, headers in callers.items():
+            answer = await _ask(client, path, method, operation, headers)
+            assert answer.status_code == 401, f"{method} {path} as {name}: {answer.status_code}"
+            assert answer.json()["error"]["code"] == "UNAUTHORIZED"
+    assert walked_routes > 40
+
+
+async def test_an_api_key_opens_only_what_its_scope_says(walked: tuple[dict[str, Any], httpx.AsyncClient]) -> None:
+    document, client = walked
+    person = await sign_up(client)
+
+    async def key(*scopes: str) -> dict[str, str]:
+        made = await person.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": list(scopes)})
+        return {"Authorization": f"Bearer {made['key']}"}
+
+    of_all = await key(*SCOPES)
+    without = {scope: await key(*(SCOPES.keys() - {scope})) for scope in SCOPES}
+    for path, method, operation in operations(document):
+        rule = RULES[method, path]
+        if rule.who not in PROTECTED:
+            continue
+        headers = without[rule.scope] if rule.who is Who.USER and rule.scope else of_all
+        answer = await _ask(client, path, method, operation, headers)
+        assert answer.status_code == 403, f"{method} {path}: {answer.status_code}"
+        if rule.who is Who.USER and method == "GET" and not path.endswith("/stream"):
+            opened = await _ask(client, path, method, operation, of_all)
+            assert opened.status_code in {200, 402, 404}, f"{method} {path}: {opened.status_code}"
+
+
+async def test_a_stranger_reaches_nothing_of_mine(
+    walked: tuple[dict[str, Any], httpx.AsyncClient], db: psycopg.AsyncConnection[Any]
+) -> None:
+    document, client = walked
+    owner, stranger = await sign_up(client), await sign_up(client)
+    session_id = await finished_session(owner, db)
+    share = (await owner.ok("POST", f"/v1/sessions/{session_id}/shares"))["share"]
+    key = await owner.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": ["sessions:read"]})
+    logins = (await owner.ok("GET", "/v1/auth/logins"))["logins"]
+    ids = {
+        "session_id": session_id,
+        "share_id": share["id"],
+        "key_id": key["api_key"]["id"],
+        "login_id": logins[0]["id"],
+    }
+    before = await _rows(db, owner)
+    tried = 0
+    for path, method, operation in operations(document):
+        if RULES[method, path].who not in {Who.LOGIN, Who.USER} or "{" not in path:
+            continue
+        tried += 1
+        answer = await _ask(client, path, method, operation, stranger.headers, **ids)
+        assert answer.status_code in {403, 404}, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+        assert session_id not in answer.text
+        assert "Sourdough" not in answer.text
+    assert tried > 20
+    assert await _rows(db, owner) == before
+    # What has no id in its address shows the stranger only their own.
+    assert await stranger.ok("GET", "/v1/sessions") == {"sessions": [], "total": 0}
+    assert (await stranger.ok("GET", "/v1/search", params={"q": "sourdough"}))["results"] == []
+
+
+async def _rows(db: psycopg.AsyncConnection[Any], owner: Person) -> list[Any]:
+    found: list[Any] = []
+    for query in (
+        "SELECT id, title, status, deleted_at, num_events FROM browsing_sessions WHERE user_id = %s",
+        "SELECT id, revoked_at FROM share_links WHERE user_id = %s",
+        "SELECT id, revoked_at FROM api_keys WHERE user_id = %s",
+        "SELECT id, revoked_at FROM login_families WHERE user_id = %s",
+    ):
+        found += await (await db.execute(query, [owner.id])).fetchall()
+    return found
+
+
+async def test_only_operators_operate(
+    walked: tuple[dict[str, Any], httpx.AsyncClient], db: psycopg.AsyncConnection[Any]
+) -> None:
+    document, client = walked
+    person = await sign_up(client)
+    for path, method, operation in operations(document):
+        if RULES[method, path].who is Who.ADMIN:
+            answer = await _ask(client, path, method, operation, person.headers)
+            assert answer.status_code == 403, f"{method} {path}: {answer.status_code}"
+            assert answer.json()["error"]["message"] == "only operators may do this"
