@@ -370,6 +370,12 @@ def _pin(tree: EditableMap, edit: Pin, at: dict[str, str]) -> tuple[str, str]:
     if edit.pinned and edit.position is not None:
         position = edit.position.clamped(490, 280, 300)
         remark = "" if position == edit.position else "The place was moved into view."
+        dx, dy, dz = (position.x - node.position.x, position.y - node.position.y, position.z - node.position.z)
+        for below in tree.below(node.id):  # What hangs on a node goes with it.
+            one = tree.nodes[below]
+            if not one.data.pinned:
+                at_now = Position(x=one.position.x + dx, y=one.position.y + dy, z=one.position.z + dz)
+                tree.put(one, position=at_now.clamped(490, 280, 300))
     tree.put(node, position=position, data=node.data.model_copy(update={"pinned": edit.pinned}))
     return node.id, remark
 

@@ -28,7 +28,7 @@ def relaid(document: MindmapDocument) -> MindmapDocument:
     origin = (0.0, 0.0, 0.0)
     known = {n.id: n.position for n in document.nodes if (n.position.x, n.position.y, n.position.z) != origin}
     pinned = {node.id for node in document.nodes if node.data.pinned and node.id in known}
-    positions = layout.galaxy(placed, known)
+    positions = layout.galaxy(placed, known, frozenset(pinned))
     nodes = tuple(
         node if node.id in pinned else node.model_copy(update={"position": positions[node.id]})
         for node in document.nodes

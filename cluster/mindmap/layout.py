@@ -33,15 +33,18 @@ class Placed:
     radius: float
 
 
-def galaxy(nodes: Sequence[Placed], previous: Mapping[str, Position] | None = None) -> dict[str, Position]:
+def galaxy(
+    nodes: Sequence[Placed], previous: Mapping[str, Position] | None = None, pinned: frozenset[str] = frozenset()
+) -> dict[str, Position]:
     """Positions in space: the core at the origin, topics 200 away from it, each amid its own cloud of pages.
 
-    Nodes found in `previous` stay there when they can. Every topic owns the part of space nearest to it, so clouds of
-    different topics never touch; inside a cloud pages take the free site nearest to their parent.
+    Nodes found in `previous` stay there when they can, those of them that are `pinned` in any case. Every topic owns
+    the part of space nearest to it, so clouds of different topics never touch; inside a cloud pages take the free site
+    nearest to their parent.
     """
     known = previous or {}
     topics = [node for node in nodes if node.type == "topic"]
-    centres = _topic_centres([t.id for t in topics], known)
+    centres = _topic_centres([t.id for t in topics], known, pinned)
     found: dict[str, Floats] = {node.id: np.zeros(3) for node in nodes if node.type == "core"}
     found.update({topic.id: centres[i] for i, topic in enumerate(topics)})
     topic_of: dict[str, str] = {}
@@ -52,21 +55,21 @@ def galaxy(nodes: Sequence[Placed], previous: Mapping[str, Position] | None = No
             topic_of[node.id] = topic_of[node.parent]
     for number, topic in enumerate(topics):
         members = [node for node in nodes if node.type in ("subtopic", "page") and topic_of.get(node.id) == topic.id]
-        found.update(_cloud(topic, number, members, centres, known))
+        found.update(_cloud(topic, number, members, centres, known, pinned))
     loose = [node for node in nodes if node.id not in found]
     if loose:  # Children of the core that are no topics: a user's own notes.
         found.update(_ring(loose, found, nodes))
     return {node.id: _position(found[node.id]) for node in nodes}
 
 
-def _topic_centres(ids: Sequence[str], known: Mapping[str, Position]) -> Floats:
+def _topic_centres(ids: Sequence[str], known: Mapping[str, Position], pinned: frozenset[str]) -> Floats:
     num = len(ids)
     centres = np.zeros((num, 3))
     kept = []
     for i, topic in enumerate(ids):
         if topic in known:
             at = np.array([known[topic].x, known[topic].y, known[topic].z])
-            if abs(float(np.linalg.norm(at)) - TOPIC_DISTANCE) < 1.0:
+            if topic in pinned or abs(float(np.linalg.norm(at)) - TOPIC_DISTANCE) < 1.0:
                 centres[i] = at
                 kept.append(i)
     fresh = [i for i in range(num) if i not in kept]
@@ -113,7 +116,12 @@ def _sphere(num: int) -> Floats:
 
 
 def _cloud(
-    topic: Placed, number: int, members: Sequence[Placed], centres: Floats, known: Mapping[str, Position]
+    topic: Placed,
+    number: int,
+    members: Sequence[Placed],
+    centres: Floats,
+    known: Mapping[str, Position],
+    pinned: frozenset[str],
 ) -> dict[str, Floats]:
     centre = centres[number]
     outward = centre / max(float(np.linalg.norm(centre)), 1e-9)
@@ -135,7 +143,8 @@ def _cloud(
             own = float(np.linalg.norm(at - centre))
             others = np.delete(centres, number, axis=0)
             is_ours = not len(others) or own + 10 <= float(np.linalg.norm(others - at, axis=1).min())
-            if is_ours and bool((np.abs(at) <= BOX + 20).all()) and room.fits(at, node.radius):
+            stays = is_ours and bool((np.abs(at) <= BOX + 20).all()) and room.fits(at, node.radius)
+            if stays or node.id in pinned:
                 found[node.id] = at
                 room.take(at, node.radius)
     anchors = {topic.id: centre + outward * 26.0}

@@ -95,6 +95,18 @@ def test_pin_hide_and_delete() -> None:
     assert [r.status for r in reports] == ["adapted", "applied", "adapted", "not_applied"]
 
 
+def test_what_hangs_on_a_pinned_topic_goes_with_it() -> None:
+    document, _ = do({"op": "pin", "node_id": TOPICS[0], "position": {"x": 380, "y": -200, "z": 0}})
+    topic = document.node(TOPICS[0])
+    assert topic is not None
+    assert (topic.position.x, topic.position.y) == (380, -200)
+    for node_id in [n for n in LEAVES if TOPICS[0] in _above(document, n)]:
+        page = document.node(node_id)
+        assert page is not None
+        assert abs(page.position.x - 380) < 200
+        assert page.position.y < 50
+
+
 def test_own_nodes_and_edges() -> None:
     document, reports = do(
         {"op": "add_node", "parent_id": "core", "type": "topic", "label": "Ideas"},
