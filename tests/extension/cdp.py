@@ -37,7 +37,8 @@ class Cdp:
             if answer.get("id") == self._last_id:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
-                return answer["result"]
+                result: dict[str, Any] = answer["result"]
+                return result
 
 
 class Tab:
@@ -124,4 +125,4 @@ class Tab:
         self.send("Profiler.disable")
         ours = {n["id"] for n in profile["nodes"] if script in n["callFrame"]["url"]}
         pairs = zip(profile["samples"], [*profile["timeDeltas"][1:], 0], strict=False)
-        return sum(delta for node, delta in pairs if node in ours) / 1000
+        return float(sum(delta for node, delta in pairs if node in ours)) / 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.extension.browser import Chromium, eventually, receipt, screen
+from tests.extension.browser import Chromium, eventually, linger, receipt, screen
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
 
@@ -42,6 +42,18 @@ def ready_to_record(chromium: Chromium, server: FakeServer, **settings: Any) -> 
     return popup
 
 
+def wait_for(popup: Tab, name: str, timeout_s: float = 20.0) -> None:
+    """Until the popup shows this screen."""
+    eventually(lambda: screen(popup) == name, timeout_s, name)
+
+
+def read(tab: Tab, url: str, number: int, seconds: float) -> None:
+    """Opens an article and stays on it."""
+    tab.goto(url)
+    eventually(lambda: tab.text("h1") == f"Article {number}", what=f"article {number}")
+    linger(seconds)
+
+
 def stop(popup: Tab, timeout_s: float = 30.0) -> dict[str, int]:
     """Presses Stop and waits until the server has everything. Returns the last receipt seen before."""
     popup.click("[data-name=stop]")
@@ -57,4 +69,4 @@ def stored_receipt(popup: Tab) -> dict[str, int]:
     return {name: found[name] for name in ("seen", "stored", "excluded", "invalid", "waiting")}
 
 
-__all__ = ["agree", "ready_to_record", "receipt", "sign_in", "start", "stop", "stored_receipt"]
+__all__ = ["agree", "read", "ready_to_record", "receipt", "sign_in", "start", "stop", "stored_receipt", "wait_for"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, sync_playwright
 
 from tests.extension.browser import EXTENSION_ID, Chromium, eventually, screen
@@ -134,18 +134,19 @@ def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: Fa
                 _check(page, f"{mark}-settings")
                 for name, (changes, generation) in STATES.items():
                     show(language, theme)
+                    current = {**_RECORDING, **changes}
                     view = {
                         "at": NOW,
                         "account": {
                             "email": "a.reader.with.a.long.name@example.com",
                             "isExpired": "signed-out" in name,
                         },
-                        "current": {**_RECORDING, **changes},
+                        "current": current,
                         "earlier": {"recordings": 0, "waiting": 0},
                         "generation": generation,
                     }
                     page.evaluate("v => chrome.storage.session.set({view: v})", view)
-                    page.wait_for_selector(f"[data-screen={view['current']['status']}]")
+                    page.wait_for_selector(f"[data-screen={current['status']}]")
                     _check(page, f"{mark}-{name}")
         page.evaluate("chrome.storage.session.remove('view')")
         page.set_viewport_size({"width": 900, "height": 900})

@@ -27,7 +27,7 @@ def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, si
     truth: dict[str, float] = {}
     shown_at = time.monotonic()
 
-    def leave(path: str, next_action: Callable[[], None]) -> None:
+    def leave(path: str, next_action: Callable[[], object]) -> None:
         nonlocal shown_at
         next_action()
         truth[path] = truth.get(path, 0.0) + time.monotonic() - shown_at

@@ -10,7 +10,7 @@ import pytest
 from tests.extension.browser import Chromium, eventually, linger, screen
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import Site
-from tests.extension.person import EMAIL, ready_to_record, sign_in, start, stop, stored_receipt
+from tests.extension.person import EMAIL, read, ready_to_record, sign_in, start, stop, stored_receipt, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -53,11 +53,9 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: Site) -> 
     num_kills = 0
     for number in range(1, 19):
         trouble.get(number, lambda: None)()
-        tab.goto(site.url(f"/article/{number}"))
-        eventually(lambda n=number: tab.text("h1") == f"Article {n}")
+        read(tab, site.url(f"/article/{number}"), number, 1.6)
         if number % 3 == 0:
             num_kills += chromium.kill_worker()
-        linger(1.6)
     server.fail("/stop$", "lose", times=1)
     final = stop(popup, timeout_s=90)
     assert num_kills >= 4
@@ -74,16 +72,14 @@ def test_the_browser_is_killed(chromium: Chromium, server: FakeServer, site: Sit
     server.stop()
     tab = chromium.open()
     for number in (1, 2, 3):
-        tab.goto(site.url(f"/article/{number}"))
-        eventually(lambda n=number: tab.text("h1") == f"Article {n}")
-        linger(1.5)
+        read(tab, site.url(f"/article/{number}"), number, 1.5)
     before = stored_receipt(popup)
     assert before["waiting"] >= 5
     chromium.kill()
     server.start()
     chromium.start()
     popup = chromium.popup()
-    eventually(lambda: screen(popup) == "interrupted", what="the recording was interrupted")
+    wait_for(popup, "interrupted")
     popup.click("[data-name=finish]")
     eventually(lambda: screen(popup) == "completed", 90, "completed")
     final = stored_receipt(popup)
@@ -101,9 +97,9 @@ def test_an_interrupted_recording_goes_on(chromium: Chromium, server: FakeServer
     chromium.kill()
     chromium.start()
     popup = chromium.popup()
-    eventually(lambda: screen(popup) == "interrupted", what="the recording was interrupted")
+    wait_for(popup, "interrupted")
     popup.click("[data-name=continue]")
-    eventually(lambda: screen(popup) == "recording", what="recording again")
+    wait_for(popup, "recording")
     chromium.open(site.url("/article/2"))
     linger(2)
     final = stop(popup)
@@ -139,7 +135,7 @@ def test_the_server_loses_the_session(chromium: Chromium, server: FakeServer, si
     tab.goto(site.url("/article/3"))
     linger(2)
     popup.click("[data-name=continue]")
-    eventually(lambda: screen(popup) == "recording", what="recording again")
+    wait_for(popup, "recording")
     tab.goto(site.url("/article/4"))
     linger(2)
     final = stop(popup)

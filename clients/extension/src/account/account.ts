@@ -13,13 +13,13 @@ interface Stored {
   user: User;
   token: string;
   refreshToken: string | null;
-  /** Null when the server did not say. */
-  expiresAt: number | null;
+  /** When to renew, well before the end; null when the server did not say when that is. */
+  renewAt: number | null;
   /** The refresh token was refused: the user is known, but must sign in again. */
   isExpired: boolean;
 }
 
-/** Renew this long before the end, so that no request starts with a token that dies on the way. */
+/** Renew this long before the end, or in the last fifth of a short life: no request starts with a dying token. */
 const MARGIN_MS = 60_000;
 
 export class Account {
@@ -47,7 +47,7 @@ export class Account {
       user: { id: answer.user.id, email: answer.user.email },
       token: answer.token,
       refreshToken: answer.refresh_token ?? null,
-      expiresAt: this.expiry(answer),
+      renewAt: this.renewalTime(answer),
       isExpired: false,
     } satisfies Stored);
   }
@@ -77,7 +77,7 @@ export class Account {
   private async bearer(): Promise<string> {
     const stored = await this.read();
     if (!stored || stored.isExpired) throw new SignedOut('nobody is signed in');
-    const isStale = stored.expiresAt !== null && stored.expiresAt - MARGIN_MS <= this.now();
+    const isStale = stored.renewAt !== null && stored.renewAt <= this.now();
     return isStale && stored.refreshToken ? this.renewAfter(stored.token) : stored.token;
   }
 
@@ -102,7 +102,7 @@ export class Account {
       ...stored,
       token: renewal.token,
       refreshToken: renewal.refresh_token ?? stored.refreshToken,
-      expiresAt: this.expiry(renewal),
+      renewAt: this.renewalTime(renewal),
     };
     // Somebody may have signed out, or in again, while we were waiting; theirs is the newer word.
     const current = await this.read();
@@ -117,7 +117,9 @@ export class Account {
     throw new SignedOut('the sign-in has expired');
   }
 
-  private expiry(answer: { expires_in?: number | null | undefined }): number | null {
-    return answer.expires_in ? this.now() + answer.expires_in * 1000 : null;
+  private renewalTime({ expires_in: seconds }: { expires_in?: number | null | undefined }): number | null {
+    if (!seconds) return null;
+    const lifeMs = seconds * 1000;
+    return this.now() + lifeMs - Math.min(MARGIN_MS, lifeMs / 5);
   }
 }

@@ -1,0 +1,157 @@
+"""The extension and the product together: what a person recorded is what the database has, and becomes a map."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.extension.browser import Chromium, eventually, linger, screen
+from tests.extension.cable import Cable
+from tests.extension.cdp import Tab
+from tests.extension.local_site import Site
+from tests.extension.person import agree, read, sign_in, start, stop, stored_receipt, wait_for
+from tests.support.product import Product
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(580)]
+
+PASSWORD = "correct horse battery"
+
+
+class Reader:
+    """An account on the real server, seen from outside the browser."""
+
+    def __init__(self, origin: str) -> None:
+        self.email = f"reader-{uuid.uuid4().hex[:8]}@example.com"
+        self._http = httpx.Client(base_url=origin + "/v1", timeout=30, trust_env=False)
+        self._ask("POST", "/auth/signup", json={"email": self.email, "password": PASSWORD})
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        answer = self._http.request(method, path, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+    def look(self, path: str) -> Any:
+        """A GET with a fresh login: the browser's own must not be touched."""
+        token = self._ask("POST", "/auth/login", json={"email": self.email, "password": PASSWORD})["token"]
+        return self._ask("GET", path, headers={"Authorization": f"Bearer {token}"})
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@pytest.fixture
+def readers() -> Iterator[Callable[[str], Reader]]:
+    made: list[Reader] = []
+
+    def make(origin: str) -> Reader:
+        made.append(Reader(origin))
+        return made[-1]
+
+    yield make
+    for reader in made:
+        reader.close()
+
+
+def begin(chromium: Chromium, origin: str, reader: Reader) -> Tab:
+    popup = chromium.popup()
+    agree(popup, origin)
+    sign_in(popup, reader.email, PASSWORD)
+    start(popup)
+    return popup
+
+
+def visited(reader: Reader, session_id: str) -> list[str]:
+    answer = reader.look(f"/sessions/{session_id}/events?type=page_visit&limit=200")
+    return [v["url"] for v in sorted(answer["page_visits"], key=lambda v: v["visited_at"])]
+
+
+def check_receipt(reader: Reader, session_id: str, final: dict[str, int]) -> None:
+    """Ours and the database's agree, and no number is missing."""
+    theirs = reader.look(f"/sessions/{session_id}/receipt")["receipt"]
+    assert final["waiting"] == 0
+    assert theirs["stored"] == final["stored"]
+    assert theirs["missing"] == 0
+    assert theirs["gaps"] == []
+    assert theirs["last_seq"] == theirs["stored"] + theirs["excluded"] + theirs["invalid"]
+    assert theirs["by_type"]["page_visit"] == theirs["by_type"]["page_leave"]
+
+
+def test_from_start_to_map(product: Product, chromium: Chromium, site: Site, readers: Callable[[str], Reader]) -> None:
+    reader = readers(product.origin)
+    popup = begin(chromium, product.origin, reader)
+    tab = chromium.open()
+    for number in (1, 2, 3):
+        read(tab, site.url(f"/article/{number}"), number, 2)
+    marked = tab.drag_over("#p1")
+    linger(1.5)
+    tab.goto(site.url("/members"))
+    linger(1.5)
+    final = stop(popup, 60)
+    (session,) = reader.look("/sessions")["sessions"]
+    check_receipt(reader, session["id"], final)
+    assert final["excluded"] == 1
+    assert visited(reader, session["id"]) == [site.url(f"/article/{n}") for n in (1, 2, 3)]
+    (highlight,) = reader.look(f"/sessions/{session['id']}/events?type=highlight")["highlights"]
+    assert highlight["text"] == " ".join(marked.split())
+    eventually(lambda: popup.has("[data-generation=completed]"), 120, "the map")
+    mindmap = reader.look(f"/sessions/{session['id']}/mindmap")["mindmap"]
+    assert mindmap["status"] == "completed"
+    assert sum(node["type"] == "page" for node in mindmap["data"]["nodes"]) == 3
+
+
+def test_everything_breaks_once(
+    chromium: Chromium, site: Site, readers: Callable[[str], Reader], request: pytest.FixtureRequest
+) -> None:
+    """Killed workers, server and browser, two cuts of the network, tokens of a minute: 0 lost, 0 doubled."""
+    with Product(TRAILMIND_ACCESS_TOKEN_TTL_S="60") as server:
+        cable = Cable(server.port)
+        request.addfinalizer(cable.close)
+        reader = readers(server.origin)
+        popup = begin(chromium, cable.origin, reader)
+        tab = chromium.open()
+
+        def restart_server() -> None:
+            server.kill()
+            server.start()
+
+        restarts: list[threading.Thread] = []
+
+        def restart() -> None:
+            restarts.append(threading.Thread(target=restart_server))
+            restarts[-1].start()
+
+        breakage: dict[int, Callable[[], object]] = {
+            3: cable.cut,
+            5: cable.mend,
+            8: restart,
+            12: cable.cut,
+            14: cable.mend,
+        }
+        num_kills = 0
+        for number in range(1, 21):
+            breakage.get(number, lambda: None)()
+            if number == 16:
+                chromium.kill()
+                chromium.start()
+                popup = chromium.popup()
+                wait_for(popup, "interrupted")
+                popup.click("[data-name=continue]")
+                wait_for(popup, "recording")
+                tab = chromium.open()
+            read(tab, site.url(f"/article/{number}"), number, 2)
+            if number % 4 == 0:
+                num_kills += chromium.kill_worker()
+        for thread in restarts:
+            thread.join()
+        popup.click("[data-name=stop]")
+        eventually(lambda: screen(popup) == "completed", 120, "completed")
+        final = stored_receipt(popup)
+        assert num_kills >= 4
+        (session,) = reader.look("/sessions")["sessions"]
+        check_receipt(reader, session["id"], final)
+        assert visited(reader, session["id"]) == [site.url(f"/article/{n}") for n in range(1, 21)]
