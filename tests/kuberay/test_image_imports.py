@@ -7,8 +7,6 @@ import runpy
 import subprocess
 import sys
 
-import pytest
-
 from kuberay.checks.manifests import KUBERAY, ROOT
 
 _PROGRAM = """
@@ -32,10 +30,6 @@ import cluster.cli, cluster.generation_worker, cluster.migrate, serve.app
 """
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the project must ask for sqlalchemy[asyncio] (greenlet) and limits itself; then remove this mark",
-)
 def test_the_service_imports_with_what_the_image_has() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     production = runpy.run_path(str(KUBERAY / "image" / "production_lock.py"))["production"]
