@@ -23,6 +23,7 @@ from serve.middleware import Edge
 from serve.routes import (
     account,
     admin,
+    ai,
     auth,
     credentials,
     events,
@@ -64,6 +65,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         sessions,
         events,
         mindmaps,
+        ai,
         receipts,
         exports,
         sharing,

@@ -133,6 +133,8 @@ RULES: dict[tuple[str, str], Rule] = {
     # Maps
     ("GET", f"{_S}/mindmap"): _READ,
     ("POST", f"{_S}/mindmap/generate"): _WRITE,
+    ("POST", f"{_S}/mindmap/quote"): _READ,
+    ("GET", f"{_S}/disclosures"): _READ,
     ("GET", f"{_S}/mindmap/image"): _READ,
     ("POST", f"{_S}/mindmap/picture"): _WRITE,
     ("GET", f"{_S}/stream"): _READ,

@@ -17,7 +17,7 @@ from cluster.providers.protocol import ModelChoice, Transport
 from cluster.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
-MAX_CHAIN = 6
+MAX_CHAIN = 10
 
 
 @dataclass(frozen=True, slots=True)

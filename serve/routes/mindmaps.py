@@ -23,6 +23,7 @@ from models.jobs import order_map
 from models.mindmap_graph import MindmapDocument
 from models.mindmaps import MapStatus, Mindmap, MindmapVersion
 from serve.links import check_link, issue_link
+from serve.routes.ai import refuse_if_out_of_tokens
 from serve.state import AppState, Caller, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
@@ -77,6 +78,7 @@ async def generate(
 ) -> MindmapEnvelope:
     """Order a map. Equal input gives the map there is, at no cost, unless `force` is set."""
     owned, found, _ = await _load(db, session_id, user_id)
+    await refuse_if_out_of_tokens(state, db, owned, user_id)
     if found is None:
         found = Mindmap(session_id=owned)
         db.add(found)

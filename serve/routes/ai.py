@@ -1,0 +1,115 @@
+"""What a map would cost, and what was sent to whom."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.providers.configuration import provider_accesses
+from cluster.providers.local import LOCAL
+from cluster.providers.planning import MapPlan, plan_map
+from cluster.providers.terms import UserTerms, read_terms
+from models.ai import AiCall, AiCallText
+from models.api_ai import DisclosureList, DisclosureReply, QuoteEnvelope, QuoteReply
+from models.browsing_sessions import owned_session, parse_session_id
+from models.ledger import Balance, OutOfTokens, balance
+from models.timeline_store import load_pages
+from serve.state import AppState, Caller, Db, State, driver_connection
+
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
+
+
+async def _plan(
+    state: AppState, db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID
+) -> tuple[MapPlan, UserTerms, Balance, int]:
+    connection = await driver_connection(db)
+    _, pages = await load_pages(connection, session_id, user_id)
+    accesses = provider_accesses(state.settings)
+    plan = await plan_map(connection, accesses, user_id, session_id, pages, state.settings.openai_model)
+    terms = await read_terms(db, user_id, state.settings.default_plan)
+    return plan, terms, await balance(db, user_id, terms.allowance), len(pages)
+
+
+@router.post("/mindmap/quote", response_model_exclude_none=True)
+async def quote(session_id: str, user_id: Caller, state: State, db: Db) -> QuoteEnvelope:
+    """What a map of this session would cost at most, before it is ordered. Repeat it freely: nothing is kept."""
+    owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
+    plan, terms, now, num_pages = await _plan(state, db, owned.id, user_id)
+    limit, left = terms.allowance.token_limit, now.tokens_left
+    first = next(iter(plan.chains["outline"] or plan.chains["describe"]), None)
+    return QuoteEnvelope(
+        quote=QuoteReply(
+            provider=first.provider if first else LOCAL,
+            model=first.model if first else None,
+            tokens=plan.quote.tokens,
+            cost_micros=plan.quote.cost_micros,
+            num_pages=num_pages,
+            num_pages_known=len(plan.told),
+            num_calls=plan.quote.num_calls,
+            plan_share=plan.quote.tokens / limit if limit else None,
+            tokens_left=left,
+            is_affordable=left is None or plan.quote.tokens <= left,
+            resets_at=terms.allowance.period_end,
+        )
+    )
+
+
+async def refuse_if_out_of_tokens(state: AppState, db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
+    """Raise OutOfTokens (402, with the reset date) for users who want no map rather than one without a model."""
+    if not provider_accesses(state.settings):
+        return
+    terms = await read_terms(db, user_id, state.settings.default_plan)
+    if not terms.refuses_when_out or terms.allowance.token_limit is None:
+        return
+    plan, terms, now, _ = await _plan(state, db, session_id, user_id)
+    left = now.tokens_left or 0
+    if plan.quote.tokens > left:
+        raise OutOfTokens(plan.quote.tokens, left, terms.allowance.period_end)
+
+
+@router.get("/disclosures", response_model_exclude_none=True)
+async def disclosures(
+    session_id: str,
+    user_id: Caller,
+    state: State,
+    db: Db,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> DisclosureList:
+    """Exactly what text of this session went to which provider, and when."""
+    owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
+    mine = AiCall.session_id == owned.id
+    total = await db.scalar(select(func.count()).select_from(AiCall).where(mine))
+    found = await db.execute(
+        select(AiCall, AiCallText)
+        .outerjoin(AiCallText, AiCallText.call_id == AiCall.id)
+        .where(mine)
+        .order_by(AiCall.started_at.desc(), AiCall.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    return DisclosureList(
+        disclosures=[
+            DisclosureReply(
+                id=str(call.id),
+                provider=call.provider,
+                model=call.model,
+                operation=call.task_type,
+                sent_at=call.started_at,
+                status=call.status,
+                num_chars=call.num_chars,
+                num_redactions=call.num_redactions,
+                text_digest=call.text_digest,
+                text=kept.sent if kept else None,
+                instructions=kept.instructions if kept else None,
+                answer=kept.answer if kept else None,
+            )
+            for call, kept in found.all()
+        ],
+        total=total or 0,
+        text_retention_days=state.settings.ai_text_retention_days,
+    )
