@@ -28,8 +28,39 @@ function precompress(): Plugin {
   };
 }
 
+/**
+ * `virtual:api`: which paths, methods and query parameters the server of this very repository has, from its own
+ * description. What is not there is not offered.
+ */
+function apiFeatures(): Plugin {
+  const id = "virtual:api";
+  const description = resolve(import.meta.dirname, "../../docs/openapi.json");
+  return {
+    name: "api-features",
+    resolveId: (source) => (source === id ? `\0${id}` : null),
+    load(source) {
+      if (source !== `\0${id}`) return null;
+      this.addWatchFile(description);
+      type Operation = { parameters?: { name: string; in: string }[] };
+      const { paths } = JSON.parse(readFileSync(description, "utf8")) as { paths: Record<string, Record<string, Operation>> };
+      const features = Object.fromEntries(
+        Object.entries(paths).map(([path, methods]) => [
+          path,
+          Object.fromEntries(
+            Object.entries(methods).map(([method, { parameters }]) => [
+              method,
+              (parameters ?? []).filter((each) => each.in === "query").map((each) => each.name),
+            ]),
+          ),
+        ]),
+      );
+      return `export default ${JSON.stringify(features)}`;
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), precompress()],
+  plugins: [react(), apiFeatures(), precompress()],
   resolve: { alias: { "~": resolve(import.meta.dirname, "src") } },
   build: {
     outDir: OUT,

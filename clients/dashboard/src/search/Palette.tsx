@@ -47,12 +47,12 @@ export function Palette({ onClose }: { onClose: () => void }) {
       icon: <FileText size={16} />,
       run: () => void navigate({ to: "/sessions/$id", params: { id: session.id } }),
     }));
-    const hits = words ? (found.data?.pages[0]?.hits ?? []).slice(0, 8).map((hit, i): Entry => ({
+    const hits = words ? (found.data?.pages[0]?.results ?? []).slice(0, 8).map((hit, i): Entry => ({
       key: `hit-${i}`,
-      label: hit.title.replace(/<\/?mark>/g, ""),
-      note: hit.sessionTitle ?? undefined,
+      label: hit.title || hit.url,
+      note: hit.session_title || undefined,
       icon: <Search size={16} />,
-      run: () => void navigate({ to: "/sessions/$id", params: { id: hit.sessionId }, search: { node: hit.nodeId ?? undefined } }),
+      run: () => void navigate({ to: "/sessions/$id", params: { id: hit.session_id }, search: { node: hit.page_id } }),
     })) : [];
     const fits = (entry: Entry) => !words || `${entry.label} ${entry.note ?? ""}`.toLowerCase().includes(words);
     const everywhere: Entry[] = words ? [{ key: "everywhere", label: t.search.everywhere(text.trim()), icon: <Search size={16} />, run: () => void navigate({ to: "/search", search: { q: text.trim() } }) }] : [];

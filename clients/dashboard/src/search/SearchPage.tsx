@@ -3,10 +3,10 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Search, SearchX } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
-import { date } from "~/i18n/format";
+import { date, duration } from "~/i18n/format";
 import { Blank, hostOf, SiteMark } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { marked, searchQuery } from "./results";
+import { pieces, searchQuery } from "./results";
 
 export function SearchPage() {
   const t = useWords();
@@ -21,7 +21,7 @@ export function SearchPage() {
     return () => clearTimeout(timer);
   }, [text, q, navigate]);
   const results = useInfiniteQuery(searchQuery(q));
-  const hits = results.data?.pages.flatMap((page) => page.hits) ?? [];
+  const hits = results.data?.pages.flatMap((page) => page.results) ?? [];
   const isMissing = results.data?.pages[0]?.isMissing ?? false;
   return (
     <div className="page">
@@ -44,18 +44,18 @@ export function SearchPage() {
           <Blank icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.search.none(q)}>{t.search.noneHint}</Blank>
         ) : (
           <>
-            <p className="muted small tnum results-count">{t.search.results(results.data.pages[0]?.total ?? hits.length)}</p>
-            <ul>
-              {hits.map((hit, i) => (
-                <li key={`${hit.sessionId}-${hit.nodeId}-${i}`}>
-                  <Link className="hit" to="/sessions/$id" params={{ id: hit.sessionId }} search={{ node: hit.nodeId ?? undefined }}>
+            <p className="muted small tnum results-count">{results.hasNextPage ? t.search.more(hits.length) : t.search.results(hits.length)}</p>
+            <ul className="hits">
+              {hits.map((hit) => (
+                <li key={`${hit.session_id}-${hit.page_id}`}>
+                  <Link className="hit" to="/sessions/$id" params={{ id: hit.session_id }} search={{ node: hit.page_id }}>
                     <span className="row">
                       <SiteMark host={hostOf(hit.url)} />
-                      <span className="strong ellipsis grow">{marked(hit.title).map((part, j) => (part.isMatch ? <mark key={j}>{part.text}</mark> : part.text))}</span>
-                      <span className="badge">{t.search.kinds[hit.kind] ?? hit.kind}</span>
+                      <span className="strong ellipsis">{hit.title || hit.url}</span>
+                      {hit.topics.slice(0, 2).map((topic) => <span key={topic} className="badge">{topic}</span>)}
                     </span>
-                    {hit.snippet && <p>{marked(hit.snippet).map((part, j) => (part.isMatch ? <mark key={j}>{part.text}</mark> : part.text))}</p>}
-                    <p className="small muted">{[hit.sessionTitle, hostOf(hit.url), hit.at ? date(new Date(hit.at), new Date(), language) : ""].filter(Boolean).join(" · ")}</p>
+                    {hit.snippet && <p className={hit.snippet_from === "highlight" ? "quote" : ""}>{pieces(hit.snippet, hit.marks).map((part, j) => (part.isMatch ? <mark key={j}>{part.text}</mark> : part.text))}</p>}
+                    <p className="small muted">{[hit.session_title || t.common.untitled, hit.domain, date(new Date(hit.last_visited_at), new Date(), language), hit.dwell_ms ? t.timeline.dwell(duration(hit.dwell_ms, language)) : ""].filter(Boolean).join(" · ")}</p>
                   </Link>
                 </li>
               ))}

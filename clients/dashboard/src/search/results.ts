@@ -1,50 +1,27 @@
-/** Search results as the API gives them, whatever extra fields it adds. */
+/** Search results, and what of them is marked. */
 import { infiniteQueryOptions } from "@tanstack/react-query";
-import { json } from "~/api/client";
-import { ApiError, isRecord } from "~/api/errors";
+import { api, data } from "~/api/client";
+import { ApiError } from "~/api/errors";
+import type { components } from "~/api/schema";
 
-export interface Hit {
-  kind: string;
-  sessionId: string;
-  nodeId: string | null;
-  title: string;
-  snippet: string;
-  url: string | null;
-  at: string | null;
-  sessionTitle: string | null;
-}
+export type Hit = components["schemas"]["SearchHit"];
+export type Results = components["schemas"]["SearchReply"] & { isMissing?: boolean };
 
-const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null);
-
-/** A hit of the reply, or null for what is none. */
-export function parseHit(raw: unknown): Hit | null {
-  if (!isRecord(raw)) return null;
-  const sessionId = text(raw.session_id) ?? (raw.kind === "session" ? text(raw.id) : null);
-  if (!sessionId) return null;
-  return {
-    kind: text(raw.kind) ?? text(raw.type) ?? "page",
-    sessionId,
-    nodeId: text(raw.node_id) ?? text(raw.page_id),
-    title: text(raw.title) ?? text(raw.label) ?? text(raw.url) ?? "",
-    snippet: text(raw.snippet) ?? text(raw.text) ?? "",
-    url: text(raw.url),
-    at: text(raw.visited_at) ?? text(raw.at) ?? text(raw.created_at),
-    sessionTitle: text(raw.session_title),
+/** The pieces of a snippet. Marks are counted in code points, in order, and never overlap. */
+export function pieces(snippet: string, marks: readonly { start: number; end: number }[]): { text: string; isMatch: boolean }[] {
+  const letters = [...snippet];
+  const found: { text: string; isMatch: boolean }[] = [];
+  let at = 0;
+  const add = (end: number, isMatch: boolean) => {
+    if (end > at) found.push({ text: letters.slice(at, end).join(""), isMatch });
+    at = Math.max(at, end);
   };
-}
-
-/** Plain pieces of a snippet; the marked ones are what matched. Anything that looks like other markup stays text. */
-export function marked(snippet: string): { text: string; isMatch: boolean }[] {
-  return snippet
-    .split(/(<mark>.*?<\/mark>)/gs)
-    .filter(Boolean)
-    .map((part) => (part.startsWith("<mark>") ? { text: part.slice(6, -7), isMatch: true } : { text: part, isMatch: false }));
-}
-
-export interface Results {
-  hits: Hit[];
-  total: number | null;
-  isMissing: boolean;
+  for (const mark of marks) {
+    add(Math.min(mark.start, letters.length), false);
+    add(Math.min(mark.end, letters.length), true);
+  }
+  add(letters.length, false);
+  return found;
 }
 
 const SIZE = 20;
@@ -54,20 +31,14 @@ export const searchQuery = (q: string) =>
     queryKey: ["search", q],
     enabled: q.trim().length > 0,
     initialPageParam: 0,
-    queryFn: async ({ pageParam }): Promise<Results> => {
+    queryFn: async ({ pageParam, signal }): Promise<Results> => {
       try {
-        const reply = await json<unknown>("GET", `/v1/search?${new URLSearchParams({ q, limit: String(SIZE), offset: String(pageParam) })}`);
-        const list = isRecord(reply) ? (reply.results ?? reply.hits ?? []) : [];
-        return {
-          hits: Array.isArray(list) ? list.flatMap((raw) => parseHit(raw) ?? []) : [],
-          total: isRecord(reply) && typeof reply.total === "number" ? reply.total : null,
-          isMissing: false,
-        };
+        return await data(api.GET("/v1/search", { params: { query: { q: q.slice(0, 200), limit: SIZE, offset: pageParam } }, signal }));
       } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return { hits: [], total: 0, isMissing: true };
+        if (error instanceof ApiError && error.status === 404) return { results: [], has_more: false, is_indexing: false, took_ms: 0, isMissing: true };
         throw error;
       }
     },
-    getNextPageParam: (last, pages) => (last.hits.length === SIZE ? pages.length * SIZE : undefined),
+    getNextPageParam: (last, pages) => (last.has_more && pages.length < 20 ? pages.length * SIZE : undefined),
     staleTime: 60_000,
   });

@@ -14,7 +14,7 @@ import { IconButton, Segmented, StatusBadge } from "~/ui/basics";
 import { Menu, say } from "~/ui/overlays";
 import type { Edits } from "./edits";
 import type { PanelName } from "./SessionPage";
-import { FORMATS, type Receipt, useFeature } from "./features";
+import { FORMATS, type Receipt, hasFeature } from "./features";
 
 export function Header(props: { session: Session; model: MapModel | null; view: View; isWide: boolean; onView: (view: View) => void; onPanel: (panel: PanelName) => void; edits: Edits; version: number | null }) {
   const { session, model, view, isWide, onView, onPanel } = props;
@@ -24,8 +24,8 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
   const receipt = useQuery(optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`));
   const facts = receipt.data?.receipt;
-  const canShare = useFeature("/v1/sessions/{session_id}/shares");
-  const exportPath = useFeature("/v1/sessions/{session_id}/export");
+  const canShare = hasFeature("/v1/sessions/{session_id}/shares");
+  const exportPath = hasFeature("/v1/sessions/{session_id}/export");
   const began = new Date(session.started_at);
   const ended = session.ended_at ? new Date(session.ended_at) : null;
   const numbers: [string, string][] = [

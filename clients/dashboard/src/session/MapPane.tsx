@@ -13,6 +13,7 @@ import { Blank, IconButton } from "~/ui/basics";
 import { Menu, say } from "~/ui/overlays";
 import { ErrorState, Skeletons } from "~/ui/states";
 import type { Edits } from "./edits";
+import { hasFeature } from "./features";
 import type { Progress } from "./live";
 import type { PanelName } from "./SessionPage";
 
@@ -95,7 +96,7 @@ export function MapPane(props: Props) {
               entries={[
                 { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
                 { kind: "item", label: t.leftOut.count(model.document.left_out.length), onPick: () => onPanel("left-out") },
-                { kind: "item", label: t.versions.title, onPick: () => onPanel("versions") },
+                ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions") ? [{ kind: "item", label: t.versions.title, onPick: () => onPanel("versions") } as const] : []),
                 { kind: "line" },
                 { kind: "item", label: t.map.regenerate, icon: <RefreshCw size={16} />, onPick: () => onPanel("regenerate") },
               ]}

@@ -13,6 +13,7 @@ import { Menu } from "~/ui/overlays";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { useEdits } from "./edits";
 import { Evidence } from "./Evidence";
+import { hasFeature } from "./features";
 import { Header } from "./Header";
 import { MapPane } from "./MapPane";
 import { Timeline } from "./Timeline";
@@ -71,7 +72,8 @@ export function SessionPage() {
 
   const wanted: View = search.view ?? (isWide ? "split" : "map");
   const view: View = wanted === "split" && !isWide ? "map" : wanted;
-  const selected = search.node ?? null;
+  // Links from search name the page; its node may have another id.
+  const selected = search.node ? (model?.byPage.get(search.node)?.id ?? search.node) : null;
   const node = selected && model ? (model.byId.get(selected) ?? null) : null;
 
   const timelinePane = (
@@ -93,7 +95,7 @@ export function SessionPage() {
         model={model}
         isUnreadable={shownData !== null && model === null}
         progress={progress}
-        search={search}
+        search={{ ...search, node: selected ?? undefined }}
         set={set}
         edits={edits}
         onPanel={setPanel}
@@ -150,7 +152,7 @@ export function SessionPage() {
               { kind: "item", label: t.score.title, onPick: () => setPanel("score") },
               { kind: "item", label: t.leftOut.title, onPick: () => setPanel("left-out") },
               { kind: "item", label: t.receipt.title, onPick: () => setPanel("receipt") },
-              { kind: "item", label: t.versions.title, onPick: () => setPanel("versions") },
+              ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions") ? [{ kind: "item", label: t.versions.title, onPick: () => setPanel("versions") } as const] : []),
               { kind: "item", label: t.share.title, onPick: () => setPanel("share") },
             ]}
           />

@@ -8,7 +8,7 @@ import { sentence } from "~/auth/forms";
 import { useWords } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import { say } from "~/ui/overlays";
-import { useFeature } from "./features";
+import { hasFeature } from "./features";
 
 export type Operation =
   | { op: "rename"; node_id: string; label: string }
@@ -51,7 +51,7 @@ export function canMove(model: MapModel, id: string, parent: string): boolean {
 export function useEdits(sessionId: string, version: number): Edits {
   const t = useWords();
   const client = useQueryClient();
-  const isAvailable = useFeature("/v1/sessions/{session_id}/mindmap", "patch");
+  const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");
   const [depth, setDepth] = useState({ done: 0, undone: 0 });
   const change = useMutation({
     mutationFn: (operation: Operation) => {

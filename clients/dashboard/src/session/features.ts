@@ -1,6 +1,5 @@
-/** Which parts of the API this server has. Asked of its own description, once, so that nothing is offered that is not there. */
-import { queryOptions, useQuery } from "@tanstack/react-query";
-import { isRecord } from "~/api/errors";
+/** Which parts of the API there are, known when this is built: the dashboard and its server come from one repository. */
+import features from "virtual:api";
 
 export const FORMATS = ["png", "svg", "markdown", "opml", "freemind", "json", "csv"] as const;
 
@@ -13,20 +12,8 @@ export interface Receipt {
   [other: string]: unknown;
 }
 
-const descriptionQuery = queryOptions({
-  queryKey: ["openapi"],
-  queryFn: async (): Promise<Record<string, string[]>> => {
-    const answer = await fetch("/openapi.json", { signal: AbortSignal.timeout(20_000) });
-    const body: unknown = answer.ok ? await answer.json() : null;
-    const paths = isRecord(body) && isRecord(body.paths) ? body.paths : {};
-    return Object.fromEntries(Object.entries(paths).map(([path, methods]) => [path, isRecord(methods) ? Object.keys(methods) : []]));
-  },
-  staleTime: Number.POSITIVE_INFINITY,
-  retry: false,
-});
-
-export function useFeature(path: string, method?: string): boolean {
-  const description = useQuery(descriptionQuery);
-  const methods = description.data?.[path];
-  return Boolean(methods && (!method || methods.includes(method)));
+/** Whether the server has a path, a method of it, a query parameter of that. */
+export function hasFeature(path: string, method = "get", parameter?: string): boolean {
+  const parameters = features[path]?.[method];
+  return parameters !== undefined && (parameter === undefined || parameters.includes(parameter));
 }

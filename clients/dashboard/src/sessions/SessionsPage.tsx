@@ -10,6 +10,7 @@ import { Blank } from "~/ui/basics";
 import { say } from "~/ui/overlays";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { sentence } from "~/auth/forms";
+import { hasFeature } from "~/session/features";
 import { FirstRun, SampleButton } from "./FirstRun";
 import { grouped } from "./groups";
 import { SessionCard } from "./SessionCard";
@@ -109,6 +110,7 @@ function FilterBar({ filters }: { filters: Filters }) {
   const language = useLanguage();
   const navigate = useNavigate({ from: "/sessions" });
   const [text, setText] = useState(filters.q ?? "");
+  const has = (name: string) => hasFeature("/v1/sessions", "get", name);
   const set = (change: Partial<Filters>) => void navigate({ search: (old: Filters) => ({ ...old, ...change }), replace: true });
   useEffect(() => {
     const wanted = text.trim() || undefined;
@@ -118,20 +120,20 @@ function FilterBar({ filters }: { filters: Filters }) {
   });
   return (
     <search className="filters" aria-label={t.sessions.filter}>
-      <span className="row input-icon">
+      {has("q") && <span className="row input-icon">
         <Search size={16} aria-hidden />
         <input className="input compact" type="search" aria-label={t.sessions.filter} placeholder={t.sessions.text} value={text} onChange={(e) => setText(e.target.value)} />
-      </span>
+      </span>}
       <select className="input compact" aria-label={t.sessions.status} value={filters.status ?? ""} onChange={(e) => set({ status: STATUSES.find((s) => s === e.target.value) })}>
         <option value="">{t.sessions.all}</option>
         {STATUSES.map((status) => (
           <option key={status} value={status}>{t.status[status]}</option>
         ))}
       </select>
-      <input className="input compact" aria-label={t.sessions.domain} placeholder={t.sessions.domain} defaultValue={filters.domain ?? ""} key={`d-${filters.domain}`} onBlur={(e) => set({ domain: e.target.value.trim() || undefined })} onKeyDown={(e) => e.key === "Enter" && e.currentTarget.blur()} />
-      <input className="input compact" aria-label={t.sessions.keyword} placeholder={t.sessions.keyword} defaultValue={filters.keyword ?? ""} key={`k-${filters.keyword}`} onBlur={(e) => set({ keyword: e.target.value.trim() || undefined })} onKeyDown={(e) => e.key === "Enter" && e.currentTarget.blur()} />
-      <input className="input compact" type="date" lang={language} aria-label={t.sessions.from} value={filters.from ?? ""} max={filters.to} onChange={(e) => set({ from: e.target.value || undefined })} />
-      <input className="input compact" type="date" lang={language} aria-label={t.sessions.to} value={filters.to ?? ""} min={filters.from} onChange={(e) => set({ to: e.target.value || undefined })} />
+      {has("domain") && <input className="input compact" aria-label={t.sessions.domain} placeholder={t.sessions.domain} defaultValue={filters.domain ?? ""} key={`d-${filters.domain}`} onBlur={(e) => set({ domain: e.target.value.trim() || undefined })} onKeyDown={(e) => e.key === "Enter" && e.currentTarget.blur()} />}
+      {has("keyword") && <input className="input compact" aria-label={t.sessions.keyword} placeholder={t.sessions.keyword} defaultValue={filters.keyword ?? ""} key={`k-${filters.keyword}`} onBlur={(e) => set({ keyword: e.target.value.trim() || undefined })} onKeyDown={(e) => e.key === "Enter" && e.currentTarget.blur()} />}
+      {has("from") && <input className="input compact" type="date" lang={language} aria-label={t.sessions.from} value={filters.from ?? ""} max={filters.to} onChange={(e) => set({ from: e.target.value || undefined })} />}
+      {has("to") && <input className="input compact" type="date" lang={language} aria-label={t.sessions.to} value={filters.to ?? ""} min={filters.from} onChange={(e) => set({ to: e.target.value || undefined })} />}
       {Object.values(filters).some(Boolean) && <ClearFilters />}
     </search>
   );

@@ -10,8 +10,7 @@ import { ErrorState, Skeletons } from "~/ui/states";
 
 interface Share {
   id: string;
-  token?: string;
-  url?: string;
+  url: string;
   shows: "map" | "pages" | "highlights";
   expires_at?: string | null;
   revoked_at?: string | null;
@@ -36,7 +35,6 @@ export function SharePanel({ session, language }: { session: Session; language: 
     },
     onError: (error) => say(sentence(error, t)),
   });
-  const address = (share: Share) => share.url ?? `${location.origin}/shared/${share.token}`;
   if (links.isPending) return <Skeletons rows={2} height={44} />;
   if (links.isError) return <ErrorState error={links.error} />;
   if (!links.data) return <p>{t.account.absent}</p>;
@@ -63,10 +61,10 @@ export function SharePanel({ session, language }: { session: Session; language: 
         {active.map((share) => (
           <li key={share.id}>
             <span className="grow">
-              <input className="input compact" readOnly aria-label={t.share.title} value={address(share)} onFocus={(e) => e.currentTarget.select()} />
+              <input className="input compact" readOnly aria-label={t.share.title} value={share.url} onFocus={(e) => e.currentTarget.select()} />
               <span className="small muted">{t.share[share.shows]}{share.expires_at ? ` · ${t.share.expires} ${date(new Date(share.expires_at), new Date(), language)}` : ""}</span>
             </span>
-            <button type="button" className="button" onClick={() => navigator.clipboard.writeText(address(share)).then(() => say(t.common.copied))}>{t.common.copy}</button>
+            <button type="button" className="button" onClick={() => navigator.clipboard.writeText(share.url).then(() => say(t.common.copied))}>{t.common.copy}</button>
             <button type="button" className="button danger" disabled={revoke.isPending} onClick={() => revoke.mutate(share.id)}>{t.share.revoke}</button>
           </li>
         ))}

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { clock, date, duration, when } from "~/i18n/format";
+
+describe("duration", () => {
+  it.each([
+    [0, "0 s", "0초"],
+    [59_400, "59 s", "59초"],
+    [90_000, "2 min", "2분"],
+    [3_600_000, "1 h", "1시간"],
+    [5_520_000, "1 h 32 min", "1시간 32분"],
+    [-5, "0 s", "0초"],
+  ])("says %d ms as people do", (ms, en, ko) => {
+    expect(duration(ms, "en")).toBe(en);
+    expect(duration(ms, "ko")).toBe(ko);
+  });
+});
+
+describe("when", () => {
+  const now = new Date(2026, 10, 23, 12, 0);
+  it("is relative up to a day, then dated", () => {
+    expect(when(new Date(2026, 10, 23, 11, 57), now, "en")).toBe("3 minutes ago");
+    expect(when(new Date(2026, 10, 23, 9, 0), now, "ko")).toBe("3시간 전");
+    expect(when(new Date(2026, 10, 20, 9, 0), now, "en")).toBe("20 Nov");
+  });
+  it("names another year", () => {
+    expect(date(new Date(2025, 0, 2), now, "en")).toBe("2 Jan 2025");
+    expect(date(new Date(2025, 0, 2), now, "ko")).toBe("2025년 1월 2일");
+  });
+  it("writes the time of day the same in both languages", () => {
+    expect(clock(new Date(2026, 0, 1, 9, 5), "en")).toBe("09:05");
+    expect(clock(new Date(2026, 0, 1, 9, 5), "ko")).toBe("09:05");
+  });
+});

@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+type Login = typeof import("~/api/login");
+type Client = typeof import("~/api/client");
+let login: Login;
+let client: Client;
+const reply = (status: number, body: unknown, headers: Record<string, string> = {}) => new Response(JSON.stringify(body), { status, headers });
+const user = { id: "1", email: "ann@test.local" };
+
+beforeEach(async () => {
+  vi.resetModules();
+  localStorage.clear();
+  login = await import("~/api/login");
+  client = await import("~/api/client");
+});
+afterEach(() => void vi.unstubAllGlobals());
+
+describe("a request", () => {
+  it("renews the login once when it is refused, however many requests ask", async () => {
+    login.accept({ user, token: "old", expires_in: 900 });
+    let renewals = 0;
+    vi.stubGlobal("fetch", async (input: Request | string, init?: RequestInit) => {
+      const url = typeof input === "string" ? input : input.url;
+      if (url.endsWith("/refresh")) {
+        renewals += 1;
+        expect(new Headers(init?.headers).get("x-trailmind-client")).toBe("web");
+        return reply(200, { token: "new", expires_in: 900 });
+      }
+      const bearer = (input as Request).headers.get("authorization");
+      return bearer === "Bearer new" ? reply(200, { ok: true }) : reply(401, { error: { message: "expired", code: "UNAUTHORIZED" } });
+    });
+    const answers = await Promise.all([client.json("GET", "/v1/a"), client.json("GET", "/v1/b"), client.json("GET", "/v1/c")]);
+    expect(answers).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
+    expect(renewals).toBe(1);
+  });
+
+  it("signs out when there is no login left, and says that it ended", async () => {
+    login.accept({ user, token: "old", expires_in: 900 });
+    vi.stubGlobal("fetch", async () => reply(401, { error: { message: "over", code: "UNAUTHORIZED" } }));
+    await expect(client.json("GET", "/v1/a")).rejects.toMatchObject({ kind: "signed_out" });
+    expect(login.currentLogin()).toEqual({ state: "out", expired: true });
+  });
+
+  it("does not sign out because the server is away", async () => {
+    login.accept({ user, token: "old", expires_in: 900 });
+    vi.stubGlobal("fetch", async () => {
+      throw new TypeError("Failed to fetch");
+    });
+    await expect(client.json("GET", "/v1/a")).rejects.toMatchObject({ kind: "offline" });
+    expect(login.currentLogin().state).toBe("in");
+  });
+
+  it.each([
+    [402, "payment"],
+    [403, "forbidden"],
+    [404, "missing"],
+    [429, "too_many"],
+    [500, "server"],
+    [503, "unavailable"],
+  ])("turns %d into its own kind of error", async (status, kind) => {
+    vi.stubGlobal("fetch", async () => reply(status, { error: { message: "m", code: "C" } }, { "retry-after": "7", "x-request-id": "r1" }));
+    await expect(client.json("GET", "/v1/a")).rejects.toMatchObject({ kind, status, retryAfterS: 7, requestId: "r1", message: "m" });
+  });
+});
+
+it("keeps no token where a script of another day could find it", () => {
+  login.accept({ user, token: "secret-token", refresh_token: "secret-refresh", expires_in: 900 });
+  expect(JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage })).not.toContain("secret");
+});
+
+it("asks nothing of the server on a stranger's first visit", async () => {
+  const fetch = vi.fn();
+  vi.stubGlobal("fetch", fetch);
+  await login.resume();
+  expect(login.currentLogin()).toEqual({ state: "out", expired: false });
+  expect(fetch).not.toHaveBeenCalled();
+});

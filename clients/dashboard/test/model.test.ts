@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { ancestors, findNodes, type MapModel, neighbourhood, parseMap, step, subtree } from "~/map/model";
+import { mapData } from "./support";
+
+const model = parseMap(mapData()) as MapModel;
+
+describe("parseMap", () => {
+  it("indexes the tree", () => {
+    expect(model.topics.map((topic) => topic.id)).toEqual(["t0", "t1", "t2"]);
+    expect(model.byPage.get("page-1-2")?.id).toBe("p1-2");
+    expect(model.topicOf.get("p2-3")).toBe("t2");
+    expect(model.hueOf("p2-3")).toBe(2);
+    expect(model.hueOf("core")).toBeNull();
+  });
+  it("is null for what is no map", () => {
+    for (const bad of [null, 3, {}, { nodes: [] }, { nodes: [{ id: "a" }], edges: [] }, { nodes: [{ id: "t", label: "t", type: "topic" }], edges: [] }]) expect(parseMap(bad)).toBeNull();
+  });
+  it("survives cycles, dangling edges and nodes nobody reaches", () => {
+    const data = mapData(2, 1);
+    data.edges.push({ source: "p0-0", target: "t0", kind: "contains" }, { source: "t0", target: "nowhere", kind: "contains" }, { source: "t0", target: "t0", kind: "contains" });
+    data.nodes.push({ id: "alone", label: "alone", type: "page" });
+    const parsed = parseMap(data) as MapModel;
+    expect(parsed.nodes.map((node) => node.id).sort()).toEqual(["core", "p0-0", "p1-0", "t0", "t1"]);
+  });
+  it("leaves hidden nodes out with all below them", () => {
+    const data = mapData(2, 2);
+    (data.nodes[1] as { data: Record<string, unknown> }).data.hidden = true;
+    expect((parseMap(data) as MapModel).nodes.map((node) => node.id)).toEqual(["core", "t1", "p1-0", "p1-1"]);
+  });
+});
+
+it("knows what belongs together", () => {
+  expect(ancestors(model, "p0-1")).toEqual(["t0", "core"]);
+  expect([...subtree(model, "t1")]).toEqual(["t1", "p1-0", "p1-1", "p1-2", "p1-3"]);
+  expect(neighbourhood(model, "t0")).toContain("t1");
+  expect(neighbourhood(model, "p0-1")).not.toContain("p0-2");
+});
+
+it("finds nodes by every word, in any case", () => {
+  expect(findNodes(model, "TOPIC 1 page 2")).toEqual(["p1-2", "p2-1"]);
+  expect(findNodes(model, "word2")).toEqual(["t2"]);
+  expect(findNodes(model, "  ")).toEqual([]);
+});
+
+it("walks by arrow keys and never falls off", () => {
+  const open = () => false;
+  expect(step(model, "core", "right", open)).toBe("t0");
+  expect(step(model, "t0", "up", open)).toBe("t2");
+  expect(step(model, "p0-0", "left", open)).toBe("t0");
+  expect(step(model, "t0", "right", () => true)).toBe("t0");
+  expect(step(model, "core", "left", open)).toBe("core");
+  for (const node of model.nodes) for (const direction of ["up", "down", "left", "right"] as const) expect(model.byId.has(step(model, node.id, direction, open))).toBe(true);
+});

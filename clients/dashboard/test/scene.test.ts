@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { fitCamera } from "~/map/draw";
+import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
+import { type MapModel, parseMap } from "~/map/model";
+import { FONT_SIZE, LINE_HEIGHT, nodeAt, radialScene, textWidth, treeScene, wrapLabel } from "~/map/scene";
+import { mapData } from "./support";
+
+const all = { collapsed: new Set<string>(), focus: null };
+const model = parseMap(mapData(5, 7)) as MapModel;
+
+describe("treeScene", () => {
+  it("draws every node once, to both sides", () => {
+    const scene = treeScene(model, all);
+    expect(scene.nodes.length).toBe(model.nodes.length);
+    const sides = new Set(scene.nodes.filter((n) => n.node.type === "topic").map((n) => n.side));
+    expect(sides).toEqual(new Set(["left", "right"]));
+  });
+  it("never lets two labels touch, however long they are", () => {
+    const data = mapData(6, 9);
+    data.nodes.forEach((node, i) => {
+      node.label = i % 3 === 0 ? "아주 긴 한국어 제목이 여러 줄로 나뉘어야 하는 페이지" : `${node.label} with quite a long name that has to be wrapped somewhere`;
+    });
+    const scene = treeScene(parseMap(data) as MapModel, all);
+    const boxes = scene.nodes.map((n): LabelBox => {
+      const width = Math.max(...n.lines.map((line) => textWidth(line, FONT_SIZE[n.node.type])));
+      const height = n.lines.length * FONT_SIZE[n.node.type] * LINE_HEIGHT;
+      const x = n.side === "right" ? n.x + n.r : n.side === "left" ? n.x - n.r - width : n.x - width / 2;
+      return { id: n.id, x, y: n.y - height / 2, width, height, rank: 0, importance: 0 };
+    });
+    for (const a of boxes) for (const b of boxes) if (a.id < b.id) expect(overlaps(a, b), `${a.id} and ${b.id}`).toBe(false);
+  });
+  it("folds, and counts what is folded", () => {
+    const scene = treeScene(model, { collapsed: new Set(["t1"]), focus: null });
+    expect(scene.byId.get("t1")?.folded).toBe(7);
+    expect(scene.byId.has("p1-0")).toBe(false);
+  });
+  it("shows only a focused topic", () => {
+    const scene = treeScene(model, { ...all, focus: "t2" });
+    expect(scene.nodes.map((n) => n.id).sort()).toEqual(["core", "p2-0", "p2-1", "p2-2", "p2-3", "p2-4", "p2-5", "p2-6", "t2"]);
+  });
+});
+
+it("never turns a radial label upside down", () => {
+  const data = mapData(1, 24);
+  const places: Record<string, { x: number; y: number }> = {};
+  data.nodes.forEach((node, i) => {
+    places[String(node.id)] = { x: 300 * Math.cos(i), y: 300 * Math.sin(i) };
+  });
+  data.layouts.radial = places as typeof data.layouts.radial;
+  for (const n of radialScene(parseMap(data) as MapModel, all).nodes) expect(Math.abs(n.turn)).toBeLessThanOrEqual(Math.PI / 2 + 1e-9);
+});
+
+it("wraps at spaces, and cuts what has none", () => {
+  expect(wrapLabel("Version control with Git and friends")).toEqual(["Version control with Git", "and friends"]);
+  expect(wrapLabel("x".repeat(60)).map((line) => line.length)).toEqual([24, 24, 12]);
+  expect(wrapLabel("가".repeat(30)).map((line) => line.length)).toEqual([12, 12, 6]);
+  expect(wrapLabel("👩‍💻".repeat(40)).join("")).toBe("👩‍💻".repeat(40));
+});
+
+describe("placeLabels", () => {
+  const box = (id: string, x: number, rank: number, importance: number): LabelBox => ({ id, x, y: 0, width: 50, height: 10, rank, importance });
+  it("prefers rank, then importance", () => {
+    expect(placeLabels([box("a", 0, 1, 9), box("b", 20, 0, 0), box("c", 200, 1, 0)])).toEqual(new Set(["b", "c"]));
+    expect(placeLabels([box("a", 0, 1, 0.1), box("b", 20, 1, 0.9)])).toEqual(new Set(["b"]));
+  });
+  it("keeps no two that overlap, among a thousand", () => {
+    const many = Array.from({ length: 1000 }, (_, i) => ({ ...box(`n${i}`, (i * 37) % 900, i % 3, i), y: (i * 53) % 600 }));
+    const ids = placeLabels(many);
+    const kept = many.filter((each) => ids.has(each.id));
+    expect(kept.length).toBeGreaterThan(100);
+    for (const a of kept) for (const b of kept) if (a !== b) expect(overlaps(a, b)).toBe(false);
+  });
+});
+
+it("finds the node under the pointer, label included", () => {
+  const scene = treeScene(model, all);
+  const page = scene.byId.get("p0-3");
+  if (!page) throw new Error("no page");
+  const sign = page.side === "left" ? -1 : 1;
+  expect(nodeAt(scene, page.x + sign * 40, page.y, 4)?.id).toBe("p0-3");
+  expect(nodeAt(scene, 1e6, 1e6, 4)).toBeNull();
+});
+
+it("fits what it is given", () => {
+  const camera = fitCamera({ x0: -1000, y0: -200, x1: 1000, y1: 200 }, { width: 800, height: 600 });
+  expect(camera.x - 1000 * camera.k).toBeGreaterThanOrEqual(27);
+  expect(camera.x + 1000 * camera.k).toBeLessThanOrEqual(773);
+});
