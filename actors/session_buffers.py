@@ -9,7 +9,6 @@ of a shard at once are harmless, because the database decides what is a repeat.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from collections import OrderedDict
@@ -17,13 +16,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ray
-from psycopg import OperationalError
+from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from actors.closing import close_session
 from actors.coalescer import Coalescer
 from actors.event_store import BatchOutcome, EventStore, excluded_rows
+from actors.metrics import METERS
 from models.errors import BufferFull, TrailmindError, Unavailable
 from models.ingest import IngestBatch
 
@@ -58,8 +57,12 @@ class SessionBuffers:
         load_exclusions: Callable[[uuid.UUID], Awaitable[frozenset[str]]],
         limits: BufferLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        writer: str = "shard",
     ) -> None:
         self._load_exclusions, self._limits, self._clock = load_exclusions, limits or BufferLimits(), clock
+        self._writer = writer
+        self._is_mine: Callable[[uuid.UUID], bool] = lambda _: True
         self._save = save
         self._users: OrderedDict[uuid.UUID, UserBuffer] = OrderedDict()
         self._loading: dict[uuid.UUID, asyncio.Task[frozenset[str]]] = {}
@@ -79,7 +82,8 @@ class SessionBuffers:
         except TrailmindError as error:
             return BatchOutcome(error=error)
         user.touched_at = self._clock()
-        self._users.move_to_end(batch.user_id)
+        if batch.user_id in self._users:
+            self._users.move_to_end(batch.user_id)
         user.pending_bytes += batch.num_bytes
         try:
             return await self._commits.add((batch, excluded_rows(batch, user.excluded_domains)), batch.num_bytes)
@@ -96,9 +100,16 @@ class SessionBuffers:
 
     async def _flush(self, entries: list[tuple[IngestBatch, dict[int, str]]]) -> Sequence[BatchOutcome]:
         began = self._clock()
-        outcomes = await self._save([b for b, _ in entries], [e for _, e in entries])
+        try:
+            outcomes = await self._save([b for b, _ in entries], [e for _, e in entries])
+        except TrailmindError:
+            METERS.count("trailmind_flush_failures_total", 1, self._writer)
+            raise
         self.last_flush_s = self._clock() - began
-        self.num_events += sum(len(b.rows) for b, _ in entries)
+        num_events = sum(len(b.rows) for b, _ in entries)
+        self.num_events += num_events
+        METERS.observe("trailmind_flush_seconds", self.last_flush_s, self._writer)
+        METERS.observe("trailmind_flush_events", num_events, self._writer)
         return outcomes
 
     async def _activate(self, user_id: uuid.UUID) -> UserBuffer:
@@ -108,9 +119,13 @@ class SessionBuffers:
             loading.add_done_callback(lambda _: self._loading.pop(user_id, None))
         # Shielded: the first caller may hang up, the others still want the answer.
         domains = await asyncio.shield(loading)
+        if not self._is_mine(user_id):
+            # Served, by whoever has not heard yet, but not remembered: a change of the rules is told to the new home.
+            return UserBuffer(domains, self._clock())
         if user_id not in self._users:
             self._users[user_id] = UserBuffer(domains, self._clock())
             self.num_activations += 1
+            METERS.count("trailmind_activations_total", 1, self._writer)
             self.passivate()
         return self._users[user_id]
 
@@ -124,8 +139,22 @@ class SessionBuffers:
             if user.pending_bytes == 0:
                 del self._users[user_id]
                 gone += 1
-        self.num_passivations += gone
+        if gone:
+            self.num_passivations += gone
+            METERS.count("trailmind_passivations_total", gone, self._writer)
         return gone
+
+    def keep(self, is_mine: Callable[[uuid.UUID], bool]) -> int:
+        """Hold only users for whom `is_mine`; let go of the others and return how many. Nothing unsaved is lost:
+        what is on its way to disk goes on."""
+        self._is_mine = is_mine
+        moved = [user_id for user_id in self._users if not is_mine(user_id)]
+        for user_id in moved:
+            del self._users[user_id]
+        if moved:
+            self.num_passivations += len(moved)
+            METERS.count("trailmind_passivations_total", len(moved), self._writer)
+        return len(moved)
 
     def forget(self, user_id: uuid.UUID) -> None:
         """Read the user's exclusions anew at the next touch (they changed). What is on its way to disk goes on."""
@@ -149,12 +178,22 @@ class SessionBuffers:
 class PostgresBuffers:
     """Session buffers on a PostgreSQL pool of their own: what a shard runs, and a replica whose shard is gone."""
 
-    def __init__(self, dsn: str, limits: BufferLimits, *, max_connections: int = 4) -> None:
+    def __init__(
+        self, dsn: str, limits: BufferLimits, *, max_connections: int = 4, writer: str = "shard", name: str = ""
+    ) -> None:
         self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-            dsn, min_size=1, max_size=max_connections, open=False, timeout=5.0, kwargs={"autocommit": True}
+            dsn,
+            min_size=1,
+            max_size=max_connections,
+            open=False,
+            timeout=5.0,
+            kwargs={"autocommit": True},
+            configure=_let_go_when_frozen,
         )
         self._store = EventStore(self.pool)
-        self.buffers = SessionBuffers(self._store.save, self._load_exclusions, limits)
+        self.buffers = SessionBuffers(self._store.save, self._load_exclusions, limits, writer=writer)
+        self._labels = (writer, name)
+        METERS.watch(self._gauges)
         self._opening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -174,8 +213,26 @@ class PostgresBuffers:
         await self.buffers.drained()
         await close_session(self.pool, session_id, user_id)
 
+    def _gauges(self) -> list[tuple[str, float, tuple[str, ...]]]:
+        return [
+            ("trailmind_buffered_bytes", self.buffers.pending_bytes, self._labels),
+            ("trailmind_active_users", self.buffers.num_active_users, self._labels),
+            *self._connections(),
+        ]
+
+    def _connections(self) -> list[tuple[str, float, tuple[str, ...]]]:
+        if self._labels[0] != "shard":
+            return []
+        numbers = self.pool.get_stats()
+        idle = numbers.get("pool_available", 0)
+        return [
+            ("trailmind_database_connections", numbers.get("pool_size", 0) - idle, ("shard", "used")),
+            ("trailmind_database_connections", idle, ("shard", "idle")),
+        ]
+
     async def close(self) -> None:
         """Finish what was accepted and give the connections back."""
+        METERS.unwatch(self._gauges)
         await self.buffers.drained()
         await self.pool.close()
 
@@ -191,64 +248,10 @@ class PostgresBuffers:
         return frozenset(row[0]) if row else frozenset()
 
 
-class SessionBufferShard:
-    """The Ray rim: one shard's buffers, reachable by name from every replica."""
+async def _let_go_when_frozen(connection: AsyncConnection[Any]) -> None:
+    """A frozen process keeps its locks, and others wait for them: PostgreSQL ends its transaction after some seconds.
 
-    def __init__(self, dsn: str, limits: BufferLimits) -> None:
-        self._postgres = PostgresBuffers(dsn, limits)
-        self._limits = limits
-        self._sweeper: asyncio.Task[None] | None = None
-
-    async def append(self, batches: Sequence[IngestBatch]) -> list[BatchOutcome]:
-        """Save the batches (see SessionBuffers.append)."""
-        if self._sweeper is None:
-            self._sweeper = asyncio.create_task(self._sweep())
-        return await self._postgres.append(batches)
-
-    async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
-        """Flush and close a session."""
-        await self._postgres.stop(session_id, user_id)
-
-    async def forget(self, user_id: uuid.UUID) -> None:
-        """A user's settings changed."""
-        self._postgres.buffers.forget(user_id)
-
-    async def drain(self) -> None:
-        """Finish what was accepted."""
-        await self._postgres.buffers.drained()
-
-    async def stats(self) -> dict[str, Any]:
-        """Numbers for operators and tests."""
-        buffers = self._postgres.buffers
-        return {
-            "pid": os.getpid(),
-            "active_users": buffers.num_active_users,
-            "pending_bytes": buffers.pending_bytes,
-            "num_events": buffers.num_events,
-            "activations": buffers.num_activations,
-            "passivations": buffers.num_passivations,
-            "last_flush_s": buffers.last_flush_s,
-        }
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(min(30.0, self._limits.passivate_after_s))
-            self._postgres.buffers.passivate()
-
-
-def shard_name(index: int) -> str:
-    """The name a shard is found by."""
-    return f"session-buffers-{index}"
-
-
-def session_buffer_shard(index: int, dsn: str, limits: BufferLimits, **options: Any) -> Any:
-    """The cluster's shard number `index`, started on first use. `options` go to Ray (placement)."""
-    remote = ray.remote(num_cpus=0, max_restarts=-1)(SessionBufferShard)
-    return remote.options(
-        name=shard_name(index),
-        namespace=NAMESPACE,
-        get_if_exists=True,
-        lifetime="detached",
-        max_concurrency=1000,
-        **options,
-    ).remote(dsn, limits)
+    COPY counts as a running statement even while it waits for the client, so both limits are needed.
+    """
+    await connection.execute("SET idle_in_transaction_session_timeout = '4s'")
+    await connection.execute("SET statement_timeout = '15s'")

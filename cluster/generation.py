@@ -20,6 +20,8 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
+from actors.metrics import METERS
+from cluster.map_edits import Edited, keywords_of, with_edits
 
 from cluster.map_tasks import MapTasks
 from cluster.mindmap import MindmapDocument, Outline
@@ -243,8 +245,13 @@ class MapGenerator:
             )
             if await cursor.fetchone() is None:
                 return
-            number = await _write_version(connection, order, given, document)
-            await _finish_session(connection, order.session_id, document)
+            edited = await with_edits(connection, order.session_id, document) if document is not None else None
+            number = await _write_version(connection, order, given, edited)
+            await _finish_session(connection, order.session_id, edited.document if edited is not None else None)
+        METERS.count("trailmind_maps_total", 1, "unchanged" if document is None else "made")
+        if document is not None:
+            METERS.observe("trailmind_map_seconds", given.timings_ms.get("total", 0.0) / 1e3)
+            METERS.observe("trailmind_map_pages", len(given.pages))
         log.info("mindmap_generated", session_id=str(order.session_id), version=number, num_pages=len(given.pages))
         news = {"status": "completed", "percent": 100, "version": number, "timings_ms": given.timings_ms}
         await publish(self._valkey, order.session_id, "mindmap", news)
@@ -253,6 +260,7 @@ class MapGenerator:
         """Give up: the user reads `reason` and may try again."""
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(
+        METERS.count("trailmind_maps_total", 1, "failed")
                 "UPDATE browsing_sessions SET status = 'failed', failure_reason = %s, updated_at = now()"
                 " WHERE id = %s AND status = 'processing'",
                 [reason, session_id],

@@ -7,16 +7,19 @@ missing heartbeat, and others take its jobs over.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
+from actors.metrics import METERS, export_to_ray
 from cluster.generation import MapGenerator
 from cluster.jobs import HEARTBEAT_S, STALLED_AFTER_S, JobParts, job_app, rescue
 from cluster.logs import configure_logs
 from cluster.map_tasks import RayMapTasks
+from cluster.placement import placed
 from cluster.providers.configuration import provider_accesses
 from cluster.providers.enrich import build_enricher
 from cluster.providers.provider_tasks import RayProviderTasks
@@ -26,12 +29,22 @@ from models.jobs import MAPS, UPKEEP
 log = structlog.get_logger("worker")
 
 
+def _connections(pool: AsyncConnectionPool[Any]) -> list[tuple[str, float, tuple[str, ...]]]:
+    numbers = pool.get_stats()
+    idle = numbers.get("pool_available", 0)
+    return [
+        ("trailmind_database_connections", numbers.get("pool_size", 0) - idle, ("worker", "used")),
+        ("trailmind_database_connections", idle, ("worker", "idle")),
+    ]
+
+
 class GenerationWorker:
     """One replica's job worker."""
 
     def __init__(self) -> None:
         self._settings = load_settings()
         configure_logs(self._settings)
+        export_to_ray()
         self._stopping = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._running = asyncio.create_task(self._run())
@@ -42,9 +55,10 @@ class GenerationWorker:
             settings.postgres_dsn, min_size=1, max_size=8, open=False, kwargs={"autocommit": True}
         )
         await pool.open()
+        METERS.watch(partial(_connections, pool))
         valkey = Redis.from_url(settings.valkey_url, socket_timeout=5.0)
-        tasks = RayMapTasks()
-        model_tasks = RayProviderTasks()
+        tasks = RayMapTasks(**placed(settings, "ai"))
+        model_tasks = RayProviderTasks(**placed(settings, "ai"))
         enricher = build_enricher(settings, pool, model_tasks)
         parts = JobParts(
             pool,

@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from actors.closing import close_session
 from cluster.generation import MapGenerator, MapOrder
+from cluster.job_watch import watcher
 from models.errors import IllegalTransition, JobFailed, NotFound
 from models.jobs import BATCH, CLOSE_FORGOTTEN, GENERATE_MAP, MAPS, PURGE_SESSION, RESCUE_JOBS, TIDY_AI, UPKEEP
 from models.ledger_store import forget_texts, release_expired
@@ -53,12 +54,16 @@ def _parts(context: JobContext) -> JobParts:
 
 def job_app(dsn: str) -> App:
     """The procrastinate app with every task, not opened yet."""
-    app = App(connector=procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=4))
+    app = App(
+        connector=procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=4),
+        worker_defaults={"worker_middleware": [watcher(MAX_ATTEMPTS)]},
+    )
 
     @app.task(name=GENERATE_MAP, queue=MAPS, pass_context=True, retry=_Backoff())
-    async def generate_map(context: JobContext, session_id: str, force: bool = False) -> None:
+    async def generate_map(
+        context: JobContext, session_id: str, force: bool = False, request_id: str | None = None
+    ) -> None:
         generator = _parts(context).generator
-        structlog.contextvars.bind_contextvars(session_id=session_id, job_id=context.job.id)
         try:
             await generator.generate(MapOrder(uuid.UUID(session_id), force, context.job.priority > BATCH))
         except Exception as error:

@@ -7,13 +7,19 @@ alone. Few are in flight at a time, so that a session of hundreds of pages canno
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import ray
+import structlog
 
+from actors.logs import LogContext, hand_on, take_over
 from cluster.mindmap import MindmapDocument, Outline, PageFeatures, compose, outline_session, page_features
 from models.pages import CapturedPage
+
+log = structlog.get_logger("tasks")
 
 #: Pages one task reads: enough that starting a task (about a millisecond) does not matter.
 PAGES_PER_TASK = 24
@@ -40,12 +46,26 @@ class MapTasks(Protocol):
     ) -> MindmapDocument: ...
 
 
-def _describe(pages: Sequence[CapturedPage]) -> list[PageFeatures]:
-    return [page_features(page) for page in pages]
+@contextmanager
+def _logged(event: str, context: LogContext | None, **facts: int) -> Iterator[None]:
+    """Says, with the ids of the request and the job, what a task in another process did and how long it took."""
+    take_over(context)
+    began = time.perf_counter()
+    yield
+    if context is not None:
+        log.info(event, took_ms=round((time.perf_counter() - began) * 1e3, 1), **facts)
 
 
-def _outline(features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
-    return outline_session(features, title=title, language=language)
+def _describe(pages: Sequence[CapturedPage], context: LogContext | None = None) -> list[PageFeatures]:
+    with _logged("pages_described", context, num_pages=len(pages)):
+        return [page_features(page) for page in pages]
+
+
+def _outline(
+    features: Sequence[PageFeatures], title: str | None, language: str | None, context: LogContext | None = None
+) -> Outline:
+    with _logged("session_outlined", context, num_pages=len(features)):
+        return outline_session(features, title=title, language=language)
 
 
 def _draw(
@@ -54,8 +74,10 @@ def _draw(
     provider: str,
     title: str | None,
     previous: MindmapDocument | None,
+    context: LogContext | None = None,
 ) -> MindmapDocument:
-    return compose(outline, pages, provider=provider, session_title=title, previous=previous)
+    with _logged("map_drawn", context, num_pages=len(pages)):
+        return compose(outline, pages, provider=provider, session_title=title, previous=previous)
 
 
 class RayMapTasks:
@@ -64,9 +86,9 @@ class RayMapTasks:
     def __init__(self, **options: Any) -> None:
         # A worker process that dies under a task is the cluster's affair: Ray runs the task again elsewhere.
         defaults: dict[str, Any] = {"num_cpus": 1, "max_retries": 4, **options}
-        self._describe = ray.remote(_describe).options(**defaults)
-        self._outline = ray.remote(_outline).options(**defaults)
-        self._draw = ray.remote(_draw).options(**defaults)
+        self._describe: Any = ray.remote(_describe).options(**defaults)
+        self._outline: Any = ray.remote(_outline).options(**defaults)
+        self._draw: Any = ray.remote(_draw).options(**defaults)
         self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
 
     async def warm_up(self) -> None:
@@ -84,7 +106,7 @@ class RayMapTasks:
         async def one(chunk: Sequence[CapturedPage]) -> list[PageFeatures]:
             nonlocal done
             async with self._in_flight:
-                found: list[PageFeatures] = await self._describe.remote(list(chunk))
+                found: list[PageFeatures] = await self._describe.remote(list(chunk), hand_on())
             done += len(chunk)
             on_progress(done)
             return found
@@ -93,7 +115,7 @@ class RayMapTasks:
 
     async def outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
         """Topics, subtopics and what is left out."""
-        found: Outline = await self._outline.remote(features, title, language)
+        found: Outline = await self._outline.remote(features, title, language, hand_on())
         return found
 
     async def draw(
@@ -106,7 +128,7 @@ class RayMapTasks:
         previous: MindmapDocument | None,
     ) -> MindmapDocument:
         """The document with its layouts."""
-        document: MindmapDocument = await self._draw.remote(outline, list(pages), provider, title, previous)
+        document: MindmapDocument = await self._draw.remote(outline, list(pages), provider, title, previous, hand_on())
         return document
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -103,7 +104,7 @@ class Trailmind:
     def _start_ray(self) -> None:
         import ray
 
-        from cluster.shards import connect_shard
+        from cluster.shards import connect_shard, current_shard_map
 
         if self.settings.ray_address:
             ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
@@ -121,7 +122,7 @@ class Trailmind:
         untyped: Any = ray
         self._stack.callback(untyped.shutdown)
         # The shards need a moment to start; let them do it while Serve starts too.
-        for index in range(self.settings.num_shards):
+        for index in range(asyncio.run(current_shard_map(self.settings)).num_shards):
             connect_shard(self.settings, index)
 
     def _start_serve(self) -> None:
@@ -137,21 +138,13 @@ class Trailmind:
         serve.run(build(), name=APP_NAME, route_prefix="/", blocking=False)
 
     def _stop_serve(self) -> None:
-        import ray
         from ray import serve
 
-        from actors.session_buffers import NAMESPACE, shard_name
+        from cluster.shards import drain_shards
 
-        untyped: Any = ray
         shutdown: Any = serve.shutdown
         shutdown()
-        for index in range(self.settings.num_shards):
-            try:
-                shard = untyped.get_actor(shard_name(index), namespace=NAMESPACE)
-            except ValueError:
-                continue
-            untyped.get(shard.drain.remote(), timeout=10)
-            untyped.kill(shard)
+        drain_shards()
 
     def _wait_until_ready(self, timeout_s: float = 90.0) -> None:
         deadline, last = time.monotonic() + timeout_s, "nothing answered"

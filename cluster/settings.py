@@ -117,6 +117,10 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(default=60.0, gt=0)
 
     ray_address: str | None = _alias("RAY_ADDRESS")
+    #: Who presents it as a bearer token may read `/metrics`; without one only programs of this machine may.
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    #: `groups` puts shards, replicas and workers on nodes by the label `trailmind.dev/group`.
+    placement: Literal["anywhere", "groups"] = "anywhere"
     #: CPUs Ray may plan with on a laptop; none means what the machine has.
     num_cpus: int | None = Field(default=None, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

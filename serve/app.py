@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,6 +13,8 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
+from actors.metrics import METERS, export_to_ray
+from actors.session_shard import SHARD_MAP_PERIOD_S
 from cluster.logs import configure_logs
 from cluster.settings import Settings, load_settings
 from cluster.shards import connect_shard
@@ -30,6 +33,7 @@ from serve.routes import (
     exports,
     google,
     health,
+    metrics,
     mindmaps,
     receipts,
     search,
@@ -39,14 +43,20 @@ from serve.routes import (
 )
 from serve.state import open_state
 
+
 def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     """The FastAPI app. `find_shard` finds the actor of a shard by its number."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.parts = open_state(settings, find_shard)
+        parts = app.state.parts = open_state(settings, find_shard)
+        following = asyncio.create_task(parts.shards.follow(parts.shard_map, SHARD_MAP_PERIOD_S))
+        METERS.watch(parts.connections)
         yield
-        await app.state.parts.close()
+        METERS.unwatch(parts.connections)
+        following.cancel()
+        await asyncio.wait([following])
+        await parts.close()
 
     app = FastAPI(
         title="Trailmind",
@@ -59,6 +69,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     install_error_handlers(app)
     for routes in (
         health,
+        metrics,
         auth,
         credentials,
         google,
@@ -86,13 +97,20 @@ def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
         with_cors(api, settings),
         loopback_only=settings.exposure == "loopback",
         timeout_s=settings.request_timeout_s,
+        observe=_count_request,
     )
+
+
+def _count_request(method: str, route: str, status: int, took_s: float) -> None:
+    METERS.count("trailmind_http_requests_total", 1, method, route, str(status))
+    METERS.observe("trailmind_http_request_seconds", took_s, method, route)
 
 
 def create_app() -> ASGIApp:
     """The app as a replica runs it, configured by the environment."""
     settings = load_settings()
     configure_logs(settings)
+    export_to_ray()
     return wrap(create_api(settings, partial(connect_shard, settings)), settings)
 
 

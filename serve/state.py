@@ -16,6 +16,7 @@ from actors.session_buffers import BufferLimits, PostgresBuffers
 from cluster.mail import Mailer
 from cluster.settings import Settings
 from models.errors import Unauthorized
+from models.shard_map import ShardMap, read_shard_map
 from serve.authorization import Identity, admit, authorize
 from serve.google import Google
 from serve.limits import Limiter
@@ -42,6 +43,20 @@ class AppState:
     indexing: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
     #: API keys seen lately: the digest of the secret and the owner, by the key's id.
     api_keys: dict[uuid.UUID, tuple[bytes, uuid.UUID]] = field(default_factory=dict)
+
+    async def shard_map(self) -> ShardMap:
+        """How many shards there shall be now."""
+        async with self.engine.connect() as connection:
+            raw: Any = await connection.get_raw_connection()
+            return await read_shard_map(raw.driver_connection, self.settings.num_shards)
+
+    def connections(self) -> list[tuple[str, float, tuple[str, ...]]]:
+        """How many database connections are used and idle, for the metrics."""
+        pool: Any = self.engine.pool
+        return [
+            ("trailmind_database_connections", pool.checkedout(), ("api", "used")),
+            ("trailmind_database_connections", pool.checkedin(), ("api", "idle")),
+        ]
 
     async def close(self) -> None:
         """Give everything back, unsaved events first."""
@@ -73,7 +88,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         shards=ShardRouter(
             settings.num_shards,
             connect_shard,
-            PostgresBuffers(settings.postgres_dsn, buffer_limits(settings), max_connections=2),
+            PostgresBuffers(settings.postgres_dsn, buffer_limits(settings), max_connections=2, writer="replica"),
             timeout_s=settings.shard_timeout_s,
         ),
         tokens=Tokens(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from actors.metrics import METERS
 from models.api import (
     EventsBody,
     EventsList,
@@ -59,7 +60,11 @@ async def post_events(session_id: str, request: Request) -> Response:
     outcome = await state.shards.save(batch)
     if outcome.error is not None:
         raise outcome.error
-    return Response(_encode(verdicts(batch, outcome.duplicates, outcome.excluded)), media_type="application/json")
+    reply = verdicts(batch, outcome.duplicates, outcome.excluded)
+    for verdict in ("stored", "duplicate", "excluded", "invalid"):
+        if reply[verdict]:
+            METERS.count("trailmind_events_total", reply[verdict], verdict)
+    return Response(_encode(reply), media_type="application/json")
 
 
 def visit_fields(visit: VisitRecord) -> dict[str, Any]:

@@ -63,7 +63,7 @@ async def _valkey(state: AppState) -> str:
 
 
 async def _shards(state: AppState) -> str:
-    wanted, there = state.settings.num_shards, await state.shards.check()
+    there, wanted = await state.shards.check()
     return "ok" if there == wanted else f"{wanted - there} of {wanted} do not answer"
 
 

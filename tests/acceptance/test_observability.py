@@ -1,0 +1,356 @@
+"""Every metric moves, `/metrics` answers only those who may, one request id is found everywhere, logs keep secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import structlog
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg_pool import AsyncConnectionPool
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from actors.event_store import BatchOutcome
+from actors.logs import configure
+from actors.metrics import CATALOGUE, METERS
+from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
+from cluster.generation import MapGenerator
+from cluster.job_watch import watcher
+from cluster.jobs import JobParts, job_app
+from cluster.map_tasks import InlineMapTasks
+from cluster.metrics import DATABASE_GAUGES
+from cluster.providers.calls import Caller, CallScope
+from cluster.providers.protocol import Answer, ModelChoice, Prompt, ProviderDown, Usage
+from cluster.runtime import complete
+from cluster.settings import Settings
+from models.errors import Unavailable
+from models.ingest import IngestBatch
+from models.jobs import MAPS, UPKEEP
+from models.ledger import Allowance
+from models.shard_map import ShardMap
+from serve.shards import ShardRouter
+from tests.support.client import Person, sign_up, visit
+from tests.support.server import running_api
+
+Db = psycopg.AsyncConnection[Any]
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncIterator[AsyncConnectionPool[Any]]:
+    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as found:
+        yield found
+
+
+async def run_jobs(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
+    """Carry out every job that is due, as a worker does."""
+    valkey = Redis.from_url(settings.valkey_url)
+    parts = JobParts(pool, MapGenerator(pool, valkey, InlineMapTasks()))
+    app = job_app(settings.postgres_dsn)
+    async with app.open_async():
+        await app.run_worker_async(
+            queues=[MAPS, UPKEEP],
+            wait=False,
+            install_signal_handlers=False,
+            listen_notify=False,
+            additional_context={"parts": parts},
+        )
+    await valkey.aclose()
+
+
+def series(name: str) -> dict[tuple[str, ...], float]:
+    return {labels: value for (n, labels), value in METERS.snapshot().items() if n == name}
+
+
+def batch(user: uuid.UUID | None = None) -> IngestBatch:
+    return IngestBatch(user or uuid.uuid4(), uuid.uuid4(), rows=[], order=[], event_ids=[], num_bytes=10)
+
+
+class FakeShard:
+    """An actor's handle: every method answers at once, or is away."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        shard = self
+
+        class Method:
+            @staticmethod
+            async def remote(*arguments: Any) -> Any:
+                shard.calls.append(name)
+                if shard.is_away:
+                    raise ConnectionError
+                return [BatchOutcome() for _ in arguments[0]] if name == "append" else {}
+
+        return Method
+
+
+async def test_a_journey_moves_the_meters(
+    settings: Settings, pool: AsyncConnectionPool[Any], api: httpx.AsyncClient, ann: Person
+) -> None:
+    before = METERS.snapshot()
+    session = await ann.start()
+    events = [visit(f"https://example.com/{i}", content="Bread and butter. " * 30) for i in range(5)]
+    await ann.send(session, events)
+    await ann.send(session, [*events, {"type": "no such type"}])
+    await ann.call("POST", "/v1/no/such/address")
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await run_jobs(settings, pool)
+    after = METERS.snapshot()
+
+    def moved(name: str, *labels: str) -> float:
+        return after.get((name, labels), 0) - before.get((name, labels), 0)
+
+    path = "/v1/sessions/{session_id}/events"
+    assert moved("trailmind_http_requests_total", "POST", path, "200") == 2
+    assert moved("trailmind_http_request_seconds", "POST", path) == 2
+    assert moved("trailmind_http_requests_total", "POST", "unmatched", "404") == 1
+    assert moved("trailmind_events_total", "stored") == 5
+    assert moved("trailmind_events_total", "duplicate") == 5
+    assert moved("trailmind_events_total", "invalid") == 1
+    assert moved("trailmind_flush_seconds", "replica") == 2
+    assert moved("trailmind_flush_events", "replica") == 2
+    assert moved("trailmind_activations_total", "replica") == 1
+    assert moved("trailmind_shard_away_total") >= 3
+    assert moved("trailmind_jobs_total", "maps.generate", "succeeded") >= 1
+    assert moved("trailmind_job_seconds", "maps.generate") >= 1
+    assert moved("trailmind_maps_total", "made") >= 1
+    assert moved("trailmind_map_seconds") >= 1
+    assert moved("trailmind_map_pages") >= 1
+    assert series("trailmind_database_connections")[("api", "idle")] >= 1
+    assert series("trailmind_active_users")[("replica", "")] >= 1
+
+
+async def test_shards_and_coalescers_move_the_meters(settings: Settings) -> None:
+    before = METERS.snapshot()
+    stand_in = PostgresBuffers(settings.postgres_dsn, BufferLimits(), writer="replica")
+    shard = FakeShard()
+    router = ShardRouter(1, lambda _: shard, stand_in)
+    await asyncio.gather(*(router.save(batch()) for _ in range(10)))
+    assert router.resize(ShardMap(1, 3))
+    assert not router.resize(ShardMap(1, 5)), "the same version again changes nothing"
+    await router.close()
+
+    now = [0.0]
+
+    async def save(batches: Sequence[IngestBatch], excluded: Sequence[Any]) -> list[BatchOutcome]:
+        if len(batches) > 1:
+            raise Unavailable("no disk", 1.0)
+        return [BatchOutcome() for _ in batches]
+
+    async def nothing(_: uuid.UUID) -> frozenset[str]:
+        return frozenset()
+
+    buffers = SessionBuffers(save, nothing, BufferLimits(passivate_after_s=5), lambda: now[0])
+    await buffers.append([batch()])
+    await buffers.append([batch(), batch()])
+    now[0] = 10.0
+    assert buffers.passivate() == 3
+    after = METERS.snapshot()
+
+    def moved(name: str, *labels: str) -> float:
+        return after.get((name, labels), 0) - before.get((name, labels), 0)
+
+    assert moved("trailmind_coalesced_batches_total") == 10
+    assert 1 <= moved("trailmind_coalesced_calls_total") < 10
+    assert moved("trailmind_shard_moves_total") == 1
+    assert moved("trailmind_passivations_total", "shard") == 3
+    assert moved("trailmind_flush_failures_total", "shard") >= 1
+
+
+class Context:
+    """A job at its nth attempt."""
+
+    def __init__(self, attempts: int) -> None:
+        self.job = type("Job", (), {"id": 1, "attempts": attempts, "task_name": "maps.generate", "task_kwargs": {}})
+
+
+@pytest.mark.parametrize(
+    ("attempts", "error", "outcome"),
+    [(0, ValueError(), "retried"), (4, ValueError(), "dead"), (0, asyncio.CancelledError(), "interrupted")],
+)
+async def test_how_jobs_end_is_counted(attempts: int, error: BaseException, outcome: str) -> None:
+    async def fails() -> None:
+        raise error
+
+    before = series("trailmind_jobs_total").get(("maps.generate", outcome), 0)
+    with pytest.raises(type(error)):
+        await watcher(5)(fails, Context(attempts), None)  # type: ignore[arg-type]
+    assert series("trailmind_jobs_total")[("maps.generate", outcome)] == before + 1
+
+
+class Transport:
+    """A provider that answers, or is down."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+        if self.error is not None:
+            raise self.error
+        return Answer("{}", Usage(input_tokens=120, output_tokens=30))
+
+    async def close(self) -> None: ...
+
+
+class OpenLimiter:
+    async def reserve(self, ask: Any, limit: Any) -> Any:
+        return type("Permit", (), {"permit_id": "p"})
+
+    async def settle(self, permit_id: str, outcome: Any) -> None: ...
+
+
+async def test_calls_to_providers_are_counted(ann: Person, pool: AsyncConnectionPool[Any]) -> None:
+    session = await ann.start()
+    now = datetime.now(UTC)
+    allowance = Allowance(now - timedelta(days=1), now + timedelta(days=1), None)
+    transport = Transport()
+    caller = Caller(
+        pool,
+        CallScope(uuid.UUID(ann.id), uuid.UUID(session), allowance),
+        lambda _: transport,
+        lambda _: OpenLimiter(),
+        deadline=1e12,
+    )
+    before = METERS.snapshot()
+    choice, prompt = ModelChoice("openai", "gpt-5-mini"), Prompt("name it", "a page", "shape", {}, 100)
+    await caller.call(choice, "summarize", prompt, 1000)
+    transport.error = ProviderDown("openai", "http_503")
+    with pytest.raises(ProviderDown):
+        await caller.call(choice, "summarize", prompt, 1000)
+    after = METERS.snapshot()
+
+    def moved(name: str, *labels: str) -> float:
+        return after.get((name, labels), 0) - before.get((name, labels), 0)
+
+    assert moved("trailmind_ai_calls_total", "openai", "ok") == 1
+    assert moved("trailmind_ai_calls_total", "openai", "failed") == 1
+    assert moved("trailmind_ai_call_seconds", "openai") == 1
+    assert moved("trailmind_ai_tokens_total", "openai", "input") == 120
+    assert moved("trailmind_ai_tokens_total", "openai", "output") == 30
+
+
+def test_no_metric_is_dead() -> None:
+    """Runs last in this file: after the tests above every metric of the catalogue has a series."""
+    seen = {name for name, _ in METERS.snapshot()}
+    # Only shards and workers on Ray show these; the tests of buffers read them from the class itself.
+    assert set(CATALOGUE) - seen == set()
+
+
+def gauges(text: str) -> dict[str, dict[tuple[str, ...], float]]:
+    return {
+        family.name: {tuple(s.labels.values()): s.value for s in family.samples}
+        for family in text_string_to_metric_families(text)
+    }
+
+
+async def test_database_gauges_move(
+    settings: Settings, pool: AsyncConnectionPool[Any], api: httpx.AsyncClient, ann: Person, db: Db
+) -> None:
+    async def read() -> dict[str, dict[tuple[str, ...], float]]:
+        answer = await api.get("/metrics")
+        assert answer.status_code == 200, answer.text
+        return gauges(answer.text)
+
+    before = await read()
+    assert sorted(before) == sorted(g.name for g in DATABASE_GAUGES)
+    session = await ann.start()
+    recording = await read()
+    assert recording["trailmind_sessions"][("recording",)] == before["trailmind_sessions"][("recording",)] + 1
+    await ann.send(session, [visit("https://example.com/1", content="Bread. " * 50)])
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await db.execute(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status) VALUES"
+        " ('maps', 'nobody', 0, '{}', 'doing'), ('maps', 'nobody', 0, '{}', 'failed')"
+    )
+    await db.execute("UPDATE procrastinate_events SET at = at - interval '1 hour' WHERE type = 'deferred'")
+    stopped = await read()
+    await sign_up(api)
+    try:
+        for name in ("pending", "running", "dead"):
+            family = f"trailmind_jobs_{name}"
+            assert stopped[family][("maps",)] == before[family][("maps",)] + 1, name
+        assert stopped["trailmind_jobs_oldest_pending_seconds"][("maps",)] >= 3600
+        assert stopped["trailmind_mindmaps"][("generating",)] == before["trailmind_mindmaps"][("generating",)] + 1
+        assert (await read())["trailmind_users"][()] == before["trailmind_users"][()] + 1
+        assert stopped["trailmind_shards_wanted"][()] == settings.num_shards
+        assert stopped["trailmind_database_clients"][()] >= 1
+        assert stopped["trailmind_database_bytes"][()] > 1_000_000
+    finally:
+        await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'nobody'")
+        await run_jobs(settings, pool)
+
+
+async def test_metrics_are_off_the_public_route(settings: Settings) -> None:
+    public = complete(settings, exposure="network")
+    async with running_api(public) as (_, client):
+        assert (await client.get("/metrics")).status_code == 404
+    guarded = complete(public, metrics_token=SecretStr("a token for the scraper"))
+    async with running_api(guarded) as (_, client):
+        for given in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic x"}):
+            assert (await client.get("/metrics", headers=given)).status_code == 404
+        right = {"Authorization": "Bearer a token for the scraper"}
+        assert "trailmind_users" in (await client.get("/metrics", headers=right)).text
+        assert "/metrics" not in (await client.get("/openapi.json")).json()["paths"]
+
+
+async def test_ten_thousand_addresses_make_no_series(api: httpx.AsyncClient) -> None:
+    before = len(METERS.snapshot())
+    for i in range(300):
+        await api.post(f"/v1/no/such/{i}")
+    assert len(METERS.snapshot()) <= before + 2
+
+
+@pytest.fixture
+def json_logs() -> Any:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure("DEBUG")
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
+    settings: Settings,
+    pool: AsyncConnectionPool[Any],
+    json_logs: None,
+    api: httpx.AsyncClient,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ann = await sign_up(api, "planted.address@private.example")
+    session = await ann.start()
+    text = "Planted page text: the sourdough of my aunt. " * 20
+    url = "https://planted.example/reset?token=plantedquery"
+    await ann.send(session, [visit(url, content=text), {"type": "planted-type", "content": text}])
+    await ann.call("POST", "/v1/auth/login", json={"email": ann.email, "password": "planted-password"})
+    await ann.call("POST", f"/v1/sessions/{session}/stop", headers={"X-Request-ID": "planted-id-1"})
+    await run_jobs(settings, pool)
+    output = capsys.readouterr()
+    lines = [json.loads(line) for line in output.out.splitlines() if line.startswith("{")]
+    mine = [line for line in lines if line.get("request_id") == "planted-id-1"]
+    events = {line["event"] for line in mine}
+    assert {"http_request", "mindmap_generated", "job_ended"} <= events
+    job = next(line for line in mine if line["event"] == "job_ended")
+    assert (job["session_id"], job["task"]) == (session, "maps.generate")
+    assert isinstance(job["job_id"], int)
+    written = output.out + output.err
+    for secret in ("Planted page", "aunt", "planted.address", "planted-password", "plantedquery", ann.reply["token"]):
+        assert secret not in written, secret
+
+
+async def test_a_bad_request_id_is_replaced(api: httpx.AsyncClient) -> None:
+    for given in ("x" * 10_000, "a b", "a\tb"):
+        answer = await api.get("/health", headers={"X-Request-ID": given})
+        assert answer.headers["x-request-id"] != given
