@@ -24,7 +24,7 @@ from models.api_accounts import (
 from models.errors import Conflict, NotFound, Unauthorized
 from models.logins import LoginFamily, issue_one_time, revoke_families
 from models.users import User, active_user, user_by_email
-from serve.limits import Allowance
+from serve.limits import Allowance, too_often
 from serve.login_tokens import log_in, log_out, rotate, user_reply
 from serve.passwords import hash_password, verify_password
 from serve.state import AppState, Caller, CallerIdentity, Counted, Db, State
@@ -63,7 +63,9 @@ async def login(body: LoginBody, state: State, db: Db, request: Request, respons
     """Log in."""
     email = body.email.strip()
     if state.limiter.is_on:
-        await state.limiter.require(request, _ACCOUNT, hashlib.sha256(email.lower().encode()).hexdigest())
+        tries = await state.limiter.count(_ACCOUNT, hashlib.sha256(email.lower().encode()).hexdigest())
+        if not tries.is_allowed:
+            raise too_often(tries)
     user = await user_by_email(db, email) if "\x00" not in email else None
     usable = user is not None and user.status == "active"
     matches = await verify_password(body.password, user.password_hash if user is not None and usable else None)

@@ -1,0 +1,205 @@
+"""Acceptance checks 21 to 23: closing an account; settings; taking everything along."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from cluster.runtime import complete
+from cluster.settings import Settings
+from models.erasure import owned_tables
+from tests.support.client import PASSWORD, Person, sign_up, visit
+from tests.support.finished import finished_session
+from tests.support.server import running_api
+
+
+async def _log_in(client: httpx.AsyncClient, person: Person) -> int:
+    answer = await client.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})
+    return answer.status_code
+
+
+async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, int]:
+    """Independently of the code under test: every row anywhere that names the user or one of their sessions."""
+    sessions = await (await db.execute("SELECT id FROM browsing_sessions WHERE user_id = %s", [user_id])).fetchall()
+    ids = [user_id, *(str(row[0]) for row in sessions)]
+    tables = await (
+        await db.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname NOT IN ('audit_log')"
+        )
+    ).fetchall()
+    found = {}
+    for (table,) in tables:
+        cursor = await db.execute(
+            f"SELECT count(*) FROM {table} t WHERE t::text ~ %s",  # type: ignore[arg-type]
+            ["|".join(ids)],
+        )
+        row = await cursor.fetchone()
+        if row and row[0]:
+            found[table] = row[0]
+    return found
+
+
+async def test_21_hard_delete_erases_every_row(
+    api: httpx.AsyncClient, ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    for person in (ann, bob):
+        session_id = await finished_session(person, db)
+        await person.ok("POST", f"/v1/sessions/{session_id}/shares")
+        await person.ok("GET", "/v1/search", params={"q": "bread"})
+        await person.ok("PATCH", "/v1/users/me/settings", json={"theme": "dark"})
+        await person.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": ["sessions:read"]})
+    before = await _rows_of(db, bob.id)
+    mine = await _rows_of(db, ann.id)
+    assert {"users", "browsing_sessions", "events", "page_contents", "search_pages", "mindmaps"} <= mine.keys()
+    answer = await ann.call("DELETE", "/v1/auth/me", params={"hard": "true"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert await _log_in(api, ann) == 401
+    assert (await ann.call("GET", "/v1/sessions")).status_code == 401
+    left = await (await db.execute("SELECT count(*) FROM page_contents WHERE user_id = %s", [ann.id])).fetchone()
+    assert left == (0,)
+    assert await _rows_of(db, ann.id) == {}
+    assert await _rows_of(db, bob.id) == before
+    # The address is free again.
+    again = await api.post("/v1/auth/signup", json={"email": ann.email, "password": PASSWORD})
+    assert again.status_code == 201
+
+
+async def test_22_hard_delete_only_in_test_mode(settings: Settings) -> None:
+    async with running_api(complete(settings, environment="development")) as (_, client):
+        person = await sign_up(client)
+        assert (await person.call("DELETE", "/v1/auth/me", params={"hard": "true"})).status_code == 403
+        assert (await person.call("GET", "/v1/auth/me")).status_code == 200
+
+
+async def test_23_soft_delete_ends_every_way_in(
+    api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    session_id = await ann.start()
+    made = await ann.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": ["sessions:read"]})
+    assert (await ann.call("DELETE", "/v1/auth/me")).status_code == 204
+    assert await _log_in(api, ann) == 401
+    for method, path in (("GET", "/v1/auth/me"), ("GET", "/v1/sessions"), ("GET", "/v1/usage")):
+        assert (await ann.call(method, path)).status_code == 401
+    events = await ann.call("POST", f"/v1/sessions/{session_id}/events", json={"events": [visit("https://a.example/")]})
+    assert events.status_code == 401
+    refreshed = await api.post("/v1/auth/refresh", headers={"Authorization": f"Bearer {ann.reply['refresh_token']}"})
+    assert refreshed.status_code == 401
+    with_key = await api.get("/v1/sessions", headers={"Authorization": f"Bearer {made['key']}"})
+    assert with_key.status_code == 401
+    # Signing up anew with the address of an account that is still being kept is a plain conflict.
+    again = await api.post("/v1/auth/signup", json={"email": ann.email, "password": PASSWORD})
+    assert again.status_code == 409
+
+
+async def test_the_receipt_counts_what_goes(
+    api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    await finished_session(ann, db)
+    assert (await ann.call("POST", "/v1/users/me/deletion", json={"password": "wrong"})).status_code == 400
+    receipt = await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD, "now": True})
+    assert receipt["status"] == "erased"
+    assert receipt["counts"]["events"] == 11
+    assert receipt["counts"]["browsing_sessions"] == 1
+    assert receipt["counts"]["page_contents"] == 5
+    assert receipt["total"] == sum(receipt["counts"].values())
+    assert await _rows_of(db, ann.id) == {}
+    cursor = await db.execute("SELECT facts FROM audit_log WHERE subject = %s", [ann.id])
+    assert (await cursor.fetchone()) == (receipt["counts"],)
+
+
+async def test_an_account_may_wait_a_while(ann: Person, db: psycopg.AsyncConnection[Any], settings: Settings) -> None:
+    receipt = await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD})
+    assert receipt["status"] == "scheduled"
+    cursor = await db.execute("SELECT status, deleted_at IS NOT NULL FROM users WHERE id = %s", [ann.id])
+    assert await cursor.fetchone() == ("inactive", True)
+
+
+async def test_nothing_that_belongs_to_a_user_is_forgotten(db: psycopg.AsyncConnection[Any]) -> None:
+    tables = await owned_tables(db)
+    cursor = await db.execute(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND column_name IN ('user_id', 'session_id') AND table_name NOT LIKE 'procrastinate%%'"
+    )
+    assert {row[0] for row in await cursor.fetchall()} - tables.keys() == set()
+
+
+async def test_everything_can_be_taken_along(ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await finished_session(ann, db, title="내 세션")
+    await finished_session(bob, db)
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": ["example.org"]})
+    answer = await ann.call("GET", "/v1/users/me/export")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+        assert packed.testzip() is None
+        rows = {
+            name.removesuffix(".jsonl"): [json.loads(line) for line in packed.read(name).decode().splitlines()]
+            for name in packed.namelist()
+            if name.endswith(".jsonl")
+        }
+    assert [u["email"] for u in rows["users"]] == [ann.email]
+    assert [s["title"] for s in rows["browsing_sessions"]] == ["내 세션"]
+    assert len(rows["events"]) == 11
+    assert {e["session_id"] for e in rows["events"]} == {session_id}
+    assert len(rows["page_contents"]) == 5
+    assert rows["user_settings"][0]["excluded_domains"] == ["example.org"]
+    assert rows["mindmap_versions"][0]["data"]["nodes"]
+    whole = json.dumps(rows)
+    assert bob.id not in whole
+    assert "argon2" not in whole
+    assert "digest" not in rows["users"][0]
+
+
+# --- settings -----------------------------------------------------------------------------------------------------
+
+
+async def test_settings_have_defaults_and_keep_what_is_absent(ann: Person) -> None:
+    first = (await ann.ok("GET", "/v1/users/me/settings"))["settings"]
+    assert first == {
+        "language": "ko",
+        "theme": "system",
+        "email_notifications": True,
+        "excluded_domains": [],
+        "capture": {"page_text": True, "highlights": True, "scroll": True, "scope": "all_tabs"},
+        "when_out_of_tokens": "local",
+    }
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"language": "en", "capture": {"page_text": False}})
+    after = (await ann.ok("PATCH", "/v1/users/me/settings", json={"theme": "dark"}))["settings"]
+    assert (after["language"], after["theme"]) == ("en", "dark")
+    assert after["capture"]["page_text"] is False
+
+
+async def test_excluded_domains_count_at_once(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await ann.start()
+    assert (await ann.send(session_id, [visit("https://news.example.org/a")]))["stored"] == 1
+    given = ["https://www.Example.ORG/path", "*.bücher.example", "example.org", "example.org"]
+    found = (await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": given}))["settings"]
+    assert found["excluded_domains"] == ["www.example.org", "xn--bcher-kva.example", "example.org"]
+    reply = await ann.send(session_id, [visit("https://news.example.org/b"), visit("https://fine.example/")])
+    assert [v["verdict"] for v in reply["verdicts"]] == ["excluded", "stored"]
+    assert reply["verdicts"][0]["reason"] == "yours: example.org"
+    cursor = await db.execute("SELECT count(*) FROM events WHERE session_id = %s AND payload ~ 'org/b'", [session_id])
+    assert await cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"language": "fr"},
+        {"theme": "pink"},
+        {"excluded_domains": ["not a domain"]},
+        {"excluded_domains": "example.org"},
+        {"excluded_domains": [f"d{i}.example" for i in range(501)]},
+        {"capture": {"scope": "everything"}},
+        {"when_out_of_tokens": "pay"},
+    ],
+)
+async def test_unknown_choices_are_refused(ann: Person, body: dict[str, Any]) -> None:
+    assert (await ann.call("PATCH", "/v1/users/me/settings", json=body)).status_code == 400

@@ -1,0 +1,116 @@
+"""Operators: what they see and do, and that every act of theirs is written down."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from cluster.runtime import complete
+from cluster.settings import Settings
+from tests.support.client import Person, sign_up
+from tests.support.finished import finished_session
+from tests.support.outbox import mails_to, token_in
+from tests.support.server import running_api
+
+
+@pytest.fixture
+async def operator(settings: Settings) -> AsyncIterator[Person]:
+    """Somebody named in the settings who has confirmed the address."""
+    email = f"{uuid.uuid4().hex[:10]}@ops.local"
+    async with running_api(complete(settings, admin_emails=(email.upper(),))) as (app, client):
+        person = await sign_up(client, email)
+        # An address alone makes nobody an operator: anybody could have typed it.
+        assert (await person.call("GET", "/v1/admin/users")).status_code == 403
+        await app.state.parts.mailer.drained()
+        token = token_in(mails_to(settings.data_dir, email)[-1])
+        assert (await client.post("/v1/auth/verify-email", json={"token": token})).status_code == 200
+        reply = await client.post("/v1/auth/login", json={"email": email, "password": "correct horse battery"})
+        yield Person(client, reply.json())
+
+
+async def _acts(operator: Person) -> list[tuple[str, str]]:
+    entries = (await operator.ok("GET", "/v1/admin/audit"))["entries"]
+    return [(e["action"], e["subject"]) for e in entries if e.get("actor_id") == operator.id]
+
+
+async def test_accounts(operator: Person, api: httpx.AsyncClient, ann: Person) -> None:
+    found = await operator.ok("GET", "/v1/admin/users", params={"q": ann.email[:12].upper()})
+    assert [u["id"] for u in found["users"]] == [ann.id]
+    assert found["total"] == 1
+    assert "password" not in str(found)
+    path = f"/v1/admin/users/{ann.id}"
+    closed = (await operator.ok("PATCH", path, json={"status": "inactive"}))["user"]
+    assert closed["status"] == "inactive"
+    login = {"email": ann.email, "password": "correct horse battery"}
+    assert (await api.post("/v1/auth/login", json=login)).status_code == 401
+    await operator.ok("PATCH", path, json={"status": "active"})
+    assert (await api.post("/v1/auth/login", json=login)).status_code == 200
+    assert (await operator.call("PATCH", f"/v1/admin/users/{operator.id}", json={"role": "user"})).status_code == 409
+    assert (await operator.call("GET", f"/v1/admin/users/{uuid.uuid4()}")).status_code == 404
+    assert await _acts(operator) == [("user.changed", ann.id)] * 2
+
+
+async def test_an_operator_who_is_none_any_more(operator: Person, api: httpx.AsyncClient, ann: Person) -> None:
+    path = f"/v1/admin/users/{ann.id}"
+    await operator.ok("PATCH", path, json={"role": "admin"})
+    login = {"email": ann.email, "password": "correct horse battery"}
+    promoted = Person(api, (await api.post("/v1/auth/login", json=login)).json())
+    assert (await promoted.call("GET", "/v1/admin/audit")).status_code == 200
+    await operator.ok("PATCH", path, json={"role": "user"})
+    assert (await operator.client.get("/v1/admin/audit", headers=promoted.headers)).status_code == 401
+
+
+async def test_sessions_show_their_state_and_nothing_else(
+    operator: Person, ann: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    session_id = await finished_session(ann, db, title="Something private")
+    found = await operator.ok("GET", "/v1/admin/sessions", params={"user_id": ann.id})
+    assert [(s["id"], s["session_status"], s["map_status"]) for s in found["sessions"]] == [
+        (session_id, "completed", "completed")
+    ]
+    assert found["by_status"] == {"completed": 1}
+    assert "private" not in str(found)
+    empty = await operator.ok("GET", "/v1/admin/sessions", params={"user_id": ann.id, "status": "failed"})
+    assert (empty["sessions"], empty["total"]) == ([], 0)
+
+
+async def test_jobs_can_be_retried_and_dropped(operator: Person, ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await ann.start()
+    await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
+    cursor = await db.execute(
+        "UPDATE procrastinate_jobs SET status = 'failed', attempts = 5 WHERE args ->> 'session_id' = %s RETURNING id",
+        [session_id],
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    dead = (await operator.ok("GET", "/v1/admin/jobs", params={"status": "dead"}))["jobs"]
+    assert row[0] in [j["id"] for j in dead]
+    await operator.ok("POST", f"/v1/admin/jobs/{row[0]}/retry")
+    assert (await operator.call("POST", f"/v1/admin/jobs/{row[0]}/retry")).status_code == 400
+    assert (await operator.call("DELETE", f"/v1/admin/jobs/{row[0]}")).status_code == 404
+    await db.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [row[0]])
+    assert (await operator.call("DELETE", f"/v1/admin/jobs/{row[0]}")).status_code == 204
+    assert (await operator.call("POST", "/v1/admin/jobs/999999999999/retry")).status_code == 404
+    assert await _acts(operator) == [("job.discarded", str(row[0])), ("job.retried", str(row[0]))]
+
+
+async def test_ai_configuration(operator: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    await db.execute("DELETE FROM ai_configs")
+    chain = [{"provider": "openai", "model": "gpt-5-mini"}, {"provider": "local", "model": "local"}]
+    path = "/v1/admin/ai/configs/outline"
+    put = (await operator.ok("PUT", path, json={"chain": chain, "temperature": 0.2}))["config"]
+    assert (put["task_type"], put["chain"], put["temperature"]) == ("outline", chain, 0.2)
+    assert [c["task_type"] for c in (await operator.ok("GET", "/v1/admin/ai/configs"))["configs"]] == ["outline"]
+    refused = await operator.call("DELETE", "/v1/admin/ai/configs/default")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "CANNOT_DELETE_DEFAULT")
+    assert (await operator.call("DELETE", path)).status_code == 204
+    assert (await operator.call("DELETE", path)).status_code == 404
+    for body in ({"chain": []}, {"chain": [{"provider": "X", "model": "m"}]}, {"chain": chain, "temperature": 3}):
+        assert (await operator.call("PUT", path, json=body)).status_code == 400
+    assert (await operator.call("PUT", "/v1/admin/ai/configs/other", json={"chain": chain})).status_code == 400
+    assert await _acts(operator) == [("ai_config.deleted", "outline"), ("ai_config.set", "outline")]

@@ -1,0 +1,285 @@
+"""Acceptance checks 69 to 75: CORS, request ids, limits, health, and the shape of every error."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+
+from cluster.runtime import complete
+from cluster.settings import Settings
+from serve.app import create_api, wrap
+from serve.middleware import Edge
+from tests.support.client import PASSWORD, Person, sign_up, visit
+from tests.support.server import no_actor, running_api
+
+
+async def _preflight(api: httpx.AsyncClient, origin: str, method: str = "PATCH", path: str = "/v1/x") -> httpx.Response:
+    return await api.options(
+        path,
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": "authorization,content-type,x-trailmind-client",
+        },
+    )
+
+
+async def test_69_an_extension_may_call(api: httpx.AsyncClient) -> None:
+    for path in ("/v1/sessions/start", "/v1/auth/login", "/v1/nothing/here"):
+        answer = await _preflight(api, "chrome-extension://abc", path=path)
+        assert answer.status_code == 204
+        assert answer.content == b""
+        assert answer.headers["access-control-allow-origin"] == "chrome-extension://abc"
+        assert answer.headers["access-control-allow-credentials"] == "true"
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            assert method in answer.headers["access-control-allow-methods"]
+        assert "authorization" in answer.headers["access-control-allow-headers"].lower()
+
+
+async def test_69_in_production_only_ours(settings: Settings) -> None:
+    ours = "abcdefghijklmnopabcdefghijklmnop"
+    async with running_api(complete(settings, extension_ids=(ours,), cors_origins=("https://app.example",))) as (_, c):
+        assert (await _preflight(c, f"chrome-extension://{ours}")).status_code == 204
+        for stranger in (
+            f"chrome-extension://{'b' * 32}",
+            "https://app.example.evil.test",
+            "http://localhost:3000",
+            "null",
+        ):
+            answer = await _preflight(c, stranger)
+            assert "access-control-allow-origin" not in answer.headers, stranger
+
+
+async def test_70_known_origins_and_no_others(api: httpx.AsyncClient, ann: Person) -> None:
+    assert (await _preflight(api, "http://localhost:3000")).status_code == 204
+    evil = await _preflight(api, "http://evil.test")
+    assert evil.status_code != 204
+    assert "access-control-allow-origin" not in evil.headers
+    answer = await ann.call("GET", "/v1/auth/me", headers={"Origin": "http://evil.test"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_71_request_ids(api: httpx.AsyncClient) -> None:
+    assert (await api.get("/health", headers={"X-Request-ID": "abc"})).headers["x-request-id"] == "abc"
+    made = (await api.get("/health")).headers["x-request-id"]
+    assert uuid.UUID(made)
+    for bad in ("x" * 129, "a b", "a\tb"):
+        assert (await api.get("/health", headers={"X-Request-ID": bad})).headers["x-request-id"] != bad
+
+
+# --- limits -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def strict(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    """The app with limits on, called from an address of the test's own behind a proxy it trusts."""
+    limited = complete(settings, rate_limits=True, trusted_proxies=("127.0.0.1",))
+    async with running_api(limited) as (app, client):
+        client.headers["X-Forwarded-For"] = _address()
+        yield app, client
+
+
+def _address() -> str:
+    number = uuid.uuid4().int
+    return f"198.18.{number % 256}.{number // 256 % 254 + 1}"
+
+
+async def test_72_the_eleventh_try_in_a_minute(strict: tuple[FastAPI, httpx.AsyncClient]) -> None:
+    _, client = strict
+    bodies: list[tuple[str, dict[str, str]]] = [
+        ("login", {"email": "nobody@test.local", "password": "wrong password"}),
+        ("signup", {"email": "invalid", "password": "x"}),
+        ("forgot-password", {"email": "nobody@test.local"}),
+        ("google", {"credential": "x"}),
+        ("google/code", {"code": "x", "redirect_uri": "https://x.example"}),
+        ("reset-password", {"token": "x", "new_password": "long enough"}),
+        ("extension/exchange", {"code": "x", "code_verifier": "v" * 43}),
+    ]
+    for i in range(10):
+        name, body = bodies[i % len(bodies)]
+        answer = await client.post(f"/v1/auth/{name}", json=body)
+        assert answer.status_code != 429, f"try {i + 1}"
+        assert answer.headers["ratelimit-policy"] == '"credentials";q=10;w=60'
+        assert f"r={9 - i};" in answer.headers["ratelimit"]
+    for name, body in bodies:
+        answer = await client.post(f"/v1/auth/{name}", json=body)
+        assert answer.status_code == 429
+        assert answer.json()["error"]["code"] == "RATE_LIMIT_EXCEEDED"
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert "r=0;" in answer.headers["ratelimit"]
+    # Another address is not concerned, and neither is a login that exists.
+    client.headers["X-Forwarded-For"] = _address()
+    assert (await client.post("/v1/auth/login", json=bodies[0][1])).status_code == 401
+
+
+async def test_72_never_in_test_mode(api: httpx.AsyncClient) -> None:
+    for _ in range(15):
+        answer = await api.post("/v1/auth/forgot-password", json={"email": "nobody@test.local"})
+        assert answer.status_code == 200
+
+
+async def test_a_made_up_address_is_of_no_use(settings: Settings) -> None:
+    async with running_api(complete(settings, rate_limits=True, credential_calls_per_minute=2)) as (app, client):
+        app.state.parts.limiter.credentials = type(app.state.parts.limiter.credentials)(uuid.uuid4().hex, 2)
+        codes = []
+        for _ in range(3):
+            headers = {"X-Forwarded-For": _address()}
+            answer = await client.post("/v1/auth/forgot-password", json={"email": "n@test.local"}, headers=headers)
+            codes.append(answer.status_code)
+        assert codes == [200, 200, 429]
+
+
+async def test_only_the_last_untrusted_address_counts(strict: tuple[FastAPI, httpx.AsyncClient]) -> None:
+    _, client = strict
+    real = _address()
+    codes = []
+    for i in range(11):
+        headers = {"X-Forwarded-For": f"10.0.0.{i}, {real}, 127.0.0.1"}
+        answer = await client.post("/v1/auth/forgot-password", json={"email": "n@test.local"}, headers=headers)
+        codes.append(answer.status_code)
+    assert codes == [200] * 10 + [429]
+
+
+async def test_users_are_limited_each_for_themselves(settings: Settings) -> None:
+    async with running_api(complete(settings, rate_limits=True, user_calls_per_minute=5)) as (_, client):
+        ann = await sign_up(client)
+        answers = [await ann.call("GET", "/v1/sessions") for _ in range(6)]
+        assert [a.status_code for a in answers] == [200] * 5 + [429]
+        bob = await sign_up(client)
+        assert (await bob.call("GET", "/v1/sessions")).status_code == 200
+
+
+async def test_the_hot_path_is_limited_with_few_questions(settings: Settings) -> None:
+    limited = complete(settings, rate_limits=True, events_calls_per_minute=100)
+    async with running_api(limited) as (app, client):
+        ann = await sign_up(client)
+        session_id = await ann.start()
+        asked = 0
+        count = app.state.parts.limiter.count
+
+        async def counting(*args: Any, **kwargs: Any) -> Any:
+            nonlocal asked
+            asked += args[0].name == "events"
+            return await count(*args, **kwargs)
+
+        app.state.parts.limiter.count = counting
+        codes = []
+        for i in range(105):
+            answer = await ann.call(
+                "POST", f"/v1/sessions/{session_id}/events", json={"events": [visit("https://example.com/", 1000 + i)]}
+            )
+            codes.append(answer.status_code)
+        assert codes == [200] * 100 + [429] * 5
+        assert asked <= 15
+
+
+async def test_without_valkey_limits_hold_within_a_replica(settings: Settings) -> None:
+    away = complete(settings, rate_limits=True, redis_url="redis://127.0.0.1:1/0", credential_calls_per_minute=2)
+    async with running_api(away) as (_, client):
+        codes = [
+            (await client.post("/v1/auth/forgot-password", json={"email": "n@test.local"})).status_code
+            for _ in range(3)
+        ]
+    assert codes == [200, 200, 429]
+
+
+# --- health, errors, bounds ---------------------------------------------------------------------------------------
+
+
+async def test_73_health(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"[" * 100_000, b'{"a": "\xc3\x28"}'])
+async def test_74_malformed_json(api: httpx.AsyncClient, ann: Person, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    session_id = await ann.start()
+    for answer in (
+        await api.post("/v1/auth/login", content=body, headers=headers),
+        await ann.call("PUT", f"/v1/sessions/{session_id}", content=body, headers=headers),
+        await ann.call("POST", f"/v1/sessions/{session_id}/events", content=body, headers=headers),
+    ):
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"]
+
+
+async def test_75_every_error_is_json_with_a_message(api: httpx.AsyncClient, ann: Person) -> None:
+    for answer in (
+        await api.get("/v1/nowhere"),
+        await api.put("/v1/auth/login"),
+        await api.get("/v1/sessions"),
+        await ann.call("GET", f"/v1/sessions/{uuid.uuid4()}"),
+        await ann.call("GET", "/v1/sessions?limit=x"),
+        await ann.call("GET", "/v1/sessions?limit=-1"),
+        await api.post("/v1/auth/login", json={"email": "a" * 300_000, "password": "x"}),
+        await api.get("/health?" + "x" * 20_000),
+        await api.get("/health", headers={f"X-{i}": "y" for i in range(120)}),
+        await api.get("/health", headers={"X-Long": "y" * 40_000}),
+    ):
+        assert 400 <= answer.status_code < 500
+        assert answer.headers["content-type"] == "application/json"
+        assert isinstance(answer.json()["error"]["message"], str)
+        assert isinstance(answer.json()["error"]["code"], str)
+        assert answer.headers["x-request-id"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("value", ["a\x00b", 5, ["x"], {"x": 1}, "x" * 201])
+async def test_wrong_values_write_nothing(ann: Person, db: psycopg.AsyncConnection[Any], value: Any) -> None:
+    session_id = await ann.start(title="Before")
+    for method, path, body in (
+        ("PUT", f"/v1/sessions/{session_id}", {"title": value, "description": "half"}),
+        ("POST", "/v1/sessions/start", {"title": value}),
+        ("POST", "/v1/auth/api-keys", {"name": value, "scopes": ["nothing"]}),
+        ("PATCH", "/v1/users/me/settings", {"language": value, "theme": "dark"}),
+    ):
+        answer = await ann.call(method, path, json=body)
+        assert answer.status_code == 400, f"{method} {path}"
+        assert answer.json()["error"]["message"]
+    cursor = await db.execute("SELECT title, description FROM browsing_sessions WHERE user_id = %s", [ann.id])
+    assert await cursor.fetchall() == [("Before", None)]
+    for table in ("api_keys", "user_settings"):
+        cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE user_id = %s", [ann.id])  # type: ignore[arg-type]
+        assert await cursor.fetchone() == (0,)
+
+
+async def test_a_request_that_takes_too_long_is_given_up(settings: Settings) -> None:
+    api = create_api(settings, no_actor)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    @api.get("/slow")
+    async def slow() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with api.router.lifespan_context(api):
+        transport = httpx.ASGITransport(app=Edge(wrap(api, settings), loopback_only=False, timeout_s=0.05))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            answer = await client.get("/slow")
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "DEADLINE_EXCEEDED"
+    assert begun.is_set()
+    assert ended.is_set()
+
+
+async def test_nobody_is_logged_in_by_a_password_in_the_log(
+    api: httpx.AsyncClient, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    person = await sign_up(api)
+    await api.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})
+    await api.post("/v1/auth/login", json={"email": person.email, "password": "a wrong password"})
+    await person.call("GET", "/v1/search", params={"q": "a very private question"})
+    said = caplog.text + "".join(capsys.readouterr())
+    for secret in (PASSWORD, "a wrong password", person.email, person.reply["token"], "very private"):
+        assert secret not in said

@@ -1,0 +1,176 @@
+"""Share links and exports."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+import xml.etree.ElementTree as ElementTree
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from cluster.runtime import complete
+from cluster.settings import Settings
+from models.sharing import share_id, share_token
+from tests.support.client import Person, sign_up, visit
+from tests.support.finished import finished_session
+from tests.support.server import SIGNING_KEY, running_api
+
+
+async def _share(person: Person, session_id: str, **body: Any) -> dict[str, Any]:
+    return dict((await person.ok("POST", f"/v1/sessions/{session_id}/shares", json=body))["share"])
+
+
+def _path(share: dict[str, Any]) -> str:
+    return "/v1/" + share["api_url"].partition("/v1/")[2]
+
+
+async def test_a_link_shows_what_was_chosen(
+    api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    session_id = await finished_session(ann, db, title="Bread and chess")
+    for shows, pages, passages in (("map", False, False), ("pages", True, False), ("highlights", True, True)):
+        share = await _share(ann, session_id, shows=shows)
+        answer = await api.get(_path(share))
+        assert answer.status_code == 200
+        assert answer.headers["x-robots-tag"] == "noindex, nofollow, noarchive"
+        assert answer.headers["cache-control"] == "private, no-store"
+        assert "set-cookie" not in answer.headers
+        shown = answer.json()
+        assert shown["title"] == "Bread and chess"
+        assert any(n["type"] == "topic" for n in shown["mindmap"]["nodes"])
+        assert any(n["type"] == "page" for n in shown["mindmap"]["nodes"]) == pages
+        assert ("bread.example" in answer.text) == pages
+        ids = {n["id"] for n in shown["mindmap"]["nodes"]}
+        assert all({e["source"], e["target"]} <= ids for e in shown["mindmap"]["edges"])
+        assert all(points.keys() <= ids for points in shown["mindmap"]["layouts"].values())
+        for private in (ann.id, ann.email, session_id, '"quote"', "left_out"):
+            assert private not in answer.text
+        picture = await api.get(_path(share) + "/image", params={"layout": "tree"})
+        assert picture.status_code == 200
+        assert picture.headers["content-type"] == "image/svg+xml"
+        assert picture.headers["x-robots-tag"].startswith("noindex")
+        if not passages:
+            assert "browns in a hot oven" not in answer.text
+
+
+async def test_a_link_can_be_taken_back_and_ends(
+    api: httpx.AsyncClient, ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+) -> None:
+    session_id = await finished_session(ann, db)
+    first, second, third = [await _share(ann, session_id) for _ in range(3)]
+    listed = (await ann.ok("GET", f"/v1/sessions/{session_id}/shares"))["shares"]
+    assert {s["url"] for s in listed} == {first["url"], second["url"], third["url"]}
+    path = f"/v1/sessions/{session_id}/shares/{first['id']}"
+    assert (await bob.call("DELETE", path)).status_code == 403
+    assert (await ann.call("DELETE", path)).status_code == 204
+    assert (await ann.call("DELETE", path)).status_code == 404
+    await db.execute("UPDATE share_links SET expires_at = now() - interval '1 s' WHERE id = %s", [second["id"]])
+    assert [(await api.get(_path(s))).status_code for s in (first, second, third)] == [404, 404, 200]
+    await ann.call("DELETE", f"/v1/sessions/{session_id}")
+    assert (await api.get(_path(third))).status_code == 404
+    assert (await api.get(_path(third) + "/image")).status_code == 404
+
+
+async def test_no_link_can_be_guessed(api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    share = await _share(ann, await finished_session(ann, db))
+    token = share["url"].rpartition("/")[2]
+    assert share_id([SIGNING_KEY], token) == uuid.UUID(share["id"])
+    flipped = token[:-1] + ("A" if token[-1] != "A" else "B")
+    for guess in ("x", "ä", "=" * 5, flipped, share_token("another key", uuid.UUID(share["id"])), share["id"], "%00"):
+        answer = await api.get(f"/v1/shared/{guess}")
+        assert answer.status_code == 404, guess
+    # Links outlive a rotation of the key as logins do.
+    assert share_id(["a new key", SIGNING_KEY], token) is not None
+
+
+async def test_links_are_bounded(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await ann.start()
+    for _ in range(50):
+        await _share(ann, session_id)
+    assert (await ann.call("POST", f"/v1/sessions/{session_id}/shares")).status_code == 409
+    for body in ({"shows": "everything"}, {"expires_in_days": 0}, {"expires_in_days": 366}):
+        assert (await ann.call("POST", f"/v1/sessions/{session_id}/shares", json=body)).status_code == 400
+
+
+# --- exports ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def owner(settings: Settings) -> AsyncIterator[Person]:
+    """Somebody on a server where everybody has every format."""
+    async with running_api(complete(settings, default_plan="enterprise")) as (_, client):
+        yield await sign_up(client)
+
+
+async def _export(person: Person, session_id: str, kind: str, **params: Any) -> httpx.Response:
+    answer = await person.call("GET", f"/v1/sessions/{session_id}/export", params={"format": kind, **params})
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def test_every_format_is_what_it_says(owner: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await finished_session(owner, db, title='빵과 "체스"/2026')
+    exported = json.loads((await _export(owner, session_id, "json")).text)
+    assert len(exported["visits"]) == 5
+    assert exported["highlights"][0]["text"] == "the crust browns in a hot oven"
+    assert exported["mindmap"]["nodes"][0]["type"] == "core"
+    markdown = (await _export(owner, session_id, "markdown")).text
+    assert markdown.startswith("# ")
+    assert "https://bread.example/starter" in markdown
+    opml = ElementTree.fromstring((await _export(owner, session_id, "opml")).content)
+    assert opml.tag == "opml"
+    assert len(opml.findall(".//outline[@url]")) == 5
+    freemind = ElementTree.fromstring((await _export(owner, session_id, "freemind")).content)
+    assert freemind.tag == "map"
+    assert len(freemind.findall(".//node[@LINK]")) == 5
+    svg = ElementTree.fromstring((await _export(owner, session_id, "svg", layout="tree", theme="dark")).content)
+    assert svg.tag.endswith("svg")
+    png = await _export(owner, session_id, "png", width=600)
+    assert png.content.startswith(b"\x89PNG")
+    assert int.from_bytes(png.content[16:20]) == 600
+    table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).text)))
+    assert [row["kind"] for row in table] == ["visit", "highlight", "visit", "visit", "visit", "visit"]
+    assert table[0]["active_seconds"] == "50.0"
+    disposition = png.headers["content-disposition"]
+    assert disposition.startswith('attachment; filename="')
+    assert "/2026" not in disposition
+    assert "filename*=UTF-8''%EB%B9%B5" in disposition
+
+
+async def test_a_title_is_no_formula_in_a_spreadsheet(owner: Person) -> None:
+    session_id = await owner.start()
+    await owner.send(session_id, [visit("https://example.com/", title='=HYPERLINK("http://evil.test")')])
+    table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).text)))
+    assert table[0]["title"].startswith("'=")
+
+
+async def test_formats_follow_the_plan(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await finished_session(ann, db)
+    assert (await _export(ann, session_id, "png")).content.startswith(b"\x89PNG")
+    for kind in ("json", "markdown", "opml", "freemind", "svg", "csv"):
+        answer = await ann.call("GET", f"/v1/sessions/{session_id}/export", params={"format": kind})
+        assert answer.status_code == 402
+        assert answer.json()["error"]["code"] == "PLAN_UPGRADE_REQUIRED"
+        assert "Pro" in answer.json()["error"]["message"]
+    await db.execute(
+        "INSERT INTO subscriptions (id, user_id, plan, status, current_period_start, current_period_end)"
+        " VALUES (%s, %s, 'pro', 'active', now(), now() + interval '30 days')",
+        [uuid.uuid4(), ann.id],
+    )
+    for kind in ("json", "markdown", "opml", "freemind", "svg", "csv"):
+        await _export(ann, session_id, kind)
+
+
+async def test_without_a_map_there_is_nothing_to_draw(owner: Person) -> None:
+    session_id = await owner.start()
+    answer = await owner.call("GET", f"/v1/sessions/{session_id}/export", params={"format": "svg"})
+    assert answer.status_code == 404
+    for params in ({"format": "exe"}, {"layout": "cube"}, {"width": 100_000}, {"width": "x"}):
+        answer = await owner.call("GET", f"/v1/sessions/{session_id}/export", params=params)
+        assert answer.status_code == 400
