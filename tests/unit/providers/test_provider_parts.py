@@ -1,0 +1,282 @@
+"""The chain, the quote, the catalog, the vendors' headers: the parts between a model and a map."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from actors.provider_limiter import LimiterRefused
+from cluster.mindmap import compose, outline_session, page_features
+from cluster.providers import quoting
+from cluster.providers.cards import page_card
+from cluster.providers.catalog import DEFAULT_CHAINS, cost_micros, facts_of, model_facts
+from cluster.providers.chain import Chain, NoProvider
+from cluster.providers.local import LocalProvider
+from cluster.providers.model_provider import ModelProvider, pages_per_outline
+from cluster.providers.prompts import prompt_tokens
+from cluster.providers.protocol import (
+    Answer,
+    AnswerUnusable,
+    ModelChoice,
+    Prompt,
+    ProviderDown,
+    ProviderError,
+    ProviderRefused,
+    ProviderThrottled,
+    ProviderTimedOut,
+    SessionGone,
+    Usage,
+)
+from cluster.providers.vendor_errors import error_for, hints_in, retry_after_s
+from models.ledger import OutOfTokens
+from models.mindmap_graph import validate_document
+from tests.support.map_sessions import make_session
+from tests.support.model_server import document_in, sensible
+
+CHOICE = ModelChoice("openai", "gpt-4.1-mini")
+
+
+class Scripted:
+    """Answers from a script, then sensibly; remembers what was reserved."""
+
+    def __init__(self, *script: Any) -> None:
+        self.script, self.reserved, self.rejected, self.prompts = list(script), 0, 0, list[Prompt]()
+
+    async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> Scripted._Made:
+        self.reserved += max_tokens
+        self.prompts.append(prompt)
+        said = self.script.pop(0) if self.script else json.dumps(sensible(document_in(prompt.data), prompt.data))
+        if isinstance(said, BaseException):
+            raise said
+        return Scripted._Made(self, said)
+
+    class _Made:
+        def __init__(self, asker: Scripted, text: str) -> None:
+            self._asker, self.answer = asker, Answer(text, Usage(1, 1))
+
+        async def reject(self) -> None:
+            self._asker.rejected += 1
+
+
+async def test_a_long_session_is_outlined_in_parts_and_brought_together() -> None:
+    pages = make_session(per_subject=170)
+    skeleton = outline_session([page_features(page) for page in pages])
+    asker = Scripted()
+    outline = await ModelProvider(CHOICE, asker).outline(skeleton, "en")
+    assert len(asker.prompts) > 3
+    assert asker.prompts[-1].schema_name == "merged_outline"
+    assert outline.title == "A long session"
+    assert sorted(outline.placed_page_ids()) == sorted(skeleton.placed_page_ids())
+    document = compose(outline, pages, provider="openai", session_title=None)
+    assert validate_document(document, pages) == []
+    # And the quote was a ceiling.
+    quote = quoting.quote_map([], [CHOICE], [], len(pages))
+    assert asker.reserved <= quote.tokens
+
+
+@pytest.mark.parametrize("per_subject", [1, 4, 20])
+@pytest.mark.parametrize("choice", [CHOICE, ModelChoice("anthropic", "claude-haiku-5-5"), ModelChoice("openai", "own")])
+async def test_a_quote_is_a_ceiling(per_subject: int, choice: ModelChoice) -> None:
+    pages = make_session(per_subject=per_subject)
+    cards = [page_card(page) for page in pages]
+    skeleton = outline_session([page_features(page) for page in pages])
+    asker = Scripted()
+    provider = ModelProvider(choice, asker)
+    for batch in quoting.batches_of(cards):
+        await provider.describe(batch, "en")
+    await provider.outline(skeleton, "en")
+    assert asker.reserved <= quoting.quote_map([choice], [choice], cards, len(pages)).tokens
+
+
+async def test_the_second_answer_may_mend_the_first() -> None:
+    asker = Scripted("not JSON")
+    told = await ModelProvider(CHOICE, asker).describe([page_card(page) for page in make_session(1)], "en")
+    assert len(told) == 3
+    assert asker.rejected == 1
+    assert asker.prompts[1].earlier is not None
+    # The repair reserves what the first call did, although its prompt is longer.
+    assert asker.reserved == 2 * prompt_tokens(asker.prompts[0])
+
+
+async def test_two_bad_answers_are_enough() -> None:
+    asker = Scripted("not JSON", "still not", "never asked")
+    with pytest.raises(AnswerUnusable):
+        await ModelProvider(CHOICE, asker).describe([page_card(page) for page in make_session(1)], "en")
+    assert asker.rejected == 2
+    assert len(asker.prompts) == 2
+
+
+async def test_a_half_good_answer_beats_a_failed_repair() -> None:
+    half = json.dumps({"pages": [{"id": "p1", "label": "One"}]})
+    asker = Scripted(half, ProviderDown("openai", "status_500"))
+    told = await ModelProvider(CHOICE, asker).describe([page_card(page) for page in make_session(1)], "en")
+    assert [page.label for page in told] == ["One"]
+    assert asker.rejected == 0
+
+
+class FakeTime:
+    def __init__(self) -> None:
+        self.now, self.slept = 0.0, list[float]()
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def chain(time: FakeTime, *keys: str, deadline: float = 100.0) -> Chain:
+    providers = [ModelProvider(ModelChoice("openai", key), Scripted()) for key in keys]
+    return Chain(providers, deadline=deadline, clock=lambda: time.now, sleep=time.sleep)
+
+
+async def test_the_chain_tries_in_order_and_forgets_the_useless() -> None:
+    tried: list[str] = []
+
+    async def ask(provider: ModelProvider) -> str:
+        tried.append(provider.choice.model)
+        if provider.choice.model == "a":
+            raise ProviderRefused("openai", "bad_key")
+        return provider.choice.model
+
+    tested = chain(FakeTime(), "a", "b")
+    assert (await tested.run(ask))[0] == "b"
+    assert (await tested.run(ask))[0] == "b"
+    assert tried == ["a", "b", "b"]
+
+
+async def test_the_chain_waits_for_a_quota_but_not_for_ever() -> None:
+    time = FakeTime()
+
+    async def ask(provider: ModelProvider) -> str:
+        if time.now < 12:
+            raise ProviderThrottled("openai", "rate_limited", 6.0)
+        return "there"
+
+    assert (await chain(time, "a").run(ask))[0] == "there"
+    assert time.slept == [6.0, 6.0]
+
+    async def never(provider: ModelProvider) -> str:
+        raise ProviderThrottled("openai", "rate_limited", 30.0)
+
+    late = FakeTime()
+    with pytest.raises(NoProvider):
+        await chain(late, "a", "b", deadline=40.0).run(never)
+    assert late.slept == [30.0]
+
+
+@pytest.mark.parametrize("error", [SessionGone("openai", "gone"), OutOfTokens(5, 1, datetime.now(UTC))])
+async def test_what_no_other_provider_can_help_goes_on(error: Exception) -> None:
+    tried = 0
+
+    async def ask(provider: ModelProvider) -> str:
+        nonlocal tried
+        tried += 1
+        raise error
+
+    with pytest.raises(type(error)):
+        await chain(FakeTime(), "a", "b").run(ask)
+    assert tried == 1
+
+
+async def test_local_answers_everything_with_what_is_known() -> None:
+    pages = make_session(per_subject=3)
+    skeleton = outline_session([page_features(page) for page in pages])
+    local = LocalProvider(skeleton)
+    assert local.name == "local"
+    assert await local.outline(skeleton, "en") == skeleton
+    told = await local.describe([page_card(page) for page in pages], "en")
+    assert {page.page_id for page in told} == set(skeleton.placed_page_ids())
+    assert all(page.label for page in told)
+
+
+def test_every_default_model_has_a_price_and_room() -> None:
+    for links in DEFAULT_CHAINS.values():
+        for provider, model in links:
+            choice = ModelChoice(provider, model)
+            assert model_facts(provider, model).has_price, model
+            assert cost_micros(choice, Usage(1000, 500)) > 0
+            assert pages_per_outline(choice) >= 10
+            # A call must fit the minute's tokens, or it would wait for a full bucket each time.
+            facts = facts_of(choice)
+            assert facts.tokens_per_minute is None or facts.tokens_per_minute >= 20_000
+
+
+def test_costs_are_rounded_up_and_cached_tokens_are_cheaper() -> None:
+    assert cost_micros(ModelChoice("openai", "gpt-4.1-mini"), Usage(1_000_000, 0)) == 400_000
+    assert cost_micros(ModelChoice("openai", "gpt-4.1-mini"), Usage(1, 0)) == 1
+    fresh = cost_micros(ModelChoice("anthropic", "claude-haiku-4-5"), Usage(100_000, 100))
+    assert cost_micros(ModelChoice("anthropic", "claude-haiku-4-5"), Usage(100_000, 100, cached_tokens=90_000)) < fresh
+    assert cost_micros(ModelChoice("openai", "my-own-llama"), Usage(1000, 1000)) == 0
+
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+        ({"retry-after": (NOW + timedelta(seconds=30)).strftime("%a, %d %b %Y %H:%M:%S GMT")}, 30.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "999999"}, 600.0),
+        ({}, None),
+    ],
+)
+def test_how_long_a_vendor_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_s(headers, NOW) == seconds
+
+
+def test_headers_of_both_kinds() -> None:
+    openai = {"x-ratelimit-limit-requests": "500", "x-ratelimit-remaining-tokens": "149984"}
+    assert (hints_in(openai).requests_per_minute, hints_in(openai).tokens_left) == (500, 149984)
+    anthropic = {"anthropic-ratelimit-tokens-limit": "40000", "anthropic-ratelimit-requests-remaining": "0"}
+    assert (hints_in(anthropic).tokens_per_minute, hints_in(anthropic).requests_left) == (40000, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (429, ProviderThrottled),
+        (529, ProviderThrottled),
+        (500, ProviderDown),
+        (408, ProviderDown),
+        (400, ProviderRefused),
+    ],
+)
+def test_statuses(status: int, kind: type[ProviderError]) -> None:
+    assert type(error_for("openai", status, {})) is kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderThrottled("openai", "rate_limited", 3.0),
+        ProviderDown("openai", "status_500"),
+        ProviderTimedOut("openai", "timeout"),
+        ProviderRefused("openai", "bad_key"),
+        AnswerUnusable("openai", "unusable_answer", ["It is not JSON."]),
+        SessionGone("openai", "session_gone"),
+        NoProvider("all", "none"),
+        OutOfTokens(5, 1, NOW),
+        LimiterRefused("tokens", 4.0),
+    ],
+)
+def test_every_error_survives_pickling(error: Exception) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+
+
+def test_the_chain_ends_even_without_providers() -> None:
+    async def ask(provider: ModelProvider) -> str:
+        raise AssertionError
+
+    with pytest.raises(NoProvider):
+        asyncio.run(chain(FakeTime()).run(ask))
