@@ -17,12 +17,11 @@ from typing import Any
 import msgspec
 import structlog
 from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
+
 from actors.metrics import METERS
 from cluster.map_edits import Edited, keywords_of, with_edits
-
 from cluster.map_tasks import MapTasks
 from cluster.mindmap import MindmapDocument, Outline
 from cluster.progress import publish
@@ -133,7 +132,8 @@ class MapGenerator:
         began = time.perf_counter()
         async with self._pool.connection() as connection, connection.transaction():
             cursor = await connection.execute(
-                "SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END, v.input_digest, v.data,"
+                "SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END, v.input_digest,"
+                " coalesce(v.generated, v.data),"
                 " coalesce(m.current_version, 0)"
                 " FROM browsing_sessions s LEFT JOIN mindmaps m ON m.session_id = s.id"
                 " LEFT JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
@@ -254,13 +254,15 @@ class MapGenerator:
             METERS.observe("trailmind_map_pages", len(given.pages))
         log.info("mindmap_generated", session_id=str(order.session_id), version=number, num_pages=len(given.pages))
         news = {"status": "completed", "percent": 100, "version": number, "timings_ms": given.timings_ms}
+        if edited is not None:
+            news["edits_not_applied"] = sum(report.status == "not_applied" for report in edited.reports)
         await publish(self._valkey, order.session_id, "mindmap", news)
 
     async def fail(self, session_id: uuid.UUID, reason: str) -> None:
         """Give up: the user reads `reason` and may try again."""
+        METERS.count("trailmind_maps_total", 1, "failed")
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(
-        METERS.count("trailmind_maps_total", 1, "failed")
                 "UPDATE browsing_sessions SET status = 'failed', failure_reason = %s, updated_at = now()"
                 " WHERE id = %s AND status = 'processing'",
                 [reason, session_id],
@@ -278,7 +280,7 @@ def _since(began: float) -> float:
 
 
 async def _write_version(
-    connection: AsyncConnection[Any], order: MapOrder, given: _Input, document: MindmapDocument | None
+    connection: AsyncConnection[Any], order: MapOrder, given: _Input, edited: Edited | None
 ) -> int:
     cursor = await connection.execute(
         "INSERT INTO mindmaps (id, session_id, status) VALUES (gen_random_uuid(), %s, 'generating')"
@@ -295,23 +297,24 @@ async def _write_version(
     is_there = await cursor.fetchone() is not None
     # A forced version is new even for equal input, unless this very job wrote it before it was cut off.
     number = current
-    if document is not None and not (is_there and (not order.force or given.current is None)):
+    if edited is not None and not (is_there and (not order.force or given.current is None)):
         cursor = await connection.execute(
-            "INSERT INTO mindmap_versions (id, mindmap_id, number, data, input_digest, provider, scorecard, model,"
-            " cost_micros) SELECT gen_random_uuid(), %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s,"
-            " (SELECT coalesce(sum(cost_micros), 0) FROM ai_calls WHERE session_id = %s AND started_at >= %s)"
-            " FROM mindmap_versions WHERE mindmap_id = %s RETURNING number",
-            [
-                mindmap_id,
-                Jsonb(document.to_json()),
-                given.digest,
-                document.provider,
-                Jsonb(document.scorecard.model_dump(mode="json", by_alias=True)),
-                given.model,
-                order.session_id,
-                given.began_at,
-                mindmap_id,
-            ],
+            "INSERT INTO mindmap_versions (id, mindmap_id, number, data, generated, edits_seq, edit_reports, scorecard,"
+            " input_digest, provider, model, cost_micros)"
+            " SELECT gen_random_uuid(), %(map)s, coalesce(max(number), 0) + 1, %(data)s, %(generated)s, %(edits_seq)s,"
+            " %(edit_reports)s, %(scorecard)s, %(digest)s, %(provider)s, %(model)s,"
+            " (SELECT coalesce(sum(cost_micros), 0) FROM ai_calls"
+            " WHERE session_id = %(session)s AND started_at >= %(began_at)s)"
+            " FROM mindmap_versions WHERE mindmap_id = %(map)s RETURNING number",
+            {
+                **edited.columns,
+                "map": mindmap_id,
+                "digest": given.digest,
+                "provider": edited.document.provider,
+                "model": given.model,
+                "session": order.session_id,
+                "began_at": given.began_at,
+            },
         )
         written = await cursor.fetchone()
         assert written is not None
@@ -329,7 +332,7 @@ async def _finish_session(
 ) -> None:
     if document is not None:
         # The user's own title is never touched.
-        keywords = [node.label for node in document.nodes if node.type == "topic"][:8]
+        keywords = keywords_of(document)
         await connection.execute(
             "UPDATE browsing_sessions SET title = CASE WHEN title_source = 'user' THEN title ELSE nullif(%s, '') END,"
             " title_source = CASE WHEN title_source = 'user' THEN 'user' ELSE 'generated' END,"
