@@ -6,14 +6,17 @@ import json
 import signal
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from cluster.map_cli import eval_command, map_command
 from cluster.settings import Settings, load_settings
@@ -179,6 +182,49 @@ def jobs(
         raise ConfigurationError("usage: trailmind jobs [list | retry ID | discard ID]")
     act: Any = job_list.retry_job if action == "retry" else job_list.discard_job
     typer.echo(asyncio.run(act(dsn, job_id)))
+
+
+@app.command()
+def regenerate(
+    run_id: Annotated[str | None, typer.Option(help="Names the run: started again, it goes on where it was.")] = None,
+    email: Annotated[str | None, typer.Option(help="Only this user's sessions.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only sessions begun from this day on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only sessions begun before this day (UTC).")] = None,
+    session: Annotated[list[uuid.UUID] | None, typer.Option(help="Only this session; may be given again.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make a new version even where nothing changed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many sessions it would be.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the workers are done.")] = True,
+    data_dir: DataDir = None,
+) -> None:
+    """Order the maps of many sessions anew, behind the people who wait for theirs."""
+    import asyncio
+
+    from cluster import regenerate as batch
+
+    dsn = _connected(data_dir).postgres_dsn
+    selection = batch.Selection(email, _utc(since), _utc(until), tuple(session or ()))
+    total = asyncio.run(batch.count(dsn, selection))
+    if dry_run:
+        typer.echo(f"{total} sessions")
+        return
+    name = run_id or f"run-{uuid.uuid4().hex[:8]}"
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("Ordering", total=total)
+        ordered = asyncio.run(
+            batch.order_all(dsn, name, selection, force=force, on_progress=lambda n: bar.update(task, completed=n))
+        )
+        if wait:
+            bar.update(task, description="Making maps")
+            dead = asyncio.run(
+                batch.wait_until_done(dsn, on_progress=lambda left: bar.update(task, completed=max(total - left, 0)))
+            )
+    typer.echo(f"{name}: {ordered} maps ordered" + (f", {dead} dead (see `trailmind jobs`)" if wait and dead else ""))
+    if wait and dead:
+        raise typer.Exit(1)
+
+
+def _utc(day: datetime | None) -> datetime | None:
+    return day.replace(tzinfo=UTC) if day is not None and day.tzinfo is None else day
 
 
 def main() -> None:

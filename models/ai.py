@@ -36,7 +36,7 @@ class AiConfig(Base):
     max_output_tokens: Mapped[int | None]
     timeout_s: Mapped[float | None]
     is_enabled: Mapped[bool] = mapped_column(server_default="true", default=True)
-    updated_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    updated_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     updated_at: Mapped[UpdatedAt]
 
 

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-import models.ai
-import models.audit
-import models.browsing_sessions
-import models.events
-import models.joint_maps
-import models.ledger
-import models.logins
-import models.mindmaps
-import models.plans
-import models.search_index
-import models.shard_map
-import models.sharing
-import models.users  # noqa: F401 - the tables register themselves
+import models.migrations.tables  # noqa: F401 - the tables register themselves
 from models.base import Base
 
 
