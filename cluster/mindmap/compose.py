@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
-from cluster.mindmap import layout
+from cluster.mindmap import flat_layout, layout
 from cluster.mindmap.continuity import keep_ids
 from cluster.mindmap.importance import topic_importance
 from cluster.mindmap.outline import Outline, OutlineTopic, PageNote
+from cluster.mindmap.repair import grounded, repaired
 from cluster.mindmap.scorecard import coverage_of, scorecard_of
 from cluster.mindmap.text import MARKUP, shorten, squeeze, without_markup
 from models.mindmap_graph import (
@@ -31,12 +29,9 @@ from models.mindmap_graph import (
     NodeType,
     Point,
     Position,
-    span_is_in,
 )
 from models.pages import CapturedPage
 from models.urls import host_of, redact_url
-
-_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 
 
 def compose(
@@ -54,7 +49,7 @@ def compose(
     made unique. `previous` lends its ids and positions to whatever is still there.
     """
     captured = {page.page_id: page for page in sorted(pages, key=_reading_key)}
-    outline, notes = _repaired(outline, captured)
+    outline, notes = repaired(outline, captured)
     outline = keep_ids(outline, previous)
     maker = _Maker(outline, captured)
     core_label = without_markup(session_title or "") or without_markup(outline.title)
@@ -90,70 +85,6 @@ def _reading_key(page: CapturedPage) -> tuple[int, int, str]:
     )
 
 
-def _repaired(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[Outline, list[str]]:
-    """`outline` with every captured page in at most one place and nothing else in it."""
-    seen: set[str] = set()
-    wrong: Counter[str] = Counter()
-
-    def keep(ids: Iterable[str]) -> tuple[str, ...]:
-        kept = []
-        for page_id in ids:
-            if page_id not in captured:
-                wrong["unknown"] += 1
-            elif page_id in seen:
-                wrong["repeated"] += 1
-            else:
-                seen.add(page_id)
-                kept.append(page_id)
-        return tuple(kept)
-
-    topics = []
-    topic_ids: set[str] = {CORE_ID}
-    for topic in outline.topics:
-        direct = keep(topic.page_ids)
-        parts = []
-        for part in topic.subtopics:
-            inside = keep(part.page_ids) + keep(p for deeper in part.subtopics for p in deeper.all_page_ids())
-            if inside:
-                parts.append(replace(_checked(part, captured, topic_ids, "s_", inside), page_ids=inside, subtopics=()))
-        if len(parts) == 1 and not direct:  # A topic with one part is that part.
-            direct, parts = parts[0].page_ids, []
-        if direct or parts:
-            first = direct or parts[0].page_ids
-            topics.append(
-                replace(_checked(topic, captured, topic_ids, "t_", first), page_ids=direct, subtopics=tuple(parts))
-            )
-    notes = []
-    if wrong["unknown"]:
-        notes.append(f"{wrong['unknown']} page ids were not of this session and were dropped.")
-    if wrong["repeated"]:
-        notes.append(f"{wrong['repeated']} pages stood in more than one place; the first was kept.")
-    return replace(outline, topics=tuple(topics)), notes
-
-
-def _checked(
-    topic: OutlineTopic, captured: dict[str, CapturedPage], taken: set[str], prefix: str, pages: Sequence[str]
-) -> OutlineTopic:
-    topic_id = topic.id
-    if topic_id in taken or topic_id in captured or not _ID.match(topic_id):
-        topic_id = prefix + pages[0].removeprefix("p_")
-    number = 2
-    while topic_id in taken or topic_id in captured:
-        topic_id = f"{prefix}{pages[0].removeprefix('p_')}_{number}"
-        number += 1
-    taken.add(topic_id)
-    return replace(topic, id=topic_id, evidence=_grounded(topic.evidence, captured))
-
-
-def _grounded(evidence: Iterable[Evidence], captured: dict[str, CapturedPage]) -> tuple[Evidence, ...]:
-    kept = []
-    for quote in evidence:
-        page = captured.get(quote.page_id)
-        if page is not None and span_is_in(page, quote.field, quote.quote):
-            kept.append(quote.model_copy(update={"visited_at_ms": page.visited_at_ms}))
-    return tuple(kept)
-
-
 class _Maker:
     """Builds nodes and edges in document order and keeps labels unique."""
 
@@ -186,7 +117,7 @@ class _Maker:
             visit_count=sum(len(page.visited_at_ms) for page in pages),
             total_duration=sum(page.dwell_ms for page in pages),
             importance=Importance(score=1.0) if pages else Importance(),
-            evidence=_grounded(self.outline.evidence, self.captured),
+            evidence=grounded(self.outline.evidence, self.captured),
             **_times(pages),
         )
         self.nodes.append(Node(id=CORE_ID, label=label, type="core", size=100, color=CORE_COLOR, data=data))
@@ -244,7 +175,7 @@ class _Maker:
             language=note.language,
             hue=hue,
             importance=note.importance,
-            evidence=_grounded(note.evidence, self.captured) or _own_evidence(page),
+            evidence=grounded(note.evidence, self.captured) or _own_evidence(page),
             highlights=tuple(shorten(squeeze(text), 400) for text in page.highlights[:20] if squeeze(text)),
             **_times([page]),
         )
@@ -335,7 +266,7 @@ def _laid_out(
     before: dict[str, Position] = {node.id: node.position for node in previous.nodes} if previous else {}
     positions = layout.galaxy(placed, before)
     moved = [node.model_copy(update={"position": positions[node.id]}) for node in nodes]
-    return moved, {"tree": layout.tree(placed), "radial": layout.radial(placed)}
+    return moved, {"tree": flat_layout.tree(placed), "radial": flat_layout.radial(placed)}
 
 
 def _left_out(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[LeftOut, ...]:

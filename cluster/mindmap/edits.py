@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.mindmap import layout
+from cluster.mindmap import flat_layout, layout
 from models.mindmap_edits import EditReport, Operation, apply_operations
 from models.mindmap_graph import MindmapDocument
 
@@ -33,5 +33,5 @@ def relaid(document: MindmapDocument) -> MindmapDocument:
         node if node.id in pinned else node.model_copy(update={"position": positions[node.id]})
         for node in document.nodes
     )
-    layouts = {"tree": layout.tree(placed), "radial": layout.radial(placed)}
+    layouts = {"tree": flat_layout.tree(placed), "radial": flat_layout.radial(placed)}
     return document.model_copy(update={"nodes": nodes, "layouts": layouts})

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cluster.mindmap.corpus import Corpus, Floats, Ints
-from cluster.mindmap.labels import PhraseIndex
 from cluster.mindmap.outline import CrossLink
+from cluster.mindmap.phrases import PhraseIndex
 from cluster.mindmap.text import without_markup
 from cluster.mindmap.words import GENERIC
 

@@ -13,9 +13,10 @@ from cluster.mindmap.communities import find_subtopics, find_topics
 from cluster.mindmap.corpus import Corpus, Floats, Ints, build_corpus, reading_order
 from cluster.mindmap.features import PageFeatures, short_title
 from cluster.mindmap.importance import page_importances
-from cluster.mindmap.labels import Namer, PhraseIndex
+from cluster.mindmap.labels import Namer
 from cluster.mindmap.links import find_links
 from cluster.mindmap.outline import LeftOutPage, Outline, OutlineTopic, PageNote
+from cluster.mindmap.phrases import PhraseIndex
 from cluster.mindmap.similarity import order_similarity, page_similarity, place_similarity, text_similarity
 from cluster.mindmap.stability import stability
 from cluster.mindmap.summary import session_summary, session_title
