@@ -48,7 +48,7 @@ export function Plans() {
                   <p className="tnum">{plan.price_cents === 0 ? (plan.token_limit ? t.account.free : t.account.custom) : `${(plan.price_cents / 100).toLocaleString(language, { style: "currency", currency: "USD", minimumFractionDigits: 0 })} ${t.account.perMonth}`}</p>
                   <p className="muted tnum">{plan.token_limit ? t.account.tokens(compact(plan.token_limit, language)) : t.account.unlimited}</p>
                   <ul className="small muted">
-                    {Object.entries(plan.features).filter(([, has]) => has).map(([name]) => <li key={name} className="row"><Check size={13} aria-hidden />{name.replaceAll("_", " ")}</li>)}
+                    {Object.entries(plan.features).filter(([, has]) => has).map(([name]) => <li key={name} className="row"><Check size={13} aria-hidden />{t.account.features[name] ?? name.replaceAll("_", " ")}</li>)}
                   </ul>
                   {isMine && <span className="badge">{t.account.current}</span>}
                 </div>
@@ -90,7 +90,7 @@ export function Usage({ query }: { query: UseQueryResult<{ usage: UsageFacts } |
           {operations.length > 0 && (
             <div className="bars">
               <h3>{t.account.perOperation}</h3>
-              {operations.map(([name, n]) => <div key={name} className="bar-row"><span className="ellipsis">{name.replaceAll("_", " ")}</span><span className="meter"><i style={{ width: `${(n / spent) * 100}%` }} /></span><span className="small tnum">{compact(n, language)}</span></div>)}
+              {operations.map(([name, n]) => <div key={name} className="bar-row"><span className="ellipsis">{t.account.operations[name] ?? name.replaceAll("_", " ")}</span><span className="meter"><i style={{ width: `${(n / spent) * 100}%` }} /></span><span className="small tnum">{compact(n, language)}</span></div>)}
             </div>
           )}
           {history.data && (

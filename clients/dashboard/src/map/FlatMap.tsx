@@ -217,6 +217,7 @@ function mirrored(direction: Direction): Direction {
 /** A tree too large to be read at once begins at its core in a readable size; every other begins whole. */
 function treeCamera(scene: Scene, size: { width: number; height: number }) {
   const whole = fitCamera(scene.bounds, size);
-  if (whole.k > 0.58 || size.width < 480) return whole;
+  if (whole.k > 0.58) return whole;
+  if (size.width < 600) return { k: 0.72, x: 12 - scene.bounds.x0 * 0.72, y: size.height / 2 };
   return { k: 0.62, x: size.width / 2, y: size.height / 2 };
 }

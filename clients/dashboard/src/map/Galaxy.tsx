@@ -19,7 +19,7 @@ uniform float scale; varying vec3 vTint; varying float vAlpha; varying float vDe
 void main() {
   vec4 at = modelViewMatrix * vec4(position, 1.0);
   vTint = tint; vAlpha = alpha;
-  vDepth = clamp(1.0 - (-at.z - 380.0) / 900.0, 0.45, 1.0);
+  vDepth = clamp(1.0 - (-at.z - 380.0) / 900.0, 0.7, 1.0);
   gl_PointSize = size * scale / -at.z;
   gl_Position = projectionMatrix * at;
 }`;

@@ -4,6 +4,7 @@ import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } 
 import { useWords } from "~/i18n";
 import type { LayoutName } from "~/router";
 import { IconButton, Segmented } from "~/ui/basics";
+import { useMedia } from "~/ui/media";
 import { FlatMap, type MapHandle, type MapProps } from "./FlatMap";
 import { ancestors, findNodes, type MapModel, subtree } from "./model";
 import { Outline } from "./Outline";
@@ -45,10 +46,11 @@ export function MapView(props: MapViewProps) {
   const found = useMemo(() => findNodes(model, query), [model, query]);
   const matches = useMemo(() => new Set(found), [found]);
 
+  const isNarrow = useMedia("(max-width: 599px)");
   const scene = useMemo(() => {
-    const options = { collapsed, focus: topic };
+    const options = { collapsed, focus: topic, isNarrow };
     return layout === "radial" ? radialScene(model, options) : layout === "galaxy" ? galaxyScene(model, options) : treeScene(model, options);
-  }, [model, layout, collapsed, topic]);
+  }, [model, layout, collapsed, topic, isNarrow]);
 
   const unfold = (id: string) => {
     const above = ancestors(model, id).filter((each) => collapsed.has(each));

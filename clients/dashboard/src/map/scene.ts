@@ -42,6 +42,8 @@ export interface SceneOptions {
   collapsed: ReadonlySet<string>;
   /** Only this topic, with the core. */
   focus: string | null;
+  /** Where the pane is too narrow for branches to both sides. */
+  isNarrow?: boolean;
 }
 
 const RANK = { core: 0, topic: 0, subtopic: 1, page: 2 } as const;
@@ -130,7 +132,7 @@ function close(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: bo
 /** Branches to both sides of the core, topics balanced by height, labels as text on the branch. */
 export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const { kids } = visible(model, options);
-  const wrapOf = (node: MapNode) => (node.type === "page" ? 44 : 24);
+  const wrapOf = (node: MapNode) => (options.isNarrow ? (node.type === "page" ? 30 : 16) : node.type === "page" ? 44 : 24);
   const heights = new Map<string, number>();
   const own = (id: string) => {
     const node = model.byId.get(id) as MapNode;
@@ -149,14 +151,15 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   let filled = 0;
   for (const id of topics) {
     const height = heights.get(id) ?? 0;
-    const isRight = sides.right.length === 0 || filled + height / 2 <= half;
+    const isRight = options.isNarrow || sides.right.length === 0 || filled + height / 2 <= half;
     sides[isRight ? "right" : "left"].push(id);
     if (isRight) filled += height;
   }
   const nodes: SceneNode[] = [];
   const links: SceneLink[] = [];
-  nodes.push({ ...base(model, model.root, options, 24), x: 0, y: 0, side: "center", turn: 0 });
-  const coreHalf = Math.max(...wrapLabel(model.root.label, 24).map((line) => textWidth(line, FONT_SIZE.core))) / 2 + 26;
+  const coreWrap = options.isNarrow ? 12 : 24;
+  nodes.push({ ...base(model, model.root, options, coreWrap), x: 0, y: 0, side: "center", turn: 0 });
+  const coreHalf = Math.max(...wrapLabel(model.root.label, coreWrap).map((line) => textWidth(line, FONT_SIZE.core))) / 2 + 26;
   const place = (id: string, from: SceneNode, start: number, x0: number, sign: 1 | -1) => {
     const node = model.byId.get(id) as MapNode;
     const height = heights.get(id) ?? 0;
@@ -167,7 +170,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
     const mid = (fromX + at.x) / 2;
     links.push({ from: from.id, to: id, hue: at.hue, width: node.type === "topic" ? 3.2 : node.type === "subtopic" ? 2.2 : 1.3, kind: "contains", curve: [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y] });
     let offset = start + (height - kids(id).reduce((sum, child) => sum + (heights.get(child) ?? 0), 0)) / 2;
-    const nextX = x0 + sign * (at.r + labelWidth(at) + 52 + (at.folded ? 20 : 0));
+    const nextX = x0 + sign * (at.r + labelWidth(at) + (options.isNarrow ? 30 : 52) + (at.folded ? 20 : 0));
     for (const child of kids(id)) {
       place(child, at, offset, nextX, sign);
       offset += heights.get(child) ?? 0;
@@ -176,7 +179,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   for (const [side, sign] of [["right", 1], ["left", -1]] as const) {
     let offset = -sides[side].reduce((sum, id) => sum + (heights.get(id) ?? 0), 0) / 2;
     for (const id of sides[side]) {
-      place(id, nodes[0] as SceneNode, offset, sign * (coreHalf + 64), sign);
+      place(id, nodes[0] as SceneNode, offset, sign * (coreHalf + (options.isNarrow ? 36 : 64)), sign);
       offset += heights.get(id) ?? 0;
     }
   }

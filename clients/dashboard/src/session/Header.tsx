@@ -51,9 +51,9 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
             <time dateTime={session.started_at}>{date(began, new Date(), language)} {clock(began, language)}{ended && `–${clock(ended, language)}`}</time>
             {numbers.map(([label, value]) => <span key={label}>{label} <b>{value}</b></span>)}
             {facts && (
-              <button type="button" className="link" onClick={() => onPanel("receipt")}>{t.receipt.line(facts.seen, facts.stored, facts.excluded)}</button>
+              <button type="button" className="link wide-only" onClick={() => onPanel("receipt")}>{t.receipt.line(facts.seen, facts.stored, facts.excluded)}</button>
             )}
-            {model && model.document.left_out.length > 0 && <button type="button" className="link" onClick={() => onPanel("left-out")}>{t.leftOut.count(model.document.left_out.length)}</button>}
+            {model && model.document.left_out.length > 0 && <button type="button" className="link wide-only" onClick={() => onPanel("left-out")}>{t.leftOut.count(model.document.left_out.length)}</button>}
           </p>
         </div>
         <StatusActions session={session} />

@@ -143,7 +143,7 @@ export function SessionPage() {
       </div>
       {isPhone && (
         <nav className="bottom-bar" aria-label={t.nav.main}>
-          <Link to="/sessions"><ArrowLeft size={20} />{t.nav.sessions}</Link>
+          <Link to="/sessions" activeOptions={{ exact: true }}><ArrowLeft size={20} />{t.nav.sessions}</Link>
           <button type="button" aria-pressed={view === "timeline"} onClick={() => set({ view: "timeline" }, false)}><ListTree size={20} />{t.nav.timeline}</button>
           <button type="button" aria-pressed={view === "map"} onClick={() => set({ view: "map" }, false)}><MapIcon size={20} />{t.nav.map}</button>
           <Menu

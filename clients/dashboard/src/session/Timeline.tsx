@@ -89,7 +89,7 @@ export function Timeline(props: {
           ref={scroller}
           className="timeline-scroll"
           tabIndex={0}
-          role="region"
+          role="group"
           aria-label={t.timeline.title}
           onScroll={(e) => {
             const box = e.currentTarget;
