@@ -78,7 +78,7 @@ async def disclosures(
     state: State,
     db: Db,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> DisclosureList:
     """Exactly what text of this session went to which provider, and when."""
     owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
