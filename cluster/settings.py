@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     num_shards: int = Field(default=2, ge=1, le=64)
     num_api_replicas: int = Field(default=1, ge=1, le=256)
     num_workers: int = Field(default=1, ge=0, le=256)
+    #: With these set, replicas scale between the two above and these: the API by requests, workers by the queue.
+    max_api_replicas: int | None = Field(default=None, ge=1, le=256)
+    max_workers: int | None = Field(default=None, ge=1, le=256)
     worker_concurrency: int = Field(default=2, ge=1, le=64)
     #: Bytes of unsaved events one user, and one shard, may hold before callers are told to wait.
     user_buffer_bytes: int = Field(default=16 * 1024 * 1024, ge=4 * 1024 * 1024)

@@ -15,7 +15,9 @@ from starlette.types import ASGIApp
 
 from actors.metrics import METERS, export_to_ray
 from actors.session_shard import SHARD_MAP_PERIOD_S
+from cluster.autoscaling import api_autoscaling, worker_autoscaling
 from cluster.logs import configure_logs
+from cluster.placement import placed
 from cluster.settings import Settings, load_settings
 from cluster.shards import connect_shard
 from serve.contract import describe, operation_id
@@ -114,6 +116,22 @@ def create_app() -> ASGIApp:
     return wrap(create_api(settings, partial(connect_shard, settings)), settings)
 
 
+def _api_scale(settings: Settings) -> dict[str, Any]:
+    if settings.max_api_replicas is None:
+        return {"num_replicas": settings.num_api_replicas}
+    return {"autoscaling_config": api_autoscaling(settings.num_api_replicas, settings.max_api_replicas)}
+
+
+def _worker_scale(settings: Settings) -> dict[str, Any]:
+    if settings.max_workers is None:
+        return {"num_replicas": settings.num_workers}
+    return {
+        "autoscaling_config": worker_autoscaling(
+            settings.num_workers, settings.max_workers, settings.worker_concurrency
+        )
+    }
+
+
 def build(args: dict[str, Any] | None = None) -> Application:
     """The Serve application: `Api` takes the requests, `GenerationWorker` the jobs.
 
@@ -129,10 +147,10 @@ def build(args: dict[str, Any] | None = None) -> Application:
     api = deployment(serve.ingress(create_app)()).options(
         name="Api",
         **{
-            "num_replicas": settings.num_api_replicas,
+            **_api_scale(settings),
             # Requests wait for PostgreSQL, not for the CPU: let one replica hold many.
             "max_ongoing_requests": 1000,
-            "ray_actor_options": {"num_cpus": 0},
+            "ray_actor_options": {"num_cpus": 0, **placed(settings, "serve")},
             "health_check_period_s": 5,
             "health_check_timeout_s": 10,
             "graceful_shutdown_timeout_s": 20,
@@ -142,8 +160,8 @@ def build(args: dict[str, Any] | None = None) -> Application:
     worker = deployment(GenerationWorker).options(
         name="GenerationWorker",
         **{
-            "num_replicas": settings.num_workers,
-            "ray_actor_options": {"num_cpus": 0},
+            **_worker_scale(settings),
+            "ray_actor_options": {"num_cpus": 0, **placed(settings, "ai")},
             "health_check_period_s": 5,
             "health_check_timeout_s": 10,
             "graceful_shutdown_timeout_s": 30,

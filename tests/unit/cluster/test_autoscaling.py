@@ -1,0 +1,111 @@
+"""Autoscaling decisions: pure, monotone, within bounds, never starving anybody."""
+
+from __future__ import annotations
+
+import pickle
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ray.serve.config import AutoscalingConfig
+
+from cluster.autoscaling import (
+    IDLE_BEFORE_LEAVING_S,
+    QueueFacts,
+    QueuePolicy,
+    api_autoscaling,
+    read_queue,
+    worker_autoscaling,
+    workers_wanted,
+)
+from tests.conftest import Stores
+
+counts = st.integers(0, 500)
+
+
+@given(counts, counts, st.floats(0, 1000), st.integers(0, 60), st.integers(1, 8), st.floats(0, 1000))
+def test_the_target_is_always_within_bounds_and_serves_what_waits(
+    pending: int, running: int, oldest: float, current: int, per_worker: int, idle: float
+) -> None:
+    facts = QueueFacts(pending, running, oldest)
+    wanted = workers_wanted(facts, current=current, jobs_per_worker=per_worker, minimum=0, maximum=50, idle_s=idle)
+    assert 0 <= wanted <= 50
+    if pending:
+        assert wanted >= min(50, max(1, current)), "nobody is sent away while something waits"
+        assert wanted * per_worker >= min(50 * per_worker, pending + running)
+    elif running:
+        assert wanted >= min(50, current - 1)
+
+
+def wanted(pending: int, running: int, current: int, oldest_s: float = 0.0, idle_s: float = 0.0) -> int:
+    facts = QueueFacts(pending, running, oldest_s)
+    return workers_wanted(facts, current=current, jobs_per_worker=2, minimum=0, maximum=10, idle_s=idle_s)
+
+
+@pytest.mark.parametrize(
+    ("pending", "running", "current", "oldest_s", "idle_s", "expected"),
+    [
+        (1, 0, 0, 0.0, 0.0, 1),  # from nothing
+        (9, 0, 1, 0.0, 0.0, 5),  # enough for all at once
+        (500, 0, 1, 0.0, 0.0, 10),  # not beyond the maximum
+        (1, 2, 2, 60.0, 0.0, 3),  # enough by the numbers, but somebody waits
+        (0, 3, 4, 0.0, 0.0, 3),  # one at a time while something runs
+        (0, 0, 4, 0.0, 10.0, 4),  # a short pause
+        (0, 0, 4, 0.0, IDLE_BEFORE_LEAVING_S, 0),  # a long one
+    ],
+)
+def test_cases(pending: int, running: int, current: int, oldest_s: float, idle_s: float, expected: int) -> None:
+    assert wanted(pending, running, current, oldest_s, idle_s) == expected
+
+
+def test_impossible_bounds_are_refused() -> None:
+    with pytest.raises(ValueError, match="cannot have 3 to 2"):
+        workers_wanted(QueueFacts(0, 0), current=0, jobs_per_worker=2, minimum=3, maximum=2, idle_s=0)
+    with pytest.raises(ValueError, match="at least one replica"):
+        api_autoscaling(0, 4)
+
+
+def context(target: int) -> SimpleNamespace:
+    return SimpleNamespace(
+        target_num_replicas=target, capacity_adjusted_min_replicas=0, capacity_adjusted_max_replicas=5
+    )
+
+
+def test_the_policy_follows_the_queue_and_holds_still_when_blind() -> None:
+    facts: list[QueueFacts | Exception] = [QueueFacts(3, 0)]
+    now = [0.0]
+
+    def read() -> QueueFacts:
+        if isinstance(facts[0], Exception):
+            raise facts[0]
+        return facts[0]
+
+    policy = QueuePolicy(2, read=read, clock=lambda: now[0], in_background=False)
+    assert policy(context(0)) == (2, {"pending": 3, "running": 0})
+    now[0], facts[0] = 5.0, psycopg.OperationalError()
+    assert policy(context(2)) == (2, {})
+    now[0], facts[0] = 10.0, QueueFacts(0, 0)
+    assert policy(context(2))[0] == 2
+    now[0] = 11.0 + IDLE_BEFORE_LEAVING_S
+    assert policy(context(2))[0] == 0
+
+
+def test_ray_takes_the_configurations() -> None:
+    worker = AutoscalingConfig(**worker_autoscaling(0, 20, 2))
+    assert worker.policy.get_policy is not None
+    assert AutoscalingConfig(**api_autoscaling(2, 16)).target_ongoing_requests == 100
+    assert pickle.loads(pickle.dumps(QueuePolicy(3)))._jobs_per_worker == 3
+
+
+def test_the_queue_is_read_as_it_is(stores: Stores) -> None:
+    with psycopg.connect(stores.libpq, autocommit=True) as db:
+        before = read_queue(stores.libpq)
+        db.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status) VALUES"
+            " ('maps', 'nobody', 0, '{}', 'todo'), ('maps', 'nobody', 0, '{}', 'doing')"
+        )
+        after = read_queue(stores.libpq)
+        db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'nobody'")
+    assert (after.pending, after.running) == (before.pending + 1, before.running + 1)

@@ -1,0 +1,160 @@
+"""A replica's way to the shards: away, back, more, fewer. Fakes answer; nothing of Ray runs."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+
+from actors.buckets import bucket_of, shard_of_bucket
+from actors.event_store import BatchOutcome
+from actors.session_buffers import BufferLimits, PostgresBuffers
+from actors.session_shard import RETIRE_AFTER_S, SessionBufferShard
+from models.errors import BadRequest
+from models.ingest import IngestBatch
+from models.shard_map import ShardMap, read_shard_map, set_num_shards
+from serve.shards import Shard, ShardRouter, ShardUnreachable
+
+
+class Handle:
+    """What Ray gives for an actor: `handle.method.remote(...)`. Frozen, it never answers."""
+
+    def __init__(self) -> None:
+        self.thawed = asyncio.Event()
+        self.thawed.set()
+        self.num_calls = 0
+        self.error: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        handle = self
+
+        class Method:
+            @staticmethod
+            async def remote(*arguments: Any) -> Any:
+                handle.num_calls += 1
+                await handle.thawed.wait()
+                if handle.error is not None:
+                    raise handle.error
+                return [BatchOutcome() for _ in arguments[0]] if name == "append" else {}
+
+        return Method
+
+
+def batch(user: uuid.UUID) -> IngestBatch:
+    return IngestBatch(user, uuid.uuid4(), rows=[], order=[], event_ids=[], num_bytes=10)
+
+
+async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
+    handle = Handle()
+    shard = Shard(0, lambda _: handle, timeout_s=0.05, probe_period_s=0.01)
+    handle.thawed.clear()
+    with pytest.raises(ShardUnreachable):
+        await shard.call("stats")
+    assert shard.is_away
+    calls = handle.num_calls
+    for _ in range(50):
+        with pytest.raises(ShardUnreachable):
+            await shard.call("stats")
+    assert handle.num_calls == calls, "the others are turned away without a call"
+    handle.thawed.set()
+    async with asyncio.timeout(5):
+        while shard.is_away:
+            await asyncio.sleep(0)
+    assert await shard.call("stats") == {}
+    await shard.close()
+
+
+async def test_what_the_shard_itself_says_is_not_a_reason_to_leave_it() -> None:
+    handle = Handle()
+    wrapped = ValueError("as Ray wraps it")
+    wrapped.cause = BadRequest("no")  # type: ignore[attr-defined]
+    handle.error = wrapped
+    shard = Shard(0, lambda _: handle, timeout_s=1)
+    with pytest.raises(BadRequest):
+        await shard.call("append", [])
+    assert not shard.is_away
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 5), (5, 2), (1, 64), (3, 3)])
+async def test_users_are_routed_by_the_newest_map(settings: Any, before: int, after: int) -> None:
+    handles: dict[int, Handle] = {}
+
+    def connect(index: int) -> Handle:
+        return handles.setdefault(index, Handle())
+
+    router = ShardRouter(before, connect, PostgresBuffers(settings.postgres_dsn, BufferLimits(), writer="replica"))
+    users = [uuid.uuid4() for _ in range(200)]
+    await asyncio.gather(*(router.save(batch(u)) for u in users))
+    assert router.resize(ShardMap(7, after)) is (before != after)
+    assert not router.resize(ShardMap(6, before)), "an older map never wins"
+    await asyncio.gather(*(router.save(batch(u)) for u in users))
+    assert router.num_shards == after
+    for user in users:
+        index = shard_of_bucket(bucket_of(user), after)
+        assert router.shard_for(user)._index == index
+        assert handles[index].num_calls > 0
+    await router.close()
+
+
+async def test_calls_on_their_way_finish_where_they_are(settings: Any) -> None:
+    handles = {0: Handle(), 1: Handle()}
+    router = ShardRouter(2, handles.__getitem__, PostgresBuffers(settings.postgres_dsn, BufferLimits()))
+    user = next(u for u in iter(uuid.uuid4, None) if shard_of_bucket(bucket_of(u), 2) == 1)
+    handles[1].thawed.clear()
+    waiting = asyncio.create_task(router.save(batch(user)))
+    while not handles[1].num_calls:
+        await asyncio.sleep(0)
+    router.resize(ShardMap(1, 1))
+    closing = asyncio.create_task(router.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    handles[1].thawed.set()
+    assert (await waiting).error is None
+    await closing
+
+
+async def test_a_shard_forgets_who_moved_and_ends_when_it_is_one_too_many(settings: Any) -> None:
+    shard = SessionBufferShard(1, 2, settings.postgres_dsn, BufferLimits(), runs_in_ray=False)
+    buffers = shard._postgres.buffers
+    buffers._load_exclusions = no_rules  # type: ignore[method-assign]
+    buffers._save = saved  # type: ignore[method-assign, assignment]
+    users = [uuid.uuid4() for _ in range(300)]
+    assert not shard.follow(0, 2, now=0.0)
+    await buffers.append([batch(u) for u in users])
+    mine = {u for u in users if shard_of_bucket(bucket_of(u), 2) == 1}
+    assert buffers.num_active_users == len(mine), "strangers are served and not remembered"
+    assert not shard.follow(1, 5, now=10.0)
+    assert buffers.num_active_users == sum(shard_of_bucket(bucket_of(u), 5) == 1 for u in mine)
+    assert not shard.follow(2, 1, now=20.0)
+    assert buffers.num_active_users == 0
+    assert not shard.follow(2, 1, now=20.0 + RETIRE_AFTER_S - 1)
+    assert shard.follow(2, 1, now=20.0 + RETIRE_AFTER_S)
+    assert not shard.follow(3, 2, now=40.0), "wanted again in time"
+    await shard._postgres.close()
+
+
+async def no_rules(_: uuid.UUID) -> frozenset[str]:
+    return frozenset()
+
+
+async def saved(batches: Any, excluded: Any) -> list[BatchOutcome]:
+    return [BatchOutcome() for _ in batches]
+
+
+async def test_the_map_in_the_database(fresh_database: str) -> None:
+    import psycopg
+
+    from cluster.migrate import migrate
+
+    migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
+    async with await psycopg.AsyncConnection.connect(fresh_database, autocommit=True) as db:
+        assert await read_shard_map(db, 3) == ShardMap(0, 3)
+        assert await set_num_shards(db, 4) == ShardMap(1, 4)
+        assert await set_num_shards(db, 4) == ShardMap(1, 4), "asking twice is asking once"
+        assert await set_num_shards(db, 2) == ShardMap(2, 2)
+        assert await read_shard_map(db, 3) == ShardMap(2, 2)
+        for wrong in (0, -1, 65):
+            with pytest.raises(BadRequest, match=f"must be 1 to 64, not {wrong}"):
+                await set_num_shards(db, wrong)
