@@ -18,7 +18,7 @@ from cluster.mindmap.continuity import keep_ids
 from cluster.mindmap.corpus import Floats, build_corpus, reading_order
 from cluster.mindmap.features import PageFeatures, page_features
 from cluster.mindmap.outline import Outline, OutlineTopic
-from cluster.mindmap.pipeline import outline_session, page_notes
+from cluster.mindmap.pipeline import left_out_page, outline_session, page_notes
 from cluster.mindmap.similarity import order_similarity, page_similarity, place_similarity, text_similarity
 from models.mindmap_graph import Edge, MindmapDocument, Node
 from models.pages import CapturedPage
@@ -118,16 +118,14 @@ class LiveMap:
         for i, topic in enumerate(topics):
             for page_id in topic.all_page_ids():
                 groups[number[page_id]] = i
-        again = outline_left_out(list(self._features.values()))
+        noise = [page for page in reading_order(list(self._features.values())) if page.left_out is not None]
         return replace(
-            outline, topics=tuple(topics), notes=tuple(page_notes(corpus, text, groups)), left_out=again, stability=None
+            outline,
+            topics=tuple(topics),
+            notes=tuple(page_notes(corpus, text, groups)),
+            left_out=tuple(left_out_page(page) for page in noise),
+            stability=None,
         )
-
-
-def outline_left_out(features: Sequence[PageFeatures]) -> tuple[Any, ...]:
-    """The pages of a session that stay off the map, as an outline lists them."""
-    noise = [page for page in features if page.left_out is not None]
-    return outline_session(noise).left_out if noise else ()
 
 
 def _without(topic: OutlineTopic, known: set[str]) -> OutlineTopic:

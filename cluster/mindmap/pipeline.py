@@ -47,7 +47,7 @@ def outline_session(
     ordered = reading_order(_distinct(features))
     pages = [page for page in ordered if page.left_out is None]
     language = language or _main_language(pages)
-    left_out = tuple(_left_out(page) for page in ordered if page.left_out is not None)
+    left_out = tuple(left_out_page(page) for page in ordered if page.left_out is not None)
     if not pages:
         own = without_markup(title or "")
         return Outline(
@@ -94,7 +94,8 @@ def _main_language(pages: Sequence[PageFeatures]) -> str:
     return min(counts, key=lambda code: (-counts[code], code)) if counts else "en"
 
 
-def _left_out(page: PageFeatures) -> LeftOutPage:
+def left_out_page(page: PageFeatures) -> LeftOutPage:
+    """Why this page, which `page_features` set aside, is not on the map."""
     reason = page.left_out or "empty"
     return LeftOutPage(page.page_id, reason, LEFT_OUT_REASONS[reason])
 

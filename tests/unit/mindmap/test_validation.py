@@ -15,7 +15,7 @@ from cluster.mindmap import CrossLink, Outline, OutlineTopic, compose, outline_s
 from models.mindmap_graph import Evidence, MindmapDocument, validate_document
 from tests.support.map_sessions import make_session, sample_map, sample_pages
 
-NAME = "05-mixed-korean-english"
+NAME = "01-money-and-stars"
 Data = dict[str, Any]
 
 
