@@ -1,0 +1,69 @@
+"""A real browser on the real product."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+
+from serve.dashboard import BUILT_FILES
+from tests.dashboard.visitor import FLAGS, Visitor
+from tests.support.product import Product
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium, drawing in software."""
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    assert (BUILT_FILES / "index.html").exists(), "the dashboard is not built: run `make dashboard`"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Trouble:
+    """What the browser complained about."""
+
+    found: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        """Note every error and every refusal by the security policy."""
+        page.on("pageerror", lambda error: self.found.append(f"error: {error}"))
+        page.on("console", self._note)
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type == "error" or "Content Security Policy" in message.text:
+            self.found.append(message.text)
+
+
+@pytest.fixture
+def trouble() -> Trouble:
+    return Trouble()
+
+
+@pytest.fixture
+async def visitor(browser: Browser, product: Product, trouble: Trouble) -> Visitor:
+    """Somebody at a desktop who has not signed in."""
+    context: BrowserContext = await browser.new_context(
+        viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=product.origin
+    )
+    page = await context.new_page()
+    page.set_default_timeout(20_000)
+    trouble.watch(page)
+    return Visitor(page, product.origin)
+
+
+@pytest.fixture
+async def server(product: Product) -> AsyncIterator[httpx.AsyncClient]:
+    """The same product, asked directly."""
+    async with httpx.AsyncClient(base_url=product.origin, timeout=30) as client:
+        yield client

@@ -1,0 +1,103 @@
+"""Every page in every look. `python -m tests.dashboard.gallery` writes the pictures of docs/screenshots."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Page, async_playwright
+
+from tests.dashboard.visitor import FLAGS, Visitor
+from tests.support.product import Product
+
+_SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
+PLACES = {
+    "login": "/login",
+    "signup": "/signup",
+    "sessions": "/sessions",
+    "session": "/sessions/{id}",
+    "radial": "/sessions/{id}?view=map&layout=radial",
+    "galaxy": "/sessions/{id}?view=map&layout=galaxy",
+    "outline": "/sessions/{id}?view=map&layout=outline",
+    "timeline": "/sessions/{id}?view=timeline",
+    "search": "/search?q=git",
+    "account": "/account",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way to look at the dashboard."""
+
+    language: str
+    theme: str
+    device: str
+
+    @property
+    def name(self) -> str:
+        """For file names and messages."""
+        return f"{self.language}-{self.theme}-{self.device}"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of a Playwright context."""
+        width, height = _SIZES[self.device]
+        return {
+            "viewport": {"width": width, "height": height},
+            "locale": "ko-KR" if self.language == "ko" else "en-US",
+            "color_scheme": self.theme,
+            "reduced_motion": "reduce",
+            "has_touch": self.device == "phone",
+        }
+
+
+LOOKS = [Look(lang, theme, dev) for lang in ("ko", "en") for theme in ("light", "dark") for dev in _SIZES]
+
+
+async def settled(page: Page) -> None:
+    """Wait until nothing is loading and the fonts are there."""
+    await page.wait_for_load_state("networkidle")
+    await page.evaluate("document.fonts.ready.then(() => new Promise(done => setTimeout(done, 250)))")
+
+
+async def take_pictures(origin: str, folder: Path) -> None:
+    """Sign up in each language, play its sample session, and write a picture of every page in every look."""
+    folder.mkdir(parents=True, exist_ok=True)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        for language in ("ko", "en"):
+            first = await browser.new_context(**Look(language, "light", "desktop").options, base_url=origin)
+            owner = Visitor(await first.new_page(), origin)
+            await owner.sign_up()
+            await settled(owner.page)
+            await owner.page.screenshot(path=folder / f"first-run-{language}-light-desktop.png")
+            session_id = await owner.play_sample()
+            for look in (each for each in LOOKS if each.language == language):
+                context = await browser.new_context(**look.options, base_url=origin)
+                person = Visitor(await context.new_page(), origin)
+                person.email = owner.email
+                for name, path in PLACES.items():
+                    await person.page.goto(path.format(id=session_id))
+                    if "/login?next=" in person.page.url:
+                        await person.sign_in()
+                        await person.page.wait_for_url(lambda url: "/login" not in url)
+                    await settled(person.page)
+                    if name == "outline":
+                        await person.page.locator(".outline-row.topic").first.click()
+                        await settled(person.page)
+                    await person.page.screenshot(path=folder / f"{name}-{look.name}.png")
+                await context.close()
+            await first.close()
+        await browser.close()
+
+
+def main() -> None:
+    """Start a product and take its pictures."""
+    with Product() as product:
+        asyncio.run(take_pictures(product.origin, Path("docs/screenshots")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The whole way of a newcomer, in a browser, against the real server."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.dashboard.conftest import Trouble
+from tests.dashboard.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+async def test_from_signing_up_to_deleting(
+    visitor: Visitor, browser: Browser, server: httpx.AsyncClient, trouble: Trouble
+) -> None:
+    page = visitor.page
+    await visitor.sign_up()
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
+
+    # The sample is recorded for real, and the timeline grows while it is.
+    await page.get_by_role("button", name="Play a sample session").click()
+    await page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}"))
+    await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
+    await expect(page.locator("article.visit").first).to_be_visible()
+    await page.wait_for_selector("canvas.map-canvas", timeout=90_000)
+    session_id = re.search(r"/sessions/([0-9a-f-]{36})", page.url).group(1)  # type: ignore[union-attr]
+    await expect(page.locator(".badge.recording, .badge.processing")).to_have_count(0)
+
+    # Every layout, and the same nodes in each; the outline is the map as text.
+    for layout in ("Radial", "Galaxy", "Tree"):
+        await page.get_by_role("button", name=layout, exact=True).click()
+        await expect(page.locator(".map-canvas")).to_be_visible()
+    await page.get_by_role("button", name="Outline", exact=True).click()
+    topics = page.locator(".outline-row.topic")
+    assert await topics.count() >= 2
+
+    # One selection everywhere: outline, evidence, timeline, address.
+    await topics.first.click()
+    evidence = page.get_by_role("complementary", name="Evidence")
+    await expect(evidence.locator("blockquote").first).to_be_visible()
+    await expect(page.locator("article.visit.chosen").first).to_be_visible()
+    assert "node=" in page.url
+    await page.reload()
+    await expect(evidence).to_be_visible()
+    await page.locator("button.visit-title").first.click()
+    await expect(evidence.locator("h2")).to_be_visible()
+
+    # A quotation of the evidence is in the page it names.
+    quote = (await evidence.locator("figure blockquote").first.inner_text()).strip("“”")
+    assert len(quote) > 3
+
+    # The title is edited in place and kept.
+    await page.get_by_role("button", name="Edit title").click()
+    await page.get_by_label("Title", exact=True).fill("My first trail")
+    await page.keyboard.press("Enter")
+    await page.reload()
+    await expect(page.get_by_role("heading", name="My first trail", level=1)).to_be_visible()
+
+    # Shared read-only: somebody without a login sees the map, until the link is taken back.
+    await page.get_by_role("button", name="Share", exact=True).click()
+    await page.get_by_role("button", name="Create link").click()
+    link = await page.get_by_role("dialog").get_by_role("textbox").input_value()
+    stranger = await (await browser.new_context(locale="en-US")).new_page()
+    await stranger.goto(link.replace(httpx.URL(link).netloc.decode(), httpx.URL(visitor.origin).netloc.decode()))
+    await expect(stranger.locator("canvas.map-canvas")).to_be_visible()
+    await expect(stranger.get_by_role("button", name="Share", exact=True)).to_have_count(0)
+    await page.get_by_role("button", name="Revoke").click()
+    await expect(page.get_by_text("No links yet.")).to_be_visible()
+    await stranger.reload()
+    await expect(stranger.get_by_role("heading", name="This link no longer works")).to_be_visible()
+    await page.keyboard.press("Escape")
+
+    # Exported as a file.
+    await page.get_by_role("button", name="Export", exact=True).click()
+    async with page.expect_download() as download:
+        await page.get_by_role("menuitem", name="Picture (PNG)").click()
+    path = await (await download.value).path()
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+    # Found again by a word of a page.
+    await page.goto("/search?q=python")
+    await expect(page.locator("a.hit mark").first).to_be_visible()
+
+    # Deleted at once, taken back within seconds, deleted for good.
+    await page.goto("/sessions")
+    card = page.locator(f'[data-session="{session_id}"]')
+    await expect(card.locator("img")).to_be_visible()
+    for _ in range(2):
+        await card.get_by_role("button", name="Actions for My first trail").click()
+        await page.get_by_role("menuitem", name="Delete").click()
+        await expect(card).to_have_count(0)
+        await page.get_by_role("button", name="Undo").click()
+        await expect(card).to_be_visible()
+    await card.get_by_role("button", name="Actions for My first trail").click()
+    await page.get_by_role("menuitem", name="Delete").click()
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
+    await page.goto(f"/sessions/{session_id}")
+    await expect(page.get_by_role("heading", name="This session does not exist")).to_be_visible()
+    assert [t for t in trouble.found if "404" not in t] == []
+
+
+async def test_signing_in_brings_back_to_where_one_was(visitor: Visitor, trouble: Trouble) -> None:
+    page = visitor.page
+    await visitor.sign_up()
+    await page.goto("/account")
+    await page.get_by_role("button", name="Sign out").click()
+    await page.wait_for_url("**/login**")
+    await page.goto("/search?q=bread")
+    await page.wait_for_url("**/login?next=**")
+
+    # A wrong password is said in place; what was typed stays.
+    await visitor.sign_in("not the password")
+    await expect(page.get_by_role("alert")).to_contain_text("do not belong together")
+    assert await page.locator("input[type=email]").input_value() == visitor.email
+    await visitor.sign_in()
+    await page.wait_for_url("**/search?q=bread")
+
+    # A reload goes on with the login, and no token is within a script's reach.
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Search")).to_be_visible()
+    kept = await page.evaluate("JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie")
+    assert "eyJ" not in kept
+    assert [t for t in trouble.found if "401" not in t] == []
+
+
+async def test_the_account_can_be_erased(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.sign_up()
+    await page.goto("/account")
+    await page.get_by_role("button", name="Delete account").click()
+    confirm = page.get_by_role("button", name="Delete everything")
+    await expect(confirm).to_be_disabled()
+    dialog = page.get_by_role("dialog")
+    await dialog.locator("input[type=email]").fill(visitor.email)
+    await dialog.locator("input[type=password]").fill("correct horse battery")
+    await confirm.click()
+    await page.wait_for_url("**/login")
+    await visitor.sign_in()
+    await expect(page.get_by_role("alert")).to_contain_text("do not belong together")

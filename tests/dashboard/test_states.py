@@ -1,0 +1,99 @@
+"""Every state a reader can meet has its screen: slow, down, 401, 402, 429, 500, empty, unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from playwright.async_api import Route, expect
+
+from tests.dashboard.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+def failing(status: int, **headers: str):  # type: ignore[no-untyped-def]
+    async def answer(route: Route) -> None:
+        body = json.dumps({"error": {"message": "no", "code": "NO"}})
+        await route.fulfill(
+            status=status, body=body, headers={"content-type": "application/json", "x-request-id": "r-77", **headers}
+        )
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        (402, "payment", "This month is used up"),
+        (403, "forbidden", "Not allowed"),
+        (429, "too_many", "Too many requests"),
+        (500, "server", "r-77"),
+        (503, "unavailable", "The server is busy"),
+    ],
+)
+async def test_each_refusal_has_its_screen(visitor: Visitor, status: int, kind: str, said: str) -> None:
+    page = visitor.page
+    await visitor.sign_up()
+    await page.route("**/v1/sessions?*", failing(status, **{"retry-after": "2"} if status == 429 else {}))
+    await page.reload()
+    screen = page.locator(f'[data-error="{kind}"]')
+    await expect(screen).to_contain_text(said)
+    # The next step works as soon as the server does.
+    await page.unroute("**/v1/sessions?*")
+    again = page.get_by_role("button", name="Try again", exact=True)
+    if status == 429:
+        await expect(page.get_by_role("button", name="Try again in")).to_be_disabled()
+    if status != 503:
+        await again.click()
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
+
+
+async def test_a_server_that_is_away_comes_back_by_itself(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.sign_up()
+    await page.route("**/v1/sessions?*", lambda route: route.abort("connectionrefused"))
+    await page.reload()
+    await expect(page.locator('[data-error="offline"]')).to_contain_text("No connection")
+    await page.unroute("**/v1/sessions?*")
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
+
+
+async def test_a_slow_server_is_said_to_be_slow(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.sign_up()
+    go_on = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/v1/sessions?*", later)
+    await page.reload(wait_until="commit")
+    await expect(page.get_by_text("This is taking longer than usual")).to_be_visible()
+    go_on.set()
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
+
+
+async def test_a_login_that_ended_asks_to_sign_in_and_returns(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.sign_up()
+    await page.goto("/account")
+    await page.get_by_role("heading", name="Account").wait_for()
+    await page.context.clear_cookies()
+    await page.route("**/v1/sessions?*", failing(401))
+    await page.get_by_role("link", name="Sessions").first.click()
+    await expect(page.get_by_text("You were signed out because your login ended")).to_be_visible()
+    await page.unroute("**/v1/sessions?*")
+    await visitor.sign_in()
+    await page.wait_for_url("**/sessions")
+
+
+async def test_unknown_addresses(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.sign_up()
+    await page.goto("/sessions/00000000-0000-4000-8000-000000000000")
+    await expect(page.get_by_role("heading", name="This session does not exist")).to_be_visible()
+    await page.goto("/nowhere/at/all")
+    await expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()

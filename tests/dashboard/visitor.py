@@ -1,0 +1,52 @@
+"""A person in a browser: the few things every test does."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from playwright.async_api import Page
+
+from tests.support.client import PASSWORD
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+]
+
+
+class Visitor:
+    """`page` with a person in front of it."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page, self.origin = page, origin
+        self.email = f"{uuid.uuid4().hex[:10]}@test.local"
+
+    async def sign_up(self) -> None:
+        """Make an account and arrive at the sessions."""
+        await self.page.goto("/signup")
+        await self.page.locator("input[type=email]").fill(self.email)
+        await self.page.locator("input[autocomplete=new-password]").fill(PASSWORD)
+        await self.page.locator("button[type=submit]").click()
+        await self.page.wait_for_url("**/sessions")
+
+    async def sign_in(self, password: str = PASSWORD) -> None:
+        """Fill in the sign-in form, wherever it was reached from."""
+        await self.page.locator("input[type=email]").fill(self.email)
+        await self.page.locator("input[autocomplete=current-password]").fill(password)
+        await self.page.locator("button[type=submit]").click()
+
+    async def play_sample(self) -> str:
+        """Play the sample session until its map is there; the session's id."""
+        await self.page.locator("button", has_text=re.compile("sample|샘플")).click()
+        await self.page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}"))
+        await self.page.wait_for_selector("canvas.map-canvas", timeout=90_000)
+        return re.search(r"/sessions/([0-9a-f-]{36})", self.page.url).group(1)  # type: ignore[union-attr]
