@@ -15,6 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ELEMENT = re.compile(r"<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,400}>")
 _MARKDOWN_LINK = re.compile(r"!?\[([^\]\[]{0,200})\]\([^)\s]{0,400}\)")
+_SUSPECT = re.compile(r"[<>&*`\[~]|\]\(|javascript:", re.IGNORECASE)
 _MARKERS = re.compile(r"`+|\*{2,}|[<>]|~~")
 _SPACES = re.compile(r"\s+")
 MARKUP = re.compile(r"<\s*/?\s*[a-zA-Z!]|[<>`]|\*\*|\]\(|&(?:[a-zA-Z]{2,8}|#\d{1,6});|javascript:", re.IGNORECASE)
@@ -39,19 +40,20 @@ def comparable(text: str) -> str:
 
 def without_markup(text: str) -> str:
     """One line of `text` fit for a label: no tags, entities, markdown or script."""
-    text = text[:4000]
+    text = squeeze(text[:4000])  # First: a character nobody sees may part what would be recognised.
+    if not _SUSPECT.search(text):
+        return text
     for _ in range(3):  # An entity can hide a tag, which can hide an entity: three rounds settle every real title.
         before = text
         text = _TAG.sub(" ", _ELEMENT.sub(" ", text))
         if "&" in text:
-            text = html.unescape(text)
+            text = plain(html.unescape(text))
         if text == before:
             break
-    text = _MARKERS.sub(" ", _MARKDOWN_LINK.sub(r"\1", text))
-    text = re.sub(r"javascript:", "", text, flags=re.IGNORECASE)
-    text = squeeze(text).replace("](", " ")
-    # What is still an entity after three rounds was meant to break out somewhere.
-    return squeeze(re.sub(r"&(?=[a-zA-Z]{2,8};|#\d{1,6};)", "", text))
+    text = squeeze(_MARKERS.sub(" ", _MARKDOWN_LINK.sub(r"\1", text)))
+    while MARKUP.search(text):  # Taking something out may bring its halves together; each round makes it shorter.
+        text = squeeze(MARKUP.sub(" " if "javascript:" not in text.lower() else "", text))
+    return text
 
 
 def shorten(text: str, max_chars: int) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ RADIUS_PER_SIZE: dict[NodeType, float] = {"core": 0.5, "topic": 0.4, "subtopic":
 
 
 _GAP = 4.0
+MAX_TOPIC_RADIUS = 80.0 * RADIUS_PER_SIZE["topic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,12 @@ def _cloud(
     outward = centre / max(float(np.linalg.norm(centre)), 1e-9)
     parts = [node for node in members if node.type == "subtopic"]
     spacing = 22.0
-    sites = _sites(topic, number, centres, spacing, reach=190.0, in_view=True)
+    sites = _sites(number, centres, spacing, reach=190.0, in_view=True)
     if len(sites) < 1.6 * len(members) + 40:
-        sites = _sites(topic, number, centres, spacing, reach=190.0)
+        sites = _sites(number, centres, spacing, reach=190.0)
     while len(sites) < 1.6 * len(members) + 40 and spacing > 5:
         spacing *= 0.87 if spacing > 17.5 else 0.8
-        sites = _sites(topic, number, centres, spacing, reach=420.0)
+        sites = _sites(number, centres, spacing, reach=420.0)
     shrink = min(1.0, spacing / 20.0)  # Thousands of pages: what does not fit at full size is packed closer.
     room = _Room(sites, shrink)
     room.take(centre, topic.radius / shrink)
@@ -172,12 +174,14 @@ class _Room:
         self._sites, self._shrink = sites, shrink
         self._clear = np.full(len(sites), np.inf)
         self._clear_in_view = np.full(len(sites), np.inf)
-        self._taken: list[tuple[Floats, float]] = []
+        self._taken_at = np.empty((0, 3))
+        self._taken_radius = np.empty(0)
 
     def take(self, at: Floats, radius: float) -> None:
         """Something of this radius now stands there."""
         radius *= self._shrink
-        self._taken.append((at, radius))
+        self._taken_at = np.vstack([self._taken_at, at])
+        self._taken_radius = np.append(self._taken_radius, radius)
         apart = self._sites - at
         self._clear = np.minimum(self._clear, np.linalg.norm(apart, axis=1) - radius)
         self._clear_in_view = np.minimum(self._clear_in_view, np.linalg.norm(apart[:, :2], axis=1) - radius)
@@ -185,7 +189,7 @@ class _Room:
     def fits(self, at: Floats, radius: float) -> bool:
         """Whether something of this radius may stand there."""
         need = (radius + _GAP) * self._shrink
-        return all(float(np.linalg.norm(at - other)) >= taken + need for other, taken in self._taken)
+        return bool((np.linalg.norm(self._taken_at - at, axis=1) >= self._taken_radius + need).all())
 
     def place(self, node: Placed, anchor: Floats) -> Floats:
         """Take the best free site for `node`: near `anchor`, not deep, and not in front of or behind another node."""
@@ -206,9 +210,15 @@ class _Room:
         return np.asarray(at, dtype=np.float64)
 
 
-def _sites(topic: Placed, number: int, centres: Floats, spacing: float, reach: float, in_view: bool = False) -> Floats:
-    """Points of a close-packed lattice around a topic, inside the box and nearer to it than to any other topic;
+def _sites(number: int, centres: Floats, spacing: float, reach: float, in_view: bool = False) -> Floats:
+    """Points of a close-packed lattice around topic `number`, inside the box and nearer to it than to any other topic;
     `in_view` asks the same of their places on the screen, so that clouds do not cover each other."""
+    return _lattice(number, np.ascontiguousarray(centres).tobytes(), spacing, reach, in_view)
+
+
+@lru_cache(maxsize=128)  # A map that grows asks for the same lattices at every page.
+def _lattice(number: int, encoded_centres: bytes, spacing: float, reach: float, in_view: bool) -> Floats:
+    centres = np.frombuffer(encoded_centres, dtype=np.float64).reshape(-1, 3)
     centre = centres[number]
     step = spacing * math.sqrt(2)
     num = int(reach / step) + 1
@@ -218,9 +228,9 @@ def _sites(topic: Placed, number: int, centres: Floats, spacing: float, reach: f
     shifts = np.array([[0, 0, 0], [half, half, 0], [half, 0, half], [0, half, half]])
     points = (grid[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
     points = points[np.linalg.norm(points, axis=1) <= reach] + centre
+    points = points[(np.abs(points) <= BOX).all(axis=1) & (np.linalg.norm(points, axis=1) >= 50.0 + 26.0)]
     own = np.linalg.norm(points - centre, axis=1)
-    kept = (np.abs(points) <= BOX).all(axis=1) & (np.linalg.norm(points, axis=1) >= 50.0 + 26.0)
-    kept &= own >= topic.radius + 14.0
+    kept = own >= MAX_TOPIC_RADIUS + 14.0
     others = np.delete(centres, number, axis=0)
     if len(others):
         kept &= own + spacing <= np.linalg.norm(points[:, None, :] - others[None, :, :], axis=2).min(axis=1)
@@ -229,6 +239,7 @@ def _sites(topic: Placed, number: int, centres: Floats, spacing: float, reach: f
             rest = np.linalg.norm(points[:, None, :2] - others[None, :, :2], axis=2).min(axis=1)
             kept &= flat + 24.0 <= rest
     chosen: Floats = points[kept]
+    chosen.flags.writeable = False
     return chosen
 
 

@@ -15,7 +15,7 @@ from cluster.mindmap.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render import to_svg, to_tree_text
 from models.mindmap_graph import validate_document
 from models.pages import CapturedPage
-from models.plain_text import MARKUP, plain
+from models.plain_text import MARKUP, plain, squeeze, without_markup
 from tests.support.map_sessions import make_page, make_session
 
 INJECTION = (
@@ -36,10 +36,37 @@ TITLES = [
     unicodedata.normalize("NFD", "한글 제목 정규화"),
     "日本語のタイトル",
     "中文标题：面包",
+    "java\u200bscript:alert(1)",
+    "javajavascript:script:alert(1)",
+    "&am\u200bp;lt;b&gt; **a*\u200b*b",
+    "&&amp;amp;lt;lt; ](\u2060](",
     "   ",
     "]]>--><!--",
     "\ud800 lone surrogate",
     "\ufffe\uffff noncharacters",
+]
+
+
+PIECES = [
+    "<",
+    ">",
+    "&",
+    "amp;",
+    "lt;",
+    "#60;",
+    "&#x3c;",
+    "javascript:",
+    "java",
+    "script:",
+    "*",
+    "**",
+    "`",
+    "](",
+    "[",
+    ")",
+    "\u200b",
+    "a",
+    " ",
 ]
 
 
@@ -58,6 +85,14 @@ def check(pages: list[CapturedPage]) -> None:
     ElementTree.fromstring(to_freemind(document))
     assert "\x1b" not in to_tree_text(document)
     assert "<script" not in to_markdown(document)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=14))
+def test_no_combination_of_markup_survives(pieces: list[str]) -> None:
+    clean = without_markup("".join(pieces))
+    assert not MARKUP.search(clean)
+    assert clean == squeeze(clean)
 
 
 def test_hostile_titles() -> None:
