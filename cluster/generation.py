@@ -94,6 +94,11 @@ class MapGenerator:
     ) -> None:
         self._pool, self._valkey, self._tasks, self._enricher = pool, valkey, tasks, enricher
 
+    @property
+    def tasks(self) -> MapTasks:
+        """Where the steps run."""
+        return self._tasks
+
     async def generate(self, order: MapOrder) -> None:
         """Make the session's map and show it. Returns quietly when the session is gone or the map is there."""
         began = time.perf_counter()

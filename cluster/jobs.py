@@ -17,8 +17,19 @@ from psycopg_pool import AsyncConnectionPool
 from actors.closing import close_session
 from cluster.generation import MapGenerator, MapOrder
 from cluster.job_watch import watcher
+from cluster.joint_maps import JointMapGenerator
 from models.errors import IllegalTransition, JobFailed, NotFound
-from models.jobs import BATCH, CLOSE_FORGOTTEN, GENERATE_MAP, MAPS, PURGE_SESSION, RESCUE_JOBS, TIDY_AI, UPKEEP
+from models.jobs import (
+    BATCH,
+    CLOSE_FORGOTTEN,
+    GENERATE_JOINT_MAP,
+    GENERATE_MAP,
+    MAPS,
+    PURGE_SESSION,
+    RESCUE_JOBS,
+    TIDY_AI,
+    UPKEEP,
+)
 from models.ledger_store import forget_texts, release_expired
 
 log = structlog.get_logger("jobs")
@@ -72,6 +83,20 @@ def job_app(dsn: str) -> App:
                 reason = str(error) if isinstance(error, JobFailed) else "something went wrong while making the map"
                 await generator.fail(uuid.UUID(session_id), f"{reason}; you can try again")
             raise
+
+    @app.task(name=GENERATE_JOINT_MAP, queue=MAPS, pass_context=True, retry=_Backoff())
+    async def generate_joint_map(context: JobContext, map_id: str) -> None:
+        parts = _parts(context)
+        generator = JointMapGenerator(parts.pool, parts.generator.tasks)
+        try:
+            await generator.generate(uuid.UUID(map_id))
+        except Exception as error:
+            log.warning("map_attempt_failed", attempt=context.job.attempts + 1, error=type(error).__name__)
+            if isinstance(error, JobFailed) or context.job.attempts + 1 >= MAX_ATTEMPTS:
+                reason = str(error) if isinstance(error, JobFailed) else "something went wrong while making the map"
+                await generator.fail(uuid.UUID(map_id), f"{reason}; you can try again")
+            if not isinstance(error, JobFailed):  # Trying again would change nothing.
+                raise
 
     @app.task(name=PURGE_SESSION, queue=UPKEEP, pass_context=True, retry=_Backoff())
     async def purge_session(context: JobContext, session_id: str) -> None:
@@ -139,6 +164,13 @@ async def purge(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -> dict[s
         num_contents = cursor.rowcount
         cursor = await connection.execute("DELETE FROM events WHERE session_id = %s", [session_id])
         num_events = cursor.rowcount
+        # Maps over several sessions show its pages: they are made again without it, when their user asks.
+        await connection.execute(
+            "UPDATE joint_maps SET data = NULL, input_digest = NULL, status = 'failed', stage = NULL,"
+            " error_message = 'a session of this map was deleted; make the map again'"
+            " WHERE id IN (SELECT map_id FROM joint_map_sessions WHERE session_id = %s)",
+            [session_id],
+        )
         await connection.execute("DELETE FROM browsing_sessions WHERE id = %s", [session_id])
     return {"page_contents": num_contents, "events": num_events, "browsing_sessions": 1}
 

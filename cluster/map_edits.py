@@ -18,18 +18,9 @@ from psycopg.types.json import Jsonb
 
 from cluster.mindmap.edits import apply_edits
 from models.errors import BadRequest, Conflict, NotFound
-from models.mindmap_edits import (
-    LOG,
-    EditReport,
-    LogEntry,
-    Operation,
-    Redo,
-    Undo,
-    anchored,
-    apply_operations,
-    effective,
-)
+from models.mindmap_edits import EditReport, anchored, apply_operations
 from models.mindmap_graph import MindmapDocument, validate_document
+from models.mindmap_operations import LOG, LogEntry, Operation, Redo, Undo, effective
 from models.pages import CapturedPage
 
 Connection = AsyncConnection[Any]

@@ -288,6 +288,26 @@ class GenerateBody(Body):
     force: bool = False
 
 
+class EditReportReply(Reply):
+    """What became of one edit; `sentence` is for the user."""
+
+    op_id: str
+    op: str
+    status: Literal["applied", "adapted", "not_applied"]
+    sentence: str
+    node_id: str | None = None
+
+
+class EditsState(Reply):
+    """The edits the map carries: `seq` goes into `expected_seq`; `not_applied` could not be kept on this version."""
+
+    seq: int
+    num_in_effect: int
+    can_undo: bool
+    can_redo: bool
+    not_applied: list[EditReportReply]
+
+
 class MindmapReply(Reply):
     """How far a map is, and, once completed, the map (`data`)."""
 
@@ -299,6 +319,7 @@ class MindmapReply(Reply):
     version: int | None = None
     provider: str | None = None
     data: dict[str, Any] | None = None
+    edits: EditsState | None = None
     error_message: str | None = None
     created_at: Time
     updated_at: Time

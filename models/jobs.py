@@ -19,6 +19,7 @@ MAPS, UPKEEP = "maps", "upkeep"
 INTERACTIVE, BATCH = 10, 0
 
 GENERATE_MAP = "maps.generate"
+GENERATE_JOINT_MAP = "maps.generate_joint"
 PURGE_SESSION = "sessions.purge"
 CLOSE_FORGOTTEN = "sessions.close_forgotten"
 TIDY_AI = "ai.tidy"
@@ -59,6 +60,18 @@ async def order(
             return await deferrer.defer_async(**arguments)
     except AlreadyEnqueued:
         return None
+
+
+async def order_joint_map(connection: AsyncConnection[Any], map_id: str) -> int | None:
+    """Order a map over several sessions."""
+    return await order(
+        connection,
+        GENERATE_JOINT_MAP,
+        queue=MAPS,
+        lock=f"joint_map:{map_id}",
+        queueing_lock=f"joint_map:{map_id}",
+        map_id=map_id,
+    )
 
 
 async def order_map(

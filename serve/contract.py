@@ -87,7 +87,10 @@ _ERRORS: dict[int, tuple[str, str, str, str]] = {
     ),
 }
 _EVERYWHERE = (413, 429, 431, 500, 503)
-_MAY_CONFLICT = {"signup", "google_login", "google_code", "create_api_key", "create_share", "patch_user"}
+_MAY_CONFLICT = {
+    "signup", "google_login", "google_code", "create_api_key", "create_share", "patch_user", "edit_mindmap",
+    "undo_edit", "redo_edit", "create_map",
+}  # fmt: skip
 _MAY_COST = {"export_session", "generate", "quote"}
 _TEXT_ANSWERS = {"/health", "/ready"}
 
@@ -205,7 +208,8 @@ def _complete(operation: dict[str, Any], path: str, rule: Rule) -> None:
             operation["description"] = operation.get("description", "") + "\n\nFor operators."
     elif rule.who is Who.CREDENTIALS:
         statuses |= {400, 401}
-    if "{" in path:
+    if "{" in path or (operation.get("requestBody") and rule.who in (Who.LOGIN, Who.USER, Who.ADMIN)):
+        # Bodies name things too.
         statuses.add(404)
     if name in _MAY_CONFLICT:
         statuses.add(409)

@@ -14,12 +14,14 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cluster.map_edits import LogState, log_state, read_log
 from cluster.mindmap.render import to_svg
 from cluster.progress import channel, publish
-from models.api import GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
+from models.api import EditReportReply, EditsState, GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
 from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.errors import NotFound
 from models.jobs import order_map
+from models.mindmap_edits import EditReport
 from models.mindmap_graph import MindmapDocument
 from models.mindmaps import MapStatus, Mindmap, MindmapVersion
 from serve.links import check_link, issue_link
@@ -30,8 +32,13 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 KEEP_ALIVE_S = 15.0
 
 
-def mindmap_reply(found: Mindmap, version: MindmapVersion | None) -> MindmapReply:
-    """The resource; `data` only when the map is done, as the clients expect."""
+def report_reply(report: EditReport | dict[str, Any]) -> EditReportReply:
+    """A report as the clients read it, from the value or from how it is stored."""
+    return EditReportReply.model_validate(report)
+
+
+def mindmap_reply(found: Mindmap, version: MindmapVersion | None, log: LogState | None = None) -> MindmapReply:
+    """The resource; `data` and `edits` only when the map is done, as the clients expect."""
     is_done = found.status == MapStatus.COMPLETED and version is not None
     return MindmapReply(
         id=str(found.id),
@@ -42,13 +49,34 @@ def mindmap_reply(found: Mindmap, version: MindmapVersion | None) -> MindmapRepl
         version=found.current_version,
         provider=version.provider if is_done and version else None,
         data=version.data if is_done and version else None,
+        edits=_edits_state(version, log) if is_done and version and log else None,
         error_message=found.error_message,
         created_at=found.created_at,
         updated_at=found.updated_at,
     )
 
 
-async def _load(
+def _edits_state(version: MindmapVersion, log: LogState) -> EditsState:
+    return EditsState(
+        seq=log.seq,
+        num_in_effect=log.num_in_effect,
+        can_undo=log.num_in_effect > 0,
+        can_redo=log.can_redo,
+        not_applied=[report_reply(r) for r in version.edit_reports if r["status"] == "not_applied"],
+    )
+
+
+async def edited_reply(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> MindmapReply:
+    """The caller's map with its edits. Raises NotFound before the first was ordered."""
+    _, found, version = await load_map(db, session_id, user_id)
+    if found is None:
+        raise NotFound("mindmap not found for this session")
+    # Most maps are never edited: they need no look at the log.
+    log = await read_log(await driver_connection(db), found.id) if version and version.edits_seq else []
+    return mindmap_reply(found, version, log_state(log))
+
+
+async def load_map(
     db: AsyncSession, session_id: str, user_id: uuid.UUID
 ) -> tuple[uuid.UUID, Mindmap | None, MindmapVersion | None]:
     owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
@@ -65,11 +93,8 @@ async def _load(
 
 @router.get("/mindmap", response_model_exclude_none=True)
 async def get_mindmap(session_id: str, user_id: Caller, db: Db) -> MindmapEnvelope:
-    """The map, or how far it is. 404 before the first was ordered."""
-    _, found, version = await _load(db, session_id, user_id)
-    if found is None:
-        raise NotFound("mindmap not found for this session")
-    return MindmapEnvelope(mindmap=mindmap_reply(found, version))
+    """The map with its user's edits, or how far it is. 404 before the first was ordered."""
+    return MindmapEnvelope(mindmap=await edited_reply(db, session_id, user_id))
 
 
 @router.post("/mindmap/generate", status_code=202, response_model_exclude_none=True)
@@ -77,7 +102,7 @@ async def generate(
     session_id: str, user_id: Caller, db: Db, state: State, body: Annotated[GenerateBody | None, Body()] = None
 ) -> MindmapEnvelope:
     """Order a map. Equal input gives the map there is, at no cost, unless `force` is set."""
-    owned, found, _ = await _load(db, session_id, user_id)
+    owned, found, _ = await load_map(db, session_id, user_id)
     await refuse_if_out_of_tokens(state, db, owned, user_id)
     if found is None:
         found = Mindmap(session_id=owned)
@@ -103,7 +128,7 @@ async def image(
     theme: Annotated[Literal["light", "dark"], Query()] = "light",
 ) -> Response:
     """The map as an SVG picture."""
-    _, found, version = await _load(db, session_id, user_id)
+    _, found, version = await load_map(db, session_id, user_id)
     if found is None or version is None:
         raise NotFound("mindmap not found for this session")
     return await _picture(version, layout, theme)
@@ -190,7 +215,7 @@ PICTURE_LINK_TTL_S = 24 * 3600
 @router.post("/mindmap/picture", response_model_exclude_none=True)
 async def picture_link(session_id: str, user_id: Caller, db: Db, state: State) -> PictureLink:
     """A link to the map as a picture that needs no login, good for a day."""
-    owned, found, version = await _load(db, session_id, user_id)
+    owned, found, version = await load_map(db, session_id, user_id)
     if found is None or version is None:
         raise NotFound("mindmap not found for this session")
     token = issue_link(state.settings.signing_key, "picture", str(owned), ttl_s=PICTURE_LINK_TTL_S)

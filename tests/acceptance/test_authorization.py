@@ -33,6 +33,13 @@ BODIES: dict[str, Any] = {
     "change_password": {"new_password": "a new password"},
     "extension_code": {"code_challenge": "c" * 43},
     "create_api_key": {"name": "key", "scopes": ["sessions:read"]},
+    "edit_mindmap": {"operations": [{"op": "undo"}]},
+    "create_map": {"session_ids": [str(uuid.uuid4())]},
+    "link_topics": {
+        "topic": {"session_id": str(uuid.uuid4()), "topic_id": "t"},
+        "other": {"session_id": str(uuid.uuid4()), "topic_id": "t"},
+    },
+    "unlink_topic": {"session_id": str(uuid.uuid4()), "topic_id": "t"},
     "put_ai_config": {"chain": [{"provider": "local", "model": "local"}]},
 }
 
@@ -59,6 +66,9 @@ _ANY = {
     "user_id": str(uuid.uuid4()),
     "job_id": "1",
     "task_type": "describe",
+    "map_id": str(uuid.uuid4()),
+    "number": "1",
+    "other": "1",
 }
 
 

@@ -1,0 +1,178 @@
+"""A person's edits on a map: make, take back, read."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.map_edits import EditOutcome, edit, log_state, read_log
+from cluster.progress import publish
+from models.api_maps import (
+    EditLogReply,
+    EditsBody,
+    EditsReply,
+    ExpectedSeqBody,
+    LogEntryReply,
+    OperationBody,
+)
+from models.browsing_sessions import owned_session, parse_session_id
+from models.errors import Conflict, NotFound, ValidationFailed
+from models.mindmap_operations import LOG, LogEntry, Redo, Undo, effective
+from models.mindmaps import Mindmap, MindmapEdit, MindmapVersion
+from serve.routes.mindmaps import edited_reply, report_reply
+from serve.state import AppState, Caller, Db, State, driver_connection
+
+router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap", tags=["mindmaps"])
+_SEQ = ExpectedSeqBody()
+
+
+def _entries(operations: list[OperationBody]) -> list[LogEntry]:
+    """The operations as the log keeps them. Raises ValidationFailed where a field is missing or out of place."""
+    given: list[dict[str, Any]] = []
+    for operation in operations:
+        fields = operation.model_dump(exclude_none=True)
+        if operation.op in ("undo", "redo"):
+            fields.pop("op_id", None)
+        else:
+            fields.setdefault("op_id", uuid.uuid4().hex)
+        given.append(fields)
+    try:
+        return LOG.validate_python(given)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors(include_url=False, include_input=False):
+            # The second part of the place is the name of the operation's kind, which no client wrote.
+            place = [str(part) for i, part in enumerate(problem["loc"]) if i != 1]
+            problems.append((".".join(["operations", *place]), problem["msg"]))
+        message = f"{problems[0][0]}: {problems[0][1]}"
+        raise ValidationFailed(message, problems[:20]) from None
+
+
+async def _change(
+    state: AppState,
+    db: AsyncSession,
+    user_id: uuid.UUID,
+    session_id: str,
+    entries: list[LogEntry],
+    *,
+    expected_seq: int | None,
+    expected_version: int | None = None,
+    must_apply: bool = False,
+) -> EditsReply:
+    owned = (await owned_session(db, parse_session_id(session_id), user_id, hide=True)).id
+    outcome = await edit(
+        await driver_connection(db),
+        owned,
+        entries,
+        expected_seq=expected_seq,
+        expected_version=expected_version,
+    )
+    if must_apply and outcome.reports[0].status == "not_applied":
+        raise Conflict(outcome.reports[0].sentence)
+    await db.commit()
+    await tell(state, owned, outcome)
+    # The rows were changed under SQLAlchemy, which must not answer from memory.
+    db.expire_all()
+    return EditsReply(
+        mindmap=(await edited_reply(db, session_id, user_id)),
+        reports=[report_reply(report) for report in outcome.reports],
+    )
+
+
+async def tell(state: AppState, session_id: uuid.UUID, outcome: EditOutcome) -> None:
+    """Let other windows know that the map looks different now."""
+    news = {
+        "version": outcome.version,
+        "seq": outcome.edited.seq,
+        "edits_not_applied": sum(report.status == "not_applied" for report in outcome.edited.reports),
+    }
+    await publish(state.valkey, session_id, "mindmap_edited", news)
+
+
+@router.patch("", response_model_exclude_none=True)
+async def edit_mindmap(session_id: str, body: EditsBody, user_id: Caller, db: Db, state: State) -> EditsReply:
+    """Edit the map: each operation is one step that can be undone, and outlives the version it was made on.
+
+    What cannot be done is reported and changes nothing; the others are done all the same. Sending an operation with
+    a known `op_id` again changes nothing. 409 when `expected_seq` or `version` is not the map's any more.
+    """
+    entries = _entries(body.operations)
+    return await _change(
+        state, db, user_id, session_id, entries, expected_seq=body.expected_seq, expected_version=body.version
+    )
+
+
+@router.post("/undo", response_model_exclude_none=True)
+async def undo_edit(
+    session_id: str, user_id: Caller, db: Db, state: State, body: Annotated[ExpectedSeqBody | None, Body()] = None
+) -> EditsReply:
+    """Take back the last edit in effect. 409 when there is none."""
+    seq = (body or _SEQ).expected_seq
+    return await _change(state, db, user_id, session_id, [Undo()], expected_seq=seq, must_apply=True)
+
+
+@router.post("/redo", response_model_exclude_none=True)
+async def redo_edit(
+    session_id: str, user_id: Caller, db: Db, state: State, body: Annotated[ExpectedSeqBody | None, Body()] = None
+) -> EditsReply:
+    """Bring back what the last undo took. 409 when there is nothing, or something new was done since."""
+    seq = (body or _SEQ).expected_seq
+    return await _change(state, db, user_id, session_id, [Redo()], expected_seq=seq, must_apply=True)
+
+
+@router.get("/edits", response_model_exclude_none=True)
+async def list_edits(
+    session_id: str,
+    user_id: Caller,
+    db: Db,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
+) -> EditLogReply:
+    """The log of edits, newest first, with what became of each on the version shown."""
+    owned = (await owned_session(db, parse_session_id(session_id), user_id, hide=True)).id
+    row = (
+        await db.execute(
+            select(Mindmap.id, MindmapVersion.edit_reports)
+            .outerjoin(
+                MindmapVersion,
+                (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version),
+            )
+            .where(Mindmap.session_id == owned)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("mindmap not found for this session")
+    mindmap_id, reports = row
+    log = await read_log(await driver_connection(db), mindmap_id)
+    state_of = log_state(log)
+    told = {report["op_id"]: report for report in reports or []}
+    active = {operation.op_id for operation in effective(log)}
+    rows = await db.scalars(
+        select(MindmapEdit)
+        .where(MindmapEdit.mindmap_id == mindmap_id)
+        .order_by(MindmapEdit.seq.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return EditLogReply(
+        edits=[
+            LogEntryReply(
+                seq=one.seq,
+                # Anchors are ours: pages by which an edit finds its topic again.
+                entry={k: v for k, v in one.entry.items() if k != "anchors" and v is not None},
+                created_at=one.created_at,
+                in_effect=one.op_id in active,
+                report=report_reply(told[one.op_id]) if one.op_id in told else None,
+            )
+            for one in rows
+        ],
+        seq=state_of.seq,
+        num_in_effect=state_of.num_in_effect,
+        can_undo=state_of.num_in_effect > 0,
+        can_redo=state_of.can_redo,
+    )

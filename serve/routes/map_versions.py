@@ -1,0 +1,160 @@
+"""The versions of a session's map: list, read, compare, bring back."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import JSONPATH
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.map_edits import restore
+from models.api_maps import ChangeReply, DiffReply, EditsReply, VersionEnvelope, VersionList, VersionReply
+from models.browsing_sessions import owned_session, parse_session_id
+from models.errors import NotFound
+from models.mindmap_diff import Change, diff_documents
+from models.mindmap_graph import MindmapDocument
+from models.mindmaps import Mindmap, MindmapVersion
+from serve.routes.map_edits import tell
+from serve.routes.mindmaps import edited_reply, report_reply
+from serve.state import Caller, Db, State, driver_connection
+
+router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap/versions", tags=["mindmaps"])
+Number = Annotated[int, Path(ge=1, le=1_000_000)]
+# What the list needs of a version, without fetching maps of a megabyte each.
+_FACTS = (
+    MindmapVersion.number,
+    MindmapVersion.provider,
+    MindmapVersion.model,
+    MindmapVersion.cost_micros,
+    MindmapVersion.input_digest,
+    MindmapVersion.scorecard,
+    MindmapVersion.edits_seq,
+    MindmapVersion.edit_reports,
+    MindmapVersion.restored_from,
+    MindmapVersion.created_at,
+    MindmapVersion.data["coverage"].label("coverage"),
+    MindmapVersion.data["title"].astext.label("title"),
+    func.jsonb_array_length(
+        func.jsonb_path_query_array(MindmapVersion.data, cast('$.nodes[*] ? (@.type == "topic")', JSONPATH))
+    ).label("num_topics"),
+)
+
+
+def _reply(row: Any, current: int | None, data: dict[str, Any] | None = None) -> VersionReply:
+    coverage = row.coverage or {}
+    return VersionReply(
+        number=row.number,
+        is_current=row.number == current,
+        provider=row.provider,
+        model=row.model,
+        cost_usd=row.cost_micros / 1e6,
+        input_digest=row.input_digest,
+        scorecard=row.scorecard,
+        coverage=coverage,
+        title=row.title or "",
+        num_topics=row.num_topics or 0,
+        num_pages=coverage.get("on_map", 0),
+        edits_seq=row.edits_seq,
+        edits_not_applied=[report_reply(r) for r in row.edit_reports if r["status"] == "not_applied"],
+        restored_from=row.restored_from,
+        created_at=row.created_at,
+        data=data,
+    )
+
+
+async def _map_of(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> Mindmap:
+    owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
+    found = await db.scalar(select(Mindmap).where(Mindmap.session_id == owned.id))
+    if found is None:
+        raise NotFound("mindmap not found for this session")
+    return found
+
+
+async def _document(db: AsyncSession, mindmap_id: uuid.UUID, number: int) -> dict[str, Any]:
+    data = await db.scalar(
+        select(MindmapVersion.data).where(MindmapVersion.mindmap_id == mindmap_id, MindmapVersion.number == number)
+    )
+    if data is None:
+        raise NotFound("there is no such version")
+    return dict(data)
+
+
+@router.get("", response_model_exclude_none=True)
+async def list_versions(
+    session_id: str,
+    user_id: Caller,
+    db: Db,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> VersionList:
+    """Every version of the map, newest first, with its inputs' digest, provider, cost and scorecard."""
+    found = await _map_of(db, session_id, user_id)
+    mine = MindmapVersion.mindmap_id == found.id
+    total = await db.scalar(select(func.count()).select_from(MindmapVersion).where(mine)) or 0
+    rows = await db.execute(
+        select(*_FACTS).where(mine).order_by(MindmapVersion.number.desc()).limit(limit).offset(offset)
+    )
+    return VersionList(versions=[_reply(row, found.current_version) for row in rows], total=total)
+
+
+@router.get("/{number}", response_model_exclude_none=True)
+async def get_version(session_id: str, number: Number, user_id: Caller, db: Db) -> VersionEnvelope:
+    """One version with its map, as it looked when it was last shown."""
+    found = await _map_of(db, session_id, user_id)
+    data = await _document(db, found.id, number)
+    row = (
+        await db.execute(select(*_FACTS).where(MindmapVersion.mindmap_id == found.id, MindmapVersion.number == number))
+    ).one()
+    return VersionEnvelope(version=_reply(row, found.current_version, data))
+
+
+@router.get("/{number}/diff", response_model_exclude_none=True)
+async def diff_with(
+    session_id: str,
+    number: Number,
+    user_id: Caller,
+    db: Db,
+    to: Annotated[int | None, Query(ge=1, le=1_000_000, description="The version shown, when absent")] = None,
+) -> DiffReply:
+    """What changed from version `number` to `to`."""
+    found = await _map_of(db, session_id, user_id)
+    return await _diff(db, found, number, to if to is not None else found.current_version or number)
+
+
+@router.get("/{number}/diff/{other}", response_model_exclude_none=True)
+async def diff_versions(session_id: str, number: Number, other: Number, user_id: Caller, db: Db) -> DiffReply:
+    """What changed from version `number` to version `other`, in sentences, with the reasons that can be known."""
+    return await _diff(db, await _map_of(db, session_id, user_id), number, other)
+
+
+async def _diff(db: AsyncSession, found: Mindmap, old: int, new: int) -> DiffReply:
+    before, after = await _document(db, found.id, old), await _document(db, found.id, new)
+
+    def compare() -> list[Change]:
+        return diff_documents(MindmapDocument.from_json(before), MindmapDocument.from_json(after))
+
+    changes = await asyncio.to_thread(compare)
+    return DiffReply(
+        old=old,
+        new=new,
+        changes=[ChangeReply(kind=c.kind, sentence=c.sentence, why=c.why, node_ids=list(c.node_ids)) for c in changes],
+    )
+
+
+@router.post("/{number}/restore", response_model_exclude_none=True)
+async def restore_version(session_id: str, number: Number, user_id: Caller, db: Db, state: State) -> EditsReply:
+    """Show a version again, as a new version. The edits made since stay in effect; `reports` tells what became of
+    them."""
+    owned = (await owned_session(db, parse_session_id(session_id), user_id, hide=True)).id
+    outcome = await restore(await driver_connection(db), owned, number)
+    await db.commit()
+    await tell(state, owned, outcome)
+    db.expire_all()
+    return EditsReply(
+        mindmap=await edited_reply(db, session_id, user_id),
+        reports=[report_reply(report) for report in outcome.reports],
+    )

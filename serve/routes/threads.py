@@ -1,0 +1,101 @@
+"""Threads: subjects that came back in several sessions."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.topic_threads import link, threads_of, unlink
+from models.api_maps import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
+from models.browsing_sessions import BrowsingSession, owned_session
+from models.errors import BadRequest, NotFound
+from models.mindmaps import Mindmap, MindmapVersion
+from serve.state import Caller, Db, driver_connection
+
+router = APIRouter(prefix="/v1/threads", tags=["mindmaps"])
+
+
+@router.get("", response_model_exclude_none=True)
+async def list_threads(
+    user_id: Caller,
+    db: Db,
+    session_id: Annotated[uuid.UUID | None, Query(description="Only threads through this session")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
+) -> ThreadList:
+    """Topics that recur across the caller's latest sessions, with how sure we are of it."""
+    found = await threads_of(await driver_connection(db), user_id)
+    await db.commit()
+    if session_id is not None:
+        found = [thread for thread in found if any(m["session_id"] == str(session_id) for m in thread["members"])]
+    page = found[offset : offset + limit]
+    ids = {uuid.UUID(member["session_id"]) for thread in page for member in thread["members"]}
+    rows = await db.execute(
+        select(BrowsingSession.id, BrowsingSession.title, BrowsingSession.started_at).where(
+            BrowsingSession.id.in_(ids), BrowsingSession.user_id == user_id
+        )
+    )
+    sessions = {str(row.id): row for row in rows}
+    return ThreadList(
+        threads=[
+            ThreadReply(
+                id=thread["id"],
+                label=thread["label"],
+                confidence=thread["confidence"],
+                terms=thread["terms"],
+                members=[
+                    ThreadMemberReply(
+                        **member,
+                        session_title=sessions[member["session_id"]].title,
+                        started_at=sessions[member["session_id"]].started_at,
+                    )
+                    for member in thread["members"]
+                    if member["session_id"] in sessions
+                ],
+            )
+            for thread in page
+        ],
+        total=len(found),
+    )
+
+
+async def _check(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
+    """Raises NotFound unless the topic is on the map of a session of the user."""
+    await owned_session(db, topic.session_id, user_id, hide=True)
+    nodes = await db.scalar(
+        select(MindmapVersion.data["nodes"])
+        .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (Mindmap.current_version == MindmapVersion.number))
+        .where(Mindmap.session_id == topic.session_id)
+    )
+    if not any(node["id"] == topic.topic_id and node["type"] == "topic" for node in nodes or []):
+        raise NotFound("there is no such topic")
+
+
+@router.post("/link", status_code=204)
+async def link_topics(body: LinkBody, user_id: Caller, db: Db) -> Response:
+    """Say that two topics of different sessions are one subject. Safe to repeat."""
+    if body.topic.session_id == body.other.session_id:
+        raise BadRequest("a thread joins topics of different sessions")
+    await _check(db, user_id, body.topic)
+    await _check(db, user_id, body.other)
+    await link(
+        await driver_connection(db),
+        user_id,
+        (body.topic.session_id, body.topic.topic_id),
+        (body.other.session_id, body.other.topic_id),
+    )
+    await db.commit()
+    return Response(status_code=204)
+
+
+@router.post("/unlink", status_code=204)
+async def unlink_topic(body: TopicRef, user_id: Caller, db: Db) -> Response:
+    """Take a topic out of its thread; it joins none until it is linked again. Safe to repeat."""
+    await _check(db, user_id, body)
+    await unlink(await driver_connection(db), user_id, (body.session_id, body.topic_id))
+    await db.commit()
+    return Response(status_code=204)

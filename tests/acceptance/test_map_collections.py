@@ -1,0 +1,205 @@
+"""Maps over several sessions, and the threads that run through them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool
+
+from cluster.jobs import purge
+from cluster.mindmap.threads import merge_sessions
+from cluster.settings import Settings
+from models.mindmap_graph import MindmapDocument, validate_document
+from models.timeline_store import load_pages
+from tests.acceptance.test_mindmaps import Worker, worker
+from tests.support.client import Person, visit
+
+__all__ = ["worker"]
+Db = psycopg.AsyncConnection[Any]
+SUBJECTS = {
+    "bread": "sourdough starter flour dough oven crust yeast loaf baking hydration crumb proofing",
+    "chess": "chess opening knight bishop endgame rook gambit checkmate pawn sicilian castling tempo",
+    "tides": "ocean tide moon gravity estuary current wave salinity coast harbour neap spring",
+}
+DAY_MS = 86_400_000
+
+
+async def session_about(person: Person, worker: Worker, *subjects: str, part: int = 0) -> str:
+    """A finished session of four pages on each subject."""
+    session = await person.start()
+    events = []
+    for j, subject in enumerate(subjects):
+        words = SUBJECTS[subject].split()
+        for i in range(4):
+            turned = words[i + part :] + words[: i + part]
+            url = f"https://{subject}{i}.example/{subject}/{part}/{turned[0]}"
+            text = " ".join(f"The {a} of the {subject} meets the {b}." for a, b in zip(turned, words, strict=True))
+            at = 1_760_000_000_000 + (j * 4 + i) * 60_000
+            events.append(visit(url, at, title=f"{subject.capitalize()}: {turned[0]}", content=text * 3))
+    await person.send(session, events)
+    await person.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    return session
+
+
+async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: Person, worker: Worker, db: Db) -> None:
+    one = await session_about(ann, worker, "bread", "chess")
+    two = await session_about(ann, worker, "bread", "tides", part=2)
+    answer = await ann.call("POST", "/v1/maps", json={"session_ids": [two, one, one], "title": "Both"})
+    assert answer.status_code == 202
+    ordered = answer.json()["map"]
+    assert (ordered["status"], ordered["session_ids"]) == ("generating", [one, two])
+    assert "data" not in ordered
+    await worker.run()
+    made = (await ann.ok("GET", f"/v1/maps/{ordered['id']}"))["map"]
+    assert (made["status"], made["percent"], made["provider"], made["title"]) == ("completed", 100, "local", "Both")
+    pages = merge_sessions([(await load_pages(db, uuid.UUID(s), uuid.UUID(ann.id)))[1] for s in (one, two)])
+    assert validate_document(MindmapDocument.from_json(made["data"]), pages) == []
+    assert made["data"]["coverage"]["captured"] == len(pages) == 16
+    assert made["data"]["scorecard"]["coverage"] == 1
+    parents = {e["target"]: e["source"] for e in made["data"]["edges"] if e["kind"] == "contains"}
+    above = {n["id"]: parents.get(n["id"]) for n in made["data"]["nodes"]}
+    bread = set()
+    for node in made["data"]["nodes"]:
+        if node["type"] == "page" and "bread" in node["data"]["urls"][0]:
+            at = node["id"]
+            while above[at] != "core":
+                at = above[at]
+            bread.add(at)
+    assert len(bread) == 1, "what two sessions read about one subject is one topic"
+    listed = await ann.ok("GET", "/v1/maps")
+    assert (listed["total"], [m["id"] for m in listed["maps"]]) == (1, [made["id"]])
+    assert "data" not in listed["maps"][0]
+
+    # Made again from the same pages it is the same map.
+    assert (await ann.call("POST", f"/v1/maps/{made['id']}/generate")).status_code == 202
+    await worker.run()
+    assert (await ann.ok("GET", f"/v1/maps/{made['id']}"))["map"]["data"] == made["data"]
+    assert (await ann.call("DELETE", f"/v1/maps/{made['id']}")).status_code == 204
+    assert (await ann.call("GET", f"/v1/maps/{made['id']}")).status_code == 404
+    assert (await ann.ok("GET", f"/v1/sessions/{one}"))["session"]["session_status"] == "completed"
+
+
+async def test_a_map_over_a_range_of_dates(ann: Person, worker: Worker, db: Db) -> None:
+    sessions = [await session_about(ann, worker, "bread", part=i) for i in range(3)]
+    for i, session in enumerate(sessions):
+        await db.execute(
+            "UPDATE browsing_sessions SET started_at = %s WHERE id = %s",
+            [f"2026-03-0{i + 1}T12:00:00Z", session],
+        )
+    await ann.start()  # Still recording: not part of it.
+    body = {"since": "2026-03-01T12:00:00Z", "until": "2026-03-03T12:00:00"}
+    ordered = (await ann.ok("POST", "/v1/maps", json=body))["map"]
+    assert ordered["session_ids"] == sessions[:2]
+    assert ordered["until"] == "2026-03-03T12:00:00.000Z"
+    await worker.run()
+    assert (await ann.ok("GET", f"/v1/maps/{ordered['id']}"))["map"]["status"] == "completed"
+
+
+async def test_bad_and_foreign_orders(ann: Person, bob: Person, worker: Worker) -> None:
+    mine = await session_about(ann, worker, "bread")
+    recording = await ann.start()
+    for body, status in (
+        ({}, 400),
+        ({"session_ids": []}, 400),
+        ({"session_ids": ["x"]}, 400),
+        ({"session_ids": [str(uuid.uuid4()) for _ in range(51)]}, 400),
+        ({"session_ids": [mine], "since": "2026-01-01T00:00:00Z"}, 400),
+        ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, 400),
+        ({"since": "2100-01-01T00:00:00Z"}, 400),
+        ({"session_ids": [recording]}, 400),
+        ({"session_ids": [mine, str(uuid.uuid4())]}, 404),
+    ):
+        answer = await ann.call("POST", "/v1/maps", json=body)
+        assert answer.status_code == status, body
+        assert set(answer.json()["error"]) >= {"message", "code"}
+    assert (await bob.call("POST", "/v1/maps", json={"session_ids": [mine]})).status_code == 404
+    made = (await ann.ok("POST", "/v1/maps", json={"session_ids": [mine]}))["map"]["id"]
+    for method, path in (("GET", ""), ("POST", "/generate"), ("DELETE", "")):
+        assert (await bob.call(method, f"/v1/maps/{made}{path}")).status_code == 404
+    assert (await ann.call("GET", "/v1/maps/x")).status_code == 404
+    assert (await bob.ok("GET", "/v1/maps"))["maps"] == []
+
+
+async def test_deleting_a_session_takes_it_off_every_map(
+    ann: Person, worker: Worker, settings: Settings, db: Db
+) -> None:
+    kept, gone = await session_about(ann, worker, "bread"), await session_about(ann, worker, "tides")
+    made = (await ann.ok("POST", "/v1/maps", json={"session_ids": [kept, gone]}))["map"]["id"]
+    await worker.run()
+    await ann.call("DELETE", f"/v1/sessions/{gone}")
+    hidden = (await ann.ok("GET", f"/v1/maps/{made}"))["map"]
+    assert (hidden["status"], "data" in hidden, hidden["session_ids"]) == ("failed", False, [kept])
+    assert "deleted" in hidden["error_message"]
+    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+        await purge(pool, uuid.UUID(gone))
+    row = await (await db.execute("SELECT data FROM joint_maps WHERE id = %s", [made])).fetchone()
+    assert row == (None,), "nothing of it is left on the disk"
+    await ann.ok("POST", f"/v1/maps/{made}/generate")
+    await worker.run()
+    again = (await ann.ok("GET", f"/v1/maps/{made}"))["map"]
+    assert again["status"] == "completed"
+    assert not any("tides" in url for n in again["data"]["nodes"] for url in n["data"]["urls"])
+    await ann.call("DELETE", f"/v1/sessions/{kept}")
+    await ann.ok("POST", f"/v1/maps/{made}/generate")
+    await worker.run()
+    empty = (await ann.ok("GET", f"/v1/maps/{made}"))["map"]
+    assert (empty["status"], empty["error_message"]) == (
+        "failed",
+        "every session of this map was deleted; you can try again",
+    )
+
+
+async def threads(person: Person, query: str = "") -> list[dict[str, Any]]:
+    reply = await person.ok("GET", f"/v1/threads{query}")
+    assert reply["total"] >= len(reply["threads"])
+    found: list[dict[str, Any]] = reply["threads"]
+    return found
+
+
+async def test_threads_link_what_comes_back_and_obey_their_user(
+    ann: Person, bob: Person, worker: Worker, db: Db
+) -> None:
+    assert await threads(ann) == []
+    one = await session_about(ann, worker, "bread", "chess")
+    two = await session_about(ann, worker, "bread", "tides", part=2)
+    found = await threads(ann)
+    assert len(found) == 1
+    thread = found[0]
+    assert [m["session_id"] for m in thread["members"]] == [one, two]
+    assert 0.4 <= thread["confidence"] <= 1
+    assert all(m["linked_by"] == "trailmind" and m["label"] and m["session_title"] for m in thread["members"])
+    assert await threads(ann, f"?session_id={uuid.uuid4()}") == []
+    assert await threads(ann, f"?session_id={one}") == found
+    row = await (await db.execute("SELECT found_at FROM thread_findings WHERE user_id = %s", [ann.id])).fetchone()
+    await threads(ann)
+    same = await (await db.execute("SELECT found_at FROM thread_findings WHERE user_id = %s", [ann.id])).fetchone()
+    assert row == same, "nothing changed, so nothing was looked for"
+
+    first = {key: thread["members"][0][key] for key in ("session_id", "topic_id")}
+    second = {key: thread["members"][1][key] for key in ("session_id", "topic_id")}
+    pair = {"topic": first, "other": second}
+    assert (await bob.call("POST", "/v1/threads/unlink", json=first)).status_code == 404
+    assert (await bob.call("POST", "/v1/threads/link", json=pair)).status_code == 404
+    for _ in range(2):
+        assert (await ann.call("POST", "/v1/threads/unlink", json=first)).status_code == 204
+        assert await threads(ann) == []
+    for _ in range(2):
+        assert (await ann.call("POST", "/v1/threads/link", json=pair)).status_code == 204
+        (linked,) = await threads(ann)
+        assert {m["linked_by"] for m in linked["members"]} == {"user"}
+        assert linked["confidence"] == 1
+    await ann.call("DELETE", f"/v1/sessions/{two}")
+    assert await threads(ann) == []
+
+
+@pytest.mark.parametrize("topic", ["no such topic", "core"])
+async def test_only_topics_can_be_linked(ann: Person, worker: Worker, topic: str) -> None:
+    one = await session_about(ann, worker, "bread")
+    body = {"session_id": one, "topic_id": topic}
+    assert (await ann.call("POST", "/v1/threads/unlink", json=body)).status_code == 404
+    answer = await ann.call("POST", "/v1/threads/link", json={"topic": body, "other": body})
+    assert answer.status_code == 400, "a thread joins different sessions"

@@ -1,0 +1,268 @@
+"""Edits of a map over HTTP: made, reported, taken back, replayed on new versions; and the versions themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+
+from models.mindmap_graph import MindmapDocument, validate_document
+from models.timeline_store import load_pages
+from tests.acceptance.test_mindmaps import Worker, record, worker
+from tests.support.client import Person, visit
+
+__all__ = ["worker"]
+Db = psycopg.AsyncConnection[Any]
+
+
+async def mapped(person: Person, worker: Worker) -> str:
+    session = await record(person)
+    await person.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    return session
+
+
+async def get(person: Person, session: str) -> dict[str, Any]:
+    reply: dict[str, Any] = (await person.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+    return reply
+
+
+async def change(person: Person, session: str, *operations: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    body = {"operations": list(operations), **fields}
+    reply: dict[str, Any] = await person.ok("PATCH", f"/v1/sessions/{session}/mindmap", json=body)
+    return reply
+
+
+def topics(mindmap: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node for node in mindmap["data"]["nodes"] if node["type"] == "topic"]
+
+
+def pages_of(mindmap: dict[str, Any], topic: str) -> set[str]:
+    children: dict[str, list[str]] = {}
+    for edge in mindmap["data"]["edges"]:
+        if edge["kind"] == "contains":
+            children.setdefault(edge["source"], []).append(edge["target"])
+    found, waiting = set(), [topic]
+    while waiting:
+        at = waiting.pop()
+        found.add(at)
+        waiting += children.get(at, [])
+    return {n["id"] for n in mindmap["data"]["nodes"] if n["type"] == "page" and n["id"] in found}
+
+
+async def check(db: Db, person: Person, session: str) -> None:
+    """What is shown is a valid map of the session's pages."""
+    shown = (await get(person, session))["data"]
+    _, pages = await load_pages(db, uuid.UUID(session), uuid.UUID(person.id))
+    assert validate_document(MindmapDocument.from_json(shown), pages) == []
+
+
+async def test_every_kind_of_edit_survives_a_new_version(ann: Person, worker: Worker, db: Db) -> None:
+    session = await mapped(ann, worker)
+    first = await get(ann, session)
+    assert first["edits"] == {"seq": 0, "num_in_effect": 0, "can_undo": False, "can_redo": False, "not_applied": []}
+    one, two = topics(first)[:2]
+    members = sorted(pages_of(first, one["id"]))
+    moved = sorted(pages_of(first, two["id"]))[0]
+    reply = await change(
+        ann,
+        session,
+        {"op": "rename", "op_id": "r1", "node_id": one["id"], "label": "My <b>own</b> name"},
+        {"op": "split", "op_id": "s1", "node_id": one["id"], "member_ids": members[:2], "label": "Split off"},
+        {"op": "move", "op_id": "m1", "node_id": moved, "parent_id": one["id"]},
+        {"op": "pin", "op_id": "p1", "node_id": two["id"], "position": {"x": 50, "y": -60, "z": 7}},
+        {"op": "hide", "op_id": "h1", "node_id": members[2]},
+        {"op": "add_node", "op_id": "a1", "parent_id": two["id"], "label": "A note", "description": "To read"},
+        {"op": "delete", "op_id": "d1", "node_id": members[3]},
+        {"op": "merge", "op_id": "x1", "node_ids": [one["id"], "no such topic"]},
+    )
+    assert [r["status"] for r in reply["reports"]] == [
+        "adapted", "applied", "applied", "applied", "applied", "applied", "applied", "not_applied",
+    ]  # fmt: skip
+    assert reply["reports"][-1]["sentence"] == "What was edited is no longer on the map."
+    assert reply["mindmap"]["edits"]["seq"] == 7, "what could not be done is not logged"
+    await check(db, ann, session)
+
+    for _ in range(2):
+        await ann.ok("POST", f"/v1/sessions/{session}/mindmap/generate", json={"force": True})
+        await worker.run()
+        again = await get(ann, session)
+        assert again["edits"]["not_applied"] == []
+        nodes = {node["id"]: node for node in again["data"]["nodes"]}
+        assert nodes[one["id"]]["label"] == "My own name"
+        assert next(n for n in nodes.values() if n["label"] == "Split off")["type"] == "topic"
+        assert moved in pages_of(again, one["id"])
+        assert nodes[two["id"]]["position"] == {"x": 50, "y": -60, "z": 7}
+        assert nodes[members[2]]["data"]["hidden"]
+        assert any(n["label"] == "A note" for n in nodes.values())
+        assert members[3] not in nodes
+        left_out = {one["page_id"]: one["reason"] for one in again["data"]["left_out"]}
+        assert left_out[members[3]] == "deleted_by_user"
+        await check(db, ann, session)
+    assert again["version"] == 3
+    keywords = (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["keywords"]
+    assert "My own name" in keywords
+
+
+async def test_undo_and_redo_step_by_step(ann: Person, worker: Worker) -> None:
+    session = await mapped(ann, worker)
+    first = await get(ann, session)
+    topic = topics(first)[0]
+    path = f"/v1/sessions/{session}/mindmap"
+
+    def label(mindmap: dict[str, Any]) -> str:
+        return str(next(n for n in mindmap["data"]["nodes"] if n["id"] == topic["id"])["label"])
+
+    assert (await ann.call("POST", f"{path}/undo")).status_code == 409
+    await change(ann, session, {"op": "rename", "node_id": topic["id"], "label": "One"})
+    await change(ann, session, {"op": "rename", "node_id": topic["id"], "label": "Two"})
+    assert label((await ann.ok("POST", f"{path}/undo"))["mindmap"]) == "One"
+    reply = (await ann.ok("POST", f"{path}/undo"))["mindmap"]
+    assert label(reply) == topic["label"]
+    assert reply["data"] == first["data"], "with everything taken back it is the map that was generated"
+    assert reply["edits"] == {"seq": 4, "num_in_effect": 0, "can_undo": False, "can_redo": True, "not_applied": []}
+    assert label((await ann.ok("POST", f"{path}/redo", json={"expected_seq": 4}))["mindmap"]) == "One"
+    await change(ann, session, {"op": "rename", "node_id": topic["id"], "label": "Three"})
+    assert (await ann.call("POST", f"{path}/redo")).status_code == 409, "something new was done since"
+    # The same steps as operations, as the dashboard sends them.
+    told = await change(ann, session, {"op": "undo"}, {"op": "redo"}, {"op": "redo"})
+    assert [r["status"] for r in told["reports"]] == ["applied", "applied", "not_applied"]
+    log = await ann.ok("GET", f"{path}/edits")
+    assert [e["entry"]["op"] for e in log["edits"]] == [
+        "redo", "undo", "rename", "redo", "undo", "undo", "rename", "rename",
+    ]  # fmt: skip
+    assert [e["in_effect"] for e in log["edits"]] == [False, False, True, False, False, False, False, True]
+    assert log["edits"][2]["report"]["status"] == "applied"
+    assert (log["seq"], log["num_in_effect"], log["can_undo"], log["can_redo"]) == (8, 2, True, False)
+    assert len((await ann.ok("GET", f"{path}/edits?limit=3&offset=6"))["edits"]) == 2
+
+
+async def test_two_editors_at_once_and_requests_sent_twice(ann: Person, worker: Worker) -> None:
+    session = await mapped(ann, worker)
+    topic = topics(await get(ann, session))[0]["id"]
+    path = f"/v1/sessions/{session}/mindmap"
+    bodies = [
+        {"operations": [{"op": "rename", "op_id": f"w{i}", "node_id": topic, "label": f"W{i}"}], "expected_seq": 0}
+        for i in range(4)
+    ]
+    answers = await asyncio.gather(*(ann.call("PATCH", path, json=body) for body in bodies))
+    assert sorted(a.status_code for a in answers) == [200, 409, 409, 409]
+    won = next(i for i, a in enumerate(answers) if a.status_code == 200)
+    again = await ann.ok("PATCH", path, json=bodies[won])
+    assert (again["mindmap"]["edits"]["seq"], again["reports"][0]["status"]) == (1, "applied")
+    stale = await ann.call("PATCH", path, json={**bodies[won - 1], "expected_seq": 1, "version": 9})
+    assert stale.status_code == 409
+    assert stale.json()["error"]["code"] == "CONFLICT"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"operations": []},
+        {"operations": [{"op": "explode"}]},
+        {"operations": [{"op": "rename", "node_id": "t"}]},
+        {"operations": [{"op": "rename", "node_id": "t", "label": "x", "parent_id": "y"}]},
+        {"operations": [{"op": "merge", "node_ids": ["a"]}]},
+        {"operations": [{"op": "undo"}] * 101},
+        {"operations": [{"op": "pin", "node_id": "t", "position": {"x": 1e300, "y": 0}}]},
+        {"operations": [{"op": "undo"}], "expected_seq": -1},
+    ],
+)
+async def test_bad_edits_are_refused(ann: Person, body: dict[str, Any]) -> None:
+    session = await ann.start()
+    answer = await ann.call("PATCH", f"/v1/sessions/{session}/mindmap", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
+
+
+async def test_edits_need_a_map_and_its_owner(ann: Person, bob: Person, worker: Worker) -> None:
+    session = await ann.start()
+    body = {"operations": [{"op": "undo"}]}
+    assert (await ann.call("PATCH", f"/v1/sessions/{session}/mindmap", json=body)).status_code == 404
+    session = await mapped(ann, worker)
+    for method, path, given in (
+        ("PATCH", "", body),
+        ("POST", "/undo", {}),
+        ("POST", "/redo", {}),
+        ("GET", "/edits", None),
+        ("GET", "/versions", None),
+        ("GET", "/versions/1", None),
+        ("GET", "/versions/1/diff/1", None),
+        ("POST", "/versions/1/restore", {}),
+    ):
+        answer = await bob.call(method, f"/v1/sessions/{session}/mindmap{path}", json=given)
+        assert answer.status_code == 404, path
+
+
+async def test_versions_are_listed_compared_and_restored(ann: Person, worker: Worker, db: Db) -> None:
+    session = await record(ann)
+    extra = visit(
+        "https://tea.example/oolong", 1_760_000_900_000, title="Oolong tea", content="Oolong tea leaves. " * 40
+    )
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    # A page more, as if it had come late: the second version is of other input.
+    await db.execute("UPDATE browsing_sessions SET status = 'recording' WHERE id = %s", [session])
+    await ann.send(session, [extra])
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    path = f"/v1/sessions/{session}/mindmap/versions"
+    listed = await ann.ok("GET", path)
+    assert [v["number"] for v in listed["versions"]] == [2, 1]
+    assert [v["is_current"] for v in listed["versions"]] == [True, False]
+    assert listed["total"] == 2
+    newest, oldest = listed["versions"]
+    assert newest["input_digest"] != oldest["input_digest"]
+    for version in listed["versions"]:
+        assert version["provider"] == "local"
+        assert version["cost_usd"] == 0
+        assert 0 <= version["scorecard"]["grounding"] <= 1
+        assert version["coverage"]["ratio"] == 1
+        assert "data" not in version
+        assert version["num_topics"] >= 2
+    assert [v["number"] for v in (await ann.ok("GET", f"{path}?limit=1&offset=1"))["versions"]] == [1]
+    old = (await ann.ok("GET", f"{path}/1"))["version"]
+    assert old["num_pages"] == newest["num_pages"] - 1
+    assert len(old["data"]["nodes"]) >= old["num_topics"] + old["num_pages"]
+
+    diff = await ann.ok("GET", f"{path}/1/diff/2")
+    assert (diff["old"], diff["new"]) == (1, 2)
+    assert any("Oolong" in change["sentence"] for change in diff["changes"])
+    assert await ann.ok("GET", f"{path}/1/diff?to=2") == diff
+    assert await ann.ok("GET", f"{path}/1/diff") == diff
+    assert (await ann.ok("GET", f"{path}/2/diff/2"))["changes"] == []
+    for bad, status in (("9", 404), ("0", 400), ("x", 400)):
+        assert (await ann.call("GET", f"{path}/{bad}")).status_code == status
+        assert (await ann.call("GET", f"{path}/1/diff/{bad}")).status_code == status
+        assert (await ann.call("POST", f"{path}/{bad}/restore")).status_code == status
+
+    topic = topics({"data": old["data"]})[0]
+    await change(ann, session, {"op": "rename", "node_id": topic["id"], "label": "Kept name"})
+    for _ in range(2):
+        back = (await ann.ok("POST", f"{path}/1/restore"))["mindmap"]
+        assert back["version"] == 3, "restoring twice is restoring once"
+    assert next(n for n in back["data"]["nodes"] if n["id"] == topic["id"])["label"] == "Kept name"
+    third = (await ann.ok("GET", f"{path}/3"))["version"]
+    assert (third["restored_from"], third["edits_seq"], third["input_digest"]) == (1, 1, oldest["input_digest"])
+    await ann.ok("POST", f"/v1/sessions/{session}/mindmap/undo")
+    assert (await get(ann, session))["data"] == old["data"]
+
+
+async def test_other_windows_hear_of_edits(ann: Person, worker: Worker) -> None:
+    session = await mapped(ann, worker)
+    topic = topics(await get(ann, session))[0]["id"]
+    async with worker.generator._valkey.pubsub() as news:
+        await news.subscribe(f"trailmind:session:{session}")
+        await news.get_message(timeout=5)
+        await change(ann, session, {"op": "hide", "node_id": topic})
+        told = await news.get_message(ignore_subscribe_messages=True, timeout=5)
+    assert told is not None
+    assert json.loads(told["data"]) == {
+        "event": "mindmap_edited",
+        "data": {"version": 1, "seq": 1, "edits_not_applied": 0},
+    }
