@@ -80,7 +80,10 @@ class WindowStore(Protocol):
     """Where the shared state lives."""
 
     async def change(self, change: Callable[[ProviderWindowState, float], Result]) -> Result:
-        """Run `change(state, now)`, alone, and keep what it made of the state. `now` is the clock all share."""
+        """Run `change(state, now)`, alone, and keep what it made of the state. `now` is the clock all share.
+
+        It may be run more than once; the last run counts.
+        """
         ...
 
 
@@ -180,6 +183,10 @@ class ProviderLimiter:
         limit = self._limit
 
         def decide(state: ProviderWindowState, now: float) -> tuple[Verdict, list[tuple[_Waiting, float]]]:
+            # The store may run this again when another cluster was faster.
+            for one, _ in chosen:
+                self._push(one)
+            chosen.clear()
             state.advance(limit, now)
             verdict = Verdict()
             while len(chosen) < _BATCH and (head := self._queue.peek()) is not None:
@@ -270,35 +277,78 @@ class MemoryStore:
 
 
 class PostgresStore:
-    """The state as a row, which all clusters of this database share. The clock is PostgreSQL's."""
+    """The state as a row, which all clusters of this database share. The clock is PostgreSQL's.
+
+    Whoever writes says which version they changed, and begins again when somebody else was faster. A limiter is nearly
+    always alone, so that a change is one statement; changes that wait for it go together in the next.
+    """
 
     def __init__(self, pool: AsyncConnectionPool[Any], key: str, clock: Callable[[], float] | None = None) -> None:
         self._pool, self._key, self._clock = pool, key, clock
+        self._pending: list[_Change] = []
+        self._writing: asyncio.Task[None] | None = None
+        # The last version seen, its state, and how far PostgreSQL's clock is ahead of ours.
+        self._seen: tuple[int, Any] | None = None
+        self._ahead = 0.0
 
     async def change(self, change: Callable[[ProviderWindowState, float], Result]) -> Result:
-        """See WindowStore. The row's lock keeps others out until the new state is written."""
-        async with self._pool.connection() as connection, connection.transaction():
-            row = await self._locked(connection)
-            if row is None:
-                await connection.execute(
-                    "INSERT INTO provider_windows (key) VALUES (%s) ON CONFLICT DO NOTHING", [self._key]
-                )
-                row = await self._locked(connection)
-            assert row is not None
-            now = self._clock() if self._clock is not None else float(row[1])
-            state = ProviderWindowState.from_json(row[0], now)
-            result = change(state, now)
-            await connection.execute(
-                "UPDATE provider_windows SET state = %s, updated_at = now() WHERE key = %s",
-                [Jsonb(state.to_json()), self._key],
-            )
+        """See WindowStore. `change` may be run more than once; the last run counts."""
+        mine = _Change(change)
+        self._pending.append(mine)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.ensure_future(self._write())
+        result: Result = await asyncio.shield(mine.done)
         return result
 
-    async def _locked(self, connection: AsyncConnection[Any]) -> tuple[Any, ...] | None:
+    async def _write(self) -> None:
+        while self._pending:
+            batch, self._pending = self._pending, []
+            try:
+                results = await self._apply(batch)
+            except Exception as error:
+                self._seen = None
+                for one in batch:
+                    if not one.done.done():
+                        one.done.set_exception(error)
+                continue
+            for one, result in zip(batch, results, strict=True):
+                if not one.done.done():
+                    one.done.set_result(result)
+
+    async def _apply(self, batch: Sequence[_Change]) -> list[Any]:
+        async with self._pool.connection() as connection:
+            while True:
+                if self._seen is None:
+                    await self._read(connection)
+                assert self._seen is not None
+                version, data = self._seen
+                now = self._clock() if self._clock is not None else time.monotonic() + self._ahead
+                state = ProviderWindowState.from_json(data, now)
+                results = [one.change(state, now) for one in batch]
+                changed = state.to_json()
+                cursor = await connection.execute(
+                    "UPDATE provider_windows SET state = %s, version = version + 1, updated_at = now()"
+                    " WHERE key = %s AND version = %s",
+                    [Jsonb(changed), self._key, version],
+                )
+                if cursor.rowcount == 1:
+                    self._seen = (version + 1, changed)
+                    return results
+                self._seen = None
+
+    async def _read(self, connection: AsyncConnection[Any]) -> None:
+        await connection.execute("INSERT INTO provider_windows (key) VALUES (%s) ON CONFLICT DO NOTHING", [self._key])
         cursor = await connection.execute(
-            "SELECT state, extract(epoch FROM clock_timestamp())::float8 FROM provider_windows WHERE key = %s"
-            " FOR UPDATE",
+            "SELECT version, state, extract(epoch FROM clock_timestamp())::float8 FROM provider_windows WHERE key = %s",
             [self._key],
         )
-        row: tuple[Any, ...] | None = await cursor.fetchone()
-        return row
+        row = await cursor.fetchone()
+        assert row is not None
+        self._seen = (row[0], row[1])
+        self._ahead = row[2] - time.monotonic()
+
+
+@dataclass(slots=True, eq=False)
+class _Change:
+    change: Callable[[ProviderWindowState, float], Any]
+    done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())

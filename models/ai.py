@@ -129,5 +129,7 @@ class ProviderWindow(Base):
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     key: Mapped[str] = mapped_column(primary_key=True)
+    #: Raised by every change: who writes says which version they changed.
+    version: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     state: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

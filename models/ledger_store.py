@@ -61,23 +61,24 @@ async def reserve(
         cursor = await connection.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", [user_id])
         if await cursor.fetchone() is None:
             raise NotFound("there is no such account")
-        known = await _expiry(connection, call_id)
-        if known is not None:
-            return known
         now = await read_balance(connection, user_id, allowance)
         left = now.tokens_left or 0
         if tokens > left:
+            known = await _expiry(connection, call_id)
+            if known is not None:
+                return known
             raise OutOfTokens(tokens, left, allowance.period_end)
         plan_left = max(0, allowance.token_limit - now.used_of_plan - now.reserved_tokens)
         from_grants = max(0, tokens - plan_left)
-    await connection.execute(
+    cursor = await connection.execute(
         "INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, from_grants,"
         " expires_at, counted_at, created_at) VALUES (gen_random_uuid(), %s, %s, %s, 'reserve', %s, %s, %s,"
         " clock_timestamp() + make_interval(secs => %s), clock_timestamp(), clock_timestamp())"
-        " ON CONFLICT (call_id, kind) DO NOTHING",
+        " ON CONFLICT (call_id, kind) DO NOTHING RETURNING expires_at",
         [user_id, session_id, call_id, operation, tokens, from_grants, lease_s],
     )
-    expires_at = await _expiry(connection, call_id)
+    row = await cursor.fetchone()
+    expires_at = row[0] if row is not None else await _expiry(connection, call_id)
     assert expires_at is not None
     return expires_at
 
@@ -96,25 +97,32 @@ async def settle(connection: Connection, call_id: uuid.UUID, tokens: int) -> Cha
     A reservation that has expired or was released may have been given to somebody else: then the house pays.
     Raises NotFound when nothing was reserved.
     """
-    cursor = await connection.execute(
-        "SELECT tokens, from_grants, expires_at < clock_timestamp() OR EXISTS"
-        " (SELECT FROM ledger_entries WHERE call_id = %(call)s AND kind = 'release')"
-        " FROM ledger_entries WHERE call_id = %(call)s AND kind = 'reserve' FOR UPDATE",
-        {"call": call_id},
-    )
+    cursor = await connection.execute(_SETTLE, {"call": call_id, "used": tokens})
     row = await cursor.fetchone()
     if row is None:
-        raise NotFound("nothing was reserved for this call")
-    reserved, reserved_from_grants, is_over = row
-    charged = 0 if is_over else min(tokens, reserved)
-    from_grants = max(0, charged - (reserved - reserved_from_grants))
-    await _close(connection, call_id, "settle", charged, from_grants, tokens - charged)
-    cursor = await connection.execute(
-        "SELECT tokens, absorbed_tokens FROM ledger_entries WHERE call_id = %s AND kind = 'settle'", [call_id]
-    )
-    booked = await cursor.fetchone()
-    assert booked is not None
-    return Charge(*booked)
+        cursor = await connection.execute(
+            "SELECT tokens, absorbed_tokens FROM ledger_entries WHERE call_id = %s AND kind = 'settle'", [call_id]
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise NotFound("nothing was reserved for this call")
+    return Charge(*row)
+
+
+# One statement, because every call runs it: the charge is what was used, up to what was reserved, first of the plan.
+_SETTLE = """
+WITH r AS (
+    SELECT *, CASE WHEN expires_at < clock_timestamp() OR EXISTS
+        (SELECT FROM ledger_entries WHERE call_id = %(call)s AND kind = 'release')
+        THEN 0 ELSE least(tokens, %(used)s::bigint) END AS charged
+    FROM ledger_entries WHERE call_id = %(call)s AND kind = 'reserve' FOR UPDATE
+)
+INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, from_grants, absorbed_tokens,
+    counted_at, created_at)
+SELECT gen_random_uuid(), user_id, session_id, call_id, 'settle', operation, charged,
+    greatest(0, charged - (tokens - from_grants)), %(used)s::bigint - charged, counted_at, clock_timestamp()
+FROM r ON CONFLICT (call_id, kind) DO NOTHING RETURNING tokens, absorbed_tokens
+"""
 
 
 async def release(connection: Connection, call_id: uuid.UUID) -> None:

@@ -135,8 +135,31 @@ class Caller:
         waited_ms: int,
     ) -> None:
         scope = self._scope
+        sent = prompt.sent_text()
+        # Only for a session that is still there, in the same breath: an error takes the reservation back.
         cursor = await connection.execute(
-            "SELECT FROM browsing_sessions WHERE id = %s AND deleted_at IS NULL", [scope.session_id]
+            "WITH call AS (INSERT INTO ai_calls (id, user_id, session_id, task_type, provider, model, status,"
+            " started_at, waited_ms, num_chars, text_digest, num_redactions)"
+            " SELECT %(id)s, %(user)s, id, %(task)s, %(provider)s, %(model)s, 'sent', clock_timestamp(), %(waited)s,"
+            " %(chars)s, %(digest)s, %(redactions)s FROM browsing_sessions"
+            " WHERE id = %(session)s AND deleted_at IS NULL"
+            " RETURNING id, session_id), kept AS (INSERT INTO ai_call_texts (call_id, session_id, instructions, sent)"
+            " SELECT id, session_id, %(instructions)s, %(sent)s FROM call WHERE %(keeps)s) SELECT FROM call",
+            {
+                "id": call_id,
+                "user": scope.user_id,
+                "session": scope.session_id,
+                "task": "describe" if operation == "summarize" else "outline",
+                "provider": choice.provider,
+                "model": choice.model,
+                "waited": waited_ms,
+                "chars": len(sent),
+                "digest": blake2b(sent.encode("utf-8", "replace"), digest_size=16).hexdigest(),
+                "redactions": prompt.num_redactions,
+                "instructions": _storable(prompt.instructions) if scope.keeps_texts else "",
+                "sent": _storable(sent) if scope.keeps_texts else "",
+                "keeps": scope.keeps_texts,
+            },
         )
         if await cursor.fetchone() is None:
             raise SessionGone(choice.provider, "session_gone")
@@ -149,29 +172,6 @@ class Caller:
             tokens=max_tokens,
             session_id=scope.session_id,
         )
-        sent = prompt.sent_text()
-        await connection.execute(
-            "INSERT INTO ai_calls (id, user_id, session_id, task_type, provider, model, status, started_at, waited_ms,"
-            " num_chars, text_digest, num_redactions)"
-            " VALUES (%s, %s, %s, %s, %s, %s, 'sent', clock_timestamp(), %s, %s, %s, %s)",
-            [
-                call_id,
-                scope.user_id,
-                scope.session_id,
-                "describe" if operation == "summarize" else "outline",
-                choice.provider,
-                choice.model,
-                waited_ms,
-                len(sent),
-                blake2b(sent.encode("utf-8", "replace"), digest_size=16).hexdigest(),
-                prompt.num_redactions,
-            ],
-        )
-        if scope.keeps_texts:
-            await connection.execute(
-                "INSERT INTO ai_call_texts (call_id, session_id, instructions, sent) VALUES (%s, %s, %s, %s)",
-                [call_id, scope.session_id, _storable(prompt.instructions), _storable(sent)],
-            )
 
     async def _asked(
         self, call_id: uuid.UUID, choice: ModelChoice, facts: ModelFacts, prompt: Prompt
@@ -190,12 +190,13 @@ class Caller:
         except asyncio.CancelledError:
             await self._close(call_id, "cancelled", "cancelled", began)
             raise
+        usage = answer.usage
         async with self.pool.connection() as connection, connection.transaction():
             await ledger_store.settle(connection, call_id, answer.usage.total_tokens)
-            usage = answer.usage
             await connection.execute(
-                "UPDATE ai_calls SET status = 'ok', provider_request_id = %s, latency_ms = %s, input_tokens = %s,"
-                " output_tokens = %s, cached_tokens = %s, reasoning_tokens = %s, cost_micros = %s WHERE id = %s",
+                "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %s, latency_ms = %s,"
+                " input_tokens = %s, output_tokens = %s, cached_tokens = %s, reasoning_tokens = %s, cost_micros = %s"
+                " WHERE id = %s RETURNING id) UPDATE ai_call_texts SET answer = %s FROM call WHERE call_id = call.id",
                 [
                     (answer.request_id or "")[:200] or None,
                     round((self._clock() - began) * 1000),
@@ -205,16 +206,9 @@ class Caller:
                     usage.reasoning_tokens,
                     cost_micros(choice, usage),
                     call_id,
+                    _storable(answer.text) if self._scope.keeps_texts else None,
                 ],
             )
-            if self._scope.keeps_texts:
-                await connection.execute(
-                    "UPDATE ai_call_texts SET answer = %s WHERE call_id = %s", [_storable(answer.text), call_id]
-                )
-        METERS.count("trailmind_ai_calls_total", 1, choice.provider, "ok")
-        METERS.observe("trailmind_ai_call_seconds", self._clock() - began, choice.provider)
-        METERS.count("trailmind_ai_tokens_total", answer.usage.input_tokens, choice.provider, "input")
-        METERS.count("trailmind_ai_tokens_total", answer.usage.output_tokens, choice.provider, "output")
         used = answer.usage.total_tokens if facts.credits_unused else None
         return answer, Outcome("ok", tokens_used=used, hints=_hints(answer.hints))
 

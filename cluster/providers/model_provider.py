@@ -43,7 +43,7 @@ from cluster.providers.protocol import (
 )
 
 #: Pages one describing call takes: few enough that a failure loses little.
-PAGES_PER_CALL = 4
+PAGES_PER_CALL = 5
 #: Pages one outlining call takes, where the model has room for them.
 PAGES_PER_OUTLINE = 160
 

@@ -54,7 +54,7 @@ async def test_a_quote_names_the_model_the_ceiling_and_its_share(keyed: httpx.As
     assert quote["provider"] == "openai"
     assert quote["model"] == "gpt-6.1-terra"
     assert quote["num_pages"] == 10
-    assert quote["num_calls"] == 4
+    assert quote["num_calls"] == 3
     assert 5_000 < quote["tokens"] < 50_000
     assert quote["plan_share"] == pytest.approx(quote["tokens"] / 50_000)
     assert quote["cost_micros"] > 0

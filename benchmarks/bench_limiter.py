@@ -1,0 +1,179 @@
+"""`python -m benchmarks.bench_limiter`: what limiter and ledger add to a call, and how well pages fan out.
+
+- `added_ms`: a provider that answers at once, called through limiter, ledger, log and disclosure on the embedded
+  PostgreSQL with its durable settings, one call at a time and 32 at a time; what a call takes is what we add.
+- `makespan`: 500 pages described by Ray tasks at a provider that takes one second a call, 32 calls at a time, beside
+  the ideal of full rounds of 32. The workers have their SDK loaded, as they have in a running product.
+Prints one JSON object per part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import statistics
+import tempfile
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from psycopg_pool import AsyncConnectionPool
+
+from actors.provider_limiter import Limiter, PostgresStore, ProviderLimiter
+from cluster.migrate import migrate
+from cluster.providers.calls import Caller, CallScope
+from cluster.providers.desk import WorkOrder
+from cluster.providers.prompts import describe_prompt, prompt_tokens
+from cluster.providers.protocol import Answer, ModelChoice, PageCard, Prompt, Usage
+from cluster.providers.quoting import batches_of
+from cluster.stores import EmbeddedStores
+from models.ledger import Allowance
+from tests.support.model_server import model_server
+
+AT_ONCE = 32
+CHOICE = ModelChoice("openai", "gpt-4.1-mini", None, None, 30.0, 1e7, 1e10, AT_ONCE)
+
+
+class InstantTransport:
+    """Answers at once."""
+
+    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+        return Answer("{}", Usage(900, 300))
+
+    async def close(self) -> None:
+        return None
+
+
+def cards(count: int) -> list[PageCard]:
+    """Pages of about 400 tokens each, all different."""
+    text = "The oven must be hot before the dough goes in, and the steam must stay for ten minutes. " * 15
+    return [PageCard(f"p_{n}", f"Page {n}", "a.example", f"{n}. {text}", (), "en", f"{n:032d}") for n in range(count)]
+
+
+async def new_scope(pool: AsyncConnectionPool[Any], limit: int | None) -> CallScope:
+    """A user with a stopped session."""
+    user, session = uuid.uuid4(), uuid.uuid4()
+    async with pool.connection() as connection:
+        await connection.execute("INSERT INTO users (id, email) VALUES (%s, %s)", [user, f"{user.hex}@bench.local"])
+        await connection.execute("INSERT INTO browsing_sessions (id, user_id) VALUES (%s, %s)", [session, user])
+    start = datetime.now(UTC) - timedelta(days=1)
+    return CallScope(user, session, Allowance(start, start + timedelta(days=30), limit))
+
+
+async def added(dsn: str, num_calls: int) -> None:
+    """Print what is added to a call."""
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+        dsn, min_size=4, max_size=8, open=False, kwargs={"autocommit": True}
+    )
+    async with pool:
+        limiter: Limiter = ProviderLimiter(PostgresStore(pool, CHOICE.key))
+        prompt = describe_prompt(cards(4))
+        for at_once in (1, AT_ONCE):
+            # Concurrency is what users make together: each has a call of their own in flight.
+            scopes = [await new_scope(pool, 10**12) for _ in range(at_once)]
+            took: list[float] = []
+
+            async def worker(scope: CallScope, took: list[float], share: int) -> None:
+                caller = Caller(pool, scope, lambda _: InstantTransport(), lambda _: limiter, deadline=math.inf)
+                for _ in range(share):
+                    began = time.perf_counter()
+                    await caller.call(CHOICE, "summarize", prompt, prompt_tokens(prompt))
+                    took.append((time.perf_counter() - began) * 1e3)
+
+            await worker(scopes[0], [], 20)
+            began = time.perf_counter()
+            await asyncio.gather(*(worker(scope, took, num_calls // at_once) for scope in scopes))
+            elapsed = time.perf_counter() - began
+            took.sort()
+            print(
+                json.dumps(
+                    {
+                        "part": "added_ms",
+                        "at_once": at_once,
+                        "num_calls": len(took),
+                        "p50_ms": round(statistics.median(took), 2),
+                        "p95_ms": round(took[int(len(took) * 0.95)], 2),
+                        "calls_per_s": round(len(took) / elapsed),
+                    }
+                ),
+                flush=True,
+            )
+
+
+async def makespan(dsn: str, num_pages: int) -> None:
+    """Print how long describing takes, beside the ideal."""
+    from cluster.providers.provider_tasks import RayProviderTasks
+
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(dsn, min_size=1, max_size=2, open=False)
+    async with pool:
+        tasks = RayProviderTasks()
+        await tasks.warm_up(["openai"])
+        for attempt in range(3):
+            scope = await new_scope(pool, None)
+            order = WorkOrder(scope, (CHOICE,), "en", time.time() + 120)
+            if attempt == 0:
+                # The first task of a worker process also starts the limiter and opens its first connections.
+                await tasks.describe(order, batches_of(cards(AT_ONCE * 4)))
+                continue
+            batches = batches_of(cards(num_pages))
+            ideal = math.ceil(len(batches) / AT_ONCE) * 1.0
+            began = time.perf_counter()
+            done = await tasks.describe(order, batches)
+            elapsed = time.perf_counter() - began
+            print(
+                json.dumps(
+                    {
+                        "part": "makespan",
+                        "num_pages": num_pages,
+                        "num_described": len(done.pages),
+                        "num_calls": len(batches),
+                        "ideal_s": ideal,
+                        "makespan_s": round(elapsed, 2),
+                        "ratio": round(elapsed / ideal, 3),
+                    }
+                ),
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Run both parts on stores of their own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calls", type=int, default=960)
+    parser.add_argument("--pages", type=int, default=500)
+    parser.add_argument("--without-ray", action="store_true")
+    arguments = parser.parse_args()
+    with EmbeddedStores(Path(tempfile.mkdtemp(prefix="trailmind-bench-")), durable=True) as embedded:
+        urls = embedded.start()
+        migrate("postgresql+psycopg://" + urls.database_url.partition("://")[2])
+        asyncio.run(added(urls.database_url, arguments.calls))
+        if arguments.without_ray:
+            return
+        with model_server() as models:
+            models.slow(1000)
+            os.environ.update(
+                {
+                    "DATABASE_URL": urls.database_url,
+                    "REDIS_URL": urls.redis_url,
+                    "OPENAI_API_KEY": "a key for tests",
+                    "TRAILMIND_OPENAI_BASE_URL": models.server.base_url("openai"),
+                }
+            )
+            import ray
+
+            ray.init(
+                address="local", num_cpus=max(2, os.cpu_count() or 2), include_dashboard=False, log_to_driver=False
+            )
+            try:
+                asyncio.run(makespan(urls.database_url, arguments.pages))
+            finally:
+                ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()
