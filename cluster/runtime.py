@@ -110,6 +110,8 @@ class Trailmind:
             ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
         else:
             ray.init(
+                # A cluster of our own, whatever else of Ray's runs on this machine.
+                address="local",
                 num_cpus=self.settings.num_cpus or max(2, os.cpu_count() or 2),
                 namespace=APP_NAME,
                 include_dashboard=False,
