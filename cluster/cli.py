@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from cluster.cluster_cli import cluster_app
 from cluster.map_cli import eval_command, map_command
 from cluster.settings import Settings, load_settings
 from models.errors import ConfigurationError, TrailmindError
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("map")(map_command)
 app.command("eval")(eval_command)
+app.add_typer(cluster_app, name="cluster")
 err = Console(stderr=True)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (TRAILMIND_DATA_DIR).")]

@@ -16,11 +16,13 @@ from models.errors import ConfigurationError
 GROUP_LABEL = "trailmind.dev/group"
 Group = Literal["serve", "state", "ai"]
 GROUPS: tuple[Group, ...] = ("serve", "state", "ai")
+#: A node of a small cluster may carry every group.
+ALL = "all"
 
 
 def placed(settings: Settings, group: Group) -> dict[str, Any]:
     """Options for Ray that put an actor or a task on the nodes of `group`."""
-    return {"label_selector": {GROUP_LABEL: group}} if settings.placement == "groups" else {}
+    return {"label_selector": {GROUP_LABEL: f"in({group},{ALL})"}} if settings.placement == "groups" else {}
 
 
 def check_groups(settings: Settings, nodes: Iterable[Mapping[str, Any]], wanted: Iterable[str] = GROUPS) -> None:
@@ -33,7 +35,7 @@ def check_groups(settings: Settings, nodes: Iterable[Mapping[str, Any]], wanted:
         return
     alive = [node for node in nodes if node.get("Alive", True)]
     there = {str(node.get("Labels", {}).get(GROUP_LABEL)) for node in alive} - {"None"}
-    missing = [group for group in wanted if group not in there]
+    missing = [] if ALL in there else [group for group in wanted if group not in there]
     if missing:
         has = f"the {len(alive)} nodes have {', '.join(sorted(there)) or 'none'}"
         raise ConfigurationError(

@@ -23,11 +23,12 @@ def test_a_laptop_has_no_groups() -> None:
 
 
 def test_actors_ask_for_their_group() -> None:
-    assert placed(grouped(), "state") == {"label_selector": {"trailmind.dev/group": "state"}}
+    assert placed(grouped(), "state") == {"label_selector": {"trailmind.dev/group": "in(state,all)"}}
 
 
 def test_all_groups_there_is_fine() -> None:
     check_groups(grouped(), [node("serve"), node("state"), node("ai"), node(None)])
+    check_groups(grouped(), [node("all")])
 
 
 @pytest.mark.parametrize("gone", [node("state", alive=False), node("stat"), node(None)])

@@ -1,0 +1,66 @@
+"""Puts the application on a running Ray cluster: `python -m cluster.deploy ADDRESS [VERSION]`.
+
+A program of its own because whoever drives Ray ends with the node it is connected to, and a supervisor must not.
+Another VERSION of an application that runs is a rolling update: new replicas first, then the old ones finish.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import httpx
+
+from cluster.placement import check_groups
+from cluster.runtime import APP_NAME
+from cluster.settings import load_settings
+from models.errors import ConfigurationError
+
+
+def deploy(address: str, version: str, timeout_s: float = 180.0) -> None:
+    """Deploy and return when requests are answered. Raises ConfigurationError."""
+    import ray
+    from ray import serve
+    from ray.serve.config import HTTPOptions
+
+    from serve.app import build
+
+    settings, deadline = load_settings(), time.monotonic() + timeout_s
+    untyped: Any = ray
+    untyped.init(
+        address=address,
+        namespace=APP_NAME,
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address=address.partition(":")[0],
+    )
+    while True:
+        try:
+            check_groups(settings, untyped.nodes())
+            break
+        except ConfigurationError:
+            if time.monotonic() > deadline - timeout_s + 60:
+                raise
+            time.sleep(0.5)
+    serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host=settings.host, port=settings.port))
+    # An environment variable more makes the replicas new ones; the API's are spread over the nodes.
+    api = {"version": version, "max_replicas_per_node": 1}
+    serve.run(
+        build({"Api": api, "GenerationWorker": {"version": version}}), name=APP_NAME, route_prefix="/", blocking=False
+    )
+    last = "nothing answered"
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.get(f"{settings.origin}/ready", timeout=5.0, trust_env=False)
+            if answer.status_code == 200:
+                return
+            last = answer.text
+        except httpx.HTTPError as error:
+            last = type(error).__name__
+        time.sleep(0.2)
+    raise ConfigurationError(f"the application did not become ready within {timeout_s:g} s: {last}")
+
+
+if __name__ == "__main__":
+    deploy(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "1")

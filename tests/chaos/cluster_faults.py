@@ -1,0 +1,274 @@
+"""What is done to a cluster of several nodes while people record, and the table of how it went.
+
+`python -m tests.chaos.cluster_faults` runs all of it (about ten minutes on two cores) and prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from cluster.nodes import LocalCluster, node_processes
+from cluster.ray_env import free_ports
+from cluster.runtime import complete
+from cluster.settings import load_settings
+from cluster.shards import order_shards
+from tests.support.load import Load, Recorder, audit
+
+NUM_RECORDERS = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One row of the table."""
+
+    fault: str
+    requests: int
+    error_share: float
+    acknowledged: int
+    lost: int
+    doubled: int
+    stopped: int
+    maps: int
+    recovery_s: float
+    worst_s: float
+    errors: dict[str, int]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it is what we promise."""
+        return self.lost == 0 and self.doubled == 0 and self.maps == self.stopped and self.error_share < 0.01
+
+
+def local_cluster(data_dir: Path, num_nodes: int = 3, **changes: Any) -> LocalCluster:
+    """A cluster for tests, not started yet."""
+    (port,) = free_ports(1)
+    settings = complete(
+        load_settings(),
+        **{"data_dir": data_dir, "port": port, "environment": "test", "rate_limits": False, **changes},
+    )
+    return LocalCluster(settings, num_nodes)
+
+
+async def under_load(
+    cluster: LocalCluster,
+    name: str,
+    fault: Callable[[], Awaitable[None]],
+    *,
+    before_s: float = 3.0,
+    after_s: float = 30.0,
+    origins: tuple[str, ...] | None = None,
+) -> Outcome:
+    """Record steadily, do `fault` in the middle, stop every session, wait for the maps, count."""
+    load = Load()
+    recorders = [Recorder(load, origins or (cluster.settings.origin,)) for _ in range(NUM_RECORDERS)]
+    await asyncio.gather(*(r.begin() for r in recorders))
+    over = asyncio.Event()
+    recording = [asyncio.create_task(r.record(over)) for r in recorders]
+    await asyncio.sleep(before_s)
+    began = time.monotonic()
+    await fault()
+    await asyncio.sleep(after_s)
+    over.set()
+    await asyncio.gather(*recording)
+    # Maps are asked for again and again; that is not load and would flatter the error share.
+    counted = (load.num_requests, load.num_errors, load.recovery_s(began), max(load.latencies_s, default=0.0))
+    await asyncio.gather(*(r.finish() for r in recorders))
+    await asyncio.gather(*(r.wait_for_map() for r in recorders))
+    found = await audit(cluster.settings.postgres_dsn, recorders)
+    await asyncio.gather(*(r.close() for r in recorders))
+    return Outcome(
+        name,
+        counted[0],
+        counted[1] / max(counted[0], 1),
+        found.acknowledged,
+        found.lost,
+        found.doubled + found.invented,
+        len(recorders),
+        found.maps if found.versions == found.maps else -1,
+        counted[2],
+        counted[3],
+        dict(load.errors),
+    )
+
+
+def shard_processes(cluster: LocalCluster) -> list[psutil.Process]:
+    """The processes of the shards, on whatever nodes they are."""
+    found = []
+    for number in range(1, len(cluster.groups) + 1):
+        for process in node_processes(cluster.directory, number):
+            with contextlib.suppress(psutil.Error):
+                if "SessionBufferShard" in " ".join(process.cmdline()):
+                    found.append(process)
+    return found
+
+
+class Faults:
+    """What can be done to a running cluster."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self._cluster = cluster
+
+    async def kill_worker_node(self) -> None:
+        """The first node of the API, with its load balancer."""
+        assert await asyncio.to_thread(self._cluster.kill, 1) > 0
+
+    async def kill_state_node(self) -> None:
+        """The node with the shards."""
+        assert await asyncio.to_thread(self._cluster.kill, len(self._cluster.groups)) > 0
+
+    async def kill_head(self) -> None:
+        """GCS, Serve's controller and all."""
+        assert await asyncio.to_thread(self._cluster.kill, 0) > 0
+
+    async def freeze_shard(self, for_s: float = 60.0) -> None:
+        """SIGSTOP one shard and let it go on later."""
+        frozen = shard_processes(self._cluster)[:1]
+        assert frozen
+        for process in frozen:
+            process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(for_s)
+        for process in frozen:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)
+
+    async def change_shards(self, step_s: float = 5.0) -> None:
+        """More, fewer, and back."""
+        for number in (5, 1, 2):
+            await order_shards(self._cluster.settings, number)
+            await asyncio.sleep(step_s)
+
+    async def redeploy(self) -> None:
+        """The same application as a new version: a rolling update."""
+        await asyncio.to_thread(self._cluster.deploy)
+
+
+@contextlib.contextmanager
+def second_application(cluster: LocalCluster) -> Any:
+    """A second Ray cluster with the whole application on the same database and Valkey, as during an upgrade."""
+    settings = cluster.settings
+    data_dir, (port,) = Path(tempfile.mkdtemp(prefix="trailmind-second-")), free_ports(1)
+    environment = {
+        "PATH": str(Path(sys.executable).parent),
+        "HOME": str(data_dir),
+        "DATABASE_URL": settings.postgres_dsn,
+        "REDIS_URL": settings.valkey_url,
+        "TRAILMIND_SECRET_KEY": settings.signing_key,
+        "TRAILMIND_ENVIRONMENT": "test",
+        "TRAILMIND_RATE_LIMITS": "0",
+    }
+    command = [sys.executable, "-m", "cluster.cli", "up", "--data-dir", str(data_dir), "--port", str(port)]
+    with (data_dir / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    origin, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 150
+    try:
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{origin}/ready", timeout=5, trust_env=False).status_code == 200:
+                    break
+            time.sleep(0.2)
+        else:
+            raise RuntimeError((data_dir / "log").read_text()[-3000:])
+        yield origin
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+async def run_all(cluster: LocalCluster, wanted: list[str], show: Callable[[Outcome], None]) -> list[Outcome]:
+    """Every fault in turn."""
+    faults = Faults(cluster)
+    plan: dict[str, tuple[Callable[[], Awaitable[None]], float]] = {
+        "kill a worker node": (faults.kill_worker_node, 45.0),
+        "kill the node of the shards": (faults.kill_state_node, 45.0),
+        "kill the head": (faults.kill_head, 60.0),
+        "freeze a shard for a minute": (faults.freeze_shard, 10.0),
+        "change the number of shards": (faults.change_shards, 15.0),
+        "redeploy the application": (faults.redeploy, 15.0),
+    }
+    outcomes = []
+    for name, (fault, after_s) in plan.items():
+        if not wanted or any(word in name for word in wanted):
+            outcomes.append(await under_load(cluster, name, fault, after_s=after_s))
+            show(outcomes[-1])
+    name = "two clusters at once"
+    if not wanted or any(word in name for word in wanted):
+        with second_application(cluster) as origin:
+
+            async def nothing() -> None: ...
+
+            both = (cluster.settings.origin, origin)
+            outcomes.append(await under_load(cluster, name, nothing, after_s=20.0, origins=both))
+        show(outcomes[-1])
+    return outcomes
+
+
+def table(outcomes: list[Outcome]) -> Table:
+    """The outcomes for people."""
+    found = Table(title="Under steady load")
+    columns = ("fault", "requests", "errors", "acknowledged", "lost", "doubled", "maps", "recovered after", "slowest")
+    for column in columns:
+        found.add_column(column, justify="left" if column == "fault" else "right")
+    for o in outcomes:
+        found.add_row(
+            o.fault,
+            str(o.requests),
+            f"{o.error_share:.2%}",
+            f"{o.acknowledged} events",
+            str(o.lost),
+            str(o.doubled),
+            f"{o.maps} of {o.stopped}",
+            f"{o.recovery_s:.1f} s",
+            f"{o.worst_s:.1f} s",
+            style="" if o.is_good else "red",
+        )
+    return found
+
+
+def main() -> None:
+    """Run what was asked for and say how it went; exit 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("faults", nargs="*", help="words of the faults' names; none means all")
+    parser.add_argument("--nodes", type=int, default=3)
+    arguments = parser.parse_args()
+    console = Console()
+    data_dir = Path(tempfile.mkdtemp(prefix="trailmind-chaos-"))
+    cluster = local_cluster(data_dir, arguments.nodes)
+    began = time.monotonic()
+    try:
+        cluster.start(lambda sentence: console.print(sentence, style="dim"))
+        console.print(f"Ready after {time.monotonic() - began:.0f} s: head, {', '.join(cluster.groups)}")
+        outcomes = asyncio.run(
+            run_all(cluster, arguments.faults, lambda o: console.print(f"{o.fault}: {o}", style="dim"))
+        )
+    finally:
+        cluster.stop()
+        shutil.rmtree(data_dir, ignore_errors=True)
+    console.print(table(outcomes))
+    sys.exit(0 if outcomes and all(o.is_good for o in outcomes) else 1)
+
+
+if __name__ == "__main__":
+    main()

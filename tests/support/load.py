@@ -1,0 +1,154 @@
+"""People who record steadily while things break, and the count of what became of their events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import psycopg
+
+from tests.support.client import PASSWORD, visit
+
+_NOT_NOW = {429, 500, 502, 503, 504}
+
+
+@dataclass
+class Load:
+    """What happened to the requests of all recorders. Times are of the monotonic clock."""
+
+    num_requests: int = 0
+    num_errors: int = 0
+    latencies_s: list[float] = field(default_factory=list)
+    #: When requests failed, and when one succeeded.
+    failed_at: list[float] = field(default_factory=list)
+    succeeded_at: list[float] = field(default_factory=list)
+    errors: dict[str, int] = field(default_factory=dict)
+
+    def recovery_s(self, since: float) -> float:
+        """Seconds from `since` to the end of the last failure, 0 when nothing failed."""
+        return max((t - since for t in self.failed_at if t >= since), default=0.0)
+
+
+class Recorder:
+    """A client that behaves: it resends what was not acknowledged, and counts what was."""
+
+    def __init__(self, load: Load, origins: Sequence[str], *, give_up_s: float = 90.0) -> None:
+        self._load, self._give_up_s = load, give_up_s
+        # Connections of its own, as every browser has.
+        self._clients = [
+            httpx.AsyncClient(base_url=origin, timeout=httpx.Timeout(10.0, connect=3.0), trust_env=False)
+            for origin in origins
+        ]
+        self._turn = 0
+        self.headers: dict[str, str] = {}
+        self.session = ""
+        self.sent: set[str] = set()
+        self.acknowledged: set[str] = set()
+
+    async def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A call, repeated until the server has an answer that is not "not now"."""
+        give_up_at = time.monotonic() + self._give_up_s
+        while True:
+            self._turn += 1
+            client = self._clients[self._turn % len(self._clients)]
+            began = time.monotonic()
+            self._load.num_requests += 1
+            try:
+                answer = await client.request(method, path, json=body, headers=self.headers)
+                if answer.status_code not in _NOT_NOW:
+                    self._load.latencies_s.append(time.monotonic() - began)
+                    self._load.succeeded_at.append(time.monotonic())
+                    return answer
+                problem = f"status {answer.status_code}"
+            except httpx.TransportError as error:
+                problem = type(error).__name__
+            self._load.num_errors += 1
+            self._load.failed_at.append(time.monotonic())
+            self._load.errors[problem] = self._load.errors.get(problem, 0) + 1
+            assert time.monotonic() < give_up_at, f"{method} {path} was never answered: {problem}"
+            await asyncio.sleep(0.25)
+
+    async def begin(self) -> None:
+        """Sign up and start a session."""
+        body = {"email": f"{uuid.uuid4().hex}@test.local", "password": PASSWORD}
+        reply = (await self.call("POST", "/v1/auth/signup", body)).json()
+        self.headers = {"Authorization": f"Bearer {reply['token']}"}
+        started = await self.call("POST", "/v1/sessions/start", {"client_session_id": uuid.uuid4().hex})
+        self.session = started.json()["session"]["id"]
+
+    async def record(self, over: asyncio.Event, *, pause_s: float = 0.1) -> None:
+        """Send batches until `over`."""
+        number = 0
+        while not over.is_set():
+            events = []
+            for _ in range(5):
+                number += 1
+                url = f"https://example.com/{self.session[:8]}/{number % 17}"
+                text = f"Bears and berries, chapter {number % 17}. " * 10
+                events.append({**visit(url, int(time.time() * 1000), content=text), "event_id": str(uuid.uuid4())})
+            self.sent |= {e["event_id"] for e in events}
+            answer = await self.call("POST", f"/v1/sessions/{self.session}/events", {"events": events})
+            assert answer.status_code == 200, answer.text
+            reply = answer.json()
+            assert reply["stored"] + reply["duplicate"] == len(events)
+            self.acknowledged |= {e["event_id"] for e in events}
+            await asyncio.sleep(pause_s)
+
+    async def finish(self) -> None:
+        """Stop the session."""
+        answer = await self.call("POST", f"/v1/sessions/{self.session}/stop")
+        # The answer to a first Stop may have been lost: then the second finds it done.
+        assert answer.status_code == 200 or "stopped from current state" in answer.text, answer.text
+
+    async def wait_for_map(self) -> None:
+        """Return when the map is there."""
+        give_up_at = time.monotonic() + self._give_up_s
+        while time.monotonic() < give_up_at:
+            mindmap = (await self.call("GET", f"/v1/sessions/{self.session}/mindmap")).json()["mindmap"]
+            if mindmap["status"] == "completed":
+                return
+            assert mindmap["status"] == "generating", mindmap
+            await asyncio.sleep(0.3)
+        raise AssertionError(f"no map for {self.session}")
+
+    async def close(self) -> None:
+        """Hang up."""
+        for client in self._clients:
+            await client.aclose()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the database says, beside what the recorders know."""
+
+    acknowledged: int
+    lost: int
+    doubled: int
+    invented: int
+    maps: int
+    versions: int
+
+
+async def audit(dsn: str, recorders: Sequence[Recorder]) -> Ledger:
+    """Compare every recorder's acknowledged events with the rows."""
+    lost = doubled = invented = maps = versions = 0
+    async with await psycopg.AsyncConnection.connect(dsn) as db:
+        for recorder in recorders:
+            cursor = await db.execute("SELECT event_key::text FROM events WHERE session_id = %s", [recorder.session])
+            keys = [row[0] for row in await cursor.fetchall()]
+            lost += len(recorder.acknowledged - set(keys))
+            doubled += len(keys) - len(set(keys))
+            invented += len(set(keys) - recorder.sent)
+            cursor = await db.execute(
+                "SELECT count(*) FROM mindmap_versions v JOIN mindmaps m ON m.id = v.mindmap_id"
+                " WHERE m.session_id = %s",
+                [recorder.session],
+            )
+            (number,) = await cursor.fetchone() or (0,)
+            maps, versions = maps + (number > 0), versions + number
+    return Ledger(sum(len(r.acknowledged) for r in recorders), lost, doubled, invented, maps, versions)
