@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,9 +13,15 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from serve.dashboard import BUILT_FILES
 from tests.dashboard.visitor import FLAGS, Visitor
-from tests.support.product import Product
 
 CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def origin(request: pytest.FixtureRequest) -> str:
+    """Where the product answers: a running one named by TEST_ORIGIN, or one started for the tests."""
+    given = os.environ.get("TEST_ORIGIN")
+    return given or str(request.getfixturevalue("product").origin)
 
 
 @pytest.fixture
@@ -51,19 +58,19 @@ def trouble() -> Trouble:
 
 
 @pytest.fixture
-async def visitor(browser: Browser, product: Product, trouble: Trouble) -> Visitor:
+async def visitor(browser: Browser, origin: str, trouble: Trouble) -> Visitor:
     """Somebody at a desktop who has not signed in."""
     context: BrowserContext = await browser.new_context(
-        viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=product.origin
+        viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=origin
     )
     page = await context.new_page()
     page.set_default_timeout(20_000)
     trouble.watch(page)
-    return Visitor(page, product.origin)
+    return Visitor(page, origin)
 
 
 @pytest.fixture
-async def server(product: Product) -> AsyncIterator[httpx.AsyncClient]:
+async def server(origin: str) -> AsyncIterator[httpx.AsyncClient]:
     """The same product, asked directly."""
-    async with httpx.AsyncClient(base_url=product.origin, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=origin, timeout=30) as client:
         yield client

@@ -11,7 +11,6 @@ from playwright.async_api import Browser, expect
 from tests.dashboard.conftest import Trouble
 from tests.dashboard.gallery import LOOKS, PLACES, settled
 from tests.dashboard.visitor import Visitor
-from tests.support.product import Product
 
 pytestmark = pytest.mark.browser
 
@@ -21,16 +20,16 @@ def told(violations: list[dict[str, Any]]) -> list[str]:
 
 
 async def test_no_page_has_a_violation_in_any_look(
-    visitor: Visitor, browser: Browser, product: Product, trouble: Trouble
+    visitor: Visitor, browser: Browser, origin: str, trouble: Trouble
 ) -> None:
     await visitor.sign_up()
     session_id = await visitor.play_sample()
     problems: list[str] = []
     for look in LOOKS:
-        context = await browser.new_context(**look.options, base_url=product.origin)
+        context = await browser.new_context(**look.options, base_url=origin)
         page = await context.new_page()
         trouble.watch(page)
-        person = Visitor(page, product.origin)
+        person = Visitor(page, origin)
         person.email = visitor.email
         for name, path in PLACES.items():
             where = f"{name} {look.name}"

@@ -1,4 +1,4 @@
-"""How the built files are served: never instead of the API, kept for ever under hashed names, nothing from elsewhere."""
+"""How the built files are served: never instead of the API, kept for ever under hashed names, all from one origin."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ async def test_each_refusal_has_its_screen(visitor: Visitor, status: int, kind: 
     again = page.get_by_role("button", name="Try again", exact=True)
     if status == 429:
         await expect(page.get_by_role("button", name="Try again in")).to_be_disabled()
-    if status != 503:
+    if status != 503:  # a busy server is asked again by itself
         await again.click()
-    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible(timeout=15_000)
 
 
 async def test_a_server_that_is_away_comes_back_by_itself(visitor: Visitor) -> None:
@@ -57,7 +57,7 @@ async def test_a_server_that_is_away_comes_back_by_itself(visitor: Visitor) -> N
     await page.reload()
     await expect(page.locator('[data-error="offline"]')).to_contain_text("No connection")
     await page.unroute("**/v1/sessions?*")
-    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible(timeout=15_000)
 
 
 async def test_a_slow_server_is_said_to_be_slow(visitor: Visitor) -> None:

@@ -1,4 +1,4 @@
-import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
+import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, Sun } from "lucide-react";
 import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
 import { currentLogin, onLogin } from "./api/login";
@@ -11,16 +11,16 @@ const Keys = lazy(() => import("./search/Keys").then((m) => ({ default: m.Keys }
 /** The page around every signed-in page: rail or bottom bar, palette, shortcuts, and the watch on the login. */
 export function Frame() {
   const t = useWords();
-  const navigate = useNavigate();
+  const router = useRouter();
   const login = useSyncExternalStore(onLogin, currentLogin);
-  const href = useRouterState({ select: (s) => s.location.href });
   const isInSession = useRouterState({ select: (s) => /^\/sessions\/./.test(s.location.pathname) });
   const [open, setOpen] = useState<"palette" | "keys" | null>(null);
   const shown = useShownTheme();
 
   useEffect(() => {
-    if (login.state === "out") void navigate({ to: "/login", search: login.expired ? { next: href } : {} });
-  }, [login, navigate, href]);
+    // Once for each end of a login: this frame is still there while the sign-in page loads.
+    if (login.state === "out") void router.navigate({ to: "/login", search: login.expired ? { next: router.state.location.href } : {} });
+  }, [login, router]);
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {

@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation } from "@tanstack/react-router";
 import { CloudOff, Gauge, Hourglass, KeyRound, SearchX, ServerCrash, TriangleAlert } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { type ErrorKind, toApiError } from "~/api/errors";
 import { useWords } from "~/i18n";
 import { Blank } from "./basics";
@@ -28,16 +28,18 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
   const [title, hint] = t.errors[problem.kind] ?? ["", ""];
   const Icon = ICONS[problem.kind] ?? TriangleAlert;
 
+  const latest = useRef(retry);
+  latest.current = retry;
   useEffect(() => {
     if (problem.kind !== "offline" && problem.kind !== "unavailable") return;
-    const again = () => retry();
+    const again = () => latest.current();
     addEventListener("online", again);
-    const timer = setInterval(again, 5_000);
+    const timer = setInterval(again, 3_000);
     return () => {
       removeEventListener("online", again);
       clearInterval(timer);
     };
-  });
+  }, [problem.kind]);
 
   return (
     <div role="alert" data-error={problem.kind}>
