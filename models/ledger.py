@@ -52,6 +52,9 @@ class LedgerEntry(Base):
     tokens: Mapped[int] = mapped_column(BigInteger)
     from_grants: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     absorbed_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    #: Of the reservation this row closes: with them what is open is a sum, without looking for what belongs together.
+    closes_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    #: When the reservation ends; the same on the row that closes it.
     expires_at: Mapped[datetime | None]
     counted_at: Mapped[CreatedAt]
     created_at: Mapped[CreatedAt]
@@ -106,16 +109,17 @@ class OutOfTokens(TrailmindError):
 BALANCE_SQL = """
 SELECT coalesce(sum(CASE kind WHEN 'settle' THEN tokens WHEN 'refund' THEN -tokens ELSE 0 END)
                 FILTER (WHERE counted_at >= {start} AND counted_at < {end}), 0)::bigint,
-       coalesce(sum(CASE kind WHEN 'settle' THEN tokens - from_grants WHEN 'refund' THEN from_grants - tokens ELSE 0 END)
+       coalesce(sum(CASE kind WHEN 'settle' THEN tokens - from_grants WHEN 'refund' THEN from_grants - tokens
+                    ELSE 0 END)
                 FILTER (WHERE counted_at >= {start} AND counted_at < {end}), 0)::bigint,
-       coalesce(sum(tokens) FILTER (WHERE kind = 'reserve' AND expires_at > clock_timestamp() AND NOT EXISTS (
-                SELECT FROM ledger_entries c WHERE c.call_id = e.call_id AND c.kind IN ('settle', 'release'))), 0)::bigint,
+       coalesce(sum(CASE kind WHEN 'reserve' THEN tokens ELSE -closes_tokens END)
+                FILTER (WHERE expires_at > clock_timestamp()), 0)::bigint,
        coalesce(sum(CASE kind WHEN 'grant' THEN tokens WHEN 'settle' THEN -from_grants WHEN 'refund' THEN from_grants
                     ELSE 0 END), 0)::bigint
-FROM ledger_entries e
+FROM ledger_entries
 WHERE user_id = {user} AND (counted_at >= {start} OR kind = 'grant' OR from_grants > 0
-                            OR (kind = 'reserve' AND expires_at > clock_timestamp()))
-"""  # noqa: E501 - one line per column reads better
+                            OR expires_at > clock_timestamp())
+"""
 
 
 async def balance(db: AsyncSession, user_id: uuid.UUID, allowance: Allowance) -> Balance:

@@ -112,15 +112,16 @@ async def settle(connection: Connection, call_id: uuid.UUID, tokens: int) -> Cha
 # One statement, because every call runs it: the charge is what was used, up to what was reserved, first of the plan.
 _SETTLE = """
 WITH r AS (
-    SELECT *, CASE WHEN expires_at < clock_timestamp() OR EXISTS
-        (SELECT FROM ledger_entries WHERE call_id = %(call)s AND kind = 'release')
-        THEN 0 ELSE least(tokens, %(used)s::bigint) END AS charged
-    FROM ledger_entries WHERE call_id = %(call)s AND kind = 'reserve' FOR UPDATE
+    SELECT *, CASE WHEN is_released OR expires_at < clock_timestamp() THEN 0
+        ELSE least(tokens, %(used)s::bigint) END AS charged
+    FROM (SELECT *, EXISTS (SELECT FROM ledger_entries WHERE call_id = %(call)s AND kind = 'release') AS is_released
+        FROM ledger_entries WHERE call_id = %(call)s AND kind = 'reserve' FOR UPDATE) AS reservation
 )
 INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, from_grants, absorbed_tokens,
-    counted_at, created_at)
+    closes_tokens, expires_at, counted_at, created_at)
 SELECT gen_random_uuid(), user_id, session_id, call_id, 'settle', operation, charged,
-    greatest(0, charged - (tokens - from_grants)), %(used)s::bigint - charged, counted_at, clock_timestamp()
+    greatest(0, charged - (tokens - from_grants)), %(used)s::bigint - charged,
+    CASE WHEN is_released THEN 0 ELSE tokens END, expires_at, counted_at, clock_timestamp()
 FROM r ON CONFLICT (call_id, kind) DO NOTHING RETURNING tokens, absorbed_tokens
 """
 
@@ -133,7 +134,7 @@ async def release(connection: Connection, call_id: uuid.UUID) -> None:
         [call_id],
     )
     if await cursor.fetchone() is not None:
-        await _close(connection, call_id, "release", 0, 0, 0)
+        await _close(connection, call_id, "release", 0, 0)
 
 
 async def refund(connection: Connection, call_id: uuid.UUID) -> int:
@@ -144,20 +145,19 @@ async def refund(connection: Connection, call_id: uuid.UUID) -> int:
     row = await cursor.fetchone()
     if row is None or row[0] == 0:
         return 0
-    await _close(connection, call_id, "refund", row[0], row[1], 0)
+    await _close(connection, call_id, "refund", row[0], row[1])
     return int(row[0])
 
 
-async def _close(
-    connection: Connection, call_id: uuid.UUID, kind: str, tokens: int, from_grants: int, absorbed: int
-) -> None:
+async def _close(connection: Connection, call_id: uuid.UUID, kind: str, tokens: int, from_grants: int) -> None:
     await connection.execute(
         "INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, from_grants,"
-        " absorbed_tokens, counted_at, created_at)"
-        " SELECT gen_random_uuid(), user_id, session_id, call_id, %s, operation, %s, %s, %s, counted_at,"
+        " closes_tokens, expires_at, counted_at, created_at)"
+        " SELECT gen_random_uuid(), user_id, session_id, call_id, %s, operation, %s, %s,"
+        " CASE WHEN %s THEN tokens ELSE 0 END, CASE WHEN %s THEN expires_at END, counted_at,"
         " clock_timestamp() FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'"
         " ON CONFLICT (call_id, kind) DO NOTHING",
-        [kind, tokens, from_grants, absorbed, call_id],
+        [kind, tokens, from_grants, kind == "release", kind == "release", call_id],
     )
 
 
