@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import escape
 
@@ -28,12 +29,16 @@ def to_svg(document: MindmapDocument, layout: LayoutName = "galaxy", theme: Them
     return canvas.svg(document.title or _core_label(document))
 
 
+_FONTS = Path(__file__).parent.parent / "fonts"
+
+
 def to_png(svg: str, font_files: Sequence[str] = (), width: int | None = None) -> bytes:
-    """`svg` as PNG bytes. Fonts come from `font_files` if given, else from the system."""
+    """`svg` as PNG bytes, in the bundled Pretendard (Latin and Hangul) unless `font_files` are given; what it lacks,
+    Hanja for one, comes from the system's fonts where there are any."""
     import resvg_py
 
-    files = list(font_files) or None
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, font_files=files, skip_system_fonts=bool(files)))
+    files = list(font_files) or [str(path) for path in sorted(_FONTS.glob("*.otf"))]
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, font_files=files))
 
 
 def _core_label(document: MindmapDocument) -> str:
