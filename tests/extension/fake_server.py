@@ -145,8 +145,9 @@ class FakeServer:
 
     def only_session(self) -> Session:
         with self.lock:
-            (session,) = self.sessions.values()
-            return session
+            if len(self.sessions) != 1:
+                raise RuntimeError(f"{len(self.sessions)} sessions")
+            return next(iter(self.sessions.values()))
 
     # What the routes do.
 

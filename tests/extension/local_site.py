@@ -47,7 +47,7 @@ _LOGIN = """<!doctype html><html><head><title>Members only</title></head><body><
 
 _FRAMES = """<!doctype html><html><head><title>Page with frames</title></head><body><h1>Outer page</h1>
 <p>Outer words around the frame.</p>
-<iframe id="f" src="http://other.trail.test:{port}/article/90" width="600" height="400">
+<iframe id="f" src="http://other.reef.test:{port}/article/90" width="600" height="400">
 </iframe></body></html>"""
 
 

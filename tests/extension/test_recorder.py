@@ -119,12 +119,18 @@ def test_frames_and_pdf_are_one_visit_each(chromium: Chromium, server: FakeServe
     tab = chromium.open(site.url("/frames"))
     eventually(lambda: tab.has("#f"))
     linger(2)
+    frame = eventually(lambda: tab.frame("/article/90"), what="the frame")
+    frame.select("#p3", 0, 40)
+    linger(1.3)
     tab.goto(site.url("/paper.pdf"))
     linger(2.5)
     stop(popup)
     assert [e["url"].removeprefix(site.url("")) for e in events(server, "page_visit")] == ["/frames", "/paper.pdf"]
     durations = [e["duration_ms"] for e in events(server, "page_leave")]
-    assert durations == [pytest.approx(2_000, abs=1_000), pytest.approx(2_500, abs=1_000)]
+    assert durations == [pytest.approx(3_300, abs=1_000), pytest.approx(2_500, abs=1_000)]
+    (marked,) = events(server, "highlight")
+    assert marked["url"] == site.url("/frames")
+    assert marked["metadata"]["frame_url"] == site.url("/article/90", host="other.reef.test")
 
 
 def test_nothing_of_sensitive_pages_leaves_the_browser(chromium: Chromium, server: FakeServer, site: Site) -> None:
