@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from actors.metrics import METERS
+from cluster.live_maps import recall
 from cluster.map_edits import Edited, keywords_of, with_edits
 from cluster.map_tasks import MapTasks
 from cluster.mindmap import MindmapDocument, Outline
@@ -199,7 +200,12 @@ class MapGenerator:
         topics = [topic.label for topic in made.outline.topics]
         await self._stage(order, "drawing", 80, topics=topics, pages_total=total)
         began = time.perf_counter()
-        previous = MindmapDocument.from_json(given.current[1]) if given.current is not None else None
+        # The first version goes on from the map that was watched while recording, if one was.
+        previous = (
+            MindmapDocument.from_json(given.current[1])
+            if given.current is not None
+            else await recall(self._valkey, order.session_id)
+        )
         document = await self._tasks.draw(
             made.outline, given.pages, provider=made.provider, title=given.user_title, previous=previous
         )

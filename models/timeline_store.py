@@ -33,18 +33,28 @@ async def load_events(connection: Connection, session_id: uuid.UUID) -> list[Tim
         "SELECT event_key, type, occurred_at, received_at, payload, seq, content_key FROM events WHERE session_id = %s",
         [session_id],
     )
-    return [
-        TimelineEvent(
-            key=str(key),
-            type=kind,
-            occurred_ms=epoch_ms(occurred_at),
-            received_ms=epoch_ms(received_at),
-            fields=_decode(payload),
-            seq=seq,
-            content_key=str(content_key) if content_key else None,
-        )
-        for key, kind, occurred_at, received_at, payload, seq, content_key in await cursor.fetchall()
-    ]
+    return [decode_event(*row) for row in await cursor.fetchall()]
+
+
+def decode_event(
+    key: uuid.UUID,
+    kind: str,
+    occurred_at: datetime,
+    received_at: datetime,
+    payload: str,
+    seq: int | None,
+    content_key: uuid.UUID | None,
+) -> TimelineEvent:
+    """An event as the timeline reads it, from its row."""
+    return TimelineEvent(
+        key=str(key),
+        type=kind,
+        occurred_ms=epoch_ms(occurred_at),
+        received_ms=epoch_ms(received_at),
+        fields=_decode(payload),
+        seq=seq,
+        content_key=str(content_key) if content_key else None,
+    )
 
 
 async def load_span(connection: Connection, session_id: uuid.UUID) -> SessionSpan:

@@ -44,6 +44,7 @@ from serve.routes import (
     search,
     sessions,
     sharing,
+    streams,
     threads,
     usage,
 )
@@ -82,6 +83,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         sessions,
         events,
         mindmaps,
+        streams,
         map_edits,
         map_versions,
         maps,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from actors.session_buffers import BufferLimits, PostgresBuffers
+from cluster.live_maps import LiveMaps
 from cluster.mail import Mailer
 from cluster.settings import Settings
 from models.errors import Unauthorized
@@ -39,6 +41,7 @@ class AppState:
     limiter: Limiter
     mailer: Mailer
     google: Google
+    live: LiveMaps
     #: Users whose older sessions are being added to the search index.
     indexing: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
     #: API keys seen lately: the digest of the secret and the owner, by the key's id.
@@ -61,6 +64,7 @@ class AppState:
     async def close(self) -> None:
         """Give everything back, unsaved events first."""
         await self.shards.close()
+        await self.live.close()
         await self.mailer.close()
         for task in list(self.indexing.values()):
             task.cancel()
@@ -80,6 +84,13 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         settings.sqlalchemy_url, pool_size=settings.db_pool_size, max_overflow=5, pool_timeout=5, pool_pre_ping=True
     )
     valkey = Redis.from_url(settings.valkey_url, socket_timeout=2.0, socket_connect_timeout=2.0)
+
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[Any]:
+        async with engine.connect() as connection:
+            raw: Any = await connection.get_raw_connection()
+            yield raw.driver_connection
+
     return AppState(
         settings=settings,
         engine=engine,
@@ -101,6 +112,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         limiter=Limiter(valkey, settings),
         mailer=Mailer(settings),
         google=Google(settings),
+        live=LiveMaps(connect, valkey),
     )
 
 

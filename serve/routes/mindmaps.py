@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-import msgspec
-from fastapi import APIRouter, Body, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.map_edits import LogState, log_state, read_log
 from cluster.mindmap.render import to_svg
-from cluster.progress import channel, publish
+from cluster.progress import publish
 from models.api import EditReportReply, EditsState, GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
 from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.errors import NotFound
@@ -26,10 +23,9 @@ from models.mindmap_graph import MindmapDocument
 from models.mindmaps import MapStatus, Mindmap, MindmapVersion
 from serve.links import check_link, issue_link
 from serve.routes.ai import refuse_if_out_of_tokens
-from serve.state import AppState, Caller, Db, State, driver_connection
+from serve.state import Caller, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
-KEEP_ALIVE_S = 15.0
 
 
 def report_reply(report: EditReport | dict[str, Any]) -> EditReportReply:
@@ -145,67 +141,6 @@ async def _picture(
         media_type="image/svg+xml",
         headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
     )
-
-
-@router.get(
-    "/stream",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}},
-)
-async def stream(session_id: str, user_id: Caller, state: State, request: Request) -> StreamingResponse:
-    """What happens to the session as server-sent events: first how it stands, then every change.
-
-    Ends when the map is done or failed. Streams may be cut at any time (a new version of the server, a proxy):
-    connect again, the first event tells everything.
-    """
-    async with state.sessions() as db:
-        owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
-    return StreamingResponse(
-        _events(state, owned),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
-
-
-def _frame(event: str, data: Any) -> bytes:
-    return b"event: " + event.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
-
-
-async def _snapshot(state: AppState, session_id: uuid.UUID) -> dict[str, Any]:
-    async with state.sessions() as db:
-        owned = await db.get(BrowsingSession, session_id)
-        found = await db.scalar(select(Mindmap).where(Mindmap.session_id == session_id))
-    news: dict[str, Any] = {"session_status": owned.status if owned else "deleted"}
-    if found is not None:
-        news["mindmap"] = {"status": found.status, "stage": found.stage, "percent": found.percent}
-    return news
-
-
-def _is_over(news: dict[str, Any]) -> bool:
-    status = news.get("mindmap", news).get("status")
-    return status in {MapStatus.COMPLETED, MapStatus.FAILED} and news.get("session_status") not in {
-        "recording",
-        "paused",
-    }
-
-
-async def _events(state: AppState, session_id: uuid.UUID) -> AsyncIterator[bytes]:
-    async with state.valkey.pubsub() as news:
-        # Listen first, then look: what happens in between is told twice rather than never.
-        await news.subscribe(channel(session_id))
-        first = await _snapshot(state, session_id)
-        yield _frame("snapshot", first)
-        if _is_over(first):
-            return
-        while True:
-            message = await news.get_message(ignore_subscribe_messages=True, timeout=KEEP_ALIVE_S)
-            if message is None:
-                yield b": still here\n\n"
-                continue
-            told = msgspec.json.decode(message["data"])
-            yield _frame(told["event"], told["data"])
-            if told["event"] == "mindmap" and _is_over(told["data"]):
-                return
 
 
 pictures = APIRouter(tags=["mindmaps"])

@@ -1,0 +1,165 @@
+"""The map that grows while a session is recorded, as its watchers get it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+
+from cluster.live_maps import LiveFrame, LiveMaps
+from cluster.settings import Settings
+from models.timeline_store import load_pages
+from tests.acceptance.test_mindmaps import Worker, worker
+from tests.support.client import Person, sign_up, visit
+from tests.support.map_sessions import make_session
+from tests.support.server import running_api
+
+__all__ = ["worker"]
+Db = psycopg.AsyncConnection[Any]
+#: Longer than any placing takes on the slowest machine of ours; a frame that does not come fails the test.
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+async def watched(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    async with running_api(settings) as found:
+        yield found
+
+
+def page_events(num: int) -> list[dict[str, Any]]:
+    """Visits of `num` pages on three subjects in turn."""
+    pages = make_session((num + 2) // 3)[:num]
+    return [visit(p.url, p.visited_at_ms[0], title=p.title, content=p.text) for p in pages]
+
+
+class Screen:
+    """A client: applies what it is sent to what it has."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Any] = {}
+        self.edges: dict[tuple[str, str], Any] = {}
+        self.num_pages = 0
+
+    def apply(self, delta: dict[str, Any]) -> None:
+        if delta["whole"]:
+            self.nodes, self.edges = {}, {}
+        for edge in delta["removed_edges"]:
+            del self.edges[edge["source"], edge["target"]]
+        for node_id in delta["removed_node_ids"]:
+            del self.nodes[node_id]
+        self.nodes |= {node["id"]: node for node in delta["nodes"]}
+        self.edges |= {(edge["source"], edge["target"]): edge for edge in delta["edges"]}
+        self.num_pages = delta["num_pages"]
+        assert all(a in self.nodes and b in self.nodes for a, b in self.edges), "no edge dangles, ever"
+
+    async def until(self, frames: AsyncIterator[LiveFrame], num_pages: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while self.num_pages < num_pages:
+                self.apply((await anext(frames)).to_json())
+
+    @property
+    def pages(self) -> set[str]:
+        return {node["id"] for node in self.nodes.values() if node["type"] == "page"}
+
+
+async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
+    watched: tuple[FastAPI, httpx.AsyncClient], db: Db
+) -> None:
+    app, client = watched
+    ann = await sign_up(client)
+    live: LiveMaps = app.state.parts.live
+    session = await ann.start()
+    key = (uuid.UUID(session), uuid.UUID(ann.id))
+    events = page_events(12)
+    async with live.watch(*key) as frames, live.watch(*key) as others:
+        assert frames is not None
+        assert others is not None
+        first = await anext(frames)
+        assert first.is_whole
+        assert [node.id for node in first.delta.nodes] == ["core"]
+        screen, other, waits, before = Screen(), Screen(), [], set()
+        screen.apply(first.to_json())
+        for i, event in enumerate(events):
+            await ann.send(session, [event])
+            sent_at = time.monotonic()
+            await screen.until(frames, i + 1)
+            waits.append(time.monotonic() - sent_at)
+            assert before <= screen.pages
+            before = screen.pages
+        await other.until(others, len(events))
+    _, pages = await load_pages(db, *key)
+    assert screen.pages == {page.page_id for page in pages}
+    assert other.nodes == screen.nodes, "a watcher that looked away has the same map in the end"
+    assert sorted(waits)[len(waits) // 2] < 2.0
+    assert live.num_watched == 0
+
+
+async def test_who_comes_back_finds_everything_in_its_place(watched: tuple[FastAPI, httpx.AsyncClient]) -> None:
+    app, client = watched
+    ann = await sign_up(client)
+    live: LiveMaps = app.state.parts.live
+    session = await ann.start()
+    key = (uuid.UUID(session), uuid.UUID(ann.id))
+    screen, again = Screen(), Screen()
+    async with live.watch(*key) as frames:
+        assert frames is not None
+        for i, event in enumerate(page_events(9)):
+            await ann.send(session, [event])
+            await screen.until(frames, i + 1)
+    async with live.watch(*key) as frames:
+        assert frames is not None
+        await again.until(frames, 9)
+    assert again.pages == screen.pages
+    kept = [node_id for node_id in screen.nodes if node_id in again.nodes]
+    assert len(kept) >= 0.95 * len(screen.nodes)
+
+
+async def test_the_stream_carries_the_live_map_until_the_final_one(ann: Person, bob: Person, worker: Worker) -> None:
+    session = await ann.start()
+    events = page_events(6)
+    await ann.send(session, events[:4])
+    assert (await bob.call("GET", f"/v1/sessions/{session}/stream")).status_code == 403
+    asking = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream"))
+    quiet = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream?live=false"))
+    async with asyncio.timeout(PATIENCE_S):
+        # The map is remembered after each placing: that is when the stream has it.
+        while not await worker.generator._valkey.exists(f"trailmind:live:{session}"):
+            await asyncio.sleep(0.02)
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    async with asyncio.timeout(PATIENCE_S):
+        answers = [await asking, await quiet]
+    told = []
+    for answer in answers:
+        frames = [f.splitlines() for f in answer.text.split("\n\n") if f.startswith("event:")]
+        told.append([(f[0].removeprefix("event: "), json.loads(f[1].removeprefix("data: "))) for f in frames])
+    kinds = [kind for kind, _ in told[0]]
+    assert kinds[0] == "snapshot"
+    assert kinds[-1] == "mindmap"
+    deltas = [data for kind, data in told[0] if kind == "map_delta"]
+    assert [delta["whole"] for delta in deltas] == [True] + [False] * (len(deltas) - 1)
+    screen = Screen()
+    for delta in deltas:
+        screen.apply(delta)
+    assert len(screen.pages) == 4
+    assert "map_delta" not in [kind for kind, _ in told[1]]
+    final = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["data"]["nodes"]
+    assert screen.nodes.keys() <= {node["id"] for node in final}, "the final map goes on from the one that was watched"
+
+
+async def test_nobody_watching_costs_nothing(watched: tuple[FastAPI, httpx.AsyncClient]) -> None:
+    app, client = watched
+    ann = await sign_up(client)
+    session = await ann.start()
+    await ann.send(session, page_events(3))
+    live: LiveMaps = app.state.parts.live
+    assert live._poller is None
+    assert not await app.state.parts.valkey.exists(f"trailmind:live:{session}")
