@@ -1,0 +1,86 @@
+"""Two whole applications on one database, as during every upgrade: nothing lost, doubled or made twice."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+
+from cluster.generation import MapGenerator
+from cluster.jobs import JobParts, job_app
+from cluster.map_tasks import InlineMapTasks
+from cluster.settings import Settings
+from models.jobs import MAPS, UPKEEP
+from tests.support.client import Person, sign_up, visit
+from tests.support.server import running_api
+
+Db = psycopg.AsyncConnection[Any]
+NUM_PEOPLE, NUM_BATCHES = 6, 12
+TEXT = "Bread. " * 40
+
+
+async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
+    """One application's worker, until nothing is due."""
+    valkey = Redis.from_url(settings.valkey_url)
+    app = job_app(settings.postgres_dsn)
+    async with app.open_async():
+        await app.run_worker_async(
+            queues=[MAPS, UPKEEP],
+            wait=False,
+            concurrency=3,
+            install_signal_handlers=False,
+            listen_notify=False,
+            additional_context={"parts": JobParts(pool, MapGenerator(pool, valkey, InlineMapTasks()))},
+        )
+    await valkey.aclose()
+
+
+async def test_two_applications_lose_and_double_nothing(settings: Settings, db: Db) -> None:
+    """Every batch goes to both at once, every Stop is pressed in both at once, both have workers."""
+    async with (
+        running_api(settings) as (_, old),
+        running_api(settings) as (_, new),
+        AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool,
+    ):
+        people = [await sign_up(old) for _ in range(NUM_PEOPLE)]
+        sessions = [await p.start() for p in people]
+
+        async def record(person: Person, session: str) -> set[str]:
+            twin = Person(new, person.reply)
+            sent: set[str] = set()
+            for number in range(NUM_BATCHES):
+                events = [
+                    {
+                        **visit(
+                            f"https://example.com/{number % 5}", 1_760_000_000_000 + number, content="Bread. " * 40
+                        ),
+                        "event_id": str(uuid.uuid4()),
+                    }
+                    for _ in range(4)
+                ]
+                sent |= {e["event_id"] for e in events}
+                replies = await asyncio.gather(person.send(session, events), twin.send(session, events))
+                assert sum(r["stored"] for r in replies) == len(events), "each event is stored by exactly one"
+                assert all(r["stored"] + r["duplicate"] == len(events) for r in replies)
+            stops = await asyncio.gather(*(p.call("POST", f"/v1/sessions/{session}/stop") for p in (person, twin)))
+            assert sorted(s.status_code for s in stops)[0] == 200
+            assert sum(s.status_code == 200 for s in stops) == 1, "one Stop wins"
+            return sent
+
+        sent = await asyncio.gather(*(record(p, s) for p, s in zip(people, sessions, strict=True)))
+        await asyncio.gather(work(settings, pool), work(settings, pool))
+        for person, session, keys in zip(people, sessions, sent, strict=True):
+            cursor = await db.execute("SELECT event_key::text FROM events WHERE session_id = %s", [session])
+            assert sorted(row[0] for row in await cursor.fetchall()) == sorted(keys)
+            cursor = await db.execute(
+                "SELECT count(*) FROM mindmap_versions v JOIN mindmaps m ON m.id = v.mindmap_id"
+                " WHERE m.session_id = %s",
+                [session],
+            )
+            assert await cursor.fetchone() == (1,)
+            twin = Person(new, person.reply)
+            assert (await twin.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["status"] == "completed"
