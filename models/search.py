@@ -20,9 +20,9 @@ from models.search_words import normal, question, terms
 
 Connection = AsyncConnection[Any]
 #: More hits than this and the question counts as a common one.
-MANY = 2_000
+MANY = 1_000
 #: Of a common one, so many are ranked.
-_RANKED = 500
+_RANKED = 300
 SNIPPET_CHARS = 240
 
 
@@ -80,19 +80,25 @@ async def search(
         return [], False
     where, given = _conditions(filters)
     # Trigrams need three characters; shorter parts of words are words to the other indexes.
-    parts = [f"%{_literal(term)}%" for term in terms(text) if len(term) >= 3]
+    typed = terms(text)
     matches = "head @@ %(asked)s::tsquery OR body @@ %(asked)s::tsquery"
-    if parts and len(parts) == len(terms(text)):
-        matches += " OR partial LIKE ALL(%(parts)s)"
-    given |= {"user": user_id, "asked": asked, "parts": parts, "limit": limit + 1, "offset": offset}
+    if all(len(term) >= 3 for term in typed):
+        # One LIKE each: an index cannot answer `LIKE ALL(array)`.
+        matches += " OR (" + " AND ".join(f"partial LIKE %(part{i})s" for i in range(len(typed))) + ")"
+        given |= {f"part{i}": f"%{_literal(term)}%" for i, term in enumerate(typed)}
+    given |= {"user": user_id, "asked": asked, "limit": limit + 1, "offset": offset}
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(f"SELECT id FROM search_pages WHERE {where} AND ({matches}) LIMIT {MANY + 1}", given)
+        # Planned anew each time: what is best depends on how common the words are.
+        await cursor.execute(
+            f"SELECT id FROM search_pages WHERE {where} AND ({matches}) LIMIT {MANY + 1}", given, prepare=False
+        )
         hits = [row["id"] for row in await cursor.fetchall()]
         if len(hits) > MANY:
             await cursor.execute("SET LOCAL enable_bitmapscan = off")
             await cursor.execute(
                 f"SELECT id FROM search_pages WHERE {where} AND ({matches}) ORDER BY attention DESC LIMIT {_RANKED}",
                 given,
+                prepare=False,
             )
             hits = [row["id"] for row in await cursor.fetchall()]
             await cursor.execute("SET LOCAL enable_bitmapscan = on")

@@ -83,7 +83,6 @@ def shown_part(document: MindmapDocument, shows: str) -> MindmapDocument:
 def _shown_node(node: Node, shows: str) -> Node:
     data = node.data
     kept: dict[str, object] = {
-        "description": data.description,
         "keywords": data.keywords,
         "hue": data.hue,
         "language": data.language,
@@ -92,7 +91,14 @@ def _shown_node(node: Node, shows: str) -> Node:
         "visit_count": data.visit_count,
     }
     if shows != "map":
-        kept |= {"urls": data.urls, "page_id": data.page_id, "title": data.title, "host": data.host}
+        # A description may quote the pages.
+        kept |= {
+            "description": data.description,
+            "urls": data.urls,
+            "page_id": data.page_id,
+            "title": data.title,
+            "host": data.host,
+        }
     if shows == "highlights":
         kept["highlights"] = data.highlights
     return node.model_copy(update={"data": NodeData().model_copy(update=kept)})

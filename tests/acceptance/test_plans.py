@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -81,9 +82,7 @@ async def test_68_history_has_distinct_periods(ann: Person, db: psycopg.AsyncCon
     starts = [_time(h["period_start"]) for h in history]
     assert len(set(starts)) == 4
     assert starts == sorted(starts, reverse=True)
-    assert all(
-        _time(later["period_start"]) == _time(h["period_end"]) for later, h in zip(history, history[1:], strict=False)
-    )
+    assert all(later["period_start"] == earlier["period_end"] for later, earlier in pairwise(history))
     assert len((await ann.ok("GET", "/v1/usage/history", params={"months": 2}))["history"]) == 2
     for months in ("0", "25", "-1", "x"):
         assert (await ann.call("GET", "/v1/usage/history", params={"months": months})).status_code == 400
@@ -92,7 +91,8 @@ async def test_68_history_has_distinct_periods(ann: Person, db: psycopg.AsyncCon
 async def test_a_paid_period_is_the_subscriptions(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
     await db.execute(
         "INSERT INTO subscriptions (id, user_id, plan, status, current_period_start, current_period_end)"
-        " VALUES (gen_random_uuid(), %s, 'enterprise', 'active', now() - interval '3 days', now() + interval '27 days')",
+        " VALUES (gen_random_uuid(), %s, 'enterprise', 'active', now() - interval '3 days',"
+        " now() + interval '27 days')",
         [ann.id],
     )
     usage = (await ann.ok("GET", "/v1/usage"))["usage"]

@@ -55,7 +55,9 @@ async def test_a_link_shows_what_was_chosen(
         assert picture.status_code == 200
         assert picture.headers["content-type"] == "image/svg+xml"
         assert picture.headers["x-robots-tag"].startswith("noindex")
-        if not passages:
+        marked = [text for n in shown["mindmap"]["nodes"] for text in n["data"].get("highlights", [])]
+        assert marked == (["the crust browns in a hot oven"] if passages else [])
+        if not pages:
             assert "browns in a hot oven" not in answer.text
 
 

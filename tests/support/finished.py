@@ -18,6 +18,7 @@ BREAD = "Sourdough starter needs flour, water and patience; the crust browns in 
 CHESS = "The Sicilian defence fights for the centre; the endgame rewards active rooks and pawns. "
 KOREAN = "강화학습은 보상을 최대화하는 정책을 찾는 기계학습 방법이다. 정책 경사와 가치 함수를 함께 배운다. "
 
+MARKED = "the crust browns in a hot oven"
 PAGES: list[tuple[str, str, str]] = [
     ("https://bread.example/starter", "Sourdough starter", BREAD * 4),
     ("https://bread.example/crust", "A better crust", BREAD * 3 + "Steam in the first minutes. "),
@@ -42,7 +43,7 @@ def recorded_events() -> list[dict[str, Any]]:
             "type": "highlight",
             "url": PAGES[0][0],
             "timestamp": _T0 + 20_000,
-            "text": "the crust browns in a hot oven",
+            "text": MARKED,
             "seq": 2 * len(PAGES) + 1,
         }
     )
@@ -62,13 +63,22 @@ async def save_map(db: psycopg.AsyncConnection[Any], session_id: str) -> None:
     """The map of `PAGES`, as the generation would save it."""
     document = build_map(
         [
-            CapturedPage(page_id=page_id(url), url=url, title=title, text=text, dwell_ms=50_000, visit_order=(i,))
+            CapturedPage(
+                page_id=page_id(url),
+                url=url,
+                title=title,
+                text=text,
+                dwell_ms=50_000,
+                visit_order=(i,),
+                highlights=(MARKED,) if i == 0 else (),
+            )
             for i, (url, title, text) in enumerate(PAGES)
         ]
     )
     data = document.to_json()
     cursor = await db.execute(
-        "UPDATE mindmaps SET status = 'completed', percent = 100, current_version = 1 WHERE session_id = %s RETURNING id",
+        "UPDATE mindmaps SET status = 'completed', percent = 100, current_version = 1 WHERE session_id = %s"
+        " RETURNING id",
         [session_id],
     )
     row = await cursor.fetchone()

@@ -1,0 +1,112 @@
+"""Schemathesis over the whole contract: no 5xx, no undeclared status, no answer of another shape than declared."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from cluster.settings import Settings
+from tests.support.client import Person, sign_up
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
+    "response_headers_conformance"
+)
+#: They end the login the run lives on: called without one here, and with one in `test_account.py`.
+ENDING = "^(logout|logout_all|delete_account|delete_me|change_password|end_login)$"
+MAX_S = 40
+
+
+@pytest.fixture
+def address(settings: Settings, tmp_path: Path) -> Iterator[str]:
+    """The app on a real port."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("TRAILMIND_")},
+        "DATABASE_URL": settings.postgres_dsn,
+        "REDIS_URL": settings.valkey_url,
+        "FUZZ_DATA_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "tests.support.fuzzed_app"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        command, env=environment, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        port = ""
+        # Log lines may come before the port.
+        while not port.strip().isdigit():
+            port = process.stdout.readline().decode()
+            assert port, "the application did not start"
+        try:
+            yield f"http://127.0.0.1:{int(port)}"
+        finally:
+            process.communicate(timeout=30)
+
+
+def _run(address: str, tmp_path: Path, *more: str) -> None:
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        f"{address}/openapi.json",
+        f"--checks={CHECKS}",
+        "--seed=20261123",
+        "--generation-database=none",
+        "--suppress-health-check=all",
+        "--warnings=off",
+        "--no-color",
+        *more,
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=220, check=False)
+    assert done.returncode == 0, done.stdout[-15_000:] + done.stderr[-2_000:]
+
+
+async def _caller(address: str) -> Person:
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        return await sign_up(client)
+
+
+async def test_what_a_user_may_call(address: str, tmp_path: Path) -> None:
+    person = await _caller(address)
+    _run(
+        address,
+        tmp_path,
+        f"--header=Authorization:{person.headers['Authorization']}",
+        f"--exclude-operation-id-regex={ENDING}|^stream$|^ready$",
+        "--exclude-tag=admin",
+        "--phases=examples,coverage,fuzzing",
+        "--max-examples=12",
+        f"--max-time={MAX_S}",
+    )
+
+
+async def test_what_an_operator_may_call(address: str, tmp_path: Path, db: psycopg.AsyncConnection[Any]) -> None:
+    person = await _caller(address)
+    await db.execute("UPDATE users SET role = 'admin' WHERE id = %s", [person.id])
+    _run(
+        address,
+        tmp_path,
+        f"--header=Authorization:{person.headers['Authorization']}",
+        "--include-tag=admin",
+        "--phases=examples,coverage,fuzzing",
+        "--max-examples=10",
+        "--max-time=12",
+    )
+
+
+def test_what_anybody_may_call(address: str, tmp_path: Path) -> None:
+    _run(
+        address,
+        tmp_path,
+        f"--include-operation-id-regex={ENDING}|^stream$|^(login|signup|refresh|read_shared|shared_image|google.*)$",
+        "--phases=coverage,fuzzing",
+        "--max-examples=5",
+        "--max-time=8",
+    )
