@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import uuid
 from typing import Any
 
@@ -266,3 +267,75 @@ async def test_other_windows_hear_of_edits(ann: Person, worker: Worker) -> None:
         "event": "mindmap_edited",
         "data": {"version": 1, "seq": 1, "edits_not_applied": 0},
     }
+
+
+def random_operation(rng: random.Random, mindmap: dict[str, Any]) -> dict[str, Any]:
+    """Something a person might do to this map, sensible or not."""
+    ids = [node["id"] for node in mindmap["data"]["nodes"]]
+    groups = [node["id"] for node in mindmap["data"]["nodes"] if node["type"] in ("topic", "subtopic")] or ids
+    one, other, group = rng.choice(ids), rng.choice(ids), rng.choice(groups)
+    label = rng.choice(["Mine", "  spaced  ", "<i>x</i>", "", "あ" * 90, "🙂"])
+    return rng.choice(
+        [
+            {"op": "rename", "node_id": one, "label": label},
+            {"op": "merge", "node_ids": [group, rng.choice(groups)]},
+            {"op": "split", "node_id": group, "member_ids": rng.sample(ids, min(3, len(ids))), "label": label},
+            {"op": "split", "node_id": group, "member_ids": sorted(pages_of(mindmap, group))[:1] or ids, "label": "S"},
+            {"op": "move", "node_id": one, "parent_id": group},
+            {"op": "pin", "node_id": one, "position": {"x": rng.uniform(-900, 900), "y": 0, "z": 0}},
+            {"op": "hide", "node_id": one, "hidden": rng.random() < 0.7},
+            {"op": "add_node", "parent_id": other, "type": rng.choice(["topic", "subtopic", "page"]), "label": "Note"},
+            {"op": "add_edge", "source": one, "target": other},
+            {"op": "remove_edge", "source": one, "target": other},
+            {"op": "delete", "node_id": one},
+            {"op": "undo"},
+            {"op": "redo"},
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_any_edits_on_any_versions_are_kept_or_reported(ann: Person, worker: Worker, db: Db, seed: int) -> None:
+    rng = random.Random(seed)
+    session = await mapped(ann, worker)
+    path = f"/v1/sessions/{session}/mindmap"
+    for i in range(8):
+        shown = await get(ann, session)
+        operations = [random_operation(rng, shown) for _ in range(rng.randint(1, 5))]
+        reply = await change(ann, session, *operations)
+        assert [r["op"] for r in reply["reports"]] == [o["op"] for o in operations]
+        assert all(r["sentence"] for r in reply["reports"])
+        what = rng.choice(["again", "page", "restore"])
+        if what == "page":
+            await db.execute("UPDATE browsing_sessions SET status = 'recording' WHERE id = %s", [session])
+            words = rng.sample(["tea", "leaf", "oolong", "water", "cup", "steep", "green", "black", "kettle"], 5)
+            at = 1_760_001_000_000 + i * 60_000
+            text = " ".join(words) * 30
+            await ann.send(session, [visit(f"https://tea{i}.example/", at, title=f"Tea {words[0]}", content=text)])
+            await ann.ok("POST", f"/v1/sessions/{session}/stop")
+            await worker.run()
+        elif what == "again":
+            await ann.ok("POST", f"{path}/generate", json={"force": True})
+            await worker.run()
+        else:
+            await ann.ok("POST", f"{path}/versions/{rng.randint(1, shown['version'])}/restore")
+        now = await get(ann, session)
+        log = (await ann.ok("GET", f"{path}/edits?limit=500"))["edits"]
+        active = [entry for entry in log if entry["in_effect"]]
+        assert all("report" in entry for entry in active), "every edit in effect has its report on every version"
+        refused = {entry["entry"]["op_id"] for entry in active if entry["report"]["status"] == "not_applied"}
+        assert refused == {report["op_id"] for report in now["edits"]["not_applied"]}
+        present = {node["id"]: node for node in now["data"]["nodes"]}
+        changed: set[str] = set()
+        for entry in active:  # The newest first: what was done to a node last is what it shows.
+            node_id, op = entry["report"].get("node_id"), entry["entry"]
+            if entry["report"]["status"] != "not_applied" and node_id in present and node_id not in changed:
+                if op["op"] == "hide":
+                    assert present[node_id]["data"].get("hidden", False) == op["hidden"]
+                if op["op"] == "rename":
+                    assert present[node_id]["data"]["label_by"] == "user"
+                changed.add(node_id)
+            if op["op"] in ("merge", "hide", "move", "delete", "split"):
+                break  # These reach further than the node they name.
+        if what != "restore":
+            await check(db, ann, session)
