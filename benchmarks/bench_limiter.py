@@ -1,7 +1,8 @@
 """`python -m benchmarks.bench_limiter`: what limiter and ledger add to a call, and how well pages fan out.
 
-- `added_ms`: a provider that answers at once, called through limiter, ledger, log and disclosure on the embedded
-  PostgreSQL with its durable settings, one call at a time and 32 at a time; what a call takes is what we add.
+- `added_ms`: a provider called through limiter, ledger, log and disclosure on the embedded PostgreSQL with its durable
+  settings: one call at a time at a provider that answers at once, and 32 at a time at one that takes a second. What a
+  call takes beyond the provider's own time is what we add.
 - `makespan`: 500 pages described by Ray tasks at a provider that takes one second a call, 32 calls at a time, beside
   the ideal of full rounds of 32. The workers have their SDK loaded, as they have in a running product.
 Prints one JSON object per part.
@@ -39,10 +40,16 @@ AT_ONCE = 32
 CHOICE = ModelChoice("openai", "gpt-4.1-mini", None, None, 30.0, 1e7, 1e10, AT_ONCE)
 
 
-class InstantTransport:
-    """Answers at once."""
+class ClockedTransport:
+    """Takes `seconds` to answer, and adds up how long it really took."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.took_s = seconds, 0.0
 
     async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+        began = time.perf_counter()
+        await asyncio.sleep(self.seconds)
+        self.took_s = time.perf_counter() - began
         return Answer("{}", Usage(900, 300))
 
     async def close(self) -> None:
@@ -73,21 +80,30 @@ async def added(dsn: str, num_calls: int) -> None:
     async with pool:
         limiter: Limiter = ProviderLimiter(PostgresStore(pool, CHOICE.key))
         prompt = describe_prompt(cards(4))
-        for at_once in (1, AT_ONCE):
+        for at_once, seconds in ((1, 0.0), (AT_ONCE, 1.0)):
             # Concurrency is what users make together: each has a call of their own in flight.
             scopes = [await new_scope(pool, 10**12) for _ in range(at_once)]
             took: list[float] = []
 
-            async def worker(scope: CallScope, took: list[float], share: int) -> None:
-                caller = Caller(pool, scope, lambda _: InstantTransport(), lambda _: limiter, deadline=math.inf)
+            async def worker(
+                scope: CallScope,
+                took: list[float],
+                share: int,
+                seconds: float = seconds,
+                scopes: list[CallScope] = scopes,
+            ) -> None:
+                transport = ClockedTransport(seconds)
+                caller = Caller(pool, scope, lambda _: transport, lambda _: limiter, deadline=math.inf)
+                # Users do not begin in the same instant.
+                await asyncio.sleep(seconds * scopes.index(scope) / len(scopes))
                 for _ in range(share):
                     began = time.perf_counter()
                     await caller.call(CHOICE, "summarize", prompt, prompt_tokens(prompt))
-                    took.append((time.perf_counter() - began) * 1e3)
+                    took.append((time.perf_counter() - began - transport.took_s) * 1e3)
 
-            await worker(scopes[0], [], 20)
+            await worker(scopes[0], [], 20 if seconds == 0 else 1)
             began = time.perf_counter()
-            await asyncio.gather(*(worker(scope, took, num_calls // at_once) for scope in scopes))
+            await asyncio.gather(*(worker(scope, took, max(8, num_calls // at_once)) for scope in scopes))
             elapsed = time.perf_counter() - began
             took.sort()
             print(
@@ -144,7 +160,7 @@ async def makespan(dsn: str, num_pages: int) -> None:
 def main() -> None:
     """Run both parts on stores of their own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--calls", type=int, default=960)
+    parser.add_argument("--calls", type=int, default=320)
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--without-ray", action="store_true")
     arguments = parser.parse_args()
