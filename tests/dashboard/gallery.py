@@ -62,6 +62,17 @@ async def settled(page: Page) -> None:
     await page.evaluate("document.fonts.ready.then(() => new Promise(done => setTimeout(done, 250)))")
 
 
+async def arrive(person: Visitor, path: str) -> None:
+    """Go to `path` and stay there, signing in when asked to."""
+    await person.page.goto(path)
+    await settled(person.page)
+    if "/login?next=" in person.page.url:
+        await person.sign_in()
+        await person.page.wait_for_url(f"**{path}")
+        await settled(person.page)
+    assert person.page.url.endswith(path), f"{path} ended at {person.page.url}"
+
+
 async def take_pictures(origin: str, folder: Path) -> None:
     """Sign up in each language, play its sample session, and write a picture of every page in every look."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,11 +90,7 @@ async def take_pictures(origin: str, folder: Path) -> None:
                 person = Visitor(await context.new_page(), origin)
                 person.email = owner.email
                 for name, path in PLACES.items():
-                    await person.page.goto(path.format(id=session_id))
-                    if "/login?next=" in person.page.url:
-                        await person.sign_in()
-                        await person.page.wait_for_url(lambda url: "/login" not in url)
-                    await settled(person.page)
+                    await arrive(person, path.format(id=session_id))
                     if name == "outline":
                         await person.page.locator(".outline-row.topic").first.click()
                         await settled(person.page)

@@ -9,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
 from tests.dashboard.conftest import Trouble
-from tests.dashboard.gallery import LOOKS, PLACES, settled
+from tests.dashboard.gallery import LOOKS, PLACES, arrive
 from tests.dashboard.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -33,11 +33,7 @@ async def test_no_page_has_a_violation_in_any_look(
         person.email = visitor.email
         for name, path in PLACES.items():
             where = f"{name} {look.name}"
-            await page.goto(path.format(id=session_id))
-            if "/login?next=" in page.url:
-                await person.sign_in()
-                await page.wait_for_url(lambda url: "/login" not in url)
-            await settled(page)
+            await arrive(person, path.format(id=session_id))
             problems += [f"{where}: {each}" for each in told((await Axe().run(page)).response["violations"])]
             wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if wide > 0:

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Timeline, Visit } from "~/api/queries";
 import { type MapModel, parseMap } from "~/map/model";
 import { pieces } from "~/search/results";
-import { canMove, depthAfter } from "~/session/edits";
+import { canMove } from "~/session/edits";
 import { advance } from "~/session/live";
 import { filterRows, GAP_MS, rowAt, rowsOf, spanOf } from "~/session/rows";
 import { endingAt, slices } from "~/sessions/sample";
@@ -54,11 +54,6 @@ it("moves nodes only where they may go", () => {
   const model = parseMap(mapData()) as MapModel;
   expect(canMove(model, "p0-0", "t1")).toBe(true);
   for (const [id, to] of [["p0-0", "t0"], ["p0-0", "p1-0"], ["t0", "p0-0"], ["core", "t0"], ["t0", "t0"]] as const) expect(canMove(model, id, to)).toBe(false);
-});
-
-it("counts steps back and forth", () => {
-  const steps = (["rename", "move", "undo", "undo", "redo", "hide"] as const).reduce(depthAfter, { done: 0, undone: 0 });
-  expect(steps).toEqual({ done: 2, undone: 0 });
 });
 
 it("plays a recording up to now, in order, losing nothing", () => {

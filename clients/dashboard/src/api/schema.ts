@@ -702,7 +702,7 @@ export interface paths {
         };
         /**
          * Get Mindmap
-         * @description The map, or how far it is. 404 before the first was ordered.
+         * @description The map with its user's edits, or how far it is. 404 before the first was ordered.
          */
         get: operations["get_mindmap"];
         put?: never;
@@ -710,7 +710,14 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Edit Mindmap
+         * @description Edit the map: each operation is one step that can be undone, and outlives the version it was made on.
+         *
+         *     What cannot be done is reported and changes nothing; the others are done all the same. Sending an operation with
+         *     a known `op_id` again changes nothing. 409 when `expected_seq` or `version` is not the map's any more.
+         */
+        patch: operations["edit_mindmap"];
         trace?: never;
     };
     "/v1/sessions/{session_id}/mindmap/generate": {
@@ -753,29 +760,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/sessions/{session_id}/stream": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Stream
-         * @description What happens to the session as server-sent events: first how it stands, then every change.
-         *
-         *     Ends when the map is done or failed. Streams may be cut at any time (a new version of the server, a proxy):
-         *     connect again, the first event tells everything.
-         */
-        get: operations["stream"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/sessions/{session_id}/mindmap/picture": {
         parameters: {
             query?: never;
@@ -790,6 +774,359 @@ export interface paths {
          * @description A link to the map as a picture that needs no login, good for a day.
          */
         post: operations["picture_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream
+         * @description What happens to the session as server-sent events: first how it stands, then every change.
+         *
+         *     While it records, `map_delta` events grow a map: the first holds all of it (`whole`), each other one the nodes
+         *     and edges to put and to remove. Ends when the map is done or failed, unless `follow` is set. Streams may be cut at
+         *     any time (a new version of the server, a proxy): connect again, the first events tell everything.
+         */
+        get: operations["stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Edit
+         * @description Take back the last edit in effect. 409 when there is none.
+         */
+        post: operations["undo_edit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/redo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redo Edit
+         * @description Bring back what the last undo took. 409 when there is nothing, or something new was done since.
+         */
+        post: operations["redo_edit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/edits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Edits
+         * @description The log of edits, newest first, with what became of each on the version shown.
+         */
+        get: operations["list_edits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Versions
+         * @description Every version of the map, newest first, with its inputs' digest, provider, cost and scorecard.
+         */
+        get: operations["list_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Version
+         * @description One version with its map, as it looked when it was last shown.
+         */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/versions/{number}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff With
+         * @description What changed from version `number` to `to`.
+         */
+        get: operations["diff_with"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/versions/{number}/diff/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff Versions
+         * @description What changed from version `number` to version `other`, in sentences, with the reasons that can be known.
+         */
+        get: operations["diff_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/versions/{number}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Version
+         * @description Show a version again, as a new version. The edits made since stay in effect; `reports` tells what became of
+         *     them.
+         */
+        post: operations["restore_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Maps
+         * @description The caller's maps over several sessions, newest first, without the maps themselves.
+         */
+        get: operations["list_maps"];
+        put?: never;
+        /**
+         * Create Map
+         * @description Order a map over the chosen sessions, or over those of a range of dates. Read it until it is completed.
+         */
+        post: operations["create_map"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Map
+         * @description One map over several sessions, or how far it is.
+         */
+        get: operations["get_map"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Map
+         * @description Delete a map over several sessions; the sessions stay.
+         */
+        delete: operations["delete_map"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Regenerate Map
+         * @description Make the map again from what its sessions hold now; deleted ones leave it.
+         */
+        post: operations["regenerate_map"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/threads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Threads
+         * @description Topics that recur across the caller's latest sessions, with how sure we are of it.
+         */
+        get: operations["list_threads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/threads/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Link Topics
+         * @description Say that two topics of different sessions are one subject. Safe to repeat.
+         */
+        post: operations["link_topics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/threads/unlink": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unlink Topic
+         * @description Take a topic out of its thread; it joins none until it is linked again. Safe to repeat.
+         */
+        post: operations["unlink_topic"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/mindmap/quote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Quote
+         * @description What a map of this session would cost at most, before it is ordered. Repeat it freely: nothing is kept.
+         */
+        post: operations["quote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/disclosures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Disclosures
+         * @description Exactly what text of this session went to which provider, and when.
+         */
+        get: operations["disclosures"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1638,6 +1975,23 @@ export interface components {
             scope: "all_tabs" | "this_window" | "this_tab";
         };
         /**
+         * ChangeReply
+         * @description One difference in words; `why` where the maps tell.
+         */
+        ChangeReply: {
+            /** Kind */
+            kind: string;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+            /** Node Ids */
+            node_ids: string[];
+        };
+        /**
          * Credentials
          * @description Sign-up: an address and a password of at least 8 characters.
          * @example {
@@ -1684,6 +2038,140 @@ export interface components {
             total: number;
         };
         /**
+         * DiffReply
+         * @description The changes from version `old` to version `new`, topics first.
+         */
+        DiffReply: {
+            /** Old */
+            old: number;
+            /** New */
+            new: number;
+            /** Changes */
+            changes: components["schemas"]["ChangeReply"][];
+        };
+        /**
+         * DisclosureList
+         * @description What went out for one session, newest first. Pages described for an earlier session were sent then, not again.
+         */
+        DisclosureList: {
+            /** Disclosures */
+            disclosures: components["schemas"]["DisclosureReply"][];
+            /** Total */
+            total: number;
+            /** Text Retention Days */
+            text_retention_days: number;
+        };
+        /**
+         * DisclosureReply
+         * @description One call to a provider. `text` is exactly what was sent of the user's, after redaction, while it is kept.
+         *
+         *     `instructions` are ours and hold nothing of the user's. `text_digest` is BLAKE2b-128 of the text.
+         */
+        DisclosureReply: {
+            /** Id */
+            id: string;
+            /** Provider */
+            provider: string;
+            /** Model */
+            model: string;
+            /** Operation */
+            operation: string;
+            /** Sent At */
+            sent_at: string;
+            /** Status */
+            status: string;
+            /** Num Chars */
+            num_chars: number;
+            /** Num Redactions */
+            num_redactions: number;
+            /** Text Digest */
+            text_digest: string;
+            /** Text */
+            text?: string;
+            /** Instructions */
+            instructions?: string;
+            /** Answer */
+            answer?: string;
+        };
+        /**
+         * EditLogReply
+         * @description The log, newest first.
+         */
+        EditLogReply: {
+            /** Edits */
+            edits: components["schemas"]["LogEntryReply"][];
+            /** Seq */
+            seq: number;
+            /** Num In Effect */
+            num_in_effect: number;
+            /** Can Undo */
+            can_undo: boolean;
+            /** Can Redo */
+            can_redo: boolean;
+        };
+        /**
+         * EditReportReply
+         * @description What became of one edit; `sentence` is for the user.
+         */
+        EditReportReply: {
+            /** Op Id */
+            op_id: string;
+            /** Op */
+            op: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "applied" | "adapted" | "not_applied";
+            /** Sentence */
+            sentence: string;
+            /** Node Id */
+            node_id?: string;
+        };
+        /**
+         * EditsBody
+         * @description 1 to 100 edits, made in order. With `expected_seq` or `version` the request fails when somebody was faster.
+         */
+        EditsBody: {
+            /** Operations */
+            operations: components["schemas"]["OperationBody"][];
+            /**
+             * Expected Seq
+             * @description `edits.seq` of the map the client shows
+             */
+            expected_seq?: number | null;
+            /**
+             * Version
+             * @description The version the client shows
+             */
+            version?: number | null;
+        };
+        /**
+         * EditsReply
+         * @description The map after the edits, and one report for each of them, in order.
+         */
+        EditsReply: {
+            mindmap: components["schemas"]["MindmapReply"];
+            /** Reports */
+            reports: components["schemas"]["EditReportReply"][];
+        };
+        /**
+         * EditsState
+         * @description The edits the map carries: `seq` goes into `expected_seq`; `not_applied` could not be kept on this version.
+         */
+        EditsState: {
+            /** Seq */
+            seq: number;
+            /** Num In Effect */
+            num_in_effect: number;
+            /** Can Undo */
+            can_undo: boolean;
+            /** Can Redo */
+            can_redo: boolean;
+            /** Not Applied */
+            not_applied: components["schemas"]["EditReportReply"][];
+        };
+        /**
          * EventStats
          * @description The clients' four numbers.
          */
@@ -1728,6 +2216,14 @@ export interface components {
             invalid: number;
             /** Verdicts */
             verdicts: components["schemas"]["Verdict"][];
+        };
+        /**
+         * ExpectedSeqBody
+         * @description See EditsBody.
+         */
+        ExpectedSeqBody: {
+            /** Expected Seq */
+            expected_seq?: number | null;
         };
         /**
          * ExtensionChallenge
@@ -1931,6 +2427,103 @@ export interface components {
             scheduled_at?: string;
         };
         /**
+         * JointMapBody
+         * @description Either `session_ids`, or a range of dates (sessions started in `since` ≤ t < `until`), not both.
+         */
+        JointMapBody: {
+            /** Title */
+            title?: string | null;
+            /** Session Ids */
+            session_ids?: string[] | null;
+            /** Since */
+            since?: string | null;
+            /** Until */
+            until?: string | null;
+        };
+        /**
+         * JointMapEnvelope
+         * @description `{"map": …}`
+         */
+        JointMapEnvelope: {
+            map: components["schemas"]["JointMapReply"];
+        };
+        /**
+         * JointMapList
+         * @description Newest first, without `data`.
+         */
+        JointMapList: {
+            /** Maps */
+            maps: components["schemas"]["JointMapReply"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * JointMapReply
+         * @description A map over several sessions; `data` once it is made.
+         */
+        JointMapReply: {
+            /** Id */
+            id: string;
+            /** Title */
+            title?: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "generating" | "completed" | "failed";
+            /** Stage */
+            stage?: string;
+            /** Percent */
+            percent: number;
+            /** Error Message */
+            error_message?: string;
+            /** Session Ids */
+            session_ids: string[];
+            /** Since */
+            since?: string;
+            /** Until */
+            until?: string;
+            /** Provider */
+            provider?: string;
+            /** Data */
+            data?: {
+                [key: string]: unknown;
+            };
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+        };
+        /**
+         * LinkBody
+         * @description Two topics that are one subject.
+         */
+        LinkBody: {
+            topic: components["schemas"]["TopicRef"];
+            other: components["schemas"]["TopicRef"];
+        };
+        /**
+         * LogEntryReply
+         * @description One line of the log.
+         */
+        LogEntryReply: {
+            /** Seq */
+            seq: number;
+            /** Entry */
+            entry: {
+                [key: string]: unknown;
+            };
+            /** Created At */
+            created_at: string;
+            /**
+             * In Effect
+             * @description False for what was undone, and for undo and redo themselves
+             */
+            in_effect: boolean;
+            /** @description What became of it on the version shown */
+            report?: components["schemas"]["EditReportReply"];
+        };
+        /**
          * LoginBody
          * @description Log-in: whatever was typed; what does not fit simply does not match.
          * @example {
@@ -2024,6 +2617,7 @@ export interface components {
             data?: {
                 [key: string]: unknown;
             };
+            edits?: components["schemas"]["EditsState"];
             /** Error Message */
             error_message?: string;
             /** Created At */
@@ -2046,6 +2640,50 @@ export interface components {
             tokens_per_minute?: number | null;
             /** Max Concurrent */
             max_concurrent?: number | null;
+        };
+        /**
+         * OperationBody
+         * @description One edit. Which fields it needs depends on `op`.
+         *
+         *     rename: node_id, label · merge: node_ids (into the first), label? · split: node_id, member_ids, label ·
+         *     move: node_id, parent_id · pin: node_id, pinned?, position? · hide: node_id, hidden? ·
+         *     add_node: parent_id?, type?, label, description? · add_edge: source, target, label? · remove_edge: source, target ·
+         *     label_edge: source, target, label · delete: node_id · undo · redo
+         */
+        OperationBody: {
+            /**
+             * Op
+             * @enum {string}
+             */
+            op: "rename" | "merge" | "split" | "move" | "pin" | "hide" | "add_node" | "add_edge" | "remove_edge" | "label_edge" | "delete" | "undo" | "redo";
+            /**
+             * Op Id
+             * @description The client's id of this edit: sending it again changes nothing
+             */
+            op_id?: string | null;
+            /** Node Id */
+            node_id?: string | null;
+            /** Node Ids */
+            node_ids?: string[] | null;
+            /** Member Ids */
+            member_ids?: string[] | null;
+            /** Parent Id */
+            parent_id?: string | null;
+            /** Source */
+            source?: string | null;
+            /** Target */
+            target?: string | null;
+            /** Type */
+            type?: ("topic" | "subtopic" | "page") | null;
+            /** Label */
+            label?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Pinned */
+            pinned?: boolean | null;
+            /** Hidden */
+            hidden?: boolean | null;
+            position?: components["schemas"]["PositionBody"] | null;
         };
         /**
          * PageVisitReply
@@ -2133,6 +2771,66 @@ export interface components {
             features: {
                 [key: string]: boolean;
             };
+        };
+        /**
+         * PositionBody
+         * @description A place in the 3-D view, in its world units.
+         */
+        PositionBody: {
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+            /**
+             * Z
+             * @default 0
+             */
+            z: number;
+        };
+        /**
+         * QuoteEnvelope
+         * @description `{"quote": …}`
+         */
+        QuoteEnvelope: {
+            quote: components["schemas"]["QuoteReply"];
+        };
+        /**
+         * QuoteReply
+         * @description What a map would cost at most. Nothing is reserved yet; the real numbers are usually far lower.
+         *
+         *     `provider` is `local` when no model takes part: then it costs nothing. `plan_share` is `tokens` as a share of the
+         *     plan's period (0..1, more when it does not fit), absent when there is no limit. `is_affordable` false means the map
+         *     would be made without a model, or refused, as the user chose (`when_out_of_tokens`).
+         */
+        QuoteReply: {
+            /** Provider */
+            provider: string;
+            /** Model */
+            model?: string;
+            /** Tokens */
+            tokens: number;
+            /**
+             * Cost Micros
+             * @description US dollars times a million, what the provider asks
+             */
+            cost_micros: number;
+            /** Num Pages */
+            num_pages: number;
+            /**
+             * Num Pages Known
+             * @description Pages described before, which cost nothing
+             */
+            num_pages_known: number;
+            /** Num Calls */
+            num_calls: number;
+            /** Plan Share */
+            plan_share?: number;
+            /** Tokens Left */
+            tokens_left?: number;
+            /** Is Affordable */
+            is_affordable: boolean;
+            /** Resets At */
+            resets_at: string;
         };
         /**
          * ReadyReply
@@ -2519,6 +3217,55 @@ export interface components {
             plan: components["schemas"]["PlanReply"];
         };
         /**
+         * ThreadList
+         * @description Threads, the longest first.
+         */
+        ThreadList: {
+            /** Threads */
+            threads: components["schemas"]["ThreadReply"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * ThreadMemberReply
+         * @description A topic of one session in a thread. `linked_by` says whether a person put it there.
+         */
+        ThreadMemberReply: {
+            /** Session Id */
+            session_id: string;
+            /** Session Title */
+            session_title?: string;
+            /** Started At */
+            started_at: string;
+            /** Topic Id */
+            topic_id: string;
+            /** Label */
+            label: string;
+            /** Confidence */
+            confidence: number;
+            /**
+             * Linked By
+             * @enum {string}
+             */
+            linked_by: "trailmind" | "user";
+        };
+        /**
+         * ThreadReply
+         * @description A subject that came back: topics of at least two sessions, earliest first, and the words they share.
+         */
+        ThreadReply: {
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Confidence */
+            confidence: number;
+            /** Terms */
+            terms: string[];
+            /** Members */
+            members: components["schemas"]["ThreadMemberReply"][];
+        };
+        /**
          * TimelineReply
          * @description The session in the order it happened. `clock_skew_ms` was added to every time the client gave.
          */
@@ -2591,6 +3338,19 @@ export interface components {
             token_type: "Bearer";
             /** Expires In */
             expires_in: number;
+        };
+        /**
+         * TopicRef
+         * @description A topic of one session's map.
+         */
+        TopicRef: {
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Topic Id */
+            topic_id: string;
         };
         /**
          * UsageEnvelope
@@ -2704,6 +3464,67 @@ export interface components {
             verdict: "stored" | "duplicate" | "excluded" | "invalid";
             /** Reason */
             reason?: string;
+        };
+        /**
+         * VersionEnvelope
+         * @description `{"version": …}`
+         */
+        VersionEnvelope: {
+            version: components["schemas"]["VersionReply"];
+        };
+        /**
+         * VersionList
+         * @description Newest first.
+         */
+        VersionList: {
+            /** Versions */
+            versions: components["schemas"]["VersionReply"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * VersionReply
+         * @description One version. `cost_usd` is what the providers charged for it.
+         */
+        VersionReply: {
+            /** Number */
+            number: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Provider */
+            provider: string;
+            /** Model */
+            model?: string;
+            /** Cost Usd */
+            cost_usd: number;
+            /** Input Digest */
+            input_digest: string;
+            /** Scorecard */
+            scorecard: {
+                [key: string]: unknown;
+            };
+            /** Coverage */
+            coverage: {
+                [key: string]: unknown;
+            };
+            /** Title */
+            title: string;
+            /** Num Topics */
+            num_topics: number;
+            /** Num Pages */
+            num_pages: number;
+            /** Edits Seq */
+            edits_seq: number;
+            /** Edits Not Applied */
+            edits_not_applied: components["schemas"]["EditReportReply"][];
+            /** Restored From */
+            restored_from?: number;
+            /** Created At */
+            created_at: string;
+            /** Data */
+            data?: {
+                [key: string]: unknown;
+            };
         };
         /**
          * EventBody
@@ -3345,6 +4166,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -3498,6 +4320,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -3589,6 +4412,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
@@ -3771,6 +4595,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -4229,6 +5054,42 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    edit_mindmap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EditsReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     generate: {
         parameters: {
             query?: never;
@@ -4299,9 +5160,45 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
-    stream: {
+    picture_link: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PictureLink"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    stream: {
+        parameters: {
+            query?: {
+                /** @description While recording, send the growing map as `map_delta` events */
+                live?: boolean;
+                /** @description Stay when the map is done, for news of edits */
+                follow?: boolean;
+            };
             header?: never;
             path: {
                 session_id: string;
@@ -4330,7 +5227,530 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
-    picture_link: {
+    undo_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExpectedSeqBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EditsReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    redo_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExpectedSeqBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EditsReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_edits: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EditLogReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    diff_with: {
+        parameters: {
+            query?: {
+                /** @description The version shown, when absent */
+                to?: number | null;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    diff_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                number: number;
+                other: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    restore_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EditsReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_maps: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointMapList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JointMapBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointMapEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointMapEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    regenerate_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointMapEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_threads: {
+        parameters: {
+            query?: {
+                /** @description Only threads through this session */
+                session_id?: string | null;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThreadList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    link_topics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    unlink_topic: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopicRef"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    quote: {
         parameters: {
             query?: never;
             header?: never;
@@ -4347,7 +5767,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PictureLink"];
+                    "application/json": components["schemas"]["QuoteEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    disclosures: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosureList"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -4718,6 +6173,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -4778,6 +6234,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

@@ -182,12 +182,12 @@ function Versions({ session, mindmap, language }: Props) {
 function Regenerate({ session, onClose }: Props) {
   const t = useWords();
   const generate = useGenerate(session.id);
-  const quote = useQuery(optionalQuery<{ quote: { provider: string; cost_usd?: string | number; tokens?: number } }>(["quote", session.id], `/v1/sessions/${session.id}/mindmap/quote`));
+  const quote = useQuery(optionalQuery<{ quote: { provider: string; cost_micros: number; tokens: number } }>(["quote", session.id], `/v1/sessions/${session.id}/mindmap/quote`));
   const cost = quote.data?.quote;
   return (
     <>
       <p>{t.regenerate.body}</p>
-      <p className="muted">{cost && cost.provider !== "local" ? t.regenerate.cost(`${cost.provider} ${cost.cost_usd ?? cost.tokens ?? ""}`) : t.regenerate.free}</p>
+      <p className="muted">{cost && cost.provider !== "local" ? t.regenerate.cost(`${cost.provider}, $${(cost.cost_micros / 1e6).toFixed(3)}, ${t.account.tokens(cost.tokens.toLocaleString())}`) : t.regenerate.free}</p>
       <div className="dialog-actions">
         <button type="button" className="button" onClick={onClose}>{t.common.cancel}</button>
         <button type="button" className="button primary" disabled={generate.isPending} onClick={() => generate.mutate(true, { onSuccess: onClose })}>{t.regenerate.go}</button>

@@ -1,9 +1,8 @@
 /** Edits of a map as operations: each is one request, one undo step, and outlives the version it was made on. */
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { json } from "~/api/client";
 import { isRecord, toApiError } from "~/api/errors";
-import type { Mindmap } from "~/api/queries";
+import { type Mindmap, optionalQuery } from "~/api/queries";
 import { sentence } from "~/auth/forms";
 import { useWords } from "~/i18n";
 import type { MapModel } from "~/map/model";
@@ -34,13 +33,6 @@ export interface Edits {
   redo: () => void;
 }
 
-/** How many steps back and forth there are after an operation. */
-export function depthAfter(depth: { done: number; undone: number }, op: Operation["op"]): { done: number; undone: number } {
-  if (op === "undo") return { done: Math.max(0, depth.done - 1), undone: depth.undone + 1 };
-  if (op === "redo") return { done: depth.done + 1, undone: Math.max(0, depth.undone - 1) };
-  return { done: depth.done + 1, undone: 0 };
-}
-
 /** A node may be moved to any topic or subtopic that is not its own place and not below it. */
 export function canMove(model: MapModel, id: string, parent: string): boolean {
   if (id === parent || id === model.root.id || model.parent.get(id) === parent) return false;
@@ -52,14 +44,14 @@ export function useEdits(sessionId: string, version: number): Edits {
   const t = useWords();
   const client = useQueryClient();
   const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");
-  const [depth, setDepth] = useState({ done: 0, undone: 0 });
+  const log = useQuery({ ...optionalQuery<{ can_undo: boolean; can_redo: boolean }>(["edits", sessionId], `/v1/sessions/${sessionId}/mindmap/edits?limit=1`), enabled: isAvailable && version > 0 });
   const change = useMutation({
     mutationFn: (operation: Operation) => {
       const own = operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: crypto.randomUUID() };
       return json<unknown>("PATCH", `/v1/sessions/${sessionId}/mindmap`, { operations: [own], ...(version ? { version } : {}) });
     },
     onSuccess: (reply, operation) => {
-      setDepth((before) => depthAfter(before, operation.op));
+      void client.invalidateQueries({ queryKey: ["edits", sessionId] });
       if (isRecord(reply) && isRecord(reply.mindmap) && isRecord(reply.mindmap.data)) client.setQueryData(["mindmap", sessionId], reply.mindmap as unknown as Mindmap);
       else void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
       void client.invalidateQueries({ queryKey: ["versions", sessionId] });
@@ -79,8 +71,8 @@ export function useEdits(sessionId: string, version: number): Edits {
   });
   return {
     isAvailable,
-    canUndo: depth.done > 0 && !change.isPending,
-    canRedo: depth.undone > 0 && !change.isPending,
+    canUndo: (log.data?.can_undo ?? false) && !change.isPending,
+    canRedo: (log.data?.can_redo ?? false) && !change.isPending,
     run: (operation) => change.mutate(operation),
     rename: (id, label) => change.mutate({ op: "rename", node_id: id, label }),
     move: (model, id, parent) => {
