@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx
 
-from cluster.placement import check_groups
+from cluster.placement import check_groups, placed
 from cluster.runtime import APP_NAME
 from cluster.settings import load_settings
 from models.errors import ConfigurationError
 
 
-def deploy(address: str, version: str, timeout_s: float = 180.0) -> None:
+def deploy(address: str, version: str, timeout_s: float = 240.0) -> None:
     """Deploy and return when requests are answered. Raises ConfigurationError."""
     import ray
     from ray import serve
@@ -40,15 +40,18 @@ def deploy(address: str, version: str, timeout_s: float = 180.0) -> None:
             check_groups(settings, untyped.nodes())
             break
         except ConfigurationError:
-            if time.monotonic() > deadline - timeout_s + 60:
+            if time.monotonic() > deadline - timeout_s / 2:
                 raise
             time.sleep(0.5)
-    serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host=settings.host, port=settings.port))
-    # An environment variable more makes the replicas new ones; the API's are spread over the nodes.
-    api = {"version": version, "max_replicas_per_node": 1}
-    serve.run(
-        build({"Api": api, "GenerationWorker": {"version": version}}), name=APP_NAME, route_prefix="/", blocking=False
-    )
+    # Replicas must be reached at their node's address; the load balancers' own port stays on the loopback interface.
+    serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host="0.0.0.0", port=settings.port))  # noqa: S104
+    # Another value of a variable makes Serve start new replicas.
+    release = {"num_cpus": 0, "runtime_env": {"env_vars": {"RELEASE": version}}}
+    options = {
+        "Api": {"ray_actor_options": {**release, **placed(settings, "serve")}, "max_replicas_per_node": 1},
+        "GenerationWorker": {"ray_actor_options": {**release, **placed(settings, "ai")}},
+    }
+    serve.run(build(options), name=APP_NAME, route_prefix="/", blocking=False)
     last = "nothing answered"
     while time.monotonic() < deadline:
         try:

@@ -20,7 +20,8 @@ _SCRIPT = r"""#!/bin/sh
 previous=""
 for argument in "$@"; do
   if [ "$previous" = "-f" ]; then
-    sed -i -e 's/^\( *bind \):\([0-9]\)/\1127.0.0.1:\2/' -e 's/^\( *bind \)\*:/\1127.0.0.1:/' "$argument"
+    sed -i -e 's/^\( *bind \):\([0-9]\)/\1127.0.0.1:\2/' -e 's/^\( *bind \)\*:/\1127.0.0.1:/' \
+      -e 's/^\( *bind \)0\.0\.0\.0:/\1127.0.0.1:/' "$argument"
     directory=$(dirname "$argument")
     printf '%s\r\n' 'HTTP/1.1 503 Service Unavailable' 'Content-Type: application/json' 'Retry-After: 1' \
       'Cache-Control: no-store' 'Content-Length: LENGTH' '' > "$directory/500.http"

@@ -42,6 +42,11 @@ MAX_NODES = 8
 _GROUPS = {1: ("all",), 2: ("all", "all"), 3: ("serve", "serve", "all"), 4: ("serve", "serve", "state", "ai")}
 
 
+def node_ip(number: int) -> str:
+    """A node's address. The whole of 127/8 is this machine; told 127.0.0.1, Ray would take the network's address."""
+    return f"127.0.0.{number + 2}"
+
+
 def groups_for(num_nodes: int) -> tuple[str, ...]:
     """The group of each worker node: every group is there, and the API is on two nodes as soon as there are two.
 
@@ -122,7 +127,7 @@ class LocalCluster:
     @property
     def ray_address(self) -> str:
         """The head's address."""
-        return f"127.0.0.1:{self._gcs_port}"
+        return f"{node_ip(0)}:{self._gcs_port}"
 
     @property
     def settings(self) -> Settings:
@@ -154,13 +159,15 @@ class LocalCluster:
             "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",
             # Workers wait this long for a head that comes back; KubeRay sets the same.
             "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+            # On a busy machine a node takes its time.
+            "RAY_raylet_start_wait_time_s": "120",
             "RAY_health_check_period_ms": "1000",
             "RAY_health_check_timeout_ms": "2000",
             "RAY_health_check_failure_threshold": "3",
         }
         say(f"Starting a head and {len(self.groups)} nodes …")
         self._launch(0)
-        self._wait_for_gcs()
+        self._wait_for_head()
         for number in range(1, len(self.groups) + 1):
             self._launch(number)
         self._publish()
@@ -216,8 +223,10 @@ class LocalCluster:
 
     def _launch(self, number: int) -> None:
         ray = str(Path(sys.executable).with_name("ray"))
-        # The whole of 127/8 is this machine; told 127.0.0.1, Ray would have a worker node listen on the network.
-        common = [ray, "start", "--block", f"--node-ip-address=127.0.0.{number + 1}", "--disable-usage-stats"]
+        common = [ray, "start", "--block", f"--node-ip-address={node_ip(number)}", "--disable-usage-stats"]
+        # A directory of its own: a plain `ray.init()` elsewhere on this machine would find the default one and join.
+        temp = Path(self._environment["RAY_SERVE_HAPROXY_SOCKET_PATH"]).parent / "ray"
+        common.append(f"--temp-dir={temp}")
         store = "--object-store-memory=100000000"
         if number == 0:
             password = self._environment["RAY_REDIS_PASSWORD"]
@@ -240,17 +249,14 @@ class LocalCluster:
                 start_new_session=True,
             )
 
-    def _wait_for_gcs(self, timeout_s: float = 60.0) -> None:
-        import socket
-
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._gcs_port), 1.0):
+    def _wait_for_head(self, timeout_s: float = 120.0) -> None:
+        # A node that comes while the head is half up waits for it in vain.
+        log, deadline = self._settings.data_dir / "logs" / "node-0.log", time.monotonic() + timeout_s
+        while time.monotonic() < deadline and self._nodes[0].poll() is None:
+            if "Ray runtime started" in log.read_text(errors="replace"):
                 return
-            if self._nodes[0].poll() is not None:
-                break
             time.sleep(0.1)
-        raise ConfigurationError(f"the head did not start; see {self._settings.data_dir / 'logs' / 'node-0.log'}")
+        raise ConfigurationError(f"the head did not start; see {log}")
 
     def deploy(self) -> None:
         """Put the application on the cluster, or the same application anew (a rolling update)."""
@@ -259,7 +265,7 @@ class LocalCluster:
             env={**self._environment, MARK: f"{self.directory}#driver"},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=300,
             check=False,
         )
         if result.returncode:
@@ -316,7 +322,13 @@ def describe(facts: ClusterFacts) -> list[dict[str, Any]]:
     from ray.util.state import list_actors
 
     untyped: Any = ray
-    untyped.init(address=facts.ray_address, namespace="trailmind", log_to_driver=False, configure_logging=False)
+    untyped.init(
+        address=facts.ray_address,
+        namespace="trailmind",
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address=node_ip(0),
+    )
     try:
         actors = list_actors(filters=[("state", "=", "ALIVE")], limit=1000)
         return [
