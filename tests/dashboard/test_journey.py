@@ -26,9 +26,11 @@ async def test_from_signing_up_to_deleting(
     await page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}"))
     await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
     await expect(page.locator("article.visit").first).to_be_visible()
-    await page.wait_for_selector("canvas.map-canvas", timeout=90_000)
+    # So does the map; once the recording has ended, the final one takes its place.
+    await page.wait_for_selector("canvas.map-canvas")
+    await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
     session_id = re.search(r"/sessions/([0-9a-f-]{36})", page.url).group(1)  # type: ignore[union-attr]
-    await expect(page.locator(".badge.recording, .badge.processing")).to_have_count(0)
+    await expect(page.locator(".badge.recording, .badge.processing")).to_have_count(0, timeout=90_000)
 
     # Every layout, and the same nodes in each; the outline is the map as text.
     for layout in ("Radial", "Galaxy", "Tree"):
@@ -59,6 +61,23 @@ async def test_from_signing_up_to_deleting(
     await page.keyboard.press("Enter")
     await page.reload()
     await expect(page.get_by_role("heading", name="My first trail", level=1)).to_be_visible()
+
+    # A topic gets the reader's own name, undone and done again; a new version keeps it.
+    await page.get_by_role("button", name="Outline", exact=True).click()
+    await topics.first.click()
+    await evidence.get_by_role("button", name="Rename").click()
+    await page.get_by_label("New name").fill("Named by hand")
+    await page.get_by_role("button", name="Save").click()
+    await expect(topics.first).to_contain_text("Named by hand")
+    await page.locator(".map-bar").get_by_role("button", name="Undo").click()
+    await expect(topics.first).not_to_contain_text("Named by hand")
+    await page.locator(".map-bar").get_by_role("button", name="Redo").click()
+    await expect(topics.first).to_contain_text("Named by hand")
+    await page.locator(".map-bar").get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Draw again").click()
+    await page.get_by_role("button", name="Draw again").click()
+    await expect(evidence).to_contain_text("version 2", timeout=60_000)
+    await expect(page.get_by_role("tree")).to_contain_text("Named by hand")
 
     # Shared read-only: somebody without a login sees the map, until the link is taken back.
     await page.get_by_role("button", name="Share", exact=True).click()

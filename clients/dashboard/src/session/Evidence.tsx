@@ -61,7 +61,7 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
             {focused === node.id ? t.map.unfocus : t.map.focus}
           </button>
         )}
-        {edits?.isAvailable && node.type !== "core" && <EditActions node={node} model={model} edits={edits} />}
+        {edits?.isAvailable && version > 0 && node.type !== "core" && <EditActions node={node} model={model} edits={edits} />}
         <section>
           <h3>{t.evidence.from}</h3>
           {data.evidence.length === 0 && <p className="muted">{t.evidence.none}</p>}
@@ -133,7 +133,7 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
         )}
         {data.searches.length > 0 && <section><h3>{t.evidence.searches}</h3><p className="card-words">{data.searches.map((word) => <span key={word}>{word}</span>)}</p></section>}
         {data.keywords.length > 0 && <section><h3>{t.evidence.keywords}</h3><p className="card-words">{data.keywords.map((word) => <span key={word}>{word}</span>)}</p></section>}
-        <p className="small muted">{t.evidence.provider(model.document.provider || "local", version)}</p>
+        {version > 0 && <p className="small muted">{t.evidence.provider(model.document.provider || "local", version)}</p>}
       </div>
     </aside>
   );

@@ -56,8 +56,8 @@ export function MapPane(props: Props) {
   );
 
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
-  if (isOpen(session.session_status) && !map) return <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>{t.map.live}</Blank>;
-  if (query.isPending) return <Skeletons rows={1} height={360} />;
+  if (isOpen(session.session_status) && !map && !model) return <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>{t.map.live}</Blank>;
+  if (query.isPending && !model) return <Skeletons rows={1} height={360} />;
   const isMaking = map?.status === "generating" || map?.status === "pending" || session.session_status === "processing";
   if (!model) {
     if (isMaking) return <Making progress={progress} map={map ?? null} />;
@@ -71,6 +71,7 @@ export function MapPane(props: Props) {
 
   return (
     <>
+      {!map && <p className="notice making-line" role="status">{t.session.live}</p>}
       {isMaking && <p className="notice making-line" role="status">{t.map.regenerating} {progress?.percent !== null && progress ? `${progress.percent}%` : ""}</p>}
       <MapView
         model={model}
@@ -81,11 +82,11 @@ export function MapPane(props: Props) {
         onSelect={(id) => set({ node: id ?? undefined })}
         topic={search.topic ?? null}
         onTopic={(id) => set({ topic: id ?? undefined })}
-        onRename={edits.isAvailable ? setRenaming : undefined}
-        onDrop={edits.isAvailable ? (id, target) => edits.move(model, id, target) : undefined}
+        onRename={edits.isAvailable && map ? setRenaming : undefined}
+        onDrop={edits.isAvailable && map ? (id, target) => edits.move(model, id, target) : undefined}
         tools={
           <>
-            {edits.isAvailable && (
+            {edits.isAvailable && map && (
               <>
                 <IconButton label={t.common.undo} disabled={!edits.canUndo} onClick={() => edits.undo()}><Undo2 size={17} /></IconButton>
                 <IconButton label={t.common.redo} disabled={!edits.canRedo} onClick={() => edits.redo()}><Redo2 size={17} /></IconButton>

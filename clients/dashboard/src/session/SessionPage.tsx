@@ -6,6 +6,7 @@ import { Group, Panel, Separator } from "react-resizable-panels";
 import { toApiError } from "~/api/errors";
 import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
+import { documentOf } from "~/map/live-map";
 import { parseMap } from "~/map/model";
 import type { SessionSearch, View } from "~/router";
 import { Blank } from "~/ui/basics";
@@ -40,14 +41,16 @@ export function SessionPage() {
   const isPhone = useMedia("(max-width: 767px)");
 
   const isBusy = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
-  const progress = useLive(id, Boolean(session.data && (isMoving(session.data.session_status) || isBusy)), client);
+  const { progress, growing } = useLive(id, Boolean(session.data && (isMoving(session.data.session_status) || isBusy)), client);
   // While a new version is made the last one stays in sight.
   const latest = mindmap.data?.data ?? null;
   const [kept, setKept] = useState<{ id: string; data: unknown } | null>(null);
   useEffect(() => {
     if (latest) setKept({ id, data: latest });
   }, [latest, id]);
-  const shownData = latest ?? (kept?.id === id && isBusy ? kept.data : null);
+  // While it records, the map that grows; once it is stopped, the one that was made.
+  const growingData = useMemo(() => (growing && growing.nodes.size > 1 ? documentOf(growing) : null), [growing]);
+  const shownData = latest ?? (kept?.id === id && isBusy ? kept.data : live ? growingData : null);
   const model = useMemo(() => (shownData ? parseMap(shownData) : null), [shownData]);
   const edits = useEdits(id, mindmap.data?.version ?? 0);
 
@@ -133,7 +136,7 @@ export function SessionPage() {
             key={node.id}
             node={node}
             model={model}
-            version={mindmap.data?.version ?? 1}
+            version={mindmap.data?.version ?? 0}
             onSelect={select}
             onFocus={(topic) => set({ topic: topic ?? undefined })}
             focused={search.topic ?? null}

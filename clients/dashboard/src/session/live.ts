@@ -3,6 +3,7 @@ import type { QueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { isRecord } from "~/api/errors";
 import { followNews } from "~/api/stream";
+import { type GrowingMap, grow } from "~/map/live-map";
 
 export interface Progress {
   stage: string;
@@ -33,11 +34,13 @@ export function advance(before: Progress | null, news: Record<string, unknown>, 
 }
 
 /** Follows the session's stream while `isOn`; refreshes what the news are about. */
-export function useLive(id: string, isOn: boolean, client: QueryClient): Progress | null {
+export function useLive(id: string, isOn: boolean, client: QueryClient): { progress: Progress | null; growing: GrowingMap | null } {
   const [progress, setProgress] = useState<Progress | null>(null);
+  const [growing, setGrowing] = useState<GrowingMap | null>(null);
   useEffect(() => {
     if (!isOn) {
       setProgress(null);
+      setGrowing(null);
       return;
     }
     const stop = new AbortController();
@@ -50,6 +53,12 @@ export function useLive(id: string, isOn: boolean, client: QueryClient): Progres
       id,
       stop.signal,
       (news) => {
+        if (news.event === "map_delta") {
+          setGrowing((before) => grow(before, news.data));
+          clearTimeout(timer);
+          timer = setTimeout(() => refresh("timeline", "session"), 300);
+          return;
+        }
         setProgress((before) => advance(before, news.data, Date.now()));
         const status = (isRecord(news.data.mindmap) ? news.data.mindmap : news.data).status;
         if (status === "completed" || status === "failed") refresh("mindmap", "session", "timeline", "versions", "receipt");
@@ -67,5 +76,5 @@ export function useLive(id: string, isOn: boolean, client: QueryClient): Progres
       stop.abort();
     };
   }, [id, isOn, client]);
-  return progress;
+  return { progress, growing };
 }

@@ -51,7 +51,7 @@ export function SharedPage() {
             <section className="pane" aria-label={t.map.title}>
               <MapView model={model} version={0} layout={search.layout ?? "tree"} onLayout={(layout) => set({ layout })} selected={search.node ?? null} onSelect={(id) => set({ node: id ?? undefined })} topic={search.topic ?? null} onTopic={(id) => set({ topic: id ?? undefined })} />
             </section>
-            {node && <Evidence key={node.id} node={node} model={model} version={1} onSelect={(id) => set({ node: id ?? undefined })} onFocus={(id) => set({ topic: id ?? undefined })} focused={search.topic ?? null} edits={null} />}
+            {node && <Evidence key={node.id} node={node} model={model} version={0} onSelect={(id) => set({ node: id ?? undefined })} onFocus={(id) => set({ topic: id ?? undefined })} focused={search.topic ?? null} edits={null} />}
           </div>
         </>
       )}

@@ -1,0 +1,30 @@
+/** The map that grows while a session records: whole once, then node by node. */
+import { isRecord } from "~/api/errors";
+
+type Raw = Record<string, unknown>;
+
+export interface GrowingMap {
+  nodes: ReadonlyMap<string, Raw>;
+  edges: ReadonlyMap<string, Raw>;
+}
+
+const list = (value: unknown): Raw[] => (Array.isArray(value) ? value.filter(isRecord) : []);
+const pair = (edge: Raw) => `${String(edge.source)} ${String(edge.target)}`;
+
+/** The map after a delta. Nodes keep their place in the order, so that nothing jumps that has not changed. */
+export function grow(before: GrowingMap | null, delta: Raw): GrowingMap {
+  const isWhole = delta.whole === true || before === null;
+  const nodes = new Map(isWhole ? [] : before.nodes);
+  const edges = new Map(isWhole ? [] : before.edges);
+  const gone = Array.isArray(delta.removed_node_ids) ? delta.removed_node_ids.map(String) : [];
+  for (const id of gone) nodes.delete(id);
+  for (const edge of list(delta.removed_edges)) edges.delete(pair(edge));
+  for (const node of list(delta.nodes)) nodes.set(String(node.id), node);
+  for (const edge of list(delta.edges)) edges.set(pair(edge), edge);
+  return { nodes, edges };
+}
+
+/** In the shape of a map document. */
+export function documentOf(map: GrowingMap): Raw {
+  return { nodes: [...map.nodes.values()], edges: [...map.edges.values()] };
+}
