@@ -43,9 +43,7 @@ class ProviderLimiterActor:
 
     async def reserve(self, ask: Ask, limit: RateLimit) -> Permit | LimiterRefused:
         """See Limiter."""
-        if not self._is_open:
-            await self._pool.open()
-            self._is_open = True
+        await self._open()
         try:
             return await self._limiter.reserve(ask, limit)
         except LimiterRefused as refused:
@@ -56,8 +54,15 @@ class ProviderLimiterActor:
 
     async def settle(self, permit_id: str, outcome: Outcome) -> None:
         """See Limiter."""
+        # The first thing a restarted limiter hears may be how a call went that its former life let go.
+        await self._open()
         await self._limiter.settle(permit_id, outcome)
         self._show()
+
+    async def _open(self) -> None:
+        if not self._is_open:
+            await self._pool.open()
+            self._is_open = True
 
     async def stats(self) -> dict[str, Any]:
         """Numbers for operators and tests."""

@@ -107,7 +107,11 @@ class Caller:
             outcome = failed.outcome
             raise failed.error from failed.error.__cause__
         finally:
-            await limiter.settle(permit.permit_id, outcome)
+            try:
+                await limiter.settle(permit.permit_id, outcome)
+            except Exception as error:
+                # The lease ends by itself; an answer that was paid for is not thrown away for this.
+                log.warning("limiter_not_told", error=type(error).__name__)
 
     async def _permit(self, limiter: Limiter, choice: ModelChoice, facts: ModelFacts, max_tokens: int) -> Permit:
         scope = self._scope
