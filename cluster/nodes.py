@@ -146,7 +146,9 @@ class LocalCluster:
         self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         say("Starting PostgreSQL and Valkey …")
         settings = self._stack.enter_context(stores(with_secrets(self._settings), say))
-        settings = complete(settings, placement="groups", num_api_replicas=max(2, settings.num_api_replicas))
+        # One replica of the API per node at most, or a dead node could take both.
+        num_replicas = min(2, sum(group in {"serve", "all"} for group in self.groups))
+        settings = complete(settings, placement="groups", num_api_replicas=num_replicas)
         migrate(settings.sqlalchemy_url)
         self._settings = settings
         self._environment = {

@@ -37,7 +37,7 @@ class Load:
 class Recorder:
     """A client that behaves: it resends what was not acknowledged, and counts what was."""
 
-    def __init__(self, load: Load, origins: Sequence[str], *, give_up_s: float = 90.0) -> None:
+    def __init__(self, load: Load, origins: Sequence[str], *, give_up_s: float = 240.0) -> None:
         self._load, self._give_up_s = load, give_up_s
         # Connections of its own, as every browser has.
         self._clients = [
