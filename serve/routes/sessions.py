@@ -23,7 +23,9 @@ from models.browsing_sessions import (
     transition,
 )
 from models.errors import BadRequest, Unauthorized
+from models.exclusions import normalize_domain
 from models.jobs import PURGE_SESSION, UPKEEP, order
+from models.session_filters import session_filters
 from models.timeline_store import load_timeline
 from models.users import active_user
 from serve.state import Caller, Db, State, driver_connection
@@ -115,11 +117,20 @@ async def list_sessions(
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     sort: Annotated[str, Query(max_length=50)] = "started_at:desc",
     status: Annotated[SessionStatus | None, Query()] = None,
+    since: Annotated[datetime | None, Query(description="Started at or after")] = None,
+    until: Annotated[datetime | None, Query(description="Started before")] = None,
+    keyword: Annotated[str | None, Query(max_length=100)] = None,
+    domain: Annotated[str | None, Query(max_length=2_000, description="Visited, it or a subdomain")] = None,
+    text: Annotated[str | None, Query(max_length=200, description="In a title, a summary or a marked passage")] = None,
 ) -> SessionList:
     """The caller's sessions, newest first; `sort=started_at:asc` turns that round."""
-    mine = [BrowsingSession.user_id == user_id, BrowsingSession.deleted_at.is_(None)]
-    if status is not None:
-        mine.append(BrowsingSession.status == status)
+    if "\x00" in (keyword or "") + (text or ""):
+        raise BadRequest("contains a NUL character")
+    try:
+        host = normalize_domain(domain) if domain else None
+    except ValueError as error:
+        raise BadRequest(f"domain: {error}") from None
+    mine = session_filters(user_id, status=status, since=since, until=until, keyword=keyword, domain=host, text=text)
     order_by = (
         (BrowsingSession.started_at.asc(), BrowsingSession.id.asc())
         if sort.replace(" ", ":").lower().endswith(":asc")
