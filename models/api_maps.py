@@ -12,8 +12,9 @@ from models.api import Body, EditReportReply, MindmapReply, Reply, Time, Title
 from models.joint_maps import MAX_SESSIONS
 
 MAX_OPERATIONS = 100
-Label = Annotated[str, StringConstraints(max_length=400)]
-NodeId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+# PostgreSQL's JSON holds no NUL.
+Label = Annotated[str, StringConstraints(max_length=400, pattern=r"^[^\x00]*$")]
+NodeId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
 
 
 # --- edits ------------------------------------------------------------------------------------------------------

@@ -103,6 +103,9 @@ async def _chosen(db: AsyncSession, user_id: uuid.UUID, body: JointMapBody) -> l
 
 def _utc(at: datetime | None) -> datetime | None:
     """A time without a zone is meant in UTC."""
+    if at is not None and not 1970 <= at.year <= 9000:
+        # At the ends of the calendar a time has no equal in other zones.
+        raise BadRequest("since and until must lie between the years 1970 and 9000")
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 

@@ -110,6 +110,8 @@ async def test_bad_and_foreign_orders(ann: Person, bob: Person, worker: Worker) 
         ({"session_ids": [mine], "since": "2026-01-01T00:00:00Z"}, 400),
         ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, 400),
         ({"since": "2100-01-01T00:00:00Z"}, 400),
+        ({"since": "0001-01-01T00:00:00+14:00"}, 400),
+        ({"until": "9999-12-31T23:59:59-12:00"}, 400),
         ({"session_ids": [recording]}, 400),
         ({"session_ids": [mine, str(uuid.uuid4())]}, 404),
     ):

@@ -166,6 +166,8 @@ async def test_two_editors_at_once_and_requests_sent_twice(ann: Person, worker: 
         {},
         {"operations": []},
         {"operations": [{"op": "explode"}]},
+        {"operations": [{"op": "rename", "node_id": "core", "label": "a\x00b"}]},
+        {"operations": [{"op": "undo"}, {"op": "delete", "op_id": "\x00", "node_id": "core"}]},
         {"operations": [{"op": "rename", "node_id": "t"}]},
         {"operations": [{"op": "rename", "node_id": "t", "label": "x", "parent_id": "y"}]},
         {"operations": [{"op": "merge", "node_ids": ["a"]}]},
