@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from serve.dashboard import BUILT_FILES
 from tests.dashboard.visitor import FLAGS, Visitor
 
+# Two cores may be busy with other things.
+expect.set_options(timeout=15_000)
 CHROMIUM = shutil.which("chromium")
 
 

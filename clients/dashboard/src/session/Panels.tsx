@@ -182,7 +182,7 @@ function Versions({ session, mindmap, language }: Props) {
 function Regenerate({ session, onClose }: Props) {
   const t = useWords();
   const generate = useGenerate(session.id);
-  const quote = useQuery(optionalQuery<{ quote: { provider: string; cost_micros: number; tokens: number } }>(["quote", session.id], `/v1/sessions/${session.id}/mindmap/quote`));
+  const quote = useQuery({ queryKey: ["quote", session.id], queryFn: () => json<{ quote: { provider: string; cost_micros: number; tokens: number } }>("POST", `/v1/sessions/${session.id}/mindmap/quote`), retry: false });
   const cost = quote.data?.quote;
   return (
     <>
