@@ -12,16 +12,19 @@ import structlog
 from procrastinate import App, JobContext, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from actors.closing import close_session
 from cluster.generation import MapGenerator, MapOrder
 from cluster.job_watch import watcher
 from cluster.joint_maps import JointMapGenerator
+from models.erasure import due_accounts, erase_user
 from models.errors import IllegalTransition, JobFailed, NotFound
 from models.jobs import (
     BATCH,
     CLOSE_FORGOTTEN,
+    ERASE_ACCOUNTS,
     GENERATE_JOINT_MAP,
     GENERATE_MAP,
     MAPS,
@@ -47,6 +50,7 @@ class JobParts:
     generator: MapGenerator
     forgotten_after_s: float = 24 * 3600.0
     ai_text_retention_days: int = 30
+    account_deletion_delay_s: float = 7 * 86400.0
 
 
 class _Backoff(procrastinate.BaseRetryStrategy):
@@ -116,6 +120,12 @@ def job_app(dsn: str) -> App:
             await release_expired(connection)
             await forget_texts(connection, parts.ai_text_retention_days)
 
+    @app.periodic(cron="*/5 * * * *")
+    @app.task(name=ERASE_ACCOUNTS, queue=UPKEEP, pass_context=True, queueing_lock=ERASE_ACCOUNTS)
+    async def erase_accounts(context: JobContext, timestamp: int) -> None:
+        parts = _parts(context)
+        await erase_due_accounts(parts.pool, parts.account_deletion_delay_s)
+
     @app.periodic(cron="* * * * * */5")
     @app.task(name=RESCUE_JOBS, queue=UPKEEP, pass_context=True, queueing_lock=RESCUE_JOBS)
     async def rescue_jobs(context: JobContext, timestamp: int) -> None:
@@ -173,6 +183,22 @@ async def purge(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -> dict[s
         )
         await connection.execute("DELETE FROM browsing_sessions WHERE id = %s", [session_id])
     return {"page_contents": num_contents, "events": num_events, "browsing_sessions": 1}
+
+
+async def erase_due_accounts(pool: AsyncConnectionPool[Any], delay_s: float) -> int:
+    """Erase the accounts closed longer ago than `delay_s`, each in its own transaction; return how many."""
+    async with pool.connection() as connection:
+        due = await due_accounts(connection, timedelta(seconds=delay_s))
+    for user_id in due:
+        async with pool.connection() as connection, connection.transaction():
+            counts = await erase_user(connection, user_id)
+            await connection.execute(
+                "INSERT INTO audit_log (id, action, subject, facts, at)"
+                " VALUES (gen_random_uuid(), 'account.erased', %s, %s, now())",
+                [str(user_id), Jsonb(counts)],
+            )
+        log.info("account_erased", num_rows=sum(counts.values()))
+    return len(due)
 
 
 async def close_forgotten_sessions(pool: AsyncConnectionPool[Any], after_s: float) -> int:

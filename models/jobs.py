@@ -22,6 +22,7 @@ GENERATE_MAP = "maps.generate"
 GENERATE_JOINT_MAP = "maps.generate_joint"
 PURGE_SESSION = "sessions.purge"
 CLOSE_FORGOTTEN = "sessions.close_forgotten"
+ERASE_ACCOUNTS = "accounts.erase"
 TIDY_AI = "ai.tidy"
 RESCUE_JOBS = "jobs.rescue"
 

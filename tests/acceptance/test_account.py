@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from psycopg_pool import AsyncConnectionPool
 
+from cluster.jobs import erase_due_accounts
 from cluster.runtime import complete
 from cluster.settings import Settings
 from models.erasure import owned_tables
@@ -119,6 +121,12 @@ async def test_an_account_may_wait_a_while(ann: Person, db: psycopg.AsyncConnect
     assert receipt["status"] == "scheduled"
     cursor = await db.execute("SELECT status, deleted_at IS NOT NULL FROM users WHERE id = %s", [ann.id])
     assert await cursor.fetchone() == ("inactive", True)
+    async with AsyncConnectionPool(settings.postgres_dsn, min_size=1, max_size=2, open=False) as pool:
+        await erase_due_accounts(pool, settings.account_deletion_delay_s)
+        assert (await _rows_of(db, ann.id)).get("users") == 1  # not yet
+        await db.execute("UPDATE users SET deleted_at = deleted_at - interval '8 days' WHERE id = %s", [ann.id])
+        assert await erase_due_accounts(pool, settings.account_deletion_delay_s) >= 1
+    assert await _rows_of(db, ann.id) == {}
 
 
 async def test_nothing_that_belongs_to_a_user_is_forgotten(db: psycopg.AsyncConnection[Any]) -> None:
