@@ -321,7 +321,7 @@ def ray_environment(facts: ClusterFacts, settings: Settings) -> dict[str, Any]:
 def describe(facts: ClusterFacts) -> list[dict[str, Any]]:
     """The nodes as Ray sees them, with the names of the actors on each. `ray_environment` must be in place."""
     import ray
-    from ray.util.state import list_actors
+    from ray._private.state import actors as all_actors  # the public one asks the dashboard, which is off
 
     untyped: Any = ray
     untyped.init(
@@ -332,13 +332,17 @@ def describe(facts: ClusterFacts) -> list[dict[str, Any]]:
         _node_ip_address=node_ip(0),
     )
     try:
-        actors = list_actors(filters=[("state", "=", "ALIVE")], limit=1000)
+        actors = [actor for actor in all_actors().values() if actor["State"] == "ALIVE"]
         return [
             {
                 "node_id": node["NodeID"],
                 "group": node["Labels"].get(GROUP_LABEL, "-"),
                 "state": "alive" if node["Alive"] else "dead",
-                "actors": sorted(a.name or a.class_name for a in actors if a.node_id == node["NodeID"]),
+                "actors": sorted(
+                    actor["Name"] or actor["ActorClassName"]
+                    for actor in actors
+                    if actor["Address"]["NodeID"] == node["NodeID"]
+                ),
             }
             for node in untyped.nodes()
         ]
