@@ -4,7 +4,7 @@ import { useState, useSyncExternalStore } from "react";
 import { download, request } from "~/api/client";
 import { currentLogin, forget, onLogin } from "~/api/login";
 import { optionalQuery } from "~/api/queries";
-import { sentence } from "~/auth/forms";
+import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import { say } from "~/ui/overlays";
 import { ApiKeys } from "./ApiKeys";

@@ -4,7 +4,8 @@ import { useState } from "react";
 import { json } from "~/api/client";
 import { toApiError } from "~/api/errors";
 import { forget } from "~/api/login";
-import { Field, sentence } from "~/auth/forms";
+import { Field } from "~/ui/Field";
+import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import { Dialog, say } from "~/ui/overlays";
 

@@ -1,12 +1,13 @@
 import { valibotResolver } from "@hookform/resolvers/valibot";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { Eye, EyeOff } from "lucide-react";
-import { type InputHTMLAttributes, useId, useState } from "react";
+import { useState } from "react";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { errorOf, toApiError } from "~/api/errors";
 import { accept, currentLogin, WEB_CLIENT } from "~/api/login";
 import { useWords, type Words } from "~/i18n";
+import { Field } from "~/ui/Field";
+import { sentence } from "~/ui/sentence";
 import { GoogleButton } from "./google";
 
 /** A call without a login: its failures are the form's to show, so nothing is renewed or redirected. */
@@ -24,50 +25,6 @@ export async function post(path: string, body: unknown): Promise<unknown> {
   }
   if (!response.ok) throw await errorOf(response);
   return response.status === 204 ? null : response.json().catch(() => null);
-}
-
-/** The sentence for a failure that no field is to blame for. */
-export function sentence(error: unknown, t: Words): string {
-  const problem = toApiError(error);
-  const [title, hint] = t.errors[problem.kind] ?? ["", ""];
-  return problem.retryAfterS ? `${title}. ${t.errorWait(problem.retryAfterS)}.` : `${title}. ${hint}`;
-}
-
-export function Field(props: { label: string; error?: string | undefined; hint?: string } & InputHTMLAttributes<HTMLInputElement> & { ref?: React.Ref<HTMLInputElement> }) {
-  const { label, error, hint, type, ...rest } = props;
-  const t = useWords();
-  const id = useId();
-  const [isShown, setShown] = useState(false);
-  const input = (
-    <input
-      id={id}
-      className="input"
-      type={type === "password" && isShown ? "text" : type}
-      aria-invalid={error ? true : undefined}
-      aria-describedby={error || hint ? `${id}-note` : undefined}
-      {...rest}
-    />
-  );
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      {type === "password" ? (
-        <div className="password">
-          {input}
-          <button type="button" className="icon-button" aria-label={isShown ? t.auth.hidePassword : t.auth.showPassword} aria-pressed={isShown} onClick={() => setShown(!isShown)}>
-            {isShown ? <EyeOff size={18} /> : <Eye size={18} />}
-          </button>
-        </div>
-      ) : (
-        input
-      )}
-      {(error || hint) && (
-        <p id={`${id}-note`} className={error ? "field-error" : "field-hint"} role={error ? "alert" : undefined}>
-          {error ?? hint}
-        </p>
-      )}
-    </div>
-  );
 }
 
 const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;

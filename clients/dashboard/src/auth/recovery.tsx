@@ -5,7 +5,9 @@ import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { toApiError } from "~/api/errors";
 import { useWords } from "~/i18n";
-import { emailField, Field, post, sentence } from "./forms";
+import { emailField, post } from "./forms";
+import { Field } from "~/ui/Field";
+import { sentence } from "~/ui/sentence";
 
 export function ForgotForm() {
   const t = useWords();

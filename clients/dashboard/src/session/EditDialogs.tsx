@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useWords } from "~/i18n";
 import type { MapModel, MapNode } from "~/map/model";
 import { Dialog } from "~/ui/overlays";
-import { Field } from "~/auth/forms";
+import { Field } from "~/ui/Field";
 
 export function RenameDialog({ node, title, onClose, onSave }: { node?: MapNode; title?: string; onClose: () => void; onSave: (label: string) => void }) {
   const t = useWords();

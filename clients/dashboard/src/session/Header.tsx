@@ -4,7 +4,7 @@ import { ArrowLeft, Columns2, Download, Ellipsis, ListTree, Map as MapIcon, Paus
 import { useRef, useState } from "react";
 import { api, data, download } from "~/api/client";
 import { isOpen, optionalQuery, type Session } from "~/api/queries";
-import { sentence } from "~/auth/forms";
+import { sentence } from "~/ui/sentence";
 import { useLanguage, useWords } from "~/i18n";
 import { clock, date, duration } from "~/i18n/format";
 import type { MapModel } from "~/map/model";

@@ -3,7 +3,7 @@ import { Ellipsis, Network, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucid
 import { lazy, Suspense, useEffect, useState } from "react";
 import { api, data } from "~/api/client";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
-import { sentence } from "~/auth/forms";
+import { sentence } from "~/ui/sentence";
 import { useLanguage, useWords } from "~/i18n";
 import { duration } from "~/i18n/format";
 import type { MapModel } from "~/map/model";

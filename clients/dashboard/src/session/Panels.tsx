@@ -2,7 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { json } from "~/api/client";
 import { type Mindmap, optionalQuery, type Session } from "~/api/queries";
-import { sentence } from "~/auth/forms";
+import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import { date, duration, type Language } from "~/i18n/format";
 import type { MapModel } from "~/map/model";

@@ -9,7 +9,7 @@ import { STATUSES } from "~/router";
 import { Blank } from "~/ui/basics";
 import { say } from "~/ui/overlays";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { sentence } from "~/auth/forms";
+import { sentence } from "~/ui/sentence";
 import { hasFeature } from "~/session/features";
 import { FirstRun, SampleButton } from "./FirstRun";
 import { grouped } from "./groups";
