@@ -74,6 +74,15 @@ bench-ingest: setup ## Events per second, durable, against the bare parts
 bench-map: setup ## Stop to map, 15 to 500 pages
 	@$(BIN)/python -m benchmarks.bench_map $(ARGS)
 
+bench-search: setup ## Search over 100,000 pages of one user
+	@$(BIN)/python -m benchmarks.bench_search $(ARGS)
+
+bench-limiter: setup ## What limiter and ledger add to a provider's call
+	@$(BIN)/python -m benchmarks.bench_limiter $(ARGS)
+
+openapi: setup ## Write the API's contract to docs/openapi.json
+	@$(BIN)/trailmind openapi
+
 eval: setup ## Quality of the maps of the sample sessions against their truth
 	@$(BIN)/trailmind eval $(ARGS)
 
@@ -83,4 +92,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup dashboard web-app demo up test check format check-web extension check-kuberay bench-ingest bench-map eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web extension check-kuberay bench-ingest bench-map bench-search bench-limiter openapi eval lock clean

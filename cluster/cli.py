@@ -187,6 +187,14 @@ def jobs(
 
 
 @app.command()
+def openapi(output: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("docs/openapi.json")) -> None:
+    """Write the API's contract. Needs no database and no cluster."""
+    from serve.contract import write_openapi
+
+    write_openapi(output)
+
+
+@app.command()
 def regenerate(
     run_id: Annotated[str | None, typer.Option(help="Names the run: started again, it goes on where it was.")] = None,
     email: Annotated[str | None, typer.Option(help="Only this user's sessions.")] = None,

@@ -65,6 +65,7 @@ class GenerationWorker:
             MapGenerator(pool, valkey, tasks, enricher),
             settings.forgotten_after_s,
             settings.ai_text_retention_days,
+            settings.account_deletion_delay_s,
         )
         warm_up = asyncio.create_task(tasks.warm_up())
         models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_accesses(settings))))

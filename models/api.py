@@ -69,45 +69,6 @@ class ErrorReply(Reply):
 # --- accounts ---------------------------------------------------------------------------------------------------
 
 
-class Credentials(Body):
-    """Sign-up: an address and a password of at least 8 characters."""
-
-    email: Email
-    password: Password
-
-
-class LoginBody(Body):
-    """Log-in: whatever was typed; what does not fit simply does not match."""
-
-    email: Annotated[str, StringConstraints(max_length=1_000)]
-    password: Annotated[str, StringConstraints(max_length=100_000)]
-
-
-class UserReply(Reply):
-    """An account as its owner sees it."""
-
-    id: str
-    email: str
-    created_at: Time
-    updated_at: Time
-
-
-class UserEnvelope(Reply):
-    """`{"user": …}`"""
-
-    user: UserReply
-
-
-class AuthReply(Reply):
-    """A login: `token` goes into `Authorization: Bearer`, for `expires_in` seconds."""
-
-    user: UserReply
-    token: str
-    refresh_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
-    expires_in: int
-
-
 class MessageReply(Reply):
     """A sentence."""
 

@@ -122,9 +122,7 @@ class Edge:
         is_usual = status < 400 and took < 2.0 and _EVENTS_PATH.match(scope["path"])
         say = log.warning if status >= 500 or took > 2.0 else log.debug if is_usual else log.info
         ids = {k: v for k, v in (scope.get("path_params") or {}).items() if k == "session_id"}
-        say(
-            "http_request", method=scope["method"], path=path, status=status, latency_ms=round(took * 1e3, 1), **ids
-        )
+        say("http_request", method=scope["method"], path=path, status=status, latency_ms=round(took * 1e3, 1), **ids)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> TrailmindError | None:
         client: Any = scope.get("client")
