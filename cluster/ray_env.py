@@ -74,7 +74,7 @@ def laptop_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc_port),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run_dir / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(_socket_dir(settings) / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(_socket_dir(settings) / "s"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run_dir / "server-state"),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
@@ -86,7 +86,8 @@ def laptop_environment(settings: Settings) -> dict[str, str]:
 
 
 def _socket_dir(settings: Settings) -> Path:
-    # A unix socket's path must fit 108 bytes (unix(7)), so a long data directory will not do.
+    # HAProxy takes 97 characters for the path of a socket (unix(7) has 108, it keeps some for a temporary name), and
+    # Ray puts the id of the node, 56 characters, before the last part: a long directory or a long name will not do.
     digest = hashlib.blake2b(str(settings.data_dir).encode(), digest_size=6).hexdigest()
     path = Path(tempfile.gettempdir()) / f"trailmind-{os.getuid()}-{digest}"
     path.mkdir(mode=0o700, exist_ok=True)
