@@ -68,6 +68,9 @@ extension: setup ## Build and pack the Chrome extension
 check-kuberay: setup ## Validate the manifests without a cluster
 	@$(BIN)/python -m kuberay.checks $(ARGS)
 
+soak: web-app ## The long tests that break everything at once
+	@$(BIN)/python -m pytest -m soak $(ARGS)
+
 chaos: setup ## Break a local three-node cluster in every way and print what it cost (ARGS=fault names)
 	@$(BIN)/python -m tests.chaos.cluster_faults $(ARGS)
 
@@ -95,4 +98,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup dashboard web-app demo up test check format check-web extension check-kuberay chaos bench-ingest bench-map bench-search bench-limiter openapi eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web extension check-kuberay soak chaos bench-ingest bench-map bench-search bench-limiter openapi eval lock clean

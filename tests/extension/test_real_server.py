@@ -104,7 +104,7 @@ def test_from_start_to_map(product: Product, chromium: Chromium, site: Site, rea
     assert sum(node["type"] == "page" for node in mindmap["data"]["nodes"]) == 3
 
 
-@pytest.mark.chaos
+@pytest.mark.soak
 def test_everything_breaks_once(
     chromium: Chromium, site: Site, readers: Callable[[str], Reader], request: pytest.FixtureRequest
 ) -> None:
