@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
+from cluster.migrate import migrate
 from cluster.settings import Settings
 from tests.support.client import Person, sign_up
 
@@ -26,11 +26,12 @@ MAX_S = 40
 
 
 @pytest.fixture
-def address(settings: Settings, tmp_path: Path) -> Iterator[str]:
-    """The app on a real port."""
+def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator[str]:
+    """The app on a real port, on a database of its own: what is thrown at it stays there."""
+    migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("TRAILMIND_")},
-        "DATABASE_URL": settings.postgres_dsn,
+        "DATABASE_URL": fresh_database,
         "REDIS_URL": settings.valkey_url,
         "FUZZ_DATA_DIR": str(tmp_path),
     }
@@ -87,9 +88,10 @@ async def test_what_a_user_may_call(address: str, tmp_path: Path) -> None:
     )
 
 
-async def test_what_an_operator_may_call(address: str, tmp_path: Path, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_what_an_operator_may_call(address: str, tmp_path: Path, fresh_database: str) -> None:
     person = await _caller(address)
-    await db.execute("UPDATE users SET role = 'admin' WHERE id = %s", [person.id])
+    async with await psycopg.AsyncConnection.connect(fresh_database, autocommit=True) as db:
+        await db.execute("UPDATE users SET role = 'admin' WHERE id = %s", [person.id])
     _run(
         address,
         tmp_path,
