@@ -213,6 +213,10 @@ class Caller:
                     _storable(answer.text) if self._scope.keeps_texts else None,
                 ],
             )
+        METERS.count("trailmind_ai_calls_total", 1, choice.provider, "ok")
+        METERS.observe("trailmind_ai_call_seconds", self._clock() - began, choice.provider)
+        METERS.count("trailmind_ai_tokens_total", usage.input_tokens, choice.provider, "input")
+        METERS.count("trailmind_ai_tokens_total", usage.output_tokens, choice.provider, "output")
         used = answer.usage.total_tokens if facts.credits_unused else None
         return answer, Outcome("ok", tokens_used=used, hints=_hints(answer.hints))
 
