@@ -29,6 +29,7 @@ from fastapi import FastAPI
 
 from actors.event_store import BatchOutcome
 from benchmarks.load import Load, drive, post
+from cluster.logs import configure_logs
 from cluster.ray_env import free_ports
 from cluster.settings import Settings
 from models.ingest import IngestBatch
@@ -100,6 +101,7 @@ class _StoresNothing:
 
 def _serve_bare(settings: Settings, port: int) -> None:
     """The product's own app, edge, token check, parsing and answer included, on plain uvicorn; nothing is stored."""
+    configure_logs(settings)
     api = create_api(settings, lambda _: None)
 
     @asynccontextmanager
