@@ -7,6 +7,7 @@ missing heartbeat, and others take its jobs over.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,15 @@ def _connections(pool: AsyncConnectionPool[Any]) -> list[tuple[str, float, tuple
     ]
 
 
+#: Starting the worker processes for maps at once would take the CPUs from the API, which people wait for.
+WARM_UP_DELAY_S = 5.0
+
+
+async def _after(delay_s: float, action: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.sleep(delay_s)
+    await action()
+
+
 class GenerationWorker:
     """One replica's job worker."""
 
@@ -67,7 +77,7 @@ class GenerationWorker:
             settings.ai_text_retention_days,
             settings.account_deletion_delay_s,
         )
-        warm_up = asyncio.create_task(tasks.warm_up())
+        warm_up = asyncio.create_task(_after(WARM_UP_DELAY_S, tasks.warm_up))
         models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_accesses(settings))))
         try:
             while not self._stopping.is_set():

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -71,6 +75,11 @@ def with_secrets(settings: Settings) -> Settings:
     return complete(settings, secret_key=SecretStr(local_secret(settings.data_dir, "signing-key")))
 
 
+def _import_ahead() -> None:
+    importlib.import_module("serve.app")
+    importlib.import_module("cluster.generation_worker")
+
+
 class Trailmind:
     """A running Trailmind on this machine."""
 
@@ -96,6 +105,8 @@ class Trailmind:
         say("Starting Ray …")
         # Read by Ray when it is imported, and inherited by every process it starts.
         os.environ.update(laptop_environment(settings))
+        # Ray mostly waits for its processes while it starts; the imports that come next can happen meanwhile.
+        threading.Thread(target=_import_ahead, name="import-ahead", daemon=True).start()
         self._start_ray()
         say("Starting the API …")
         self._start_serve()
@@ -123,6 +134,9 @@ class Trailmind:
             )
         untyped: Any = ray
         self._stack.callback(untyped.shutdown)
+        # Ray's own handler aborts the process; ours lets it stop what it started.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         # The shards need a moment to start; let them do it while Serve starts too.
         for index in range(asyncio.run(current_shard_map(self.settings)).num_shards):
             connect_shard(self.settings, index)
