@@ -10,9 +10,8 @@ import sys
 import time
 from typing import Any
 
-import httpx
-
 from cluster.placement import check_groups, placed
+from cluster.ready import wait_until_ready
 from cluster.runtime import APP_NAME
 from cluster.settings import load_settings
 from models.errors import ConfigurationError
@@ -52,17 +51,7 @@ def deploy(address: str, version: str, timeout_s: float = 240.0) -> None:
         "GenerationWorker": {"ray_actor_options": {**release, **placed(settings, "ai")}},
     }
     serve.run(build(options), name=APP_NAME, route_prefix="/", blocking=False)
-    last = "nothing answered"
-    while time.monotonic() < deadline:
-        try:
-            answer = httpx.get(f"{settings.origin}/ready", timeout=5.0, trust_env=False)
-            if answer.status_code == 200:
-                return
-            last = answer.text
-        except httpx.HTTPError as error:
-            last = type(error).__name__
-        time.sleep(0.2)
-    raise ConfigurationError(f"the application did not become ready within {timeout_s:g} s: {last}")
+    wait_until_ready(settings.origin, max(deadline - time.monotonic(), 0.0), every_s=0.2)
 
 
 if __name__ == "__main__":

@@ -8,26 +8,24 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
-import httpx
 import structlog
 from pydantic import SecretStr
 
 from cluster.migrate import migrate
 from cluster.ray_env import laptop_environment
+from cluster.ready import wait_until_ready
 from cluster.secret_store import local_secret
-from cluster.settings import Settings, load_settings
+from cluster.settings import Settings
 from cluster.stores import EmbeddedStores, running_urls
-from models.errors import ConfigurationError
 
 log = structlog.get_logger("runtime")
 
 APP_NAME = "trailmind"
+READY_WITHIN_S = 90.0
 Say = Callable[[str], None]
 
 
@@ -110,7 +108,7 @@ class Trailmind:
         self._start_ray()
         say("Starting the API …")
         self._start_serve()
-        self._wait_until_ready()
+        wait_until_ready(self.origin, READY_WITHIN_S)
 
     def _start_ray(self) -> None:
         import ray
@@ -162,28 +160,6 @@ class Trailmind:
         shutdown()
         drain_shards()
 
-    def _wait_until_ready(self, timeout_s: float = 90.0) -> None:
-        deadline, last = time.monotonic() + timeout_s, "nothing answered"
-        with httpx.Client(base_url=self.origin, timeout=5.0, trust_env=False) as client:
-            while time.monotonic() < deadline:
-                try:
-                    answer = client.get("/ready")
-                    if answer.status_code == 200:
-                        return
-                    last = answer.text
-                except httpx.HTTPError as error:
-                    last = type(error).__name__
-                time.sleep(0.1)
-        raise ConfigurationError(f"the server did not become ready within {timeout_s:g} s: {last}")
-
     def stop(self) -> None:
         """Stop everything in reverse order: requests, unsaved events, Ray, stores."""
         self._stack.close()
-
-
-def laptop_settings(**overrides: Any) -> Settings:
-    """The settings of a command that talks to a running Trailmind, or starts one."""
-    settings = load_settings(**overrides)
-    if not settings.data_dir.is_absolute():
-        settings = complete(settings, data_dir=Path.cwd() / settings.data_dir)
-    return settings

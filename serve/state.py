@@ -13,10 +13,11 @@ from fastapi import Depends, Request
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from actors.session_buffers import BufferLimits, PostgresBuffers
+from actors.session_buffers import PostgresBuffers
 from cluster.live_maps import LiveMaps
 from cluster.mail import Mailer
 from cluster.settings import Settings
+from cluster.shards import buffer_limits
 from models.errors import Unauthorized
 from models.shard_map import ShardMap, read_shard_map
 from serve.authorization import Identity, admit, authorize
@@ -71,11 +72,6 @@ class AppState:
         await asyncio.gather(*self.indexing.values(), return_exceptions=True)
         await self.valkey.aclose()
         await self.engine.dispose()
-
-
-def buffer_limits(settings: Settings) -> BufferLimits:
-    """The shards' bounds."""
-    return BufferLimits(settings.user_buffer_bytes, settings.shard_buffer_bytes, settings.passivate_after_s)
 
 
 def open_state(settings: Settings, connect_shard: Any) -> AppState:
