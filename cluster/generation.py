@@ -140,8 +140,9 @@ class MapGenerator:
             cursor = await connection.execute(
                 "SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END, v.input_digest,"
                 " coalesce(v.generated, v.data),"
-                " coalesce(m.current_version, 0)"
+                " coalesce(m.current_version, 0), u.language"
                 " FROM browsing_sessions s LEFT JOIN mindmaps m ON m.session_id = s.id"
+                " LEFT JOIN user_settings u ON u.user_id = s.user_id"
                 " LEFT JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
                 " WHERE s.id = %s AND s.deleted_at IS NULL",
                 [order.session_id],
@@ -149,9 +150,8 @@ class MapGenerator:
             row = await cursor.fetchone()
             if row is None:
                 return None
-            user_id, user_title, digest, data, version = row
+            user_id, user_title, digest, data, version, language = row
             _, pages = await load_pages(connection, order.session_id, user_id)
-        language = None
         maker = await self._enricher.maker() if self._enricher is not None else ""
         given = _Input(
             user_id=user_id,

@@ -40,13 +40,13 @@ def outline_session(
 ) -> Outline:
     """The outline of one session. The same pages give the same outline, in whatever order they come.
 
-    `title` is the user's own and is kept as it is; `language` ("ko", "en") decides the language of the sentences we
-    write ourselves, by default the language most of the pages are in. Never raises for odd pages: what cannot be
-    placed is left out with a reason.
+    `title` is the user's own and is kept as it is. The sentences we write ourselves are in the language most of the
+    pages are in; where the pages are mixed, in `language` ("ko", "en"), the user's own. Never raises for odd pages:
+    what cannot be placed is left out with a reason.
     """
     ordered = reading_order(_distinct(features))
     pages = [page for page in ordered if page.left_out is None]
-    language = language or _main_language(pages)
+    language = _language(pages, language)
     left_out = tuple(left_out_page(page) for page in ordered if page.left_out is not None)
     if not pages:
         own = without_markup(title or "")
@@ -89,9 +89,13 @@ def _distinct(features: Sequence[PageFeatures]) -> list[PageFeatures]:
     return list(kept.values())
 
 
-def _main_language(pages: Sequence[PageFeatures]) -> str:
+def _language(pages: Sequence[PageFeatures], preferred: str | None) -> str:
     counts = Counter(page.language for page in pages)
-    return min(counts, key=lambda code: (-counts[code], code)) if counts else "en"
+    if not counts:
+        return preferred or "en"
+    main = min(counts, key=lambda code: (-counts[code], code))
+    # Korean sentences about a session read in English would be as odd as the reverse, so a clear majority decides.
+    return main if preferred is None or 3 * counts[main] >= 2 * len(pages) else preferred
 
 
 def left_out_page(page: PageFeatures) -> LeftOutPage:

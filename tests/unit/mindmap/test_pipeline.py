@@ -28,6 +28,19 @@ def test_interleaved_subjects_come_apart() -> None:
     assert {topic.label.lower().split()[0] for topic in outline.topics} == set(SUBJECTS)
 
 
+def test_sentences_follow_the_pages_and_where_they_are_mixed_the_user() -> None:
+    def summaries(name: str) -> list[str]:
+        features = [page_features(page) for page in sample_pages(name)]
+        return [outline_session(features, language=language).summary for language in ("ko", "en")]
+
+    english, korean = summaries("02-web-app-week"), summaries("04-korean-office")
+    assert english[0] == english[1]
+    assert korean[0] == korean[1]
+    in_korean, in_english = summaries("05-mixed-korean-english")
+    assert "페이지" in in_korean
+    assert "pages" in in_english
+
+
 @pytest.mark.parametrize("name", sample_names())
 def test_samples_are_valid_and_agree_with_their_truth(name: str) -> None:
     import json
