@@ -29,7 +29,7 @@ DASHBOARD := serve/static/dashboard/index.html
 
 dashboard: $(DASHBOARD) ## Build the web app that the server serves at /
 
-$(DASHBOARD): $(VENV)/.ready clients/dashboard/package-lock.json clients/dashboard/vite.config.ts $(shell find clients/dashboard/src clients/dashboard/public clients/dashboard/index.html -type f 2>/dev/null)
+$(DASHBOARD): $(VENV)/.ready clients/dashboard/package-lock.json clients/dashboard/vite.config.ts $(shell find clients/api/src clients/dashboard/src clients/dashboard/public clients/dashboard/index.html -type f 2>/dev/null)
 	@echo "Building the dashboard …" >&2
 	@cd clients/dashboard && $(NPM) ci --silent >&2 && $(NPM) run --silent build >/dev/null
 	@touch $@
@@ -56,13 +56,19 @@ format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-check-web: setup ## Type check and unit-test the dashboard and the extension
-	@for client in dashboard extension; do \
-	  (cd clients/$$client && { test -d node_modules || $(NPM) ci --silent; } && $(NPM) run --silent typecheck && $(NPM) run --silent test) || exit 1; \
+# Installs what a client's lock file names, unless that has been done.
+INSTALL := { test node_modules/.package-lock.json -nt package-lock.json || $(NPM) ci --silent; }
+
+check-web: setup ## Type check and unit-test the API client, the dashboard and the extension
+	@for client in api dashboard extension; do \
+	  (cd clients/$$client && $(INSTALL) && $(NPM) run --silent typecheck && $(NPM) run --silent test) || exit 1; \
 	done
 
+api-client: setup ## Write the TypeScript client's types from docs/openapi.json
+	@cd clients/api && $(INSTALL) && $(NPM) run --silent generate >/dev/null
+
 extension: setup ## Build and pack the Chrome extension
-	@cd clients/extension && { test -d node_modules || $(NPM) ci --silent; } && $(NPM) run --silent zip
+	@cd clients/extension && $(INSTALL) && $(NPM) run --silent zip
 	@ls -1 clients/extension/.output/*.zip
 
 check-kuberay: setup ## Validate the manifests without a cluster
@@ -98,4 +104,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup dashboard web-app demo up test check format check-web extension check-kuberay soak chaos bench-ingest bench-map bench-search bench-limiter openapi eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-search bench-limiter openapi eval lock clean

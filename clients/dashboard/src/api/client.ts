@@ -1,8 +1,7 @@
 /** The API, typed by its OpenAPI description. Every call either answers data or throws an ApiError. */
-import createClient from "openapi-fetch";
+import { trailmind } from "@trailmind/api";
 import { ApiError, errorOf, toApiError } from "./errors";
 import { accessToken, forget, renew, WEB_CLIENT } from "./login";
-import type { paths } from "./schema";
 
 const TIMEOUT_MS = 20_000;
 
@@ -27,7 +26,7 @@ function send(request: Request, token: string | null, timeoutMs: number | null):
   return fetch(new Request(request, { headers, signal: AbortSignal.any(signals) }));
 }
 
-export const api = createClient<paths>({
+export const api = trailmind({
   baseUrl: typeof location === "undefined" ? "http://localhost" : location.origin,
   fetch: (request) => authorizedFetch(request),
 });

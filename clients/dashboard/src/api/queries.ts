@@ -1,15 +1,15 @@
 /** Every read of the dashboard: its key, its request, how long it stays fresh. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import type { HighlightReply, MindmapReply, SessionReply, TimelineReply, TimelineVisit } from "@trailmind/api";
 import { api, data, json, request } from "./client";
 import { ApiError } from "./errors";
-import type { components } from "./schema";
 
-export type Session = components["schemas"]["SessionReply"];
+export type Session = SessionReply;
 export type Status = Session["session_status"];
-export type Timeline = components["schemas"]["TimelineReply"];
-export type Visit = components["schemas"]["TimelineVisit"];
-export type Highlight = components["schemas"]["HighlightReply"];
-export type Mindmap = components["schemas"]["MindmapReply"];
+export type Timeline = TimelineReply;
+export type Visit = TimelineVisit;
+export type Highlight = HighlightReply;
+export type Mindmap = MindmapReply;
 
 export const PAGE_SIZE = 24;
 

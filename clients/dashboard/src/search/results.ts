@@ -1,11 +1,11 @@
 /** Search results, and what of them is marked. */
 import { infiniteQueryOptions } from "@tanstack/react-query";
+import type { SearchHit, SearchReply } from "@trailmind/api";
 import { api, data } from "~/api/client";
 import { ApiError } from "~/api/errors";
-import type { components } from "~/api/schema";
 
-export type Hit = components["schemas"]["SearchHit"];
-export type Results = components["schemas"]["SearchReply"] & { isMissing?: boolean };
+export type Hit = SearchHit;
+export type Results = SearchReply & { isMissing?: boolean };
 
 /** The pieces of a snippet. Marks are counted in code points, in order, and never overlap. */
 export function pieces(snippet: string, marks: readonly { start: number; end: number }[]): { text: string; isMatch: boolean }[] {

@@ -1,36 +1,49 @@
 /** The parts of the API's answers that the extension reads. Anything else in an answer is ignored. */
 
+import type * as contract from '@trailmind/api';
 import * as v from 'valibot';
 
 const optional = <T extends v.GenericSchema>(schema: T) => v.nullish(schema);
 
-export const User = v.object({ id: v.string(), email: v.string() });
+/** `schema` itself; does not compile when it would refuse an answer that the server's contract allows. */
+const reads =
+  <Promised>() =>
+  <T extends v.GenericSchema>(schema: T & (Promised extends v.InferInput<T> ? unknown : never)): T =>
+    schema;
 
-export const SignIn = v.object({
-  user: User,
-  token: v.string(),
-  refresh_token: optional(v.string()),
-  expires_in: optional(v.number()),
-});
+export const User = reads<contract.UserReply>()(v.object({ id: v.string(), email: v.string() }));
 
-export const Renewal = v.object({
-  token: v.string(),
-  refresh_token: optional(v.string()),
-  expires_in: optional(v.number()),
-});
+export const SignIn = reads<contract.AuthReply>()(
+  v.object({
+    user: User,
+    token: v.string(),
+    refresh_token: optional(v.string()),
+    expires_in: optional(v.number()),
+  }),
+);
 
-export const Session = v.object({
-  id: v.string(),
-  title: optional(v.string()),
-  session_status: v.string(),
-  started_at: v.string(),
-  ended_at: optional(v.string()),
-  page_count: optional(v.number()),
-  highlight_count: optional(v.number()),
-});
+export const Renewal = reads<contract.TokenReply>()(
+  v.object({
+    token: v.string(),
+    refresh_token: optional(v.string()),
+    expires_in: optional(v.number()),
+  }),
+);
 
-export const SessionAnswer = v.object({ session: Session });
-export const SessionList = v.object({ sessions: v.array(Session), total: optional(v.number()) });
+export const Session = reads<contract.SessionReply>()(
+  v.object({
+    id: v.string(),
+    title: optional(v.string()),
+    session_status: v.string(),
+    started_at: v.string(),
+    ended_at: optional(v.string()),
+    page_count: optional(v.number()),
+    highlight_count: optional(v.number()),
+  }),
+);
+
+export const SessionAnswer = reads<contract.SessionEnvelope>()(v.object({ session: Session }));
+export const SessionList = reads<contract.SessionList>()(v.object({ sessions: v.array(Session), total: optional(v.number()) }));
 
 export const Verdict = v.object({
   event_id: optional(v.string()),
@@ -38,29 +51,35 @@ export const Verdict = v.object({
   reason: optional(v.string()),
 });
 
-export const EventsAnswer = v.object({
-  processed: v.number(),
-  total: v.number(),
-  verdicts: optional(v.array(Verdict)),
-});
-
-export const MindmapAnswer = v.object({
-  mindmap: v.object({
-    status: v.string(),
-    stage: optional(v.string()),
-    percent: optional(v.number()),
-    error_message: optional(v.string()),
+export const EventsAnswer = reads<contract.EventsReply>()(
+  v.object({
+    processed: v.number(),
+    total: v.number(),
+    verdicts: optional(v.array(Verdict)),
   }),
-});
+);
 
-export const ReceiptAnswer = v.object({
-  receipt: v.object({ stored: v.number(), duplicate: v.number(), excluded: v.number(), missing: optional(v.number()) }),
-});
+export const MindmapAnswer = reads<contract.MindmapEnvelope>()(
+  v.object({
+    mindmap: v.object({
+      status: v.string(),
+      stage: optional(v.string()),
+      percent: optional(v.number()),
+      error_message: optional(v.string()),
+    }),
+  }),
+);
 
-export const GoogleConfig = v.object({ enabled: v.boolean() });
-export const GoogleBegun = v.object({ authorization_url: v.pipe(v.string(), v.url()), state: v.string() });
+export const ReceiptAnswer = reads<contract.ReceiptEnvelope>()(
+  v.object({
+    receipt: v.object({ stored: v.number(), duplicate: v.number(), excluded: v.number(), missing: optional(v.number()) }),
+  }),
+);
 
-export const ErrorAnswer = v.object({ error: v.object({ message: v.string(), code: optional(v.string()) }) });
+export const GoogleConfig = reads<contract.GoogleConfig>()(v.object({ enabled: v.boolean() }));
+export const GoogleBegun = reads<contract.GoogleBegun>()(v.object({ authorization_url: v.pipe(v.string(), v.url()), state: v.string() }));
+
+export const ErrorAnswer = reads<contract.ErrorReply>()(v.object({ error: v.object({ message: v.string(), code: optional(v.string()) }) }));
 
 export type User = v.InferOutput<typeof User>;
 export type SignIn = v.InferOutput<typeof SignIn>;

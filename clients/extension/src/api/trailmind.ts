@@ -1,5 +1,6 @@
 /** The API's operations as typed functions. `origin` is the server's address without `/v1`. */
 
+import type { Body } from '@trailmind/api';
 import * as v from 'valibot';
 
 import { Http } from './http';
@@ -23,11 +24,11 @@ export class TrailmindApi {
   constructor(private readonly http: Http = new Http()) {}
 
   signUp(origin: string, email: string, password: string): Promise<SignIn> {
-    return this.http.send(origin, { method: 'POST', path: '/auth/signup', body: { email, password } }, SignIn);
+    return this.http.send(origin, { method: 'POST', path: '/auth/signup', body: { email, password } satisfies Body<'signup'> }, SignIn);
   }
 
   logIn(origin: string, email: string, password: string): Promise<SignIn> {
-    return this.http.send(origin, { method: 'POST', path: '/auth/login', body: { email, password } }, SignIn);
+    return this.http.send(origin, { method: 'POST', path: '/auth/login', body: { email, password } satisfies Body<'login'> }, SignIn);
   }
 
   /** Whether this server has Google sign-in. */
@@ -39,20 +40,20 @@ export class TrailmindApi {
   /** Where to send the user, and the one-time `state` that must come back. */
   beginGoogle(
     origin: string,
-    body: { redirect_uri: string; code_challenge: string },
+    body: Body<'google_begin'>,
   ): Promise<v.InferOutput<typeof GoogleBegun>> {
     return this.http.send(origin, { method: 'POST', path: '/auth/google/begin', body }, GoogleBegun);
   }
 
   exchangeGoogleCode(
     origin: string,
-    body: { code: string; redirect_uri: string; code_verifier: string; state: string },
+    body: Body<'google_code'>,
   ): Promise<SignIn> {
     return this.http.send(origin, { method: 'POST', path: '/auth/google/code', body }, SignIn);
   }
 
   /** Redeems the one-time code that the dashboard handed over after its own sign-in. */
-  exchangeLinkCode(origin: string, body: { code: string; code_verifier: string }): Promise<SignIn> {
+  exchangeLinkCode(origin: string, body: Body<'extension_exchange'>): Promise<SignIn> {
     return this.http.send(origin, { method: 'POST', path: '/auth/extension/exchange', body }, SignIn);
   }
 
@@ -69,7 +70,7 @@ export class TrailmindApi {
   async start(
     origin: string,
     bearer: string,
-    body: { client_session_id: string; title?: string },
+    body: NonNullable<Body<'start'>>,
   ): Promise<Session> {
     return (await this.http.send(origin, { method: 'POST', path: '/sessions/start', bearer, body }, SessionAnswer))
       .session;
@@ -92,7 +93,7 @@ export class TrailmindApi {
   }
 
   async rename(origin: string, bearer: string, sessionId: string, title: string): Promise<Session> {
-    const call = { method: 'PATCH' as const, path: `/sessions/${id(sessionId)}`, bearer, body: { title } };
+    const call = { method: 'PATCH' as const, path: `/sessions/${id(sessionId)}`, bearer, body: { title } satisfies Body<'update_session'> };
     return (await this.http.send(origin, call, SessionAnswer)).session;
   }
 

@@ -1,0 +1,55 @@
+import createClient, { type Client } from "openapi-fetch";
+
+import { errorOf } from "./errors.ts";
+import type { components, operations, paths } from "./schema.ts";
+
+export type TrailmindClient = Client<paths>;
+
+/** A named schema of the contract: `Schema<"SessionReply">`. */
+export type Schema<Name extends keyof components["schemas"]> = components["schemas"][Name];
+
+/** The JSON an operation answers with when all is well: `Answer<"start_session">`. */
+export type Answer<Id extends keyof operations> = operations[Id] extends { responses: infer Responses }
+  ? { [Status in keyof Responses]: Status extends 200 | 201 | 202 ? JsonOf<Responses[Status]> : never }[keyof Responses]
+  : never;
+
+/** The JSON an operation takes: `Body<"log_in">`. */
+export type Body<Id extends keyof operations> = operations[Id] extends { requestBody?: infer Request }
+  ? JsonOf<NonNullable<Request>>
+  : never;
+
+type JsonOf<Message> = Message extends { content: { "application/json": infer Json } } ? Json : never;
+
+export interface Options {
+  /** Where the server is, without `/v1`: `http://127.0.0.1:9000`. */
+  baseUrl: string;
+  /** An access token or an API key, asked for before every request. */
+  token?: () => string | null | Promise<string | null>;
+  /** Another `fetch`, for example one that renews the login. */
+  fetch?: (request: Request) => Promise<Response>;
+}
+
+/**
+ * Every operation of the API as a typed call: `client.GET("/v1/sessions", { params: { query: { limit: 5 } } })`.
+ * A call answers `{ data, error, response }`; `unwrap` turns that into the data or a thrown ApiError.
+ */
+export function trailmind({ baseUrl, token, fetch }: Options): TrailmindClient {
+  const client = createClient<paths>(fetch ? { baseUrl, fetch } : { baseUrl });
+  if (token) {
+    client.use({
+      async onRequest({ request }) {
+        const value = await token();
+        if (value) request.headers.set("Authorization", `Bearer ${value}`);
+        return request;
+      },
+    });
+  }
+  return client;
+}
+
+/** The data of a call. @throws ApiError for an answer outside 2xx; what `fetch` throws when none came. */
+export async function unwrap<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await call;
+  if (!response.ok) throw errorOf(response, error);
+  return data as T;
+}
