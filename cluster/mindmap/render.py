@@ -15,10 +15,7 @@ from xml.sax.saxutils import escape
 from cluster.mindmap.canvas import THEMES, Canvas, Theme, duration, hover, text_width, visible, wrap
 from cluster.mindmap.galaxy_picture import draw_galaxy
 from cluster.mindmap.text import shorten
-from models.mindmap_graph import MindmapDocument, Node
-
-LayoutName = Literal["galaxy", "tree", "radial"]
-
+from models.mindmap_document import LayoutName, MindmapDocument, Node
 
 ThemeName = Literal["light", "dark"]
 

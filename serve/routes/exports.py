@@ -8,7 +8,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
@@ -16,21 +16,21 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
 
 from cluster.mindmap.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render import to_png, to_svg
+from cluster.mindmap.render import ThemeName, to_png, to_svg
 from models.api_library import ExportFormat
 from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.errors import NotFound
-from models.mindmap_document import MindmapDocument
+from models.mindmap_document import LayoutName, MindmapDocument
 from models.mindmaps import Mindmap, MindmapVersion
 from models.plans import EXPORT_FEATURES, require_feature
 from models.timeline import Timeline
 from models.timeline_store import instant, load_timeline
+from serve.pictures import PICTURE_POLICY
 from serve.routes.events import highlight_reply, visit_fields
 from serve.routes.usage import standing_of
 from serve.state import Caller, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["exports"])
-Layout = Literal["galaxy", "tree", "radial"]
 
 _TYPES: dict[str, tuple[str, str]] = {
     "json": ("application/json", "json"),
@@ -142,8 +142,8 @@ async def export_session(
     state: State,
     db: Db,
     format: Annotated[ExportFormat, Query()] = "markdown",
-    layout: Annotated[Layout, Query(description="Of pictures")] = "galaxy",
-    theme: Annotated[Literal["light", "dark"], Query(description="Of pictures")] = "light",
+    layout: Annotated[LayoutName, Query(description="Of pictures")] = "galaxy",
+    theme: Annotated[ThemeName, Query(description="Of pictures")] = "light",
     width: Annotated[int | None, Query(ge=200, le=4000, description="Of PNG, in pixels")] = None,
 ) -> Response:
     """One session as a file. Which formats there are depends on the plan; 402 names the plan that has it."""
@@ -169,6 +169,6 @@ async def export_session(
         headers={
             "Content-Disposition": _disposition(found.title, extension),
             "Cache-Control": "private, no-store",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+            **PICTURE_POLICY,
         },
     )

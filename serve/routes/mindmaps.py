@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.map_edits import LogState, log_state, read_log
-from cluster.mindmap.render import to_svg
+from cluster.mindmap.render import ThemeName
 from cluster.progress import publish
 from models.api import EditReportReply, EditsState, GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
 from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.errors import NotFound
 from models.jobs import order_map
+from models.mindmap_document import LayoutName, MindmapDocument
 from models.mindmap_edits import EditReport
-from models.mindmap_graph import MindmapDocument
 from models.mindmaps import MapStatus, Mindmap, MindmapVersion
 from serve.links import check_link, issue_link
+from serve.pictures import PICTURE_RESPONSES, svg_answer
 from serve.routes.ai import refuse_if_out_of_tokens
 from serve.state import Caller, Db, State, driver_connection
 
@@ -114,33 +114,20 @@ async def generate(
 @router.get(
     "/mindmap/image",
     response_class=Response,
-    responses={200: {"content": {"image/svg+xml": {}}, "description": "The map as a picture"}},
+    responses=PICTURE_RESPONSES,
 )
 async def image(
     session_id: str,
     user_id: Caller,
     db: Db,
-    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "radial",
-    theme: Annotated[Literal["light", "dark"], Query()] = "light",
+    layout: Annotated[LayoutName, Query()] = "radial",
+    theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
     """The map as an SVG picture."""
     _, found, version = await load_map(db, session_id, user_id)
     if found is None or version is None:
         raise NotFound("mindmap not found for this session")
-    return await _picture(version, layout, theme)
-
-
-async def _picture(
-    version: MindmapVersion, layout: Literal["galaxy", "tree", "radial"], theme: Literal["light", "dark"]
-) -> Response:
-    document = MindmapDocument.from_json(version.data)
-    svg = await asyncio.to_thread(to_svg, document, layout=layout, theme=theme)
-    # A picture needs no script; should one ever get in, it does not run.
-    return Response(
-        svg,
-        media_type="image/svg+xml",
-        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
-    )
+    return await svg_answer(MindmapDocument.from_json(version.data), layout, theme)
 
 
 pictures = APIRouter(tags=["mindmaps"])
@@ -163,14 +150,14 @@ async def picture_link(session_id: str, user_id: Caller, db: Db, state: State) -
 @pictures.get(
     "/pictures/{token}",
     response_class=Response,
-    responses={200: {"content": {"image/svg+xml": {}}, "description": "The map as a picture"}},
+    responses=PICTURE_RESPONSES,
 )
 async def picture(
     token: str,
     db: Db,
     state: State,
-    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "radial",
-    theme: Annotated[Literal["light", "dark"], Query()] = "light",
+    layout: Annotated[LayoutName, Query()] = "radial",
+    theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
     """The picture behind a link."""
     session_id = uuid.UUID(check_link(state.settings.signing_key, "picture", token))
@@ -186,4 +173,4 @@ async def picture(
     )
     if found is None:
         raise NotFound("there is no such picture")
-    return await _picture(found, layout, theme)
+    return await svg_answer(MindmapDocument.from_json(found.data), layout, theme)

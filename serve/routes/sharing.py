@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mindmap.render import to_svg
+from cluster.mindmap.render import ThemeName
 from models.api_library import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
 from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.errors import Conflict, NotFound
-from models.mindmap_document import MindmapDocument
+from models.mindmap_document import LayoutName, MindmapDocument
 from models.mindmaps import Mindmap, MindmapVersion
 from models.sharing import ShareLink, share_id, share_token, shown_part
 from models.users import User
+from serve.pictures import PICTURE_RESPONSES, svg_answer
 from serve.state import AppState, Caller, Counted, Db, State
 
 router = APIRouter(tags=["sharing"])
@@ -146,18 +146,16 @@ async def read_shared(token: str, state: State, db: Db, response: Response) -> S
 @router.get(
     "/v1/shared/{token}/image",
     response_class=Response,
-    responses={200: {"content": {"image/svg+xml": {}}, "description": "The map as a picture"}},
+    responses=PICTURE_RESPONSES,
     dependencies=[Counted],
 )
 async def shared_image(
     token: str,
     state: State,
     db: Db,
-    layout: Annotated[Literal["galaxy", "tree", "radial"], Query()] = "galaxy",
-    theme: Annotated[Literal["light", "dark"], Query()] = "light",
+    layout: Annotated[LayoutName, Query()] = "galaxy",
+    theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
     """The shared map as an SVG picture. Needs no login."""
     _, _, document = await _shared(state, db, token)
-    svg = await asyncio.to_thread(to_svg, document, layout, theme)
-    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return Response(svg, media_type="image/svg+xml", headers=_PRIVATE | policy)
+    return await svg_answer(document, layout, theme, _PRIVATE)
