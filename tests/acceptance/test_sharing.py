@@ -87,6 +87,9 @@ async def test_no_link_can_be_guessed(api: httpx.AsyncClient, ann: Person, db: p
     for guess in ("x", "ä", "=" * 5, flipped, share_token("another key", uuid.UUID(share["id"])), share["id"], "%00"):
         answer = await api.get(f"/v1/shared/{guess}")
         assert answer.status_code == 404, guess
+    # Of the sixteen spellings of the last character only ours is the token.
+    spellings = [token[:-1] + last for last in "AQgwBRhxCSiy" if share_id([SIGNING_KEY], token[:-1] + last)]
+    assert spellings in ([], [token])
     # Links outlive a rotation of the key as logins do.
     assert share_id(["a new key", SIGNING_KEY], token) is not None
 
