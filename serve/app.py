@@ -23,6 +23,7 @@ from cluster.shards import connect_shard
 from serve.contract import describe, operation_id
 from serve.cors import with_cors
 from serve.dashboard import install_dashboard
+from serve.docs_page import install_docs
 from serve.errors import install_error_handlers
 from serve.middleware import Edge
 from serve.routes import (
@@ -70,6 +71,8 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         version="1",
         summary="Records browsing sessions and turns them into mind maps.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=operation_id,
     )
     describe(app)
@@ -99,6 +102,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     ):
         app.include_router(routes.router)
     app.include_router(mindmaps.pictures)
+    install_docs(app)
     install_dashboard(app)
     return app
 

@@ -38,16 +38,20 @@ _NOT_BUILT = """<!doctype html>
 """
 
 
-def content_security_policy(page: str) -> str:
-    """The policy of `page` (HTML): this origin only, no inline script but those it has, by hash."""
-    hashes = [
+def script_hashes(page: str) -> list[str]:
+    """The inline scripts of `page` (HTML) as a Content-Security-Policy names them."""
+    return [
         "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'"
         for script in _INLINE_SCRIPT.findall(page)
     ]
+
+
+def content_security_policy(page: str) -> str:
+    """The policy of `page` (HTML): this origin only, no inline script but those it has, by hash."""
     return "; ".join(
         [
             "default-src 'none'",
-            " ".join(["script-src 'self'", *hashes]),
+            " ".join(["script-src 'self'", *script_hashes(page)]),
             "style-src 'self'",
             "font-src 'self'",
             # Thumbnails are fetched with the login and shown from memory.
@@ -123,4 +127,4 @@ def install_dashboard(app: FastAPI, root: Path = BUILT_FILES) -> None:
     app.router.default = Dashboard(app.router.default, root)
 
 
-__all__ = ["API_ROOTS", "BUILT_FILES", "Dashboard", "content_security_policy", "install_dashboard"]
+__all__ = ["API_ROOTS", "BUILT_FILES", "Dashboard", "content_security_policy", "install_dashboard", "script_hashes"]
