@@ -21,11 +21,12 @@ from cluster.jobs import HEARTBEAT_S, STALLED_AFTER_S, JobParts, job_app, rescue
 from cluster.logs import configure_logs
 from cluster.map_tasks import RayMapTasks
 from cluster.placement import placed
+from cluster.post import Post
 from cluster.providers.configuration import provider_accesses
 from cluster.providers.enrich import build_enricher
 from cluster.providers.provider_tasks import RayProviderTasks
 from cluster.settings import load_settings
-from models.jobs import MAPS, UPKEEP
+from models.jobs import MAIL, MAPS, UPKEEP
 
 log = structlog.get_logger("worker")
 
@@ -73,6 +74,7 @@ class GenerationWorker:
         parts = JobParts(
             pool,
             MapGenerator(pool, valkey, tasks, enricher),
+            Post(settings),
             settings.forgotten_after_s,
             settings.ai_text_retention_days,
             settings.account_deletion_delay_s,
@@ -99,7 +101,7 @@ class GenerationWorker:
             await rescue(app)
             self._worker = asyncio.create_task(
                 app.run_worker_async(
-                    queues=[MAPS, UPKEEP],
+                    queues=[MAPS, UPKEEP, MAIL],
                     concurrency=self._settings.worker_concurrency + 1,
                     install_signal_handlers=False,
                     fetch_job_polling_interval=2.0,

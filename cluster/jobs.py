@@ -17,8 +17,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from actors.closing import close_session
 from cluster.generation import MapGenerator, MapOrder
-from cluster.job_watch import watcher
+from cluster.job_watch import watch
 from cluster.joint_maps import JointMapGenerator
+from cluster.post import Post, UntilTaken
 from models.erasure import due_accounts, erase_user
 from models.errors import IllegalTransition, JobFailed, NotFound
 from models.jobs import (
@@ -27,9 +28,11 @@ from models.jobs import (
     ERASE_ACCOUNTS,
     GENERATE_JOINT_MAP,
     GENERATE_MAP,
+    MAIL,
     MAPS,
     PURGE_SESSION,
     RESCUE_JOBS,
+    SEND_MAIL,
     TIDY_AI,
     UPKEEP,
 )
@@ -48,6 +51,7 @@ class JobParts:
 
     pool: AsyncConnectionPool[Any]
     generator: MapGenerator
+    post: Post | None = None
     forgotten_after_s: float = 24 * 3600.0
     ai_text_retention_days: int = 30
     account_deletion_delay_s: float = 7 * 86400.0
@@ -71,7 +75,7 @@ def job_app(dsn: str) -> App:
     """The procrastinate app with every task, not opened yet."""
     app = App(
         connector=procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=4),
-        worker_defaults={"worker_middleware": [watcher(MAX_ATTEMPTS)]},
+        worker_defaults={"worker_middleware": [watch]},
     )
 
     @app.task(name=GENERATE_MAP, queue=MAPS, pass_context=True, retry=_Backoff())
@@ -105,6 +109,12 @@ def job_app(dsn: str) -> App:
     @app.task(name=PURGE_SESSION, queue=UPKEEP, pass_context=True, retry=_Backoff())
     async def purge_session(context: JobContext, session_id: str) -> None:
         await purge(_parts(context).pool, uuid.UUID(session_id))
+
+    @app.task(name=SEND_MAIL, queue=MAIL, pass_context=True, retry=UntilTaken())
+    async def send_mail(context: JobContext, user_id: str, sealed: str, useful_until: int) -> None:
+        post = _parts(context).post
+        assert post is not None, "this worker sends no mails"
+        await post.send(sealed, useful_until)
 
     @app.periodic(cron="*/10 * * * *")
     @app.task(name=CLOSE_FORGOTTEN, queue=UPKEEP, pass_context=True, queueing_lock=CLOSE_FORGOTTEN)

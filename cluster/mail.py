@@ -24,19 +24,15 @@ from cluster.settings import Settings
 log = structlog.get_logger("mail")
 
 TIMEOUT_S = 10.0
-#: Seconds between the tries; a mail server that is away for longer than that costs the mail, and the log says so.
-_PAUSES_S = (1.0, 5.0, 20.0)
-_MAX_WAITING = 200
 
 
 class Mailer:
-    """Sends mails, at once (`send`) or behind the caller's back (`send_later`)."""
+    """Hands mails over. Who wants one sent orders it (`cluster.post`)."""
 
-    def __init__(self, settings: Settings, *, pauses_s: tuple[float, ...] = _PAUSES_S) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
-        self._from, self._pauses_s = settings.mail_from, pauses_s
+        self._from = settings.mail_from
         self.outbox = settings.data_dir / "outbox"
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def compose(self, to: str, mail: Mail) -> EmailMessage:
         """The message as it goes over the wire: text, and the same as HTML."""
@@ -50,48 +46,11 @@ class Mailer:
         message.add_alternative(mail.html, subtype="html")
         return message
 
-    async def send(self, to: str, mail: Mail) -> None:
-        """Hand the mail over. Raises OSError or smtplib.SMTPException."""
-        message = self.compose(to, mail)
+    async def hand_over(self, message: EmailMessage, kind: str) -> None:
+        """Give the mail to the server. Raises OSError or smtplib.SMTPException."""
         deliver: Callable[[EmailMessage], None] = self._to_server if self._url else self._to_outbox
         await asyncio.to_thread(deliver, message)
-        log.info("mail_sent", kind=mail.kind)
-
-    def send_later(self, to: str, mail: Mail) -> None:
-        """Send without letting anybody wait, so that the time of an answer tells nothing about an address."""
-        if len(self._tasks) >= _MAX_WAITING:
-            log.error("mail_dropped", kind=mail.kind, reason="too many are waiting")
-            return
-        task = asyncio.create_task(self._patiently(to, mail))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _patiently(self, to: str, mail: Mail) -> None:
-        for pause_s in (*self._pauses_s, None):
-            try:
-                return await self.send(to, mail)
-            except (OSError, smtplib.SMTPException) as error:
-                refused = isinstance(error, smtplib.SMTPRecipientsRefused)
-                if pause_s is None or refused:
-                    log.error("mail_failed", kind=mail.kind, error=type(error).__name__)
-                    return None
-                log.warning("mail_delayed", kind=mail.kind, error=type(error).__name__)
-                await asyncio.sleep(pause_s)
-        return None
-
-    async def drained(self) -> None:
-        """Wait until nothing is on its way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def close(self) -> None:
-        """Give what is on its way a moment, then stop."""
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=3.0)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        log.info("mail_sent", kind=kind)
 
     def _to_server(self, message: EmailMessage) -> None:
         url = urlsplit(self._url or "")

@@ -89,8 +89,8 @@ async def erase_user(connection: Connection, user_id: uuid.UUID) -> dict[str, in
     counts = await count_rows(connection, user_id)
     jobs = await connection.execute(
         "DELETE FROM procrastinate_jobs WHERE status IN ('todo', 'failed', 'cancelled', 'aborted', 'succeeded')"
-        " AND args ->> 'session_id' = ANY(%s)",
-        [ids],
+        " AND (args ->> 'session_id' = ANY(%s) OR args ->> 'user_id' = %s)",
+        [ids, str(user_id)],
     )
     if jobs.rowcount:
         counts["jobs"] = jobs.rowcount

@@ -14,7 +14,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from psycopg import AsyncConnection
 
 #: Queues a worker listens to.
-MAPS, UPKEEP = "maps", "upkeep"
+MAPS, UPKEEP, MAIL = "maps", "upkeep", "mail"
 #: Interactive work goes before batch work.
 INTERACTIVE, BATCH = 10, 0
 
@@ -25,6 +25,7 @@ CLOSE_FORGOTTEN = "sessions.close_forgotten"
 ERASE_ACCOUNTS = "accounts.erase"
 TIDY_AI = "ai.tidy"
 RESCUE_JOBS = "jobs.rescue"
+SEND_MAIL = "mails.send"
 
 # Only its SQL is used, on the caller's connection; it is never opened.
 _orders = procrastinate.App(connector=procrastinate.PsycopgConnector())

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from actors.session_buffers import PostgresBuffers
 from cluster.live_maps import LiveMaps
-from cluster.mail import Mailer
+from cluster.post import Post
 from cluster.settings import Settings
 from cluster.shards import buffer_limits
 from models.errors import Unauthorized
@@ -40,7 +40,7 @@ class AppState:
     tokens: Tokens
     standing: StandingCache
     limiter: Limiter
-    mailer: Mailer
+    post: Post
     google: Google
     live: LiveMaps
     #: Users whose older sessions are being added to the search index.
@@ -66,7 +66,6 @@ class AppState:
         """Give everything back, unsaved events first."""
         await self.shards.close()
         await self.live.close()
-        await self.mailer.close()
         for task in list(self.indexing.values()):
             task.cancel()
         await asyncio.gather(*self.indexing.values(), return_exceptions=True)
@@ -106,7 +105,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         ),
         standing=StandingCache(valkey),
         limiter=Limiter(valkey, settings),
-        mailer=Mailer(settings),
+        post=Post(settings),
         google=Google(settings),
         live=LiveMaps(connect, valkey),
     )

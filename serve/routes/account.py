@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.mail_texts import account_closed_mail
+from cluster.post import NOTICE_TTL
 from models.api_account_life import (
     CaptureOptions,
     DeletionBody,
@@ -125,11 +126,11 @@ async def _close(state: AppState, db: AsyncSession, user: User, *, at_once: bool
         user_id = user.id
         counts = await count_rows(connection, user_id)
         note(db, user_id, "account.closed", user_id)
+        mail = account_closed_mail(language, max(1, delay.days))
+        await state.post.order(connection, user_id, address, mail, ttl=NOTICE_TTL)
     await db.commit()
     await state.standing.revoke(ended)
     await state.shards.forget(user_id)
-    if delay:
-        state.mailer.send_later(address, account_closed_mail(language, max(1, delay.days)))
     return DeletionReceipt(
         status="scheduled" if delay else "erased",
         erased_at=datetime.now(UTC) + delay,

@@ -9,6 +9,7 @@ from datetime import timedelta
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.mail_texts import Language, verify_mail
 from models.api import MessageReply
@@ -27,7 +28,7 @@ from models.users import User, active_user, user_by_email
 from serve.limits import Allowance, too_often
 from serve.login_tokens import log_in, log_out, rotate, user_reply
 from serve.passwords import hash_password, verify_password
-from serve.state import AppState, Caller, CallerIdentity, Counted, Db, State
+from serve.state import AppState, Caller, CallerIdentity, Counted, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 VERIFY_TTL = timedelta(days=2)
@@ -35,10 +36,12 @@ VERIFY_TTL = timedelta(days=2)
 _ACCOUNT = Allowance("account", 30)
 
 
-def mail_verification(state: AppState, user: User, token: str, language: Language = "ko") -> None:
-    """Send `user` the link that proves the address."""
+async def mail_verification(state: AppState, db: AsyncSession, user: User, language: Language = "ko") -> None:
+    """Order the mail with the link that proves the address of `user`. The caller commits."""
+    token = await issue_one_time(db, user.id, "verify", ttl=VERIFY_TTL)
     # After the `#`: it reaches neither a server's log nor a Referer header.
-    state.mailer.send_later(user.email, verify_mail(language, f"{state.settings.origin}/verify-email#token={token}"))
+    mail = verify_mail(language, f"{state.settings.origin}/verify-email#token={token}")
+    await state.post.order(await driver_connection(db), user.id, user.email, mail, ttl=VERIFY_TTL)
 
 
 @router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[Counted])
@@ -52,10 +55,8 @@ async def signup(body: Credentials, state: State, db: Db, request: Request, resp
         await db.flush()
     except IntegrityError:
         raise Conflict("email already exists") from None
-    token = await issue_one_time(db, user.id, "verify", ttl=VERIFY_TTL)
-    reply = await log_in(state, db, request, response, user)
-    mail_verification(state, user, token)
-    return reply
+    await mail_verification(state, db, user)
+    return await log_in(state, db, request, response, user)
 
 
 @router.post("/login", response_model_exclude_none=True, dependencies=[Counted])

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import ColumnElement, func, select, update
 
 from cluster.mail_texts import Language, password_changed_mail, reset_mail
+from cluster.post import NOTICE_TTL
 from models.api import MessageReply
 from models.api_accounts import (
     ApiKeyCreate,
@@ -33,8 +34,8 @@ from models.users import User, UserSettings, active_user, user_by_email
 from serve.limits import Allowance
 from serve.login_tokens import log_in
 from serve.passwords import hash_password, verify_password
-from serve.routes.auth import VERIFY_TTL, mail_verification
-from serve.state import Caller, Counted, Db, State
+from serve.routes.auth import mail_verification
+from serve.state import Caller, Counted, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 RESET_TTL, EXTENSION_TTL = timedelta(hours=1), timedelta(minutes=2)
@@ -67,10 +68,15 @@ async def change_password(
         raise BadRequest("the current password is wrong")
     user.password_hash = await hash_password(body.new_password)
     ended = await void_logins(db, user, "password")
+    await _mail_password_changed(state, db, user)
     reply = await log_in(state, db, request, response, user)
     await state.standing.revoke(ended)
-    state.mailer.send_later(user.email, password_changed_mail(await language_of(db, user.id)))
     return reply
+
+
+async def _mail_password_changed(state: State, db: Db, user: User) -> None:
+    mail = password_changed_mail(await language_of(db, user.id))
+    await state.post.order(await driver_connection(db), user.id, user.email, mail, ttl=NOTICE_TTL)
 
 
 @router.post("/forgot-password", dependencies=[Counted])
@@ -80,10 +86,10 @@ async def forgot_password(body: ForgotBody, state: State, db: Db, request: Reque
     user = await user_by_email(db, email) if "\x00" not in email else None
     if user is not None and user.status == "active" and await _may_mail(state, user):
         token = await issue_one_time(db, user.id, "reset", ttl=RESET_TTL)
-        language = await language_of(db, user.id)
-        await db.commit()
         link = f"{state.settings.origin}/reset-password#token={token}"
-        state.mailer.send_later(user.email, reset_mail(language, link))
+        mail = reset_mail(await language_of(db, user.id), link)
+        await state.post.order(await driver_connection(db), user.id, user.email, mail, ttl=RESET_TTL)
+        await db.commit()
     return MessageReply(message="If the email exists, a password reset link has been sent.")
 
 
@@ -108,10 +114,9 @@ async def reset_password(body: ResetBody, state: State, db: Db) -> MessageReply:
     # Who could open the mail owns the address.
     user.email_verified_at = user.email_verified_at or datetime.now(UTC)
     ended = await void_logins(db, user, "reset")
-    language = await language_of(db, user.id)
+    await _mail_password_changed(state, db, user)
     await db.commit()
     await state.standing.revoke(ended)
-    state.mailer.send_later(user.email, password_changed_mail(language))
     return MessageReply(message="Password has been reset successfully.")
 
 
@@ -134,9 +139,8 @@ async def send_verification(user_id: Caller, state: State, db: Db) -> MessageRep
     """Send the mail that confirms the address once more."""
     user = await _require_user(db, user_id)
     if user.email_verified_at is None and await _may_mail(state, user):
-        token = await issue_one_time(db, user.id, "verify", ttl=VERIFY_TTL)
+        await mail_verification(state, db, user, await language_of(db, user.id))
         await db.commit()
-        mail_verification(state, user, token, await language_of(db, user.id))
     return MessageReply(message="If the address is not confirmed yet, a mail is on its way.")
 
 

@@ -14,7 +14,7 @@ from cluster.runtime import complete
 from cluster.settings import Settings
 from tests.support.client import Person, sign_up
 from tests.support.finished import finished_session
-from tests.support.outbox import mails_to, token_in
+from tests.support.outbox import deliver, mails_to, token_in
 from tests.support.server import running_api
 
 
@@ -26,7 +26,7 @@ async def operator(settings: Settings) -> AsyncIterator[Person]:
         person = await sign_up(client, email)
         # An address alone makes nobody an operator: anybody could have typed it.
         assert (await person.call("GET", "/v1/admin/users")).status_code == 403
-        await app.state.parts.mailer.drained()
+        await deliver(app, person.id)
         token = token_in(mails_to(settings.data_dir, email)[-1])
         assert (await client.post("/v1/auth/verify-email", json={"token": token})).status_code == 200
         reply = await client.post("/v1/auth/login", json={"email": email, "password": "correct horse battery"})

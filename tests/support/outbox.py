@@ -7,6 +7,23 @@ import email.policy
 import re
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
+
+import psycopg
+from fastapi import FastAPI
+
+
+async def deliver(app: FastAPI, user_id: str) -> None:
+    """Send what was ordered for a user, as a worker does; tests share a queue, and each wants its own mails."""
+    parts: Any = app.state.parts
+    async with await psycopg.AsyncConnection.connect(parts.settings.postgres_dsn) as connection:
+        cursor = await connection.execute(
+            "WITH taken AS (DELETE FROM procrastinate_jobs WHERE task_name = 'mails.send' AND args ->> 'user_id' = %s"
+            " RETURNING id, args) SELECT args FROM taken ORDER BY id",
+            [user_id],
+        )
+        for (args,) in await cursor.fetchall():
+            await parts.post.send(args["sealed"], args["useful_until"])
 
 
 def mails_to(data_dir: Path, address: str) -> list[EmailMessage]:
