@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import shutil
@@ -53,11 +54,11 @@ class Writer:
     def __init__(self, words: list[str], seed: int) -> None:
         self.words, self.chance = words, random.Random(seed)
         # Zipf: the n-th word is drawn in proportion to 1 / n.
-        self.weights = [1 / (rank + 1) for rank in range(len(words))]
+        self.weights = list(itertools.accumulate(1 / (rank + 1) for rank in range(len(words))))
         self.began = datetime(2025, 1, 1, tzinfo=UTC)
 
     def text(self, count: int) -> str:
-        return " ".join(self.chance.choices(self.words, self.weights, k=count))
+        return " ".join(self.chance.choices(self.words, cum_weights=self.weights, k=count))
 
     def pages(self, session: int) -> list[_Page]:
         found = []

@@ -25,6 +25,7 @@ from cluster.post import Post
 from cluster.providers.configuration import provider_accesses
 from cluster.providers.enrich import build_enricher
 from cluster.providers.provider_tasks import RayProviderTasks
+from cluster.retention import Retention
 from cluster.settings import load_settings
 from models.jobs import MAIL, MAPS, UPKEEP
 
@@ -71,13 +72,15 @@ class GenerationWorker:
         tasks = RayMapTasks(**placed(settings, "ai"))
         model_tasks = RayProviderTasks(**placed(settings, "ai"))
         enricher = build_enricher(settings, pool, model_tasks)
+        post = Post(settings)
         parts = JobParts(
             pool,
             MapGenerator(pool, valkey, tasks, enricher),
-            Post(settings),
+            post,
             settings.forgotten_after_s,
             settings.ai_text_retention_days,
             settings.account_deletion_delay_s,
+            Retention(post, settings.default_plan, settings.origin) if settings.limits_retention else None,
         )
         warm_up = asyncio.create_task(_after(WARM_UP_DELAY_S, tasks.warm_up))
         models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_accesses(settings))))

@@ -20,6 +20,7 @@ from cluster.generation import MapGenerator, MapOrder
 from cluster.job_watch import watch
 from cluster.joint_maps import JointMapGenerator
 from cluster.post import Post, UntilTaken
+from cluster.retention import Retention
 from models.erasure import due_accounts, erase_user
 from models.errors import IllegalTransition, JobFailed, NotFound
 from models.jobs import (
@@ -28,6 +29,7 @@ from models.jobs import (
     ERASE_ACCOUNTS,
     GENERATE_JOINT_MAP,
     GENERATE_MAP,
+    KEEP_SESSIONS,
     MAIL,
     MAPS,
     PURGE_SESSION,
@@ -55,6 +57,7 @@ class JobParts:
     forgotten_after_s: float = 24 * 3600.0
     ai_text_retention_days: int = 30
     account_deletion_delay_s: float = 7 * 86400.0
+    retention: Retention | None = None
 
 
 class _Backoff(procrastinate.BaseRetryStrategy):
@@ -135,6 +138,13 @@ def job_app(dsn: str) -> App:
     async def erase_accounts(context: JobContext, timestamp: int) -> None:
         parts = _parts(context)
         await erase_due_accounts(parts.pool, parts.account_deletion_delay_s)
+
+    @app.periodic(cron="17 * * * *")
+    @app.task(name=KEEP_SESSIONS, queue=UPKEEP, pass_context=True, queueing_lock=KEEP_SESSIONS)
+    async def keep_sessions(context: JobContext, timestamp: int) -> None:
+        parts = _parts(context)
+        if parts.retention is not None:
+            await parts.retention.apply(parts.pool)
 
     @app.periodic(cron="* * * * * */5")
     @app.task(name=RESCUE_JOBS, queue=UPKEEP, pass_context=True, queueing_lock=RESCUE_JOBS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Language = Literal["ko", "en"]
@@ -96,6 +97,30 @@ def password_changed_mail(language: Language) -> Mail:
             "Your password was changed, and all other devices were logged out.",
             "If that was not you, reset your password now.",
         ],
+    )
+
+
+def retention_mail(language: Language, num_sessions: int, first_at: datetime, link: str) -> Mail:
+    """Some sessions will go with the plan's time, and how to keep them."""
+    if language == "ko":
+        return _mail(
+            "retention",
+            f"Trailmind 세션 {num_sessions}개가 곧 삭제됩니다",
+            [
+                f"요금제의 보관 기간이 끝나 세션 {num_sessions}개가 {first_at:%Y-%m-%d}부터 완전히 삭제됩니다.",
+                "계속 보관하려면 그 전에 요금제를 바꾸거나 내보내기를 하세요. 삭제된 세션은 되돌릴 수 없습니다.",
+            ],
+            ("세션 보기", link),
+        )
+    many = "One session" if num_sessions == 1 else f"{num_sessions} sessions"
+    return _mail(
+        "retention",
+        f"{many} of yours will soon be deleted from Trailmind",
+        [
+            f"Your plan keeps sessions no longer: from {first_at:%Y-%m-%d} on {many.lower()} will be deleted for good.",
+            "To keep them, change your plan or export them before that day. What is deleted cannot be brought back.",
+        ],
+        ("Look at my sessions", link),
     )
 
 

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     account_deletion_delay_s: int = Field(default=7 * 86400, ge=0, le=30 * 86400)
     #: The plan of accounts without a subscription: `enterprise` for a private server where nobody pays.
     default_plan: Literal["free", "pro", "enterprise"] = "free"
+    #: Whether plans limit how many recordings run at once; unless said, everywhere but in test mode.
+    session_limits: bool | None = None
+    #: Whether sessions go when they are older than their plan keeps them; unless said, only in production: on
+    #: somebody's own machine nothing is thrown away.
+    session_retention: bool | None = None
     #: The OpenID provider behind "sign in with Google"; another one only for tests.
     google_issuer: str = "https://accounts.google.com"
 
@@ -179,6 +184,16 @@ class Settings(BaseSettings):
         if "*" in self.extension_ids:
             raise ValueError("TRAILMIND_EXTENSION_IDS must name the extension in production, not *")
         return self
+
+    @property
+    def limits_sessions(self) -> bool:
+        """Whether plans limit how many recordings run at once."""
+        return self.environment != "test" if self.session_limits is None else self.session_limits
+
+    @property
+    def limits_retention(self) -> bool:
+        """Whether sessions go when they are older than their plan keeps them."""
+        return self.environment == "production" if self.session_retention is None else self.session_retention
 
     @property
     def postgres_dsn(self) -> str:

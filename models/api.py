@@ -110,6 +110,9 @@ class SessionReply(Reply):
     dwell_ms: int | None = None
     keywords: list[str] | None = None
     error_message: str | None = None
+    deletes_at: Time | None = Field(
+        default=None, description="When the plan lets the session go; absent while it is kept"
+    )
 
 
 class SessionEnvelope(Reply):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import enum
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, select, text, update
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
 from models.errors import Forbidden, IllegalTransition, NotFound, TrailmindError
+from models.events import Event
 
 
 class SessionStatus(enum.StrEnum):
@@ -49,6 +50,8 @@ class BrowsingSession(Base):
         CheckConstraint("title_source IN ('user', 'generated')", name="title_source"),
         # The list: newest first, one index scan a page.
         Index("ix_browsing_sessions_user_started", "user_id", text("started_at DESC"), text("id DESC")),
+        # What is older than a plan keeps.
+        Index("ix_browsing_sessions_kept", "created_at", postgresql_where=text("deleted_at IS NULL")),
         # The sweep for forgotten recordings reads only the few that are open.
         Index("ix_browsing_sessions_open", "updated_at", postgresql_where=text("status IN ('recording', 'paused')")),
     )
@@ -64,6 +67,8 @@ class BrowsingSession(Base):
     started_at: Mapped[CreatedAt]
     ended_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    #: When the plan lets it go; its user has been told.
+    deletes_at: Mapped[datetime | None]
     num_pages: Mapped[int] = mapped_column(server_default="0", default=0)
     num_visits: Mapped[int] = mapped_column(server_default="0", default=0)
     num_highlights: Mapped[int] = mapped_column(server_default="0", default=0)
@@ -94,6 +99,27 @@ class SessionTransition(Base):
     session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("browsing_sessions.id", ondelete="CASCADE"), index=True)
     status: Mapped[str]
     at: Mapped[CreatedAt]
+
+
+#: A recording that nothing has come from for so long does not count as one that runs.
+IDLE_AFTER = timedelta(minutes=30)
+
+
+async def count_running(db: AsyncSession, user_id: uuid.UUID) -> int:
+    """How many recordings of the user run, paused or not. One whose browser is gone must not lock its user out."""
+    since = datetime.now(UTC) - IDLE_AFTER
+    latest = select(func.max(Event.received_at)).where(Event.session_id == BrowsingSession.id).scalar_subquery()
+    found = await db.scalar(
+        select(func.count())
+        .select_from(BrowsingSession)
+        .where(
+            BrowsingSession.user_id == user_id,
+            BrowsingSession.status.in_([str(s) for s in OPEN_STATUSES]),
+            BrowsingSession.deleted_at.is_(None),
+            func.greatest(BrowsingSession.updated_at, latest) > since,
+        )
+    )
+    return found or 0
 
 
 async def owned_session(

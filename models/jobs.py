@@ -26,6 +26,7 @@ ERASE_ACCOUNTS = "accounts.erase"
 TIDY_AI = "ai.tidy"
 RESCUE_JOBS = "jobs.rescue"
 SEND_MAIL = "mails.send"
+KEEP_SESSIONS = "sessions.keep"
 
 # Only its SQL is used, on the caller's connection; it is never opened.
 _orders = procrastinate.App(connector=procrastinate.PsycopgConnector())

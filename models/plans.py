@@ -83,6 +83,22 @@ class PlanLacks(TrailmindError):
         return f"the {self.plan} plan does not include {self.what}; {self.needed} does"
 
 
+class TooManySessions(TrailmindError):
+    """As many recordings run as the plan allows at once."""
+
+    code, status = "CONCURRENT_SESSION_LIMIT", 409
+    # Programs that ask again by themselves (a recording begun offline) may succeed when one has stopped.
+    retry_after_s = 30.0
+
+    def __init__(self, plan: str, allowed: int) -> None:
+        super().__init__(plan, allowed)
+        self.plan, self.allowed = plan, allowed
+
+    def __str__(self) -> str:
+        many = "one recording" if self.allowed == 1 else f"{self.allowed} recordings"
+        return f"the {self.plan} plan allows {many} at a time; stop one before you start another"
+
+
 class Subscription(Base):
     """Who is on which paid plan, and until when."""
 

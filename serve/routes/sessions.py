@@ -18,6 +18,7 @@ from models.browsing_sessions import (
     BrowsingSession,
     SessionStatus,
     SessionTransition,
+    count_running,
     owned_session,
     parse_session_id,
     transition,
@@ -25,9 +26,10 @@ from models.browsing_sessions import (
 from models.errors import BadRequest, Unauthorized
 from models.exclusions import normalize_domain
 from models.jobs import PURGE_SESSION, UPKEEP, order
+from models.plans import TooManySessions, plan_standing
 from models.session_filters import session_filters
 from models.timeline_store import load_timeline
-from models.users import active_user
+from models.users import User, active_user
 from serve.state import Caller, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -56,6 +58,7 @@ def session_reply(found: BrowsingSession, **live: Any) -> SessionReply:
         updated_at=found.updated_at,
         keywords=found.keywords,
         error_message=found.failure_reason,
+        deletes_at=found.deletes_at,
         **facts,
     )
 
@@ -75,12 +78,39 @@ async def _envelope(db: AsyncSession, found: BrowsingSession) -> SessionEnvelope
     )
 
 
+async def _known(db: AsyncSession, user_id: uuid.UUID, client_session_id: str | None) -> BrowsingSession | None:
+    if client_session_id is None:
+        return None
+    return await db.scalar(
+        select(BrowsingSession).where(
+            BrowsingSession.user_id == user_id, BrowsingSession.client_session_id == client_session_id
+        )
+    )
+
+
+async def _require_room(db: AsyncSession, user: User, default_plan: str) -> None:
+    """Raises TooManySessions. Of two starts at once the second waits for what the first does."""
+    await db.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
+    plan = (await plan_standing(db, user, default=default_plan)).plan
+    allowed = plan.max_concurrent_sessions
+    if allowed is not None and await count_running(db, user.id) >= allowed:
+        raise TooManySessions(plan.name, allowed)
+
+
 @router.post("/start", status_code=201, response_model_exclude_none=True)
-async def start(user_id: Caller, db: Db, body: Annotated[SessionStart | None, Body()] = None) -> SessionEnvelope:
+async def start(
+    user_id: Caller, state: State, db: Db, body: Annotated[SessionStart | None, Body()] = None
+) -> SessionEnvelope:
     """Begin a recording. With a `client_session_id` that exists already, that session is answered."""
-    if await active_user(db, user_id) is None:
+    user = await active_user(db, user_id)
+    if user is None:
         raise Unauthorized("user not found")
     wanted = body or SessionStart()
+    if state.settings.limits_sessions:
+        known = await _known(db, user_id, wanted.client_session_id)
+        if known is not None:
+            return await _envelope(db, known)
+        await _require_room(db, user, state.settings.default_plan)
     now = datetime.now(UTC)
     begun = BrowsingSession(
         user_id=user_id,
@@ -98,11 +128,7 @@ async def start(user_id: Caller, db: Db, body: Annotated[SessionStart | None, Bo
         await db.commit()
     except IntegrityError:
         await db.rollback()
-        known = await db.scalar(
-            select(BrowsingSession).where(
-                BrowsingSession.user_id == user_id, BrowsingSession.client_session_id == wanted.client_session_id
-            )
-        )
+        known = await _known(db, user_id, wanted.client_session_id)
         if known is None:
             raise
         return await _envelope(db, known)

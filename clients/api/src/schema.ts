@@ -3020,6 +3020,11 @@ export interface components {
             keywords?: string[];
             /** Error Message */
             error_message?: string;
+            /**
+             * Deletes At
+             * @description When the plan lets the session go; absent while it is kept
+             */
+            deletes_at?: string;
         };
         /**
          * SessionStart
@@ -4725,6 +4730,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

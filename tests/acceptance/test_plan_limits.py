@@ -1,0 +1,181 @@
+"""What plans promise beyond tokens: how many recordings at once, and how long sessions are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+from psycopg_pool import AsyncConnectionPool
+
+from cluster.jobs import purge
+from cluster.post import Post
+from cluster.retention import Retention
+from cluster.runtime import complete
+from cluster.settings import Settings
+from tests.support.client import Person, sign_up
+from tests.support.outbox import deliver, mails_to
+from tests.support.server import running_api
+
+SUBSCRIBE = (
+    "INSERT INTO subscriptions (id, user_id, plan, status, current_period_start, current_period_end)"
+    " VALUES (gen_random_uuid(), %s, 'pro', 'active', now(), now() + interval '30 days')"
+)
+NOW = datetime.now(UTC).replace(microsecond=0)
+Db = psycopg.AsyncConnection[Any]
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    async with running_api(complete(settings, session_limits=True)) as running:
+        yield running
+
+
+@pytest.fixture
+async def person(app: tuple[FastAPI, httpx.AsyncClient]) -> Person:
+    return await sign_up(app[1])
+
+
+# --- recordings at once --------------------------------------------------------------------------------------------
+
+
+async def test_the_free_plan_allows_one_recording_at_a_time(person: Person, db: Db) -> None:
+    first = await person.start(client_session_id="a")
+    refused = await person.call("POST", "/v1/sessions/start")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "CONCURRENT_SESSION_LIMIT")
+    assert "stop one" in refused.json()["error"]["message"]
+    assert refused.headers["retry-after"] == "30"
+    # A repeated start is no second recording, and a pause is no end of the first.
+    assert await person.start(client_session_id="a") == first
+    await person.ok("PATCH", f"/v1/sessions/{first}/pause")
+    assert (await person.call("POST", "/v1/sessions/start")).status_code == 409
+    await person.ok("POST", f"/v1/sessions/{first}/stop")
+    await person.start()
+    await db.execute(SUBSCRIBE, [person.id])
+    for _ in range(4):
+        await person.start()
+    assert (await person.call("POST", "/v1/sessions/start")).status_code == 409
+    cursor = await db.execute("SELECT count(*) FROM browsing_sessions WHERE user_id = %s", [person.id])
+    assert await cursor.fetchone() == (6,)
+
+
+async def test_of_many_starts_at_once_one_succeeds(person: Person) -> None:
+    answers = await asyncio.gather(*(person.call("POST", "/v1/sessions/start") for _ in range(5)))
+    assert sorted(a.status_code for a in answers) == [201, 409, 409, 409, 409]
+
+
+async def test_a_browser_that_is_gone_locks_nobody_out(person: Person, db: Db) -> None:
+    lost = await person.start()
+    await db.execute("UPDATE browsing_sessions SET updated_at = now() - interval '31 minutes' WHERE id = %s", [lost])
+    await person.start()
+
+
+# --- how long sessions are kept -------------------------------------------------------------------------------------
+
+
+class Keeper:
+    """The periodic job, on any day."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], settings: Settings, db: Db) -> None:
+        self.pool, self.db = pool, db
+        self.retention = Retention(Post(settings), "free", settings.origin)
+
+    async def on_day(self, day: float) -> None:
+        await self.retention.apply(self.pool, NOW + timedelta(days=day))
+
+    async def session(self, person: Person, age_days: float = 0) -> str:
+        """A stopped session that began `age_days` before day 0."""
+        found = await person.start()
+        await self.db.execute(
+            "UPDATE browsing_sessions SET status = 'completed', created_at = %s WHERE id = %s",
+            [NOW - timedelta(days=age_days), found],
+        )
+        return found
+
+    async def state(self, session_id: str) -> tuple[datetime | None, bool]:
+        """When it will go, and whether it is deleted."""
+        cursor = await self.db.execute(
+            "SELECT deletes_at, deleted_at IS NOT NULL FROM browsing_sessions WHERE id = %s", [session_id]
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        return row[0], row[1]
+
+
+@pytest.fixture
+async def keeper(settings: Settings, db: Db) -> AsyncIterator[Keeper]:
+    # Sessions of other tests are nobody's business on day 30.
+    await db.execute("UPDATE browsing_sessions SET deleted_at = now() WHERE deleted_at IS NULL")
+    async with AsyncConnectionPool[Any](settings.postgres_dsn, min_size=1, kwargs={"autocommit": True}) as pool:
+        yield Keeper(pool, settings, db)
+
+
+async def test_a_session_is_warned_about_and_goes_on_day_30(
+    app: tuple[FastAPI, httpx.AsyncClient], person: Person, keeper: Keeper, settings: Settings
+) -> None:
+    old = await keeper.session(person)
+    await keeper.on_day(22.9)
+    assert await keeper.state(old) == (None, False)
+    await keeper.on_day(23.1)
+    await keeper.on_day(24)  # one notice is enough
+    due = NOW + timedelta(days=30.1)
+    assert (await keeper.state(old))[0] == due
+    shown = (await person.ok("GET", f"/v1/sessions/{old}"))["session"]
+    assert datetime.fromisoformat(shown["deletes_at"]) == due
+    await deliver(app[0], person.id)
+    told = [m for m in mails_to(settings.data_dir, person.email) if "삭제" in m["Subject"]]
+    assert len(told) == 1
+    assert f"{due:%Y-%m-%d}" in told[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    await keeper.on_day(30)
+    assert (await keeper.state(old))[1] is False
+    await keeper.on_day(30.2)
+    assert (await person.call("GET", f"/v1/sessions/{old}")).status_code == 404
+    cursor = await keeper.db.execute(
+        "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'sessions.purge' AND args ->> 'session_id' = %s",
+        [old],
+    )
+    assert await cursor.fetchone() == (1,)
+    assert (await purge(keeper.pool, uuid.UUID(old)))["browsing_sessions"] == 1
+
+
+async def test_who_pays_in_time_keeps_everything(person: Person, keeper: Keeper) -> None:
+    old = await keeper.session(person)
+    await keeper.on_day(24)
+    await keeper.db.execute(SUBSCRIBE, [person.id])
+    await keeper.on_day(40)
+    assert await keeper.state(old) == (None, False)
+    # A smaller plan later on: again a notice, and a week.
+    await keeper.db.execute("UPDATE subscriptions SET status = 'canceled' WHERE user_id = %s", [person.id])
+    await keeper.on_day(50)
+    await keeper.on_day(56.9)
+    assert await keeper.state(old) == (NOW + timedelta(days=57), False)
+    await keeper.on_day(57.1)
+    assert (await keeper.state(old))[1] is True
+
+
+async def test_what_records_is_never_let_go_and_two_users_are_told_apart(
+    app: tuple[FastAPI, httpx.AsyncClient], person: Person, keeper: Keeper, settings: Settings
+) -> None:
+    recording = await keeper.session(person, age_days=90)
+    await keeper.db.execute("UPDATE browsing_sessions SET status = 'recording' WHERE id = %s", [recording])
+    other = await sign_up(app[1])
+    await keeper.session(other, 40)
+    await keeper.session(other, 50)
+    await keeper.on_day(0)
+    assert (await keeper.state(recording))[0] is None
+    await deliver(app[0], other.id)
+    [told] = [m for m in mails_to(settings.data_dir, other.email) if "삭제" in m["Subject"]]
+    assert "2개" in told["Subject"]
+
+
+@pytest.mark.parametrize(("environment", "limits", "retention"), [("test", False, False), ("development", True, False)])
+def test_where_limits_hold_unless_said(settings: Settings, environment: str, limits: bool, retention: bool) -> None:
+    found = complete(settings, environment=environment)
+    assert (found.limits_sessions, found.limits_retention) == (limits, retention)
+    assert complete(found, session_limits=True, session_retention=True).limits_retention
