@@ -101,7 +101,10 @@ class MapGenerator:
         return self._tasks
 
     async def generate(self, order: MapOrder) -> None:
-        """Make the session's map and show it. Returns quietly when the session is gone or the map is there."""
+        """Make the session's map and show it.
+
+        Returns quietly when the session is gone or still records, or the map is there.
+        """
         began = time.perf_counter()
         given = await self._read(order)
         if given is None:
@@ -144,7 +147,7 @@ class MapGenerator:
                 " FROM browsing_sessions s LEFT JOIN mindmaps m ON m.session_id = s.id"
                 " LEFT JOIN user_settings u ON u.user_id = s.user_id"
                 " LEFT JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
-                " WHERE s.id = %s AND s.deleted_at IS NULL",
+                " WHERE s.id = %s AND s.deleted_at IS NULL AND s.status NOT IN ('recording', 'paused')",
                 [order.session_id],
             )
             row = await cursor.fetchone()

@@ -110,6 +110,22 @@ async def test_51_spellings_of_one_address(ann: Person) -> None:
     assert (stats["page_visits"], stats["unique_urls"]) == (3, 2)
 
 
+async def test_53_another_title_is_another_visit_of_the_same_page(ann: Person, bob: Person) -> None:
+    """The first visit keeps the title it had; no title reaches anybody else's page."""
+    session = await ann.start()
+    url = "https://example.com/inbox"
+    await ann.send(session, [visit(url, title="First"), visit(url, at_ms=1_760_000_005_000, title="Second")])
+    other = await bob.start()
+    await bob.send(other, [visit(url, title="Bob's")])
+    pages = (await ann.ok("GET", f"/v1/sessions/{session}/events?type=page_visit"))["page_visits"]
+    assert sorted(p["title"] for p in pages) == ["First", "Second"]
+    assert (await ann.ok("GET", f"/v1/sessions/{session}/events/stats"))["unique_urls"] == 1
+    visits = (await ann.ok("GET", f"/v1/sessions/{session}/timeline"))["visits"]
+    assert len({v["page_id"] for v in visits}) == 1
+    theirs = (await bob.ok("GET", f"/v1/sessions/{other}/events"))["page_visits"]
+    assert [p["title"] for p in theirs] == ["Bob's"]
+
+
 async def test_54_many_events_of_unknown_types_with_unknown_fields(ann: Person, db: Db) -> None:
     session = await ann.start()
     events = [

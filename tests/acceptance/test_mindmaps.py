@@ -20,7 +20,7 @@ from cluster.generation import MapGenerator
 from cluster.jobs import JobParts, job_app
 from cluster.map_tasks import InlineMapTasks
 from cluster.settings import Settings
-from models.jobs import MAPS, UPKEEP
+from models.jobs import MAPS, UPKEEP, order_map
 from tests.support.client import Person, visit
 
 Db = psycopg.AsyncConnection[Any]
@@ -60,6 +60,27 @@ async def record(person: Person, sample: Path = SAMPLE) -> str:
     session = await person.start()
     await person.send(session, json.loads(sample.read_text()))
     return session
+
+
+async def test_41_only_a_session_being_processed_is_completed(ann: Person, worker: Worker, db: Db) -> None:
+    done, recording = await record(ann), await ann.start()
+    await ann.ok("POST", f"/v1/sessions/{done}/stop")
+    await worker.run()
+    before = {s["id"]: s for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
+    assert [before[s]["session_status"] for s in (done, recording)] == ["completed", "recording"]
+    for session in (done, recording):
+        await order_map(db, session)
+    await worker.run()
+    after = {s["id"]: s for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
+    assert {i: s | {"updated_at": ""} for i, s in after.items()} == {
+        i: s | {"updated_at": ""} for i, s in before.items()
+    }
+    assert (await ann.ok("GET", f"/v1/sessions/{done}/mindmap"))["mindmap"]["version"] == 1
+    cursor = await db.execute(
+        "SELECT count(*) FROM procrastinate_jobs WHERE args ->> 'session_id' = ANY(%s) AND status NOT IN ('succeeded')",
+        [[done, recording]],
+    )
+    assert await cursor.fetchone() == (0,)
 
 
 async def test_58_no_map_before_one_is_ordered(ann: Person, bob: Person) -> None:

@@ -24,7 +24,7 @@ from actors.logs import configure
 from actors.metrics import CATALOGUE, METERS
 from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
 from cluster.generation import MapGenerator
-from cluster.job_watch import watcher
+from cluster.job_watch import watch
 from cluster.jobs import JobParts, job_app
 from cluster.map_tasks import InlineMapTasks
 from cluster.metrics import DATABASE_GAUGES
@@ -173,6 +173,7 @@ class Context:
 
     def __init__(self, attempts: int) -> None:
         self.job = type("Job", (), {"id": 1, "attempts": attempts, "task_name": "maps.generate", "task_kwargs": {}})
+        self.task = job_app("").tasks["maps.generate"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ async def test_how_jobs_end_is_counted(attempts: int, error: BaseException, outc
 
     before = series("trailmind_jobs_total").get(("maps.generate", outcome), 0)
     with pytest.raises(type(error)):
-        await watcher(5)(fails, Context(attempts), None)  # type: ignore[arg-type]
+        await watch(fails, Context(attempts), None)  # type: ignore[arg-type]
     assert series("trailmind_jobs_total")[("maps.generate", outcome)] == before + 1
 
 
