@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import ray
 import structlog
 from psycopg_pool import AsyncConnectionPool
 from ray.exceptions import RayActorError
-from ray.util.metrics import Counter, Gauge
 
+from actors.metrics import METERS, export_to_ray
 from actors.provider_limiter import Ask, Limiter, LimiterRefused, Outcome, Permit, PostgresStore, ProviderLimiter
 from actors.provider_window import RateLimit
 from actors.session_buffers import NAMESPACE
@@ -26,20 +27,17 @@ def limiter_name(key: str) -> str:
 class ProviderLimiterActor:
     """See ProviderLimiter. Refusals are returned, not raised: across processes an exception is no longer itself."""
 
-    def __init__(self, dsn: str, key: str) -> None:
+    def __init__(self, dsn: str, key: str, *, runs_in_ray: bool = True) -> None:
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             dsn, min_size=1, max_size=2, open=False, timeout=5.0, kwargs={"autocommit": True}
         )
         self._is_open = False
         self._limiter = ProviderLimiter(PostgresStore(self._pool, key))
         provider, _, model = key.partition("/")
-        tags = ("provider", "model")
-        self._queued = Gauge("trailmind_provider_queue_length", "Calls waiting for a provider's quota", tags)
-        self._busy = Gauge("trailmind_provider_utilisation_ratio", "Share of a provider's calls that are out", tags)
-        self._waited = Gauge("trailmind_provider_wait_p95_seconds", "95th percentile of the last waits", tags)
-        self._refused = Counter("trailmind_provider_refusals_total", "Calls refused for want of quota", tags)
-        for metric in (self._queued, self._busy, self._waited, self._refused):
-            metric.set_default_tags({"provider": provider, "model": model})
+        self._labels = (provider, model)
+        METERS.watch(self._gauges)
+        if runs_in_ray:
+            export_to_ray()
 
     async def reserve(self, ask: Ask, limit: RateLimit) -> Permit | LimiterRefused:
         """See Limiter."""
@@ -47,32 +45,36 @@ class ProviderLimiterActor:
         try:
             return await self._limiter.reserve(ask, limit)
         except LimiterRefused as refused:
-            self._refused.inc()
+            METERS.count("trailmind_provider_refusals_total", 1.0, *self._labels)
             return refused
-        finally:
-            self._show()
 
     async def settle(self, permit_id: str, outcome: Outcome) -> None:
         """See Limiter."""
         # The first thing a restarted limiter hears may be how a call went that its former life let go.
         await self._open()
         await self._limiter.settle(permit_id, outcome)
-        self._show()
 
     async def _open(self) -> None:
         if not self._is_open:
             await self._pool.open()
             self._is_open = True
 
+    async def close(self) -> None:
+        """Let go of the database; for tests, an actor ends with its process."""
+        METERS.unwatch(self._gauges)
+        await self._pool.close()
+
     async def stats(self) -> dict[str, Any]:
         """Numbers for operators and tests."""
         return {**self._limiter.stats(), "pid": os.getpid()}
 
-    def _show(self) -> None:
+    def _gauges(self) -> Iterable[tuple[str, float, tuple[str, ...]]]:
         numbers = self._limiter.stats()
-        self._queued.set(numbers["queue_length"])
-        self._busy.set(numbers["utilisation"])
-        self._waited.set(numbers["wait_p95_s"])
+        return [
+            ("trailmind_provider_queue_length", numbers["queue_length"], self._labels),
+            ("trailmind_provider_utilisation_ratio", numbers["utilisation"], self._labels),
+            ("trailmind_provider_wait_p95_seconds", numbers["wait_p95_s"], self._labels),
+        ]
 
 
 class RemoteLimiter:

@@ -46,7 +46,10 @@ def _labels(**values: str) -> Mapping[str, frozenset[str]]:
 
 _METHODS = "GET POST PUT PATCH DELETE HEAD OPTIONS"
 _PROVIDERS = "openai anthropic gemini local"
-_TASKS = "maps.generate sessions.purge sessions.close_forgotten ai.tidy jobs.rescue"
+_TASKS = (
+    "maps.generate maps.generate_joint sessions.purge sessions.close_forgotten accounts.erase ai.tidy jobs.rescue"
+    " mails.send"
+)
 
 #: Everything the processes of the cluster count. `docs/metrics.md` says the same to people; a test compares.
 CATALOGUE: Mapping[str, Metric] = MappingProxyType(
@@ -95,6 +98,18 @@ CATALOGUE: Mapping[str, Metric] = MappingProxyType(
         ),
         "trailmind_database_connections": Metric(
             "gauge", "Connections of one process's pool", _labels(pool="api shard worker", state="used idle")
+        ),
+        "trailmind_provider_queue_length": Metric(
+            "gauge", "Calls waiting for a provider's quota", _labels(provider=_PROVIDERS, model="")
+        ),
+        "trailmind_provider_utilisation_ratio": Metric(
+            "gauge", "Share of a provider's allowed calls that are out", _labels(provider=_PROVIDERS, model="")
+        ),
+        "trailmind_provider_wait_p95_seconds": Metric(
+            "gauge", "95th percentile of the last waits for quota", _labels(provider=_PROVIDERS, model="")
+        ),
+        "trailmind_provider_refusals_total": Metric(
+            "counter", "Calls refused for want of quota", _labels(provider=_PROVIDERS, model="")
         ),
     }
 )

@@ -35,7 +35,7 @@ class DatabaseGauge:
     label_values: tuple[str, ...] = ()
 
 
-_QUEUES = (MAPS, UPKEEP)
+_QUEUES = (MAPS, UPKEEP, "mail")
 
 DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
     DatabaseGauge(
@@ -89,6 +89,11 @@ DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
         "trailmind_database_clients",
         "Connections of all programs to the database",
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()",
+    ),
+    DatabaseGauge(
+        "trailmind_database_client_limit",
+        "Connections the database allows",
+        "SELECT current_setting('max_connections')::int",
     ),
     DatabaseGauge("trailmind_database_bytes", "Size of the database", "SELECT pg_database_size(current_database())"),
 )

@@ -20,8 +20,11 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from actors.event_store import BatchOutcome
+from actors.limiter_actor import ProviderLimiterActor
 from actors.logs import configure
 from actors.metrics import CATALOGUE, METERS
+from actors.provider_limiter import Ask, LimiterRefused, Outcome, Permit
+from actors.provider_window import RateLimit
 from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
 from cluster.generation import MapGenerator
 from cluster.job_watch import watch
@@ -241,10 +244,32 @@ async def test_calls_to_providers_are_counted(ann: Person, pool: AsyncConnection
     assert moved("trailmind_ai_tokens_total", "openai", "output") == 30
 
 
+async def test_limiters_move_the_meters(settings: Settings) -> None:
+    model = f"model-{uuid.uuid4().hex}"
+    limiter = ProviderLimiterActor(settings.postgres_dsn, f"openai/{model}", runs_in_ray=False)
+    limit = RateLimit(None, None, 2)
+    permits = [await limiter.reserve(Ask(user, 1, max_wait_s=5), limit) for user in ("a", "b")]
+    waits = asyncio.create_task(limiter.reserve(Ask("c", 1, max_wait_s=60), limit))
+    refused = await limiter.reserve(Ask("d", 1, max_wait_s=0.01), limit)
+    assert isinstance(refused, LimiterRefused)
+    try:
+        assert series("trailmind_provider_refusals_total")[("openai", model)] == 1
+        assert series("trailmind_provider_queue_length")[("openai", model)] == 1
+        assert series("trailmind_provider_utilisation_ratio")[("openai", model)] == 1
+        for permit in permits:
+            assert isinstance(permit, Permit)
+            await limiter.settle(permit.permit_id, Outcome("ok"))
+        assert isinstance(await waits, Permit)
+        assert series("trailmind_provider_wait_p95_seconds")[("openai", model)] > 0
+        assert series("trailmind_provider_queue_length")[("openai", model)] == 0
+        assert series("trailmind_provider_utilisation_ratio")[("openai", model)] == 0.5
+    finally:
+        await limiter.close()
+
+
 def test_no_metric_is_dead() -> None:
-    """Runs last in this file: after the tests above every metric of the catalogue has a series."""
+    """Runs last of the meters' tests: after those above every metric of the catalogue has a series."""
     seen = {name for name, _ in METERS.snapshot()}
-    # Only shards and workers on Ray show these; the tests of buffers read them from the class itself.
     assert set(CATALOGUE) - seen == set()
 
 
@@ -285,7 +310,7 @@ async def test_database_gauges_move(
         assert stopped["trailmind_mindmaps"][("generating",)] == before["trailmind_mindmaps"][("generating",)] + 1
         assert (await read())["trailmind_users"][()] == before["trailmind_users"][()] + 1
         assert stopped["trailmind_shards_wanted"][()] == settings.num_shards
-        assert stopped["trailmind_database_clients"][()] >= 1
+        assert 1 <= stopped["trailmind_database_clients"][()] <= stopped["trailmind_database_client_limit"][()]
         assert stopped["trailmind_database_bytes"][()] > 1_000_000
     finally:
         await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'nobody'")

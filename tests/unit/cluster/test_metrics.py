@@ -9,20 +9,15 @@ from pathlib import Path
 import pytest
 
 from actors.metrics import CATALOGUE, Meters, RayExport
+from cluster.jobs import job_app
 from cluster.metrics import DATABASE_GAUGES
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
-LIMITER = {
-    "trailmind_provider_queue_length",
-    "trailmind_provider_utilisation_ratio",
-    "trailmind_provider_wait_p95_seconds",
-    "trailmind_provider_refusals_total",
-}
 
 
 def test_the_docs_list_exactly_what_there_is() -> None:
     listed = re.findall(r"^\| `(trailmind_\w+)` \|", DOCS.read_text(), re.MULTILINE)
-    assert sorted(listed) == sorted([*CATALOGUE, *(g.name for g in DATABASE_GAUGES), *LIMITER])
+    assert sorted(listed) == sorted([*CATALOGUE, *(g.name for g in DATABASE_GAUGES)])
 
 
 def test_counters_are_named_as_counters_and_histograms_have_buckets() -> None:
@@ -30,6 +25,14 @@ def test_counters_are_named_as_counters_and_histograms_have_buckets() -> None:
         assert name.endswith("_total") == (metric.kind == "counter"), name
         assert (len(metric.buckets) > 3) == (metric.kind == "histogram"), name
         assert not set(metric.labels) & {"session_id", "user_id", "request_id", "url"}, name
+
+
+def test_every_job_is_counted_under_its_own_name_and_queue() -> None:
+    ours = [task for name, task in job_app("postgresql://nobody").tasks.items() if "builtin" not in name]
+    assert len(ours) > 5
+    assert {task.name for task in ours} <= CATALOGUE["trailmind_jobs_total"].labels["task"]
+    (pending,) = (gauge for gauge in DATABASE_GAUGES if gauge.name == "trailmind_jobs_pending")
+    assert {task.queue for task in ours} <= set(pending.label_values)
 
 
 def test_names_kinds_and_labels_are_checked() -> None:
