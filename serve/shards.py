@@ -59,8 +59,13 @@ class Shard:
             return await self._try(method, *args)
         except ShardUnreachable:
             if self._probing is None:
-                self._probing = asyncio.create_task(self._probe())
+                self._probing = asyncio.create_task(self._probe(self._probe_period_s))
             raise
+
+    def expect(self) -> None:
+        """The actor is only now being started: turn calls away until it answers, so that none waits for that."""
+        if self._probing is None:
+            self._probing = asyncio.create_task(self._probe(0.0))
 
     async def _try(self, method: str, *args: Any) -> Any:
         try:
@@ -76,13 +81,14 @@ class Shard:
             log.warning("shard_unreachable", shard=self._index, error=type(error).__name__)
             raise ShardUnreachable(self._index) from error
 
-    async def _probe(self) -> None:
+    async def _probe(self, first_after_s: float) -> None:
         try:
+            await asyncio.sleep(first_after_s)
             while True:
-                await asyncio.sleep(self._probe_period_s)
                 try:
                     await self._try("stats")
                 except ShardUnreachable:
+                    await asyncio.sleep(self._probe_period_s)
                     continue
                 log.info("shard_back", shard=self._index)
                 return
@@ -139,6 +145,8 @@ class ShardRouter:
         added = [Shard(i, self._connect, self._timeout_s) for i in range(now, wanted.num_shards)]
         leaving = self._shards[wanted.num_shards :]
         self._shards = [*self._shards[: wanted.num_shards], *added]
+        for shard in added:
+            shard.expect()
         for shard in leaving:
             task = asyncio.create_task(shard.close())
             self._leaving.add(task)

@@ -98,6 +98,24 @@ async def test_users_are_routed_by_the_newest_map(settings: Any, before: int, af
     await router.close()
 
 
+async def test_nobody_waits_for_a_shard_that_is_only_being_started(settings: Any) -> None:
+    starting = Handle()
+    starting.thawed.clear()
+    handles = {0: Handle(), 1: starting}
+    stand_in = PostgresBuffers(settings.postgres_dsn, BufferLimits(), writer="replica")
+    stand_in.append = stood_in  # type: ignore[method-assign, assignment]
+    router = ShardRouter(1, handles.__getitem__, stand_in, timeout_s=3600)
+    router.resize(ShardMap(1, 2))
+    user = next(u for u in iter(uuid.uuid4, None) if shard_of_bucket(bucket_of(u), 2) == 1)
+    assert (await router.save(batch(user))).duplicates == {7}, "the replica itself"
+    starting.thawed.set()
+    async with asyncio.timeout(5):
+        while router.shard_for(user).is_away:
+            await asyncio.sleep(0)
+    assert (await router.save(batch(user))).duplicates == set(), "the shard"
+    await router.close()
+
+
 async def test_calls_on_their_way_finish_where_they_are(settings: Any) -> None:
     handles = {0: Handle(), 1: Handle()}
     router = ShardRouter(2, handles.__getitem__, PostgresBuffers(settings.postgres_dsn, BufferLimits()))
@@ -133,6 +151,36 @@ async def test_a_shard_forgets_who_moved_and_ends_when_it_is_one_too_many(settin
     assert shard.follow(2, 1, now=20.0 + RETIRE_AFTER_S)
     assert not shard.follow(3, 2, now=40.0), "wanted again in time"
     await shard._postgres.close()
+
+
+async def test_a_shard_that_is_told_to_end_finishes_what_it_has_accepted(settings: Any) -> None:
+    shard = SessionBufferShard(1, 2, settings.postgres_dsn, BufferLimits(), runs_in_ray=False)
+    buffers, on_disk = shard._postgres.buffers, asyncio.Event()
+
+    async def slow(batches: Any, excluded: Any) -> list[BatchOutcome]:
+        await on_disk.wait()
+        return [BatchOutcome() for _ in batches]
+
+    buffers._load_exclusions = no_rules  # type: ignore[method-assign]
+    buffers._save = slow  # type: ignore[method-assign]
+    batches = [batch(uuid.uuid4()) for _ in range(3)]
+    accepted = asyncio.create_task(buffers.append(batches))
+    while not buffers.pending_bytes:
+        await asyncio.sleep(0)
+    ending = asyncio.create_task(shard.drain())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not ending.done()
+    on_disk.set()
+    await ending
+    outcomes = await accepted
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    assert buffers.pending_bytes == 0
+    await shard._postgres.close()
+
+
+async def stood_in(batches: Any) -> list[BatchOutcome]:
+    return [BatchOutcome(duplicates=frozenset({7})) for _ in batches]
 
 
 async def no_rules(_: uuid.UUID) -> frozenset[str]:
