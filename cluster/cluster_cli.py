@@ -8,12 +8,15 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from cluster.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cluster.nodes import ClusterFacts
 
 cluster_app = typer.Typer(no_args_is_help=True, help="A cluster of several Ray nodes on this machine; shards anywhere.")
 err = Console(stderr=True)
@@ -60,12 +63,31 @@ def kill_node(
 ) -> None:
     """Kill a node of the cluster on this machine as a power cut would. Its supervisor starts another in its place."""
     from cluster import nodes
+
+    facts = _cluster_with(number, data_dir)
+    typer.echo(f"killed node {number}: {nodes.kill_node(facts.directory, number)} processes")
+
+
+@cluster_app.command("drain-node")
+def drain_node(
+    number: Annotated[int, typer.Argument(help="Which node; 0 is the head.")], data_dir: DataDir = None
+) -> None:
+    """Ask a node of the cluster on this machine to finish what it has and go, as Kubernetes does before an upgrade."""
+    from cluster import nodes
+
+    facts = _cluster_with(number, data_dir)
+    nodes.drain_node(facts.directory, number)
+    typer.echo(f"node {number} finishes what it has and ends within {nodes.DRAIN_S} s; another starts in its place")
+
+
+def _cluster_with(number: int, data_dir: Path | None) -> ClusterFacts:
+    from cluster import nodes
     from models.errors import BadRequest
 
     facts = nodes.running_cluster(_settings(data_dir).data_dir)
     if not 0 <= number <= len(facts.groups):
         raise BadRequest(f"there is no node {number}: nodes are 0 (the head) to {len(facts.groups)}")
-    typer.echo(f"killed node {number}: {nodes.kill_node(facts.directory, number)} processes")
+    return facts
 
 
 @cluster_app.command()

@@ -17,7 +17,7 @@ from cluster.settings import load_settings
 from models.errors import ConfigurationError
 
 
-def deploy(address: str, version: str, timeout_s: float = 240.0) -> None:
+def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -> None:
     """Deploy and return when requests are answered. Raises ConfigurationError."""
     import ray
     from ray import serve
@@ -44,8 +44,10 @@ def deploy(address: str, version: str, timeout_s: float = 240.0) -> None:
             time.sleep(0.5)
     # Replicas must be reached at their node's address; the load balancers' own port stays on the loopback interface.
     serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host="0.0.0.0", port=settings.port))  # noqa: S104
-    # Another value of a variable makes Serve start new replicas.
-    release = {"num_cpus": 0, "runtime_env": {"env_vars": {"RELEASE": version}}}
+    release: dict[str, Any] = {"num_cpus": 0}
+    if version is not None:
+        # Another value of a variable makes Serve start new replicas. Without one they take the processes Ray has ready.
+        release["runtime_env"] = {"env_vars": {"RELEASE": version}}
     options = {
         "Api": {"ray_actor_options": {**release, **placed(settings, "serve")}, "max_replicas_per_node": 1},
         "GenerationWorker": {"ray_actor_options": {**release, **placed(settings, "ai")}},
@@ -55,4 +57,4 @@ def deploy(address: str, version: str, timeout_s: float = 240.0) -> None:
 
 
 if __name__ == "__main__":
-    deploy(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "1")
+    deploy(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)

@@ -39,6 +39,8 @@ from models.errors import BadRequest, ConfigurationError
 #: Marks every process of a node: `directory#number`. Ray's own processes and whatever they start inherit it.
 MARK = "LOCAL_RAY_NODE"
 MAX_NODES = 8
+#: How long a node that is asked to go may take to finish what it has accepted.
+DRAIN_S = 10
 _GROUPS = {1: ("all",), 2: ("all", "all"), 3: ("serve", "serve", "all"), 4: ("serve", "serve", "state", "ai")}
 
 
@@ -107,6 +109,19 @@ def kill_node(directory: str, number: int) -> int:
     return len(processes)
 
 
+def drain_node(directory: str, number: int) -> None:
+    """Ask a node to go, as Kubernetes does before an upgrade: it takes no new work, finishes what it has and ends.
+
+    Returns at once. Raises ConfigurationError when the node does not run.
+    """
+    for process in node_processes(directory, number):
+        with contextlib.suppress(psutil.Error):
+            if {"start", "--block"} <= set(process.cmdline()):
+                process.terminate()
+                return
+    raise ConfigurationError(f"node {number} does not run at the moment")
+
+
 class LocalCluster:
     """Head and worker nodes, their stores, and the supervisor that replaces what dies.
 
@@ -118,10 +133,11 @@ class LocalCluster:
         self._settings, self._replace_after_s = settings, replace_after_s
         self._stack = ExitStack()
         self._nodes: dict[int, subprocess.Popen[bytes]] = {}
+        self._starts_before: dict[int, int] = {}
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._environment: dict[str, str] = {}
-        (self._gcs_port,) = free_ports(1)
+        self._gcs_port, self._client_port = free_ports(2)
         self.directory = str(settings.data_dir)
 
     @property
@@ -161,6 +177,8 @@ class LocalCluster:
             "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",
             # Workers wait this long for a head that comes back; KubeRay sets the same.
             "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+            # A node that is asked to go finishes what it has within this time; Pods have more, see kuberay/.
+            "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(DRAIN_S),
             # On a busy machine a node takes its time.
             "RAY_raylet_start_wait_time_s": "120",
             "RAY_health_check_period_ms": "1000",
@@ -175,7 +193,7 @@ class LocalCluster:
         self._publish()
         threading.Thread(target=self._supervise, name="nodes", daemon=True).start()
         say("Starting the API …")
-        self.deploy()
+        self.deploy(is_first=True)
 
     def _gcs_memory(self, settings: Settings) -> dict[str, str]:
         (port,) = free_ports(1)
@@ -226,24 +244,29 @@ class LocalCluster:
     def _launch(self, number: int) -> None:
         ray = str(Path(sys.executable).with_name("ray"))
         common = [ray, "start", "--block", f"--node-ip-address={node_ip(number)}", "--disable-usage-stats"]
-        # A directory of its own: a plain `ray.init()` elsewhere on this machine would find the default one and join.
-        temp = Path(self._environment["RAY_SERVE_HAPROXY_SOCKET_PATH"]).parent / "ray"
+        # A directory of its own: a plain `ray.init()` elsewhere on this machine would find the default one and join,
+        # and nodes that start at the same moment in one directory take each other's socket names.
+        temp = Path(self._environment["RAY_SERVE_HAPROXY_SOCKET_PATH"]).parent / f"ray{number}"
         common.append(f"--temp-dir={temp}")
-        store = "--object-store-memory=100000000"
+        # A killed head leaves its address behind, and Ray, which sees the other nodes use it, would not start another.
+        (temp / "ray_current_cluster").unlink(missing_ok=True)
+        # Nobody follows the workers' output through Ray, and nothing scales here.
+        common += ["--object-store-memory=100000000", "--include-log-monitor=false"]
         if number == 0:
             password = self._environment["RAY_REDIS_PASSWORD"]
             what = ["--head", f"--port={self._gcs_port}", "--num-cpus=0", "--include-dashboard=false"]
-            what += [f"--redis-password={password}", f"--labels={GROUP_LABEL}=head"]
+            what += [f"--redis-password={password}", f"--labels={GROUP_LABEL}=head", "--no-monitor"]
+            what.append(f"--ray-client-server-port={self._client_port}")
         else:
             what = [
                 f"--address={self.ray_address}",
                 "--num-cpus=2",
                 f"--labels={GROUP_LABEL}={self.groups[number - 1]}",
             ]
-        log_dir = self._settings.data_dir / "logs"
-        with (log_dir / f"node-{number}.log").open("ab") as log:
+        self._starts_before[number] = self._num_starts(number)
+        with self._log_path(number).open("ab") as log:
             self._nodes[number] = subprocess.Popen(
-                [*common, store, *what],
+                [*common, *what],
                 env=self._node_environment(number),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -253,17 +276,34 @@ class LocalCluster:
 
     def _wait_for_head(self, timeout_s: float = 120.0) -> None:
         # A node that comes while the head is half up waits for it in vain.
-        log, deadline = self._settings.data_dir / "logs" / "node-0.log", time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self._nodes[0].poll() is None:
-            if "Ray runtime started" in log.read_text(errors="replace"):
+            if self._is_up(0):
                 return
             time.sleep(0.1)
-        raise ConfigurationError(f"the head did not start; see {log}")
+        raise ConfigurationError(f"the head did not start; see {self._log_path(0)}")
 
-    def deploy(self) -> None:
-        """Put the application on the cluster, or the same application anew (a rolling update)."""
+    def _log_path(self, number: int) -> Path:
+        return self._settings.data_dir / "logs" / f"node-{number}.log"
+
+    def _num_starts(self, number: int) -> int:
+        # Ray says so once for each launch that came to something.
+        path = self._log_path(number)
+        return path.read_text(errors="replace").count("Ray runtime started") if path.exists() else 0
+
+    def _is_up(self, number: int) -> bool:
+        return self._nodes[number].poll() is None and self._num_starts(number) > self._starts_before[number]
+
+    def is_whole(self) -> bool:
+        """Whether every node is up: none has died, and those started in the place of dead ones have joined."""
+        with self._lock:
+            return all(self._is_up(number) for number in self._nodes)
+
+    def deploy(self, *, is_first: bool = False) -> None:
+        """Put the application on the cluster anew: a rolling update, unless there is nothing yet."""
+        version = [] if is_first else [secrets.token_hex(4)]
         result = subprocess.run(
-            [sys.executable, "-m", "cluster.deploy", self.ray_address, secrets.token_hex(4)],
+            [sys.executable, "-m", "cluster.deploy", self.ray_address, *version],
             env={**self._environment, MARK: f"{self.directory}#driver"},
             capture_output=True,
             text=True,
@@ -273,11 +313,19 @@ class LocalCluster:
         if result.returncode:
             raise ConfigurationError(f"the application could not be started:\n{result.stderr[-2000:]}")
 
+    def drain(self, number: int) -> None:
+        """Ask node `number` to finish and go (see `drain_node`). The supervisor replaces it."""
+        self._check_number(number)
+        drain_node(self.directory, number)
+
     def kill(self, number: int) -> int:
         """Kill node `number` (0 is the head); return how many processes went. The supervisor replaces it."""
+        self._check_number(number)
+        return kill_node(self.directory, number)
+
+    def _check_number(self, number: int) -> None:
         if not 0 <= number <= len(self.groups):
             raise BadRequest(f"there is no node {number}: nodes are 0 (the head) to {len(self.groups)}")
-        return kill_node(self.directory, number)
 
     def _supervise(self) -> None:
         while not self._closing.wait(0.5):

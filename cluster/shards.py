@@ -10,7 +10,7 @@ import ray
 
 from actors.session_buffers import NAMESPACE, BufferLimits
 from actors.session_shard import session_buffer_shard, shard_name
-from cluster.placement import placed
+from cluster.placement import spread
 from cluster.settings import Settings
 from models.shard_map import ShardMap, read_shard_map, set_num_shards
 
@@ -28,7 +28,7 @@ def connect_shard(settings: Settings, index: int) -> Any:
         settings.postgres_dsn,
         buffer_limits(settings),
         settings.log_level,
-        **placed(settings, "state"),
+        **spread(settings, "state"),
     )
 
 

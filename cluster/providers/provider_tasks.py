@@ -60,7 +60,7 @@ def _worker_parts() -> DeskParts:
     """The parts as a Ray worker knows them: keys come from its own environment and never travel as arguments."""
     from actors.limiter_actor import RemoteLimiter, provider_limiter
     from actors.metrics import export_to_ray
-    from cluster.placement import placed
+    from cluster.placement import spread
     from cluster.providers.configuration import provider_accesses
     from cluster.settings import load_settings
 
@@ -70,7 +70,7 @@ def _worker_parts() -> DeskParts:
     return DeskParts(
         dsn,
         provider_accesses(settings),
-        lambda choice, own: RemoteLimiter(provider_limiter(choice.key, dsn, **placed(settings, "state")), own),
+        lambda choice, own: RemoteLimiter(provider_limiter(choice.key, dsn, **spread(settings, "state")), own),
     )
 
 
