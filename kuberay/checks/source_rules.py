@@ -24,6 +24,8 @@ RULES = {
     "docker-labels": "the image says what it is and where it is from",
     "docker-ignore": "the build context leaves out what is private or large",
     "shellcheck": "shellcheck finds nothing in the scripts",
+    "workflow": "GitHub's workflows are what GitHub understands",
+    "workflow-security": "zizmor finds nothing in GitHub's workflows: pinned actions, few rights, no injection",
     "placeholder": "nothing of the example accounts is left",
 }
 _LABELS = ("title", "description", "licenses", "source", "version", "revision")
@@ -102,6 +104,35 @@ def check_scripts(scripts: list[Path]) -> Iterator[Finding]:
     for found in json.loads(done.stdout or "[]"):
         where = f"{Path(found['file']).name} line {found['line']}"
         yield Finding("shellcheck", where, f"SC{found['code']} {found['message']}")
+
+
+def check_workflows(workflows: Path) -> Iterator[Finding]:
+    """actionlint for what GitHub would refuse, zizmor for what it would let happen. Neither asks the network."""
+    files = sorted(workflows.glob("*.yml"))
+    if not files:
+        yield Finding("workflow", str(workflows), "there is no workflow: nothing would be checked before it lands")
+        return
+    done = subprocess.run(
+        [find_tool("actionlint"), "-no-color", "-format", "{{json .}}", *files],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    for found in json.loads(done.stdout or "[]"):
+        yield Finding("workflow", f"{Path(found['filepath']).name} line {found['line']}", found["message"])
+    done = subprocess.run(
+        [find_tool("zizmor"), "--offline", "--quiet", "--format=json", *files],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    for found in json.loads(done.stdout or "[]"):
+        place = next(p for p in found["locations"] if p["symbolic"]["kind"] == "Primary")
+        file = Path(place["symbolic"]["key"]["Local"]["verbatim_path"]).name
+        line = place["concrete"]["location"]["start_point"]["row"] + 1
+        yield Finding("workflow-security", f"{file} line {line}", f"{found['ident']}: {found['desc']}")
 
 
 def check_placeholders(rendered: str) -> Iterator[Finding]:

@@ -39,3 +39,15 @@ def test_the_service_imports_with_what_the_image_has() -> None:
         [sys.executable, "-c", _PROGRAM, kept], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_image_has_the_haproxy_the_manifests_name() -> None:
+    made = re.search(
+        r"^RUN python -m cluster\.haproxy_wrapper (\S+)$", (KUBERAY / "Dockerfile").read_text(), re.MULTILINE
+    )
+    named = re.search(
+        r"^RAY_SERVE_HAPROXY_BINARY_PATH=(\S+)$", (KUBERAY / "base" / "ray.env").read_text(), re.MULTILINE
+    )
+    assert made is not None
+    assert named is not None
+    assert named[1] == f"{made[1]}/haproxy"

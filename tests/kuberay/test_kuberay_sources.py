@@ -93,6 +93,28 @@ def test_a_careless_script_is_refused(tmp_path: Path) -> None:
     assert {f.where for f in found} == {"careless.sh line 2"}
 
 
+#: rule, what is replaced in ci.yml, by what, a part of the sentence.
+WORKFLOWS = [
+    ("workflow", "runs-on: ubuntu-24.04", "runs_on: ubuntu-24.04", 'unexpected key "runs_on"'),
+    ("workflow", "${{ github.sha }}", "${{ github.shaa }}", 'property "shaa" is not defined'),
+    ("workflow-security", "@08c6903cd8c0fde910a37f88322edcfb5dd907a8", "@v5", "unpinned-uses"),
+    ("workflow-security", "run: .ci/run", "run: echo ${{ github.head_ref }}", "template-injection"),
+]
+
+
+@pytest.mark.parametrize(("rule", "good", "bad", "sentence"), WORKFLOWS)
+def test_a_broken_workflow_is_refused(tmp_path: Path, rule: str, good: str, bad: str, sentence: str) -> None:
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert good in text
+    (tmp_path / "ci.yml").write_text(text.replace(good, bad, 1))
+    found = [f for f in source_rules.check_workflows(tmp_path) if f.rule == rule]
+    assert any(sentence in str(f) for f in found), [str(f) for f in found]
+
+
+def test_a_project_without_workflows_is_refused(tmp_path: Path) -> None:
+    assert "there is no workflow" in str(next(source_rules.check_workflows(tmp_path)))
+
+
 def test_the_examples_accounts_do_not_deploy(capsys: pytest.CaptureFixture[str]) -> None:
     assert checks.main(["--deploy", "eks"]) == 1
     printed = capsys.readouterr().out
@@ -112,10 +134,14 @@ def _rules(test: Callable[..., None]) -> set[str]:
 
 
 #: What the tests above prove.
-SOURCE_RULES = _rules(test_a_broken_dockerfile_is_refused) | {
-    "docker-ignore",
-    "reason",
-    "yaml",
-    "shellcheck",
-    "placeholder",
-}
+SOURCE_RULES = (
+    _rules(test_a_broken_dockerfile_is_refused)
+    | _rules(test_a_broken_workflow_is_refused)
+    | {
+        "docker-ignore",
+        "reason",
+        "yaml",
+        "shellcheck",
+        "placeholder",
+    }
+)
