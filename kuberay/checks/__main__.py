@@ -17,6 +17,7 @@ import yaml
 from kuberay.checks import (
     drain_rules,
     job_rules,
+    monitoring_rules,
     ray_rules,
     reference_rules,
     schemas,
@@ -36,6 +37,7 @@ RULES: dict[str, str] = {
     **job_rules.RULES,
     **settings_rules.RULES,
     **reference_rules.RULES,
+    **monitoring_rules.RULES,
     **source_rules.RULES,
 }
 
@@ -67,6 +69,7 @@ def check_rules(documents: list[Document]) -> list[Finding]:
         *job_rules.check(documents),
         *settings_rules.check(documents, environment),
         *reference_rules.check(documents),
+        *monitoring_rules.check(documents),
     ]
 
 
@@ -75,7 +78,8 @@ def check_sources(kuberay: Path = KUBERAY) -> Iterator[Finding]:
     yield from source_rules.check_yaml(kuberay)
     yield from source_rules.check_reasons((kuberay / "base" / "rayservice.yaml").read_text())
     yield from source_rules.check_dockerfile(kuberay / "Dockerfile", ROOT / ".dockerignore")
-    yield from source_rules.check_scripts(sorted(kuberay.glob("scripts/*.sh")))
+    yield from source_rules.check_scripts([*sorted(kuberay.glob("scripts/*.sh")), kuberay.parent / ".ci" / "run"])
+    yield from source_rules.check_workflows(kuberay.parent / ".github" / "workflows")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -243,6 +243,12 @@ def _monitors(documents: list[Document], all_pods: list[Pod]) -> Iterator[Findin
         if not chosen:
             yield Finding("monitor", label(monitor), "selects no Pod of this overlay")
         for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+            token = endpoint.get("authorization", {}).get("credentials")
+            if token:
+                yield from _secret(documents, label(monitor), token["name"], token["key"])
+            elif endpoint["port"] == "serve":
+                text = "the application's /metrics answers 404 without its token: add authorization"
+                yield Finding("monitor", label(monitor), text)
             for pod in chosen:
                 ports = {p.get("name") for p in pod.main.get("ports", [])} | _OPERATOR_PORTS
                 if endpoint["port"] not in ports:

@@ -26,6 +26,7 @@ _SAMPLES = {
     "DATABASE_URL": "postgresql://user:password@database:5432/trailmind",
     "REDIS_URL": "rediss://:password@redis:6379/0",
     "TRAILMIND_SECRET_KEY": "0123456789abcdef0123456789abcdef",
+    "TRAILMIND_METRICS_TOKEN": "0123456789abcdef0123456789abcdef",
 }
 #: Where the installed Ray names the variables it reads.
 _RAY_SOURCES = (

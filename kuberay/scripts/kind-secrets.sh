@@ -26,6 +26,7 @@ printf 'POSTGRES_PASSWORD=%s\n' "$postgres" > "$target/postgres.env"
   printf 'DATABASE_URL=postgresql://trailmind:%s@postgres:5432/trailmind\n' "$postgres"
   printf 'REDIS_URL=redis://:%s@redis:6379/0\n' "$redis"
   printf 'TRAILMIND_SECRET_KEY=%s\n' "$(random)"
+  printf 'TRAILMIND_METRICS_TOKEN=%s\n' "$(random)"
   for key in OPENAI_API_KEY ANTHROPIC_API_KEY GEMINI_API_KEY; do
     if [[ -n "${!key:-}" ]]; then printf '%s=%s\n' "$key" "${!key}"; fi
   done

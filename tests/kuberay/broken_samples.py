@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ Break = Callable[[Documents], object]
 PASSWORD_KEY = ("gcsFaultToleranceOptions", "redisPassword", "valueFrom", "secretKeyRef", "key")
 BACKEND = ("spec", "rules", 0, "http", "paths", 2, "backend", "service")
 SELECTED = ("spec", "selector", "matchLabels")
+METRICS_TOKEN = ("spec", "podMetricsEndpoints", 0, "authorization", "credentials")
 NOT_PUBLIC = "alb.ingress.kubernetes.io/actions.trailmind-not-public"
 
 Sample = tuple[str, Break, str]  # rule, what is broken, a part of the sentence that helps
@@ -121,6 +123,28 @@ def in_kind(kind: str, name: str | None, change: Callable[[Any], None]) -> Break
     return lambda documents: change(get(documents, kind, name))
 
 
+def alert(name: str, change: Callable[[Any], None]) -> Break:
+    """Break one alert."""
+
+    def broken(documents: Documents) -> None:
+        groups = get(documents, "PrometheusRule")["spec"]["groups"]
+        change(next(rule for g in groups for rule in g["rules"] if rule.get("alert") == name))
+
+    return broken
+
+
+def panel(change: Callable[[Any], None], title: str = "Jobs waiting") -> Break:
+    """Break one panel of the dashboard."""
+
+    def broken(documents: Documents) -> None:
+        data = get(documents, "ConfigMap", "trailmind-dashboards")["data"]
+        dashboard = json.loads(data["trailmind.json"])
+        change(next(p for p in dashboard["panels"] if p["title"] == title))
+        data["trailmind.json"] = json.dumps(dashboard)
+
+    return broken
+
+
 def without(kind: str, name: str) -> Break:
     return lambda documents: documents.remove(get(documents, kind, name))
 
@@ -153,6 +177,7 @@ SCHEMA_SAMPLES: list[Sample] = [
     ("crd-schema", at(job, put(1, "entrypointNumCpu")), "entrypointNumCpu"),
     ("crd-schema", in_kind("PodMonitor", None, put("5s", "spec", "podMetricsEndpoints", 0, "intervall")), "intervall"),
     ("crd-schema", in_kind("ExternalSecret", None, put({}, "spec", "targett")), "targett"),
+    ("crd-schema", alert("TrailmindBacklog", put("15min", "for")), "'15min' does not match"),
     ("crd-cel", at(service, put("me", "managedBy")), "managedBy field value must be either"),
     (
         "crd-cel",
@@ -298,7 +323,7 @@ RULE_SAMPLES: list[Sample] = [
     ("settings", at(config_map, put("0", "TRAILMIND_NUM_SHARDS")), "TRAILMIND_NUM_SHARDS"),
     ("settings", at(config_map, put("1", "TRAILMIND_NUM_SHARD")), "there is no such setting"),
     ("settings", at(config_map, put("*", "TRAILMIND_EXTENSION_IDS")), "must name the extension"),
-    ("settings", in_kind("ExternalSecret", "trailmind-secrets", lambda s: s["spec"]["data"].pop()), "SECRET_KEY"),
+    ("settings", in_kind("ExternalSecret", "trailmind-secrets", lambda s: s["spec"]["data"].pop(2)), "SECRET_KEY"),
     ("settings", in_main("ai", drop("envFrom")), "does not reach the container"),
     ("ray-variable", at(config_map, put("1", "RAY_SERVE_ENABLE_HAPROXY")), "no such variable"),
     (
@@ -386,6 +411,67 @@ RULE_SAMPLES: list[Sample] = [
         in_kind("PodMonitor", "trailmind-ray-head", put("heads", *SELECTED, "ray.io/node-type")),
         "selects no Pod",
     ),
+    (
+        "monitor",
+        in_kind("PodMonitor", "trailmind-application", drop("spec", "podMetricsEndpoints", 0, "authorization")),
+        "answers 404 without its token",
+    ),
+    (
+        "missing-secret",
+        in_kind("PodMonitor", "trailmind-application", put("token", *METRICS_TOKEN, "key")),
+        "has no key token",
+    ),
+    ("promql", alert("TrailmindBacklog", put("max(trailmind_jobs_pending > 100", "expr")), "unclosed"),
+    ("promql", panel(put("rate(x)", "targets", 0, "expr")), "expected type"),
+    ("metric-known", alert("TrailmindBacklog", put("trailmind_jobs_waiting > 1", "expr")), "nobody exports"),
+    (
+        "metric-known",
+        alert("TrailmindMapsFail", put("rate(trailmind_maps_total[5m]) > 0", "expr")),
+        "are called ray_trailmind_maps_total",
+    ),
+    (
+        "metric-known",
+        panel(put("ray_trailmind_map_seconds", "targets", 0, "expr")),
+        "exports ray_trailmind_map_seconds",
+    ),
+    (
+        "metric-label",
+        alert("TrailmindBacklog", put('trailmind_jobs_pending{queue="map"} > 1', "expr")),
+        "never has queue=map, only mail, maps",
+    ),
+    (
+        "metric-label",
+        alert("TrailmindBacklog", put('trailmind_jobs_pending{task="maps"} > 1', "expr")),
+        "has no label task, only queue",
+    ),
+    (
+        "metric-label",
+        panel(put("sum by (vendor) (ray_trailmind_maps_total)", "targets", 0, "expr")),
+        "groups by vendor",
+    ),
+    (
+        "metric-shown",
+        panel(put("trailmind:http_errors:ratio5m", "targets", 0, "expr"), "Accounts"),
+        "trailmind_users is",
+    ),
+    ("alert-page", alert("TrailmindBacklog", drop("labels", "severity")), "severity is None"),
+    ("alert-page", alert("TrailmindBacklog", drop("annotations", "summary")), "one sentence"),
+    (
+        "alert-page",
+        alert("TrailmindBacklog", put("docs/runbook.md#nowhere", "annotations", "runbook_url")),
+        "write a heading TrailmindBacklog",
+    ),
+    (
+        "dashboard",
+        in_kind("ConfigMap", "trailmind-dashboards", drop("metadata", "labels", "grafana_dashboard")),
+        "nobody would load it",
+    ),
+    (
+        "dashboard",
+        in_kind("ConfigMap", "trailmind-dashboards", put("{", "data", "trailmind.json")),
+        "is no JSON",
+    ),
+    ("dashboard", panel(put("prometheus", "targets", 0, "datasource", "uid")), "the reader's choice"),
     ("phase", in_kind("Ingress", None, drop("metadata", "labels", "trailmind.dev/phase")), "leaves it out"),
     ("namespace", in_kind("Ingress", None, put("default", "metadata", "namespace")), "is in default"),
 ]
