@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from cluster.settings import Settings
+from kuberay.checks.monitoring_rules import exported
 from serve.app import create_api, wrap
 from tests.support.client import PASSWORD, visit
 from tests.support.listening import listeners
@@ -136,6 +138,105 @@ def wait_for_map(client: httpx.Client, session: str) -> dict[str, Any]:
     mindmap: dict[str, Any] = client.get(f"/v1/sessions/{session}/mindmap").json()["mindmap"]
     assert mindmap["status"] == "completed", mindmap
     return mindmap
+
+
+def ray_logs(product: Product) -> str:
+    """Everything the processes of the product's Ray have written."""
+    raylet = next(p for p in product.processes() if p.name() == "raylet")
+    (session,) = {w.partition("=")[2] for w in raylet.cmdline() if w.startswith("--session_dir=")}
+    files = [*Path(session, "logs").rglob("*.out"), *Path(session, "logs").rglob("*.err"), product.log_path]
+    return "\n".join(file.read_text(errors="replace") for file in files)
+
+
+def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, client: httpx.Client) -> None:
+    session, request_id = start(client), f"from-the-edge-{uuid.uuid4().hex[:8]}"
+    text = "Planted page text: the sourdough of my grandmother. " * 20
+    url = "https://planted.example/reset?token=plantedquery"
+    planted = ["grandmother", "plantedquery", str(client.headers["Authorization"]).removeprefix("Bearer ")]
+    client.post(f"/v1/sessions/{session}/events", json={"events": [visit(url, content=text)]})
+    answer = client.post(f"/v1/sessions/{session}/stop", headers={"X-Request-ID": request_id})
+    assert answer.headers["X-Request-ID"] == request_id
+    wait_for_map(client, session)
+    # The worker says how the job ended after the map has been told of.
+    written, deadline = ray_logs(product), time.monotonic() + 20
+    while written.count(request_id) < 6 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        written = ray_logs(product)
+    lines = [json.loads(line) for line in written.splitlines() if request_id in line and line.startswith("{")]
+    by_event = {line["event"]: line for line in lines}
+    # The replica, the shard, the worker, and the tasks that describe, outline and draw.
+    wanted = {"http_request", "session_stopped", "job_ended", "pages_described", "session_outlined", "map_drawn"}
+    assert wanted <= set(by_event), sorted(by_event)
+    for event in ("pages_described", "session_outlined", "map_drawn", "job_ended"):
+        assert by_event[event]["session_id"] == session
+        assert by_event[event]["job_id"] == by_event["job_ended"]["job_id"]
+    for secret in planted:
+        assert secret not in written, secret
+
+
+def test_a_request_id_that_is_none_is_replaced_and_none_is_said_twice(client: httpx.Client) -> None:
+    for given, is_good in (("mine-1", True), ("x" * 5_000, False), ("a b", False)):
+        answer = client.get("/health", headers={"X-Request-ID": given})
+        (said,) = answer.headers.get_list("X-Request-ID")
+        assert (said == given) is is_good
+
+
+def scrape(product: Product) -> str:
+    """What Prometheus would get from the node's metrics port."""
+    pages = []
+    for found in listeners(product.pid):
+        if "DashboardAgent" in found.process:
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{found.port}/metrics", trust_env=False, timeout=5.0)
+            except httpx.HTTPError:
+                continue
+            pages.append(answer.text if answer.status_code == 200 else "")
+    return "\n".join(pages)
+
+
+def test_the_nodes_metrics_port_shows_what_all_processes_count(product: Product, client: httpx.Client) -> None:
+    """Under the very names that alerts and dashboards ask for."""
+    session = start(client)
+    client.post(
+        f"/v1/sessions/{session}/events", json={"events": [visit("https://example.com/m", content="Bees. " * 50)]}
+    )
+    client.post(f"/v1/sessions/{session}/stop")
+    wait_for_map(client, session)
+    journey = (
+        'http_requests_total{ status="200"',
+        "http_request_seconds_bucket",
+        'events_total{ verdict="stored"',
+        'flush_seconds_bucket{ writer="shard"',
+        'flush_events_bucket{ writer="shard"',
+        'activations_total{ writer="shard"',
+        'active_users{ writer="shard"',
+        'buffered_bytes{ writer="shard"',
+        "coalesced_calls_total",
+        "coalesced_batches_total",
+        'jobs_total{ outcome="succeeded"',
+        "job_seconds_bucket",
+        'maps_total{ outcome="made"',
+        "map_seconds_bucket",
+        "map_pages_bucket",
+        'database_connections{ pool="shard"',
+        'database_connections{ pool="worker"',
+    )
+
+    def missing() -> list[str]:
+        lines = [line for line in scrape(product).splitlines() if line.startswith("ray_trailmind_")]
+        unknown = {re.split(r"[{ ]", line)[0] for line in lines} - set(exported())
+        assert unknown == set(), "alerts and dashboards would not know these"
+        return [
+            wanted
+            for wanted in journey
+            if not any(all(part in line for part in f"ray_trailmind_{wanted}".split("{ ")) for line in lines)
+        ]
+
+    # Processes hand their numbers on once a second, Ray's agent some seconds later.
+    deadline = time.monotonic() + 40
+    while missing() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert missing() == []
 
 
 def test_a_10_mb_body_is_refused_through_the_ingress(client: httpx.Client) -> None:
