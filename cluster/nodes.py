@@ -321,7 +321,11 @@ class LocalCluster:
     def kill(self, number: int) -> int:
         """Kill node `number` (0 is the head); return how many processes went. The supervisor replaces it."""
         self._check_number(number)
-        return kill_node(self.directory, number)
+        process = self._nodes[number]
+        count = kill_node(self.directory, number)
+        # Dead for everybody who asks from now on.
+        process.wait(timeout=30)
+        return count
 
     def _check_number(self, number: int) -> None:
         if not 0 <= number <= len(self.groups):

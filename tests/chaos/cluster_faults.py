@@ -82,7 +82,7 @@ async def under_load(
     fault: Callable[[], Awaitable[None]],
     *,
     before_s: float = 3.0,
-    after_s: float = 15.0,
+    after_s: float = 10.0,
     origins: tuple[str, ...] | None = None,
 ) -> Outcome:
     """Record steadily, do `fault` in the middle and go on until `after_s` after every node is up again; stop every
@@ -212,7 +212,7 @@ def second_application(cluster: LocalCluster) -> Any:
         shutil.rmtree(data_dir, ignore_errors=True)
 
 
-async def run_all(cluster: LocalCluster, wanted: list[str], show: Callable[[Outcome], None]) -> list[Outcome]:
+async def run_all(cluster: LocalCluster, wanted: list[str], show: Callable[[Outcome], None]) -> None:
     """Every fault in turn."""
     faults = Faults(cluster)
     plan: dict[str, Callable[[], Awaitable[None]]] = {
@@ -223,11 +223,9 @@ async def run_all(cluster: LocalCluster, wanted: list[str], show: Callable[[Outc
         "change the number of shards": faults.change_shards,
         "redeploy the application": faults.redeploy,
     }
-    outcomes = []
     for name, fault in plan.items():
         if not wanted or any(word in name for word in wanted):
-            outcomes.append(await under_load(cluster, name, fault))
-            show(outcomes[-1])
+            show(await under_load(cluster, name, fault))
     name = "two clusters at once"
     if not wanted or any(word in name for word in wanted):
         with second_application(cluster) as origin:
@@ -235,9 +233,7 @@ async def run_all(cluster: LocalCluster, wanted: list[str], show: Callable[[Outc
             async def nothing() -> None: ...
 
             both = (cluster.settings.origin, origin)
-            outcomes.append(await under_load(cluster, name, nothing, after_s=20.0, origins=both))
-        show(outcomes[-1])
-    return outcomes
+            show(await under_load(cluster, name, nothing, after_s=15.0, origins=both))
 
 
 COLUMNS = (
@@ -287,20 +283,25 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-chaos-"))
     cluster = local_cluster(data_dir, arguments.nodes)
-    began = time.monotonic()
+    began, is_over = time.monotonic(), False
+    outcomes: list[Outcome] = []
+
+    def show(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        console.print(f"{outcome.fault}: {outcome.errors or 'no errors'}", style="dim")
+
     try:
         cluster.start(lambda sentence: console.print(sentence, style="dim"))
         console.print(f"Ready after {time.monotonic() - began:.0f} s: head, {', '.join(cluster.groups)}")
-        outcomes = asyncio.run(
-            run_all(
-                cluster, arguments.faults, lambda o: console.print(f"{o.fault}: {o.errors or 'no errors'}", style="dim")
-            )
-        )
+        asyncio.run(run_all(cluster, arguments.faults, show))
+        is_over = True
     finally:
+        # Also what there is of it when somebody or something ended it early.
+        console.print(table(outcomes))
+        console.print(f"{time.monotonic() - began:.0f} s in all")
         cluster.stop()
         shutil.rmtree(data_dir, ignore_errors=True)
-    console.print(table(outcomes))
-    sys.exit(0 if outcomes and all(o.is_good for o in outcomes) else 1)
+    sys.exit(0 if is_over and outcomes and all(o.is_good for o in outcomes) else 1)
 
 
 if __name__ == "__main__":
