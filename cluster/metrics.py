@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from psycopg import AsyncConnection
 
 from models.browsing_sessions import SessionStatus
-from models.jobs import MAPS, UPKEEP
+from models.jobs import MAIL, MAPS, UPKEEP
 
 _STATUSES = tuple(str(s) for s in SessionStatus)
 _MAP_STATUSES = ("generating", "completed", "failed")
@@ -35,7 +35,7 @@ class DatabaseGauge:
     label_values: tuple[str, ...] = ()
 
 
-_QUEUES = (MAPS, UPKEEP, "mail")
+_QUEUES = (MAPS, UPKEEP, MAIL)
 
 DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
     DatabaseGauge(
