@@ -3,9 +3,11 @@
 Ray writes HAProxy's configuration anew at every change and offers no say in three things that matter here: its metrics
 and statistics pages listen on every interface; a backend that cannot be reached becomes a plain-text 500, which tells
 a client nothing about trying again; and while a balancer has not heard of the application yet, each path is a 404,
-which a client would take for the end of its session. (On Kubernetes such a node is not ready and gets no requests; on
-one machine the kernel shares the connections out among all balancers of the port.) Ray lets one name the binary,
-though; ours mends the file and then becomes the real HAProxy (`exec`, so process id and signals are as Ray expects).
+which a client would take for the end of its session. Ray lets one name the binary, though; ours mends the file and
+then becomes the real HAProxy (`exec`, so process id and signals are as Ray expects).
+
+On Kubernetes a node whose balancer knows no application is not ready and gets no connections. Where several balancers
+share one port of one machine the kernel would deal some to it all the same, so there it does not listen yet.
 
 `python -m cluster.haproxy_wrapper DIRECTORY` writes it for the image, where the network is meant to reach it.
 """
@@ -28,6 +30,9 @@ for argument in "$@"; do
 LOOPBACK    directory=$(dirname "$argument")
     sed -i "s|^\( *http-request return\) status 404 .*found\. Ping .*|\1 status 503 errorfile $directory/500.http|" \
       "$argument"
+    if [ "${SERVE_SOCKET_REUSE_PORT_ENABLED:-0}" = 1 ] && ! grep -q '^ *use_backend ' "$argument"; then
+      sed -i '/^frontend http_frontend/,/^ *bind /s/^ *bind .*/    # no application yet/' "$argument"
+    fi
     printf '%s\r\n' 'HTTP/1.1 503 Service Unavailable' 'Content-Type: application/json' 'Retry-After: 1' \
       'Cache-Control: no-store' 'Content-Length: LENGTH' '' > "$directory/500.http"
     printf '%s' 'BODY' >> "$directory/500.http"

