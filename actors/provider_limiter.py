@@ -132,7 +132,12 @@ class ProviderLimiter:
     async def settle(self, permit_id: str, outcome: Outcome) -> None:
         """See Limiter."""
         limit = self._limit
-        self.in_flight = await self._store.change(lambda state, now: _settled(state, now, limit, permit_id, outcome))
+
+        def change(state: ProviderWindowState, now: float) -> None:
+            # Here, in the order of the changes: what comes back later may be older than the next permit.
+            self.in_flight = _settled(state, now, limit, permit_id, outcome)
+
+        await self._store.change(change)
         self._changed.set()
 
     def stats(self) -> dict[str, Any]:
