@@ -20,6 +20,7 @@ from cluster.settings import Settings
 from cluster.stores import EmbeddedStores
 from tests.support.client import Person, sign_up
 from tests.support.product import Product
+from tests.support.worker import Worker, job_worker
 
 # A developer's own settings must not leak into tests.
 for _name in [n for n in os.environ if n.startswith("TRAILMIND_")]:
@@ -112,6 +113,13 @@ async def ann(api: httpx.AsyncClient) -> Person:
 async def bob(api: httpx.AsyncClient) -> Person:
     """Another user."""
     return await sign_up(api)
+
+
+@pytest.fixture
+async def worker(settings: Settings) -> AsyncIterator[Worker]:
+    """A job worker that runs what waits, when told to."""
+    async with job_worker(settings) as found:
+        yield found
 
 
 @pytest.fixture

@@ -17,12 +17,11 @@ from fastapi import FastAPI
 from cluster.live_maps import LiveFrame, LiveMaps
 from cluster.settings import Settings
 from models.timeline_store import load_pages
-from tests.acceptance.test_mindmaps import Worker, worker
 from tests.support.client import Person, sign_up, visit
 from tests.support.map_sessions import make_session
 from tests.support.server import running_api
+from tests.support.worker import Worker
 
-__all__ = ["worker"]
 Db = psycopg.AsyncConnection[Any]
 #: Longer than any placing takes on the slowest machine of ours; a frame that does not come fails the test.
 PATIENCE_S = 20.0

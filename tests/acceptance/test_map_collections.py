@@ -14,10 +14,9 @@ from cluster.mindmap.threads import merge_sessions
 from cluster.settings import Settings
 from models.mindmap_graph import MindmapDocument, validate_document
 from models.timeline_store import load_pages
-from tests.acceptance.test_mindmaps import Worker, worker
 from tests.support.client import Person, visit
+from tests.support.worker import Worker
 
-__all__ = ["worker"]
 Db = psycopg.AsyncConnection[Any]
 SUBJECTS = {
     "bread": "sourdough starter flour dough oven crust yeast loaf baking hydration crumb proofing",

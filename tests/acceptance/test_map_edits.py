@@ -13,10 +13,10 @@ import pytest
 
 from models.mindmap_graph import MindmapDocument, validate_document
 from models.timeline_store import load_pages
-from tests.acceptance.test_mindmaps import Worker, record, worker
+from tests.acceptance.test_mindmaps import record
 from tests.support.client import Person, visit
+from tests.support.worker import Worker
 
-__all__ = ["worker"]
 Db = psycopg.AsyncConnection[Any]
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import math
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +13,15 @@ import httpx
 import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
-from redis.asyncio import Redis
 
-from cluster.generation import MapGenerator
-from cluster.jobs import JobParts, job_app
-from cluster.map_tasks import InlineMapTasks
 from cluster.settings import Settings
-from models.jobs import MAPS, UPKEEP, order_map
+from models.jobs import order_map
 from tests.support.client import Person, visit
+from tests.support.worker import Worker
 
 Db = psycopg.AsyncConnection[Any]
 SAMPLE = Path(__file__).parents[2] / "cluster" / "samples" / "01-money-and-stars.events.json"
 PALETTE = ["#3B82F6", "#10B981", "#F59E0B", "#EF4444", "#8B5CF6", "#EC4899", "#14B8A6", "#F97316"]
-
-
-class Worker:
-    """A job worker that runs what waits, when told to."""
-
-    def __init__(self, settings: Settings, pool: AsyncConnectionPool[Any], valkey: Redis) -> None:
-        self.generator = MapGenerator(pool, valkey, InlineMapTasks())
-        self._settings, self._parts = settings, JobParts(pool, self.generator)
-
-    async def run(self) -> None:
-        """Carry out every job that is due."""
-        app = job_app(self._settings.postgres_dsn)
-        async with app.open_async():
-            await app.run_worker_async(
-                queues=[MAPS, UPKEEP],
-                wait=False,
-                install_signal_handlers=False,
-                listen_notify=False,
-                additional_context={"parts": self._parts},
-            )
-
-
-@pytest.fixture
-async def worker(settings: Settings) -> AsyncIterator[Worker]:
-    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
-        valkey = Redis.from_url(settings.valkey_url)
-        yield Worker(settings, pool, valkey)
-        await valkey.aclose()
 
 
 async def record(person: Person, sample: Path = SAMPLE) -> str:

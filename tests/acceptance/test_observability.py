@@ -17,7 +17,6 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from actors.event_store import BatchOutcome
 from actors.limiter_actor import ProviderLimiterActor
@@ -26,10 +25,8 @@ from actors.metrics import CATALOGUE, METERS
 from actors.provider_limiter import Ask, LimiterRefused, Outcome, Permit
 from actors.provider_window import RateLimit
 from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
-from cluster.generation import MapGenerator
 from cluster.job_watch import watch
-from cluster.jobs import JobParts, job_app
-from cluster.map_tasks import InlineMapTasks
+from cluster.jobs import job_app
 from cluster.metrics import DATABASE_GAUGES
 from cluster.providers.calls import Caller, CallScope
 from cluster.providers.protocol import Answer, ModelChoice, Prompt, ProviderDown, Usage
@@ -37,12 +34,12 @@ from cluster.runtime import complete
 from cluster.settings import Settings
 from models.errors import Unavailable
 from models.ingest import IngestBatch
-from models.jobs import MAPS, UPKEEP
 from models.ledger import Allowance
 from models.shard_map import ShardMap
 from serve.shards import ShardRouter
 from tests.support.client import Person, sign_up, visit
 from tests.support.server import running_api
+from tests.support.worker import Worker
 
 Db = psycopg.AsyncConnection[Any]
 
@@ -51,22 +48,6 @@ Db = psycopg.AsyncConnection[Any]
 async def pool(settings: Settings) -> AsyncIterator[AsyncConnectionPool[Any]]:
     async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as found:
         yield found
-
-
-async def run_jobs(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
-    """Carry out every job that is due, as a worker does."""
-    valkey = Redis.from_url(settings.valkey_url)
-    parts = JobParts(pool, MapGenerator(pool, valkey, InlineMapTasks()))
-    app = job_app(settings.postgres_dsn)
-    async with app.open_async():
-        await app.run_worker_async(
-            queues=[MAPS, UPKEEP],
-            wait=False,
-            install_signal_handlers=False,
-            listen_notify=False,
-            additional_context={"parts": parts},
-        )
-    await valkey.aclose()
 
 
 def series(name: str) -> dict[tuple[str, ...], float]:
@@ -98,9 +79,7 @@ class FakeShard:
         return Method
 
 
-async def test_a_journey_moves_the_meters(
-    settings: Settings, pool: AsyncConnectionPool[Any], api: httpx.AsyncClient, ann: Person
-) -> None:
+async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: Person, worker: Worker) -> None:
     before = METERS.snapshot()
     session = await ann.start()
     events = [visit(f"https://example.com/{i}", content="Bread and butter. " * 30) for i in range(5)]
@@ -108,7 +87,7 @@ async def test_a_journey_moves_the_meters(
     await ann.send(session, [*events, {"type": "no such type"}])
     await ann.call("POST", "/v1/no/such/address")
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
-    await run_jobs(settings, pool)
+    await worker.run()
     after = METERS.snapshot()
 
     def moved(name: str, *labels: str) -> float:
@@ -281,7 +260,7 @@ def gauges(text: str) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 async def test_database_gauges_move(
-    settings: Settings, pool: AsyncConnectionPool[Any], api: httpx.AsyncClient, ann: Person, db: Db
+    settings: Settings, api: httpx.AsyncClient, ann: Person, worker: Worker, db: Db
 ) -> None:
     async def read() -> dict[str, dict[tuple[str, ...], float]]:
         answer = await api.get("/metrics")
@@ -314,7 +293,7 @@ async def test_database_gauges_move(
         assert stopped["trailmind_database_bytes"][()] > 1_000_000
     finally:
         await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'nobody'")
-        await run_jobs(settings, pool)
+        await worker.run()
 
 
 async def test_metrics_are_off_the_public_route(settings: Settings) -> None:
@@ -349,10 +328,9 @@ def json_logs() -> Any:
 
 
 async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
-    settings: Settings,
-    pool: AsyncConnectionPool[Any],
     json_logs: None,
     api: httpx.AsyncClient,
+    worker: Worker,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     ann = await sign_up(api, "planted.address@private.example")
@@ -362,7 +340,7 @@ async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
     await ann.send(session, [visit(url, content=text), {"type": "planted-type", "content": text}])
     await ann.call("POST", "/v1/auth/login", json={"email": ann.email, "password": "planted-password"})
     await ann.call("POST", f"/v1/sessions/{session}/stop", headers={"X-Request-ID": "planted-id-1"})
-    await run_jobs(settings, pool)
+    await worker.run()
     output = capsys.readouterr()
     lines = [json.loads(line) for line in output.out.splitlines() if line.startswith("{")]
     mine = [line for line in lines if line.get("request_id") == "planted-id-1"]

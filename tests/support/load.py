@@ -81,12 +81,12 @@ class Recorder:
         started = await self.call("POST", "/v1/sessions/start", {"client_session_id": uuid.uuid4().hex})
         self.session = started.json()["session"]["id"]
 
-    async def record(self, over: asyncio.Event, *, pause_s: float = 0.1) -> None:
+    async def record(self, over: asyncio.Event, *, batch: int = 5, pause_s: float = 0.1) -> None:
         """Send batches until `over`."""
         number = 0
         while not over.is_set():
             events = []
-            for _ in range(5):
+            for _ in range(batch):
                 number += 1
                 url = f"https://example.com/{self.session[:8]}/{number % 17}"
                 text = f"Bears and berries, chapter {number % 17}. " * 10
