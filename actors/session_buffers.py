@@ -14,6 +14,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Any
 
 from psycopg import AsyncConnection, OperationalError
@@ -31,12 +32,17 @@ NAMESPACE = "trailmind"
 
 @dataclass(frozen=True, slots=True)
 class BufferLimits:
-    """Bytes of unsaved events one user and one shard may hold, and when an idle user is let go."""
+    """Bytes of unsaved events one user and one shard may hold, and when an idle user is let go: after a while, or
+    sooner when all who are remembered together take more than `idle_bytes`."""
 
     user_bytes: int = 16 * 1024 * 1024
     shard_bytes: int = 128 * 1024 * 1024
     passivate_after_s: float = 300.0
-    max_active_users: int = 50_000
+    idle_bytes: int = 32 * 1024 * 1024
+
+
+#: A user's id, buffer, time stamps, and places in the tables, as tracemalloc counts them.
+_BYTES_PER_USER = 350
 
 
 @dataclass(slots=True)
@@ -46,6 +52,11 @@ class UserBuffer:
     excluded_domains: frozenset[str]
     touched_at: float
     pending_bytes: int = 0
+
+    @property
+    def idle_bytes(self) -> int:
+        """About what remembering this user costs while nothing of theirs is unsaved."""
+        return _BYTES_PER_USER + getsizeof(self.excluded_domains) + sum(map(getsizeof, self.excluded_domains))
 
 
 class SessionBuffers:
@@ -65,6 +76,7 @@ class SessionBuffers:
         self._is_mine: Callable[[uuid.UUID], bool] = lambda _: True
         self._save = save
         self._users: OrderedDict[uuid.UUID, UserBuffer] = OrderedDict()
+        self._idle_bytes = 0
         self._loading: dict[uuid.UUID, asyncio.Task[frozenset[str]]] = {}
         self._commits: Coalescer[tuple[IngestBatch, dict[int, str]], BatchOutcome] = Coalescer(self._flush)
         self.num_activations = self.num_passivations = self.num_events = 0
@@ -123,21 +135,24 @@ class SessionBuffers:
             # Served, by whoever has not heard yet, but not remembered: a change of the rules is told to the new home.
             return UserBuffer(domains, self._clock())
         if user_id not in self._users:
-            self._users[user_id] = UserBuffer(domains, self._clock())
+            user = self._users[user_id] = UserBuffer(domains, self._clock())
+            self._idle_bytes += user.idle_bytes
             self.num_activations += 1
             METERS.count("trailmind_activations_total", 1, self._writer)
             self.passivate()
+            return user
         return self._users[user_id]
 
     def passivate(self) -> int:
-        """Let go of users idle for too long, and of the longest idle when there are too many; return how many."""
+        """Let go of users idle for too long, and of the longest idle when all together cost too much; return how
+        many. Whoever has unsaved events stays."""
         now, gone = self._clock(), 0
         for user_id, user in list(self._users.items()):
-            crowded = len(self._users) > self._limits.max_active_users
-            if not crowded and now - user.touched_at < self._limits.passivate_after_s:
+            is_crowded = self._idle_bytes > self._limits.idle_bytes
+            if not is_crowded and now - user.touched_at < self._limits.passivate_after_s:
                 break
             if user.pending_bytes == 0:
-                del self._users[user_id]
+                self._let_go(user_id)
                 gone += 1
         if gone:
             self.num_passivations += gone
@@ -150,7 +165,7 @@ class SessionBuffers:
         self._is_mine = is_mine
         moved = [user_id for user_id in self._users if not is_mine(user_id)]
         for user_id in moved:
-            del self._users[user_id]
+            self._let_go(user_id)
         if moved:
             self.num_passivations += len(moved)
             METERS.count("trailmind_passivations_total", len(moved), self._writer)
@@ -158,7 +173,12 @@ class SessionBuffers:
 
     def forget(self, user_id: uuid.UUID) -> None:
         """Read the user's exclusions anew at the next touch (they changed). What is on its way to disk goes on."""
-        self._users.pop(user_id, None)
+        self._let_go(user_id)
+
+    def _let_go(self, user_id: uuid.UUID) -> None:
+        user = self._users.pop(user_id, None)
+        if user is not None:
+            self._idle_bytes -= user.idle_bytes
 
     async def drained(self) -> None:
         """Wait until everything accepted so far is on disk or refused."""
@@ -168,6 +188,11 @@ class SessionBuffers:
     def num_active_users(self) -> int:
         """Users in memory."""
         return len(self._users)
+
+    @property
+    def idle_bytes(self) -> int:
+        """About what remembering all of them costs, their unsaved events aside."""
+        return self._idle_bytes
 
     @property
     def pending_bytes(self) -> int:

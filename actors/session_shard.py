@@ -94,6 +94,7 @@ class SessionBufferShard:
             "map_version": self._version,
             "active_users": buffers.num_active_users,
             "pending_bytes": buffers.pending_bytes,
+            "idle_bytes": buffers.idle_bytes,
             "num_events": buffers.num_events,
             "activations": buffers.num_activations,
             "passivations": buffers.num_passivations,

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     events_calls_per_minute: int = Field(default=6000, ge=10)
     record_private_networks: bool = False
 
-    num_shards: int = Field(default=2, ge=1, le=64)
+    num_shards: int = Field(default=1, ge=1, le=64)
     num_api_replicas: int = Field(default=1, ge=1, le=256)
     num_workers: int = Field(default=1, ge=0, le=256)
     #: With these set, replicas scale between the two above and these: the API by requests, workers by the queue.
@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     shard_buffer_bytes: int = Field(default=128 * 1024 * 1024, ge=8 * 1024 * 1024)
     #: A user nobody heard of for this long is let go from the shard's memory.
     passivate_after_s: float = Field(default=300.0, gt=0)
+    #: What a shard spends on remembering users; the longest idle go when it is more.
+    shard_idle_bytes: int = Field(default=32 * 1024 * 1024, ge=1024 * 1024)
     #: A recording without an event for this long is stopped and mapped.
     forgotten_after_s: float = Field(default=24 * 3600.0, gt=0)
     shard_timeout_s: float = Field(default=5.0, gt=0)

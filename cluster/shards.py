@@ -17,7 +17,12 @@ from models.shard_map import ShardMap, read_shard_map, set_num_shards
 
 def buffer_limits(settings: Settings) -> BufferLimits:
     """The shards' bounds."""
-    return BufferLimits(settings.user_buffer_bytes, settings.shard_buffer_bytes, settings.passivate_after_s)
+    return BufferLimits(
+        settings.user_buffer_bytes,
+        settings.shard_buffer_bytes,
+        settings.passivate_after_s,
+        settings.shard_idle_bytes,
+    )
 
 
 def connect_shard(settings: Settings, index: int) -> Any:

@@ -154,9 +154,32 @@ async def test_a_user_with_unsaved_events_is_never_let_go() -> None:
     assert buffers.passivate() == 1
 
 
-async def test_an_idle_user_costs_less_than_20_kb() -> None:
+async def test_the_longest_idle_are_let_go_when_all_together_cost_too_much() -> None:
+    async def many_exclusions(user: uuid.UUID) -> frozenset[str]:
+        return frozenset(f"{i}.{user}.example" for i in range(100))
+
+    clock, disk = Clock(), Disk()
+    buffers = SessionBuffers(disk.save, many_exclusions, BufferLimits(idle_bytes=100_000), clock)
+    users = [uuid.uuid4() for _ in range(30)]
+    for user in users:
+        clock.now += 1
+        await buffers.append([batch(user)])
+    assert 0 < buffers.num_active_users < 12
+    assert buffers.idle_bytes <= 100_000
+    assert buffers.num_passivations == 30 - buffers.num_active_users
+    await buffers.append([batch(users[-1])])
+    assert buffers.num_activations == 30, "the latest are still here"
+    buffers.keep(lambda _: False)
+    assert (buffers.num_active_users, buffers.idle_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("num_exclusions", [0, 100])
+async def test_an_idle_user_costs_less_than_20_kb(num_exclusions: int) -> None:
+    async def excluded(user: uuid.UUID) -> frozenset[str]:
+        return frozenset(f"{i}.{user.hex[:12]}.example" for i in range(num_exclusions))
+
     disk = Disk()
-    buffers = SessionBuffers(disk.save, nothing_excluded)
+    buffers = SessionBuffers(disk.save, excluded)
     users = [uuid.uuid4() for _ in range(2000)]
     await buffers.append([batch(users[0])])
     disk.flushes.clear()
@@ -173,6 +196,7 @@ async def test_an_idle_user_costs_less_than_20_kb() -> None:
         tracemalloc.stop()
     assert buffers.num_active_users == 2000
     assert used / 1999 < 20_000
+    assert buffers.idle_bytes / 2000 == pytest.approx(used / 1999, rel=0.3), "the budget counts what is used"
 
 
 def test_buckets_never_move_and_shards_share_them_evenly() -> None:
