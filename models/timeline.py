@@ -16,6 +16,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from statistics import median_low
 from typing import Any
 
@@ -136,7 +137,10 @@ def timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeline:
         (replace(e, occurred_ms=min(max(e.occurred_ms + shift, low), high)) for e in given),
         key=lambda e: (e.occurred_ms, -1 if e.seq is None else e.seq, e.type, e.key),
     )
-    visits = _visits(moved, span, live_until=moved[-1].occurred_ms if moved else span.started_ms)
+    # What was clamped happened, but nobody knows when: it neither lasts nor ends what others began.
+    mad = frozenset(e.key for e in given if not low <= e.occurred_ms + shift <= high)
+    live_until = max((e.occurred_ms for e in moved if e.key not in mad), default=span.started_ms)
+    visits = _visits(moved, span, live_until, mad)
     highlights = _highlights(moved, visits)
     page_visits = [e for e in moved if e.type == "page_visit"]
     return Timeline(
@@ -151,7 +155,9 @@ def timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeline:
     )
 
 
-def _visits(events: Sequence[TimelineEvent], span: SessionSpan, live_until: int) -> list[VisitRecord]:
+def _visits(
+    events: Sequence[TimelineEvent], span: SessionSpan, live_until: int, mad: frozenset[str]
+) -> list[VisitRecord]:
     visits: list[VisitRecord] = []
     by_page: dict[str, list[int]] = {}
     for event in events:
@@ -193,7 +199,7 @@ def _visits(events: Sequence[TimelineEvent], span: SessionSpan, live_until: int)
         if event.type == "page_leave":
             left[at] = event
 
-    ends = [_end(i, visits, left.get(i), span, live_until) for i in range(len(visits))]
+    ends = [_end(i, visits, left.get(i), span, live_until, mad) for i in range(len(visits))]
     intervals = [(v.started_ms, end) for v, (end, _) in zip(visits, ends, strict=True)]
     done = []
     for i, (visit, (end, active)) in enumerate(zip(visits, ends, strict=True)):
@@ -225,7 +231,12 @@ def _visit_at(
 
 
 def _end(
-    i: int, visits: Sequence[VisitRecord], leave: TimelineEvent | None, span: SessionSpan, live_until: int
+    i: int,
+    visits: Sequence[VisitRecord],
+    leave: TimelineEvent | None,
+    span: SessionSpan,
+    live_until: int,
+    mad: frozenset[str],
 ) -> tuple[int, int | None]:
     """When visit `i` ended, and its active time if that was measured."""
     visit = visits[i]
@@ -237,7 +248,9 @@ def _end(
         if wall is not None:
             return visit.started_ms + int(min(max(wall, 0), DAY_MS)), None
         return max(leave.occurred_ms, visit.started_ms), None
-    until = [v.started_ms for v in visits[i + 1 : i + 2]]
+    if visit.key in mad:
+        return visit.started_ms, None
+    until = [next((v.started_ms for v in islice(visits, i + 1, None) if v.key not in mad), span.ended_ms or live_until)]
     until += [p for p, _ in span.pauses if p >= visit.started_ms]
     until.append(span.ended_ms if span.ended_ms is not None else live_until)
     return max(min(until), visit.started_ms), None

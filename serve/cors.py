@@ -10,6 +10,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from cluster.settings import Settings
+from models.errors import Forbidden
+from serve.errors import error_response
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _HEADERS = (
@@ -31,7 +33,9 @@ class Cors(CORSMiddleware):
         """The answer to an OPTIONS preflight."""
         response = super().preflight_response(request_headers)
         if response.status_code != 200:
-            return response
+            refused = error_response(Forbidden("this origin may not call the API (TRAILMIND_CORS_ORIGINS)"))
+            refused.headers["Vary"] = response.headers.get("vary", "Origin")
+            return refused
         headers = {k: v for k, v in response.headers.items() if k not in {"content-length", "content-type"}}
         return Response(status_code=204, headers=headers)
 

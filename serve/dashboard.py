@@ -85,8 +85,8 @@ class Dashboard:
         found = self._file(path)
         if found is not None:
             await self._send_file(found, path, headers)(scope, receive, send)
-        elif "." in path.rpartition("/")[2] and "text/html" not in headers.get("accept", ""):
-            # A file that is not there: a page instead would only be a riddle.
+        elif path != "/" and "text/html" not in headers.get("accept", ""):
+            # A program, or a file that is not there: a page instead would only be a riddle.
             await self._otherwise(scope, receive, send)
         else:
             await self._index()(scope, receive, send)

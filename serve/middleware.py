@@ -17,7 +17,14 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from models.errors import DeadlineExceeded, Forbidden, HeadersTooLarge, PayloadTooLarge, TrailmindError
+from models.errors import (
+    DeadlineExceeded,
+    Forbidden,
+    HeadersTooLarge,
+    PayloadTooLarge,
+    TrailmindError,
+    UnsupportedMediaType,
+)
 from models.ingest import MAX_BODY_BYTES
 from serve.errors import error_response
 
@@ -137,6 +144,8 @@ class Edge:
         limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
         if length.isdigit() and int(length) > limit:
             return too_large(limit)
+        if headers.get(b"content-encoding", b"identity").lower() not in {b"identity", b""}:
+            return UnsupportedMediaType("bodies are read as they are; send this one without Content-Encoding")
         return None
 
 

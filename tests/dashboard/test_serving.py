@@ -103,6 +103,13 @@ async def test_a_missing_file_is_missing(built: Path) -> None:
         assert (await client.get("/assets/gone-1.js")).status_code == 404
 
 
+async def test_a_program_that_asks_for_an_address_there_is_not_is_told_so(built: Path) -> None:
+    async with client_of(built) as client:
+        answer = await client.get("/v2/sessions", headers={"accept": "*/*"})
+    assert answer.status_code == 404
+    assert "html" not in answer.headers["content-type"]
+
+
 async def test_a_new_build_shows_without_a_restart(built: Path) -> None:
     async with client_of(built) as client:
         before = await client.get("/")
@@ -113,7 +120,7 @@ async def test_a_new_build_shows_without_a_restart(built: Path) -> None:
 
 async def test_without_a_build_it_says_how_to_make_one(tmp_path: Path) -> None:
     async with client_of(tmp_path / "none") as client:
-        answer = await client.get("/sessions")
+        answer = await client.get("/sessions", headers={"accept": "text/html"})
     assert answer.status_code == 200
     assert "make dashboard" in answer.text
 

@@ -111,6 +111,13 @@ def test_one_mad_timestamp_is_clamped_and_the_rest_stays() -> None:
     found = line(event("page_visit", 0), event("page_visit", 60_000, A), mad)
     assert [v.started_ms - T0 for v in found.visits][:2] == [0, 60_000]
     assert abs(found.visits[2].started_ms - T0 - 600_000) <= DAY_MS
+    assert [v.dwell_ms for v in found.visits] == [60_000, 540_000, 0], "nobody knows when it was, so it lasts nothing"
+
+
+def test_a_mad_timestamp_in_the_past_does_not_last_for_a_day() -> None:
+    mad = TimelineEvent("mad", "page_visit", 1, T0 + 70_000, {"url": B})
+    found = line(event("page_visit", 0), event("page_visit", 60_000, A), mad)
+    assert sorted(v.dwell_ms for v in found.visits) == [0, 60_000, 540_000]
 
 
 def test_pages_gather_their_visits() -> None:
