@@ -86,6 +86,9 @@ bench-ingest: setup ## Events per second, durable, against the bare parts
 bench-map: setup ## Stop to map, 15 to 500 pages
 	@$(BIN)/python -m benchmarks.bench_map $(ARGS)
 
+bench-start: setup ## From the command to the first answer
+	@$(BIN)/python -m benchmarks.bench_start $(ARGS)
+
 bench-search: setup ## Search over 100,000 pages of one user
 	@$(BIN)/python -m benchmarks.bench_search $(ARGS)
 
@@ -104,4 +107,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-search bench-limiter openapi eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-limiter openapi eval lock clean

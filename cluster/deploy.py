@@ -23,7 +23,7 @@ def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -
     from ray import serve
     from ray.serve.config import HTTPOptions
 
-    from serve.app import build
+    from serve.deployments import build
 
     settings, deadline = load_settings(), time.monotonic() + timeout_s
     untyped: Any = ray

@@ -1,53 +1,36 @@
 """The deployment that takes jobs from PostgreSQL and has Ray carry them out.
 
 Serve restarts and scales it. A replica that is stopped finishes the jobs it has; one that dies is noticed by its
-missing heartbeat, and others take its jobs over.
+missing heartbeat, and others take its jobs over. What it does is `cluster.job_loop`; this module is light to import,
+because whoever starts the application imports it too.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any
+import contextlib
+import importlib
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
 
-import structlog
-from psycopg_pool import AsyncConnectionPool
-from redis.asyncio import Redis
-
-from actors.metrics import METERS, export_to_ray
-from cluster.generation import MapGenerator
-from cluster.jobs import HEARTBEAT_S, STALLED_AFTER_S, JobParts, job_app, rescue
 from cluster.logs import configure_logs
-from cluster.map_tasks import RayMapTasks
-from cluster.placement import placed
-from cluster.post import Post
-from cluster.providers.configuration import provider_accesses
-from cluster.providers.enrich import build_enricher
-from cluster.providers.provider_tasks import RayProviderTasks
-from cluster.retention import Retention
 from cluster.settings import load_settings
-from models.jobs import MAIL, MAPS, UPKEEP
 
-log = structlog.get_logger("worker")
+if TYPE_CHECKING:
+    from cluster.job_loop import JobLoop
 
-
-def _connections(pool: AsyncConnectionPool[Any]) -> list[tuple[str, float, tuple[str, ...]]]:
-    numbers = pool.get_stats()
-    idle = numbers.get("pool_available", 0)
-    return [
-        ("trailmind_database_connections", numbers.get("pool_size", 0) - idle, ("worker", "used")),
-        ("trailmind_database_connections", idle, ("worker", "idle")),
-    ]
+#: Nobody waits for the first job of a server that starts, but people wait for its API.
+_IMPORT_NICENESS = 10
 
 
-#: Starting the worker processes for maps at once would take the CPUs from the API, which people wait for.
-WARM_UP_DELAY_S = 5.0
-
-
-async def _after(delay_s: float, action: Callable[[], Awaitable[None]]) -> None:
-    await asyncio.sleep(delay_s)
-    await action()
+def _import_behind_others() -> type[JobLoop]:
+    if sys.platform == "linux":  # where a thread has a priority of its own; this one ends with the import
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
+    found: type[JobLoop] = importlib.import_module("cluster.job_loop").JobLoop
+    return found
 
 
 class GenerationWorker:
@@ -56,74 +39,37 @@ class GenerationWorker:
     def __init__(self) -> None:
         self._settings = load_settings()
         configure_logs(self._settings)
-        export_to_ray()
-        self._stopping = asyncio.Event()
-        self._worker: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._loop: JobLoop | None = None
         self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        settings = self._settings
-        pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-            settings.postgres_dsn, min_size=1, max_size=8, open=False, kwargs={"autocommit": True}
-        )
-        await pool.open()
-        METERS.watch(partial(_connections, pool))
-        valkey = Redis.from_url(settings.valkey_url, socket_timeout=5.0)
-        tasks = RayMapTasks(**placed(settings, "ai"))
-        model_tasks = RayProviderTasks(**placed(settings, "ai"))
-        enricher = build_enricher(settings, pool, model_tasks)
-        post = Post(settings)
-        parts = JobParts(
-            pool,
-            MapGenerator(pool, valkey, tasks, enricher),
-            post,
-            settings.forgotten_after_s,
-            settings.ai_text_retention_days,
-            settings.account_deletion_delay_s,
-            Retention(post, settings.default_plan, settings.origin) if settings.limits_retention else None,
-        )
-        warm_up = asyncio.create_task(_after(WARM_UP_DELAY_S, tasks.warm_up))
-        models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_accesses(settings))))
-        try:
-            while not self._stopping.is_set():
-                # PostgreSQL may go away under a worker; the jobs are safe there, so simply begin again.
-                try:
-                    await self._work(parts)
-                except Exception as error:
-                    log.warning("worker_interrupted", error=type(error).__name__)
-                    await asyncio.sleep(0.5)
-        finally:
-            warm_up.cancel()
-            models_warm_up.cancel()
-            await valkey.aclose()
-            await pool.close()
+        # A thread of its own: the pool's threads would stay, and slow.
+        imported: asyncio.Future[type[JobLoop]] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
 
-    async def _work(self, parts: JobParts) -> None:
-        app = job_app(self._settings.postgres_dsn)
-        async with app.open_async():
-            await rescue(app)
-            self._worker = asyncio.create_task(
-                app.run_worker_async(
-                    queues=[MAPS, UPKEEP, MAIL],
-                    concurrency=self._settings.worker_concurrency + 1,
-                    install_signal_handlers=False,
-                    fetch_job_polling_interval=2.0,
-                    update_heartbeat_interval=HEARTBEAT_S,
-                    stalled_worker_timeout=STALLED_AFTER_S,
-                    shutdown_graceful_timeout=25.0,
-                    delete_jobs="successful",
-                    additional_context={"parts": parts},
-                )
-            )
-            await self._worker
+        def work() -> None:
+            try:
+                found = _import_behind_others()
+            except BaseException as error:
+                loop.call_soon_threadsafe(imported.set_exception, error)
+            else:
+                loop.call_soon_threadsafe(imported.set_result, found)
+
+        threading.Thread(target=work, name="import", daemon=True).start()
+        self._loop = (await imported)(self._settings)
+        if not self._is_stopping:
+            await self._loop.run()
 
     async def check_health(self) -> None:
         """Serve replaces a replica whose loop has ended."""
-        if self._running.done() and not self._stopping.is_set():
+        if self._running.done() and not self._is_stopping:
             raise RuntimeError("the job worker has ended")
 
     async def __del__(self) -> None:
-        self._stopping.set()
-        if self._worker is not None:
-            self._worker.cancel()  # procrastinate: stop taking jobs, finish those at hand
+        self._is_stopping = True
+        if self._loop is None:
+            self._running.cancel()
+        else:
+            self._loop.stop()
         await asyncio.wait([self._running], timeout=28.0)

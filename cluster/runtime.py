@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -19,7 +22,7 @@ from cluster.migrate import migrate
 from cluster.ray_env import laptop_environment
 from cluster.ready import wait_until_ready
 from cluster.secret_store import local_secret
-from cluster.settings import Settings
+from cluster.settings import Settings, exported
 from cluster.stores import EmbeddedStores, running_urls
 
 log = structlog.get_logger("runtime")
@@ -74,8 +77,35 @@ def with_secrets(settings: Settings) -> Settings:
 
 
 def _import_ahead() -> None:
-    importlib.import_module("serve.app")
-    importlib.import_module("cluster.generation_worker")
+    importlib.import_module("serve.deployments")
+
+
+def _in_background(call: Callable[[], Any]) -> Future[Any]:
+    """Begin `call` in a thread that nobody has to wait for when the process is told to end."""
+    done: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return done
+
+
+def _wait_for_controller(starting: Future[Any]) -> None:
+    """Return when Serve's controller can be found, or `starting` it has failed."""
+    import ray
+    from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+
+    untyped: Any = ray
+    while not starting.done():
+        with contextlib.suppress(ValueError):
+            untyped.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+            return
+        time.sleep(0.02)
+    starting.result()
 
 
 class Trailmind:
@@ -97,14 +127,16 @@ class Trailmind:
     def _start(self, say: Say, durable: bool) -> None:
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         say("Starting PostgreSQL and Valkey …")
-        settings = self._stack.enter_context(stores(with_secrets(self.settings), say, durable=durable))
-        migrate(settings.sqlalchemy_url)
-        self.settings = settings
-        say("Starting Ray …")
+        settings = with_secrets(self.settings)
         # Read by Ray when it is imported, and inherited by every process it starts.
         os.environ.update(laptop_environment(settings))
-        # Ray mostly waits for its processes while it starts; the imports that come next can happen meanwhile.
+        # The stores and Ray mostly wait for their processes while they start; the imports can happen meanwhile.
         threading.Thread(target=_import_ahead, name="import-ahead", daemon=True).start()
+        settings = self._stack.enter_context(stores(settings, say, durable=durable))
+        migrate(settings.sqlalchemy_url)
+        os.environ.update(exported(settings))
+        self.settings = settings
+        say("Starting Ray …")
         self._start_ray()
         say("Starting the API …")
         self._start_serve()
@@ -113,23 +145,25 @@ class Trailmind:
     def _start_ray(self) -> None:
         import ray
 
+        from cluster.laptop_node import laptop_node
         from cluster.shards import connect_shard, current_shard_map
 
         if self.settings.ray_address:
             ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
         else:
-            ray.init(
-                # A cluster of our own, whatever else of Ray's runs on this machine.
-                address="local",
-                num_cpus=self.settings.num_cpus or max(2, os.cpu_count() or 2),
-                namespace=APP_NAME,
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                object_store_memory=256 * 1024 * 1024,
-                # All of Ray's own traffic stays on the loopback interface.
-                _node_ip_address="127.0.0.1",
-            )
+            with laptop_node():
+                ray.init(
+                    # A cluster of our own, whatever else of Ray's runs on this machine.
+                    address="local",
+                    num_cpus=self.settings.num_cpus or max(2, os.cpu_count() or 2),
+                    namespace=APP_NAME,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    configure_logging=False,
+                    object_store_memory=256 * 1024 * 1024,
+                    # All of Ray's own traffic stays on the loopback interface.
+                    _node_ip_address="127.0.0.1",
+                )
         untyped: Any = ray
         self._stack.callback(untyped.shutdown)
         # Ray's own handler aborts the process; ours lets it stop what it started.
@@ -143,13 +177,15 @@ class Trailmind:
         from ray import serve
         from ray.serve.config import HTTPOptions
 
-        from serve.app import build
+        from serve.deployments import build
 
-        serve.start(
-            proxy_location="HeadOnly", http_options=HTTPOptions(host=self.settings.host, port=self.settings.port)
-        )
+        http_options = HTTPOptions(host=self.settings.host, port=self.settings.port)
         self._stack.callback(self._stop_serve)
+        # Returns when the load balancers answer; meanwhile the replicas can start as well.
+        started = _in_background(lambda: serve.start(proxy_location="HeadOnly", http_options=http_options))
+        _wait_for_controller(started)
         serve.run(build(), name=APP_NAME, route_prefix="/", blocking=False)
+        started.result()
 
     def _stop_serve(self) -> None:
         from ray import serve

@@ -1,4 +1,4 @@
-"""The application: a FastAPI app made by a factory, and the Ray Serve deployments around it."""
+"""The application: a FastAPI app made by a factory. The deployments around it are `serve.deployments`."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
-from ray import serve
-from ray.serve import Application
 from ray.serve._private import http_util
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.metrics import METERS, export_to_ray
 from actors.session_shard import SHARD_MAP_PERIOD_S
-from cluster.autoscaling import api_autoscaling, worker_autoscaling
 from cluster.logs import configure_logs
-from cluster.placement import placed
 from cluster.settings import Settings, load_settings
 from cluster.shards import connect_shard
 from serve.contract import describe, operation_id
 from serve.cors import with_cors
 from serve.dashboard import install_dashboard
+from serve.deployments import build
 from serve.docs_page import install_docs
 from serve.errors import install_error_handlers
 from serve.middleware import Edge
@@ -51,6 +48,8 @@ from serve.routes import (
     usage,
 )
 from serve.state import open_state
+
+__all__ = ["build", "create_api", "create_app", "wrap"]
 
 
 def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
@@ -147,62 +146,3 @@ def create_app() -> ASGIApp:
     export_to_ray()
     _answer_request_ids_alone()
     return wrap(create_api(settings, partial(connect_shard, settings)), settings)
-
-
-def _api_scale(settings: Settings) -> dict[str, Any]:
-    if settings.max_api_replicas is None:
-        return {"num_replicas": settings.num_api_replicas}
-    return {"autoscaling_config": api_autoscaling(settings.num_api_replicas, settings.max_api_replicas)}
-
-
-def _worker_scale(settings: Settings) -> dict[str, Any]:
-    if settings.max_workers is None:
-        return {"num_replicas": settings.num_workers}
-    return {
-        "autoscaling_config": worker_autoscaling(
-            settings.num_workers, settings.max_workers, settings.worker_concurrency
-        )
-    }
-
-
-def build(args: dict[str, Any] | None = None) -> Application:
-    """The Serve application: `Api` takes the requests, `GenerationWorker` the jobs.
-
-    `args` may hold options for each deployment (`{"Api": {"num_replicas": 3}}`), as Serve config files pass them.
-    """
-    # Only here: a replica of the API does without the pipeline.
-    from cluster.generation_worker import GenerationWorker
-
-    settings = load_settings()
-    options = args or {}
-    # Ray leaves these untyped.
-    deployment: Any = serve.deployment
-    api = deployment(serve.ingress(create_app)()).options(
-        name="Api",
-        **{
-            **_api_scale(settings),
-            # Our own edge logs what is worth logging; without Ray's line for every request a replica answers about a
-            # third more small ones (`make bench-ingest`).
-            "logging_config": {"enable_access_log": False},
-            # Requests wait for PostgreSQL, not for the CPU: let one replica hold many.
-            "max_ongoing_requests": 1000,
-            "ray_actor_options": {"num_cpus": 0, **placed(settings, "serve")},
-            "health_check_period_s": 5,
-            "health_check_timeout_s": 10,
-            "graceful_shutdown_timeout_s": 20,
-            **options.get("Api", {}),
-        },
-    )
-    worker = deployment(GenerationWorker).options(
-        name="GenerationWorker",
-        **{
-            **_worker_scale(settings),
-            "ray_actor_options": {"num_cpus": 0, **placed(settings, "ai")},
-            "health_check_period_s": 5,
-            "health_check_timeout_s": 10,
-            "graceful_shutdown_timeout_s": 30,
-            **options.get("GenerationWorker", {}),
-        },
-    )
-    bound: Application = api.bind(worker.bind())
-    return bound

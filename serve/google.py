@@ -13,8 +13,6 @@ from typing import Any
 
 import httpx
 import structlog
-from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
-from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -91,6 +89,10 @@ class Google:
         self, code: str, redirect_uri: str, *, code_verifier: str | None = None, nonce: str | None = None
     ) -> GoogleProfile:
         """Who the authorization `code` is of. Raises Unauthorized or Unavailable."""
+        # A tenth of what the API imports, and few ever sign in this way.
+        from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
+        from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]
+
         client_id = self._required_client_id()
         endpoint = (await self.metadata())["token_endpoint"]
         extra = {"code_verifier": code_verifier} if code_verifier else {}

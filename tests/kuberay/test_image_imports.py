@@ -26,7 +26,7 @@ class OnlyTheImage:
         return None
 
 sys.meta_path.insert(0, OnlyTheImage())
-import cluster.cli, cluster.generation_worker, cluster.migrate, serve.app
+import cluster.cli, cluster.job_loop, cluster.migrate, serve.app
 """
 
 

@@ -1,0 +1,147 @@
+"""`make bench-start`: from the command to the first answer, on an empty data directory and on one that is there.
+
+Prints one JSON object: `first_start_s` (database made, schema migrated), `second_start_s` (the middle one of
+`--starts`), each from the start of the process to the first 200 of `/ready`; `phases_s` of that start; `stop_s`; and
+`bare_serve_start_s`, measured in the same run: Ray and Ray Serve as they come, with one route that says hello, up to
+its first answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cluster.ray_env import free_ports
+
+_BARE = """
+import sys
+from fastapi import FastAPI
+import ray
+from ray import serve
+ray.init(address="local", log_to_driver=False)
+serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
+app = FastAPI()
+@app.get("/ready")
+def hello(): return "hello"
+@serve.deployment
+@serve.ingress(app)
+class Hello: pass
+serve.run(Hello.bind())
+sys.stdin.read()
+"""
+
+
+def measure(command: list[str], port: int, variables: dict[str, str], news: Path | None = None) -> dict[str, Any]:
+    """Start `command`, wait until it answers on `port`, stop it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRAILMIND_", "RAY_"))} | variables
+    if news is not None:
+        news.unlink(missing_ok=True)
+    began, began_at = time.monotonic(), time.time()
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    )
+    try:
+        while True:
+            if process.poll() is not None:
+                raise SystemExit(f"{command[:3]} ended with {process.returncode}")
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}/ready", timeout=5.0, trust_env=False).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
+        ready_s = time.monotonic() - began
+        while news is not None and not news.exists() and process.poll() is None:
+            time.sleep(0.05)
+    finally:
+        stopping = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=90)
+    found: dict[str, Any] = {"ready_s": ready_s, "stop_s": time.monotonic() - stopping}
+    if news is not None:
+        marks = [(float(at) - began_at, what) for at, what in json.loads(news.read_text())]
+        ends = [at for at, _ in marks[1:]] + [ready_s]
+        found["phases_s"] = {
+            "imports": round(marks[0][0], 2),
+            **{what: round(end - at, 2) for (at, what), end in zip(marks, ends, strict=True)},
+        }
+    return found
+
+
+def _serve(data_dir: Path, port: int, news: Path) -> None:
+    """`trailmind up`, writing down when it said what."""
+    from cluster.runtime import Trailmind
+    from cluster.settings import load_settings
+
+    marks: list[tuple[float, str]] = []
+    running = Trailmind(load_settings(data_dir=data_dir, port=port))
+    names = {"Starting PostgreSQL": "stores", "Starting Ray": "ray", "Starting the API": "api"}
+
+    def note(sentence: str) -> None:
+        marks.extend((time.time(), name) for beginning, name in names.items() if sentence.startswith(beginning))
+
+    running.start(note)
+    (written := news.with_suffix(".part")).write_text(json.dumps(marks))
+    written.rename(news)
+    try:
+        signal.pause()
+    finally:
+        running.stop()
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--starts", type=int, default=3, help="how often it is started again")
+    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        data_dir, port, news = arguments.serve
+        _serve(Path(data_dir), int(port), Path(news))
+        return
+    data_dir = Path(tempfile.mkdtemp(prefix="trailmind-start-"))
+    try:
+        found = []
+        for _ in range(arguments.starts + 1):
+            (port,) = free_ports(1)
+            news = data_dir / "news.json"
+            command = [sys.executable, "-m", "benchmarks.bench_start", "--serve", str(data_dir), str(port), str(news)]
+            found.append(measure(command, port, {}, news))
+        (port,) = free_ports(1)
+        bare = measure(
+            [sys.executable, "-c", _BARE, str(port)],
+            port,
+            {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
+        )
+    finally:
+        shutil.rmtree(data_dir, ignore_errors=True)
+    again = sorted(found[1:], key=lambda start: start["ready_s"])
+    middle = statistics.median_low([start["ready_s"] for start in again])
+    chosen = next(start for start in again if start["ready_s"] == middle)
+    result = {
+        "first_start_s": round(found[0]["ready_s"], 2),
+        "second_start_s": round(middle, 2),
+        "second_starts_s": [round(start["ready_s"], 2) for start in again],
+        "phases_s": chosen["phases_s"],
+        "stop_s": round(chosen["stop_s"], 2),
+        "bare_serve_start_s": round(bare["ready_s"], 2),
+        "ratio_to_bare_serve": round(middle / bare["ready_s"], 2),
+        "cpus": os.cpu_count(),
+    }
+    print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The Ray Serve application: its two deployments.
+
+Light to import, because whoever starts the application has no use for the routes: a replica imports `serve.app` when
+it makes its app.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+from starlette.types import ASGIApp
+
+from cluster.autoscaling import api_autoscaling, worker_autoscaling
+from cluster.generation_worker import GenerationWorker
+from cluster.placement import placed
+from cluster.settings import Settings, load_settings
+
+
+def make_app() -> ASGIApp:
+    """`serve.app.create_app`, imported where it is called."""
+    from serve.app import create_app
+
+    return create_app()
+
+
+def _api_scale(settings: Settings) -> dict[str, Any]:
+    if settings.max_api_replicas is None:
+        return {"num_replicas": settings.num_api_replicas}
+    return {"autoscaling_config": api_autoscaling(settings.num_api_replicas, settings.max_api_replicas)}
+
+
+def _worker_scale(settings: Settings) -> dict[str, Any]:
+    if settings.max_workers is None:
+        return {"num_replicas": settings.num_workers}
+    return {
+        "autoscaling_config": worker_autoscaling(
+            settings.num_workers, settings.max_workers, settings.worker_concurrency
+        )
+    }
+
+
+def build(args: dict[str, Any] | None = None) -> Application:
+    """The Serve application: `Api` takes the requests, `GenerationWorker` the jobs.
+
+    `args` may hold options for each deployment (`{"Api": {"num_replicas": 3}}`), as Serve config files pass them.
+    """
+    settings = load_settings()
+    options = args or {}
+    # Ray leaves these untyped.
+    deployment: Any = serve.deployment
+    api = deployment(serve.ingress(make_app)()).options(
+        name="Api",
+        **{
+            **_api_scale(settings),
+            # Our own edge logs what is worth logging; without Ray's line for every request a replica answers about a
+            # third more small ones (`make bench-ingest`).
+            "logging_config": {"enable_access_log": False},
+            # Requests wait for PostgreSQL, not for the CPU: let one replica hold many.
+            "max_ongoing_requests": 1000,
+            "ray_actor_options": {"num_cpus": 0, **placed(settings, "serve")},
+            "health_check_period_s": 5,
+            "health_check_timeout_s": 10,
+            "graceful_shutdown_timeout_s": 20,
+            **options.get("Api", {}),
+        },
+    )
+    worker = deployment(GenerationWorker).options(
+        name="GenerationWorker",
+        **{
+            **_worker_scale(settings),
+            "ray_actor_options": {"num_cpus": 0, **placed(settings, "ai")},
+            "health_check_period_s": 5,
+            "health_check_timeout_s": 10,
+            "graceful_shutdown_timeout_s": 30,
+            **options.get("GenerationWorker", {}),
+        },
+    )
+    bound: Application = api.bind(worker.bind())
+    return bound
