@@ -107,6 +107,9 @@ _MAYBE_SECRET = re.compile(
     rb"|=(?:eyJ|[sprk]{2}_(?:live|test)_|gh[pousr]_|xox|AKIA)",
     re.IGNORECASE,
 )
+# One escape of a JSON string. Browsers write a text that was cut in the middle of an emoji with half of its pair: valid
+# JSON that stands for no text. Refusing it would have the client send the whole batch again for ever.
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<half>u[dD][89a-fA-F]\w\w)|.)", re.DOTALL)
 
 
 def content_key(text: str) -> bytes:
@@ -149,7 +152,7 @@ def parse_batch(
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLarge("the request is larger than 4 MB; send the events in smaller batches")
     try:
-        events = _decode_envelope(body).events
+        events = _events(body)
     except msgspec.ValidationError as error:
         raise BadRequest(f"the body must be an object with a list `events`: {_reason(error)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -162,6 +165,22 @@ def parse_batch(
     for raw in events:
         _add(batch, bytes(raw), private_networks)
     return batch
+
+
+def _events(body: bytes) -> list[msgspec.Raw]:
+    try:
+        return _decode_envelope(body).events
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        mended = _ESCAPE.sub(_whole, body)
+        if mended == body:
+            raise
+        return _decode_envelope(mended).events
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] else escape[0]
 
 
 def _add(batch: IngestBatch, raw: bytes, private_networks: bool) -> None:

@@ -293,6 +293,22 @@ async def test_malformed_bodies_are_a_400(ann: Person, db: Db, body: bytes) -> N
     assert await count(db, "events", session) == 0
 
 
+async def test_half_an_emoji_spoils_no_batch(ann: Person) -> None:
+    """Browsers cut titles at UTF-16 units and write the half that is left as an escape."""
+    session = await ann.start()
+    titles = [r"cut \ud83d", r"\ude00 tail", r"whole \ud83d\ude00", r"a backslash \\ud83d"]
+    events = ",".join(
+        f'{{"type":"page_visit","timestamp":{1_760_000_000_000 + i},"url":"https://example.com/{i}","title":"{title}"}}'
+        for i, title in enumerate(titles)
+    )
+    path = f"/v1/sessions/{session}/events"
+    for verdict in ("stored", "duplicate"):
+        reply = await ann.ok("POST", path, content=f'{{"events":[{events}]}}'.encode())
+        assert (reply["processed"], reply[verdict]) == (4, 4)
+    shown = {p["title"] for p in (await ann.ok("GET", path))["page_visits"]}
+    assert shown == {"cut �", "� tail", "whole 😀", "a backslash \\ud83d"}
+
+
 async def test_too_much_at_once_is_a_413(ann: Person, db: Db) -> None:
     session = await ann.start()
     path = f"/v1/sessions/{session}/events"
