@@ -70,7 +70,7 @@ class Writer:
                 "url": f"https://{host}/{self.chance.choice(self.words)}/{self.chance.randint(1, 10**6)}",
                 "title": self.text(8),
                 "highlights": [self.text(12)] if self.chance.random() < 0.1 else [],
-                "content_key": None,
+                "content_key": uuid.uuid4(),
                 "first_visited_at": at,
                 "last_visited_at": at,
                 "dwell_ms": self.chance.randint(1_000, 600_000),
@@ -93,12 +93,13 @@ def fill(dsn: str, user_id: str, num_pages: int, writer: Writer) -> None:
                     " VALUES (%s, %s, 'completed', %s, %s, %s)",
                     [session_id, user_id, writer.text(4), writer.began, writer.began],
                 )
-                with (
-                    connection.cursor() as cursor,
-                    cursor.copy(f"COPY search_pages ({_COLUMNS}) FROM STDIN") as copy,
-                ):
-                    for row in _rows(uuid.UUID(user_id), session_id, pages, topics):
-                        copy.write_row(row)
+                with connection.cursor() as cursor:
+                    with cursor.copy(f"COPY search_pages ({_COLUMNS}) FROM STDIN") as copy:
+                        for row in _rows(uuid.UUID(user_id), session_id, pages, topics):
+                            copy.write_row(row)
+                    with cursor.copy("COPY page_contents (user_id, content_key, text) FROM STDIN") as copy:
+                        for page in pages:
+                            copy.write_row((user_id, page.fields["content_key"], page.text))
                 connection.execute(
                     "INSERT INTO search_state (session_id, index_version) VALUES (%s, %s)", [session_id, INDEX_VERSION]
                 )

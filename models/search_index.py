@@ -15,7 +15,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,7 +28,7 @@ Connection = AsyncConnection[Any]
 MAX_INDEXED_CHARS = 20_000
 _MAX_PARTIAL_CHARS = 4_000
 #: Raised when rows must be built differently: all sessions are indexed anew, as they are searched.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 
 
 class SearchPage(Base):
@@ -46,6 +46,13 @@ class SearchPage(Base):
             postgresql_ops={"partial": "gin_trgm_ops"},
         ),
         Index("ix_search_pages_attention", "user_id", text("attention DESC"), "id"),
+        # Backwards, so that a domain is found with its subdomains.
+        Index(
+            "ix_search_pages_domain",
+            "user_id",
+            func.reverse(text("domain")).label("backwards"),
+            postgresql_ops={"backwards": "text_pattern_ops"},
+        ),
         Index("ix_search_pages_session_id", "session_id"),
     )
 
@@ -221,7 +228,8 @@ def _rows(
                 known["dwell_ms"],
                 attention_of(known["dwell_ms"], known["num_visits"], len(marked)),
                 vector(head),
-                plain_vector(page.text),
+                # With the head: of two words one may stand in the title and the other in the text.
+                plain_vector(" ".join([*(part for _, part in head), page.text])),
                 normal(" ".join(part for _, part in head))[:_MAX_PARTIAL_CHARS],
             )
         )

@@ -30,6 +30,29 @@ async def test_words_parts_and_korean(ann: Person, db: psycopg.AsyncConnection[A
     assert await _urls(ann, "!!! ???") == []
 
 
+async def test_one_word_in_the_title_and_one_in_the_text(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    await finished_session(ann, db)
+    assert "endgames" in (await _urls(ann, "endgames"))[0]
+    assert await _urls(ann, "endgames Philidor") == ["www.chess.example/endgames"]
+
+
+@pytest.mark.parametrize(("many", "common"), [(1, 10**9), (1, -1), (2_000, -1)])
+async def test_common_words_are_answered_like_rare_ones(
+    ann: Person, db: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch, many: int, common: int
+) -> None:
+    """Every way through the indexes, whatever the planner expects."""
+    await finished_session(ann, db)
+    questions = ("bread", "sourdough", "ourdoug", "chess rook", "학습", "oven", "example", "nobody")
+    plain = [await _urls(ann, q) for q in questions]
+    filtered = [await _urls(ann, q, domain="bread.example") for q in questions]
+    monkeypatch.setattr("models.search.MANY", many)
+    monkeypatch.setattr("models.search._COMMON", common)
+    assert [await _urls(ann, q) for q in questions] == plain
+    assert [await _urls(ann, q, domain="bread.example") for q in questions] == filtered
+    assert any(plain)
+    assert any(filtered)
+
+
 async def test_snippets_show_what_was_found(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await finished_session(ann, db, title="An afternoon")
     hit = (await ann.ok("GET", "/v1/search", params={"q": "browns"}))["results"][0]
