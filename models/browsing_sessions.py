@@ -105,21 +105,24 @@ class SessionTransition(Base):
 IDLE_AFTER = timedelta(minutes=30)
 
 
-async def count_running(db: AsyncSession, user_id: uuid.UUID) -> int:
-    """How many recordings of the user run, paused or not. One whose browser is gone must not lock its user out."""
+async def running_sessions(db: AsyncSession, user_id: uuid.UUID) -> list[uuid.UUID]:
+    """The recordings of the user that run, paused or not, oldest first.
+
+    One whose browser is gone does not count: it must not lock its user out.
+    """
     since = datetime.now(UTC) - IDLE_AFTER
     latest = select(func.max(Event.received_at)).where(Event.session_id == BrowsingSession.id).scalar_subquery()
-    found = await db.scalar(
-        select(func.count())
-        .select_from(BrowsingSession)
+    found = await db.scalars(
+        select(BrowsingSession.id)
         .where(
             BrowsingSession.user_id == user_id,
             BrowsingSession.status.in_([str(s) for s in OPEN_STATUSES]),
             BrowsingSession.deleted_at.is_(None),
             func.greatest(BrowsingSession.updated_at, latest) > since,
         )
+        .order_by(BrowsingSession.started_at, BrowsingSession.id)
     )
-    return found or 0
+    return list(found)
 
 
 async def owned_session(

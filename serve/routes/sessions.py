@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,19 +19,21 @@ from models.browsing_sessions import (
     BrowsingSession,
     SessionStatus,
     SessionTransition,
-    count_running,
     owned_session,
     parse_session_id,
+    running_sessions,
     transition,
 )
-from models.errors import BadRequest, Unauthorized
+from models.errors import BadRequest, IllegalTransition, NotFound, Unauthorized
 from models.exclusions import normalize_domain
 from models.jobs import PURGE_SESSION, UPKEEP, order
+from models.logins import Client
 from models.plans import TooManySessions, plan_standing
 from models.session_filters import session_filters
 from models.timeline_store import load_timeline
 from models.users import User, active_user
-from serve.state import Caller, Db, State, driver_connection
+from serve.login_tokens import client_of
+from serve.state import AppState, Caller, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 MAX_LIMIT = 100
@@ -88,20 +91,39 @@ async def _known(db: AsyncSession, user_id: uuid.UUID, client_session_id: str | 
     )
 
 
-async def _require_room(db: AsyncSession, user: User, default_plan: str) -> None:
-    """Raises TooManySessions. Of two starts at once the second waits for what the first does."""
+async def _make_room(state: AppState, db: AsyncSession, user: User, *, may_refuse: bool) -> None:
+    """See to it that one more recording is within the plan, or raise TooManySessions.
+
+    A program that can wait and ask again is refused. The reference's extension would only show an error, with the
+    other recording out of its reach: for it the oldest one is stopped, as its user would have to.
+    """
+    # Of two starts at once the second waits for what the first does.
     await db.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
-    plan = (await plan_standing(db, user, default=default_plan)).plan
+    plan = (await plan_standing(db, user, default=state.settings.default_plan)).plan
     allowed = plan.max_concurrent_sessions
-    if allowed is not None and await count_running(db, user.id) >= allowed:
+    if allowed is None:
+        return
+    running = await running_sessions(db, user.id)
+    if len(running) < allowed:
+        return
+    if may_refuse:
         raise TooManySessions(plan.name, allowed)
+    for session_id in running[: len(running) - allowed + 1]:
+        # Stopped in between by somebody else is as good.
+        with contextlib.suppress(IllegalTransition, NotFound):
+            await state.shards.stop(session_id, user.id)
+        await publish(state.valkey, session_id, "session", {"session_status": SessionStatus.PROCESSING})
 
 
 @router.post("/start", status_code=201, response_model_exclude_none=True)
 async def start(
-    user_id: Caller, state: State, db: Db, body: Annotated[SessionStart | None, Body()] = None
+    user_id: Caller, state: State, db: Db, request: Request, body: Annotated[SessionStart | None, Body()] = None
 ) -> SessionEnvelope:
-    """Begin a recording. With a `client_session_id` that exists already, that session is answered."""
+    """Begin a recording. With a `client_session_id` that exists already, that session is answered.
+
+    Beyond what the plan allows at once, a start that names its program (`X-Trailmind-Client`) or has a
+    `client_session_id` is refused with 409 `CONCURRENT_SESSION_LIMIT`; any other stops the oldest recording.
+    """
     user = await active_user(db, user_id)
     if user is None:
         raise Unauthorized("user not found")
@@ -110,7 +132,8 @@ async def start(
         known = await _known(db, user_id, wanted.client_session_id)
         if known is not None:
             return await _envelope(db, known)
-        await _require_room(db, user, state.settings.default_plan)
+        speaks_up = wanted.client_session_id is not None or client_of(request) is not Client.OTHER
+        await _make_room(state, db, user, may_refuse=speaks_up)
     now = datetime.now(UTC)
     begun = BrowsingSession(
         user_id=user_id,

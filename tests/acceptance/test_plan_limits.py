@@ -19,7 +19,7 @@ from cluster.post import Post
 from cluster.retention import Retention
 from cluster.runtime import complete
 from cluster.settings import Settings
-from tests.support.client import Person, sign_up
+from tests.support.client import Person, sign_up, visit
 from tests.support.outbox import deliver, mails_to
 from tests.support.server import running_api
 
@@ -45,35 +45,52 @@ async def person(app: tuple[FastAPI, httpx.AsyncClient]) -> Person:
 # --- recordings at once --------------------------------------------------------------------------------------------
 
 
+async def start(person: Person, client_session_id: str) -> httpx.Response:
+    """As our extension starts: it has an id of its own for the recording, and asks again later."""
+    return await person.call("POST", "/v1/sessions/start", json={"client_session_id": client_session_id})
+
+
 async def test_the_free_plan_allows_one_recording_at_a_time(person: Person, db: Db) -> None:
     first = await person.start(client_session_id="a")
-    refused = await person.call("POST", "/v1/sessions/start")
+    refused = await start(person, "b")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "CONCURRENT_SESSION_LIMIT")
     assert "stop one" in refused.json()["error"]["message"]
     assert refused.headers["retry-after"] == "30"
+    web = await person.call("POST", "/v1/sessions/start", headers={"X-Trailmind-Client": "web"})
+    assert web.status_code == 409
     # A repeated start is no second recording, and a pause is no end of the first.
     assert await person.start(client_session_id="a") == first
     await person.ok("PATCH", f"/v1/sessions/{first}/pause")
-    assert (await person.call("POST", "/v1/sessions/start")).status_code == 409
+    assert (await start(person, "b")).status_code == 409
     await person.ok("POST", f"/v1/sessions/{first}/stop")
-    await person.start()
+    assert (await start(person, "b")).status_code == 201
     await db.execute(SUBSCRIBE, [person.id])
-    for _ in range(4):
-        await person.start()
-    assert (await person.call("POST", "/v1/sessions/start")).status_code == 409
+    for each in "cdef":
+        assert (await start(person, each)).status_code == 201
+    assert (await start(person, "g")).status_code == 409
     cursor = await db.execute("SELECT count(*) FROM browsing_sessions WHERE user_id = %s", [person.id])
     assert await cursor.fetchone() == (6,)
 
 
 async def test_of_many_starts_at_once_one_succeeds(person: Person) -> None:
-    answers = await asyncio.gather(*(person.call("POST", "/v1/sessions/start") for _ in range(5)))
+    answers = await asyncio.gather(*(start(person, each) for each in "abcde"))
     assert sorted(a.status_code for a in answers) == [201, 409, 409, 409, 409]
 
 
+async def test_the_references_extension_is_never_refused(person: Person) -> None:
+    """It sends a start without a body and knows no error: the older recording is stopped, and its map ordered."""
+    first = await person.start()
+    await person.send(first, [visit("https://example.com/")])
+    second = await person.start()
+    listed = {s["id"]: s["session_status"] for s in (await person.ok("GET", "/v1/sessions"))["sessions"]}
+    assert listed == {first: "processing", second: "recording"}
+    assert (await person.ok("GET", f"/v1/sessions/{first}/mindmap"))["mindmap"]["status"] == "generating"
+
+
 async def test_a_browser_that_is_gone_locks_nobody_out(person: Person, db: Db) -> None:
-    lost = await person.start()
+    lost = await person.start(client_session_id="lost")
     await db.execute("UPDATE browsing_sessions SET updated_at = now() - interval '31 minutes' WHERE id = %s", [lost])
-    await person.start()
+    assert (await start(person, "found")).status_code == 201
 
 
 # --- how long sessions are kept -------------------------------------------------------------------------------------

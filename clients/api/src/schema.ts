@@ -487,6 +487,9 @@ export interface paths {
         /**
          * Start
          * @description Begin a recording. With a `client_session_id` that exists already, that session is answered.
+         *
+         *     Beyond what the plan allows at once, a start that names its program (`X-Trailmind-Client`) or has a
+         *     `client_session_id` is refused with 409 `CONCURRENT_SESSION_LIMIT`; any other stops the oldest recording.
          */
         post: operations["start"];
         delete?: never;
