@@ -164,7 +164,9 @@ class LocalCluster:
         settings = self._stack.enter_context(stores(with_secrets(self._settings), say))
         # One replica of the API per node at most, or a dead node could take both.
         num_replicas = min(2, sum(group in {"serve", "all"} for group in self.groups))
-        settings = complete(settings, placement="groups", num_api_replicas=num_replicas)
+        # Shards are what is to be seen moving about, so there are two at least.
+        num_shards = max(settings.num_shards, 2)
+        settings = complete(settings, placement="groups", num_api_replicas=num_replicas, num_shards=num_shards)
         migrate(settings.sqlalchemy_url)
         self._settings = settings
         self._environment = {
