@@ -19,7 +19,7 @@ from actors.closing import close_session
 from cluster.generation import MapGenerator, MapOrder
 from cluster.job_watch import watch
 from cluster.joint_maps import JointMapGenerator
-from cluster.post import Post, UntilTaken
+from cluster.post import Post, UntilTaken, forget_refused
 from cluster.retention import Retention
 from models.erasure import due_accounts, erase_user
 from models.errors import IllegalTransition, JobFailed, NotFound
@@ -143,6 +143,8 @@ def job_app(dsn: str) -> App:
     @app.task(name=KEEP_SESSIONS, queue=UPKEEP, pass_context=True, queueing_lock=KEEP_SESSIONS)
     async def keep_sessions(context: JobContext, timestamp: int) -> None:
         parts = _parts(context)
+        async with parts.pool.connection() as connection:
+            await forget_refused(connection)
         if parts.retention is not None:
             await parts.retention.apply(parts.pool)
 

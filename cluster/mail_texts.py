@@ -10,6 +10,15 @@ from typing import Literal
 Language = Literal["ko", "en"]
 
 
+def language_asked_for(accept_language: str) -> Language:
+    """The language of ours that a browser's `Accept-Language` names first; Korean when it names none."""
+    for wish in accept_language.lower().split(","):
+        name = wish.partition(";")[0].strip().partition("-")[0]
+        if name in ("ko", "en"):
+            return "en" if name == "en" else "ko"
+    return "ko"
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One mail without its address. `kind` names it in logs and metrics."""

@@ -81,6 +81,16 @@ class Post:
             raise
 
 
+async def forget_refused(connection: AsyncConnection[Any]) -> int:
+    """Drop the mails nobody could be sent and no operator asked about for a month; return how many."""
+    cursor = await connection.execute(
+        "DELETE FROM procrastinate_jobs j WHERE j.task_name = %s AND j.status = 'failed' AND NOT EXISTS"
+        " (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at > now() - interval '30 days')",
+        [SEND_MAIL],
+    )
+    return cursor.rowcount
+
+
 class UntilTaken(BaseRetryStrategy):
     """1, 2, 4 … seconds, at most ten minutes, for as long as the mail is of use."""
 

@@ -111,11 +111,11 @@ async def export_everything(user_id: Caller, state: State, db: Db) -> StreamingR
     )
 
 
-async def _close(state: AppState, db: AsyncSession, user: User, *, at_once: bool) -> DeletionReceipt:
+async def _close(state: AppState, db: AsyncSession, user: User, request: Request, *, at_once: bool) -> DeletionReceipt:
     connection = await driver_connection(db)
     delay = timedelta(seconds=0 if at_once else state.settings.account_deletion_delay_s)
     ended = await void_logins(db, user, "closed")
-    language, address = await language_of(db, user.id), user.email
+    language, address = await language_of(db, user.id, request), user.email
     if not delay:
         user_id = user.id
         counts = await erase_user(connection, user_id)
@@ -161,17 +161,19 @@ async def delete_account(
     user = await _require_user(db, user_id)
     if user.password_hash is not None and not await verify_password(wanted.password or "", user.password_hash):
         raise BadRequest("the password is wrong")
-    receipt = await _close(state, db, user, at_once=wanted.now)
+    receipt = await _close(state, db, user, request, at_once=wanted.now)
     _drop_cookie(response)
     return receipt
 
 
 @router.delete("/v1/auth/me", status_code=204)
-async def delete_me(user_id: Caller, state: State, db: Db, hard: Annotated[bool, Query()] = False) -> Response:
+async def delete_me(
+    user_id: Caller, state: State, db: Db, request: Request, hard: Annotated[bool, Query()] = False
+) -> Response:
     """Close the account; with `hard` (test mode only) erase it at once."""
     if hard and state.settings.environment != "test":
         raise Forbidden("hard delete is only allowed in test environment")
-    await _close(state, db, await _require_user(db, user_id), at_once=hard)
+    await _close(state, db, await _require_user(db, user_id), request, at_once=hard)
     response = Response(status_code=204)
     _drop_cookie(response)
     return response

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mail_texts import Language, verify_mail
+from cluster.mail_texts import Language, language_asked_for, verify_mail
 from models.api import MessageReply
 from models.api_accounts import (
     AuthReply,
@@ -36,7 +36,7 @@ VERIFY_TTL = timedelta(days=2)
 _ACCOUNT = Allowance("account", 30)
 
 
-async def mail_verification(state: AppState, db: AsyncSession, user: User, language: Language = "ko") -> None:
+async def mail_verification(state: AppState, db: AsyncSession, user: User, language: Language) -> None:
     """Order the mail with the link that proves the address of `user`. The caller commits."""
     token = await issue_one_time(db, user.id, "verify", ttl=VERIFY_TTL)
     # After the `#`: it reaches neither a server's log nor a Referer header.
@@ -55,7 +55,7 @@ async def signup(body: Credentials, state: State, db: Db, request: Request, resp
         await db.flush()
     except IntegrityError:
         raise Conflict("email already exists") from None
-    await mail_verification(state, db, user)
+    await mail_verification(state, db, user, language_asked_for(request.headers.get("accept-language", "")))
     return await log_in(state, db, request, response, user)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import ColumnElement, func, select, update
 
-from cluster.mail_texts import Language, password_changed_mail, reset_mail
+from cluster.mail_texts import Language, language_asked_for, password_changed_mail, reset_mail
 from cluster.post import NOTICE_TTL
 from models.api import MessageReply
 from models.api_accounts import (
@@ -43,9 +43,11 @@ MAX_API_KEYS = 50
 _MAILS = Allowance("mails", 3)
 
 
-async def language_of(db: Db, user_id: uuid.UUID) -> Language:
-    """The language to write to somebody in."""
+async def language_of(db: Db, user_id: uuid.UUID, request: Request) -> Language:
+    """The language to write to somebody in: what the settings say, else what the browser asks for."""
     chosen = await db.scalar(select(UserSettings.language).where(UserSettings.user_id == user_id))
+    if chosen is None:
+        return language_asked_for(request.headers.get("accept-language", ""))
     return "en" if chosen == "en" else "ko"
 
 
@@ -68,14 +70,14 @@ async def change_password(
         raise BadRequest("the current password is wrong")
     user.password_hash = await hash_password(body.new_password)
     ended = await void_logins(db, user, "password")
-    await _mail_password_changed(state, db, user)
+    await _mail_password_changed(state, db, user, request)
     reply = await log_in(state, db, request, response, user)
     await state.standing.revoke(ended)
     return reply
 
 
-async def _mail_password_changed(state: State, db: Db, user: User) -> None:
-    mail = password_changed_mail(await language_of(db, user.id))
+async def _mail_password_changed(state: State, db: Db, user: User, request: Request) -> None:
+    mail = password_changed_mail(await language_of(db, user.id, request))
     await state.post.order(await driver_connection(db), user.id, user.email, mail, ttl=NOTICE_TTL)
 
 
@@ -87,7 +89,7 @@ async def forgot_password(body: ForgotBody, state: State, db: Db, request: Reque
     if user is not None and user.status == "active" and await _may_mail(state, user):
         token = await issue_one_time(db, user.id, "reset", ttl=RESET_TTL)
         link = f"{state.settings.origin}/reset-password#token={token}"
-        mail = reset_mail(await language_of(db, user.id), link)
+        mail = reset_mail(await language_of(db, user.id, request), link)
         await state.post.order(await driver_connection(db), user.id, user.email, mail, ttl=RESET_TTL)
         await db.commit()
     return MessageReply(message="If the email exists, a password reset link has been sent.")
@@ -101,7 +103,7 @@ async def _may_mail(state: State, user: User) -> bool:
 
 
 @router.post("/reset-password", dependencies=[Counted])
-async def reset_password(body: ResetBody, state: State, db: Db) -> MessageReply:
+async def reset_password(body: ResetBody, state: State, db: Db, request: Request) -> MessageReply:
     """Set a new password with the token of the mail. Ends every login of the account."""
     hashed = await hash_password(body.new_password)
     token = await redeem_one_time(db, body.token, "reset")
@@ -114,7 +116,7 @@ async def reset_password(body: ResetBody, state: State, db: Db) -> MessageReply:
     # Who could open the mail owns the address.
     user.email_verified_at = user.email_verified_at or datetime.now(UTC)
     ended = await void_logins(db, user, "reset")
-    await _mail_password_changed(state, db, user)
+    await _mail_password_changed(state, db, user, request)
     await db.commit()
     await state.standing.revoke(ended)
     return MessageReply(message="Password has been reset successfully.")
@@ -135,11 +137,11 @@ async def verify_email(body: TokenBody, state: State, db: Db) -> MessageReply:
 
 
 @router.post("/send-verification")
-async def send_verification(user_id: Caller, state: State, db: Db) -> MessageReply:
+async def send_verification(user_id: Caller, state: State, db: Db, request: Request) -> MessageReply:
     """Send the mail that confirms the address once more."""
     user = await _require_user(db, user_id)
     if user.email_verified_at is None and await _may_mail(state, user):
-        await mail_verification(state, db, user, await language_of(db, user.id))
+        await mail_verification(state, db, user, await language_of(db, user.id, request))
         await db.commit()
     return MessageReply(message="If the address is not confirmed yet, a mail is on its way.")
 

@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.generation import MapGenerator
 from cluster.jobs import JobParts, job_app
-from cluster.post import Post
+from cluster.post import Post, forget_refused
 from cluster.runtime import complete
 from cluster.settings import Settings
 from models.errors import Conflict
@@ -137,6 +137,36 @@ async def test_a_refusal_for_good_is_a_dead_job_and_one_for_now_is_not(
         async with _Server(refuses=answer).listening(port):
             await work(settings)
     assert [job[1] for job in await ordered(db, person)] == [status]
+
+
+async def test_a_mail_speaks_the_language_of_the_browser_until_one_is_chosen(
+    settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
+) -> None:
+    server = _Server()
+    english = {"Accept-Language": "fr-FR;q=0.9, en-GB, ko;q=0.5"}
+    async with running_api(settings) as (_, client):
+        client.headers.update(english)
+        person = await sign_up(client)
+        await person.ok("PATCH", "/v1/users/me/settings", json={"language": "ko"})
+        await person.ok("POST", "/v1/auth/send-verification")
+        async with server.listening(port):
+            await work(settings)
+    assert sorted(m["Subject"] for m in server.mails) == ["Confirm your address for Trailmind", "Trailmind 이메일 확인"]
+
+
+async def test_a_mail_that_was_refused_is_forgotten_after_a_month(
+    settings: Settings, db: psycopg.AsyncConnection[Any]
+) -> None:
+    async with running_api(settings) as (_, client):
+        person = await sign_up(client)
+    await db.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE args ->> 'user_id' = %s", [person.id])
+    assert await forget_refused(db) == 0
+    await db.execute(
+        "UPDATE procrastinate_events SET at = now() - interval '31 days' WHERE job_id IN"
+        " (SELECT id FROM procrastinate_jobs WHERE args ->> 'user_id' = %s)",
+        [person.id],
+    )
+    assert await forget_refused(db) == 1
 
 
 async def test_a_link_that_is_over_is_not_sent(settings: Settings, port: int, db: psycopg.AsyncConnection[Any]) -> None:
