@@ -115,6 +115,7 @@ class Trailmind:
         self.settings = settings
         self.origin = settings.origin
         self._stack = ExitStack()
+        self._is_stopping = False
 
     def start(self, say: Say = lambda _: None, *, durable: bool = True) -> None:
         """Start everything and return when requests are answered. Undone by `stop`, also after a failure here."""
@@ -166,6 +167,9 @@ class Trailmind:
                 )
         untyped: Any = ray
         self._stack.callback(untyped.shutdown)
+        # Ray prints what goes wrong anywhere in the cluster to the standard output of whoever started it, where it
+        # would end up in the middle of an answer; and while everything stops on purpose, it is nobody's news.
+        untyped._private.worker.print_to_stdstream = self._pass_on
         # Ray's own handler aborts the process; ours lets it stop what it started.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -196,6 +200,11 @@ class Trailmind:
         shutdown()
         drain_shards()
 
+    def _pass_on(self, news: dict[str, Any], **_: Any) -> None:
+        if not self._is_stopping:
+            sys.stderr.write("\n".join(["Ray:", *news["lines"]]) + "\n")
+
     def stop(self) -> None:
         """Stop everything in reverse order: requests, unsaved events, Ray, stores."""
+        self._is_stopping = True
         self._stack.close()

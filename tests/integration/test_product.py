@@ -53,6 +53,14 @@ def test_ready_says_what_it_checked(product: Product) -> None:
     assert answer.json()["checks"] == dict.fromkeys(("postgresql", "schema", "valkey", "shards"), "ok")
 
 
+def test_nothing_runs_that_nobody_uses(product: Product) -> None:
+    """Each is a Python program that would have to start before anything else can; see cluster/laptop_node.py."""
+    running = [" ".join(process.cmdline()) for process in product.processes()]
+    assert any("raylet" in line for line in running)
+    for name in ("dashboard/dashboard.py", "autoscaler/_private/monitor.py", "log_monitor.py"):
+        assert not [line for line in running if name in line]
+
+
 @pytest.mark.parametrize("sample", ["01-money-and-stars", "04-korean-office"])
 def test_the_demo_prints_one_json_object(product: Product, sample: str) -> None:
     file = SAMPLES / f"{sample}.events.json"
