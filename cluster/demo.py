@@ -69,7 +69,8 @@ def show(result: dict[str, Any], console: Console) -> None:
     console.print(
         f"\n[bold]Receipt[/]  {receipt['seen']} events sent (one batch twice, its answer was lost on purpose):"
         f" {receipt['stored']} stored, {receipt['duplicate']} recognised as repeats, {receipt['excluded']} excluded,"
-        f" {receipt['invalid']} invalid. The server holds {stats['total_events']}."
+        f" {receipt['invalid']} invalid. The server holds {stats['total_events']}.",
+        soft_wrap=True,
     )
     timings = dict(result["timings_ms"])
     stop_to_map = timings.pop("stop_to_map")

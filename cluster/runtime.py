@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -183,6 +184,8 @@ class Trailmind:
 
         from serve.deployments import build
 
+        # Its steps are not ours to report; what goes wrong still is.
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         http_options = HTTPOptions(host=self.settings.host, port=self.settings.port)
         self._stack.callback(self._stop_serve)
         # Returns when the load balancers answer; meanwhile the replicas can start as well.
