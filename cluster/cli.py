@@ -246,6 +246,25 @@ def main() -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Exception as error:
+        if (sentence := _unreachable(error)) is None:
+            raise
+        err.print(f"[red]trailmind:[/] {sentence}", soft_wrap=True, highlight=False)
+        raise SystemExit(1) from None
+
+
+def _unreachable(error: Exception) -> str | None:
+    """What to say when a store given by its URL does not answer; None for any other error."""
+    import psycopg
+    import redis
+    from sqlalchemy.exc import OperationalError
+
+    cause = error.orig if isinstance(error, OperationalError) else error
+    if isinstance(cause, psycopg.OperationalError):
+        return f"PostgreSQL does not answer (DATABASE_URL): {str(cause).splitlines()[0]}"
+    if isinstance(cause, redis.RedisError):
+        return f"Valkey does not answer (REDIS_URL): {str(cause).splitlines()[0]}"
+    return None
 
 
 if __name__ == "__main__":

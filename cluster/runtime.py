@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import redis
 import structlog
 from pydantic import SecretStr
 
@@ -136,6 +137,8 @@ class Trailmind:
         threading.Thread(target=_import_ahead, name="import-ahead", daemon=True).start()
         settings = self._stack.enter_context(stores(settings, say, durable=durable))
         migrate(settings.sqlalchemy_url)
+        with contextlib.closing(redis.Redis.from_url(settings.valkey_url, socket_connect_timeout=5.0)) as valkey:
+            valkey.ping()
         os.environ.update(exported(settings))
         self.settings = settings
         say("Starting Ray …")
