@@ -39,6 +39,8 @@ class Fault:
     action: Literal["refuse", "lose", "cut"]
     times: int = 1
     status: int = 500
+    #: Answers as something between the browser and the server would.
+    is_foreign: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     hits: int = 0
 
@@ -291,7 +293,9 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.times -= 1
                 fault.hits += 1
             if fault and fault.action == "refuse":
-                message = {"error": {"message": "a fault on request", "code": "fault"}}
+                message: Any = {"error": {"message": "a fault on request", "code": "fault"}}
+                if fault.is_foreign:
+                    message = "No route here yet."
                 return self._answer(fault.status, message, fault.headers)
             if fault and fault.action == "cut":
                 return self._cut()

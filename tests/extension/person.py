@@ -43,8 +43,12 @@ def ready_to_record(chromium: Chromium, server: FakeServer, **settings: Any) -> 
 
 
 def wait_for(popup: Tab, name: str, timeout_s: float = 20.0) -> None:
-    """Until the popup shows this screen."""
-    eventually(lambda: screen(popup) == name, timeout_s, name)
+    """Until the popup shows this screen. What it shows instead is part of the failure."""
+    try:
+        eventually(lambda: screen(popup) == name, timeout_s, name)
+    except AssertionError as error:
+        view = popup.evaluate("chrome.storage.session.get(null).then(JSON.stringify)")
+        raise AssertionError(f"{error}: {popup.text('body')!r}, {view}") from None
 
 
 def read(tab: Tab, url: str, number: int, seconds: float) -> None:

@@ -48,6 +48,8 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: Site) -> 
         11: lambda: server.fail("/events$", "refuse", status=429, headers={"Retry-After": "1"}),
         12: lambda: server.fail("/events$", "refuse", status=500, times=2),
         13: lambda: server.fail("/events$", "lose", times=2),
+        # A proxy whose server is still starting says so of every path.
+        17: lambda: server.fail("/", "refuse", status=404, is_foreign=True, times=3),
         14: server.expire_tokens,
     }
     num_kills = 0

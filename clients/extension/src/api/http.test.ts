@@ -39,6 +39,20 @@ test('bears an error page that is not JSON', async () => {
   await expect(http.send('http://a.test', call, v.unknown())).rejects.toMatchObject({ status: 502 });
 });
 
+test.each([
+  [404, '<html>no such route yet</html>', 502],
+  [404, '{"detail":"Not Found"}', 502],
+  [401, 'Proxy authorisation', 502],
+  [403, '', 502],
+  [413, '<html>too large</html>', 413],
+  [429, '', 429],
+  [503, '', 503],
+  [404, '{"error":{"message":"no such session","code":"not_found"}}', 404],
+])('a stranger\'s %s (%s) counts as %s', async (status, body, counted) => {
+  const { http } = answering(status, body);
+  await expect(http.send('http://a.test', call, v.unknown())).rejects.toMatchObject({ status: counted });
+});
+
 test('an answer of the wrong shape is no answer', async () => {
   await expect(answering(200, '{"sessions":7}').api.sessions('http://a.test', 't', 5)).rejects.toBeInstanceOf(Unreachable);
   await expect(answering(200, '{"events').api.events('http://a.test', 't', 's', '{}')).rejects.toBeInstanceOf(Unreachable);

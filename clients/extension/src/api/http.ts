@@ -17,13 +17,22 @@ export interface Call {
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
+/** Too large, and too many requests: a proxy may say both for itself. */
+const FOREIGN_STATUSES = new Set([413, 429]);
+
 export class Http {
   constructor(
     private readonly fetch: Fetch = (url, init) => globalThis.fetch(url, init),
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** @throws ApiError for any answer outside 2xx, Unreachable when no complete, well-formed answer arrived. */
+  /**
+   * @throws ApiError for a refusal, Unreachable when no complete, well-formed answer arrived.
+   *
+   * What stands between us and the server (a proxy whose server is still starting, a hotel's portal) refuses too, and
+   * knows nothing of accounts and sessions: its 401, 403 or 404 must not cost anybody a recording. Only refusals in
+   * the server's own words keep their status; of the others those alone that speak about the request or the moment.
+   */
   async send<T extends v.GenericSchema>(origin: string, call: Call, schema: T): Promise<v.InferOutput<T>> {
     const response = await this.exchange(origin, call);
     let text: string;
@@ -34,13 +43,7 @@ export class Http {
       throw new Unreachable(String(error));
     }
     if (!response.ok) throw this.refusal(response, text);
-    let answer: unknown;
-    try {
-      answer = text === '' ? null : JSON.parse(text);
-    } catch {
-      throw new Unreachable('the answer is not JSON');
-    }
-    const parsed = v.safeParse(schema, answer);
+    const parsed = v.safeParse(schema, parseOrNull(text));
     if (!parsed.success) throw new Unreachable(`unexpected answer from ${call.path}`);
     return parsed.output;
   }
@@ -66,17 +69,22 @@ export class Http {
   }
 
   private refusal(response: Response, text: string): ApiError {
-    let message = response.statusText || `HTTP ${response.status}`;
-    let code = '';
-    try {
-      const parsed = v.safeParse(ErrorAnswer, JSON.parse(text));
-      if (parsed.success) {
-        message = parsed.output.error.message;
-        code = parsed.output.error.code ?? '';
-      }
-    } catch {
-      // A proxy's HTML page: the status says enough.
+    const wishMs = retryAfterMs(response.headers.get('Retry-After'), this.now());
+    const ours = v.safeParse(ErrorAnswer, parseOrNull(text));
+    if (ours.success) {
+      const { message, code } = ours.output.error;
+      return new ApiError(response.status, code ?? '', message, wishMs);
     }
-    return new ApiError(response.status, code, message, retryAfterMs(response.headers.get('Retry-After'), this.now()));
+    const isBelievable = response.status >= 500 || FOREIGN_STATUSES.has(response.status);
+    const status = isBelievable ? response.status : 502;
+    return new ApiError(status, '', response.statusText || `HTTP ${response.status}`, wishMs);
+  }
+}
+
+function parseOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }

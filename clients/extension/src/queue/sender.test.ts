@@ -76,6 +76,16 @@ describe('lost answers', () => {
   });
 });
 
+test('a 404 of something in between says nothing about the session', async () => {
+  await fill(3);
+  let times = 3;
+  b.server.fault = () => (times-- > 0 ? 'foreign' : undefined);
+  await b.sender.kick();
+  expect(await recording()).toMatchObject({ status: 'recording', trouble: { kind: 'server' } });
+  await settle();
+  expect(await b.store.receipt('r1')).toMatchObject({ stored: 3, waiting: 0 });
+});
+
 test('an event without a verdict stays and is sent again', async () => {
   await fill(3);
   b.server.forgets = 1;

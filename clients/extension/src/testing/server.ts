@@ -2,7 +2,8 @@
 
 import type { Fetch } from '../api/http';
 
-export type Fault = 'cut' | 'lose' | number;
+/** `foreign`: a proxy in front answers in the server's place. */
+export type Fault = 'cut' | 'lose' | 'foreign' | number;
 
 interface FakeSession {
   id: string;
@@ -40,6 +41,7 @@ export class MemoryServer {
     this.calls.push(call);
     const fault = this.fault(call);
     if (fault === 'cut') throw new TypeError('Failed to fetch');
+    if (fault === 'foreign') return new Response('No route here yet.', { status: 404 });
     if (typeof fault === 'number') return this.answer(fault, { error: { message: 'a fault', code: 'fault' } });
     const bearer = new Headers(init.headers).get('Authorization')?.replace('Bearer ', '') ?? '';
     const [status, body] = this.route(call, bearer, (init.body as string | undefined) ?? '');
