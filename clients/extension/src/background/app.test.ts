@@ -89,3 +89,35 @@ test('what it publishes is what the badge and the popup show', async () => {
   await app.publish();
   expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).not.toContain('beat');
 });
+
+test('a worker that died while it started leaves the browser as new as it was', async () => {
+  await new QueueStore().addRecording(recordingNamed('r1', Date.now()));
+  const broken = vi.spyOn(QueueStore.prototype, 'recordings').mockRejectedValueOnce(new Error('the disk is busy'));
+  const app = new App();
+  await expect(app.ready).rejects.toThrow('busy');
+  // The same worker tries again, and so would the next one.
+  await app.ready;
+  expect((await app.store.recording('r1'))?.status).toBe('interrupted');
+  broken.mockRestore();
+});
+
+test('what a page left behind before the browser died is still part of the recording', async () => {
+  await new QueueStore().addRecording(recordingNamed('r1', Date.now()));
+  const numbers = { visitId: VISIT, at: Date.now(), activeMs: 900, maxScroll: 0, isActive: false };
+  await fakeBrowser.storage.local.set({
+    [`outbox:visit:${VISIT}`]: visit,
+    [`outbox:leave:${VISIT}`]: { kind: 'leave', ...numbers, title: 'T', hasPasswordField: false },
+  });
+  const app = new App();
+  await app.ready;
+  expect((await app.store.recording('r1'))?.status).toBe('interrupted');
+  expect((await app.store.waiting('r1')).map(({ body }) => body.type)).toEqual(['page_visit', 'page_leave']);
+});
+
+test('a sender that fails for reasons of its own comes back', async () => {
+  const app = await recordingApp();
+  vi.spyOn(console, 'error').mockReturnValue();
+  vi.spyOn(app.sender, 'kick').mockRejectedValueOnce(new Error('the disk is busy'));
+  await app.send(false);
+  expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).toContain('send');
+});

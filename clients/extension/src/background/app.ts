@@ -23,6 +23,7 @@ import { Refused, explain } from './errors';
 
 /** Events wait this long for company. */
 const BATCH_WINDOW_MS = 5_000;
+const AFTER_FAILURE_MS = 30_000;
 const BOOT_KEY = 'session:booted';
 
 export class App {
@@ -59,14 +60,27 @@ export class App {
     publish: () => this.publish(),
     now: Date.now,
   });
-  /** Resolves when the state on disk fits this browser's life; nothing is taken in before. */
-  readonly ready: Promise<void> = this.boot();
+  private booting: Promise<void> | null = null;
+
+  constructor() {
+    void this.ready.catch(() => undefined);
+  }
+
+  /** Resolves when the state on disk fits this browser's life; nothing is taken in before. A failure is tried again. */
+  get ready(): Promise<void> {
+    return (this.booting ??= this.boot().catch((error: unknown) => {
+      this.booting = null;
+      throw error;
+    }));
+  }
 
   private async boot(): Promise<void> {
     const marker = await browser.storage.session.get(BOOT_KEY);
-    await browser.storage.session.set({ [BOOT_KEY]: true });
-    await this.recorder.boot(marker[BOOT_KEY] !== true);
+    // First what pages left behind: it belongs to a recording that may be over in a moment.
     await this.collectOutbox();
+    await this.recorder.boot(marker[BOOT_KEY] !== true);
+    // Not before: a worker killed half-way must find that its browser is new.
+    await browser.storage.session.set({ [BOOT_KEY]: true });
     void this.send(false);
   }
 
@@ -80,8 +94,14 @@ export class App {
   }
 
   async send(urgent: boolean): Promise<void> {
-    await this.sender.kick(urgent);
-    this.clock.set(await this.sender.nextAt());
+    try {
+      await this.sender.kick(urgent);
+      this.clock.set(await this.sender.nextAt());
+    } catch (error) {
+      // The disk failed us, not the server. What waits is still there; come back for it.
+      console.error(error);
+      this.clock.setBy(Date.now() + AFTER_FAILURE_MS);
+    }
   }
 
   private async queued(): Promise<void> {
@@ -108,6 +128,7 @@ export class App {
         const nowhere = { tabId: -1, windowId: -1, documentId: '', isTopFrame: true, isIncognito: false };
         await this.recorder.receive(message, { ...nowhere, url: 'url' in message ? message.url : '' });
       }
+      // Only now: if it could not be written down, the next worker finds it here again.
       await browser.storage.local.remove(key);
     }
   }

@@ -16,8 +16,10 @@ export interface Schema extends DBSchema {
 
 export type Database = IDBPDatabase<Schema>;
 
-export function openDatabase(name = 'trailmind'): Promise<Database> {
+/** `onGone` is called when the browser closes the connection by itself. */
+export function openDatabase(name: string, onGone: () => void): Promise<Database> {
   return openDB<Schema>(name, 1, {
+    terminated: onGone,
     upgrade(db) {
       db.createObjectStore('recordings', { keyPath: 'id' });
       db.createObjectStore('events', { keyPath: ['recording', 'place'] }).createIndex('byEventId', 'eventId', {

@@ -51,7 +51,12 @@ export class QueueStore {
   ) {}
 
   private db(): Promise<Database> {
-    return (this.opened ??= openDatabase(this.name));
+    // A disk that failed once may work again; a connection that Chrome took away is gone for good.
+    const forget = () => (this.opened = null);
+    return (this.opened ??= openDatabase(this.name, forget).catch((error: unknown) => {
+      forget();
+      throw error;
+    }));
   }
 
   async close(): Promise<void> {
