@@ -81,6 +81,8 @@ class FakeServer:
         self.access: dict[str, tuple[str, float]] = {}
         self.refresh: dict[str, tuple[str, str]] = {}
         self.used_refresh: dict[str, str] = {}
+        #: A renewal may be repeated with the key it came with: its answer may have been lost.
+        self.last_renewal: dict[str, Any] = {}
         self.sessions: dict[str, Session] = {}
         self.codes: dict[str, tuple[str, str]] = {}
         self.faults: list[Fault] = []
@@ -163,7 +165,9 @@ class FakeServer:
         user = {"id": self.users[email]["id"], "email": email, "created_at": _now(), "updated_at": _now()}
         return {"user": user, **self.tokens(email)}
 
-    def renew(self, token: str) -> dict[str, Any]:
+    def renew(self, token: str, key: str | None) -> dict[str, Any]:
+        if key is not None and key == self.last_renewal.get("key") and token == self.last_renewal["token"]:
+            return dict(self.last_renewal["answer"])
         if family := self.used_refresh.get(token):
             self.refresh = {t: v for t, v in self.refresh.items() if v[1] != family}
             raise Refusal(401, "invalid or expired refresh token")
@@ -171,7 +175,9 @@ class FakeServer:
         if known is None:
             raise Refusal(401, "invalid or expired refresh token")
         self.used_refresh[token] = known[1]
-        return self.tokens(*known)
+        answer = self.tokens(*known)
+        self.last_renewal = {"key": key, "token": token, "answer": answer}
+        return answer
 
     def user_of(self, token: str) -> str:
         email, until = self.access.get(token, ("", 0.0))
@@ -325,7 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
                     raise Refusal(401, "invalid email or password")
                 return 200, fake.signed_in(body["email"])
             case "POST /auth/refresh":
-                return 200, fake.renew(bearer)
+                return 200, fake.renew(bearer, self.headers.get("Idempotency-Key"))
             case "POST /auth/extension/exchange":
                 challenge, email = fake.codes.pop(body["code"], ("", ""))
                 digest = hashlib.sha256(body["code_verifier"].encode()).digest()

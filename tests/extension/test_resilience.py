@@ -50,7 +50,7 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: Site) -> 
         13: lambda: server.fail("/events$", "lose", times=2),
         # A proxy whose server is still starting says so of every path.
         17: lambda: server.fail("/", "refuse", status=404, is_foreign=True, times=3),
-        14: server.expire_tokens,
+        14: lambda: (server.expire_tokens(), server.fail("/refresh$", "lose", times=1)),
     }
     num_kills = 0
     for number in range(1, 19):

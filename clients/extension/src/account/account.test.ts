@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 
 import { ApiError, SignedOut, Unreachable } from '../api/errors';
 import { bench } from '../testing/make';
+import { Account } from './account';
 
 let b: Awaited<ReturnType<typeof bench>>;
 beforeEach(async () => {
@@ -39,6 +40,20 @@ test('a renewal that got no answer ends nothing', async () => {
   b.server.fault = () => undefined;
   await whoAmI();
   expect(await b.account.user()).toMatchObject({ isExpired: false });
+});
+
+test('a renewal whose answer was lost is repeated as the same try, by the next worker too', async () => {
+  b.server.access = 'changed';
+  b.server.fault = (call) => (call.endsWith('/refresh') ? 'lose' : undefined);
+  await expect(whoAmI()).rejects.toBeInstanceOf(Unreachable);
+  b.server.fault = () => undefined;
+  b.account = new Account(b.store, b.api, b.clock.now);
+  await whoAmI();
+  expect(b.server.renewals).toBe(1);
+  // The next renewal is a new try.
+  b.clock.advance(900_000);
+  await whoAmI();
+  expect(b.server.renewals).toBe(2);
 });
 
 test('other refusals are not a matter of tokens', async () => {

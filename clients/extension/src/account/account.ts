@@ -6,6 +6,7 @@
 import { ApiError, SignedOut } from '../api/errors';
 import type { Renewal, SignIn, User } from '../api/schemas';
 import type { TrailmindApi } from '../api/trailmind';
+import { uuid } from '../ids';
 import type { QueueStore } from '../queue/store';
 
 interface Stored {
@@ -15,6 +16,11 @@ interface Stored {
   refreshToken: string | null;
   /** When to renew, well before the end; null when the server did not say when that is. */
   renewAt: number | null;
+  /**
+   * Goes with a renewal and with its repeats, until an answer arrived: the server then knows a lost answer (or a worker
+   * that was killed while it waited) from a stolen token.
+   */
+  renewalKey?: string;
   /** The refresh token was refused: the user is known, but must sign in again. */
   isExpired: boolean;
 }
@@ -91,15 +97,18 @@ export class Account {
     if (!stored) throw new SignedOut('nobody is signed in');
     if (stored.token !== failed && !stored.isExpired) return stored.token;
     if (!stored.refreshToken) return this.expire(stored);
+    const key = stored.renewalKey ?? uuid();
+    if (!stored.renewalKey) await this.store.setValue('account', { ...stored, renewalKey: key });
     let renewal: Renewal;
     try {
-      renewal = await this.api.renew(stored.origin, stored.refreshToken);
+      renewal = await this.api.renew(stored.origin, stored.refreshToken, key);
     } catch (error) {
       if (error instanceof ApiError && [400, 401, 403].includes(error.status)) return this.expire(stored);
       throw error;
     }
+    const { renewalKey: _, ...kept } = stored;
     const next: Stored = {
-      ...stored,
+      ...kept,
       token: renewal.token,
       refreshToken: renewal.refresh_token ?? stored.refreshToken,
       renewAt: this.renewalTime(renewal),

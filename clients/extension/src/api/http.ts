@@ -12,6 +12,7 @@ export interface Call {
   /** Already serialised JSON, for callers that must know its size. Wins over `body`. */
   json?: string;
   bearer?: string;
+  idempotencyKey?: string;
   timeoutMs?: number;
 }
 
@@ -52,6 +53,7 @@ export class Http {
     const json = call.json ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     const headers: Record<string, string> = { Accept: 'application/json' };
     if (json !== undefined) headers['Content-Type'] = 'application/json';
+    if (call.idempotencyKey !== undefined) headers['Idempotency-Key'] = call.idempotencyKey;
     if (call.bearer !== undefined) headers['Authorization'] = `Bearer ${call.bearer}`;
     try {
       return await this.fetch(`${origin}/v1${call.path}`, {

@@ -57,9 +57,13 @@ export class TrailmindApi {
     return this.http.send(origin, { method: 'POST', path: '/auth/extension/exchange', body }, SignIn);
   }
 
-  /** The old refresh token is dead afterwards; using it again would sign every device of this login out. */
-  renew(origin: string, refreshToken: string): Promise<Renewal> {
-    return this.http.send(origin, { method: 'POST', path: '/auth/refresh', bearer: refreshToken }, Renewal);
+  /**
+   * The old refresh token is dead afterwards; using it again would sign every device of this login out, unless it is
+   * the same try: then the key is the same, and the answer too.
+   */
+  renew(origin: string, refreshToken: string, idempotencyKey: string): Promise<Renewal> {
+    const call = { method: 'POST' as const, path: '/auth/refresh', bearer: refreshToken, idempotencyKey };
+    return this.http.send(origin, call, Renewal);
   }
 
   async logOut(origin: string, bearer: string): Promise<void> {

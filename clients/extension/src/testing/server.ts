@@ -22,6 +22,8 @@ export class MemoryServer {
   access = 'access-1';
   refresh = 'refresh-1';
   renewals = 0;
+  private key: string | null = null;
+  private rotated: { refresh: string; key: string | null } = { refresh: '', key: null };
   maxBytes = Infinity;
   speaksVerdicts = true;
   /** Leaves out the verdict of this many events in the next answer. */
@@ -43,7 +45,9 @@ export class MemoryServer {
     if (fault === 'cut') throw new TypeError('Failed to fetch');
     if (fault === 'foreign') return new Response('No route here yet.', { status: 404 });
     if (typeof fault === 'number') return this.answer(fault, { error: { message: 'a fault', code: 'fault' } });
-    const bearer = new Headers(init.headers).get('Authorization')?.replace('Bearer ', '') ?? '';
+    const headers = new Headers(init.headers);
+    const bearer = headers.get('Authorization')?.replace('Bearer ', '') ?? '';
+    this.key = headers.get('Idempotency-Key');
     const [status, body] = this.route(call, bearer, (init.body as string | undefined) ?? '');
     if (fault === 'lose') throw new TypeError('Failed to fetch');
     return this.answer(status, body);
@@ -59,7 +63,11 @@ export class MemoryServer {
 
   private route(call: string, bearer: string, body: string): [number, unknown] {
     if (call === 'POST /auth/refresh') {
-      if (bearer !== this.refresh) return this.error(401, 'invalid or expired refresh token');
+      // The same try once more: its answer was lost.
+      const isRepeat = this.key !== null && bearer === this.rotated.refresh && this.key === this.rotated.key;
+      if (bearer !== this.refresh && !isRepeat) return this.error(401, 'invalid or expired refresh token');
+      if (isRepeat) return [200, { token: this.access, refresh_token: this.refresh, expires_in: 900 }];
+      this.rotated = { refresh: bearer, key: this.key };
       this.renewals += 1;
       this.access = `access-${this.renewals + 1}`;
       this.refresh = `refresh-${this.renewals + 1}`;
