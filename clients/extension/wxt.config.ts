@@ -20,7 +20,7 @@ function projectVersion(): string {
  */
 const PUBLIC_KEY = readFileSync(path('./public-key.txt'), 'utf8').trim();
 
-const PERMISSIONS = ['storage', 'unlimitedStorage', 'alarms', 'scripting', 'idle', 'contextMenus', 'activeTab'];
+const PERMISSIONS = ['storage', 'unlimitedStorage', 'alarms', 'scripting', 'idle', 'contextMenus', 'activeTab', 'offscreen'];
 const SERVER_HOST = `${new URL(SERVER_URL).protocol}//${new URL(SERVER_URL).hostname}/*`;
 const EVERY_SITE = ['http://*/*', 'https://*/*'];
 

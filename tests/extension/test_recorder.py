@@ -125,7 +125,11 @@ def test_frames_and_pdf_are_one_visit_each(chromium: Chromium, server: FakeServe
     tab.goto(site.url("/paper.pdf"))
     linger(2.5)
     stop(popup)
-    assert [e["url"].removeprefix(site.url("")) for e in events(server, "page_visit")] == ["/frames", "/paper.pdf"]
+    visits = events(server, "page_visit")
+    assert [e["url"].removeprefix(site.url("")) for e in visits] == ["/frames", "/paper.pdf"]
+    assert visits[1]["content"] == "A paper about reefs"
+    assert visits[1]["metadata"]["text_method"] == "pdf"
+    assert not [t for t in chromium.targets() if "pdf-reader" in t["url"]], "the reader is gone when nothing is read"
     durations = [e["duration_ms"] for e in events(server, "page_leave")]
     assert durations == [pytest.approx(3_300, abs=1_000), pytest.approx(2_500, abs=1_000)]
     (marked,) = events(server, "highlight")

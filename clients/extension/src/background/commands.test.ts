@@ -25,6 +25,7 @@ const pages: Pages = {
     title: 'T', url: '', referrer: '', text: 'Body.', method: 'readability', isTruncated: false, language: null,
     description: null, canonical: null,
   }),
+  pdfText: async () => null,
 };
 
 beforeEach(async () => {

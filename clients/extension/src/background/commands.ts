@@ -15,7 +15,7 @@ import type { Scope } from '../queue/model';
 import type { Sender } from '../queue/sender';
 import type { QueueStore } from '../queue/store';
 import { visitEvent, visitFace } from '../recording/events';
-import type { Pages } from '../recording/pages';
+import { type Pages, isUnreadPdf, withPdfText } from '../recording/pages';
 import { currentOf } from '../recording/publish';
 import type { Recorder } from '../recording/recorder';
 import type { Generation, ScopeChoice } from '../recording/view';
@@ -251,7 +251,10 @@ export function commandHandlers(deps: CommandDeps): Handlers {
         ownOrigins: [chosen.serverUrl, webOrigin(chosen)],
       });
       if (!decision.allowed) return { url, decision, events: null };
-      const extract = await pages.extract(tabId, null);
+      let extract = await pages.extract(tabId, null);
+      if (isUnreadPdf(extract) && chosen.recordsText && !tab.incognito) {
+        extract = withPdfText(extract, await pages.pdfText(extract.url));
+      }
       if (!extract) return { url, decision: { allowed: false, reason: 'password_field' }, events: null };
       const visit = visitEvent({ visitId: uuid(), at: now(), via: 'load', url }, { tabId });
       const face = visitFace(extract.title, extract.referrer, chosen.recordsText ? extract : null);

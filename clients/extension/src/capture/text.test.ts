@@ -2,7 +2,8 @@
 import { beforeEach, expect, test } from 'vitest';
 
 import { hasVisiblePasswordField } from './password';
-import { MAX_CHARS, blockText, cut, readPage, tidy } from './text';
+import { MAX_CHARS, cut, tidy } from './plain-text';
+import { blockText, readPage } from './text';
 
 beforeEach(() => {
   document.head.innerHTML = '';

@@ -2,36 +2,20 @@
 
 import { Readability } from '@mozilla/readability';
 
-/** Enough for a long article; the server keeps less. */
-export const MAX_CHARS = 50_000;
+import { MAX_CHARS, cut, tidy } from './plain-text';
+
 /** Readability clones and walks the whole document; beyond this it would be felt. */
 const MAX_ELEMENTS = 30_000;
 const MIN_ARTICLE_CHARS = 200;
 
 export interface PageText {
   text: string;
-  method: 'readability' | 'visible' | 'none';
+  /** `pdf`: Chrome's viewer shows scripts an empty page; the file itself has to be read. */
+  method: 'readability' | 'visible' | 'pdf' | 'none';
   isTruncated: boolean;
   language: string | null;
   description: string | null;
   canonical: string | null;
-}
-
-/** Paragraphs stay apart, blanks inside them collapse. */
-export function tidy(text: string): string {
-  return text
-    .replace(/\r/g, '')
-    .replace(/[^\S\n]+/gu, ' ')
-    .replace(/ ?\n ?/g, '\n')
-    .replace(/\n{3,}/g, '\n\n')
-    .trim();
-}
-
-/** Cut at `max` UTF-16 units without splitting a character. */
-export function cut(text: string, max: number): string {
-  if (text.length <= max) return text;
-  const end = /[\uD800-\uDBFF]/.test(text.charAt(max - 1)) ? max - 1 : max;
-  return text.slice(0, end);
 }
 
 const BLOCKS = new Set(
@@ -57,7 +41,8 @@ export function readPage(document: Document): PageText {
     canonical: meta(document, 'link[rel="canonical"]', 'href'),
   };
   const empty: PageText = { ...page, text: '', method: 'none', isTruncated: false };
-  if (!document.body || document.contentType === 'application/pdf') return empty;
+  if (document.contentType === 'application/pdf') return { ...empty, method: 'pdf' };
+  if (!document.body) return empty;
   let text = '';
   let method: PageText['method'] = 'readability';
   if (document.getElementsByTagName('*').length <= MAX_ELEMENTS) {

@@ -17,7 +17,7 @@ beforeEach(() => {
   store = new QueueStore();
   deps = {
     store,
-    pages: { extract: async () => EXTRACT },
+    pages: { extract: async () => EXTRACT, pdfText: async () => null },
     user: { id: 'u1', origin: 'https://server.example' },
     policy: { excludedHosts: ['mine.example'], allowsIncognito: false, ownOrigins: [] },
     recordsText: true,
@@ -47,6 +47,21 @@ test('open tabs become a finished recording, oldest first, without what is off l
     { url: 'https://example.com/a?token=REDACTED', title: 'Tab 1', content: 'Body.' },
   ]);
   expect((await bodies())[0]).not.toHaveProperty('content');
+});
+
+test('a page that asks for a password is left alone; a PDF brings its words', async () => {
+  const tabs = [tab(1, 'https://example.com/members'), tab(2, 'https://example.com/p.pdf'), tab(3, 'https://example.com/b', { discarded: true })];
+  vi.spyOn(fakeBrowser.tabs, 'query').mockResolvedValue(tabs as never);
+  const pdf: Extract = { ...EXTRACT, url: 'https://example.com/p.pdf', text: '', method: 'pdf' };
+  deps.pages = {
+    extract: async (tabId) => (tabId === 2 ? pdf : null),
+    pdfText: async () => ({ title: '', text: 'Words of the paper.', isTruncated: false }),
+  };
+  expect(await importTabs(deps, 'Open tabs')).toEqual({ imported: 2, skipped: 1 });
+  expect(await bodies()).toMatchObject([
+    { url: 'https://example.com/b' },
+    { url: 'https://example.com/p.pdf', content: 'Words of the paper.', metadata: { text_method: 'pdf', via: 'open_tab' } },
+  ]);
 });
 
 test('nothing allowed, nothing made', async () => {

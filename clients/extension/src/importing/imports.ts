@@ -9,7 +9,7 @@ import type { EventBody } from '../queue/model';
 import type { QueueStore } from '../queue/store';
 import { newRecording } from '../recording/lifecycle';
 import { visitEvent, visitFace } from '../recording/events';
-import type { Pages } from '../recording/pages';
+import { type Pages, isUnreadPdf, withPdfText } from '../recording/pages';
 
 export interface Imported {
   imported: number;
@@ -23,12 +23,15 @@ interface Found {
 
 export interface ImportDeps {
   store: QueueStore;
-  pages: Pick<Pages, 'extract'>;
+  pages: Pick<Pages, 'extract' | 'pdfText'>;
   user: { id: string; origin: string };
   policy: Omit<PolicyContext, 'isIncognito'>;
   recordsText: boolean;
   now: () => number;
 }
+
+/** PDFs are read one after the other; what is not read by then comes without its text. */
+const PDFS_WITHIN_MS = 30_000;
 
 /** The open tabs with their text, in the order in which they were last looked at. */
 export async function importTabs(deps: ImportDeps, title: string): Promise<Imported> {
@@ -36,18 +39,26 @@ export async function importTabs(deps: ImportDeps, title: string): Promise<Impor
   const allowed = tabs.filter(
     (tab) => tab.id && decide(tab.url ?? '', { ...deps.policy, isIncognito: tab.incognito }).allowed,
   );
+  const until = deps.now() + PDFS_WITHIN_MS;
   const found = await Promise.all(
-    allowed.map(async (tab): Promise<Found> => {
+    allowed.map(async (tab): Promise<Found | null> => {
       const at = Math.round(tab.lastAccessed ?? deps.now());
-      const canRead = deps.recordsText && !tab.discarded;
-      const extract = canRead ? await deps.pages.extract(tab.id as number, null) : null;
+      let extract = tab.discarded ? null : await deps.pages.extract(tab.id as number, null);
+      // It cannot be looked at, or it asks for a password.
+      if (!tab.discarded && !extract) return null;
+      if (!deps.recordsText) extract = null;
+      if (isUnreadPdf(extract)) {
+        const canRead = !tab.incognito && deps.now() < until;
+        extract = withPdfText(extract, canRead ? await deps.pages.pdfText(extract.url) : null);
+      }
       const visit = { visitId: uuid(), at, via: 'load' as const, url: tab.url as string };
       const body = visitEvent(visit, { tabId: tab.id as number });
       const face = visitFace(tab.title ?? '', extract?.referrer ?? '', extract);
       return { at, body: { ...body, ...face, metadata: { ...body.metadata, ...face.metadata, via: 'open_tab' } } };
     }),
   );
-  return save(deps, title, found, tabs.length - allowed.length);
+  const kept = found.filter((one) => one !== null);
+  return save(deps, title, kept, tabs.length - kept.length);
 }
 
 /** The history of the last `hours`: addresses, titles and times. Chrome keeps no text and no dwell, so neither do we. */

@@ -40,6 +40,8 @@ export interface QueuedEvent {
   seq: number | null;
   eventId: string;
   heldUntil: number;
+  /** Its text is being read elsewhere: the end of the visit does not let it go. */
+  isAwaitingText?: boolean;
   queuedAt: number;
   bytes: number;
   body: EventBody;

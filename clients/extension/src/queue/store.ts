@@ -140,10 +140,19 @@ export class QueueStore {
       event.body = { ...event.body, ...fields, ...(Object.keys(metadata).length > 0 ? { metadata } : {}) };
       event.bytes = wireBytes(event.body);
       event.heldUntil = 0;
+      delete event.isAwaitingText;
       await tx.store.put(event);
     }
     await tx.done;
     return event !== undefined;
+  }
+
+  /** Keeps an event that has not been sent yet until its text arrives, at most until `until`. */
+  async hold(eventId: string, until: number): Promise<void> {
+    const tx = (await this.db()).transaction('events', 'readwrite', DURABLE);
+    const event = await tx.store.index('byEventId').get(eventId);
+    if (event && event.seq === null) await tx.store.put({ ...event, heldUntil: until, isAwaitingText: true });
+    await tx.done;
   }
 
   /** Takes a waiting event back because its page turned out to be off limits. It counts as excluded. */
@@ -341,7 +350,7 @@ export class QueueStore {
       await tx.objectStore('events').add({ ...common, place, seq: null, heldUntil: 0, bytes: wireBytes(body), body });
       // The visit itself need not wait for its text any longer.
       const arrival = await tx.objectStore('events').index('byEventId').get(id);
-      if (arrival && arrival.heldUntil > 0) await tx.objectStore('events').put({ ...arrival, heldUntil: 0 });
+      if (arrival && arrival.heldUntil > 0 && !arrival.isAwaitingText) await tx.objectStore('events').put({ ...arrival, heldUntil: 0 });
     }
     await tx.done;
     return visit !== undefined;
@@ -353,7 +362,9 @@ export class QueueStore {
 
   async setValue(key: string, value: unknown): Promise<void> {
     const db = await this.db();
-    if (value === undefined) await db.delete('values', key);
-    else await db.put('values', value, key);
+    const tx = db.transaction('values', 'readwrite', DURABLE);
+    if (value === undefined) await tx.store.delete(key);
+    else await tx.store.put(value, key);
+    await tx.done;
   }
 }

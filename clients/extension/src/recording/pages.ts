@@ -3,6 +3,8 @@
 import { browser } from 'wxt/browser';
 
 import type { PageMessage, WorkerMessage } from '../messages';
+import { pdfAt } from '../pdf/offscreen';
+import type { PdfText } from '../pdf/text';
 
 const SCRIPT_ID = 'recorder';
 const FILES: ['/recorder.js'] = ['/recorder.js'];
@@ -37,6 +39,17 @@ export interface Pages {
   isThere(tabId: number, documentId: string): Promise<boolean>;
   /** Null when the page must not be read or cannot be. */
   extract(tabId: number, documentId: string | null): Promise<Extract | null>;
+  /** The words of the PDF at this address, null when they cannot be had. Takes up to 20 s. */
+  pdfText(url: string): Promise<PdfText | null>;
+}
+
+/** What `extract` leaves open on a PDF: Chrome's viewer shows scripts an empty page. */
+export const isUnreadPdf = (extract: Extract | null): extract is Extract => extract?.method === 'pdf' && extract.text === '';
+
+export function withPdfText(extract: Extract, pdf: PdfText | null): Extract {
+  if (!pdf) return { ...extract, method: 'none' };
+  const { title, text, isTruncated } = pdf;
+  return { ...extract, title: extract.title || title, text, isTruncated, method: text === '' ? 'none' : 'pdf' };
 }
 
 const tabIds = async (): Promise<number[]> => (await browser.tabs.query({})).flatMap(({ id }) => (id ? [id] : []));
@@ -107,4 +120,6 @@ export const browserPages: Pages = {
     const results = await browser.scripting.executeScript({ target, files: ['/extract.js'] }).catch(() => []);
     return ((results[0] as { result?: Extract } | undefined)?.result ?? null) as Extract | null;
   },
+
+  pdfText: pdfAt,
 };

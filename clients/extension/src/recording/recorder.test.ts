@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import type { PageMessage } from '../messages';
+import type { PdfText } from '../pdf/text';
 import { QueueStore } from '../queue/store';
 import { DEFAULT_SETTINGS, type Settings } from '../settings';
 import { FakeClock } from '../testing/make';
@@ -21,7 +22,9 @@ class FakePages implements Pages {
   tell = async (message: { kind: string }) => void this.told.push(message.kind);
   finish = async () => this.farewells.splice(0);
   isThere = async (_: number, documentId: string) => this.alive.has(documentId);
+  pdf: Promise<PdfText | null> = Promise.resolve(null);
   extract = async () => this.extracted;
+  pdfText = vi.fn(async () => this.pdf);
 }
 
 let clock: FakeClock;
@@ -351,6 +354,68 @@ describe('a new life', () => {
     await recorder.forget(id);
     expect(await store.recordings()).toEqual([]);
     expect(await store.visits(id)).toEqual([]);
+  });
+});
+
+describe('a PDF', () => {
+  const PAPER = 'https://example.com/paper.pdf';
+  const open = async (from = source({ url: PAPER })) => {
+    pages.extracted = { ...(pages.extracted as Extract), title: '', url: PAPER, text: '', method: 'pdf', canonical: null };
+    const id = newVisit();
+    await visit(id, {}, from);
+    await recorder.receive({ kind: 'settled', visitId: id, title: '', referrer: '', hasPasswordField: false }, from);
+    return id;
+  };
+
+  test('is read apart, and brings its own title', async () => {
+    await begin();
+    pages.pdf = Promise.resolve({ title: 'Reefs', text: 'Words of the paper.', isTruncated: true });
+    await open();
+    await vi.waitFor(async () => expect((await queue())[0]).toMatchObject({
+      title: 'Reefs', content: 'Words of the paper.', metadata: { text_method: 'pdf', text_truncated: true },
+    }));
+    expect(pages.pdfText).toHaveBeenCalledWith(PAPER);
+  });
+
+  test('leaving it does not let the visit go without its words; Stop waits a moment for them', async () => {
+    const id = await begin();
+    let arrive: (text: PdfText) => void = () => undefined;
+    pages.pdf = new Promise((resolve) => (arrive = resolve));
+    const opened = await open();
+    await vi.waitFor(() => expect(pages.pdfText).toHaveBeenCalled());
+    await leave(opened, { activeMs: 500 });
+    expect((await store.next(id, 10)).batch.map(({ body }) => body.type)).toEqual(['page_leave']);
+    const stopped = recorder.stop();
+    arrive({ title: '', text: 'Late words.', isTruncated: false });
+    await stopped;
+    expect((await queue())[0]).toMatchObject({ type: 'page_visit', content: 'Late words.' });
+    expect(await state()).toMatchObject({ status: 'stopping' });
+  });
+
+  test('that cannot be read counts as a visit, at the latest after a while', async () => {
+    const id = await begin();
+    pages.pdf = new Promise(() => undefined);
+    await open();
+    await vi.waitFor(() => expect(pages.pdfText).toHaveBeenCalled());
+    expect((await store.next(id, 10)).batch).toEqual([]);
+    clock.advance(20_001);
+    expect((await store.next(id, 10)).batch).toHaveLength(1);
+  });
+
+  test('of a private window is not fetched with the cookies of the others', async () => {
+    settings.allowsIncognito = true;
+    await begin();
+    await open(source({ url: PAPER, isIncognito: true }));
+    await vi.waitFor(async () => expect((await queue())[0]?.metadata).toMatchObject({ text_method: 'none' }));
+    expect(pages.pdfText).not.toHaveBeenCalled();
+  });
+
+  test('is not fetched when texts are not recorded', async () => {
+    settings.recordsText = false;
+    const id = await begin();
+    await open();
+    await vi.waitFor(async () => expect((await store.next(id, 10)).batch).toHaveLength(1));
+    expect(pages.pdfText).not.toHaveBeenCalled();
   });
 });
 

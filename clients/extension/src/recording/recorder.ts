@@ -14,7 +14,7 @@ import type { QueueStore } from '../queue/store';
 import { type Settings, webOrigin } from '../settings';
 import { highlightEvent, leaveEvent, scrollEvent, signalEvent, visitEvent, visitFace } from './events';
 import * as life from './lifecycle';
-import type { Pages } from './pages';
+import { type Pages, isUnreadPdf, withPdfText } from './pages';
 
 /** Where a message came from, as Chrome says. The outbox has no document: tab -1. */
 export interface Source {
@@ -40,6 +40,10 @@ export interface RecorderDeps {
 
 /** A visit waits this long for its title and text before it travels without them. */
 const HOLD_MS = 10_000;
+/** A PDF has to be fetched and parsed; leaving its page does not end that. */
+const PDF_HOLD_MS = 20_000;
+/** Stop waits this long for texts that are being read. */
+const LAST_TEXTS_MS = 3_000;
 /** A closed page's own farewell may still be on its way. */
 const GRACE_MS = 1_500;
 /** Pages report every 10 s while they are read; beyond that nothing is claimed. */
@@ -52,6 +56,7 @@ const UNCOUNTED = new Set(['not_a_page', 'incognito', 'own_site']);
 
 export class Recorder {
   private tail: Promise<unknown> = Promise.resolve();
+  private readonly reading = new Set<Promise<void>>();
   private readonly now: () => number;
   private readonly uuid: () => string;
 
@@ -132,6 +137,8 @@ export class Recorder {
       if (message.kind === 'leave') await this.leave(message);
     }
     await this.closeVisits(id);
+    const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_TEXTS_MS));
+    if (this.reading.size > 0) await Promise.race([Promise.all(this.reading), late]);
     await this.deps.store.releaseAll(id);
     await this.deps.store.change(id, life.closeStop);
     await this.deps.pages.uninstall();
@@ -288,7 +295,12 @@ export class Recorder {
   receive(message: PageMessage, source: Source): Promise<PageAnswer> {
     return this.inTurn(() => this.take(message, source)).then((answer) => {
       // Reading the text takes a while; others need not wait for it.
-      if (message.kind === 'settled' && answer.ok && answer.records) void this.read(message, source);
+      if (message.kind === 'settled' && answer.ok && answer.records) {
+        const reading: Promise<void> = this.read(message, source)
+          .catch(() => undefined)
+          .finally(() => this.reading.delete(reading));
+        this.reading.add(reading);
+      }
       return answer;
     });
   }
@@ -364,8 +376,14 @@ export class Recorder {
 
   private async read(message: Extract<PageMessage, { kind: 'settled' }>, source: Source): Promise<void> {
     const { recordsText } = await this.deps.settings();
-    const extract = recordsText ? await this.deps.pages.extract(source.tabId, source.documentId) : null;
-    await this.deps.store.complete(message.visitId, visitFace(message.title, message.referrer, extract));
+    let extract = recordsText ? await this.deps.pages.extract(source.tabId, source.documentId) : null;
+    if (isUnreadPdf(extract)) {
+      await this.deps.store.hold(message.visitId, this.now() + PDF_HOLD_MS);
+      // Our own fetch would carry the cookies of the normal profile into what a private window looked at.
+      extract = withPdfText(extract, source.isIncognito ? null : await this.deps.pages.pdfText(extract.url));
+    }
+    const title = message.title || (extract?.title ?? '');
+    await this.deps.store.complete(message.visitId, visitFace(title, message.referrer, extract));
     this.deps.onQueued();
   }
 

@@ -1,0 +1,3 @@
+import { listen } from '../../pdf/reader';
+
+listen(() => window.close());

@@ -1,0 +1,50 @@
+/** The words of a PDF. Runs in a worker of its own, where a broken file can be abandoned. */
+
+import { getDocumentProxy } from 'unpdf';
+
+import { MAX_CHARS, cut, tidy } from '../capture/plain-text';
+
+/** Beyond this a document is a book; its beginning says what it is about. */
+const MAX_PAGES = 100;
+
+export interface PdfText {
+  /** As the document names itself; often empty, or the name of a template. */
+  title: string;
+  text: string;
+  isTruncated: boolean;
+}
+
+type Item = { str?: string; hasEOL?: boolean };
+
+/** Lines of print back to flowing text: a word cut at the end of a line is one word. */
+export function flow(items: readonly Item[]): string {
+  const text = items.map(({ str = '', hasEOL = false }) => (hasEOL ? `${str}\n` : str)).join('');
+  return text.replace(/(\p{L})[-\u2010\u00ad]\n(?=\p{Ll})/gu, '$1');
+}
+
+/** Throws on what is no PDF, is broken, or wants a password. */
+export async function pdfText(data: Uint8Array, maxChars = MAX_CHARS, maxPages = MAX_PAGES): Promise<PdfText> {
+  const document = await getDocumentProxy(data, { verbosity: 0 });
+  try {
+    const pages: string[] = [];
+    let length = 0;
+    let number = 1;
+    for (; number <= Math.min(document.numPages, maxPages) && length <= maxChars; number += 1) {
+      const page = await document.getPage(number);
+      const words = tidy(flow((await page.getTextContent()).items as Item[]));
+      page.cleanup();
+      pages.push(words);
+      length += words.length;
+    }
+    const text = tidy(pages.join('\n\n'));
+    const { info } = await document.getMetadata().catch(() => ({ info: {} }));
+    const { Title: title } = info as { Title?: unknown };
+    return {
+      title: typeof title === 'string' ? title.trim().slice(0, 1_000) : '',
+      text: cut(text, maxChars),
+      isTruncated: text.length > maxChars || number <= document.numPages,
+    };
+  } finally {
+    await document.loadingTask.destroy();
+  }
+}
