@@ -64,6 +64,7 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
     ),
     "recording-slow": ({"receipt": _LATE}, None),
     "recording-offline": ({"receipt": _LATE, "trouble": _trouble("offline")}, None),
+    "recording-limit": ({"receipt": _LATE, "trouble": _trouble("limit")}, None),
     "recording-signed-out": ({"receipt": _LATE, "trouble": _trouble("signed_out")}, None),
     "paused": ({"status": "paused", "pausedAt": NOW, "receipt": _DONE}, None),
     "stopping": ({"status": "stopping", **_ENDED, "receipt": _LATE}, None),

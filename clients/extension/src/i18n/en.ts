@@ -91,6 +91,7 @@ export const en = {
     offline: 'The server cannot be reached. Everything is kept on this device.',
     server: 'The server has a problem. Everything is kept on this device.',
     throttled: 'The server asked us to wait. Everything is kept on this device.',
+    limit: 'Your plan allows no more recordings at once. This one is kept on this device and follows when another has ended.',
     signed_out: 'Sign in again to send what is waiting. It is kept on this device.',
     slow: 'Some events have been waiting for more than a minute.',
     since: (at: number) => `Since ${timeOfDay(at, 'en')}.`,
@@ -104,6 +105,7 @@ export const en = {
   },
   completed: {
     title: 'Everything is saved',
+    titleRefused: 'Saved, with exceptions',
     confirmed: (stored: number) => `The server confirmed ${plural(stored, 'event')}, one by one.`,
     refused: (count: number) => `The server refused ${plural(count, 'event')}. They are kept here.`,
     openMap: 'Open the map',
@@ -239,6 +241,7 @@ export const en = {
     http_401: 'E-mail or password is not right.',
     http_409: 'There is already an account with this e-mail.',
     http_429: 'Too many attempts. Please wait a moment.',
+    google_refused: 'Google did not sign you in. Try again, or use your e-mail.',
     unexpected: 'Something went wrong.',
   } as Record<string, string>,
 };

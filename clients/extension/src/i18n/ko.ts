@@ -89,6 +89,7 @@ export const ko: Words = {
     offline: '서버에 연결할 수 없어요. 기록은 모두 이 기기에 있어요.',
     server: '서버에 문제가 있어요. 기록은 모두 이 기기에 있어요.',
     throttled: '서버가 잠시 기다려 달라고 했어요. 기록은 모두 이 기기에 있어요.',
+    limit: '요금제에서 동시에 할 수 있는 기록 수를 넘었어요. 이 기록은 이 기기에 두었다가 다른 기록이 끝나면 보내요.',
     signed_out: '다시 로그인하면 남은 기록을 보내요. 기록은 이 기기에 있어요.',
     slow: '1분 넘게 기다리는 이벤트가 있어요.',
     since: (at) => `${timeOfDay(at, 'ko')}부터예요.`,
@@ -102,6 +103,7 @@ export const ko: Words = {
   },
   completed: {
     title: '모두 저장했어요',
+    titleRefused: '일부를 빼고 저장했어요',
     confirmed: (stored) => `서버가 이벤트 ${stored}개를 하나씩 확인했어요.`,
     refused: (count) => `서버가 이벤트 ${count}개를 거절했어요. 이 기기에 남아 있어요.`,
     openMap: '지도 열기',
@@ -237,6 +239,7 @@ export const ko: Words = {
     http_401: '이메일이나 비밀번호가 맞지 않아요.',
     http_409: '이미 가입된 이메일이에요.',
     http_429: '시도가 너무 많아요. 잠시 뒤 다시 해 주세요.',
+    google_refused: 'Google로 로그인하지 못했어요. 다시 해 보거나 이메일로 로그인하세요.',
     unexpected: '문제가 생겼어요.',
   },
 };

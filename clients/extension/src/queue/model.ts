@@ -95,7 +95,8 @@ export interface Counts {
 
 /** Why events are waiting. `sinceMs` is when the trouble began, `retryAt` when we try again. */
 export interface Trouble {
-  kind: 'offline' | 'server' | 'throttled' | 'signed_out';
+  /** `limit`: the plan allows no further recording at once; it begins on the server when another has ended. */
+  kind: 'offline' | 'server' | 'throttled' | 'limit' | 'signed_out';
   since: number;
   retryAt: number;
   failures: number;

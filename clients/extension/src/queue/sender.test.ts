@@ -245,6 +245,20 @@ test('pause, resume and title follow the user', async () => {
   expect([...b.server.sessions.values()]).toMatchObject([{ status: 'recording', title: 'Reefs' }]);
 });
 
+test('a recording beyond the plan is kept, says so, and follows when the other has ended', async () => {
+  b.server.maxRunning = 1;
+  await b.sender.kick();
+  await b.store.addRecording({ ...recordingNamed('a-later-one'), startedAt: 2_000_000 });
+  await b.store.append('a-later-one', event());
+  await b.sender.kick();
+  expect((await b.store.recording('a-later-one'))?.trouble).toMatchObject({ kind: 'limit' });
+  await set({ status: 'stopping', endedAt: 1 });
+  // One round is enough: the stop goes before the start.
+  await b.sender.kick(true);
+  expect((await recording()).status).toBe('completed');
+  expect(await b.store.receipt('a-later-one')).toMatchObject({ stored: 1, waiting: 0 });
+});
+
 test('two recordings do not hold each other up', async () => {
   await b.store.addRecording(recordingNamed('r2'));
   await fill(1);

@@ -59,7 +59,9 @@ export class Sender {
   private async runAll(urgent: boolean): Promise<void> {
     do {
       this.isKickedAgain = false;
-      for (const { id } of await this.deps.store.recordings()) await this.drive(id, urgent);
+      // The oldest first: its stop may be what makes room for the next one's start.
+      const recordings = (await this.deps.store.recordings()).sort((a, b) => a.startedAt - b.startedAt);
+      for (const { id } of recordings) await this.drive(id, urgent);
     } while (this.isKickedAgain);
   }
 
@@ -235,6 +237,7 @@ export class Sender {
       });
       return this.onChange();
     }
+    if (error.code === 'CONCURRENT_SESSION_LIMIT') return this.note(recording, 'limit', error.retryAfterMs);
     return this.note(recording, error.status === 429 ? 'throttled' : 'server', error.retryAfterMs);
   }
 

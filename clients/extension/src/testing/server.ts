@@ -25,6 +25,8 @@ export class MemoryServer {
   private key: string | null = null;
   private rotated: { refresh: string; key: string | null } = { refresh: '', key: null };
   maxBytes = Infinity;
+  /** As many sessions as the plan allows at once. */
+  maxRunning = Infinity;
   speaksVerdicts = true;
   /** Leaves out the verdict of this many events in the next answer. */
   forgets = 0;
@@ -53,6 +55,10 @@ export class MemoryServer {
     return this.answer(status, body);
   };
 
+  private isFull(): boolean {
+    return [...this.sessions.values()].filter(({ status }) => status === 'recording').length >= this.maxRunning;
+  }
+
   private answer(status: number, body: unknown): Response {
     return new Response(body === null ? null : JSON.stringify(body), { status, headers: this.headers });
   }
@@ -80,6 +86,9 @@ export class MemoryServer {
     if (bearer !== this.access) return this.error(401, 'invalid or expired access token');
     const [method, path = ''] = call.split(' ');
     const [, , id = '', action = ''] = path.split('/');
+    if (id === 'start' && this.isFull()) {
+      return [409, { error: { message: 'one at a time', code: 'CONCURRENT_SESSION_LIMIT' } }];
+    }
     if (id === 'start') return [201, { session: this.show(this.begin(JSON.parse(body) as Record<string, string>)) }];
     const session = this.sessions.get(id);
     if (!session) return this.error(404, 'session not found');

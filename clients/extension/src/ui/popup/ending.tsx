@@ -54,8 +54,8 @@ export function Completed({ recording }: { recording: RecordingView }) {
     <section class="stack">
       <div class="hero">
         <h2 class="done">
-          <Icon name="check" />
-          {w.title}
+          {receipt.invalid === 0 && <Icon name="check" />}
+          {receipt.invalid === 0 ? w.title : w.titleRefused}
         </h2>
         <Title recording={recording} />
       </div>
