@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -19,6 +15,7 @@ import pytest
 from cluster.runtime import complete
 from cluster.settings import Settings
 from tests.support.client import PASSWORD, sign_up
+from tests.support.openid import openid_provider
 from tests.support.server import running_api
 
 CLIENT_ID, REDIRECT = "trailmind-client", "https://extension.example/callback"
@@ -68,25 +65,8 @@ class Provider:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Provider]:
-    """A real OpenID provider in a process of its own (it warns about its library, and warnings are errors here)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            issuer = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + 30
-            while True:
-                try:
-                    httpx.get(f"{issuer}/jwks", trust_env=False).raise_for_status()
-                    break
-                except httpx.TransportError:
-                    assert time.monotonic() < deadline
-                    assert process.poll() is None
-            yield Provider(issuer)
-        finally:
-            process.terminate()
+    with openid_provider() as issuer:
+        yield Provider(issuer)
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { fakeBrowser } from 'wxt/testing/fake-browser';
 
 import { bench } from '../testing/make';
 import { ORIGIN } from '../testing/server';
 import { challengeOf, randomSecret } from './pkce';
-import { hearDashboard, linkUrl } from './sign-in';
+import { hearDashboard, linkUrl, withGoogle } from './sign-in';
 
 let b: Awaited<ReturnType<typeof bench>>;
 beforeEach(async () => {
@@ -58,4 +59,50 @@ test('a challenge is good for ten minutes', async () => {
 test('nobody is moved to another account', async () => {
   await b.account.signedIn(ORIGIN, await b.api.logIn(ORIGIN, 'a@example.com', 'x'));
   expect(await hearDashboard({ type: 'trailmind.hello' }, WEB, context())).toEqual({ ok: false, error: 'already_signed_in' });
+});
+
+describe('Google', () => {
+  const REDIRECT = 'https://ext-id.chromiumapp.org/';
+  const launchWebAuthFlow = vi.fn();
+  const begin = vi.fn();
+  beforeEach(() => {
+    Object.assign(fakeBrowser, { identity: { getRedirectURL: () => REDIRECT, launchWebAuthFlow } });
+    begin.mockResolvedValue({ authorization_url: 'https://accounts.google.com/auth?x=1', state: 's1' });
+    b.api.beginGoogle = begin;
+    b.api.exchangeGoogleCode = vi.fn(async () => b.api.logIn(ORIGIN, 'a@example.com', 'x'));
+  });
+  const signIn = () => withGoogle(b.api, b.account, ORIGIN);
+
+  test('the code comes back with our state and goes to the server with our verifier', async () => {
+    launchWebAuthFlow.mockResolvedValue(`${REDIRECT}?code=c1&state=s1`);
+    await signIn();
+    expect(launchWebAuthFlow).toHaveBeenCalledWith({ url: 'https://accounts.google.com/auth?x=1', interactive: true });
+    const [, begun] = begin.mock.calls[0] as [string, { code_challenge: string; redirect_uri: string }];
+    const [, proof] = vi.mocked(b.api.exchangeGoogleCode).mock.calls[0] as [string, { code: string; code_verifier: string; state: string }];
+    expect(proof).toMatchObject({ code: 'c1', redirect_uri: REDIRECT, state: 's1' });
+    expect(await challengeOf(proof.code_verifier)).toBe(begun.code_challenge);
+    expect(await b.account.user()).toMatchObject({ user: { email: 'a@example.com' } });
+  });
+
+  test('a closed window signs nobody in', async () => {
+    launchWebAuthFlow.mockRejectedValue(new Error('The user did not approve access.'));
+    await expect(signIn()).rejects.toMatchObject({ code: 'google_refused' });
+  });
+
+  test.each([
+    ['another state', `${REDIRECT}?code=c1&state=forged`],
+    ['no code', `${REDIRECT}?error=access_denied&state=s1`],
+    ['nothing', undefined],
+  ])('%s signs nobody in', async (_, landed) => {
+    launchWebAuthFlow.mockResolvedValue(landed);
+    await expect(signIn()).rejects.toMatchObject({ code: 'google_refused' });
+    expect(await b.account.user()).toBeNull();
+  });
+
+  test('a provider in clear text is not shown, unless it is on this machine', async () => {
+    begin.mockResolvedValueOnce({ authorization_url: 'http://accounts.example/auth', state: 's1' });
+    launchWebAuthFlow.mockClear();
+    await expect(signIn()).rejects.toMatchObject({ code: 'google_refused' });
+    expect(launchWebAuthFlow).not.toHaveBeenCalled();
+  });
 });

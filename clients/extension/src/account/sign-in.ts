@@ -5,6 +5,8 @@ import { storage } from 'wxt/utils/storage';
 
 import { ApiError } from '../api/errors';
 import type { TrailmindApi } from '../api/trailmind';
+import { Refused } from '../refused';
+import { parseOrigin } from '../settings';
 import type { Account } from './account';
 import { challengeOf, randomSecret } from './pkce';
 
@@ -27,11 +29,15 @@ export async function withGoogle(api: TrailmindApi, account: Account, origin: st
   const redirectUri = browser.identity.getRedirectURL();
   const verifier = randomSecret();
   const begun = await api.beginGoogle(origin, { redirect_uri: redirectUri, code_challenge: await challengeOf(verifier) });
-  if (!begun.authorization_url.startsWith('https://')) throw new ApiError(400, 'google_refused', '');
-  const landed = await browser.identity.launchWebAuthFlow({ url: begun.authorization_url, interactive: true });
+  // A provider on this machine is one for developers.
+  if (parseOrigin(begun.authorization_url) === null) throw new Refused('google_refused');
+  const landed = await browser.identity
+    .launchWebAuthFlow({ url: begun.authorization_url, interactive: true })
+    // A closed window is an answer too.
+    .catch(() => undefined);
   const answer = new URL(landed ?? 'about:blank').searchParams;
   const code = answer.get('code');
-  if (answer.get('state') !== begun.state || !code) throw new ApiError(400, 'google_refused', answer.get('error') ?? '');
+  if (answer.get('state') !== begun.state || !code) throw new Refused('google_refused');
   const proof = { code, redirect_uri: redirectUri, code_verifier: verifier, state: begun.state };
   await account.signedIn(origin, await api.exchangeGoogleCode(origin, proof));
 }

@@ -121,3 +121,16 @@ test('a sender that fails for reasons of its own comes back', async () => {
   await app.send(false);
   expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).toContain('send');
 });
+
+test('without the right to read pages a recording pauses, whoever took it back', async () => {
+  const app = await recordingApp();
+  const contains = vi.fn().mockResolvedValue(true);
+  Object.assign(fakeBrowser, { permissions: { contains } });
+  await app.permissionRemoved();
+  expect((await app.store.recording('r1'))?.status).toBe('recording');
+  contains.mockResolvedValue(false);
+  await app.permissionRemoved();
+  expect((await app.store.recording('r1'))?.status).toBe('paused');
+  const own = from({ origin: `chrome-extension://${ID}` });
+  expect(await app.hear({ command: 'resume', args: {} }, own)).toMatchObject({ ok: false, code: 'no_permission' });
+});

@@ -9,6 +9,7 @@ import { TrailmindApi } from '../api/trailmind';
 import { OUTBOX_PREFIX } from '../capture/courier';
 import { dictionaryFor } from '../i18n/dictionary';
 import { type CommandName, PageMessage } from '../messages';
+import { mayReadPages } from '../permission';
 import { EAGER_EVENTS } from '../queue/batch';
 import { Sender } from '../queue/sender';
 import { QueueStore } from '../queue/store';
@@ -17,9 +18,10 @@ import { browserPages } from '../recording/pages';
 import { makeView } from '../recording/publish';
 import { Recorder, type Source } from '../recording/recorder';
 import { type Generation, badgeOf, viewItem } from '../recording/view';
+import { Refused } from '../refused';
 import { readSettings, webOrigin } from '../settings';
 import { commandHandlers } from './commands';
-import { Refused, explain } from './errors';
+import { explain } from './errors';
 
 /** Events wait this long for company. */
 const BATCH_WINDOW_MS = 5_000;
@@ -194,6 +196,12 @@ export class App {
     await this.ready;
     await this.recorder.tabGone(tabId);
     await this.sweepLater();
+  }
+
+  /** The user took the right to read pages back: a recording that sees nothing must not look like one. */
+  async permissionRemoved(): Promise<void> {
+    await this.ready;
+    if (!(await mayReadPages())) await this.run('pause', {});
   }
 
   private async sweepLater(): Promise<void> {

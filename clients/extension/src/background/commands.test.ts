@@ -8,7 +8,8 @@ import { changeSettings, readSettings } from '../settings';
 import { bench, event, recordingNamed } from '../testing/make';
 import { ORIGIN } from '../testing/server';
 import { commandHandlers } from './commands';
-import { Refused, explain } from './errors';
+import { Refused } from '../refused';
+import { explain } from './errors';
 import { ApiError, SignedOut, Unreachable } from '../api/errors';
 
 let b: Awaited<ReturnType<typeof bench>>;

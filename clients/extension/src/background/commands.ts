@@ -12,15 +12,16 @@ import { importHistory, importTabs } from '../importing/imports';
 import type { Commands, CommandName } from '../messages';
 import { decide, parseHost } from '../privacy/policy';
 import type { Scope } from '../queue/model';
+import { mayReadPages } from '../permission';
 import type { Sender } from '../queue/sender';
 import type { QueueStore } from '../queue/store';
 import { visitEvent, visitFace } from '../recording/events';
 import { type Pages, isUnreadPdf, withPdfText } from '../recording/pages';
 import { currentOf } from '../recording/publish';
 import type { Recorder } from '../recording/recorder';
+import { Refused } from '../refused';
 import type { Generation, ScopeChoice } from '../recording/view';
 import { type Settings, changeSettings, webOrigin } from '../settings';
-import { Refused } from './errors';
 
 export interface CommandDeps {
   store: QueueStore;
@@ -62,7 +63,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
   };
   const mayRecord = async () => {
     if ((await settings()).consentedAt === null) throw new Refused('no_consent');
-    if (!(await browser.permissions.contains({ origins: ['http://*/*', 'https://*/*'] }))) throw new Refused('no_permission');
+    if (!(await mayReadPages())) throw new Refused('no_permission');
   };
   const importContext = async () => {
     if (await recorder.ongoing()) throw new Refused('busy');
@@ -111,6 +112,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     },
 
     async resume() {
+      await mayRecord();
       await recorder.resume();
       void sendNow();
       return null;

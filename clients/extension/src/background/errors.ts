@@ -1,15 +1,7 @@
 /** An error as the popup shows it: a code it has words for, and the server's own sentence if there is one. */
 
 import { ApiError, SignedOut, Unreachable } from '../api/errors';
-
-/** The command cannot be carried out, for a reason the user can understand. */
-export class Refused extends Error {
-  override readonly name = 'Refused';
-
-  constructor(readonly code: string) {
-    super(code);
-  }
-}
+import { Refused } from '../refused';
 
 export function explain(error: unknown): { ok: false; code: string; message: string } {
   if (error instanceof Refused) return { ok: false, code: error.code, message: '' };

@@ -34,6 +34,8 @@ export default defineBackground({
     browser.alarms.onAlarm.addListener(() => void app.wake(false));
     self.addEventListener('online', () => void app.wake(true));
 
+    browser.permissions.onRemoved.addListener(() => void app.permissionRemoved());
+
     browser.tabs.onRemoved.addListener((tabId) => void app.tabGone(tabId));
     browser.tabs.onUpdated.addListener((tabId, change) => {
       // A page that is left for one we do not record cannot be noticed otherwise.

@@ -2,21 +2,17 @@
 
 import { useState } from 'preact/hooks';
 
-import { browser } from 'wxt/browser';
-
+import { askToReadPages } from '../../permission';
 import { changeSettings } from '../../settings';
 import { Button, Mark } from '../parts';
 import { useShared } from '../shared';
-
-const EVERY_SITE = { origins: ['http://*/*', 'https://*/*'] };
 
 export function Welcome() {
   const { settings, words } = useShared();
   const w = words.welcome;
   const [isRefused, setRefused] = useState(false);
   const agree = async () => {
-    // Chrome's question must come straight from the click.
-    const isGranted = await browser.permissions.request(EVERY_SITE).catch(() => false);
+    const isGranted = await askToReadPages();
     setRefused(!isGranted);
     if (isGranted) await changeSettings({ consentedAt: Date.now() });
   };

@@ -2,6 +2,7 @@
 
 import { useState } from 'preact/hooks';
 
+import { askToReadPages } from '../../permission';
 import { type RecordingView, elapsedMs } from '../../recording/view';
 import { span } from '../../i18n/format';
 import { command } from '../command';
@@ -15,6 +16,10 @@ export function Interrupted({ recording }: { recording: RecordingView }) {
   const w = words.interrupted;
   const { run, isBusy, error } = useCommand();
   const choose = (choice: 'continue' | 'finish') => void run(command('decide', { id: recording.id, choice }));
+  const goOn = async () => {
+    await askToReadPages();
+    choose('continue');
+  };
   return (
     <section class="stack">
       <div class="hero">
@@ -34,7 +39,7 @@ export function Interrupted({ recording }: { recording: RecordingView }) {
         <Button kind="primary" name="finish" isDisabled={isBusy} onClick={() => choose('finish')}>
           {w.finish}
         </Button>
-        <Button name="continue" isDisabled={isBusy} onClick={() => choose('continue')}>
+        <Button name="continue" isDisabled={isBusy} onClick={() => void goOn()}>
           {w.continue}
         </Button>
         <Delete recording={recording} label={w.delete} />

@@ -6,6 +6,7 @@ import { browser } from 'wxt/browser';
 
 import { dateTime } from '../../i18n/format';
 import type { RecentSession } from '../../messages';
+import { askToReadPages } from '../../permission';
 import { decide } from '../../privacy/policy';
 import { changeSettings, webOrigin } from '../../settings';
 import { command } from '../command';
@@ -56,9 +57,13 @@ export function Ready() {
       })
     : null;
   const isWebsite = /^https?:/.test(tab?.url ?? '');
-  const start = () =>
-    void run(command('start', { scope: settings.scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null }));
+  const start = async () => {
+    // Somebody may have taken the permission back since. If not, Chrome asks nothing.
+    await askToReadPages();
+    await run(command('start', { scope: settings.scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null }));
+  };
   const importTabs = async () => {
+    await askToReadPages();
     const answer = await run(command('importTabs', {}));
     if (answer.ok) setSaid(words.imported(answer.value.imported, answer.value.skipped));
   };
@@ -73,7 +78,7 @@ export function Ready() {
   return (
     <section class="stack">
       <ScopeChoice />
-      <Button kind="record" name="start" isDisabled={isBusy} onClick={start}>
+      <Button kind="record" name="start" isDisabled={isBusy} onClick={() => void start()}>
         <span class="dot" aria-hidden="true" />
         {w.start}
       </Button>

@@ -3,6 +3,7 @@
 import { useState } from 'preact/hooks';
 
 import { clock } from '../../i18n/format';
+import { askToReadPages } from '../../permission';
 import { type RecordingView, elapsedMs } from '../../recording/view';
 import { command } from '../command';
 import { Button, Icon, Numbers, Problem, useCommand } from '../parts';
@@ -16,6 +17,10 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
   const isPaused = recording.status === 'paused';
   const now = useNow(!isPaused);
   const { run, isBusy, error } = useCommand();
+  const resume = async () => {
+    await askToReadPages();
+    await run(command('resume', {}));
+  };
 
   return (
     <section class="stack">
@@ -41,7 +46,7 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
       {recording.pages === 0 && !isPaused && !recording.trouble && <p class="muted center">{w.emptyHint}</p>}
       <div class="pair bottom">
         {isPaused ? (
-          <Button kind="primary" name="resume" isDisabled={isBusy} onClick={() => void run(command('resume', {}))}>
+          <Button kind="primary" name="resume" isDisabled={isBusy} onClick={() => void resume()}>
             {w.resume}
           </Button>
         ) : (

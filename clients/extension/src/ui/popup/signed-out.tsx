@@ -77,8 +77,8 @@ export function SignInForm() {
       <button type="submit" class="button primary" disabled={isBusy}>
         {isBusy ? w.working : isNew ? w.signUp : w.signIn}
       </button>
-      {hasGoogle && <Button onClick={() => void google()}>{w.withGoogle}</Button>}
-      <Button onClick={() => void run(command('signInOnTheWeb', {}))}>{w.onTheWeb}</Button>
+      {hasGoogle && <Button name="google" onClick={() => void google()}>{w.withGoogle}</Button>}
+      <Button name="on-the-web" onClick={() => void run(command('signInOnTheWeb', {}))}>{w.onTheWeb}</Button>
       <Button kind="quiet" name="toggle-new" onClick={() => setNew(!isNew)}>
         {isNew ? w.toSignIn : w.toSignUp}
       </Button>

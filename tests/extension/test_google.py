@@ -1,0 +1,84 @@
+"""Sign in with Google in Chrome's own window, with the real API and an OpenID provider on this machine."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import uvicorn
+
+from serve.app import create_api, wrap
+from tests.conftest import Stores
+from tests.extension.browser import Chromium, eventually, screen
+from tests.extension.cdp import Tab
+from tests.extension.person import agree, wait_for
+from tests.support.openid import openid_provider
+from tests.support.server import make_settings, no_actor
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def issuer() -> Iterator[str]:
+    with openid_provider() as found:
+        yield found
+
+
+@pytest.fixture
+def api_origin(stores: Stores, issuer: str) -> Iterator[str]:
+    """The real API on a port, with that provider in Google's place."""
+    settings = make_settings(
+        stores.database_url,
+        stores.redis_url,
+        google_issuer=issuer,
+        google_client_id="trailmind-client",
+        google_client_secret="secret",
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = wrap(create_api(settings, no_actor), settings)
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    eventually(lambda: server.started, what="the API")
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+    listener.close()
+
+
+def test_sign_in_with_google(chromium: Chromium, api_origin: str, issuer: str) -> None:
+    subject, email = uuid.uuid4().hex, f"{uuid.uuid4().hex[:10]}@gmail.example"
+    httpx.put(
+        f"{issuer}/users/{subject}", json={"email": email, "email_verified": True}, trust_env=False
+    ).raise_for_status()
+    popup = chromium.popup()
+    agree(popup, api_origin)
+    eventually(lambda: popup.has("[data-name=google]"), what="the button, because the server has it")
+    popup.click("[data-name=google]")
+    target = eventually(
+        lambda: next((t["targetId"] for t in chromium.targets() if t["url"].startswith(issuer)), None),
+        what="the provider's window",
+    )
+    window = Tab(chromium.cdp, target)
+    eventually(lambda: window.has("input[name=sub]"), what="its form")
+    window.fill("input[name=sub]", subject)
+    window.click("button[type=submit]")
+    wait_for(popup, "ready")
+    assert popup.evaluate("chrome.storage.session.get('view').then(({view}) => view.account.email)") == email
+
+    # Closing the window is a no, not an error of ours.
+    popup.evaluate("chrome.runtime.sendMessage({command: 'signOut', args: {}})")
+    wait_for(popup, "signed-out")
+    eventually(lambda: popup.has("[data-name=google]"))
+    popup.click("[data-name=google]")
+    target = eventually(
+        lambda: next((t["targetId"] for t in chromium.targets() if t["url"].startswith(issuer)), None),
+        what="the provider's window",
+    )
+    chromium.cdp.send("Target.closeTarget", {"targetId": target})
+    eventually(lambda: "Google did not sign you in" in popup.text("[role=alert]"), what="the truth about it")
+    assert screen(popup) == "signed-out"

@@ -1,0 +1,35 @@
+"""A real OpenID provider in a process of its own (it warns about its library, and warnings are errors here)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from cluster.ray_env import free_ports
+
+
+@contextmanager
+def openid_provider() -> Iterator[str]:
+    """Its issuer, while it runs."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            issuer = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    httpx.get(f"{issuer}/jwks", trust_env=False).raise_for_status()
+                    break
+                except httpx.TransportError:
+                    assert time.monotonic() < deadline
+                    assert process.poll() is None
+                    time.sleep(0.05)
+            yield issuer
+        finally:
+            process.terminate()
