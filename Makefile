@@ -92,6 +92,9 @@ bench-start: setup ## From the command to the first answer
 bench-search: setup ## Search over 100,000 pages of one user
 	@$(BIN)/python -m benchmarks.bench_search $(ARGS)
 
+bench-extension: setup ## What the extension costs: popup, memory, each page
+	@$(BIN)/python -m benchmarks.bench_extension $(ARGS)
+
 bench-limiter: setup ## What limiter and ledger add to a provider's call
 	@$(BIN)/python -m benchmarks.bench_limiter $(ARGS)
 
@@ -107,4 +110,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-limiter openapi eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-limiter openapi eval lock clean

@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['src/testing/setup.ts'],
     environment: 'node',
+    // A busy machine is no failure.
+    testTimeout: 30_000,
     mockReset: true,
     restoreMocks: true,
   },

@@ -38,10 +38,10 @@ export default defineConfig({
     minimum_chrome_version: '120',
     ...(mode === 'store' ? {} : { key: PUBLIC_KEY }),
     icons: { 16: 'icon/16.png', 32: 'icon/32.png', 48: 'icon/48.png', 128: 'icon/128.png' },
-    // Nothing is readable until the consent page asked for it. The test build cannot answer Chrome's own dialog.
-    permissions: [...PERMISSIONS, ...(mode === 'e2e' ? ['history'] : [])],
-    optional_permissions: mode === 'e2e' ? ['identity'] : ['history', 'identity'],
-    host_permissions: [SERVER_HOST, ...(mode === 'e2e' ? EVERY_SITE : [])],
+    // Nothing is readable until the consent page asked for it.
+    permissions: PERMISSIONS,
+    optional_permissions: ['history', 'identity'],
+    host_permissions: [SERVER_HOST],
     optional_host_permissions: EVERY_SITE,
     externally_connectable: { matches: WEB_MATCHES },
     commands: {

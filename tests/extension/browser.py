@@ -6,6 +6,8 @@ profile.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shutil
@@ -96,11 +98,32 @@ class Chromium:
         if self._process is None:
             return
         self.cdp.close()
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
         for name in ("SingletonLock", "SingletonSocket", "SingletonCookie"):
             (self._profile / name).unlink(missing_ok=True)
+
+    def quit(self) -> None:
+        """Closes the browser as its user does: the profile is written down."""
+        assert self._process is not None
+        with contextlib.suppress(Exception):
+            self.cdp.send("Browser.close")
+        self._process.wait(timeout=20)
+        self.kill()
+
+    def forget_questions(self, permissions: list[str], origins: list[str]) -> None:
+        """While it is closed: as if the user had said yes to these before, and taken it back. Chrome grants them on
+        request without asking again."""
+        path = self._profile / "Default" / "Preferences"
+        preferences = json.loads(path.read_text())
+        ours = preferences["extensions"]["settings"][EXTENSION_ID]
+        for kind in ("granted_permissions", "runtime_granted_permissions"):
+            granted = ours.setdefault(kind, {"manifest_permissions": [], "scriptable_host": []})
+            granted["explicit_host"] = sorted({*granted.get("explicit_host", []), *origins})
+            granted["api"] = sorted({*granted.get("api", []), *permissions})
+        path.write_text(json.dumps(preferences))
 
     def targets(self) -> list[dict[str, Any]]:
         return list(self.cdp.send("Target.getTargets")["targetInfos"])

@@ -84,6 +84,11 @@ class Tab:
             " f.dispatchEvent(new Event('input', {bubbles: true})); })()"
         )
 
+    def type(self, selector: str, text: str) -> None:
+        """Into a field, as the keyboard does: pages with frameworks notice only that."""
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).focus()")
+        self.send("Input.insertText", text=text)
+
     def frame(self, url_part: str) -> Tab:
         """A frame of another site, which is a target of its own."""
         targets = self._cdp.send("Target.getTargets")["targetInfos"]
@@ -122,13 +127,13 @@ class Tab:
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, modifiers=modifiers)
 
-    def script_cost_ms(self, url: str, script: str) -> float:
-        """CPU time that `script` took while `url` loaded and for a second after, by the sampling profiler."""
+    def script_cost_ms(self, url: str, script: str, wait_ms: int = 1_000) -> float:
+        """CPU time that `script` took while `url` loaded and for a while after, by the sampling profiler."""
         self.send("Profiler.enable")
         self.send("Profiler.setSamplingInterval", interval=100)
         self.send("Profiler.start")
         self.goto(url)
-        self.evaluate("new Promise(r => setTimeout(r, 1000))")
+        self.evaluate(f"new Promise(r => setTimeout(r, {wait_ms}))")
         profile = self.send("Profiler.stop")["profile"]
         self.send("Profiler.disable")
         ours = {n["id"] for n in profile["nodes"] if script in n["callFrame"]["url"]}

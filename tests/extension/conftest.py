@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.extension.browser import CHROMIUM, Chromium
+from tests.extension.builds import build_product, granted, has_node
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import Site
 
-_EXTENSION = Path(__file__).parents[2] / "clients" / "extension"
-_VENV_BIN = Path(__file__).parents[2] / ".venv" / "bin"
 
-
-def _run(*command: str) -> None:
-    path = os.pathsep.join([str(_VENV_BIN), os.environ.get("PATH", "")])
-    done = subprocess.run(command, cwd=_EXTENSION, env=os.environ | {"PATH": path}, capture_output=True, text=True)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+@pytest.fixture(scope="session")
+def product_build() -> Path:
+    """The unpacked extension as its users get it."""
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    if not has_node():
+        pytest.skip("Node is not installed")
+    return build_product()
 
 
 @pytest.fixture(scope="session")
-def extension_build() -> Path:
-    """The unpacked extension. Its manifest differs from the product's in one point: site access is granted at once,
-    because nobody can answer Chrome's question in a headless browser."""
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    if not (_VENV_BIN / "npm").exists() and not shutil.which("npm"):
-        pytest.skip("Node is not installed")
-    if not (_EXTENSION / "node_modules" / "wxt").exists():
-        _run("npm", "ci", "--no-audit", "--no-fund")
-    _run("npm", "run", "--silent", "build:e2e")
-    return _EXTENSION / ".output" / "chrome-mv3-e2e"
+def extension_build(product_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, but what Chrome would ask the user for is granted: nobody can answer its dialog in a headless browser.
+    `test_permissions.py` goes the way through the question, with the product's own manifest."""
+    return granted(product_build, tmp_path_factory.mktemp("extension") / "granted")
 
 
 @pytest.fixture
@@ -57,10 +49,10 @@ def browsers(extension_build: Path, tmp_path: Path) -> Iterator[Callable[..., Ch
     """Starts browsers, each with a fresh profile; kills what is left."""
     started: list[Chromium] = []
 
-    def start(language: str = "en-US") -> Chromium:
+    def start(language: str = "en-US", build: Path = extension_build) -> Chromium:
         profile = tmp_path / f"profile-{len(started)}"
         profile.mkdir()
-        started.append(Chromium(extension_build, profile, language).start())
+        started.append(Chromium(build, profile, language).start())
         return started[-1]
 
     yield start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from tests.support.product import Product
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(580)]
 
 PASSWORD = "correct horse battery"
+DASHBOARD = Path(__file__).parents[2] / "serve" / "static" / "dashboard" / "index.html"
 
 
 class Reader:
@@ -94,6 +96,8 @@ def test_from_start_to_map(product: Product, chromium: Chromium, site: Site, rea
     final = stop(popup, 60)
     (session,) = reader.look("/sessions")["sessions"]
     check_receipt(reader, session["id"], final)
+    links = popup.evaluate("[...document.querySelectorAll('main a')].map(a => a.href)")
+    assert links == [f"{product.origin}/sessions/{session['id']}"]
     assert final["excluded"] == 1
     assert visited(reader, session["id"]) == [site.url(f"/article/{n}") for n in (1, 2, 3)]
     (highlight,) = reader.look(f"/sessions/{session['id']}/events?type=highlight")["highlights"]
@@ -102,6 +106,38 @@ def test_from_start_to_map(product: Product, chromium: Chromium, site: Site, rea
     mindmap = reader.look(f"/sessions/{session['id']}/mindmap")["mindmap"]
     assert mindmap["status"] == "completed"
     assert sum(node["type"] == "page" for node in mindmap["data"]["nodes"]) == 3
+
+
+def test_the_dashboard_signs_the_extension_in(
+    product: Product, chromium: Chromium, readers: Callable[[str], Reader]
+) -> None:
+    """Right after a sign-in on the web, and from the popup's own button; with the real dashboard."""
+    if not DASHBOARD.exists():
+        pytest.skip("the dashboard is not built")
+    reader = readers(product.origin)
+    popup = chromium.popup()
+    agree(popup, product.origin)
+    wait_for(popup, "signed-out")
+    page = chromium.open(f"{product.origin}/login")
+    eventually(lambda: page.has("input[name=password]"), what="the dashboard's login")
+    page.front()
+    page.type("input[name=email]", reader.email)
+    page.type("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    wait_for(popup, "ready")
+    assert popup.text(".who") == reader.email
+
+    popup.evaluate("chrome.runtime.sendMessage({command: 'signOut', args: {}})")
+    wait_for(popup, "signed-out")
+    popup.click("[data-name=on-the-web]")
+    target = eventually(
+        lambda: next((t["targetId"] for t in chromium.targets() if "/extension/link" in t["url"]), None),
+        what="the dashboard's question",
+    )
+    asked = Tab(chromium.cdp, target)
+    eventually(lambda: asked.has("button.primary"), what="its button")
+    asked.click("button.primary")
+    wait_for(popup, "ready")
 
 
 @pytest.mark.soak

@@ -11,6 +11,7 @@ from tests.extension.browser import Chromium, eventually, linger, screen
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import Site
 from tests.extension.person import EMAIL, read, ready_to_record, sign_in, start, stop, stored_receipt, wait_for
+from tests.extension.seeding import seed_events
 
 pytestmark = pytest.mark.browser
 
@@ -39,6 +40,11 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: Site) -> 
     popup = ready_to_record(chromium, server)
     start(popup)
     tab = chromium.open()
+
+    def renewal_lost() -> None:
+        server.expire_tokens()
+        server.fail("/refresh$", "lose", times=1)
+
     trouble: dict[int, Callable[[], Any]] = {
         2: lambda: server.fail("/events$", "lose", times=1),
         4: server.expire_tokens,
@@ -50,7 +56,7 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: Site) -> 
         13: lambda: server.fail("/events$", "lose", times=2),
         # A proxy whose server is still starting says so of every path.
         17: lambda: server.fail("/", "refuse", status=404, is_foreign=True, times=3),
-        14: lambda: (server.expire_tokens(), server.fail("/refresh$", "lose", times=1)),
+        14: renewal_lost,
     }
     num_kills = 0
     for number in range(1, 19):
@@ -213,7 +219,7 @@ def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, si
     popup = ready_to_record(chromium, server)
     server.stop()
     start(popup)
-    popup.evaluate(_SEED)
+    seed_events(popup, 5_000)
     second = chromium.popup()
     opened_ms = []
     for _ in range(5):
@@ -234,28 +240,6 @@ def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, si
     final = stop(popup)
     assert len(all_events(server)) == 5_000 == final["stored"]
     assert sum(e["type"] == "page_visit" for e in all_events(server)) == 500
-
-
-_SEED = """(async () => {
-  const db = await new Promise((ok) => { const r = indexedDB.open('trailmind'); r.onsuccess = () => ok(r.result); });
-  const tx = db.transaction(['recordings', 'events'], 'readwrite');
-  const recordings = await new Promise((ok) => {
-    const r = tx.objectStore('recordings').getAll(); r.onsuccess = () => ok(r.result); });
-  const [recording] = recordings;
-  for (let i = 0; i < 5000; i += 1) {
-    const visit = i % 10 === 0;
-    const body = { event_id: crypto.randomUUID(), type: visit ? 'page_visit' : 'scroll', timestamp: Date.now(),
-      url: 'https://example.com/' + Math.floor(i / 10),
-      ...(visit ? { title: 'Page ' + i, content: 'words '.repeat(3000) } : {}) };
-    tx.objectStore('events').add({ recording: recording.id, place: recording.nextPlace++, seq: null,
-      eventId: body.event_id, heldUntil: 0, queuedAt: Date.now(), bytes: JSON.stringify(body).length + 24, body });
-    recording.counts.seen += 1;
-    recording.counts.pages += visit ? 1 : 0;
-  }
-  tx.objectStore('recordings').put(recording);
-  await new Promise((ok) => { tx.oncomplete = ok; });
-  db.close();
-})()"""
 
 
 def test_the_recorder_costs_a_page_little(chromium: Chromium, server: FakeServer, site: Site) -> None:

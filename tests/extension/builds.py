@@ -1,0 +1,43 @@
+"""The unpacked extension: as its users get it, and with what they would be asked for granted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+_EXTENSION = Path(__file__).parents[2] / "clients" / "extension"
+_VENV_BIN = Path(__file__).parents[2] / ".venv" / "bin"
+
+
+def has_node() -> bool:
+    """Whether the extension can be built here."""
+    return (_VENV_BIN / "npm").exists() or shutil.which("npm") is not None
+
+
+def _run(*command: str) -> None:
+    path = os.pathsep.join([str(_VENV_BIN), os.environ.get("PATH", "")])
+    done = subprocess.run(command, cwd=_EXTENSION, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+
+
+def build_product() -> Path:
+    """Builds it; the folder that Chrome loads."""
+    if not (_EXTENSION / "node_modules" / "wxt").exists():
+        _run("npm", "ci", "--no-audit", "--no-fund")
+    _run("npm", "run", "--silent", "build")
+    return _EXTENSION / ".output" / "chrome-mv3"
+
+
+def granted(product: Path, copy: Path) -> Path:
+    """A copy of the build whose manifest demands what the product's only may ask for."""
+    shutil.copytree(product, copy)
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["host_permissions"] += manifest.pop("optional_host_permissions")
+    manifest["permissions"].append("history")
+    manifest["optional_permissions"].remove("history")
+    path.write_text(json.dumps(manifest))
+    return copy

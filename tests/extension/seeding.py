@@ -1,0 +1,32 @@
+"""A queue as it looks after a day without a network."""
+
+from __future__ import annotations
+
+from tests.extension.cdp import Tab
+
+
+def seed_events(popup: Tab, count: int) -> None:
+    """Puts `count` events into the running recording, every tenth a page with 18,000 characters of text."""
+    popup.evaluate(_SEED.replace("COUNT", str(count)))
+
+
+_SEED = """(async () => {
+  const db = await new Promise((ok) => { const r = indexedDB.open('trailmind'); r.onsuccess = () => ok(r.result); });
+  const tx = db.transaction(['recordings', 'events'], 'readwrite');
+  const recordings = await new Promise((ok) => {
+    const r = tx.objectStore('recordings').getAll(); r.onsuccess = () => ok(r.result); });
+  const [recording] = recordings;
+  for (let i = 0; i < COUNT; i += 1) {
+    const visit = i % 10 === 0;
+    const body = { event_id: crypto.randomUUID(), type: visit ? 'page_visit' : 'scroll', timestamp: Date.now(),
+      url: 'https://example.com/' + Math.floor(i / 10),
+      ...(visit ? { title: 'Page ' + i, content: 'words '.repeat(3000) } : {}) };
+    tx.objectStore('events').add({ recording: recording.id, place: recording.nextPlace++, seq: null,
+      eventId: body.event_id, heldUntil: 0, queuedAt: Date.now(), bytes: JSON.stringify(body).length + 24, body });
+    recording.counts.seen += 1;
+    recording.counts.pages += visit ? 1 : 0;
+  }
+  tx.objectStore('recordings').put(recording);
+  await new Promise((ok) => { tx.oncomplete = ok; });
+  db.close();
+})()"""

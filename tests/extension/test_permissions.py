@@ -1,0 +1,94 @@
+"""The product's own manifest: nothing is readable before the user allowed it, and not after it was taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.extension.browser import EXTENSION_ID, Chromium, eventually, linger, screen
+from tests.extension.cdp import Tab
+from tests.extension.fake_server import FakeServer
+from tests.extension.local_site import Site
+from tests.extension.person import sign_in, stop, wait_for
+
+pytestmark = pytest.mark.browser
+
+ORIGINS = ["http://*/*", "https://*/*"]
+
+
+def test_every_permission_is_explained(product_build: Path) -> None:
+    manifest = json.loads((product_build / "manifest.json").read_text())
+    explained = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text()
+    asked = [*manifest["permissions"], *manifest["optional_permissions"]]
+    assert [name for name in asked if f"`{name}`" not in explained] == []
+    # Before anybody agreed, the server alone can be reached.
+    assert manifest["host_permissions"] == ["http://127.0.0.1/*"]
+    assert "content_scripts" not in manifest
+    assert "web_accessible_resources" not in manifest
+
+
+def command(popup: Tab, name: str, args: str = "{}") -> Any:
+    return popup.evaluate(f"chrome.runtime.sendMessage({{command: '{name}', args: {args}}})")
+
+
+def welcome_page(chromium: Chromium) -> Tab:
+    target = eventually(
+        lambda: next((t["targetId"] for t in chromium.targets() if t["url"].endswith("/welcome.html")), None),
+        what="the first page opens by itself",
+    )
+    return Tab(chromium.cdp, target)
+
+
+def test_the_user_allows_and_takes_back(
+    browsers: Callable[..., Chromium], product_build: Path, server: FakeServer, site: Site
+) -> None:
+    server.sign_up("reader@example.com", "correct horse")
+    chromium = browsers(build=product_build)
+    eventually(lambda: welcome_page(chromium).has("[data-name=agree]"), what="the consent page")
+    popup = chromium.popup()
+    wait_for(popup, "consent")
+    may_read = f"chrome.permissions.contains({{origins: {ORIGINS}}})"
+    assert popup.evaluate(may_read) is False
+    start = "{scope: 'all', tabId: null, windowId: null}"
+    assert command(popup, "start", start)["code"] == "no_consent"
+    settings = f"{{serverUrl: '{server.origin}', consentedAt: null, language: 'en'}}"
+    popup.evaluate(f"chrome.storage.local.set({{settings: {settings}}})")
+
+    # The dialog itself is Chrome's; its answer is put where Chrome keeps it.
+    chromium.quit()
+    chromium.forget_questions(["history"], ORIGINS)
+    chromium.start()
+    popup = chromium.popup()
+    assert popup.evaluate(may_read) is False
+    page = chromium.open(f"chrome-extension://{EXTENSION_ID}/welcome.html")
+    eventually(lambda: page.has("[data-name=agree]"), what="the consent page")
+    page.click("[data-name=agree]")
+    eventually(lambda: popup.evaluate(may_read), what="the permission")
+    wait_for(popup, "signed-out")
+    sign_in(popup)
+    wait_for(popup, "ready")
+
+    chromium.open(site.url("/article/6"))
+    eventually(lambda: popup.has("[data-name=import-history]"))
+    popup.click("[data-name=import-history]")
+    wait_for(popup, "completed")
+    popup.click("[data-name=new]")
+    wait_for(popup, "ready")
+    popup.click("[data-name=start]")
+    wait_for(popup, "recording")
+    chromium.open(site.url("/article/1"))
+    linger(1.5)
+    # Taken back in the middle: it pauses, and goes on only with the permission.
+    popup.evaluate(f"chrome.permissions.remove({{origins: {ORIGINS}}})")
+    wait_for(popup, "paused")
+    assert command(popup, "resume")["code"] == "no_permission"
+    popup.click("[data-name=resume]")
+    wait_for(popup, "recording")
+    stop(popup)
+    urls = {e["url"] for s in server.sessions.values() for e in s.events.values() if e["type"] == "page_visit"}
+    assert urls == {site.url("/article/6"), site.url("/article/1")}
+    assert screen(popup) == "completed"
