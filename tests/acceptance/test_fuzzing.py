@@ -46,8 +46,11 @@ def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator
         while not port.strip().isdigit():
             port = process.stdout.readline().decode()
             assert port, "the application did not start"
+        found = f"http://127.0.0.1:{int(port)}"
         try:
-            yield f"http://127.0.0.1:{int(port)}"
+            # The contract is put together when it is first asked for; Schemathesis waits no more than ten seconds.
+            httpx.get(f"{found}/openapi.json", timeout=120, trust_env=False)
+            yield found
         finally:
             process.communicate(timeout=30)
 
