@@ -81,8 +81,8 @@ class Settings(BaseSettings):
     default_plan: Literal["free", "pro", "enterprise"] = "free"
     #: Whether plans limit how many recordings run at once; unless said, everywhere but in test mode.
     session_limits: bool | None = None
-    #: Whether sessions go when they are older than their plan keeps them; unless said, only in production: on
-    #: somebody's own machine nothing is thrown away.
+    #: Whether sessions go when they are older than their plan keeps them; unless said, only in production with a mail
+    #: server: on somebody's own machine nothing is thrown away, and nowhere without notice.
     session_retention: bool | None = None
     #: The OpenID provider behind "sign in with Google"; another one only for tests.
     google_issuer: str = "https://accounts.google.com"
@@ -195,7 +195,10 @@ class Settings(BaseSettings):
     @property
     def limits_retention(self) -> bool:
         """Whether sessions go when they are older than their plan keeps them."""
-        return self.environment == "production" if self.session_retention is None else self.session_retention
+        if self.session_retention is not None:
+            return self.session_retention
+        # Without a mail server nobody could be told.
+        return self.environment == "production" and self.smtp_url is not None
 
     @property
     def postgres_dsn(self) -> str:

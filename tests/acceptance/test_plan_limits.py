@@ -191,8 +191,18 @@ async def test_what_records_is_never_let_go_and_two_users_are_told_apart(
     assert "2개" in told["Subject"]
 
 
-@pytest.mark.parametrize(("environment", "limits", "retention"), [("test", False, False), ("development", True, False)])
-def test_where_limits_hold_unless_said(settings: Settings, environment: str, limits: bool, retention: bool) -> None:
-    found = complete(settings, environment=environment)
+@pytest.mark.parametrize(
+    ("changes", "limits", "retention"),
+    [
+        ({"environment": "test"}, False, False),
+        ({"environment": "development"}, True, False),
+        ({"environment": "production"}, True, False),  # nobody could be told
+        ({"environment": "production", "smtp_url": "smtp://mail.example"}, True, True),
+        ({"environment": "test", "session_limits": True, "session_retention": True}, True, True),
+    ],
+)
+def test_where_limits_hold_unless_said(
+    settings: Settings, changes: dict[str, Any], limits: bool, retention: bool
+) -> None:
+    found = complete(settings, rate_limits=True, extension_ids=("abc",), **changes)
     assert (found.limits_sessions, found.limits_retention) == (limits, retention)
-    assert complete(found, session_limits=True, session_retention=True).limits_retention
