@@ -279,8 +279,8 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=3)
     arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 150)
-    # Whoever ends this early ends the cluster with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Whoever ends this early ends the cluster with it; asyncio knows how to stop at SIGINT.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-chaos-"))
     cluster = local_cluster(data_dir, arguments.nodes)
     began, is_over = time.monotonic(), False
@@ -295,6 +295,8 @@ def main() -> None:
         console.print(f"Ready after {time.monotonic() - began:.0f} s: head, {', '.join(cluster.groups)}")
         asyncio.run(run_all(cluster, arguments.faults, show))
         is_over = True
+    except KeyboardInterrupt:
+        console.print("Ended early")
     finally:
         # Also what there is of it when somebody or something ended it early.
         console.print(table(outcomes))
