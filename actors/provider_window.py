@@ -18,17 +18,23 @@ BURST_SHARE = 0.25
 MIN_FACTOR, RECOVERY_S = 1 / 16, 300.0
 #: So many failures in a row open the circuit; each further failure of a probe doubles the pause.
 FAILURES_TO_OPEN, PAUSE_S, MAX_PAUSE_S = 5, 15.0, 240.0
-#: A limit read from a header is believed for this long.
-LEARNED_FOR_S = 600.0
+#: A limit a vendor named is believed for this long; every answer names it anew.
+LEARNED_FOR_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What is configured; None is no limit."""
+    """What is to be kept; None is no limit.
+
+    A number that is only guessed gives way to the vendor's own, larger or smaller: so a higher tier is used without
+    being configured. One that somebody set is a ceiling, under which the vendor's word still counts.
+    """
 
     requests_per_minute: float | None
     tokens_per_minute: float | None
     max_concurrent: int
+    are_requests_guessed: bool = False
+    are_tokens_guessed: bool = False
 
 
 Kind = Literal["ok", "throttled", "down", "refused", "unused"]
@@ -113,6 +119,12 @@ class ProviderWindowState:
             rate, burst = _bucket(tpm)
             self.tokens = min(burst, self.tokens + rate * factor * passed)
         self.at = now
+        # What was learnt may be over, or a smaller limit may have been set: its burst holds from now on.
+        rpm, tpm = self.limits(limit, now)
+        if rpm is not None:
+            self.requests = min(self.requests, _bucket(rpm)[1])
+        if tpm is not None:
+            self.tokens = min(self.tokens, _bucket(tpm)[1])
         for name in [name for name, lease in self.leases.items() if lease.expires_at <= now]:
             del self.leases[name]
 
@@ -123,16 +135,18 @@ class ProviderWindowState:
         return min(1.0, self.factor + max(0.0, now - self.factor_at) / RECOVERY_S)
 
     def limits(self, limit: RateLimit, now: float) -> tuple[float | None, float | None]:
-        """Requests and tokens per minute: what is configured, or less if the vendor said so lately."""
+        """Requests and tokens per minute: what is set, or what the vendor said lately where that counts for more."""
         learned = self.learned if now - self.learned_at < LEARNED_FOR_S else {}
 
-        def smaller(ours: float | None, name: str) -> float | None:
+        def agreed(ours: float | None, name: str, is_guess: bool) -> float | None:
             theirs = learned.get(name)
-            return theirs if ours is None else ours if theirs is None else min(ours, theirs)
+            if theirs is None or ours is None or is_guess:
+                return ours if theirs is None else theirs
+            return min(ours, theirs)
 
         return (
-            smaller(limit.requests_per_minute, "requests_per_minute"),
-            smaller(limit.tokens_per_minute, "tokens_per_minute"),
+            agreed(limit.requests_per_minute, "requests_per_minute", limit.are_requests_guessed),
+            agreed(limit.tokens_per_minute, "tokens_per_minute", limit.are_tokens_guessed),
         )
 
     # --- deciding ---
@@ -195,7 +209,8 @@ class ProviderWindowState:
             self.failures = self.pauses = 0
         hints = outcome.hints
         if "requests_per_minute" in hints or "tokens_per_minute" in hints:
-            self.learned = {k: float(v) for k, v in hints.items() if k.endswith("_per_minute") and v > 0}
+            named = {k: float(v) for k, v in hints.items() if k.endswith("_per_minute") and v > 0}
+            self.learned = {**self.learned, **named}
             self.learned_at = now
         rpm, tpm = self.limits(limit, now)
         # What the vendor has left for us is the upper bound, whatever we thought.

@@ -18,8 +18,8 @@ TASK_TYPES = ("describe", "outline", "default")
 class AiConfig(Base):
     """Who does a task: the chain of models in order, and how each is asked. Read anew for every map.
 
-    `chain` is a list of `{"provider", "model"}`, each with optional `requests_per_minute`, `tokens_per_minute` and
-    `max_concurrent` that replace the catalog's.
+    `chain` is a list of `{"provider", "model"}`, each with optional `requests_per_minute`, `tokens_per_minute`,
+    `max_concurrent` and `context_tokens` that replace the catalog's.
     """
 
     __tablename__ = "ai_configs"

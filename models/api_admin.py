@@ -88,13 +88,14 @@ class JobList(Reply):
 
 
 class ModelChoice(Body):
-    """One model of a chain, with limits that replace the catalogue's."""
+    """One model of a chain, with limits that replace the catalogue's. `local` ends the chain."""
 
-    provider: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+    provider: Literal["openai", "anthropic", "gemini", "local"]
     model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]{1,128}$")]
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     max_concurrent: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    context_tokens: Annotated[int, Field(ge=4_096, le=10_000_000)] | None = None
 
 
 TaskType = Literal["describe", "outline", "default"]

@@ -5,6 +5,7 @@ A problem is a sentence for the model's second attempt; it names our ids and cou
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -101,13 +102,17 @@ class _Counts:
 Shape = TypeVar("Shape", bound=_Answer)
 
 
+# Reasoning models on servers that do not take the thoughts out themselves.
+_THOUGHTS = re.compile(r"\A<think>.*?</think>", re.DOTALL)
+
+
 def read_answer(text: str, shape: type[Shape], *, is_truncated: bool) -> tuple[Shape | None, Verdict]:
-    """The answer as `shape`, or None and why not. A fence of back-quotes around the JSON is forgiven."""
+    """The answer as `shape`, or None and why not. Thoughts before the JSON and a fence around it are forgiven."""
     if is_truncated:
         return None, Verdict(("The answer was cut off: be shorter.",))
     if len(text) > MAX_ANSWER_CHARS:
         return None, Verdict(("The answer is far too long.",))
-    body = text.strip()
+    body = _THOUGHTS.sub("", text.strip()).strip()
     if body.startswith("```"):
         body = body.strip("`").removeprefix("json").strip()
     try:

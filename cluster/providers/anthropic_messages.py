@@ -8,16 +8,9 @@ from typing import Any
 import anthropic
 
 from cluster.providers.catalog import facts_of
-from cluster.providers.protocol import (
-    Answer,
-    ModelChoice,
-    Prompt,
-    ProviderDown,
-    ProviderRefused,
-    ProviderTimedOut,
-    Usage,
-)
-from cluster.providers.vendor_errors import error_for, hints_in
+from cluster.providers.protocol import Answer, ModelChoice, Prompt, ProviderRefused, Usage
+from cluster.providers.vendor_calls import messages, sdk_errors
+from cluster.providers.vendor_errors import hints_in
 
 OFFICIAL_URL = "https://api.anthropic.com"
 
@@ -30,35 +23,21 @@ class AnthropicTransport:
 
     async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
         """See Transport."""
-        messages: list[Any] = [{"role": "user", "content": prompt.data}]
-        if prompt.earlier is not None:
-            messages += [
-                {"role": "assistant", "content": prompt.earlier[0]},
-                {"role": "user", "content": prompt.earlier[1]},
-            ]
         more: dict[str, Any] = {}
         if choice.temperature is not None and facts_of(choice).takes_temperature:
             more["temperature"] = min(1.0, choice.temperature)
-        try:
+        with sdk_errors("anthropic", anthropic):
             raw = await self._client.messages.with_raw_response.create(
                 model=choice.model,
                 max_tokens=prompt.max_output_tokens,
                 system=prompt.instructions,
-                messages=messages,
+                messages=messages(prompt),
                 output_config={"format": {"type": "json_schema", "schema": dict(prompt.schema)}},
                 timeout=choice.timeout_s,
                 extra_headers={"Idempotency-Key": str(call_id)},
                 **more,
             )
             found = await raw.parse()
-        except anthropic.APITimeoutError as error:
-            raise ProviderTimedOut("anthropic", "timeout") from error
-        except anthropic.APIStatusError as error:
-            raise error_for("anthropic", error.status_code, error.response.headers) from error
-        except anthropic.APIConnectionError as error:
-            raise ProviderDown("anthropic", "connection") from error
-        except (anthropic.APIError, ValueError) as error:
-            raise ProviderDown("anthropic", "not_an_answer") from error
         if found.stop_reason == "refusal":
             raise ProviderRefused("anthropic", "content_filter")
         usage = found.usage

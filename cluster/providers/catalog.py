@@ -34,13 +34,16 @@ class ModelFacts:
     has_price: bool = True
 
 
-# Modest limits, to begin safely: a vendor's headers lower them, the configuration raises them.
+# The limits are those of a vendor's first paid tier, to begin safely. What the vendor's own headers say takes their
+# place with the first answer; what the configuration sets is a ceiling (see docs/providers.md).
 _VENDORS: dict[str, ModelFacts] = {
     "openai": ModelFacts(128_000, 16_000, 500.0, 200_000.0, 32),
     "anthropic": ModelFacts(200_000, 32_000, 50.0, 40_000.0, 16, credits_unused=True),
     "gemini": ModelFacts(1_000_000, 32_000, 150.0, 1_000_000.0, 16, thinking_room=1500),
 }
 _UNKNOWN_CONTEXT = 32_000
+#: A server of one's own has no quota, only so many calls it can work on.
+_OWN_SERVER_CALLS = 8
 _PRICED_AS = {"openai": "openai", "anthropic": "anthropic", "gemini": "google"}
 # Models that think take no temperature.
 _THINKING = ("gpt-5", "gpt-6", "o1", "o3", "o4")
@@ -69,8 +72,11 @@ def model_facts(provider: str, model: str) -> ModelFacts:
 def facts_of(choice: ModelChoice) -> ModelFacts:
     """The same, with the limits the configuration sets."""
     facts = model_facts(choice.provider, choice.model)
+    if choice.is_own_server:
+        facts = replace(facts, requests_per_minute=None, tokens_per_minute=None, max_concurrent=_OWN_SERVER_CALLS)
     return replace(
         facts,
+        context_tokens=choice.context_tokens or facts.context_tokens,
         max_output_tokens=choice.max_output_tokens or facts.max_output_tokens,
         requests_per_minute=choice.requests_per_minute or facts.requests_per_minute,
         tokens_per_minute=choice.tokens_per_minute or facts.tokens_per_minute,

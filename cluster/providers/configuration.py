@@ -102,6 +102,8 @@ def _chain(
             requests_per_minute=link.get("requests_per_minute"),
             tokens_per_minute=link.get("tokens_per_minute"),
             max_concurrent=link.get("max_concurrent"),
+            context_tokens=link.get("context_tokens"),
+            is_own_server=link["provider"] == "openai" and accesses["openai"].base_url is not None,
         )
         if choice.key not in {one.key for one in found}:
             found.append(choice)

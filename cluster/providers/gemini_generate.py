@@ -19,6 +19,7 @@ from cluster.providers.protocol import (
     ProviderTimedOut,
     Usage,
 )
+from cluster.providers.vendor_calls import turns
 from cluster.providers.vendor_errors import error_for, hints_in
 
 OFFICIAL_URL = "https://generativelanguage.googleapis.com/"
@@ -45,12 +46,10 @@ class GeminiTransport:
 
     async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
         """See Transport."""
-        contents: list[Any] = [types.Content(role="user", parts=[types.Part(text=prompt.data)])]
-        if prompt.earlier is not None:
-            contents += [
-                types.Content(role="model", parts=[types.Part(text=prompt.earlier[0])]),
-                types.Content(role="user", parts=[types.Part(text=prompt.earlier[1])]),
-            ]
+        contents: list[Any] = [
+            types.Content(role="model" if is_models else "user", parts=[types.Part(text=text)])
+            for is_models, text in turns(prompt)
+        ]
         try:
             found = await self._client.aio.models.generate_content(
                 model=choice.model,
@@ -65,7 +64,7 @@ class GeminiTransport:
                 ),
             )
         except errors.APIError as error:
-            raise error_for("gemini", error.code, _headers(error.response)) from error
+            raise error_for("gemini", error.code, _headers(error.response), error.details) from error
         except (TimeoutError, httpx.TimeoutException) as error:
             raise ProviderTimedOut("gemini", "timeout") from error
         except (httpx.HTTPError, OSError) as error:

@@ -34,6 +34,7 @@ from cluster.providers.prompts import (
 from cluster.providers.protocol import (
     Answer,
     AnswerUnusable,
+    FormatRefused,
     ModelChoice,
     PageCard,
     PageDescription,
@@ -41,6 +42,7 @@ from cluster.providers.protocol import (
     ProviderError,
     SessionGone,
 )
+from models.ledger import OutOfTokens
 
 #: Pages one describing call takes: few enough that a failure loses little.
 PAGES_PER_CALL = 5
@@ -143,30 +145,39 @@ class ModelProvider:
         room = min(facts.max_output_tokens, prompt.max_output_tokens + facts.thinking_room)
         prompt = replace(prompt, max_output_tokens=room)
         max_tokens = prompt_tokens(prompt)
-        made = await self._asker.call(self.choice, operation, prompt, max_tokens)
+        made = await self._call(operation, prompt, max_tokens)
         value, verdict = read(made.answer)
         if value is not None and not verdict.problems:
             return value
+        if value is None:
+            # Given back before anything else can happen: nobody pays for what cannot be used.
+            await made.reject()
         try:
-            again = await self._asker.call(
-                self.choice, operation, repaired(prompt, made.answer.text, verdict.problems), max_tokens
-            )
+            again = await self._call(operation, repaired(prompt, made.answer.text, verdict.problems), max_tokens)
         except SessionGone:
             raise
-        except ProviderError:
+        except (ProviderError, OutOfTokens):
             if value is not None:
                 return value
-            await made.reject()
             raise
         second, second_verdict = read(again.answer)
         if second is None:
             await again.reject()
             if value is not None:
                 return value
-            await made.reject()
             raise AnswerUnusable(self.name, "unusable_answer", second_verdict.problems)
-        await made.reject()
+        if value is not None:
+            await made.reject()
         return second
+
+    async def _call(self, operation: str, prompt: Prompt, max_tokens: int) -> Made:
+        for _ in range(2):
+            try:
+                return await self._asker.call(self.choice, operation, prompt, max_tokens)
+            except FormatRefused:
+                # A call like any other, which the limiter and the ledger know of; the next is asked more plainly.
+                continue
+        return await self._asker.call(self.choice, operation, prompt, max_tokens)
 
 
 async def _all(*calls: Coroutine[Any, Any, Outline]) -> list[Outline]:

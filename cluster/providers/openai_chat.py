@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
 import openai
 
 from cluster.providers.catalog import facts_of
-from cluster.providers.protocol import (
-    Answer,
-    ModelChoice,
-    Prompt,
-    ProviderDown,
-    ProviderRefused,
-    ProviderTimedOut,
-    Usage,
-)
-from cluster.providers.vendor_errors import error_for, hints_in
+from cluster.providers.protocol import Answer, FormatRefused, ModelChoice, Prompt, ProviderDown, ProviderRefused, Usage
+from cluster.providers.vendor_calls import messages, sdk_errors
+from cluster.providers.vendor_errors import hints_in
 
 OFFICIAL_URL = "https://api.openai.com/v1"
+_FORMATS = ("json_schema", "json_object", "text")
+#: The best form of answer each compatible server is known to take, by address and model, for as long as we run.
+_taken: dict[tuple[str, str], int] = {}
 
 
 class OpenAITransport:
@@ -28,49 +25,51 @@ class OpenAITransport:
     def __init__(self, api_key: str, base_url: str | None = None) -> None:
         # Given explicitly, because the SDK would otherwise look into the environment.
         self._client = openai.AsyncOpenAI(api_key=api_key, base_url=base_url or OFFICIAL_URL, max_retries=0)
-        self._is_official = base_url is None
+        self._base_url = base_url
 
     async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
-        """See Transport."""
-        messages: list[Any] = [
-            {"role": "system", "content": prompt.instructions},
-            {"role": "user", "content": prompt.data},
-        ]
-        if prompt.earlier is not None:
-            messages += [
-                {"role": "assistant", "content": prompt.earlier[0]},
-                {"role": "user", "content": prompt.earlier[1]},
-            ]
-        # Untyped, because the SDK's overloads want literals.
-        more: dict[str, Any] = {
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": prompt.schema_name, "strict": True, "schema": dict(prompt.schema)},
-            }
-        }
-        if self._is_official and facts_of(choice).thinking_room:
-            more["reasoning_effort"] = "low"
-        if choice.temperature is not None and facts_of(choice).takes_temperature:
+        """See Transport. Raises FormatRefused when a compatible server is to be asked again in a plainer way."""
+        facts, instructions = facts_of(choice), prompt.instructions
+        more: dict[str, Any] = {}
+        if choice.temperature is not None and facts.takes_temperature:
             more["temperature"] = choice.temperature
-        # Compatible servers know the older name of the limit.
-        more["max_completion_tokens" if self._is_official else "max_tokens"] = prompt.max_output_tokens
+        form = 0
+        if self._base_url is None:
+            more["max_completion_tokens"] = prompt.max_output_tokens
+            if facts.thinking_room:
+                more["reasoning_effort"] = "low"
+        else:
+            # Compatible servers know the older name of the limit. Some take no schema, some take it and do not mind it.
+            more["max_tokens"] = prompt.max_output_tokens
+            form = _taken.get((self._base_url, choice.model), 0)
+            instructions += f"\nThe JSON schema of the answer:\n{json.dumps(prompt.schema)}\n"
+        if _FORMATS[form] == "json_schema":
+            schema = {"name": prompt.schema_name, "strict": True, "schema": dict(prompt.schema)}
+            more["response_format"] = {"type": "json_schema", "json_schema": schema}
+        elif _FORMATS[form] == "json_object":
+            more["response_format"] = {"type": "json_object"}
+        # Untyped, because the SDK's overloads want literals.
+        said: list[Any] = [{"role": "system", "content": instructions}, *messages(prompt)]
         try:
-            raw = await self._client.chat.completions.with_raw_response.create(
-                model=choice.model,
-                messages=messages,
-                timeout=choice.timeout_s,
-                extra_headers={"Idempotency-Key": str(call_id)},
-                **more,
-            )
-            found = raw.parse()
-        except openai.APITimeoutError as error:
-            raise ProviderTimedOut("openai", "timeout") from error
-        except openai.APIStatusError as error:
-            raise error_for("openai", error.status_code, error.response.headers) from error
-        except openai.APIConnectionError as error:
-            raise ProviderDown("openai", "connection") from error
-        except (openai.APIError, ValueError) as error:
-            raise ProviderDown("openai", "not_an_answer") from error
+            with sdk_errors("openai", openai):
+                raw = await self._client.chat.completions.with_raw_response.create(
+                    model=choice.model,
+                    messages=said,
+                    timeout=choice.timeout_s,
+                    extra_headers={"Idempotency-Key": str(call_id)},
+                    **more,
+                )
+                found = raw.parse()
+        except ProviderRefused as error:
+            if self._base_url is None or error.reason not in _MAY_BE_THE_FORMAT:
+                raise
+            if form + 1 == len(_FORMATS):
+                # It was not the form that was refused.
+                _taken.pop((self._base_url, choice.model), None)
+                raise
+            # Calls made side by side meet the same refusal: one step down for all of them.
+            _taken[self._base_url, choice.model] = form + 1
+            raise FormatRefused("openai", f"no_{_FORMATS[form]}") from error
         if not found.choices:
             raise ProviderDown("openai", "empty_answer")
         first = found.choices[0]
@@ -87,6 +86,9 @@ class OpenAITransport:
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.close()
+
+
+_MAY_BE_THE_FORMAT = {"bad_request", "status_422", "status_415"}
 
 
 def _usage(usage: Any) -> Usage:

@@ -124,6 +124,9 @@ class ModelChoice:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     max_concurrent: int | None = None
+    context_tokens: int | None = None
+    #: Somebody's own server that speaks OpenAI's language: the vendor's quotas say nothing about it.
+    is_own_server: bool = False
 
     @property
     def key(self) -> str:
@@ -189,6 +192,12 @@ class ProviderRefused(ProviderError):
     """The provider will not take this call however often it is made: key, model, size, policy."""
 
     code = "PROVIDER_REFUSED"
+
+
+class FormatRefused(ProviderRefused):
+    """The server does not take the form of answer we asked for; asked again, it is asked for a plainer one."""
+
+    code = "PROVIDER_FORMAT"
 
 
 class AnswerUnusable(ProviderError):

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from llmock.scenarios import Delay, Fail, Reply
 
@@ -161,3 +162,74 @@ async def test_calls_side_by_side(vendor: tuple[str, Transport], models: ModelSe
     answers: list[Any] = await asyncio.gather(*(ask(vendor) for _ in range(8)))
     assert len({answer.request_id for answer in answers}) in (1, 8)  # Gemini's test server gives none.
     assert len(models.requests()) == 8
+
+
+class Simple:
+    """A compatible server that takes only some forms of answers."""
+
+    def __init__(self, *taken: str | None) -> None:
+        self.taken, self.asked = taken, list[Any]()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message["body"]
+            if not message.get("more_body"):
+                break
+        asked = json.loads(body)
+        self.asked.append(asked)
+        form = asked.get("response_format", {}).get("type")
+        answer: dict[str, Any] = {"error": {"message": "'response_format.type' is not supported"}}
+        if form in self.taken:
+            said = {"role": "assistant", "content": '{"pages": [{"id": "p1", "label": "Bread"}]}'}
+            answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "m",
+                      "choices": [{"index": 0, "finish_reason": "stop", "message": said}]}  # fmt: skip
+        status = 200 if form in self.taken else 400
+        await send(
+            {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
+        )
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+
+@pytest.mark.parametrize(
+    ("taken", "num_calls"),
+    [(("json_schema",), 1), (("json_object", None), 2), ((None,), 3)],
+    ids=["schema", "object", "text"],
+)
+async def test_a_server_without_schemas_is_asked_more_plainly(
+    monkeypatch: pytest.MonkeyPatch, taken: tuple[str | None, ...], num_calls: int
+) -> None:
+    """As vLLM, Ollama and smaller servers differ: what is taken is found out once, by calls like any other."""
+    from cluster.providers import openai_chat
+    from cluster.providers.model_provider import ModelProvider
+
+    monkeypatch.setattr(openai_chat, "_taken", {})
+    simple = Simple(*taken)
+    transport = openai_chat.OpenAITransport("none", "http://own.local/v1")
+    transport._client._client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=simple), base_url="http://own.local/v1"
+    )
+    calls = []
+
+    class Made:
+        def __init__(self, answer: Answer) -> None:
+            self.answer = answer
+
+        async def reject(self) -> None:
+            raise AssertionError
+
+    class Asker:
+        async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> Any:
+            calls.append(operation)
+            return Made(await transport.ask(prompt, choice, uuid.uuid4()))
+
+    provider = ModelProvider(ModelChoice("openai", "own-model", is_own_server=True), Asker())
+    for _ in range(2):
+        told = await provider.describe([CARD], "en")
+        assert [page.label for page in told] == ["Bread"]
+    await transport.close()
+    assert len(calls) == len(simple.asked) == num_calls + 1
+    # The schema is told in words as well, for servers that take the field and do not mind it.
+    assert '"additionalProperties": false' in simple.asked[-1]["messages"][0]["content"]
+    assert "max_tokens" in simple.asked[-1]

@@ -2630,11 +2630,14 @@ export interface components {
         };
         /**
          * ModelChoice
-         * @description One model of a chain, with limits that replace the catalogue's.
+         * @description One model of a chain, with limits that replace the catalogue's. `local` ends the chain.
          */
         ModelChoice: {
-            /** Provider */
-            provider: string;
+            /**
+             * Provider
+             * @enum {string}
+             */
+            provider: "openai" | "anthropic" | "gemini" | "local";
             /** Model */
             model: string;
             /** Requests Per Minute */
@@ -2643,6 +2646,8 @@ export interface components {
             tokens_per_minute?: number | null;
             /** Max Concurrent */
             max_concurrent?: number | null;
+            /** Context Tokens */
+            context_tokens?: number | null;
         };
         /**
          * OperationBody

@@ -60,45 +60,94 @@ class Grants:
                 assert used - rate * at - lowest <= burst + 1e-6, f"over the quota at {at}"
 
 
+class Crashed(Exception):
+    """What callers of a limiter see whose process is gone."""
+
+
+class Process:
+    """A limiter with the process around it: `crash` ends its loop where it stands, and everybody's call to it."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.limiter = ProviderLimiter(store, now)
+        self.calls: set[asyncio.Future[Any]] = set()
+        self.is_alive = True
+
+    async def call(self, work: Awaitable[Any]) -> Any:
+        """Do `work` there. Raises Crashed, and then nobody knows how far it came."""
+        task = asyncio.ensure_future(work)
+        self.calls.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self.is_alive:
+                raise
+            raise Crashed from None
+        finally:
+            self.calls.discard(task)
+
+    def crash(self) -> None:
+        self.is_alive = False
+        serving = self.limiter._serving
+        for task in (*self.calls, *([serving] if serving is not None else [])):
+            task.cancel()
+
+
+class SlowStore(MemoryStore):
+    """Changes take a while on their way there and back, as in a database: crashes fall in between."""
+
+    async def change(self, change: Callable[[ProviderWindowState, float], Any]) -> Any:
+        await asyncio.sleep(0.004)
+        result = await super().change(change)
+        await asyncio.sleep(0.004)
+        return result
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_ten_minutes_four_replicas_and_crashes_never_pass_the_quota(seed: int) -> None:
     async def scenario() -> int:
         rng = random.Random(seed)
-        store, grants = MemoryStore(now), Grants()
-        limiters = [ProviderLimiter(store, now) for _ in range(4)]
-        crashed = 0
+        store, grants = SlowStore(now), Grants()
+        replicas = [Process(store) for _ in range(4)]
+        crashed = interrupted = 0
 
         async def caller(number: int) -> None:
-            nonlocal crashed
+            nonlocal interrupted
             while now() < 600:
                 await asyncio.sleep(rng.expovariate(0.4))
-                replica = rng.randrange(4)
-                limiter = limiters[replica]
+                replica = replicas[rng.randrange(4)]
                 ask = Ask(f"user{number % 7}", rng.randint(50, 7_000), rng.random() < 0.6, 1.0, rng.choice([2, 20]), 30)
                 try:
-                    permit = await limiter.reserve(ask, LIMIT)
+                    permit = await replica.call(replica.limiter.reserve(ask, LIMIT))
                 except LimiterRefused as refused:
                     await asyncio.sleep(min(refused.wait_s, 10))
                     continue
+                except Crashed:
+                    interrupted += 1
+                    continue
                 grants.calls.append((now(), ask.tokens))
                 await asyncio.sleep(rng.uniform(0.2, 8))
-                if limiters[replica] is not limiter:
-                    continue  # Its process is gone: nobody settles.
                 kind = rng.choice(["ok", "ok", "ok", "throttled", "down", "refused"])
-                await limiter.settle(permit.permit_id, Outcome(kind, retry_after_s=rng.uniform(0, 5)))
+                outcome = Outcome(kind, retry_after_s=rng.uniform(0, 5))
+                try:
+                    await replica.call(replica.limiter.settle(permit.permit_id, outcome))
+                except Crashed:
+                    interrupted += 1
 
         async def crasher() -> None:
             nonlocal crashed
             while now() < 600:
-                await asyncio.sleep(rng.expovariate(1 / 25))
-                limiters[rng.randrange(4)] = ProviderLimiter(store, now)
+                await asyncio.sleep(rng.expovariate(1 / 15))
+                number = rng.randrange(4)
+                replicas[number].crash()
+                replicas[number] = Process(store)
                 crashed += 1
                 if rng.random() < 0.2:
                     store.state = None  # The shared state is lost as well: everybody starts cold.
 
         await asyncio.gather(crasher(), *(caller(number) for number in range(40)))
         grants.check(LIMIT, largest=7_000)
-        assert crashed > 10
+        assert crashed > 20
+        assert interrupted > 10
         return len(grants.calls)
 
     assert run_in_virtual_time(scenario()) > 60
@@ -333,3 +382,45 @@ def test_a_state_survives_json() -> None:
     state.give_back(LIMIT, "q", Outcome("throttled", retry_after_s=3))
     assert ProviderWindowState.from_json(state.to_json(), 0.0) == state
     assert ProviderWindowState.from_json({"at": 1, "of another version": 2}, 9.0) == ProviderWindowState(at=9.0)
+
+
+@in_virtual_time
+async def test_a_guess_gives_way_to_a_higher_tier() -> None:
+    """The vendor says our quota is larger than we guessed: it is used, and never passed."""
+    store, grants = MemoryStore(now), Grants()
+    limiter = ProviderLimiter(store, now)
+    guess = RateLimit(50.0, 40_000.0, 100, are_requests_guessed=True, are_tokens_guessed=True)
+    permit = await limiter.reserve(Ask("a", 100), guess)
+    hints = {"requests_per_minute": 1000.0, "tokens_per_minute": 450_000.0, "requests_left": 999.0}
+    await limiter.settle(permit.permit_id, Outcome("ok", hints=hints))
+    began = now()
+
+    async def caller() -> None:
+        while now() - began < 60:
+            try:
+                permit = await limiter.reserve(Ask("a", 100, max_wait_s=60), guess)
+            except LimiterRefused as refused:
+                await asyncio.sleep(refused.wait_s)
+                continue
+            grants.calls.append((now(), 100))
+            await asyncio.sleep(1)
+            await limiter.settle(permit.permit_id, Outcome("ok"))
+
+    await asyncio.gather(*(caller() for _ in range(40)))
+    assert len(grants.calls) > 10 * 50
+    grants.check(RateLimit(1000.0, 450_000.0, 100), largest=100)
+
+
+@in_virtual_time
+async def test_what_somebody_set_stays_a_ceiling() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    hints = {"requests_per_minute": 1000.0, "tokens_per_minute": 450_000.0}
+    permit = await limiter.reserve(Ask("a", 10), LIMIT)
+    await limiter.settle(permit.permit_id, Outcome("ok", hints=hints))
+    assert store.state is not None
+    assert store.state.limits(LIMIT, now()) == (60.0, 30_000.0)
+    # A smaller quota counts also against what was set, and what is not named again is remembered.
+    await limiter.settle("gone", Outcome("throttled", hints={"requests_per_minute": 10.0}))
+    assert store.state.limits(LIMIT, now()) == (10.0, 30_000.0)
+    assert store.state.limits(RateLimit(None, None, 1), now()) == (10.0, 450_000.0)

@@ -63,6 +63,13 @@ def test_a_fence_is_forgiven() -> None:
     assert found is not None
 
 
+def test_thoughts_before_the_answer_are_forgiven() -> None:
+    found, _ = read_answer(
+        '<think>{"pages": 1}\nHm.</think>\n```json\n{"pages": []}\n```', Descriptions, is_truncated=False
+    )
+    assert found == Descriptions(pages=[])
+
+
 def test_problems_never_repeat_what_the_model_said() -> None:
     hostile = '{"pages": [{"id": "p1", "label": 3, "<script>": 1}]}'
     _, verdict = read_answer(hostile, Descriptions, is_truncated=False)

@@ -119,6 +119,17 @@ async def test_a_half_good_answer_beats_a_failed_repair() -> None:
     assert asker.rejected == 0
 
 
+async def test_out_of_tokens_for_a_repair_keeps_a_half_good_answer_and_gives_back_a_bad_one() -> None:
+    cards = [page_card(page) for page in make_session(1)]
+    half = json.dumps({"pages": [{"id": "p1", "label": "One"}]})
+    told = await ModelProvider(CHOICE, Scripted(half, OutOfTokens(5, 1, NOW))).describe(cards, "en")
+    assert [page.label for page in told] == ["One"]
+    asker = Scripted("not JSON", OutOfTokens(5, 1, NOW))
+    with pytest.raises(OutOfTokens):
+        await ModelProvider(CHOICE, asker).describe(cards, "en")
+    assert asker.rejected == 1
+
+
 class FakeTime:
     def __init__(self) -> None:
         self.now, self.slept = 0.0, list[float]()
@@ -237,6 +248,57 @@ def test_headers_of_both_kinds() -> None:
     assert (hints_in(openai).requests_per_minute, hints_in(openai).tokens_left) == (500, 149984)
     anthropic = {"anthropic-ratelimit-tokens-limit": "40000", "anthropic-ratelimit-requests-remaining": "0"}
     assert (hints_in(anthropic).tokens_per_minute, hints_in(anthropic).requests_left) == (40000, 0)
+
+
+@pytest.mark.parametrize(
+    ("limit", "left", "reset", "per_minute"),
+    [
+        ("500", "499", "120ms", 500),
+        ("30000", "0", "1m0s", 30_000),
+        ("50", "49", "2026-11-23T00:00:01Z", 50),
+        ("50", "49", "1", 50),
+        # Requests a day, as small tiers have: no number for a minute.
+        ("200", "199", "7m12s", None),
+        ("14400", "14399", "6s", None),
+        ("1000", "500", "2026-11-23T11:30:00+00:00", None),
+        ("500", "499", "whenever", 500),
+        ("0", "0", "1s", None),
+    ],
+)
+def test_a_days_quota_is_not_a_minutes(limit: str, left: str, reset: str, per_minute: float | None) -> None:
+    for kind, names in (
+        ("requests", "x-ratelimit-{}-requests"),
+        ("tokens", "anthropic-ratelimit-tokens-{}"),
+    ):
+        headers = {names.format(k): v for k, v in (("limit", limit), ("remaining", left), ("reset", reset))}
+        assert getattr(hints_in(headers, NOW), f"{kind}_per_minute") == per_minute
+        assert getattr(hints_in(headers, NOW), f"{kind}_left") == float(left)
+
+
+def test_gemini_says_it_in_the_body() -> None:
+    details: list[Any] = [
+        {
+            "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [
+                {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "200"},
+                {"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "15"},
+            ],
+        },
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.07s"},
+    ]
+    error = error_for("gemini", 429, {}, {"error": {"code": 429, "details": details}})
+    assert isinstance(error, ProviderThrottled)
+    assert (error.retry_after_s, error.hints.requests_per_minute) == (34.07, 15)
+    for odd in (None, "text", [], {"error": "x"}, {"error": {"details": [1, {"violations": [2], "retryDelay": 3}]}}):
+        error = error_for("gemini", 429, {}, odd)
+        assert isinstance(error, ProviderThrottled)
+        assert error.retry_after_s == 5.0
+
+
+def test_a_server_of_ones_own_has_no_quota() -> None:
+    own = facts_of(ModelChoice("openai", "qwen3", is_own_server=True, context_tokens=8192))
+    assert (own.requests_per_minute, own.tokens_per_minute, own.context_tokens) == (None, None, 8192)
+    assert facts_of(ModelChoice("openai", "qwen3", is_own_server=True, max_concurrent=2)).max_concurrent == 2
 
 
 @pytest.mark.parametrize(
