@@ -1,11 +1,12 @@
 """`python -m benchmarks.bench_limiter`: what limiter and ledger add to a call, and how well pages fan out.
 
-- `added_ms`: a provider called through limiter, ledger, log and disclosure on the embedded PostgreSQL with its durable
-  settings: one call at a time at a provider that answers at once, and 32 at a time at one that takes a second. What a
-  call takes beyond the provider's own time is what we add.
+- `added_ms`: a provider called through the limiter's actor, ledger, log and disclosure on the embedded PostgreSQL with
+  its durable settings: one call at a time at a provider that answers at once, and 32 at a time at one that takes a
+  second. What a call takes beyond the provider's own time is what we add. `bare` is the least any log of calls costs:
+  one row written durably before the call, and one after.
 - `makespan`: 500 pages described by Ray tasks at a provider that takes one second a call, 32 calls at a time, beside
   the ideal of full rounds of 32. The workers have their SDK loaded, as they have in a running product.
-Prints one JSON object per part.
+Prints one JSON object per part. `--without-ray` keeps the limiter in this process, and leaves the makespan out.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ import statistics
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
+from actors.limiter_actor import RemoteLimiter, provider_limiter
 from actors.provider_limiter import Limiter, PostgresStore, ProviderLimiter
 from cluster.migrate import migrate
 from cluster.providers.calls import Caller, CallScope
@@ -72,14 +76,39 @@ async def new_scope(pool: AsyncConnectionPool[Any], limit: int | None) -> CallSc
     return CallScope(user, session, Allowance(start, start + timedelta(days=30), limit))
 
 
-async def added(dsn: str, num_calls: int) -> None:
+def percentiles(took_ms: list[float]) -> dict[str, float]:
+    took_ms.sort()
+    return {
+        "p50_ms": round(statistics.median(took_ms), 2),
+        "p95_ms": round(took_ms[int(len(took_ms) * 0.95)], 2),
+    }
+
+
+async def bare(pool: AsyncConnectionPool[Any], num_calls: int) -> float:
+    """Print what two durable rows take; return the median."""
+    async with pool.connection() as connection:
+        await connection.execute("CREATE TABLE bare_calls (id uuid, sent text)")
+    took: list[float] = []
+    for _ in range(num_calls):
+        began = time.perf_counter()
+        for _ in range(2):
+            async with pool.connection() as connection:
+                await connection.execute("INSERT INTO bare_calls VALUES (%s, %s)", [uuid.uuid4(), "x" * 8000])
+        took.append((time.perf_counter() - began) * 1e3)
+    found = percentiles(took)
+    print(json.dumps({"part": "bare_ms", "num_calls": num_calls, **found}), flush=True)
+    return found["p50_ms"]
+
+
+async def added(dsn: str, num_calls: int, find_limiter: Callable[[Limiter], Limiter]) -> None:
     """Print what is added to a call."""
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
         dsn, min_size=4, max_size=8, open=False, kwargs={"autocommit": True}
     )
     async with pool:
-        limiter: Limiter = ProviderLimiter(PostgresStore(pool, CHOICE.key))
+        limiter = find_limiter(ProviderLimiter(PostgresStore(pool, CHOICE.key)))
         prompt = describe_prompt(cards(4))
+        least = await bare(pool, num_calls)
         for at_once, seconds in ((1, 0.0), (AT_ONCE, 1.0)):
             # Concurrency is what users make together: each has a call of their own in flight.
             scopes = [await new_scope(pool, 10**12) for _ in range(at_once)]
@@ -100,20 +129,21 @@ async def added(dsn: str, num_calls: int) -> None:
                     began = time.perf_counter()
                     await caller.call(CHOICE, "summarize", prompt, prompt_tokens(prompt))
                     took.append((time.perf_counter() - began - transport.took_s) * 1e3)
+                await caller.close()
 
             await worker(scopes[0], [], 20 if seconds == 0 else 1)
             began = time.perf_counter()
             await asyncio.gather(*(worker(scope, took, max(8, num_calls // at_once)) for scope in scopes))
             elapsed = time.perf_counter() - began
-            took.sort()
+            found = percentiles(took)
             print(
                 json.dumps(
                     {
                         "part": "added_ms",
                         "at_once": at_once,
                         "num_calls": len(took),
-                        "p50_ms": round(statistics.median(took), 2),
-                        "p95_ms": round(took[int(len(took) * 0.95)], 2),
+                        **found,
+                        "ratio_to_bare": round(found["p50_ms"] / least, 2),
                         "calls_per_s": round(len(took) / elapsed),
                     }
                 ),
@@ -167,8 +197,8 @@ def main() -> None:
     with EmbeddedStores(Path(tempfile.mkdtemp(prefix="trailmind-bench-")), durable=True) as embedded:
         urls = embedded.start()
         migrate("postgresql+psycopg://" + urls.database_url.partition("://")[2])
-        asyncio.run(added(urls.database_url, arguments.calls))
         if arguments.without_ray:
+            asyncio.run(added(urls.database_url, arguments.calls, lambda own: own))
             return
         with model_server() as models:
             models.slow(1000)
@@ -186,6 +216,8 @@ def main() -> None:
                 address="local", num_cpus=max(2, os.cpu_count() or 2), include_dashboard=False, log_to_driver=False
             )
             try:
+                actor = provider_limiter(CHOICE.key, urls.database_url)
+                asyncio.run(added(urls.database_url, arguments.calls, partial(RemoteLimiter, actor)))
                 asyncio.run(makespan(urls.database_url, arguments.pages))
             finally:
                 ray.shutdown()

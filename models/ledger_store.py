@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -49,46 +48,36 @@ async def reserve(
     tokens: int,
     session_id: uuid.UUID | None = None,
     lease_s: float = LEASE_S,
-) -> datetime:
-    """Set `tokens` aside for a call; return until when. Repeating it for the same `call_id` changes nothing.
+) -> None:
+    """Set `tokens` aside for a call, for `lease_s`. Repeating it for the same `call_id` changes nothing.
 
     Raises OutOfTokens, NotFound for a user who is gone. Callers of one user take turns on the user's row until they
-    commit, so that no two of them see the same tokens as free.
+    commit, so that no two of them see the same tokens as free. In a pipeline it waits for the server once.
     """
     from_grants = 0
     if allowance.token_limit is not None:
         # The sums are read by a statement of their own: its snapshot begins after the lock was obtained.
-        cursor = await connection.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", [user_id])
-        if await cursor.fetchone() is None:
-            raise NotFound("there is no such account")
+        lock = await connection.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", [user_id])
         now = await read_balance(connection, user_id, allowance)
+        if lock.rowcount == 0:
+            raise NotFound("there is no such account")
         left = now.tokens_left or 0
         if tokens > left:
-            known = await _expiry(connection, call_id)
-            if known is not None:
-                return known
+            cursor = await connection.execute(
+                "SELECT FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'", [call_id]
+            )
+            if await cursor.fetchone() is not None:
+                return
             raise OutOfTokens(tokens, left, allowance.period_end)
         plan_left = max(0, allowance.token_limit - now.used_of_plan - now.reserved_tokens)
         from_grants = max(0, tokens - plan_left)
-    cursor = await connection.execute(
+    await connection.execute(
         "INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, from_grants,"
         " expires_at, counted_at, created_at) VALUES (gen_random_uuid(), %s, %s, %s, 'reserve', %s, %s, %s,"
         " clock_timestamp() + make_interval(secs => %s), clock_timestamp(), clock_timestamp())"
-        " ON CONFLICT (call_id, kind) DO NOTHING RETURNING expires_at",
+        " ON CONFLICT (call_id, kind) DO NOTHING",
         [user_id, session_id, call_id, operation, tokens, from_grants, lease_s],
     )
-    row = await cursor.fetchone()
-    expires_at = row[0] if row is not None else await _expiry(connection, call_id)
-    assert expires_at is not None
-    return expires_at
-
-
-async def _expiry(connection: Connection, call_id: uuid.UUID) -> datetime | None:
-    cursor = await connection.execute(
-        "SELECT expires_at FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'", [call_id]
-    )
-    row = await cursor.fetchone()
-    return row[0] if row else None
 
 
 async def settle(connection: Connection, call_id: uuid.UUID, tokens: int) -> Charge:

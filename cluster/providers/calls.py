@@ -71,7 +71,7 @@ class MadeCall:
 
 
 class Caller:
-    """Makes calls for one scope. See model_provider.Asker."""
+    """Makes calls for one scope. See model_provider.Asker. To be closed before its pool is."""
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class Caller:
         self.pool, self._scope = pool, scope
         self._transport, self._limiter = transport, limiter
         self._deadline, self._clock = deadline, clock
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> MadeCall:
         """Ask once. Raises ProviderError, OutOfTokens."""
@@ -97,8 +98,13 @@ class Caller:
         try:
             call_id = uuid.uuid4()
             waited_ms = round((self._clock() - began) * 1000)
-            async with self.pool.connection() as connection, connection.transaction():
-                await self._open(connection, call_id, choice, operation, prompt, max_tokens, waited_ms)
+            try:
+                async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
+                    await self._open(connection, call_id, choice, operation, prompt, max_tokens, waited_ms)
+            except asyncio.CancelledError:
+                # It may have been written all the same.
+                await self._close(call_id, "cancelled", "cancelled", self._clock())
+                raise
             # From here on something may have left: what was booked stays booked.
             outcome = Outcome("refused")
             answer, outcome = await self._asked(call_id, choice, facts, prompt)
@@ -107,11 +113,23 @@ class Caller:
             outcome = failed.outcome
             raise failed.error from failed.error.__cause__
         finally:
-            try:
-                await limiter.settle(permit.permit_id, outcome)
-            except Exception as error:
-                # The lease ends by itself; an answer that was paid for is not thrown away for this.
-                log.warning("limiter_not_told", error=type(error).__name__)
+            telling = asyncio.ensure_future(self._tell(limiter, permit, outcome))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+            if outcome.kind != "ok":
+                # Trouble is to be known before anybody tries again; nobody waits for the news of a good answer.
+                await asyncio.shield(telling)
+
+    async def close(self) -> None:
+        """Wait until the limiters know of every call."""
+        await asyncio.gather(*self._telling)
+
+    async def _tell(self, limiter: Limiter, permit: Permit, outcome: Outcome) -> None:
+        try:
+            await limiter.settle(permit.permit_id, outcome)
+        except Exception as error:
+            # The lease ends by itself; an answer that was paid for is not thrown away for this.
+            log.warning("limiter_not_told", error=type(error).__name__)
 
     async def _permit(self, limiter: Limiter, choice: ModelChoice, facts: ModelFacts, max_tokens: int) -> Permit:
         scope = self._scope
@@ -124,7 +142,7 @@ class Caller:
             lease_s=choice.timeout_s + 30.0,
         )
         try:
-            return await limiter.reserve(ask, rate_limit(facts))
+            return await limiter.reserve(ask, rate_limit(choice, facts))
         except LimiterRefused as refused:
             raise ProviderThrottled(choice.provider, refused.reason, refused.wait_s) from refused
 
@@ -140,13 +158,13 @@ class Caller:
     ) -> None:
         scope = self._scope
         sent = prompt.sent_text()
-        # Only for a session that is still there, in the same breath: an error takes the reservation back.
+        # Only while session and account are there, in the same breath: an error takes the reservation back.
         cursor = await connection.execute(
             "WITH call AS (INSERT INTO ai_calls (id, user_id, session_id, task_type, provider, model, status,"
             " started_at, waited_ms, num_chars, text_digest, num_redactions)"
-            " SELECT %(id)s, %(user)s, id, %(task)s, %(provider)s, %(model)s, 'sent', clock_timestamp(), %(waited)s,"
-            " %(chars)s, %(digest)s, %(redactions)s FROM browsing_sessions"
-            " WHERE id = %(session)s AND deleted_at IS NULL"
+            " SELECT %(id)s, u.id, s.id, %(task)s, %(provider)s, %(model)s, 'sent', clock_timestamp(), %(waited)s,"
+            " %(chars)s, %(digest)s, %(redactions)s FROM browsing_sessions s JOIN users u ON u.id = %(user)s"
+            " WHERE s.id = %(session)s AND s.deleted_at IS NULL AND u.status = 'active'"
             " RETURNING id, session_id), kept AS (INSERT INTO ai_call_texts (call_id, session_id, instructions, sent)"
             " SELECT id, session_id, %(instructions)s, %(sent)s FROM call WHERE %(keeps)s) SELECT FROM call",
             {
@@ -165,8 +183,6 @@ class Caller:
                 "keeps": scope.keeps_texts,
             },
         )
-        if await cursor.fetchone() is None:
-            raise SessionGone(choice.provider, "session_gone")
         await ledger_store.reserve(
             connection,
             scope.user_id,
@@ -176,6 +192,9 @@ class Caller:
             tokens=max_tokens,
             session_id=scope.session_id,
         )
+        # Looked at last: in a pipeline, whoever looks first waits for the server.
+        if await cursor.fetchone() is None:
+            raise SessionGone(choice.provider, "session_gone")
 
     async def _asked(
         self, call_id: uuid.UUID, choice: ModelChoice, facts: ModelFacts, prompt: Prompt
@@ -195,8 +214,7 @@ class Caller:
             await self._close(call_id, "cancelled", "cancelled", began)
             raise
         usage = answer.usage
-        async with self.pool.connection() as connection, connection.transaction():
-            await ledger_store.settle(connection, call_id, answer.usage.total_tokens)
+        async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
             await connection.execute(
                 "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %s, latency_ms = %s,"
                 " input_tokens = %s, output_tokens = %s, cached_tokens = %s, reasoning_tokens = %s, cost_micros = %s"
@@ -213,6 +231,7 @@ class Caller:
                     _storable(answer.text) if self._scope.keeps_texts else None,
                 ],
             )
+            await ledger_store.settle(connection, call_id, answer.usage.total_tokens)
         METERS.count("trailmind_ai_calls_total", 1, choice.provider, "ok")
         METERS.observe("trailmind_ai_call_seconds", self._clock() - began, choice.provider)
         METERS.count("trailmind_ai_tokens_total", usage.input_tokens, choice.provider, "input")
@@ -237,7 +256,7 @@ class Caller:
         return _Failed(error, outcome)
 
     async def _close(self, call_id: uuid.UUID, status: str, reason: str, began: float) -> None:
-        async with self.pool.connection() as connection, connection.transaction():
+        async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
             await ledger_store.release(connection, call_id)
             await connection.execute(
                 "UPDATE ai_calls SET status = %s, error_code = %s, latency_ms = %s WHERE id = %s",
@@ -253,9 +272,15 @@ class _Failed(Exception):
         self.error, self.outcome = error, outcome
 
 
-def rate_limit(facts: ModelFacts) -> RateLimit:
-    """A model's limits as the limiter takes them."""
-    return RateLimit(facts.requests_per_minute, facts.tokens_per_minute, facts.max_concurrent)
+def rate_limit(choice: ModelChoice, facts: ModelFacts) -> RateLimit:
+    """A model's limits as the limiter takes them: what nobody set is a guess."""
+    return RateLimit(
+        facts.requests_per_minute,
+        facts.tokens_per_minute,
+        facts.max_concurrent,
+        are_requests_guessed=choice.requests_per_minute is None,
+        are_tokens_guessed=choice.tokens_per_minute is None,
+    )
 
 
 def _hints(hints: Any) -> dict[str, float]:

@@ -69,11 +69,12 @@ async def open_desk(parts: DeskParts, order: WorkOrder, *, max_connections: int 
         return limiters[choice.key]
 
     await pool.open()
+    caller = Caller(pool, order.scope, transport, limiter, deadline=order.deadline, clock=time.time)
     try:
-        caller = Caller(pool, order.scope, transport, limiter, deadline=order.deadline, clock=time.time)
         chain = Chain([ModelProvider(choice, caller) for choice in order.choices], deadline=order.deadline)
         yield Desk(pool, chain, transports)
     finally:
+        await caller.close()
         for one in transports.values():
             await one.close()
         await pool.close()
