@@ -7,19 +7,18 @@ whose periods are 30 days from the day of sign-up, computed and never stored, so
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
+from models.billing_periods import Cycle, Era, Span, free_cycle, periods_of
 from models.errors import TrailmindError
 from models.users import User
-
-PERIOD = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,11 @@ class Subscription(Base):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The plan a user is on now. `subscription_id` is None for the default plan."""
+    """The plan a user is on now. `subscription_id` is None for the default plan.
+
+    `period_*` are the plan's own, as it is paid; tokens are counted in `usage_period`, which is never longer than a
+    month.
+    """
 
     plan: Plan
     status: str
@@ -138,13 +141,20 @@ class Standing:
     period_end: datetime
     cancel_at_period_end: bool = False
     subscription_id: uuid.UUID | None = None
+    usage_period: Span | None = None
+
+    @property
+    def tokens_from(self) -> datetime:
+        """When the tokens that count now began to be counted."""
+        return self.usage_period[0] if self.usage_period else self.period_start
+
+    @property
+    def tokens_until(self) -> datetime:
+        """When the allowance is renewed."""
+        return self.usage_period[1] if self.usage_period else self.period_end
 
 
-def anchored_period(anchor: datetime, now: datetime) -> tuple[datetime, datetime]:
-    """The 30-day period, counted from `anchor`, that `now` is in."""
-    elapsed = max(timedelta(0), now - anchor) // PERIOD
-    start = anchor + elapsed * PERIOD
-    return start, start + PERIOD
+_COUNTS = ("active", "past_due", "trialing")
 
 
 async def plan_standing(
@@ -152,28 +162,58 @@ async def plan_standing(
 ) -> Standing:
     """The plan `user` is on at `now`."""
     now = now or datetime.now(UTC)
-    found = await db.scalar(
-        select(Subscription).where(
-            Subscription.user_id == user.id, Subscription.status.in_(["active", "past_due", "trialing"])
-        )
-    )
+    rows = await _subscriptions(db, user)
+    found = next((row for row in rows if row.status in _COUNTS), None)
     if found is None:
-        return Standing(PLANS[default], "active", *anchored_period(user.created_at, now))
+        cycle = free_cycle(_free_since(user, rows, now))
+        period = cycle.nth(cycle.number_at(max(now, cycle.start)))
+        return Standing(PLANS[default], "active", *period, usage_period=period)
+    cycle = Cycle(found.current_period_start, found.current_period_end)
     start, end = found.current_period_start, found.current_period_end
+    period = cycle.nth(cycle.number_at(now))
     if now >= end:
         # Stripe's word about the next period is on its way: count on from the old one rather than not at all.
-        start, end = anchored_period(end, now)
-    return Standing(PLANS[found.plan], found.status, start, end, found.cancel_at_period_end, found.id)
+        start, end = period
+    return Standing(PLANS[found.plan], found.status, start, end, found.cancel_at_period_end, found.id, period)
 
 
-def past_periods(standing: Standing, since: datetime, months: int) -> list[tuple[datetime, datetime]]:
-    """The current period and those before it, newest first, at most `months`, none that ended before `since`."""
-    periods = [(standing.period_start, standing.period_end)]
-    start = standing.period_start
-    while len(periods) < months and start > since:
-        periods.append((start - PERIOD, start))
-        start -= PERIOD
-    return periods
+async def _subscriptions(db: AsyncSession, user: User) -> list[Subscription]:
+    """Every subscription the user ever had, the latest first."""
+    query = select(Subscription).where(Subscription.user_id == user.id).order_by(Subscription.created_at.desc())
+    return list(await db.scalars(query))
+
+
+def _ended_at(row: Subscription) -> datetime:
+    # At the period's end, or at once (a refund).
+    return min(row.current_period_end, row.updated_at)
+
+
+def _free_since(user: User, rows: Sequence[Subscription], now: datetime) -> datetime:
+    """From when the free plan's periods are counted: a paid plan that ended begins them anew.
+
+    Otherwise what was used while paying would count against the free allowance.
+    """
+    return max([user.created_at, *(min(_ended_at(row), now) for row in rows)])
+
+
+async def usage_periods(db: AsyncSession, user: User, max_periods: int, *, now: datetime | None = None) -> list[Span]:
+    """The period tokens are counted in now and those before it, newest first, back to the day of sign-up."""
+    now = now or datetime.now(UTC)
+    rows = await _subscriptions(db, user)
+    eras: list[Era] = []
+    later: datetime | None = None
+    for row in rows:
+        is_over = row.status not in _COUNTS
+        if is_over:
+            ended_at = min(_ended_at(row), now)
+            # Between two paid plans, and after the last, the free one.
+            eras.append(Era(free_cycle(ended_at), ended_at, later))
+        cycle = Cycle(row.current_period_start, row.current_period_end)
+        eras.append(Era(cycle, row.created_at, ended_at if is_over else None))
+        later = cycle.nth(cycle.number_at(row.created_at))[0]
+    if later is None or user.created_at < later:
+        eras.append(Era(free_cycle(user.created_at), user.created_at, later))
+    return periods_of(eras, now, max_periods)
 
 
 def require_feature(plan: Plan, feature: str, what: str) -> None:

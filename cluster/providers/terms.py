@@ -35,7 +35,7 @@ async def read_terms(db: AsyncSession, user_id: uuid.UUID, default_plan: str) ->
     standing = await plan_standing(db, user, default=default_plan)
     chosen = await db.get(UserSettings, user_id)
     return UserTerms(
-        allowance=Allowance(standing.period_start, standing.period_end, standing.plan.token_limit),
+        allowance=Allowance(standing.tokens_from, standing.tokens_until, standing.plan.token_limit),
         refuses_when_out=chosen is not None and chosen.when_out_of_tokens == "refuse",
         language=chosen.language if chosen is not None else None,
         weight=WEIGHTS.get(standing.plan.id, 1.0),

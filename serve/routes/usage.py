@@ -20,7 +20,7 @@ from models.api_plans import (
 )
 from models.errors import Unauthorized
 from models.ledger import Allowance, balance, by_operation
-from models.plans import FREE, PLANS, Plan, Standing, past_periods, plan_standing
+from models.plans import FREE, PLANS, Plan, Standing, plan_standing, usage_periods
 from models.users import User, active_user
 from serve.state import AppState, Caller, Counted, Db, State
 
@@ -99,7 +99,7 @@ async def _usage(
 async def usage(user_id: Caller, state: State, db: Db) -> UsageEnvelope:
     """Tokens used in the current period."""
     _, standing = await standing_of(state, db, user_id)
-    found = await _usage(db, user_id, standing.plan, standing.period_start, standing.period_end, is_current=True)
+    found = await _usage(db, user_id, standing.plan, standing.tokens_from, standing.tokens_until, is_current=True)
     return UsageEnvelope(usage=found)
 
 
@@ -109,7 +109,7 @@ async def usage_history(
 ) -> UsageHistory:
     """The current period and those before it, back to the day of sign-up."""
     user, standing = await standing_of(state, db, user_id)
-    periods = past_periods(standing, user.created_at, months)
+    periods = await usage_periods(db, user, months)
     return UsageHistory(
         history=[
             await _usage(db, user_id, standing.plan, start, end, is_current=i == 0)

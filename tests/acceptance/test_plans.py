@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
 import httpx
 import psycopg
+import pytest
 
-from models.plans import FREE, PERIOD, PLANS, Standing, anchored_period, past_periods
+from models.billing_periods import PERIOD, Cycle, Era, free_cycle, periods_of
+from models.plans import FREE
 from tests.support.client import Person
 
 
@@ -100,13 +102,73 @@ async def test_a_paid_period_is_the_subscriptions(ann: Person, db: psycopg.Async
     assert usage["token_limit"] == FREE.token_limit  # what the clients expect beside `is_unlimited`
 
 
-def test_periods_never_stop_and_never_repeat() -> None:
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_free_periods_are_thirty_days_from_sign_up() -> None:
     joined = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+    cycle = free_cycle(joined)
     for days in (0, 1, 29, 30, 31, 400):
-        start, end = anchored_period(joined, joined + timedelta(days=days))
+        start, end = cycle.nth(cycle.number_at(joined + timedelta(days=days)))
         assert start <= joined + timedelta(days=days) < end
         assert (start - joined) % PERIOD == timedelta(0)
-    standing = Standing(PLANS["free"], "active", *anchored_period(joined, joined + timedelta(days=100)))
-    periods = past_periods(standing, joined, 24)
+        assert end - start == PERIOD
+    now = joined + timedelta(days=100)
+    periods = periods_of([Era(cycle, joined)], now, 24)
     assert len(periods) == 4
     assert periods[-1][0] == joined
+
+
+@pytest.mark.parametrize(
+    ("known", "days"),
+    [
+        # The 31st comes back after a short month, whichever period is known.
+        (("2026-01-31", "2026-02-28"), ["2025-11-30", "2025-12-31", "2026-01-31", "2026-02-28", "2026-03-31"]),
+        (("2026-02-28", "2026-03-31"), ["2025-12-31", "2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"]),
+        (("2026-04-30", "2026-05-31"), ["2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30"]),
+        # A leap year.
+        (("2028-01-30", "2028-02-29"), ["2027-11-30", "2027-12-30", "2028-01-30", "2028-02-29", "2028-03-30"]),
+        (("2028-02-29", "2028-03-29"), ["2027-12-29", "2028-01-29", "2028-02-29", "2028-03-29", "2028-04-29"]),
+        # Around the year's end, and a year paid at once: tokens are counted by the month.
+        (("2026-12-15", "2027-01-15"), ["2026-10-15", "2026-11-15", "2026-12-15", "2027-01-15", "2027-02-15"]),
+        (("2026-03-31", "2027-03-31"), ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"]),
+        # A trial of two weeks, then periods of thirty days.
+        (("2026-03-01", "2026-03-15"), ["2025-12-31", "2026-01-30", "2026-03-01", "2026-03-15", "2026-04-14"]),
+    ],
+)
+@pytest.mark.parametrize("zone", [timedelta(0), timedelta(hours=9), timedelta(hours=-8)])
+def test_paid_periods_follow_the_calendar(known: tuple[str, str], days: list[str], zone: timedelta) -> None:
+    """Whatever time zone the database answers in."""
+    start, end = (_utc(day + "T23:30:00").astimezone(timezone(zone)) for day in known)
+    cycle = Cycle(start, end)
+    found = [cycle.nth(number)[0] for number in range(-2, 3)]
+    assert found == [_utc(day + "T23:30:00") for day in days]
+    assert all(cycle.nth(number)[1] == cycle.nth(number + 1)[0] for number in range(-30, 30))
+    for number in range(-30, 30):
+        first, last = cycle.nth(number)
+        assert cycle.number_at(first) == cycle.number_at(last - timedelta(microseconds=1)) == number
+
+
+async def test_history_through_an_upgrade_and_a_downgrade(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+    """Free, then two paid months, then free again: every token is in one period, and the free allowance is whole."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    joined, upgraded, ended = now - timedelta(days=110), now - timedelta(days=70), now - timedelta(days=10)
+    await db.execute("UPDATE users SET created_at = %s WHERE id = %s", [joined, ann.id])
+    await db.execute(
+        "INSERT INTO subscriptions (id, user_id, plan, status, current_period_start, current_period_end, created_at,"
+        " updated_at) VALUES (gen_random_uuid(), %s, 'pro', 'canceled', %s, %s, %s, %s)",
+        [ann.id, ended - PERIOD, ended, upgraded, ended],
+    )
+    spent = {5: 0, 20: 400_000, 50: 300_000, 75: 9_000, 105: 40_000}
+    for days, tokens in spent.items():
+        if tokens:
+            await _book(db, ann.id, tokens, now - timedelta(days=days), "mindmap")
+    usage = (await ann.ok("GET", "/v1/usage"))["usage"]
+    assert (usage["tokens_used"], usage["can_use_ai"]) == (0, True)
+    assert _time(usage["period_start"]) == ended
+    history = (await ann.ok("GET", "/v1/usage/history", params={"months": 24}))["history"]
+    assert [h["tokens_used"] for h in history] == [0, 400_000, 300_000, 9_000, 40_000]
+    assert all(later["period_start"] == earlier["period_end"] for later, earlier in pairwise(history))
+    assert _time(history[-1]["period_start"]) == joined
+    assert _time(history[2]["period_start"]) == upgraded
