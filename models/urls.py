@@ -85,7 +85,8 @@ def host_of(url: str) -> str:
     return (parts.hostname or "").lower() if parts else ""
 
 
-def _is_secret(name: str, value: str) -> bool:
+def is_secret_parameter(name: str, value: str) -> bool:
+    """Whether a URL's parameter looks as if it let its bearer in."""
     words = [word for word in re.split(r"[_.\-\[\]]", name.lower()) if word]
     if _SECRET_VALUE.match(value):
         return True
@@ -127,5 +128,5 @@ def _redact_pairs(query: str) -> str:
     kept = []
     for pair in query.split("&"):
         name, equals, value = pair.partition("=")
-        kept.append(f"{name}={REDACTED}" if equals and value and _is_secret(name, value) else pair)
+        kept.append(f"{name}={REDACTED}" if equals and value and is_secret_parameter(name, value) else pair)
     return "&".join(kept)

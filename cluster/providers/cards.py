@@ -9,6 +9,7 @@ from cluster.mindmap.text import language_of, plain, shorten, squeeze
 from cluster.providers.protocol import PageCard
 from cluster.providers.redaction import redact
 from cluster.providers.tokens import truncate
+from cluster.providers.withheld import fragments, hidden
 from models.pages import CapturedPage
 from models.urls import host_of
 
@@ -20,13 +21,22 @@ MAX_HIGHLIGHT_CHARS = 300
 _MAX_LOOKED_AT = 16_000
 
 
-def page_card(page: CapturedPage) -> PageCard:
-    """The card of `page`. Pure: the same page gives the same card and digest anywhere."""
-    text, in_text = redact(plain(page.text[:_MAX_LOOKED_AT]))
-    title, in_title = redact(squeeze(page.title[:2000]))
-    marked = [redact(squeeze(passage[:2000])) for passage in page.highlights[:MAX_HIGHLIGHTS] if passage.strip()]
-    highlights = tuple(shorten(passage, MAX_HIGHLIGHT_CHARS) for passage, _ in marked)
-    text, title = truncate(text, MAX_TEXT_TOKENS), shorten(title, MAX_TITLE_CHARS)
+def page_card(page: CapturedPage, secrets: set[str] | None = None) -> PageCard:
+    """The card of `page`. Pure: the same page gives the same card and digest anywhere.
+
+    What was taken out, of the page's address too, is added to `secrets`.
+    """
+    own: set[str] = set()
+    text, in_text = redact(plain(page.text[:_MAX_LOOKED_AT]), own)
+    title, in_title = redact(squeeze(page.title[:2000]), own)
+    marked = [redact(squeeze(passage[:2000]), own) for passage in page.highlights[:MAX_HIGHLIGHTS] if passage.strip()]
+    redact(page.url, own)
+    said_again = fragments(own)
+    highlights = tuple(shorten(hidden(passage, said_again), MAX_HIGHLIGHT_CHARS) for passage, _ in marked)
+    text = truncate(hidden(text, said_again), MAX_TEXT_TOKENS)
+    title = shorten(hidden(title, said_again), MAX_TITLE_CHARS)
+    if secrets is not None:
+        secrets |= own
     content = json.dumps([page.page_id, title, host_of(page.url), text, highlights], ensure_ascii=False)
     return PageCard(
         page_id=page.page_id,

@@ -15,6 +15,7 @@ from cluster.providers.checkpoints import load_descriptions
 from cluster.providers.configuration import ProviderAccess, read_chains
 from cluster.providers.protocol import ModelChoice, PageCard, PageDescription
 from cluster.providers.quoting import Quote, quote_map
+from cluster.providers.withheld import fragments
 from models.pages import CapturedPage
 
 
@@ -26,6 +27,8 @@ class MapPlan:
     told: Mapping[str, PageDescription]
     missing: tuple[PageCard, ...]
     quote: Quote
+    #: What redaction found in the pages, and parts of it: nothing of it may be said in an outline either.
+    forbidden: frozenset[str] = frozenset()
 
     @property
     def is_local(self) -> bool:
@@ -46,8 +49,9 @@ async def plan_map(
     if not pages or not any(chains.values()):
         return MapPlan(dict.fromkeys(chains, ()), {}, (), Quote())
     # Redaction reads every word: not while others wait for this loop.
-    cards = await asyncio.to_thread(lambda: [page_card(page) for page in pages])
+    secrets: set[str] = set()
+    cards = await asyncio.to_thread(lambda: [page_card(page, secrets) for page in pages])
     told = await load_descriptions(connection, user_id, session_id, chains["describe"], cards)
     missing = tuple(card for card in cards if card.page_id not in told) if chains["describe"] else ()
     quote = await asyncio.to_thread(quote_map, chains["describe"], chains["outline"], missing, len(cards))
-    return MapPlan(chains, told, missing, quote)
+    return MapPlan(chains, told, missing, quote, fragments(secrets))
