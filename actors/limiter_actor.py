@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +18,9 @@ from actors.provider_window import RateLimit
 from actors.session_buffers import NAMESPACE
 
 log = structlog.get_logger("limiter")
+
+#: Beyond the wait that was asked for; starting the actor takes seconds on a busy machine.
+_ANSWERS_WITHIN_S = 15.0
 
 
 def limiter_name(key: str) -> str:
@@ -86,9 +90,12 @@ class RemoteLimiter:
     async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
         """See Limiter."""
         try:
-            answer = await self._handle.reserve.remote(ask, limit)
-        except RayActorError:
-            log.warning("limiter_away")
+            # An actor on a node that was lost answers nothing at all until Ray has noticed.
+            async with asyncio.timeout(ask.max_wait_s + _ANSWERS_WITHIN_S):
+                answer = await self._handle.reserve.remote(ask, limit)
+        except (RayActorError, TimeoutError) as error:
+            # What it may have granted meanwhile counts as out until its lease ends: less than the quota, never more.
+            log.warning("limiter_away", error=type(error).__name__)
             return await self._own.reserve(ask, limit)
         if isinstance(answer, LimiterRefused):
             raise answer
@@ -98,8 +105,9 @@ class RemoteLimiter:
     async def settle(self, permit_id: str, outcome: Outcome) -> None:
         """See Limiter."""
         try:
-            await self._handle.settle.remote(permit_id, outcome)
-        except RayActorError:
+            async with asyncio.timeout(_ANSWERS_WITHIN_S):
+                await self._handle.settle.remote(permit_id, outcome)
+        except (RayActorError, TimeoutError):
             await self._own.settle(permit_id, outcome)
 
 

@@ -31,8 +31,10 @@ from cluster.providers.protocol import PageDescription, ProviderError, SessionGo
 from cluster.providers.provider_tasks import ProviderTasks
 from cluster.providers.quoting import batches_of
 from cluster.providers.terms import UserTerms, terms_reader
+from cluster.providers.withheld import without_secrets
 from cluster.settings import Settings
 from models import ledger_store
+from models.errors import NotFound
 from models.ledger import OutOfTokens
 from models.pages import CapturedPage
 
@@ -40,6 +42,8 @@ log = structlog.get_logger("providers")
 
 #: A map waits no longer than this for models, all in all.
 BUDGET_S = 150.0
+#: What was begun in time may still end; then the map is made without.
+_GRACE_S = 30.0
 _WATCH_S = 1.0
 
 
@@ -98,7 +102,10 @@ class Enricher:
             )
         if plan.is_local:
             return Enriched(skeleton)
-        terms = await self._terms_of(user_id)
+        try:
+            terms = await self._terms_of(user_id)
+        except NotFound as error:
+            raise SessionGone("all", "account_closed") from error
         try:
             await self._afford(user_id, terms, plan)
         except OutOfTokens as error:
@@ -119,13 +126,19 @@ class Enricher:
             deadline=time.time() + self._budget_s,
         )
         work = asyncio.ensure_future(self._work(order, plan, skeleton, captured, nonce, on_progress))
-        watch = asyncio.ensure_future(self._gone(session_id))
+        over = asyncio.Event()
+        watch = asyncio.ensure_future(self._gone(session_id, over))
         try:
-            await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
+            await asyncio.wait([work, watch], timeout=self._budget_s + _GRACE_S, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            if watch.done():
                 raise SessionGone("all", "session_gone")
-            return work.result()
+            # Whatever hangs (a node that was lost, a cluster without room), the map does not.
+            log.warning("models_took_too_long", session_id=str(session_id))
+            return Enriched(skeleton, notes=["No model answered in time: the topics are our own."])
         finally:
+            over.set()
             for task in (work, watch):
                 task.cancel()
             await asyncio.gather(work, watch, return_exceptions=True)
@@ -177,10 +190,14 @@ class Enricher:
         on_progress: Callable[[int, int], Awaitable[None]] | None,
     ) -> None:
         asked = WorkOrder(order.scope, plan.chains["describe"], order.language, order.deadline)
-        telling = asyncio.ensure_future(self._tell_progress(order, plan, total - len(plan.missing), total, on_progress))
+        over = asyncio.Event()
+        telling = asyncio.ensure_future(
+            self._tell_progress(order, plan, total - len(plan.missing), total, on_progress, over)
+        )
         try:
             done = await self._tasks.describe(asked, batches_of(plan.missing))
         finally:
+            over.set()
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
         told.update({page.page_id: page for page in done.pages})
@@ -196,14 +213,15 @@ class Enricher:
 
     async def _outline(self, order: WorkOrder, plan: MapPlan, result: Enriched, nonce: str) -> None:
         choices = plan.chains["outline"]
-        digest = outline_digest(result.outline, order.language, nonce)
+        skeleton = without_secrets(result.outline, plan.forbidden)
+        digest = outline_digest(skeleton, order.language, nonce)
         async with self._pool.connection() as connection:
             known = await load_outline(connection, order.scope.user_id, order.scope.session_id, choices, digest)
         if known is not None:
             result.outline, result.provider, result.model = known
             return
         asked = WorkOrder(order.scope, choices, order.language, order.deadline)
-        result.outline, choice = await self._tasks.outline(asked, result.outline, digest)
+        result.outline, choice = await self._tasks.outline(asked, skeleton, digest)
         result.provider, result.model = choice.provider, choice.model
         if choice != choices[0]:
             result.notes.append(f"{choices[0].provider} could not be used; {choice.provider} made this map.")
@@ -215,11 +233,11 @@ class Enricher:
         known: int,
         total: int,
         on_progress: Callable[[int, int], Awaitable[None]] | None,
+        over: asyncio.Event,
     ) -> None:
         # The checkpoints are where progress can be seen, whichever machines the tasks run on.
         digests = [card.digest for card in plan.missing]
-        while on_progress is not None:
-            await asyncio.sleep(_WATCH_S)
+        while on_progress is not None and not await _within(_WATCH_S, over):
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(
                     "SELECT count(DISTINCT digest) FROM ai_checkpoints WHERE user_id = %s AND digest = ANY(%s)",
@@ -228,16 +246,32 @@ class Enricher:
                 row = await cursor.fetchone()
             await on_progress(known + (row[0] if row else 0), total)
 
-    async def _gone(self, session_id: uuid.UUID) -> None:
-        """Returns when the session has been deleted."""
-        while True:
-            await asyncio.sleep(_WATCH_S)
+    async def _gone(self, session_id: uuid.UUID, over: asyncio.Event) -> None:
+        """Returns when the session has been deleted, or its account closed."""
+        while not await _within(_WATCH_S, over):
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(
-                    "SELECT FROM browsing_sessions WHERE id = %s AND deleted_at IS NULL", [session_id]
+                    "SELECT FROM browsing_sessions s JOIN users u ON u.id = s.user_id"
+                    " WHERE s.id = %s AND s.deleted_at IS NULL AND u.status = 'active'",
+                    [session_id],
                 )
                 if await cursor.fetchone() is None:
                     return
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether `event` comes within `seconds`.
+
+    What runs beside the work ends by an event, not by being cancelled alone: a cancellation can be lost on its way (as
+    in Python 3.11, whose `asyncio.wait_for` drops one that comes together with its answer), and a loop would go on for
+    ever, with the map waiting for its end.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _out_of_tokens(until: datetime) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from cluster.mindmap.outline import Outline
 from cluster.providers import merge
@@ -42,6 +41,7 @@ from cluster.providers.protocol import (
     ProviderError,
     SessionGone,
 )
+from cluster.providers.together import all_of
 from models.ledger import OutOfTokens
 
 #: Pages one describing call takes: few enough that a failure loses little.
@@ -112,7 +112,7 @@ class ModelProvider:
         parts = merge.split(skeleton, pages_per_outline(self.choice))
         if len(parts) <= 1:
             return await self._outline(skeleton, language)
-        done = await _all(*(self._outline(part, language) for part in parts))
+        done = await all_of(*(self._outline(part, language) for part in parts))
         whole = merge.joined(skeleton, done)
         names = {f"t{number}": topic for number, topic in enumerate(whole.topics, 1)}
 
@@ -178,15 +178,3 @@ class ModelProvider:
                 # A call like any other, which the limiter and the ledger know of; the next is asked more plainly.
                 continue
         return await self._asker.call(self.choice, operation, prompt, max_tokens)
-
-
-async def _all(*calls: Coroutine[Any, Any, Outline]) -> list[Outline]:
-    """Everything or nothing: when one fails the others are stopped before the error goes on."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from cluster.mindmap.outline import Outline
 from cluster.providers.desk import DeskParts, WorkOrder
 from cluster.providers.protocol import ModelChoice, PageCard, ProviderError
+from cluster.providers.together import all_of
 from cluster.providers.work import CALLS_PER_TASK, Described, describe_batches, outline_session
 from models.ledger import OutOfTokens
 
@@ -41,7 +42,7 @@ class InlineProviderTasks:
         """See ProviderTasks."""
         shares = shared_out(batches, TASKS_AT_ONCE)
         done = Described()
-        for part in await asyncio.gather(*(describe_batches(self._parts, order, share) for share in shares)):
+        for part in await all_of(*(describe_batches(self._parts, order, share) for share in shares)):
             done.add(part)
         return done
 
@@ -74,13 +75,30 @@ def _worker_parts() -> DeskParts:
     )
 
 
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    async def tick() -> None:
+        # Ray's cancellation leaves a mark that is seen between two turns of the loop: a loop that waits for a slow
+        # provider would see it only after the answer.
+        while True:  # noqa: ASYNC110 - nothing is waited for
+            await asyncio.sleep(0.2)
+
+    async def ticking() -> Result:
+        ticks = asyncio.ensure_future(tick())
+        try:
+            return await work
+        finally:
+            ticks.cancel()
+
+    return asyncio.run(ticking())
+
+
 def _describe(order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> Described:
-    return asyncio.run(describe_batches(_worker_parts(), order, batches))
+    return _run(describe_batches(_worker_parts(), order, batches))
 
 
 def _outline(order: WorkOrder, skeleton: Outline, digest: str) -> OutlineResult:
     try:
-        return asyncio.run(outline_session(_worker_parts(), order, skeleton, digest))
+        return _run(outline_session(_worker_parts(), order, skeleton, digest))
     except (ProviderError, OutOfTokens) as error:
         # Returned, because an exception does not cross processes as itself.
         return error

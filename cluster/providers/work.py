@@ -17,6 +17,7 @@ from cluster.providers.chain import NoProvider
 from cluster.providers.checkpoints import save_description, save_outline
 from cluster.providers.desk import Desk, DeskParts, WorkOrder, open_desk
 from cluster.providers.protocol import ModelChoice, PageCard, PageDescription, SessionGone
+from cluster.providers.together import all_of
 from models.ledger import OutOfTokens
 
 log = structlog.get_logger("providers")
@@ -59,7 +60,7 @@ async def describe_batches(parts: DeskParts, order: WorkOrder, batches: Sequence
                     return
                 await _describe_one(desk, order, cards, done)
 
-        await asyncio.gather(*(one(cards) for cards in batches))
+        await all_of(*(one(cards) for cards in batches))
     return done
 
 

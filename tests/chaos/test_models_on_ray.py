@@ -1,0 +1,106 @@
+"""Models on a real Ray: a limiter that is killed, work that is cancelled while a provider thinks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool
+
+from actors.limiter_actor import RemoteLimiter, provider_limiter
+from actors.provider_limiter import Ask, LimiterRefused, PostgresStore, ProviderLimiter
+from actors.provider_window import Outcome, RateLimit
+from cluster.providers.calls import CallScope
+from cluster.providers.desk import WorkOrder
+from cluster.providers.protocol import ModelChoice, PageCard
+from cluster.providers.provider_tasks import RayProviderTasks
+from cluster.providers.quoting import batches_of
+from models import ledger_store
+from models.ledger import Allowance
+from tests.conftest import Stores
+from tests.support.model_server import ModelServer, model_server
+
+pytestmark = pytest.mark.chaos
+LIMIT = RateLimit(None, None, 2)
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[ModelServer]:
+    with model_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cluster(stores: Stores, models: ModelServer) -> Iterator[Any]:
+    import ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Workers read their settings from the environment they are started in.
+        for name, value in {
+            "DATABASE_URL": stores.database_url,
+            "REDIS_URL": stores.redis_url,
+            "OPENAI_API_KEY": "a key for tests",
+            "TRAILMIND_OPENAI_BASE_URL": models.server.base_url("openai"),
+        }.items():
+            patch.setenv(name, value)
+        ray.init(address="local", num_cpus=1, namespace="trailmind", include_dashboard=False, log_to_driver=False)
+        yield ray
+        ray.shutdown()
+
+
+async def test_cancelled_work_stops_its_calls_and_gives_back_what_it_reserved(
+    cluster: Any, stores: Stores, models: ModelServer, db: psycopg.AsyncConnection[Any]
+) -> None:
+    """Long before the provider answers: the user is not made to pay for what nobody will read."""
+    models.slow(25_000)
+    user, session, start = uuid.uuid4(), uuid.uuid4(), datetime.now(UTC) - timedelta(days=1)
+    await db.execute("INSERT INTO users (id, email) VALUES (%s, %s)", [user, f"{user.hex}@test.local"])
+    await db.execute("INSERT INTO browsing_sessions (id, user_id) VALUES (%s, %s)", [session, user])
+    scope = CallScope(user, session, Allowance(start, start + timedelta(days=30), 100_000))
+    order = WorkOrder(scope, (ModelChoice("openai", "slow-model", is_own_server=True),), "en", time.time() + 60)
+    cards = [PageCard(f"p_{n}", f"Page {n}", "a.example", "Words.", (), "en", f"{n:032d}") for n in range(10)]
+    work = asyncio.ensure_future(RayProviderTasks().describe(order, batches_of(cards)))
+
+    async def calls() -> list[str]:
+        cursor = await db.execute("SELECT status FROM ai_calls WHERE session_id = %s", [session])
+        return [row[0] for row in await cursor.fetchall()]
+
+    while len(await calls()) < 2:
+        await asyncio.sleep(0.05)
+    began = time.monotonic()
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    while set(await calls()) != {"cancelled"}:
+        assert time.monotonic() - began < 10, await calls()
+        await asyncio.sleep(0.05)
+    assert (await ledger_store.read_balance(db, user, scope.allowance)).tokens_left == 100_000
+    models.reset()
+
+
+async def test_a_killed_limiter_is_stood_in_for_and_comes_back(cluster: Any, stores: Stores) -> None:
+    key = f"openai/{uuid.uuid4().hex}"
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+        stores.libpq, min_size=1, max_size=2, open=False, kwargs={"autocommit": True}
+    )
+    async with pool:
+        handle = provider_limiter(key, stores.libpq)
+        limiter = RemoteLimiter(handle, ProviderLimiter(PostgresStore(pool, key)))
+        first = await limiter.reserve(Ask("a", 1, max_wait_s=5), LIMIT)
+        os.kill((await handle.stats.remote())["pid"], signal.SIGKILL)
+        # One call is out still: whoever answers now, the actor's next life or the stand-in, knows of it.
+        second = await limiter.reserve(Ask("b", 1, max_wait_s=60), LIMIT)
+        with pytest.raises(LimiterRefused) as refused:
+            await limiter.reserve(Ask("c", 1, max_wait_s=0.2), LIMIT)
+        assert refused.value.reason == "concurrency"
+        for permit in (first, second):
+            await limiter.settle(permit.permit_id, Outcome("ok"))
+        assert await limiter.reserve(Ask("c", 1, max_wait_s=5), LIMIT)
+        cluster.kill(handle)
