@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 import uuid
 from typing import Any
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from actors.provider_window import quota
 from cluster.generation import MapGenerator
 from cluster.jobs import JobParts, job_app
 from cluster.map_tasks import InlineMapTasks
+from cluster.providers.configuration import provider_accesses
+from cluster.providers.desk import DeskParts
+from cluster.providers.enrich import build_enricher
+from cluster.providers.provider_tasks import InlineProviderTasks
+from cluster.runtime import complete
 from cluster.settings import Settings
 from models.jobs import MAPS, UPKEEP
 from tests.support.client import Person, sign_up, visit
+from tests.support.model_server import model_server
 from tests.support.server import running_api
 
 Db = psycopg.AsyncConnection[Any]
@@ -24,7 +34,10 @@ TEXT = "Bread. " * 40
 
 
 async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
-    """One application's worker, until nothing is due."""
+    """One application's worker, until nothing is due. It has models when its settings have a key."""
+    enricher = build_enricher(
+        settings, pool, InlineProviderTasks(DeskParts(settings.postgres_dsn, provider_accesses(settings)))
+    )
     valkey = Redis.from_url(settings.valkey_url)
     app = job_app(settings.postgres_dsn)
     async with app.open_async():
@@ -34,7 +47,7 @@ async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
             concurrency=3,
             install_signal_handlers=False,
             listen_notify=False,
-            additional_context={"parts": JobParts(pool, MapGenerator(pool, valkey, InlineMapTasks()))},
+            additional_context={"parts": JobParts(pool, MapGenerator(pool, valkey, InlineMapTasks(), enricher))},
         )
     await valkey.aclose()
 
@@ -84,3 +97,56 @@ async def test_two_applications_lose_and_double_nothing(settings: Settings, db: 
             assert await cursor.fetchone() == (1,)
             twin = Person(new, person.reply)
             assert (await twin.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["status"] == "completed"
+
+
+async def test_two_applications_keep_one_quota(settings: Settings, db: Db) -> None:
+    """Both make maps with one provider's model, as fast as they may: the provider sees one quota, not two."""
+    per_minute, num_people = 900, 10
+    rate, burst = quota(per_minute)
+    link = {"provider": "openai", "model": "gpt-overlap", "requests_per_minute": per_minute}
+    with model_server() as models:
+        keyed = complete(
+            settings, openai_api_key=SecretStr("a key for tests"), openai_base_url=models.server.base_url("openai")
+        )
+        await db.execute("INSERT INTO ai_configs (task_type, chain) VALUES ('default', %s)", [json.dumps([link])])
+        try:
+            async with (
+                running_api(keyed) as (_, api),
+                AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool,
+            ):
+                sessions = []
+                for number in range(num_people):
+                    person = await sign_up(api)
+                    session = await person.start()
+                    pages = [
+                        visit(f"https://e.example/{n}", 1_760_000_000_000 + n, content=f"Bread {number}.{n}. " * 40)
+                        for n in range(10)
+                    ]
+                    await person.send(session, pages)
+                    await person.ok("POST", f"/v1/sessions/{session}/stop")
+                    sessions.append(session)
+                began = time.monotonic()
+                await asyncio.gather(work(keyed, pool), work(keyed, pool))
+        finally:
+            await db.execute("DELETE FROM ai_configs")
+        made = await db.execute(
+            "SELECT v.provider FROM mindmap_versions v JOIN mindmaps m ON m.id = v.mindmap_id"
+            " WHERE m.session_id = ANY(%s::uuid[])",
+            [sessions],
+        )
+        assert await made.fetchall() == [("openai",)] * num_people
+        calls = await db.execute(
+            "SELECT count(*), array_agg(DISTINCT status) FROM ai_calls WHERE session_id = ANY(%s::uuid[])", [sessions]
+        )
+        assert await calls.fetchone() == (3 * num_people, ["ok"]), "two describing calls and an outline for each map"
+        # The workers may also have met what other tests left; the provider sees all of it.
+        seen = sorted(record.started_at for record in models.requests())
+        assert len(seen) >= 3 * num_people
+        # The quota began empty, so that even the burst had to be earned.
+        assert all(number <= rate * (at - began) + 1 for number, at in enumerate(seen, 1))
+        assert len(seen) <= burst + rate * (seen[-1] - seen[0])
+        booked = await db.execute(
+            "SELECT sum(l.tokens + l.absorbed_tokens)::bigint FROM ledger_entries l JOIN ai_calls c ON c.id = l.call_id"
+            " WHERE l.kind = 'settle' AND c.model = 'gpt-overlap'"
+        )
+        assert await booked.fetchone() == (models.tokens_billed,)
