@@ -70,6 +70,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 900,
+    // Which file loads which: tests/dashboard/weights.py adds up what a route costs.
+    manifest: "manifest.json",
   },
   server: {
     fs: { allow: [resolve(import.meta.dirname, "../..")] },

@@ -9,8 +9,9 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { toApiError } from "./api/errors";
+import { loadWords } from "./i18n";
 import { makeRouter } from "./router";
-import { Toasts } from "./ui/overlays";
+import { Toaster } from "./ui/Toaster";
 
 const client = new QueryClient({
   defaultOptions: {
@@ -28,12 +29,12 @@ const client = new QueryClient({
 
 const root = document.getElementById("root");
 if (root) {
+  await loadWords();
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={client}>
-        <Toasts>
-          <RouterProvider router={makeRouter(client)} />
-        </Toasts>
+        <RouterProvider router={makeRouter(client)} />
+        <Toaster />
       </QueryClientProvider>
     </StrictMode>,
   );

@@ -96,6 +96,18 @@ const account = createRoute({
   component: lazyRouteComponent(() => import("./account/AccountPage"), "AccountPage"),
 });
 
+const extensionLink = createRoute({
+  getParentRoute: () => frame,
+  path: "/extension/link",
+  validateSearch: (s: Record<string, unknown>): { extension_id?: string; state?: string; code_challenge?: string; code_challenge_method?: string } => ({
+    extension_id: text(s.extension_id),
+    state: text(s.state),
+    code_challenge: text(s.code_challenge),
+    code_challenge_method: text(s.code_challenge_method),
+  }),
+  component: lazyRouteComponent(() => import("./auth/LinkExtension"), "LinkExtension"),
+});
+
 const shared = createRoute({
   getParentRoute: () => root,
   path: "/shared/$token",
@@ -140,7 +152,7 @@ function NotFound() {
   );
 }
 
-const tree = root.addChildren([home, frame.addChildren([sessions, session, search, account]), shared, auth.addChildren([login, signup, forgot, reset, verify, google])]);
+const tree = root.addChildren([home, frame.addChildren([sessions, session, search, account, extensionLink]), shared, auth.addChildren([login, signup, forgot, reset, verify, google])]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

@@ -6,7 +6,7 @@ import { currentLogin, forget, onLogin } from "~/api/login";
 import { optionalQuery } from "~/api/queries";
 import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
-import { say } from "~/ui/overlays";
+import { say } from "~/ui/say";
 import { ApiKeys } from "./ApiKeys";
 import { DeleteAccount } from "./DeleteAccount";
 import { ChangePassword } from "./ChangePassword";

@@ -6,7 +6,7 @@ import { optionalQuery } from "~/api/queries";
 import { sentence } from "~/ui/sentence";
 import { useLanguage, useWords } from "~/i18n";
 import { when } from "~/i18n/format";
-import { say } from "~/ui/overlays";
+import { say } from "~/ui/say";
 import { Section } from "./Section";
 
 interface Key {

@@ -7,7 +7,7 @@ import { accept } from "~/api/login";
 import { Field } from "~/ui/Field";
 import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
-import { say } from "~/ui/overlays";
+import { say } from "~/ui/say";
 import { Section } from "./Section";
 
 export function ChangePassword() {

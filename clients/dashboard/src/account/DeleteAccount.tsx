@@ -7,7 +7,8 @@ import { forget } from "~/api/login";
 import { Field } from "~/ui/Field";
 import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
-import { Dialog, say } from "~/ui/overlays";
+import { Dialog } from "~/ui/Dialog";
+import { say } from "~/ui/say";
 
 /** The one thing that cannot be undone, and therefore asks. */
 export function DeleteAccount({ email }: { email: string }) {

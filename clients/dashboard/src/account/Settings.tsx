@@ -8,7 +8,7 @@ import { sentence } from "~/ui/sentence";
 import { setLanguage, useLanguage, useWords } from "~/i18n";
 import { setTheme, type Theme, useTheme } from "~/theme";
 import { Segmented } from "~/ui/basics";
-import { say } from "~/ui/overlays";
+import { say } from "~/ui/say";
 import { Section } from "./Section";
 
 interface AccountSettings {
@@ -43,7 +43,7 @@ export function Settings() {
     },
   });
   const change = (part: Partial<AccountSettings>) => {
-    if (part.language) setLanguage(part.language);
+    if (part.language) void setLanguage(part.language);
     if (part.theme) setTheme(part.theme);
     if (settings) save.mutate(part);
   };

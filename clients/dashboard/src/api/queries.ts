@@ -22,6 +22,15 @@ export interface Filters {
   keyword?: string;
 }
 
+/** The filters as the API names them. Days are the reader's; the last day counts whole. */
+export function filterQuery({ status, q, from, to, domain, keyword }: Filters) {
+  const midnight = (day: string | undefined, plusDays = 0) => {
+    const [year, month, date] = (day ?? "").split("-").map(Number);
+    return year && month && date ? new Date(year, month - 1, date + plusDays).toISOString() : undefined;
+  };
+  return { status, text: q, since: midnight(from), until: midnight(to, 1), domain, keyword };
+}
+
 export function isOpen(status: Status): boolean {
   return status === "recording" || status === "paused";
 }
@@ -36,7 +45,7 @@ export const sessionsQuery = (filters: Filters) =>
     initialPageParam: 0,
     queryFn: ({ pageParam, signal }) =>
       data(
-        api.GET("/v1/sessions", { params: { query: { limit: PAGE_SIZE, offset: pageParam, ...filters } }, signal }),
+        api.GET("/v1/sessions", { params: { query: { limit: PAGE_SIZE, offset: pageParam, ...filterQuery(filters) } }, signal }),
       ),
     getNextPageParam: (last, pages) => {
       const seen = pages.reduce((n, page) => n + page.sessions.length, 0);

@@ -32,7 +32,7 @@ export function AuthLayout() {
       </aside>
       <main className="auth-main" id="content">
         <div className="auth-tools">
-          <IconButton label={t.search.switchLanguage} onClick={() => setLanguage(language === "ko" ? "en" : "ko")}>
+          <IconButton label={t.search.switchLanguage} onClick={() => void setLanguage(language === "ko" ? "en" : "ko")}>
             <Languages size={18} />
           </IconButton>
           <IconButton label={t.search.toggleTheme} onClick={() => setTheme(shown === "dark" ? "light" : "dark")}>

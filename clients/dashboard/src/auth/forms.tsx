@@ -4,11 +4,12 @@ import { useState } from "react";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { errorOf, toApiError } from "~/api/errors";
-import { accept, currentLogin, WEB_CLIENT } from "~/api/login";
+import { currentLogin, WEB_CLIENT } from "~/api/login";
 import { useWords, type Words } from "~/i18n";
 import { Field } from "~/ui/Field";
 import { sentence } from "~/ui/sentence";
 import { GoogleButton } from "./google";
+import { signedIn, signedUp } from "./signedIn";
 
 /** A call without a login: its failures are the form's to show, so nothing is renewed or redirected. */
 export async function post(path: string, body: unknown): Promise<unknown> {
@@ -43,7 +44,7 @@ export function LoginForm() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      accept(await post("/v1/auth/login", values));
+      signedIn(await post("/v1/auth/login", values), t);
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);
@@ -82,7 +83,7 @@ export function SignupForm() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      accept(await post("/v1/auth/signup", values));
+      signedUp(await post("/v1/auth/signup", values), t);
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);

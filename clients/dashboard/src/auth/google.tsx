@@ -6,9 +6,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { optionalQuery } from "~/api/queries";
-import { accept } from "~/api/login";
 import { useWords } from "~/i18n";
 import { post } from "./forms";
+import { signedIn } from "./signedIn";
 
 interface GoogleConfig {
   enabled: boolean;
@@ -67,7 +67,7 @@ export function GoogleCallback() {
     }
     post("/v1/auth/google/code", { code, redirect_uri: redirectUri(), state, code_verifier: kept.verifier }).then(
       (reply) => {
-        accept(reply);
+        signedIn(reply, t);
         void navigate({ href: kept.next ?? "/sessions", replace: true });
       },
       () => setFailed(true),

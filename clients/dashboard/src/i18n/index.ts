@@ -1,17 +1,29 @@
+/** The reader's language. Only its sentences are loaded; the other's come when it is chosen. */
 import { useSyncExternalStore } from "react";
-import { en, type Words } from "./en";
+import type { Words } from "./en";
 import type { Language } from "./format";
-import { ko } from "./ko";
 
-const WORDS: Record<Language, Words> = { en, ko };
 const KEY = "trailmind.language";
 const listeners = new Set<() => void>();
+const loaded = new Map<Language, Words>();
+let chosen: Language = "en";
 
-export function language(): Language {
-  return document.documentElement.lang === "ko" ? "ko" : "en";
+async function load(wanted: Language): Promise<void> {
+  if (!loaded.has(wanted)) loaded.set(wanted, wanted === "ko" ? (await import("./ko")).ko : (await import("./en")).en);
+  chosen = wanted;
 }
 
-export function setLanguage(next: Language): void {
+/** To be awaited before anything is drawn: the language the page's head has chosen. */
+export function loadWords(): Promise<void> {
+  return load(document.documentElement.lang === "ko" ? "ko" : "en");
+}
+
+export function language(): Language {
+  return chosen;
+}
+
+export async function setLanguage(next: Language): Promise<void> {
+  await load(next);
   document.documentElement.lang = next;
   try {
     localStorage.setItem(KEY, next);
@@ -30,11 +42,13 @@ export function useLanguage(): Language {
 
 /** The sentences in the reader's language. */
 export function useWords(): Words {
-  return WORDS[useLanguage()];
+  return words(useLanguage());
 }
 
-export function words(): Words {
-  return WORDS[language()];
+export function words(wanted: Language = chosen): Words {
+  const found = loaded.get(wanted);
+  if (!found) throw new Error("the sentences are not loaded yet");
+  return found;
 }
 
 export type { Language, Words };

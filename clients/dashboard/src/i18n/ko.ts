@@ -27,7 +27,7 @@ export const ko: Words = {
   status: { recording: "기록 중", paused: "일시정지", processing: "지도 그리는 중", completed: "완료", failed: "실패" },
   groups: { today: "오늘", yesterday: "어제", week: "이번 주", month: "이번 달", older: "이전" },
   sessions: {
-    title: "세션", count: (n) => `세션 ${c(n)}개`, filter: "세션 거르기", status: "상태", all: "전체", from: "시작일", to: "종료일", domain: "사이트", keyword: "키워드", text: "제목, 내용…", loadMore: "더 보기", clearFilters: "필터 지우기",
+    title: "세션", filters: (n) => (n ? `필터 (${c(n)})` : "필터"), anyStatus: "모든 상태", count: (n) => `세션 ${c(n)}개`, filter: "세션 거르기", status: "상태", all: "전체", from: "시작일", to: "종료일", domain: "사이트", keyword: "키워드", text: "제목, 요약, 하이라이트 찾기", loadMore: "더 보기", clearFilters: "필터 지우기",
     pages: (n) => `${c(n)}페이지`, highlights: (n) => `하이라이트 ${c(n)}개`, reading: (d) => `${d} 읽음`, noMap: "아직 지도가 없어요",
     none: "맞는 세션이 없어요", noneHint: "필터를 줄이거나 다른 낱말로 찾아보세요.", deleted: (t) => `“${t}” 세션을 삭제했어요`, restored: "세션을 되살렸어요", menu: (t) => `${t} 작업`, failed: "지도를 그리지 못했어요.",
   },
@@ -59,11 +59,11 @@ export const ko: Words = {
   evidence: {
     title: "근거", from: "어디에서 왔나요", none: "이 이름표에는 남은 문장이 없어요.", open: "이 문장에서 열기", openPage: "페이지 열기", why: "크기의 이유", parts: { dwell: "읽은 시간", highlights: "하이라이트", scroll: "스크롤", revisits: "다시 방문", centrality: "주제와의 거리" }, related: "관련 주제", pages: "페이지", keywords: "키워드", searches: "검색어", highlights: "하이라이트", visited: (w) => `${w} 방문`, visits: (n) => `방문 ${c(n)}회`, provider: (p, v) => `${p}(으)로 그림 · 버전 ${v}`, shares: "공통", close: "근거 닫기", byYou: "직접 지은 이름", minutes: (d, h, r) => [`${d} 읽음`, h ? `하이라이트 ${h}개` : "", r ? `다시 방문 ${r}회` : ""].filter(Boolean).join(", "),
   },
-  leftOut: { title: "제외된 페이지", count: (n) => `제외 ${c(n)}개`, hint: "기록된 모든 페이지는 지도에 있거나, 이유와 함께 여기에 있어요.", none: "제외된 페이지가 없어요.", reasons: { search_results: "읽은 페이지가 아니라 검색 결과 목록이에요.", login: "로그인 페이지예요.", error: "서버가 오류 페이지로 답했어요.", empty: "본문도 제목도 없는 페이지예요.", loading: "다 열리기 전에 기록됐어요.", consent: "쿠키 안내가 페이지를 가렸어요.", captcha: "로봇 확인 페이지예요.", inbox: "메일함이나 메시지 목록이에요.", new_tab: "빈 탭이에요.", sensitive: "민감한 사이트라 제외했어요.", hidden_by_user: "직접 숨긴 페이지예요.", deleted_by_user: "직접 지도에서 뺀 페이지예요.", not_placed: "지도를 그린 제공자가 넣지 않았어요." } },
+  leftOut: { title: "제외된 페이지", count: (n) => `제외 ${c(n)}개`, hint: "기록된 모든 페이지는 지도에 있거나, 이유와 함께 여기에 있어요.", none: "제외된 페이지가 없어요.", hidden: "직접 숨긴 항목", hiddenHint: "그리지 않지만 그대로 남아 있어요.", reasons: { search_results: "읽은 페이지가 아니라 검색 결과 목록이에요.", login: "로그인 페이지예요.", error: "서버가 오류 페이지로 답했어요.", empty: "본문도 제목도 없는 페이지예요.", loading: "다 열리기 전에 기록됐어요.", consent: "쿠키 안내가 페이지를 가렸어요.", captcha: "로봇 확인 페이지예요.", inbox: "메일함이나 메시지 목록이에요.", new_tab: "빈 탭이에요.", sensitive: "민감한 사이트라 제외했어요.", hidden_by_user: "직접 숨긴 페이지예요.", deleted_by_user: "직접 지도에서 뺀 페이지예요.", not_placed: "지도를 그린 제공자가 넣지 않았어요." } },
   score: { title: "점수표", hint: "모델의 추측이 아니라 기록된 페이지에서 계산했어요.", grounding: "출처가 있는 이름표", groundingHint: "페이지의 문장으로 뒷받침되는 이름표의 비율", coverage: "설명된 페이지", coverageHint: "지도에 있거나 이유와 함께 제외된 비율", attention: "지도에 담긴 관심", attentionHint: "지도에 있는 페이지를 읽은 시간의 비율", separation: "주제의 구분", separationHint: "비슷한 페이지가 같은 주제에 있는 정도", stability: "주제의 안정성", stabilityHint: "페이지 일부를 빼도 같은 주제가 나오는 정도", continuity: "이전과 같은 부분", continuityHint: "이전 버전에서 그대로 남은 비율", unknown: "알 수 없음" },
   receipt: { title: "기록 내역", hint: "서버에 도착한 것을 저장된 자료에서 센 값이에요.", seen: "도착", stored: "저장", duplicate: "중복", excluded: "제외", invalid: "잘못됨", gaps: "빠진 구간", line: (a, b, d) => `도착 ${a} · 저장 ${b} · 제외 ${d}` },
-  edit: { title: "편집", rename: "이름 바꾸기", merge: "합치기…", move: "옮기기…", pin: "고정", unpin: "고정 풀기", hide: "숨기기", unhide: "다시 보이기", add: "주제 추가…", link: "연결하기…", split: "나누기…", remove: "빼기", saved: "편집을 저장했어요", undone: "되돌렸어요", redone: "다시 실행했어요", failed: "편집을 저장하지 못했어요.", choose: "주제 고르기", label: "새 이름", conflict: "그사이 지도가 바뀌었어요. 지금 모습으로 보여 드리니 다시 시도해 주세요.", drag: (a, b) => `“${a}” → “${b}” 옮기기` },
-  versions: { title: "버전", current: "현재", version: (v) => `버전 ${v}`, restore: "되살리기", restored: (v) => `버전 ${v}을(를) 되살렸어요`, compare: "현재와 비교", same: "차이가 없어요", none: "버전이 하나뿐이에요." },
+  edit: { title: "편집", rename: "이름 바꾸기", merge: "합치기…", move: "옮기기…", pin: "고정", unpin: "고정 풀기", hide: "숨기기", unhide: "다시 보이기", add: "아래에 추가…", splitTitle: (a) => `“${a}” 나누기`, splitLabel: "새 주제 이름", splitParts: "옮길 항목", splitAll: "원래 주제에 하나 이상 남겨야 해요.", splitGo: "나누기", unlink: "연결 끊기…", more: "편집 더 보기", link: "연결하기…", split: "나누기…", remove: "빼기", saved: "편집을 저장했어요", undone: "되돌렸어요", redone: "다시 실행했어요", failed: "편집을 저장하지 못했어요.", choose: "주제 고르기", label: "새 이름", conflict: "그사이 지도가 바뀌었어요. 지금 모습으로 보여 드리니 다시 시도해 주세요.", drag: (a, b) => `“${a}” → “${b}” 옮기기` },
+  versions: { title: "버전", current: "현재", version: (v) => `버전 ${v}`, restore: "되살리기", restored: (v) => `버전 ${v} 상태로 되돌렸어요`, compare: "현재와 비교", same: "차이가 없어요", none: "버전이 하나뿐이에요." },
   regenerate: { title: "지도를 다시 그릴까요?", body: "편집한 내용은 새 버전에 그대로 적용돼요. 지금 버전은 버전 목록에 남아요.", free: "로컬 방식으로 비용 없이 그려요.", go: "다시 그리기", cost: (v) => `예상 비용: ${v}` },
   share: { title: "공유", body: "링크가 있는 사람은 볼 수만 있어요. 검색 엔진에는 나오지 않아요.", what: "보이는 내용", map: "지도만", pages: "지도와 페이지", highlights: "지도, 페이지, 하이라이트", expires: "만료", day: "하루 뒤", week: "일주일 뒤", month: "30일 뒤", never: "만료 없음", create: "링크 만들기", existing: "링크", revoke: "폐기", revoked: "이제 이 링크는 쓸 수 없어요.", none: "아직 링크가 없어요.", publicTitle: "공유된 세션", gone: "더 이상 쓸 수 없는 링크예요", goneHint: "폐기됐거나 만료됐어요. 보내 준 분에게 물어보세요.", made: "Trailmind로 만듦", views: (n) => `조회 ${c(n)}회` },
   export: { title: "내보내기", failed: "내보내지 못했어요.", formats: { png: "그림 (PNG)", svg: "그림 (SVG)", markdown: "마크다운", opml: "개요 (OPML)", freemind: "FreeMind (.mm)", json: "데이터 (JSON)", csv: "타임라인 (CSV)" }, plan: "현재 요금제에 없는 형식이에요." },
@@ -76,6 +76,11 @@ export const ko: Words = {
     export: "내 데이터 내보내기", exportHint: "저장된 모든 내용을 zip 파일로 받아요.", delete: "계정 삭제", deleteHint: "모든 세션, 지도, 설정을 지워요. 되돌릴 수 없어요.", deleteConfirm: "확인을 위해 이메일 주소를 입력하세요", deleteGo: "모두 삭제", deleted: "계정과 모든 내용을 삭제했어요.",
     disclosureBody: "페이지와 하이라이트는 이 서버에 저장돼요. 운영자가 제공자를 정하지 않았다면 지도는 로컬 방식으로 그리고, 정했다면 지도에 제공자 이름이 나와요. 이 화면은 외부에서 아무것도 불러오지 않아요.", password: "비밀번호 바꾸기", oldPassword: "현재 비밀번호", passwordChanged: "비밀번호를 바꿨어요", wrongPassword: "현재 비밀번호가 맞지 않아요.", absent: "이 서버에서는 아직 쓸 수 없어요.",
   },
+  extension: {
+    title: "확장 프로그램에 로그인할까요?", body: (e) => `시작을 누르면 Trailmind 확장 프로그램이 ${e} 계정에 기록해요. 방금 확장 프로그램에서 직접 요청했을 때만 계속하세요.`, go: "확장 프로그램 로그인", linked: "확장 프로그램에 로그인했어요", linkedHint: "도구 모음에서 열고 시작을 누르세요.", linkedToo: "확장 프로그램에도 로그인했어요.", failed: "확장 프로그램이 로그인을 받아들이지 않았어요. 확장 프로그램을 열고 다시 시도해 주세요.",
+    unreachable: "확장 프로그램에 연결할 수 없어요", unreachableHint: "확장 프로그램이 설치된 브라우저에서, 확장 프로그램을 통해 이 페이지를 열어 주세요.",
+  },
+  disclosure: { title: "어디로 무엇을 보냈는지", hint: "이 세션에 대해 AI 제공자에게 보낸 모든 요청을 보낸 그대로 보여 드려요.", none: "서버 밖으로 나간 것이 없어요. 지도는 여기에서 그렸어요.", chars: (n) => `${n}자`, redacted: (n) => `비밀 정보 ${c(n)}개 지움`, text: "보낸 내용", instructions: "지시문", answer: "답변", kept: (d) => `내용은 ${c(d)}일 동안 보관하고, 보낸 기록은 남아요.`, gone: "내용은 더 이상 보관하지 않아요." },
   errors: {
     offline: ["연결이 없어요", "서버에 닿지 않아요. 연결을 확인해 주세요. 돌아오면 다시 시도할게요."],
     timeout: ["서버가 느려요", "제때 답하지 않았어요. 잃은 것은 없으니 잠시 뒤 다시 시도하세요."],

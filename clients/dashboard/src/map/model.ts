@@ -66,6 +66,8 @@ export interface MapModel {
   children: ReadonlyMap<string, readonly string[]>;
   cross: readonly MapEdge[];
   topics: readonly MapNode[];
+  /** What the reader has hidden; of a hidden topic the topic alone. */
+  hidden: readonly MapNode[];
   /** The id of the topic a node lies in; of the core, none. */
   topicOf: ReadonlyMap<string, string>;
   depth: ReadonlyMap<string, number>;
@@ -123,6 +125,7 @@ export function parseMap(data: unknown): MapModel | null {
     children,
     cross: document.edges.filter((edge) => edge.kind === "cross" && byId.has(edge.source) && byId.has(edge.target)),
     topics,
+    hidden: document.nodes.filter((node) => node.data.hidden && !document.edges.some((edge) => edge.kind === "contains" && edge.target === node.id && all.get(edge.source)?.data.hidden)),
     topicOf,
     depth,
     hueOf,

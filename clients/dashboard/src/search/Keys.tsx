@@ -1,5 +1,5 @@
 import { useWords } from "~/i18n";
-import { Dialog } from "~/ui/overlays";
+import { Dialog } from "~/ui/Dialog";
 
 export function Keys({ onClose }: { onClose: () => void }) {
   const t = useWords();

@@ -5,7 +5,7 @@ import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from "rea
 import { sessionsQuery } from "~/api/queries";
 import { language, setLanguage, useWords } from "~/i18n";
 import { setTheme, shownTheme } from "~/theme";
-import { Dialog } from "~/ui/overlays";
+import { Dialog } from "~/ui/Dialog";
 import { searchQuery } from "./results";
 
 interface Entry {
@@ -38,7 +38,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
       { key: "sessions", label: t.nav.sessions, icon: <LibraryBig size={16} />, run: () => void navigate({ to: "/sessions" }) },
       { key: "account", label: t.nav.account, icon: <CircleUserRound size={16} />, run: () => void navigate({ to: "/account" }) },
       { key: "theme", label: t.search.toggleTheme, icon: <MoonStar size={16} />, run: () => setTheme(shownTheme() === "dark" ? "light" : "dark") },
-      { key: "language", label: t.search.switchLanguage, icon: <Languages size={16} />, run: () => setLanguage(language() === "ko" ? "en" : "ko") },
+      { key: "language", label: t.search.switchLanguage, icon: <Languages size={16} />, run: () => void setLanguage(language() === "ko" ? "en" : "ko") },
     ];
     const recent = (sessions.data?.pages[0]?.sessions ?? []).map((session): Entry => ({
       key: session.id,

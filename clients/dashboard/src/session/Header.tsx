@@ -9,9 +9,10 @@ import { useLanguage, useWords } from "~/i18n";
 import { clock, date, duration } from "~/i18n/format";
 import type { MapModel } from "~/map/model";
 import type { View } from "~/router";
-import { useDelete } from "~/sessions/SessionsPage";
+import { useDelete } from "~/sessions/useDelete";
 import { IconButton, Segmented, StatusBadge } from "~/ui/basics";
-import { Menu, say } from "~/ui/overlays";
+import { Menu } from "~/ui/Menu";
+import { say } from "~/ui/say";
 import type { Edits } from "./edits";
 import type { PanelName } from "./SessionPage";
 import { FORMATS, type Receipt, hasFeature } from "./features";
@@ -81,6 +82,7 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
           entries={[
             { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
             { kind: "item", label: t.receipt.title, onPick: () => onPanel("receipt") },
+            { kind: "item", label: t.disclosure.title, onPick: () => onPanel("disclosures") },
             { kind: "line" },
             { kind: "item", label: t.common.delete, icon: <Trash2 size={16} />, isDanger: true, onPick: () => remove.mutate(session) },
           ]}

@@ -4,12 +4,15 @@ import { json } from "~/api/client";
 import { type Mindmap, optionalQuery, type Session } from "~/api/queries";
 import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
-import { date, duration, type Language } from "~/i18n/format";
-import type { MapModel } from "~/map/model";
+import { clock, date, duration, type Language } from "~/i18n/format";
+import { type MapModel, parseMap } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
 import { hostOf, safeHref, SiteMark } from "~/ui/basics";
-import { Dialog, say } from "~/ui/overlays";
+import { Dialog } from "~/ui/Dialog";
+import { say } from "~/ui/say";
 import { ErrorState, Skeletons } from "~/ui/states";
+import { type Change, changeSentence } from "./changes";
+import type { Edits } from "./edits";
 import type { Receipt } from "./features";
 import { useGenerate } from "./MapPane";
 import type { PanelName } from "./SessionPage";
@@ -22,13 +25,14 @@ interface Props {
   language: Language;
   onClose: () => void;
   onSelect: (id: string | null) => void;
+  edits: Edits;
 }
 
 export function Panels(props: Props) {
   const t = useWords();
-  const titles = { "left-out": t.leftOut.title, score: t.score.title, receipt: t.receipt.title, versions: t.versions.title, share: t.share.title, regenerate: t.regenerate.title };
+  const titles = { "left-out": t.leftOut.title, score: t.score.title, receipt: t.receipt.title, versions: t.versions.title, share: t.share.title, regenerate: t.regenerate.title, disclosures: t.disclosure.title };
   if (!props.name) return null;
-  const Body = { "left-out": LeftOutList, score: Score, receipt: ReceiptFacts, versions: Versions, share: SharePanel, regenerate: Regenerate }[props.name];
+  const Body = { "left-out": LeftOutList, score: Score, receipt: ReceiptFacts, versions: Versions, share: SharePanel, regenerate: Regenerate, disclosures: Disclosures }[props.name];
   return (
     <Dialog title={titles[props.name]} isOpen onClose={props.onClose}>
       <Body {...props} />
@@ -36,7 +40,7 @@ export function Panels(props: Props) {
   );
 }
 
-function LeftOutList({ model, language }: Props) {
+function LeftOutList({ model, language, edits }: Props) {
   const t = useWords();
   const pages = model?.document.left_out ?? [];
   return (
@@ -62,6 +66,20 @@ function LeftOutList({ model, language }: Props) {
             );
           })}
         </ul>
+      )}
+      {model && model.hidden.length > 0 && (
+        <section>
+          <h3>{t.leftOut.hidden}</h3>
+          <p className="small muted">{t.leftOut.hiddenHint}</p>
+          <ul className="panel-list">
+            {model.hidden.map((node) => (
+              <li key={node.id}>
+                <span className="grow">{node.label} <span className="small muted">· {t.map.kinds[node.type]}</span></span>
+                <button type="button" className="button" onClick={() => edits.run({ op: "hide", node_id: node.id, hidden: false })}>{t.edit.unhide}</button>
+              </li>
+            ))}
+          </ul>
+        </section>
       )}
     </>
   );
@@ -124,18 +142,22 @@ interface Version {
   created_at: string;
   is_current?: boolean;
 }
-interface Change {
-  kind: string;
-  sentence: string;
-  why?: string;
-}
 
-function Versions({ session, mindmap, language }: Props) {
+function Versions({ session, mindmap, model, language }: Props) {
   const t = useWords();
   const client = useQueryClient();
   const base = `/v1/sessions/${session.id}/mindmap/versions`;
   const versions = useQuery(optionalQuery<{ versions: Version[] }>(["versions", session.id], base));
-  const compare = useMutation({ mutationFn: (number: number) => json<{ changes: Change[] }>("GET", `${base}/${number}/diff?to=${mindmap?.version ?? number}`), onError: (error) => say(sentence(error, t)) });
+  const compare = useMutation({
+    mutationFn: async (number: number) => {
+      const [{ changes }, old] = await Promise.all([
+        json<{ changes: Change[] }>("GET", `${base}/${number}/diff?to=${mindmap?.version ?? number}`),
+        json<{ version: { data?: unknown } }>("GET", `${base}/${number}`),
+      ]);
+      const labelsOf = (map: MapModel | null) => new Map(map?.document.nodes.map((node) => [node.id, node.label]));
+      return { number, changes, labels: { before: labelsOf(parseMap(old.version.data)), after: labelsOf(model) } };
+    },
+    onError: (error) => say(sentence(error, t)) });
   const restore = useMutation({
     mutationFn: (number: number) => json("POST", `${base}/${number}/restore`),
     onSuccess: (_, number) => {
@@ -172,9 +194,72 @@ function Versions({ session, mindmap, language }: Props) {
       {compare.data && (
         <ul className="stack tight" aria-live="polite">
           {compare.data.changes.length === 0 && <li className="muted">{t.versions.same}</li>}
-          {compare.data.changes.map((change) => <li key={change.sentence}>{change.sentence} {change.why && <span className="muted">{change.why}</span>}</li>)}
+          {compare.data.changes.map((change) => {
+            const { sentence: told, why } = changeSentence(change, language, compare.data.labels);
+            return <li key={change.sentence}>{told} {why && <span className="muted">{why}</span>}</li>;
+          })}
         </ul>
       )}
+    </>
+  );
+}
+
+interface Disclosure {
+  id: string;
+  provider: string;
+  model: string;
+  operation: string;
+  sent_at: string;
+  num_chars: number;
+  num_redactions: number;
+  text?: string;
+  instructions?: string;
+  answer?: string;
+}
+
+/** Every request to a provider, as it was sent: what people ask for before they trust a service with their reading. */
+function Disclosures({ session, language }: Props) {
+  const t = useWords();
+  const sent = useQuery({
+    queryKey: ["disclosures", session.id],
+    queryFn: () => json<{ disclosures: Disclosure[]; total: number; text_retention_days: number }>("GET", `/v1/sessions/${session.id}/disclosures?limit=200`),
+  });
+  if (sent.isPending) return <Skeletons rows={3} height={48} />;
+  if (sent.isError) return <ErrorState error={sent.error} onRetry={() => void sent.refetch()} />;
+  const { disclosures, text_retention_days: days } = sent.data;
+  if (disclosures.length === 0) return <p className="notice ok">{t.disclosure.none}</p>;
+  return (
+    <>
+      <p className="muted">{t.disclosure.hint} {t.disclosure.kept(days)}</p>
+      <ul className="panel-list">
+        {disclosures.map((each) => (
+          <li key={each.id}>
+            <details className="grow">
+              <summary>
+                <b>{each.provider} · {each.model}</b>
+                <br />
+                <span className="small muted tnum">
+                  {[
+                    t.account.operations[each.operation] ?? each.operation.replaceAll("_", " "),
+                    `${date(new Date(each.sent_at), new Date(), language)} ${clock(new Date(each.sent_at), language)}`,
+                    t.disclosure.chars(each.num_chars.toLocaleString(language)),
+                    each.num_redactions > 0 ? t.disclosure.redacted(each.num_redactions) : "",
+                  ].filter(Boolean).join(" · ")}
+                </span>
+              </summary>
+              {each.text === undefined && <p className="small muted">{t.disclosure.gone}</p>}
+              {([["text", each.text], ["instructions", each.instructions], ["answer", each.answer]] as const).map(([part, content]) =>
+                content ? (
+                  <section key={part}>
+                    <h3>{t.disclosure[part]}</h3>
+                    <pre className="sent" tabIndex={0}>{content}</pre>
+                  </section>
+                ) : null,
+              )}
+            </details>
+          </li>
+        ))}
+      </ul>
     </>
   );
 }

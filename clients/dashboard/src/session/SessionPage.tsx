@@ -2,7 +2,6 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { ArrowLeft, Ellipsis, ListTree, Map as MapIcon, SearchX } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
-import { Group, Panel, Separator } from "react-resizable-panels";
 import { toApiError } from "~/api/errors";
 import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
@@ -10,7 +9,8 @@ import { documentOf } from "~/map/live-map";
 import { parseMap } from "~/map/model";
 import type { SessionSearch, View } from "~/router";
 import { Blank } from "~/ui/basics";
-import { Menu } from "~/ui/overlays";
+import { Menu } from "~/ui/Menu";
+import { Split } from "~/ui/Split";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { useEdits } from "./edits";
 import { Evidence } from "./Evidence";
@@ -22,7 +22,7 @@ import { useMedia } from "~/ui/media";
 import { useLive } from "./live";
 
 const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
-export type PanelName = "left-out" | "score" | "receipt" | "versions" | "share" | "regenerate" | null;
+export type PanelName = "left-out" | "score" | "receipt" | "versions" | "share" | "regenerate" | "disclosures" | null;
 
 export function SessionPage() {
   const t = useWords();
@@ -121,11 +121,7 @@ export function SessionPage() {
       />
       <div className={`session-body ${node ? "with-evidence" : ""}`}>
         {view === "split" ? (
-          <Group orientation="horizontal" className="split">
-            <Panel defaultSize="38%" minSize="24%">{timelinePane}</Panel>
-            <Separator className="divider" aria-label={t.session.divider} />
-            <Panel minSize="30%">{mapPane}</Panel>
-          </Group>
+          <Split label={t.session.divider} left={timelinePane} right={mapPane} />
         ) : view === "timeline" ? (
           timelinePane
         ) : (
@@ -155,6 +151,7 @@ export function SessionPage() {
               { kind: "item", label: t.score.title, onPick: () => setPanel("score") },
               { kind: "item", label: t.leftOut.title, onPick: () => setPanel("left-out") },
               { kind: "item", label: t.receipt.title, onPick: () => setPanel("receipt") },
+              { kind: "item", label: t.disclosure.title, onPick: () => setPanel("disclosures") },
               ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions") ? [{ kind: "item", label: t.versions.title, onPick: () => setPanel("versions") } as const] : []),
               { kind: "item", label: t.share.title, onPick: () => setPanel("share") },
             ]}
@@ -162,7 +159,7 @@ export function SessionPage() {
         </nav>
       )}
       <Suspense fallback={null}>
-        {panel && <Panels name={panel} session={session.data} model={model} mindmap={mindmap.data ?? null} language={language} onClose={() => setPanel(null)} onSelect={select} />}
+        {panel && <Panels name={panel} session={session.data} model={model} mindmap={mindmap.data ?? null} language={language} onClose={() => setPanel(null)} onSelect={select} edits={edits} />}
       </Suspense>
       <span className="sr" role="status">{session.data.session_status !== "completed" ? t.session.moved(t.status[session.data.session_status]) : ""}</span>
     </div>

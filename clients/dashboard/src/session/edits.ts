@@ -6,7 +6,7 @@ import { type Mindmap, optionalQuery } from "~/api/queries";
 import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import type { MapModel } from "~/map/model";
-import { say } from "~/ui/overlays";
+import { say } from "~/ui/say";
 import { hasFeature } from "./features";
 
 export type Operation =
@@ -18,6 +18,7 @@ export type Operation =
   | { op: "hide"; node_id: string; hidden: boolean }
   | { op: "add_node"; parent_id: string; type: "topic" | "subtopic" | "page"; label: string }
   | { op: "add_edge"; source: string; target: string }
+  | { op: "remove_edge"; source: string; target: string }
   | { op: "delete"; node_id: string }
   | { op: "undo" }
   | { op: "redo" };
@@ -38,6 +39,11 @@ export function canMove(model: MapModel, id: string, parent: string): boolean {
   if (id === parent || id === model.root.id || model.parent.get(id) === parent) return false;
   for (let at: string | undefined = parent; at !== undefined; at = model.parent.get(at)) if (at === id) return false;
   return model.byId.get(parent)?.type !== "page";
+}
+
+/** A topic may be split when something would stay behind. */
+export function canSplit(model: MapModel, id: string): boolean {
+  return (model.children.get(id)?.length ?? 0) > 1;
 }
 
 export function useEdits(sessionId: string, version: number): Edits {

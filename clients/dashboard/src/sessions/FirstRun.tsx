@@ -4,7 +4,7 @@ import { Play } from "lucide-react";
 import { useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
 import { Trail } from "~/ui/Trail";
-import { say } from "~/ui/overlays";
+import { say } from "~/ui/say";
 import { playSample } from "./sample";
 
 /** What a new account sees: how it works, and something to play with at once. */

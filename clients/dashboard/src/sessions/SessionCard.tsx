@@ -7,7 +7,7 @@ import { useLanguage, useWords } from "~/i18n";
 import { clock, date, duration, when } from "~/i18n/format";
 import { useShownTheme } from "~/theme";
 import { IconButton, StatusBadge } from "~/ui/basics";
-import { Menu } from "~/ui/overlays";
+import { Menu } from "~/ui/Menu";
 
 export function SessionCard({ session, onDelete }: { session: Session; onDelete: () => void }) {
   const t = useWords();

@@ -1,19 +1,16 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { Search, SearchX } from "lucide-react";
+import { Search, SearchX, SlidersHorizontal } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { api, data } from "~/api/client";
-import { type Filters, type Session, sessionsQuery } from "~/api/queries";
+import { type Filters, sessionsQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
 import { STATUSES } from "~/router";
 import { Blank } from "~/ui/basics";
-import { say } from "~/ui/overlays";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { sentence } from "~/ui/sentence";
-import { hasFeature } from "~/session/features";
 import { FirstRun, SampleButton } from "./FirstRun";
 import { grouped } from "./groups";
 import { SessionCard } from "./SessionCard";
+import { useDelete } from "./useDelete";
 
 export function SessionsPage() {
   const t = useWords();
@@ -64,37 +61,6 @@ export function SessionsPage() {
   );
 }
 
-/** Deletes at once and offers eight seconds to take it back; the card leaves and returns without a reload. */
-export function useDelete(onGone?: () => void) {
-  const t = useWords();
-  const client = useQueryClient();
-  const path = (id: string) => ({ params: { path: { session_id: id } } });
-  const refresh = () => client.invalidateQueries({ queryKey: ["sessions"] });
-  return useMutation({
-    mutationFn: (session: Session) => data(api.DELETE("/v1/sessions/{session_id}", path(session.id))),
-    onMutate: (session) => {
-      client.setQueriesData<{ pages: { sessions: Session[]; total: number }[] }>({ queryKey: ["sessions"] }, (old) =>
-        old?.pages ? { ...old, pages: old.pages.map((p) => ({ ...p, total: p.total - 1, sessions: p.sessions.filter((s) => s.id !== session.id) })) } : old,
-      );
-    },
-    onSuccess: (_, session) => {
-      onGone?.();
-      const restore = async () => {
-        try {
-          await data(api.POST("/v1/sessions/{session_id}/restore", path(session.id)));
-          say(t.sessions.restored);
-        } catch (error) {
-          say(sentence(error, t));
-        }
-        await refresh();
-      };
-      say(t.sessions.deleted(session.title || t.common.untitled), { label: t.common.undo, run: () => void restore() });
-    },
-    onError: (error) => say(sentence(error, t)),
-    onSettled: refresh,
-  });
-}
-
 function ClearFilters() {
   const t = useWords();
   const navigate = useNavigate({ from: "/sessions" });
@@ -110,31 +76,74 @@ function FilterBar({ filters }: { filters: Filters }) {
   const language = useLanguage();
   const navigate = useNavigate({ from: "/sessions" });
   const [text, setText] = useState(filters.q ?? "");
-  const has = (name: string) => hasFeature("/v1/sessions", "get", name);
+  const numChosen = [filters.status, filters.domain, filters.keyword, filters.from, filters.to].filter(Boolean).length;
+  const [isOpen, setOpen] = useState(numChosen > 0);
   const set = (change: Partial<Filters>) => void navigate({ search: (old: Filters) => ({ ...old, ...change }), replace: true });
   useEffect(() => {
     const wanted = text.trim() || undefined;
     if (wanted === filters.q) return;
     const timer = setTimeout(() => set({ q: wanted }), 250);
     return () => clearTimeout(timer);
-  });
+  }, [text]);
+  // "Clear filters" and the back button change the address, not this field.
+  useEffect(() => setText((old) => (old.trim() === (filters.q ?? "") ? old : (filters.q ?? ""))), [filters.q]);
+  const word = (name: "domain" | "keyword", label: string, placeholder: string) => (
+    <label className="filter">
+      <span>{label}</span>
+      <input
+        className="input compact"
+        key={`${name}-${filters[name]}`}
+        placeholder={placeholder}
+        defaultValue={filters[name] ?? ""}
+        onBlur={(e) => set({ [name]: e.target.value.trim() || undefined })}
+        onKeyDown={(e) => e.key === "Enter" && e.currentTarget.blur()}
+      />
+    </label>
+  );
+  const day = (name: "from" | "to", label: string) => (
+    <label className="filter">
+      <span>{label}</span>
+      <input
+        className="input compact"
+        type="date"
+        lang={language}
+        value={filters[name] ?? ""}
+        min={name === "to" ? filters.from : undefined}
+        max={name === "from" ? filters.to : undefined}
+        onChange={(e) => set({ [name]: e.target.value || undefined })}
+      />
+    </label>
+  );
   return (
-    <search className="filters" aria-label={t.sessions.filter}>
-      {has("q") && <span className="row input-icon">
-        <Search size={16} aria-hidden />
-        <input className="input compact" type="search" aria-label={t.sessions.filter} placeholder={t.sessions.text} value={text} onChange={(e) => setText(e.target.value)} />
-      </span>}
-      <select className="input compact" aria-label={t.sessions.status} value={filters.status ?? ""} onChange={(e) => set({ status: STATUSES.find((s) => s === e.target.value) })}>
-        <option value="">{t.sessions.all}</option>
-        {STATUSES.map((status) => (
-          <option key={status} value={status}>{t.status[status]}</option>
-        ))}
-      </select>
-      {has("domain") && <input className="input compact" aria-label={t.sessions.domain} placeholder={t.sessions.domain} defaultValue={filters.domain ?? ""} key={`d-${filters.domain}`} onBlur={(e) => set({ domain: e.target.value.trim() || undefined })} onKeyDown={(e) => e.key === "Enter" && e.currentTarget.blur()} />}
-      {has("keyword") && <input className="input compact" aria-label={t.sessions.keyword} placeholder={t.sessions.keyword} defaultValue={filters.keyword ?? ""} key={`k-${filters.keyword}`} onBlur={(e) => set({ keyword: e.target.value.trim() || undefined })} onKeyDown={(e) => e.key === "Enter" && e.currentTarget.blur()} />}
-      {has("from") && <input className="input compact" type="date" lang={language} aria-label={t.sessions.from} value={filters.from ?? ""} max={filters.to} onChange={(e) => set({ from: e.target.value || undefined })} />}
-      {has("to") && <input className="input compact" type="date" lang={language} aria-label={t.sessions.to} value={filters.to ?? ""} min={filters.from} onChange={(e) => set({ to: e.target.value || undefined })} />}
-      {Object.values(filters).some(Boolean) && <ClearFilters />}
+    <search className="stack tight filters-box" aria-label={t.sessions.filter}>
+      <div className="row">
+        <span className="row input-icon grow">
+          <Search size={16} aria-hidden />
+          <input className="input compact" type="search" aria-label={t.sessions.text} placeholder={t.sessions.text} value={text} onChange={(e) => setText(e.target.value)} />
+        </span>
+        <button type="button" className="button" aria-expanded={isOpen} aria-controls="filters" onClick={() => setOpen(!isOpen)}>
+          <SlidersHorizontal size={15} aria-hidden />
+          {t.sessions.filters(numChosen)}
+        </button>
+      </div>
+      {isOpen && (
+        <div id="filters" className="filters">
+          <label className="filter">
+            <span>{t.sessions.status}</span>
+            <select className="input compact" value={filters.status ?? ""} onChange={(e) => set({ status: STATUSES.find((s) => s === e.target.value) })}>
+              <option value="">{t.sessions.anyStatus}</option>
+              {STATUSES.map((status) => (
+                <option key={status} value={status}>{t.status[status]}</option>
+              ))}
+            </select>
+          </label>
+          {word("domain", t.sessions.domain, "python.org")}
+          {word("keyword", t.sessions.keyword, "")}
+          {day("from", t.sessions.from)}
+          {day("to", t.sessions.to)}
+          {(numChosen > 0 || filters.q) && <ClearFilters />}
+        </div>
+      )}
     </search>
   );
 }

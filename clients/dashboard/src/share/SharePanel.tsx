@@ -5,7 +5,7 @@ import { optionalQuery, type Session } from "~/api/queries";
 import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import { date, type Language } from "~/i18n/format";
-import { say } from "~/ui/overlays";
+import { say } from "~/ui/say";
 import { ErrorState, Skeletons } from "~/ui/states";
 
 interface Share {

@@ -1,0 +1,48 @@
+/**
+ * Signing the Chrome extension in. It hears this page (`externally_connectable`) and proves with PKCE that the code it
+ * is sent is used by nobody else. See docs/extension.md.
+ */
+import { isRecord } from "./errors";
+import { json } from "./client";
+
+/** The id every unpacked copy has; a store's copy has the one its build names. */
+const KNOWN_ID: string = import.meta.env.VITE_EXTENSION_ID ?? "paenoilheahmjokpbligdebdblbckpfc";
+
+interface Messenger {
+  sendMessage: (extensionId: string, message: unknown) => Promise<unknown>;
+}
+
+function messenger(): Messenger | null {
+  const runtime: unknown = (globalThis as { chrome?: { runtime?: unknown } }).chrome?.runtime;
+  return isRecord(runtime) && typeof runtime.sendMessage === "function" ? (runtime as unknown as Messenger) : null;
+}
+
+/** Whether this browser lets the page speak to an extension at all. */
+export function canReachExtensions(): boolean {
+  return messenger() !== null;
+}
+
+export interface LinkRequest {
+  extensionId: string;
+  state: string;
+  codeChallenge: string;
+}
+
+/** Hands a sign-in code to the extension that asked. Throws ApiError, or Error when the extension refuses. */
+export async function linkExtension({ extensionId, state, codeChallenge }: LinkRequest): Promise<void> {
+  const { code } = await json<{ code: string }>("POST", "/v1/auth/extension/code", { code_challenge: codeChallenge, code_challenge_method: "S256" });
+  const answer = await messenger()?.sendMessage(extensionId, { type: "trailmind.link", code, state });
+  if (!isRecord(answer) || answer.ok !== true) throw new Error(isRecord(answer) ? String(answer.error) : "no answer");
+}
+
+/** After a sign-in: signs the extension in too, if there is one and nobody is signed in there. Never fails. */
+export async function greetExtension(): Promise<boolean> {
+  try {
+    const answer = await messenger()?.sendMessage(KNOWN_ID, { type: "trailmind.hello" });
+    if (!isRecord(answer) || answer.ok !== true) return false;
+    await linkExtension({ extensionId: KNOWN_ID, state: String(answer.state), codeChallenge: String(answer.code_challenge) });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,56 @@
+import { useMutation } from "@tanstack/react-query";
+import { Link, useSearch } from "@tanstack/react-router";
+import { CircleCheck, Puzzle } from "lucide-react";
+import { useSyncExternalStore } from "react";
+import { ApiError } from "~/api/errors";
+import { canReachExtensions, linkExtension } from "~/api/extension";
+import { currentLogin, onLogin } from "~/api/login";
+import { useWords } from "~/i18n";
+import { Blank } from "~/ui/basics";
+import { sentence } from "~/ui/sentence";
+
+/** Where the extension sends people who press "sign in on the dashboard". Asks, because an extension may see a lot. */
+export function LinkExtension() {
+  const t = useWords();
+  const search = useSearch({ from: "/frame/extension/link" });
+  const login = useSyncExternalStore(onLogin, currentLogin);
+  const link = useMutation({ mutationFn: linkExtension });
+  const { extension_id: extensionId, state, code_challenge: codeChallenge } = search;
+  const title = <title>{`${t.extension.title} · ${t.brand}`}</title>;
+  if (!extensionId || !state || !codeChallenge || !canReachExtensions())
+    return (
+      <div className="page">
+        {title}
+        <Blank level={1} icon={<Puzzle className="figure" size={32} strokeWidth={1.5} aria-hidden />} title={t.extension.unreachable} actions={<Link className="button primary" to="/sessions">{t.goHome}</Link>}>
+          {t.extension.unreachableHint}
+        </Blank>
+      </div>
+    );
+  return (
+    <div className="page">
+      {title}
+      {link.isSuccess ? (
+        <div role="status">
+          <Blank level={1} icon={<CircleCheck className="figure" size={32} strokeWidth={1.5} aria-hidden />} title={t.extension.linked} actions={<Link className="button primary" to="/sessions">{t.goHome}</Link>}>
+            {t.extension.linkedHint}
+          </Blank>
+        </div>
+      ) : (
+        <Blank
+          level={1}
+          icon={<Puzzle className="figure" size={32} strokeWidth={1.5} aria-hidden />}
+          title={t.extension.title}
+          actions={
+            <>
+              <button type="button" className="button primary" disabled={link.isPending} onClick={() => link.mutate({ extensionId, state, codeChallenge })}>{t.extension.go}</button>
+              <Link className="button" to="/sessions">{t.common.cancel}</Link>
+            </>
+          }
+        >
+          {t.extension.body(login.state === "in" ? login.account.email : "")}
+          {link.isError && <span className="notice danger" role="alert">{link.error instanceof ApiError ? sentence(link.error, t) : t.extension.failed}</span>}
+        </Blank>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,43 @@
+import { cloneElement, lazy, type MouseEvent, type ReactElement, type ReactNode, type Ref, Suspense, useRef, useState } from "react";
+
+const load = () => import("./MenuPopup");
+const MenuPopup = lazy(() => load().then((module) => ({ default: module.MenuPopup })));
+
+export type MenuEntry =
+  | { kind: "item"; label: string; icon?: ReactNode; isDanger?: boolean; onPick: () => void }
+  | { kind: "label"; label: string }
+  | { kind: "line" };
+
+interface TriggerProps {
+  ref?: Ref<HTMLButtonElement>;
+  onClick?: (event: MouseEvent) => void;
+  [other: string]: unknown;
+}
+
+/** A button with a menu. The menu's code is fetched when a pointer or the focus comes near. */
+export function Menu({ trigger, entries }: { trigger: ReactElement<TriggerProps>; entries: readonly MenuEntry[] }) {
+  const [isOpen, setOpen] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  return (
+    <>
+      {cloneElement(trigger, {
+        ref: button,
+        "aria-haspopup": "menu",
+        "aria-expanded": isOpen,
+        onClick: () => setOpen(!isOpen),
+        onPointerEnter: load,
+        onFocus: load,
+        onKeyDown: (event: React.KeyboardEvent) => {
+          if (event.key !== "ArrowDown" || isOpen) return;
+          event.preventDefault();
+          setOpen(true);
+        },
+      })}
+      {isOpen && (
+        <Suspense fallback={null}>
+          <MenuPopup button={button} entries={entries} onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,38 @@
+import { Menu as BaseMenu } from "@base-ui/react/menu";
+import type { RefObject } from "react";
+import type { MenuEntry } from "./Menu";
+
+/** The open menu of `button`; focus returns there. */
+export function MenuPopup({ button, entries, onClose }: { button: RefObject<HTMLButtonElement | null>; entries: readonly MenuEntry[]; onClose: () => void }) {
+  return (
+    <BaseMenu.Root
+      open
+      modal={false}
+      onOpenChange={(isOpen, { event }) => {
+        // A press on the button is the button's own business: it closes what is open.
+        if (!isOpen && !(event.target instanceof Node && button.current?.contains(event.target) && event.type !== "keydown")) onClose();
+      }}
+    >
+      <BaseMenu.Portal>
+        <BaseMenu.Positioner className="positioner" anchor={button} sideOffset={6} align="end">
+          <BaseMenu.Popup className="menu" finalFocus={button}>
+            {entries.map((entry, i) =>
+              entry.kind === "line" ? (
+                <BaseMenu.Separator key={`line-${i}`} className="menu-line" />
+              ) : entry.kind === "label" ? (
+                <div key={entry.label} className="menu-label">
+                  {entry.label}
+                </div>
+              ) : (
+                <BaseMenu.Item key={entry.label} className={`menu-item ${entry.isDanger ? "danger" : ""}`} onClick={entry.onPick}>
+                  {entry.icon}
+                  {entry.label}
+                </BaseMenu.Item>
+              ),
+            )}
+          </BaseMenu.Popup>
+        </BaseMenu.Positioner>
+      </BaseMenu.Portal>
+    </BaseMenu.Root>
+  );
+}

@@ -1,0 +1,50 @@
+"""What a visitor downloads before a route can be used: scripts and styles, packed, without fonts and the 3-D chunk."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+from serve.dashboard import BUILT_FILES
+
+#: Route by the module that draws it, as the build's manifest names it.
+ROUTES = {
+    "login": "src/auth/forms.tsx",
+    "sessions": "src/sessions/SessionsPage.tsx",
+    "session": "src/session/SessionPage.tsx",
+    "search": "src/search/SearchPage.tsx",
+    "account": "src/account/AccountPage.tsx",
+    "shared": "src/share/SharedPage.tsx",
+}
+MOST_BYTES = 250 * 1024
+
+
+def route_weights(root: Path = BUILT_FILES) -> dict[str, int]:
+    """Bytes after gzip of everything each route needs: the page, the entry, one language, the route itself."""
+    manifest: dict[str, dict[str, Any]] = json.loads((root / "manifest.json").read_text())
+    return {
+        name: sum(_packed(root / file) for file in {"index.html", *_files(manifest, "index.html", "src/i18n/ko.ts", module)})
+        for name, module in ROUTES.items()
+    }
+
+
+def _files(manifest: dict[str, dict[str, Any]], *modules: str) -> set[str]:
+    """The files of `modules` and of all they import before they run."""
+    files: set[str] = set()
+    seen: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        chunk = manifest[module]
+        files.update([chunk["file"], *chunk.get("css", [])])
+        waiting.extend(chunk.get("imports", []))
+    return files
+
+
+def _packed(file: Path) -> int:
+    return len(gzip.compress(file.read_bytes(), 9))
