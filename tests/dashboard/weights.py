@@ -25,7 +25,9 @@ def route_weights(root: Path = BUILT_FILES) -> dict[str, int]:
     """Bytes after gzip of everything each route needs: the page, the entry, one language, the route itself."""
     manifest: dict[str, dict[str, Any]] = json.loads((root / "manifest.json").read_text())
     return {
-        name: sum(_packed(root / file) for file in {"index.html", *_files(manifest, "index.html", "src/i18n/ko.ts", module)})
+        name: sum(
+            _packed(root / file) for file in {"index.html", *_files(manifest, "index.html", "src/i18n/ko.ts", module)}
+        )
         for name, module in ROUTES.items()
     }
 

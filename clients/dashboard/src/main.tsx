@@ -27,13 +27,19 @@ const client = new QueryClient({
   },
 });
 
+const router = makeRouter(client);
+// Everything the first picture needs is asked for at once: the login, the page's code and data, and the sentences.
+void router.load().catch(() => undefined);
+if (location.pathname === "/sessions") void import("./sessions/SessionsPage");
+if (location.pathname.startsWith("/sessions/")) void import("./session/SessionPage");
+if (location.search.includes("layout=galaxy")) void import("./map/Galaxy");
 const root = document.getElementById("root");
 if (root) {
   await loadWords();
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={client}>
-        <RouterProvider router={makeRouter(client)} />
+        <RouterProvider router={router} />
         <Toaster />
       </QueryClientProvider>
     </StrictMode>,

@@ -4,7 +4,7 @@ import { createRootRouteWithContext, createRoute, createRouter, lazyRouteCompone
 import { Compass } from "lucide-react";
 import { Link } from "@tanstack/react-router";
 import { currentLogin, resume } from "./api/login";
-import type { Filters, Status } from "./api/queries";
+import { type Filters, isOpen, mindmapQuery, type Session, sessionQuery, sessionsQuery, type Status, timelineQuery } from "./api/queries";
 import { Frame } from "./Frame";
 import { useWords } from "./i18n";
 import { Blank } from "./ui/basics";
@@ -56,6 +56,9 @@ const sessions = createRoute({
     domain: text(s.domain),
     keyword: text(s.keyword),
   }),
+  loaderDeps: ({ search }) => search,
+  // Asked for while the page's code is on its way; the page itself waits for it and shows what went wrong.
+  loader: ({ context: { client }, deps }) => void client.prefetchInfiniteQuery(sessionsQuery(deps)),
   component: lazyRouteComponent(() => import("./sessions/SessionsPage"), "SessionsPage"),
 });
 
@@ -80,6 +83,13 @@ const session = createRoute({
     node: text(s.node),
     topic: text(s.topic),
   }),
+  loader: ({ context: { client }, params: { id } }) => {
+    void client.prefetchQuery(sessionQuery(id));
+    void client.prefetchQuery(timelineQuery(id, false));
+    // A session that records has no map yet.
+    const known = client.getQueryData<Session>(["session", id]);
+    if (!known || !isOpen(known.session_status)) void client.prefetchQuery(mindmapQuery(id));
+  },
   component: lazyRouteComponent(() => import("./session/SessionPage"), "SessionPage"),
 });
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { fitCamera } from "~/map/draw";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
 import { type MapModel, parseMap } from "~/map/model";
-import { FONT_SIZE, LINE_HEIGHT, nodeAt, radialScene, textWidth, treeScene, wrapLabel } from "~/map/scene";
+import { labelWidth } from "~/map/measure";
+import { FONT_SIZE, LINE_HEIGHT, nodeAt, radialScene, treeScene, wrapLabel } from "~/map/scene";
 import { mapData } from "./support";
 
 const all = { collapsed: new Set<string>(), focus: null };
@@ -21,11 +22,11 @@ describe("treeScene", () => {
       node.label = i % 3 === 0 ? "아주 긴 한국어 제목이 여러 줄로 나뉘어야 하는 페이지" : `${node.label} with quite a long name that has to be wrapped somewhere`;
     });
     const scene = treeScene(parseMap(data) as MapModel, all);
-    const boxes = scene.nodes.map((n): LabelBox => {
-      const width = Math.max(...n.lines.map((line) => textWidth(line, FONT_SIZE[n.node.type])));
+    const boxes = scene.nodes.map((n) => {
+      const width = labelWidth(n.lines, n.node.type, FONT_SIZE[n.node.type]);
       const height = n.lines.length * FONT_SIZE[n.node.type] * LINE_HEIGHT;
       const x = n.side === "right" ? n.x + n.r : n.side === "left" ? n.x - n.r - width : n.x - width / 2;
-      return { id: n.id, x, y: n.y - height / 2, width, height, rank: 0, importance: 0 };
+      return { id: n.id, x: x + width / 2, y: n.y, width, height, turn: 0 };
     });
     for (const a of boxes) for (const b of boxes) if (a.id < b.id) expect(overlaps(a, b), `${a.id} and ${b.id}`).toBe(false);
   });
@@ -58,15 +59,21 @@ it("wraps at spaces, and cuts what has none", () => {
 });
 
 describe("placeLabels", () => {
-  const box = (id: string, x: number, rank: number, importance: number): LabelBox => ({ id, x, y: 0, width: 50, height: 10, rank, importance });
+  const box = (id: string, x: number, rank: number, importance: number): LabelBox => ({ id, places: [[x, 0]], width: 50, height: 10, turn: 0, rank, importance });
+  const ids = (boxes: LabelBox[]) => [...placeLabels(boxes).keys()].sort();
   it("prefers rank, then importance", () => {
-    expect(placeLabels([box("a", 0, 1, 9), box("b", 20, 0, 0), box("c", 200, 1, 0)])).toEqual(new Set(["b", "c"]));
-    expect(placeLabels([box("a", 0, 1, 0.1), box("b", 20, 1, 0.9)])).toEqual(new Set(["b"]));
+    expect(ids([box("a", 0, 1, 9), box("b", 20, 0, 0), box("c", 200, 1, 0)])).toEqual(["b", "c"]);
+    expect(ids([box("a", 0, 1, 0.1), box("b", 20, 1, 0.9)])).toEqual(["b"]);
   });
-  it("keeps no two that overlap, among a thousand", () => {
-    const many = Array.from({ length: 1000 }, (_, i) => ({ ...box(`n${i}`, (i * 37) % 900, i % 3, i), y: (i * 53) % 600 }));
-    const ids = placeLabels(many);
-    const kept = many.filter((each) => ids.has(each.id));
+  it("takes the next place when the best is taken, and rather none that covers a node", () => {
+    const second: LabelBox = { ...box("b", 20, 1, 0), places: [[20, 0], [20, 30], [20, 60]] };
+    expect(placeLabels([box("a", 0, 0, 0), second]).get("b")).toEqual([20, 30]);
+    expect(placeLabels([box("a", 0, 0, 0), second], [{ id: "n", x: 20, y: 30, r: 5 }]).get("b")).toEqual([20, 60]);
+    expect(placeLabels([box("a", 0, 0, 0), second], [{ id: "b", x: 20, y: 30, r: 5 }]).get("b")).toEqual([20, 30]);
+  });
+  it("keeps no two that overlap, among a thousand turned every way", () => {
+    const many = Array.from({ length: 1000 }, (_, i): LabelBox => ({ ...box(`n${i}`, 0, i % 3, i), places: [[(i * 37) % 900, (i * 53) % 600]], turn: (i % 7) / 3 - 1 }));
+    const kept = [...placeLabels(many)].map(([id, [x, y]]) => ({ x, y, width: 50, height: 10, turn: many.find((each) => each.id === id)?.turn ?? 0 }));
     expect(kept.length).toBeGreaterThan(100);
     for (const a of kept) for (const b of kept) if (a !== b) expect(overlaps(a, b)).toBe(false);
   });

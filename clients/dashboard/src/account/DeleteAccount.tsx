@@ -41,7 +41,7 @@ export function DeleteAccount({ email }: { email: string }) {
           <Field label={t.auth.password} type="password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} />
           <div className="dialog-actions">
             <button type="button" className="button" onClick={() => setOpen(false)}>{t.common.cancel}</button>
-            <button type="submit" className="button danger" disabled={typed.trim().toLowerCase() !== email.toLowerCase() || erase.isPending}>{t.account.deleteGo}</button>
+            <button type="submit" className="button danger" disabled={!email || typed.trim().toLowerCase() !== email.toLowerCase() || erase.isPending}>{t.account.deleteGo}</button>
           </div>
         </form>
       </Dialog>

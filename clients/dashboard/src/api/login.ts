@@ -112,13 +112,17 @@ async function askForToken(): Promise<boolean> {
   if (!isRecord(reply) || typeof reply.token !== "string") throw new ApiError("server", 0, "unexpected", "");
   keep(reply.token, reply.expires_in);
   if (login.state !== "in") {
-    const me = await fetch("/v1/auth/me", { headers: { Authorization: `Bearer ${reply.token}` }, signal: AbortSignal.timeout(15_000) });
-    if (!me.ok) throw await errorOf(me);
-    const body: unknown = await me.json();
-    if (!isRecord(body)) throw new ApiError("server", 0, "unexpected", "");
-    set({ state: "in", account: accountOf(body.user) });
+    // Who it is is shown on one page only; the others need not wait for it.
+    set({ state: "in", account: { id: "", email: "", isVerified: null } });
+    void askWhoItIs(reply.token);
   }
   return true;
+}
+
+async function askWhoItIs(bearer: string): Promise<void> {
+  const ask = () => fetch("/v1/auth/me", { headers: { Authorization: `Bearer ${bearer}` }, signal: AbortSignal.timeout(15_000) });
+  const body: unknown = await ask().catch(ask).then((reply) => reply.json()).catch(() => null);
+  if (isRecord(body) && isRecord(body.user)) updateAccount(accountOf(body.user));
 }
 
 function keep(value: string, expiresInS: unknown): void {

@@ -31,6 +31,7 @@ export interface MapProps {
 }
 
 const ARROWS: Record<string, Direction> = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
+const TOOLS = 48;
 const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?: Ref<MapHandle>; sceneKey: string }) {
@@ -46,6 +47,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   const tones = useMemo(() => (theme ? readTones() : readTones()), [theme]);
   const bright = useMemo(() => (selected && model.byId.has(selected) ? neighbourhood(model, selected) : hovered ? neighbourhood(model, hovered) : null), [model, selected, hovered]);
 
+  const isFirst = useRef(true);
   const paint = useRef(() => {});
   paint.current = () => {
     const context = canvas.current?.getContext("2d");
@@ -53,19 +55,14 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     const ratio = Math.min(2, devicePixelRatio || 1);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     draw(context, scene, camera.current, size, tones, { selected, hovered: drag?.id ?? hovered, bright: drag ? null : bright, matches, dropTarget: drag?.target ?? null }, mode);
+    if (isFirst.current) performance.mark("trailmind:map");
+    isFirst.current = false;
   };
   const request = () => {
     cancelAnimationFrame(frame.current);
     frame.current = requestAnimationFrame(() => paint.current());
   };
   useEffect(request);
-  useEffect(() => {
-    // Text measured before its font has come would stand at the wrong width.
-    void document.fonts?.ready.then(request);
-    document.fonts?.addEventListener?.("loadingdone", request);
-    return () => document.fonts?.removeEventListener?.("loadingdone", request);
-  });
-
   useLayoutEffect(() => {
     const element = canvas.current;
     if (!element) return;
@@ -109,14 +106,17 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     if (ms === 0 || isStill()) select(element).call(zoom.transform, target);
     else select(element).transition().duration(ms).call(zoom.transform, target);
   };
-  const whole = () => fitCamera(scene.bounds, size, 1.1, mode === "all" ? 0 : 130);
+  // What the zoom buttons do not cover.
+  const room = { width: Math.max(1, size.width - (size.width > 600 ? TOOLS : 0)), height: size.height };
+  const whole = () => fitCamera(scene.bounds, mode === "all" ? room : size, 1.1, mode === "all" ? 0 : 130);
   const fitted = useRef("");
   useEffect(() => {
     // The camera is set once for each picture; from then on it belongs to the reader.
     const key = `${props.sceneKey}`;
     if (size.width === 0 || fitted.current === key) return;
     fitted.current = key;
-    moveTo(mode === "all" ? treeCamera(scene, size) : whole(), 0);
+    isFirst.current = true;
+    moveTo(mode === "all" ? treeCamera(scene, room) : whole(), 0);
   });
 
   useImperativeHandle(props.ref, () => ({

@@ -9,29 +9,32 @@ import { useWords } from "~/i18n";
 import { useShownTheme } from "~/theme";
 import { fontOf, readTones, type Tones } from "./draw";
 import type { MapHandle, MapProps } from "./FlatMap";
-import { type LabelBox, placeLabels } from "./labels";
+import { type LabelBox, type Obstacle, placeLabels } from "./labels";
+import { labelWidth } from "./measure";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
 import type { Scene, SceneNode } from "./scene";
 
 const VERTEX = `
 attribute float size; attribute vec3 tint; attribute float alpha;
-uniform float scale; varying vec3 vTint; varying float vAlpha; varying float vDepth;
+uniform float scale; uniform vec3 back; varying vec3 vTint; varying float vAlpha;
 void main() {
   vec4 at = modelViewMatrix * vec4(position, 1.0);
-  vTint = tint; vAlpha = alpha;
-  vDepth = clamp(1.0 - (-at.z - 380.0) / 900.0, 0.7, 1.0);
+  vAlpha = alpha;
+  // What is far or dimmed takes the colour of the background instead of becoming transparent: no line shines through.
+  float depth = clamp(1.0 - (-at.z - 380.0) / 900.0, 0.7, 1.0);
+  vTint = mix(back, tint, depth * vAlpha);
   gl_PointSize = size * scale / -at.z;
   gl_Position = projectionMatrix * at;
 }`;
 const FRAGMENT = `
-varying vec3 vTint; varying float vAlpha; varying float vDepth;
+varying vec3 vTint;
 void main() {
   vec2 p = gl_PointCoord * 2.0 - 1.0;
   float d = dot(p, p);
   if (d > 1.0) discard;
   float edge = 1.0 - smoothstep(0.82, 1.0, d);
   float light = 0.86 + 0.22 * (1.0 - distance(p, vec2(-0.3, -0.35)));
-  gl_FragColor = vec4(vTint * min(light, 1.08), vAlpha * edge * vDepth);
+  gl_FragColor = vec4(vTint * min(light, 1.08), edge);
 }`;
 const RADIUS = { core: 17, topic: 11, subtopic: 6.5, page: 4 } as const;
 const HOME = 620;
@@ -139,13 +142,14 @@ class Stage {
   private asked = 0;
   private flight = 0;
   private isMoved = false;
+  private isPainted = false;
 
   constructor(private readonly box: HTMLElement) {
     this.renderer = new THREE.WebGLRenderer({ antialias: false, alpha: true, powerPreference: "low-power" });
     this.renderer.setPixelRatio(Math.min(1.5, devicePixelRatio || 1));
     this.overlay.className = "galaxy-labels";
     box.append(this.renderer.domElement, this.overlay);
-    const material = new THREE.ShaderMaterial({ vertexShader: VERTEX, fragmentShader: FRAGMENT, uniforms: { scale: { value: 1 } }, transparent: true, depthWrite: false });
+    const material = new THREE.ShaderMaterial({ vertexShader: VERTEX, fragmentShader: FRAGMENT, uniforms: { scale: { value: 1 }, back: { value: new THREE.Color() } }, transparent: true, depthWrite: false });
     this.points = new THREE.Points(new THREE.BufferGeometry(), material);
     this.points.frustumCulled = false;
     this.points.renderOrder = 1;
@@ -235,7 +239,7 @@ class Stage {
   private homeDistance(): number {
     const half = Math.tan((this.camera.fov * Math.PI) / 360);
     const aspect = Math.min(this.camera.aspect, 2.4);
-    return Math.max(300, ...this.nodes.map(({ node: { position: p } }) => p.z + 1.14 * Math.max((Math.abs(p.y) + 34) / half, (Math.abs(p.x) + 52) / (half * aspect))));
+    return Math.max(300, ...this.nodes.map(({ node: { position: p } }) => p.z + 1.06 * Math.max((Math.abs(p.y) + 30) / half, (Math.abs(p.x) + 48) / (half * aspect))));
   }
 
   fly(id: string): void {
@@ -299,6 +303,7 @@ class Stage {
     const alpha = this.points.geometry.getAttribute("alpha");
     if (!model || !tones || !(tint instanceof THREE.BufferAttribute) || !(alpha instanceof THREE.BufferAttribute)) return;
     const raw = (css: string) => new THREE.Color().setStyle(css, THREE.LinearSRGBColorSpace);
+    this.points.material.uniforms.back?.value.copy(raw(tones.bg));
     const hues = tones.hue.map(raw);
     const [accent, line] = [raw(tones.accent), raw(tones.line)];
     const colourOf = (hue: number | null) => (hue === null ? line : (hues[hue] ?? line));
@@ -352,6 +357,8 @@ class Stage {
       this.screen.set(n.id, { x: ((v.x + 1) / 2) * this.size.width, y: ((1 - v.y) / 2) * this.size.height, r: (this.radius(n) * scale) / depth, depth });
     }
     this.write();
+    if (!this.isPainted) performance.mark("trailmind:map");
+    this.isPainted = true;
   }
 
   private write(): void {
@@ -363,40 +370,47 @@ class Stage {
     context.clearRect(0, 0, this.size.width, this.size.height);
     const distance = this.camera.position.distanceTo(this.controls.target);
     const boxes: LabelBox[] = [];
+    const obstacles: Obstacle[] = [];
     const sizes = new Map<string, number>();
     for (const n of this.nodes) {
       const at = this.screen.get(n.id);
       if (!at || at.x < -200 || at.y < -60 || at.x > this.size.width + 200 || at.y > this.size.height + 60) continue;
+      obstacles.push({ id: n.id, x: at.x, y: at.y, r: at.r });
       const isMarked = n.id === marks.selected || n.id === marks.hovered || marks.matches.has(n.id);
       // Pages speak when the reader comes near, or when they are meant.
       const isNear = n.node.type !== "page" || at.depth < 340 || distance < 260 || (marks.bright?.has(n.id) ?? false);
       if (!isMarked && !isNear) continue;
       const size = { core: 19, topic: 16, subtopic: 13, page: 12 }[n.node.type] * Math.max(0.82, Math.min(1.15, HOME / at.depth));
-      context.font = fontOf(n, size, tones);
-      const width = Math.max(...n.lines.map((line) => context.measureText(line).width));
+      const width = labelWidth(n.lines, n.node.type, size);
       const height = n.lines.length * size * 1.22;
       sizes.set(n.id, size);
       const rank = isMarked ? -1 : n.node.type === "core" ? 0 : n.node.type === "topic" ? 0 : n.node.type === "subtopic" ? 1 : 2;
-      boxes.push({ id: n.id, x: at.x - width / 2, y: at.y - at.r - 5 - height, width, height, rank, importance: 1 / at.depth });
+      const away = at.r + 5;
+      const places: [number, number][] = [
+        [at.x, at.y - away - height / 2],
+        [at.x, at.y + away + height / 2],
+        [at.x + away + width / 2, at.y],
+        [at.x - away - width / 2, at.y],
+      ];
+      boxes.push({ id: n.id, places, width, height, turn: 0, rank, importance: 1 / at.depth });
     }
-    const kept = placeLabels(boxes, 3);
     const byId = new Map(this.nodes.map((n) => [n.id, n]));
     context.textAlign = "center";
-    context.textBaseline = "top";
+    context.textBaseline = "middle";
     context.lineJoin = "round";
-    for (const box of boxes) {
-      const n = byId.get(box.id);
-      if (!n || !kept.has(box.id)) continue;
-      const size = sizes.get(box.id) ?? 12;
+    context.lineWidth = 4;
+    context.strokeStyle = tones.bg;
+    for (const [id, [x, y]] of placeLabels(boxes, obstacles, 3)) {
+      const n = byId.get(id);
+      if (!n) continue;
+      const size = sizes.get(id) ?? 12;
       context.globalAlpha = marks.bright && !marks.bright.has(n.id) && !marks.matches.has(n.id) ? 0.3 : 1;
       context.font = fontOf(n, size, tones);
-      context.lineWidth = 4;
-      context.strokeStyle = tones.bg;
       context.fillStyle = n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
       n.lines.forEach((line, i) => {
-        const y = box.y + i * size * 1.22;
-        context.strokeText(line, box.x + box.width / 2, y);
-        context.fillText(line, box.x + box.width / 2, y);
+        const dy = (i - (n.lines.length - 1) / 2) * size * 1.22;
+        context.strokeText(line, x, y + dy);
+        context.fillText(line, x, y + dy);
       });
     }
     context.globalAlpha = 1;

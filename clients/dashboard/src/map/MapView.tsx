@@ -1,11 +1,13 @@
 /** The map with its tools: layouts, search, zoom, legend, outline, full screen. Selection is the caller's. */
 import { ChevronDown, ChevronUp, Expand, FoldVertical, ListTree, Maximize, Minus, Network, Orbit, Plus, Search, Shrink, UnfoldVertical, Workflow, X } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useWords } from "~/i18n";
 import type { LayoutName } from "~/router";
 import { IconButton, Segmented } from "~/ui/basics";
 import { useMedia } from "~/ui/media";
+import { fitCamera } from "./draw";
 import { FlatMap, type MapHandle, type MapProps } from "./FlatMap";
+import { useFonts } from "./fonts";
 import { ancestors, findNodes, type MapModel, subtree } from "./model";
 import { Outline } from "./Outline";
 import { galaxyScene, radialScene, treeScene } from "./scene";
@@ -47,10 +49,28 @@ export function MapView(props: MapViewProps) {
   const matches = useMemo(() => new Set(found), [found]);
 
   const isNarrow = useMedia("(max-width: 599px)");
+  const fonts = useFonts();
+  const stage = useRef<HTMLDivElement>(null);
+  const [pane, setPane] = useState({ width: 0, height: 0 });
+  useLayoutEffect(() => {
+    const watch = new ResizeObserver(([entry]) => entry && setPane({ width: entry.contentRect.width, height: entry.contentRect.height }));
+    if (stage.current) {
+      setPane({ width: stage.current.clientWidth, height: stage.current.clientHeight });
+      watch.observe(stage.current);
+    }
+    return () => watch.disconnect();
+  }, []);
+  // To one side or to both, whichever shows the tree larger. Decided once for each picture: nothing jumps while a
+  // divider is moved or a branch is folded.
+  const isOneSided = useMemo(() => {
+    if (layout !== "tree" || isNarrow || pane.width === 0) return false;
+    const scale = (isOne: boolean) => fitCamera(treeScene(model, { collapsed, focus: topic, isOneSided: isOne }).bounds, pane, 1.25).k;
+    return scale(true) > scale(false) * 1.05;
+  }, [model, layout, topic, isNarrow, pane.width > 0]);
   const scene = useMemo(() => {
-    const options = { collapsed, focus: topic, isNarrow };
+    const options = { collapsed, focus: topic, isNarrow, isOneSided };
     return layout === "radial" ? radialScene(model, options) : layout === "galaxy" ? galaxyScene(model, options) : treeScene(model, options);
-  }, [model, layout, collapsed, topic, isNarrow]);
+  }, [model, layout, collapsed, topic, isNarrow, isOneSided, fonts]);
 
   const unfold = (id: string) => {
     const above = ancestors(model, id).filter((each) => collapsed.has(each));
@@ -152,7 +172,7 @@ export function MapView(props: MapViewProps) {
         )}
         {props.tools}
       </div>
-      <div className="map-stage">
+      <div ref={stage} className="map-stage">
         {isOutline ? (
           <Outline {...shared} topic={topic} />
         ) : is3d ? (
@@ -160,7 +180,7 @@ export function MapView(props: MapViewProps) {
             <Galaxy {...shared} scene={scene} ref={handle} />
           </Suspense>
         ) : (
-          <FlatMap {...shared} scene={scene} mode={layout === "tree" ? "all" : "fitting"} sceneKey={`${layout}-${topic ?? ""}-${props.version}`} ref={handle} />
+          <FlatMap {...shared} scene={scene} mode={layout === "tree" ? "all" : "fitting"} sceneKey={`${layout}-${topic ?? ""}-${props.version}-${isOneSided}`} ref={handle} />
         )}
         {!isOutline && (
           <div className="map-tools">

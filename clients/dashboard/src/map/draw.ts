@@ -1,5 +1,6 @@
 /** Draws a scene on a 2-D canvas. Everything here is in CSS pixels; the caller has scaled for the display. */
-import { type LabelBox, placeLabels } from "./labels";
+import { type LabelBox, type Obstacle, placeLabels } from "./labels";
+import { labelWidth, WEIGHT } from "./measure";
 import { FONT_SIZE, LINE_HEIGHT, type Scene, type SceneNode } from "./scene";
 
 export interface Tones {
@@ -104,7 +105,7 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Ca
 function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: Tones, scale: number): void {
   const size = (scale === 1 ? FONT_SIZE.core : CORE_SCREEN) * scale;
   context.font = `680 ${size}px ${tones.font}`;
-  const width = Math.max(...n.lines.map((line) => context.measureText(line).width)) + size * 2;
+  const width = labelWidth(n.lines, "core", size) + size * 2;
   const height = n.lines.length * size * LINE_HEIGHT + size;
   context.beginPath();
   context.roundRect(n.x - width / 2, n.y - height / 2, width, height, size * 0.8);
@@ -115,74 +116,93 @@ function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: To
   context.stroke();
 }
 
+/** More labels than this are never read at once. */
+const MOST_LABELS = 400;
+
+interface Written {
+  n: SceneNode;
+  size: number;
+  width: number;
+  height: number;
+  x: number;
+  y: number;
+}
+
 /** Labels in screen pixels, so that text stays sharp. The tree has room for all; elsewhere those that fit. */
 function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[], camera: Camera, tones: Tones, marks: Marks, mode: LabelMode, alphaOf: (id: string) => number): void {
   const { x, y, k } = camera;
   const boxes: LabelBox[] = [];
-  const placed = new Map<string, { n: SceneNode; size: number; box: LabelBox; py: number }>();
+  const obstacles: Obstacle[] = [];
+  const written: Written[] = [];
+  const fitting = new Map<string, Written>();
   for (const n of seen) {
     // In the tree text scales with the branches; elsewhere it stays readable and what does not fit is left out.
     const size = n.side === "center" && mode !== "all" ? CORE_SCREEN : mode === "all" ? FONT_SIZE[n.node.type] * k : Math.max(11, Math.min(FONT_SIZE[n.node.type] * Math.max(0.8, Math.min(k, 1.25)), 24));
     if (mode === "all" && size < 3.5) continue;
-    context.font = fontOf(n, size, tones);
-    const width = Math.max(...n.lines.map((line) => context.measureText(line).width));
+    const width = labelWidth(n.lines, n.node.type, size);
     const height = n.lines.length * size * LINE_HEIGHT;
     const [px, py, r] = [n.x * k + x, n.y * k + y, n.r * k];
-    const gap = 5 + 2 * Math.min(1, k);
-    const reach = r + gap;
-    let box: LabelBox = { id: n.id, x: px - width / 2, y: py - height / 2, width, height, rank: rankOf(n, marks), importance: n.importance };
-    if (n.turn !== 0 || n.side === "left" || n.side === "right") {
-      const sign = n.side === "left" ? -1 : 1;
-      const [dx, dy] = [Math.cos(n.turn) * sign, Math.sin(n.turn) * sign];
-      const [cx, cy] = [px + dx * (reach + width / 2), py + dy * (reach + width / 2)];
-      const w = Math.abs(Math.cos(n.turn)) * width + Math.abs(Math.sin(n.turn)) * height;
-      const h = Math.abs(Math.sin(n.turn)) * width + Math.abs(Math.cos(n.turn)) * height;
-      box = { ...box, x: cx - w / 2, y: cy - h / 2, width: w, height: h };
-    } else if (n.side === "center") {
-      box = { ...box, x: box.x - size, width: width + 2 * size, y: box.y - size / 2, height: height + size, rank: -3 };
+    const away = r + 5 + 2 * Math.min(1, k);
+    const one: Written = { n, size, width, height, x: px, y: py };
+    let places: [number, number][];
+    if (n.side === "center") places = [[px, py]];
+    else if (n.side === "top") {
+      places = [
+        [px, py - away - height / 2],
+        [px, py + away + height / 2],
+        [px + away + width / 2, py],
+        [px - away - width / 2, py],
+      ];
     } else {
-      box = { ...box, y: py - r - gap - height };
+      const sign = n.side === "left" ? -1 : 1;
+      places = [[px + Math.cos(n.turn) * sign * (away + width / 2), py + Math.sin(n.turn) * sign * (away + width / 2)]];
     }
-    boxes.push(box);
-    placed.set(n.id, { n, size, box, py });
+    if (mode === "all") {
+      [one.x, one.y] = places[0] ?? [px, py];
+      written.push(one);
+      continue;
+    }
+    const margin = n.side === "center" ? size : 0;
+    fitting.set(n.id, one);
+    boxes.push({ id: n.id, places, width: width + 2 * margin, height: height + margin, turn: n.turn, rank: n.side === "center" ? -3 : rankOf(n, marks), importance: n.importance });
+    if (n.node.type !== "page") obstacles.push({ id: n.id, x: px, y: py, r: r + 2 });
   }
-  const turned = [...placed.values()].some(({ n }) => n.turn !== 0);
-  const kept = mode === "all" ? null : placeLabels(turned ? boxes.map(shrink) : boxes);
-  for (const [id, { n, size, box, py }] of placed) {
-    if (kept && !kept.has(id)) continue;
-    context.globalAlpha = alphaOf(id) * Math.max(0.8, n.fade);
-    context.font = fontOf(n, size, tones);
+  for (const [id, [at, top]] of placeLabels(boxes, obstacles)) {
+    const one = fitting.get(id);
+    if (one && written.length < MOST_LABELS) written.push({ ...one, x: at, y: top });
+  }
+  context.textBaseline = "middle";
+  context.lineJoin = "round";
+  context.lineWidth = 4;
+  context.strokeStyle = tones.bg;
+  for (const { n, size, width, height, x: cx, y: cy } of written) {
+    context.globalAlpha = alphaOf(n.id) * Math.max(0.8, n.fade);
+    const font = fontOf(n, size, tones);
+    if (context.font !== font) context.font = font;
     context.fillStyle = n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
-    context.textBaseline = "middle";
-    context.lineJoin = "round";
-    context.lineWidth = 4;
-    context.strokeStyle = tones.bg;
-    context.save();
-    context.translate(box.x + box.width / 2, box.y + box.height / 2);
-    if (n.turn !== 0) context.rotate(n.turn);
-    const width = Math.max(...n.lines.map((line) => context.measureText(line).width));
     const isOneSided = n.side === "left" || n.side === "right";
     context.textAlign = isOneSided ? (n.side === "left" ? "right" : "left") : "center";
     const at = isOneSided ? (n.side === "left" ? width / 2 : -width / 2) : 0;
+    if (n.turn !== 0) {
+      context.save();
+      context.translate(cx, cy);
+      context.rotate(n.turn);
+    }
+    const [ox, oy] = n.turn === 0 ? [cx, cy] : [0, 0];
     n.lines.forEach((line, i) => {
       const dy = (i - (n.lines.length - 1) / 2) * size * LINE_HEIGHT;
-      if (n.side !== "center") context.strokeText(line, at, dy);
-      context.fillText(line, at, dy);
+      // Only what stands among lines needs an edge against them; it is dear to draw.
+      if (n.side === "top") context.strokeText(line, ox + at, oy + dy);
+      context.fillText(line, ox + at, oy + dy);
     });
-    context.restore();
+    if (n.turn !== 0) context.restore();
     if (n.folded > 0) {
       context.font = `500 ${size * 0.8}px ${tones.font}`;
       context.fillStyle = tones.muted;
       context.textAlign = n.side === "left" ? "right" : "left";
-      context.fillText(String(n.folded), n.side === "left" ? box.x - size * 0.45 : box.x + box.width + size * 0.45, n.side === "top" ? box.y + box.height / 2 : py);
+      context.fillText(String(n.folded), n.side === "left" ? cx - width / 2 - size * 0.45 : cx + width / 2 + size * 0.45, n.side === "top" ? cy + (height * (n.lines.length - 1)) / n.lines.length / 2 : cy);
     }
   }
-}
-
-/** A turned label's upright box is far larger than the label; a smaller one lets spokes stand side by side. */
-function shrink(box: LabelBox): LabelBox {
-  const size = Math.min(box.width, box.height, 16);
-  return { ...box, x: box.x + box.width / 2 - Math.max(size, box.width * 0.3) / 2, y: box.y + box.height / 2 - Math.max(size, box.height * 0.3) / 2, width: Math.max(size, box.width * 0.3), height: Math.max(size, box.height * 0.3) };
 }
 
 function rankOf(n: SceneNode, marks: Marks): number {
@@ -192,8 +212,7 @@ function rankOf(n: SceneNode, marks: Marks): number {
 }
 
 export function fontOf(n: { node: { type: SceneNode["node"]["type"] } }, size: number, tones: Tones): string {
-  const weight = { core: 680, topic: 640, subtopic: 560, page: 420 }[n.node.type];
-  return `${weight} ${size}px ${tones.font}`;
+  return `${WEIGHT[n.node.type]} ${size}px ${tones.font}`;
 }
 
 /** The camera that shows all of `bounds`, never larger than life. */

@@ -1,40 +1,102 @@
-/** Which labels are drawn: those that fit without touching another, the important ones first. */
+/** Where labels stand: each in its best free place, the important ones first; what finds none is left out. */
 export interface LabelBox {
   id: string;
-  x: number;
-  y: number;
   width: number;
   height: number;
+  /** Middles of the places a label may take, the best first. */
+  places: readonly (readonly [x: number, y: number])[];
+  /** Radians by which it is turned, in every place. */
+  turn: number;
   /** Lower goes first; within a rank, the higher importance. */
   rank: number;
   importance: number;
 }
 
-const CELL = 64;
-
-/**
- * The ids whose boxes are kept. Boxes are compared with those in the same cells of a grid only, so a thousand labels
- * take a millisecond or two.
- */
-export function placeLabels(boxes: readonly LabelBox[], gap = 2): Set<string> {
-  const kept = new Set<string>();
-  const grid = new Map<string, LabelBox[]>();
-  const cells = (box: LabelBox): string[] => {
-    const found: string[] = [];
-    for (let i = Math.floor((box.x - gap) / CELL); i <= Math.floor((box.x + box.width + gap) / CELL); i++)
-      for (let j = Math.floor((box.y - gap) / CELL); j <= Math.floor((box.y + box.height + gap) / CELL); j++) found.push(`${i},${j}`);
-    return found;
-  };
-  const order = [...boxes].sort((a, b) => a.rank - b.rank || b.importance - a.importance || (a.id < b.id ? -1 : 1));
-  for (const box of order) {
-    const mine = cells(box);
-    if (mine.some((cell) => grid.get(cell)?.some((other) => overlaps(box, other, gap)))) continue;
-    kept.add(box.id);
-    for (const cell of mine) grid.set(cell, [...(grid.get(cell) ?? []), box]);
-  }
-  return kept;
+/** Something a label should rather not cover, such as a node's disc. */
+export interface Obstacle {
+  id: string;
+  x: number;
+  y: number;
+  r: number;
 }
 
-export function overlaps(a: LabelBox, b: LabelBox, gap = 0): boolean {
-  return a.x < b.x + b.width + gap && b.x < a.x + a.width + gap && a.y < b.y + b.height + gap && b.y < a.y + a.height + gap;
+interface Placed {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  turn: number;
+  owner: string;
+}
+
+const CELL = 72;
+
+/**
+ * The middle of every label that found a place. Only neighbours in a grid are compared, so a thousand labels take a
+ * few milliseconds.
+ */
+export function placeLabels(boxes: readonly LabelBox[], obstacles: readonly Obstacle[] = [], gap = 2): Map<string, readonly [number, number]> {
+  const taken = new Map<string, readonly [number, number]>();
+  const labels = new Grid();
+  const discs = new Grid();
+  for (const { id, x, y, r } of obstacles) discs.add({ x, y, width: 2 * r, height: 2 * r, turn: 0, owner: id });
+  const order = [...boxes].sort((a, b) => a.rank - b.rank || b.importance - a.importance || (a.id < b.id ? -1 : 1));
+  for (const box of order) {
+    let found: readonly [number, number] | null = null;
+    for (const place of box.places) {
+      const at = { x: place[0], y: place[1], width: box.width, height: box.height, turn: box.turn, owner: box.id };
+      if (labels.isHit(at, gap)) continue;
+      // A place beside every disc is best; one over a disc is still better than none.
+      if (!discs.isHit(at, 0)) {
+        found = place;
+        break;
+      }
+      found ??= place;
+    }
+    if (!found) continue;
+    taken.set(box.id, found);
+    labels.add({ x: found[0], y: found[1], width: box.width, height: box.height, turn: box.turn, owner: box.id });
+  }
+  return taken;
+}
+
+class Grid {
+  private readonly cells = new Map<number, Placed[]>();
+
+  add(box: Placed): void {
+    for (const cell of cellsOf(box, 0)) {
+      const there = this.cells.get(cell);
+      if (there) there.push(box);
+      else this.cells.set(cell, [box]);
+    }
+  }
+
+  isHit(box: Placed, gap: number): boolean {
+    return cellsOf(box, gap).some((cell) => this.cells.get(cell)?.some((other) => other.owner !== box.owner && overlaps(box, other, gap)));
+  }
+}
+
+function cellsOf(box: Placed, gap: number): number[] {
+  const [cos, sin] = [Math.abs(Math.cos(box.turn)), Math.abs(Math.sin(box.turn))];
+  const halfX = (cos * box.width + sin * box.height) / 2 + gap;
+  const halfY = (sin * box.width + cos * box.height) / 2 + gap;
+  const found: number[] = [];
+  for (let i = Math.floor((box.x - halfX) / CELL); i <= Math.floor((box.x + halfX) / CELL); i++)
+    for (let j = Math.floor((box.y - halfY) / CELL); j <= Math.floor((box.y + halfY) / CELL); j++) found.push(i * 4096 + j);
+  return found;
+}
+
+/** Whether two turned rectangles come closer than `gap`: they do not if one of their four axes separates them. */
+export function overlaps(a: Omit<Placed, "owner">, b: Omit<Placed, "owner">, gap = 0): boolean {
+  const [dx, dy] = [b.x - a.x, b.y - a.y];
+  for (const angle of a.turn === b.turn ? [a.turn, a.turn + Math.PI / 2] : [a.turn, a.turn + Math.PI / 2, b.turn, b.turn + Math.PI / 2]) {
+    const [ux, uy] = [Math.cos(angle), Math.sin(angle)];
+    if (Math.abs(dx * ux + dy * uy) >= reach(a, ux, uy) + reach(b, ux, uy) + gap) return false;
+  }
+  return true;
+}
+
+function reach(box: Omit<Placed, "owner">, ux: number, uy: number): number {
+  const [cos, sin] = [Math.cos(box.turn), Math.sin(box.turn)];
+  return (box.width * Math.abs(cos * ux + sin * uy) + box.height * Math.abs(cos * uy - sin * ux)) / 2;
 }

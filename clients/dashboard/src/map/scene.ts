@@ -1,4 +1,5 @@
 /** A flat picture of the map in world units: where everything is, before anything is drawn. Pure. */
+import { labelWidth } from "./measure";
 import { type MapModel, type MapNode, subtree } from "./model";
 
 export interface SceneNode {
@@ -44,18 +45,13 @@ export interface SceneOptions {
   focus: string | null;
   /** Where the pane is too narrow for branches to both sides. */
   isNarrow?: boolean;
+  /** All branches to the right of the core. */
+  isOneSided?: boolean;
 }
 
 const RANK = { core: 0, topic: 0, subtopic: 1, page: 2 } as const;
 export const FONT_SIZE = { core: 22, topic: 17, subtopic: 14, page: 12.5 } as const;
 export const LINE_HEIGHT = 1.28;
-
-/** How wide a character is, in font sizes: Hangul and Han are square, Latin about half. */
-export function textWidth(text: string, size: number): number {
-  let width = 0;
-  for (const char of text) width += (char.codePointAt(0) ?? 0) > 0x2e7f ? 0.92 : char === " " ? 0.26 : 0.53;
-  return width * size;
-}
 
 /** Lines of at most `max` characters (a square character counts twice), broken at spaces where there are any. */
 export function wrapLabel(label: string, max = 24): string[] {
@@ -84,6 +80,11 @@ export function wrapLabel(label: string, max = 24): string[] {
   return lines;
 }
 
+/** Two lines where there is no room for more; the pointer brings up the rest. */
+function shortened(lines: string[]): string[] {
+  return lines.length <= 2 ? lines : [lines[0] ?? "", `${lines[1]}…`];
+}
+
 function visible(model: MapModel, options: SceneOptions): { ids: string[]; kids: (id: string) => readonly string[] } {
   const only = options.focus && model.byId.has(options.focus) ? subtree(model, options.focus) : null;
   const kids = (id: string): readonly string[] => {
@@ -109,7 +110,7 @@ function base(model: MapModel, node: MapNode, options: SceneOptions, wrap: numbe
     hue: model.hueOf(node.id),
     rank: RANK[node.type],
     importance: node.data.importance.score ?? 0,
-    lines: wrapLabel(node.label, wrap),
+    lines: node.type === "page" && wrap <= 24 ? shortened(wrapLabel(node.label, wrap)) : wrapLabel(node.label, wrap),
     fade: 1,
     folded: options.collapsed.has(node.id) ? subtree(model, node.id).size - 1 : 0,
   };
@@ -119,7 +120,7 @@ function close(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: bo
   const bounds = { x0: 0, y0: 0, x1: 0, y1: 0 };
   for (const n of nodes) {
     // Only the tree's labels grow with the picture; elsewhere the camera leaves room for them in pixels.
-    const width = isScaled ? Math.max(...n.lines.map((line) => textWidth(line, FONT_SIZE[n.node.type]))) + n.r + 30 : n.r;
+    const width = isScaled ? labelWidth(n.lines, n.node.type, FONT_SIZE[n.node.type]) + n.r + 30 : n.r;
     const [left, right] = n.side === "right" ? [n.r, width] : n.side === "left" ? [width, n.r] : [width / 2, width / 2];
     bounds.x0 = Math.min(bounds.x0, n.x - left);
     bounds.x1 = Math.max(bounds.x1, n.x + right);
@@ -151,7 +152,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   let filled = 0;
   for (const id of topics) {
     const height = heights.get(id) ?? 0;
-    const isRight = options.isNarrow || sides.right.length === 0 || filled + height / 2 <= half;
+    const isRight = options.isNarrow || options.isOneSided || sides.right.length === 0 || filled + height / 2 <= half;
     sides[isRight ? "right" : "left"].push(id);
     if (isRight) filled += height;
   }
@@ -159,18 +160,18 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const links: SceneLink[] = [];
   const coreWrap = options.isNarrow ? 12 : 24;
   nodes.push({ ...base(model, model.root, options, coreWrap), x: 0, y: 0, side: "center", turn: 0 });
-  const coreHalf = Math.max(...wrapLabel(model.root.label, coreWrap).map((line) => textWidth(line, FONT_SIZE.core))) / 2 + 26;
+  const coreHalf = labelWidth(wrapLabel(model.root.label, coreWrap), "core", FONT_SIZE.core) / 2 + 26;
   const place = (id: string, from: SceneNode, start: number, x0: number, sign: 1 | -1) => {
     const node = model.byId.get(id) as MapNode;
     const height = heights.get(id) ?? 0;
     const at: SceneNode = { ...base(model, node, options, wrapOf(node)), x: x0, y: start + height / 2, side: sign > 0 ? "right" : "left", turn: 0 };
     at.r = node.type === "page" ? 2.5 + 3 * Math.min(1, at.importance) : node.type === "topic" ? 5.5 : 4;
     nodes.push(at);
-    const fromX = from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + labelWidth(from) + 12);
+    const fromX = from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + ownWidth(from) + 12);
     const mid = (fromX + at.x) / 2;
     links.push({ from: from.id, to: id, hue: at.hue, width: node.type === "topic" ? 3.2 : node.type === "subtopic" ? 2.2 : 1.3, kind: "contains", curve: [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y] });
     let offset = start + (height - kids(id).reduce((sum, child) => sum + (heights.get(child) ?? 0), 0)) / 2;
-    const nextX = x0 + sign * (at.r + labelWidth(at) + (options.isNarrow ? 30 : 52) + (at.folded ? 20 : 0));
+    const nextX = x0 + sign * (at.r + ownWidth(at) + (options.isNarrow ? 30 : 52) + (at.folded ? 20 : 0));
     for (const child of kids(id)) {
       place(child, at, offset, nextX, sign);
       offset += heights.get(child) ?? 0;
@@ -186,24 +187,39 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   return close(nodes, links, 14, true);
 }
 
-function labelWidth(n: SceneNode): number {
-  return Math.max(...n.lines.map((line) => textWidth(line, FONT_SIZE[n.node.type]))) + 8;
+function ownWidth(n: SceneNode): number {
+  return labelWidth(n.lines, n.node.type, FONT_SIZE[n.node.type]) + 8;
 }
 
-/** Rings by level at the server's places; labels point outwards and are never upside down. */
+/** Where a ring lies, as a share of the outermost: the inner ones further out than evenly, so that the core has room. */
+const RINGS = [[0, 0], [0.36, 0.46], [0.66, 0.73], [1, 1]] as const;
+
+function ring(share: number): number {
+  const at = RINGS.findIndex(([from]) => share <= from);
+  const [[a, x], [b, y]] = [RINGS[Math.max(0, at - 1)] ?? [0, 0], RINGS[Math.max(0, at)] ?? [1, 1]];
+  return b === a ? y : x + ((share - a) / (b - a)) * (y - x);
+}
+
+/** Rings by level at the server's angles; labels of pages point outwards and are never upside down. */
 export function radialScene(model: MapModel, options: SceneOptions): Scene {
   const places = model.document.layouts.radial ?? {};
-  const nodes = visible(model, options).ids.map((id): SceneNode => {
+  const { ids } = visible(model, options);
+  const placeOf = (node: MapNode) => places[node.id] ?? { x: node.position.x, y: -node.position.y };
+  const most = Math.max(1, ...ids.map((id) => Math.hypot(placeOf(model.byId.get(id) as MapNode).x, placeOf(model.byId.get(id) as MapNode).y)));
+  const nodes = ids.map((id): SceneNode => {
     const node = model.byId.get(id) as MapNode;
-    const at = places[id] ?? { x: node.position.x, y: -node.position.y };
+    const raw = placeOf(node);
+    const share = Math.hypot(raw.x, raw.y) / most;
+    const stretch = share > 0 ? ring(share) / share : 1;
+    const at = { x: raw.x * stretch, y: raw.y * stretch };
     const angle = Math.atan2(at.y, at.x);
     const isLeft = Math.abs(angle) > Math.PI / 2;
     const isOuter = node.type === "page";
     return {
-      ...base(model, node, options, node.type === "page" ? 40 : 20),
+      ...base(model, node, options, isOuter ? 24 : 20),
       x: at.x,
       y: at.y,
-      r: node.type === "page" ? Math.max(3, node.size * 0.14) : radiusOf(node),
+      r: isOuter ? Math.max(3, node.size * 0.14) : radiusOf(node),
       side: node.type === "core" ? "center" : isOuter ? (isLeft ? "left" : "right") : "top",
       turn: isOuter ? (isLeft ? angle - Math.PI * Math.sign(angle || 1) : angle) : 0,
     };
@@ -257,7 +273,7 @@ export function nodeAt(scene: Scene, x: number, y: number, slack: number): Scene
     const distance = Math.hypot(n.x - x, n.y - y) - n.r;
     let near = distance <= slack ? distance : Number.POSITIVE_INFINITY;
     if (n.turn === 0 && n.side !== "top") {
-      const width = labelWidth(n);
+      const width = ownWidth(n);
       const half = (n.lines.length * FONT_SIZE[n.node.type] * LINE_HEIGHT) / 2 + 2;
       const [left, right] = n.side === "right" ? [n.x, n.x + n.r + width] : n.side === "left" ? [n.x - n.r - width, n.x] : [n.x - width / 2 - 12, n.x + width / 2 + 12];
       if (x >= left && x <= right && Math.abs(y - n.y) <= half) near = Math.min(near, 0);

@@ -157,9 +157,11 @@ function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number
           )}
         </div>
         <div className="visit-meta small muted tnum">
-          <span className="ellipsis">{host}</span>
-          {visit.is_revisit && <span className="row"><RotateCcw size={11} aria-hidden />{t.timeline.revisit}</span>}
-          {hasMap && !row.nodeId && <span>{t.timeline.offMap}</span>}
+          <span className="visit-from">
+            <span className="ellipsis">{host}</span>
+            {visit.is_revisit && <span className="row"><RotateCcw size={11} aria-hidden />{t.timeline.revisit}</span>}
+            {hasMap && !row.nodeId && <span>{t.timeline.offMap}</span>}
+          </span>
           <span className="visit-bar" aria-hidden="true"><i style={{ width: `${Math.max(2, (visit.duration_ms / longest) * 100)}%` }} /><b style={{ width: `${visit.max_scroll_depth * 100}%` }} /></span>
           <span className="visit-dwell">
             {duration(visit.duration_ms, language)}

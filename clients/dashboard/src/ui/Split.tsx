@@ -25,7 +25,7 @@ export function Split({ label, left, right }: { label: string; left: ReactNode; 
     }
   };
   return (
-    <div ref={box} className="split" style={{ gridTemplateColumns: `${percent}% 9px minmax(0, 1fr)` }}>
+    <div ref={box} className="split" style={{ gridTemplateColumns: `${percent}% 1px minmax(0, 1fr)` }}>
       {left}
       <div
         className="divider"

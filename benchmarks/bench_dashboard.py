@@ -1,0 +1,251 @@
+"""`make bench-dashboard`: how the dashboard feels on the present machine, in Debian's Chromium drawing in software.
+
+Prints one JSON object per finding:
+
+- `weight_kb`: what each route downloads, after gzip, without fonts and the 3-D chunk.
+- `map`, once per layout, on a map of about 1,000 nodes: `open_to_map_ms` from opening the address with an empty cache
+  to the first picture, `switch_ms` from choosing the layout to its first picture, `pan_fps` and `pan_worst_frame_ms`
+  while the map is dragged for two seconds. `of_bare` is the frame rate divided by that of an empty page dragged in the
+  same way.
+- `lighthouse`: its scores for the session list and a session page (desktop: 40 ms round trip, 10 Mbit/s).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from benchmarks.bench_map import SAMPLES, synthetic
+from cluster.ray_env import free_ports
+from cluster.replay import Recorder, read_session_file, shifted_to_end_at
+from tests.dashboard.visitor import FLAGS, Visitor
+from tests.dashboard.weights import route_weights
+from tests.support.client import PASSWORD
+from tests.support.product import Product
+
+CHROMIUM = "/usr/bin/chromium"
+LIGHTHOUSE = Path(__file__).parent / "lighthouse"
+VIEWPORT = {"width": 1440, "height": 900}
+LAYOUTS = ("tree", "radial", "galaxy")
+
+_COUNT_FRAMES = """() => { window.frames_ = []; let last = performance.now();
+const tick = (now) => { window.frames_.push(now - last); last = now; window.ticking_ = requestAnimationFrame(tick); };
+window.ticking_ = requestAnimationFrame(tick); }"""
+
+
+def record(origin: str, email: str, events: list[dict[str, Any]]) -> str:
+    """Record `events` for `email` (signed up when new) and wait for the map; the session's id."""
+    with httpx.Client(base_url=origin, timeout=120.0, trust_env=False) as client:
+        recorder = Recorder(client)
+        reply = client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+        if reply.status_code == 200:
+            recorder.headers = {"Authorization": f"Bearer {reply.json()['token']}"}
+        else:
+            recorder.sign_up(email, PASSWORD)
+        session = str(recorder.call("start", "POST", "/v1/sessions/start")["session"]["id"])
+        moved = shifted_to_end_at(events, int(time.time() * 1000))
+        recorder.send(session, moved, lose_answer_of=-1, on_progress=lambda *_: None)
+        recorder.call("stop", "POST", f"/v1/sessions/{session}/stop")
+        for _ in range(300):
+            if (
+                client.get(f"/v1/sessions/{session}", headers=recorder.headers).json()["session"]["session_status"]
+                == "completed"
+            ):
+                return session
+            time.sleep(0.2)
+    raise SystemExit("the session was not finished within a minute")
+
+
+async def drag(page: Page, seconds: float = 2.0) -> dict[str, float]:
+    """Drag in circles over the middle of the picture; frames per second and the slowest frame but one in a hundred."""
+    x, y = VIEWPORT["width"] * 0.62, VIEWPORT["height"] * 0.55
+    await page.mouse.move(x, y)
+    await page.mouse.down()
+    await page.evaluate(_COUNT_FRAMES)
+    began, i = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        i += 1
+        await page.mouse.move(x + 130 * ((i % 60) / 30 - 1), y + 70 * ((i % 44) / 22 - 1))
+    frames: list[float] = sorted(
+        await page.evaluate("() => { cancelAnimationFrame(window.ticking_); return window.frames_; }")
+    )
+    await page.mouse.up()
+    return {"fps": len(frames) / (sum(frames) / 1000), "worst": frames[int(len(frames) * 0.99)]}
+
+
+async def first_picture_ms(page: Page, since: float = 0.0) -> float:
+    """When the map was first on the screen, in the page's own time."""
+    marks = "performance.getEntriesByName('trailmind:map').map(e => e.startTime)"
+    for _ in range(600):  # Waiting inside the page would need `eval`, which its policy forbids.
+        found = [float(each) for each in await page.evaluate(marks) if each >= since]
+        if found:
+            return found[0]
+        await asyncio.sleep(0.05)
+    raise SystemExit("no map was drawn within 30 seconds")
+
+
+async def measure_map(context: BrowserContext, origin: str, session: str, layout: str) -> dict[str, float]:
+    """One layout of one session in a fresh page."""
+    page = await context.new_page()
+    await page.goto(f"{origin}/sessions/{session}?view=map&layout={layout}", wait_until="commit")
+    opened = await first_picture_ms(page)
+    await page.wait_for_load_state("networkidle")
+    await asyncio.sleep(0.5)
+    moved = await drag(page)
+    other = "radial" if layout == "tree" else "tree"
+    await page.locator(".map-bar .segmented button").nth(("tree", "radial", "galaxy").index(other)).click()
+    await asyncio.sleep(1.0)
+    since = float(await page.evaluate("performance.now()"))
+    await page.locator(".map-bar .segmented button").nth(LAYOUTS.index(layout)).click()
+    switched = await first_picture_ms(page, since) - since
+    await page.close()
+    return {
+        "open_to_map_ms": opened,
+        "switch_ms": switched,
+        "pan_fps": moved["fps"],
+        "pan_worst_frame_ms": moved["worst"],
+    }
+
+
+async def measure_maps(origin: str, email: str, session: str) -> None:
+    """Every layout, each in a browser context with nothing in its cache but the login."""
+    async with async_playwright() as playwright:
+        browser: Browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        bare = await browser.new_page(viewport=VIEWPORT)
+        await bare.set_content("<body style='height:100vh'>")
+        of_bare = await drag(bare)
+        await bare.close()
+        for layout in LAYOUTS:
+            context = await browser.new_context(viewport=VIEWPORT, locale="en-US", base_url=origin)
+            page = await context.new_page()
+            visitor = Visitor(page, origin)
+            visitor.email = email
+            await page.goto("/login")
+            await visitor.sign_in()
+            await page.wait_for_url("**/sessions")
+            await (await context.new_cdp_session(page)).send("Network.clearBrowserCache")
+            await page.close()
+            found = await measure_map(context, origin, session, layout)
+            ratio = found["pan_fps"] / of_bare["fps"]
+            print(
+                json.dumps(
+                    {
+                        "measure": "map",
+                        "layout": layout,
+                        **{k: round(v, 1) for k, v in found.items()},
+                        "of_bare": round(ratio, 2),
+                    }
+                ),
+                flush=True,
+            )
+            await context.close()
+        await browser.close()
+
+
+async def measure_pages(origin: str, email: str, session: str, profile: Path) -> None:
+    """Lighthouse on the pages people are on most, signed in."""
+    (port,) = free_ports(1)
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            str(profile), executable_path=CHROMIUM, args=[*FLAGS, f"--remote-debugging-port={port}"], viewport=None
+        )
+        page = await context.new_page()
+        visitor = Visitor(page, origin)
+        visitor.email = email
+        await page.goto(f"{origin}/login")
+        await visitor.sign_in()
+        await page.wait_for_url("**/sessions")
+        await page.goto("about:blank")
+        for name, path in {"session list": "/sessions", "session page": f"/sessions/{session}"}.items():
+            report = await asyncio.to_thread(lighthouse, f"{origin}{path}", port)
+            scores = {each["id"]: round(100 * each["score"]) for each in report["categories"].values()}
+            audits = report["audits"]
+            times = {
+                key: round(audits[key]["numericValue"], 3)
+                for key in (
+                    "first-contentful-paint",
+                    "largest-contentful-paint",
+                    "total-blocking-time",
+                    "cumulative-layout-shift",
+                )
+            }
+            failed = sorted(
+                key
+                for category in report["categories"].values()
+                for ref in category["auditRefs"]
+                if ref["weight"] > 0
+                and (audits[key := ref["id"]]["score"] or 0) < 0.9
+                and audits[key]["scoreDisplayMode"] not in ("notApplicable", "manual", "informative")
+            )
+            assert report["finalDisplayedUrl"].startswith(f"{origin}{path}"), report["finalDisplayedUrl"]
+            print(
+                json.dumps({"measure": "lighthouse", "page": name, **scores, **times, "below_90": failed}), flush=True
+            )
+        await context.close()
+
+
+def lighthouse(url: str, port: int) -> dict[str, Any]:
+    """Lighthouse's report on `url`, opened in the browser that listens on `port`."""
+    ran = subprocess.run(
+        [
+            *("node", str(LIGHTHOUSE / "node_modules/lighthouse/cli/index.js"), url, f"--port={port}"),
+            *("--preset=desktop", "--disable-storage-reset", "--output=json", "--quiet"),
+            "--only-categories=performance,accessibility,best-practices",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CHROME_PATH": CHROMIUM},
+    )
+    if ran.returncode:
+        raise SystemExit(ran.stderr)
+    report: dict[str, Any] = json.loads(ran.stdout)
+    return report
+
+
+def main() -> None:
+    """Start a Trailmind (or use a running one), fill it, measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=int, default=930, help="pages of the large session (930 make some 1,000 nodes)")
+    parser.add_argument("--origin", help="a running Trailmind instead of one of its own")
+    parser.add_argument("--only", choices=("weight", "map", "lighthouse"))
+    arguments = parser.parse_args()
+    wanted = [arguments.only] if arguments.only else ["weight", "map", "lighthouse"]
+    if "weight" in wanted:
+        print(
+            json.dumps({"measure": "weight_kb", **{k: round(v / 1024, 1) for k, v in route_weights().items()}}),
+            flush=True,
+        )
+    if wanted == ["weight"]:
+        return
+    if arguments.origin:
+        run(arguments.origin, arguments.pages, wanted)
+    else:
+        with Product() as product:
+            run(product.origin, arguments.pages, wanted)
+
+
+def run(origin: str, pages: int, wanted: list[str]) -> None:
+    """Everything that needs a server."""
+    if "map" in wanted:
+        email = f"map-{int(time.time())}@bench.local"
+        asyncio.run(measure_maps(origin, email, record(origin, email, synthetic(pages))))
+    if "lighthouse" in wanted:
+        email = f"list-{int(time.time())}@bench.local"
+        sessions = [record(origin, email, read_session_file(file)) for file in sorted(SAMPLES.glob("*.events.json"))]
+        with tempfile.TemporaryDirectory() as profile:
+            asyncio.run(measure_pages(origin, email, sessions[1], Path(profile)))
+
+
+if __name__ == "__main__":
+    main()

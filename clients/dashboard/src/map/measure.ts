@@ -1,0 +1,49 @@
+/** How wide labels are: measured with the font they are drawn in, once for each text. */
+import type { MapNode } from "./model";
+
+export const WEIGHT = { core: 680, topic: 640, subtopic: 560, page: 420 } as const;
+const AT_PX = 100;
+const known = new Map<string, number>();
+let context: CanvasRenderingContext2D | null | undefined;
+let family = "";
+
+/** Forgets what was measured: a font has come that was not there before. */
+export function forgetWidths(): void {
+  known.clear();
+}
+
+/** The width of a line of a label, in font sizes. */
+export function emWidth(line: string, type: MapNode["type"]): number {
+  const key = `${type}${line}`;
+  let width = known.get(key);
+  if (width === undefined) {
+    width = measured(line, WEIGHT[type]) ?? guessed(line);
+    known.set(key, width);
+  }
+  return width;
+}
+
+/** The width of a label's longest line at a font size. */
+export function labelWidth(lines: readonly string[], type: MapNode["type"], size: number): number {
+  let most = 0;
+  for (const line of lines) most = Math.max(most, emWidth(line, type));
+  return most * size;
+}
+
+function measured(line: string, weight: number): number | null {
+  if (context === undefined) {
+    context = typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
+    family = context ? getComputedStyle(document.documentElement).getPropertyValue("--font").trim() || "sans-serif" : "";
+  }
+  if (!context) return null;
+  const font = `${weight} ${AT_PX}px ${family}`;
+  if (!context.font.startsWith(String(weight))) context.font = font;
+  return context.measureText(line).width / AT_PX;
+}
+
+/** Where nothing can be measured: Hangul and Han are square, Latin letters about half as wide. */
+function guessed(line: string): number {
+  let width = 0;
+  for (const char of line) width += (char.codePointAt(0) ?? 0) > 0x2e7f ? 0.92 : char === " " ? 0.26 : 0.53;
+  return width;
+}
