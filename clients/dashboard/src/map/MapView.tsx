@@ -1,14 +1,15 @@
 /** The map with its tools: layouts, search, zoom, legend, outline, full screen. Selection is the caller's. */
 import { ChevronDown, ChevronUp, Expand, FoldVertical, ListTree, Maximize, Minus, Network, Orbit, Plus, Search, Shrink, UnfoldVertical, Workflow, X } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { useWords } from "~/i18n";
+import { useLanguage, useWords } from "~/i18n";
+import { duration } from "~/i18n/format";
 import type { LayoutName } from "~/router";
 import { IconButton, Segmented } from "~/ui/basics";
 import { useMedia } from "~/ui/media";
 import { fitCamera } from "./draw";
 import { FlatMap, type MapHandle, type MapProps } from "./FlatMap";
 import { useFonts } from "./fonts";
-import { ancestors, findNodes, type MapModel, subtree } from "./model";
+import { ancestors, findNodes, type MapModel, type MapNode, subtree } from "./model";
 import { Outline } from "./Outline";
 import { galaxyScene, radialScene, treeScene } from "./scene";
 import { hasWebGL } from "./webgl";
@@ -50,6 +51,7 @@ export function MapView(props: MapViewProps) {
 
   const isNarrow = useMedia("(max-width: 599px)");
   const fonts = useFonts();
+  const pointer = useRef<[number, number]>([0, 0]);
   const stage = useRef<HTMLDivElement>(null);
   const [pane, setPane] = useState({ width: 0, height: 0 });
   useLayoutEffect(() => {
@@ -172,7 +174,13 @@ export function MapView(props: MapViewProps) {
         )}
         {props.tools}
       </div>
-      <div ref={stage} className="map-stage">
+      <div
+        ref={stage}
+        className="map-stage"
+        onPointerMove={(event) => {
+          if (event.pointerType === "mouse") pointer.current = [event.clientX, event.clientY];
+        }}
+      >
         {isOutline ? (
           <Outline {...shared} topic={topic} />
         ) : is3d ? (
@@ -230,11 +238,30 @@ export function MapView(props: MapViewProps) {
             )}
           </div>
         )}
+        {!isOutline && hovered && hovered !== selected && model.byId.has(hovered) && <Hover node={model.byId.get(hovered) as MapNode} at={pointer.current} box={stage.current} />}
         {layout === "galaxy" && !is3d && <p className="map-note small muted">{t.map.no3d}</p>}
         <p className="sr" role="status">
           {selected && model.byId.get(selected) ? `${t.map.kinds[model.byId.get(selected)?.type ?? "page"]}: ${model.byId.get(selected)?.label}` : ""}
         </p>
       </div>
+    </div>
+  );
+}
+
+/** What the pointer is on, in full, and what its size is made of. */
+function Hover({ node, at, box }: { node: MapNode; at: readonly [number, number]; box: HTMLElement | null }) {
+  const t = useWords();
+  const language = useLanguage();
+  const bounds = box?.getBoundingClientRect();
+  if (!bounds || at[0] < bounds.left || at[0] > bounds.right || at[1] < bounds.top || at[1] > bounds.bottom) return null;
+  const { data } = node;
+  const made = t.evidence.minutes(duration(data.totalDuration, language), data.highlights.length, Math.max(0, data.visitCount - 1));
+  const [x, y] = [at[0] - bounds.left, at[1] - bounds.top];
+  return (
+    <div className="map-hover" role="tooltip" style={{ left: Math.max(8, Math.min(x + 14, bounds.width - 268)), top: y > bounds.height - 110 ? y - 86 : y + 16 }}>
+      <b>{node.label}</b>
+      {node.type === "page" && data.host && <span className="muted">{data.host}</span>}
+      {data.totalDuration > 0 && <span className="muted tnum">{node.type === "page" ? made : duration(data.totalDuration, language)}</span>}
     </div>
   );
 }

@@ -80,9 +80,9 @@ export function wrapLabel(label: string, max = 24): string[] {
   return lines;
 }
 
-/** Two lines where there is no room for more; the pointer brings up the rest. */
+/** One line where there is room for no more; the pointer brings up the rest. */
 function shortened(lines: string[]): string[] {
-  return lines.length <= 2 ? lines : [lines[0] ?? "", `${lines[1]}…`];
+  return lines.length <= 1 ? lines : [`${lines[0]}…`];
 }
 
 function visible(model: MapModel, options: SceneOptions): { ids: string[]; kids: (id: string) => readonly string[] } {
@@ -110,7 +110,7 @@ function base(model: MapModel, node: MapNode, options: SceneOptions, wrap: numbe
     hue: model.hueOf(node.id),
     rank: RANK[node.type],
     importance: node.data.importance.score ?? 0,
-    lines: node.type === "page" && wrap <= 24 ? shortened(wrapLabel(node.label, wrap)) : wrapLabel(node.label, wrap),
+    lines: node.type === "page" && wrap <= 28 ? shortened(wrapLabel(node.label, wrap)) : wrapLabel(node.label, wrap),
     fade: 1,
     folded: options.collapsed.has(node.id) ? subtree(model, node.id).size - 1 : 0,
   };
@@ -216,7 +216,7 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
     const isLeft = Math.abs(angle) > Math.PI / 2;
     const isOuter = node.type === "page";
     return {
-      ...base(model, node, options, isOuter ? 24 : 20),
+      ...base(model, node, options, isOuter ? 28 : 20),
       x: at.x,
       y: at.y,
       r: isOuter ? Math.max(3, node.size * 0.14) : radiusOf(node),
