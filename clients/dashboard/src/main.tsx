@@ -27,6 +27,15 @@ const client = new QueryClient({
   },
 });
 
+// After an update the server no longer has the old build's files: the page is fetched anew, but not in a circle.
+addEventListener("vite:preloadError", (event) => {
+  const KEY = "trailmind.reloaded-at";
+  if (Date.now() - Number(sessionStorage.getItem(KEY)) < 10_000) return;
+  sessionStorage.setItem(KEY, String(Date.now()));
+  event.preventDefault();
+  location.reload();
+});
+
 const router = makeRouter(client);
 // Everything the first picture needs is asked for at once: the login, the page's code and data, and the sentences.
 void router.load().catch(() => undefined);

@@ -42,7 +42,7 @@ export function AccountPage() {
         <button type="button" className="button" disabled={isLeaving} onClick={() => void signOut()}>{t.auth.signOut}</button>
       </div>
       {account.isVerified === false && (
-        <p className="notice amber">
+        <p className="notice amber unverified">
           <span className="grow">{t.account.unverified}</span>
           <button type="button" className="button" onClick={() => request("POST", "/v1/auth/send-verification").then(() => say(t.account.verifySent), (error: unknown) => say(sentence(error, t)))}>{t.account.verifySend}</button>
         </p>

@@ -22,6 +22,7 @@ interface Plan {
   billing_period: string;
   token_limit?: number | null;
   session_retention_days?: number | null;
+  max_concurrent_sessions?: number | null;
   features: Record<string, boolean>;
 }
 
@@ -45,8 +46,12 @@ export function Plans() {
               return (
                 <div key={plan.id} className={`plan ${isMine ? "current" : ""}`}>
                   <h3>{plan.name}</h3>
-                  <p className="tnum">{plan.price_cents === 0 ? (plan.token_limit ? t.account.free : t.account.custom) : `${(plan.price_cents / 100).toLocaleString(language, { style: "currency", currency: "USD", minimumFractionDigits: 0 })} ${t.account.perMonth}`}</p>
-                  <p className="muted tnum">{plan.token_limit ? t.account.tokens(compact(plan.token_limit, language)) : t.account.unlimited}</p>
+                  <p className="tnum">{plan.price_cents === 0 ? (plan.token_limit ? t.account.free : t.account.custom) : t.account.perMonth((plan.price_cents / 100).toLocaleString(language, { style: "currency", currency: "USD", minimumFractionDigits: 0 }))}</p>
+                  <ul className="small plan-limits tnum">
+                    <li>{plan.token_limit ? t.account.tokensMonth(compact(plan.token_limit, language)) : t.account.tokensAny}</li>
+                    <li>{plan.session_retention_days ? t.account.keptDays(plan.session_retention_days) : t.account.keptAlways}</li>
+                    <li>{plan.max_concurrent_sessions ? t.account.atOnce(plan.max_concurrent_sessions) : t.account.atOnceAny}</li>
+                  </ul>
                   <ul className="small muted">
                     {Object.entries(plan.features).filter(([, has]) => has).map(([name]) => <li key={name} className="row"><Check size={13} aria-hidden />{t.account.features[name] ?? name.replaceAll("_", " ")}</li>)}
                   </ul>

@@ -147,7 +147,10 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   };
 
   const focusId = selected && scene.byId.has(selected) ? selected : model.root.id;
+  const [dragged, over] = [drag && model.byId.get(drag.id), drag?.target ? model.byId.get(drag.target) : undefined];
   return (
+    <>
+    {dragged && <p className="map-drag" role="status">{over ? t.edit.drag(dragged.label, over.label) : t.edit.dragHint(dragged.label)}</p>}
     <canvas
       ref={canvas}
       className="map-canvas"
@@ -201,6 +204,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
         event.stopPropagation();
       }}
     />
+    </>
   );
 
   /** From the core, left and right lead to the first topic on that side of the picture. */

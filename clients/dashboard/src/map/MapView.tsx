@@ -192,8 +192,11 @@ export function MapView(props: MapViewProps) {
         )}
         {!isOutline && (
           <div className="map-tools">
+            {/* Fingers zoom by themselves, and the map needs the room. */}
+            {!isNarrow && <>
             <IconButton label={t.map.zoomIn} onClick={() => handle.current?.zoomBy(1.35)}><Plus size={17} /></IconButton>
             <IconButton label={t.map.zoomOut} onClick={() => handle.current?.zoomBy(1 / 1.35)}><Minus size={17} /></IconButton>
+            </>}
             <IconButton label={t.map.fit} onClick={() => handle.current?.fit()}><Maximize size={16} /></IconButton>
             {layout === "tree" && (
               <IconButton

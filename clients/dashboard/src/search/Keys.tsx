@@ -9,6 +9,7 @@ export function Keys({ onClose }: { onClose: () => void }) {
     [["←", "→", "↑", "↓"], t.keys.move],
     [["Enter"], t.keys.select],
     [["F2"], t.keys.rename],
+    [["Ctrl/⌘ Z", "⇧"], t.keys.undo],
     [["+", "−"], t.keys.zoom],
     [["0"], t.keys.fit],
     [["1", "2", "3", "4"], t.keys.layouts],

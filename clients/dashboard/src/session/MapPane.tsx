@@ -10,6 +10,7 @@ import type { MapModel } from "~/map/model";
 import { MapView } from "~/map/MapView";
 import type { SessionSearch } from "~/router";
 import { Blank, IconButton } from "~/ui/basics";
+import { useMedia } from "~/ui/media";
 import { Menu } from "~/ui/Menu";
 import { say } from "~/ui/say";
 import { ErrorState, Skeletons } from "~/ui/states";
@@ -47,6 +48,7 @@ export function MapPane(props: Props) {
   const { session, query, model, progress, search, set, edits, onPanel } = props;
   const t = useWords();
   const generate = useGenerate(session.id);
+  const isPhone = useMedia("(max-width: 767px)");
   const [renaming, setRenaming] = useState<string | null>(null);
   const map = query.data;
   const draw = (
@@ -86,7 +88,7 @@ export function MapPane(props: Props) {
         onRename={edits.isAvailable && map ? setRenaming : undefined}
         onDrop={edits.isAvailable && map ? (id, target) => edits.move(model, id, target) : undefined}
         tools={
-          <>
+          isPhone ? null : <>
             {edits.isAvailable && map && (
               <>
                 <IconButton label={t.common.undo} disabled={!edits.canUndo} onClick={() => edits.undo()}><Undo2 size={17} /></IconButton>

@@ -9,7 +9,7 @@ import { documentOf } from "~/map/live-map";
 import { parseMap } from "~/map/model";
 import type { SessionSearch, View } from "~/router";
 import { Blank } from "~/ui/basics";
-import { Menu } from "~/ui/Menu";
+import { Menu, type MenuEntry } from "~/ui/Menu";
 import { Split } from "~/ui/Split";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { useEdits } from "./edits";
@@ -57,6 +57,19 @@ export function SessionPage() {
   const set = useCallback((change: Partial<SessionSearch>, replace = true) => void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace }), [navigate]);
   const select = useCallback((node: string | null) => set({ node: node ?? undefined }), [set]);
 
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const isTyping = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
+      if (isTyping || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+      if (event.shiftKey ? !edits.canRedo : !edits.canUndo) return;
+      event.preventDefault();
+      if (event.shiftKey) edits.redo();
+      else edits.undo();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  });
+
   if (session.isPending) return <div className="page"><Skeletons rows={4} height={96} /></div>;
   if (!session.data) {
     const problem = toApiError(session.error);
@@ -79,6 +92,12 @@ export function SessionPage() {
   const selected = search.node ? (model?.byPage.get(search.node)?.id ?? search.node) : null;
   const node = selected && model ? (model.byId.get(selected) ?? null) : null;
 
+  const phoneEdits: MenuEntry[] = [
+    ...(edits.canUndo ? [{ kind: "item", label: t.common.undo, onPick: edits.undo } as const] : []),
+    ...(edits.canRedo ? [{ kind: "item", label: t.common.redo, onPick: edits.redo } as const] : []),
+    { kind: "item", label: t.map.regenerate, onPick: () => setPanel("regenerate") },
+    { kind: "line" },
+  ];
   const timelinePane = (
     <section className="pane" aria-label={t.timeline.title}>
       {timeline.isError && !timeline.data ? (
@@ -148,6 +167,7 @@ export function SessionPage() {
           <Menu
             trigger={<button type="button"><Ellipsis size={20} />{t.nav.more}</button>}
             entries={[
+              ...(edits.isAvailable && mindmap.data ? phoneEdits : []),
               { kind: "item", label: t.score.title, onPick: () => setPanel("score") },
               { kind: "item", label: t.leftOut.title, onPick: () => setPanel("left-out") },
               { kind: "item", label: t.receipt.title, onPick: () => setPanel("receipt") },

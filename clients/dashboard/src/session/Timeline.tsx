@@ -67,10 +67,10 @@ export function Timeline(props: {
     <div className="timeline">
       {span && <Strip rows={rows} span={span} range={range} onRange={setRange} onJump={(at) => list.scrollToIndex(rowAt(shown, at), { align: "start" })} />}
       <div className="row wrap timeline-tools">
-        {model && model.topics.length > 0 && (
-          <select className="input compact" aria-label={t.timeline.topicFilter} value={topic ?? ""} onChange={(e) => onTopic(e.target.value || null)}>
+        {!(isLive && !model) && (
+          <select className="input compact" aria-label={t.timeline.topicFilter} disabled={!model?.topics.length} value={topic ?? ""} onChange={(e) => onTopic(e.target.value || null)}>
             <option value="">{t.timeline.allTopics}</option>
-            {model.topics.map((each) => (
+            {model?.topics.map((each) => (
               <option key={each.id} value={each.id}>{each.label}</option>
             ))}
           </select>
