@@ -73,6 +73,25 @@ async def test_from_signing_up_to_deleting(
     await expect(topics.first).not_to_contain_text("Named by hand")
     await page.locator(".map-bar").get_by_role("button", name="Redo").click()
     await expect(topics.first).to_contain_text("Named by hand")
+    # A part of it is split off, another node is hidden and brought back.
+    num_topics = await topics.count()
+    await evidence.get_by_role("button", name="More edits").click()
+    await page.get_by_role("menuitem", name="Split off").click()
+    await page.get_by_label("Name of the new topic").fill("Taken out")
+    await page.get_by_role("dialog").get_by_role("checkbox").first.check()
+    await page.get_by_role("button", name="Split off").click()
+    await expect(topics).to_have_count(num_topics + 1)
+    await topics.filter(has_text="Taken out").click()
+    await expect(evidence.locator("h2")).to_have_text("Taken out")
+    await evidence.get_by_role("button", name="More edits").click()
+    await page.get_by_role("menuitem", name="Hide").click()
+    await expect(topics).to_have_count(num_topics)
+    await page.locator(".map-bar").get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="left out").click()
+    await page.get_by_role("button", name="Show again").click()
+    await expect(topics).to_have_count(num_topics + 1)
+    await page.keyboard.press("Escape")
+
     await page.locator(".map-bar").get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Draw again").click()
     await page.get_by_role("button", name="Draw again").click()
@@ -103,6 +122,22 @@ async def test_from_signing_up_to_deleting(
     # Found again by a word of a page.
     await page.goto("/search?q=python")
     await expect(page.locator("a.hit mark").first).to_be_visible()
+
+    # The list is filtered by what the server knows; the address keeps it.
+    await page.goto("/sessions?q=My+first")
+    await expect(page.locator(f'[data-session="{session_id}"]')).to_be_visible()
+    await page.goto("/sessions?from=2001-01-01&to=2001-12-31")
+    await expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+    await page.get_by_role("button", name="Clear filters").first.click()
+    await page.get_by_label("Site", exact=True).fill("nowhere.test")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+
+    # What was sent to a provider: nothing, and that is said.
+    await page.goto(f"/sessions/{session_id}")
+    await page.locator(".session-head").get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="What was sent where").click()
+    await expect(page.get_by_text("Nothing left this server")).to_be_visible()
 
     # Deleted at once, taken back within seconds, deleted for good.
     await page.goto("/sessions")

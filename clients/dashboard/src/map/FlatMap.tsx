@@ -130,8 +130,9 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
       const { x, y, k } = camera.current;
       const scale = Math.max(k, mode === "all" ? 0.75 : 0.9);
       const [px, py] = [n.x * k + x, n.y * k + y];
-      const isInside = scale === k && px > 60 && py > 40 && px < size.width - 160 && py < size.height - 40;
-      if (!isInside) moveTo({ k: scale, x: size.width / 2 - n.x * scale, y: size.height / 2 - n.y * scale }, 350);
+      const free = uncovered(canvas.current, size);
+      const isInside = scale === k && px > 60 && py > 40 && px < free.width - 160 && py < free.height - 40;
+      if (!isInside) moveTo({ k: scale, x: free.width / 2 - n.x * scale, y: free.height / 2 - n.y * scale }, 350);
     },
   }));
 
@@ -212,6 +213,14 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     const children = model.children.get(model.root.id) ?? [];
     return children.find((id) => (direction === "left") === ((scene.byId.get(id)?.x ?? 0) < 0)) ?? children[0] ?? model.root.id;
   }
+}
+
+/** What of the map the evidence leaves in sight where it lies above it. */
+function uncovered(canvas: HTMLElement | null, size: { width: number; height: number }): { width: number; height: number } {
+  const map = canvas?.getBoundingClientRect();
+  const panel = canvas?.closest(".session-body")?.querySelector(".evidence")?.getBoundingClientRect();
+  if (!map || !panel || panel.left >= map.right - 1) return size;
+  return panel.left > map.left + 40 ? { ...size, width: panel.left - map.left } : { ...size, height: Math.max(120, panel.top - map.top) };
 }
 
 function mirrored(direction: Direction): Direction {

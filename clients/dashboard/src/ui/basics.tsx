@@ -22,7 +22,7 @@ export function Segmented<T extends string>(props: {
       {props.options.map((option) => (
         <button key={option.value} type="button" aria-pressed={option.value === props.value} onClick={() => props.onChange(option.value)}>
           {option.icon}
-          {option.label}
+          <span>{option.label}</span>
         </button>
       ))}
     </div>
