@@ -95,6 +95,10 @@ bench-search: setup ## Search over 100,000 pages of one user
 bench-extension: setup ## What the extension costs: popup, memory, each page
 	@$(BIN)/python -m benchmarks.bench_extension $(ARGS)
 
+bench-dashboard: web-app ## Weight, a 1,000-node map and Lighthouse, in Chromium (ARGS="--only map")
+	@cd benchmarks/lighthouse && { test -d node_modules || $(NPM) ci --silent --ignore-scripts; }
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.bench_dashboard $(ARGS)
+
 bench-limiter: setup ## What limiter and ledger add to a provider's call
 	@$(BIN)/python -m benchmarks.bench_limiter $(ARGS)
 
@@ -110,4 +114,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-limiter openapi eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean

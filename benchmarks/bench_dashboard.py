@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from benchmarks.bench_map import SAMPLES, synthetic
 from cluster.ray_env import free_ports
@@ -35,7 +35,7 @@ from tests.support.product import Product
 
 CHROMIUM = "/usr/bin/chromium"
 LIGHTHOUSE = Path(__file__).parent / "lighthouse"
-VIEWPORT = {"width": 1440, "height": 900}
+VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 LAYOUTS = ("tree", "radial", "galaxy")
 
 _COUNT_FRAMES = """() => { window.frames_ = []; let last = performance.now();

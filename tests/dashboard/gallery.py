@@ -53,6 +53,13 @@ class Look:
         }
 
 
+#: Every language, theme and device with every other, in half as many looks as there are.
+PAIRS = [
+    Look("ko", "light", "phone"),
+    Look("ko", "dark", "desktop"),
+    Look("en", "light", "desktop"),
+    Look("en", "dark", "phone"),
+]
 LOOKS = [Look(lang, theme, dev) for lang in ("ko", "en") for theme in ("light", "dark") for dev in _SIZES]
 
 

@@ -9,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
 from tests.dashboard.conftest import Trouble
-from tests.dashboard.gallery import LOOKS, PLACES, arrive
+from tests.dashboard.gallery import PAIRS, PLACES, arrive
 from tests.dashboard.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -19,13 +19,11 @@ def told(violations: list[dict[str, Any]]) -> list[str]:
     return [f"{v['id']}: {[node['target'] for node in v['nodes']][:3]}" for v in violations]
 
 
-async def test_no_page_has_a_violation_in_any_look(
-    visitor: Visitor, browser: Browser, origin: str, trouble: Trouble
-) -> None:
+async def test_no_page_has_a_violation(visitor: Visitor, browser: Browser, origin: str, trouble: Trouble) -> None:
     await visitor.sign_up()
     session_id = await visitor.play_sample()
     problems: list[str] = []
-    for look in LOOKS:
+    for look in PAIRS:
         context = await browser.new_context(**look.options, base_url=origin)
         page = await context.new_page()
         trouble.watch(page)

@@ -50,7 +50,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   const isFirst = useRef(true);
   const paint = useRef(() => {});
   paint.current = () => {
-    const context = canvas.current?.getContext("2d");
+    const context = canvas.current?.getContext("2d", { alpha: false });
     if (!context || size.width === 0) return;
     const ratio = Math.min(2, devicePixelRatio || 1);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -107,7 +107,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     else select(element).transition().duration(ms).call(zoom.transform, target);
   };
   // What the zoom buttons do not cover.
-  const room = { width: Math.max(1, size.width - (size.width > 600 ? TOOLS : 0)), height: size.height };
+  const room = size.width > 600 ? { ...size, width: size.width - TOOLS } : { ...size, height: Math.max(1, size.height - TOOLS) };
   const whole = () => fitCamera(scene.bounds, mode === "all" ? room : size, 1.1, mode === "all" ? 0 : 130);
   const fitted = useRef("");
   useEffect(() => {

@@ -44,7 +44,9 @@ const CORE_SCREEN = 17;
 export type LabelMode = "all" | "fitting";
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, size: { width: number; height: number }, tones: Tones, marks: Marks, mode: LabelMode): void {
-  context.clearRect(0, 0, size.width, size.height);
+  // An opaque picture is put on the screen without looking at what is behind it.
+  context.fillStyle = tones.bg;
+  context.fillRect(0, 0, size.width, size.height);
   const { x, y, k } = camera;
   const view = { x0: -x / k - 260 / k, y0: -y / k - 60 / k, x1: (size.width - x) / k + 260 / k, y1: (size.height - y) / k + 60 / k };
   const isSeen = (n: SceneNode) => n.x + n.r > view.x0 && n.x - n.r < view.x1 && n.y + n.r > view.y0 && n.y - n.r < view.y1;
@@ -175,10 +177,12 @@ function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[
   context.lineJoin = "round";
   context.lineWidth = 4;
   context.strokeStyle = tones.bg;
+  let lastFont = "";
   for (const { n, size, width, height, x: cx, y: cy } of written) {
     context.globalAlpha = alphaOf(n.id) * Math.max(0.8, n.fade);
     const font = fontOf(n, size, tones);
-    if (context.font !== font) context.font = font;
+    // Setting a font is dear, even the same again.
+    if (font !== lastFont) context.font = lastFont = font;
     context.fillStyle = n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
     const isOneSided = n.side === "left" || n.side === "right";
     context.textAlign = isOneSided ? (n.side === "left" ? "right" : "left") : "center";
@@ -197,7 +201,7 @@ function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[
     });
     if (n.turn !== 0) context.restore();
     if (n.folded > 0) {
-      context.font = `500 ${size * 0.8}px ${tones.font}`;
+      context.font = lastFont = `500 ${size * 0.8}px ${tones.font}`;
       context.fillStyle = tones.muted;
       context.textAlign = n.side === "left" ? "right" : "left";
       context.fillText(String(n.folded), n.side === "left" ? cx - width / 2 - size * 0.45 : cx + width / 2 + size * 0.45, n.side === "top" ? cy + (height * (n.lines.length - 1)) / n.lines.length / 2 : cy);

@@ -267,12 +267,13 @@ function Disclosures({ session, language }: Props) {
 function Regenerate({ session, onClose }: Props) {
   const t = useWords();
   const generate = useGenerate(session.id);
-  const quote = useQuery({ queryKey: ["quote", session.id], queryFn: () => json<{ quote: { provider: string; cost_micros: number; tokens: number } }>("POST", `/v1/sessions/${session.id}/mindmap/quote`), retry: false });
+  const quote = useQuery({ queryKey: ["quote", session.id], queryFn: () => json<{ quote: { provider: string; cost_micros: number; tokens: number; is_affordable: boolean } }>("POST", `/v1/sessions/${session.id}/mindmap/quote`), retry: false });
   const cost = quote.data?.quote;
   return (
     <>
       <p>{t.regenerate.body}</p>
       <p className="muted">{cost && cost.provider !== "local" ? t.regenerate.cost(`${cost.provider}, $${(cost.cost_micros / 1e6).toFixed(3)}, ${t.account.tokens(cost.tokens.toLocaleString())}`) : t.regenerate.free}</p>
+      {cost && !cost.is_affordable && <p className="notice amber" role="status">{t.account.over}</p>}
       <div className="dialog-actions">
         <button type="button" className="button" onClick={onClose}>{t.common.cancel}</button>
         <button type="button" className="button primary" disabled={generate.isPending} onClick={() => generate.mutate(true, { onSuccess: onClose })}>{t.regenerate.go}</button>

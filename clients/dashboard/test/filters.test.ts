@@ -1,0 +1,34 @@
+import { expect, it } from "vitest";
+import { filterQuery } from "~/api/queries";
+import { changeSentence } from "~/session/changes";
+import { hearSayings, onFirstSaying, say } from "~/ui/say";
+
+it("asks for whole days of the reader's own calendar", () => {
+  const { since, until, text } = filterQuery({ from: "2026-02-28", to: "2026-02-28", q: "git" });
+  expect(text).toBe("git");
+  expect(new Date(since ?? "")).toEqual(new Date(2026, 1, 28));
+  expect(new Date(until ?? "")).toEqual(new Date(2026, 2, 1));
+  expect(filterQuery({ from: "soon", to: "" })).toMatchObject({ since: undefined, until: undefined });
+});
+
+it("tells a change in Korean by its kind, and an unknown one as the server did", () => {
+  const labels = { before: new Map([["t1", "깃"]]), after: new Map([["t1", "버전 관리"]]) };
+  const change = { kind: "topic_renamed", sentence: "“깃” is now called “버전 관리”.", why: "It was named by you.", node_ids: ["t1"] };
+  expect(changeSentence(change, "ko", labels).sentence).toBe("주제 이름이 바뀌었어요: “깃” → “버전 관리”");
+  expect(changeSentence(change, "en", labels)).toEqual({ sentence: change.sentence, why: change.why });
+  expect(changeSentence({ kind: "new_kind", sentence: "As it was told." }, "ko", labels).sentence).toBe("As it was told.");
+});
+
+it("keeps what is said before anybody shows it, in order", () => {
+  const heard: string[] = [];
+  let calls = 0;
+  const stopCalling = onFirstSaying(() => (calls += 1));
+  say("one");
+  say("two");
+  const stop = hearSayings(({ text }) => heard.push(text));
+  say("three");
+  stop();
+  stopCalling();
+  expect(heard).toEqual(["one", "two", "three"]);
+  expect(calls).toBe(2);
+});
