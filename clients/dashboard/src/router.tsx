@@ -4,7 +4,7 @@ import { createRootRouteWithContext, createRoute, createRouter, lazyRouteCompone
 import { Compass } from "lucide-react";
 import { Link } from "@tanstack/react-router";
 import { currentLogin, resume } from "./api/login";
-import { type Filters, isOpen, mindmapQuery, type Session, sessionQuery, sessionsQuery, type Status, timelineQuery } from "./api/queries";
+import { type Filters, isOpen, knownSession, mindmapQuery, sessionQuery, sessionsQuery, type Status, timelineQuery } from "./api/queries";
 import { Frame } from "./Frame";
 import { useWords } from "./i18n";
 import { Blank } from "./ui/basics";
@@ -87,7 +87,7 @@ const session = createRoute({
     void client.prefetchQuery(sessionQuery(id));
     void client.prefetchQuery(timelineQuery(id, false));
     // A session that records has no map yet.
-    const known = client.getQueryData<Session>(["session", id]);
+    const known = knownSession(client, id);
     if (!known || !isOpen(known.session_status)) void client.prefetchQuery(mindmapQuery(id));
   },
   component: lazyRouteComponent(() => import("./session/SessionPage"), "SessionPage"),

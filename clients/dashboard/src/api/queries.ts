@@ -1,5 +1,5 @@
 /** Every read of the dashboard: its key, its request, how long it stays fresh. */
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
 import type { HighlightReply, MindmapReply, SessionReply, TimelineReply, TimelineVisit } from "@trailmind/api";
 import { api, data, json, request } from "./client";
 import { ApiError } from "./errors";
@@ -65,6 +65,15 @@ export const sessionQuery = (id: string) =>
     queryFn: async ({ signal }) => (await data(api.GET("/v1/sessions/{session_id}", { ...path(id), signal }))).session,
     refetchInterval: (query) => (query.state.data && isMoving(query.state.data.session_status) ? 4_000 : false),
   });
+
+/** What is known of a session without asking: from its own page, or from a list. */
+export function knownSession(client: QueryClient, id: string): Session | undefined {
+  const lists = client.getQueriesData<{ pages: { sessions: Session[] }[] }>({ queryKey: ["sessions"] });
+  return (
+    client.getQueryData<Session>(["session", id]) ??
+    lists.flatMap(([, list]) => list?.pages.flatMap((page) => page.sessions) ?? []).find((session) => session.id === id)
+  );
+}
 
 export const timelineQuery = (id: string, isLive: boolean) =>
   queryOptions({

@@ -49,12 +49,13 @@ export function SampleButton({ isQuiet }: { isQuiet?: boolean }) {
       await playSample({
         language,
         title: null,
-        onProgress: (id, done, total) => {
+        onProgress: (session, done, total) => {
           setPlayed([done, total]);
           if (isShown) return;
           isShown = true;
           // Go and watch it grow; the playback goes on behind.
-          void navigate({ to: "/sessions/$id", params: { id } });
+          client.setQueryData(["session", session.id], session);
+          void navigate({ to: "/sessions/$id", params: { id: session.id } });
         },
       });
     } catch {

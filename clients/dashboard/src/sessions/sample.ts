@@ -3,6 +3,7 @@
  * the server's own demo uses.
  */
 import { api, data, json } from "~/api/client";
+import type { Session } from "~/api/queries";
 import english from "../../../../cluster/samples/02-web-app-week.events.json?url";
 import korean from "../../../../cluster/samples/05-mixed-korean-english.events.json?url";
 
@@ -28,7 +29,7 @@ export interface Playback {
   language: "ko" | "en";
   title: string | null;
   /** Told after the session exists and after every batch. */
-  onProgress: (sessionId: string, played: number, total: number) => void;
+  onProgress: (session: Session, played: number, total: number) => void;
   pauseMs?: number;
 }
 
@@ -39,11 +40,11 @@ export async function playSample({ language, title, onProgress, pauseMs = 500 }:
   const { session } = await data(api.POST("/v1/sessions/start", { body: title ? { title } : {} }));
   const path = `/v1/sessions/${session.id}`;
   let played = 0;
-  onProgress(session.id, played, events.length);
+  onProgress(session, played, events.length);
   for (const batch of slices(events, 12)) {
     await json("POST", `${path}/events`, { events: batch });
     played += batch.length;
-    onProgress(session.id, played, events.length);
+    onProgress(session, played, events.length);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
   await data(api.POST("/v1/sessions/{session_id}/stop", { params: { path: { session_id: session.id } } }));
