@@ -150,7 +150,8 @@ async def test_from_signing_up_to_deleting(
         await page.get_by_role("button", name="Undo").click()
         await expect(card).to_be_visible()
     await card.get_by_role("button", name="Actions for My first trail").click()
-    await page.get_by_role("menuitem", name="Delete").click()
+    async with page.expect_response(lambda reply: reply.request.method == "DELETE"):
+        await page.get_by_role("menuitem", name="Delete").click()
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
     await page.goto(f"/sessions/{session_id}")
     await expect(page.get_by_role("heading", name="This session does not exist")).to_be_visible()

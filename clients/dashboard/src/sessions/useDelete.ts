@@ -12,7 +12,8 @@ export function useDelete(onGone?: () => void) {
   const path = (id: string) => ({ params: { path: { session_id: id } } });
   const refresh = () => client.invalidateQueries({ queryKey: ["sessions"] });
   return useMutation({
-    mutationFn: (session: Session) => data(api.DELETE("/v1/sessions/{session_id}", path(session.id))),
+    // Kept alive: the card is gone at once, and somebody may leave the page in the same second.
+    mutationFn: (session: Session) => data(api.DELETE("/v1/sessions/{session_id}", { ...path(session.id), keepalive: true })),
     onMutate: (session) => {
       client.setQueriesData<{ pages: { sessions: Session[]; total: number }[] }>({ queryKey: ["sessions"] }, (old) =>
         old?.pages ? { ...old, pages: old.pages.map((p) => ({ ...p, total: p.total - 1, sessions: p.sessions.filter((s) => s.id !== session.id) })) } : old,
