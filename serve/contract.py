@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from models.api import ErrorReply, EventsBody, Reply
 from serve.authorization import RULES, SCOPES, Rule, Who
+from serve.examples import ANSWERS, BODIES, PARAMETERS
 
 _DESCRIPTION = """
 Record browsing sessions, search them, and turn them into mind maps that can be checked.
@@ -130,6 +131,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     for name in _reply_names():
         _omit_nulls(schemas.get(name, {}))
+    for name, example in (BODIES | ANSWERS).items():
+        schemas[name]["examples"] = [example]
     parts["responses"] = {name: _error_response(*facts) for name, *facts in _ERRORS.values()}
     parts["securitySchemes"] = {
         "bearer": {
@@ -198,6 +201,8 @@ def _complete(operation: dict[str, Any], path: str, rule: Rule) -> None:
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     name, statuses = operation["operationId"], set(_EVERYWHERE)
+    for parameter in operation.get("parameters", []):
+        parameter.setdefault("description", PARAMETERS.get(parameter["name"], ""))
     if operation.get("parameters") or operation.get("requestBody"):
         statuses.add(400)
     if rule.who in (Who.LOGIN, Who.USER, Who.ADMIN):

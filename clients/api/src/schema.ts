@@ -1720,6 +1720,24 @@ export interface components {
         /**
          * AdminSessionList
          * @description One page of sessions, newest first, and how many there are in each state.
+         * @example {
+         *       "sessions": [
+         *         {
+         *           "id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *           "user_id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "session_status": "completed",
+         *           "map_status": "completed",
+         *           "num_events": 412,
+         *           "num_pages": 17,
+         *           "started_at": "2026-11-20T09:00:00.000Z",
+         *           "ended_at": "2026-11-20T09:42:10.000Z"
+         *         }
+         *       ],
+         *       "total": 1,
+         *       "by_status": {
+         *         "completed": 1
+         *       }
+         *     }
          */
         AdminSessionList: {
             /** Sessions */
@@ -1767,6 +1785,18 @@ export interface components {
         /**
          * AdminUserEnvelope
          * @description `{"user": …}`
+         * @example {
+         *       "user": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "email": "ann@example.com",
+         *         "role": "user",
+         *         "status": "active",
+         *         "email_verified": true,
+         *         "plan": "free",
+         *         "num_sessions": 12,
+         *         "created_at": "2026-11-20T09:00:00.000Z"
+         *       }
+         *     }
          */
         AdminUserEnvelope: {
             user: components["schemas"]["AdminUser"];
@@ -1774,6 +1804,21 @@ export interface components {
         /**
          * AdminUserList
          * @description One page of accounts, newest first.
+         * @example {
+         *       "users": [
+         *         {
+         *           "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "email": "ann@example.com",
+         *           "role": "user",
+         *           "status": "active",
+         *           "email_verified": true,
+         *           "plan": "free",
+         *           "num_sessions": 12,
+         *           "created_at": "2026-11-20T09:00:00.000Z"
+         *         }
+         *       ],
+         *       "total": 1
+         *     }
          */
         AdminUserList: {
             /** Users */
@@ -1784,6 +1829,9 @@ export interface components {
         /**
          * AdminUserPatch
          * @description What is absent stays. `inactive` closes the account, `active` brings a closed one back.
+         * @example {
+         *       "role": "admin"
+         *     }
          */
         AdminUserPatch: {
             /** Role */
@@ -1794,6 +1842,18 @@ export interface components {
         /**
          * AiConfigBody
          * @description Who does a task: the chain of models in order, and how each is asked.
+         * @example {
+         *       "chain": [
+         *         {
+         *           "provider": "openai",
+         *           "model": "gpt-4o-mini"
+         *         }
+         *       ],
+         *       "temperature": 0.3,
+         *       "max_output_tokens": 4096,
+         *       "timeout_s": 60,
+         *       "is_enabled": true
+         *     }
          */
         AiConfigBody: {
             /** Chain */
@@ -1813,6 +1873,22 @@ export interface components {
         /**
          * AiConfigEnvelope
          * @description `{"config": …}`
+         * @example {
+         *       "config": {
+         *         "chain": [
+         *           {
+         *             "provider": "openai",
+         *             "model": "gpt-4o-mini"
+         *           }
+         *         ],
+         *         "temperature": 0.3,
+         *         "max_output_tokens": 4096,
+         *         "timeout_s": 60,
+         *         "is_enabled": true,
+         *         "task_type": "outline",
+         *         "updated_at": "2026-11-20T09:00:00.000Z"
+         *       }
+         *     }
          */
         AiConfigEnvelope: {
             config: components["schemas"]["AiConfigReply"];
@@ -1820,6 +1896,24 @@ export interface components {
         /**
          * AiConfigList
          * @description What is configured; a task without a row follows `default`, and that the built-in order.
+         * @example {
+         *       "configs": [
+         *         {
+         *           "chain": [
+         *             {
+         *               "provider": "openai",
+         *               "model": "gpt-4o-mini"
+         *             }
+         *           ],
+         *           "temperature": 0.3,
+         *           "max_output_tokens": 4096,
+         *           "timeout_s": 60,
+         *           "is_enabled": true,
+         *           "task_type": "default",
+         *           "updated_at": "2026-11-20T09:00:00.000Z"
+         *         }
+         *       ]
+         *     }
          */
         AiConfigList: {
             /** Configs */
@@ -1854,6 +1948,13 @@ export interface components {
         /**
          * ApiKeyCreate
          * @description A key for a script: what it is for, what it may do, and when it ends (never, if absent).
+         * @example {
+         *       "name": "nightly export",
+         *       "scopes": [
+         *         "sessions:read"
+         *       ],
+         *       "expires_in_days": 90
+         *     }
          */
         ApiKeyCreate: {
             /** Name */
@@ -1866,6 +1967,19 @@ export interface components {
         /**
          * ApiKeyCreated
          * @description `key` is shown this once.
+         * @example {
+         *       "api_key": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "name": "nightly export",
+         *         "hint": "x7Qa",
+         *         "scopes": [
+         *           "sessions:read"
+         *         ],
+         *         "created_at": "2026-11-20T09:00:00.000Z",
+         *         "expires_at": "2026-12-20T09:00:00.000Z"
+         *       },
+         *       "key": "tm_c0a8f5d261b74a078a0e2b6d9b1c7e55_…"
+         *     }
          */
         ApiKeyCreated: {
             api_key: components["schemas"]["ApiKeyReply"];
@@ -1875,6 +1989,20 @@ export interface components {
         /**
          * ApiKeyList
          * @description The keys that work, newest first.
+         * @example {
+         *       "api_keys": [
+         *         {
+         *           "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "name": "nightly export",
+         *           "hint": "x7Qa",
+         *           "scopes": [
+         *             "sessions:read"
+         *           ],
+         *           "created_at": "2026-11-20T09:00:00.000Z",
+         *           "expires_at": "2026-12-20T09:00:00.000Z"
+         *         }
+         *       ]
+         *     }
          */
         ApiKeyList: {
             /** Api Keys */
@@ -1906,6 +2034,18 @@ export interface components {
         /**
          * AuditList
          * @description Acts, newest first.
+         * @example {
+         *       "entries": [
+         *         {
+         *           "id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *           "actor_id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "action": "job.retried",
+         *           "subject": "17",
+         *           "facts": {},
+         *           "at": "2026-11-20T09:00:00.000Z"
+         *         }
+         *       ]
+         *     }
          */
         AuditList: {
             /** Entries */
@@ -1934,6 +2074,22 @@ export interface components {
         /**
          * AuthReply
          * @description A login.
+         * @example {
+         *       "token": "eyJhbGciOi…",
+         *       "refresh_token": "eyJhbGciOi…",
+         *       "token_type": "Bearer",
+         *       "expires_in": 43200,
+         *       "user": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "email": "ann@example.com",
+         *         "created_at": "2026-11-20T09:00:00.000Z",
+         *         "updated_at": "2026-11-20T09:00:00.000Z",
+         *         "email_verified": true,
+         *         "has_password": true,
+         *         "google_linked": false,
+         *         "role": "user"
+         *       }
+         *     }
          */
         AuthReply: {
             /** Token */
@@ -1999,7 +2155,7 @@ export interface components {
          * @description Sign-up: an address and a password of at least 8 characters.
          * @example {
          *       "email": "ann@example.com",
-         *       "password": "correct horse battery"
+         *       "password": "correct horse battery staple"
          *     }
          */
         Credentials: {
@@ -2011,6 +2167,10 @@ export interface components {
         /**
          * DeletionBody
          * @description `password` where the account has one. `now` erases at once instead of after the time to think again.
+         * @example {
+         *       "password": "correct horse battery staple",
+         *       "now": false
+         *     }
          */
         DeletionBody: {
             /** Password */
@@ -2024,6 +2184,15 @@ export interface components {
         /**
          * DeletionReceipt
          * @description How many rows of each kind the account has, all of which go at `erased_at`.
+         * @example {
+         *       "status": "scheduled",
+         *       "erased_at": "2026-12-20T09:00:00.000Z",
+         *       "counts": {
+         *         "users": 1,
+         *         "events": 412
+         *       },
+         *       "total": 413
+         *     }
          */
         DeletionReceipt: {
             /**
@@ -2043,6 +2212,19 @@ export interface components {
         /**
          * DiffReply
          * @description The changes from version `old` to version `new`, topics first.
+         * @example {
+         *       "old": 1,
+         *       "new": 2,
+         *       "changes": [
+         *         {
+         *           "kind": "renamed",
+         *           "sentence": "“Queues” is now “Job queues”.",
+         *           "node_ids": [
+         *             "topic-2"
+         *           ]
+         *         }
+         *       ]
+         *     }
          */
         DiffReply: {
             /** Old */
@@ -2055,6 +2237,23 @@ export interface components {
         /**
          * DisclosureList
          * @description What went out for one session, newest first. Pages described for an earlier session were sent then, not again.
+         * @example {
+         *       "disclosures": [
+         *         {
+         *           "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "provider": "openai",
+         *           "model": "gpt-4o-mini",
+         *           "operation": "describe",
+         *           "sent_at": "2026-11-20T09:42:10.000Z",
+         *           "status": "success",
+         *           "num_chars": 5210,
+         *           "num_redactions": 2,
+         *           "text_digest": "9f86d081884c7d65"
+         *         }
+         *       ],
+         *       "total": 1,
+         *       "text_retention_days": 30
+         *     }
          */
         DisclosureList: {
             /** Disclosures */
@@ -2099,6 +2298,29 @@ export interface components {
         /**
          * EditLogReply
          * @description The log, newest first.
+         * @example {
+         *       "edits": [
+         *         {
+         *           "seq": 1,
+         *           "entry": {
+         *             "op": "rename"
+         *           },
+         *           "created_at": "2026-11-20T09:42:10.000Z",
+         *           "in_effect": true,
+         *           "report": {
+         *             "op_id": "op-1",
+         *             "op": "rename",
+         *             "status": "applied",
+         *             "sentence": "Renamed the topic.",
+         *             "node_id": "topic-1"
+         *           }
+         *         }
+         *       ],
+         *       "seq": 1,
+         *       "num_in_effect": 1,
+         *       "can_undo": true,
+         *       "can_redo": false
+         *     }
          */
         EditLogReply: {
             /** Edits */
@@ -2134,6 +2356,16 @@ export interface components {
         /**
          * EditsBody
          * @description 1 to 100 edits, made in order. With `expected_seq` or `version` the request fails when somebody was faster.
+         * @example {
+         *       "operations": [
+         *         {
+         *           "op": "rename",
+         *           "node_id": "topic-1",
+         *           "label": "Actors"
+         *         }
+         *       ],
+         *       "expected_seq": 0
+         *     }
          */
         EditsBody: {
             /** Operations */
@@ -2152,6 +2384,55 @@ export interface components {
         /**
          * EditsReply
          * @description The map after the edits, and one report for each of them, in order.
+         * @example {
+         *       "mindmap": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *         "status": "completed",
+         *         "percent": 100,
+         *         "version": 1,
+         *         "provider": "local",
+         *         "data": {
+         *           "nodes": [
+         *             {
+         *               "id": "core",
+         *               "label": "Ray actors and queues",
+         *               "type": "core",
+         *               "size": 100,
+         *               "color": "#FFD700",
+         *               "position": {
+         *                 "x": 0,
+         *                 "y": 0,
+         *                 "z": 0
+         *               }
+         *             }
+         *           ],
+         *           "edges": [],
+         *           "layout": {
+         *             "type": "galaxy",
+         *             "params": {
+         *               "center": [
+         *                 0,
+         *                 0,
+         *                 0
+         *               ],
+         *               "scale": 1
+         *             }
+         *           }
+         *         },
+         *         "created_at": "2026-11-20T09:42:10.000Z",
+         *         "updated_at": "2026-11-20T09:42:10.000Z"
+         *       },
+         *       "reports": [
+         *         {
+         *           "op_id": "op-1",
+         *           "op": "rename",
+         *           "status": "applied",
+         *           "sentence": "Renamed the topic.",
+         *           "node_id": "topic-1"
+         *         }
+         *       ]
+         *     }
          */
         EditsReply: {
             mindmap: components["schemas"]["MindmapReply"];
@@ -2177,6 +2458,12 @@ export interface components {
         /**
          * EventStats
          * @description The clients' four numbers.
+         * @example {
+         *       "total_events": 3,
+         *       "page_visits": 2,
+         *       "highlights": 1,
+         *       "unique_urls": 2
+         *     }
          */
         EventStats: {
             /** Total Events */
@@ -2191,6 +2478,30 @@ export interface components {
         /**
          * EventsList
          * @description Visits and highlights of one page of the list; `total` counts both, or the kind asked for.
+         * @example {
+         *       "page_visits": [
+         *         {
+         *           "id": "v-1",
+         *           "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *           "title": "Actors",
+         *           "visited_at": "2026-11-20T09:00:00.000Z",
+         *           "duration_ms": 42000,
+         *           "max_scroll_depth": 0.8,
+         *           "page_id": "p-4f0c9a",
+         *           "is_revisit": false
+         *         }
+         *       ],
+         *       "highlights": [
+         *         {
+         *           "id": "h-1",
+         *           "text": "An actor is a stateful worker.",
+         *           "color": "#FFFF00",
+         *           "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *           "created_at": "2026-11-20T09:00:00.000Z"
+         *         }
+         *       ],
+         *       "total": 2
+         *     }
          */
         EventsList: {
             /** Page Visits */
@@ -2203,6 +2514,25 @@ export interface components {
         /**
          * EventsReply
          * @description `stored + duplicate + excluded + invalid = total`; `processed` need not be sent again.
+         * @example {
+         *       "processed": 2,
+         *       "total": 2,
+         *       "stored": 1,
+         *       "duplicate": 0,
+         *       "excluded": 1,
+         *       "invalid": 0,
+         *       "verdicts": [
+         *         {
+         *           "event_id": "e-1",
+         *           "verdict": "stored"
+         *         },
+         *         {
+         *           "event_id": "e-2",
+         *           "verdict": "excluded",
+         *           "reason": "default: banking"
+         *         }
+         *       ]
+         *     }
          */
         EventsReply: {
             /** Processed */
@@ -2223,6 +2553,9 @@ export interface components {
         /**
          * ExpectedSeqBody
          * @description See EditsBody.
+         * @example {
+         *       "expected_seq": 3
+         *     }
          */
         ExpectedSeqBody: {
             /** Expected Seq */
@@ -2231,6 +2564,10 @@ export interface components {
         /**
          * ExtensionChallenge
          * @description The extension's PKCE challenge (S256 of its secret).
+         * @example {
+         *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+         *       "code_challenge_method": "S256"
+         *     }
          */
         ExtensionChallenge: {
             /** Code Challenge */
@@ -2245,6 +2582,10 @@ export interface components {
         /**
          * ExtensionCode
          * @description A code that logs the extension in, once.
+         * @example {
+         *       "code": "5d41402abc4b2a76",
+         *       "expires_in": 120
+         *     }
          */
         ExtensionCode: {
             /** Code */
@@ -2255,6 +2596,10 @@ export interface components {
         /**
          * ExtensionExchange
          * @description The code the web page handed over, and the secret only the extension knows.
+         * @example {
+         *       "code": "5d41402abc4b2a76",
+         *       "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+         *     }
          */
         ExtensionExchange: {
             /** Code */
@@ -2265,6 +2610,9 @@ export interface components {
         /**
          * ForgotBody
          * @description Whose password was forgotten.
+         * @example {
+         *       "email": "ann@example.com"
+         *     }
          */
         ForgotBody: {
             /**
@@ -2286,6 +2634,9 @@ export interface components {
         /**
          * GenerateBody
          * @description `force` makes a new version even when nothing changed.
+         * @example {
+         *       "force": true
+         *     }
          */
         GenerateBody: {
             /**
@@ -2297,6 +2648,10 @@ export interface components {
         /**
          * GoogleBegin
          * @description Where Google shall send the browser back to, and, where the client can, a PKCE challenge (S256).
+         * @example {
+         *       "redirect_uri": "https://abc.chromiumapp.org/",
+         *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+         *     }
          */
         GoogleBegin: {
             /** Redirect Uri */
@@ -2307,6 +2662,11 @@ export interface components {
         /**
          * GoogleBegun
          * @description Send the browser to `authorization_url`; Google sends it back with `state` and a code.
+         * @example {
+         *       "authorization_url": "https://accounts.google.com/o/oauth2/v2/auth?client_id=…",
+         *       "state": "c2luZ2xlIHVzZQ",
+         *       "expires_in": 600
+         *     }
          */
         GoogleBegun: {
             /** Authorization Url */
@@ -2319,6 +2679,9 @@ export interface components {
         /**
          * GoogleBody
          * @description An ID token as Google's button hands it to a page.
+         * @example {
+         *       "credential": "eyJhbGciOi…"
+         *     }
          */
         GoogleBody: {
             /** Credential */
@@ -2327,6 +2690,12 @@ export interface components {
         /**
          * GoogleCode
          * @description An authorization code. `state` and `code_verifier` where the client began with them.
+         * @example {
+         *       "code": "4/0AX4XfWh…",
+         *       "redirect_uri": "https://abc.chromiumapp.org/",
+         *       "state": "c2luZ2xlIHVzZQ",
+         *       "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+         *     }
          */
         GoogleCode: {
             /** Code */
@@ -2341,6 +2710,10 @@ export interface components {
         /**
          * GoogleConfig
          * @description Whether "sign in with Google" is set up here.
+         * @example {
+         *       "enabled": true,
+         *       "client_id": "1234.apps.googleusercontent.com"
+         *     }
          */
         GoogleConfig: {
             /** Enabled */
@@ -2351,6 +2724,9 @@ export interface components {
         /**
          * HealthReply
          * @description The process answers.
+         * @example {
+         *       "status": "ok"
+         *     }
          */
         HealthReply: {
             /**
@@ -2395,6 +2771,19 @@ export interface components {
         /**
          * JobList
          * @description Jobs, newest first.
+         * @example {
+         *       "jobs": [
+         *         {
+         *           "id": 17,
+         *           "task": "maps.generate",
+         *           "queue": "maps",
+         *           "state": "dead",
+         *           "attempts": 5,
+         *           "priority": 10,
+         *           "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *         }
+         *       ]
+         *     }
          */
         JobList: {
             /** Jobs */
@@ -2432,6 +2821,12 @@ export interface components {
         /**
          * JointMapBody
          * @description Either `session_ids`, or a range of dates (sessions started in `since` ≤ t < `until`), not both.
+         * @example {
+         *       "title": "November",
+         *       "session_ids": [
+         *         "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *       ]
+         *     }
          */
         JointMapBody: {
             /** Title */
@@ -2446,6 +2841,20 @@ export interface components {
         /**
          * JointMapEnvelope
          * @description `{"map": …}`
+         * @example {
+         *       "map": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "title": "November",
+         *         "status": "generating",
+         *         "stage": "queued",
+         *         "percent": 0,
+         *         "session_ids": [
+         *           "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *         ],
+         *         "created_at": "2026-11-20T09:42:10.000Z",
+         *         "updated_at": "2026-11-20T09:42:10.000Z"
+         *       }
+         *     }
          */
         JointMapEnvelope: {
             map: components["schemas"]["JointMapReply"];
@@ -2453,6 +2862,23 @@ export interface components {
         /**
          * JointMapList
          * @description Newest first, without `data`.
+         * @example {
+         *       "maps": [
+         *         {
+         *           "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "title": "November",
+         *           "status": "generating",
+         *           "stage": "queued",
+         *           "percent": 0,
+         *           "session_ids": [
+         *             "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *           ],
+         *           "created_at": "2026-11-20T09:42:10.000Z",
+         *           "updated_at": "2026-11-20T09:42:10.000Z"
+         *         }
+         *       ],
+         *       "total": 1
+         *     }
          */
         JointMapList: {
             /** Maps */
@@ -2500,6 +2926,16 @@ export interface components {
         /**
          * LinkBody
          * @description Two topics that are one subject.
+         * @example {
+         *       "topic": {
+         *         "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *         "topic_id": "topic-1"
+         *       },
+         *       "other": {
+         *         "session_id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "topic_id": "topic-3"
+         *       }
+         *     }
          */
         LinkBody: {
             topic: components["schemas"]["TopicRef"];
@@ -2531,7 +2967,7 @@ export interface components {
          * @description Log-in: whatever was typed; what does not fit simply does not match.
          * @example {
          *       "email": "ann@example.com",
-         *       "password": "correct horse battery"
+         *       "password": "correct horse battery staple"
          *     }
          */
         LoginBody: {
@@ -2543,6 +2979,18 @@ export interface components {
         /**
          * LoginList
          * @description Where the account is logged in, newest first.
+         * @example {
+         *       "logins": [
+         *         {
+         *           "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "client": "web",
+         *           "is_current": true,
+         *           "created_at": "2026-11-20T09:00:00.000Z",
+         *           "last_used_at": "2026-11-20T09:42:10.000Z",
+         *           "expires_at": "2026-12-20T09:00:00.000Z"
+         *         }
+         *       ]
+         *     }
          */
         LoginList: {
             /** Logins */
@@ -2582,6 +3030,9 @@ export interface components {
         /**
          * MessageReply
          * @description A sentence.
+         * @example {
+         *       "message": "successfully logged out"
+         *     }
          */
         MessageReply: {
             /** Message */
@@ -2590,6 +3041,46 @@ export interface components {
         /**
          * MindmapEnvelope
          * @description `{"mindmap": …}`
+         * @example {
+         *       "mindmap": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *         "status": "completed",
+         *         "percent": 100,
+         *         "version": 1,
+         *         "provider": "local",
+         *         "data": {
+         *           "nodes": [
+         *             {
+         *               "id": "core",
+         *               "label": "Ray actors and queues",
+         *               "type": "core",
+         *               "size": 100,
+         *               "color": "#FFD700",
+         *               "position": {
+         *                 "x": 0,
+         *                 "y": 0,
+         *                 "z": 0
+         *               }
+         *             }
+         *           ],
+         *           "edges": [],
+         *           "layout": {
+         *             "type": "galaxy",
+         *             "params": {
+         *               "center": [
+         *                 0,
+         *                 0,
+         *                 0
+         *               ],
+         *               "scale": 1
+         *             }
+         *           }
+         *         },
+         *         "created_at": "2026-11-20T09:42:10.000Z",
+         *         "updated_at": "2026-11-20T09:42:10.000Z"
+         *       }
+         *     }
          */
         MindmapEnvelope: {
             mindmap: components["schemas"]["MindmapReply"];
@@ -2718,6 +3209,10 @@ export interface components {
         /**
          * PasswordChange
          * @description The password there is (absent for an account that has none yet) and the one to come.
+         * @example {
+         *       "current_password": "correct horse battery staple",
+         *       "new_password": "a better one still"
+         *     }
          */
         PasswordChange: {
             /** Current Password */
@@ -2738,6 +3233,10 @@ export interface components {
         /**
          * PictureLink
          * @description A link that needs no login.
+         * @example {
+         *       "url": "https://trailmind.example/pictures/9f86d081…",
+         *       "expires_at": "2026-12-20T09:00:00.000Z"
+         *     }
          */
         PictureLink: {
             /** Url */
@@ -2748,6 +3247,22 @@ export interface components {
         /**
          * PlanList
          * @description Every plan, the cheapest first.
+         * @example {
+         *       "plans": [
+         *         {
+         *           "id": "free",
+         *           "name": "Free",
+         *           "price_cents": 0,
+         *           "billing_period": "monthly",
+         *           "token_limit": 50000,
+         *           "session_retention_days": 30,
+         *           "max_concurrent_sessions": 1,
+         *           "features": {
+         *             "export_png": true
+         *           }
+         *         }
+         *       ]
+         *     }
          */
         PlanList: {
             /** Plans */
@@ -2798,6 +3313,21 @@ export interface components {
         /**
          * QuoteEnvelope
          * @description `{"quote": …}`
+         * @example {
+         *       "quote": {
+         *         "provider": "openai",
+         *         "model": "gpt-4o-mini",
+         *         "tokens": 27500,
+         *         "cost_micros": 5200,
+         *         "num_pages": 17,
+         *         "num_pages_known": 3,
+         *         "num_calls": 4,
+         *         "plan_share": 0.55,
+         *         "tokens_left": 37500,
+         *         "is_affordable": true,
+         *         "resets_at": "2026-12-20T09:00:00.000Z"
+         *       }
+         *     }
          */
         QuoteEnvelope: {
             quote: components["schemas"]["QuoteReply"];
@@ -2843,6 +3373,15 @@ export interface components {
         /**
          * ReadyReply
          * @description Every part we need answers; `checks` maps each to `ok` or to a sentence.
+         * @example {
+         *       "status": "ready",
+         *       "checks": {
+         *         "postgresql": "ok",
+         *         "schema": "ok",
+         *         "valkey": "ok",
+         *         "shards": "ok"
+         *       }
+         *     }
          */
         ReadyReply: {
             /**
@@ -2858,6 +3397,39 @@ export interface components {
         /**
          * ReceiptEnvelope
          * @description `{"receipt": …}`
+         * @example {
+         *       "receipt": {
+         *         "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *         "seen": 6,
+         *         "stored": 2,
+         *         "duplicate": 1,
+         *         "excluded": 2,
+         *         "invalid": 1,
+         *         "by_type": {
+         *           "page_visit": 2
+         *         },
+         *         "excluded_by": [
+         *           {
+         *             "reason": "default: banking",
+         *             "count": 2
+         *           }
+         *         ],
+         *         "invalid_because": [
+         *           {
+         *             "reason": "`type` is empty",
+         *             "count": 1
+         *           }
+         *         ],
+         *         "gaps": [
+         *           {
+         *             "first": 4,
+         *             "last": 8
+         *           }
+         *         ],
+         *         "missing": 5,
+         *         "last_seq": 9
+         *       }
+         *     }
          */
         ReceiptEnvelope: {
             receipt: components["schemas"]["ReceiptReply"];
@@ -2910,6 +3482,10 @@ export interface components {
         /**
          * ResetBody
          * @description The token of the mail, and the new password.
+         * @example {
+         *       "token": "9f86d081884c7d659a2feaa0c55ad015",
+         *       "new_password": "a better one still"
+         *     }
          */
         ResetBody: {
             /** Token */
@@ -2962,6 +3538,39 @@ export interface components {
         /**
          * SearchReply
          * @description Best first. `is_indexing`: older sessions are still being added, ask again in a moment.
+         * @example {
+         *       "results": [
+         *         {
+         *           "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *           "session_title": "Ray actors and queues",
+         *           "page_id": "p-4f0c9a",
+         *           "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *           "domain": "docs.ray.io",
+         *           "title": "Actors",
+         *           "topics": [
+         *             "Actors"
+         *           ],
+         *           "highlights": [
+         *             "An actor is a stateful worker."
+         *           ],
+         *           "snippet": "An actor is a stateful worker.",
+         *           "snippet_from": "highlight",
+         *           "marks": [
+         *             {
+         *               "start": 3,
+         *               "end": 8
+         *             }
+         *           ],
+         *           "first_visited_at": "2026-11-20T09:00:00.000Z",
+         *           "last_visited_at": "2026-11-20T09:00:00.000Z",
+         *           "dwell_ms": 42000,
+         *           "score": 0.82
+         *         }
+         *       ],
+         *       "has_more": false,
+         *       "is_indexing": false,
+         *       "took_ms": 6.1
+         *     }
          */
         SearchReply: {
             /** Results */
@@ -2976,6 +3585,25 @@ export interface components {
         /**
          * SessionEnvelope
          * @description `{"session": …}`
+         * @example {
+         *       "session": {
+         *         "id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *         "title": "Ray actors and queues",
+         *         "session_status": "completed",
+         *         "started_at": "2026-11-20T09:00:00.000Z",
+         *         "ended_at": "2026-11-20T09:42:10.000Z",
+         *         "created_at": "2026-11-20T09:00:00.000Z",
+         *         "updated_at": "2026-11-20T09:42:10.000Z",
+         *         "page_count": 17,
+         *         "highlight_count": 3,
+         *         "event_count": 412,
+         *         "dwell_ms": 2310000,
+         *         "keywords": [
+         *           "actors",
+         *           "queues"
+         *         ]
+         *       }
+         *     }
          */
         SessionEnvelope: {
             session: components["schemas"]["SessionReply"];
@@ -2983,6 +3611,28 @@ export interface components {
         /**
          * SessionList
          * @description One page of sessions and how many there are in all.
+         * @example {
+         *       "sessions": [
+         *         {
+         *           "id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *           "title": "Ray actors and queues",
+         *           "session_status": "completed",
+         *           "started_at": "2026-11-20T09:00:00.000Z",
+         *           "ended_at": "2026-11-20T09:42:10.000Z",
+         *           "created_at": "2026-11-20T09:00:00.000Z",
+         *           "updated_at": "2026-11-20T09:42:10.000Z",
+         *           "page_count": 17,
+         *           "highlight_count": 3,
+         *           "event_count": 412,
+         *           "dwell_ms": 2310000,
+         *           "keywords": [
+         *             "actors",
+         *             "queues"
+         *           ]
+         *         }
+         *       ],
+         *       "total": 1
+         *     }
          */
         SessionList: {
             /** Sessions */
@@ -3037,6 +3687,10 @@ export interface components {
         /**
          * SessionStart
          * @description All optional; the reference's clients send no body.
+         * @example {
+         *       "title": "Ray actors",
+         *       "client_session_id": "0f9b2a10-7d0f-4a3e"
+         *     }
          */
         SessionStart: {
             /** Title */
@@ -3053,6 +3707,10 @@ export interface components {
         /**
          * SessionUpdate
          * @description What is absent or null stays as it is; an empty string empties the field.
+         * @example {
+         *       "title": "Ray actors and queues",
+         *       "description": "For the talk in December"
+         *     }
          */
         SessionUpdate: {
             /** Title */
@@ -3063,6 +3721,23 @@ export interface components {
         /**
          * SettingsEnvelope
          * @description `{"settings": …}`
+         * @example {
+         *       "settings": {
+         *         "language": "ko",
+         *         "theme": "system",
+         *         "email_notifications": true,
+         *         "excluded_domains": [
+         *           "bank.example"
+         *         ],
+         *         "capture": {
+         *           "page_text": true,
+         *           "highlights": true,
+         *           "scroll": true,
+         *           "scope": "all_tabs"
+         *         },
+         *         "when_out_of_tokens": "local"
+         *       }
+         *     }
          */
         SettingsEnvelope: {
             settings: components["schemas"]["SettingsReply"];
@@ -3070,6 +3745,12 @@ export interface components {
         /**
          * SettingsPatch
          * @description What is absent stays as it is.
+         * @example {
+         *       "language": "en",
+         *       "excluded_domains": [
+         *         "bank.example"
+         *       ]
+         *     }
          */
         SettingsPatch: {
             /** Language */
@@ -3119,6 +3800,10 @@ export interface components {
         /**
          * ShareCreate
          * @description How much to show, and for how long.
+         * @example {
+         *       "shows": "pages",
+         *       "expires_in_days": 30
+         *     }
          */
         ShareCreate: {
             /**
@@ -3137,6 +3822,17 @@ export interface components {
         /**
          * ShareEnvelope
          * @description `{"share": …}`
+         * @example {
+         *       "share": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *         "url": "https://trailmind.example/shared/1sZhfFs4…",
+         *         "api_url": "https://trailmind.example/v1/shared/1sZhfFs4…",
+         *         "shows": "pages",
+         *         "created_at": "2026-11-20T09:00:00.000Z",
+         *         "expires_at": "2026-12-20T09:00:00.000Z"
+         *       }
+         *     }
          */
         ShareEnvelope: {
             share: components["schemas"]["ShareReply"];
@@ -3144,6 +3840,19 @@ export interface components {
         /**
          * ShareList
          * @description The links that work, newest first.
+         * @example {
+         *       "shares": [
+         *         {
+         *           "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *           "url": "https://trailmind.example/shared/1sZhfFs4…",
+         *           "api_url": "https://trailmind.example/v1/shared/1sZhfFs4…",
+         *           "shows": "pages",
+         *           "created_at": "2026-11-20T09:00:00.000Z",
+         *           "expires_at": "2026-12-20T09:00:00.000Z"
+         *         }
+         *       ]
+         *     }
          */
         ShareList: {
             /** Shares */
@@ -3175,6 +3884,42 @@ export interface components {
         /**
          * SharedSession
          * @description What a share link shows.
+         * @example {
+         *       "title": "Ray actors and queues",
+         *       "shows": "pages",
+         *       "started_at": "2026-11-20T09:00:00.000Z",
+         *       "ended_at": "2026-11-20T09:42:10.000Z",
+         *       "dwell_ms": 2310000,
+         *       "expires_at": "2026-12-20T09:00:00.000Z",
+         *       "mindmap": {
+         *         "nodes": [
+         *           {
+         *             "id": "core",
+         *             "label": "Ray actors and queues",
+         *             "type": "core",
+         *             "size": 100,
+         *             "color": "#FFD700",
+         *             "position": {
+         *               "x": 0,
+         *               "y": 0,
+         *               "z": 0
+         *             }
+         *           }
+         *         ],
+         *         "edges": [],
+         *         "layout": {
+         *           "type": "galaxy",
+         *           "params": {
+         *             "center": [
+         *               0,
+         *               0,
+         *               0
+         *             ],
+         *             "scale": 1
+         *           }
+         *         }
+         *       }
+         *     }
          */
         SharedSession: {
             /** Title */
@@ -3205,6 +3950,27 @@ export interface components {
         /**
          * SubscriptionEnvelope
          * @description `{"subscription": …}`
+         * @example {
+         *       "subscription": {
+         *         "id": "00000000-0000-0000-0000-000000000000",
+         *         "status": "active",
+         *         "current_period_start": "2026-11-20T09:00:00.000Z",
+         *         "current_period_end": "2026-12-20T09:00:00.000Z",
+         *         "cancel_at_period_end": false,
+         *         "plan": {
+         *           "id": "free",
+         *           "name": "Free",
+         *           "price_cents": 0,
+         *           "billing_period": "monthly",
+         *           "token_limit": 50000,
+         *           "session_retention_days": 30,
+         *           "max_concurrent_sessions": 1,
+         *           "features": {
+         *             "export_png": true
+         *           }
+         *         }
+         *       }
+         *     }
          */
         SubscriptionEnvelope: {
             subscription: components["schemas"]["SubscriptionReply"];
@@ -3232,6 +3998,31 @@ export interface components {
         /**
          * ThreadList
          * @description Threads, the longest first.
+         * @example {
+         *       "threads": [
+         *         {
+         *           "id": "t-1",
+         *           "label": "Actors",
+         *           "confidence": 0.8,
+         *           "terms": [
+         *             "actor",
+         *             "state"
+         *           ],
+         *           "members": [
+         *             {
+         *               "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *               "topic_id": "topic-1",
+         *               "session_title": "Ray actors and queues",
+         *               "started_at": "2026-11-20T09:00:00.000Z",
+         *               "label": "Actors",
+         *               "confidence": 0.8,
+         *               "linked_by": "trailmind"
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "total": 1
+         *     }
          */
         ThreadList: {
             /** Threads */
@@ -3281,6 +4072,47 @@ export interface components {
         /**
          * TimelineReply
          * @description The session in the order it happened. `clock_skew_ms` was added to every time the client gave.
+         * @example {
+         *       "visits": [
+         *         {
+         *           "id": "v-1",
+         *           "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *           "title": "Actors",
+         *           "visited_at": "2026-11-20T09:00:00.000Z",
+         *           "duration_ms": 42000,
+         *           "max_scroll_depth": 0.8,
+         *           "page_id": "p-4f0c9a",
+         *           "is_revisit": false,
+         *           "ended_at": "2026-11-20T09:42:10.000Z",
+         *           "highlights": [
+         *             {
+         *               "id": "h-1",
+         *               "text": "An actor is a stateful worker.",
+         *               "color": "#FFFF00",
+         *               "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *               "created_at": "2026-11-20T09:00:00.000Z"
+         *             }
+         *           ]
+         *         }
+         *       ],
+         *       "highlights": [
+         *         {
+         *           "id": "h-1",
+         *           "text": "An actor is a stateful worker.",
+         *           "color": "#FFFF00",
+         *           "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *           "created_at": "2026-11-20T09:00:00.000Z"
+         *         }
+         *       ],
+         *       "pauses": [
+         *         {
+         *           "started_at": "2026-11-20T09:00:00.000Z",
+         *           "ended_at": "2026-11-20T09:42:10.000Z"
+         *         }
+         *       ],
+         *       "dwell_ms": 42000,
+         *       "clock_skew_ms": 0
+         *     }
          */
         TimelineReply: {
             /** Visits */
@@ -3326,6 +4158,9 @@ export interface components {
         /**
          * TokenBody
          * @description The token of the mail.
+         * @example {
+         *       "token": "9f86d081884c7d659a2feaa0c55ad015"
+         *     }
          */
         TokenBody: {
             /** Token */
@@ -3337,6 +4172,12 @@ export interface components {
          *
          *     `refresh_token` replaces the one that was sent, which no longer works. Browsers that said
          *     `X-Trailmind-Client: web` get it as an HttpOnly cookie instead.
+         * @example {
+         *       "token": "eyJhbGciOi…",
+         *       "refresh_token": "eyJhbGciOi…",
+         *       "token_type": "Bearer",
+         *       "expires_in": 43200
+         *     }
          */
         TokenReply: {
             /** Token */
@@ -3355,6 +4196,10 @@ export interface components {
         /**
          * TopicRef
          * @description A topic of one session's map.
+         * @example {
+         *       "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *       "topic_id": "topic-1"
+         *     }
          */
         TopicRef: {
             /**
@@ -3368,6 +4213,20 @@ export interface components {
         /**
          * UsageEnvelope
          * @description `{"usage": …}`
+         * @example {
+         *       "usage": {
+         *         "period_start": "2026-11-20T09:00:00.000Z",
+         *         "period_end": "2026-12-20T09:00:00.000Z",
+         *         "tokens_used": 12500,
+         *         "token_limit": 50000,
+         *         "percent_used": 25,
+         *         "is_unlimited": false,
+         *         "can_use_ai": true,
+         *         "by_operation": {
+         *           "mindmap": 12500
+         *         }
+         *       }
+         *     }
          */
         UsageEnvelope: {
             usage: components["schemas"]["UsageReply"];
@@ -3375,6 +4234,22 @@ export interface components {
         /**
          * UsageHistory
          * @description Distinct periods, newest first.
+         * @example {
+         *       "history": [
+         *         {
+         *           "period_start": "2026-11-20T09:00:00.000Z",
+         *           "period_end": "2026-12-20T09:00:00.000Z",
+         *           "tokens_used": 12500,
+         *           "token_limit": 50000,
+         *           "percent_used": 25,
+         *           "is_unlimited": false,
+         *           "can_use_ai": true,
+         *           "by_operation": {
+         *             "mindmap": 12500
+         *           }
+         *         }
+         *       ]
+         *     }
          */
         UsageHistory: {
             /** History */
@@ -3420,6 +4295,18 @@ export interface components {
         /**
          * UserEnvelope
          * @description `{"user": …}`
+         * @example {
+         *       "user": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "email": "ann@example.com",
+         *         "created_at": "2026-11-20T09:00:00.000Z",
+         *         "updated_at": "2026-11-20T09:00:00.000Z",
+         *         "email_verified": true,
+         *         "has_password": true,
+         *         "google_linked": false,
+         *         "role": "user"
+         *       }
+         *     }
          */
         UserEnvelope: {
             user: components["schemas"]["UserReply"];
@@ -3481,6 +4368,26 @@ export interface components {
         /**
          * VersionEnvelope
          * @description `{"version": …}`
+         * @example {
+         *       "version": {
+         *         "number": 1,
+         *         "is_current": true,
+         *         "provider": "local",
+         *         "cost_usd": 0,
+         *         "input_digest": "9f86d081884c7d65",
+         *         "scorecard": {},
+         *         "coverage": {
+         *           "pages": 17,
+         *           "left_out": 1
+         *         },
+         *         "title": "Ray actors and queues",
+         *         "num_topics": 4,
+         *         "num_pages": 16,
+         *         "edits_seq": 0,
+         *         "edits_not_applied": [],
+         *         "created_at": "2026-11-20T09:42:10.000Z"
+         *       }
+         *     }
          */
         VersionEnvelope: {
             version: components["schemas"]["VersionReply"];
@@ -3488,6 +4395,29 @@ export interface components {
         /**
          * VersionList
          * @description Newest first.
+         * @example {
+         *       "versions": [
+         *         {
+         *           "number": 1,
+         *           "is_current": true,
+         *           "provider": "local",
+         *           "cost_usd": 0,
+         *           "input_digest": "9f86d081884c7d65",
+         *           "scorecard": {},
+         *           "coverage": {
+         *             "pages": 17,
+         *             "left_out": 1
+         *           },
+         *           "title": "Ray actors and queues",
+         *           "num_topics": 4,
+         *           "num_pages": 16,
+         *           "edits_seq": 0,
+         *           "edits_not_applied": [],
+         *           "created_at": "2026-11-20T09:42:10.000Z"
+         *         }
+         *       ],
+         *       "total": 1
+         *     }
          */
         VersionList: {
             /** Versions */
@@ -3599,6 +4529,26 @@ export interface components {
         /**
          * EventsBody
          * @description 1 to 1,000 events, at most 4 MB.
+         * @example {
+         *       "events": [
+         *         {
+         *           "type": "page_visit",
+         *           "timestamp": 1760000000000,
+         *           "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *           "title": "Actors",
+         *           "event_id": "e-1",
+         *           "seq": 1
+         *         },
+         *         {
+         *           "type": "page_leave",
+         *           "timestamp": 1760000042000,
+         *           "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *           "duration_ms": 42000,
+         *           "event_id": "e-2",
+         *           "seq": 2
+         *         }
+         *       ]
+         *     }
          */
         EventsBody: {
             /** Events */
@@ -4203,6 +5153,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The login */
                 login_id: string;
             };
             cookie?: never;
@@ -4258,6 +5209,7 @@ export interface operations {
     delete_me: {
         parameters: {
             query?: {
+                /** @description Erase at once (test mode only) */
                 hard?: boolean;
             };
             header?: never;
@@ -4568,6 +5520,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The API key */
                 key_id: string;
             };
             cookie?: never;
@@ -4749,14 +5702,19 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: {
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
+                /** @description `started_at:desc` or `started_at:asc` */
                 sort?: string;
+                /** @description Only in this state */
                 status?: components["schemas"]["SessionStatus"] | null;
                 /** @description Started at or after */
                 since?: string | null;
                 /** @description Started before */
                 until?: string | null;
+                /** @description One of the session's keywords */
                 keyword?: string | null;
                 /** @description Visited, it or a subdomain */
                 domain?: string | null;
@@ -4793,6 +5751,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -4824,6 +5783,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -4859,6 +5819,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -4888,6 +5849,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -4923,6 +5885,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -4954,6 +5917,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -4985,6 +5949,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5016,6 +5981,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5045,13 +6011,18 @@ export interface operations {
     list_events: {
         parameters: {
             query?: {
+                /** @description Only of this kind */
                 type?: ("page_visit" | "highlight") | null;
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
+                /** @description `started_at:desc` or `started_at:asc` */
                 sort?: string;
             };
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5083,6 +6054,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5118,6 +6090,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5149,6 +6122,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5180,6 +6154,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5211,6 +6186,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5247,6 +6223,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5281,11 +6258,14 @@ export interface operations {
     image: {
         parameters: {
             query?: {
+                /** @description How the map is laid out */
                 layout?: "galaxy" | "tree" | "radial";
+                /** @description Light or dark */
                 theme?: "light" | "dark";
             };
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5317,6 +6297,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5353,6 +6334,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5384,6 +6366,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5420,6 +6403,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5454,11 +6438,14 @@ export interface operations {
     list_edits: {
         parameters: {
             query?: {
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
             };
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5488,11 +6475,14 @@ export interface operations {
     list_versions: {
         parameters: {
             query?: {
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
             };
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5524,7 +6514,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
+                /** @description The version */
                 number: number;
             };
             cookie?: never;
@@ -5559,7 +6551,9 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
+                /** @description The version */
                 number: number;
             };
             cookie?: never;
@@ -5591,8 +6585,11 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
+                /** @description The version */
                 number: number;
+                /** @description The version to compare with */
                 other: number;
             };
             cookie?: never;
@@ -5624,7 +6621,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
+                /** @description The version */
                 number: number;
             };
             cookie?: never;
@@ -5654,7 +6653,9 @@ export interface operations {
     list_maps: {
         parameters: {
             query?: {
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
             };
             header?: never;
@@ -5721,6 +6722,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The map over several sessions */
                 map_id: string;
             };
             cookie?: never;
@@ -5752,6 +6754,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The map over several sessions */
                 map_id: string;
             };
             cookie?: never;
@@ -5781,6 +6784,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The map over several sessions */
                 map_id: string;
             };
             cookie?: never;
@@ -5812,7 +6816,9 @@ export interface operations {
             query?: {
                 /** @description Only threads through this session */
                 session_id?: string | null;
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
             };
             header?: never;
@@ -5907,6 +6913,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5937,11 +6944,14 @@ export interface operations {
     disclosures: {
         parameters: {
             query?: {
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
             };
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -5973,6 +6983,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -6002,6 +7013,7 @@ export interface operations {
     export_session: {
         parameters: {
             query?: {
+                /** @description What kind of file */
                 format?: "json" | "markdown" | "opml" | "freemind" | "svg" | "png" | "csv";
                 /** @description Of pictures */
                 layout?: "galaxy" | "tree" | "radial";
@@ -6012,6 +7024,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -6050,6 +7063,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -6081,6 +7095,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
             };
             cookie?: never;
@@ -6117,7 +7132,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The session */
                 session_id: string;
+                /** @description The link */
                 share_id: string;
             };
             cookie?: never;
@@ -6147,6 +7164,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The secret part of the link */
                 token: string;
             };
             cookie?: never;
@@ -6174,11 +7192,14 @@ export interface operations {
     shared_image: {
         parameters: {
             query?: {
+                /** @description How the map is laid out */
                 layout?: "galaxy" | "tree" | "radial";
+                /** @description Light or dark */
                 theme?: "light" | "dark";
             };
             header?: never;
             path: {
+                /** @description The secret part of the link */
                 token: string;
             };
             cookie?: never;
@@ -6208,8 +7229,11 @@ export interface operations {
             query: {
                 /** @description Words, or parts of them */
                 q: string;
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
+                /** @description The session */
                 session_id?: string | null;
                 /** @description With its subdomains */
                 domain?: string | null;
@@ -6217,6 +7241,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Visited before */
                 until?: string | null;
+                /** @description Only pages with a marked passage, or only those without */
                 has_highlight?: boolean | null;
             };
             header?: never;
@@ -6478,6 +7503,7 @@ export interface operations {
     usage_history: {
         parameters: {
             query?: {
+                /** @description At most so many periods, newest first */
                 months?: number;
             };
             header?: never;
@@ -6510,8 +7536,11 @@ export interface operations {
             query?: {
                 /** @description Part of an address */
                 q?: string | null;
+                /** @description Only in this state */
                 status?: ("active" | "inactive") | null;
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
             };
             header?: never;
@@ -6544,6 +7573,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The account */
                 user_id: string;
             };
             cookie?: never;
@@ -6575,6 +7605,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The account */
                 user_id: string;
             };
             cookie?: never;
@@ -6609,9 +7640,13 @@ export interface operations {
     list_all_sessions: {
         parameters: {
             query?: {
+                /** @description Only in this state */
                 status?: components["schemas"]["SessionStatus"] | null;
+                /** @description The account */
                 user_id?: string | null;
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
             };
             header?: never;
@@ -6642,7 +7677,9 @@ export interface operations {
     list_all_jobs: {
         parameters: {
             query?: {
+                /** @description Only in this state */
                 status?: ("pending" | "running" | "retrying" | "dead") | null;
+                /** @description At most so many */
                 limit?: number;
             };
             header?: never;
@@ -6675,6 +7712,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The job's number */
                 job_id: number;
             };
             cookie?: never;
@@ -6706,6 +7744,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The job's number */
                 job_id: number;
             };
             cookie?: never;
@@ -6763,6 +7802,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The task: `describe`, `outline` or `default` for both */
                 task_type: "describe" | "outline" | "default";
             };
             cookie?: never;
@@ -6798,6 +7838,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The task: `describe`, `outline` or `default` for both */
                 task_type: "describe" | "outline" | "default";
             };
             cookie?: never;
@@ -6825,7 +7866,9 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
+                /** @description At most so many */
                 limit?: number;
+                /** @description Leave out so many */
                 offset?: number;
             };
             header?: never;
@@ -6856,11 +7899,14 @@ export interface operations {
     picture: {
         parameters: {
             query?: {
+                /** @description How the map is laid out */
                 layout?: "galaxy" | "tree" | "radial";
+                /** @description Light or dark */
                 theme?: "light" | "dark";
             };
             header?: never;
             path: {
+                /** @description The secret part of the link */
                 token: string;
             };
             cookie?: never;

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from serve.contract import operations, write_openapi
 
@@ -51,6 +53,33 @@ def test_every_operation_is_described_and_named_once(document: dict[str, Any]) -
         assert any(status.startswith("2") for status in operation["responses"])
         names.append(operation["operationId"])
     assert len(names) == len(set(names))
+
+
+def test_every_body_and_answer_has_an_example_that_fits(document: dict[str, Any]) -> None:
+    def named(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            if isinstance(ref := value.get("$ref"), str):
+                yield ref.rpartition("/")[2]
+            for inner in value.values():
+                yield from named(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from named(inner)
+
+    schemas = document["components"]["schemas"]
+    shown = set()
+    for path, method, operation in operations(document):
+        bodies = [operation.get("requestBody", {})] + [r for s, r in operation["responses"].items() if s[0] == "2"]
+        shown |= {name for body in bodies for name in named(body.get("content", {}).get("application/json", {}))}
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description"), f"{method} {path}: {parameter['name']} is not described"
+    for name in sorted(shown):
+        examples = schemas[name].get("examples")
+        assert examples, f"{name} has no example: add one to serve/examples.py"
+        validator = Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
+        for example in examples:
+            problems = [f"{e.json_path}: {e.message}" for e in validator.iter_errors(example)]
+            assert problems == [], name
 
 
 def test_what_takes_a_list_or_a_number_bounds_it(document: dict[str, Any]) -> None:
