@@ -53,6 +53,9 @@ class SearchPage(Base):
             func.reverse(text("domain")).label("backwards"),
             postgresql_ops={"backwards": "text_pattern_ops"},
         ),
+        # One for either end of a stretch of time: of late days there are few pages after, of early ones before.
+        Index("ix_search_pages_last_visited", "user_id", "last_visited_at"),
+        Index("ix_search_pages_first_visited", "user_id", "first_visited_at"),
         Index("ix_search_pages_session_id", "session_id"),
     )
 
