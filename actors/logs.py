@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -121,6 +121,13 @@ class _OneLine(logging.Handler):
         structlog.get_logger("library").log(record.levelno, "library_log", **facts)
 
 
+def _standard_output() -> TextIO:
+    # Ray Serve puts an object of its own in place of a replica's standard output that makes each line a sentence of its
+    # own log, in its own form and file; ours are lines already, and belong where those of all other processes go.
+    stream: TextIO = getattr(sys.stdout, "_original_object", sys.stdout)
+    return stream
+
+
 def configure(level_name: str) -> None:
     """Set up structlog, and let the standard library's loggers speak the same way. Safe to repeat."""
     global _level
@@ -136,7 +143,7 @@ def configure(level_name: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(_standard_output()),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
