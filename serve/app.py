@@ -113,6 +113,7 @@ def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
         with_cors(api, settings),
         loopback_only=settings.exposure == "loopback",
         timeout_s=settings.request_timeout_s,
+        https_only=settings.origin.startswith("https://"),
         observe=_count_request,
     )
 

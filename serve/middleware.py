@@ -36,6 +36,7 @@ _EVENTS_PATH = re.compile(r"^/v1/sessions/[^/]+/events$")
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024
 
+_HSTS = "max-age=31536000"
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -70,7 +71,10 @@ class Edge:
         loopback_only: bool,
         observe: Callable[[str, str, int, float], None] | None = None,
         timeout_s: float = 60.0,
+        https_only: bool = False,
     ) -> None:
+        # Whoever came over https once shall not be led to http by anybody in between.
+        self._headers = _SECURITY_HEADERS | ({"strict-transport-security": _HSTS} if https_only else {})
         self._app, self._loopback_only, self._observe, self._timeout_s = app, loopback_only, observe, timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +100,7 @@ class Edge:
                 if (quota := scope["state"].get("quota")) is not None:
                     for name, value in quota.headers().items():
                         out[name] = value
-                for name, value in _SECURITY_HEADERS.items():
+                for name, value in self._headers.items():
                     out.setdefault(name, value)
             await send(message)
 

@@ -265,10 +265,12 @@ async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings,
         assert (await browser.post("/v1/auth/refresh", headers=WEB)).status_code == 401
 
 
-async def test_the_cookie_is_secure_over_https(settings: Settings, ann: Person) -> None:
+async def test_whoever_came_over_https_stays_there(settings: Settings, api: httpx.AsyncClient, ann: Person) -> None:
+    assert "strict-transport-security" not in (await api.get("/health")).headers
     async with running_api(complete(settings, public_url="https://trailmind.example")) as (_, browser):
         answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
         assert "secure" in answer.headers["set-cookie"].lower()
+        assert answer.headers["strict-transport-security"].startswith("max-age=")
 
 
 async def test_two_tabs_may_refresh_at_once(settings: Settings, ann: Person) -> None:
