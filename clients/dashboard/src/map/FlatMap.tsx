@@ -5,7 +5,7 @@ import { zoom as d3zoom, type D3ZoomEvent, type ZoomBehavior, zoomIdentity } fro
 import { useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState, type Ref } from "react";
 import { useWords } from "~/i18n";
 import { useShownTheme } from "~/theme";
-import { draw, fitCamera, type LabelMode, readTones } from "./draw";
+import { draw, fitCamera, type LabelMode, NARROW, readTones } from "./draw";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
 import { nodeAt, type Scene } from "./scene";
 
@@ -108,7 +108,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   };
   // What the zoom buttons do not cover.
   const room = size.width > 600 ? { ...size, width: size.width - TOOLS } : { ...size, height: Math.max(1, size.height - TOOLS) };
-  const whole = () => fitCamera(scene.bounds, mode === "all" ? room : size, 1.1, mode === "all" ? 0 : 130);
+  const whole = () => fitCamera(scene.bounds, mode === "all" ? room : size, 1.1, mode === "all" ? 0 : size.width < NARROW ? 24 : 130);
   const fitted = useRef("");
   useEffect(() => {
     // The camera is set once for each picture; from then on it belongs to the reader.
@@ -231,6 +231,8 @@ function mirrored(direction: Direction): Direction {
 function treeCamera(scene: Scene, size: { width: number; height: number }) {
   const whole = fitCamera(scene.bounds, size);
   if (whole.k > 0.58) return whole;
-  if (size.width < 600) return { k: 0.72, x: 12 - scene.bounds.x0 * 0.72, y: size.height / 2 };
-  return { k: 0.62, x: size.width / 2, y: size.height / 2 };
+  const { x0, x1 } = scene.bounds;
+  const k = size.width < 600 ? 0.72 : 0.62;
+  // With branches to one side only, the core stands at the left edge.
+  return { k, x: x1 > -3 * x0 ? 16 - x0 * k : size.width / 2, y: size.height / 2 };
 }

@@ -41,6 +41,9 @@ export interface Marks {
 const DIM = 0.25;
 /** The core's letters on the screen where labels do not grow with the picture. */
 const CORE_SCREEN = 17;
+const CORE_NARROW = 12.5;
+/** A picture narrower than this has no room for the labels of pages until it is enlarged. */
+export const NARROW = 600;
 export type LabelMode = "all" | "fitting";
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, size: { width: number; height: number }, tones: Tones, marks: Marks, mode: LabelMode): void {
@@ -77,7 +80,7 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Ca
     context.globalAlpha = alphaOf(n.id) * n.fade;
     const isChosen = n.id === marks.selected || n.id === marks.dropTarget;
     if (n.side === "center") {
-      drawCorePill(context, n, tones, mode === "all" ? 1 : 1 / k);
+      drawCorePill(context, n, tones, mode === "all" ? 1 : 1 / k, size.width < NARROW ? CORE_NARROW : CORE_SCREEN);
     } else {
       context.beginPath();
       context.arc(n.x, n.y, n.r, 0, Math.PI * 2);
@@ -99,13 +102,13 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Ca
     }
   }
   context.restore();
-  drawLabels(context, seen, camera, tones, marks, mode, alphaOf);
+  drawLabels(context, seen, camera, tones, marks, mode, alphaOf, size.width < NARROW);
   context.globalAlpha = 1;
 }
 
 /** The core with its name in it. `scale` keeps it the same size on the screen where labels are. */
-function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: Tones, scale: number): void {
-  const size = (scale === 1 ? FONT_SIZE.core : CORE_SCREEN) * scale;
+function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: Tones, scale: number, letters: number): void {
+  const size = (scale === 1 ? FONT_SIZE.core : letters) * scale;
   context.font = `680 ${size}px ${tones.font}`;
   const width = labelWidth(n.lines, "core", size) + size * 2;
   const height = n.lines.length * size * LINE_HEIGHT + size;
@@ -131,7 +134,7 @@ interface Written {
 }
 
 /** Labels in screen pixels, so that text stays sharp. The tree has room for all; elsewhere those that fit. */
-function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[], camera: Camera, tones: Tones, marks: Marks, mode: LabelMode, alphaOf: (id: string) => number): void {
+function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[], camera: Camera, tones: Tones, marks: Marks, mode: LabelMode, alphaOf: (id: string) => number, isNarrow: boolean): void {
   const { x, y, k } = camera;
   const boxes: LabelBox[] = [];
   const obstacles: Obstacle[] = [];
@@ -139,7 +142,8 @@ function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[
   const fitting = new Map<string, Written>();
   for (const n of seen) {
     // In the tree text scales with the branches; elsewhere it stays readable and what does not fit is left out.
-    const size = n.side === "center" && mode !== "all" ? CORE_SCREEN : mode === "all" ? FONT_SIZE[n.node.type] * k : Math.max(11, Math.min(FONT_SIZE[n.node.type] * Math.max(0.8, Math.min(k, 1.25)), 24));
+    if (isNarrow && mode !== "all" && n.node.type === "page" && k < 0.55 && rankOf(n, marks) >= 0) continue;
+    const size = n.side === "center" && mode !== "all" ? (isNarrow ? CORE_NARROW : CORE_SCREEN) : mode === "all" ? FONT_SIZE[n.node.type] * k : Math.max(11, Math.min(FONT_SIZE[n.node.type] * Math.max(0.8, Math.min(k, 1.25)), 24));
     if (mode === "all" && size < 3.5) continue;
     const width = labelWidth(n.lines, n.node.type, size);
     const height = n.lines.length * size * LINE_HEIGHT;

@@ -216,7 +216,7 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
     const isLeft = Math.abs(angle) > Math.PI / 2;
     const isOuter = node.type === "page";
     return {
-      ...base(model, node, options, isOuter ? 28 : 20),
+      ...base(model, node, options, isOuter ? 28 : options.isNarrow ? 14 : 20),
       x: at.x,
       y: at.y,
       r: isOuter ? Math.max(3, node.size * 0.14) : radiusOf(node),
