@@ -1,4 +1,4 @@
-"""The product's own manifest: nothing is readable before the user allowed it."""
+"""The product's own manifest: nothing is readable before the user allowed it, and not after it was taken back."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.extension.browser import Chromium, eventually
+from tests.extension.browser import EXTENSION_ID, Chromium, eventually, linger, screen
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
-from tests.extension.person import sign_in, wait_for
+from tests.extension.local_site import Site
+from tests.extension.person import sign_in, stop, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -42,8 +43,8 @@ def welcome_page(chromium: Chromium) -> Tab:
     return Tab(chromium.cdp, target)
 
 
-def test_nothing_is_readable_before_the_user_allows_it(
-    browsers: Callable[..., Chromium], product_build: Path, server: FakeServer
+def test_the_user_allows_and_takes_back(
+    browsers: Callable[..., Chromium], product_build: Path, server: FakeServer, site: Site
 ) -> None:
     server.sign_up("reader@example.com", "correct horse")
     chromium = browsers(build=product_build)
@@ -54,10 +55,40 @@ def test_nothing_is_readable_before_the_user_allows_it(
     assert popup.evaluate(may_read) is False
     start = "{scope: 'all', tabId: null, windowId: null}"
     assert command(popup, "start", start)["code"] == "no_consent"
-    popup.evaluate(f"chrome.storage.local.set({{settings: {{serverUrl: '{server.origin}', consentedAt: 1}}}})")
+    settings = f"{{serverUrl: '{server.origin}', consentedAt: null, language: 'en'}}"
+    popup.evaluate(f"chrome.storage.local.set({{settings: {settings}}})")
+
+    # The dialog itself is Chrome's; its answer is put where Chrome keeps it.
+    chromium.quit()
+    chromium.forget_questions(["history"], ORIGINS)
+    chromium.start()
+    popup = chromium.popup()
+    assert popup.evaluate(may_read) is False
+    page = chromium.open(f"chrome-extension://{EXTENSION_ID}/welcome.html")
+    eventually(lambda: page.has("[data-name=agree]"), what="the consent page")
+    page.click("[data-name=agree]")
+    eventually(lambda: popup.evaluate(may_read), what="the permission")
     wait_for(popup, "signed-out")
     sign_in(popup)
     wait_for(popup, "ready")
-    assert command(popup, "start", start)["code"] == "no_permission"
-    assert command(popup, "importTabs")["code"] == "no_permission"
-    assert server.calls["POST /sessions/start"] == 0
+
+    chromium.open(site.url("/article/6"))
+    eventually(lambda: popup.has("[data-name=import-history]"))
+    popup.click("[data-name=import-history]")
+    wait_for(popup, "completed")
+    popup.click("[data-name=new]")
+    wait_for(popup, "ready")
+    popup.click("[data-name=start]")
+    wait_for(popup, "recording")
+    chromium.open(site.url("/article/1"))
+    linger(1.5)
+    # Taken back in the middle: it pauses, and goes on only with the permission.
+    popup.evaluate(f"chrome.permissions.remove({{origins: {ORIGINS}}})")
+    wait_for(popup, "paused")
+    assert command(popup, "resume")["code"] == "no_permission"
+    popup.click("[data-name=resume]")
+    wait_for(popup, "recording")
+    stop(popup)
+    urls = {e["url"] for s in server.sessions.values() for e in s.events.values() if e["type"] == "page_visit"}
+    assert urls == {site.url("/article/6"), site.url("/article/1")}
+    assert screen(popup) == "completed"
