@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from cluster.cluster_cli import cluster_app
 from cluster.map_cli import eval_command, map_command
+from cluster.ready import wait_until_ready
 from cluster.settings import Settings, load_settings
 from models.errors import ConfigurationError, TrailmindError
 
@@ -44,11 +45,16 @@ def _settings(data_dir: Path | None = None, port: int | None = None) -> Settings
     return load_settings(**{k: v for k, v in given.items() if v is not None})
 
 
+#: One that starts, or is busy, is waited for; one that listens at another port never answers here.
+_PATIENCE_S = 30.0
+
+
 def _is_ready(settings: Settings) -> bool:
     try:
-        return httpx.get(f"{settings.origin}/ready", timeout=5.0, trust_env=False).status_code == 200
-    except httpx.HTTPError:
+        wait_until_ready(settings.origin, _PATIENCE_S)
+    except ConfigurationError:
         return False
+    return True
 
 
 @contextmanager
