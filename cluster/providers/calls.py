@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -41,6 +41,8 @@ log = structlog.get_logger("providers")
 
 #: What stands in a call's way is waited for no longer than this: better another provider, or none.
 MAX_WAIT_S = {True: 20.0, False: 60.0}
+#: After a wait of this length session and account are looked at again.
+_LONG_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +95,28 @@ class Caller:
         facts = facts_of(choice)
         limiter = self._limiter(choice)
         began = self._clock()
-        permit = await self._permit(limiter, choice, facts, max_tokens)
+        call_id = uuid.uuid4()
+        # The limiter is asked while the call is written down: nearly always both agree.
+        asking = asyncio.ensure_future(self._permit(limiter, choice, facts, max_tokens))
+        try:
+            async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
+                await self._open(connection, call_id, choice, operation, prompt, max_tokens)
+        except BaseException as error:
+            self._in_background(self._give_back(limiter, asking))
+            if isinstance(error, asyncio.CancelledError):
+                # It may have been written all the same.
+                await self._unsent(call_id)
+            raise
+        try:
+            permit = await asking
+        except BaseException:
+            await self._unsent(call_id)
+            raise
         outcome = Outcome("unused")
         try:
-            call_id = uuid.uuid4()
-            waited_ms = round((self._clock() - began) * 1000)
-            try:
-                async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
-                    await self._open(connection, call_id, choice, operation, prompt, max_tokens, waited_ms)
-            except asyncio.CancelledError:
-                # It may have been written all the same.
-                await self._close(call_id, "cancelled", "cancelled", self._clock())
-                raise
+            waited_s = self._clock() - began
+            if waited_s > _LONG_S and not await self._still_wanted(call_id, waited_s):
+                raise SessionGone(choice.provider, "session_gone")
             # From here on something may have left: what was booked stays booked.
             outcome = Outcome("refused")
             answer, outcome = await self._asked(call_id, choice, facts, prompt)
@@ -113,12 +125,43 @@ class Caller:
             outcome = failed.outcome
             raise failed.error from failed.error.__cause__
         finally:
-            telling = asyncio.ensure_future(self._tell(limiter, permit, outcome))
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            telling = self._in_background(self._tell(limiter, permit, outcome))
             if outcome.kind != "ok":
                 # Trouble is to be known before anybody tries again; nobody waits for the news of a good answer.
                 await asyncio.shield(telling)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+        return task
+
+    async def _give_back(self, limiter: Limiter, asking: asyncio.Task[Permit]) -> None:
+        try:
+            permit = await asking
+        except ProviderError:
+            return
+        await self._tell(limiter, permit, Outcome("unused"))
+
+    async def _still_wanted(self, call_id: uuid.UUID, waited_s: float) -> bool:
+        """After a long wait: whether session and account are there still. The call begins now."""
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute(
+                "UPDATE ai_calls c SET waited_ms = %s, started_at = clock_timestamp() FROM browsing_sessions s, users u"
+                " WHERE c.id = %s AND s.id = c.session_id AND s.deleted_at IS NULL AND u.id = c.user_id"
+                " AND u.status = 'active'",
+                [round(waited_s * 1000), call_id],
+            )
+        if cursor.rowcount == 1:
+            return True
+        await self._unsent(call_id)
+        return False
+
+    async def _unsent(self, call_id: uuid.UUID) -> None:
+        """Nothing has left: nothing is disclosed, and the reservation is given back."""
+        async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
+            await ledger_store.release(connection, call_id)
+            await connection.execute("DELETE FROM ai_calls WHERE id = %s", [call_id])
 
     async def close(self) -> None:
         """Wait until the limiters know of every call."""
@@ -154,15 +197,14 @@ class Caller:
         operation: str,
         prompt: Prompt,
         max_tokens: int,
-        waited_ms: int,
     ) -> None:
         scope = self._scope
         sent = prompt.sent_text()
         # Only while session and account are there, in the same breath: an error takes the reservation back.
         cursor = await connection.execute(
             "WITH call AS (INSERT INTO ai_calls (id, user_id, session_id, task_type, provider, model, status,"
-            " started_at, waited_ms, num_chars, text_digest, num_redactions)"
-            " SELECT %(id)s, u.id, s.id, %(task)s, %(provider)s, %(model)s, 'sent', clock_timestamp(), %(waited)s,"
+            " started_at, num_chars, text_digest, num_redactions)"
+            " SELECT %(id)s, u.id, s.id, %(task)s, %(provider)s, %(model)s, 'sent', clock_timestamp(),"
             " %(chars)s, %(digest)s, %(redactions)s FROM browsing_sessions s JOIN users u ON u.id = %(user)s"
             " WHERE s.id = %(session)s AND s.deleted_at IS NULL AND u.status = 'active'"
             " RETURNING id, session_id), kept AS (INSERT INTO ai_call_texts (call_id, session_id, instructions, sent)"
@@ -174,7 +216,6 @@ class Caller:
                 "task": "describe" if operation == "summarize" else "outline",
                 "provider": choice.provider,
                 "model": choice.model,
-                "waited": waited_ms,
                 "chars": len(sent),
                 "digest": blake2b(sent.encode("utf-8", "replace"), digest_size=16).hexdigest(),
                 "redactions": prompt.num_redactions,
@@ -191,6 +232,8 @@ class Caller:
             operation=operation,
             tokens=max_tokens,
             session_id=scope.session_id,
+            # It may wait for the limiter first.
+            lease_s=ledger_store.LEASE_S + MAX_WAIT_S[scope.is_interactive],
         )
         # Looked at last: in a pipeline, whoever looks first waits for the server.
         if await cursor.fetchone() is None:

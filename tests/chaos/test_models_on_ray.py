@@ -73,7 +73,7 @@ async def test_cancelled_work_stops_its_calls_and_gives_back_what_it_reserved(
         cursor = await db.execute("SELECT status FROM ai_calls WHERE session_id = %s", [session])
         return [row[0] for row in await cursor.fetchall()]
 
-    while len(await calls()) < 2:
+    while models.server.state.journal.in_flight < 2:
         await asyncio.sleep(0.05)
     began = time.monotonic()
     work.cancel()
