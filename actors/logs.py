@@ -123,7 +123,8 @@ class _OneLine(logging.Handler):
 
 def _standard_output() -> TextIO:
     # Ray Serve puts an object of its own in place of a replica's standard output that makes each line a sentence of its
-    # own log, in its own form and file; ours are lines already, and belong where those of all other processes go.
+    # own log, in its own form and file; ours are lines already, and belong where those of all other processes go. For
+    # the same reason they are written and not printed: `print` is Serve's own there too.
     stream: TextIO = getattr(sys.stdout, "_original_object", sys.stdout)
     return stream
 
@@ -143,7 +144,7 @@ def configure(level_name: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(_standard_output()),
+        logger_factory=structlog.WriteLoggerFactory(_standard_output()),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
