@@ -17,20 +17,28 @@ from cluster.mindmap.words import GENERIC, SITE_WORDS, STOP_WORDS
 MAX_WORDS, MAX_CHARS = 4, 36
 
 
+COMMON_NAME = 0.4
+COMMON = 0.55  # A phrase on fewer of the pages than this is helped by a second one.
+SURE = 0.9  # A single common word below this score too.
 HOST_SCORE = 0.45  # Enough when the pages have little else in common; a telling word of their own goes before.
 
 
+_WORDS = re.compile(r"\w+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
 
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """A candidate as it would be written; `stands_alone`: it is good enough to be the second half of a label."""
+    """A candidate as it would be written.
+
+    `stands_alone`: it is good enough to be the second half of a label; `is_name`: of a product, a place, a work.
+    """
 
     score: float
     text: str
     coverage: float
     stands_alone: bool
+    is_name: bool
 
 
 class Namer:
@@ -54,12 +62,23 @@ class Namer:
         options: list[_Option] = []
         for candidate in self._preferred(found):
             text = self._index.spelling(candidate.key, texts)
-            options.append(_Option(candidate.score, text, candidate.coverage, self._index.stands_alone(candidate.key)))
+            options.append(
+                _Option(
+                    score=candidate.score,
+                    text=text,
+                    coverage=candidate.coverage,
+                    stands_alone=self._index.stands_alone(candidate.key),
+                    is_name=self._index.is_a_name(candidate.key),
+                )
+            )
         if not parent:
-            options += [_Option(score, name, share, True) for name, score, share in self._site_labels(pages, rivals)]
+            options += [_Option(score, name, share, True, True) for name, score, share in self._site_labels(pages, rivals)]
             options += self._host_labels(pages, rivals, texts)
         options.sort(key=lambda option: (-option.score, option.text))
-        label = self._compose(options)
+        label = self._compose(options, is_part=bool(parent))
+        if parent and len(pages) == 2 and options and options[0].score < SURE / 2:
+            # Two pages with little in common are best told by what each is called.
+            label = self._both_titles(pages) or label
         if not label or not self._free(label) or len(pages) == 1:
             label = self._fallback(label, options, pages)
         self._taken.add(_fold(label))
@@ -86,20 +105,41 @@ class Namer:
                 result.append(chosen)
         return result
 
-    def _compose(self, options: Sequence[_Option]) -> str:
+    def _compose(self, options: Sequence[_Option], *, is_part: bool) -> str:
         usable = [replace(option, text=_shape(option.text)) for option in options]
         usable = [option for option in usable if option.text and self._free(option.text)]
         if not usable:
             return ""
         best = usable[0]
-        if best.coverage < 0.55:
+        if best.is_name and best.coverage >= COMMON_NAME:
+            return best.text
+        if not best.is_name and not is_part:
+            # "Image" says little of pages about GIMP: with a name that many of them use, a common word is specific.
+            for name in usable[1:8]:
+                if name.is_name and name.coverage >= COMMON_NAME and name.score >= 0.2 * best.score:
+                    leads = name.score >= 0.5 * best.score
+                    if joined := self._joined(name, best) if leads else self._joined(best, name):
+                        return joined
+        if best.coverage < COMMON or (best.score < SURE and " " not in best.text):
             for other in usable[1:6]:
-                joined = f"{best.text} · {other.text}"
-                distinct = not (set(_fold(other.text).split()) & set(_fold(best.text).split()))
-                good = other.stands_alone and other.score >= 0.45 * best.score
-                if good and distinct and _fits(joined) and self._free(joined):
-                    return joined
+                if other.stands_alone and other.score >= 0.45 * best.score:
+                    if joined := self._joined(best, other):
+                        return joined
         return best.text
+
+    def _joined(self, one: _Option, other: _Option) -> str:
+        """Both in one label, if they say different things in one language and the label is short enough."""
+        first, second = (set(_WORDS.findall(option.text.casefold())) for option in (one, other))
+        tongues = {hangul_share(option.text) > 0.5 for option in (one, other) if not option.is_name}
+        joined = f"{one.text} · {other.text}"
+        return joined if not first & second and len(tongues) < 2 and _fits(joined) and self._free(joined) else ""
+
+    def _both_titles(self, pages: Ints) -> str:
+        """The titles of two pages as one label, when they are short enough; otherwise nothing."""
+        titles = [shape_title(self._corpus.core_titles[int(i)]) for i in pages]
+        joined = " · ".join(titles)
+        whole = all(title == without_markup(self._corpus.core_titles[int(i)]) for title, i in zip(titles, pages, strict=True))
+        return joined if whole and all(titles) and _fits(joined) and self._free(joined) else ""
 
     def _fallback(self, label: str, options: Sequence[_Option], pages: Ints) -> str:
         """For one page its own short title; else the next free phrase, a short title, or a number."""
@@ -156,7 +196,7 @@ class Namer:
             elsewhere = sum(1 for i in others if word in self._corpus.pages[i].host) / max(1, len(others))
             if used >= 0.25 and elsewhere <= 0.15:
                 text = self._index.spelling(number + 1, texts)
-                found.append(_Option(round(HOST_SCORE * (inside - elsewhere), 9), text, used, True))
+                found.append(_Option(round(HOST_SCORE * (inside - elsewhere), 9), text, used, True, True))
         return found
 
     def _keywords(self, found: Sequence[Candidate], texts: Sequence[tuple[Ints, Ints, int]]) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ class PhraseIndex:
             words = self.words(key)
             if korean and all(word.isascii() for word in words):
                 value *= 0.8
-            elif not avoid and p_in[place] >= 0.5 and self._is_a_name(key):
+            elif not avoid and p_in[place] >= 0.5 and self.is_a_name(key):
                 value *= NAME_BONUS
             # What is on nearly every page names the topic, even if another noun mostly follows ("git commit").
             if len(words) == 1 and p_in[place] < 0.8 and self._is_modifier[key - 1]:
@@ -120,7 +120,7 @@ class PhraseIndex:
             if not avoid and len(words) == 1 and words[0] in host_words:
                 value *= HOST_BONUS
             if avoid and any(word in avoid for word in words):
-                value *= 0.55
+                value *= 0.25 if all(word in avoid for word in words) else 0.55
             judged.append(Candidate(key, round(value, 9), float(p_in[place])))
         judged.sort(key=lambda c: (-c.score, c.key))
         return judged[:limit]
@@ -140,7 +140,8 @@ class PhraseIndex:
             counts.update({stem(part) for part in parts[:-1]})
         return {word for word, count in counts.items() if len(word) >= 3 and count * 2 >= len(pages)}
 
-    def _is_a_name(self, key: int) -> bool:
+    def is_a_name(self, key: int) -> bool:
+        """Whether every word of the phrase is capitalised wherever it stands."""
         mask = (1 << _SHIFT) - 1
         numbers = [n for n in ((key >> (2 * _SHIFT)) & mask, (key >> _SHIFT) & mask, key & mask) if n]
         return all(self._is_name[n - 1] for n in numbers)
