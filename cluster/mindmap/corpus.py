@@ -41,6 +41,7 @@ class Lexicon:
     terms: list[str]
     term_number: dict[str, int]
     is_noun: NDArray[np.bool_]
+    is_action: NDArray[np.bool_]
     stems: list[str]
     part_start: Ints
     part_ids: Ints
@@ -218,6 +219,7 @@ def _lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
     label_term = np.full(len(spellings) + 1, -1, dtype=np.int64)
     ends = np.zeros(len(spellings) + 1, dtype=bool)
     noun: list[bool] = []
+    action: list[bool] = []
     stems: list[str] = []
     part_start = np.zeros(len(spellings) + 1, dtype=np.int64)
     part_ids: list[int] = []
@@ -236,6 +238,7 @@ def _lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
             known = term_number.setdefault(label, len(term_number))
             if known == len(noun):
                 noun.append(is_noun)
+                action.append(reading is not None and reading.is_action)
             label_term[i] = known
         stems.append(shown)
         part_ids.extend(part_number.setdefault(part, len(part_number)) for part in parts)
@@ -248,6 +251,7 @@ def _lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
         terms=list(term_number),
         term_number=term_number,
         is_noun=np.array(noun, dtype=bool),
+        is_action=np.array(action, dtype=bool),
         stems=stems,
         part_start=part_start,
         part_ids=np.array(part_ids, dtype=np.int64),

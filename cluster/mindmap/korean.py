@@ -58,12 +58,14 @@ _NOUN_LIKE_ENDING = frozenset(
 @dataclass(frozen=True, slots=True)
 class KoreanWord:
     """How one spelling is read: its stem, whether a particle or ending was cut off, whether the stem is surely a noun,
-    and whether the word is a verb or a stop word and so names nothing."""
+    whether the word is a verb or a stop word and so names nothing, and whether the stem names something done (삽입,
+    연결): a noun, but used as a verb as often."""
 
     stem: str
     is_cut: bool
     is_noun: bool
     is_empty: bool
+    is_action: bool = False
 
 
 def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
@@ -111,7 +113,8 @@ def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
             empty = True
         if not ending and len(word) == 2 and word[1] in "을를은는" and not num_particles:
             empty = True  # A noun of one syllable with its particle: too little to name anything.
-        readings[word] = KoreanWord(stem, bool(ending), is_noun and not conjugated, empty)
+        is_action = num_verbal >= 2 and num_verbal >= num_particles
+        readings[word] = KoreanWord(stem, bool(ending), is_noun and not conjugated, empty, is_action)
     return readings
 
 

@@ -171,6 +171,8 @@ class PhraseIndex:
             value *= 0.55 if len(words[0]) == 1 else 0.7
         if not all(nouns[n - 1] for n in numbers):
             value *= 0.4
+        elif self.corpus.lexicon.is_action[numbers[-1] - 1]:
+            value *= 0.6
         if len(set(words)) < len(words):
             value *= 0.2
         self._weak_cache[key] = value
