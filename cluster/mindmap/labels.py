@@ -72,7 +72,9 @@ class Namer:
                 )
             )
         if not parent:
-            options += [_Option(score, name, share, True, True) for name, score, share in self._site_labels(pages, rivals)]
+            options += [
+                _Option(score, name, share, True, True) for name, score, share in self._site_labels(pages, rivals)
+            ]
             options += self._host_labels(pages, rivals, texts)
         options.sort(key=lambda option: (-option.score, option.text))
         label = self._compose(options, is_part=bool(parent))
@@ -122,9 +124,9 @@ class Namer:
                         return joined
         if best.coverage < COMMON or (best.score < SURE and " " not in best.text):
             for other in usable[1:6]:
-                if other.stands_alone and other.score >= 0.45 * best.score:
-                    if joined := self._joined(best, other):
-                        return joined
+                good = other.stands_alone and other.score >= 0.45 * best.score
+                if good and (joined := self._joined(best, other)):
+                    return joined
         return best.text
 
     def _joined(self, one: _Option, other: _Option) -> str:
@@ -138,7 +140,9 @@ class Namer:
         """The titles of two pages as one label, when they are short enough; otherwise nothing."""
         titles = [shape_title(self._corpus.core_titles[int(i)]) for i in pages]
         joined = " · ".join(titles)
-        whole = all(title == without_markup(self._corpus.core_titles[int(i)]) for title, i in zip(titles, pages, strict=True))
+        whole = all(
+            title == without_markup(self._corpus.core_titles[int(i)]) for title, i in zip(titles, pages, strict=True)
+        )
         return joined if whole and all(titles) and _fits(joined) and self._free(joined) else ""
 
     def _fallback(self, label: str, options: Sequence[_Option], pages: Ints) -> str:

@@ -24,6 +24,9 @@ from cluster.mindmap.text import shorten, without_markup
 from models.mindmap_graph import LEFT_OUT_REASONS, MAX_LABEL_CHARS, Importance
 
 SUBTOPIC_ORDER_WEIGHT = 0.03
+SUBTOPIC_PLACE_FACTOR = (
+    3.0  # Within one subject folders are chapters; the damping for big hosts leaves too little of them.
+)
 NUM_NEIGHBOURS = 8
 
 
@@ -111,7 +114,7 @@ def _group(corpus: Corpus, similarity: Floats, place: Floats, order: Floats) -> 
         members = np.nonzero(topics == number)[0]
         inner = page_similarity(
             text_similarity(corpus, members),
-            place[np.ix_(members, members)],
+            SUBTOPIC_PLACE_FACTOR * place[np.ix_(members, members)],
             order[np.ix_(members, members)],
             SUBTOPIC_ORDER_WEIGHT,
         )
