@@ -2,9 +2,10 @@
 
 A live map lives in the process that streams it, and only while somebody watches: the events route knows nothing of it
 and does nothing for it. Twice a second one query asks which of the watched recordings have new events; their pages
-are then placed in a thread. Two processes may each keep a map of the same recording; what they agree on (ids, places)
-is passed on through Valkey, where the last map of a recording waits a while for the next watcher, and for the map that
-is made at Stop. A restart loses nothing: the map is placed anew from the events.
+are then placed in a thread, and the slow grouping of a long session goes on beside it. Two processes may each keep a
+map of the same recording; what they agree on (ids, places) is passed on through Valkey, where the last map of a
+recording waits a while for the next watcher, and for the map that is made at Stop. A restart loses nothing: the map is
+placed anew from the events.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from cluster.mindmap.live import LiveMap, MapDelta, delta_between
+from cluster.mindmap.live import LiveMap, MapDelta, delta_between, regroup
 from models.mindmap_graph import MindmapDocument
 from models.pages import CapturedPage
 from models.timeline import TimelineEvent, captured_pages, timeline
@@ -39,8 +40,8 @@ log = structlog.get_logger("live")
 POLL_S = 0.5
 #: Events are committed a little after they are received: look back this far, and know each by its key.
 _OVERLAP = timedelta(seconds=20)
-#: A page more costs about a fifth of a second by then; the map made at Stop takes them all.
-MAX_PAGES = 400
+#: A page more costs about half a second by then; the map made at Stop takes them all.
+MAX_PAGES = 800
 #: Recordings one process keeps live maps of.
 MAX_MAPS = 50
 #: The last map of a recording is remembered this long.
@@ -63,6 +64,8 @@ class _Recording:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     rest_until: float = 0.0
+    drawing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    regrouping: asyncio.Task[None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +116,19 @@ class LiveMaps:
             recording.num_watchers -= 1
             if recording.num_watchers == 0:
                 self._watched.pop(session_id, None)
+                if recording.regrouping is not None:
+                    recording.regrouping.cancel()
             if not self._watched and self._poller is not None:
                 self._poller.cancel()
                 self._poller = None
 
     async def close(self) -> None:
         """Stop looking for news."""
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.wait([self._poller])
+        running = [task for task in (self._poller, *(r.regrouping for r in self._watched.values())) if task is not None]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
 
     async def _frames(self, recording: _Recording) -> AsyncIterator[LiveFrame]:
         await recording.ready.wait()
@@ -173,13 +180,29 @@ class LiveMaps:
         if wanted:
             recording.texts |= await load_contents(connection, recording.user_id, sorted(wanted))
         began = time.monotonic()
-        if not await asyncio.to_thread(_grow, recording, span):
-            return
+        async with recording.drawing:
+            if not await asyncio.to_thread(_grow, recording, span):
+                return
         # Placing may take no more than half of this process's time, however large the maps are.
         recording.rest_until = time.monotonic() + (time.monotonic() - began)
+        await self._tell(recording)
+        if recording.live.due and (recording.regrouping is None or recording.regrouping.done()):
+            recording.regrouping = asyncio.create_task(self._regroup(recording))
+
+    async def _tell(self, recording: _Recording) -> None:
         changed, recording.changed = recording.changed, asyncio.Event()
         changed.set()
         await remember(self._valkey, recording.session_id, recording.live.document)
+
+    async def _regroup(self, recording: _Recording) -> None:
+        """Group a recording anew while its next pages are still placed in the old groups."""
+        live = recording.live
+        async with recording.drawing:
+            pages = live.features()
+        found = await asyncio.to_thread(regroup, pages, live.title, live.language)
+        async with recording.drawing:
+            await asyncio.to_thread(live.adopt, found)
+        await self._tell(recording)
 
 
 def _grow(recording: _Recording, span: Any) -> bool:
@@ -189,7 +212,7 @@ def _grow(recording: _Recording, span: Any) -> bool:
     changed = [page for page in current if recording.pages.get(page.page_id) != page]
     if not changed:
         return False
-    recording.live.add_all(changed)
+    recording.live.place(changed)
     recording.pages.update({page.page_id: page for page in changed})
     return True
 

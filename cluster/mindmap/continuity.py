@@ -11,7 +11,7 @@ from models.mindmap_graph import MindmapDocument
 MIN_OVERLAP = 0.3  # Jaccard index below which two groups of pages are not the same topic.
 
 
-def keep_ids(outline: Outline, previous: MindmapDocument | None) -> Outline:
+def keep_ids(outline: Outline, previous: MindmapDocument | None, *, min_overlap: float = MIN_OVERLAP) -> Outline:
     """`outline` with its topics and sub-topics named as in `previous` where they are the same, topics that were there
     before in their old order, new ones behind them."""
     if previous is None:
@@ -22,9 +22,9 @@ def keep_ids(outline: Outline, previous: MindmapDocument | None) -> Outline:
     generated = [n for n in previous.nodes if n.data.origin == "generated"]
     old_topics = [n.id for n in generated if n.type == "topic"]
     old_parts = [n.id for n in generated if n.type == "subtopic"]
-    reused = match_groups({i: before[i] for i in old_topics}, topic_pages)
+    reused = match_groups({i: before[i] for i in old_topics}, topic_pages, min_overlap)
     parts = {s.id: set(s.page_ids) for t in outline.topics for s in t.subtopics}
-    reused_parts = match_groups({i: before[i] for i in old_parts}, parts)
+    reused_parts = match_groups({i: before[i] for i in old_parts}, parts, min_overlap)
     names = reused | reused_parts
     spoken_for = set(names.values())
 
@@ -51,7 +51,9 @@ def keep_ids(outline: Outline, previous: MindmapDocument | None) -> Outline:
     return replace(outline, topics=tuple(topics), cross_links=links)
 
 
-def match_groups(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> dict[str, str]:
+def match_groups(
+    before: Mapping[str, set[str]], after: Mapping[str, set[str]], min_overlap: float = MIN_OVERLAP
+) -> dict[str, str]:
     """Which new group (key) continues which old one (value): most alike first, each used once."""
     options = []
     for new_id, new in after.items():
@@ -61,7 +63,7 @@ def match_groups(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) 
                 options.append((-round(common / len(new | old), 9), old_id, new_id))
     matched: dict[str, str] = {}
     for negative, old_id, new_id in sorted(options):
-        if -negative >= MIN_OVERLAP and new_id not in matched and old_id not in matched.values():
+        if -negative >= min_overlap and new_id not in matched and old_id not in matched.values():
             matched[new_id] = old_id
     return matched
 

@@ -45,6 +45,7 @@ class Lexicon:
     stems: list[str]
     part_start: Ints
     part_ids: Ints
+    part_number: dict[str, int]
     num_parts: int
 
 
@@ -97,7 +98,7 @@ def build_corpus(pages: Sequence[PageFeatures]) -> Corpus:
         to_global = np.empty(len(page.vocabulary) + 1, dtype=np.int64)
         to_global[BREAK] = -1
         to_global[1:] = [number[word] for word in page.vocabulary]
-        core, names = _split_title(page, sites)
+        core, names = split_title(page, sites)
         core_titles.append(" ".join(page.title_segments[i] for i in core))
         site_names.append(tuple(page.title_segments[i] for i in names))
         title = _joined([to_global[_array(page.title_words[i])] for i in core])
@@ -166,7 +167,8 @@ def repeated_lines(pages: Sequence[PageFeatures]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _split_title(page: PageFeatures, sites: frozenset[str]) -> tuple[list[int], list[int]]:
+def split_title(page: PageFeatures, sites: frozenset[str]) -> tuple[list[int], list[int]]:
+    """Which segments of the page's title are its own, and which name its site."""
     names = [i for i, segment in enumerate(page.title_segments) if segment.casefold() in sites]
     core = [i for i in range(len(page.title_segments)) if i not in names]
     if not core and names:
@@ -232,7 +234,7 @@ def _lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
             ends[i] = reading.is_cut
             label, is_noun = (None if reading.is_empty else reading.stem), reading.is_noun
         else:
-            parts, label = _parts_of(word)
+            parts, label = parts_of(word)
             is_noun = True
         if label is not None:
             known = term_number.setdefault(label, len(term_number))
@@ -255,11 +257,12 @@ def _lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
         stems=stems,
         part_start=part_start,
         part_ids=np.array(part_ids, dtype=np.int64),
+        part_number=part_number,
         num_parts=len(part_number),
     )
 
 
-def _parts_of(word: str) -> tuple[list[str], str | None]:
+def parts_of(word: str) -> tuple[list[str], str | None]:
     """The clustering terms of a word that is not Korean, and its term in a label (None: never in one)."""
     lower = word.lower()
     if _HAN.match(word):

@@ -1,8 +1,10 @@
 """The map that grows while a session is recorded: each page finds its place at once, and nothing else moves much.
 
-Between two groupings a new page joins the topic its nearest pages are in, or starts one of its own. The whole session
-is grouped again only when it has grown by a third; topics then keep their ids as long as they hold mostly the same
-pages, and every node keeps its place in space when it can.
+A new page joins the topic its nearest pages are in, or starts one of its own; only what is new about it is computed
+(`GrowingIndex`). When the session has grown by half it should be grouped again as a whole, which takes a second or
+two for hundreds of pages: `due` says so, and the caller may do the slow part (`regroup`) elsewhere while more pages
+arrive, and hand the result to `adopt`. Topics then keep their ids as long as they hold some of the same pages, and
+every node keeps its place in space when it can.
 """
 
 from __future__ import annotations
@@ -15,16 +17,20 @@ import numpy as np
 
 from cluster.mindmap.compose import compose
 from cluster.mindmap.continuity import keep_ids
-from cluster.mindmap.corpus import Floats, build_corpus, reading_order
+from cluster.mindmap.corpus import Corpus, Floats, build_corpus, reading_order
 from cluster.mindmap.features import PageFeatures, page_features
+from cluster.mindmap.growing import GrowingIndex
 from cluster.mindmap.outline import Outline, OutlineTopic
-from cluster.mindmap.pipeline import left_out_page, outline_session, page_notes
-from cluster.mindmap.similarity import order_similarity, page_similarity, place_similarity, text_similarity
+from cluster.mindmap.pipeline import left_out_page, outline_session
+from cluster.mindmap.similarity import text_similarity
 from models.mindmap_graph import Edge, MindmapDocument, Node
 from models.pages import CapturedPage
 
-REGROUP_GROWTH = 1.34
+REGROUP_GROWTH = 1.5
 MIN_TO_JOIN = 0.45  # Of a topic's own closeness: below that a page starts a topic.
+AT_ONCE = 40  # Up to so many pages the whole session is grouped again in a moment.
+#: A topic that still holds a tenth of what it held is the same to somebody who watches.
+MIN_OVERLAP = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,55 +72,118 @@ def delta_between(old: MindmapDocument | None, new: MindmapDocument) -> MapDelta
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Regrouping:
+    """A session grouped anew, for `LiveMap.adopt`."""
+
+    outline: Outline
+    corpus: Corpus
+    text: Floats
+
+
+def regroup(pages: Sequence[PageFeatures], title: str | None, language: str | None) -> Regrouping:
+    """Group the whole session. Pure, and the one slow step: it may run beside the map it is meant for."""
+    placeable = [page for page in reading_order(pages) if page.left_out is None]
+    corpus = build_corpus(placeable)
+    return Regrouping(outline_session(pages, title=title, language=language), corpus, text_similarity(corpus))
+
+
 class LiveMap:
     """One session's map in the making. Not thread-safe; rebuilt from the session's pages after a restart."""
 
     def __init__(self, *, title: str | None = None, language: str | None = None) -> None:
-        self._title, self._language = title, language
+        self.title, self.language = title, language
         self._pages: dict[str, CapturedPage] = {}
         self._features: dict[str, PageFeatures] = {}
         self._outline: Outline | None = None
+        self._index: GrowingIndex | None = None
         self._grouped_at = 0
         self.document: MindmapDocument = compose(outline_session([]), [], provider="local", session_title=title)
 
+    @property
+    def due(self) -> bool:
+        """Whether the session has grown so much that it should be grouped again."""
+        return self._num_placeable() >= self._grouped_at * REGROUP_GROWTH
+
+    def features(self) -> tuple[PageFeatures, ...]:
+        """Everything `regroup` needs."""
+        return tuple(self._features.values())
+
     def add(self, page: CapturedPage) -> MapDelta:
-        """Place a page, or take over its new dwell, text or visits, and say what changed on the map."""
+        """Place a page, or take over its new dwell, text or visits, and say what changed on the map.
+
+        Groups again when that is due.
+        """
         return self.add_all([page])
 
     def add_all(self, pages: Sequence[CapturedPage]) -> MapDelta:
         """As `add`, for pages that arrived together."""
+        before = self.document
+        self.place(pages)
+        if self.due:
+            self.adopt(regroup(self.features(), self.title, self.language))
+        return delta_between(before, self.document)
+
+    def place(self, pages: Sequence[CapturedPage]) -> None:
+        """As `add_all`, but what takes long is left undone: see `due`."""
         fresh = [page.page_id for page in pages if page.page_id not in self._pages]
         for page in pages:
             self._pages[page.page_id] = page
             self._features[page.page_id] = page_features(page)
-        placeable = [f for f in reading_order(list(self._features.values())) if f.left_out is None]
-        due = len(placeable) >= self._grouped_at * REGROUP_GROWTH or len(placeable) < 5
-        if self._outline is None or (due and fresh):
-            outline = outline_session(list(self._features.values()), title=self._title, language=self._language)
-            self._grouped_at = len(placeable)
-            outline = keep_ids(outline, self.document)
-        else:
-            outline = self._grown(self._outline, placeable)
-        self._outline = outline
-        before = self.document
-        everything = list(self._pages.values())
-        self.document = compose(outline, everything, provider="local", session_title=self._title, previous=before)
-        return delta_between(before, self.document)
+        small = self._num_placeable() <= AT_ONCE and self.due
+        many = len(fresh) > max(8, len(self._pages) // 4)
+        if self._index is None or small or many:
+            self.adopt(regroup(self.features(), self.title, self.language))
+            return
+        for page in pages:
+            self._take_in(self._features[page.page_id])
+        self._draw()
 
-    def _grown(self, outline: Outline, placeable: Sequence[PageFeatures]) -> Outline:
+    def adopt(self, found: Regrouping) -> None:
+        """Take over a new grouping; pages that came since it was begun are placed in it."""
+        if found.outline.notes:
+            self._outline = keep_ids(found.outline, self.document, min_overlap=MIN_OVERLAP)
+            self._index = GrowingIndex(found.corpus, found.text, found.outline.notes)
+            self._grouped_at = len(found.outline.notes)
+            for page in self._features.values():
+                self._take_in(page)
+        else:
+            self._outline, self._index = found.outline, None
+        self._draw()
+
+    def _num_placeable(self) -> int:
+        return sum(1 for page in self._features.values() if page.left_out is None)
+
+    def _take_in(self, page: PageFeatures) -> None:
+        """Bring the index up to date with a page; one that has become noise makes the next grouping due."""
+        if page.left_out is None and self._index is not None:
+            self._index.put(page)
+        elif self._index is not None and page.page_id in self._index.row:
+            self._index = None
+
+    def _draw(self) -> None:
+        if self._index is not None and self._outline is not None:
+            self._outline = self._grown(self._outline, self._index)
+        elif self._features and any(page.left_out is None for page in self._features.values()):
+            found = regroup(self.features(), self.title, self.language)
+            self._outline = keep_ids(found.outline, self.document, min_overlap=MIN_OVERLAP)
+            self._index = GrowingIndex(found.corpus, found.text, found.outline.notes)
+        outline = self._outline or outline_session(list(self._features.values()), title=self.title)
+        everything = list(self._pages.values())
+        self.document = compose(outline, everything, provider="local", session_title=self.title, previous=self.document)
+
+    def _grown(self, outline: Outline, index: GrowingIndex) -> Outline:
         """`outline` with the pages that are not in it yet, each in the topic nearest to it."""
-        corpus = build_corpus(placeable)
-        text = text_similarity(corpus)
-        closeness = page_similarity(text, place_similarity(placeable), order_similarity(placeable))
-        number = {page.page_id: i for i, page in enumerate(placeable)}
+        number = index.row
         topics = [_without(topic, set(number)) for topic in outline.topics]
         topics = [topic for topic in topics if topic.all_page_ids()]
         placed = {page for topic in topics for page in topic.all_page_ids()}
-        for page in placeable:
-            if page.page_id not in placed:
+        missing = [page for page in index.pages if page.page_id not in placed]
+        if missing:
+            closeness = index.closeness()
+            for page in missing:
                 topics = _joined(topics, page, closeness, number)
-                placed.add(page.page_id)
-        groups = np.zeros(len(placeable), dtype=np.int64)
+        groups = np.zeros(len(index.pages), dtype=np.int64)
         for i, topic in enumerate(topics):
             for page_id in topic.all_page_ids():
                 groups[number[page_id]] = i
@@ -122,7 +191,7 @@ class LiveMap:
         return replace(
             outline,
             topics=tuple(topics),
-            notes=tuple(page_notes(corpus, text, groups)),
+            notes=index.notes(groups),
             left_out=tuple(left_out_page(page) for page in noise),
             stability=None,
         )

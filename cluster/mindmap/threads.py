@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from cluster.mindmap.evidence import content_words
 from cluster.mindmap.similarity import MAX_STEPS_APART
 from cluster.mindmap.words import GENERIC
@@ -15,6 +17,9 @@ from models.mindmap_graph import MindmapDocument
 from models.pages import CapturedPage
 
 MIN_CONFIDENCE = 0.4
+MAX_WORDS = 60  # Of a topic: its label and keywords are among them, whatever it holds.
+MIN_LIKENESS = 0.2  # Cosine below which two topics without a page in common never reach `MIN_CONFIDENCE`.
+MAX_TOPICS = 4000  # The comparison holds the square of their number in memory: 64 MB. The latest ones are compared.
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,9 @@ class Thread:
 
 
 @dataclass(slots=True)
-class _Topic:
+class TopicProfile:
+    """What is looked at of one topic of one session."""
+
     session_id: str
     topic_id: str
     label: str
@@ -59,37 +66,49 @@ def find_threads(
     `unlinked` holds (session id, topic id) pairs the user took out of their thread; they join none. One session adds
     at most one topic to a thread. Pure: the same maps give the same threads with the same ids.
     """
-    topics = [t for session_id, document in sessions for t in _topics(session_id, document)]
-    topics = [topic for topic in topics if (topic.session_id, topic.topic_id) not in unlinked]
+    topics = [t for session_id, document in sessions for t in topic_profiles(session_id, document)]
+    return threads_among(topics, unlinked=unlinked, min_confidence=min_confidence)
+
+
+def threads_among(
+    profiles: Sequence[TopicProfile],
+    *,
+    unlinked: Collection[tuple[str, str]] = (),
+    min_confidence: float = MIN_CONFIDENCE,
+) -> list[Thread]:
+    """As `find_threads`, for topics already read, oldest session first. At most the latest `MAX_TOPICS` are compared,
+    which takes seconds."""
+    topics = [topic for topic in profiles if (topic.session_id, topic.topic_id) not in unlinked][-MAX_TOPICS:]
     df: Counter[str] = Counter(word for topic in topics for word in topic.words)
+    weights = [_weights(topic, df, len(topics)) for topic in topics]
     links = []
-    for i, one in enumerate(topics):
-        for j in range(i + 1, len(topics)):
-            other = topics[j]
-            if one.session_id != other.session_id:
-                confidence = _confidence(one, other, df, len(topics))
-                if confidence >= min_confidence:
-                    links.append((-confidence, i, j))
+    for i, j in _worth_comparing(topics, weights):
+        confidence = _confidence(topics[i], topics[j], weights[i], weights[j])
+        if confidence >= min_confidence:
+            links.append((-confidence, i, j))
     thread_of = list(range(len(topics)))
+    members_of = {k: [k] for k in thread_of}
     best: dict[int, float] = {}
     for negative, i, j in sorted(links):
-        a, b = thread_of[i], thread_of[j]
+        a, b = sorted((thread_of[i], thread_of[j]))
         if a != b:
-            inside = [k for k in range(len(topics)) if thread_of[k] in (a, b)]
+            inside = sorted(members_of[a] + members_of[b])
             if len({topics[k].session_id for k in inside}) < len(inside):
                 continue  # Two topics of one session are two subjects there; a third must not make them one.
-            thread_of = [min(a, b) if t in (a, b) else t for t in thread_of]
+            members_of[a] = inside
+            for k in members_of.pop(b):
+                thread_of[k] = a
         for k in (i, j):
             best[k] = max(best.get(k, 0.0), -negative)
     found = []
-    for head in sorted(set(thread_of)):
-        members = [k for k in range(len(topics)) if thread_of[k] == head]
+    for _, members in sorted(members_of.items()):
         if len(members) > 1:
             found.append(_thread([topics[k] for k in members], [best[k] for k in members]))
     return sorted(found, key=lambda thread: (-len(thread.members), -thread.confidence, thread.id))
 
 
-def _topics(session_id: str, document: MindmapDocument) -> list[_Topic]:
+def topic_profiles(session_id: str, document: MindmapDocument) -> list[TopicProfile]:
+    """The topics of one map, each with its pages, its hosts and its most telling words."""
     children = document.children()
     nodes = {node.id: node for node in document.nodes}
 
@@ -101,7 +120,7 @@ def _topics(session_id: str, document: MindmapDocument) -> list[_Topic]:
             p for c in below if nodes[c].type != "page" for p in pages(c, depth + 1)
         ]
 
-    found = []
+    found: list[TopicProfile] = []
     for node in document.nodes:
         if node.type != "topic" or node.data.hidden:
             continue
@@ -118,23 +137,50 @@ def _topics(session_id: str, document: MindmapDocument) -> list[_Topic]:
         for word in list(words):
             if len(word) < 2 or word in GENERIC:
                 del words[word]
+        heaviest = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:MAX_WORDS]
+        words = Counter(dict(heaviest))
         hosts = {nodes[page].data.host or "" for page in inside} - {""}
-        found.append(_Topic(session_id, node.id, node.label, set(inside), hosts, words))
+        found.append(TopicProfile(session_id, node.id, node.label, set(inside), hosts, words))
     return found
 
 
-def _confidence(one: _Topic, other: _Topic, df: Counter[str], num_topics: int) -> float:
+def _weights(topic: TopicProfile, df: Counter[str], num_topics: int) -> dict[str, float]:
+    """The topic's words as a vector of length 1."""
+    weights = {
+        word: (1 + math.log(count)) * math.log((2 + num_topics) / df[word])
+        for word, count in sorted(topic.words.items())
+    }
+    norm = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+    return {word: weight / norm for word, weight in weights.items()}
+
+
+def _worth_comparing(topics: Sequence[TopicProfile], weights: Sequence[dict[str, float]]) -> list[tuple[int, int]]:
+    """Pairs of topics of different sessions that share a page, or so many words that they may belong together."""
+    holders: dict[str, list[int]] = {}
+    readers: dict[str, list[int]] = {}
+    for i, topic in enumerate(topics):
+        for word in topic.words:
+            holders.setdefault(word, []).append(i)
+        for page in topic.pages:
+            readers.setdefault(page, []).append(i)
+    likeness = np.zeros((len(topics), len(topics)), dtype=np.float32)
+    for word, inside in sorted(holders.items()):
+        if len(inside) > 1:
+            weight = np.array([weights[i][word] for i in inside], dtype=np.float32)
+            likeness[np.ix_(inside, inside)] += np.outer(weight, weight)
+    one, other = np.nonzero(np.triu(likeness >= MIN_LIKENESS, 1))
+    pairs = set(zip(one.tolist(), other.tolist(), strict=True))
+    for inside in readers.values():
+        pairs.update((i, j) for a, i in enumerate(inside) for j in inside[a + 1 :])
+    return sorted((i, j) for i, j in pairs if topics[i].session_id != topics[j].session_id)
+
+
+def _confidence(
+    one: TopicProfile, other: TopicProfile, weight: dict[str, float], weight_of_other: dict[str, float]
+) -> float:
     """Chance-like score from three independent signs: the same pages, the same words, the same places."""
-
-    def weight(topic: _Topic, word: str) -> float:
-        return (1 + math.log(topic.words[word])) * math.log((2 + num_topics) / df[word])
-
-    def norm(topic: _Topic) -> float:
-        return math.sqrt(sum(weight(topic, word) ** 2 for word in sorted(topic.words)))
-
-    shared = sorted(set(one.words) & set(other.words))
-    norms = norm(one) * norm(other)
-    cosine = sum(weight(one, w) * weight(other, w) for w in shared) / norms if norms else 0.0
+    shared = sorted(set(weight) & set(weight_of_other))
+    cosine = sum(weight[word] * weight_of_other[word] for word in shared)
     fewest = max(1, min(len(one.pages), len(other.pages)))
     pages = len(one.pages & other.pages) / fewest
     hosts = len(one.hosts & other.hosts) / max(1, len(one.hosts | other.hosts))
@@ -142,7 +188,7 @@ def _confidence(one: _Topic, other: _Topic, df: Counter[str], num_topics: int) -
     return round(1 - doubt, 4)
 
 
-def _thread(topics: Sequence[_Topic], confidences: Sequence[float]) -> Thread:
+def _thread(topics: Sequence[TopicProfile], confidences: Sequence[float]) -> Thread:
     names = Counter(topic.label for topic in topics)
     common = set.intersection(*(set(topic.words) for topic in topics))
     total: Counter[str] = Counter()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from cluster.mindmap import build_map
+from cluster.mindmap.continuity import pages_of_groups
 from cluster.mindmap.edits import apply_edits
-from cluster.mindmap.live import LiveMap
-from cluster.mindmap.threads import find_threads, merge_sessions
+from cluster.mindmap.live import LiveMap, regroup
+from cluster.mindmap.stability import adjusted_rand
+from cluster.mindmap.threads import TopicProfile, find_threads, merge_sessions, threads_among
 from models.mindmap_diff import diff_documents
 from models.mindmap_edits import LOG, effective
 from models.mindmap_graph import MindmapDocument, validate_document
@@ -94,6 +97,33 @@ def test_seeing_a_page_again_changes_its_node_alone() -> None:
     assert pages[3].page_id in {node.id for node in delta.nodes}
 
 
+def test_pages_are_placed_while_the_session_is_grouped_anew() -> None:
+    pages = list(sample_pages("06-long-research"))
+    live = LiveMap()
+    live.add_all(pages[:60])
+    assert not live.due
+    for page in pages[60:95]:
+        live.place([page])
+        left_out = {one.page_id for one in live.document.left_out}
+        assert page.page_id in {node.id for node in live.document.nodes} | left_out
+    assert live.due, "placing alone leaves the slow part to others"
+    found = regroup(live.features(), None, None)
+    live.place(pages[95:100])
+    live.adopt(found)
+    assert not live.due
+    assert validate_document(live.document, pages[:100]) == []
+    assert live.document.coverage.captured == 100
+    # What was placed page by page agrees with what is found when everything is known at once.
+    again = LiveMap()
+    again.add_all(pages[:100])
+    topics = [
+        {p: t for t, inside in pages_of_groups(m.document).items() if t[0] == "t" for p in inside}
+        for m in (live, again)
+    ]
+    placed = sorted(set(topics[0]) & set(topics[1]))
+    assert adjusted_rand([topics[0][p] for p in placed], [topics[1][p] for p in placed]) > 0.9
+
+
 def test_equal_maps_have_no_differences() -> None:
     document = sample_map("01-money-and-stars")
     assert diff_documents(document, document) == []
@@ -142,6 +172,18 @@ def test_recurring_subjects_become_threads() -> None:
     assert "chess" in thread.terms
     assert 0.4 <= thread.confidence <= 1
     assert find_threads(sessions, unlinked={("tue", thread.members[1].topic_id)}) == []
+
+
+def test_threads_through_hundreds_of_sessions() -> None:
+    recurring = {0: "chess rook gambit", 7: "bread yeast crust", 150: "bread yeast crust", 299: "chess rook gambit"}
+    profiles = []
+    for i in range(300):
+        words = recurring.get(i, f"word{i} other{i}").split()
+        counts = Counter(dict.fromkeys(words, 4) | {"common": 1})
+        profiles.append(TopicProfile(f"s{i:03}", f"t_{i}", words[0].title(), {f"p_{i}"}, {f"host{i}"}, counts))
+    threads = threads_among(profiles)
+    found = sorted([m.session_id for m in thread.members] for thread in threads)
+    assert found == [["s000", "s299"], ["s007", "s150"]]
 
 
 def test_a_map_over_several_sessions() -> None:

@@ -1,0 +1,58 @@
+"""How long a page takes to be placed into a map that grows page by page: one JSON object per size.
+
+Run as `python -m benchmarks.bench_live_map [PAGES ...]`. Pages are those of `bench_map_pure`, one at a time, in one
+process. `place_*_ms` is what a watcher waits for (beside half a second between two looks at the database at most),
+`regroup_*_ms` what goes on beside it when the session has grown by half, `ids_kept` the share of all node ids ever
+shown that are on the last map.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.bench_map_pure import synthetic
+from cluster.mindmap.live import LiveMap, regroup
+
+
+def measure(num_pages: int) -> dict[str, float | int]:
+    """Grow one map to `num_pages` pages."""
+    live = LiveMap()
+    seen: set[str] = set()
+    places, regroups = [], []
+    for page in synthetic(num_pages):
+        at = time.perf_counter()
+        live.place([page])
+        places.append(time.perf_counter() - at)
+        if live.due:
+            at = time.perf_counter()
+            live.adopt(regroup(live.features(), None, None))
+            regroups.append(time.perf_counter() - at)
+        seen |= {node.id for node in live.document.nodes}
+    last = places[-max(20, num_pages // 10) :]
+    kept = seen & {node.id for node in live.document.nodes}
+    return {
+        "pages": num_pages,
+        "place_median_ms": round(1000 * statistics.median(places), 1),
+        "place_last_median_ms": round(1000 * statistics.median(last), 1),
+        "place_p95_ms": round(1000 * sorted(places)[int(0.95 * len(places))], 1),
+        "place_max_ms": round(1000 * max(places), 1),
+        "regroups": len(regroups),
+        "regroup_max_ms": round(1000 * max(regroups, default=0.0), 1),
+        "ids_kept": round(len(kept) / len(seen), 4),
+    }
+
+
+def main() -> None:
+    """Measure the sizes given on the command line."""
+    for size in sys.argv[1:] or ["100", "200", "500"]:
+        print(json.dumps(measure(int(size))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
