@@ -1,7 +1,7 @@
 """A user's threads: found in their maps, corrected by their links, kept until either changes.
 
-Finding them takes a moment (about quadratic in the topics), so the latest sessions are looked at, and what was found is
-stored with a digest of everything it was found in.
+Maps are large and seldom change: each is read once, a few at a time, and only its topics' profiles are kept in this
+process. What was found is stored with a digest of everything it was found in.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,15 +18,19 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from cluster.mindmap.threads import Thread, find_threads
+from cluster.mindmap.threads import Thread, TopicProfile, threads_among, topic_profiles
 from models.mindmap_graph import MindmapDocument
 
 Connection = AsyncConnection[Any]
 Topic = tuple[uuid.UUID, str]
-#: The latest so many sessions are searched for threads.
-MAX_SESSIONS = 60
+#: All of a user's sessions are searched for threads, the latest so many of somebody who has more.
+MAX_SESSIONS = 2000
 #: Raised whenever the same maps may give other threads.
-VERSION = 1
+VERSION = 2
+_READ_AT_ONCE = 20
+#: Profiles of so many maps are kept, about 20 kB each.
+_MAX_KEPT = 3000
+_kept: OrderedDict[tuple[str, int, int], list[TopicProfile]] = OrderedDict()
 
 
 async def threads_of(connection: Connection, user_id: uuid.UUID) -> list[dict[str, Any]]:
@@ -54,14 +59,8 @@ async def threads_of(connection: Connection, user_id: uuid.UUID) -> list[dict[st
     known = await cursor.fetchone()
     if known is not None and known[0] == digest:
         return list(known[1])
-    cursor = await connection.execute(
-        "SELECT s.id, v.data FROM browsing_sessions s JOIN mindmaps m ON m.session_id = s.id"
-        " JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
-        " WHERE s.id = ANY(%s) ORDER BY s.started_at, s.id",
-        [[row[0] for row in maps]],
-    )
-    documents = [(str(session_id), data) for session_id, data in await cursor.fetchall()]
-    found = await asyncio.to_thread(_find, documents, unlinked, links)
+    profiles = await _profiles(connection, [(str(one), *rest) for one, *rest in reversed(maps)])
+    found = await asyncio.to_thread(_find, profiles, unlinked, links)
     await connection.execute(
         "INSERT INTO thread_findings (user_id, digest, threads) VALUES (%s, %s, %s) ON CONFLICT (user_id)"
         " DO UPDATE SET digest = excluded.digest, threads = excluded.threads, found_at = now()",
@@ -70,15 +69,44 @@ async def threads_of(connection: Connection, user_id: uuid.UUID) -> list[dict[st
     return found
 
 
+async def _profiles(connection: Connection, maps: Sequence[tuple[str, int, int]]) -> dict[str, list[TopicProfile]]:
+    """The topics of every map (session id, version, edits), in the given order."""
+    wanted = [key for key in maps if key not in _kept]
+    fresh: dict[tuple[str, int, int], list[TopicProfile]] = {}
+    for start in range(0, len(wanted), _READ_AT_ONCE):
+        some = {key[0]: key for key in wanted[start : start + _READ_AT_ONCE]}
+        cursor = await connection.execute(
+            "SELECT m.session_id::text, v.data FROM mindmaps m"
+            " JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
+            " WHERE m.session_id = ANY(%s::uuid[])",
+            [list(some)],
+        )
+        rows = await cursor.fetchall()
+        read = await asyncio.to_thread(_read, rows)
+        fresh |= {some[session_id]: inside for session_id, inside in read.items()}
+    found = {key[0]: fresh[key] if key in fresh else _kept.get(key, []) for key in maps}
+    _kept.update(fresh)
+    for key in maps:
+        if key in _kept:
+            _kept.move_to_end(key)
+    while len(_kept) > _MAX_KEPT:
+        _kept.popitem(last=False)
+    return found
+
+
+def _read(rows: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, list[TopicProfile]]:
+    return {session_id: topic_profiles(session_id, MindmapDocument.from_json(data)) for session_id, data in rows}
+
+
 def _find(
-    documents: Sequence[tuple[str, dict[str, Any]]],
+    profiles: dict[str, list[TopicProfile]],
     unlinked: Sequence[tuple[str, str]],
     links: Sequence[tuple[tuple[str, str], tuple[str, str]]],
 ) -> list[dict[str, Any]]:
-    maps = [(session_id, MindmapDocument.from_json(data)) for session_id, data in documents]
-    labels = {(s, node.id): node.label for s, document in maps for node in document.nodes if node.type == "topic"}
-    rank = {session_id: i for i, (session_id, _) in enumerate(maps)}
-    threads = [_plain(thread) for thread in find_threads(maps, unlinked=set(unlinked))]
+    topics = [topic for inside in profiles.values() for topic in inside]
+    labels = {(topic.session_id, topic.topic_id): topic.label for topic in topics}
+    rank = {session_id: i for i, session_id in enumerate(profiles)}
+    threads = [_plain(thread) for thread in threads_among(topics, unlinked=set(unlinked))]
     for pair in links:
         if all(topic in labels for topic in pair):
             threads = _linked(threads, pair, labels, rank)
