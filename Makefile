@@ -88,6 +88,8 @@ bench-map: setup ## Stop to map, 15 to 500 pages
 
 bench-start: setup ## From the command to the first answer
 	@$(BIN)/python -m benchmarks.bench_start $(ARGS)
+bench-live: setup ## Placing a page into a growing map, 100 to 500 pages
+	@$(BIN)/python -m benchmarks.bench_live_map $(ARGS)
 
 bench-search: setup ## Search over 100,000 pages of one user
 	@$(BIN)/python -m benchmarks.bench_search $(ARGS)
@@ -114,4 +116,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean
+.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean bench-live

@@ -36,8 +36,8 @@ _MEANS = (
     "ari", "v_measure", "topics_recalled", "subtopic_v", "label_hits", "labels_ok", "importance", "coverage",
 )  # fmt: skip
 _HEADS = (
-    "session", "pages", "ARI", "V", "topics", "sub-V", "label hits", "labels ok", "importance", "coverage", "s", "host",
-    "30-min gap", "k-means*",
+    "session", "pages", "ARI", "V", "topics", "sub-V", "label hits", "labels ok", "importance", "coverage", "s", "MB",
+    "host", "30-min gap", "k-means*",
 )  # fmt: skip
 
 
@@ -135,6 +135,7 @@ def evaluate(files: list[Path]) -> dict[str, Any]:
                 "problems": len(validate_document(document, pages)),
                 "scorecard": document.scorecard.model_dump(mode="json"),
                 "seconds": round(seconds, 3),
+                "peak_rss_mb": _peak_mb(),
                 "baselines": baselines(features, truth),
             }
         )
@@ -146,8 +147,13 @@ def evaluate(files: list[Path]) -> dict[str, Any]:
     means["baselines"] = {
         name: round(sum(row["baselines"][name] for row in rows) / len(rows), 4) for name in rows[0]["baselines"]
     }
+    return {"sessions": rows, "mean": means, "peak_rss_mb": _peak_mb()}
+
+
+def _peak_mb() -> float:
+    """The most memory the process has held so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    return {"sessions": rows, "mean": means, "peak_rss_mb": round(peak, 1)}
+    return round(peak, 1)
 
 
 def _table(report: dict[str, Any]) -> Table:
@@ -160,6 +166,7 @@ def _table(report: dict[str, Any]) -> Table:
             row["session"], str(row["pages"]), _number(row["ari"]), _number(row["v_measure"]),
             f"{row['topics']}/{row['true_topics']}", _number(row["subtopic_v"]), _number(row["label_hits"]),
             _number(row["labels_ok"]), _number(row["importance"]), _number(row["coverage"]), f"{row['seconds']:.2f}",
+            f"{row['peak_rss_mb']:.0f}",
             _number(base["host"]), _number(base["gap_30_min"]), _number(base["tfidf_kmeans"]),
         )  # fmt: skip
     table.caption = "* told the true number of topics"
