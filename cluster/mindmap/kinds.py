@@ -64,7 +64,8 @@ _TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "inbox",
         _title(
-            r"(\(\d+\)\s*)?(inbox|mail|messages|notifications|받은 ?편지함|메일함?|쪽지함?|알림)\s*(\(\d[\d,+]*\))?"
+            r"(\(\d+\)\s*)?(inbox|mail|messages|notifications|받은 ?편지함|메일함?|쪽지함?|알림)\s*(\(\d[\d,+]*\))?",
+            r"(네이버|다음|카카오) ?메일",
         ),
     ),
     ("new_tab", _title(r"new tab|about:blank|blank page|start page|speed dial|새 ?탭|빈 ?페이지|시작 ?페이지")),
@@ -99,6 +100,8 @@ def search_query(url: str, title: str) -> str | None:
     on_search_host = bool(_SEARCH_HOST.search(host_of(url)))
     if on_search_host and (query or _SEARCH_PATH.search(parts.path)):
         return query or ""
+    if query and host_of(url).startswith("search."):
+        return query
     if query and (_SEARCH_PATH.search(parts.path) or _SEARCH_TITLE.search(title)):
         return query
     return None

@@ -12,7 +12,7 @@ import numpy as np
 from cluster.mindmap.corpus import Ints
 from cluster.mindmap.phrases import Candidate, PhraseIndex
 from cluster.mindmap.text import MARKUP, hangul_share, shorten, without_markup
-from cluster.mindmap.words import GENERIC, SITE_WORDS, STOP_WORDS
+from cluster.mindmap.words import GENERIC, PLATFORMS, SITE_WORDS, STOP_WORDS
 
 MAX_WORDS, MAX_CHARS = 4, 36
 
@@ -193,7 +193,7 @@ class Namer:
         found = []
         for word in sorted(self._index.host_words(pages)):
             number = lexicon.term_number.get(word)
-            if number is None or word in GENERIC or word in SITE_WORDS:
+            if number is None or word in GENERIC or word in SITE_WORDS or word in PLATFORMS:
                 continue
             used = sum(1 for i in pages if number in self._index.terms_of(int(i))) / len(pages)
             inside = sum(1 for i in pages if word in self._corpus.pages[i].host) / len(pages)
@@ -227,6 +227,8 @@ class Namer:
 def clean_site_name(name: str) -> str:
     """A site's name without version numbers and words like "documentation"; empty when nothing telling is left."""
     words = _VERSION.sub(" ", without_markup(name)).split()
+    if any(word.lower() in PLATFORMS for word in words):
+        return ""
     kept = [word for word in words if word.lower().strip("()[],.") not in SITE_WORDS]
     cleaned = " ".join(kept[:MAX_WORDS]).strip(" -·|,.:")
     return cleaned if any(c.isalpha() for c in cleaned) and len(cleaned) >= 2 else ""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.mindmap.corpus import Corpus, Ints
-from cluster.mindmap.words import GENERIC, WEAK_VERBS, looks_like_no_noun, stem
+from cluster.mindmap.words import GENERIC, PLATFORMS, WEAK_VERBS, looks_like_no_noun, stem
 
 HOST_BONUS = 1.5  # A word of the address that the pages themselves use is what the site is about.
 
@@ -159,7 +159,9 @@ class PhraseIndex:
         mask = (1 << _SHIFT) - 1
         numbers = [n for n in ((key >> (2 * _SHIFT)) & mask, (key >> _SHIFT) & mask, key & mask) if n]
         value = (1.0, 1.22, 1.15)[len(words) - 1]
-        if all(word in GENERIC for word in words):
+        if all(word in PLATFORMS for word in words):
+            value *= 0.2
+        elif all(word in GENERIC for word in words):
             value *= 0.35
         elif any(word in GENERIC for word in words):
             value *= 0.9

@@ -108,6 +108,19 @@ SITE_WORDS = frozenset(
     )
 )
 
+#: Places where anything may be read: their names say where a page was found, never what it is about.
+PLATFORMS = frozenset(
+    split_words(
+        """
+    wikipedia wiktionary wikimedia fandom youtube vimeo reddit twitter facebook instagram tiktok linkedin pinterest
+    quora medium substack tumblr blogger wordpress stackoverflow stackexchange overflow github gitlab bitbucket
+    amazon ebay aliexpress google bing yahoo naver daum kakao tistory velog brunch coupang danawa namuwiki dcinside
+    유튜브 위키백과 나무위키 네이버 다음 카카오 티스토리 벨로그 브런치 쿠팡 다나와 구글 인스타그램 페이스북 트위터
+    지식인 클리앙 디시인사이드
+    """
+    )
+)
+
 SHORT_WORDS = frozenset(
     split_words(
         """

@@ -179,3 +179,21 @@ def test_importance_parts_add_up() -> None:
             assert parts.score == pytest.approx(total, abs=1e-5)
     topics = [node.data.importance.score for node in document.nodes if node.type == "topic"]
     assert sum(topics) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_where_a_page_was_found_is_not_what_it_is_about() -> None:
+    subjects = {
+        "apollo": "The Apollo spacecraft carried astronauts to the Moon.",
+        "sourdough": "Sourdough bread rises with a starter of wild yeast.",
+    }
+    pages = [
+        make_page(
+            f"https://en.wikipedia.org/wiki/{subject.title()}_{part}",
+            f"{subject.title()} {part} - Wikipedia",
+            f"{text} This page of Wikipedia, the free encyclopedia, is about its {part}.",
+        )
+        for subject, text in subjects.items()
+        for part in ("history", "people", "science", "legacy")
+    ]
+    labels = [node.label for node in build_map(pages).nodes if node.type in ("core", "topic", "subtopic")]
+    assert not any("wikipedia" in label.lower() for label in labels), labels
