@@ -88,6 +88,7 @@ bench-map: setup ## Stop to map, 15 to 500 pages
 
 bench-start: setup ## From the command to the first answer
 	@$(BIN)/python -m benchmarks.bench_start $(ARGS)
+
 bench-live: setup ## Placing a page into a growing map, 100 to 500 pages
 	@$(BIN)/python -m benchmarks.bench_live_map $(ARGS)
 
