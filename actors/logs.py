@@ -121,12 +121,25 @@ class _OneLine(logging.Handler):
         structlog.get_logger("library").log(record.levelno, "library_log", **facts)
 
 
-def _standard_output() -> TextIO:
-    # Ray Serve puts an object of its own in place of a replica's standard output that makes each line a sentence of its
-    # own log, in its own form and file; ours are lines already, and belong where those of all other processes go. For
-    # the same reason they are written and not printed: `print` is Serve's own there too.
-    stream: TextIO = getattr(sys.stdout, "_original_object", sys.stdout)
-    return stream
+class _StandardOutput:
+    """Standard output as it is when a line is written.
+
+    Ray Serve puts an object of its own in its place in replicas, and its own `print`, to make each line a sentence of a
+    log of its own; ours are lines already, and belong where those of all other processes go.
+    """
+
+    def write(self, text: str) -> int:
+        return self._stream().write(text)
+
+    def flush(self) -> None:
+        self._stream().flush()
+
+    def _stream(self) -> TextIO:
+        stream: TextIO = getattr(sys.stdout, "_original_object", sys.stdout)
+        return stream
+
+
+_STANDARD_OUTPUT: Any = _StandardOutput()
 
 
 def configure(level_name: str) -> None:
@@ -144,7 +157,7 @@ def configure(level_name: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(_standard_output()),
+        logger_factory=structlog.WriteLoggerFactory(_STANDARD_OUTPUT),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
