@@ -44,8 +44,10 @@ demo: web-app ## Play a recorded session through the whole system (ARGS=--once, 
 up: web-app ## Start everything and serve until Ctrl-C
 	@$(BIN)/trailmind up $(ARGS)
 
+# Two processes, because much of the time a test waits for a browser or for Ray; JOBS=0 runs all in one.
+JOBS ?= 2
 test: web-app ## Run all tests (ARGS="-k …" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: setup ## Lint, format and type check
 	@$(BIN)/ruff check .
