@@ -38,7 +38,7 @@ from models.timeline_store import load_pages
 log = structlog.get_logger("generation")
 
 #: Raised whenever the same input may give another map.
-PIPELINE_VERSION = 1
+PIPELINE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cluster.mindmap import flat_layout, layout
 from cluster.mindmap.continuity import keep_ids
+from cluster.mindmap.evidence import bears_out, text_evidence
 from cluster.mindmap.importance import topic_importance
 from cluster.mindmap.outline import Outline, OutlineTopic, PageNote
 from cluster.mindmap.repair import grounded, repaired
@@ -32,6 +33,9 @@ from models.mindmap_graph import (
 )
 from models.pages import CapturedPage
 from models.urls import host_of, redact_url
+
+#: In how many of a topic's pages a sentence for its label is looked for when no known quote bears it out.
+_SEARCHED_PAGES = 12
 
 
 def compose(
@@ -140,6 +144,10 @@ class _Maker:
         self, topic: OutlineTopic, kind: NodeType, size: float, color: str, hue: int, parent: str, share: Importance
     ) -> None:
         pages = [self.captured[p] for p in topic.all_page_ids()]
+        label = self._topic_labels[topic.id]
+        evidence = topic.evidence
+        if not any(quote.supports == "label" and bears_out(label, quote.quote) for quote in evidence):
+            evidence = (*text_evidence(label, pages[:_SEARCHED_PAGES]), *evidence)
         data = NodeData(
             description=shorten(without_markup(topic.description), 280) or None,
             keywords=_clean_words(topic.keywords),
@@ -148,11 +156,10 @@ class _Maker:
             total_duration=sum(page.dwell_ms for page in pages),
             hue=hue,
             importance=share,
-            evidence=topic.evidence or _own_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id))),
+            evidence=evidence or _own_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id))),
             searches=tuple(without_markup(query) for query in topic.searches),
             **_times(pages),
         )
-        label = self._topic_labels[topic.id]
         self.nodes.append(Node(id=topic.id, label=label, type=kind, size=round(size, 2), color=color, data=data))
         self.edges.append(
             Edge(source=parent, target=topic.id, weight=1.0 if kind == "topic" else round(share.score, 6))

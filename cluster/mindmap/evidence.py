@@ -7,9 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from cluster.mindmap.features import WORD, PageFeatures, Quote
 from cluster.mindmap.korean import PARTICLES
-from cluster.mindmap.text import MARKUP, hangul_share, shorten, without_markup
+from cluster.mindmap.text import MARKUP, hangul_share, sentences, shorten, without_markup
 from cluster.mindmap.words import stem
 from models.mindmap_graph import Evidence
+from models.pages import CapturedPage
+
+#: How far into a page a sentence for a label is looked for; labels come from a page's beginning.
+_SEARCHED_CHARS = 20_000
 
 _PARTICLE = re.compile(r"(?:%s)$" % "|".join(sorted(PARTICLES, key=len, reverse=True)))  # noqa: UP031 - no braces in it
 
@@ -50,6 +54,19 @@ def label_evidence(label: str, pages: Sequence[PageFeatures], limit: int = 3) ->
             break
     found.sort(key=lambda item: (item[0], item[1]))
     return tuple(evidence for _, _, evidence in found[:limit])
+
+
+def text_evidence(label: str, pages: Iterable[CapturedPage]) -> tuple[Evidence, ...]:
+    """The first sentence of the pages' texts that bears `label` out, for a label no known quote does; or nothing."""
+    for page in pages:
+        said = (one for line in page.text[:_SEARCHED_CHARS].splitlines() for one in sentences(line))
+        quote = next(
+            (one for one in said if len(one) <= 400 and not MARKUP.search(one) and bears_out(label, one)), None
+        )
+        if quote is not None:
+            value = {"page_id": page.page_id, "field": "text", "quote": quote, "visited_at_ms": page.visited_at_ms}
+            return (Evidence.model_validate(value),)
+    return ()
 
 
 def describe(
