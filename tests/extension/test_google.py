@@ -50,6 +50,17 @@ def api_origin(stores: Stores, issuer: str) -> Iterator[str]:
     listener.close()
 
 
+def _provider_window(chromium: Chromium, issuer: str) -> Tab:
+    """The window with the provider's form in it, as a person would wait for it before they do anything."""
+    target = eventually(
+        lambda: next((t["targetId"] for t in chromium.targets() if t["url"].startswith(issuer)), None),
+        what="the provider's window",
+    )
+    window = Tab(chromium.cdp, target)
+    eventually(lambda: window.has("input[name=sub]"), what="its form")
+    return window
+
+
 def test_sign_in_with_google(chromium: Chromium, api_origin: str, issuer: str) -> None:
     subject, email = uuid.uuid4().hex, f"{uuid.uuid4().hex[:10]}@gmail.example"
     httpx.put(
@@ -59,12 +70,7 @@ def test_sign_in_with_google(chromium: Chromium, api_origin: str, issuer: str) -
     agree(popup, api_origin)
     eventually(lambda: popup.has("[data-name=google]"), what="the button, because the server has it")
     popup.click("[data-name=google]")
-    target = eventually(
-        lambda: next((t["targetId"] for t in chromium.targets() if t["url"].startswith(issuer)), None),
-        what="the provider's window",
-    )
-    window = Tab(chromium.cdp, target)
-    eventually(lambda: window.has("input[name=sub]"), what="its form")
+    window = _provider_window(chromium, issuer)
     window.fill("input[name=sub]", subject)
     window.click("button[type=submit]")
     wait_for(popup, "ready")
@@ -75,10 +81,7 @@ def test_sign_in_with_google(chromium: Chromium, api_origin: str, issuer: str) -
     wait_for(popup, "signed-out")
     eventually(lambda: popup.has("[data-name=google]"))
     popup.click("[data-name=google]")
-    target = eventually(
-        lambda: next((t["targetId"] for t in chromium.targets() if t["url"].startswith(issuer)), None),
-        what="the provider's window",
-    )
-    chromium.cdp.send("Target.closeTarget", {"targetId": target})
+    second = _provider_window(chromium, issuer)
+    chromium.cdp.send("Target.closeTarget", {"targetId": second.target_id})
     eventually(lambda: "Google did not sign you in" in popup.text("[role=alert]"), what="the truth about it")
     assert screen(popup) == "signed-out"
