@@ -99,6 +99,9 @@ def _measure(temp: Path, num_popups: int, num_pages: int) -> dict[str, Any]:
         popup_heap = heap_mb(second)
         empty = chromium.open(f"chrome-extension://{EXTENSION_ID}/pdf-reader.html")
         ready = "performance.getEntriesByType('navigation')[0]?.loadEventEnd || 0"
+        eventually(
+            lambda: empty.evaluate(f"location.protocol === 'chrome-extension:' && {ready}"), what="an empty page"
+        )
         empties = opened_ms(empty, num_popups, ready)
 
         server.start()
