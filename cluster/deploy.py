@@ -6,6 +6,7 @@ Another VERSION of an application that runs is a rolling update: new replicas fi
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from typing import Any
@@ -14,6 +15,7 @@ from cluster.placement import check_groups, placed
 from cluster.ready import wait_until_ready
 from cluster.runtime import APP_NAME
 from cluster.settings import load_settings
+from cluster.shards import connect_shard, current_shard_map
 from models.errors import ConfigurationError
 
 
@@ -42,6 +44,10 @@ def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -
             if time.monotonic() > deadline - timeout_s / 2:
                 raise
             time.sleep(0.5)
+    # One caller asks for all shards in turn: Ray spreads what each caller asks for, and two replicas that ask at the
+    # same time would both begin with the same node. Those that run already stay where they are.
+    for index in range(asyncio.run(current_shard_map(settings)).num_shards):
+        connect_shard(settings, index)
     # Replicas must be reached at their node's address; the load balancers' own port stays on the loopback interface.
     serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host="0.0.0.0", port=settings.port))  # noqa: S104
     release: dict[str, Any] = {"num_cpus": 0}

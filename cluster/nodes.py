@@ -194,6 +194,10 @@ class LocalCluster:
             self._launch(number)
         self._publish()
         threading.Thread(target=self._supervise, name="nodes", daemon=True).start()
+        # Or whatever is started first would find its way to the first node that is up, and stay there.
+        deadline = time.monotonic() + 120.0
+        while not self.is_whole() and time.monotonic() < deadline:
+            time.sleep(0.1)
         say("Starting the API …")
         self.deploy(is_first=True)
 

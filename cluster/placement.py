@@ -26,9 +26,13 @@ def placed(settings: Settings, group: Group) -> dict[str, Any]:
 
 
 def spread(settings: Settings, group: Group) -> dict[str, Any]:
-    """As `placed`, and one by one over the group's nodes: actors that ask for no CPU would all fit on the first."""
+    """As `placed`, and one by one over the group's nodes: actors that ask for no CPU would all fit on the first.
+
+    They ask for next to nothing instead of nothing: Ray lets a node drawn by lot place what asks for nothing, and each
+    node counts its own turns, so that two actors would meet on one node half of the time.
+    """
     options = placed(settings, group)
-    return {**options, "scheduling_strategy": "SPREAD"} if options else {}
+    return {**options, "scheduling_strategy": "SPREAD", "num_cpus": 0.001} if options else {}
 
 
 def check_groups(settings: Settings, nodes: Iterable[Mapping[str, Any]], wanted: Iterable[str] = GROUPS) -> None:
