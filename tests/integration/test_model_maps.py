@@ -237,6 +237,8 @@ async def test_an_interrupted_map_goes_on_from_its_checkpoints(ann: Person, make
         await asyncio.sleep(0.01)
     while await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s AND status = 'sent'", session) == 0:
         await asyncio.sleep(0.01)
+    # The row is written before the call leaves, and goes again with a call that never left.
+    await asyncio.sleep(0.3)
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
     assert await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s AND status = 'cancelled'", session) == 1
