@@ -47,7 +47,7 @@ up: web-app ## Start everything and serve until Ctrl-C
 # Two processes, because much of the time a test waits for a browser or for Ray; JOBS=0 runs all in one.
 JOBS ?= 2
 test: web-app ## Run all tests (ARGS="-k …" for some)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: setup ## Lint, format and type check
 	@$(BIN)/ruff check .

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,6 @@ from tests.support.worker import Worker, job_worker
 # A developer's own settings must not leak into tests.
 for _name in [n for n in os.environ if n.startswith("TRAILMIND_")]:
     del os.environ[_name]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several test processes (`make test`), keep together what is dear to start: whatever runs on the
-    whole product, and whatever needs the extension built. The largest groups are begun first."""
-    for item in items:
-        folder = Path(item.path).parent.name
-        names: Sequence[str] = getattr(item, "fixturenames", ())
-        if folder in {"chaos", "dashboard"} or "product" in names:
-            item.add_marker(pytest.mark.xdist_group("product"))
-        elif folder == "extension":
-            item.add_marker(pytest.mark.xdist_group("extension"))
 
 
 @dataclass(frozen=True)
