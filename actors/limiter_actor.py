@@ -89,10 +89,15 @@ class RemoteLimiter:
 
     async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
         """See Limiter."""
+        asking = self._handle.reserve.remote(ask, limit)
         try:
             # An actor on a node that was lost answers nothing at all until Ray has noticed.
             async with asyncio.timeout(ask.max_wait_s + _ANSWERS_WITHIN_S):
-                answer = await self._handle.reserve.remote(ask, limit)
+                answer = await asking
+        except asyncio.CancelledError:
+            # Whoever gave up does not stay in the queue.
+            ray.cancel(asking)
+            raise
         except (RayActorError, TimeoutError) as error:
             # What it may have granted meanwhile counts as out until its lease ends: less than the quota, never more.
             log.warning("limiter_away", error=type(error).__name__)

@@ -32,7 +32,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A call somebody wants to make. `tokens` is the most it may use; `max_wait_s` how long it is worth waiting."""
+    """A call somebody wants to make. `tokens` is the most it may use; `max_wait_s` how long it is worth waiting.
+
+    `after` is the permit of a call that will have ended before this one begins: this one takes over its slot.
+    """
 
     user: str
     tokens: int
@@ -40,6 +43,7 @@ class Ask:
     weight: float = 1.0
     max_wait_s: float = 20.0
     lease_s: float = 120.0
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +200,12 @@ class ProviderLimiter:
             verdict = Verdict()
             while len(chosen) < _BATCH and (head := self._queue.peek()) is not None:
                 permit_id = self._new_id()
-                verdict = state.take(limit, permit_id, head.ask.tokens, head.ask.lease_s)
+                verdict = state.take(limit, permit_id, head.ask.tokens, head.ask.lease_s, head.ask.after)
                 if not verdict.is_granted:
                     break
                 self._queue.pop()
                 chosen.append((head, permit_id))
-            self.in_flight = len(state.leases)
+            self.in_flight = state.num_out()
             return verdict, self._expected(state, limit)
 
         try:
@@ -263,7 +267,7 @@ class ProviderLimiter:
 def _settled(state: ProviderWindowState, now: float, limit: RateLimit, permit_id: str, outcome: Outcome) -> int:
     state.advance(limit, now)
     state.give_back(limit, permit_id, outcome)
-    return len(state.leases)
+    return state.num_out()
 
 
 class MemoryStore:

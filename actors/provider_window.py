@@ -65,11 +65,15 @@ class Verdict:
 
 @dataclass(slots=True)
 class Lease:
-    """A call that is out: until when it is believed to be, what it booked, since when."""
+    """A call that is out: until when it is believed to be, what it booked, since when.
+
+    While the call `after` is out, this one has not begun.
+    """
 
     expires_at: float
     tokens: float
     granted_at: float
+    after: str = ""
 
 
 @dataclass(slots=True)
@@ -151,8 +155,12 @@ class ProviderWindowState:
 
     # --- deciding ---
 
-    def take(self, limit: RateLimit, permit_id: str, tokens: float, lease_s: float) -> Verdict:
-        """Let a call go now, or say what is in the way. Call `advance` first."""
+    def num_out(self) -> int:
+        """Calls that are out at once: of those that follow one another, one."""
+        return sum(1 for lease in self.leases.values() if lease.after not in self.leases)
+
+    def take(self, limit: RateLimit, permit_id: str, tokens: float, lease_s: float, after: str = "") -> Verdict:
+        """Let a call go now, or when the call `after` has ended, or say what is in the way. Call `advance` first."""
         now = self.at
         if self.open_until > now:
             return Verdict(self.open_until - now, "circuit_open")
@@ -162,14 +170,16 @@ class ProviderWindowState:
         if self.blocked_until > now:
             return Verdict(self.blocked_until - now, "throttled")
         factor = self.current_factor(now)
-        if len(self.leases) >= max(1, math.floor(limit.max_concurrent * factor)):
+        # Two calls cannot both follow the same one.
+        is_next = after in self.leases and all(lease.after != after for lease in self.leases.values())
+        if self.num_out() - is_next >= max(1, math.floor(limit.max_concurrent * factor)):
             return Verdict(self._next_return(), "concurrency")
         rpm, tpm = self.limits(limit, now)
         waits = [_wait(rpm, self.requests, 1.0, factor), _wait(tpm, self.tokens, tokens, factor)]
         wait = max(waits)
         if wait > 0:
             return Verdict(wait, "requests" if waits[0] == wait else "tokens")
-        self.leases[permit_id] = Lease(now + lease_s, tokens, now)
+        self.leases[permit_id] = Lease(now + lease_s, tokens, now, after if is_next else "")
         if rpm is not None:
             self.requests -= 1
         if tpm is not None:

@@ -21,6 +21,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,10 +30,11 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from actors.limiter_actor import RemoteLimiter, provider_limiter
-from actors.provider_limiter import Limiter, PostgresStore, ProviderLimiter
+from actors.provider_limiter import Limiter
 from cluster.migrate import migrate
-from cluster.providers.calls import Caller, CallScope
-from cluster.providers.desk import WorkOrder
+from cluster.providers.calls import CallScope
+from cluster.providers.configuration import ProviderAccess
+from cluster.providers.desk import Connections, DeskParts, WorkOrder, open_desk
 from cluster.providers.prompts import describe_prompt, prompt_tokens
 from cluster.providers.protocol import Answer, ModelChoice, PageCard, Prompt, Usage
 from cluster.providers.quoting import batches_of
@@ -41,19 +43,21 @@ from models.ledger import Allowance
 from tests.support.model_server import model_server
 
 AT_ONCE = 32
+ACCESS = ProviderAccess("a key for tests")
 CHOICE = ModelChoice("openai", "gpt-4.1-mini", None, None, 30.0, 1e7, 1e10, AT_ONCE)
 
 
 class ClockedTransport:
-    """Takes `seconds` to answer, and adds up how long it really took."""
+    """Takes `seconds` to answer, and tells whoever asked how long it really took."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.took_s = seconds, 0.0
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.took_s: ContextVar[float] = ContextVar("took_s")
 
     async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
         began = time.perf_counter()
         await asyncio.sleep(self.seconds)
-        self.took_s = time.perf_counter() - began
+        self.took_s.set(time.perf_counter() - began)
         return Answer("{}", Usage(900, 300))
 
     async def close(self) -> None:
@@ -102,39 +106,40 @@ async def bare(pool: AsyncConnectionPool[Any], num_calls: int) -> float:
 
 async def added(dsn: str, num_calls: int, find_limiter: Callable[[Limiter], Limiter]) -> None:
     """Print what is added to a call."""
-    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-        dsn, min_size=4, max_size=8, open=False, kwargs={"autocommit": True}
-    )
-    async with pool:
-        limiter = find_limiter(ProviderLimiter(PostgresStore(pool, CHOICE.key)))
-        prompt = describe_prompt(cards(4))
-        least = await bare(pool, num_calls)
+    transport = ClockedTransport()
+    parts = DeskParts(dsn, {"openai": ACCESS}, lambda _, own: find_limiter(own), lambda *_: transport)
+    connections = Connections(parts)
+    await connections.ready()
+    prompt = describe_prompt(cards(4))
+    tokens = prompt_tokens(prompt)
+    least = await bare(connections.pool, num_calls)
+
+    async def user(scope: CallScope, delay_s: float, share: int) -> list[float]:
+        order, took, left = WorkOrder(scope, (CHOICE,), "en", math.inf), [], share
+        # Users do not begin in the same instant.
+        await asyncio.sleep(delay_s)
+        async with open_desk(parts, order, connections=connections, more=lambda: left, expect=(tokens, 1)) as desk:
+            for _ in range(share):
+                left -= 1
+                began = time.perf_counter()
+                await desk.caller.call(CHOICE, "summarize", prompt, tokens)
+                took.append((time.perf_counter() - began - transport.took_s.get()) * 1e3)
+        return took
+
+    try:
         for at_once, seconds in ((1, 0.0), (AT_ONCE, 1.0)):
             # Concurrency is what users make together: each has a call of their own in flight.
-            scopes = [await new_scope(pool, 10**12) for _ in range(at_once)]
-            took: list[float] = []
-
-            async def worker(
-                scope: CallScope,
-                took: list[float],
-                share: int,
-                seconds: float = seconds,
-                scopes: list[CallScope] = scopes,
-            ) -> None:
-                transport = ClockedTransport(seconds)
-                caller = Caller(pool, scope, lambda _: transport, lambda _: limiter, deadline=math.inf)
-                # Users do not begin in the same instant.
-                await asyncio.sleep(seconds * scopes.index(scope) / len(scopes))
-                for _ in range(share):
-                    began = time.perf_counter()
-                    await caller.call(CHOICE, "summarize", prompt, prompt_tokens(prompt))
-                    took.append((time.perf_counter() - began - transport.took_s) * 1e3)
-                await caller.close()
-
-            await worker(scopes[0], [], 20 if seconds == 0 else 1)
+            scopes = [await new_scope(connections.pool, 10**12) for _ in range(at_once)]
+            transport.seconds = 0.0
+            await asyncio.gather(*(user(scope, 0.0, 20 if at_once == 1 else 2) for scope in scopes))
+            transport.seconds = seconds
             began = time.perf_counter()
-            await asyncio.gather(*(worker(scope, took, max(8, num_calls // at_once)) for scope in scopes))
+            share = max(8, num_calls // at_once)
+            shares = await asyncio.gather(
+                *(user(scope, seconds * n / at_once, share) for n, scope in enumerate(scopes))
+            )
             elapsed = time.perf_counter() - began
+            took = [each for share in shares for each in share]
             found = percentiles(took)
             print(
                 json.dumps(
@@ -149,6 +154,8 @@ async def added(dsn: str, num_calls: int, find_limiter: Callable[[Limiter], Limi
                 ),
                 flush=True,
             )
+    finally:
+        await connections.close()
 
 
 async def makespan(dsn: str, num_pages: int) -> None:

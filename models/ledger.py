@@ -105,21 +105,10 @@ class OutOfTokens(TrailmindError):
         )
 
 
-#: The sums of `Balance`, for `%(user)s`, `%(start)s`, `%(end)s`; also run by `models.ledger_store` under its lock.
-BALANCE_SQL = """
-SELECT coalesce(sum(CASE kind WHEN 'settle' THEN tokens WHEN 'refund' THEN -tokens ELSE 0 END)
-                FILTER (WHERE counted_at >= {start} AND counted_at < {end}), 0)::bigint,
-       coalesce(sum(CASE kind WHEN 'settle' THEN tokens - from_grants WHEN 'refund' THEN from_grants - tokens
-                    ELSE 0 END)
-                FILTER (WHERE counted_at >= {start} AND counted_at < {end}), 0)::bigint,
-       coalesce(sum(CASE kind WHEN 'reserve' THEN tokens ELSE -closes_tokens END)
-                FILTER (WHERE expires_at > clock_timestamp()), 0)::bigint,
-       coalesce(sum(CASE kind WHEN 'grant' THEN tokens WHEN 'settle' THEN -from_grants WHEN 'refund' THEN from_grants
-                    ELSE 0 END), 0)::bigint
-FROM ledger_entries
-WHERE user_id = {user} AND (counted_at >= {start} OR kind = 'grant' OR from_grants > 0
-                            OR expires_at > clock_timestamp())
-"""
+#: The sums of `Balance`, by the function of migration 0013.
+BALANCE_SQL = (
+    "SELECT used_tokens, used_of_plan, reserved_tokens, granted_tokens FROM ledger_balance({user}, {start}, {end})"
+)
 
 
 async def balance(db: AsyncSession, user_id: uuid.UUID, allowance: Allowance) -> Balance:

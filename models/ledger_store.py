@@ -18,6 +18,12 @@ LEASE_S = 300.0
 
 _BALANCE = BALANCE_SQL.format(start="%(start)s", end="%(end)s", user="%(user)s")
 
+#: `(outcome, tokens_left)` by the function of migration 0013, for the values of a Reservation.
+RESERVE = (
+    "ledger_reserve(%(user)s, %(session)s, %(call)s, %(operation)s, %(tokens)s, %(lease_s)s, %(token_limit)s,"
+    " %(period_start)s, %(period_end)s)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -52,32 +58,47 @@ async def reserve(
     """Set `tokens` aside for a call, for `lease_s`. Repeating it for the same `call_id` changes nothing.
 
     Raises OutOfTokens, NotFound for a user who is gone. Callers of one user take turns on the user's row until they
-    commit, so that no two of them see the same tokens as free. In a pipeline it waits for the server once.
+    commit, so that no two of them see the same tokens as free.
     """
-    from_grants = 0
-    if allowance.token_limit is not None:
-        # The sums are read by a statement of their own: its snapshot begins after the lock was obtained.
-        lock = await connection.execute("SELECT FROM users WHERE id = %s FOR NO KEY UPDATE", [user_id])
-        now = await read_balance(connection, user_id, allowance)
-        if lock.rowcount == 0:
+    wanted = Reservation(user_id, allowance, call_id, operation, tokens, session_id, lease_s)
+    cursor = await connection.execute(f"SELECT outcome, tokens_left FROM {RESERVE}", wanted.values())
+    row = await cursor.fetchone()
+    assert row is not None
+    wanted.check(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What `RESERVE` is given, for statements that do more than reserve."""
+
+    user_id: uuid.UUID
+    allowance: Allowance
+    call_id: uuid.UUID
+    operation: str
+    tokens: int
+    session_id: uuid.UUID | None = None
+    lease_s: float = LEASE_S
+
+    def values(self) -> dict[str, Any]:
+        """By the names `RESERVE` uses."""
+        return {
+            "user": self.user_id,
+            "session": self.session_id,
+            "call": self.call_id,
+            "operation": self.operation,
+            "tokens": self.tokens,
+            "lease_s": self.lease_s,
+            "token_limit": self.allowance.token_limit,
+            "period_start": self.allowance.period_start,
+            "period_end": self.allowance.period_end,
+        }
+
+    def check(self, outcome: str, tokens_left: int | None) -> None:
+        """Raises OutOfTokens, NotFound."""
+        if outcome == "out_of_tokens":
+            raise OutOfTokens(self.tokens, tokens_left or 0, self.allowance.period_end)
+        if outcome != "reserved":
             raise NotFound("there is no such account")
-        left = now.tokens_left or 0
-        if tokens > left:
-            cursor = await connection.execute(
-                "SELECT FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'", [call_id]
-            )
-            if await cursor.fetchone() is not None:
-                return
-            raise OutOfTokens(tokens, left, allowance.period_end)
-        plan_left = max(0, allowance.token_limit - now.used_of_plan - now.reserved_tokens)
-        from_grants = max(0, tokens - plan_left)
-    await connection.execute(
-        "INSERT INTO ledger_entries (id, user_id, session_id, call_id, kind, operation, tokens, from_grants,"
-        " expires_at, counted_at, created_at) VALUES (gen_random_uuid(), %s, %s, %s, 'reserve', %s, %s, %s,"
-        " clock_timestamp() + make_interval(secs => %s), clock_timestamp(), clock_timestamp())"
-        " ON CONFLICT (call_id, kind) DO NOTHING",
-        [user_id, session_id, call_id, operation, tokens, from_grants, lease_s],
-    )
 
 
 async def settle(connection: Connection, call_id: uuid.UUID, tokens: int) -> Charge:
@@ -86,7 +107,7 @@ async def settle(connection: Connection, call_id: uuid.UUID, tokens: int) -> Cha
     A reservation that has expired or was released may have been given to somebody else: then the house pays.
     Raises NotFound when nothing was reserved.
     """
-    cursor = await connection.execute(_SETTLE, {"call": call_id, "used": tokens})
+    cursor = await connection.execute(f"WITH {SETTLE}", {"call": call_id, "used": tokens})
     row = await cursor.fetchone()
     if row is None:
         cursor = await connection.execute(
@@ -98,9 +119,10 @@ async def settle(connection: Connection, call_id: uuid.UUID, tokens: int) -> Cha
     return Charge(*row)
 
 
-# One statement, because every call runs it: the charge is what was used, up to what was reserved, first of the plan.
-_SETTLE = """
-WITH r AS (
+#: The end of a statement that settles `%(call)s` at `%(used)s` tokens: no more than one, because every call runs it.
+#: The charge is what was used, up to what was reserved, first of the plan.
+SETTLE = """
+r AS (
     SELECT *, CASE WHEN is_released OR expires_at < clock_timestamp() THEN 0
         ELSE least(tokens, %(used)s::bigint) END AS charged
     FROM (SELECT *, EXISTS (SELECT FROM ledger_entries WHERE call_id = %(call)s AND kind = 'release') AS is_released

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -19,9 +19,9 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from actors.metrics import METERS
-from actors.provider_limiter import Ask, Limiter, LimiterRefused, Outcome, Permit
-from actors.provider_window import RateLimit
+from actors.provider_limiter import Ask, Limiter, Outcome
 from cluster.providers.catalog import ModelFacts, cost_micros, facts_of
+from cluster.providers.permits import MAX_WAIT_S, Permits
 from cluster.providers.protocol import (
     Answer,
     ModelChoice,
@@ -36,11 +36,10 @@ from cluster.providers.protocol import (
 )
 from models import ledger_store
 from models.ledger import Allowance
+from models.ledger_store import Reservation
 
 log = structlog.get_logger("providers")
 
-#: What stands in a call's way is waited for no longer than this: better another provider, or none.
-MAX_WAIT_S = {True: 20.0, False: 60.0}
 #: After a wait of this length session and account are looked at again.
 _LONG_S = 0.5
 
@@ -55,6 +54,27 @@ class CallScope:
     is_interactive: bool = True
     weight: float = 1.0
     keeps_texts: bool = True
+
+
+# The call is written only while session and account are there.
+_OPEN = (
+    f"WITH booked AS MATERIALIZED (SELECT outcome, tokens_left FROM {ledger_store.RESERVE}),"
+    " call AS (INSERT INTO ai_calls (id, user_id, session_id, task_type, provider, model, status, started_at,"
+    " num_chars, text_digest, num_redactions) SELECT %(call)s, u.id, s.id, %(task)s, %(provider)s, %(model)s, 'sent',"
+    " clock_timestamp(), %(chars)s, %(digest)s, %(redactions)s FROM booked, browsing_sessions s, users u"
+    " WHERE booked.outcome = 'reserved' AND s.id = %(session)s AND s.deleted_at IS NULL AND u.id = %(user)s"
+    " AND u.status = 'active' RETURNING id, session_id),"
+    " kept AS (INSERT INTO ai_call_texts (call_id, session_id, instructions, sent)"
+    " SELECT id, session_id, %(instructions)s, %(sent)s FROM call WHERE %(keeps)s)"
+    " SELECT outcome, tokens_left, EXISTS (SELECT FROM call) FROM booked"
+)
+_CLOSE = (
+    "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %(request)s, latency_ms = %(latency)s,"
+    " input_tokens = %(input)s, output_tokens = %(output)s, cached_tokens = %(cached)s,"
+    " reasoning_tokens = %(reasoning)s, cost_micros = %(cost)s WHERE id = %(call)s RETURNING id),"
+    " told AS (UPDATE ai_call_texts SET answer = %(answer)s FROM call WHERE call_id = call.id),"
+    f"{ledger_store.SETTLE}"
+)
 
 
 class MadeCall:
@@ -73,7 +93,10 @@ class MadeCall:
 
 
 class Caller:
-    """Makes calls for one scope. See model_provider.Asker. To be closed before its pool is."""
+    """Makes calls for one scope. See model_provider.Asker. To be closed before its pool is.
+
+    `more` tells how many calls are known to come after those that were begun.
+    """
 
     def __init__(
         self,
@@ -84,25 +107,30 @@ class Caller:
         *,
         deadline: float,
         clock: Callable[[], float] = time.monotonic,
+        more: Callable[[], int] = lambda: 0,
     ) -> None:
         self.pool, self._scope = pool, scope
-        self._transport, self._limiter = transport, limiter
+        self._transport, self._permits = transport, Permits(limiter, self._ask, more)
         self._deadline, self._clock = deadline, clock
-        self._telling: set[asyncio.Task[None]] = set()
+
+    def expect(self, choice: ModelChoice, max_tokens: int, count: int) -> None:
+        """The first `count` calls will be made at once, of some `max_tokens` each: the limiter is asked meanwhile."""
+        self._permits.expect(choice, max_tokens, count)
 
     async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> MadeCall:
         """Ask once. Raises ProviderError, OutOfTokens."""
         facts = facts_of(choice)
-        limiter = self._limiter(choice)
         began = self._clock()
         call_id = uuid.uuid4()
         # The limiter is asked while the call is written down: nearly always both agree.
-        asking = asyncio.ensure_future(self._permit(limiter, choice, facts, max_tokens))
+        asking = self._permits.ask(choice, max_tokens)
         try:
-            async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
-                await self._open(connection, call_id, choice, operation, prompt, max_tokens)
+            async with self.pool.connection() as connection:
+                if not await self._open(connection, call_id, choice, operation, prompt, max_tokens):
+                    await ledger_store.release(connection, call_id)
+                    raise SessionGone(choice.provider, "session_gone")
         except BaseException as error:
-            self._in_background(self._give_back(limiter, asking))
+            self._permits.give_back(choice, asking)
             if isinstance(error, asyncio.CancelledError):
                 # It may have been written all the same.
                 await self._unsent(call_id)
@@ -119,29 +147,17 @@ class Caller:
                 raise SessionGone(choice.provider, "session_gone")
             # From here on something may have left: what was booked stays booked.
             outcome = Outcome("refused")
-            answer, outcome = await self._asked(call_id, choice, facts, prompt)
+            self._permits.look_ahead(choice, max_tokens, permit)
+            answer, outcome = await self._asked(call_id, choice, facts, prompt, max_tokens)
             return MadeCall(self, call_id, answer)
         except _Failed as failed:
             outcome = failed.outcome
             raise failed.error from failed.error.__cause__
         finally:
-            telling = self._in_background(self._tell(limiter, permit, outcome))
+            telling = self._permits.settle(choice, permit, outcome)
             if outcome.kind != "ok":
                 # Trouble is to be known before anybody tries again; nobody waits for the news of a good answer.
                 await asyncio.shield(telling)
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-        return task
-
-    async def _give_back(self, limiter: Limiter, asking: asyncio.Task[Permit]) -> None:
-        try:
-            permit = await asking
-        except ProviderError:
-            return
-        await self._tell(limiter, permit, Outcome("unused"))
 
     async def _still_wanted(self, call_id: uuid.UUID, waited_s: float) -> bool:
         """After a long wait: whether session and account are there still. The call begins now."""
@@ -165,29 +181,20 @@ class Caller:
 
     async def close(self) -> None:
         """Wait until the limiters know of every call."""
-        await asyncio.gather(*self._telling)
+        await self._permits.close()
 
-    async def _tell(self, limiter: Limiter, permit: Permit, outcome: Outcome) -> None:
-        try:
-            await limiter.settle(permit.permit_id, outcome)
-        except Exception as error:
-            # The lease ends by itself; an answer that was paid for is not thrown away for this.
-            log.warning("limiter_not_told", error=type(error).__name__)
-
-    async def _permit(self, limiter: Limiter, choice: ModelChoice, facts: ModelFacts, max_tokens: int) -> Permit:
+    def _ask(self, choice: ModelChoice, tokens: int, after: str) -> Ask:
         scope = self._scope
-        ask = Ask(
+        return Ask(
             user=str(scope.user_id),
-            tokens=max_tokens,
+            tokens=tokens,
             is_interactive=scope.is_interactive,
             weight=scope.weight,
             max_wait_s=max(0.0, min(MAX_WAIT_S[scope.is_interactive], self._deadline - self._clock())),
-            lease_s=choice.timeout_s + 30.0,
+            # The call before it may take its whole time first.
+            lease_s=choice.timeout_s * (2 if after else 1) + 30.0,
+            after=after,
         )
-        try:
-            return await limiter.reserve(ask, rate_limit(choice, facts))
-        except LimiterRefused as refused:
-            raise ProviderThrottled(choice.provider, refused.reason, refused.wait_s) from refused
 
     async def _open(
         self,
@@ -197,22 +204,18 @@ class Caller:
         operation: str,
         prompt: Prompt,
         max_tokens: int,
-    ) -> None:
+    ) -> bool:
+        """Reserve and write the call down; tell whether session and account are there."""
         scope = self._scope
         sent = prompt.sent_text()
-        # Only while session and account are there, in the same breath: an error takes the reservation back.
+        # It may wait for the limiter first.
+        lease_s = ledger_store.LEASE_S + MAX_WAIT_S[scope.is_interactive]
+        wanted = Reservation(scope.user_id, scope.allowance, call_id, operation, max_tokens, scope.session_id, lease_s)
+        # One statement is one way there and back, and all of it or nothing.
         cursor = await connection.execute(
-            "WITH call AS (INSERT INTO ai_calls (id, user_id, session_id, task_type, provider, model, status,"
-            " started_at, num_chars, text_digest, num_redactions)"
-            " SELECT %(id)s, u.id, s.id, %(task)s, %(provider)s, %(model)s, 'sent', clock_timestamp(),"
-            " %(chars)s, %(digest)s, %(redactions)s FROM browsing_sessions s JOIN users u ON u.id = %(user)s"
-            " WHERE s.id = %(session)s AND s.deleted_at IS NULL AND u.status = 'active'"
-            " RETURNING id, session_id), kept AS (INSERT INTO ai_call_texts (call_id, session_id, instructions, sent)"
-            " SELECT id, session_id, %(instructions)s, %(sent)s FROM call WHERE %(keeps)s) SELECT FROM call",
+            _OPEN,
             {
-                "id": call_id,
-                "user": scope.user_id,
-                "session": scope.session_id,
+                **wanted.values(),
                 "task": "describe" if operation == "summarize" else "outline",
                 "provider": choice.provider,
                 "model": choice.model,
@@ -224,23 +227,14 @@ class Caller:
                 "keeps": scope.keeps_texts,
             },
         )
-        await ledger_store.reserve(
-            connection,
-            scope.user_id,
-            scope.allowance,
-            call_id=call_id,
-            operation=operation,
-            tokens=max_tokens,
-            session_id=scope.session_id,
-            # It may wait for the limiter first.
-            lease_s=ledger_store.LEASE_S + MAX_WAIT_S[scope.is_interactive],
-        )
-        # Looked at last: in a pipeline, whoever looks first waits for the server.
-        if await cursor.fetchone() is None:
-            raise SessionGone(choice.provider, "session_gone")
+        row = await cursor.fetchone()
+        assert row is not None
+        outcome, tokens_left, is_written = row
+        wanted.check(outcome, tokens_left)
+        return bool(is_written)
 
     async def _asked(
-        self, call_id: uuid.UUID, choice: ModelChoice, facts: ModelFacts, prompt: Prompt
+        self, call_id: uuid.UUID, choice: ModelChoice, facts: ModelFacts, prompt: Prompt, max_tokens: int
     ) -> tuple[Answer, Outcome]:
         began = self._clock()
         try:
@@ -257,29 +251,31 @@ class Caller:
             await self._close(call_id, "cancelled", "cancelled", began)
             raise
         usage = answer.usage
-        async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
-            await connection.execute(
-                "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %s, latency_ms = %s,"
-                " input_tokens = %s, output_tokens = %s, cached_tokens = %s, reasoning_tokens = %s, cost_micros = %s"
-                " WHERE id = %s RETURNING id) UPDATE ai_call_texts SET answer = %s FROM call WHERE call_id = call.id",
-                [
-                    (answer.request_id or "")[:200] or None,
-                    round((self._clock() - began) * 1000),
-                    usage.input_tokens,
-                    usage.output_tokens,
-                    usage.cached_tokens,
-                    usage.reasoning_tokens,
-                    cost_micros(choice, usage),
-                    call_id,
-                    _storable(answer.text) if self._scope.keeps_texts else None,
-                ],
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute(
+                _CLOSE,
+                {
+                    "call": call_id,
+                    "used": usage.total_tokens,
+                    "request": (answer.request_id or "")[:200] or None,
+                    "latency": round((self._clock() - began) * 1000),
+                    "input": usage.input_tokens,
+                    "output": usage.output_tokens,
+                    "cached": usage.cached_tokens,
+                    "reasoning": usage.reasoning_tokens,
+                    "cost": cost_micros(choice, usage),
+                    "answer": _storable(answer.text) if self._scope.keeps_texts else None,
+                },
             )
-            await ledger_store.settle(connection, call_id, answer.usage.total_tokens)
+            if cursor.rowcount == 0:
+                # Settled already, or never reserved: it tells them apart.
+                await ledger_store.settle(connection, call_id, usage.total_tokens)
         METERS.count("trailmind_ai_calls_total", 1, choice.provider, "ok")
         METERS.observe("trailmind_ai_call_seconds", self._clock() - began, choice.provider)
         METERS.count("trailmind_ai_tokens_total", usage.input_tokens, choice.provider, "input")
         METERS.count("trailmind_ai_tokens_total", usage.output_tokens, choice.provider, "output")
-        used = answer.usage.total_tokens if facts.credits_unused else None
+        # Where nothing is credited, what was asked for counts; the permit may have been for more.
+        used = usage.total_tokens if facts.credits_unused else max_tokens
         return answer, Outcome("ok", tokens_used=used, hints=_hints(answer.hints))
 
     async def _failed(self, call_id: uuid.UUID, error: ProviderError, began: float) -> _Failed:
@@ -313,17 +309,6 @@ class _Failed(Exception):
     def __init__(self, error: ProviderError, outcome: Outcome) -> None:
         super().__init__(error, outcome)
         self.error, self.outcome = error, outcome
-
-
-def rate_limit(choice: ModelChoice, facts: ModelFacts) -> RateLimit:
-    """A model's limits as the limiter takes them: what nobody set is a guess."""
-    return RateLimit(
-        facts.requests_per_minute,
-        facts.tokens_per_minute,
-        facts.max_concurrent,
-        are_requests_guessed=choice.requests_per_minute is None,
-        are_tokens_guessed=choice.tokens_per_minute is None,
-    )
 
 
 def _hints(hints: Any) -> dict[str, float]:

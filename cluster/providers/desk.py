@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
@@ -37,44 +37,86 @@ class DeskParts:
     dsn: str
     accesses: dict[str, ProviderAccess]
     find_limiter: LimiterFinder | None = None
+    open_transport: Callable[[str, ProviderAccess], Transport] = open_transport
 
 
-@dataclass(slots=True)
+class Connections:
+    """The ways to the database and to the vendors: of one desk, or kept by a process for all its desks."""
+
+    def __init__(self, parts: DeskParts, max_connections: int = 4) -> None:
+        self._parts = parts
+        self._transports: dict[str, Transport] = {}
+        self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            parts.dsn,
+            min_size=1,
+            max_size=max_connections,
+            open=False,
+            timeout=15.0,
+            # The same few statements, again and again: planned on their first use.
+            kwargs={"autocommit": True, "prepare_threshold": 0},
+        )
+
+    async def ready(self) -> None:
+        """Open the database's, or make sure that they still are."""
+        if self.pool.closed:
+            await self.pool.open(wait=True, timeout=15.0)
+        else:
+            await self.pool.check()
+
+    def transport(self, provider: str) -> Transport:
+        """The way to a vendor, opened on first use."""
+        if provider not in self._transports:
+            self._transports[provider] = self._parts.open_transport(provider, self._parts.accesses[provider])
+        return self._transports[provider]
+
+    async def close(self) -> None:
+        """For good."""
+        for one in self._transports.values():
+            await one.close()
+        await self.pool.close()
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """An open desk."""
 
     pool: AsyncConnectionPool[Any]
+    caller: Caller
     chain: Chain
-    transports: dict[str, Transport] = field(default_factory=dict)
 
 
 @asynccontextmanager
-async def open_desk(parts: DeskParts, order: WorkOrder, *, max_connections: int = 4) -> AsyncIterator[Desk]:
-    """A desk for `order`, closed at the end."""
-    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-        parts.dsn, min_size=1, max_size=max_connections, open=False, timeout=15.0, kwargs={"autocommit": True}
-    )
-    transports: dict[str, Transport] = {}
-    limiters: dict[str, Limiter] = {}
+async def open_desk(
+    parts: DeskParts,
+    order: WorkOrder,
+    *,
+    connections: Connections | None = None,
+    more: Callable[[], int] = lambda: 0,
+    expect: tuple[int, int] = (0, 0),
+) -> AsyncIterator[Desk]:
+    """A desk for `order`, closed at the end. `more`, and `expect` of the first model (tokens, calls): see Caller.
 
-    def transport(provider: str) -> Transport:
-        if provider not in transports:
-            transports[provider] = open_transport(provider, parts.accesses[provider])
-        return transports[provider]
+    `connections` belong to the caller; without them the desk has its own.
+    """
+    ways = connections or Connections(parts)
+    limiters: dict[str, Limiter] = {}
 
     def limiter(choice: ModelChoice) -> Limiter:
         if choice.key not in limiters:
-            own = ProviderLimiter(PostgresStore(pool, choice.key))
+            own = ProviderLimiter(PostgresStore(ways.pool, choice.key))
             limiters[choice.key] = parts.find_limiter(choice, own) if parts.find_limiter else own
         return limiters[choice.key]
 
-    await pool.open()
-    caller = Caller(pool, order.scope, transport, limiter, deadline=order.deadline, clock=time.time)
+    caller = Caller(
+        ways.pool, order.scope, ways.transport, limiter, deadline=order.deadline, clock=time.time, more=more
+    )
     try:
+        if order.choices:
+            caller.expect(order.choices[0], *expect)
+        await ways.ready()
         chain = Chain([ModelProvider(choice, caller) for choice in order.choices], deadline=order.deadline)
-        yield Desk(pool, chain, transports)
+        yield Desk(ways.pool, caller, chain)
     finally:
         await caller.close()
-        for one in transports.values():
-            await one.close()
-        await pool.close()
+        if connections is None:
+            await ways.close()

@@ -84,6 +84,13 @@ def pages_per_outline(choice: ModelChoice) -> int:
     )
 
 
+def sized(prompt: Prompt, choice: ModelChoice) -> Prompt:
+    """`prompt` with as much room for the answer as the model needs and has."""
+    facts = facts_of(choice)
+    room = min(facts.max_output_tokens, prompt.max_output_tokens + facts.thinking_room)
+    return replace(prompt, max_output_tokens=room)
+
+
 class ModelProvider:
     """One model of one vendor. See MapProvider."""
 
@@ -141,9 +148,7 @@ class ModelProvider:
         self, operation: str, prompt: Prompt, read: Callable[[Answer], tuple[Value | None, Verdict]]
     ) -> Value:
         # The second attempt reserves no more than the first, so that what was quoted stays the ceiling.
-        facts = facts_of(self.choice)
-        room = min(facts.max_output_tokens, prompt.max_output_tokens + facts.thinking_room)
-        prompt = replace(prompt, max_output_tokens=room)
+        prompt = sized(prompt, self.choice)
         max_tokens = prompt_tokens(prompt)
         made = await self._call(operation, prompt, max_tokens)
         value, verdict = read(made.answer)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Sequence
+import concurrent.futures
+import functools
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from cluster.mindmap.outline import Outline
-from cluster.providers.desk import DeskParts, WorkOrder
+from cluster.providers.desk import Connections, DeskParts, WorkOrder
 from cluster.providers.protocol import ModelChoice, PageCard, ProviderError
 from cluster.providers.together import all_of
 from cluster.providers.work import CALLS_PER_TASK, Described, describe_batches, outline_session
@@ -75,30 +78,60 @@ def _worker_parts() -> DeskParts:
     )
 
 
-def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    async def tick() -> None:
-        # Ray's cancellation leaves a mark that is seen between two turns of the loop: a loop that waits for a slow
-        # provider would see it only after the answer.
-        while True:  # noqa: ASYNC110 - nothing is waited for
-            await asyncio.sleep(0.2)
+class _Worker:
+    """What a worker process keeps from one task to the next: a loop, and its connections.
 
-    async def ticking() -> Result:
-        ticks = asyncio.ensure_future(tick())
+    A task that opens its own pays for a new connection to the database and one to the vendor, with all that either
+    learns anew on its first use.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="provider-calls", daemon=True).start()
+        self._connections: Connections | None = None
+
+    def run(self, work: Callable[[DeskParts, Connections], Coroutine[Any, Any, Result]]) -> Result:
+        """Do `work` on the loop. A task that is cancelled cancels it, and waits until it has cleaned up."""
+        parts, finished = _worker_parts(), threading.Event()
+        begun: concurrent.futures.Future[asyncio.Task[Result]] = concurrent.futures.Future()
+
+        def begin() -> None:
+            task = self._loop.create_task(self._do(parts, work))
+            task.add_done_callback(lambda _: finished.set())
+            begun.set_result(task)
+
+        self._loop.call_soon_threadsafe(begin)
+        task = begun.result()
         try:
-            return await work
-        finally:
-            ticks.cancel()
+            # Ray's cancellation is seen between two instructions, and a thread that waits for good comes to none.
+            while not finished.wait(0.2):
+                pass
+        except BaseException:
+            self._loop.call_soon_threadsafe(task.cancel)
+            finished.wait()
+            raise
+        return task.result()
 
-    return asyncio.run(ticking())
+    async def _do(
+        self, parts: DeskParts, work: Callable[[DeskParts, Connections], Coroutine[Any, Any, Result]]
+    ) -> Result:
+        if self._connections is None:
+            self._connections = Connections(parts)
+        return await work(parts, self._connections)
+
+
+@functools.cache
+def _worker() -> _Worker:
+    return _Worker()
 
 
 def _describe(order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> Described:
-    return _run(describe_batches(_worker_parts(), order, batches))
+    return _worker().run(lambda parts, connections: describe_batches(parts, order, batches, connections))
 
 
 def _outline(order: WorkOrder, skeleton: Outline, digest: str) -> OutlineResult:
     try:
-        return _run(outline_session(_worker_parts(), order, skeleton, digest))
+        return _worker().run(lambda parts, connections: outline_session(parts, order, skeleton, digest, connections))
     except (ProviderError, OutOfTokens) as error:
         # Returned, because an exception does not cross processes as itself.
         return error

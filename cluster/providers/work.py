@@ -15,7 +15,9 @@ import structlog
 from cluster.mindmap.outline import Outline
 from cluster.providers.chain import NoProvider
 from cluster.providers.checkpoints import save_description, save_outline
-from cluster.providers.desk import Desk, DeskParts, WorkOrder, open_desk
+from cluster.providers.desk import Connections, Desk, DeskParts, WorkOrder, open_desk
+from cluster.providers.model_provider import sized
+from cluster.providers.prompts import describe_prompt, prompt_tokens
 from cluster.providers.protocol import ModelChoice, PageCard, PageDescription, SessionGone
 from cluster.providers.together import all_of
 from models.ledger import OutOfTokens
@@ -45,23 +47,45 @@ class Described:
         self.is_session_gone = self.is_session_gone or other.is_session_gone
 
 
-async def describe_batches(parts: DeskParts, order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> Described:
+async def describe_batches(
+    parts: DeskParts,
+    order: WorkOrder,
+    batches: Sequence[Sequence[PageCard]],
+    connections: Connections | None = None,
+) -> Described:
     """Describe every batch, a bounded number at a time, and keep each answer as soon as it is there.
 
     A batch that fails costs only itself. Never raises for a provider's fault.
     """
     done = Described()
     gate = asyncio.Semaphore(CALLS_PER_TASK)
-    async with open_desk(parts, order) as desk:
+    num_waiting = len(batches)
+    expect = (0, 0)
+    if order.choices and batches:
+        largest = max(
+            prompt_tokens(sized(describe_prompt(cards), order.choices[0])) for cards in batches[:CALLS_PER_TASK]
+        )
+        expect = (largest, min(num_waiting, CALLS_PER_TASK))
+    async with open_desk(parts, order, more=lambda: num_waiting, expect=expect) as desk:
 
         async def one(cards: Sequence[PageCard]) -> None:
+            nonlocal num_waiting
             async with gate:
+                num_waiting -= 1
                 if done.out_of_tokens_until is not None or done.is_session_gone:
                     return
                 await _describe_one(desk, order, cards, done)
 
         await all_of(*(one(cards) for cards in batches))
     return done
+
+
+def _first_calls(order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> tuple[int, int]:
+    """How many tokens the first calls may use each, and how many they are."""
+    if not order.choices:
+        return 0, 0
+    prompts = [sized(describe_prompt(cards), order.choices[0]) for cards in batches]
+    return max(map(prompt_tokens, prompts), default=0), len(prompts)
 
 
 async def _describe_one(desk: Desk, order: WorkOrder, cards: Sequence[PageCard], done: Described) -> None:
@@ -87,10 +111,10 @@ async def _describe_one(desk: Desk, order: WorkOrder, cards: Sequence[PageCard],
 
 
 async def outline_session(
-    parts: DeskParts, order: WorkOrder, skeleton: Outline, digest: str
+    parts: DeskParts, order: WorkOrder, skeleton: Outline, digest: str, connections: Connections | None = None
 ) -> tuple[Outline, ModelChoice]:
     """A better outline, and who made it. Raises NoProvider, OutOfTokens, SessionGone."""
-    async with open_desk(parts, order) as desk:
+    async with open_desk(parts, order, connections=connections) as desk:
         outline, provider = await desk.chain.run(lambda provider: provider.outline(skeleton, order.language))
         async with desk.pool.connection() as connection:
             await save_outline(

@@ -104,3 +104,26 @@ async def test_a_killed_limiter_is_stood_in_for_and_comes_back(cluster: Any, sto
             await limiter.settle(permit.permit_id, Outcome("ok"))
         assert await limiter.reserve(Ask("c", 1, max_wait_s=5), LIMIT)
         cluster.kill(handle)
+
+
+async def test_who_gives_up_leaves_the_actors_queue(cluster: Any, stores: Stores) -> None:
+    key = f"openai/{uuid.uuid4().hex}"
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(stores.libpq, min_size=0, max_size=1, open=False)
+    handle = provider_limiter(key, stores.libpq)
+    limiter = RemoteLimiter(handle, ProviderLimiter(PostgresStore(pool, key)))
+    alone = RateLimit(None, None, 1)
+    first = await limiter.reserve(Ask("a", 1, max_wait_s=30), alone)
+    waiting = asyncio.ensure_future(limiter.reserve(Ask("b", 1, max_wait_s=60), alone))
+
+    async def queue_is(length: int) -> None:
+        async with asyncio.timeout(10):
+            while (await handle.stats.remote())["queue_length"] != length:
+                await asyncio.sleep(0.02)
+
+    await queue_is(1)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await queue_is(0)
+    await limiter.settle(first.permit_id, Outcome("ok"))
+    assert (await handle.stats.remote())["in_flight"] == 0
+    cluster.kill(handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -109,13 +110,16 @@ def test_ten_minutes_four_replicas_and_crashes_never_pass_the_quota(seed: int) -
         store, grants = SlowStore(now), Grants()
         replicas = [Process(store) for _ in range(4)]
         crashed = interrupted = 0
+        last_permit = ""
 
         async def caller(number: int) -> None:
-            nonlocal interrupted
+            nonlocal interrupted, last_permit
             while now() < 600:
                 await asyncio.sleep(rng.expovariate(0.4))
                 replica = replicas[rng.randrange(4)]
                 ask = Ask(f"user{number % 7}", rng.randint(50, 7_000), rng.random() < 0.6, 1.0, rng.choice([2, 20]), 30)
+                # Some say that they follow a call: one of theirs, or of anybody's, out still or long over.
+                ask = replace(ask, after=rng.choice(["", last_permit]))
                 try:
                     permit = await replica.call(replica.limiter.reserve(ask, LIMIT))
                 except LimiterRefused as refused:
@@ -124,6 +128,7 @@ def test_ten_minutes_four_replicas_and_crashes_never_pass_the_quota(seed: int) -
                 except Crashed:
                     interrupted += 1
                     continue
+                last_permit = permit.permit_id
                 grants.calls.append((now(), ask.tokens))
                 await asyncio.sleep(rng.uniform(0.2, 8))
                 kind = rng.choice(["ok", "ok", "ok", "throttled", "down", "refused"])
@@ -346,6 +351,43 @@ async def test_unused_permits_come_back_and_lost_ones_expire() -> None:
     await limiter.settle(lost.permit_id, Outcome("ok"))
     assert store.state is not None
     assert set(store.state.leases) == {again.permit_id}
+
+
+@in_virtual_time
+async def test_a_call_that_follows_another_takes_over_its_slot() -> None:
+    store = MemoryStore(now)
+    limiter = ProviderLimiter(store, now)
+    limit = RateLimit(None, None, 1)
+    first = await limiter.reserve(Ask("a", 1), limit)
+    second = await limiter.reserve(Ask("a", 1, after=first.permit_id), limit)
+    # The slot is promised once: neither a second follower nor anybody else gets it.
+    for ask in (Ask("a", 1, max_wait_s=0.1, after=first.permit_id), Ask("b", 1, max_wait_s=0.1)):
+        with pytest.raises(LimiterRefused) as refused:
+            await limiter.reserve(ask, limit)
+        assert refused.value.reason == "concurrency"
+    assert limiter.stats()["in_flight"] == 1
+    await limiter.settle(first.permit_id, Outcome("ok"))
+    assert limiter.stats()["in_flight"] == 1
+    waiting = asyncio.ensure_future(limiter.reserve(Ask("b", 1, max_wait_s=5), limit))
+    await asyncio.sleep(0)
+    # Whoever waits goes first: following is no way around the queue.
+    with pytest.raises(LimiterRefused):
+        await limiter.reserve(Ask("c", 1, max_wait_s=0.1, after=second.permit_id), limit)
+    await limiter.settle(second.permit_id, Outcome("ok"))
+    await waiting
+    assert limiter.stats()["in_flight"] == 1
+
+
+def test_following_does_not_keep_what_trouble_takes_away() -> None:
+    state, limit = ProviderWindowState(at=0.0), RateLimit(None, None, 4)
+    for name in "abcd":
+        assert state.take(limit, name, 1, 60).is_granted
+    state.give_back(limit, "d", Outcome("throttled"))
+    # Two may be out now, and three are.
+    assert state.take(limit, "after a", 1, 60, "a").reason == "concurrency"
+    state.give_back(limit, "b", Outcome("ok"))
+    state.give_back(limit, "c", Outcome("ok"))
+    assert state.take(limit, "after a", 1, 60, "a").is_granted
 
 
 @in_virtual_time
