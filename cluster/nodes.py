@@ -195,9 +195,7 @@ class LocalCluster:
         self._publish()
         threading.Thread(target=self._supervise, name="nodes", daemon=True).start()
         # Or whatever is started first would find its way to the first node that is up, and stay there.
-        deadline = time.monotonic() + 120.0
-        while not self.is_whole() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        _wait_until(self.is_whole)
         say("Starting the API …")
         self.deploy(is_first=True)
 
@@ -280,14 +278,11 @@ class LocalCluster:
                 start_new_session=True,
             )
 
-    def _wait_for_head(self, timeout_s: float = 120.0) -> None:
+    def _wait_for_head(self) -> None:
         # A node that comes while the head is half up waits for it in vain.
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline and self._nodes[0].poll() is None:
-            if self._is_up(0):
-                return
-            time.sleep(0.1)
-        raise ConfigurationError(f"the head did not start; see {self._log_path(0)}")
+        _wait_until(lambda: self._is_up(0) or self._nodes[0].poll() is not None)
+        if not self._is_up(0):
+            raise ConfigurationError(f"the head did not start; see {self._log_path(0)}")
 
     def _log_path(self, number: int) -> Path:
         return self._settings.data_dir / "logs" / f"node-{number}.log"
@@ -366,6 +361,12 @@ class LocalCluster:
             for process in self._nodes.values():
                 process.wait(timeout=30)
         self._stack.close()
+
+
+def _wait_until(is_so: Callable[[], bool], timeout_s: float = 120.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def ray_environment(facts: ClusterFacts, settings: Settings) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 from urllib.parse import unquote
 
 from cluster.mindmap.outline import Outline, OutlineTopic, PageNote
@@ -84,31 +85,23 @@ def without_secrets(outline: Outline, forbidden: frozenset[str]) -> Outline:
     def quotes(given: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         return tuple(quote for quote in given if without(quote.quote, forbidden) == " ".join(quote.quote.split()))
 
-    def topic(one: OutlineTopic) -> OutlineTopic:
-        return replace(
-            one,
-            label=without(one.label, forbidden) or "Topic",
-            description=without(one.description, forbidden),
-            keywords=words(one.keywords),
-            searches=words(one.searches),
-            evidence=quotes(one.evidence),
-            subtopics=tuple(topic(part) for part in one.subtopics),
-        )
+    def told(one: OutlineTopic | PageNote, nameless: str) -> dict[str, Any]:
+        return {
+            "label": without(one.label, forbidden) or nameless,
+            "description": without(one.description, forbidden),
+            "keywords": words(one.keywords),
+            "evidence": quotes(one.evidence),
+        }
 
-    def note(one: PageNote) -> PageNote:
-        return replace(
-            one,
-            label=without(one.label, forbidden) or "Page",
-            description=without(one.description, forbidden),
-            keywords=words(one.keywords),
-            evidence=quotes(one.evidence),
-        )
+    def topic(one: OutlineTopic) -> OutlineTopic:
+        parts = tuple(topic(part) for part in one.subtopics)
+        return replace(one, **told(one, "Topic"), searches=words(one.searches), subtopics=parts)
 
     return replace(
         outline,
         title=without(outline.title, forbidden),
         summary=without(outline.summary, forbidden),
         topics=tuple(topic(one) for one in outline.topics),
-        notes=tuple(note(one) for one in outline.notes),
+        notes=tuple(replace(one, **told(one, "Page")) for one in outline.notes),
         cross_links=tuple(replace(link, label=without(link.label, forbidden)) for link in outline.cross_links),
     )

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -96,12 +97,16 @@ def check_dockerfile(dockerfile: Path, dockerignore: Path) -> Iterator[Finding]:
             yield Finding("docker-ignore", ".dockerignore", f"{entry} would be sent to the build")
 
 
+def _found_by(tool: str, *arguments: str | Path) -> list[dict[str, Any]]:
+    """What a checker says, as the JSON it prints."""
+    done = subprocess.run([find_tool(tool), *arguments], capture_output=True, text=True, timeout=60, check=False)
+    found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    return found
+
+
 def check_scripts(scripts: list[Path]) -> Iterator[Finding]:
     """shellcheck, its opinions about style included."""
-    done = subprocess.run(
-        [find_tool("shellcheck"), "--format=json", *scripts], capture_output=True, text=True, timeout=60, check=False
-    )
-    for found in json.loads(done.stdout or "[]"):
+    for found in _found_by("shellcheck", "--format=json", *scripts):
         where = f"{Path(found['file']).name} line {found['line']}"
         yield Finding("shellcheck", where, f"SC{found['code']} {found['message']}")
 
@@ -112,23 +117,9 @@ def check_workflows(workflows: Path) -> Iterator[Finding]:
     if not files:
         yield Finding("workflow", str(workflows), "there is no workflow: nothing would be checked before it lands")
         return
-    done = subprocess.run(
-        [find_tool("actionlint"), "-no-color", "-format", "{{json .}}", *files],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    for found in json.loads(done.stdout or "[]"):
+    for found in _found_by("actionlint", "-no-color", "-format", "{{json .}}", *files):
         yield Finding("workflow", f"{Path(found['filepath']).name} line {found['line']}", found["message"])
-    done = subprocess.run(
-        [find_tool("zizmor"), "--offline", "--quiet", "--format=json", *files],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    for found in json.loads(done.stdout or "[]"):
+    for found in _found_by("zizmor", "--offline", "--quiet", "--format=json", *files):
         place = next(p for p in found["locations"] if p["symbolic"]["kind"] == "Primary")
         file = Path(place["symbolic"]["key"]["Local"]["verbatim_path"]).name
         line = place["concrete"]["location"]["start_point"]["row"] + 1
