@@ -80,8 +80,10 @@ def _server(settings: Settings) -> Iterator[bool]:
 
 def _wait_for_signal() -> None:
     done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # What was told to outlive its terminal does.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: done.set())
     # A wait without time-out would not let Python run the signal handler.
     while not done.wait(0.5):
         pass

@@ -13,7 +13,9 @@ Ray offers no setting for any of this, so a class of its own insides is refined;
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -68,3 +70,15 @@ def laptop_node() -> Iterator[None]:
         with contextlib.suppress(psutil.Error, OSError):
             if any("agent" in part for part in process.cmdline()[:4]):
                 process.nice(_AGENTS_NICENESS)
+
+
+def end_balancers(data_dir: Path) -> int:
+    """End the load balancers that serve from this data directory; how many there were."""
+    place = f"{data_dir / 'run' / 'haproxy'}{os.sep}"
+    num_ended = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if "haproxy" in process.name() and any(word.startswith(place) for word in process.cmdline()):
+                process.kill()
+                num_ended += 1
+    return num_ended

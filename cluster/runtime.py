@@ -31,6 +31,7 @@ log = structlog.get_logger("runtime")
 
 APP_NAME = "trailmind"
 READY_WITHIN_S = 90.0
+STOPPED_WITHIN_S = 45.0
 Say = Callable[[str], None]
 
 
@@ -150,9 +151,12 @@ class Trailmind:
     def _start_ray(self) -> None:
         import ray
 
-        from cluster.laptop_node import laptop_node
+        from cluster.laptop_node import end_balancers, laptop_node
         from cluster.shards import connect_shard, current_shard_map
 
+        # One that lost its Ray keeps the port and answers for nobody: after a crash, and when Ray went before us.
+        end_balancers(self.settings.data_dir)
+        self._stack.callback(end_balancers, self.settings.data_dir)
         if self.settings.ray_address:
             ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
         else:
@@ -199,12 +203,25 @@ class Trailmind:
 
     def _stop_serve(self) -> None:
         from ray import serve
+        from ray._private import worker
 
         from cluster.shards import drain_shards
 
         shutdown: Any = serve.shutdown
-        shutdown()
-        drain_shards()
+        node: Any = worker._global_node
+
+        def drain() -> None:
+            shutdown()
+            drain_shards()
+
+        draining = _in_background(drain)
+        deadline = time.monotonic() + STOPPED_WITHIN_S
+        # A service manager tells every process at once: then Ray is gone already, and whoever asks it waits for ever.
+        while time.monotonic() < deadline and (node is None or node.remaining_processes_alive()):
+            if draining.done():
+                draining.result()
+                return
+            time.sleep(0.02)
 
     def _pass_on(self, news: dict[str, Any], **_: Any) -> None:
         if not self._is_stopping:

@@ -109,3 +109,14 @@ def test_power_cut_and_second_start(product: Product) -> None:
         assert stats["total_events"] == 20
         assert client.post(path, headers=headers, json={"events": events}).json()["duplicate"] == 20
         client.post(f"/v1/sessions/{session}/stop", headers=headers)
+
+
+def test_told_all_at_once_it_stops_and_leaves_the_port(product: Product) -> None:
+    """As service managers do: the signal goes to every process, so Ray is gone before it can be asked to stop."""
+    os.killpg(product.pid, signal.SIGTERM)
+    product.stop()
+    try:
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{product.origin}/health", trust_env=False)
+    finally:
+        product.start()
