@@ -40,7 +40,7 @@ _FLAGS = [
 ]
 
 
-def eventually(check: Callable[[], Any], timeout_s: float = 20.0, what: str = "") -> Any:
+def eventually(check: Callable[[], Any], timeout_s: float = 40.0, what: str = "") -> Any:
     """The first truthy result of `check`; fails after `timeout_s`. Errors of a loading page count as no."""
     deadline = time.monotonic() + timeout_s
     while True:
