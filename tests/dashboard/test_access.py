@@ -45,7 +45,7 @@ async def test_the_map_by_keyboard_alone(visitor: Visitor) -> None:
     page = visitor.page
     await visitor.sign_up()
     await visitor.play_sample()
-    await page.locator("canvas.map-canvas").focus()
+    await page.locator(".map-canvas").focus()
     await page.keyboard.press("ArrowRight")
     evidence = page.get_by_role("complementary", name="Evidence")
     await expect(evidence.locator("h2")).to_be_visible()

@@ -27,7 +27,7 @@ async def test_from_signing_up_to_deleting(
     await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
     await expect(page.locator("article.visit").first).to_be_visible()
     # So does the map; once the recording has ended, the final one takes its place.
-    await page.wait_for_selector("canvas.map-canvas")
+    await page.wait_for_selector(".map-canvas")
     await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
     session_id = re.search(r"/sessions/([0-9a-f-]{36})", page.url).group(1)  # type: ignore[union-attr]
     await expect(page.locator(".badge.recording, .badge.processing")).to_have_count(0, timeout=90_000)
@@ -104,7 +104,7 @@ async def test_from_signing_up_to_deleting(
     link = await page.get_by_role("dialog").get_by_role("textbox").input_value()
     stranger = await (await browser.new_context(locale="en-US")).new_page()
     await stranger.goto(link.replace(httpx.URL(link).netloc.decode(), httpx.URL(visitor.origin).netloc.decode()))
-    await expect(stranger.locator("canvas.map-canvas")).to_be_visible()
+    await expect(stranger.locator(".map-canvas")).to_be_visible()
     await expect(stranger.get_by_role("button", name="Share", exact=True)).to_have_count(0)
     await page.get_by_role("button", name="Revoke").click()
     await expect(page.get_by_text("No links yet.")).to_be_visible()

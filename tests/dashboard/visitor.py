@@ -48,6 +48,6 @@ class Visitor:
         """Play the sample session until its map is there; the session's id."""
         await self.page.locator("button", has_text=re.compile("sample|샘플")).click()
         await self.page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}"))
-        await self.page.wait_for_selector("canvas.map-canvas", timeout=90_000)
+        await self.page.wait_for_selector(".map-canvas", timeout=90_000)
         await self.page.wait_for_selector(".badge.recording, .badge.processing", state="detached", timeout=90_000)
         return re.search(r"/sessions/([0-9a-f-]{36})", self.page.url).group(1)  # type: ignore[union-attr]

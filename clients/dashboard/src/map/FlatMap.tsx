@@ -1,12 +1,13 @@
-/** The map on a 2-D canvas: pan, wheel, pinch, keyboard. Draws only when something changed. */
+/** The flat map: pan, wheel, pinch, keyboard, drag and drop. `Picture` draws it, only when something changed. */
 import { select } from "d3-selection";
 import "d3-transition";
 import { zoom as d3zoom, type D3ZoomEvent, type ZoomBehavior, zoomIdentity } from "d3-zoom";
 import { useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState, type Ref } from "react";
 import { useWords } from "~/i18n";
 import { useShownTheme } from "~/theme";
-import { draw, fitCamera, type LabelMode, NARROW, readTones } from "./draw";
+import { fitCamera, type LabelMode, NARROW, planOf, readTones } from "./draw";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
+import { Picture } from "./picture";
 import { nodeAt, type Scene } from "./scene";
 
 export interface MapHandle {
@@ -38,50 +39,44 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   const { model, scene, mode, selected, hovered, matches, collapsed, onSelect, onHover, onToggle, onRename, onDrop } = props;
   const t = useWords();
   const theme = useShownTheme();
-  const canvas = useRef<HTMLCanvasElement>(null);
+  const canvas = useRef<HTMLDivElement>(null);
+  const picture = useRef<Picture | null>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const camera = useRef({ x: 0, y: 0, k: 1 });
-  const behaviour = useRef<ZoomBehavior<HTMLCanvasElement, unknown> | null>(null);
-  const frame = useRef(0);
+  const behaviour = useRef<ZoomBehavior<HTMLDivElement, unknown> | null>(null);
   const [drag, setDrag] = useState<{ id: string; target: string | null } | null>(null);
   const tones = useMemo(() => (theme ? readTones() : readTones()), [theme]);
   const bright = useMemo(() => (selected && model.byId.has(selected) ? neighbourhood(model, selected) : hovered ? neighbourhood(model, hovered) : null), [model, selected, hovered]);
 
   const isFirst = useRef(true);
-  const paint = useRef(() => {});
-  paint.current = () => {
-    const context = canvas.current?.getContext("2d", { alpha: false });
-    if (!context || size.width === 0) return;
-    const ratio = Math.min(2, devicePixelRatio || 1);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    draw(context, scene, camera.current, size, tones, { selected, hovered: drag?.id ?? hovered, bright: drag ? null : bright, matches, dropTarget: drag?.target ?? null }, mode);
-    if (isFirst.current) performance.mark("trailmind:map");
-    isFirst.current = false;
-  };
-  const request = () => {
-    cancelAnimationFrame(frame.current);
-    frame.current = requestAnimationFrame(() => paint.current());
-  };
-  useEffect(request);
   useLayoutEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const watch = new ResizeObserver(([entry]) => {
-      if (!entry) return;
-      const { width, height } = entry.contentRect;
-      const ratio = Math.min(2, devicePixelRatio || 1);
-      element.width = Math.round(width * ratio);
-      element.height = Math.round(height * ratio);
-      setSize({ width, height });
-    });
+    const keep = (width: number, height: number) => setSize((old) => (old.width === width && old.height === height ? old : { width, height }));
+    // Known at once, the picture comes with the page around it.
+    keep(element.clientWidth, element.clientHeight);
+    const watch = new ResizeObserver(([entry]) => entry && keep(entry.contentRect.width, entry.contentRect.height));
     watch.observe(element);
     return () => watch.disconnect();
+  }, []);
+  const plan = (k: number) =>
+    planOf(scene, k, tones, { selected, hovered: drag?.id ?? hovered, bright: drag ? null : bright, matches, dropTarget: drag?.target ?? null }, mode, size.width < NARROW);
+  const latestPlan = useRef(plan);
+  latestPlan.current = plan;
+  useEffect(() => {
+    if (!canvas.current) return;
+    const made = new Picture(canvas.current, (k) => latestPlan.current(k), () => {
+      if (isFirst.current) performance.mark("trailmind:map");
+      isFirst.current = false;
+    });
+    picture.current = made;
+    return () => made.dispose();
   }, []);
 
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const zoom = d3zoom<HTMLCanvasElement, unknown>()
+    const zoom = d3zoom<HTMLDivElement, unknown>()
       .scaleExtent([0.03, 6])
       .filter((event: MouseEvent | TouchEvent | WheelEvent) => {
         if (event.type === "dblclick") return false;
@@ -89,9 +84,9 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
         if (event.type === "mousedown" && (event as MouseEvent).button === 0 && draggable.current(event as MouseEvent)) return false;
         return !("button" in event) || event.button === 0;
       })
-      .on("zoom", (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
+      .on("zoom", (event: D3ZoomEvent<HTMLDivElement, unknown>) => {
         camera.current = event.transform;
-        request();
+        picture.current?.move(event.transform);
       });
     behaviour.current = zoom;
     select(element).call(zoom).on("dblclick.zoom", null);
@@ -108,7 +103,9 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   };
   // What the zoom buttons do not cover.
   const room = size.width > 600 ? { ...size, width: size.width - TOOLS } : { ...size, height: Math.max(1, size.height - TOOLS) };
-  const whole = () => fitCamera(scene.bounds, mode === "all" ? room : size, 1.1, mode === "all" ? 0 : size.width < NARROW ? 24 : 130);
+  // Labels of pages point away from the middle and need more room around it than those above their nodes.
+  const hasOutward = scene.nodes.some((n) => n.side === "left" || n.side === "right");
+  const whole = () => fitCamera(scene.bounds, mode === "all" ? room : size, 1.1, mode === "all" ? 0 : size.width < NARROW ? 24 : hasOutward ? 130 : 64);
   const fitted = useRef("");
   useEffect(() => {
     // The camera is set once for each picture; from then on it belongs to the reader.
@@ -116,8 +113,11 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     if (size.width === 0 || fitted.current === key) return;
     fitted.current = key;
     isFirst.current = true;
+    picture.current?.await();
     moveTo(mode === "all" ? treeCamera(scene, room) : whole(), 0);
   });
+  // After the camera has its place: what is drawn is what the reader will see.
+  useEffect(() => picture.current?.change(size), [scene, tones, selected, hovered, bright, matches, drag, mode, size]);
 
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => {
@@ -152,7 +152,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   return (
     <>
     {dragged && <p className="map-drag" role="status">{over ? t.edit.drag(dragged.label, over.label) : t.edit.dragHint(dragged.label)}</p>}
-    <canvas
+    <div
       ref={canvas}
       className="map-canvas"
       tabIndex={0}

@@ -46,23 +46,55 @@ const CORE_NARROW = 12.5;
 export const NARROW = 600;
 export type LabelMode = "all" | "fitting";
 
-export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Camera, size: { width: number; height: number }, tones: Tones, marks: Marks, mode: LabelMode): void {
+/** What is drawn at one scale: everything but where the reader stands. In CSS pixels, the world's middle at 0, 0. */
+export interface Plan {
+  scene: Scene;
+  k: number;
+  tones: Tones;
+  marks: Marks;
+  /** Labels keep their size on the screen, except in the tree, where they grow with the branches. */
+  isFixed: boolean;
+  isNarrow: boolean;
+  labels: Written[];
+}
+
+/** A scene made ready to be drawn at scale `k`. Labels have their places for as long as the scale stays the same. */
+export function planOf(scene: Scene, k: number, tones: Tones, marks: Marks, mode: LabelMode, isNarrow: boolean): Plan {
+  return { scene, k, tones, marks, isFixed: mode === "fitting", isNarrow, labels: labelsOf(scene.nodes, k, marks, mode, isNarrow) };
+}
+
+export interface Area {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** How far rings stick out of a node, in the world's units at life size and in pixels below it. */
+const AROUND = 6;
+
+/** Draws the part of a plan that lies in `area`, its upper left corner at the context's origin. Whether there is any. */
+export function drawPlan(context: CanvasRenderingContext2D, plan: Plan, area: Area): boolean {
+  const { scene, k, tones, marks } = plan;
+  let isEmpty = true;
+  context.globalAlpha = 1;
   // An opaque picture is put on the screen without looking at what is behind it.
   context.fillStyle = tones.bg;
-  context.fillRect(0, 0, size.width, size.height);
-  const { x, y, k } = camera;
-  const view = { x0: -x / k - 260 / k, y0: -y / k - 60 / k, x1: (size.width - x) / k + 260 / k, y1: (size.height - y) / k + 60 / k };
-  const isSeen = (n: SceneNode) => n.x + n.r > view.x0 && n.x - n.r < view.x1 && n.y + n.r > view.y0 && n.y - n.r < view.y1;
+  context.fillRect(0, 0, area.width, area.height);
+  const around = AROUND / Math.min(1, k);
+  const view = { x0: area.x / k - around, y0: area.y / k - around, x1: (area.x + area.width) / k + around, y1: (area.y + area.height) / k + around };
   const alphaOf = (id: string) => (marks.bright && !marks.bright.has(id) ? DIM : 1);
   const colour = (hue: number | null) => (hue === null ? tones.line : (tones.hue[hue] ?? tones.line));
 
   context.save();
-  context.translate(x, y);
+  context.translate(-area.x, -area.y);
+  context.save();
   context.scale(k, k);
   context.lineCap = "round";
   for (const link of scene.links) {
     const [x0, y0, x1, y1, x2, y2, x3, y3] = link.curve;
-    if (Math.max(x0, x3) < view.x0 || Math.min(x0, x3) > view.x1 || Math.max(y0, y3) < view.y0 || Math.min(y0, y3) > view.y1) continue;
+    if (Math.max(x0, x1, x2, x3) < view.x0 || Math.min(x0, x1, x2, x3) > view.x1 || Math.max(y0, y1, y2, y3) < view.y0 || Math.min(y0, y1, y2, y3) > view.y1) continue;
+    isEmpty = false;
     const isBright = !marks.bright || (marks.bright.has(link.from) && marks.bright.has(link.to));
     context.globalAlpha = (link.kind === "cross" ? 0.55 : 0.75) * (isBright ? 1 : DIM);
     context.strokeStyle = colour(link.hue);
@@ -75,12 +107,15 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Ca
   }
   context.setLineDash([]);
 
-  const seen = scene.nodes.filter(isSeen);
-  for (const n of seen) {
+  for (const n of scene.nodes) {
+    const letters = plan.isFixed ? (plan.isNarrow ? CORE_NARROW : CORE_SCREEN) / k : FONT_SIZE.core;
+    const reach = n.side === "center" ? coreBox(n, letters).width / 2 : n.r;
+    if (n.x + reach < view.x0 || n.x - reach > view.x1 || n.y + reach < view.y0 || n.y - reach > view.y1) continue;
+    isEmpty = false;
     context.globalAlpha = alphaOf(n.id) * n.fade;
     const isChosen = n.id === marks.selected || n.id === marks.dropTarget;
     if (n.side === "center") {
-      drawCorePill(context, n, tones, mode === "all" ? 1 : 1 / k, size.width < NARROW ? CORE_NARROW : CORE_SCREEN);
+      drawCorePill(context, n, tones, letters, plan.isFixed ? 1 / k : 1);
     } else {
       context.beginPath();
       context.arc(n.x, n.y, n.r, 0, Math.PI * 2);
@@ -102,18 +137,20 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene, camera: Ca
     }
   }
   context.restore();
-  drawLabels(context, seen, camera, tones, marks, mode, alphaOf, size.width < NARROW);
-  context.globalAlpha = 1;
+  const isWritten = write(context, plan, area, alphaOf);
+  context.restore();
+  return isWritten || !isEmpty;
 }
 
-/** The core with its name in it. `scale` keeps it the same size on the screen where labels are. */
-function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: Tones, scale: number, letters: number): void {
-  const size = (scale === 1 ? FONT_SIZE.core : letters) * scale;
-  context.font = `680 ${size}px ${tones.font}`;
-  const width = labelWidth(n.lines, "core", size) + size * 2;
-  const height = n.lines.length * size * LINE_HEIGHT + size;
+function coreBox(n: SceneNode, letters: number): { width: number; height: number } {
+  return { width: labelWidth(n.lines, "core", letters) + letters * 2, height: n.lines.length * letters * LINE_HEIGHT + letters };
+}
+
+/** The frame of the core's name. `scale` keeps its line as thick on the screen as its letters are large. */
+function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: Tones, letters: number, scale: number): void {
+  const { width, height } = coreBox(n, letters);
   context.beginPath();
-  context.roundRect(n.x - width / 2, n.y - height / 2, width, height, size * 0.8);
+  context.roundRect(n.x - width / 2, n.y - height / 2, width, height, letters * 0.8);
   context.fillStyle = tones.bg;
   context.fill();
   context.lineWidth = 2 * scale;
@@ -121,9 +158,7 @@ function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: To
   context.stroke();
 }
 
-/** More labels than this are never read at once. */
-const MOST_LABELS = 400;
-
+/** A label in its place, in pixels, so that text stays sharp. */
 interface Written {
   n: SceneNode;
   size: number;
@@ -133,21 +168,20 @@ interface Written {
   y: number;
 }
 
-/** Labels in screen pixels, so that text stays sharp. The tree has room for all; elsewhere those that fit. */
-function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[], camera: Camera, tones: Tones, marks: Marks, mode: LabelMode, alphaOf: (id: string) => number, isNarrow: boolean): void {
-  const { x, y, k } = camera;
+/** The tree has room for all labels; elsewhere those that fit are written. */
+function labelsOf(nodes: readonly SceneNode[], k: number, marks: Marks, mode: LabelMode, isNarrow: boolean): Written[] {
   const boxes: LabelBox[] = [];
   const obstacles: Obstacle[] = [];
   const written: Written[] = [];
   const fitting = new Map<string, Written>();
-  for (const n of seen) {
+  for (const n of nodes) {
     // In the tree text scales with the branches; elsewhere it stays readable and what does not fit is left out.
     if (isNarrow && mode !== "all" && n.node.type === "page" && k < 0.55 && rankOf(n, marks) >= 0) continue;
     const size = n.side === "center" && mode !== "all" ? (isNarrow ? CORE_NARROW : CORE_SCREEN) : mode === "all" ? FONT_SIZE[n.node.type] * k : Math.max(11, Math.min(FONT_SIZE[n.node.type] * Math.max(0.8, Math.min(k, 1.25)), 24));
     if (mode === "all" && size < 3.5) continue;
     const width = labelWidth(n.lines, n.node.type, size);
     const height = n.lines.length * size * LINE_HEIGHT;
-    const [px, py, r] = [n.x * k + x, n.y * k + y, n.r * k];
+    const [px, py, r] = [n.x * k, n.y * k, n.r * k];
     const away = r + 5 + 2 * Math.min(1, k);
     const one: Written = { n, size, width, height, x: px, y: py };
     let places: [number, number][];
@@ -168,21 +202,30 @@ function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[
       written.push(one);
       continue;
     }
-    const margin = n.side === "center" ? size : 0;
+    // Room for the frame of the core's name, and for the number of nodes folded away.
+    const margin = n.side === "center" ? size : n.folded > 0 ? size * (0.45 + 0.5 * String(n.folded).length) : 0;
     fitting.set(n.id, one);
-    boxes.push({ id: n.id, places, width: width + 2 * margin, height: height + margin, turn: n.turn, rank: n.side === "center" ? -3 : rankOf(n, marks), importance: n.importance });
+    boxes.push({ id: n.id, places, width: width + 2 * margin, height: height + (n.side === "center" ? margin : 0), turn: n.turn, rank: n.side === "center" ? -3 : rankOf(n, marks), importance: n.importance });
     if (n.node.type !== "page") obstacles.push({ id: n.id, x: px, y: py, r: r + 2 });
   }
   for (const [id, [at, top]] of placeLabels(boxes, obstacles)) {
     const one = fitting.get(id);
-    if (one && written.length < MOST_LABELS) written.push({ ...one, x: at, y: top });
+    if (one) written.push({ ...one, x: at, y: top });
   }
+  return written;
+}
+
+function write(context: CanvasRenderingContext2D, { labels, tones }: Plan, area: Area, alphaOf: (id: string) => number): boolean {
+  let isEmpty = true;
   context.textBaseline = "middle";
   context.lineJoin = "round";
   context.lineWidth = 4;
   context.strokeStyle = tones.bg;
   let lastFont = "";
-  for (const { n, size, width, height, x: cx, y: cy } of written) {
+  for (const { n, size, width, height, x: cx, y: cy } of labels) {
+    const [reachX, reachY] = n.turn === 0 ? [width / 2 + (n.folded > 0 ? size * 4 : 4), height / 2 + 4] : [(width + height) / 2, (width + height) / 2];
+    if (cx + reachX < area.x || cx - reachX > area.x + area.width || cy + reachY < area.y || cy - reachY > area.y + area.height) continue;
+    isEmpty = false;
     context.globalAlpha = alphaOf(n.id) * Math.max(0.8, n.fade);
     const font = fontOf(n, size, tones);
     // Setting a font is dear, even the same again.
@@ -211,6 +254,7 @@ function drawLabels(context: CanvasRenderingContext2D, seen: readonly SceneNode[
       context.fillText(String(n.folded), n.side === "left" ? cx - width / 2 - size * 0.45 : cx + width / 2 + size * 0.45, n.side === "top" ? cy + (height * (n.lines.length - 1)) / n.lines.length / 2 : cy);
     }
   }
+  return !isEmpty;
 }
 
 function rankOf(n: SceneNode, marks: Marks): number {
