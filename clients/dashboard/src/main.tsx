@@ -41,7 +41,7 @@ const router = makeRouter(client);
 void router.load().catch(() => undefined);
 if (location.pathname === "/sessions") void import("./sessions/SessionsPage");
 if (location.pathname.startsWith("/sessions/")) void import("./session/SessionPage");
-if (location.search.includes("layout=galaxy")) void import("./map/Galaxy");
+if (location.search.includes("layout=galaxy")) void import("./map/Galaxy").then((m) => m.warm());
 const root = document.getElementById("root");
 if (root) {
   await loadWords();

@@ -13,6 +13,7 @@ import { type LabelBox, type Obstacle, placeLabels } from "./labels";
 import { labelWidth } from "./measure";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
 import type { Scene, SceneNode } from "./scene";
+import { CONTEXT, hasWebGL, takeWebGL } from "./webgl";
 
 const VERTEX = `
 attribute float size; attribute vec3 tint; attribute float alpha;
@@ -38,6 +39,17 @@ void main() {
 }`;
 const RADIUS = { core: 17, topic: 11, subtopic: 6.5, page: 4 } as const;
 const HOME = 620;
+const LINE_HEIGHT = 1.22;
+/** The light edge around letters, which sets them off against lines. */
+const EDGE = 4;
+/** So many labels are written anew in a frame; the others are stretched until their turn comes. */
+const MOST_WRITTEN = 5;
+
+interface Wording {
+  canvas: HTMLCanvasElement;
+  width: number;
+  height: number;
+}
 
 export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> }) {
   const { model, scene: flat, selected, hovered, matches, onSelect, onHover, onToggle, collapsed, onRename } = props;
@@ -123,15 +135,46 @@ interface StageMarks {
   matches: ReadonlySet<string>;
 }
 
+interface Kit {
+  renderer: THREE.WebGLRenderer;
+  scene: THREE.Scene;
+  points: THREE.Points<THREE.BufferGeometry, THREE.ShaderMaterial>;
+  lines: THREE.LineSegments<THREE.BufferGeometry, THREE.LineBasicMaterial>;
+}
+
+function makeKit(): Kit {
+  const renderer = new THREE.WebGLRenderer({ canvas: takeWebGL() ?? undefined, ...CONTEXT });
+  renderer.setPixelRatio(Math.min(1.5, devicePixelRatio || 1));
+  renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
+  const scene = new THREE.Scene();
+  const material = new THREE.ShaderMaterial({ vertexShader: VERTEX, fragmentShader: FRAGMENT, uniforms: { scale: { value: 1 }, back: { value: new THREE.Color() } }, transparent: true, depthWrite: false });
+  const points = new THREE.Points(new THREE.BufferGeometry(), material);
+  points.frustumCulled = false;
+  points.renderOrder = 1;
+  const lines = new THREE.LineSegments(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ vertexColors: true, transparent: true, opacity: 0.5, depthWrite: false }));
+  lines.frustumCulled = false;
+  scene.add(lines, points);
+  return { renderer, scene, points, lines };
+}
+
+let warmed: Kit | null = null;
+
+/** Has the graphics made ready while the map's data is still on its way: compiling its programs takes long. */
+export function warm(): void {
+  if (warmed || !hasWebGL()) return;
+  warmed = makeKit();
+  warmed.renderer.compile(warmed.scene, new THREE.PerspectiveCamera());
+}
+
 /** WebGL, camera and labels, apart from React. */
 class Stage {
   private readonly renderer: THREE.WebGLRenderer;
-  private readonly scene = new THREE.Scene();
+  private readonly scene: THREE.Scene;
   private readonly camera = new THREE.PerspectiveCamera(50, 1, 5, 4000);
   private readonly controls: OrbitControls;
   private readonly overlay = document.createElement("canvas");
-  private readonly points: THREE.Points<THREE.BufferGeometry, THREE.ShaderMaterial>;
-  private lines: THREE.LineSegments<THREE.BufferGeometry, THREE.LineBasicMaterial>;
+  private readonly points: Kit["points"];
+  private readonly lines: Kit["lines"];
   private readonly watch: ResizeObserver;
   private nodes: readonly SceneNode[] = [];
   private model: MapModel | null = null;
@@ -142,20 +185,18 @@ class Stage {
   private asked = 0;
   private flight = 0;
   private isMoved = false;
+  /** Labels as they were written once, by node and size: to write the edge of letters is dear. */
+  private wordings = new Map<string, Map<number, Wording>>();
+  private numWritten = 0;
+  /** Which of its places a label took last; it stays there while it can. */
+  private seats = new Map<string, number>();
   private isPainted = false;
 
   constructor(private readonly box: HTMLElement) {
-    this.renderer = new THREE.WebGLRenderer({ antialias: false, alpha: true, powerPreference: "low-power" });
-    this.renderer.setPixelRatio(Math.min(1.5, devicePixelRatio || 1));
+    ({ renderer: this.renderer, scene: this.scene, points: this.points, lines: this.lines } = warmed ?? makeKit());
+    warmed = null;
     this.overlay.className = "galaxy-labels";
     box.append(this.renderer.domElement, this.overlay);
-    const material = new THREE.ShaderMaterial({ vertexShader: VERTEX, fragmentShader: FRAGMENT, uniforms: { scale: { value: 1 }, back: { value: new THREE.Color() } }, transparent: true, depthWrite: false });
-    this.points = new THREE.Points(new THREE.BufferGeometry(), material);
-    this.points.frustumCulled = false;
-    this.points.renderOrder = 1;
-    this.lines = new THREE.LineSegments(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ vertexColors: true, transparent: true, opacity: 0.5, depthWrite: false }));
-    this.lines.frustumCulled = false;
-    this.scene.add(this.lines, this.points);
     this.camera.position.set(0, 0, HOME);
     this.controls = new OrbitControls(this.camera, this.renderer.domElement);
     this.controls.enableDamping = false;
@@ -167,19 +208,22 @@ class Stage {
       this.isMoved = true;
       cancelAnimationFrame(this.flight);
     });
-    this.watch = new ResizeObserver(([entry]) => {
-      if (!entry) return;
-      this.size = { width: Math.max(1, entry.contentRect.width), height: Math.max(1, entry.contentRect.height) };
-      this.renderer.setSize(this.size.width, this.size.height);
-      const ratio = Math.min(2, devicePixelRatio || 1);
-      this.overlay.width = this.size.width * ratio;
-      this.overlay.height = this.size.height * ratio;
-      this.camera.aspect = this.size.width / this.size.height;
-      this.camera.updateProjectionMatrix();
-      this.settle();
-      this.ask();
-    });
+    this.resize(box.clientWidth, box.clientHeight);
+    this.watch = new ResizeObserver(([entry]) => entry && this.resize(entry.contentRect.width, entry.contentRect.height));
     this.watch.observe(box);
+  }
+
+  private resize(width: number, height: number): void {
+    if (width === this.size.width && height === this.size.height) return;
+    this.size = { width: Math.max(1, width), height: Math.max(1, height) };
+    this.renderer.setSize(this.size.width, this.size.height);
+    const ratio = Math.min(2, devicePixelRatio || 1);
+    this.overlay.width = this.size.width * ratio;
+    this.overlay.height = this.size.height * ratio;
+    this.camera.aspect = this.size.width / this.size.height;
+    this.camera.updateProjectionMatrix();
+    this.settle();
+    this.ask();
   }
 
   dispose(): void {
@@ -200,6 +244,7 @@ class Stage {
     this.model = model;
     this.nodes = nodes;
     this.tones = tones;
+    this.wordings.clear();
     const at = new Float32Array(nodes.length * 3);
     const size = new Float32Array(nodes.length);
     nodes.forEach((n, i) => {
@@ -211,8 +256,8 @@ class Stage {
     geometry.setAttribute("size", new THREE.BufferAttribute(size, 1));
     geometry.setAttribute("tint", new THREE.BufferAttribute(new Float32Array(nodes.length * 3), 3));
     geometry.setAttribute("alpha", new THREE.BufferAttribute(new Float32Array(nodes.length), 1));
-    this.colour();
     this.settle();
+    this.colour();
   }
 
   /** Until the reader moves it, the camera stands where everything is in the picture. */
@@ -294,7 +339,9 @@ class Stage {
 
   private readonly ask = (): void => {
     cancelAnimationFrame(this.asked);
-    this.asked = requestAnimationFrame(() => this.paint());
+    // The first picture comes with the page around it.
+    if (!this.isPainted && this.nodes.length > 0 && this.size.width > 1) this.paint();
+    else this.asked = requestAnimationFrame(() => this.paint());
   };
 
   private colour(): void {
@@ -304,6 +351,7 @@ class Stage {
     if (!model || !tones || !(tint instanceof THREE.BufferAttribute) || !(alpha instanceof THREE.BufferAttribute)) return;
     const raw = (css: string) => new THREE.Color().setStyle(css, THREE.LinearSRGBColorSpace);
     this.points.material.uniforms.back?.value.copy(raw(tones.bg));
+    this.renderer.setClearColor(raw(tones.bg));
     const hues = tones.hue.map(raw);
     const [accent, line] = [raw(tones.accent), raw(tones.line)];
     const colourOf = (hue: number | null) => (hue === null ? line : (hues[hue] ?? line));
@@ -344,7 +392,6 @@ class Stage {
     const scale = this.size.height / (2 * Math.tan((this.camera.fov * Math.PI) / 360));
     const uniform = this.points.material.uniforms.scale;
     if (uniform) uniform.value = scale * this.renderer.getPixelRatio();
-    this.renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
     this.renderer.render(this.scene, this.camera);
     const v = new THREE.Vector3();
     const eye = new THREE.Vector3();
@@ -357,8 +404,8 @@ class Stage {
       this.screen.set(n.id, { x: ((v.x + 1) / 2) * this.size.width, y: ((1 - v.y) / 2) * this.size.height, r: (this.radius(n) * scale) / depth, depth });
     }
     this.write();
-    if (!this.isPainted) performance.mark("trailmind:map");
-    this.isPainted = true;
+    if (!this.isPainted && this.nodes.length > 0) performance.mark("trailmind:map");
+    this.isPainted = this.nodes.length > 0;
   }
 
   private write(): void {
@@ -371,7 +418,7 @@ class Stage {
     const distance = this.camera.position.distanceTo(this.controls.target);
     const boxes: LabelBox[] = [];
     const obstacles: Obstacle[] = [];
-    const sizes = new Map<string, number>();
+    const spoken = new Map<string, { n: SceneNode; size: number; order: number[]; places: [number, number][] }>();
     for (const n of this.nodes) {
       const at = this.screen.get(n.id);
       if (!at || at.x < -200 || at.y < -60 || at.x > this.size.width + 200 || at.y > this.size.height + 60) continue;
@@ -380,38 +427,33 @@ class Stage {
       // Pages speak when the reader comes near, or when they are meant.
       const isNear = n.node.type !== "page" || at.depth < 340 || distance < 260 || (marks.bright?.has(n.id) ?? false);
       if (!isMarked && !isNear) continue;
-      const size = { core: 19, topic: 16, subtopic: 13, page: 12 }[n.node.type] * Math.max(0.82, Math.min(1.15, HOME / at.depth));
+      // In half pixels, so that a label can be used again while the camera moves.
+      const size = Math.round(2 * { core: 19, topic: 16, subtopic: 13, page: 12 }[n.node.type] * Math.max(0.82, Math.min(1.15, HOME / at.depth))) / 2;
       const width = labelWidth(n.lines, n.node.type, size);
-      const height = n.lines.length * size * 1.22;
-      sizes.set(n.id, size);
+      const height = n.lines.length * size * LINE_HEIGHT;
       const rank = isMarked ? -1 : n.node.type === "core" ? 0 : n.node.type === "topic" ? 0 : n.node.type === "subtopic" ? 1 : 2;
       const away = at.r + 5;
-      const places: [number, number][] = [
+      const around: [number, number][] = [
         [at.x, at.y - away - height / 2],
         [at.x, at.y + away + height / 2],
         [at.x + away + width / 2, at.y],
         [at.x - away - width / 2, at.y],
       ];
+      const last = this.seats.get(n.id) ?? 0;
+      const order = [last, ...[0, 1, 2, 3].filter((seat) => seat !== last)];
+      const places = order.flatMap((seat) => (around[seat] ? [around[seat]] : []));
+      spoken.set(n.id, { n, size, order, places });
       boxes.push({ id: n.id, places, width, height, turn: 0, rank, importance: 1 / at.depth });
     }
-    const byId = new Map(this.nodes.map((n) => [n.id, n]));
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.lineJoin = "round";
-    context.lineWidth = 4;
-    context.strokeStyle = tones.bg;
-    for (const [id, [x, y]] of placeLabels(boxes, obstacles, 3)) {
-      const n = byId.get(id);
-      if (!n) continue;
-      const size = sizes.get(id) ?? 12;
-      context.globalAlpha = marks.bright && !marks.bright.has(n.id) && !marks.matches.has(n.id) ? 0.3 : 1;
-      context.font = fontOf(n, size, tones);
-      context.fillStyle = n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
-      n.lines.forEach((line, i) => {
-        const dy = (i - (n.lines.length - 1) / 2) * size * 1.22;
-        context.strokeText(line, x, y + dy);
-        context.fillText(line, x, y + dy);
-      });
+    this.numWritten = 0;
+    for (const [id, place] of placeLabels(boxes, obstacles, 3)) {
+      const one = spoken.get(id);
+      if (!one) continue;
+      this.seats.set(id, one.order[one.places.findIndex((each) => each === place)] ?? 0);
+      const { canvas, width, height } = this.wording(one.n, one.size, tones, ratio);
+      const whole = (from: number) => Math.round(from * ratio) / ratio;
+      context.globalAlpha = marks.bright && !marks.bright.has(id) && !marks.matches.has(id) ? 0.3 : 1;
+      context.drawImage(canvas, whole(place[0] - width / 2), whole(place[1] - height / 2), width, height);
     }
     context.globalAlpha = 1;
     const chosen = marks.selected ? this.screen.get(marks.selected) : undefined;
@@ -422,5 +464,39 @@ class Stage {
       context.lineWidth = 2.5;
       context.stroke();
     }
+  }
+
+  private wording(n: SceneNode, size: number, tones: Tones, ratio: number): Wording {
+    const sizes = this.wordings.get(n.id) ?? new Map<number, Wording>();
+    this.wordings.set(n.id, sizes);
+    const known = sizes.get(size);
+    if (known) return known;
+    const [other] = sizes;
+    if (other && ++this.numWritten > MOST_WRITTEN) {
+      this.ask();
+      const stretch = size / other[0];
+      return { canvas: other[1].canvas, width: other[1].width * stretch, height: other[1].height * stretch };
+    }
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.ceil((labelWidth(n.lines, n.node.type, size) + 2 * EDGE) * ratio);
+    canvas.height = Math.ceil((n.lines.length * size * LINE_HEIGHT + 2 * EDGE) * ratio);
+    const made = { canvas, width: canvas.width / ratio, height: canvas.height / ratio };
+    sizes.set(size, made);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    if (!context) return made;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineJoin = "round";
+    context.lineWidth = EDGE;
+    context.strokeStyle = tones.bg;
+    context.font = fontOf(n, size, tones);
+    context.fillStyle = n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
+    n.lines.forEach((line, i) => {
+      const y = made.height / 2 + (i - (n.lines.length - 1) / 2) * size * LINE_HEIGHT;
+      context.strokeText(line, made.width / 2, y);
+      context.fillText(line, made.width / 2, y);
+    });
+    return made;
   }
 }

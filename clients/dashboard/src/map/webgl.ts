@@ -1,14 +1,26 @@
-let known: boolean | null = null;
+/** Opaque: what need not be mixed with the page behind it is put on the screen faster. */
+export const CONTEXT = { alpha: false, antialias: false, powerPreference: "low-power" } as const;
 
-/** Whether this browser can draw in 3-D. Asked once: a context is not free. */
+let made: HTMLCanvasElement | null | undefined;
+
+/** A canvas with a WebGL context, or null where this browser has none. Whoever takes it has it alone. */
+export function takeWebGL(): HTMLCanvasElement | null {
+  const taken = made ?? make();
+  made = undefined;
+  return taken;
+}
+
+/** Whether this browser can draw in 3-D. The context this is found out with is kept: it takes long to make. */
 export function hasWebGL(): boolean {
-  if (known !== null) return known;
+  if (made === undefined) made = make();
+  return made !== null;
+}
+
+function make(): HTMLCanvasElement | null {
   try {
-    const context = document.createElement("canvas").getContext("webgl2");
-    known = context !== null;
-    context?.getExtension("WEBGL_lose_context")?.loseContext();
+    const canvas = document.createElement("canvas");
+    return canvas.getContext("webgl2", CONTEXT) ? canvas : null;
   } catch {
-    known = false;
+    return null;
   }
-  return known;
 }
