@@ -5,8 +5,9 @@ Prints one JSON object per finding:
 - `weight_kb`: what each route downloads, after gzip, without fonts and the 3-D chunk.
 - `map`, once per layout, on a map of about 1,000 nodes: `open_to_map_ms` from opening the address with an empty cache
   to the first picture, `switch_ms` from choosing the layout to its first picture, `pan_fps` and `pan_worst_frame_ms`
-  while the map is dragged for two seconds. `of_bare` is the frame rate divided by that of an empty page dragged in the
-  same way.
+  while the map is dragged in circles for two seconds, `far_*` while it is dragged over several widths of the screen,
+  released and taken up again, `zoom_*` while the wheel goes in and out. `of_bare` is `pan_fps` divided by that of an
+  empty page dragged in the same way. The worst frame leaves out one in a hundred.
 - `lighthouse`: its scores for the session list and a session page (desktop: 40 ms round trip, 10 Mbit/s).
 """
 
@@ -19,6 +20,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,21 +68,46 @@ def record(origin: str, email: str, events: list[dict[str, Any]]) -> str:
     raise SystemExit("the session was not finished within a minute")
 
 
-async def drag(page: Page, seconds: float = 2.0) -> dict[str, float]:
-    """Drag in circles over the middle of the picture; frames per second and the slowest frame but one in a hundred."""
+async def frames_of(page: Page, act: Callable[[Page], Awaitable[None]]) -> dict[str, float]:
+    """What `act` does to the picture: frames per second and the slowest frame but one in a hundred."""
+    await page.evaluate(_COUNT_FRAMES)
+    await act(page)
+    frames: list[float] = sorted(
+        await page.evaluate("() => { cancelAnimationFrame(window.ticking_); return window.frames_; }")
+    )
+    return {"fps": len(frames) / (sum(frames) / 1000), "worst": frames[int(len(frames) * 0.99)]}
+
+
+async def drag(page: Page, seconds: float = 2.0) -> None:
+    """Drag in circles over the middle of the picture."""
     x, y = VIEWPORT["width"] * 0.62, VIEWPORT["height"] * 0.55
     await page.mouse.move(x, y)
     await page.mouse.down()
-    await page.evaluate(_COUNT_FRAMES)
     began, i = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         i += 1
         await page.mouse.move(x + 130 * ((i % 60) / 30 - 1), y + 70 * ((i % 44) / 22 - 1))
-    frames: list[float] = sorted(
-        await page.evaluate("() => { cancelAnimationFrame(window.ticking_); return window.frames_; }")
-    )
     await page.mouse.up()
-    return {"fps": len(frames) / (sum(frames) / 1000), "worst": frames[int(len(frames) * 0.99)]}
+
+
+async def drag_far(page: Page, strokes: int = 6) -> None:
+    """Drag the picture over more than half of the screen, let go, take it up again; half of the way and back."""
+    for stroke in range(strokes):
+        sign = 1 if stroke < strokes / 2 else -1
+        x, y = VIEWPORT["width"] * (0.5 + 0.28 * sign), VIEWPORT["height"] * 0.55
+        await page.mouse.move(x, y)
+        await page.mouse.down()
+        for step in range(1, 41):
+            await page.mouse.move(x - sign * step * 20, y + step * sign * 2)
+        await page.mouse.up()
+
+
+async def wheel(page: Page, turns: int = 60) -> None:
+    """Zoom in and out again."""
+    await page.mouse.move(VIEWPORT["width"] * 0.6, VIEWPORT["height"] * 0.55)
+    for turn in range(turns):
+        await page.mouse.wheel(0, -50 if turn < turns / 2 else 50)
+        await asyncio.sleep(0.016)
 
 
 async def first_picture_ms(page: Page, since: float = 0.0) -> float:
@@ -101,20 +128,19 @@ async def measure_map(context: BrowserContext, origin: str, session: str, layout
     opened = await first_picture_ms(page)
     await page.wait_for_load_state("networkidle")
     await asyncio.sleep(0.5)
-    moved = await drag(page)
+    found = {"open_to_map_ms": opened}
+    for name, act in {"pan": drag, "far": drag_far, "zoom": wheel}.items():
+        frames = await frames_of(page, act)
+        found |= {f"{name}_fps": frames["fps"], f"{name}_worst_frame_ms": frames["worst"]}
+        await asyncio.sleep(0.3)
     other = "radial" if layout == "tree" else "tree"
     await page.locator(".map-bar .segmented button").nth(("tree", "radial", "galaxy").index(other)).click()
     await asyncio.sleep(1.0)
     since = float(await page.evaluate("performance.now()"))
     await page.locator(".map-bar .segmented button").nth(LAYOUTS.index(layout)).click()
-    switched = await first_picture_ms(page, since) - since
+    found["switch_ms"] = await first_picture_ms(page, since) - since
     await page.close()
-    return {
-        "open_to_map_ms": opened,
-        "switch_ms": switched,
-        "pan_fps": moved["fps"],
-        "pan_worst_frame_ms": moved["worst"],
-    }
+    return found
 
 
 async def measure_maps(origin: str, email: str, session: str) -> None:
@@ -123,7 +149,7 @@ async def measure_maps(origin: str, email: str, session: str) -> None:
         browser: Browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         bare = await browser.new_page(viewport=VIEWPORT)
         await bare.set_content("<body style='height:100vh'>")
-        of_bare = await drag(bare)
+        of_bare = await frames_of(bare, drag)
         await bare.close()
         for layout in LAYOUTS:
             context = await browser.new_context(viewport=VIEWPORT, locale="en-US", base_url=origin)
