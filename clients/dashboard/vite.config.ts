@@ -59,8 +59,30 @@ function apiFeatures(): Plugin {
   };
 }
 
+/** The page asks for the framework's files and for the Latin letters at once, not only when they turn out to be needed. */
+function preloadMain(): Plugin {
+  return {
+    name: "preload-main",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(html, { bundle }) {
+        const chunks = Object.values(bundle ?? {}).flatMap((each) => (each.type === "chunk" ? [each] : []));
+        const main = chunks.find((chunk) => chunk.facadeModuleId?.endsWith("/src/main.tsx"));
+        const files = main ? [main.fileName, ...main.imports] : [];
+        const letters = Object.keys(bundle ?? {}).find((file) => file.includes("PretendardVariable.subset.91-"));
+        const font = { tag: "link", attrs: { rel: "preload", as: "font", type: "font/woff2", crossorigin: true, href: `/${letters}` }, injectTo: "head" as const };
+        const modules = files
+          .filter((file) => !html.includes(file))
+          .map((file) => ({ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `/${file}` }, injectTo: "head" as const }));
+        return letters ? [...modules, font] : modules;
+      },
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), apiFeatures(), precompress()],
+  plugins: [react(), apiFeatures(), preloadMain(), precompress()],
   resolve: { alias: { "~": resolve(import.meta.dirname, "src") } },
   build: {
     outDir: OUT,
@@ -73,7 +95,21 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         // One file for what every page needs, instead of thirty small ones that each cost a round trip.
-        codeSplitting: { groups: [{ name: "base", test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|react-store|store|react-query|query-core)|openapi-fetch)\//, priority: 10 }] },
+        codeSplitting: {
+          groups: [
+            { name: "login", test: /src\/(api\/(login|errors|early)|map\/late)|vite\/preload-helper/, priority: 20 },
+            {
+              name: "base",
+              test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|react-store|store|react-query|query-core)|openapi-fetch)\//,
+              priority: 10,
+            },
+            {
+              name: "ui",
+              test: /node_modules\/lucide-react|src\/(ui\/(basics|states|Menu\.|media|say|sentence|Split)|api\/|i18n\/(index|format)|theme|session\/features|sessions\/useDelete)/,
+              priority: 5,
+            },
+          ],
+        },
       },
     },
     // Which file loads which: tests/dashboard/weights.py adds up what a route costs.

@@ -1,9 +1,3 @@
-import "pretendard/dist/web/variable/pretendardvariable-dynamic-subset.css";
-import "./styles/tokens.css";
-import "./styles/base.css";
-import "./styles/ui.css";
-import "./styles/frame.css";
-import "./styles/session.css";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
@@ -27,21 +21,9 @@ const client = new QueryClient({
   },
 });
 
-// After an update the server no longer has the old build's files: the page is fetched anew, but not in a circle.
-addEventListener("vite:preloadError", (event) => {
-  const KEY = "trailmind.reloaded-at";
-  if (Date.now() - Number(sessionStorage.getItem(KEY)) < 10_000) return;
-  sessionStorage.setItem(KEY, String(Date.now()));
-  event.preventDefault();
-  location.reload();
-});
-
 const router = makeRouter(client);
-// Everything the first picture needs is asked for at once: the login, the page's code and data, and the sentences.
+// The login, the page's code and data, and the sentences are on their way at once.
 void router.load().catch(() => undefined);
-if (location.pathname === "/sessions") void import("./sessions/SessionsPage");
-if (location.pathname.startsWith("/sessions/")) void import("./session/SessionPage");
-if (location.search.includes("layout=galaxy")) void import("./map/Galaxy").then((m) => m.warm());
 const root = document.getElementById("root");
 if (root) {
   await loadWords();

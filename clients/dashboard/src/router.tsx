@@ -74,6 +74,13 @@ export interface SessionSearch {
   topic?: string;
 }
 
+/** From here on timeline and map have room side by side. */
+export const WIDE = "(min-width: 1000px)";
+
+export function showsTimeline(view: View | undefined, isWide: boolean): boolean {
+  return view === "timeline" || (isWide && view !== "map");
+}
+
 const session = createRoute({
   getParentRoute: () => frame,
   path: "/sessions/$id",
@@ -83,9 +90,11 @@ const session = createRoute({
     node: text(s.node),
     topic: text(s.topic),
   }),
-  loader: ({ context: { client }, params: { id } }) => {
+  loaderDeps: ({ search: { view } }) => ({ view }),
+  loader: ({ context: { client }, params: { id }, deps: { view } }) => {
     void client.prefetchQuery(sessionQuery(id));
-    void client.prefetchQuery(timelineQuery(id, false));
+    // Where the map alone is shown, it comes first and the timeline after it.
+    if (showsTimeline(view, matchMedia(WIDE).matches)) void client.prefetchQuery(timelineQuery(id, false));
     // A session that records has no map yet.
     const known = knownSession(client, id);
     if (!known || !isOpen(known.session_status)) void client.prefetchQuery(mindmapQuery(id));

@@ -1,5 +1,6 @@
 /** The API, typed by its OpenAPI description. Every call either answers data or throws an ApiError. */
 import { trailmind } from "@trailmind/api";
+import { takeEarly } from "./early";
 import { ApiError, errorOf, toApiError } from "./errors";
 import { accessToken, forget, renew, WEB_CLIENT } from "./login";
 
@@ -7,6 +8,8 @@ const TIMEOUT_MS = 20_000;
 
 /** `fetch` with the login: adds the token, renews it once when it is refused. */
 export async function authorizedFetch(input: Request, timeoutMs: number | null = TIMEOUT_MS): Promise<Response> {
+  const early = await takeEarly(input);
+  if (early) return early;
   const again = input.clone();
   const token = await accessToken();
   const response = await send(input, token, timeoutMs);

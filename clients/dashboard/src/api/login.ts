@@ -76,19 +76,26 @@ function mayBeSignedIn(): boolean {
   }
 }
 
-/** At start: is there a login to go on with? Settles `currentLogin()`; throws when the server cannot be asked. */
-export async function resume(): Promise<void> {
+/**
+ * At start: is there a login to go on with? Settles `currentLogin()`; throws when the server cannot be asked.
+ * `onAsked` is called when the question is on its way.
+ */
+export async function resume(onAsked?: () => void): Promise<void> {
   if (login.state !== "unknown") return;
   if (!mayBeSignedIn()) {
     set({ state: "out", expired: false });
     return;
   }
-  if (!(await renew())) forget(false);
+  if (!(await renew(onAsked))) forget(false);
 }
 
 /** A new access token from the cookie; false when there is no login any more. One request however many ask. */
-export function renew(): Promise<boolean> {
-  renewal ??= oneTabAtATime(askForToken).finally(() => {
+export function renew(onAsked?: () => void): Promise<boolean> {
+  renewal ??= oneTabAtATime(() => {
+    const answer = askForToken();
+    onAsked?.();
+    return answer;
+  }).finally(() => {
     renewal = null;
   });
   return renewal;

@@ -1,6 +1,6 @@
 /** The map with its tools: layouts, search, zoom, legend, outline, full screen. Selection is the caller's. */
 import { ChevronDown, ChevronUp, Expand, FoldVertical, ListTree, Maximize, Minus, Network, Orbit, Plus, Search, Shrink, UnfoldVertical, Workflow, X } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
 import { duration } from "~/i18n/format";
 import type { LayoutName } from "~/router";
@@ -9,12 +9,20 @@ import { useMedia } from "~/ui/media";
 import { fitCamera } from "./draw";
 import { FlatMap, type MapHandle, type MapProps } from "./FlatMap";
 import { useFonts } from "./fonts";
+import { galaxyIfCome, loadGalaxy } from "./late";
 import { ancestors, findNodes, type MapModel, type MapNode, subtree } from "./model";
 import { Outline } from "./Outline";
 import { galaxyScene, radialScene, treeScene } from "./scene";
 import { hasWebGL } from "./webgl";
 
-const Galaxy = lazy(() => import("./Galaxy").then((m) => ({ default: m.Galaxy })));
+/** The 3-D map once its code has come. Not `lazy`: React would keep back what comes soon for 300 ms. */
+function useGalaxy(isWanted: boolean): ReturnType<typeof galaxyIfCome> {
+  const [, setCome] = useState(false);
+  useEffect(() => {
+    if (isWanted && !galaxyIfCome()) void loadGalaxy().then(() => setCome(true));
+  }, [isWanted]);
+  return galaxyIfCome();
+}
 
 export interface MapViewProps {
   model: MapModel;
@@ -46,6 +54,7 @@ export function MapView(props: MapViewProps) {
   const frame = useRef<HTMLDivElement>(null);
   const handle = useRef<MapHandle>(null);
   const is3d = useMemo(() => layout === "galaxy" && hasWebGL(), [layout]);
+  const Galaxy = useGalaxy(is3d);
   const found = useMemo(() => findNodes(model, query), [model, query]);
   const matches = useMemo(() => new Set(found), [found]);
 
@@ -184,9 +193,7 @@ export function MapView(props: MapViewProps) {
         {isOutline ? (
           <Outline {...shared} topic={topic} />
         ) : is3d ? (
-          <Suspense fallback={<p className="map-loading muted" role="status">{t.map.loading3d}</p>}>
-            <Galaxy {...shared} scene={scene} ref={handle} />
-          </Suspense>
+          Galaxy ? <Galaxy {...shared} scene={scene} ref={handle} /> : <p className="map-loading muted" role="status">{t.map.loading3d}</p>
         ) : (
           <FlatMap {...shared} scene={scene} mode={layout === "tree" ? "all" : "fitting"} sceneKey={`${layout}-${topic ?? ""}-${props.version}-${isOneSided}`} ref={handle} />
         )}

@@ -7,7 +7,7 @@ import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/a
 import { useLanguage, useWords } from "~/i18n";
 import { documentOf } from "~/map/live-map";
 import { parseMap } from "~/map/model";
-import type { SessionSearch, View } from "~/router";
+import { type SessionSearch, showsTimeline, type View, WIDE } from "~/router";
 import { Blank } from "~/ui/basics";
 import { Menu, type MenuEntry } from "~/ui/Menu";
 import { Split } from "~/ui/Split";
@@ -33,11 +33,11 @@ export function SessionPage() {
   const client = useQueryClient();
   const session = useQuery(sessionQuery(id));
   const live = session.data ? isOpen(session.data.session_status) : false;
-  const timeline = useQuery({ ...timelineQuery(id, live), enabled: session.isSuccess });
   // While it records there is none yet; asking would only be answered with 404.
   const mindmap = useQuery({ ...mindmapQuery(id), enabled: session.isSuccess && !live });
+  const isWide = useMedia(WIDE);
+  const timeline = useQuery({ ...timelineQuery(id, live), enabled: session.isSuccess && (showsTimeline(search.view, isWide) || live || mindmap.isFetched) });
   const [panel, setPanel] = useState<PanelName>(null);
-  const isWide = useMedia("(min-width: 1000px)");
   const isPhone = useMedia("(max-width: 767px)");
 
   const isBusy = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";

@@ -1,0 +1,49 @@
+/**
+ * The first of our code to run, and small: what the first picture needs is asked for before the framework has come.
+ * CSS comes from here too, so that the page links it.
+ */
+import "pretendard/dist/web/variable/pretendardvariable-dynamic-subset.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/ui.css";
+import "./styles/frame.css";
+import "./styles/session.css";
+import { sendEarly } from "./api/early";
+import { accessToken, resume } from "./api/login";
+import { loadGalaxy } from "./map/late";
+
+// After an update the server no longer has the old build's files: the page is fetched anew, but not in a circle.
+addEventListener("vite:preloadError", (event) => {
+  const KEY = "trailmind.reloaded-at";
+  if (Date.now() - Number(sessionStorage.getItem(KEY)) < 10_000) return;
+  sessionStorage.setItem(KEY, String(Date.now()));
+  event.preventDefault();
+  location.reload();
+});
+
+const { pathname, search } = location;
+let isLoading = false;
+const session = /^\/sessions\/([0-9a-f-]{36})$/.exec(pathname)?.[1];
+// A shared map is for strangers: it needs no login.
+const asked = pathname.startsWith("/shared/") ? Promise.resolve() : begin().catch(() => undefined);
+void asked.then(loadPage);
+// Another tab may be asking just now, and this one has to wait for it.
+setTimeout(loadPage, 30);
+
+/** What fails here is asked for again by the page, which says what is wrong. */
+async function begin(): Promise<void> {
+  // Running the framework's code takes long; the question about the login is sent before, its answer comes meanwhile.
+  await resume(loadPage);
+  const token = await accessToken();
+  if (token && session) sendEarly(token, [`/v1/sessions/${session}`, `/v1/sessions/${session}/mindmap`]);
+}
+
+function loadPage(): void {
+  if (isLoading) return;
+  isLoading = true;
+  void import("./main");
+  if (pathname === "/sessions") void import("./sessions/SessionsPage");
+  if (session) void import("./session/SessionPage");
+  // Making graphics ready keeps everything else waiting: it is done while the data is on its way.
+  if (search.includes("layout=galaxy")) void Promise.all([loadGalaxy(), asked]).then(([{ warm }]) => warm());
+}
