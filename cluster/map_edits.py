@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from cluster.mindmap.edits import apply_edits
 from models.errors import BadRequest, Conflict, NotFound
-from models.mindmap_edits import EditReport, anchored, apply_operations
+from models.mindmap_edits import EditReport, anchored, apply_operations, refusal
 from models.mindmap_graph import MindmapDocument, validate_document
 from models.mindmap_operations import LOG, LogEntry, Operation, Redo, Undo, effective
 from models.pages import CapturedPage
@@ -85,8 +85,7 @@ def replay(generated: MindmapDocument, log: Sequence[LogEntry]) -> Edited:
     operations = effective(log)
     document, reports = apply_edits(generated, operations)
     if operations and validate_document(document, cited_pages(generated)):
-        refused = [EditReport(o.op_id, o.op, "not_applied", "The edits do not fit this version.") for o in operations]
-        return Edited(generated, None, len(log), tuple(refused))
+        return Edited(generated, None, len(log), tuple(refusal(o.op_id, o.op, "does_not_fit") for o in operations))
     return Edited(document, generated if operations else None, len(log), tuple(reports))
 
 
@@ -184,7 +183,7 @@ def _grown(
         if isinstance(entry, Undo | Redo):
             is_possible = bool(effective(grown)) if isinstance(entry, Undo) else _can_redo(grown)
             if not is_possible:
-                refused[i] = EditReport(entry.op, entry.op, "not_applied", f"There is nothing to {entry.op}.")
+                refused[i] = refusal(entry.op, entry.op, f"nothing_to_{entry.op}")
                 continue
             grown.append(entry)
             at = apply_operations(generated, effective(grown))[0]

@@ -253,13 +253,14 @@ class GenerateBody(Body):
 
 
 class EditReportReply(Reply):
-    """What became of one edit; `sentence` is for the user."""
+    """What became of one edit; `sentence` is for the user, in English."""
 
     op_id: str
     op: str
     status: Literal["applied", "adapted", "not_applied"]
     sentence: str
     node_id: str | None = None
+    reason: str | None = Field(default=None, description="Why it was not applied, as a word that stays the same")
 
 
 class EditsState(Reply):

@@ -42,17 +42,51 @@ from models.plain_text import shorten, without_markup
 
 @dataclass(frozen=True, slots=True)
 class EditReport:
-    """What became of one operation. `node_id` is the node it ended on, if any; the sentence is for the user."""
+    """What became of one operation. `node_id` is the node it ended on, if any; the sentence is for the user.
+
+    `reason` is the key in `REFUSALS` of why it was not applied, for clients that speak other languages.
+    """
 
     op_id: str
     op: str
     status: Literal["applied", "adapted", "not_applied"]
     sentence: str
     node_id: str | None = None
+    reason: str | None = None
+
+
+#: Why an operation was not applied: a stable word for programs, and the sentence for people.
+REFUSALS = {
+    "gone": "What was edited is no longer on the map.",
+    "label_empty": "The label is empty.",
+    "already_one": "These topics are already one.",
+    "unlike": "Only topics can be merged with topics, and sub-topics with sub-topics.",
+    "only_topics_split": "Only a topic can be split.",
+    "nothing_to_split": "None of the pages to split off is in that topic any more.",
+    "nothing_left": "Nothing would be left in the topic.",
+    "already_applied": "An edit with this id was already applied.",
+    "cannot_move": "That node cannot be moved there.",
+    "into_itself": "A topic cannot be moved into itself.",
+    "wrong_place": "A node of this kind cannot stand there.",
+    "core_stays": "The core stays in the middle.",
+    "core_hidden": "The core cannot be hidden.",
+    "same_node": "An edge joins two different nodes.",
+    "already_joined": "These two are already joined.",
+    "no_connection": "There is no such connection on this map.",
+    "core_deleted": "The core cannot be deleted.",
+    "does_not_fit": "The edits do not fit this version.",
+    "nothing_to_undo": "There is nothing to undo.",
+    "nothing_to_redo": "There is nothing to redo.",
+}
+
+
+def refusal(op_id: str, op: str, reason: str) -> EditReport:
+    """The report of an operation that was not applied, for a reason of `REFUSALS`."""
+    return EditReport(op_id, op, "not_applied", REFUSALS[reason], reason=reason)
 
 
 class _CannotApply(Exception):
-    pass
+    """The one argument is a key of `REFUSALS`."""
 
 
 def anchored(document: MindmapDocument, operation: Operation) -> Operation:
@@ -86,7 +120,7 @@ def apply_operations(
             found, adapted = _resolved(tree, operation)
             node_id, remark = _APPLY[operation.op](tree, operation, found)
         except _CannotApply as reason:
-            reports.append(EditReport(operation.op_id, operation.op, "not_applied", str(reason)))
+            reports.append(refusal(operation.op_id, operation.op, str(reason)))
             continue
         sentence = " ".join(part for part in ("Applied.", adapted, remark) if part)
         status: Literal["applied", "adapted"] = "adapted" if adapted or remark else "applied"
@@ -115,7 +149,7 @@ def _resolved(tree: EditableMap, operation: Operation) -> tuple[dict[str, str], 
             continue
         again = tree.group_like(operation.anchors.get(node_id, ()))
         if again is None:
-            raise _CannotApply("What was edited is no longer on the map.")
+            raise _CannotApply("gone")
         found[node_id] = again
         moved = True
     return found, "The topic was drawn anew; the edit went to the one that holds most of its pages." if moved else ""
@@ -124,7 +158,7 @@ def _resolved(tree: EditableMap, operation: Operation) -> tuple[dict[str, str], 
 def _clean(label: str) -> tuple[str, str]:
     text = without_markup(label)
     if not text:
-        raise _CannotApply("The label is empty.")
+        raise _CannotApply("label_empty")
     short = shorten(text, MAX_LABEL_CHARS)
     return short, "" if short == label.strip() else "The label was cleaned or shortened."
 
@@ -142,9 +176,9 @@ def _merge(tree: EditableMap, edit: Merge, at: dict[str, str]) -> tuple[str, str
     ids = list(dict.fromkeys(at[node_id] for node_id in edit.node_ids))
     kinds = {tree.nodes[node_id].type for node_id in ids}
     if len(ids) < 2:
-        raise _CannotApply("These topics are already one.")
+        raise _CannotApply("already_one")
     if not kinds <= {"topic", "subtopic"} or len(kinds) > 1:
-        raise _CannotApply("Only topics can be merged with topics, and sub-topics with sub-topics.")
+        raise _CannotApply("unlike")
     label, remark = _clean(edit.label) if edit.label is not None else ("", "")
     for other in ids[1:]:
         tree.merge(ids[0], other)
@@ -157,7 +191,7 @@ def _merge(tree: EditableMap, edit: Merge, at: dict[str, str]) -> tuple[str, str
 def _split(tree: EditableMap, edit: Split, at: dict[str, str]) -> tuple[str, str]:
     source = tree.nodes[at[edit.node_id]]
     if source.type not in ("topic", "subtopic"):
-        raise _CannotApply("Only a topic can be split.")
+        raise _CannotApply("only_topics_split")
     label, remark = _clean(edit.label)
     inside = set(tree.below(source.id))
     members = [m for m in dict.fromkeys(edit.member_ids) if m in inside]
@@ -165,12 +199,12 @@ def _split(tree: EditableMap, edit: Split, at: dict[str, str]) -> tuple[str, str
         members = [m for m in members if tree.nodes[m].type == "page"]
     members = [m for m in members if not (set(tree.ancestors(m)) & set(members))]
     if not members:
-        raise _CannotApply("None of the pages to split off is in that topic any more.")
+        raise _CannotApply("nothing_to_split")
     if not set(tree.pages_below(source.id)) - {p for m in members for p in (m, *tree.pages_below(m))}:
-        raise _CannotApply("Nothing would be left in the topic.")
+        raise _CannotApply("nothing_left")
     new_id = new_node_id(edit.op_id)
     if new_id in tree.nodes:
-        raise _CannotApply("An edit with this id was already applied.")
+        raise _CannotApply("already_applied")
     data = NodeData(origin="user", label_by="user", evidence=())
     node = Node(id=new_id, label=label, type=source.type, size=40, color=source.color, data=data)
     tree.insert(node, tree.parent[source.id], after=source.id)
@@ -193,9 +227,9 @@ _UNDER: dict[NodeType, tuple[NodeType, ...]] = {
 def _move(tree: EditableMap, edit: Move, at: dict[str, str]) -> tuple[str, str]:
     node, target = tree.nodes[at[edit.node_id]], tree.nodes[at[edit.parent_id]]
     if node.type == "core" or node.id == target.id:
-        raise _CannotApply("That node cannot be moved there.")
+        raise _CannotApply("cannot_move")
     if target.id in tree.below(node.id):
-        raise _CannotApply("A topic cannot be moved into itself.")
+        raise _CannotApply("into_itself")
     if node.type == "subtopic" and target.type == "core":
         tree.retype(node.id, "topic")
         tree.move(node.id, target.id)
@@ -207,7 +241,7 @@ def _move(tree: EditableMap, edit: Move, at: dict[str, str]) -> tuple[str, str]:
         return node.id, "It became a part of that topic."
     is_note = node.type == "page" and node.data.origin == "user"
     if target.type not in _UNDER[node.type] and not (is_note and target.type == "core"):
-        raise _CannotApply("A node of this kind cannot stand there.")
+        raise _CannotApply("wrong_place")
     tree.move(node.id, target.id)
     return node.id, ""
 
@@ -215,7 +249,7 @@ def _move(tree: EditableMap, edit: Move, at: dict[str, str]) -> tuple[str, str]:
 def _pin(tree: EditableMap, edit: Pin, at: dict[str, str]) -> tuple[str, str]:
     node = tree.nodes[at[edit.node_id]]
     if node.type == "core":
-        raise _CannotApply("The core stays in the middle.")
+        raise _CannotApply("core_stays")
     position, remark = node.position, ""
     if edit.pinned and edit.position is not None:
         position = edit.position.clamped(490, 280, 300)
@@ -233,7 +267,7 @@ def _pin(tree: EditableMap, edit: Pin, at: dict[str, str]) -> tuple[str, str]:
 def _hide(tree: EditableMap, edit: Hide, at: dict[str, str]) -> tuple[str, str]:
     node = tree.nodes[at[edit.node_id]]
     if node.type == "core":
-        raise _CannotApply("The core cannot be hidden.")
+        raise _CannotApply("core_hidden")
     for node_id in (node.id, *tree.below(node.id)):
         one = tree.nodes[node_id]
         tree.put(one, data=one.data.model_copy(update={"hidden": edit.hidden}))
@@ -245,10 +279,10 @@ def _add_node(tree: EditableMap, edit: AddNode, at: dict[str, str]) -> tuple[str
     parent = tree.nodes[at[edit.parent_id]]
     allowed = parent.type in _UNDER[edit.type] or (edit.type == "page" and parent.type == "core")
     if not allowed:
-        raise _CannotApply("A node of this kind cannot stand there.")
+        raise _CannotApply("wrong_place")
     new_id = new_node_id(edit.op_id)
     if new_id in tree.nodes:
-        raise _CannotApply("An edit with this id was already applied.")
+        raise _CannotApply("already_applied")
     about = shorten(without_markup(edit.description or ""), 280) or None
     data = NodeData(origin="user", label_by="user", description=about)
     size = {"topic": 40.0, "subtopic": 30.0, "page": 20.0}[edit.type]
@@ -259,31 +293,31 @@ def _add_node(tree: EditableMap, edit: AddNode, at: dict[str, str]) -> tuple[str
 def _add_edge(tree: EditableMap, edit: AddEdge, at: dict[str, str]) -> tuple[str | None, str]:
     source, target = at[edit.source], at[edit.target]
     if source == target:
-        raise _CannotApply("An edge joins two different nodes.")
+        raise _CannotApply("same_node")
     label = _clean(edit.label)[0] if edit.label else None
     if tree.joined(source, target):
-        raise _CannotApply("These two are already joined.")
+        raise _CannotApply("already_joined")
     tree.join(source, target, label)
     return source, ""
 
 
 def _remove_edge(tree: EditableMap, edit: RemoveEdge, at: dict[str, str]) -> tuple[str | None, str]:
     if not tree.unjoin(at[edit.source], at[edit.target]):
-        raise _CannotApply("There is no such connection on this map.")
+        raise _CannotApply("no_connection")
     return at[edit.source], ""
 
 
 def _label_edge(tree: EditableMap, edit: LabelEdge, at: dict[str, str]) -> tuple[str | None, str]:
     label, remark = _clean(edit.label)
     if not tree.relabel_edge(at[edit.source], at[edit.target], label):
-        raise _CannotApply("There is no such connection on this map.")
+        raise _CannotApply("no_connection")
     return at[edit.source], remark
 
 
 def _delete(tree: EditableMap, edit: Delete, at: dict[str, str]) -> tuple[str | None, str]:
     node = tree.nodes[at[edit.node_id]]
     if node.type == "core":
-        raise _CannotApply("The core cannot be deleted.")
+        raise _CannotApply("core_deleted")
     num = len([p for p in (node.id, *tree.below(node.id)) if tree.nodes[p].data.page_id])
     tree.delete(node.id)
     return None, "" if num <= 1 else f"{num} pages went with it and are now listed as left out."
@@ -296,6 +330,27 @@ _APPLY: dict[str, Callable[..., tuple[str | None, str]]] = {
 }  # fmt: skip
 
 __all__ = [
-    "LOG", "AddEdge", "AddNode", "Delete", "EditReport", "Hide", "LabelEdge", "LogEntry", "Merge", "Move", "Operation",
-    "Pin", "Redo", "RemoveEdge", "Rename", "Split", "Undo", "anchored", "apply_operations", "effective", "new_node_id",
+    "LOG",
+    "REFUSALS",
+    "AddEdge",
+    "AddNode",
+    "Delete",
+    "EditReport",
+    "Hide",
+    "LabelEdge",
+    "LogEntry",
+    "Merge",
+    "Move",
+    "Operation",
+    "Pin",
+    "Redo",
+    "RemoveEdge",
+    "Rename",
+    "Split",
+    "Undo",
+    "anchored",
+    "apply_operations",
+    "effective",
+    "new_node_id",
+    "refusal",
 ]  # fmt: skip

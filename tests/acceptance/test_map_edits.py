@@ -85,6 +85,7 @@ async def test_every_kind_of_edit_survives_a_new_version(ann: Person, worker: Wo
         "adapted", "applied", "applied", "applied", "applied", "applied", "applied", "not_applied",
     ]  # fmt: skip
     assert reply["reports"][-1]["sentence"] == "What was edited is no longer on the map."
+    assert reply["reports"][-1]["reason"] == "gone"
     assert reply["mindmap"]["edits"]["seq"] == 7, "what could not be done is not logged"
     await check(db, ann, session)
 

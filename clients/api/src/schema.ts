@@ -2336,7 +2336,7 @@ export interface components {
         };
         /**
          * EditReportReply
-         * @description What became of one edit; `sentence` is for the user.
+         * @description What became of one edit; `sentence` is for the user, in English.
          */
         EditReportReply: {
             /** Op Id */
@@ -2352,6 +2352,11 @@ export interface components {
             sentence: string;
             /** Node Id */
             node_id?: string;
+            /**
+             * Reason
+             * @description Why it was not applied, as a word that stays the same
+             */
+            reason?: string;
         };
         /**
          * EditsBody

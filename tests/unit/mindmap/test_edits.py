@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from cluster.mindmap import build_map
 from cluster.mindmap.edits import apply_edits
-from models.mindmap_edits import LOG, LogEntry, Operation, Redo, Rename, Undo, anchored, effective
+from models.mindmap_edits import LOG, REFUSALS, LogEntry, Operation, Redo, Rename, Undo, anchored, effective
 from models.mindmap_graph import MindmapDocument, validate_document
 from models.pages import CapturedPage
 from tests.support.map_sessions import make_page, make_session
@@ -238,3 +240,9 @@ def _regenerated(which: int, keep: bool) -> MindmapDocument:
 def test_the_log_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="expected tags"):
         LOG.validate_python([{"op": "explode", "op_id": "1"}])
+
+
+def test_the_dashboard_tells_every_refusal_in_korean() -> None:
+    words = Path(__file__).parents[3] / "clients/dashboard/src/i18n/ko.ts"
+    told = words.read_text().split("refused: {", 1)[1].split("},", 1)[0]
+    assert set(re.findall(r"(\w+): \"", told)) == set(REFUSALS)

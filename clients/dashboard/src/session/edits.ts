@@ -63,7 +63,7 @@ export function useEdits(sessionId: string, version: number): Edits {
       void client.invalidateQueries({ queryKey: ["versions", sessionId] });
       const reports = isRecord(reply) && Array.isArray(reply.reports) ? reply.reports : [];
       const refused = reports.find((report) => isRecord(report) && report.status === "not_applied");
-      if (isRecord(refused)) say(String(refused.sentence));
+      if (isRecord(refused)) say(t.edit.refused[String(refused.reason)] ?? String(refused.sentence));
       else if (operation.op === "undo") say(t.edit.undone);
       else if (operation.op === "redo") say(t.edit.redone);
       else say(t.edit.saved, { label: t.common.undo, run: () => change.mutate({ op: "undo" }) });
