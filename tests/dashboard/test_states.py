@@ -76,6 +76,38 @@ async def test_a_slow_server_is_said_to_be_slow(visitor: Visitor) -> None:
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
 
 
+OTHER_PAGES = {
+    "/sessions/00000000-0000-4000-8000-000000000001": "**/v1/sessions/00000000-*-000000000001",
+    "/search?q=git": "**/v1/search?*",
+    "/account": "**/v1/usage*",
+}
+
+
+@pytest.mark.parametrize("path", OTHER_PAGES)
+async def test_every_other_page_says_what_is_wrong(visitor: Visitor, path: str) -> None:
+    page, asked = visitor.page, OTHER_PAGES[path]
+    await visitor.sign_up()
+    for status, kind in ((402, "payment"), (429, "too_many"), (500, "server"), (None, "offline")):
+        refuse = failing(status) if status else lambda route: route.abort("connectionrefused")
+        await page.route(asked, refuse)
+        await page.goto(path)
+        await expect(page.locator(f'[data-error="{kind}"]').first).to_be_visible()
+        await page.unroute(asked)
+    await page.route(asked, lambda _: None)  # never answered
+    await page.goto(path, wait_until="commit")
+    await expect(page.get_by_text("This is taking longer than usual").first).to_be_visible()
+    await page.unroute(asked)
+    # The login ends while somebody goes there.
+    await page.goto("/sessions")
+    await page.get_by_role("heading", name="Your first trail starts here").wait_for()
+    await page.context.clear_cookies()
+    await page.route(asked, failing(401))
+    await page.evaluate(
+        "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')); }", path
+    )
+    await expect(page.get_by_text("You were signed out because your login ended")).to_be_visible()
+
+
 async def test_a_login_that_ended_asks_to_sign_in_and_returns(visitor: Visitor) -> None:
     page = visitor.page
     await visitor.sign_up()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clock, date, duration, when } from "~/i18n/format";
+import { clock, date, duration, span, when } from "~/i18n/format";
 
 describe("duration", () => {
   it.each([
@@ -29,5 +29,16 @@ describe("when", () => {
   it("writes the time of day the same in both languages", () => {
     expect(clock(new Date(2026, 0, 1, 9, 5), "en")).toBe("09:05");
     expect(clock(new Date(2026, 0, 1, 9, 5), "ko")).toBe("09:05");
+  });
+});
+
+describe("span", () => {
+  const [began, ended] = [new Date(2026, 0, 1, 9, 5), new Date(2026, 0, 1, 11, 20)];
+  it("says from when to when", () => {
+    expect(span(began, ended, 3_600_000, "en")).toBe("09:05–11:20");
+    expect(span(began, null, 0, "ko")).toBe("09:05");
+  });
+  it("does not say a span shorter than what was read in it", () => {
+    expect(span(began, new Date(2026, 0, 1, 9, 6), 7_200_000, "en")).toBe("09:06");
   });
 });

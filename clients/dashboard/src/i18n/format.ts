@@ -15,6 +15,16 @@ export function clock(at: Date, language: Language): string {
   return at.toLocaleTimeString(language === "ko" ? "ko-KR" : "en-GB", { hour: "2-digit", minute: "2-digit", hour12: false });
 }
 
+/**
+ * From when to when. A recording that was played in later took less time than was read in it: of such a one only the
+ * end is said, which is true of both.
+ */
+export function span(began: Date, ended: Date | null, readingMs: number, language: Language): string {
+  if (!ended) return clock(began, language);
+  const isPlayed = ended.getTime() - began.getTime() + 60_000 < readingMs;
+  return isPlayed ? clock(ended, language) : `${clock(began, language)}–${clock(ended, language)}`;
+}
+
 /** Relative up to a day, then dated; with the year only when it is another one. */
 export function when(at: Date, now: Date, language: Language): string {
   const ago = (now.getTime() - at.getTime()) / 1000;

@@ -216,7 +216,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
 }
 
 /** What of the map the evidence leaves in sight where it lies above it. */
-function uncovered(canvas: HTMLElement | null, size: { width: number; height: number }): { width: number; height: number } {
+export function uncovered(canvas: HTMLElement | null, size: { width: number; height: number }): { width: number; height: number } {
   const map = canvas?.getBoundingClientRect();
   const panel = canvas?.closest(".session-body")?.querySelector(".evidence")?.getBoundingClientRect();
   if (!map || !panel || panel.left >= map.right - 1) return size;

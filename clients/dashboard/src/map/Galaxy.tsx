@@ -8,7 +8,7 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { useWords } from "~/i18n";
 import { useShownTheme } from "~/theme";
 import { fontOf, readTones, type Tones } from "./draw";
-import type { MapHandle, MapProps } from "./FlatMap";
+import { type MapHandle, type MapProps, uncovered } from "./FlatMap";
 import { type LabelBox, type Obstacle, placeLabels } from "./labels";
 import { labelWidth } from "./measure";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
@@ -290,15 +290,23 @@ class Stage {
   fly(id: string): void {
     const n = this.nodes.find((each) => each.id === id);
     if (!n) return;
-    const to = new THREE.Vector3(n.node.position.x, n.node.position.y, n.node.position.z);
+    const at = new THREE.Vector3(n.node.position.x, n.node.position.y, n.node.position.z);
     const back = this.camera.position.clone().sub(this.controls.target).normalize();
-    this.move(to, to.clone().addScaledVector(back, n.node.type === "page" ? 150 : 230), 450);
+    const distance = n.node.type === "page" ? 150 : 230;
+    // Into the middle of what the evidence leaves in sight: the camera steps aside by as much.
+    const free = uncovered(this.box, this.size);
+    const step = (2 * distance * Math.tan((this.camera.fov * Math.PI) / 360)) / this.size.height;
+    const right = new THREE.Vector3().setFromMatrixColumn(this.camera.matrixWorld, 0);
+    const up = new THREE.Vector3().setFromMatrixColumn(this.camera.matrixWorld, 1);
+    const to = at.addScaledVector(right, ((this.size.width - free.width) / 2) * step).addScaledVector(up, (-(this.size.height - free.height) / 2) * step);
+    this.move(to, to.clone().addScaledVector(back, distance), 450);
   }
 
-  /** Only what is outside the picture is brought in; the camera stays put for the rest. */
+  /** Only what is not in sight is brought there; the camera stays put for the rest. */
   reveal(id: string): void {
     const at = this.screen.get(id);
-    if (!at || at.x < 30 || at.y < 30 || at.x > this.size.width - 30 || at.y > this.size.height - 30) this.fly(id);
+    const free = uncovered(this.box, this.size);
+    if (!at || at.x < 30 || at.y < 30 || at.x > free.width - 30 || at.y > free.height - 30) this.fly(id);
   }
 
   pick(clientX: number, clientY: number): string | null {

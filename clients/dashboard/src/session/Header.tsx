@@ -6,7 +6,7 @@ import { api, data, download } from "~/api/client";
 import { isOpen, optionalQuery, type Session } from "~/api/queries";
 import { sentence } from "~/ui/sentence";
 import { useLanguage, useWords } from "~/i18n";
-import { clock, date, duration } from "~/i18n/format";
+import { date, duration, span } from "~/i18n/format";
 import type { MapModel } from "~/map/model";
 import type { View } from "~/router";
 import { useDelete } from "~/sessions/useDelete";
@@ -49,7 +49,7 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
         <div className="grow">
           <Title session={session} />
           <p className="session-meta small muted tnum">
-            <time dateTime={session.started_at}>{date(began, new Date(), language)} {clock(began, language)}{ended && `–${clock(ended, language)}`}</time>
+            <time dateTime={session.started_at}>{date(began, new Date(), language)} {span(began, ended, session.dwell_ms ?? 0, language)}</time>
             {numbers.map(([label, value]) => <span key={label}>{label} <b>{value}</b></span>)}
             {facts && (
               <button type="button" className="link wide-only" onClick={() => onPanel("receipt")}>{t.receipt.line(facts.seen, facts.stored, facts.excluded)}</button>

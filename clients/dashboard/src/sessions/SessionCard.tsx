@@ -4,7 +4,7 @@ import { Ellipsis, ListTree, Map as MapIcon, Network, Trash2 } from "lucide-reac
 import { useEffect, useRef, useState } from "react";
 import { isMoving, type Session, thumbnailQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
-import { clock, date, duration, when } from "~/i18n/format";
+import { date, duration, span, when } from "~/i18n/format";
 import { useShownTheme } from "~/theme";
 import { IconButton, StatusBadge } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
@@ -31,8 +31,7 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
         </div>
         <div className="card-meta tnum">
           <time dateTime={session.started_at} title={began.toLocaleString(language)}>
-            {isToday ? when(began, now, language) : date(began, now, language)} · {clock(began, language)}
-            {ended && `–${clock(ended, language)}`}
+            {isToday ? when(began, now, language) : date(began, now, language)} · {span(began, ended, session.dwell_ms ?? 0, language)}
           </time>
           {Boolean(session.dwell_ms) && <span>{t.sessions.reading(duration(session.dwell_ms ?? 0, language))}</span>}
           {typeof session.page_count === "number" && <span>{t.sessions.pages(session.page_count)}</span>}
