@@ -122,6 +122,25 @@ async def test_a_login_that_ended_asks_to_sign_in_and_returns(visitor: Visitor) 
     await page.wait_for_url("**/sessions")
 
 
+async def test_links_in_mails_carry_their_token_behind_the_hash(visitor: Visitor) -> None:
+    page = visitor.page
+    sent: list[object] = []
+
+    async def note(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        await route.fulfill(status=200, body="{}", headers={"content-type": "application/json"})
+
+    await page.route("**/v1/auth/*", note)
+    await page.goto("/verify-email#token=from-a-mail")
+    await expect(page.get_by_role("status")).to_contain_text("confirmed")
+    await page.goto("/reset-password#token=another")
+    await page.get_by_role("textbox", name="New password").fill("a new password 1")
+    await page.get_by_role("textbox", name="Repeat password").fill("a new password 1")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("status")).to_be_visible()
+    assert sent == [{"token": "from-a-mail"}, {"token": "another", "new_password": "a new password 1"}]
+
+
 async def test_unknown_addresses(visitor: Visitor) -> None:
     page = visitor.page
     await visitor.sign_up()

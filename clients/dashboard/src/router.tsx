@@ -150,9 +150,8 @@ const onlyOut = async ({ search: { next } }: { search: { next?: string } }) => {
 const login = createRoute({ getParentRoute: () => auth, path: "/login", validateSearch: afterSignIn, beforeLoad: onlyOut, component: lazyRouteComponent(() => import("./auth/forms"), "LoginForm") });
 const signup = createRoute({ getParentRoute: () => auth, path: "/signup", validateSearch: afterSignIn, beforeLoad: onlyOut, component: lazyRouteComponent(() => import("./auth/forms"), "SignupForm") });
 const forgot = createRoute({ getParentRoute: () => auth, path: "/forgot-password", component: lazyRouteComponent(() => import("./auth/recovery"), "ForgotForm") });
-const withToken = (s: Record<string, unknown>): { token?: string } => ({ token: text(s.token) });
-const reset = createRoute({ getParentRoute: () => auth, path: "/reset-password", validateSearch: withToken, component: lazyRouteComponent(() => import("./auth/recovery"), "ResetForm") });
-const verify = createRoute({ getParentRoute: () => auth, path: "/verify-email", validateSearch: withToken, component: lazyRouteComponent(() => import("./auth/recovery"), "VerifyEmail") });
+const reset = createRoute({ getParentRoute: () => auth, path: "/reset-password", component: lazyRouteComponent(() => import("./auth/recovery"), "ResetForm") });
+const verify = createRoute({ getParentRoute: () => auth, path: "/verify-email", component: lazyRouteComponent(() => import("./auth/recovery"), "VerifyEmail") });
 const google = createRoute({
   getParentRoute: () => auth,
   path: "/auth/google/callback",

@@ -1,5 +1,5 @@
 import { valibotResolver } from "@hookform/resolvers/valibot";
-import { Link, useSearch } from "@tanstack/react-router";
+import { Link, useLocation } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
@@ -42,9 +42,15 @@ export function ForgotForm() {
   );
 }
 
+/** What the link in a mail carries: behind the `#`, so that no server and no log sees it. */
+function useToken(): string | null {
+  const hash = useLocation({ select: (at) => at.hash });
+  return new URLSearchParams(hash).get("token");
+}
+
 export function ResetForm() {
   const t = useWords();
-  const { token } = useSearch({ from: "/auth/reset-password" });
+  const token = useToken();
   const [isDone, setDone] = useState(false);
   const form = useForm({
     defaultValues: { password: "", repeat: "" },
@@ -92,7 +98,7 @@ export function ResetForm() {
 
 export function VerifyEmail() {
   const t = useWords();
-  const { token } = useSearch({ from: "/auth/verify-email" });
+  const token = useToken();
   const [state, setState] = useState<"asking" | "done" | "failed">(token ? "asking" : "failed");
   const wasAsked = useRef(false);
   useEffect(() => {

@@ -16,7 +16,7 @@ export const en = {
     noAccount: "New here?", haveAccount: "Already have an account?", forgot: "Forgot password?",
     forgotTitle: "Reset your password", forgotBody: "Tell us your e-mail address. If there is an account, we send a link that works for one hour.", sendLink: "Send link", linkSent: "If an account belongs to this address, a link is on its way. It works for one hour.",
     resetTitle: "Choose a new password", resetDone: "Your password is changed. Sign in with it.", resetMissing: "This link is incomplete. Ask for a new one.",
-    verifyTitle: "Confirming your address", verifyDone: "Your address is confirmed.", verifyFailed: "This link is no longer valid. You can ask for a new one in your account.",
+    verifyTitle: "Confirm your address", verifyDone: "Your address is confirmed.", verifyFailed: "This link is no longer valid. You can ask for a new one in your account.",
     google: "Continue with Google", googleFailed: "Google did not sign you in. Try again, or use your password.", or: "or",
     expired: "You were signed out because your login ended. Sign in and you are back where you were.",
     wrong: "This e-mail and password do not belong together.", taken: "There is already an account with this address. Sign in instead?",

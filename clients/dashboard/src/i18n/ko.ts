@@ -17,7 +17,7 @@ export const ko: Words = {
     noAccount: "처음이신가요?", haveAccount: "이미 계정이 있나요?", forgot: "비밀번호를 잊었나요?",
     forgotTitle: "비밀번호 재설정", forgotBody: "이메일 주소를 알려 주세요. 계정이 있으면 한 시간 동안 쓸 수 있는 링크를 보내 드려요.", sendLink: "링크 보내기", linkSent: "이 주소의 계정이 있다면 링크를 보냈어요. 한 시간 동안 쓸 수 있어요.",
     resetTitle: "새 비밀번호 정하기", resetDone: "비밀번호를 바꿨어요. 새 비밀번호로 로그인하세요.", resetMissing: "링크가 완전하지 않아요. 새로 요청해 주세요.",
-    verifyTitle: "주소를 확인하고 있어요", verifyDone: "주소를 확인했어요.", verifyFailed: "더 이상 쓸 수 없는 링크예요. 계정에서 다시 요청할 수 있어요.",
+    verifyTitle: "이메일 주소 확인", verifyDone: "주소를 확인했어요.", verifyFailed: "더 이상 쓸 수 없는 링크예요. 계정에서 다시 요청할 수 있어요.",
     google: "Google로 계속하기", googleFailed: "Google 로그인이 되지 않았어요. 다시 시도하거나 비밀번호를 사용하세요.", or: "또는",
     expired: "로그인이 만료되어 로그아웃됐어요. 로그인하면 보던 곳으로 돌아가요.",
     wrong: "이메일과 비밀번호가 맞지 않아요.", taken: "이미 이 주소로 만든 계정이 있어요. 로그인할까요?",
