@@ -220,7 +220,7 @@ export function uncovered(canvas: HTMLElement | null, size: { width: number; hei
   const map = canvas?.getBoundingClientRect();
   const panel = canvas?.closest(".session-body")?.querySelector(".evidence")?.getBoundingClientRect();
   if (!map || !panel || panel.left >= map.right - 1) return size;
-  return panel.left > map.left + 40 ? { ...size, width: panel.left - map.left } : { ...size, height: Math.max(120, panel.top - map.top) };
+  return panel.left > map.left + 40 ? { ...size, width: panel.left - map.left } : { ...size, height: Math.max(48, panel.top - map.top) };
 }
 
 function mirrored(direction: Direction): Direction {
