@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,16 @@ PLACES = {
     "search": "/search?q=git",
     "account": "/account",
 }
+#: Pages people are sent to. `{share}` is the token of a shared map; the one of the mail is made up.
+SENT_TO = {
+    "shared": "/shared/{share}",
+    "forgot": "/forgot-password",
+    "reset": "/reset-password#token=from-a-mail",
+    "verify": "/verify-email",
+    "link": "/extension/link?extension_id=paenoilheahmjokpbligdebdblbckpfc&state=s&code_challenge=c",
+}
+#: What a browser has in which the extension is installed.
+WITH_EXTENSION = "Object.assign(globalThis.chrome ??= {}, { runtime: { sendMessage: async () => ({}) } })"
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,15 @@ async def arrive(person: Visitor, path: str) -> None:
     assert person.page.url.endswith(path), f"{path} ended at {person.page.url}"
 
 
+async def share_token(person: Visitor) -> str:
+    """Share the session in sight; the token of the link."""
+    await person.page.get_by_role("button", name=re.compile("^(Share|공유)$")).click()
+    await person.page.get_by_role("button", name=re.compile("Create link|링크 만들기")).click()
+    link = await person.page.get_by_role("dialog").get_by_role("textbox").input_value()
+    await person.page.keyboard.press("Escape")
+    return link.rsplit("/", 1)[1]
+
+
 async def take_pictures(origin: str, folder: Path) -> None:
     """Sign up in each language, play its sample session, and write a picture of every page in every look."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,12 +112,14 @@ async def take_pictures(origin: str, folder: Path) -> None:
             await settled(owner.page)
             await owner.page.screenshot(path=folder / f"first-run-{language}-light-desktop.png")
             session_id = await owner.play_sample()
+            share = await share_token(owner)
             for look in (each for each in LOOKS if each.language == language):
                 context = await browser.new_context(**look.options, base_url=origin)
                 person = Visitor(await context.new_page(), origin)
                 person.email = owner.email
-                for name, path in PLACES.items():
-                    await arrive(person, path.format(id=session_id))
+                await context.add_init_script(WITH_EXTENSION)
+                for name, path in {**PLACES, **SENT_TO}.items():
+                    await arrive(person, path.format(id=session_id, share=share))
                     if name == "outline":
                         await person.page.locator(".outline-row.topic").first.click()
                         await settled(person.page)
