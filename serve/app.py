@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from ray.serve._private import http_util
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.metrics import METERS, export_to_ray
@@ -110,7 +111,9 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
 def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
     """`api` behind the edge: CORS and whatever every request goes through."""
     return Edge(
-        with_cors(api, settings),
+        # A map of 1,000 nodes is 1.5 MB of text: a second on a common line, packed in 8 ms to a seventh. Small answers,
+        # those that carry logins among them, are sent as they are.
+        GZipMiddleware(with_cors(api, settings), minimum_size=8192, compresslevel=3),
         loopback_only=settings.exposure == "loopback",
         timeout_s=settings.request_timeout_s,
         https_only=settings.origin.startswith("https://"),

@@ -94,6 +94,12 @@ async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: Person, wor
     assert done["title"]
     assert done["keywords"] == [t["label"] for t in topics][:8]
 
+    path = f"/v1/sessions/{session}/mindmap"
+    packed, plain = [await ann.call("GET", path, headers={"Accept-Encoding": e}) for e in ("gzip", "identity")]
+    assert (packed.headers.get("content-encoding"), plain.headers.get("content-encoding")) == ("gzip", None)
+    assert packed.json() == plain.json()
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 3
+
 
 @pytest.mark.parametrize("body", [{}, {"force": True}, None])
 async def test_59_generate_answers_202_at_once(ann: Person, body: dict[str, Any] | None) -> None:
