@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import ray
@@ -19,8 +20,13 @@ from actors.session_buffers import NAMESPACE
 
 log = structlog.get_logger("limiter")
 
+#: A permit, and how its call went.
+Ended = tuple[str, Outcome]
+
 #: Beyond the wait that was asked for; starting the actor takes seconds on a busy machine.
 _ANSWERS_WITHIN_S = 15.0
+#: How long the news of a call that went well waits for a question to go with.
+_GOES_ALONE_AFTER_S = 0.01
 
 
 def limiter_name(key: str) -> str:
@@ -36,6 +42,7 @@ class ProviderLimiterActor:
             dsn, min_size=1, max_size=2, open=False, timeout=5.0, kwargs={"autocommit": True}
         )
         self._is_open = False
+        self._settling: set[asyncio.Task[None]] = set()
         self._limiter = ProviderLimiter(PostgresStore(self._pool, key))
         provider, _, model = key.partition("/")
         self._labels = (provider, model)
@@ -43,9 +50,14 @@ class ProviderLimiterActor:
         if runs_in_ray:
             export_to_ray()
 
-    async def reserve(self, ask: Ask, limit: RateLimit) -> Permit | LimiterRefused:
-        """See Limiter."""
+    async def reserve(self, ask: Ask, limit: RateLimit, ended: Sequence[Ended] = ()) -> Permit | LimiterRefused:
+        """See Limiter; `ended` are calls of the asker's that came back meanwhile."""
         await self._open()
+        for permit_id, outcome in ended:
+            # Before the question is looked at: it may need what they give back. Both are written in one go.
+            settling = asyncio.ensure_future(self._settle_or_say(permit_id, outcome))
+            self._settling.add(settling)
+            settling.add_done_callback(self._settling.discard)
         try:
             return await self._limiter.reserve(ask, limit)
         except LimiterRefused as refused:
@@ -57,6 +69,13 @@ class ProviderLimiterActor:
         # The first thing a restarted limiter hears may be how a call went that its former life let go.
         await self._open()
         await self._limiter.settle(permit_id, outcome)
+
+    async def _settle_or_say(self, permit_id: str, outcome: Outcome) -> None:
+        try:
+            await self._limiter.settle(permit_id, outcome)
+        except Exception as error:
+            # The lease ends by itself.
+            log.warning("permit_not_settled", error=type(error).__name__)
 
     async def _open(self) -> None:
         if not self._is_open:
@@ -82,14 +101,22 @@ class ProviderLimiterActor:
 
 
 class RemoteLimiter:
-    """A limiter that is an actor elsewhere. While it is away, `own` works in its place, on the same shared state."""
+    """A limiter that is an actor elsewhere. While it is away, `own` works in its place, on the same shared state.
+
+    Who ends a call well mostly begins another: the news waits a moment, and goes with the next question.
+    """
 
     def __init__(self, handle: Any, own: Limiter) -> None:
         self._handle, self._own = handle, own
+        self._ended: dict[str, tuple[Outcome, asyncio.Event]] = {}
 
     async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
         """See Limiter."""
-        asking = self._handle.reserve.remote(ask, limit)
+        ended = [(permit_id, outcome) for permit_id, (outcome, _) in self._ended.items()]
+        for _, taken in self._ended.values():
+            taken.set()
+        self._ended.clear()
+        asking = self._handle.reserve.remote(ask, limit, ended)
         try:
             # An actor on a node that was lost answers nothing at all until Ray has noticed.
             async with asyncio.timeout(ask.max_wait_s + _ANSWERS_WITHIN_S):
@@ -101,6 +128,8 @@ class RemoteLimiter:
         except (RayActorError, TimeoutError) as error:
             # What it may have granted meanwhile counts as out until its lease ends: less than the quota, never more.
             log.warning("limiter_away", error=type(error).__name__)
+            for permit_id, outcome in ended:
+                await self._own.settle(permit_id, outcome)
             return await self._own.reserve(ask, limit)
         if isinstance(answer, LimiterRefused):
             raise answer
@@ -109,6 +138,14 @@ class RemoteLimiter:
 
     async def settle(self, permit_id: str, outcome: Outcome) -> None:
         """See Limiter."""
+        if outcome.kind == "ok":
+            taken = asyncio.Event()
+            self._ended[permit_id] = (outcome, taken)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GOES_ALONE_AFTER_S):
+                    await taken.wait()
+            if self._ended.pop(permit_id, None) is None:
+                return
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN_S):
                 await self._handle.settle.remote(permit_id, outcome)
