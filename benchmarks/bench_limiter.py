@@ -110,17 +110,20 @@ async def added(dsn: str, num_calls: int, find_limiter: Callable[[Limiter], Limi
     parts = DeskParts(dsn, {"openai": ACCESS}, lambda _, own: find_limiter(own), lambda *_: transport)
     connections = Connections(parts)
     await connections.ready()
-    prompt = describe_prompt(cards(4))
-    tokens = prompt_tokens(prompt)
+    batch = cards(4)
+    expected = prompt_tokens(describe_prompt(batch))
     least = await bare(connections.pool, num_calls)
 
     async def user(scope: CallScope, delay_s: float, share: int) -> list[float]:
         order, took, left = WorkOrder(scope, (CHOICE,), "en", math.inf), [], share
         # Users do not begin in the same instant.
         await asyncio.sleep(delay_s)
-        async with open_desk(parts, order, connections=connections, more=lambda: left, expect=(tokens, 1)) as desk:
+        async with open_desk(parts, order, connections=connections, more=lambda: left, expect=(expected, 1)) as desk:
             for _ in range(share):
                 left -= 1
+                # As in the product, each call has a prompt of its own, made when its turn has come.
+                prompt = describe_prompt(batch)
+                tokens = prompt_tokens(prompt)
                 began = time.perf_counter()
                 await desk.caller.call(CHOICE, "summarize", prompt, tokens)
                 took.append((time.perf_counter() - began - transport.took_s.get()) * 1e3)
