@@ -4,10 +4,11 @@ Prints one JSON object per finding:
 
 - `weight_kb`: what each route downloads, after gzip, without fonts and the 3-D chunk.
 - `map`, once per layout, on a map of about 1,000 nodes: `open_to_map_ms` from opening the address with an empty cache
-  to the first picture, `switch_ms` from choosing the layout to its first picture, `pan_fps` and `pan_worst_frame_ms`
-  while the map is dragged in circles for two seconds, `far_*` while it is dragged over several widths of the screen,
-  released and taken up again, `zoom_*` while the wheel goes in and out. `of_bare` is `pan_fps` divided by that of an
-  empty page dragged in the same way. The worst frame leaves out one in a hundred.
+  to the first picture, the middle of five times, and the slowest of them; `pan_fps` and `pan_worst_frame_ms` while the
+  map is dragged in circles for two seconds, `far_*` while it is dragged over several widths of the screen, released and
+  taken up again, `zoom_*` while the wheel goes in and out; `switch_ms` from choosing the layout to its first picture.
+  `of_bare` is `pan_fps` divided by that of an empty page dragged in the same way. The worst frame leaves out one in a
+  hundred.
 - `lighthouse`: its scores for the session list and a session page (desktop: 40 ms round trip, 10 Mbit/s).
 """
 
@@ -17,6 +18,7 @@ import argparse
 import asyncio
 import json
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -38,6 +40,7 @@ from tests.support.product import Product
 CHROMIUM = "/usr/bin/chromium"
 LIGHTHOUSE = Path(__file__).parent / "lighthouse"
 VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
+NUM_OPENED = 5
 LAYOUTS = ("tree", "radial", "galaxy")
 
 _COUNT_FRAMES = """() => { window.frames_ = []; let last = performance.now();
@@ -123,12 +126,17 @@ async def first_picture_ms(page: Page, since: float = 0.0) -> float:
 
 async def measure_map(context: BrowserContext, origin: str, session: str, layout: str) -> dict[str, float]:
     """One layout of one session in a fresh page."""
-    page = await context.new_page()
-    await page.goto(f"{origin}/sessions/{session}?view=map&layout={layout}", wait_until="commit")
-    opened = await first_picture_ms(page)
-    await page.wait_for_load_state("networkidle")
-    await asyncio.sleep(0.5)
-    found = {"open_to_map_ms": opened}
+    opened: list[float] = []
+    for _ in range(NUM_OPENED):
+        page = await context.new_page()
+        await (await context.new_cdp_session(page)).send("Network.clearBrowserCache")
+        await page.goto(f"{origin}/sessions/{session}?view=map&layout={layout}", wait_until="commit")
+        opened.append(await first_picture_ms(page))
+        await page.wait_for_load_state("networkidle")
+        await asyncio.sleep(0.5)
+        if len(opened) < NUM_OPENED:
+            await page.close()
+    found = {"open_to_map_ms": statistics.median(opened), "slowest_open_ms": max(opened)}
     for name, act in {"pan": drag, "far": drag_far, "zoom": wheel}.items():
         frames = await frames_of(page, act)
         found |= {f"{name}_fps": frames["fps"], f"{name}_worst_frame_ms": frames["worst"]}
@@ -159,7 +167,6 @@ async def measure_maps(origin: str, email: str, session: str) -> None:
             await page.goto("/login")
             await visitor.sign_in()
             await page.wait_for_url("**/sessions")
-            await (await context.new_cdp_session(page)).send("Network.clearBrowserCache")
             await page.close()
             found = await measure_map(context, origin, session, layout)
             ratio = found["pan_fps"] / of_bare["fps"]
