@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 BURST_SHARE = 0.25
@@ -96,8 +96,7 @@ class ProviderWindowState:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], now: float) -> Self:
         """The stored state; empty, or one we cannot read, begins cold."""
-        known = {f.name for f in fields(cls)}
-        if "at" not in data or set(data) - known:
+        if "at" not in data or set(data) - _FIELDS:
             return cls(at=now)
         values: dict[str, Any] = {k: (-math.inf if v is None else v) for k, v in data.items()}
         values["leases"] = {name: Lease(**lease) for name, lease in data.get("leases", {}).items()}
@@ -105,7 +104,10 @@ class ProviderWindowState:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values; minus infinity, which JSON lacks, is null."""
-        return {k: (None if v == -math.inf else v) for k, v in asdict(self).items()}
+        # Written at every change, with dozens of leases: `asdict` would take longer than PostgreSQL.
+        values: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
+        leases = {name: {f: getattr(lease, f) for f in _LEASE_FIELDS} for name, lease in self.leases.items()}
+        return {k: (None if v == -math.inf else v) for k, v in values.items()} | {"leases": leases}
 
     # --- moving on in time ---
 
@@ -235,6 +237,10 @@ class ProviderWindowState:
         rpm, tpm = self.limits(limit, now)
         wait = max(_total_wait(rpm, self.requests, num_requests, factor), _total_wait(tpm, self.tokens, tokens, factor))
         return max(wait, self.open_until - now, self.blocked_until - now, 0.0)
+
+
+_FIELDS = {each.name for each in fields(ProviderWindowState)}
+_LEASE_FIELDS = [each.name for each in fields(Lease)]
 
 
 def _bucket(per_minute: float) -> tuple[float, float]:
