@@ -30,6 +30,7 @@ _LARGEST = 1.5
 
 @dataclass(frozen=True, slots=True)
 class _Ahead:
+    choice: ModelChoice
     tokens: int
     asking: asyncio.Task[Permit]
 
@@ -85,20 +86,20 @@ class Permits:
 
     async def close(self) -> None:
         """Give back what is left, and wait until the limiters know of everything."""
-        for ahead in self._ahead.values():
-            for one in ahead:
-                # Who still waits in a queue waits no longer.
-                one.asking.cancel()
-        left = [one.asking for ahead in self._ahead.values() for one in ahead]
+        left = [one for ahead in self._ahead.values() for one in ahead]
         self._ahead.clear()
-        await asyncio.gather(*left, return_exceptions=True)
+        for one in left:
+            # Who still waits in a queue waits no longer; who was granted leave gives it back.
+            if not one.asking.cancel():
+                self.give_back(one.choice, one.asking)
+        await asyncio.gather(*(one.asking for one in left), return_exceptions=True)
         await asyncio.gather(*self._background)
 
     def _push(self, choice: ModelChoice, tokens: int, after: str) -> None:
         asking = asyncio.ensure_future(self._reserve(choice, tokens, after))
         # It may be refused while nobody looks.
         asking.add_done_callback(_is_refused)
-        self._ahead.setdefault(choice.key, deque()).append(_Ahead(tokens, asking))
+        self._ahead.setdefault(choice.key, deque()).append(_Ahead(choice, tokens, asking))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

@@ -87,6 +87,14 @@ async def test_what_was_refused_ahead_is_asked_again() -> None:
     await desk.permits.close()
 
 
+async def test_leave_that_nobody_used_is_given_back_at_the_end() -> None:
+    desk = Desk(5)
+    desk.permits.expect(CHOICE, 100, 2)
+    await asyncio.sleep(0)
+    await desk.permits.close()
+    assert desk.settled == {"p1": "unused", "p2": "unused"}
+
+
 async def test_closing_ends_the_wait_for_what_nobody_needs() -> None:
     class Busy(Desk):
         async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
