@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from cluster.cluster_cli import cluster_app
 from cluster.map_cli import eval_command, map_command
 from cluster.ready import wait_until_ready
 from cluster.settings import Settings, load_settings
+from cluster.signals import wait_for_signal
 from models.errors import ConfigurationError, TrailmindError
 
 # No pretty tracebacks: they print local variables, and some of those are secrets.
@@ -78,17 +77,6 @@ def _server(settings: Settings) -> Iterator[bool]:
             running.stop()
 
 
-def _wait_for_signal() -> None:
-    done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # What was told to outlive its terminal does.
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda *_: done.set())
-    # A wait without time-out would not let Python run the signal handler.
-    while not done.wait(0.5):
-        pass
-
-
 @app.command()
 def up(data_dir: DataDir = None, port: Port = None) -> None:
     """Start everything and serve until Ctrl-C."""
@@ -97,7 +85,7 @@ def up(data_dir: DataDir = None, port: Port = None) -> None:
         if not is_ours:
             raise ConfigurationError(f"Trailmind runs at {settings.origin} already")
         err.print(f"[bold green]Ready[/] at {settings.origin}   API docs at {settings.origin}/docs   Ctrl-C stops")
-        _wait_for_signal()
+        wait_for_signal()
 
 
 @app.command()
@@ -130,7 +118,7 @@ def demo(
             return
         out.print(f"[bold]Picture[/]  {result['picture_url']}\n         {picture}", soft_wrap=True)
         out.print(f"\n[bold green]Serving[/] at {settings.origin} until Ctrl-C")
-        _wait_for_signal()
+        wait_for_signal()
 
 
 @app.command()

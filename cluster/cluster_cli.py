@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +12,7 @@ import typer
 from rich.console import Console
 
 from cluster.settings import Settings, load_settings
+from cluster.signals import wait_for_signal
 
 if TYPE_CHECKING:
     from cluster.nodes import ClusterFacts
@@ -47,11 +46,7 @@ def up(
         cluster.start(lambda sentence: status.update(sentence))
     try:
         err.print(f"[bold green]Ready[/] at {cluster.settings.origin}; nodes: head, {', '.join(cluster.groups)}")
-        done = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: done.set())
-        while not done.wait(0.5):
-            pass
+        wait_for_signal()
     finally:
         with err.status("Stopping …"):
             cluster.stop()
