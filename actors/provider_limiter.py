@@ -1,6 +1,6 @@
 """One limiter for one provider's model: who may call now, who waits, who is told to come back later.
 
-The quota itself is a row in PostgreSQL (`actors.provider_window`), so that all clusters share one truth; the queue is
+The quota itself is a row in PostgreSQL (`actors.quota_state`), so that all clusters share one truth; the queue is
 in memory. A restart loses the queue: those who waited ask again. Calls that were out come back when their lease ends.
 """
 
@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from actors.fair_queue import FairQueue
-from actors.provider_window import Outcome, ProviderWindowState, RateLimit, Verdict
+from actors.quota_state import Outcome, ProviderWindowState, RateLimit, Verdict
 from models.errors import TrailmindError
 
 __all__ = ["Ask", "Limiter", "LimiterRefused", "Outcome", "Permit", "ProviderLimiter", "RateLimit", "WindowStore"]

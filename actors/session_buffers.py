@@ -20,12 +20,12 @@ from typing import Any
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from actors.closing import close_session
-from actors.coalescer import Coalescer
-from actors.event_store import BatchOutcome, EventStore, excluded_rows
-from actors.metrics import METERS
+from actors.batcher import Coalescer
 from models.errors import BufferFull, TrailmindError, Unavailable
-from models.ingest import IngestBatch
+from models.recording.close_session import close_session
+from models.recording.event_writer import BatchOutcome, EventStore, excluded_rows
+from models.recording.ingest import IngestBatch
+from telemetry.metrics import METERS
 
 NAMESPACE = "trailmind"
 
@@ -233,7 +233,7 @@ class PostgresBuffers:
         return await self.buffers.append(batches)
 
     async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
-        """Save what is buffered, then close the session (see `actors.closing`)."""
+        """Save what is buffered, then close the session (see `models.recording.close_session`)."""
         await self.open()
         await self.buffers.drained()
         await close_session(self.pool, session_id, user_id)

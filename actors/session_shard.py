@@ -17,13 +17,13 @@ import structlog
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from actors.buckets import bucket_of, shard_of_bucket
-from actors.event_store import BatchOutcome
-from actors.logs import adopt_ids, configure
-from actors.metrics import export_to_ray
 from actors.session_buffers import NAMESPACE, BufferLimits, PostgresBuffers
-from models.ingest import IngestBatch
-from models.shard_map import read_shard_map
+from actors.sharding import bucket_of, shard_of_bucket
+from models.recording.event_writer import BatchOutcome
+from models.recording.ingest import IngestBatch
+from models.recording.shard_map import read_shard_map
+from telemetry.logs import adopt_ids, configure
+from telemetry.metrics import export_to_ray
 
 log = structlog.get_logger("shard")
 

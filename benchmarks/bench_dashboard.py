@@ -30,8 +30,8 @@ import httpx
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from benchmarks.bench_map import SAMPLES, synthetic
-from cluster.ray_env import free_ports
-from cluster.replay import Recorder, read_session_file, shifted_to_end_at
+from launch.ray_environment import free_ports
+from launch.replay import Recorder, read_session_file, shifted_to_end_at
 from tests.dashboard.visitor import FLAGS, Visitor
 from tests.dashboard.weights import route_weights
 from tests.support.client import PASSWORD

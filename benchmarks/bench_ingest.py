@@ -27,12 +27,12 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 
-from actors.event_store import BatchOutcome
 from benchmarks.load import Load, drive, post
-from cluster.logs import configure_logs
-from cluster.ray_env import free_ports
+from cluster.logging_setup import configure_logs
 from cluster.settings import Settings
-from models.ingest import IngestBatch
+from launch.ray_environment import free_ports
+from models.recording.event_writer import BatchOutcome
+from models.recording.ingest import IngestBatch
 from serve.app import create_api, wrap
 from tests.support.product import Product
 

@@ -31,15 +31,15 @@ from psycopg_pool import AsyncConnectionPool
 
 from actors.limiter_actor import RemoteLimiter, provider_limiter
 from actors.provider_limiter import Limiter
-from cluster.migrate import migrate
-from cluster.providers.calls import CallScope
+from cluster.providers.calling.call_context import Connections, DeskParts, WorkOrder, open_desk
+from cluster.providers.calling.metered_client import CallScope
 from cluster.providers.configuration import ProviderAccess
-from cluster.providers.desk import Connections, DeskParts, WorkOrder, open_desk
-from cluster.providers.prompts import describe_prompt, prompt_tokens
-from cluster.providers.protocol import Answer, ModelChoice, PageCard, Prompt, Usage
-from cluster.providers.quoting import batches_of
-from cluster.stores import EmbeddedStores
-from models.ledger import Allowance
+from cluster.providers.planning.cost_estimate import batches_of
+from cluster.providers.prompting.prompts import describe_prompt, prompt_tokens
+from cluster.providers.types import Answer, ModelChoice, PageCard, Prompt, Usage
+from launch.stores import EmbeddedStores
+from models.billing.ledger import Allowance
+from models.migrations.run import migrate
 from tests.support.model_server import model_server
 
 AT_ONCE = 32
@@ -163,7 +163,7 @@ async def added(dsn: str, num_calls: int, find_limiter: Callable[[Limiter], Limi
 
 async def makespan(dsn: str, num_pages: int) -> None:
     """Print how long describing takes, beside the ideal."""
-    from cluster.providers.provider_tasks import RayProviderTasks
+    from cluster.providers.tasks import RayProviderTasks
 
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(dsn, min_size=1, max_size=2, open=False)
     async with pool:

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.bench_map_pure import synthetic
-from cluster.mindmap.live import LiveMap, regroup
+from cluster.mindmap.live.live_map import LiveMap, regroup
 
 
 def measure(num_pages: int) -> dict[str, float | int]:

@@ -20,11 +20,11 @@ from typing import Any
 import httpx
 import psutil
 
-from cluster.replay import Recorder, read_session_file, shifted_to_end_at
+from launch.replay import Recorder, read_session_file, shifted_to_end_at
 from models.urls import page_url
 from tests.support.product import Product
 
-SAMPLES = Path(__file__).parents[1] / "cluster" / "samples"
+SAMPLES = Path(__file__).parents[1] / "launch" / "samples"
 
 
 def synthetic(num_pages: int) -> list[dict[str, Any]]:

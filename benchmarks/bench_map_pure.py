@@ -16,11 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cluster.mindmap import compose, outline_session, page_features
-from cluster.mindmap.session_file import pages_of, read_events
-from cluster.samples import sample_events, sample_names
-from models.mindmap_graph import validate_document
-from models.pages import CapturedPage
+from cluster.mindmap import outline_session, page_features
+from cluster.mindmap.document.compose import compose
+from cluster.mindmap.evaluation.session_file import pages_of, read_events
+from launch.samples import sample_events, sample_names
+from models.mindmap.validation import validate_document
+from models.recording.pages import CapturedPage
 from models.urls import page_id
 
 

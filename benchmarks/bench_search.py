@@ -26,11 +26,11 @@ from typing import Any
 
 import psycopg
 
-from cluster.logs import configure_logs
-from cluster.migrate import migrate
-from cluster.stores import EmbeddedStores
-from models.search_index import _COLUMNS, INDEX_VERSION, _Page, _rows
-from models.search_words import question
+from cluster.logging_setup import configure_logs
+from launch.stores import EmbeddedStores
+from models.migrations.run import migrate
+from models.search.index import _COLUMNS, INDEX_VERSION, _Page, _rows
+from models.search.words import question
 from tests.support.client import Person, sign_up
 from tests.support.server import make_settings, running_api
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from cluster.ray_env import free_ports
+from launch.ray_environment import free_ports
 
 _BARE = """
 import sys
@@ -82,8 +82,8 @@ def measure(command: list[str], port: int, variables: dict[str, str], news: Path
 
 def _serve(data_dir: Path, port: int, news: Path) -> None:
     """`trailmind up`, writing down when it said what."""
-    from cluster.runtime import Trailmind
     from cluster.settings import load_settings
+    from launch.local_server import Trailmind
 
     marks: list[tuple[float, str]] = []
     running = Trailmind(load_settings(data_dir=data_dir, port=port))

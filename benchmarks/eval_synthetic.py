@@ -24,9 +24,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from cluster.mindmap import PageFeatures, outline_session, page_features
-from cluster.mindmap.quality import v_measure
-from cluster.mindmap.stability import adjusted_rand
-from models.pages import CapturedPage
+from cluster.mindmap.clustering.stability import adjusted_rand
+from cluster.mindmap.evaluation.quality import v_measure
+from models.recording.pages import CapturedPage
 from models.urls import page_id
 
 _BLOCKS = frozenset("p div li h1 h2 h3 h4 h5 dt dd td th tr pre br table ul ol section title".split())  # noqa: SIM905

@@ -1,7 +1,7 @@
 """The durable work there is, and how to order it inside somebody's transaction (transactional outbox).
 
 The queue is procrastinate on the same PostgreSQL: an order that is rolled back was never given, one that is committed
-survives every crash. Who carries the orders out is `cluster.jobs`.
+survives every crash. Who carries the orders out is `cluster.jobs.app`.
 """
 
 from __future__ import annotations

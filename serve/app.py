@@ -13,18 +13,17 @@ from ray.serve._private import http_util
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.metrics import METERS, export_to_ray
 from actors.session_shard import SHARD_MAP_PERIOD_S
-from cluster.logs import configure_logs
+from cluster.logging_setup import configure_logs
+from cluster.scheduling.shards import connect_shard
 from cluster.settings import Settings, load_settings
-from cluster.shards import connect_shard
-from serve.contract import describe, operation_id
-from serve.cors import with_cors
 from serve.dashboard import install_dashboard
 from serve.deployments import build
-from serve.docs_page import install_docs
-from serve.errors import install_error_handlers
-from serve.middleware import Edge
+from serve.http.cors import with_cors
+from serve.http.errors import install_error_handlers
+from serve.http.middleware import Edge
+from serve.openapi.document import describe, operation_id
+from serve.openapi.swagger_ui import install_docs
 from serve.routes import (
     account,
     admin,
@@ -37,10 +36,8 @@ from serve.routes import (
     health,
     map_edits,
     map_versions,
-    maps,
     metrics,
     mindmaps,
-    receipts,
     search,
     sessions,
     sharing,
@@ -48,7 +45,10 @@ from serve.routes import (
     threads,
     usage,
 )
+from serve.routes import ingest_report as receipts
+from serve.routes import joint_maps as maps
 from serve.state import open_state
+from telemetry.metrics import METERS, export_to_ray
 
 __all__ = ["build", "create_api", "create_app", "wrap"]
 

@@ -12,9 +12,9 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
-from cluster.autoscaling import api_autoscaling, worker_autoscaling
-from cluster.generation_worker import GenerationWorker
-from cluster.placement import placed
+from cluster.jobs.worker_deployment import GenerationWorker
+from cluster.scheduling.autoscaling import api_autoscaling, worker_autoscaling
+from cluster.scheduling.placement import placed
 from cluster.settings import Settings, load_settings
 
 

@@ -14,18 +14,18 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from actors.session_buffers import PostgresBuffers
-from cluster.live_maps import LiveMaps
-from cluster.post import Post
+from cluster.mail.queue import Post
+from cluster.maps.live_maps import LiveMaps
+from cluster.scheduling.shards import buffer_limits
 from cluster.settings import Settings
-from cluster.shards import buffer_limits
 from models.errors import Unauthorized
-from models.shard_map import ShardMap, read_shard_map
-from serve.authorization import Identity, admit, authorize
-from serve.google import Google
-from serve.limits import Limiter
-from serve.shards import ShardRouter
-from serve.standing import StandingCache
-from serve.tokens import Tokens
+from models.recording.shard_map import ShardMap, read_shard_map
+from serve.auth.access_tokens import Tokens
+from serve.auth.authorization import Identity, admit, authorize
+from serve.auth.login_cache import StandingCache
+from serve.auth.openid import Google
+from serve.http.rate_limits import Limiter
+from serve.shard_router import ShardRouter
 
 
 @dataclass(slots=True)

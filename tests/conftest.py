@@ -15,9 +15,9 @@ import httpx
 import psycopg
 import pytest
 
-from cluster.migrate import migrate
 from cluster.settings import Settings
-from cluster.stores import EmbeddedStores
+from launch.stores import EmbeddedStores
+from models.migrations.run import migrate
 from tests.support.client import Person, sign_up
 from tests.support.product import Product
 from tests.support.worker import Worker, job_worker

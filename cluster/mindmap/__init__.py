@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.mindmap.compose import compose
-from cluster.mindmap.features import PageFeatures, page_features
-from cluster.mindmap.outline import CrossLink, LeftOutPage, Outline, OutlineTopic, PageNote
-from cluster.mindmap.pipeline import outline_session
-from models.mindmap_graph import MindmapDocument
-from models.pages import CapturedPage
+from cluster.mindmap.document.compose import compose
+from cluster.mindmap.outline.pipeline import outline_session
+from cluster.mindmap.outline.types import CrossLink, LeftOutPage, Outline, OutlineTopic, PageNote
+from cluster.mindmap.pages.features import PageFeatures, page_features
+from models.mindmap.validation import MindmapDocument
+from models.recording.pages import CapturedPage
 
 
 def build_map(

@@ -12,8 +12,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from pydantic import SecretStr
 
-from cluster.providers.catalog import DEFAULT_CHAINS
-from cluster.providers.protocol import ModelChoice, Transport
+from cluster.providers.model_catalog import DEFAULT_CHAINS
+from cluster.providers.types import ModelChoice, Transport
 from cluster.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -49,14 +49,14 @@ def open_transport(provider: str, access: ProviderAccess) -> Transport:
     """The vendor's SDK, imported only now: each takes seconds to load."""
     key = access.api_key.get_secret_value()
     if provider == "openai":
-        from cluster.providers.openai_chat import OpenAITransport
+        from cluster.providers.transports.openai_chat import OpenAITransport
 
         return OpenAITransport(key, access.base_url)
     if provider == "anthropic":
-        from cluster.providers.anthropic_messages import AnthropicTransport
+        from cluster.providers.transports.anthropic_messages import AnthropicTransport
 
         return AnthropicTransport(key, access.base_url)
-    from cluster.providers.gemini_generate import GeminiTransport
+    from cluster.providers.transports.gemini_generate import GeminiTransport
 
     return GeminiTransport(key, access.base_url)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.mindmap.outline import Outline
-from cluster.providers.protocol import PageCard, PageDescription
+from cluster.mindmap.outline.types import Outline
+from cluster.providers.types import PageCard, PageDescription
 
 LOCAL = "local"
 

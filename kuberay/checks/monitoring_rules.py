@@ -9,10 +9,10 @@ from typing import Any
 
 import promql_parser as promql
 
-from actors.metrics import CATALOGUE
-from cluster.metrics import DATABASE_GAUGES
+from cluster.jobs.database_metrics import DATABASE_GAUGES
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import ROOT, Document, label, of_kind
+from telemetry.metrics import CATALOGUE
 
 RULES = {
     "promql": "every expression of an alert or a dashboard is PromQL",

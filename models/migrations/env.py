@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: over the connection `cluster.migrate` hands in."""
+"""How Alembic reaches the database: over the connection `models.migrations.run` hands in."""
 
 from __future__ import annotations
 

@@ -10,9 +10,15 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mail_texts import account_closed_mail
-from cluster.post import NOTICE_TTL
-from models.api_account_life import (
+from cluster.mail.queue import NOTICE_TTL
+from cluster.mail.templates import account_closed_mail
+from models.accounts.audit import note
+from models.accounts.erasure import count_rows, erase_user
+from models.accounts.logins import void_logins
+from models.accounts.users import User, UserSettings, active_user
+from models.errors import BadRequest, Forbidden, Unauthorized
+from models.schemas.accounts import UserEnvelope
+from models.schemas.settings import (
     CaptureOptions,
     DeletionBody,
     DeletionReceipt,
@@ -20,15 +26,9 @@ from models.api_account_life import (
     SettingsPatch,
     SettingsReply,
 )
-from models.api_accounts import UserEnvelope
-from models.audit import note
-from models.erasure import count_rows, erase_user
-from models.errors import BadRequest, Forbidden, Unauthorized
-from models.logins import void_logins
-from models.users import User, UserSettings, active_user
-from serve.account_archive import archive
-from serve.login_tokens import COOKIE, COOKIE_PATH, user_reply
-from serve.passwords import verify_password
+from serve.account_export import archive
+from serve.auth.login import COOKIE, COOKIE_PATH, user_reply
+from serve.auth.passwords import verify_password
 from serve.routes.credentials import language_of
 from serve.state import AppState, Caller, Db, State, driver_connection
 

@@ -10,10 +10,16 @@ from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.job_list import discard_job, list_jobs, retry_job
-from models.ai import AiConfig
-from models.api import MessageReply
-from models.api_admin import (
+from cluster.jobs.admin import discard_job, list_jobs, retry_job
+from models.accounts.audit import AuditEntry, note
+from models.accounts.logins import void_logins
+from models.accounts.users import User
+from models.ai_calls import AiConfig
+from models.billing.plans import Subscription
+from models.errors import BadRequest, Conflict, NotFound
+from models.mindmap.versions import Mindmap
+from models.recording.browsing_sessions import BrowsingSession, SessionStatus
+from models.schemas.admin import (
     AdminSession,
     AdminSessionList,
     AdminUser,
@@ -30,13 +36,7 @@ from models.api_admin import (
     JobReply,
     TaskType,
 )
-from models.audit import AuditEntry, note
-from models.browsing_sessions import BrowsingSession, SessionStatus
-from models.errors import BadRequest, Conflict, NotFound
-from models.logins import void_logins
-from models.mindmaps import Mindmap
-from models.plans import Subscription
-from models.users import User
+from models.schemas.common import MessageReply
 from serve.state import AppState, Caller, Db, State
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.providers.configuration import provider_accesses
 from cluster.providers.local import LOCAL
-from cluster.providers.planning import MapPlan, plan_map
-from cluster.providers.terms import UserTerms, read_terms
-from models.ai import AiCall, AiCallText
-from models.api_ai import DisclosureList, DisclosureReply, QuoteEnvelope, QuoteReply
-from models.browsing_sessions import owned_session, parse_session_id
-from models.ledger import Balance, OutOfTokens, balance
-from models.timeline_store import load_pages
+from cluster.providers.planning.call_plan import MapPlan, plan_map
+from cluster.providers.planning.user_limits import UserTerms, read_terms
+from models.ai_calls import AiCall, AiCallText
+from models.billing.ledger import Balance, OutOfTokens, balance
+from models.recording.browsing_sessions import owned_session, parse_session_id
+from models.recording.timeline_store import load_pages
+from models.schemas.ai import DisclosureList, DisclosureReply, QuoteEnvelope, QuoteReply
 from serve.state import AppState, Caller, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])

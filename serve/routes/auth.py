@@ -11,9 +11,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mail_texts import Language, language_asked_for, verify_mail
-from models.api import MessageReply
-from models.api_accounts import (
+from cluster.mail.templates import Language, language_asked_for, verify_mail
+from models.accounts.logins import LoginFamily, issue_one_time, revoke_families
+from models.accounts.users import User, active_user, user_by_email
+from models.errors import Conflict, NotFound, Unauthorized
+from models.schemas.accounts import (
     AuthReply,
     Credentials,
     LoginBody,
@@ -22,12 +24,10 @@ from models.api_accounts import (
     TokenReply,
     UserEnvelope,
 )
-from models.errors import Conflict, NotFound, Unauthorized
-from models.logins import LoginFamily, issue_one_time, revoke_families
-from models.users import User, active_user, user_by_email
-from serve.limits import Allowance, too_often
-from serve.login_tokens import log_in, log_out, rotate, user_reply
-from serve.passwords import hash_password, verify_password
+from models.schemas.common import MessageReply
+from serve.auth.login import log_in, log_out, rotate, user_reply
+from serve.auth.passwords import hash_password, verify_password
+from serve.http.rate_limits import Allowance, too_often
 from serve.state import AppState, Caller, CallerIdentity, Counted, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])

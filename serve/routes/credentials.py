@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import ColumnElement, func, select, update
 
-from cluster.mail_texts import Language, language_asked_for, password_changed_mail, reset_mail
-from cluster.post import NOTICE_TTL
-from models.api import MessageReply
-from models.api_accounts import (
+from cluster.mail.queue import NOTICE_TTL
+from cluster.mail.templates import Language, language_asked_for, password_changed_mail, reset_mail
+from models.accounts.logins import ApiKey, issue_one_time, new_api_key, redeem_one_time, void_logins
+from models.accounts.users import User, UserSettings, active_user, user_by_email
+from models.errors import BadRequest, Conflict, NotFound, Unauthorized
+from models.schemas.accounts import (
     ApiKeyCreate,
     ApiKeyCreated,
     ApiKeyList,
@@ -28,12 +30,10 @@ from models.api_accounts import (
     ResetBody,
     TokenBody,
 )
-from models.errors import BadRequest, Conflict, NotFound, Unauthorized
-from models.logins import ApiKey, issue_one_time, new_api_key, redeem_one_time, void_logins
-from models.users import User, UserSettings, active_user, user_by_email
-from serve.limits import Allowance
-from serve.login_tokens import log_in
-from serve.passwords import hash_password, verify_password
+from models.schemas.common import MessageReply
+from serve.auth.login import log_in
+from serve.auth.passwords import hash_password, verify_password
+from serve.http.rate_limits import Allowance
 from serve.routes.auth import mail_verification
 from serve.state import Caller, Counted, Db, State, driver_connection
 

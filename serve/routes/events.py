@@ -8,8 +8,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from actors.metrics import METERS
-from models.api import (
+from models.errors import BadRequest
+from models.recording.browsing_sessions import owned_session, parse_session_id
+from models.recording.ingest import parse_batch, verdicts
+from models.recording.timeline import HighlightRecord, VisitRecord
+from models.recording.timeline_store import instant, load_span, load_timeline
+from models.schemas.common import (
     EventsBody,
     EventsList,
     EventsReply,
@@ -20,13 +24,9 @@ from models.api import (
     TimelineReply,
     TimelineVisit,
 )
-from models.browsing_sessions import owned_session, parse_session_id
-from models.errors import BadRequest
-from models.ingest import parse_batch, verdicts
-from models.timeline import HighlightRecord, VisitRecord
-from models.timeline_store import instant, load_span, load_timeline
-from serve.authorization import authorize
+from serve.auth.authorization import authorize
 from serve.state import Caller, Db, app_state, driver_connection
+from telemetry.metrics import METERS
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 _encode = msgspec.json.encode

@@ -15,17 +15,17 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
 
-from cluster.mindmap.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render import ThemeName, to_png, to_svg
-from models.api_library import ExportFormat
-from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
+from cluster.mindmap.render.images import ThemeName, to_png, to_svg
+from models.billing.plans import EXPORT_FEATURES, require_feature
 from models.errors import NotFound
-from models.mindmap_document import LayoutName, MindmapDocument
-from models.mindmaps import Mindmap, MindmapVersion
-from models.plans import EXPORT_FEATURES, require_feature
-from models.timeline import Timeline
-from models.timeline_store import instant, load_timeline
-from serve.pictures import PICTURE_POLICY
+from models.mindmap.document import LayoutName, MindmapDocument
+from models.mindmap.versions import Mindmap, MindmapVersion
+from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from models.recording.timeline import Timeline
+from models.recording.timeline_store import instant, load_timeline
+from models.schemas.library import ExportFormat
+from serve.map_image import PICTURE_POLICY
 from serve.routes.events import highlight_reply, visit_fields
 from serve.routes.usage import standing_of
 from serve.state import Caller, Db, State, driver_connection

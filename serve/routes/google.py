@@ -12,11 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.api_accounts import AuthReply, GoogleBegin, GoogleBegun, GoogleBody, GoogleCode, GoogleConfig
+from models.accounts.users import User, user_by_email
 from models.errors import Conflict, Unauthorized
-from models.users import User, user_by_email
-from serve.google import GoogleProfile
-from serve.login_tokens import log_in
+from models.schemas.accounts import AuthReply, GoogleBegin, GoogleBegun, GoogleBody, GoogleCode, GoogleConfig
+from serve.auth.login import log_in
+from serve.auth.openid import GoogleProfile
 from serve.state import Counted, Db, State
 
 router = APIRouter(prefix="/v1/auth/google", tags=["auth"])

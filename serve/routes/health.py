@@ -8,8 +8,8 @@ from collections.abc import Awaitable
 from fastapi import APIRouter, Response
 from sqlalchemy import text
 
-from cluster.migrate import current_revision, wanted_revision
-from models.api import HealthReply, ReadyReply
+from models.migrations.run import current_revision, wanted_revision
+from models.schemas.common import HealthReply, ReadyReply
 from serve.state import AppState, State
 
 router = APIRouter(tags=["health"])

@@ -10,9 +10,13 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.map_edits import EditOutcome, edit, log_state, read_log
-from cluster.progress import publish
-from models.api_maps import (
+from cluster.maps.edits import EditOutcome, edit, log_state, read_log
+from cluster.maps.notifications import publish
+from models.errors import Conflict, NotFound, ValidationFailed
+from models.mindmap.operations import LOG, LogEntry, Redo, Undo, effective
+from models.mindmap.versions import Mindmap, MindmapEdit, MindmapVersion
+from models.recording.browsing_sessions import owned_session, parse_session_id
+from models.schemas.maps import (
     EditLogReply,
     EditsBody,
     EditsReply,
@@ -20,10 +24,6 @@ from models.api_maps import (
     LogEntryReply,
     OperationBody,
 )
-from models.browsing_sessions import owned_session, parse_session_id
-from models.errors import Conflict, NotFound, ValidationFailed
-from models.mindmap_operations import LOG, LogEntry, Redo, Undo, effective
-from models.mindmaps import Mindmap, MindmapEdit, MindmapVersion
 from serve.routes.mindmaps import edited_reply, report_reply
 from serve.state import AppState, Caller, Db, State, driver_connection
 

@@ -11,13 +11,13 @@ from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.map_edits import restore
-from models.api_maps import ChangeReply, DiffReply, EditsReply, VersionEnvelope, VersionList, VersionReply
-from models.browsing_sessions import owned_session, parse_session_id
+from cluster.maps.edits import restore
 from models.errors import NotFound
-from models.mindmap_diff import Change, diff_documents
-from models.mindmap_graph import MindmapDocument
-from models.mindmaps import Mindmap, MindmapVersion
+from models.mindmap.diff import Change, diff_documents
+from models.mindmap.validation import MindmapDocument
+from models.mindmap.versions import Mindmap, MindmapVersion
+from models.recording.browsing_sessions import owned_session, parse_session_id
+from models.schemas.maps import ChangeReply, DiffReply, EditsReply, VersionEnvelope, VersionList, VersionReply
 from serve.routes.map_edits import tell
 from serve.routes.mindmaps import edited_reply, report_reply
 from serve.state import Caller, Db, State, driver_connection

@@ -7,7 +7,7 @@ import hmac
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from cluster.metrics import database_metrics
+from cluster.jobs.database_metrics import database_metrics
 from cluster.settings import Settings
 from models.errors import NotFound
 from serve.state import Db, State, driver_connection

@@ -10,18 +10,18 @@ from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.map_edits import LogState, log_state, read_log
-from cluster.mindmap.render import ThemeName
-from cluster.progress import publish
-from models.api import EditReportReply, EditsState, GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
-from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from cluster.maps.edits import LogState, log_state, read_log
+from cluster.maps.notifications import publish
+from cluster.mindmap.render.images import ThemeName
 from models.errors import NotFound
 from models.jobs import order_map
-from models.mindmap_document import LayoutName, MindmapDocument
-from models.mindmap_edits import EditReport
-from models.mindmaps import MapStatus, Mindmap, MindmapVersion
-from serve.links import check_link, issue_link
-from serve.pictures import PICTURE_RESPONSES, svg_answer
+from models.mindmap.document import LayoutName, MindmapDocument
+from models.mindmap.edits import EditReport
+from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
+from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from models.schemas.common import EditReportReply, EditsState, GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
+from serve.auth.signed_links import check_link, issue_link
+from serve.map_image import PICTURE_RESPONSES, svg_answer
 from serve.routes.ai import refuse_if_out_of_tokens
 from serve.state import Caller, Db, State, driver_connection
 

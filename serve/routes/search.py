@@ -11,11 +11,11 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Query
 
-from models.api_library import Mark, SearchHit, SearchReply
 from models.errors import BadRequest
-from models.exclusions import normalize_domain
-from models.search import Filters, search, snippet, texts_of
-from models.search_index import index_session, stale_sessions
+from models.recording.exclusions import normalize_domain
+from models.schemas.library import Mark, SearchHit, SearchReply
+from models.search.index import index_session, stale_sessions
+from models.search.queries import Filters, search, snippet, texts_of
 from serve.state import AppState, Caller, Db, State, driver_connection
 
 log = structlog.get_logger("serve")

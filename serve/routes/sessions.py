@@ -12,9 +12,13 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.progress import publish
-from models.api import SessionEnvelope, SessionList, SessionReply, SessionStart, SessionUpdate
-from models.browsing_sessions import (
+from cluster.maps.notifications import publish
+from models.accounts.logins import Client
+from models.accounts.users import User, active_user
+from models.billing.plans import TooManySessions, plan_standing
+from models.errors import BadRequest, IllegalTransition, NotFound, Unauthorized
+from models.jobs import PURGE_SESSION, UPKEEP, order
+from models.recording.browsing_sessions import (
     OPEN_STATUSES,
     BrowsingSession,
     SessionStatus,
@@ -24,15 +28,11 @@ from models.browsing_sessions import (
     running_sessions,
     transition,
 )
-from models.errors import BadRequest, IllegalTransition, NotFound, Unauthorized
-from models.exclusions import normalize_domain
-from models.jobs import PURGE_SESSION, UPKEEP, order
-from models.logins import Client
-from models.plans import TooManySessions, plan_standing
-from models.session_filters import session_filters
-from models.timeline_store import load_timeline
-from models.users import User, active_user
-from serve.login_tokens import client_of
+from models.recording.exclusions import normalize_domain
+from models.recording.session_filters import session_filters
+from models.recording.timeline_store import load_timeline
+from models.schemas.common import SessionEnvelope, SessionList, SessionReply, SessionStart, SessionUpdate
+from serve.auth.login import client_of
 from serve.state import AppState, Caller, Db, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])

@@ -10,15 +10,15 @@ from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mindmap.render import ThemeName
-from models.api_library import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
-from models.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from cluster.mindmap.render.images import ThemeName
+from models.accounts.users import User
 from models.errors import Conflict, NotFound
-from models.mindmap_document import LayoutName, MindmapDocument
-from models.mindmaps import Mindmap, MindmapVersion
-from models.sharing import ShareLink, share_id, share_token, shown_part
-from models.users import User
-from serve.pictures import PICTURE_RESPONSES, svg_answer
+from models.mindmap.document import LayoutName, MindmapDocument
+from models.mindmap.sharing import ShareLink, share_id, share_token, shown_part
+from models.mindmap.versions import Mindmap, MindmapVersion
+from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from models.schemas.library import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
+from serve.map_image import PICTURE_RESPONSES, svg_answer
 from serve.state import AppState, Caller, Counted, Db, State
 
 router = APIRouter(tags=["sharing"])

@@ -14,10 +14,10 @@ from fastapi.responses import StreamingResponse
 from redis.asyncio.client import PubSub
 from sqlalchemy import select
 
-from cluster.live_maps import LiveFrame
-from cluster.progress import channel
-from models.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
-from models.mindmaps import MapStatus, Mindmap
+from cluster.maps.live_maps import LiveFrame
+from cluster.maps.notifications import channel
+from models.mindmap.versions import MapStatus, Mindmap
+from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from serve.state import AppState, Caller, State
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.topic_threads import link, threads_of, unlink
-from models.api_maps import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
-from models.browsing_sessions import BrowsingSession, owned_session
+from cluster.maps.threads import link, threads_of, unlink
 from models.errors import BadRequest, NotFound
-from models.mindmaps import Mindmap, MindmapVersion
+from models.mindmap.versions import Mindmap, MindmapVersion
+from models.recording.browsing_sessions import BrowsingSession, owned_session
+from models.schemas.maps import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
 from serve.state import Caller, Db, driver_connection
 
 router = APIRouter(prefix="/v1/threads", tags=["mindmaps"])

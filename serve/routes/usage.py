@@ -9,7 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.api_plans import (
+from models.accounts.users import User, active_user
+from models.billing.ledger import Allowance, balance, by_operation
+from models.billing.plans import FREE, PLANS, Plan, Standing, plan_standing, usage_periods
+from models.errors import Unauthorized
+from models.schemas.plans import (
     PlanList,
     PlanReply,
     SubscriptionEnvelope,
@@ -18,10 +22,6 @@ from models.api_plans import (
     UsageHistory,
     UsageReply,
 )
-from models.errors import Unauthorized
-from models.ledger import Allowance, balance, by_operation
-from models.plans import FREE, PLANS, Plan, Standing, plan_standing, usage_periods
-from models.users import User, active_user
 from serve.state import AppState, Caller, Counted, Db, State
 
 router = APIRouter(prefix="/v1", tags=["plans"])

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.jobs import erase_due_accounts
-from cluster.runtime import complete
+from cluster.jobs.app import erase_due_accounts
 from cluster.settings import Settings
-from models.erasure import owned_tables
+from launch.local_server import complete
+from models.accounts.erasure import owned_tables
 from tests.support.client import PASSWORD, Person, sign_up, visit
 from tests.support.finished import finished_session
 from tests.support.server import running_api

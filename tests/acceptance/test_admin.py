@@ -10,8 +10,8 @@ import httpx
 import psycopg
 import pytest
 
-from cluster.runtime import complete
 from cluster.settings import Settings
+from launch.local_server import complete
 from tests.support.client import Person, sign_up
 from tests.support.finished import finished_session
 from tests.support.outbox import deliver, mails_to, token_in

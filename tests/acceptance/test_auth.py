@@ -11,10 +11,10 @@ import jwt
 import psycopg
 import pytest
 
-from cluster.runtime import complete
 from cluster.settings import Settings
-from serve.login_tokens import COOKIE
-from serve.tokens import key_id
+from launch.local_server import complete
+from serve.auth.access_tokens import key_id
+from serve.auth.login import COOKIE
 from tests.support.client import PASSWORD, Person, sign_up
 from tests.support.server import SIGNING_KEY, running_api
 

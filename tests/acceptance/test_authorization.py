@@ -17,9 +17,9 @@ import psycopg
 import pytest
 
 from cluster.settings import Settings
-from serve.authorization import RULES, SCOPES, Who
-from serve.contract import operations
-from serve.tokens import key_id
+from serve.auth.access_tokens import key_id
+from serve.auth.authorization import RULES, SCOPES, Who
+from serve.openapi.document import operations
 from tests.support.client import Person, sign_up, visit
 from tests.support.finished import finished_session
 from tests.support.server import SIGNING_KEY, running_api
@@ -87,7 +87,7 @@ def test_every_route_has_a_rule_and_every_rule_a_route(settings: Settings) -> No
 
     document = create_api(settings, lambda index: None).openapi()
     found = {(method, path) for path, method, _ in operations(document)}
-    assert found - RULES.keys() == set(), "add these to serve.authorization.RULES"
+    assert found - RULES.keys() == set(), "add these to serve.auth.authorization.RULES"
     assert RULES.keys() - found == set(), "these rules are for routes that are gone"
 
 

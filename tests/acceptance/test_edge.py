@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from cluster.runtime import complete
 from cluster.settings import Settings
+from launch.local_server import complete
 from serve.app import create_api, wrap
-from serve.middleware import Edge
+from serve.http.middleware import Edge
 from tests.support.client import PASSWORD, Person, sign_up, visit
 from tests.support.server import no_actor, running_api
 

@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from models.ingest import MAX_BODY_BYTES
+from models.recording.ingest import MAX_BODY_BYTES
 from tests.support.client import Person, visit
 
 Db = psycopg.AsyncConnection[Any]

@@ -12,8 +12,8 @@ import httpx
 import psycopg
 import pytest
 
-from cluster.migrate import migrate
 from cluster.settings import Settings
+from models.migrations.run import migrate
 from tests.support.client import Person, sign_up
 
 CHECKS = (

@@ -12,8 +12,8 @@ import httpx
 import psycopg
 import pytest
 
-from cluster.runtime import complete
 from cluster.settings import Settings
+from launch.local_server import complete
 from tests.support.client import PASSWORD, sign_up
 from tests.support.openid import openid_provider
 from tests.support.server import running_api

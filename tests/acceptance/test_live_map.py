@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from cluster.live_maps import LiveFrame, LiveMaps
+from cluster.maps.live_maps import LiveFrame, LiveMaps
 from cluster.settings import Settings
-from models.timeline_store import load_pages
+from models.recording.timeline_store import load_pages
 from tests.support.client import Person, sign_up, visit
 from tests.support.map_sessions import make_session
 from tests.support.server import running_api

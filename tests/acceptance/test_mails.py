@@ -15,11 +15,11 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.generation import MapGenerator
-from cluster.jobs import JobParts, job_app
-from cluster.post import Post, forget_refused
-from cluster.runtime import complete
+from cluster.jobs.app import JobParts, job_app
+from cluster.mail.queue import Post, forget_refused
+from cluster.maps.generation import MapGenerator
 from cluster.settings import Settings
+from launch.local_server import complete
 from models.errors import Conflict
 from models.jobs import MAIL, SEND_MAIL
 from tests.support.client import Person, sign_up

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.jobs import purge
-from cluster.mindmap.threads import merge_sessions
+from cluster.jobs.app import purge
+from cluster.mindmap.clustering.thread_matching import merge_sessions
 from cluster.settings import Settings
-from models.mindmap_graph import MindmapDocument, validate_document
-from models.timeline_store import load_pages
+from models.mindmap.validation import MindmapDocument, validate_document
+from models.recording.timeline_store import load_pages
 from tests.support.client import Person, visit
 from tests.support.worker import Worker
 

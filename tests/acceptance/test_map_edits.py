@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from models.mindmap_graph import MindmapDocument, validate_document
-from models.timeline_store import load_pages
+from models.mindmap.validation import MindmapDocument, validate_document
+from models.recording.timeline_store import load_pages
 from tests.acceptance.test_mindmaps import record
 from tests.support.client import Person, visit
 from tests.support.worker import Worker

@@ -20,7 +20,7 @@ from tests.support.client import Person, visit
 from tests.support.worker import Worker
 
 Db = psycopg.AsyncConnection[Any]
-SAMPLE = Path(__file__).parents[2] / "cluster" / "samples" / "01-money-and-stars.events.json"
+SAMPLE = Path(__file__).parents[2] / "launch" / "samples" / "01-money-and-stars.events.json"
 PALETTE = ["#3B82F6", "#10B981", "#F59E0B", "#EF4444", "#8B5CF6", "#EC4899", "#14B8A6", "#F97316"]
 
 
@@ -223,7 +223,7 @@ async def test_pictures_and_links_to_them(ann: Person, bob: Person, worker: Work
 
 
 async def test_40_forgotten_recordings_are_closed(ann: Person, settings: Settings, worker: Worker, db: Db) -> None:
-    from cluster.jobs import close_forgotten_sessions
+    from cluster.jobs.app import close_forgotten_sessions
 
     empty, paused, with_events, busy, fresh = [await ann.start() for _ in range(5)]
     await ann.ok("PATCH", f"/v1/sessions/{paused}/pause")
@@ -249,7 +249,7 @@ async def test_40_forgotten_recordings_are_closed(ann: Person, settings: Setting
 
 
 async def test_purging_a_deleted_session_leaves_nothing(ann: Person, settings: Settings, db: Db) -> None:
-    from cluster.jobs import purge
+    from cluster.jobs.app import purge
 
     kept, gone = await ann.start(), await ann.start()
     for session, texts in ((kept, ["shared"]), (gone, ["shared", "its own"])):

@@ -18,25 +18,25 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
 
-from actors.event_store import BatchOutcome
 from actors.limiter_actor import ProviderLimiterActor
-from actors.logs import configure
-from actors.metrics import CATALOGUE, METERS
 from actors.provider_limiter import Ask, LimiterRefused, Outcome, Permit
-from actors.provider_window import RateLimit
+from actors.quota_state import RateLimit
 from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
-from cluster.job_watch import watch
-from cluster.jobs import job_app
-from cluster.metrics import DATABASE_GAUGES
-from cluster.providers.calls import Caller, CallScope
-from cluster.providers.protocol import Answer, ModelChoice, Prompt, ProviderDown, Usage
-from cluster.runtime import complete
+from cluster.jobs.app import job_app
+from cluster.jobs.database_metrics import DATABASE_GAUGES
+from cluster.jobs.middleware import watch
+from cluster.providers.calling.metered_client import Caller, CallScope
+from cluster.providers.types import Answer, ModelChoice, Prompt, ProviderDown, Usage
 from cluster.settings import Settings
+from launch.local_server import complete
+from models.billing.ledger import Allowance
 from models.errors import Unavailable
-from models.ingest import IngestBatch
-from models.ledger import Allowance
-from models.shard_map import ShardMap
-from serve.shards import ShardRouter
+from models.recording.event_writer import BatchOutcome
+from models.recording.ingest import IngestBatch
+from models.recording.shard_map import ShardMap
+from serve.shard_router import ShardRouter
+from telemetry.logs import configure
+from telemetry.metrics import CATALOGUE, METERS
 from tests.support.client import Person, sign_up, visit
 from tests.support.server import running_api
 from tests.support.worker import Worker

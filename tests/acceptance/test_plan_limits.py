@@ -14,11 +14,11 @@ import pytest
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.jobs import purge
-from cluster.post import Post
-from cluster.retention import Retention
-from cluster.runtime import complete
+from cluster.jobs.app import purge
+from cluster.jobs.retention import Retention
+from cluster.mail.queue import Post
 from cluster.settings import Settings
+from launch.local_server import complete
 from tests.support.client import Person, sign_up, visit
 from tests.support.outbox import deliver, mails_to
 from tests.support.server import running_api

@@ -11,8 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from models.billing_periods import PERIOD, Cycle, Era, free_cycle, periods_of
-from models.plans import FREE
+from models.billing.periods import PERIOD, Cycle, Era, free_cycle, periods_of
+from models.billing.plans import FREE
 from tests.support.client import Person
 
 

@@ -45,8 +45,8 @@ async def test_common_words_are_answered_like_rare_ones(
     questions = ("bread", "sourdough", "ourdoug", "chess rook", "학습", "oven", "example", "nobody")
     plain = [await _urls(ann, q) for q in questions]
     filtered = [await _urls(ann, q, domain="bread.example") for q in questions]
-    monkeypatch.setattr("models.search.MANY", many)
-    monkeypatch.setattr("models.search._COMMON", common)
+    monkeypatch.setattr("models.search.queries.MANY", many)
+    monkeypatch.setattr("models.search.queries._COMMON", common)
     assert [await _urls(ann, q) for q in questions] == plain
     assert [await _urls(ann, q, domain="bread.example") for q in questions] == filtered
     assert any(plain)

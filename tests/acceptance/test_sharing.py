@@ -14,9 +14,9 @@ import httpx
 import psycopg
 import pytest
 
-from cluster.runtime import complete
 from cluster.settings import Settings
-from models.sharing import share_id, share_token
+from launch.local_server import complete
+from models.mindmap.sharing import share_id, share_token
 from tests.support.client import Person, sign_up, visit
 from tests.support.finished import finished_session
 from tests.support.server import SIGNING_KEY, running_api

@@ -24,11 +24,11 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from cluster.nodes import LocalCluster, node_processes
-from cluster.ray_env import free_ports
-from cluster.runtime import complete
+from cluster.scheduling.shards import order_shards
 from cluster.settings import load_settings
-from cluster.shards import order_shards
+from launch.local_cluster import LocalCluster, node_processes
+from launch.local_server import complete
+from launch.ray_environment import free_ports
 from tests.support.load import Load, Recorder, audit
 
 NUM_RECORDERS = 8
@@ -188,7 +188,7 @@ def second_application(cluster: LocalCluster) -> Any:
         "TRAILMIND_ENVIRONMENT": "test",
         "TRAILMIND_RATE_LIMITS": "0",
     }
-    command = [sys.executable, "-m", "cluster.cli", "up", "--data-dir", str(data_dir), "--port", str(port)]
+    command = [sys.executable, "-m", "launch.cli.main", "up", "--data-dir", str(data_dir), "--port", str(port)]
     with (data_dir / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     origin, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 150

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cluster.nodes import LocalCluster, node_processes
-from cluster.shards import order_shards
+from cluster.scheduling.shards import order_shards
+from launch.local_cluster import LocalCluster, node_processes
 from tests.chaos.cluster_faults import local_cluster, under_load
 from tests.support.client import Person, sign_up, visit
 

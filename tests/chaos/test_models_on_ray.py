@@ -17,14 +17,14 @@ from psycopg_pool import AsyncConnectionPool
 
 from actors.limiter_actor import RemoteLimiter, provider_limiter
 from actors.provider_limiter import Ask, LimiterRefused, PostgresStore, ProviderLimiter
-from actors.provider_window import Outcome, RateLimit
-from cluster.providers.calls import CallScope
-from cluster.providers.desk import WorkOrder
-from cluster.providers.protocol import ModelChoice, PageCard
-from cluster.providers.provider_tasks import RayProviderTasks
-from cluster.providers.quoting import batches_of
-from models import ledger_store
-from models.ledger import Allowance
+from actors.quota_state import Outcome, RateLimit
+from cluster.providers.calling.call_context import WorkOrder
+from cluster.providers.calling.metered_client import CallScope
+from cluster.providers.planning.cost_estimate import batches_of
+from cluster.providers.tasks import RayProviderTasks
+from cluster.providers.types import ModelChoice, PageCard
+from models.billing import ledger_store
+from models.billing.ledger import Allowance
 from tests.conftest import Stores
 from tests.support.model_server import ModelServer, model_server
 

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from cluster.runtime import complete
 from cluster.settings import Settings
+from launch.local_server import complete
 from tests.support.client import Person, sign_up, visit
 from tests.support.server import running_api
 

@@ -15,8 +15,8 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from models import ledger_store
-from models.ledger import Allowance, OutOfTokens, balance, by_operation, used_in_period
+from models.billing import ledger_store
+from models.billing.ledger import Allowance, OutOfTokens, balance, by_operation, used_in_period
 from tests.conftest import Stores
 
 Connection = psycopg.AsyncConnection[Any]
@@ -184,7 +184,7 @@ _KILLED = """
 import asyncio, os, signal, sys, uuid, psycopg
 from datetime import UTC, datetime, timedelta
 from models import ledger_store
-from models.ledger import Allowance
+from models.billing.ledger import Allowance
 
 async def main(dsn, user, call):
     start = datetime.now(UTC) - timedelta(days=1)

@@ -18,16 +18,16 @@ from llmock.scenarios import Delay, Fail, Match, Reply
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
-from cluster.generation import MapGenerator, MapOrder
-from cluster.map_tasks import InlineMapTasks
-from cluster.providers.desk import DeskParts
-from cluster.providers.enrich import Enricher
-from cluster.providers.provider_tasks import InlineProviderTasks
-from cluster.providers.terms import UserTerms
-from models import ledger_store
-from models.ledger import Allowance
-from models.mindmap_graph import MindmapDocument, validate_document
-from models.timeline_store import load_pages
+from cluster.maps.generation import MapGenerator, MapOrder
+from cluster.maps.tasks import InlineMapTasks
+from cluster.providers.calling.call_context import DeskParts
+from cluster.providers.enricher import Enricher
+from cluster.providers.planning.user_limits import UserTerms
+from cluster.providers.tasks import InlineProviderTasks
+from models.billing import ledger_store
+from models.billing.ledger import Allowance
+from models.mindmap.validation import MindmapDocument, validate_document
+from models.recording.timeline_store import load_pages
 from tests.conftest import Stores
 from tests.support.client import Person
 from tests.support.map_sessions import SUBJECTS
@@ -351,7 +351,7 @@ async def test_what_is_used_never_passes_the_quote(ann: Person, maker: Maker) ->
     reserved = await maker.one(
         "SELECT sum(tokens)::bigint FROM ledger_entries WHERE session_id = %s AND kind = 'reserve'", session
     )
-    from cluster.providers.planning import plan_map
+    from cluster.providers.planning.call_plan import plan_map
 
     async with maker.pool.connection() as connection:
         await connection.execute("DELETE FROM ai_checkpoints WHERE session_id = %s", [session])
@@ -365,7 +365,7 @@ async def test_what_is_used_never_passes_the_quote(ann: Person, maker: Maker) ->
 async def test_deleted_meanwhile_nothing_more_is_sent(
     ann: Person, maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr("cluster.providers.enrich._WATCH_S", 0.1)
+    monkeypatch.setattr("cluster.providers.enricher._WATCH_S", 0.1)
     session = await record(ann)
     models.slow(1200)
     work = asyncio.ensure_future(maker.generator("openai").generate(MapOrder(session)))
@@ -568,7 +568,7 @@ async def test_chaos_every_map_ends(ann: Person, maker: Maker, models: ModelServ
 async def test_a_map_does_not_wait_for_a_cluster_that_hangs(
     ann: Person, maker: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cluster.providers.enrich._GRACE_S", 0.2)
+    monkeypatch.setattr("cluster.providers.enricher._GRACE_S", 0.2)
     monkeypatch.setattr(InlineProviderTasks, "describe", lambda *_: asyncio.Event().wait())
     maker.budget_s = 0.2
     document = await maker.make(await record(ann), "openai")
@@ -585,8 +585,8 @@ async def test_a_lost_cancellation_does_not_hold_a_map(
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0.1)
 
-    monkeypatch.setattr("cluster.providers.enrich._WATCH_S", 0.001)
-    monkeypatch.setattr("cluster.generation.publish", deaf)
+    monkeypatch.setattr("cluster.providers.enricher._WATCH_S", 0.001)
+    monkeypatch.setattr("cluster.maps.generation.publish", deaf)
     models.slow(150)
     session = await record(ann)
     document = await asyncio.wait_for(maker.make(session, "openai"), 15)

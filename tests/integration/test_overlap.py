@@ -13,16 +13,16 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from actors.provider_window import quota
-from cluster.generation import MapGenerator
-from cluster.jobs import JobParts, job_app
-from cluster.map_tasks import InlineMapTasks
+from actors.quota_state import quota
+from cluster.jobs.app import JobParts, job_app
+from cluster.maps.generation import MapGenerator
+from cluster.maps.tasks import InlineMapTasks
+from cluster.providers.calling.call_context import DeskParts
 from cluster.providers.configuration import provider_accesses
-from cluster.providers.desk import DeskParts
-from cluster.providers.enrich import build_enricher
-from cluster.providers.provider_tasks import InlineProviderTasks
-from cluster.runtime import complete
+from cluster.providers.enricher import build_enricher
+from cluster.providers.tasks import InlineProviderTasks
 from cluster.settings import Settings
+from launch.local_server import complete
 from models.jobs import MAPS, UPKEEP
 from tests.support.client import Person, sign_up, visit
 from tests.support.model_server import model_server

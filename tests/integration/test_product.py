@@ -26,12 +26,12 @@ from tests.support.listening import listeners
 from tests.support.product import Product
 from tests.support.server import no_actor
 
-SAMPLES = Path(__file__).parents[2] / "cluster" / "samples"
+SAMPLES = Path(__file__).parents[2] / "launch" / "samples"
 
 
 def trailmind(product: Product, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command against the product's data directory."""
-    command = [sys.executable, "-m", "cluster.cli", *arguments, "--data-dir", str(product.data_dir)]
+    command = [sys.executable, "-m", "launch.cli.main", *arguments, "--data-dir", str(product.data_dir)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -54,7 +54,7 @@ def test_ready_says_what_it_checked(product: Product) -> None:
 
 
 def test_nothing_runs_that_nobody_uses(product: Product) -> None:
-    """Each is a Python program that would have to start before anything else can; see cluster/laptop_node.py."""
+    """Each is a Python program that would have to start before anything else can; see launch/ray_node.py."""
     running = [" ".join(process.cmdline()) for process in product.processes()]
     assert any("raylet" in line for line in running)
     for name in ("dashboard/dashboard.py", "autoscaler/_private/monitor.py", "log_monitor.py"):

@@ -11,7 +11,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from actors.provider_limiter import Ask, LimiterRefused, PostgresStore, ProviderLimiter
-from actors.provider_window import Outcome, RateLimit, quota
+from actors.quota_state import Outcome, RateLimit, quota
 from tests.conftest import Stores
 
 Pool = AsyncConnectionPool[Any]

@@ -13,8 +13,8 @@ import pytest
 from llmock.scenarios import Delay, Fail, Reply
 
 from cluster.providers.configuration import open_transport
-from cluster.providers.prompts import describe_prompt
-from cluster.providers.protocol import (
+from cluster.providers.prompting.prompts import describe_prompt
+from cluster.providers.types import (
     Answer,
     ModelChoice,
     PageCard,
@@ -201,8 +201,8 @@ async def test_a_server_without_schemas_is_asked_more_plainly(
     monkeypatch: pytest.MonkeyPatch, taken: tuple[str | None, ...], num_calls: int
 ) -> None:
     """As vLLM, Ollama and smaller servers differ: what is taken is found out once, by calls like any other."""
-    from cluster.providers import openai_chat
-    from cluster.providers.model_provider import ModelProvider
+    from cluster.providers.calling.model_client import ModelProvider
+    from cluster.providers.transports import openai_chat
 
     monkeypatch.setattr(openai_chat, "_taken", {})
     simple = Simple(*taken)

@@ -12,9 +12,9 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from cluster.migrate import migrate
-from cluster.runtime import complete
 from cluster.settings import Settings
+from launch.local_server import complete
+from models.migrations.run import migrate
 from tests.conftest import Stores
 from tests.support.client import Person, sign_up, visit
 from tests.support.server import running_api

@@ -28,9 +28,9 @@ import redis
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from cluster.stores import EmbeddedStores, StoresError, StoresInUse, StoreUrls, programs, running_urls
-from cluster.stores.account import server_account
-from cluster.stores.server import processes_in
+from launch.stores import EmbeddedStores, StoresError, StoresInUse, StoreUrls, programs, running_urls
+from launch.stores.account import server_account
+from launch.stores.server import processes_in
 from tests.support.listening import listeners
 
 IS_ROOT = os.geteuid() == 0
@@ -39,7 +39,7 @@ needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root may become anothe
 SUPERVISOR = """
 import json, sys
 from pathlib import Path
-from cluster.stores import EmbeddedStores
+from launch.stores import EmbeddedStores
 stores = EmbeddedStores(Path(sys.argv[1]), durable=False)
 try:
     urls = stores.start()
@@ -631,7 +631,7 @@ def test_a_normal_user_needs_nothing_but_a_directory(somebody: pwd.struct_passwd
     script = """
 import os, sys, json
 from pathlib import Path
-from cluster.stores import EmbeddedStores, running_urls
+from launch.stores import EmbeddedStores, running_urls
 import encodings.idna, psycopg, redis
 uid, gid, warm, home = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
 with EmbeddedStores(warm, durable=False):

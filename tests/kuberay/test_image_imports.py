@@ -26,7 +26,7 @@ class OnlyTheImage:
         return None
 
 sys.meta_path.insert(0, OnlyTheImage())
-import cluster.cli, cluster.job_loop, cluster.migrate, serve.app
+import launch.cli.main, cluster.jobs.worker, models.migrations.run, serve.app
 """
 
 
@@ -43,7 +43,7 @@ def test_the_service_imports_with_what_the_image_has() -> None:
 
 def test_the_image_has_the_haproxy_the_manifests_name() -> None:
     made = re.search(
-        r"^RUN python -m cluster\.haproxy_wrapper (\S+)$", (KUBERAY / "Dockerfile").read_text(), re.MULTILINE
+        r"^RUN python -m launch\.haproxy_wrapper (\S+)$", (KUBERAY / "Dockerfile").read_text(), re.MULTILINE
     )
     named = re.search(
         r"^RAY_SERVE_HAPROXY_BINARY_PATH=(\S+)$", (KUBERAY / "base" / "ray.env").read_text(), re.MULTILINE

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from cluster.mindmap import build_map
-from models.pages import CapturedPage
+from models.recording.pages import CapturedPage
 from models.urls import page_id
 from tests.support.client import Person, visit
 

@@ -7,10 +7,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from cluster.mindmap import build_map
-from cluster.mindmap.session_file import pages_of, read_events
-from cluster.samples import sample_events
-from models.mindmap_graph import MindmapDocument
-from models.pages import CapturedPage
+from cluster.mindmap.evaluation.session_file import pages_of, read_events
+from launch.samples import sample_events
+from models.mindmap.validation import MindmapDocument
+from models.recording.pages import CapturedPage
 from models.urls import page_id
 
 SUBJECTS = {

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from cluster.ray_env import free_ports
+from launch.ray_environment import free_ports
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from typing import Self
 import httpx
 import psutil
 
-from cluster.ray_env import free_ports
-from cluster.runtime import with_running_stores, with_secrets
 from cluster.settings import Settings, load_settings
+from launch.local_server import with_running_stores, with_secrets
+from launch.ray_environment import free_ports
 
 
 class Product:
@@ -61,7 +61,7 @@ class Product:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "cluster.cli", "up"),
+                    *(sys.executable, "-m", "launch.cli.main", "up"),
                     *("--data-dir", str(self.data_dir), "--port", str(self.port)),
                 ],
                 env={**environment, **self._variables},

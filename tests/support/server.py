@@ -11,8 +11,8 @@ import ray.exceptions
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from cluster.runtime import complete
 from cluster.settings import Settings, load_settings
+from launch.local_server import complete
 from serve.app import create_api, wrap
 
 SIGNING_KEY = "a key for tests that is long enough to be one"

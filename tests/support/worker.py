@@ -9,9 +9,9 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
-from cluster.generation import MapGenerator
-from cluster.jobs import JobParts, job_app
-from cluster.map_tasks import InlineMapTasks
+from cluster.jobs.app import JobParts, job_app
+from cluster.maps.generation import MapGenerator
+from cluster.maps.tasks import InlineMapTasks
 from cluster.settings import Settings
 from models.jobs import MAPS, UPKEEP
 

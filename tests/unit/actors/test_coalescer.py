@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from actors.coalescer import Coalescer
+from actors.batcher import Coalescer
 from models.errors import Unavailable
 
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.buckets import NUM_BUCKETS, bucket_of, shard_of, shard_of_bucket
-from actors.event_store import BatchOutcome
 from actors.session_buffers import BufferLimits, SessionBuffers
+from actors.sharding import NUM_BUCKETS, bucket_of, shard_of, shard_of_bucket
 from models.errors import BufferFull, Unavailable
-from models.ingest import EventRow, IngestBatch
+from models.recording.event_writer import BatchOutcome
+from models.recording.ingest import EventRow, IngestBatch
 
 
 class Disk:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.serve.config import AutoscalingConfig
 
-from cluster.autoscaling import (
+from cluster.scheduling.autoscaling import (
     IDLE_BEFORE_LEAVING_S,
     QueueFacts,
     QueuePolicy,

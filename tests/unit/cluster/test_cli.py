@@ -7,7 +7,7 @@ import sys
 import pytest
 import redis
 
-from cluster import cli
+from launch.cli import main as cli
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["jobs"]])

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cluster.haproxy_wrapper import write_wrapper
-from cluster.ray_env import free_ports, haproxy_is_available
+from launch.haproxy_wrapper import write_wrapper
+from launch.ray_environment import free_ports, haproxy_is_available
 
 pytestmark = pytest.mark.skipif(not haproxy_is_available(), reason="there is no HAProxy for this system")
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from actors.logs import CONTEXT_IDS, LogContext, adopt_ids, clean, configure, current_ids, take_over
 from models.errors import JobFailed
+from telemetry.logs import CONTEXT_IDS, LogContext, adopt_ids, clean, configure, current_ids, take_over
 
 
 @pytest.fixture(autouse=True)

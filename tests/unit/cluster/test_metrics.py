@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.metrics import CATALOGUE, Meters, RayExport
-from cluster.jobs import job_app
-from cluster.metrics import DATABASE_GAUGES
+from cluster.jobs.app import job_app
+from cluster.jobs.database_metrics import DATABASE_GAUGES
+from telemetry.metrics import CATALOGUE, Meters, RayExport
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cluster.cluster_cli import cluster_app
-from cluster.nodes import LocalCluster, facts_path, groups_for, running_cluster
-from cluster.placement import GROUPS
+from cluster.scheduling.placement import GROUPS
 from cluster.settings import load_settings
+from launch.cli.local_cluster import cluster_app
+from launch.local_cluster import LocalCluster, facts_path, groups_for, running_cluster
 from models.errors import BadRequest, ConfigurationError, TrailmindError
 
 
@@ -60,7 +60,7 @@ def test_a_cluster_whose_supervisor_is_gone_is_not_running(tmp_path: Path) -> No
 
 
 def test_a_shard_count_of_nothing_is_refused(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cluster.migrate import migrate
+    from models.migrations.run import migrate
 
     migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
     monkeypatch.setenv("DATABASE_URL", fresh_database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.placement import GROUP_LABEL, check_groups, placed
+from cluster.scheduling.placement import GROUP_LABEL, check_groups, placed
 from cluster.settings import Settings, load_settings
 from models.errors import ConfigurationError
 

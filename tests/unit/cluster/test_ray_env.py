@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.ray_env import free_ports, laptop_environment
 from cluster.settings import load_settings
+from launch.ray_environment import free_ports, laptop_environment
 
 #: What Ray Serve puts before the socket's name: a node id in hex.
 NODE_ID_CHARS = 56

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.secret_store import local_secret
 from cluster.settings import exported, load_settings
+from launch.secret_store import local_secret
 from models.errors import ConfigurationError
 
 PRODUCTION = {

@@ -13,7 +13,7 @@ import pytest
 
 from actors.fair_queue import FairQueue
 from actors.provider_limiter import Ask, LimiterRefused, MemoryStore, Permit, ProviderLimiter
-from actors.provider_window import (
+from actors.quota_state import (
     FAILURES_TO_OPEN,
     PAUSE_S,
     Outcome,

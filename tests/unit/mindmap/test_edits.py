@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.mindmap import build_map
-from cluster.mindmap.edits import apply_edits
-from models.mindmap_edits import LOG, REFUSALS, LogEntry, Operation, Redo, Rename, Undo, anchored, effective
-from models.mindmap_graph import MindmapDocument, validate_document
-from models.pages import CapturedPage
+from cluster.mindmap.document.edit_layout import apply_edits
+from models.mindmap.edits import LOG, REFUSALS, LogEntry, Operation, Redo, Rename, Undo, anchored, effective
+from models.mindmap.validation import MindmapDocument, validate_document
+from models.recording.pages import CapturedPage
 from tests.support.map_sessions import make_page, make_session
 
 PAGES = make_session(per_subject=8)

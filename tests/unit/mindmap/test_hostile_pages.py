@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.mindmap import build_map
-from cluster.mindmap.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render import to_svg, to_tree_text
-from models.mindmap_graph import validate_document
-from models.pages import CapturedPage
-from models.plain_text import MARKUP, plain, squeeze, without_markup
+from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
+from cluster.mindmap.render.images import to_svg, to_tree_text
+from models.mindmap.validation import validate_document
+from models.recording.pages import CapturedPage
+from models.text import MARKUP, plain, squeeze, without_markup
 from tests.support.map_sessions import make_page, make_session
 
 INJECTION = (

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import pytest
 
 from cluster.mindmap import build_map
-from cluster.mindmap.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.layout import RADIUS_PER_SIZE, Placed, overlaps
-from cluster.mindmap.render import duration, to_png, to_svg, to_tree_text
-from cluster.samples import sample_names
-from models.mindmap_graph import MindmapDocument, validate_document
+from cluster.mindmap.document.galaxy_layout import RADIUS_PER_SIZE, Placed, overlaps
+from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
+from cluster.mindmap.render.images import duration, to_png, to_svg, to_tree_text
+from launch.samples import sample_names
+from models.mindmap.validation import MindmapDocument, validate_document
 from tests.support.map_sessions import make_page, make_session, sample_map
 
 
@@ -95,8 +95,8 @@ def test_a_picture_becomes_pixels() -> None:
 
 
 def test_hidden_nodes_are_not_drawn() -> None:
-    from cluster.mindmap.edits import apply_edits
-    from models.mindmap_edits import Hide
+    from cluster.mindmap.document.edit_layout import apply_edits
+    from models.mindmap.edits import Hide
 
     document = sample_map("01-money-and-stars")
     page = next(node for node in document.nodes if node.type == "page")

@@ -9,11 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cluster.map_cli import eval_command, map_command
-from cluster.mindmap.quality import v_measure
-from cluster.mindmap.stability import adjusted_rand
-from cluster.samples import sample_events, sample_names
-from models.mindmap_graph import MindmapDocument
+from cluster.mindmap.clustering.stability import adjusted_rand
+from cluster.mindmap.evaluation.quality import v_measure
+from launch.cli.maps import eval_command, map_command
+from launch.samples import sample_events, sample_names
+from models.mindmap.validation import MindmapDocument
 
 APP = typer.Typer()
 APP.command("map")(map_command)

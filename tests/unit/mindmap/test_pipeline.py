@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from cluster.mindmap import build_map, outline_session, page_features
-from cluster.mindmap.quality import Truth, assess
-from cluster.samples import sample_names, sample_truth
-from models.mindmap_graph import CORE_COLOR, TOPIC_COLORS, validate_document
+from cluster.mindmap.evaluation.quality import Truth, assess
+from launch.samples import sample_names, sample_truth
+from models.mindmap.validation import CORE_COLOR, TOPIC_COLORS, validate_document
 from tests.support.map_sessions import SUBJECTS, make_page, make_session, sample_map, sample_pages
 
 ROOT = Path(__file__).parents[3]

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cluster.mindmap import CrossLink, Outline, OutlineTopic, compose, outline_session, page_features
-from models.mindmap_graph import Evidence, MindmapDocument, validate_document
+from cluster.mindmap import CrossLink, Outline, OutlineTopic, outline_session, page_features
+from cluster.mindmap.document.compose import compose
+from models.mindmap.validation import Evidence, MindmapDocument, validate_document
 from tests.support.map_sessions import make_session, sample_map, sample_pages
 
 NAME = "01-money-and-stars"

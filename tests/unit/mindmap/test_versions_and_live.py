@@ -10,14 +10,14 @@ from itertools import pairwise
 import pytest
 
 from cluster.mindmap import build_map
-from cluster.mindmap.continuity import pages_of_groups
-from cluster.mindmap.edits import apply_edits
-from cluster.mindmap.live import LiveMap, regroup
-from cluster.mindmap.stability import adjusted_rand
-from cluster.mindmap.threads import TopicProfile, find_threads, merge_sessions, threads_among
-from models.mindmap_diff import diff_documents
-from models.mindmap_edits import LOG, effective
-from models.mindmap_graph import MindmapDocument, validate_document
+from cluster.mindmap.clustering.stability import adjusted_rand
+from cluster.mindmap.clustering.thread_matching import TopicProfile, find_threads, merge_sessions, threads_among
+from cluster.mindmap.document.edit_layout import apply_edits
+from cluster.mindmap.document.stable_ids import pages_of_groups
+from cluster.mindmap.live.live_map import LiveMap, regroup
+from models.mindmap.diff import diff_documents
+from models.mindmap.edits import LOG, effective
+from models.mindmap.validation import MindmapDocument, validate_document
 from tests.support.map_sessions import make_page, make_session, sample_map, sample_pages
 
 

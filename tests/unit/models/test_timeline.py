@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.timeline import DAY_MS, SessionSpan, Timeline, TimelineEvent, captured_pages, timeline
+from models.recording.timeline import DAY_MS, SessionSpan, Timeline, TimelineEvent, captured_pages, timeline
 
 T0 = 1_760_000_000_000
 A, B = "https://example.com/a", "https://example.com/b"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.exclusions import matching_domain, normalize_domain, sensitive_rule
+from models.recording.exclusions import matching_domain, normalize_domain, sensitive_rule
 from models.urls import host_of, normalize_url, page_id, page_url, redact_url, redact_urls, url_hash
 
 

@@ -9,20 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.mindmap import compose, outline_session, page_features
-from cluster.mindmap.outline import Outline
-from cluster.providers import merge
-from cluster.providers.answers import (
+from cluster.mindmap import outline_session, page_features
+from cluster.mindmap.document.compose import compose
+from cluster.mindmap.outline.types import Outline
+from cluster.providers.prompting import merge
+from cluster.providers.prompting.prompts import Names, describe_prompt, outline_prompt
+from cluster.providers.prompting.responses import (
     Descriptions,
     OutlineDraft,
     check_descriptions,
     check_outline,
     read_answer,
 )
-from cluster.providers.prompts import Names, describe_prompt, outline_prompt
-from cluster.providers.protocol import PageCard, PageDescription
-from models.mindmap_graph import validate_document
-from models.pages import CapturedPage
+from cluster.providers.types import PageCard, PageDescription
+from models.mindmap.validation import validate_document
+from models.recording.pages import CapturedPage
 from tests.support.map_sessions import make_page, make_session
 from tests.support.model_server import document_in, sensible
 

@@ -7,7 +7,7 @@ import sys
 
 _LOAD = """
 import sys
-import cluster.generation_worker, cluster.map_tasks, cluster.runtime, serve.app
+import cluster.jobs.worker_deployment, cluster.maps.tasks, launch.local_server, serve.app
 print([name for name in ("openai", "anthropic", "google.genai", "genai_prices") if name in sys.modules])
 """
 

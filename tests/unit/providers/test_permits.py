@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from actors.provider_limiter import Ask, LimiterRefused, Outcome, Permit
-from actors.provider_window import RateLimit
-from cluster.providers.permits import Permits
-from cluster.providers.protocol import ModelChoice
+from actors.quota_state import RateLimit
+from cluster.providers.calling.permit_prefetch import Permits
+from cluster.providers.types import ModelChoice
 
 CHOICE = ModelChoice("openai", "gpt-5-mini")
 

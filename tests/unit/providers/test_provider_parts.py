@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 
 from actors.provider_limiter import LimiterRefused
-from cluster.mindmap import compose, outline_session, page_features
-from cluster.providers import quoting
-from cluster.providers.cards import page_card
-from cluster.providers.catalog import DEFAULT_CHAINS, cost_micros, facts_of, model_facts
-from cluster.providers.chain import Chain, NoProvider
+from cluster.mindmap import outline_session, page_features
+from cluster.mindmap.document.compose import compose
+from cluster.providers.calling.model_client import ModelProvider, pages_per_outline
+from cluster.providers.calling.provider_chain import Chain, NoProvider
 from cluster.providers.local import LocalProvider
-from cluster.providers.model_provider import ModelProvider, pages_per_outline
-from cluster.providers.prompts import prompt_tokens
-from cluster.providers.protocol import (
+from cluster.providers.model_catalog import DEFAULT_CHAINS, cost_micros, facts_of, model_facts
+from cluster.providers.planning import cost_estimate as quoting
+from cluster.providers.prompting.page_payload import page_card
+from cluster.providers.prompting.prompts import prompt_tokens
+from cluster.providers.transports.vendor_errors import error_for, hints_in, retry_after_s
+from cluster.providers.types import (
     Answer,
     AnswerUnusable,
     ModelChoice,
@@ -32,9 +34,8 @@ from cluster.providers.protocol import (
     SessionGone,
     Usage,
 )
-from cluster.providers.vendor_errors import error_for, hints_in, retry_after_s
-from models.ledger import OutOfTokens
-from models.mindmap_graph import validate_document
+from models.billing.ledger import OutOfTokens
+from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_session
 from tests.support.model_server import document_in, sensible
 

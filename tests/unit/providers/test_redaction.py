@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.providers.cards import page_card
-from cluster.providers.redaction import _luhn, redact
-from cluster.providers.withheld import fragments, without
-from models.pages import CapturedPage
+from cluster.providers.privacy.outline_redaction import fragments, without
+from cluster.providers.privacy.redaction import _luhn, redact
+from cluster.providers.prompting.page_payload import page_card
+from models.recording.pages import CapturedPage
 
 SECRETS = [
     ("Mail jane.doe+news@mail.example.co.kr today", "jane.doe"),

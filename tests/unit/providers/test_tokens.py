@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.providers.tokens import clip, estimate_tokens, truncate
+from cluster.providers.token_estimate import clip, estimate_tokens, truncate
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=600)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from serve.contract import operations, write_openapi
+from serve.openapi.document import operations, write_openapi
 
 KEPT = Path(__file__).parents[3] / "docs" / "openapi.json"
 
@@ -75,7 +75,7 @@ def test_every_body_and_answer_has_an_example_that_fits(document: dict[str, Any]
             assert parameter.get("description"), f"{method} {path}: {parameter['name']} is not described"
     for name in sorted(shown):
         examples = schemas[name].get("examples")
-        assert examples, f"{name} has no example: add one to serve/examples.py"
+        assert examples, f"{name} has no example: add one to serve/openapi/examples.py"
         validator = Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
         for example in examples:
             problems = [f"{e.json_path}: {e.message}" for e in validator.iter_errors(example)]

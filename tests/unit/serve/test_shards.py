@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from actors.buckets import bucket_of, shard_of_bucket
-from actors.event_store import BatchOutcome
 from actors.session_buffers import BufferLimits, PostgresBuffers
 from actors.session_shard import RETIRE_AFTER_S, SessionBufferShard
+from actors.sharding import bucket_of, shard_of_bucket
 from models.errors import BadRequest
-from models.ingest import IngestBatch
-from models.shard_map import ShardMap, read_shard_map, set_num_shards
-from serve.shards import Shard, ShardRouter, ShardUnreachable
+from models.recording.event_writer import BatchOutcome
+from models.recording.ingest import IngestBatch
+from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
+from serve.shard_router import Shard, ShardRouter, ShardUnreachable
 
 
 class Handle:
@@ -194,7 +194,7 @@ async def saved(batches: Any, excluded: Any) -> list[BatchOutcome]:
 async def test_the_map_in_the_database(fresh_database: str) -> None:
     import psycopg
 
-    from cluster.migrate import migrate
+    from models.migrations.run import migrate
 
     migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
     async with await psycopg.AsyncConnection.connect(fresh_database, autocommit=True) as db:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.stores.account import Account, admit, may_search, server_account
+from launch.stores.account import Account, admit, may_search, server_account
 
 STRANGER = Account(54_321, 54_321, "stranger", is_other=True)
 needs_acl = pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are set on Linux only")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cluster.stores import StoresInUse, StoreUrls, running_urls
-from cluster.stores.claim import Claim, claim_path
+from launch.stores import StoresInUse, StoreUrls, running_urls
+from launch.stores.lock import Claim, claim_path
 
 URLS = StoreUrls("postgresql://trailmind@/trailmind?host=/run/x", "unix:///run/x/valkey.sock?db=0")
 HOLD = """
 import sys
 from pathlib import Path
-from cluster.stores.claim import Claim, StoreUrls
+from launch.stores.lock import Claim, StoreUrls
 claim = Claim(Path(sys.argv[1]))
 claim.publish(StoreUrls("postgresql://", "unix://"))
 print("held", flush=True)
@@ -74,7 +74,7 @@ def test_fork_of_the_holder_does_not_keep_the_claim(tmp_path: Path) -> None:
     script = """
 import os, sys
 from pathlib import Path
-from cluster.stores.claim import Claim
+from launch.stores.lock import Claim
 Claim(Path(sys.argv[1]))
 if os.fork() == 0:
     sys.stdin.read()  # outlives the parent

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.stores import StoresError, StoresInUse
-from cluster.stores.errors import explain_log, explain_os_error, explained
+from launch.stores import StoresError, StoresInUse
+from launch.stores.errors import explain_log, explain_os_error, explained
 from models.errors import TrailmindError
 
 HOME = Path("/home/ann/data/postgres")

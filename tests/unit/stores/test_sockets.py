@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.stores.account import Account, supervisor_name
-from cluster.stores.errors import StoresError
-from cluster.stores.sockets import MAX_SOCKET_PATH_BYTES, POSTGRES_SOCKET, leave, socket_dir
+from launch.stores.account import Account, supervisor_name
+from launch.stores.errors import StoresError
+from launch.stores.sockets import MAX_SOCKET_PATH_BYTES, POSTGRES_SOCKET, leave, socket_dir
 
 ME = Account(os.geteuid(), os.getegid(), supervisor_name(), is_other=False)
 

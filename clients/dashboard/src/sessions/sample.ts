@@ -4,8 +4,8 @@
  */
 import { api, data, json } from "~/api/client";
 import type { Session } from "~/api/queries";
-import english from "../../../../cluster/samples/02-web-app-week.events.json?url";
-import korean from "../../../../cluster/samples/05-mixed-korean-english.events.json?url";
+import english from "../../../../launch/samples/02-web-app-week.events.json?url";
+import korean from "../../../../launch/samples/05-mixed-korean-english.events.json?url";
 
 interface RecordedEvent {
   type: string;

@@ -1,0 +1,38 @@
+"""What is counted and logged around every job, whatever it does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from procrastinate import JobContext
+
+from telemetry.logs import adopt_ids
+from telemetry.metrics import METERS
+
+log = structlog.get_logger("jobs")
+
+
+async def watch(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any) -> Any:
+    """A procrastinate middleware: binds the job's ids for the logs and counts how its attempts end."""
+    job = context.job
+    adopt_ids({"job_id": job.id, **{k: v for k, v in job.task_kwargs.items() if v is not None}})
+    began, outcome = time.perf_counter(), "succeeded"
+    try:
+        return await run()
+    except asyncio.CancelledError:
+        outcome = "interrupted"
+        raise
+    except Exception as error:
+        retry = context.task.get_retry_exception(error, job) if context.task else None
+        outcome = "dead" if retry is None else "retried"
+        raise
+    finally:
+        took = time.perf_counter() - began
+        METERS.count("trailmind_jobs_total", 1, job.task_name, outcome)
+        METERS.observe("trailmind_job_seconds", took, job.task_name)
+        level = log.info if job.task_kwargs.get("session_id") else log.debug
+        level("job_ended", task=job.task_name, outcome=outcome, took_ms=round(took * 1e3, 1))

@@ -1,0 +1,110 @@
+"""Mails as durable work: ordered in the transaction that causes them, tried until the mail server takes them.
+
+What waits in the queue is sealed with the signing keys. The links in mails are secrets that the database otherwise
+holds only as digests, and addresses belong in no list of jobs.
+"""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.policy
+import json
+import smtplib
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate.jobs import Job
+from psycopg import AsyncConnection
+
+from cluster.mail.sender import Mailer
+from cluster.mail.templates import Mail
+from cluster.settings import Settings
+from models.jobs import MAIL, SEND_MAIL, order
+
+#: The longest pause between two tries.
+MAX_PAUSE_S = 600
+#: How long a notice without a link is worth sending.
+NOTICE_TTL = timedelta(days=3)
+
+
+class MailRefused(Exception):
+    """The mail cannot be sent, now or later: refused for good, or of no use any more. Its job is dead."""
+
+
+class Post:
+    """Orders mails, and sends what was ordered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.mailer = Mailer(settings)
+        self._seal = _seal(settings.signing_keys)
+
+    async def order(
+        self, connection: AsyncConnection[Any], user_id: uuid.UUID, address: str, mail: Mail, *, ttl: timedelta
+    ) -> None:
+        """Order `mail` as part of the transaction open on `connection`; after `ttl` nobody needs it any more."""
+        # Put together here and not by the job, so that a mail sent twice after a crash is one to mail programs: it
+        # has the same Message-ID.
+        message = self.mailer.compose(address, mail)
+        sealed = self._seal.encrypt(json.dumps({"kind": mail.kind, "message": message.as_string()}).encode())
+        await order(
+            connection,
+            SEND_MAIL,
+            queue=MAIL,
+            user_id=str(user_id),
+            sealed=sealed.decode(),
+            useful_until=int((datetime.now(UTC) + ttl).timestamp()),
+        )
+
+    async def send(self, sealed: str, useful_until: int) -> None:
+        """Hand an ordered mail over. Raises MailRefused, or OSError or smtplib.SMTPException when it may go later."""
+        if datetime.now(UTC).timestamp() >= useful_until:
+            raise MailRefused("too late")
+        try:
+            ordered = json.loads(self._seal.decrypt(sealed))
+        except InvalidToken:
+            raise MailRefused("sealed with a key that is gone") from None
+        message = email.message_from_string(ordered["message"], EmailMessage, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        try:
+            await self.mailer.hand_over(message, ordered["kind"])
+        except smtplib.SMTPRecipientsRefused as error:
+            if all(500 <= code < 600 for code, _ in error.recipients.values()):
+                raise MailRefused("the mail server does not know the address") from None
+            raise
+
+
+async def forget_refused(connection: AsyncConnection[Any]) -> int:
+    """Drop the mails nobody could be sent and no operator asked about for a month; return how many."""
+    cursor = await connection.execute(
+        "DELETE FROM procrastinate_jobs j WHERE j.task_name = %s AND j.status = 'failed' AND NOT EXISTS"
+        " (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at > now() - interval '30 days')",
+        [SEND_MAIL],
+    )
+    return cursor.rowcount
+
+
+class UntilTaken(BaseRetryStrategy):
+    """1, 2, 4 … seconds, at most ten minutes, for as long as the mail is of use."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        pause_s = min(2 ** min(job.attempts, 20), MAX_PAUSE_S)
+        is_useful = datetime.now(UTC).timestamp() + pause_s < job.task_kwargs["useful_until"]
+        if isinstance(exception, MailRefused) or not is_useful:
+            return None
+        return RetryDecision(retry_in={"seconds": pause_s})
+
+
+def _seal(keys: Sequence[str]) -> MultiFernet:
+    """Seals with the first of `keys`, opens with any."""
+    return MultiFernet(
+        Fernet(base64.urlsafe_b64encode(HKDF(SHA256(), 32, None, b"trailmind mails").derive(key.encode())))
+        for key in keys
+    )

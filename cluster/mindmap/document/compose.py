@@ -1,0 +1,302 @@
+"""From an outline to the map document: checked ids, unique labels, sizes, places, and the numbers to judge it by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cluster.mindmap.document import flat_layout
+from cluster.mindmap.document import galaxy_layout as layout
+from cluster.mindmap.document.evidence_repair import grounded, repaired
+from cluster.mindmap.document.scorecard import coverage_of, scorecard_of
+from cluster.mindmap.document.stable_ids import keep_ids
+from cluster.mindmap.outline.types import Outline, OutlineTopic, PageNote
+from cluster.mindmap.pages.evidence import bears_out, text_evidence
+from cluster.mindmap.pages.importance import topic_importance
+from cluster.mindmap.text.display import MARKUP, shorten, squeeze, without_markup
+from models.mindmap.validation import (
+    CORE_COLOR,
+    CORE_ID,
+    LEFT_OUT_REASONS,
+    MAX_LABEL_CHARS,
+    MAX_TOPIC_LABEL_CHARS,
+    TOPIC_COLORS,
+    Edge,
+    Evidence,
+    Importance,
+    Layout,
+    LeftOut,
+    MindmapDocument,
+    Node,
+    NodeData,
+    NodeType,
+    Point,
+    Position,
+)
+from models.recording.pages import CapturedPage
+from models.urls import host_of, redact_url
+
+#: In how many of a topic's pages a sentence for its label is looked for when no known quote bears it out.
+_SEARCHED_PAGES = 12
+
+
+def compose(
+    outline: Outline,
+    pages: Sequence[CapturedPage],
+    *,
+    provider: str,
+    session_title: str | None,
+    previous: MindmapDocument | None = None,
+) -> MindmapDocument:
+    """The map document for `outline` over `pages`, valid whoever made the outline.
+
+    What the outline gets wrong is put right and said in `notes`: unknown or repeated page ids are dropped, pages it
+    forgot are left out as `not_placed`, quotes that do not stand in their page are removed, labels are cleaned, cut and
+    made unique. `previous` lends its ids and positions to whatever is still there.
+    """
+    captured = {page.page_id: page for page in sorted(pages, key=_reading_key)}
+    outline, notes = repaired(outline, captured)
+    outline = keep_ids(outline, previous)
+    maker = _Maker(outline, captured)
+    core_label = without_markup(session_title or "") or without_markup(outline.title)
+    maker.add_core(shorten(core_label or "Untitled session", MAX_LABEL_CHARS))
+    for hue, topic in enumerate(outline.topics):
+        maker.add_topic(topic, hue)
+    maker.add_cross_links()
+    nodes, layouts = _laid_out(maker.nodes, maker.edges, previous)
+    left_out = _left_out(outline, captured)
+    document = MindmapDocument(
+        title=shorten(without_markup(session_title or "") or without_markup(outline.title), 120),
+        summary=shorten(without_markup(outline.summary), 400),
+        language=outline.language,
+        provider=provider,
+        nodes=tuple(nodes),
+        edges=tuple(maker.edges),
+        layout=Layout(type="galaxy", params={"center": [0, 0, 0], "scale": 1}),
+        layouts=layouts,
+        left_out=left_out,
+        coverage=coverage_of(nodes, left_out, captured),
+        notes=tuple(notes),
+    )
+    neighbours = {note.page_id: note.neighbours for note in outline.notes}
+    card = scorecard_of(document, captured, neighbours, outline.stability, previous)
+    return document.model_copy(update={"scorecard": card})
+
+
+def _reading_key(page: CapturedPage) -> tuple[int, int, str]:
+    return (
+        page.visited_at_ms[0] if page.visited_at_ms else 1 << 62,
+        page.visit_order[0] if page.visit_order else 1 << 62,
+        page.page_id,
+    )
+
+
+class _Maker:
+    """Builds nodes and edges in document order and keeps labels unique."""
+
+    def __init__(self, outline: Outline, captured: dict[str, CapturedPage]) -> None:
+        self.outline, self.captured = outline, captured
+        self.nodes: list[Node] = []
+        self.edges: list[Edge] = []
+        self.notes = {note.page_id: note for note in outline.notes}
+        placed = outline.placed_page_ids()
+        self.importances = [self._importance(page) for page in placed]
+        self._labels: set[str] = set()
+        self._topic_labels: dict[str, str] = {}
+        shares = [topic_importance(self._of(t.all_page_ids()), self.importances) for t in outline.topics]
+        self._most = max((share.score for share in shares), default=0.0) or 1.0
+        # Topics choose their labels before pages do: a page may carry a longer one.
+        for topic, _ in outline.walk():
+            self._topic_labels[topic.id] = self._unique(topic.label or "Topic", MAX_TOPIC_LABEL_CHARS, ())
+
+    def _importance(self, page_id: str) -> Importance:
+        note = self.notes.get(page_id)
+        return note.importance if note else Importance()
+
+    def _of(self, page_ids: Iterable[str]) -> list[Importance]:
+        return [self._importance(page) for page in page_ids]
+
+    def add_core(self, label: str) -> None:
+        pages = [self.captured[p] for p in self.outline.placed_page_ids()]
+        data = NodeData(
+            description=self.outline.summary or None,
+            visit_count=sum(len(page.visited_at_ms) for page in pages),
+            total_duration=sum(page.dwell_ms for page in pages),
+            importance=Importance(score=1.0) if pages else Importance(),
+            evidence=grounded(self.outline.evidence, self.captured),
+            **_times(pages),
+        )
+        self.nodes.append(Node(id=CORE_ID, label=label, type="core", size=100, color=CORE_COLOR, data=data))
+
+    def add_topic(self, topic: OutlineTopic, hue: int) -> None:
+        color = TOPIC_COLORS[hue % len(TOPIC_COLORS)]
+        share = topic_importance(self._of(topic.all_page_ids()), self.importances)
+        size = 40 + 40 * (share.score / self._most) ** 0.5
+        self._add_group(topic, "topic", size, color, hue, CORE_ID, share)
+        for page in topic.page_ids:
+            self._add_page(page, topic.id, color, hue)
+        for part in topic.subtopics:
+            inner = topic_importance(self._of(part.page_ids), self.importances)
+            size = 30 + 20 * min(1.0, inner.score / max(share.score, 1e-9)) ** 0.5
+            self._add_group(part, "subtopic", size, color, hue, topic.id, inner)
+            for page in part.page_ids:
+                self._add_page(page, part.id, color, hue)
+
+    def _add_group(
+        self, topic: OutlineTopic, kind: NodeType, size: float, color: str, hue: int, parent: str, share: Importance
+    ) -> None:
+        pages = [self.captured[p] for p in topic.all_page_ids()]
+        label = self._topic_labels[topic.id]
+        evidence = topic.evidence
+        if not any(quote.supports == "label" and bears_out(label, quote.quote) for quote in evidence):
+            evidence = (*text_evidence(label, pages[:_SEARCHED_PAGES]), *evidence)
+        data = NodeData(
+            description=shorten(without_markup(topic.description), 280) or None,
+            keywords=_clean_words(topic.keywords),
+            urls=tuple(link for page in pages for link in _links(page)),
+            visit_count=sum(len(page.visited_at_ms) for page in pages),
+            total_duration=sum(page.dwell_ms for page in pages),
+            hue=hue,
+            importance=share,
+            evidence=evidence or _own_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id))),
+            searches=tuple(without_markup(query) for query in topic.searches),
+            **_times(pages),
+        )
+        self.nodes.append(Node(id=topic.id, label=label, type=kind, size=round(size, 2), color=color, data=data))
+        self.edges.append(
+            Edge(source=parent, target=topic.id, weight=1.0 if kind == "topic" else round(share.score, 6))
+        )
+
+    def _add_page(self, page_id: str, parent: str, color: str, hue: int) -> None:
+        page = self.captured[page_id]
+        note = self.notes.get(page_id) or _bare_note(page)
+        host = host_of(page.url)
+        label = self._unique(note.label or page.title or host, MAX_LABEL_CHARS, (host, _last_part(page.url)))
+        data = NodeData(
+            description=shorten(without_markup(note.description), 280) or None,
+            keywords=_clean_words(note.keywords),
+            urls=_links(page),
+            visit_count=len(page.visited_at_ms),
+            total_duration=page.dwell_ms,
+            page_id=page_id,
+            title=shorten(without_markup(page.title), 200) or None,
+            host=host or None,
+            language=note.language,
+            hue=hue,
+            importance=note.importance,
+            evidence=grounded(note.evidence, self.captured) or _own_evidence(page),
+            highlights=tuple(shorten(squeeze(text), 400) for text in page.highlights[:20] if squeeze(text)),
+            **_times([page]),
+        )
+        size = round(20 + 20 * min(1.0, note.importance.score), 2)
+        self.nodes.append(Node(id=page_id, label=label, type="page", size=size, color=color, data=data))
+        self.edges.append(Edge(source=parent, target=page_id, weight=round(max(0.05, note.importance.score), 6)))
+
+    def add_cross_links(self) -> None:
+        """Cross edges whose two ends are on the map and not already parent and child."""
+        known = {node.id for node in self.nodes} - {CORE_ID}
+        joined = {frozenset((edge.source, edge.target)) for edge in self.edges}
+        for link in self.outline.cross_links:
+            pair = frozenset((link.source, link.target))
+            if len(pair) == 2 and pair <= known and pair not in joined:
+                joined.add(pair)
+                label = shorten(without_markup(link.label), MAX_LABEL_CHARS) or None
+                self.edges.append(
+                    Edge(
+                        source=link.source,
+                        target=link.target,
+                        weight=round(min(1.0, max(0.01, link.weight)), 6),
+                        kind="cross",
+                        label=label,
+                        terms=_clean_words(link.terms),
+                    )
+                )
+
+    def _unique(self, text: str, max_chars: int, suffixes: Sequence[str]) -> str:
+        label = shorten(without_markup(text), max_chars) or "Untitled"
+        choices = [label]
+        choices += [
+            f"{shorten(label, max_chars - len(s) - 3)} · {s}" for s in suffixes if s and len(s) < max_chars // 2
+        ]
+        for choice in choices:
+            if choice.casefold() not in self._labels and not MARKUP.search(choice):
+                label = choice
+                break
+        else:
+            number = 2
+            base = shorten(MARKUP.sub(" ", label), max_chars - 7)
+            while f"{base} ({number})".casefold() in self._labels:
+                number += 1
+            label = f"{base} ({number})"
+        self._labels.add(label.casefold())
+        return label
+
+
+def _bare_note(page: CapturedPage) -> PageNote:
+    """What can be said of a page its outline says nothing about."""
+    label = shorten(without_markup(page.title), MAX_LABEL_CHARS)
+    return PageNote(page.page_id, label, "", (), _own_evidence(page), Importance(), "en")
+
+
+def _links(page: CapturedPage) -> tuple[str, ...]:
+    """The page's address without secrets, if a reader may safely follow it."""
+    return (redact_url(page.url),) if page.url.lower().startswith(("http://", "https://")) else ()
+
+
+def _own_evidence(page: CapturedPage) -> tuple[Evidence, ...]:
+    """The least that can be shown for a page: its title, or its address."""
+    field, quote = ("title", squeeze(page.title)) if squeeze(page.title) else ("url", page.url)
+    value = {"page_id": page.page_id, "field": field, "quote": quote, "visited_at_ms": page.visited_at_ms}
+    return (Evidence.model_validate(value),)
+
+
+def _times(pages: Sequence[CapturedPage]) -> dict[str, int]:
+    at = [t for page in pages for t in page.visited_at_ms]
+    return {"first_visited_at_ms": min(at), "last_visited_at_ms": max(at)} if at else {}
+
+
+def _clean_words(words: Iterable[str]) -> tuple[str, ...]:
+    clean = (shorten(without_markup(word), 60) for word in words)
+    return tuple(dict.fromkeys(word for word in clean if word and not MARKUP.search(word)))[:8]
+
+
+def _last_part(url: str) -> str:
+    return without_markup(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1])[:30]
+
+
+def _laid_out(
+    nodes: Sequence[Node], edges: Sequence[Edge], previous: MindmapDocument | None
+) -> tuple[list[Node], dict[str, dict[str, Point]]]:
+    parents = {edge.target: edge.source for edge in edges if edge.kind == "contains"}
+    placed = [
+        layout.Placed(node.id, parents.get(node.id), node.type, node.size * layout.RADIUS_PER_SIZE[node.type])
+        for node in nodes
+    ]
+    before: dict[str, Position] = {node.id: node.position for node in previous.nodes} if previous else {}
+    positions = layout.galaxy(placed, before)
+    moved = [node.model_copy(update={"position": positions[node.id]}) for node in nodes]
+    return moved, {"tree": flat_layout.tree(placed), "radial": flat_layout.radial(placed)}
+
+
+def _left_out(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[LeftOut, ...]:
+    placed = set(outline.placed_page_ids())
+    reasons = {one.page_id: one for one in outline.left_out}
+    found = []
+    for page_id, page in captured.items():
+        if page_id in placed:
+            continue
+        given = reasons.get(page_id)
+        reason = given.reason if given and given.reason in LEFT_OUT_REASONS else "not_placed"
+        sentence = (
+            shorten(without_markup(given.sentence), 200) if given and given.sentence else LEFT_OUT_REASONS[reason]
+        )
+        found.append(
+            LeftOut(
+                page_id=page_id,
+                url=redact_url(page.url),
+                title=shorten(without_markup(page.title), 200),
+                reason=reason,
+                sentence=sentence,
+                total_duration=page.dwell_ms,
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,160 @@
+"""What pictures are drawn on: themes, shapes in layers, escaped text and a guess at its width."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+from models.mindmap.validation import MindmapDocument, Node
+
+FONT_FAMILY = "Pretendard, 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours of a picture. `halo` is drawn around text to lift it off the lines."""
+
+    background: str
+    text: str
+    soft_text: str
+    line: str
+    cross: str
+    halo: str
+    core_text: str
+
+
+THEMES: dict[str, Theme] = {
+    "light": Theme("#FBFBFD", "#15181F", "#5B6472", "#C9CED8", "#98A2B3", "#FBFBFD", "#3D2F00"),
+    "dark": Theme("#0E1220", "#F2F4F8", "#A4ADBD", "#38415A", "#5C6884", "#0E1220", "#3D2F00"),
+}
+
+
+def text_width(text: str, size: float) -> float:
+    """Roughly how wide `text` is at font size `size`; wide East Asian characters count as one em."""
+    units = 0.0
+    for char in text:
+        if unicodedata.east_asian_width(char) in "WF":
+            units += 0.94
+        elif char in "iIl.,:;'|!ftjr()[] ":
+            units += 0.33
+        elif char.isupper() or char in "mwMW@%":
+            units += 0.70
+        else:
+            units += 0.55
+    return units * size
+
+
+@dataclass(slots=True)
+class Canvas:
+    """Collects shapes in layers and knows how far they reach."""
+
+    theme: Theme
+    lines: list[str] = field(default_factory=list)
+    shapes: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    bounds: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
+    defs: list[str] = field(default_factory=list)
+    padding: float = 36.0
+
+    def reach(self, left: float, top: float, right: float, bottom: float) -> None:
+        b = self.bounds
+        b[0], b[1], b[2], b[3] = min(b[0], left), min(b[1], top), max(b[2], right), max(b[3], bottom)
+
+    def circle(
+        self, x: float, y: float, r: float, fill: str, *, opacity: float = 1.0, stroke: str = "none", title: str = ""
+    ) -> None:
+        inner = f"<title>{escape(title)}</title>" if title else ""
+        self.shapes.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" fill="{fill}" fill-opacity="{opacity:.2f}" '
+            f'stroke="{stroke}" stroke-width="1.5">{inner}</circle>'
+        )
+        self.reach(x - r, y - r, x + r, y + r)
+
+    def path(self, d: str, color: str, width: float, *, opacity: float = 1.0, dashed: bool = False) -> None:
+        dash = ' stroke-dasharray="2 6"' if dashed else ""
+        self.lines.append(
+            f'<path d="{d}" fill="none" stroke="{color}" stroke-width="{width:.1f}" stroke-opacity="{opacity:.2f}" '
+            f'stroke-linecap="round"{dash}/>'
+        )
+
+    def text(
+        self, x: float, y: float, text: str, size: float, *, anchor: str = "start", color: str | None = None,
+        weight: int = 400, rotate: float | None = None, halo: bool = True,
+    ) -> None:  # fmt: skip
+        wide = text_width(text, size)
+        left = {"start": x, "middle": x - wide / 2, "end": x - wide}[anchor]
+        turn = f' transform="rotate({rotate:.2f} {x:.1f} {y:.1f})"' if rotate is not None else ""
+        outline = (
+            f' stroke="{self.theme.halo}" stroke-width="{size * 0.28:.1f}" paint-order="stroke" stroke-linejoin="round"'
+        )
+        self.texts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" font-weight="{weight}" text-anchor="{anchor}" '
+            f'fill="{color or self.theme.text}"{outline if halo else ""}{turn}>{escape(text)}</text>'
+        )
+        if rotate is None:
+            self.reach(left, y - size, left + wide, y + size * 0.4)
+        else:
+            far = x + math.cos(math.radians(rotate)) * (wide if anchor == "start" else -wide)
+            high = y + math.sin(math.radians(rotate)) * (wide if anchor == "start" else -wide)
+            self.reach(min(x, far) - size, min(y, high) - size, max(x, far) + size, max(y, high) + size)
+
+    def free(self, left: float, top: float, right: float, bottom: float) -> bool:
+        """Whether nothing that was `kept` so far lies in this box."""
+        return all(right <= b[0] or left >= b[2] or bottom <= b[1] or top >= b[3] for b in self.boxes)
+
+    def keep(self, left: float, top: float, right: float, bottom: float) -> None:
+        self.boxes.append((left, top, right, bottom))
+
+    def svg(self, title: str) -> str:
+        left, top, right, bottom = self.bounds
+        left, top = left - self.padding, top - self.padding
+        width, height = right + self.padding - left, bottom + self.padding - top
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" '
+            f'width="{width:.0f}" height="{height:.0f}" font-family="{escape(FONT_FAMILY)}" role="img">'
+            f"<title>{escape(title)}</title><defs>{''.join(self.defs)}</defs>"
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
+            f'fill="{self.theme.background}"/>'
+            f'<g id="edges">{"".join(self.lines)}</g><g id="nodes">{"".join(self.shapes)}</g>'
+            f'<g id="labels">{"".join(self.texts)}</g></svg>'
+        )
+
+
+def wrap(text: str, max_width: float, size: float) -> list[str]:
+    """`text` on lines no wider than `max_width` where its words allow it."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and text_width(f"{lines[-1]} {word}", size) <= max_width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines or [""]
+
+
+def duration(ms: int) -> str:
+    """Milliseconds as people say them: "45 s", "3 min", "1 h 20 min"."""
+    seconds = round(ms / 1000)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def visible(document: MindmapDocument) -> list[Node]:
+    """The nodes of a document that are drawn."""
+    return [node for node in document.nodes if not node.data.hidden]
+
+
+def hover(node: Node) -> str:
+    """What a node says when pointed at."""
+    parts = [node.label]
+    if node.data.total_duration:
+        parts.append(duration(node.data.total_duration))
+    if node.data.description:
+        parts.append(node.data.description)
+    return " — ".join(parts)

@@ -1,0 +1,50 @@
+"""From a captured page to what may be told of it: redacted first, then cut, so that no cut can hide a secret's form."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+
+from cluster.mindmap.text.display import language_of, plain, shorten, squeeze
+from cluster.providers.privacy.outline_redaction import fragments, hidden
+from cluster.providers.privacy.redaction import redact
+from cluster.providers.token_estimate import truncate
+from cluster.providers.types import PageCard
+from models.recording.pages import CapturedPage
+from models.urls import host_of
+
+MAX_TEXT_TOKENS = 450
+MAX_TITLE_CHARS = 200
+MAX_HIGHLIGHTS = 6
+MAX_HIGHLIGHT_CHARS = 300
+# A page of any size is looked at only so far; the cut may fall into a secret, but far behind what is sent.
+_MAX_LOOKED_AT = 16_000
+
+
+def page_card(page: CapturedPage, secrets: set[str] | None = None) -> PageCard:
+    """The card of `page`. Pure: the same page gives the same card and digest anywhere.
+
+    What was taken out, of the page's address too, is added to `secrets`.
+    """
+    own: set[str] = set()
+    text, in_text = redact(plain(page.text[:_MAX_LOOKED_AT]), own)
+    title, in_title = redact(squeeze(page.title[:2000]), own)
+    marked = [redact(squeeze(passage[:2000]), own) for passage in page.highlights[:MAX_HIGHLIGHTS] if passage.strip()]
+    redact(page.url, own)
+    said_again = fragments(own)
+    highlights = tuple(shorten(hidden(passage, said_again), MAX_HIGHLIGHT_CHARS) for passage, _ in marked)
+    text = truncate(hidden(text, said_again), MAX_TEXT_TOKENS)
+    title = shorten(hidden(title, said_again), MAX_TITLE_CHARS)
+    if secrets is not None:
+        secrets |= own
+    content = json.dumps([page.page_id, title, host_of(page.url), text, highlights], ensure_ascii=False)
+    return PageCard(
+        page_id=page.page_id,
+        title=title,
+        host=host_of(page.url),
+        text=text,
+        highlights=highlights,
+        language=language_of(f"{title}\n{title}\n{text}"),
+        digest=blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest(),
+        num_redactions=in_text + in_title + sum(count for _, count in marked),
+    )

@@ -1,0 +1,229 @@
+"""Reading what a model answered, believing none of it: JSON, schema, ids, and how far it may be mended.
+
+A problem is a sentence for the model's second attempt; it names our ids and counts, never page text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cluster.mindmap.text.display import shorten, squeeze, without_markup
+from cluster.providers.prompting.prompts import Names
+from cluster.providers.types import PageCard, PageDescription
+
+MAX_ANSWER_CHARS = 400_000
+
+
+class _Answer(BaseModel):
+    # Strict about types, lenient about extras: what we do not know is not read.
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class DescribedPage(_Answer):
+    id: str
+    label: str
+    summary: str = ""
+    keywords: list[str] = Field(default_factory=list)
+    quote: str = ""
+
+
+class Descriptions(_Answer):
+    pages: list[DescribedPage]
+
+
+class QuoteClaim(_Answer):
+    page: str
+    text: str
+
+
+class DraftTopic(_Answer):
+    id: str = ""
+    label: str
+    summary: str = ""
+    keywords: list[str] = Field(default_factory=list)
+    pages: list[str] = Field(default_factory=list)
+    quotes: list[QuoteClaim] = Field(default_factory=list)
+    subtopics: list[DraftTopic] = Field(default_factory=list)
+
+
+class DraftLink(_Answer):
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    reason: str = ""
+
+
+class OutlineDraft(_Answer):
+    title: str = ""
+    summary: str = ""
+    topics: list[DraftTopic]
+    links: list[DraftLink] = Field(default_factory=list)
+
+
+class MergedTopic(_Answer):
+    ids: list[str]
+    label: str
+    summary: str = ""
+    keywords: list[str] = Field(default_factory=list)
+
+
+class MergedDraft(_Answer):
+    title: str = ""
+    summary: str = ""
+    topics: list[MergedTopic]
+    links: list[DraftLink] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with an answer. What is `mendable` alone may be put right by code when a second try fails too."""
+
+    fatal: tuple[str, ...] = ()
+    mendable: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All of it, worst first."""
+        return self.fatal + self.mendable
+
+
+@dataclass(slots=True)
+class _Counts:
+    unknown: int = 0
+    repeated: int = 0
+    seen: set[str] = field(default_factory=set)
+
+
+Shape = TypeVar("Shape", bound=_Answer)
+
+
+# Reasoning models on servers that do not take the thoughts out themselves.
+_THOUGHTS = re.compile(r"\A<think>.*?</think>", re.DOTALL)
+
+
+def read_answer(text: str, shape: type[Shape], *, is_truncated: bool) -> tuple[Shape | None, Verdict]:
+    """The answer as `shape`, or None and why not. Thoughts before the JSON and a fence around it are forgiven."""
+    if is_truncated:
+        return None, Verdict(("The answer was cut off: be shorter.",))
+    if len(text) > MAX_ANSWER_CHARS:
+        return None, Verdict(("The answer is far too long.",))
+    body = _THOUGHTS.sub("", text.strip()).strip()
+    if body.startswith("```"):
+        body = body.strip("`").removeprefix("json").strip()
+    try:
+        return shape.model_validate_json(body), Verdict()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        if first["type"] == "json_invalid":
+            return None, Verdict(("The answer is not valid JSON.",))
+        # Field names of our own schema; a name the model made up is not repeated.
+        known = set(_FIELDS)
+        place = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in known)
+        return None, Verdict((f"The answer does not follow the schema at {place or 'the top'}: {first['type']}.",))
+
+
+_FIELDS = {name for shape in (DescribedPage, Descriptions, DraftTopic, OutlineDraft) for name in shape.model_fields}
+
+
+def check_descriptions(found: Descriptions, cards: Sequence[PageCard]) -> tuple[list[PageDescription], Verdict]:
+    """The descriptions that can be used, one a page, and what is wrong with the answer."""
+    by_name = {f"p{number}": card for number, card in enumerate(cards, 1)}
+    told: dict[str, PageDescription] = {}
+    unknown = repeated = empty = 0
+    for page in found.pages:
+        card = by_name.get(page.id)
+        if card is None:
+            unknown += 1
+        elif card.page_id in told:
+            repeated += 1
+        else:
+            label = shorten(without_markup(page.label), 68)
+            if not label:
+                empty += 1
+                continue
+            told[card.page_id] = PageDescription(
+                page_id=card.page_id,
+                label=label,
+                description=shorten(without_markup(page.summary), 240),
+                keywords=clean_words(page.keywords),
+                quote=page.quote[:400],
+            )
+    problems = []
+    missing = [name for name, card in by_name.items() if card.page_id not in told]
+    if missing:
+        problems.append(f"There is no entry with a label for: {', '.join(missing)}.")
+    if unknown:
+        problems.append(f"{unknown} entries have ids that are not in the document.")
+    if repeated:
+        problems.append(f"{repeated} entries repeat an id.")
+    if not told:
+        return [], Verdict(tuple(problems) or ("There are no pages in the answer.",))
+    return list(told.values()), Verdict(mendable=tuple(problems))
+
+
+def check_outline(draft: OutlineDraft, names: Names) -> Verdict:
+    """What is wrong with an outline: fatal when it lost or made up more than a fifth of the pages."""
+    counts = _Counts()
+    labels: Counter[str] = Counter()
+
+    def walk(topics: Sequence[DraftTopic], depth: int) -> None:
+        for topic in topics:
+            labels[squeeze(topic.label).casefold()] += 1
+            for page in topic.pages:
+                if page not in names.page_of:
+                    counts.unknown += 1
+                elif page in counts.seen:
+                    counts.repeated += 1
+                else:
+                    counts.seen.add(page)
+            if depth < 4:
+                walk(topic.subtopics, depth + 1)
+
+    walk(draft.topics, 0)
+    total = len(names.page_of)
+    missing = [name for name in names.page_of if name not in counts.seen]
+    problems = []
+    if missing:
+        problems.append(f"These pages stand nowhere: {', '.join(missing[:40])}.")
+    if counts.unknown:
+        problems.append(f"{counts.unknown} page ids are not in the document.")
+    if counts.repeated:
+        problems.append(f"{counts.repeated} page ids stand in more than one place.")
+    if any(not label for label in labels):
+        problems.append("A topic has no label.")
+    if any(count > 1 for label, count in labels.items() if label):
+        problems.append("Two topics have the same label.")
+    if not draft.topics:
+        return Verdict(("There are no topics.",))
+    if len(draft.topics) > max(12, total // 3):
+        return Verdict(("There are far too many topics.", *problems))
+    if (len(missing) + counts.unknown) * 5 > total:
+        return Verdict(tuple(problems))
+    return Verdict(mendable=tuple(problems))
+
+
+def check_merge(draft: MergedDraft, known: Sequence[str]) -> Verdict:
+    """What is wrong with a merged outline; topics it forgot can be kept as they were."""
+    given = [name for topic in draft.topics for name in topic.ids]
+    missing = [name for name in known if name not in given]
+    problems = []
+    if missing:
+        problems.append(f"These ids stand nowhere: {', '.join(missing[:40])}.")
+    if len(set(given)) < len(given):
+        problems.append("An id stands in more than one topic.")
+    if set(given) - set(known):
+        problems.append("There are ids that are not in the document.")
+    if not draft.topics or len(missing) * 2 > len(known):
+        return Verdict(tuple(problems) or ("There are no topics.",))
+    return Verdict(mendable=tuple(problems))
+
+
+def clean_words(words: Sequence[str], limit: int = 5) -> tuple[str, ...]:
+    """Keywords fit to be shown."""
+    clean = (shorten(without_markup(word[:200]), 40) for word in words[:20])
+    return tuple(dict.fromkeys(word for word in clean if word))[:limit]

@@ -1,0 +1,110 @@
+"""Google's Gemini API."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from google import genai
+from google.genai import errors, types
+
+from cluster.providers.transports.vendor_calls import turns
+from cluster.providers.transports.vendor_errors import error_for, hints_in
+from cluster.providers.types import (
+    Answer,
+    ModelChoice,
+    Prompt,
+    ProviderDown,
+    ProviderRefused,
+    ProviderTimedOut,
+    Usage,
+)
+
+OFFICIAL_URL = "https://generativelanguage.googleapis.com/"
+_REFUSED = {"SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "RECITATION"}
+
+
+class GeminiTransport:
+    """Asks through the official SDK, which is told not to retry."""
+
+    def __init__(self, api_key: str, base_url: str | None = None) -> None:
+        # Our own client, because the SDK would else take aiohttp where it is installed, and warn about how it does.
+        self._http = httpx.AsyncClient()
+        self._client = genai.Client(
+            api_key=api_key,
+            vertexai=False,
+            http_options=types.HttpOptions(
+                base_url=base_url or OFFICIAL_URL,
+                # The version that takes a JSON schema as it is.
+                api_version="v1beta",
+                httpx_async_client=self._http,
+                retry_options=types.HttpRetryOptions(attempts=1),
+            ),
+        )
+
+    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+        """See Transport."""
+        contents: list[Any] = [
+            types.Content(role="model" if is_models else "user", parts=[types.Part(text=text)])
+            for is_models, text in turns(prompt)
+        ]
+        try:
+            found = await self._client.aio.models.generate_content(
+                model=choice.model,
+                contents=contents,
+                config=types.GenerateContentConfig(
+                    system_instruction=prompt.instructions,
+                    response_mime_type="application/json",
+                    response_json_schema=dict(prompt.schema),
+                    max_output_tokens=prompt.max_output_tokens,
+                    temperature=choice.temperature,
+                    http_options=types.HttpOptions(timeout=int(choice.timeout_s * 1000)),
+                ),
+            )
+        except errors.APIError as error:
+            raise error_for("gemini", error.code, _headers(error.response), error.details) from error
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise ProviderTimedOut("gemini", "timeout") from error
+        except (httpx.HTTPError, OSError) as error:
+            raise ProviderDown("gemini", "connection") from error
+        except ValueError as error:
+            raise ProviderDown("gemini", "not_an_answer") from error
+        if not found.candidates:
+            blocked = found.prompt_feedback is not None
+            raise ProviderRefused("gemini", "content_filter") if blocked else ProviderDown("gemini", "empty_answer")
+        reason = found.candidates[0].finish_reason
+        if reason is not None and reason.value in _REFUSED:
+            raise ProviderRefused("gemini", "content_filter")
+        headers = _headers(found.sdk_http_response)
+        return Answer(
+            text=found.text or "",
+            usage=_usage(found.usage_metadata),
+            request_id=found.response_id,
+            is_truncated=reason is not None and reason.value == "MAX_TOKENS",
+            hints=hints_in(headers),
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.aio.aclose()
+        await self._http.aclose()
+
+
+def _headers(response: Any) -> Mapping[str, str]:
+    headers = getattr(response, "headers", None) or {}
+    return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def _usage(usage: types.GenerateContentResponseUsageMetadata | None) -> Usage:
+    if usage is None:
+        return Usage()
+    thought = usage.thoughts_token_count or 0
+    return Usage(
+        input_tokens=(usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
+        # Thinking is billed as output and counted beside it.
+        output_tokens=(usage.candidates_token_count or 0) + thought,
+        cached_tokens=usage.cached_content_token_count or 0,
+        reasoning_tokens=thought,
+    )

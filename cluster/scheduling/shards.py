@@ -1,0 +1,66 @@
+"""Finding, or starting, the cluster's session buffer shards."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import psycopg
+import ray
+
+from actors.session_buffers import NAMESPACE, BufferLimits
+from actors.session_shard import session_buffer_shard, shard_name
+from cluster.scheduling.placement import spread
+from cluster.settings import Settings
+from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
+
+
+def buffer_limits(settings: Settings) -> BufferLimits:
+    """The shards' bounds."""
+    return BufferLimits(
+        settings.user_buffer_bytes,
+        settings.shard_buffer_bytes,
+        settings.passivate_after_s,
+        settings.shard_idle_bytes,
+    )
+
+
+def connect_shard(settings: Settings, index: int) -> Any:
+    """The actor of shard number `index`, started on first use; returns at once, the actor needs a moment more."""
+    return session_buffer_shard(
+        index,
+        settings.num_shards,
+        settings.postgres_dsn,
+        buffer_limits(settings),
+        settings.log_level,
+        **spread(settings, "state"),
+    )
+
+
+def drain_shards(timeout_s: float = 10.0) -> int:
+    """Let every shard finish what it has accepted, then end it; return how many there were."""
+    untyped: Any = ray
+    named = untyped.util.list_named_actors(all_namespaces=True)
+    names = [actor["name"] for actor in named if actor["namespace"] == NAMESPACE]
+    shards = [untyped.get_actor(n, namespace=NAMESPACE) for n in names if n.startswith(shard_name(0)[:-1])]
+    for shard in shards:
+        # Frozen or dead: what it had was promised to nobody.
+        with contextlib.suppress(untyped.exceptions.RayError):
+            untyped.get(shard.drain.remote(), timeout=timeout_s)
+        untyped.kill(shard)
+    return len(shards)
+
+
+async def current_shard_map(settings: Settings) -> ShardMap:
+    """How many shards there shall be."""
+    async with await psycopg.AsyncConnection.connect(settings.postgres_dsn, autocommit=True) as connection:
+        return await read_shard_map(connection, settings.num_shards)
+
+
+async def order_shards(settings: Settings, num_shards: int) -> ShardMap:
+    """Change how many there shall be. Replicas and shards follow within seconds; nothing restarts.
+
+    Raises BadRequest for a number that cannot be.
+    """
+    async with await psycopg.AsyncConnection.connect(settings.postgres_dsn, autocommit=True) as connection:
+        return await set_num_shards(connection, num_shards)

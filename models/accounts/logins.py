@@ -1,0 +1,265 @@
+"""Logins: token families, API keys, and tokens that work once."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+import secrets
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.accounts.users import User
+from models.base import Base, CreatedAt, UuidKey
+
+API_KEY_PREFIX = "tm_"
+
+
+class Client(enum.StrEnum):
+    """Which program a login belongs to, as it says itself; `other` for those that say nothing."""
+
+    WEB = "web"
+    EXTENSION = "extension"
+    OTHER = "other"
+
+
+class LoginFamily(Base):
+    """One login and all the tokens that descend from it (RFC 9700, section 4.14.2).
+
+    Only the newest refresh token works. An older one that comes back was stolen, or its owner's was: the family ends.
+    """
+
+    __tablename__ = "login_families"
+    __table_args__ = (
+        CheckConstraint("client IN ('web', 'extension', 'other')", name="client"),
+        Index("ix_login_families_user_id", "user_id"),
+        Index("ix_login_families_expires_at", "expires_at"),
+    )
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    client: Mapped[str] = mapped_column(server_default="other", default=Client.OTHER)
+    #: The user's `token_version` when the password was checked: a login that races a password reset is void.
+    token_version: Mapped[int]
+    #: `jti` of the one refresh token that works, and of the one before it.
+    current_jti: Mapped[uuid.UUID]
+    previous_jti: Mapped[uuid.UUID | None]
+    #: Digest of the client's `Idempotency-Key` at the last rotation: its repeat is a lost answer, not a theft.
+    rotation_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    rotated_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None]
+
+
+class OneTimeToken(Base):
+    """A secret sent by mail or handed over once. Only its SHA-256 is kept."""
+
+    __tablename__ = "one_time_tokens"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('reset', 'verify', 'extension')", name="purpose"),
+        Index("ix_one_time_tokens_user_id", "user_id", "purpose"),
+    )
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    purpose: Mapped[str]
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    #: PKCE (RFC 7636): who exchanges the code must know what this is the S256 of.
+    code_challenge: Mapped[str | None]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+
+
+class ApiKey(Base):
+    """A key for scripts. Shown once when it is made; only the SHA-256 of its secret half is kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_user_id", "user_id"),)
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    #: The last four characters, so that its owner can tell it from the others.
+    hint: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+def digest(secret: str) -> bytes:
+    """What is kept of a random secret. A plain hash is enough: nobody can guess 256 random bits."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a login still stands, and what its user may do."""
+
+    is_valid: bool
+    role: str = "user"
+    scopes: tuple[str, ...] = ()
+
+
+async def family_standing(db: AsyncSession, family_id: uuid.UUID) -> Standing:
+    """Whether the tokens of this family still count."""
+    row = (
+        await db.execute(
+            select(
+                LoginFamily.revoked_at.is_(None)
+                & (LoginFamily.expires_at > func.now())
+                & (User.status == "active")
+                & (User.token_version == LoginFamily.token_version),
+                User.role,
+            )
+            .join(User, User.id == LoginFamily.user_id)
+            .where(LoginFamily.id == family_id)
+        )
+    ).first()
+    return Standing(bool(row[0]), row[1]) if row else Standing(False)
+
+
+async def open_family(db: AsyncSession, user: User, client: Client, *, jti: uuid.UUID, ttl: timedelta) -> LoginFamily:
+    """A new login of `user`, whose first refresh token is `jti`."""
+    family = LoginFamily(
+        id=uuid.uuid4(),
+        user_id=user.id,
+        client=client,
+        token_version=user.token_version,
+        current_jti=jti,
+        expires_at=datetime.now(UTC) + ttl,
+    )
+    db.add(family)
+    await db.flush()
+    return family
+
+
+async def revoke_families(
+    db: AsyncSession, reason: str, *, family_id: uuid.UUID | None = None, user_id: uuid.UUID | None = None
+) -> list[uuid.UUID]:
+    """End one login, or all of a user's; the ids of those that ended now."""
+    ended = update(LoginFamily).where(LoginFamily.revoked_at.is_(None))
+    if family_id is not None:
+        ended = ended.where(LoginFamily.id == family_id)
+    if user_id is not None:
+        ended = ended.where(LoginFamily.user_id == user_id)
+    if family_id is None and user_id is None:
+        raise ValueError("whose logins?")
+    found = await db.scalars(
+        ended.values(revoked_at=func.now(), revoked_reason=reason)
+        .returning(LoginFamily.id)
+        .execution_options(synchronize_session=False)
+    )
+    return list(found)
+
+
+async def void_logins(db: AsyncSession, user: User, reason: str) -> list[uuid.UUID]:
+    """End every login of `user`, also those being made at this moment."""
+    user.token_version = User.token_version + 1
+    await db.flush()
+    await db.refresh(user)
+    return await revoke_families(db, reason, user_id=user.id)
+
+
+async def issue_one_time(
+    db: AsyncSession, user_id: uuid.UUID, purpose: str, *, ttl: timedelta, code_challenge: str | None = None
+) -> str:
+    """A secret that works once. Those issued before for the same purpose stop working."""
+    now = datetime.now(UTC)
+    await db.execute(
+        update(OneTimeToken)
+        .where(OneTimeToken.user_id == user_id, OneTimeToken.purpose == purpose, OneTimeToken.used_at.is_(None))
+        .values(used_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    # Nobody asks for old ones any more.
+    await db.execute(
+        delete(OneTimeToken).where(OneTimeToken.user_id == user_id, OneTimeToken.expires_at < now - timedelta(days=7))
+    )
+    secret = secrets.token_hex(32)
+    db.add(
+        OneTimeToken(
+            user_id=user_id,
+            purpose=purpose,
+            digest=digest(secret),
+            code_challenge=code_challenge,
+            expires_at=now + ttl,
+        )
+    )
+    await db.flush()
+    return secret
+
+
+async def redeem_one_time(db: AsyncSession, secret: str, purpose: str) -> OneTimeToken | None:
+    """The token, used up now; None when it is unknown, over, or was used before. Of two at once one gets it."""
+    found: OneTimeToken | None = await db.scalar(
+        update(OneTimeToken)
+        .where(
+            OneTimeToken.digest == digest(secret),
+            OneTimeToken.purpose == purpose,
+            OneTimeToken.used_at.is_(None),
+            OneTimeToken.expires_at > func.now(),
+        )
+        .values(used_at=func.now())
+        .returning(OneTimeToken)
+    )
+    return found
+
+
+def new_api_key(
+    user_id: uuid.UUID, name: str, scopes: Iterable[str], expires_at: datetime | None
+) -> tuple[ApiKey, str]:
+    """A key and the text its owner gets to see once."""
+    key_id, secret = uuid.uuid4(), secrets.token_urlsafe(32)
+    key = ApiKey(
+        id=key_id,
+        user_id=user_id,
+        name=name,
+        digest=digest(secret),
+        hint=secret[-4:],
+        scopes=sorted(set(scopes)),
+        expires_at=expires_at,
+    )
+    return key, f"{API_KEY_PREFIX}{key_id.hex}_{secret}"
+
+
+async def api_key_standing(db: AsyncSession, key_id: uuid.UUID, secret: str) -> tuple[uuid.UUID, Standing] | None:
+    """Whose key it is and whether it counts; None when there is no such key or the secret is wrong."""
+    row = (
+        await db.execute(
+            select(
+                ApiKey.user_id,
+                ApiKey.digest,
+                ApiKey.scopes,
+                ApiKey.revoked_at.is_(None)
+                & ((ApiKey.expires_at.is_(None)) | (ApiKey.expires_at > func.now()))
+                & (User.status == "active"),
+            )
+            .join(User, User.id == ApiKey.user_id)
+            .where(ApiKey.id == key_id)
+        )
+    ).first()
+    if row is None or not hmac.compare_digest(row[1], digest(secret)):
+        return None
+    await db.execute(
+        update(ApiKey)
+        .where(
+            ApiKey.id == key_id,
+            (ApiKey.last_used_at.is_(None)) | (ApiKey.last_used_at < func.now() - text("interval '1 minute'")),
+        )
+        .values(last_used_at=func.now())
+    )
+    # A key acts for its user and never for an operator.
+    return row[0], Standing(bool(row[3]), "user", tuple(row[2]))

@@ -1,0 +1,223 @@
+"""Plans: what each allows. The only place that knows; everybody else asks.
+
+The authority over who pays is Stripe; a row of `subscriptions` follows it. A user without one is on the default plan,
+whose periods are 30 days from the day of sign-up, computed and never stored, so that they cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.accounts.users import User
+from models.base import Base, CreatedAt, UpdatedAt, UuidKey
+from models.billing.periods import Cycle, Era, Span, free_cycle, periods_of
+from models.errors import TrailmindError
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one plan allows; None is no limit. `token_limit` is per period."""
+
+    id: str
+    name: str
+    price_cents: int
+    token_limit: int | None
+    session_retention_days: int | None
+    max_concurrent_sessions: int | None
+    features: Mapping[str, bool] = field(default_factory=dict)
+    billing_period: str = "monthly"
+
+    def has(self, feature: str) -> bool:
+        """Whether the plan includes `feature`."""
+        return self.features.get(feature, False)
+
+
+def _features(*names: str) -> dict[str, bool]:
+    return dict.fromkeys(names, True)
+
+
+_EXPORTS = ("export_png", "export_svg", "export_md", "export_json")
+FREE = Plan("free", "Free", 0, 50_000, 30, 1, _features("export_png"))
+PRO = Plan("pro", "Pro", 1200, 500_000, None, 5, _features(*_EXPORTS, "priority_support"))
+ENTERPRISE = Plan(
+    "enterprise",
+    "Enterprise",
+    0,
+    None,
+    None,
+    None,
+    _features(*_EXPORTS, "api_access", "team_sharing", "sso", "custom_ai"),
+)
+PLANS: dict[str, Plan] = {plan.id: plan for plan in (FREE, PRO, ENTERPRISE)}
+
+#: Which feature an export format belongs to. Formats of other programs go with Markdown, tables with JSON.
+EXPORT_FEATURES = {
+    "png": "export_png",
+    "svg": "export_svg",
+    "markdown": "export_md",
+    "opml": "export_md",
+    "freemind": "export_md",
+    "json": "export_json",
+    "csv": "export_json",
+}
+
+
+class PlanLacks(TrailmindError):
+    """The caller's plan does not include this."""
+
+    code, status = "PLAN_UPGRADE_REQUIRED", 402
+
+    def __init__(self, plan: str, what: str, needed: str) -> None:
+        super().__init__(plan, what, needed)
+        self.plan, self.what, self.needed = plan, what, needed
+
+    def __str__(self) -> str:
+        return f"the {self.plan} plan does not include {self.what}; {self.needed} does"
+
+
+class TooManySessions(TrailmindError):
+    """As many recordings run as the plan allows at once."""
+
+    code, status = "CONCURRENT_SESSION_LIMIT", 409
+    # Programs that ask again by themselves (a recording begun offline) may succeed when one has stopped.
+    retry_after_s = 30.0
+
+    def __init__(self, plan: str, allowed: int) -> None:
+        super().__init__(plan, allowed)
+        self.plan, self.allowed = plan, allowed
+
+    def __str__(self) -> str:
+        many = "one recording" if self.allowed == 1 else f"{self.allowed} recordings"
+        return f"the {self.plan} plan allows {many} at a time; stop one before you start another"
+
+
+class Subscription(Base):
+    """Who is on which paid plan, and until when."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint("plan IN ('free', 'pro', 'enterprise')", name="plan"),
+        CheckConstraint("status IN ('active', 'canceled', 'past_due', 'trialing')", name="status"),
+        # One that counts per user: two would make every question about the plan ambiguous.
+        Index(
+            "uq_subscriptions_current",
+            "user_id",
+            unique=True,
+            postgresql_where=text("status IN ('active', 'past_due', 'trialing')"),
+        ),
+    )
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    plan: Mapped[str]
+    status: Mapped[str]
+    current_period_start: Mapped[datetime]
+    current_period_end: Mapped[datetime]
+    cancel_at_period_end: Mapped[bool] = mapped_column(server_default="false", default=False)
+    stripe_subscription_id: Mapped[str | None] = mapped_column(unique=True)
+    stripe_customer_id: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The plan a user is on now. `subscription_id` is None for the default plan.
+
+    `period_*` are the plan's own, as it is paid; tokens are counted in `usage_period`, which is never longer than a
+    month.
+    """
+
+    plan: Plan
+    status: str
+    period_start: datetime
+    period_end: datetime
+    cancel_at_period_end: bool = False
+    subscription_id: uuid.UUID | None = None
+    usage_period: Span | None = None
+
+    @property
+    def tokens_from(self) -> datetime:
+        """When the tokens that count now began to be counted."""
+        return self.usage_period[0] if self.usage_period else self.period_start
+
+    @property
+    def tokens_until(self) -> datetime:
+        """When the allowance is renewed."""
+        return self.usage_period[1] if self.usage_period else self.period_end
+
+
+_COUNTS = ("active", "past_due", "trialing")
+
+
+async def plan_standing(
+    db: AsyncSession, user: User, *, default: str = "free", now: datetime | None = None
+) -> Standing:
+    """The plan `user` is on at `now`."""
+    now = now or datetime.now(UTC)
+    rows = await _subscriptions(db, user)
+    found = next((row for row in rows if row.status in _COUNTS), None)
+    if found is None:
+        cycle = free_cycle(_free_since(user, rows, now))
+        period = cycle.nth(cycle.number_at(max(now, cycle.start)))
+        return Standing(PLANS[default], "active", *period, usage_period=period)
+    cycle = Cycle(found.current_period_start, found.current_period_end)
+    start, end = found.current_period_start, found.current_period_end
+    period = cycle.nth(cycle.number_at(now))
+    if now >= end:
+        # Stripe's word about the next period is on its way: count on from the old one rather than not at all.
+        start, end = period
+    return Standing(PLANS[found.plan], found.status, start, end, found.cancel_at_period_end, found.id, period)
+
+
+async def _subscriptions(db: AsyncSession, user: User) -> list[Subscription]:
+    """Every subscription the user ever had, the latest first."""
+    query = select(Subscription).where(Subscription.user_id == user.id).order_by(Subscription.created_at.desc())
+    return list(await db.scalars(query))
+
+
+def _ended_at(row: Subscription) -> datetime:
+    # At the period's end, or at once (a refund).
+    return min(row.current_period_end, row.updated_at)
+
+
+def _free_since(user: User, rows: Sequence[Subscription], now: datetime) -> datetime:
+    """From when the free plan's periods are counted: a paid plan that ended begins them anew.
+
+    Otherwise what was used while paying would count against the free allowance.
+    """
+    return max([user.created_at, *(min(_ended_at(row), now) for row in rows)])
+
+
+async def usage_periods(db: AsyncSession, user: User, max_periods: int, *, now: datetime | None = None) -> list[Span]:
+    """The period tokens are counted in now and those before it, newest first, back to the day of sign-up."""
+    now = now or datetime.now(UTC)
+    rows = await _subscriptions(db, user)
+    eras: list[Era] = []
+    later: datetime | None = None
+    for row in rows:
+        is_over = row.status not in _COUNTS
+        if is_over:
+            ended_at = min(_ended_at(row), now)
+            # Between two paid plans, and after the last, the free one.
+            eras.append(Era(free_cycle(ended_at), ended_at, later))
+        cycle = Cycle(row.current_period_start, row.current_period_end)
+        eras.append(Era(cycle, row.created_at, ended_at if is_over else None))
+        later = cycle.nth(cycle.number_at(row.created_at))[0]
+    if later is None or user.created_at < later:
+        eras.append(Era(free_cycle(user.created_at), user.created_at, later))
+    return periods_of(eras, now, max_periods)
+
+
+def require_feature(plan: Plan, feature: str, what: str) -> None:
+    """Raise PlanLacks unless `plan` includes `feature`."""
+    if not plan.has(feature):
+        needed = next((p.name for p in PLANS.values() if p.has(feature)), "no plan")
+        raise PlanLacks(plan.name, what, needed)

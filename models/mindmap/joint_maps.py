@@ -1,0 +1,100 @@
+"""Maps over several sessions, and the threads that run through a user's sessions."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, UpdatedAt, UuidKey
+from models.mindmap.versions import MapStatus
+
+#: Sessions one map may span: beyond that nobody can read it.
+MAX_SESSIONS = 50
+
+
+class JointMap(Base):
+    """A map over several sessions of one user. It is made again, never edited."""
+
+    __tablename__ = "joint_maps"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'generating', 'completed', 'failed')", name="status"),
+        CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),
+        Index("ix_joint_maps_user_created", "user_id", text("created_at DESC"), "id"),
+    )
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    #: The user's own; without one the map names itself.
+    title: Mapped[str | None]
+    #: The range it was ordered for, when it was ordered by dates.
+    since: Mapped[datetime | None]
+    until: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(server_default="pending", default=MapStatus.PENDING)
+    stage: Mapped[str | None]
+    percent: Mapped[int] = mapped_column(server_default="0", default=0)
+    error_message: Mapped[str | None]
+    #: `models.mindmap.validation` as JSON; null until it is made.
+    data: Mapped[dict[str, Any] | None]
+    input_digest: Mapped[str | None]
+    provider: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class JointMapSession(Base):
+    """A session on a joint map."""
+
+    __tablename__ = "joint_map_sessions"
+
+    map_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("joint_maps.id", ondelete="CASCADE"), primary_key=True)
+    session_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("browsing_sessions.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class ThreadUnlink(Base):
+    """A topic its user took out of every thread."""
+
+    __tablename__ = "thread_unlinks"
+
+    session_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("browsing_sessions.id", ondelete="CASCADE"), primary_key=True
+    )
+    topic_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+
+
+class ThreadLink(Base):
+    """Two topics of different sessions that their user says are one subject."""
+
+    __tablename__ = "thread_links"
+    __table_args__ = (
+        Index("uq_thread_links_pair", "session_id", "topic_id", "other_session_id", "other_topic_id", unique=True),
+    )
+
+    id: Mapped[UuidKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("browsing_sessions.id", ondelete="CASCADE"))
+    topic_id: Mapped[str]
+    other_session_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("browsing_sessions.id", ondelete="CASCADE"), index=True
+    )
+    other_topic_id: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+
+class ThreadFinding(Base):
+    """The threads found in a user's maps, kept until a map or a link changes."""
+
+    __tablename__ = "thread_findings"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    #: Digest of the maps' versions and of the user's links.
+    digest: Mapped[str]
+    threads: Mapped[list[Any]]
+    found_at: Mapped[CreatedAt]

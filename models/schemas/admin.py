@@ -1,0 +1,147 @@
+"""Request and response bodies for operators."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from models.schemas.common import Body, Reply, Time
+
+
+class AdminUser(Reply):
+    """An account as an operator sees it: no page, no title, no text."""
+
+    id: str
+    email: str
+    role: Literal["user", "admin"]
+    status: Literal["active", "inactive"]
+    email_verified: bool
+    plan: Literal["free", "pro", "enterprise"]
+    num_sessions: int
+    created_at: Time
+    deleted_at: Time | None = None
+
+
+class AdminUserList(Reply):
+    """One page of accounts, newest first."""
+
+    users: list[AdminUser]
+    total: int
+
+
+class AdminUserPatch(Body):
+    """What is absent stays. `inactive` closes the account, `active` brings a closed one back."""
+
+    role: Literal["user", "admin"] | None = None
+    status: Literal["active", "inactive"] | None = None
+
+
+class AdminUserEnvelope(Reply):
+    """`{"user": …}`"""
+
+    user: AdminUser
+
+
+class AdminSession(Reply):
+    """A session as an operator sees it: its state, not what is in it."""
+
+    id: str
+    user_id: str
+    session_status: Literal["recording", "paused", "processing", "completed", "failed"]
+    map_status: Literal["pending", "generating", "completed", "failed"] | None = None
+    failure_reason: str | None = None
+    num_events: int
+    num_pages: int
+    started_at: Time
+    ended_at: Time | None = None
+    deleted_at: Time | None = None
+
+
+class AdminSessionList(Reply):
+    """One page of sessions, newest first, and how many there are in each state."""
+
+    sessions: list[AdminSession]
+    total: int
+    by_status: dict[str, int]
+
+
+class JobReply(Reply):
+    """A durable job that is not done."""
+
+    id: int
+    task: str
+    queue: str
+    state: Literal["pending", "running", "retrying", "dead", "cancelled", "aborting", "aborted"]
+    attempts: int
+    priority: int
+    session_id: str | None = None
+    reason: str | None = None
+    ordered_at: Time | None = None
+    scheduled_at: Time | None = None
+
+
+class JobList(Reply):
+    """Jobs, newest first."""
+
+    jobs: list[JobReply]
+
+
+class ModelChoice(Body):
+    """One model of a chain, with limits that replace the catalogue's. `local` ends the chain."""
+
+    provider: Literal["openai", "anthropic", "gemini", "local"]
+    model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]{1,128}$")]
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    max_concurrent: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    context_tokens: Annotated[int, Field(ge=4_096, le=10_000_000)] | None = None
+
+
+TaskType = Literal["describe", "outline", "default"]
+
+
+class AiConfigBody(Body):
+    """Who does a task: the chain of models in order, and how each is asked."""
+
+    chain: list[ModelChoice] = Field(min_length=1, max_length=10)
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=256, le=128_000)] | None = None
+    timeout_s: Annotated[float, Field(ge=1, le=240)] | None = None
+    is_enabled: bool = True
+
+
+class AiConfigReply(AiConfigBody):
+    """The same, with its task and when it was changed last."""
+
+    task_type: TaskType
+    updated_at: Time
+
+
+class AiConfigEnvelope(Reply):
+    """`{"config": …}`"""
+
+    config: AiConfigReply
+
+
+class AiConfigList(Reply):
+    """What is configured; a task without a row follows `default`, and that the built-in order."""
+
+    configs: list[AiConfigReply]
+
+
+class AuditReply(Reply):
+    """One act."""
+
+    id: str
+    actor_id: str | None = None
+    action: str
+    subject: str
+    facts: dict[str, Any]
+    at: Time
+
+
+class AuditList(Reply):
+    """Acts, newest first."""
+
+    entries: list[AuditReply]

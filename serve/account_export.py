@@ -1,0 +1,104 @@
+"""Everything of one account as a zip archive, written while it is sent: nobody's history has to fit into memory."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from models.accounts.erasure import belongs, owned_tables
+from serve.state import AppState
+
+#: Secrets and what is derived anew at will.
+_LEFT_OUT = {"login_families", "one_time_tokens", "search_pages", "search_state"}
+_SECRET_COLUMNS = {"password_hash", "digest", "token_version"}
+_ROWS_AT_ONCE = 500
+_README = """Everything Trailmind knows of you, one JSON object a line, one file a kind.
+
+users.jsonl, user_settings.jsonl  your account
+browsing_sessions.jsonl           your recordings
+events.jsonl                      every event, as your browser sent it (`payload`)
+page_contents.jsonl               page texts; events name them by `content_key`
+visits.jsonl, highlights.jsonl    what was derived from the events
+mindmaps.jsonl, mindmap_versions.jsonl   your maps
+
+Left out: password and token digests, and the search index, which is made from the files above.
+"""
+
+
+class _Pipe(io.RawIOBase):
+    """A file that can only be written, and emptied."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._at = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._parts.append(bytes(data))
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._at
+
+    def seekable(self) -> bool:
+        return False
+
+    def taken(self) -> bytes:
+        """What was written since the last time."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, memoryview | bytes):
+        return bytes(value).hex()
+    return str(value)
+
+
+async def archive(state: AppState, user_id: uuid.UUID) -> AsyncIterator[bytes]:
+    """The archive in pieces, all of one moment: it is read in one snapshot."""
+    pipe = _Pipe()
+    async with await psycopg.AsyncConnection.connect(state.settings.postgres_dsn, row_factory=dict_row) as connection:
+        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        plain = await _tables(connection)
+        with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("README.txt", _README)
+            yield pipe.taken()
+            for table, condition in plain:
+                async with connection.cursor(name=f"export_{table}") as cursor:
+                    await cursor.execute(
+                        sql.SQL("SELECT * FROM {} WHERE {}").format(sql.Identifier(table), condition),
+                        {"user": user_id},
+                    )
+                    rows = await cursor.fetchmany(_ROWS_AT_ONCE)
+                    if not rows:
+                        continue
+                    with packed.open(f"{table}.jsonl", "w") as file:
+                        while rows:
+                            for row in rows:
+                                kept = {k: v for k, v in row.items() if k not in _SECRET_COLUMNS}
+                                file.write(msgspec.json.encode(kept, enc_hook=_plain) + b"\n")
+                            yield pipe.taken()
+                            rows = await cursor.fetchmany(_ROWS_AT_ONCE)
+    yield pipe.taken()
+
+
+async def _tables(connection: psycopg.AsyncConnection[dict[str, Any]]) -> list[tuple[str, sql.Composable]]:
+    tables = await owned_tables(connection)
+    chosen: list[tuple[str, sql.Composable]] = [("users", sql.SQL("id = %(user)s"))]
+    chosen += [
+        (table, belongs(table, tables, frozenset({table}))) for table in sorted(tables) if table not in _LEFT_OUT
+    ]
+    return chosen

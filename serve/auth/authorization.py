@@ -1,0 +1,253 @@
+"""Who may call what: one table, one function.
+
+Every route of the API has an entry here; `tests/acceptance/test_authorization.py` walks the OpenAPI and fails for one
+that has none. Should one slip through all the same, it takes a login and no API key.
+"""
+
+from __future__ import annotations
+
+import enum
+import hmac
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from fastapi import Request
+
+from models.accounts.logins import API_KEY_PREFIX, Standing, api_key_standing, digest, family_standing
+from models.errors import Forbidden, Unauthorized
+from serve.auth.access_tokens import bearer
+from serve.http.rate_limits import client_address
+
+if TYPE_CHECKING:
+    from serve.state import AppState
+
+
+class Who(enum.StrEnum):
+    """Who a route is for."""
+
+    PUBLIC = "public"  #: anybody
+    CREDENTIALS = "credentials"  #: anybody, and secrets are tried here: counted per address
+    LINK = "link"  #: whoever holds the secret in the address: counted per address
+    LOGIN = "login"  #: a person who logged in; API keys are refused
+    USER = "user"  #: a login, or an API key with the rule's scope
+    ADMIN = "admin"  #: an operator who logged in
+
+
+SCOPES = {
+    "sessions:read": "Read sessions, timelines, maps, search results and exports",
+    "sessions:write": "Start, change, stop and delete sessions; order maps; share",
+    "events:write": "Send events",
+    "usage:read": "Read plan and usage",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call a route; `scope` is what an API key must have."""
+
+    who: Who
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking. One of `family_id` (a login) and `api_key_id` is set."""
+
+    user_id: uuid.UUID
+    role: str = "user"
+    family_id: uuid.UUID | None = None
+    api_key_id: uuid.UUID | None = None
+
+
+_PUBLIC, _CREDENTIALS, _LINK = Rule(Who.PUBLIC), Rule(Who.CREDENTIALS), Rule(Who.LINK)
+_LOGIN, _ADMIN = Rule(Who.LOGIN), Rule(Who.ADMIN)
+_READ, _WRITE = Rule(Who.USER, "sessions:read"), Rule(Who.USER, "sessions:write")
+_EVENTS, _USAGE = Rule(Who.USER, "events:write"), Rule(Who.USER, "usage:read")
+
+_S = "/v1/sessions/{session_id}"
+RULES: dict[tuple[str, str], Rule] = {
+    ("GET", "/health"): _PUBLIC,
+    ("GET", "/ready"): _PUBLIC,
+    ("GET", "/pictures/{token}"): _LINK,
+    # Accounts
+    ("POST", "/v1/auth/signup"): _CREDENTIALS,
+    ("POST", "/v1/auth/login"): _CREDENTIALS,
+    ("POST", "/v1/auth/refresh"): _CREDENTIALS,
+    ("POST", "/v1/auth/logout"): _LOGIN,
+    ("POST", "/v1/auth/logout-all"): _LOGIN,
+    ("GET", "/v1/auth/logins"): _LOGIN,
+    ("DELETE", "/v1/auth/logins/{login_id}"): _LOGIN,
+    ("GET", "/v1/auth/me"): _LOGIN,
+    ("POST", "/v1/auth/password"): _LOGIN,
+    ("POST", "/v1/auth/forgot-password"): _CREDENTIALS,
+    ("POST", "/v1/auth/reset-password"): _CREDENTIALS,
+    ("POST", "/v1/auth/verify-email"): _CREDENTIALS,
+    ("POST", "/v1/auth/send-verification"): _LOGIN,
+    ("GET", "/v1/auth/google/config"): _PUBLIC,
+    ("POST", "/v1/auth/google"): _CREDENTIALS,
+    ("POST", "/v1/auth/google/begin"): _CREDENTIALS,
+    ("POST", "/v1/auth/google/code"): _CREDENTIALS,
+    ("POST", "/v1/auth/extension/code"): _LOGIN,
+    ("POST", "/v1/auth/extension/exchange"): _CREDENTIALS,
+    ("POST", "/v1/auth/api-keys"): _LOGIN,
+    ("GET", "/v1/auth/api-keys"): _LOGIN,
+    ("DELETE", "/v1/auth/api-keys/{key_id}"): _LOGIN,
+    ("GET", "/v1/users/me"): _LOGIN,
+    ("GET", "/v1/users/me/settings"): _LOGIN,
+    ("PATCH", "/v1/users/me/settings"): _LOGIN,
+    ("GET", "/v1/users/me/export"): _LOGIN,
+    ("POST", "/v1/users/me/deletion"): _LOGIN,
+    ("DELETE", "/v1/auth/me"): _LOGIN,
+    # Plans
+    ("GET", "/v1/subscription/plans"): _PUBLIC,
+    ("GET", "/v1/subscription"): _USAGE,
+    ("GET", "/v1/usage"): _USAGE,
+    ("GET", "/v1/usage/history"): _USAGE,
+    # Search, sharing, exports
+    ("GET", "/v1/search"): _READ,
+    ("GET", f"{_S}/receipt"): _READ,
+    ("GET", f"{_S}/export"): _READ,
+    ("POST", f"{_S}/shares"): _WRITE,
+    ("GET", f"{_S}/shares"): _READ,
+    ("DELETE", f"{_S}/shares/{{share_id}}"): _WRITE,
+    ("GET", "/v1/shared/{token}"): _LINK,
+    ("GET", "/v1/shared/{token}/image"): _LINK,
+    # Sessions
+    ("POST", "/v1/sessions/start"): _WRITE,
+    ("GET", "/v1/sessions"): _READ,
+    ("GET", _S): _READ,
+    ("PUT", _S): _WRITE,
+    ("PATCH", _S): _WRITE,
+    ("DELETE", _S): _WRITE,
+    ("PATCH", f"{_S}/pause"): _WRITE,
+    ("PATCH", f"{_S}/resume"): _WRITE,
+    ("POST", f"{_S}/stop"): _WRITE,
+    ("POST", f"{_S}/restore"): _WRITE,
+    # Events
+    ("POST", f"{_S}/events"): _EVENTS,
+    ("GET", f"{_S}/events"): _READ,
+    ("GET", f"{_S}/events/stats"): _READ,
+    ("GET", f"{_S}/timeline"): _READ,
+    # Maps
+    ("GET", f"{_S}/mindmap"): _READ,
+    ("POST", f"{_S}/mindmap/generate"): _WRITE,
+    ("POST", f"{_S}/mindmap/quote"): _READ,
+    ("GET", f"{_S}/disclosures"): _READ,
+    ("GET", f"{_S}/mindmap/image"): _READ,
+    ("POST", f"{_S}/mindmap/picture"): _WRITE,
+    ("GET", f"{_S}/stream"): _READ,
+    ("PATCH", f"{_S}/mindmap"): _WRITE,
+    ("POST", f"{_S}/mindmap/undo"): _WRITE,
+    ("POST", f"{_S}/mindmap/redo"): _WRITE,
+    ("GET", f"{_S}/mindmap/edits"): _READ,
+    ("GET", f"{_S}/mindmap/versions"): _READ,
+    ("GET", f"{_S}/mindmap/versions/{{number}}"): _READ,
+    ("GET", f"{_S}/mindmap/versions/{{number}}/diff"): _READ,
+    ("GET", f"{_S}/mindmap/versions/{{number}}/diff/{{other}}"): _READ,
+    ("POST", f"{_S}/mindmap/versions/{{number}}/restore"): _WRITE,
+    ("POST", "/v1/maps"): _WRITE,
+    ("GET", "/v1/maps"): _READ,
+    ("GET", "/v1/maps/{map_id}"): _READ,
+    ("POST", "/v1/maps/{map_id}/generate"): _WRITE,
+    ("DELETE", "/v1/maps/{map_id}"): _WRITE,
+    ("GET", "/v1/threads"): _READ,
+    ("POST", "/v1/threads/link"): _WRITE,
+    ("POST", "/v1/threads/unlink"): _WRITE,
+    # Operators
+    ("GET", "/v1/admin/users"): _ADMIN,
+    ("GET", "/v1/admin/users/{user_id}"): _ADMIN,
+    ("PATCH", "/v1/admin/users/{user_id}"): _ADMIN,
+    ("GET", "/v1/admin/sessions"): _ADMIN,
+    ("GET", "/v1/admin/jobs"): _ADMIN,
+    ("POST", "/v1/admin/jobs/{job_id}/retry"): _ADMIN,
+    ("DELETE", "/v1/admin/jobs/{job_id}"): _ADMIN,
+    ("GET", "/v1/admin/ai/configs"): _ADMIN,
+    ("PUT", "/v1/admin/ai/configs/{task_type}"): _ADMIN,
+    ("DELETE", "/v1/admin/ai/configs/{task_type}"): _ADMIN,
+    ("GET", "/v1/admin/audit"): _ADMIN,
+}
+#: Secrets are too long to be guessed here, and a dashboard with many tabs refreshes often.
+_GENEROUS = {"/v1/auth/refresh"}
+
+
+def rule_for(request: Request) -> Rule:
+    """The rule of the route that matched."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return RULES.get((request.method, path), _LOGIN)
+
+
+async def authenticate(state: AppState, request: Request) -> Identity:
+    """Who is asking, by `Authorization: Bearer` with an access token or an API key. Raises Unauthorized."""
+    token = bearer(request.headers.get("authorization"))
+    if token.startswith(API_KEY_PREFIX):
+        return await _by_api_key(state, request, token)
+    claims = state.tokens.check(token, "access")
+
+    async def load() -> Standing:
+        async with state.sessions() as db:
+            return await family_standing(db, claims.family_id)
+
+    standing = await state.standing.get(claims.family_id, load)
+    if not standing.is_valid:
+        raise Unauthorized("invalid or expired access token")
+    return Identity(claims.user_id, standing.role, family_id=claims.family_id)
+
+
+async def _by_api_key(state: AppState, request: Request, token: str) -> Identity:
+    key_hex, _, secret = token.removeprefix(API_KEY_PREFIX).partition("_")
+    try:
+        key_id = uuid.UUID(hex=key_hex)
+    except ValueError:
+        raise Unauthorized("invalid or revoked API key") from None
+    known = state.api_keys.get(key_id)
+    owner = known[1] if known is not None and hmac.compare_digest(known[0], digest(secret)) else None
+
+    async def load() -> Standing:
+        nonlocal owner
+        async with state.sessions() as db:
+            found = await api_key_standing(db, key_id, secret)
+            await db.commit()
+        if found is None:
+            return Standing(False)
+        owner = found[0]
+        return found[1]
+
+    # Cached answers are only for those who have shown the right secret to this replica.
+    standing = await (state.standing.get(key_id, load) if owner is not None else load())
+    if not standing.is_valid or owner is None:
+        raise Unauthorized("invalid or revoked API key")
+    if len(state.api_keys) > 10_000:
+        state.api_keys.clear()
+    state.api_keys[key_id] = (digest(secret), owner)
+    rule = rule_for(request)
+    if rule.who is not Who.USER:
+        raise Forbidden("this needs a person who logged in, not an API key")
+    if rule.scope not in standing.scopes:
+        raise Forbidden(f"this API key lacks the scope {rule.scope}")
+    return Identity(owner, api_key_id=key_id)
+
+
+async def authorize(state: AppState, request: Request) -> Identity:
+    """Let the caller through to a route that needs one, or raise Unauthorized, Forbidden or RateLimited."""
+    identity = await authenticate(state, request)
+    structlog.contextvars.bind_contextvars(user_id=str(identity.user_id))
+    rule = rule_for(request)
+    if rule.who is Who.ADMIN and identity.role != "admin":
+        raise Forbidden("only operators may do this")
+    if rule is _EVENTS:
+        await state.limiter.require_events(request, str(identity.user_id))
+    else:
+        await state.limiter.require(request, state.limiter.user, str(identity.user_id))
+    return identity
+
+
+async def admit(state: AppState, request: Request) -> None:
+    """Count a call of a route that takes callers without a login. Raises RateLimited."""
+    rule = rule_for(request)
+    if rule.who is Who.CREDENTIALS and request.scope["path"] not in _GENEROUS:
+        allowance = state.limiter.credentials
+    else:
+        allowance = state.limiter.public
+    await state.limiter.require(request, allowance, client_address(request, state.settings.trusted_proxies))

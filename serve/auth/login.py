@@ -1,0 +1,151 @@
+"""Logging in, renewing, logging out: what the auth routes share.
+
+A browser that says `X-Trailmind-Client: web` gets its refresh token as a cookie no script can read, sent only to
+`/v1/auth`. `SameSite=Strict` keeps other sites from sending it, and since it counts only together with that header,
+which a form cannot set and CORS lets only known origins set, a forged request is refused even where a browser does
+not know `SameSite`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from fastapi import Request, Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.accounts.logins import Client, LoginFamily, digest, open_family, revoke_families
+from models.accounts.users import User
+from models.errors import Unauthorized
+from models.schemas.accounts import AuthReply, TokenReply, UserReply
+from serve.auth.access_tokens import bearer
+from serve.state import AppState
+
+COOKIE = "trailmind_refresh"
+COOKIE_PATH = "/v1/auth"
+CLIENT_HEADER = "x-trailmind-client"
+#: A lost answer is asked for again soon.
+REPEAT_WITHIN = timedelta(minutes=5)
+_INVALID = "invalid or expired refresh token"
+
+
+def client_of(request: Request) -> Client:
+    """Which program is calling, as it says itself."""
+    said = request.headers.get(CLIENT_HEADER, "").strip().lower()
+    return Client(said) if said in {"web", "extension"} else Client.OTHER
+
+
+def user_reply(user: User) -> UserReply:
+    """The account as its owner sees it."""
+    return UserReply(
+        id=str(user.id),
+        email=user.email,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+        email_verified=user.email_verified_at is not None,
+        has_password=user.password_hash is not None,
+        google_linked=user.google_id is not None,
+        avatar_url=user.avatar_url,
+        role="admin" if user.role == "admin" else "user",
+    )
+
+
+def _tokens(
+    state: AppState, request: Request, response: Response, user_id: uuid.UUID, family_id: uuid.UUID, jti: uuid.UUID
+) -> TokenReply:
+    client, tokens = client_of(request), state.tokens
+    ttl_s = tokens.plain_ttl_s if client is Client.OTHER else tokens.access_ttl_s
+    access = tokens.issue(user_id, "access", family_id, jti=uuid.uuid4(), ttl_s=ttl_s)
+    refresh = tokens.issue(user_id, "refresh", family_id, jti=jti, ttl_s=tokens.refresh_ttl_s)
+    response.headers["Cache-Control"] = "no-store"
+    if client is Client.WEB:
+        response.set_cookie(
+            COOKIE,
+            refresh,
+            max_age=tokens.refresh_ttl_s,
+            path=COOKIE_PATH,
+            secure=state.settings.origin.startswith("https://"),
+            httponly=True,
+            samesite="strict",
+        )
+        return TokenReply(token=access, expires_in=ttl_s)
+    return TokenReply(token=access, refresh_token=refresh, expires_in=ttl_s)
+
+
+async def log_in(state: AppState, db: AsyncSession, request: Request, response: Response, user: User) -> AuthReply:
+    """A new login of `user`; commits."""
+    jti = uuid.uuid4()
+    ttl = timedelta(seconds=state.tokens.refresh_ttl_s)
+    family = await open_family(db, user, client_of(request), jti=jti, ttl=ttl)
+    await db.commit()
+    reply = _tokens(state, request, response, user.id, family.id, jti)
+    return AuthReply(user=user_reply(user), **reply.model_dump())
+
+
+def presented_refresh_token(request: Request) -> str:
+    """The refresh token of a request: in `Authorization`, or the cookie of a browser that says it is one."""
+    header = request.headers.get("authorization")
+    cookie = request.cookies.get(COOKIE)
+    if header is None and cookie and client_of(request) is Client.WEB:
+        return cookie
+    return bearer(header)
+
+
+def _may_repeat(family: LoginFamily, jti: uuid.UUID, key: bytes | None, client: Client, grace_s: float) -> bool:
+    """Whether the last-but-one refresh token came back because an answer was lost, not because it was stolen."""
+    if family.previous_jti != jti or family.rotated_at is None:
+        return False
+    age = datetime.now(UTC) - family.rotated_at
+    is_same_attempt = key is not None and key == family.rotation_key and age < REPEAT_WITHIN
+    is_same_browser = client is Client.WEB and family.client == Client.WEB and age.total_seconds() < grace_s
+    return is_same_attempt or is_same_browser
+
+
+async def rotate(state: AppState, db: AsyncSession, request: Request, response: Response) -> TokenReply:
+    """A new pair for the refresh token presented; commits.
+
+    Raises Unauthorized. A token that was used before ends the whole login: one of the two who have it stole it.
+    """
+    claims = state.tokens.check(presented_refresh_token(request), "refresh")
+    client = client_of(request)
+    sent_key = request.headers.get("idempotency-key", "")
+    key = digest(sent_key) if sent_key else None
+    # Locked, so that of two at once the second sees what the first did.
+    found = (
+        await db.execute(
+            select(LoginFamily, User)
+            .join(User, User.id == LoginFamily.user_id)
+            .where(LoginFamily.id == claims.family_id)
+            .with_for_update(of=LoginFamily)
+        )
+    ).first()
+    if found is None:
+        raise Unauthorized(_INVALID)
+    family, user = found
+    if user.status != "active":
+        raise Unauthorized("user not found")
+    is_over = family.revoked_at is not None or family.expires_at <= datetime.now(UTC)
+    if is_over or user.token_version != family.token_version:
+        raise Unauthorized(_INVALID)
+    if family.current_jti == claims.jti:
+        family.previous_jti, family.current_jti = claims.jti, uuid.uuid4()
+        family.rotation_key, family.rotated_at = key, datetime.now(UTC)
+        family.expires_at = datetime.now(UTC) + timedelta(seconds=state.tokens.refresh_ttl_s)
+    elif not _may_repeat(family, claims.jti, key, client, state.settings.refresh_cookie_grace_s):
+        await revoke_families(db, "reuse", family_id=family.id)
+        await db.commit()
+        await state.standing.revoke([family.id])
+        raise Unauthorized(_INVALID)
+    jti = family.current_jti
+    await db.commit()
+    return _tokens(state, request, response, user.id, family.id, jti)
+
+
+async def log_out(state: AppState, db: AsyncSession, response: Response, family_id: uuid.UUID | None) -> None:
+    """End one login; commits. Harmless to repeat."""
+    if family_id is not None:
+        await revoke_families(db, "logout", family_id=family_id)
+        await db.commit()
+        await state.standing.revoke([family_id])
+    response.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="strict")

@@ -1,0 +1,246 @@
+"""The API's contract: the OpenAPI document, from the routes, the rules of authorization and a few words of ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from models.schemas.common import ErrorReply, EventsBody, Reply
+from serve.auth.authorization import RULES, SCOPES, Rule, Who
+from serve.openapi.examples import ANSWERS, BODIES, PARAMETERS
+
+_DESCRIPTION = """
+Record browsing sessions, search them, and turn them into mind maps that can be checked.
+
+**Logging in.** `POST /v1/auth/login` answers a `token` for `Authorization: Bearer` and a `refresh_token`, which works
+once: `POST /v1/auth/refresh` exchanges it for a new pair. Programs that say who they are with `X-Trailmind-Client`
+(`web` or `extension`) get shorter-lived tokens; `web` gets the refresh token as an HttpOnly cookie and has to send
+the header with every refresh. Scripts use an API key in place of the token.
+
+**Errors** are always `{"error": {"message", "code"}}`; the message is for people, the code for programs.
+
+**Limits.** Answers carry `RateLimit` and `RateLimit-Policy`; 429 and 503 carry `Retry-After`.
+"""
+
+_TAGS = {
+    "health": "Is it alive, is it ready",
+    "auth": "Sign up, log in, passwords, Google, the extension's login, API keys",
+    "account": "Settings, taking everything along, closing the account",
+    "sessions": "Recordings",
+    "events": "What the extension sends, what becomes of it, and the receipt",
+    "mindmaps": "Maps: order, read, watch, look at",
+    "search": "Search over everything ever read",
+    "sharing": "Read-only links",
+    "exports": "One session in the formats other programs read",
+    "plans": "Plans, subscription, tokens used",
+    "admin": "For operators",
+}
+
+#: status → (name of the shared response, what it means, an example)
+_ERRORS: dict[int, tuple[str, str, str, str]] = {
+    400: (
+        "BadRequest",
+        "The request is not of the declared form, or breaks a rule",
+        "VALIDATION_ERROR",
+        "email: is not an e-mail address",
+    ),
+    401: ("Unauthorized", "Nobody, or nobody we know, is asking", "UNAUTHORIZED", "invalid or expired access token"),
+    402: (
+        "PaymentRequired",
+        "The plan does not include this, or its tokens are used up",
+        "PLAN_UPGRADE_REQUIRED",
+        "the Free plan does not include exports as json; Pro does",
+    ),
+    403: ("Forbidden", "The caller is known and may not do this", "FORBIDDEN", "access denied"),
+    404: ("NotFound", "There is no such thing, or none the caller may know of", "NOT_FOUND", "session not found"),
+    409: ("Conflict", "It exists already, or something stands in the way", "CONFLICT", "email already exists"),
+    413: (
+        "PayloadTooLarge",
+        "More than one request may carry",
+        "PAYLOAD_TOO_LARGE",
+        "the request body is larger than 256 KB; send it in smaller parts",
+    ),
+    415: ("UnsupportedMediaType", "The body is not JSON", "UNSUPPORTED_MEDIA_TYPE", "the body is not JSON"),
+    429: (
+        "TooManyRequests",
+        "Too many requests; wait `Retry-After` seconds",
+        "RATE_LIMIT_EXCEEDED",
+        "too many requests; wait a moment and try again",
+    ),
+    431: (
+        "HeadersTooLarge",
+        "More headers than anybody needs",
+        "HEADERS_TOO_LARGE",
+        "at most 100 headers of 32 KB together, please",
+    ),
+    500: ("InternalError", "A mistake of ours", "INTERNAL_SERVER_ERROR", "something went wrong on our side"),
+    503: (
+        "Unavailable",
+        "A part we need is away; try again after `Retry-After` seconds",
+        "SERVICE_UNAVAILABLE",
+        "the database cannot be reached; try again in a moment",
+    ),
+}
+_EVERYWHERE = (413, 429, 431, 500, 503)
+_MAY_CONFLICT = {
+    "signup", "google_login", "google_code", "create_api_key", "create_share", "patch_user", "edit_mindmap",
+    "undo_edit", "redo_edit", "create_map", "start",
+}  # fmt: skip
+_MAY_COST = {"export_session", "generate", "quote"}
+_TEXT_ANSWERS = {"/health", "/ready"}
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of an operation in generated clients."""
+    return f"replace_{route.name}" if "PUT" in (route.methods or ()) and route.name.startswith("update") else route.name
+
+
+def describe(app: FastAPI) -> None:
+    """Make `app` serve its contract at /openapi.json."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        openapi_version="3.1.0",
+        summary=app.summary,
+        description=_DESCRIPTION.strip(),
+        routes=app.routes,
+        tags=[{"name": name, "description": words} for name, words in _TAGS.items()],
+        servers=[{"url": "/", "description": "This server"}],
+    )
+    parts = document.setdefault("components", {})
+    schemas: dict[str, Any] = parts.setdefault("schemas", {})
+    _hoist(schemas, EventsBody.model_json_schema(ref_template="#/components/schemas/{model}"), "EventsBody")
+    _hoist(schemas, ErrorReply.model_json_schema(ref_template="#/components/schemas/{model}"), "ErrorReply")
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for name in _reply_names():
+        _omit_nulls(schemas.get(name, {}))
+    for name, example in (BODIES | ANSWERS).items():
+        schemas[name]["examples"] = [example]
+    parts["responses"] = {name: _error_response(*facts) for name, *facts in _ERRORS.values()}
+    parts["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT or API key",
+            "description": "An access token, or an API key whose scopes allow it: "
+            + "; ".join(f"`{scope}`: {words}" for scope, words in SCOPES.items()),
+        },
+        "refresh": {"type": "http", "scheme": "bearer", "description": "A refresh token"},
+        "refreshCookie": {"type": "apiKey", "in": "cookie", "name": "trailmind_refresh"},
+    }
+    for path, method, operation in operations(document):
+        _complete(operation, path, RULES.get((method, path), Rule(Who.LOGIN)))
+        if operation["operationId"] == "post_events":
+            body = operation["requestBody"]["content"]["application/json"]
+            body["schema"] = {"$ref": "#/components/schemas/EventsBody"}
+    return document
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(path, METHOD, operation) for every operation of an OpenAPI document."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in {"get", "put", "post", "delete", "patch"}:
+                yield path, method.upper(), operation
+
+
+def _hoist(schemas: dict[str, Any], schema: dict[str, Any], name: str) -> None:
+    for inner, definition in schema.pop("$defs", {}).items():
+        schemas.setdefault(inner, definition)
+    schemas.setdefault(name, schema)
+
+
+def _reply_names(of: type[Reply] = Reply) -> Iterator[str]:
+    for kind in of.__subclasses__():
+        yield kind.__name__
+        yield from _reply_names(kind)
+
+
+def _omit_nulls(schema: dict[str, Any]) -> None:
+    """Answers leave out what they do not have; they never say null."""
+    for value in schema.get("properties", {}).values():
+        variants = [v for v in value.get("anyOf", []) if v.get("type") != "null"]
+        if variants and len(variants) < len(value["anyOf"]):
+            del value["anyOf"]
+            value.update(variants[0] if len(variants) == 1 else {"anyOf": variants})
+        if value.get("default", 0) is None:
+            del value["default"]
+
+
+def _error_response(words: str, code: str, message: str) -> dict[str, Any]:
+    return {
+        "description": words,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/ErrorReply"},
+                "example": {"error": {"message": message, "code": code}},
+            }
+        },
+    }
+
+
+def _complete(operation: dict[str, Any], path: str, rule: Rule) -> None:
+    """Declare who may call the operation, and every error it can answer."""
+    responses: dict[str, Any] = operation["responses"]
+    responses.pop("422", None)
+    name, statuses = operation["operationId"], set(_EVERYWHERE)
+    for parameter in operation.get("parameters", []):
+        parameter.setdefault("description", PARAMETERS.get(parameter["name"], ""))
+    if operation.get("parameters") or operation.get("requestBody"):
+        statuses.add(400)
+    if rule.who in (Who.LOGIN, Who.USER, Who.ADMIN):
+        # 400 also for rules no schema can say: a session that has ended, a job that is not dead.
+        statuses |= {400, 401, 403}
+        operation["security"] = [{"bearer": [rule.scope] if rule.scope else []}]
+        if rule.who is Who.ADMIN:
+            operation["description"] = operation.get("description", "") + "\n\nFor operators."
+    elif rule.who is Who.CREDENTIALS:
+        statuses |= {400, 401}
+    if "{" in path or (operation.get("requestBody") and rule.who in (Who.LOGIN, Who.USER, Who.ADMIN)):
+        # Bodies name things too.
+        statuses.add(404)
+    if name in _MAY_CONFLICT:
+        statuses.add(409)
+    if name in _MAY_COST:
+        statuses.add(402)
+    if name == "refresh":
+        operation["security"] = [{"refresh": []}, {"refreshCookie": []}]
+    if path in _TEXT_ANSWERS:
+        statuses -= {429}
+    for status in sorted(statuses):
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{_ERRORS[status][0]}"})
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def contract_json(document: dict[str, Any]) -> str:
+    """The document as it is kept in the repository: stable and readable in a diff."""
+    return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=False) + "\n"
+
+
+def write_openapi(path: Path) -> None:
+    """Write the contract to `path`. Needs no database and no cluster."""
+    from cluster.settings import Settings
+    from serve.app import create_api
+
+    def no_shard(index: int) -> Any:
+        raise ConnectionError(index)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(contract_json(create_api(Settings(), no_shard).openapi()), encoding="utf-8")
