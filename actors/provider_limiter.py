@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from actors.fair_queue import FairQueue
 from actors.quota_state import Outcome, ProviderWindowState, RateLimit, Verdict
+from models.database import Connection
 from models.errors import TrailmindError
 
 __all__ = ["Ask", "Limiter", "LimiterRefused", "Outcome", "Permit", "ProviderLimiter", "RateLimit", "WindowStore"]
@@ -345,7 +345,7 @@ class PostgresStore:
                     return results
                 self._seen = None
 
-    async def _read(self, connection: AsyncConnection[Any]) -> None:
+    async def _read(self, connection: Connection) -> None:
         await connection.execute("INSERT INTO provider_windows (key) VALUES (%s) ON CONFLICT DO NOTHING", [self._key])
         cursor = await connection.execute(
             "SELECT version, state, extract(epoch FROM clock_timestamp())::float8 FROM provider_windows WHERE key = %s",

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from sys import getsizeof
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from actors.batcher import Coalescer
+from models.database import Connection
 from models.errors import BufferFull, TrailmindError, Unavailable
 from models.recording.close_session import close_session
 from models.recording.event_writer import BatchOutcome, EventStore, excluded_rows
@@ -273,7 +274,7 @@ class PostgresBuffers:
         return frozenset(row[0]) if row else frozenset()
 
 
-async def _let_go_when_frozen(connection: AsyncConnection[Any]) -> None:
+async def _let_go_when_frozen(connection: Connection) -> None:
     """A frozen process keeps its locks, and others wait for them: PostgreSQL ends its transaction after some seconds.
 
     COPY counts as a running statement even while it waits for the client, so both limits are needed.

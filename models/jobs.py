@@ -11,7 +11,8 @@ from typing import Any
 import procrastinate
 import structlog
 from procrastinate.exceptions import AlreadyEnqueued
-from psycopg import AsyncConnection
+
+from models.database import Connection
 
 #: Queues a worker listens to.
 MAPS, UPKEEP, MAIL = "maps", "upkeep", "mail"
@@ -33,7 +34,7 @@ _orders = procrastinate.App(connector=procrastinate.PsycopgConnector())
 
 
 async def order(
-    connection: AsyncConnection[Any],
+    connection: Connection,
     task: str,
     *,
     queue: str,
@@ -65,7 +66,7 @@ async def order(
         return None
 
 
-async def order_joint_map(connection: AsyncConnection[Any], map_id: str) -> int | None:
+async def order_joint_map(connection: Connection, map_id: str) -> int | None:
     """Order a map over several sessions."""
     return await order(
         connection,
@@ -78,7 +79,7 @@ async def order_joint_map(connection: AsyncConnection[Any], map_id: str) -> int 
 
 
 async def order_map(
-    connection: AsyncConnection[Any], session_id: str, *, force: bool = False, priority: int = INTERACTIVE
+    connection: Connection, session_id: str, *, force: bool = False, priority: int = INTERACTIVE
 ) -> int | None:
     """Order the map of a session."""
     return await order(

@@ -13,17 +13,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from cluster.mindmap.document.edit_layout import apply_edits
+from models.database import Connection
 from models.errors import BadRequest, Conflict, NotFound
 from models.mindmap.edits import EditReport, anchored, apply_operations, refusal
 from models.mindmap.operations import LOG, LogEntry, Operation, Redo, Undo, effective
 from models.mindmap.validation import MindmapDocument, validate_document
 from models.recording.pages import CapturedPage
 
-Connection = AsyncConnection[Any]
 #: Entries of one map's log. Replaying is linear in them.
 MAX_LOG = 2_000
 

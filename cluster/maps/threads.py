@@ -15,13 +15,12 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from cluster.mindmap.clustering.thread_matching import Thread, TopicProfile, threads_among, topic_profiles
+from models.database import Connection
 from models.mindmap.validation import MindmapDocument
 
-Connection = AsyncConnection[Any]
 Topic = tuple[uuid.UUID, str]
 #: All of a user's sessions are searched for threads, the latest so many of somebody who has more.
 MAX_SESSIONS = 2000

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from psycopg.rows import tuple_row
 
-Connection = AsyncConnection[Any]
+from models.database import Connection
 
 _REFERENCES = """
     SELECT c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text, f.attname, c.confdeltype

@@ -6,12 +6,9 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import AsyncConnection
-
 from models.billing.ledger import BALANCE_SQL, Allowance, Balance, OutOfTokens
+from models.database import Connection
 from models.errors import NotFound
-
-Connection = AsyncConnection[Any]
 
 #: A reservation nobody closed for this long counts no more. Longer than any call may take, retries excluded.
 LEASE_S = 300.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from models.database import Connection
 from models.errors import Forbidden, IllegalTransition, NotFound, Unavailable
 from models.jobs import INTERACTIVE, order_map
 from models.recording.browsing_sessions import TRANSITIONS
@@ -35,7 +36,7 @@ async def close_session(
 
 
 async def _close(
-    connection: AsyncConnection[Any], session_id: uuid.UUID, user_id: uuid.UUID | None, action: str, priority: int
+    connection: Connection, session_id: uuid.UUID, user_id: uuid.UUID | None, action: str, priority: int
 ) -> None:
     # The row lock waits for every flush that still holds it shared, so no event of the session can come after.
     cursor = await connection.execute(

@@ -17,17 +17,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from models.database import Connection
 from models.errors import Forbidden, NotAcceptingEvents, NotFound, TrailmindError, Unavailable
 from models.recording.browsing_sessions import OPEN_STATUSES
 from models.recording.exclusions import matching_domain
 from models.recording.ingest import EventRow, IngestBatch
 from models.urls import host_of
 
-Connection = AsyncConnection[Any]
 Pool = AsyncConnectionPool[Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

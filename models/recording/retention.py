@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from psycopg import AsyncConnection
-
 from models.billing.plans import PLANS
+from models.database import Connection
 
-Connection = AsyncConnection[Any]
 NOTICE = timedelta(days=7)
 
 # The plan of every user as it is now. `kept` is NULL where sessions are kept for ever.

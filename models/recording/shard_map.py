@@ -8,13 +8,12 @@ decides what is a repeat, so that does no harm.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from psycopg import AsyncConnection
 from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, UpdatedAt
+from models.database import Connection
 from models.errors import BadRequest
 
 #: Users never move between buckets; buckets move between shards. So there cannot be more shards than this.
@@ -44,14 +43,14 @@ class ShardMap:
     num_shards: int
 
 
-async def read_shard_map(connection: AsyncConnection[Any], default: int) -> ShardMap:
+async def read_shard_map(connection: Connection, default: int) -> ShardMap:
     """The map now; `default` shards when nobody has set it."""
     cursor = await connection.execute("SELECT version, num_shards FROM shard_map")
     row = await cursor.fetchone()
     return ShardMap(*row) if row else ShardMap(0, default)
 
 
-async def set_num_shards(connection: AsyncConnection[Any], num_shards: int) -> ShardMap:
+async def set_num_shards(connection: Connection, num_shards: int) -> ShardMap:
     """Order `num_shards`; return the new map. Raises BadRequest for a number that cannot be."""
     if not 1 <= num_shards <= MAX_SHARDS:
         raise BadRequest(f"the number of shards must be 1 to {MAX_SHARDS}, not {num_shards}")

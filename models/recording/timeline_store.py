@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from psycopg import AsyncConnection
 
+from models.database import Connection
 from models.recording.pages import CapturedPage
 from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, captured_pages, timeline
 
-Connection = AsyncConnection[Any]
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 

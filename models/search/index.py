@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from sqlalchemy import BigInteger, ForeignKey, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
+from models.database import Connection
 from models.search.words import ADDRESS, TITLE, TOPICS, normal, plain_vector, vector
 from models.urls import host_of
 
-Connection = AsyncConnection[Any]
 #: Of a page's text, this much is searched.
 MAX_INDEXED_CHARS = 20_000
 _MAX_PARTIAL_CHARS = 4_000

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncCursor
 from psycopg.rows import dict_row
 
+from models.database import Connection
 from models.search.words import normal, question, terms
 
-Connection = AsyncConnection[Any]
 #: More hits than this and the question counts as a common one: so many pages are read to rank them all.
 MANY = 2_000
 #: Of a common one, at least so many are ranked.
