@@ -19,7 +19,7 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 
-class Coalescer(Generic[T, R]):
+class RequestBatcher(Generic[T, R]):
     """Gathers items into calls of `handle`, which answers each in order.
 
     A restart loses what was not answered yet; whoever waits sees an error and repeats. Callers may vanish at any
@@ -37,7 +37,7 @@ class Coalescer(Generic[T, R]):
         self.pending_bytes = 0
         self.num_calls = 0
 
-    async def add(self, item: T, num_bytes: int) -> R:
+    async def submit(self, item: T, num_bytes: int) -> R:
         """The answer for `item`. Raises what `handle` raised for the call it rode in."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, num_bytes, future))
@@ -46,7 +46,7 @@ class Coalescer(Generic[T, R]):
             self._running = asyncio.create_task(self._run())
         return await future
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait until everything added so far has been answered."""
         futures = [*self._in_flight, *(future for _, _, future in self._waiting)]
         if futures:

@@ -15,7 +15,7 @@ from ray.exceptions import RayActorError
 
 from actors.provider_limiter import Ask, Limiter, LimiterRefused, Outcome, Permit, PostgresStore, ProviderLimiter
 from actors.quota_state import RateLimit
-from actors.session_buffers import NAMESPACE
+from actors.session_buffers import RAY_NAMESPACE
 from telemetry.metrics import METERS, export_to_ray
 
 log = structlog.get_logger("limiter")
@@ -158,7 +158,7 @@ def provider_limiter(key: str, dsn: str, **options: Any) -> Any:
     remote = ray.remote(num_cpus=0, max_restarts=-1)(ProviderLimiterActor)
     return remote.options(
         name=limiter_name(key),
-        namespace=NAMESPACE,
+        namespace=RAY_NAMESPACE,
         get_if_exists=True,
         lifetime="detached",
         max_concurrency=1000,

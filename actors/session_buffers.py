@@ -20,15 +20,15 @@ from typing import Any
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from actors.batcher import Coalescer
+from actors.batcher import RequestBatcher
 from models.database import Connection
 from models.errors import BufferFull, TrailmindError, Unavailable
 from models.recording.close_session import close_session
-from models.recording.event_writer import BatchOutcome, EventStore, excluded_rows
+from models.recording.event_writer import BatchOutcome, EventWriter, excluded_rows
 from models.recording.ingest import IngestBatch
 from telemetry.metrics import METERS
 
-NAMESPACE = "trailmind"
+RAY_NAMESPACE = "trailmind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ class SessionBuffers:
     ) -> None:
         self._load_exclusions, self._limits, self._clock = load_exclusions, limits or BufferLimits(), clock
         self._writer = writer
-        self._is_mine: Callable[[uuid.UUID], bool] = lambda _: True
+        self._is_owned: Callable[[uuid.UUID], bool] = lambda _: True
         self._save = save
         self._users: OrderedDict[uuid.UUID, UserBuffer] = OrderedDict()
         self._idle_bytes = 0
         self._loading: dict[uuid.UUID, asyncio.Task[frozenset[str]]] = {}
-        self._commits: Coalescer[tuple[IngestBatch, dict[int, str]], BatchOutcome] = Coalescer(self._flush)
+        self._batcher: RequestBatcher[tuple[IngestBatch, dict[int, str]], BatchOutcome] = RequestBatcher(self._flush)
         self.num_activations = self.num_passivations = self.num_events = 0
         self.last_flush_s = 0.0
 
@@ -91,7 +91,7 @@ class SessionBuffers:
     async def _append(self, batch: IngestBatch) -> BatchOutcome:
         try:
             user = self._users.get(batch.user_id) or await self._activate(batch.user_id)
-            self._admit(user, batch.num_bytes)
+            self._check_limits(user, batch.num_bytes)
         except TrailmindError as error:
             return BatchOutcome(error=error)
         user.touched_at = self._clock()
@@ -99,16 +99,16 @@ class SessionBuffers:
             self._users.move_to_end(batch.user_id)
         user.pending_bytes += batch.num_bytes
         try:
-            return await self._commits.add((batch, excluded_rows(batch, user.excluded_domains)), batch.num_bytes)
+            return await self._batcher.submit((batch, excluded_rows(batch, user.excluded_domains)), batch.num_bytes)
         except TrailmindError as error:
             return BatchOutcome(error=error)
         finally:
             user.pending_bytes -= batch.num_bytes
 
-    def _admit(self, user: UserBuffer, num_bytes: int) -> None:
+    def _check_limits(self, user: UserBuffer, num_bytes: int) -> None:
         if user.pending_bytes + num_bytes > self._limits.user_bytes and user.pending_bytes:
             raise BufferFull("events arrive faster than they can be stored; wait a moment", 1.0)
-        if self._commits.pending_bytes + num_bytes > self._limits.shard_bytes and self._commits.pending_bytes:
+        if self._batcher.pending_bytes + num_bytes > self._limits.shard_bytes and self._batcher.pending_bytes:
             raise Unavailable("the server is busy storing events; wait a moment", 1.0)
 
     async def _flush(self, entries: list[tuple[IngestBatch, dict[int, str]]]) -> Sequence[BatchOutcome]:
@@ -132,7 +132,7 @@ class SessionBuffers:
             loading.add_done_callback(lambda _: self._loading.pop(user_id, None))
         # Shielded: the first caller may hang up, the others still want the answer.
         domains = await asyncio.shield(loading)
-        if not self._is_mine(user_id):
+        if not self._is_owned(user_id):
             # Served, by whoever has not heard yet, but not remembered: a change of the rules is told to the new home.
             return UserBuffer(domains, self._clock())
         if user_id not in self._users:
@@ -153,37 +153,37 @@ class SessionBuffers:
             if not is_crowded and now - user.touched_at < self._limits.passivate_after_s:
                 break
             if user.pending_bytes == 0:
-                self._let_go(user_id)
+                self._evict(user_id)
                 gone += 1
         if gone:
             self.num_passivations += gone
             METERS.count("trailmind_passivations_total", gone, self._writer)
         return gone
 
-    def keep(self, is_mine: Callable[[uuid.UUID], bool]) -> int:
+    def retain(self, is_owned: Callable[[uuid.UUID], bool]) -> int:
         """Hold only users for whom `is_mine`; let go of the others and return how many. Nothing unsaved is lost:
         what is on its way to disk goes on."""
-        self._is_mine = is_mine
-        moved = [user_id for user_id in self._users if not is_mine(user_id)]
+        self._is_owned = is_owned
+        moved = [user_id for user_id in self._users if not is_owned(user_id)]
         for user_id in moved:
-            self._let_go(user_id)
+            self._evict(user_id)
         if moved:
             self.num_passivations += len(moved)
             METERS.count("trailmind_passivations_total", len(moved), self._writer)
         return len(moved)
 
-    def forget(self, user_id: uuid.UUID) -> None:
+    def invalidate_user(self, user_id: uuid.UUID) -> None:
         """Read the user's exclusions anew at the next touch (they changed). What is on its way to disk goes on."""
-        self._let_go(user_id)
+        self._evict(user_id)
 
-    def _let_go(self, user_id: uuid.UUID) -> None:
+    def _evict(self, user_id: uuid.UUID) -> None:
         user = self._users.pop(user_id, None)
         if user is not None:
             self._idle_bytes -= user.idle_bytes
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait until everything accepted so far is on disk or refused."""
-        await self._commits.drained()
+        await self._batcher.drain()
 
     @property
     def num_active_users(self) -> int:
@@ -198,7 +198,7 @@ class SessionBuffers:
     @property
     def pending_bytes(self) -> int:
         """Bytes accepted and not on disk yet."""
-        return self._commits.pending_bytes
+        return self._batcher.pending_bytes
 
 
 class PostgresBuffers:
@@ -214,9 +214,9 @@ class PostgresBuffers:
             open=False,
             timeout=5.0,
             kwargs={"autocommit": True},
-            configure=_let_go_when_frozen,
+            configure=_set_transaction_timeouts,
         )
-        self._store = EventStore(self.pool)
+        self._store = EventWriter(self.pool)
         self.buffers = SessionBuffers(self._store.save, self._load_exclusions, limits, writer=writer)
         self._labels = (writer, name)
         METERS.watch(self._gauges)
@@ -233,10 +233,10 @@ class PostgresBuffers:
         await self.open()
         return await self.buffers.append(batches)
 
-    async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
+    async def close_session(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
         """Save what is buffered, then close the session (see `models.recording.close_session`)."""
         await self.open()
-        await self.buffers.drained()
+        await self.buffers.drain()
         await close_session(self.pool, session_id, user_id)
 
     def _gauges(self) -> list[tuple[str, float, tuple[str, ...]]]:
@@ -259,7 +259,7 @@ class PostgresBuffers:
     async def close(self) -> None:
         """Finish what was accepted and give the connections back."""
         METERS.unwatch(self._gauges)
-        await self.buffers.drained()
+        await self.buffers.drain()
         await self.pool.close()
 
     async def _load_exclusions(self, user_id: uuid.UUID) -> frozenset[str]:
@@ -274,7 +274,7 @@ class PostgresBuffers:
         return frozenset(row[0]) if row else frozenset()
 
 
-async def _let_go_when_frozen(connection: Connection) -> None:
+async def _set_transaction_timeouts(connection: Connection) -> None:
     """A frozen process keeps its locks, and others wait for them: PostgreSQL ends its transaction after some seconds.
 
     COPY counts as a running statement even while it waits for the client, so both limits are needed.

@@ -17,7 +17,7 @@ import structlog
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from actors.session_buffers import NAMESPACE, BufferLimits, PostgresBuffers
+from actors.session_buffers import RAY_NAMESPACE, BufferLimits, PostgresBuffers
 from actors.sharding import bucket_of, shard_of_bucket
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
@@ -28,7 +28,7 @@ from telemetry.metrics import export_to_ray
 log = structlog.get_logger("shard")
 
 #: How often everybody looks whether the number of shards has changed.
-SHARD_MAP_PERIOD_S = 1.0
+SHARD_MAP_POLL_S = 1.0
 #: A shard that is no longer wanted stays this long, until every replica has heard of it.
 RETIRE_AFTER_S = 10.0
 
@@ -65,25 +65,28 @@ class SessionBufferShard:
             await self.start()
         return await self._postgres.append(batches)
 
-    async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID, ids: dict[str, Any] | None = None) -> None:
+    async def close_session(self, session_id: uuid.UUID, user_id: uuid.UUID, ids: dict[str, Any] | None = None) -> None:
         """Flush and close a session. `ids` are what the edge bound for the logs."""
         adopt_ids(ids)
-        await self._postgres.stop(session_id, user_id)
+        await self._postgres.close_session(session_id, user_id)
         log.info("session_stopped", session_id=str(session_id), shard=self._index)
 
-    async def forget(self, user_id: uuid.UUID) -> None:
+    async def invalidate_user(self, user_id: uuid.UUID) -> None:
         """A user's settings changed."""
-        self._postgres.buffers.forget(user_id)
+        self._postgres.buffers.invalidate_user(user_id)
 
     async def drain(self) -> None:
         """Finish what was accepted."""
-        await self._postgres.buffers.drained()
+        await self._postgres.buffers.drain()
 
     async def start(self) -> None:
         """Begin to follow the shard map. Safe to call again."""
         if not self._tasks:
             await self._postgres.open()
-            self._tasks = [asyncio.create_task(self._sweep()), asyncio.create_task(self._follow())]
+            self._tasks = [
+                asyncio.create_task(self._passivate_periodically()),
+                asyncio.create_task(self._poll_shard_map()),
+            ]
 
     async def stats(self) -> dict[str, Any]:
         """Numbers for operators and tests."""
@@ -101,39 +104,39 @@ class SessionBufferShard:
             "last_flush_s": buffers.last_flush_s,
         }
 
-    def follow(self, version: int, num_shards: int, now: float) -> bool:
+    def apply_shard_map(self, version: int, num_shards: int, now: float) -> bool:
         """Take a version of the map; whether this shard is one too many for long enough to end."""
         if version > self._version:
             self._version = version
-            moved = self._postgres.buffers.keep(lambda u: shard_of_bucket(bucket_of(u), num_shards) == self._index)
-            log.info("shard_map_followed", shard=self._index, version=version, num_shards=num_shards, num_moved=moved)
+            moved = self._postgres.buffers.retain(lambda u: shard_of_bucket(bucket_of(u), num_shards) == self._index)
+            log.info("shard_map_applied", shard=self._index, version=version, num_shards=num_shards, num_moved=moved)
             is_surplus = self._index >= num_shards
             self._surplus_since = (self._surplus_since or now) if is_surplus else None
         return self._surplus_since is not None and now - self._surplus_since >= RETIRE_AFTER_S
 
-    async def _follow(self) -> None:
+    async def _poll_shard_map(self) -> None:
         while True:
             try:
                 async with self._postgres.pool.connection() as connection:
                     found = await read_shard_map(connection, self._default)
-                if self.follow(found.version, found.num_shards, time.monotonic()):
+                if self.apply_shard_map(found.version, found.num_shards, time.monotonic()):
                     # An actor can end itself only from within a call.
                     untyped: Any = ray
                     untyped.get_runtime_context().current_actor.retire.remote()
                     return
             except (OperationalError, PoolTimeout, OSError) as error:
-                log.warning("shard_map_unreadable", shard=self._index, error=type(error).__name__)
-            await asyncio.sleep(SHARD_MAP_PERIOD_S)
+                log.warning("shard_map_read_failed", shard=self._index, error=type(error).__name__)
+            await asyncio.sleep(SHARD_MAP_POLL_S)
 
     async def retire(self) -> None:
         """Finish what was accepted and end for good."""
-        await self._postgres.buffers.drained()
+        await self._postgres.buffers.drain()
         log.info("shard_retired", shard=self._index)
         untyped: Any = ray
         # Meant, so Ray does not restart it; the name is free for when there are to be more shards again.
         untyped.actor.exit_actor()
 
-    async def _sweep(self) -> None:
+    async def _passivate_periodically(self) -> None:
         while True:
             await asyncio.sleep(min(30.0, self._limits.passivate_after_s))
             self._postgres.buffers.passivate()
@@ -144,7 +147,7 @@ def shard_name(index: int) -> str:
     return f"session-buffers-{index}"
 
 
-def session_buffer_shard(
+def get_or_start_shard(
     index: int, num_shards: int, dsn: str, limits: BufferLimits, log_level: str = "INFO", **options: Any
 ) -> Any:
     """The cluster's shard number `index`, started on first use. `num_shards` is what holds while nobody has set
@@ -152,7 +155,7 @@ def session_buffer_shard(
     remote = ray.remote(num_cpus=0, max_restarts=-1)(SessionBufferShard)
     return remote.options(
         name=shard_name(index),
-        namespace=NAMESPACE,
+        namespace=RAY_NAMESPACE,
         get_if_exists=True,
         lifetime="detached",
         max_concurrency=1000,

@@ -13,7 +13,7 @@ from ray.serve._private import http_util
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.session_shard import SHARD_MAP_PERIOD_S
+from actors.session_shard import SHARD_MAP_POLL_S
 from cluster.logging_setup import configure_logs
 from cluster.scheduling.shards import connect_shard
 from cluster.settings import Settings, load_settings
@@ -59,7 +59,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts = app.state.parts = open_state(settings, find_shard)
-        following = asyncio.create_task(parts.shards.follow(parts.shard_map, SHARD_MAP_PERIOD_S))
+        following = asyncio.create_task(parts.shards.follow(parts.shard_map, SHARD_MAP_POLL_S))
         METERS.watch(parts.connections)
         yield
         METERS.unwatch(parts.connections)

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from ray.exceptions import RayError
 
-from actors.batcher import Coalescer
+from actors.batcher import RequestBatcher
 from actors.session_buffers import PostgresBuffers
 from actors.sharding import shard_of
 from models.errors import TrailmindError
@@ -44,7 +44,7 @@ class Shard:
         self._probe_period_s = probe_period_s
         self._handle: Any = None
         self._probing: asyncio.Task[None] | None = None
-        self.calls: Coalescer[IngestBatch, BatchOutcome] = Coalescer(self._append)
+        self.calls: RequestBatcher[IngestBatch, BatchOutcome] = RequestBatcher(self._append)
 
     @property
     def is_away(self) -> bool:
@@ -103,7 +103,7 @@ class Shard:
 
     async def close(self) -> None:
         """Wait for what was accepted, and look for the shard no more."""
-        await self.calls.drained()
+        await self.calls.drain()
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait([self._probing])
@@ -152,7 +152,7 @@ class ShardRouter:
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
         METERS.count("trailmind_shard_moves_total")
-        log.info("shard_map_followed", version=wanted.version, num_shards=wanted.num_shards, before=now)
+        log.info("shard_map_applied", version=wanted.version, num_shards=wanted.num_shards, before=now)
         return True
 
     async def follow(self, read_map: Callable[[], Awaitable[ShardMap]], period_s: float) -> None:
@@ -164,14 +164,14 @@ class ShardRouter:
                 is_blind = False
             except Exception as error:  # whatever is wrong with the database, recording goes on
                 if not is_blind:
-                    log.warning("shard_map_unreadable", error=type(error).__name__)
+                    log.warning("shard_map_read_failed", error=type(error).__name__)
                 is_blind = True
             await asyncio.sleep(period_s)
 
     async def save(self, batch: IngestBatch) -> BatchOutcome:
         """What became of the batch; when there is no error it is on disk."""
         try:
-            return await self.shard_for(batch.user_id).calls.add(batch, batch.num_bytes)
+            return await self.shard_for(batch.user_id).calls.submit(batch, batch.num_bytes)
         except ShardUnreachable:
             METERS.count("trailmind_shard_away_total")
             return (await self._stand_in.append([batch]))[0]
@@ -179,16 +179,16 @@ class ShardRouter:
     async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
         """Flush, close the session and order its map."""
         try:
-            await self.shard_for(user_id).call("stop", session_id, user_id, current_ids())
+            await self.shard_for(user_id).call("close_session", session_id, user_id, current_ids())
         except ShardUnreachable:
             METERS.count("trailmind_shard_away_total")
-            await self._stand_in.stop(session_id, user_id)
+            await self._stand_in.close_session(session_id, user_id)
 
     async def forget(self, user_id: uuid.UUID) -> None:
         """The user's exclusions changed."""
-        self._stand_in.buffers.forget(user_id)
+        self._stand_in.buffers.invalidate_user(user_id)
         try:
-            await self.shard_for(user_id).call("forget", user_id)
+            await self.shard_for(user_id).call("invalidate_user", user_id)
         except ShardUnreachable:
             log.info("shard_away_while_forgetting")
 

@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.jobs.middleware import watch
 from cluster.jobs.retention import Retention
 from cluster.mail.queue import Post, UntilTaken, forget_refused
-from cluster.maps.generation import MapGenerator, MapOrder
+from cluster.maps.generation import MapGenerator, MapRequest
 from cluster.maps.joint_maps import JointMapGenerator
 from models.accounts.erasure import due_accounts, erase_user
 from models.billing.ledger_store import forget_texts, release_expired
@@ -87,7 +87,7 @@ def job_app(dsn: str) -> App:
     ) -> None:
         generator = _parts(context).generator
         try:
-            await generator.generate(MapOrder(uuid.UUID(session_id), force, context.job.priority > BATCH))
+            await generator.generate(MapRequest(uuid.UUID(session_id), force, context.job.priority > BATCH))
         except Exception as error:
             log.warning("map_attempt_failed", attempt=context.job.attempts + 1, error=type(error).__name__)
             if context.job.attempts + 1 >= MAX_ATTEMPTS:
@@ -246,7 +246,7 @@ async def close_forgotten_sessions(pool: AsyncConnectionPool[Any], after_s: floa
                 await close_session(pool, session_id, None, action="expire", priority=BATCH)
             closed += 1
         except (IllegalTransition, NotFound):
-            log.info("forgotten_session_moved_on", session_id=str(session_id))
+            log.info("abandoned_session_changed_state", session_id=str(session_id))
     return closed
 
 

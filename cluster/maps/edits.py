@@ -24,11 +24,11 @@ from models.mindmap.validation import MindmapDocument, validate_document
 from models.recording.pages import CapturedPage
 
 #: Entries of one map's log. Replaying is linear in them.
-MAX_LOG = 2_000
+MAX_LOG_ENTRIES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class EditedDocument:
     """A version with the log replayed. `generated` is None when the log changes nothing."""
 
     document: MindmapDocument
@@ -53,7 +53,7 @@ class EditOutcome:
     """What a request to edit came to: the version it was made on, and a report for every operation in it."""
 
     version: int
-    edited: Edited
+    edited: EditedDocument
     reports: tuple[EditReport, ...]
 
 
@@ -75,7 +75,7 @@ def _can_redo(log: Sequence[LogEntry]) -> bool:
     return len(effective([*log, Redo()])) > len(effective(log))
 
 
-def replay(generated: MindmapDocument, log: Sequence[LogEntry]) -> Edited:
+def replay(generated: MindmapDocument, log: Sequence[LogEntry]) -> EditedDocument:
     """`generated` with `log` replayed. Pure; takes a while for large maps, so call it in a thread.
 
     Should the result break a rule of maps, which no edits we know of can do, the map stays as generated and every
@@ -84,8 +84,10 @@ def replay(generated: MindmapDocument, log: Sequence[LogEntry]) -> Edited:
     operations = effective(log)
     document, reports = apply_edits(generated, operations)
     if operations and validate_document(document, cited_pages(generated)):
-        return Edited(generated, None, len(log), tuple(refusal(o.op_id, o.op, "does_not_fit") for o in operations))
-    return Edited(document, generated if operations else None, len(log), tuple(reports))
+        return EditedDocument(
+            generated, None, len(log), tuple(refusal(o.op_id, o.op, "does_not_fit") for o in operations)
+        )
+    return EditedDocument(document, generated if operations else None, len(log), tuple(reports))
 
 
 def cited_pages(document: MindmapDocument) -> list[CapturedPage]:
@@ -122,7 +124,9 @@ async def read_log(connection: Connection, mindmap_id: uuid.UUID) -> list[LogEnt
     return LOG.validate_python([row[0] for row in await cursor.fetchall()])
 
 
-async def with_edits(connection: Connection, session_id: uuid.UUID, document: MindmapDocument) -> Edited:
+async def replay_saved_edits(
+    connection: Connection, session_id: uuid.UUID, document: MindmapDocument
+) -> EditedDocument:
     """A freshly generated document with the user's edits replayed on it."""
     cursor = await connection.execute("SELECT id FROM mindmaps WHERE session_id = %s FOR UPDATE", [session_id])
     row = await cursor.fetchone()
@@ -130,7 +134,7 @@ async def with_edits(connection: Connection, session_id: uuid.UUID, document: Mi
     return await asyncio.to_thread(replay, document, log)
 
 
-async def edit(
+async def append_edits(
     connection: Connection,
     session_id: uuid.UUID,
     entries: Sequence[LogEntry],
@@ -144,7 +148,7 @@ async def edit(
     repeated, so a request may be sent twice. Raises NotFound without a map, Conflict when the map moved on meanwhile,
     BadRequest when the log is full.
     """
-    mindmap_id, number, generated, shown = await _locked(connection, session_id)
+    mindmap_id, number, generated, shown = await _lock_map(connection, session_id)
     log = await read_log(connection, mindmap_id)
     known = {e.op_id for e in log if not isinstance(e, Undo | Redo)}
     is_repeat = bool(entries) and all(not isinstance(e, Undo | Redo) and e.op_id in known for e in entries)
@@ -153,13 +157,13 @@ async def edit(
             raise Conflict("the map was edited meanwhile; load it again")
         if expected_version is not None and expected_version != number:
             raise Conflict("there is a new version of the map; load it again")
-        if len(log) + len(entries) > MAX_LOG:
-            raise BadRequest(f"a map takes at most {MAX_LOG} edits")
-    grown, refused = await asyncio.to_thread(_grown, generated, shown, log, entries)
+        if len(log) + len(entries) > MAX_LOG_ENTRIES:
+            raise BadRequest(f"a map takes at most {MAX_LOG_ENTRIES} edits")
+    grown, refused = await asyncio.to_thread(_extend_log, generated, shown, log, entries)
     edited = await asyncio.to_thread(replay, generated, grown)
     if len(grown) > len(log):
         await _append(connection, mindmap_id, grown, len(log))
-        await _show(connection, session_id, mindmap_id, number, edited)
+        await _save_shown_version(connection, session_id, mindmap_id, number, edited)
     final = {report.op_id: report for report in edited.reports}
     reports = []
     for i, entry in enumerate(entries):
@@ -172,7 +176,7 @@ async def edit(
 _SENTENCES = {"undo": "The last edit was taken back.", "redo": "The edit is back."}
 
 
-def _grown(
+def _extend_log(
     generated: MindmapDocument, shown: MindmapDocument, log: Sequence[LogEntry], entries: Sequence[LogEntry]
 ) -> tuple[list[LogEntry], dict[int, EditReport]]:
     """The log with those of `entries` that can be applied; and, by place in `entries`, why the others cannot."""
@@ -200,12 +204,12 @@ def _grown(
     return grown, refused
 
 
-async def restore(connection: Connection, session_id: uuid.UUID, number: int) -> EditOutcome:
+async def restore_map_version(connection: Connection, session_id: uuid.UUID, number: int) -> EditOutcome:
     """Show version `number` again, as a new version with the edits replayed on it. Repeating it changes nothing.
 
     The edits stay: they are the user's and have an undo of their own. Raises NotFound when there is no such version.
     """
-    mindmap_id, current, _, _ = await _locked(connection, session_id)
+    mindmap_id, current, _, _ = await _lock_map(connection, session_id)
     cursor = await connection.execute(
         "SELECT coalesce(generated, data), (SELECT max(number) FROM mindmap_versions WHERE mindmap_id = %(map)s),"
         " (SELECT restored_from FROM mindmap_versions WHERE mindmap_id = %(map)s AND number = %(current)s)"
@@ -228,11 +232,11 @@ async def restore(connection: Connection, session_id: uuid.UUID, number: int) ->
     await connection.execute(
         "UPDATE mindmaps SET current_version = %s, updated_at = now() WHERE id = %s", [last + 1, mindmap_id]
     )
-    await _show(connection, session_id, mindmap_id, last + 1, edited)
+    await _save_shown_version(connection, session_id, mindmap_id, last + 1, edited)
     return EditOutcome(last + 1, edited, edited.reports)
 
 
-async def _locked(
+async def _lock_map(
     connection: Connection, session_id: uuid.UUID
 ) -> tuple[uuid.UUID, int, MindmapDocument, MindmapDocument]:
     """The map's id, the number of the version shown, that version as generated, and as shown."""
@@ -261,8 +265,8 @@ async def _append(connection: Connection, mindmap_id: uuid.UUID, log: Sequence[L
         )
 
 
-async def _show(
-    connection: Connection, session_id: uuid.UUID, mindmap_id: uuid.UUID, number: int, edited: Edited
+async def _save_shown_version(
+    connection: Connection, session_id: uuid.UUID, mindmap_id: uuid.UUID, number: int, edited: EditedDocument
 ) -> None:
     """Store what the version looks like now, and what the list of sessions and the search say of it."""
     await connection.execute(
@@ -276,12 +280,12 @@ async def _show(
         "UPDATE browsing_sessions SET keywords = %s,"
         " title = CASE WHEN title_source = 'generated' THEN coalesce(nullif(%s, ''), title) ELSE title END"
         " WHERE id = %s",
-        [keywords_of(edited.document), edited.document.title[:200], session_id],
+        [topic_keywords(edited.document), edited.document.title[:200], session_id],
     )
     # The index knows pages by their topics' names.
     await connection.execute("DELETE FROM search_state WHERE session_id = %s", [session_id])
 
 
-def keywords_of(document: MindmapDocument) -> list[str]:
+def topic_keywords(document: MindmapDocument) -> list[str]:
     """The names of the topics a reader sees, for the list of sessions."""
     return [node.label for node in document.nodes if node.type == "topic" and not node.data.hidden][:8]

@@ -20,9 +20,9 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
-from cluster.maps.edits import Edited, keywords_of, with_edits
-from cluster.maps.live_maps import recall
-from cluster.maps.notifications import publish
+from cluster.maps.edits import EditedDocument, replay_saved_edits, topic_keywords
+from cluster.maps.live_maps import load_cached_map
+from cluster.maps.notifications import notify
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap import MindmapDocument, Outline
 from cluster.providers.enricher import Enriched, Enricher
@@ -42,7 +42,7 @@ PIPELINE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class MapOrder:
+class MapRequest:
     """What a job asks for."""
 
     session_id: uuid.UUID
@@ -64,10 +64,10 @@ class _Input:
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
-def input_digest(pages: list[CapturedPage], title: str | None, language: str | None, maker: str = "") -> str:
+def input_digest(pages: list[CapturedPage], title: str | None, language: str | None, models_digest: str = "") -> str:
     """Digest of everything a map is made from: equal digests, equal maps. `maker` names the models, if any."""
     digest = blake2b(digest_size=20)
-    facts: list[Any] = [PIPELINE_VERSION, title, language, *([maker] if maker else [])]
+    facts: list[Any] = [PIPELINE_VERSION, title, language, *([models_digest] if models_digest else [])]
     for page in pages:
         text = blake2b(page.text.encode("utf-8", "replace"), digest_size=16).hexdigest()
         facts.append(
@@ -100,7 +100,7 @@ class MapGenerator:
         """Where the steps run."""
         return self._tasks
 
-    async def generate(self, order: MapOrder) -> None:
+    async def generate(self, order: MapRequest) -> None:
         """Make the session's map and show it.
 
         Returns quietly when the session is gone or still records, or the map is there.
@@ -127,7 +127,7 @@ class MapGenerator:
         given.timings_ms["total"] = round((time.perf_counter() - began) * 1e3, 1)
         await self._save(order, given, document)
 
-    async def _stage(self, order: MapOrder, stage: str, percent: int, **facts: Any) -> None:
+    async def _stage(self, order: MapRequest, stage: str, percent: int, **facts: Any) -> None:
         async with self._pool.connection() as connection:
             await connection.execute(
                 "UPDATE mindmaps SET status = 'generating', stage = %s, percent = %s, updated_at = now()"
@@ -135,9 +135,9 @@ class MapGenerator:
                 [stage, percent, order.session_id],
             )
         news = {"status": "generating", "stage": stage, "percent": percent, **facts}
-        await publish(self._valkey, order.session_id, "mindmap", news)
+        await notify(self._valkey, order.session_id, "mindmap", news)
 
-    async def _read(self, order: MapOrder) -> _Input | None:
+    async def _read(self, order: MapRequest) -> _Input | None:
         began = time.perf_counter()
         async with self._pool.connection() as connection, connection.transaction():
             cursor = await connection.execute(
@@ -169,7 +169,7 @@ class MapGenerator:
         given.timings_ms["reading"] = round((time.perf_counter() - began) * 1e3, 1)
         return given
 
-    async def _make(self, order: MapOrder, given: _Input) -> MindmapDocument:
+    async def _make(self, order: MapRequest, given: _Input) -> MindmapDocument:
         total = len(given.pages)
         await self._stage(order, "reading", 5, pages_read=0, pages_total=total)
         told = [0.0]
@@ -188,16 +188,16 @@ class MapGenerator:
                 "pages_read": done,
                 "pages_total": total,
             }
-            task = asyncio.ensure_future(publish(self._valkey, order.session_id, "mindmap", news))
+            task = asyncio.ensure_future(notify(self._valkey, order.session_id, "mindmap", news))
             background.add(task)
             task.add_done_callback(background.discard)
 
         began = time.perf_counter()
-        features = await self._tasks.describe(given.pages, on_progress)
+        features = await self._tasks.extract_features(given.pages, on_progress)
         given.timings_ms["describe"] = _since(began)
         await self._stage(order, "grouping", 55, pages_read=total, pages_total=total)
         began = time.perf_counter()
-        outline = await self._tasks.outline(features, given.user_title, given.language)
+        outline = await self._tasks.build_outline(features, given.user_title, given.language)
         given.timings_ms["outline"] = _since(began)
         made = await self._enriched(order, given, outline)
         topics = [topic.label for topic in made.outline.topics]
@@ -207,15 +207,15 @@ class MapGenerator:
         previous = (
             MindmapDocument.from_json(given.current[1])
             if given.current is not None
-            else await recall(self._valkey, order.session_id)
+            else await load_cached_map(self._valkey, order.session_id)
         )
-        document = await self._tasks.draw(
+        document = await self._tasks.compose_document(
             made.outline, given.pages, provider=made.provider, title=given.user_title, previous=previous
         )
         if made.provider != LOCAL and validate_document(document, given.pages):
-            log.warning("provider_map_refused", provider=made.provider)
+            log.warning("provider_map_invalid", provider=made.provider)
             made = Enriched(outline, notes=[*made.notes, f"The map {made.provider} made broke the rules of maps."])
-            document = await self._tasks.draw(
+            document = await self._tasks.compose_document(
                 outline, given.pages, provider=LOCAL, title=given.user_title, previous=previous
             )
         if made.provider == LOCAL and self._enricher is not None:
@@ -225,7 +225,7 @@ class MapGenerator:
         given.timings_ms["draw"] = _since(began)
         return document.model_copy(update={"notes": (*document.notes, *made.notes)}) if made.notes else document
 
-    async def _enriched(self, order: MapOrder, given: _Input, outline: Outline) -> Enriched:
+    async def _enriched(self, order: MapRequest, given: _Input, outline: Outline) -> Enriched:
         """What models make of the outline; without any, the outline itself, at no cost."""
         if self._enricher is None:
             return Enriched(outline)
@@ -249,7 +249,7 @@ class MapGenerator:
         given.timings_ms["models"] = _since(began)
         return made
 
-    async def _save(self, order: MapOrder, given: _Input, document: MindmapDocument | None) -> None:
+    async def _save(self, order: MapRequest, given: _Input, document: MindmapDocument | None) -> None:
         """Write the version and everything that follows from it, in one transaction; then tell the watchers."""
         async with self._pool.connection() as connection, connection.transaction():
             # Session before map, as everywhere: one order of locks, no deadlock.
@@ -259,7 +259,7 @@ class MapGenerator:
             )
             if await cursor.fetchone() is None:
                 return
-            edited = await with_edits(connection, order.session_id, document) if document is not None else None
+            edited = await replay_saved_edits(connection, order.session_id, document) if document is not None else None
             number = await _write_version(connection, order, given, edited)
             await _finish_session(connection, order.session_id, edited.document if edited is not None else None)
         METERS.count("trailmind_maps_total", 1, "unchanged" if document is None else "made")
@@ -270,7 +270,7 @@ class MapGenerator:
         news = {"status": "completed", "percent": 100, "version": number, "timings_ms": given.timings_ms}
         if edited is not None:
             news["edits_not_applied"] = sum(report.status == "not_applied" for report in edited.reports)
-        await publish(self._valkey, order.session_id, "mindmap", news)
+        await notify(self._valkey, order.session_id, "mindmap", news)
 
     async def fail(self, session_id: uuid.UUID, reason: str) -> None:
         """Give up: the user reads `reason` and may try again."""
@@ -286,7 +286,7 @@ class MapGenerator:
                 " WHERE session_id = %s",
                 [reason, session_id],
             )
-        await publish(self._valkey, session_id, "mindmap", {"status": "failed", "error_message": reason})
+        await notify(self._valkey, session_id, "mindmap", {"status": "failed", "error_message": reason})
 
 
 def _since(began: float) -> float:
@@ -294,7 +294,7 @@ def _since(began: float) -> float:
 
 
 async def _write_version(
-    connection: AsyncConnection[Any], order: MapOrder, given: _Input, edited: Edited | None
+    connection: AsyncConnection[Any], order: MapRequest, given: _Input, edited: EditedDocument | None
 ) -> int:
     cursor = await connection.execute(
         "INSERT INTO mindmaps (id, session_id, status) VALUES (gen_random_uuid(), %s, 'generating')"
@@ -346,7 +346,7 @@ async def _finish_session(
 ) -> None:
     if document is not None:
         # The user's own title is never touched.
-        keywords = keywords_of(document)
+        keywords = topic_keywords(document)
         await connection.execute(
             "UPDATE browsing_sessions SET title = CASE WHEN title_source = 'user' THEN title ELSE nullif(%s, '') END,"
             " title_source = CASE WHEN title_source = 'user' THEN 'user' ELSE 'generated' END,"

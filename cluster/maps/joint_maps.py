@@ -55,12 +55,12 @@ class JointMapGenerator:
         if data is not None and digest == known_digest:
             await self._finish(map_id, MindmapDocument.from_json(data), digest)
             return
-        features = await self._tasks.describe(pages, lambda _: None)
+        features = await self._tasks.extract_features(pages, lambda _: None)
         await self._stage(map_id, "grouping", 55)
-        outline = await self._tasks.outline(features, title, None)
+        outline = await self._tasks.build_outline(features, title, None)
         await self._stage(map_id, "drawing", 80)
         previous = MindmapDocument.from_json(data) if data is not None else None
-        document = await self._tasks.draw(outline, pages, provider="local", title=title, previous=previous)
+        document = await self._tasks.compose_document(outline, pages, provider="local", title=title, previous=previous)
         problems = validate_document(document, pages)
         if problems:
             raise JobFailed(f"the map did not pass its checks ({', '.join(sorted({p.code for p in problems}))})")

@@ -31,7 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cluster.mindmap.live.live_map import LiveMap, MapDelta, delta_between, regroup
 from models.mindmap.validation import MindmapDocument
 from models.recording.pages import CapturedPage
-from models.recording.timeline import TimelineEvent, captured_pages, timeline
+from models.recording.timeline import TimelineEvent, build_timeline, captured_pages
 from models.recording.timeline_store import decode_event, load_contents, load_span
 
 log = structlog.get_logger("live")
@@ -45,13 +45,13 @@ MAX_PAGES = 800
 #: Recordings one process keeps live maps of.
 MAX_MAPS = 50
 #: The last map of a recording is remembered this long.
-REMEMBER_S = 15 * 60
+CACHE_TTL_S = 15 * 60
 
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
 
 
 @dataclass(slots=True)
-class _Recording:
+class _WatchedRecording:
     """One watched recording. `changed` is replaced whenever the map has changed."""
 
     session_id: uuid.UUID
@@ -69,15 +69,15 @@ class _Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveFrame:
+class LiveMapUpdate:
     """What a watcher is sent: a delta, or, first of all, the whole map as a delta from nothing."""
 
     delta: MapDelta
-    is_whole: bool
+    is_snapshot: bool
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {**self.delta.to_json(), "whole": self.is_whole}
+        return {**self.delta.to_json(), "whole": self.is_snapshot}
 
 
 class LiveMaps:
@@ -85,7 +85,7 @@ class LiveMaps:
 
     def __init__(self, connect: Connect, valkey: Redis, *, poll_s: float = POLL_S) -> None:
         self._connect, self._valkey, self._poll_s = connect, valkey, poll_s
-        self._watched: dict[uuid.UUID, _Recording] = {}
+        self._watched: dict[uuid.UUID, _WatchedRecording] = {}
         self._poller: asyncio.Task[None] | None = None
 
     @property
@@ -96,7 +96,7 @@ class LiveMaps:
     @asynccontextmanager
     async def watch(
         self, session_id: uuid.UUID, user_id: uuid.UUID, title: str | None = None
-    ) -> AsyncIterator[AsyncIterator[LiveFrame] | None]:
+    ) -> AsyncIterator[AsyncIterator[LiveMapUpdate] | None]:
         """The frames of a recording's map while the block lasts; None when too many are watched here already.
 
         Does not check whose recording it is.
@@ -106,7 +106,7 @@ class LiveMaps:
             if len(self._watched) >= MAX_MAPS:
                 yield None
                 return
-            recording = self._watched[session_id] = _Recording(session_id, user_id, LiveMap(title=title))
+            recording = self._watched[session_id] = _WatchedRecording(session_id, user_id, LiveMap(title=title))
         recording.num_watchers += 1
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
@@ -130,14 +130,14 @@ class LiveMaps:
         if running:
             await asyncio.wait(running)
 
-    async def _frames(self, recording: _Recording) -> AsyncIterator[LiveFrame]:
+    async def _frames(self, recording: _WatchedRecording) -> AsyncIterator[LiveMapUpdate]:
         await recording.ready.wait()
         sent: MindmapDocument | None = None
         while True:
             changed, current = recording.changed, recording.live.document
             if sent is None or current is not sent:
                 # From what this watcher has: one that is slow skips steps and still ends up with the same map.
-                yield LiveFrame(delta_between(sent, current), sent is None)
+                yield LiveMapUpdate(delta_between(sent, current), sent is None)
                 sent = current
             await changed.wait()
 
@@ -147,7 +147,7 @@ class LiveMaps:
             try:
                 await self._look()
             except (PostgresError, SQLAlchemyError, OSError) as error:
-                log.warning("live_maps_not_read", error=type(error).__name__)
+                log.warning("live_map_poll_failed", error=type(error).__name__)
             await asyncio.sleep(max(0.0, self._poll_s - (time.monotonic() - began)))
 
     async def _look(self) -> None:
@@ -164,8 +164,8 @@ class LiveMaps:
                     recording.events.update({event.key: event for event in fresh})
                     await self._place(connection, recording)
 
-    async def _begin(self, connection: AsyncConnection[Any], recording: _Recording) -> None:
-        remembered = await recall(self._valkey, recording.session_id)
+    async def _begin(self, connection: AsyncConnection[Any], recording: _WatchedRecording) -> None:
+        remembered = await load_cached_map(self._valkey, recording.session_id)
         if remembered is not None:
             # Ids and places are kept from what somebody may still have on the screen.
             recording.live.document = remembered
@@ -174,7 +174,7 @@ class LiveMaps:
         await self._place(connection, recording)
         recording.ready.set()
 
-    async def _place(self, connection: AsyncConnection[Any], recording: _Recording) -> None:
+    async def _place(self, connection: AsyncConnection[Any], recording: _WatchedRecording) -> None:
         span = await load_span(connection, recording.session_id)
         wanted = {e.content_key for e in recording.events.values() if e.content_key} - recording.texts.keys()
         if wanted:
@@ -189,12 +189,12 @@ class LiveMaps:
         if recording.live.due and (recording.regrouping is None or recording.regrouping.done()):
             recording.regrouping = asyncio.create_task(self._regroup(recording))
 
-    async def _tell(self, recording: _Recording) -> None:
+    async def _tell(self, recording: _WatchedRecording) -> None:
         changed, recording.changed = recording.changed, asyncio.Event()
         changed.set()
-        await remember(self._valkey, recording.session_id, recording.live.document)
+        await cache_map(self._valkey, recording.session_id, recording.live.document)
 
-    async def _regroup(self, recording: _Recording) -> None:
+    async def _regroup(self, recording: _WatchedRecording) -> None:
         """Group a recording anew while its next pages are still placed in the old groups."""
         live = recording.live
         async with recording.drawing:
@@ -205,9 +205,9 @@ class LiveMaps:
         await self._tell(recording)
 
 
-def _grow(recording: _Recording, span: Any) -> bool:
+def _grow(recording: _WatchedRecording, span: Any) -> bool:
     """Place what is new or different; False when nothing is."""
-    line = timeline(recording.events.values(), span)
+    line = build_timeline(recording.events.values(), span)
     current = captured_pages(line, recording.texts)[:MAX_PAGES]
     changed = [page for page in current if recording.pages.get(page.page_id) != page]
     if not changed:
@@ -223,7 +223,7 @@ _LATEST = f"SELECT session_id, {_COLUMNS} FROM events WHERE session_id = ANY(%s)
 
 
 async def _new_events(
-    connection: AsyncConnection[Any], recordings: list[_Recording]
+    connection: AsyncConnection[Any], recordings: list[_WatchedRecording]
 ) -> dict[uuid.UUID, list[TimelineEvent]]:
     cursor = await connection.execute(_LATEST, [[r.session_id for r in recordings], _OVERLAP])
     found: dict[uuid.UUID, list[TimelineEvent]] = {}
@@ -236,20 +236,20 @@ def _key(session_id: uuid.UUID) -> str:
     return f"trailmind:live:{session_id}"
 
 
-async def remember(valkey: Redis, session_id: uuid.UUID, document: MindmapDocument) -> None:
+async def cache_map(valkey: Redis, session_id: uuid.UUID, document: MindmapDocument) -> None:
     """Keep the last live map of a recording for a while."""
     packed = await asyncio.to_thread(lambda: zlib.compress(msgspec.json.encode(document.to_json()), 1))
     try:
-        await valkey.set(_key(session_id), packed, ex=REMEMBER_S)
+        await valkey.set(_key(session_id), packed, ex=CACHE_TTL_S)
     except (RedisError, OSError) as error:
-        log.warning("live_map_not_kept", error=type(error).__name__)
+        log.warning("live_map_cache_write_failed", error=type(error).__name__)
 
 
-async def recall(valkey: Redis, session_id: uuid.UUID) -> MindmapDocument | None:
+async def load_cached_map(valkey: Redis, session_id: uuid.UUID) -> MindmapDocument | None:
     """The last live map of a recording, if anybody watched it lately."""
     try:
         packed: Any = await valkey.get(_key(session_id))
         return MindmapDocument.from_json(msgspec.json.decode(zlib.decompress(packed))) if packed else None
     except (RedisError, OSError, ValueError, zlib.error) as error:
-        log.warning("live_map_not_recalled", error=type(error).__name__)
+        log.warning("live_map_cache_read_failed", error=type(error).__name__)
         return None

@@ -13,17 +13,17 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-log = structlog.get_logger("progress")
+log = structlog.get_logger("notifications")
 
 
-def channel(session_id: uuid.UUID | str) -> str:
+def session_channel(session_id: uuid.UUID | str) -> str:
     """The channel of one session."""
     return f"trailmind:session:{session_id}"
 
 
-async def publish(valkey: Redis, session_id: uuid.UUID | str, event: str, data: dict[str, Any]) -> None:
+async def notify(valkey: Redis, session_id: uuid.UUID | str, event: str, data: dict[str, Any]) -> None:
     """Tell the watchers. News that cannot be told is not worth failing for."""
     try:
-        await valkey.publish(channel(session_id), msgspec.json.encode({"event": event, "data": data}))
+        await valkey.publish(session_channel(session_id), msgspec.json.encode({"event": event, "data": data}))
     except (RedisError, OSError) as error:
-        log.warning("progress_not_published", error=type(error).__name__)
+        log.warning("notification_publish_failed", error=type(error).__name__)

@@ -24,19 +24,21 @@ log = structlog.get_logger("tasks")
 
 #: Pages one task reads: enough that starting a task (about a millisecond) does not matter.
 PAGES_PER_TASK = 24
-MAX_IN_FLIGHT = 8
+MAX_TASKS_IN_FLIGHT = 8
 
 
 class MapTasks(Protocol):
     """Where the steps run."""
 
-    async def describe(
+    async def extract_features(
         self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]
     ) -> list[PageFeatures]: ...
 
-    async def outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline: ...
+    async def build_outline(
+        self, features: Sequence[PageFeatures], title: str | None, language: str | None
+    ) -> Outline: ...
 
-    async def draw(
+    async def compose_document(
         self,
         outline: Outline,
         pages: Sequence[CapturedPage],
@@ -58,7 +60,7 @@ def _logged(event: str, context: LogContext | None, **facts: int) -> Iterator[No
 
 
 def _describe(pages: Sequence[CapturedPage], context: LogContext | None = None) -> list[PageFeatures]:
-    with _logged("pages_described", context, num_pages=len(pages)):
+    with _logged("page_features_extracted", context, num_pages=len(pages)):
         return [page_features(page) for page in pages]
 
 
@@ -77,7 +79,7 @@ def _draw(
     previous: MindmapDocument | None,
     context: LogContext | None = None,
 ) -> MindmapDocument:
-    with _logged("map_drawn", context, num_pages=len(pages)):
+    with _logged("map_composed", context, num_pages=len(pages)):
         return compose(outline, pages, provider=provider, session_title=title, previous=previous)
 
 
@@ -90,7 +92,7 @@ class RayMapTasks:
         self._describe: Any = ray.remote(_describe).options(**defaults)
         self._outline: Any = ray.remote(_outline).options(**defaults)
         self._draw: Any = ray.remote(_draw).options(**defaults)
-        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._in_flight = asyncio.Semaphore(MAX_TASKS_IN_FLIGHT)
 
     async def warm_up(self) -> None:
         """Have worker processes started and our code imported before the first user waits for them."""
@@ -99,7 +101,9 @@ class RayMapTasks:
         num_processes = min(int(untyped.cluster_resources().get("CPU", 1)), 8)
         await asyncio.gather(*(self._describe.remote([page]) for _ in range(num_processes)))
 
-    async def describe(self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]) -> list[PageFeatures]:
+    async def extract_features(
+        self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]
+    ) -> list[PageFeatures]:
         """The features of `pages`, in order; `on_progress` hears how many are done."""
         chunks = [pages[i : i + PAGES_PER_TASK] for i in range(0, len(pages), PAGES_PER_TASK)]
         done = 0
@@ -114,12 +118,12 @@ class RayMapTasks:
 
         return [f for found in await asyncio.gather(*(one(c) for c in chunks)) for f in found]
 
-    async def outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
+    async def build_outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
         """Topics, subtopics and what is left out."""
         found: Outline = await self._outline.remote(features, title, language, hand_on())
         return found
 
-    async def draw(
+    async def compose_document(
         self,
         outline: Outline,
         pages: Sequence[CapturedPage],
@@ -136,17 +140,19 @@ class RayMapTasks:
 class InlineMapTasks:
     """The same steps in this process, for tests and `trailmind map`."""
 
-    async def describe(self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]) -> list[PageFeatures]:
+    async def extract_features(
+        self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]
+    ) -> list[PageFeatures]:
         """See RayMapTasks."""
         found = _describe(pages)
         on_progress(len(pages))
         return found
 
-    async def outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
+    async def build_outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
         """See RayMapTasks."""
         return _outline(features, title, language)
 
-    async def draw(
+    async def compose_document(
         self,
         outline: Outline,
         pages: Sequence[CapturedPage],

@@ -25,14 +25,14 @@ Topic = tuple[uuid.UUID, str]
 #: All of a user's sessions are searched for threads, the latest so many of somebody who has more.
 MAX_SESSIONS = 2000
 #: Raised whenever the same maps may give other threads.
-VERSION = 2
+ALGORITHM_VERSION = 2
 _READ_AT_ONCE = 20
 #: Profiles of so many maps are kept, about 20 kB each.
 _MAX_KEPT = 3000
 _kept: OrderedDict[tuple[str, int, int], list[TopicProfile]] = OrderedDict()
 
 
-async def threads_of(connection: Connection, user_id: uuid.UUID) -> list[dict[str, Any]]:
+async def load_threads(connection: Connection, user_id: uuid.UUID) -> list[dict[str, Any]]:
     """The user's threads, the longest first, as plain JSON values; the caller commits."""
     cursor = await connection.execute(
         "SELECT s.id, m.current_version, v.edits_seq FROM browsing_sessions s"
@@ -52,7 +52,7 @@ async def threads_of(connection: Connection, user_id: uuid.UUID) -> list[dict[st
         [user_id],
     )
     links = [((str(a), b), (str(c), d)) for a, b, c, d in await cursor.fetchall()]
-    facts = [VERSION, [[str(one), *rest] for one, *rest in maps], unlinked, links]
+    facts = [ALGORITHM_VERSION, [[str(one), *rest] for one, *rest in maps], unlinked, links]
     digest = hashlib.blake2b(msgspec.json.encode(facts), digest_size=16).hexdigest()
     cursor = await connection.execute("SELECT digest, threads FROM thread_findings WHERE user_id = %s", [user_id])
     known = await cursor.fetchone()
@@ -149,7 +149,7 @@ def _linked(
     return [*(thread for thread in threads if thread not in touched), joined]
 
 
-async def link(connection: Connection, user_id: uuid.UUID, topic: Topic, other: Topic) -> None:
+async def add_thread_link(connection: Connection, user_id: uuid.UUID, topic: Topic, other: Topic) -> None:
     """Remember that two topics are one subject; what said otherwise is forgotten."""
     first, second = sorted((topic, other))
     await connection.execute(
@@ -163,7 +163,7 @@ async def link(connection: Connection, user_id: uuid.UUID, topic: Topic, other: 
     )
 
 
-async def unlink(connection: Connection, user_id: uuid.UUID, topic: Topic) -> None:
+async def add_thread_unlink(connection: Connection, user_id: uuid.UUID, topic: Topic) -> None:
     """Remember that a topic belongs to no thread."""
     await connection.execute(
         "DELETE FROM thread_links WHERE user_id = %(user)s AND ((session_id = %(session)s AND topic_id = %(topic)s)"

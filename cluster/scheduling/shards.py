@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import ray
 
-from actors.session_buffers import NAMESPACE, BufferLimits
-from actors.session_shard import session_buffer_shard, shard_name
+from actors.session_buffers import RAY_NAMESPACE, BufferLimits
+from actors.session_shard import get_or_start_shard, shard_name
 from cluster.scheduling.placement import spread
 from cluster.settings import Settings
 from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
@@ -27,7 +27,7 @@ def buffer_limits(settings: Settings) -> BufferLimits:
 
 def connect_shard(settings: Settings, index: int) -> Any:
     """The actor of shard number `index`, started on first use; returns at once, the actor needs a moment more."""
-    return session_buffer_shard(
+    return get_or_start_shard(
         index,
         settings.num_shards,
         settings.postgres_dsn,
@@ -41,8 +41,8 @@ def drain_shards(timeout_s: float = 10.0) -> int:
     """Let every shard finish what it has accepted, then end it; return how many there were."""
     untyped: Any = ray
     named = untyped.util.list_named_actors(all_namespaces=True)
-    names = [actor["name"] for actor in named if actor["namespace"] == NAMESPACE]
-    shards = [untyped.get_actor(n, namespace=NAMESPACE) for n in names if n.startswith(shard_name(0)[:-1])]
+    names = [actor["name"] for actor in named if actor["namespace"] == RAY_NAMESPACE]
+    shards = [untyped.get_actor(n, namespace=RAY_NAMESPACE) for n in names if n.startswith(shard_name(0)[:-1])]
     for shard in shards:
         # Frozen or dead: what it had was promised to nobody.
         with contextlib.suppress(untyped.exceptions.RayError):

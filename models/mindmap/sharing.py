@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, CreatedAt, UuidKey
 from models.mindmap.document import MindmapDocument, Node, NodeData
 
-SHOWS = ("map", "pages", "highlights")
+VISIBILITIES = ("map", "pages", "highlights")
 _DIGEST_BYTES = 24
 
 
@@ -33,7 +33,7 @@ class ShareLink(Base):
     id: Mapped[UuidKey]
     session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("browsing_sessions.id", ondelete="CASCADE"), index=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    shows: Mapped[str]
+    visibility: Mapped[str] = mapped_column("shows")
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
@@ -48,7 +48,7 @@ def share_token(key: str, link_id: uuid.UUID) -> str:
     return base64.urlsafe_b64encode(link_id.bytes + _sign(key, link_id)).rstrip(b"=").decode()
 
 
-def share_id(keys: Sequence[str], token: str) -> uuid.UUID | None:
+def share_link_id(keys: Sequence[str], token: str) -> uuid.UUID | None:
     """The link's id, or None when `token` is not one of ours. `keys` are those tokens may be signed with."""
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
@@ -62,14 +62,14 @@ def share_id(keys: Sequence[str], token: str) -> uuid.UUID | None:
     return link_id if any(hmac.compare_digest(share_token(key, link_id).encode(), given) for key in keys) else None
 
 
-def shown_part(document: MindmapDocument, shows: str) -> MindmapDocument:
+def visible_document(document: MindmapDocument, visibility: str) -> MindmapDocument:
     """`document` without what the link does not show. Left-out pages and searches are never shown."""
-    hidden = {n.id for n in document.nodes if n.data.hidden or (shows == "map" and n.type == "page")}
+    hidden = {n.id for n in document.nodes if n.data.hidden or (visibility == "map" and n.type == "page")}
     return document.model_copy(
         update={
-            "nodes": tuple(_shown_node(n, shows) for n in document.nodes if n.id not in hidden),
+            "nodes": tuple(_visible_node(n, visibility) for n in document.nodes if n.id not in hidden),
             "edges": tuple(
-                e.model_copy(update={"label": None} if shows == "map" else {})
+                e.model_copy(update={"label": None} if visibility == "map" else {})
                 for e in document.edges
                 if e.source not in hidden and e.target not in hidden
             ),
@@ -82,7 +82,7 @@ def shown_part(document: MindmapDocument, shows: str) -> MindmapDocument:
     )
 
 
-def _shown_node(node: Node, shows: str) -> Node:
+def _visible_node(node: Node, visibility: str) -> Node:
     data = node.data
     kept: dict[str, object] = {
         "keywords": data.keywords,
@@ -92,7 +92,7 @@ def _shown_node(node: Node, shows: str) -> Node:
         "total_duration": data.total_duration,
         "visit_count": data.visit_count,
     }
-    if shows != "map":
+    if visibility != "map":
         # A description may quote the pages.
         kept |= {
             "description": data.description,
@@ -101,6 +101,6 @@ def _shown_node(node: Node, shows: str) -> Node:
             "title": data.title,
             "host": data.host,
         }
-    if shows == "highlights":
+    if visibility == "highlights":
         kept["highlights"] = data.highlights
     return node.model_copy(update={"data": NodeData().model_copy(update=kept)})

@@ -102,7 +102,7 @@ class SessionTransition(Base):
 
 
 #: A recording that nothing has come from for so long does not count as one that runs.
-IDLE_AFTER = timedelta(minutes=30)
+IDLE_TIMEOUT = timedelta(minutes=30)
 
 
 async def running_sessions(db: AsyncSession, user_id: uuid.UUID) -> list[uuid.UUID]:
@@ -110,7 +110,7 @@ async def running_sessions(db: AsyncSession, user_id: uuid.UUID) -> list[uuid.UU
 
     One whose browser is gone does not count: it must not lock its user out.
     """
-    since = datetime.now(UTC) - IDLE_AFTER
+    since = datetime.now(UTC) - IDLE_TIMEOUT
     latest = select(func.max(Event.received_at)).where(Event.session_id == BrowsingSession.id).scalar_subquery()
     found = await db.scalars(
         select(BrowsingSession.id)
@@ -126,7 +126,7 @@ async def running_sessions(db: AsyncSession, user_id: uuid.UUID) -> list[uuid.UU
 
 
 async def owned_session(
-    db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID, *, hide: bool = False
+    db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID, *, forbidden_as_not_found: bool = False
 ) -> BrowsingSession:
     """The session if it is `user_id`'s.
 
@@ -134,7 +134,7 @@ async def owned_session(
     NotFound too, as the mindmap routes of the reference answer).
     """
     found = await db.get(BrowsingSession, session_id)
-    if found is None or found.deleted_at is not None or (hide and found.user_id != user_id):
+    if found is None or found.deleted_at is not None or (forbidden_as_not_found and found.user_id != user_id):
         raise NotFound("session not found")
     if found.user_id != user_id:
         raise Forbidden("access denied")
@@ -174,9 +174,9 @@ async def transition(
     return moved
 
 
-def parse_session_id(text: str, *, otherwise: type[TrailmindError] = NotFound) -> uuid.UUID:
+def parse_session_id(text: str, *, error_type: type[TrailmindError] = NotFound) -> uuid.UUID:
     """The id in a path. Raises NotFound for a malformed one, as the reference answers, or `otherwise`."""
     try:
         return uuid.UUID(text)
     except ValueError:
-        raise otherwise("invalid session id") from None
+        raise error_type("invalid session id") from None

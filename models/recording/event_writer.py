@@ -63,11 +63,11 @@ def excluded_rows(batch: IngestBatch, domains: frozenset[str]) -> dict[int, str]
     }
 
 
-class EventStore:
+class EventWriter:
     """Writes batches to PostgreSQL."""
 
-    def __init__(self, pool: Pool, *, patience_s: float = 3.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pool, self._patience_s, self._clock = pool, patience_s, clock
+    def __init__(self, pool: Pool, *, timeout_s: float = 3.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool, self._timeout_s, self._clock = pool, timeout_s, clock
 
     async def save(
         self, batches: Sequence[IngestBatch], excluded: Sequence[Mapping[int, str]] | None = None
@@ -78,14 +78,14 @@ class EventStore:
         then nothing was saved, or everything was and the caller will learn so by repeating.
         """
         kept_out = [dict(e) for e in excluded] if excluded is not None else [{} for _ in batches]
-        give_up_at = self._clock() + self._patience_s
+        give_up_at = self._clock() + self._timeout_s
         while True:
             try:
-                async with self._pool.connection(timeout=self._patience_s) as connection:
+                async with self._pool.connection(timeout=self._timeout_s) as connection:
                     try:
-                        return await self._transaction(connection, batches, kept_out, patient=False)
+                        return await self._write(connection, batches, kept_out, patient=False)
                     except (UniqueViolation, DeadlockDetected):
-                        return await self._transaction(connection, batches, kept_out, patient=True)
+                        return await self._write(connection, batches, kept_out, patient=True)
             except (OperationalError, PoolTimeout, OSError) as error:
                 # A restarting PostgreSQL is back within a second or two: waiting here spares every client a retry.
                 if self._clock() >= give_up_at:
@@ -93,7 +93,7 @@ class EventStore:
                     raise Unavailable(sentence, retry_after_s=2.0) from error
                 await asyncio.sleep(0.1)
 
-    async def _transaction(
+    async def _write(
         self, connection: Connection, batches: Sequence[IngestBatch], excluded: list[dict[int, str]], *, patient: bool
     ) -> list[BatchOutcome]:
         outcomes = [BatchOutcome(excluded=e) for e in excluded]
@@ -101,12 +101,12 @@ class EventStore:
             sessions = await self._lock_sessions(connection, {b.session_id for b in batches})
             closed: list[int] = []
             for i, batch in enumerate(batches):
-                outcomes[i].error = _refusal(batch, sessions.get(batch.session_id))
+                outcomes[i].error = _session_error(batch, sessions.get(batch.session_id))
                 if isinstance(outcomes[i].error, NotAcceptingEvents):
                     closed.append(i)
-            await self._answer_repeats(connection, batches, outcomes, closed)
+            await self._accept_repeated_batches(connection, batches, outcomes, closed)
             open_ones = [i for i, o in enumerate(outcomes) if o.error is None and i not in closed]
-            fresh = _without_repeats(batches, outcomes, open_ones)
+            fresh = _rows_to_write(batches, outcomes, open_ones)
             await _save_contents(connection, batches, fresh)
             if patient:
                 await self._insert(connection, fresh, outcomes)
@@ -127,7 +127,7 @@ class EventStore:
         return {row[0]: _SessionRow(row[1], row[2], row[3]) for row in await cursor.fetchall()}
 
     @staticmethod
-    async def _answer_repeats(
+    async def _accept_repeated_batches(
         connection: Connection, batches: Sequence[IngestBatch], outcomes: list[BatchOutcome], closed: Sequence[int]
     ) -> None:
         """A batch whose answer was lost and that comes again after Stop is a repeat, not a mistake."""
@@ -176,7 +176,7 @@ class EventStore:
                 outcomes[i].duplicates |= {place}
 
 
-def _refusal(batch: IngestBatch, session: _SessionRow | None) -> TrailmindError | None:
+def _session_error(batch: IngestBatch, session: _SessionRow | None) -> TrailmindError | None:
     if session is None or session.is_deleted:
         return NotFound("session not found")
     if session.user_id != batch.user_id:
@@ -198,7 +198,7 @@ def _values(session_id: uuid.UUID, row: EventRow) -> tuple[Any, ...]:
     )
 
 
-def _without_repeats(
+def _rows_to_write(
     batches: Sequence[IngestBatch], outcomes: list[BatchOutcome], chosen: Sequence[int]
 ) -> list[tuple[int, int, uuid.UUID, EventRow]]:
     """(batch, row, session, event) for each event to write, each key once; repeats within the flush are noted."""

@@ -84,13 +84,13 @@ def _sensitive_host(host: str) -> str | None:
     return _BY_HOST[found] if found else None
 
 
-def sensitive_rule(url: str, *, private_networks: bool = False) -> str | None:
+def default_exclusion_rule(url: str, *, allow_private_networks: bool = False) -> str | None:
     """The name of the default rule that excludes `url` (banking, health, mail, sign-in, private network, browser
     page), or None when it may be recorded. `private_networks` lets those through, for research on an intranet."""
     if _BROWSER_SCHEMES.match(url):
         return "browser page"
     found = _sensitive_host(host_of(url))
-    return None if found == PRIVATE_NETWORK and private_networks else found
+    return None if found == PRIVATE_NETWORK and allow_private_networks else found
 
 
 def normalize_domain(entry: str) -> str:

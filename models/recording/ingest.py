@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from models.errors import BadRequest, PayloadTooLarge
-from models.recording.exclusions import sensitive_rule
+from models.recording.exclusions import default_exclusion_rule
 from models.urls import redact_urls
 
 MAX_EVENTS = 1_000
@@ -26,10 +26,10 @@ MAX_CONTENT_CHARS = 100_000
 #: 9999-12-31: the last day both Python and PostgreSQL can say.
 _MAX_TIMESTAMP_MS = 253_402_300_799_000
 
-VerdictName = Literal["stored", "duplicate", "excluded", "invalid"]
+EventVerdict = Literal["stored", "duplicate", "excluded", "invalid"]
 
 
-class EventIn(msgspec.Struct, gc=False):
+class ClientEvent(msgspec.Struct, gc=False):
     """The fields of an event we act on; all others ride along unread."""
 
     type: str
@@ -95,7 +95,7 @@ class IngestBatch:
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_decode_event = msgspec.json.Decoder(EventIn).decode
+_decode_event = msgspec.json.Decoder(ClientEvent).decode
 _decode_identity = msgspec.json.Decoder(_Identity).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.encode
@@ -142,7 +142,7 @@ def _reason(error: msgspec.ValidationError) -> str:
 
 
 def parse_batch(
-    body: bytes, *, user_id: uuid.UUID, session_id: uuid.UUID, private_networks: bool = False
+    body: bytes, *, user_id: uuid.UUID, session_id: uuid.UUID, allow_private_networks: bool = False
 ) -> IngestBatch:
     """The batch in `body`.
 
@@ -163,7 +163,7 @@ def parse_batch(
         raise PayloadTooLarge(f"{len(events)} events are too many for one request; send at most {MAX_EVENTS}")
     batch = IngestBatch(user_id, session_id, num_bytes=len(body))
     for raw in events:
-        _add(batch, bytes(raw), private_networks)
+        _add(batch, bytes(raw), allow_private_networks)
     return batch
 
 
@@ -173,17 +173,17 @@ def _events(body: bytes) -> list[msgspec.Raw]:
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError):
-        mended = _ESCAPE.sub(_whole, body)
+        mended = _ESCAPE.sub(_replace_lone_surrogate, body)
         if mended == body:
             raise
         return _decode_envelope(mended).events
 
 
-def _whole(escape: re.Match[bytes]) -> bytes:
+def _replace_lone_surrogate(escape: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if escape["half"] else escape[0]
 
 
-def _add(batch: IngestBatch, raw: bytes, private_networks: bool) -> None:
+def _add(batch: IngestBatch, raw: bytes, allow_private_networks: bool) -> None:
     event_id: str | None = None
     seq: int | None = None
     try:
@@ -198,7 +198,7 @@ def _add(batch: IngestBatch, raw: bytes, private_networks: bool) -> None:
     batch.event_ids.append(event_id)
     if event is None or reason is not None:
         return _reject(batch, Rejection(key, seq, "invalid", reason or "not valid"))
-    if event.url and (rule := sensitive_rule(event.url, private_networks=private_networks)):
+    if event.url and (rule := default_exclusion_rule(event.url, allow_private_networks=allow_private_networks)):
         return _reject(batch, Rejection(key, seq, "excluded", f"default: {rule}"))
 
     stored_content: bytes | None = None
@@ -216,7 +216,7 @@ def _add(batch: IngestBatch, raw: bytes, private_networks: bool) -> None:
     return None
 
 
-def _identity(event: EventIn | _Identity) -> tuple[str | None, int | None]:
+def _identity(event: ClientEvent | _Identity) -> tuple[str | None, int | None]:
     given = event.event_id if event.event_id is not None else event.id
     event_id = None if given is None or given == "" else str(given)
     return event_id, event.seq if event.seq is not None and 0 <= event.seq < 2**31 else None
@@ -227,7 +227,7 @@ def _reject(batch: IngestBatch, rejection: Rejection) -> None:
     batch.order.append(-len(batch.rejections))
 
 
-def _invalid(event: EventIn, raw: bytes, event_id: str | None) -> str | None:
+def _invalid(event: ClientEvent, raw: bytes, event_id: str | None) -> str | None:
     if not event.type.strip():
         return "`type` is empty"
     if len(event.type) > 64:
@@ -244,7 +244,7 @@ def _invalid(event: EventIn, raw: bytes, event_id: str | None) -> str | None:
     return None
 
 
-def verdicts(batch: IngestBatch, duplicates: frozenset[int], excluded: dict[int, str]) -> dict[str, Any]:
+def events_reply(batch: IngestBatch, duplicates: frozenset[int], excluded: dict[int, str]) -> dict[str, Any]:
     """The answer to an events request, per event in the order sent, with counts that add up to `total`.
 
     `duplicates` and `excluded` name rows of `batch.rows`: those found stored already, and those one of the user's

@@ -43,11 +43,11 @@ class ShardMap:
     num_shards: int
 
 
-async def read_shard_map(connection: Connection, default: int) -> ShardMap:
+async def read_shard_map(connection: Connection, default_num_shards: int) -> ShardMap:
     """The map now; `default` shards when nobody has set it."""
     cursor = await connection.execute("SELECT version, num_shards FROM shard_map")
     row = await cursor.fetchone()
-    return ShardMap(*row) if row else ShardMap(0, default)
+    return ShardMap(*row) if row else ShardMap(0, default_num_shards)
 
 
 async def set_num_shards(connection: Connection, num_shards: int) -> ShardMap:

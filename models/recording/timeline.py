@@ -102,7 +102,7 @@ class Timeline:
     num_highlights: int
     num_unique_urls: int
     dwell_ms: int
-    skew_ms: int = 0
+    clock_skew_ms: int = 0
 
 
 def _number(value: Any) -> float | None:
@@ -116,7 +116,7 @@ def _text(value: Any, limit: int) -> str | None:
     return value[:limit] if isinstance(value, str) and value.strip() else None
 
 
-def skew(events: Sequence[TimelineEvent]) -> int:
+def clock_skew_ms(events: Sequence[TimelineEvent]) -> int:
     """Milliseconds to add to every event time: 0 unless the recording lies more than a day from its receipt."""
     if not events:
         return 0
@@ -124,10 +124,10 @@ def skew(events: Sequence[TimelineEvent]) -> int:
     return offset if abs(offset) > DAY_MS else 0
 
 
-def timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeline:
+def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeline:
     """The timeline of one session."""
     given = list(events)
-    shift = skew(given)
+    shift = clock_skew_ms(given)
     last_received = max((e.received_ms for e in given), default=span.started_ms)
     low, high = span.started_ms - DAY_MS, max(last_received, span.ended_ms or 0) + DAY_MS
     if shift:
@@ -151,7 +151,7 @@ def timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeline:
         num_highlights=sum(e.type == "highlight" for e in moved),
         num_unique_urls=len({url_hash(u) for e in page_visits if (u := _text(e.fields.get("url"), 8192))}),
         dwell_ms=sum(v.dwell_ms for v in visits),
-        skew_ms=shift,
+        clock_skew_ms=shift,
     )
 
 
@@ -303,13 +303,13 @@ def _highlights(events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]) 
     return found
 
 
-def captured_pages(line: Timeline, contents: Mapping[str, str]) -> list[CapturedPage]:
+def captured_pages(timeline: Timeline, contents: Mapping[str, str]) -> list[CapturedPage]:
     """The pages of a timeline in order of first visit; `contents` maps content keys to page texts."""
     order: dict[str, list[VisitRecord]] = {}
-    for visit in line.visits:
+    for visit in timeline.visits:
         order.setdefault(visit.page_id, []).append(visit)
     marked: dict[str, list[str]] = {}
-    for highlight in line.highlights:
+    for highlight in timeline.highlights:
         if highlight.page_id is not None:
             marked.setdefault(highlight.page_id, []).append(highlight.text)
     pages = []

@@ -11,7 +11,7 @@ import msgspec
 
 from models.database import Connection
 from models.recording.pages import CapturedPage
-from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, captured_pages, timeline
+from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, build_timeline, captured_pages
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -21,7 +21,7 @@ def epoch_ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
-def instant(ms: int) -> datetime:
+def from_epoch_ms(ms: int) -> datetime:
     """The moment `ms` milliseconds after the epoch, in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC)
 
@@ -76,7 +76,7 @@ async def load_span(connection: Connection, session_id: uuid.UUID) -> SessionSpa
 
 async def load_timeline(connection: Connection, session_id: uuid.UUID) -> Timeline:
     """The session's timeline, computed from its events."""
-    return timeline(await load_events(connection, session_id), await load_span(connection, session_id))
+    return build_timeline(await load_events(connection, session_id), await load_span(connection, session_id))
 
 
 async def load_contents(connection: Connection, user_id: uuid.UUID, keys: Sequence[str]) -> dict[str, str]:
@@ -97,18 +97,18 @@ async def load_pages(
     return line, captured_pages(line, contents)
 
 
-async def save_timeline(connection: Connection, session_id: uuid.UUID, line: Timeline) -> None:
+async def save_timeline(connection: Connection, session_id: uuid.UUID, timeline: Timeline) -> None:
     """Write visits, highlights and the session's numbers, in place of what was there. Safe to repeat."""
     await connection.execute("DELETE FROM highlights WHERE session_id = %s", [session_id])
     await connection.execute("DELETE FROM visits WHERE session_id = %s", [session_id])
-    ids = {v.key: uuid.uuid5(session_id, v.key) for v in line.visits}
+    ids = {v.key: uuid.uuid5(session_id, v.key) for v in timeline.visits}
     async with connection.cursor() as cursor:
-        if line.visits:
+        if timeline.visits:
             async with cursor.copy(
                 "COPY visits (id, session_id, ordinal, page_id, url, title, started_at, ended_at, dwell_ms,"
                 " max_scroll_depth, is_revisit, content_key) FROM STDIN"
             ) as copy:
-                for v in line.visits:
+                for v in timeline.visits:
                     await copy.write_row(
                         (
                             ids[v.key],
@@ -117,20 +117,20 @@ async def save_timeline(connection: Connection, session_id: uuid.UUID, line: Tim
                             v.page_id,
                             v.url,
                             v.title,
-                            instant(v.started_ms),
-                            instant(v.ended_ms),
+                            from_epoch_ms(v.started_ms),
+                            from_epoch_ms(v.ended_ms),
                             v.dwell_ms,
                             v.max_scroll_depth,
                             v.is_revisit,
                             v.content_key,
                         )
                     )
-        if line.highlights:
+        if timeline.highlights:
             async with cursor.copy(
                 "COPY highlights (id, session_id, visit_id, page_id, url, text, selector, color, note, occurred_at)"
                 " FROM STDIN"
             ) as copy:
-                for h in line.highlights:
+                for h in timeline.highlights:
                     await copy.write_row(
                         (
                             uuid.uuid5(session_id, h.key),
@@ -142,18 +142,18 @@ async def save_timeline(connection: Connection, session_id: uuid.UUID, line: Tim
                             h.selector,
                             h.color,
                             h.note,
-                            instant(h.occurred_ms),
+                            from_epoch_ms(h.occurred_ms),
                         )
                     )
         await cursor.execute(
             "UPDATE browsing_sessions SET num_pages = %s, num_visits = %s, num_highlights = %s, num_events = %s,"
             " dwell_ms = %s WHERE id = %s",
             [
-                len({v.page_id for v in line.visits}),
-                len(line.visits),
-                len(line.highlights),
-                line.num_events,
-                line.dwell_ms,
+                len({v.page_id for v in timeline.visits}),
+                len(timeline.visits),
+                len(timeline.highlights),
+                timeline.num_events,
+                timeline.dwell_ms,
                 session_id,
             ],
         )

@@ -37,7 +37,7 @@ async def _plan(
 @router.post("/mindmap/quote", response_model_exclude_none=True)
 async def quote(session_id: str, user_id: Caller, state: State, db: Db) -> QuoteEnvelope:
     """What a map of this session would cost at most, before it is ordered. Repeat it freely: nothing is kept."""
-    owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
     plan, terms, now, num_pages = await _plan(state, db, owned.id, user_id)
     limit, left = terms.allowance.token_limit, now.tokens_left
     first = next(iter(plan.chains["outline"] or plan.chains["describe"]), None)
@@ -81,7 +81,7 @@ async def disclosures(
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> DisclosureList:
     """Exactly what text of this session went to which provider, and when."""
-    owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
     mine = AiCall.session_id == owned.id
     total = await db.scalar(select(func.count()).select_from(AiCall).where(mine))
     found = await db.execute(

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from models.errors import BadRequest
 from models.recording.browsing_sessions import owned_session, parse_session_id
-from models.recording.ingest import parse_batch, verdicts
+from models.recording.ingest import events_reply, parse_batch
 from models.recording.timeline import HighlightRecord, VisitRecord
-from models.recording.timeline_store import instant, load_span, load_timeline
+from models.recording.timeline_store import from_epoch_ms, load_span, load_timeline
 from models.schemas.common import (
     EventsBody,
     EventsList,
@@ -50,17 +50,17 @@ async def post_events(session_id: str, request: Request) -> Response:
     """
     state = app_state(request)
     user_id = (await authorize(state, request)).user_id
-    wanted = parse_session_id(session_id, otherwise=BadRequest)
+    wanted = parse_session_id(session_id, error_type=BadRequest)
     batch = parse_batch(
         await request.body(),
         user_id=user_id,
         session_id=wanted,
-        private_networks=state.settings.record_private_networks,
+        allow_private_networks=state.settings.record_private_networks,
     )
     outcome = await state.shards.save(batch)
     if outcome.error is not None:
         raise outcome.error
-    reply = verdicts(batch, outcome.duplicates, outcome.excluded)
+    reply = events_reply(batch, outcome.duplicates, outcome.excluded)
     for verdict in ("stored", "duplicate", "excluded", "invalid"):
         if reply[verdict]:
             METERS.count("trailmind_events_total", reply[verdict], verdict)
@@ -73,7 +73,7 @@ def visit_fields(visit: VisitRecord) -> dict[str, Any]:
         "id": visit.key,
         "url": visit.url,
         "title": visit.title,
-        "visited_at": instant(visit.started_ms),
+        "visited_at": from_epoch_ms(visit.started_ms),
         "duration_ms": visit.dwell_ms,
         "max_scroll_depth": visit.max_scroll_depth,
         "page_id": visit.page_id,
@@ -91,7 +91,7 @@ def highlight_reply(highlight: HighlightRecord) -> HighlightReply:
         note=highlight.note,
         url=highlight.url,
         page_visit_id=highlight.visit_key,
-        created_at=instant(highlight.occurred_ms),
+        created_at=from_epoch_ms(highlight.occurred_ms),
     )
 
 
@@ -151,14 +151,14 @@ async def get_timeline(session_id: str, user_id: Caller, db: Db) -> TimelineRepl
         marked.setdefault(highlight.visit_key, []).append(highlight_reply(highlight))
     return TimelineReply(
         visits=[
-            TimelineVisit(**visit_fields(v), ended_at=instant(v.ended_ms), highlights=marked.get(v.key, []))
+            TimelineVisit(**visit_fields(v), ended_at=from_epoch_ms(v.ended_ms), highlights=marked.get(v.key, []))
             for v in line.visits
         ],
         highlights=marked.get(None, []),
         pauses=[
-            Pause(started_at=instant(begun), ended_at=instant(ended) if ended is not None else None)
+            Pause(started_at=from_epoch_ms(begun), ended_at=from_epoch_ms(ended) if ended is not None else None)
             for begun, ended in span.pauses
         ],
         dwell_ms=line.dwell_ms,
-        clock_skew_ms=line.skew_ms,
+        clock_skew_ms=line.clock_skew_ms,
     )

@@ -23,7 +23,7 @@ from models.mindmap.document import LayoutName, MindmapDocument
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.recording.timeline import Timeline
-from models.recording.timeline_store import instant, load_timeline
+from models.recording.timeline_store import from_epoch_ms, load_timeline
 from models.schemas.library import ExportFormat
 from serve.map_image import PICTURE_POLICY
 from serve.routes.events import highlight_reply, visit_fields
@@ -70,12 +70,16 @@ def timeline_csv(line: Timeline) -> str:
     writer.writerow(_COLUMNS)
     rows: list[tuple[int, list[Any]]] = []
     for v in line.visits:
-        times = [instant(v.started_ms).isoformat(), instant(v.ended_ms).isoformat(), f"{v.dwell_ms / 1000:.1f}"]
+        times = [
+            from_epoch_ms(v.started_ms).isoformat(),
+            from_epoch_ms(v.ended_ms).isoformat(),
+            f"{v.dwell_ms / 1000:.1f}",
+        ]
         rows.append(
             (v.started_ms, ["visit", *times, v.title or "", v.url, v.is_revisit, f"{v.max_scroll_depth:.2f}", "", ""])
         )
     for h in line.highlights:
-        at = instant(h.occurred_ms).isoformat()
+        at = from_epoch_ms(h.occurred_ms).isoformat()
         rows.append((h.occurred_ms, ["highlight", at, "", "", "", h.url or "", "", "", h.text, h.note or ""]))
     for _, row in sorted(rows, key=lambda r: r[0]):
         writer.writerow([_harmless(str(cell)) for cell in row])
@@ -117,7 +121,7 @@ def _as_json(found: BrowsingSession, line: Timeline, document: MindmapDocument) 
                     "ended_at": found.ended_at,
                     "dwell_ms": line.dwell_ms,
                 },
-                "visits": [visit_fields(v) | {"ended_at": instant(v.ended_ms)} for v in line.visits],
+                "visits": [visit_fields(v) | {"ended_at": from_epoch_ms(v.ended_ms)} for v in line.visits],
                 "highlights": [highlight_reply(h).model_dump(exclude_none=True) for h in line.highlights],
                 "mindmap": document.to_json(),
             }

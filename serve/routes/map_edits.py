@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.edits import EditOutcome, edit, log_state, read_log
-from cluster.maps.notifications import publish
+from cluster.maps.edits import EditOutcome, append_edits, log_state, read_log
+from cluster.maps.notifications import notify
 from models.errors import Conflict, NotFound, ValidationFailed
 from models.mindmap.operations import LOG, LogEntry, Redo, Undo, effective
 from models.mindmap.versions import Mindmap, MindmapEdit, MindmapVersion
@@ -64,8 +64,8 @@ async def _change(
     expected_version: int | None = None,
     must_apply: bool = False,
 ) -> EditsReply:
-    owned = (await owned_session(db, parse_session_id(session_id), user_id, hide=True)).id
-    outcome = await edit(
+    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
+    outcome = await append_edits(
         await driver_connection(db),
         owned,
         entries,
@@ -91,7 +91,7 @@ async def tell(state: AppState, session_id: uuid.UUID, outcome: EditOutcome) -> 
         "seq": outcome.edited.seq,
         "edits_not_applied": sum(report.status == "not_applied" for report in outcome.edited.reports),
     }
-    await publish(state.valkey, session_id, "mindmap_edited", news)
+    await notify(state.valkey, session_id, "mindmap_edited", news)
 
 
 @router.patch("", response_model_exclude_none=True)
@@ -134,7 +134,7 @@ async def list_edits(
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> EditLogReply:
     """The log of edits, newest first, with what became of each on the version shown."""
-    owned = (await owned_session(db, parse_session_id(session_id), user_id, hide=True)).id
+    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
     row = (
         await db.execute(
             select(Mindmap.id, MindmapVersion.edit_reports)

@@ -11,7 +11,7 @@ from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.edits import restore
+from cluster.maps.edits import restore_map_version
 from models.errors import NotFound
 from models.mindmap.diff import Change, diff_documents
 from models.mindmap.validation import MindmapDocument
@@ -67,7 +67,7 @@ def _reply(row: Any, current: int | None, data: dict[str, Any] | None = None) ->
 
 
 async def _map_of(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> Mindmap:
-    owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
     found = await db.scalar(select(Mindmap).where(Mindmap.session_id == owned.id))
     if found is None:
         raise NotFound("mindmap not found for this session")
@@ -149,8 +149,8 @@ async def _diff(db: AsyncSession, found: Mindmap, old: int, new: int) -> DiffRep
 async def restore_version(session_id: str, number: Number, user_id: Caller, db: Db, state: State) -> EditsReply:
     """Show a version again, as a new version. The edits made since stay in effect; `reports` tells what became of
     them."""
-    owned = (await owned_session(db, parse_session_id(session_id), user_id, hide=True)).id
-    outcome = await restore(await driver_connection(db), owned, number)
+    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
+    outcome = await restore_map_version(await driver_connection(db), owned, number)
     await db.commit()
     await tell(state, owned, outcome)
     db.expire_all()

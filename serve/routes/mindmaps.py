@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import LogState, log_state, read_log
-from cluster.maps.notifications import publish
+from cluster.maps.notifications import notify
 from cluster.mindmap.render.images import ThemeName
 from models.errors import NotFound
 from models.jobs import order_map
@@ -75,7 +75,7 @@ async def edited_reply(db: AsyncSession, session_id: str, user_id: uuid.UUID) ->
 async def load_map(
     db: AsyncSession, session_id: str, user_id: uuid.UUID
 ) -> tuple[uuid.UUID, Mindmap | None, MindmapVersion | None]:
-    owned = await owned_session(db, parse_session_id(session_id), user_id, hide=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
     found = await db.scalar(select(Mindmap).where(Mindmap.session_id == owned.id))
     if found is None:
         return owned.id, None, None
@@ -107,7 +107,7 @@ async def generate(
     await db.flush()
     await order_map(await driver_connection(db), str(owned), force=bool(body and body.force))
     await db.commit()
-    await publish(state.valkey, owned, "mindmap", {"status": "generating", "stage": "queued", "percent": 0})
+    await notify(state.valkey, owned, "mindmap", {"status": "generating", "stage": "queued", "percent": 0})
     return MindmapEnvelope(mindmap=mindmap_reply(found, None))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.notifications import publish
+from cluster.maps.notifications import notify
 from models.accounts.logins import Client
 from models.accounts.users import User, active_user
 from models.billing.plans import TooManySessions, plan_standing
@@ -112,7 +112,7 @@ async def _make_room(state: AppState, db: AsyncSession, user: User, *, may_refus
         # Stopped in between by somebody else is as good.
         with contextlib.suppress(IllegalTransition, NotFound):
             await state.shards.stop(session_id, user.id)
-        await publish(state.valkey, session_id, "session", {"session_status": SessionStatus.PROCESSING})
+        await notify(state.valkey, session_id, "session", {"session_status": SessionStatus.PROCESSING})
 
 
 @router.post("/start", status_code=201, response_model_exclude_none=True)
@@ -213,7 +213,7 @@ async def _move(action: str, session_id: str, user_id: uuid.UUID, db: AsyncSessi
     found = await owned_session(db, parse_session_id(session_id), user_id)
     moved = await transition(db, found.id, action)
     await db.commit()
-    await publish(state.valkey, moved.id, "session", {"session_status": moved.status})
+    await notify(state.valkey, moved.id, "session", {"session_status": moved.status})
     return await _envelope(db, moved)
 
 
@@ -235,7 +235,7 @@ async def stop(session_id: str, user_id: Caller, db: Db, state: State) -> Sessio
     wanted = parse_session_id(session_id)
     await state.shards.stop(wanted, user_id)
     found = await owned_session(db, wanted, user_id)
-    await publish(state.valkey, wanted, "session", {"session_status": found.status})
+    await notify(state.valkey, wanted, "session", {"session_status": found.status})
     return SessionEnvelope(session=session_reply(found))
 
 

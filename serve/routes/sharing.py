@@ -14,7 +14,7 @@ from cluster.mindmap.render.images import ThemeName
 from models.accounts.users import User
 from models.errors import Conflict, NotFound
 from models.mindmap.document import LayoutName, MindmapDocument
-from models.mindmap.sharing import ShareLink, share_id, share_token, shown_part
+from models.mindmap.sharing import ShareLink, share_link_id, share_token, visible_document
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.library import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
@@ -35,7 +35,7 @@ def _reply(state: AppState, link: ShareLink) -> ShareReply:
         session_id=str(link.session_id),
         url=f"{state.settings.origin}/shared/{token}",
         api_url=f"{state.settings.origin}/v1/shared/{token}",
-        shows=link.shows,
+        shows=link.visibility,
         created_at=link.created_at,
         expires_at=link.expires_at,
     )
@@ -57,7 +57,7 @@ async def create_share(
         id=uuid.uuid4(),
         session_id=found.id,
         user_id=user_id,
-        shows=wanted.shows,
+        visibility=wanted.shows,
         created_at=now,
         expires_at=now + timedelta(days=wanted.expires_in_days),
     )
@@ -96,7 +96,7 @@ async def revoke_share(session_id: str, share_id: uuid.UUID, user_id: Caller, db
 
 
 async def _shared(state: AppState, db: AsyncSession, token: str) -> tuple[ShareLink, BrowsingSession, MindmapDocument]:
-    link_id = share_id(state.settings.signing_keys, token)
+    link_id = share_link_id(state.settings.signing_keys, token)
     row = None
     if link_id is not None:
         row = (
@@ -122,7 +122,7 @@ async def _shared(state: AppState, db: AsyncSession, token: str) -> tuple[ShareL
         # The same for what never was, is over, or was taken back.
         raise NotFound("this link does not work, or no longer does")
     link, found, data = row
-    return link, found, shown_part(MindmapDocument.from_json(data), link.shows)
+    return link, found, visible_document(MindmapDocument.from_json(data), link.visibility)
 
 
 @router.get("/v1/shared/{token}", response_model_exclude_none=True, dependencies=[Counted])
@@ -134,7 +134,7 @@ async def read_shared(token: str, state: State, db: Db, response: Response) -> S
     return SharedSession(
         title=found.title,
         summary=found.summary,
-        shows=link.shows,
+        shows=link.visibility,
         started_at=found.started_at,
         ended_at=found.ended_at,
         dwell_ms=found.dwell_ms,

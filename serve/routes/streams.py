@@ -14,8 +14,8 @@ from fastapi.responses import StreamingResponse
 from redis.asyncio.client import PubSub
 from sqlalchemy import select
 
-from cluster.maps.live_maps import LiveFrame
-from cluster.maps.notifications import channel
+from cluster.maps.live_maps import LiveMapUpdate
+from cluster.maps.notifications import session_channel
 from models.mindmap.versions import MapStatus, Mindmap
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from serve.state import AppState, Caller, State
@@ -77,7 +77,7 @@ async def _events(state: AppState, session: BrowsingSession, *, live: bool, foll
     async with AsyncExitStack() as stack:
         news = await stack.enter_async_context(state.valkey.pubsub())
         # Listen first, then look: what happens in between is told twice rather than never.
-        await news.subscribe(channel(session.id))
+        await news.subscribe(session_channel(session.id))
         first = await _snapshot(state, session.id)
         yield _frame("snapshot", first)
         if _is_over(first) and not follow:
@@ -97,10 +97,10 @@ async def _events(state: AppState, session: BrowsingSession, *, live: bool, foll
 class _Waiting:
     """News and frames of the live map, whichever comes first; None when nothing came for a while."""
 
-    def __init__(self, news: PubSub, frames: AsyncIterator[LiveFrame] | None) -> None:
+    def __init__(self, news: PubSub, frames: AsyncIterator[LiveMapUpdate] | None) -> None:
         self._news, self._frames = news, frames
         self._next_news: asyncio.Task[Any] | None = None
-        self._next_frame: asyncio.Task[LiveFrame] | None = None
+        self._next_frame: asyncio.Task[LiveMapUpdate] | None = None
 
     async def __aiter__(self) -> AsyncIterator[tuple[str, dict[str, Any]] | None]:
         while True:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.threads import link, threads_of, unlink
+from cluster.maps.threads import add_thread_link, add_thread_unlink, load_threads
 from models.errors import BadRequest, NotFound
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session
@@ -28,7 +28,7 @@ async def list_threads(
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> ThreadList:
     """Topics that recur across the caller's latest sessions, with how sure we are of it."""
-    found = await threads_of(await driver_connection(db), user_id)
+    found = await load_threads(await driver_connection(db), user_id)
     await db.commit()
     if session_id is not None:
         found = [thread for thread in found if any(m["session_id"] == str(session_id) for m in thread["members"])]
@@ -65,7 +65,7 @@ async def list_threads(
 
 async def _check(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
     """Raises NotFound unless the topic is on the map of a session of the user."""
-    await owned_session(db, topic.session_id, user_id, hide=True)
+    await owned_session(db, topic.session_id, user_id, forbidden_as_not_found=True)
     nodes = await db.scalar(
         select(MindmapVersion.data["nodes"])
         .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (Mindmap.current_version == MindmapVersion.number))
@@ -82,7 +82,7 @@ async def link_topics(body: LinkBody, user_id: Caller, db: Db) -> Response:
         raise BadRequest("a thread joins topics of different sessions")
     await _check(db, user_id, body.topic)
     await _check(db, user_id, body.other)
-    await link(
+    await add_thread_link(
         await driver_connection(db),
         user_id,
         (body.topic.session_id, body.topic.topic_id),
@@ -96,6 +96,6 @@ async def link_topics(body: LinkBody, user_id: Caller, db: Db) -> Response:
 async def unlink_topic(body: TopicRef, user_id: Caller, db: Db) -> Response:
     """Take a topic out of its thread; it joins none until it is linked again. Safe to repeat."""
     await _check(db, user_id, body)
-    await unlink(await driver_connection(db), user_id, (body.session_id, body.topic_id))
+    await add_thread_unlink(await driver_connection(db), user_id, (body.session_id, body.topic_id))
     await db.commit()
     return Response(status_code=204)

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from cluster.maps.live_maps import LiveFrame, LiveMaps
+from cluster.maps.live_maps import LiveMaps, LiveMapUpdate
 from cluster.settings import Settings
 from models.recording.timeline_store import load_pages
 from tests.support.client import Person, sign_up, visit
@@ -59,7 +59,7 @@ class Screen:
         self.num_pages = delta["num_pages"]
         assert all(a in self.nodes and b in self.nodes for a, b in self.edges), "no edge dangles, ever"
 
-    async def until(self, frames: AsyncIterator[LiveFrame], num_pages: int) -> None:
+    async def until(self, frames: AsyncIterator[LiveMapUpdate], num_pages: int) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while self.num_pages < num_pages:
                 self.apply((await anext(frames)).to_json())
@@ -82,7 +82,7 @@ async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
         assert frames is not None
         assert others is not None
         first = await anext(frames)
-        assert first.is_whole
+        assert first.is_snapshot
         assert [node.id for node in first.delta.nodes] == ["core"]
         screen, other, waits, before = Screen(), Screen(), [], set()
         screen.apply(first.to_json())

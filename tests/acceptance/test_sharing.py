@@ -16,7 +16,7 @@ import pytest
 
 from cluster.settings import Settings
 from launch.local_server import complete
-from models.mindmap.sharing import share_id, share_token
+from models.mindmap.sharing import share_link_id, share_token
 from tests.support.client import Person, sign_up, visit
 from tests.support.finished import finished_session
 from tests.support.server import SIGNING_KEY, running_api
@@ -82,16 +82,16 @@ async def test_a_link_can_be_taken_back_and_ends(
 async def test_no_link_can_be_guessed(api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
     share = await _share(ann, await finished_session(ann, db))
     token = share["url"].rpartition("/")[2]
-    assert share_id([SIGNING_KEY], token) == uuid.UUID(share["id"])
+    assert share_link_id([SIGNING_KEY], token) == uuid.UUID(share["id"])
     flipped = token[:-1] + ("A" if token[-1] != "A" else "B")
     for guess in ("x", "ä", "=" * 5, flipped, share_token("another key", uuid.UUID(share["id"])), share["id"], "%00"):
         answer = await api.get(f"/v1/shared/{guess}")
         assert answer.status_code == 404, guess
     # Of the sixteen spellings of the last character only ours is the token.
-    spellings = [token[:-1] + last for last in "AQgwBRhxCSiy" if share_id([SIGNING_KEY], token[:-1] + last)]
+    spellings = [token[:-1] + last for last in "AQgwBRhxCSiy" if share_link_id([SIGNING_KEY], token[:-1] + last)]
     assert spellings in ([], [token])
     # Links outlive a rotation of the key as logins do.
-    assert share_id(["a new key", SIGNING_KEY], token) is not None
+    assert share_link_id(["a new key", SIGNING_KEY], token) is not None
 
 
 async def test_links_are_bounded(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:

@@ -18,7 +18,7 @@ from llmock.scenarios import Delay, Fail, Match, Reply
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
-from cluster.maps.generation import MapGenerator, MapOrder
+from cluster.maps.generation import MapGenerator, MapRequest
 from cluster.maps.tasks import InlineMapTasks
 from cluster.providers.calling.call_context import DeskParts
 from cluster.providers.enricher import Enricher
@@ -116,7 +116,7 @@ class Maker:
         return MapGenerator(self.pool, self.valkey, InlineMapTasks(), enricher)
 
     async def make(self, session_id: uuid.UUID, *providers: str, force: bool = False) -> MindmapDocument:
-        await self.generator(*providers).generate(MapOrder(session_id, force))
+        await self.generator(*providers).generate(MapRequest(session_id, force))
         return await self.read(session_id)
 
     async def read(self, session_id: uuid.UUID) -> MindmapDocument:
@@ -232,7 +232,7 @@ async def test_another_users_pages_are_not_known(ann: Person, bob: Person, maker
 async def test_an_interrupted_map_goes_on_from_its_checkpoints(ann: Person, maker: Maker, models: ModelServer) -> None:
     session = await record(ann)
     models.add(Delay(1.0, match=Match(model="gpt-6.1-terra")))
-    work = asyncio.ensure_future(maker.generator("openai").generate(MapOrder(session)))
+    work = asyncio.ensure_future(maker.generator("openai").generate(MapRequest(session)))
     while await maker.one("SELECT count(*) FROM ai_checkpoints WHERE session_id = %s", session) < NUM_PAGES:
         await asyncio.sleep(0.01)
     while await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s AND status = 'sent'", session) == 0:
@@ -338,7 +338,7 @@ async def test_out_of_tokens_is_local_or_refused_as_the_user_chose(
     assert models.requests() == []
     maker.refuses = True
     other = await record(ann)
-    await maker.generator("openai").generate(MapOrder(other))
+    await maker.generator("openai").generate(MapRequest(other))
     status, message = await maker.one("SELECT status, error_message FROM mindmaps WHERE session_id = %s", other)
     assert status == "failed"
     assert "renewed on" in message
@@ -368,7 +368,7 @@ async def test_deleted_meanwhile_nothing_more_is_sent(
     monkeypatch.setattr("cluster.providers.enricher._WATCH_S", 0.1)
     session = await record(ann)
     models.slow(1200)
-    work = asyncio.ensure_future(maker.generator("openai").generate(MapOrder(session)))
+    work = asyncio.ensure_future(maker.generator("openai").generate(MapRequest(session)))
     while await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s", session) == 0:
         await asyncio.sleep(0.01)
     await ann.call("DELETE", f"/v1/sessions/{session}" if what == "session" else "/v1/auth/me")
@@ -539,7 +539,7 @@ async def test_chaos_every_map_ends(ann: Person, maker: Maker, models: ModelServ
     models.slow(20, error_rate_429=0.15, error_rate_500=0.1, error_rate_503=0.05)
     maker.budget_s = 12.0
     sessions = [await record(ann) for _ in range(4)]
-    await asyncio.gather(*(maker.generator("anthropic", "openai", "gemini").generate(MapOrder(s)) for s in sessions))
+    await asyncio.gather(*(maker.generator("anthropic", "openai", "gemini").generate(MapRequest(s)) for s in sessions))
     for session in sessions:
         document = await maker.read(session)
         assert document.coverage.on_map == NUM_PAGES

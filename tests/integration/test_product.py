@@ -173,9 +173,16 @@ def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, cl
     lines = [json.loads(line) for line in written.splitlines() if request_id in line and line.startswith("{")]
     by_event = {line["event"]: line for line in lines}
     # The replica, the shard, the worker, and the tasks that describe, outline and draw.
-    wanted = {"http_request", "session_stopped", "job_ended", "pages_described", "session_outlined", "map_drawn"}
+    wanted = {
+        "http_request",
+        "session_stopped",
+        "job_ended",
+        "page_features_extracted",
+        "session_outlined",
+        "map_composed",
+    }
     assert wanted <= set(by_event), sorted(by_event)
-    for event in ("pages_described", "session_outlined", "map_drawn", "job_ended"):
+    for event in ("page_features_extracted", "session_outlined", "map_composed", "job_ended"):
         assert by_event[event]["session_id"] == session
         assert by_event[event]["job_id"] == by_event["job_ended"]["job_id"]
     for secret in planted:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.recording.pages import CapturedPage
-from models.recording.timeline import SessionSpan, TimelineEvent, captured_pages, timeline
+from models.recording.timeline import SessionSpan, TimelineEvent, build_timeline, captured_pages
 
 
 class NotASession(ValueError):
@@ -49,4 +49,4 @@ def pages_of(events: Sequence[dict[str, Any]]) -> list[CapturedPage]:
     if not found:
         return []
     first, last = min(e.occurred_ms for e in found), max(e.occurred_ms for e in found)
-    return captured_pages(timeline(found, SessionSpan(first, last)), contents)
+    return captured_pages(build_timeline(found, SessionSpan(first, last)), contents)

@@ -134,7 +134,7 @@ async def test_users_are_activated_once_and_let_go_when_idle() -> None:
     assert buffers.num_active_users == 1, "Ann was idle for a minute"
     await buffers.append([batch(ANN)])
     assert asked == [ANN, BOB, ANN]
-    buffers.forget(ANN)
+    buffers.invalidate_user(ANN)
     await buffers.append([batch(ANN)])
     assert asked[-1] == ANN
     assert len(asked) == 4
@@ -169,7 +169,7 @@ async def test_the_longest_idle_are_let_go_when_all_together_cost_too_much() -> 
     assert buffers.num_passivations == 30 - buffers.num_active_users
     await buffers.append([batch(users[-1])])
     assert buffers.num_activations == 30, "the latest are still here"
-    buffers.keep(lambda _: False)
+    buffers.retain(lambda _: False)
     assert (buffers.num_active_users, buffers.idle_bytes) == (0, 0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.recording.timeline import DAY_MS, SessionSpan, Timeline, TimelineEvent, captured_pages, timeline
+from models.recording.timeline import DAY_MS, SessionSpan, Timeline, TimelineEvent, build_timeline, captured_pages
 
 T0 = 1_760_000_000_000
 A, B = "https://example.com/a", "https://example.com/b"
@@ -21,7 +21,7 @@ def event(kind: str, at: int, url: str | None = A, key: str | None = None, **fie
 
 def line(*events: TimelineEvent, ended: int | None = 600_000, pauses: Any = ()) -> Timeline:
     ends = T0 + ended if ended is not None else None
-    return timeline(events, SessionSpan(T0, ends, tuple((T0 + a, b and T0 + b) for a, b in pauses)))
+    return build_timeline(events, SessionSpan(T0, ends, tuple((T0 + a, b and T0 + b) for a, b in pauses)))
 
 
 def dwells(found: Timeline) -> list[int]:
@@ -100,10 +100,10 @@ def test_a_whole_recording_with_a_wrong_clock_is_moved_as_a_block() -> None:
     off = 10 * 365 * DAY_MS
     times = [0, 60_000, 120_000]
     events = [TimelineEvent(str(t), "page_visit", T0 - off + t, T0 + t, {"url": f"{A}{t}"}) for t in times]
-    found = timeline(events, SessionSpan(T0, T0 + 180_000))
+    found = build_timeline(events, SessionSpan(T0, T0 + 180_000))
     assert [v.started_ms - T0 for v in found.visits] == times
     assert dwells(found) == [60_000] * 3
-    assert found.skew_ms == off
+    assert found.clock_skew_ms == off
 
 
 def test_one_mad_timestamp_is_clamped_and_the_rest_stays() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.recording.exclusions import matching_domain, normalize_domain, sensitive_rule
+from models.recording.exclusions import default_exclusion_rule, matching_domain, normalize_domain
 from models.urls import host_of, normalize_url, page_id, page_url, redact_url, redact_urls, url_hash
 
 
@@ -44,7 +44,16 @@ def test_a_page_is_the_same_from_any_newsletter() -> None:
 
 @given(st.text(max_size=80))
 def test_nothing_a_browser_could_say_breaks_it(text: str) -> None:
-    for function in (normalize_url, page_url, page_id, host_of, redact_url, redact_urls, url_hash, sensitive_rule):
+    for function in (
+        normalize_url,
+        page_url,
+        page_id,
+        host_of,
+        redact_url,
+        redact_urls,
+        url_hash,
+        default_exclusion_rule,
+    ):
         function(text)  # type: ignore[operator]
     assert normalize_url(normalize_url("https://e.com/" + text)) is not None
 
@@ -91,12 +100,12 @@ def test_harmless_addresses_stay_letter_for_letter(url: str) -> None:
     ],
 )
 def test_sensitive_sites(url: str, rule: str | None) -> None:
-    assert sensitive_rule(url) == rule
+    assert default_exclusion_rule(url) == rule
 
 
 def test_an_intranet_can_be_let_in() -> None:
-    assert sensitive_rule("http://10.0.0.5/", private_networks=True) is None
-    assert sensitive_rule("https://mail.google.com/", private_networks=True) == "mail"
+    assert default_exclusion_rule("http://10.0.0.5/", allow_private_networks=True) is None
+    assert default_exclusion_rule("https://mail.google.com/", allow_private_networks=True) == "mail"
 
 
 def test_domains_cover_their_subdomains_only() -> None:

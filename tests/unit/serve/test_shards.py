@@ -139,17 +139,17 @@ async def test_a_shard_forgets_who_moved_and_ends_when_it_is_one_too_many(settin
     buffers._load_exclusions = no_rules  # type: ignore[method-assign]
     buffers._save = saved  # type: ignore[method-assign, assignment]
     users = [uuid.uuid4() for _ in range(300)]
-    assert not shard.follow(0, 2, now=0.0)
+    assert not shard.apply_shard_map(0, 2, now=0.0)
     await buffers.append([batch(u) for u in users])
     mine = {u for u in users if shard_of_bucket(bucket_of(u), 2) == 1}
     assert buffers.num_active_users == len(mine), "strangers are served and not remembered"
-    assert not shard.follow(1, 5, now=10.0)
+    assert not shard.apply_shard_map(1, 5, now=10.0)
     assert buffers.num_active_users == sum(shard_of_bucket(bucket_of(u), 5) == 1 for u in mine)
-    assert not shard.follow(2, 1, now=20.0)
+    assert not shard.apply_shard_map(2, 1, now=20.0)
     assert buffers.num_active_users == 0
-    assert not shard.follow(2, 1, now=20.0 + RETIRE_AFTER_S - 1)
-    assert shard.follow(2, 1, now=20.0 + RETIRE_AFTER_S)
-    assert not shard.follow(3, 2, now=40.0), "wanted again in time"
+    assert not shard.apply_shard_map(2, 1, now=20.0 + RETIRE_AFTER_S - 1)
+    assert shard.apply_shard_map(2, 1, now=20.0 + RETIRE_AFTER_S)
+    assert not shard.apply_shard_map(3, 2, now=40.0), "wanted again in time"
     await shard._postgres.close()
 
 

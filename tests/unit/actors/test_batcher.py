@@ -1,4 +1,4 @@
-"""The coalescer on its own: order, bounds, vanished callers, failures."""
+"""The batcher on its own: order, bounds, vanished callers, failures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from actors.batcher import Coalescer
+from actors.batcher import RequestBatcher
 from models.errors import Unavailable
 
 
@@ -30,30 +30,30 @@ async def settle() -> None:
 
 async def test_idle_leaves_at_once_and_busy_calls_grow() -> None:
     gate = Gate()
-    coalescer: Coalescer[int, int] = Coalescer(gate)
-    tasks = [asyncio.create_task(coalescer.add(0, 1))]
+    batcher: RequestBatcher[int, int] = RequestBatcher(gate)
+    tasks = [asyncio.create_task(batcher.submit(0, 1))]
     await settle()
-    tasks += [asyncio.create_task(coalescer.add(i, 1)) for i in range(1, 6)]
+    tasks += [asyncio.create_task(batcher.submit(i, 1)) for i in range(1, 6)]
     await settle()
     assert gate.calls == [[0]]
     gate.open.set()
     assert await asyncio.gather(*tasks) == [0, 10, 20, 30, 40, 50]
     assert gate.calls == [[0], [1, 2, 3, 4, 5]]
-    assert coalescer.pending_bytes == 0
+    assert batcher.pending_bytes == 0
 
 
 async def test_calls_are_bounded_in_bytes_but_a_big_item_still_goes() -> None:
     gate = Gate()
     gate.open.set()
-    coalescer: Coalescer[int, int] = Coalescer(gate, max_call_bytes=100)
-    await asyncio.gather(*(coalescer.add(i, size) for i, size in enumerate([60, 60, 500, 30, 30])))
+    batcher: RequestBatcher[int, int] = RequestBatcher(gate, max_call_bytes=100)
+    await asyncio.gather(*(batcher.submit(i, size) for i, size in enumerate([60, 60, 500, 30, 30])))
     assert gate.calls == [[0], [1], [2], [3, 4]]
 
 
 async def test_a_caller_who_hangs_up_does_not_stop_the_others() -> None:
     gate = Gate()
-    coalescer: Coalescer[int, int] = Coalescer(gate)
-    first, gone, last = (asyncio.create_task(coalescer.add(i, 1)) for i in range(3))
+    batcher: RequestBatcher[int, int] = RequestBatcher(gate)
+    first, gone, last = (asyncio.create_task(batcher.submit(i, 1)) for i in range(3))
     await settle()
     gone.cancel()
     await settle()
@@ -61,8 +61,8 @@ async def test_a_caller_who_hangs_up_does_not_stop_the_others() -> None:
     assert await first == 0
     assert await last == 20
     assert gate.calls == [[0, 1, 2]], "what the vanished caller gave is still handled"
-    assert coalescer.pending_bytes == 0
-    assert await coalescer.add(7, 1) == 70, "the loop is ready for the next"
+    assert batcher.pending_bytes == 0
+    assert await batcher.submit(7, 1) == 70, "the loop is ready for the next"
 
 
 async def test_a_failure_reaches_its_own_call_only() -> None:
@@ -73,12 +73,12 @@ async def test_a_failure_reaches_its_own_call_only() -> None:
             raise Unavailable("no", 1.0)
         return items
 
-    coalescer: Coalescer[int, int] = Coalescer(handle)
-    for error in await asyncio.gather(*(coalescer.add(i, 1) for i in range(3)), return_exceptions=True):
+    batcher: RequestBatcher[int, int] = RequestBatcher(handle)
+    for error in await asyncio.gather(*(batcher.submit(i, 1) for i in range(3)), return_exceptions=True):
         assert isinstance(error, Unavailable)
     failing = False
-    assert await coalescer.add(1, 1) == 1
-    assert coalescer.pending_bytes == 0
+    assert await batcher.submit(1, 1) == 1
+    assert batcher.pending_bytes == 0
 
 
 async def test_a_handler_that_loses_answers_is_a_bug_nobody_waits_for() -> None:
@@ -86,16 +86,16 @@ async def test_a_handler_that_loses_answers_is_a_bug_nobody_waits_for() -> None:
         return items[:-1]
 
     with pytest.raises(RuntimeError, match="answers"):
-        await Coalescer(handle).add(1, 1)
+        await RequestBatcher(handle).submit(1, 1)
 
 
 async def test_drained_waits_for_what_was_there_and_not_for_what_comes() -> None:
     gate = Gate()
-    coalescer: Coalescer[int, int] = Coalescer(gate)
-    await coalescer.drained()
-    task = asyncio.create_task(coalescer.add(1, 1))
+    batcher: RequestBatcher[int, int] = RequestBatcher(gate)
+    await batcher.drain()
+    task = asyncio.create_task(batcher.submit(1, 1))
     await settle()
-    draining = asyncio.create_task(coalescer.drained())
+    draining = asyncio.create_task(batcher.drain())
     await settle()
     assert not draining.done()
     gate.open.set()
@@ -105,12 +105,12 @@ async def test_drained_waits_for_what_was_there_and_not_for_what_comes() -> None
 
 async def test_shutting_down_leaves_nobody_waiting() -> None:
     gate = Gate()
-    coalescer: Coalescer[int, int] = Coalescer(gate)
-    tasks = [asyncio.create_task(coalescer.add(0, 1))]
+    batcher: RequestBatcher[int, int] = RequestBatcher(gate)
+    tasks = [asyncio.create_task(batcher.submit(0, 1))]
     await settle()
-    tasks.append(asyncio.create_task(coalescer.add(1, 1)))
+    tasks.append(asyncio.create_task(batcher.submit(1, 1)))
     await settle()
-    assert coalescer._running is not None
-    coalescer._running.cancel()
+    assert batcher._running is not None
+    batcher._running.cancel()
     for error in await asyncio.gather(*tasks, return_exceptions=True):
         assert isinstance(error, Unavailable)
