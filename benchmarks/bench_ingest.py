@@ -33,7 +33,7 @@ from cluster.settings import Settings
 from launch.ray_environment import free_ports
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
-from serve.app import create_api, wrap
+from serve.app import create_api, with_middleware
 from tests.support.product import Product
 
 CONNECTIONS = 64
@@ -111,7 +111,7 @@ def _serve_bare(settings: Settings, port: int) -> None:
             yield
 
     original, api.router.lifespan_context = api.router.lifespan_context, lifespan
-    uvicorn.run(wrap(api, settings), host="127.0.0.1", port=port, log_level="error", access_log=False)
+    uvicorn.run(with_middleware(api, settings), host="127.0.0.1", port=port, log_level="error", access_log=False)
 
 
 async def sign_up_all(origin: str, count: int) -> list[tuple[str, str]]:

@@ -29,9 +29,9 @@ import psycopg
 from cluster.logging_setup import configure_logs
 from launch.stores import EmbeddedStores
 from models.migrations.run import migrate
-from models.search.index import _COLUMNS, INDEX_VERSION, _Page, _rows
-from models.search.words import question
-from tests.support.client import Person, sign_up
+from models.search.index import INDEX_COLUMNS, INDEX_VERSION, IndexedPage, index_rows
+from models.search.words import tsquery_text
+from tests.support.client import ApiUser, sign_up
 from tests.support.server import make_settings, running_api
 
 LIMIT_MS = 100.0
@@ -61,7 +61,7 @@ class Writer:
     def text(self, count: int) -> str:
         return " ".join(self.chance.choices(self.words, cum_weights=self.weights, k=count))
 
-    def pages(self, session: int) -> list[_Page]:
+    def pages(self, session: int) -> list[IndexedPage]:
         found = []
         for i in range(PAGES_PER_SESSION):
             at = self.began + timedelta(minutes=session * 90 + i)
@@ -77,7 +77,7 @@ class Writer:
                 "dwell_ms": self.chance.randint(1_000, 600_000),
                 "num_visits": self.chance.randint(1, 4),
             }
-            found.append(_Page(fields, self.text(200)))
+            found.append(IndexedPage(fields, self.text(200)))
         return found
 
 
@@ -95,8 +95,8 @@ def fill(dsn: str, user_id: str, num_pages: int, writer: Writer) -> None:
                     [session_id, user_id, writer.text(4), writer.began, writer.began],
                 )
                 with connection.cursor() as cursor:
-                    with cursor.copy(f"COPY search_pages ({_COLUMNS}) FROM STDIN") as copy:
-                        for row in _rows(uuid.UUID(user_id), session_id, pages, topics):
+                    with cursor.copy(f"COPY search_pages ({INDEX_COLUMNS}) FROM STDIN") as copy:
+                        for row in index_rows(uuid.UUID(user_id), session_id, pages, topics):
                             copy.write_row(row)
                     with cursor.copy("COPY page_contents (user_id, content_key, text) FROM STDIN") as copy:
                         for page in pages:
@@ -165,14 +165,14 @@ def _plain(dsn: str, user_id: str, asked: list[dict[str, Any]]) -> float:
     times = []
     with psycopg.connect(dsn, autocommit=True) as connection:
         for params in asked:
-            given = {"user": user_id, "asked": question(params["q"]), "part": f"%{params['q']}%"}
+            given = {"user": user_id, "asked": tsquery_text(params["q"]), "part": f"%{params['q']}%"}
             began = time.perf_counter()
             connection.execute(_PLAIN, given, prepare=False).fetchall()
             times.append((time.perf_counter() - began) * 1000)
     return round(statistics.median(times), 1)
 
 
-async def _ask(person: Person, asked: list[dict[str, Any]]) -> dict[str, float]:
+async def _ask(person: ApiUser, asked: list[dict[str, Any]]) -> dict[str, float]:
     times, found = [], 0
     for params in asked[:3] + asked:
         began = time.perf_counter()

@@ -21,38 +21,38 @@ _SPACES = re.compile(r"\s+")
 MARKUP = re.compile(r"<\s*/?\s*[a-zA-Z!]|[<>`]|\*\*|\]\(|&(?:[a-zA-Z]{2,8}|#\d{1,6});|javascript:", re.IGNORECASE)
 
 
-def plain(text: str) -> str:
+def strip_invisible(text: str) -> str:
     """`text` in NFC without invisible or control characters; newlines and tabs stay."""
     if text.isascii() and not _CONTROL.search(text):
         return text
     return _CONTROL.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
 
 
-def squeeze(text: str) -> str:
+def collapse_whitespace(text: str) -> str:
     """One line: plain text with every run of white space made one space."""
-    return _SPACES.sub(" ", plain(text)).strip()
+    return _SPACES.sub(" ", strip_invisible(text)).strip()
 
 
-def comparable(text: str) -> str:
+def normalized(text: str) -> str:
     """The form in which a quote is looked for in a page: NFC, nothing invisible, white space squeezed."""
-    return squeeze(text)
+    return collapse_whitespace(text)
 
 
-def without_markup(text: str) -> str:
+def strip_markup(text: str) -> str:
     """One line of `text` fit for a label: no tags, entities, markdown or script."""
-    text = squeeze(text[:4000])  # First: a character nobody sees may part what would be recognised.
+    text = collapse_whitespace(text[:4000])  # First: a character nobody sees may part what would be recognised.
     if not _SUSPECT.search(text):
         return text
     for _ in range(3):  # An entity can hide a tag, which can hide an entity: three rounds settle every real title.
         before = text
         text = _TAG.sub(" ", _ELEMENT.sub(" ", text))
         if "&" in text:
-            text = plain(html.unescape(text))
+            text = strip_invisible(html.unescape(text))
         if text == before:
             break
-    text = squeeze(_MARKERS.sub(" ", _MARKDOWN_LINK.sub(r"\1", text)))
+    text = collapse_whitespace(_MARKERS.sub(" ", _MARKDOWN_LINK.sub(r"\1", text)))
     while MARKUP.search(text):  # Taking something out may bring its halves together; each round makes it shorter.
-        text = squeeze(MARKUP.sub(" " if "javascript:" not in text.lower() else "", text))
+        text = collapse_whitespace(MARKUP.sub(" " if "javascript:" not in text.lower() else "", text))
     return text
 
 

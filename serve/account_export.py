@@ -17,7 +17,7 @@ from models.accounts.erasure import belongs, owned_tables
 from serve.state import AppState
 
 #: Secrets and what is derived anew at will.
-_LEFT_OUT = {"login_families", "one_time_tokens", "search_pages", "search_state"}
+_EXCLUDED_TABLES = {"login_families", "one_time_tokens", "search_pages", "search_state"}
 _SECRET_COLUMNS = {"password_hash", "digest", "token_version"}
 _ROWS_AT_ONCE = 500
 _README = """Everything Trailmind knows of you, one JSON object a line, one file a kind.
@@ -33,7 +33,7 @@ Left out: password and token digests, and the search index, which is made from t
 """
 
 
-class _Pipe(io.RawIOBase):
+class _ArchiveBuffer(io.RawIOBase):
     """A file that can only be written, and emptied."""
 
     def __init__(self) -> None:
@@ -54,28 +54,28 @@ class _Pipe(io.RawIOBase):
     def seekable(self) -> bool:
         return False
 
-    def taken(self) -> bytes:
+    def drain(self) -> bytes:
         """What was written since the last time."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
 
 
-def _plain(value: Any) -> Any:
+def _encode_value(value: Any) -> Any:
     if isinstance(value, memoryview | bytes):
         return bytes(value).hex()
     return str(value)
 
 
-async def archive(state: AppState, user_id: uuid.UUID) -> AsyncIterator[bytes]:
+async def account_archive(state: AppState, user_id: uuid.UUID) -> AsyncIterator[bytes]:
     """The archive in pieces, all of one moment: it is read in one snapshot."""
-    pipe = _Pipe()
+    pipe = _ArchiveBuffer()
     async with await psycopg.AsyncConnection.connect(state.settings.postgres_dsn, row_factory=dict_row) as connection:
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         plain = await _tables(connection)
         with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as packed:
             packed.writestr("README.txt", _README)
-            yield pipe.taken()
+            yield pipe.drain()
             for table, condition in plain:
                 async with connection.cursor(name=f"export_{table}") as cursor:
                     await cursor.execute(
@@ -89,16 +89,16 @@ async def archive(state: AppState, user_id: uuid.UUID) -> AsyncIterator[bytes]:
                         while rows:
                             for row in rows:
                                 kept = {k: v for k, v in row.items() if k not in _SECRET_COLUMNS}
-                                file.write(msgspec.json.encode(kept, enc_hook=_plain) + b"\n")
-                            yield pipe.taken()
+                                file.write(msgspec.json.encode(kept, enc_hook=_encode_value) + b"\n")
+                            yield pipe.drain()
                             rows = await cursor.fetchmany(_ROWS_AT_ONCE)
-    yield pipe.taken()
+    yield pipe.drain()
 
 
 async def _tables(connection: psycopg.AsyncConnection[dict[str, Any]]) -> list[tuple[str, sql.Composable]]:
     tables = await owned_tables(connection)
     chosen: list[tuple[str, sql.Composable]] = [("users", sql.SQL("id = %(user)s"))]
     chosen += [
-        (table, belongs(table, tables, frozenset({table}))) for table in sorted(tables) if table not in _LEFT_OUT
+        (table, belongs(table, tables, frozenset({table}))) for table in sorted(tables) if table not in _EXCLUDED_TABLES
     ]
     return chosen

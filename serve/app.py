@@ -18,11 +18,10 @@ from cluster.logging_setup import configure_logs
 from cluster.scheduling.shards import connect_shard
 from cluster.settings import Settings, load_settings
 from serve.dashboard import install_dashboard
-from serve.deployments import build
 from serve.http.cors import with_cors
 from serve.http.errors import install_error_handlers
-from serve.http.middleware import Edge
-from serve.openapi.document import describe, operation_id
+from serve.http.middleware import RequestMiddleware
+from serve.openapi.document import install_openapi, operation_id
 from serve.openapi.swagger_ui import install_docs
 from serve.routes import (
     account,
@@ -34,6 +33,8 @@ from serve.routes import (
     exports,
     google,
     health,
+    ingest_report,
+    joint_maps,
     map_edits,
     map_versions,
     metrics,
@@ -45,12 +46,10 @@ from serve.routes import (
     threads,
     usage,
 )
-from serve.routes import ingest_report as receipts
-from serve.routes import joint_maps as maps
 from serve.state import open_state
 from telemetry.metrics import METERS, export_to_ray
 
-__all__ = ["build", "create_api", "create_app", "wrap"]
+__all__ = ["create_api", "create_app", "with_middleware"]
 
 
 def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
@@ -76,7 +75,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=operation_id,
     )
-    describe(app)
+    install_openapi(app)
     install_error_handlers(app)
     for routes in (
         health,
@@ -90,10 +89,10 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         streams,
         map_edits,
         map_versions,
-        maps,
+        joint_maps,
         threads,
         ai,
-        receipts,
+        ingest_report,
         exports,
         sharing,
         search,
@@ -102,15 +101,15 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         admin,
     ):
         app.include_router(routes.router)
-    app.include_router(mindmaps.pictures)
+    app.include_router(mindmaps.picture_router)
     install_docs(app)
     install_dashboard(app)
     return app
 
 
-def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
+def with_middleware(api: FastAPI, settings: Settings) -> ASGIApp:
     """`api` behind the edge: CORS and whatever every request goes through."""
-    return Edge(
+    return RequestMiddleware(
         # A map of 1,000 nodes is 1.5 MB of text: a second on a common line, packed in 8 ms to a seventh. Small answers,
         # those that carry logins among them, are sent as they are.
         GZipMiddleware(with_cors(api, settings), minimum_size=8192, compresslevel=3),
@@ -126,7 +125,7 @@ def _count_request(method: str, route: str, status: int, took_s: float) -> None:
     METERS.observe("trailmind_http_request_seconds", took_s, method, route)
 
 
-class _AsItIs:
+class PassThrough:
     """An ASGI middleware that changes nothing."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -136,11 +135,11 @@ class _AsItIs:
         await self._app(scope, receive, send)
 
 
-def _answer_request_ids_alone() -> None:
+def _disable_ray_request_ids() -> None:
     # Ray Serve puts the X-Request-ID a client sent on every answer, unchecked, beside the one our edge has checked; and
     # offers no way to turn that off. `tests/integration/test_product.py` notices when this no longer works.
     untyped: Any = http_util
-    untyped.RequestIdMiddleware = _AsItIs
+    untyped.RequestIdMiddleware = PassThrough
 
 
 def create_app() -> ASGIApp:
@@ -148,5 +147,5 @@ def create_app() -> ASGIApp:
     settings = load_settings()
     configure_logs(settings)
     export_to_ray()
-    _answer_request_ids_alone()
-    return wrap(create_api(settings, partial(connect_shard, settings)), settings)
+    _disable_ray_request_ids()
+    return with_middleware(create_api(settings, partial(connect_shard, settings)), settings)

@@ -22,10 +22,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 BUILT_FILES = Path(__file__).parent / "static" / "dashboard"
 
 #: First parts of addresses that belong to programs: a wrong one is answered as an API does, not with a page.
-API_ROOTS = frozenset(
+API_PREFIXES = frozenset(
     {"v1", "health", "ready", "metrics", "docs", "redoc", "openapi.json", "pictures", "webhooks", "-", "ping"}
 )
-_FOR_EVER = "public, max-age=31536000, immutable"
+_CACHE_FOREVER = "public, max-age=31536000, immutable"
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _TYPES = {".woff2": "font/woff2", ".webmanifest": "application/manifest+json", ".js": "text/javascript"}
 
@@ -71,15 +71,15 @@ class Dashboard:
     The rest is for `otherwise` to answer.
     """
 
-    def __init__(self, otherwise: ASGIApp, root: Path = BUILT_FILES) -> None:
-        self._otherwise, self._root = otherwise, root.resolve()
+    def __init__(self, fallback: ASGIApp, root: Path = BUILT_FILES) -> None:
+        self._fallback, self._root = fallback, root.resolve()
         self._page: tuple[float, str, dict[str, str]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope.get("path", ""))
         first = path.lstrip("/").partition("/")[0]
-        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or first in API_ROOTS:
-            await self._otherwise(scope, receive, send)
+        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or first in API_PREFIXES:
+            await self._fallback(scope, receive, send)
             return
         headers = Headers(scope=scope)
         found = self._file(path)
@@ -87,7 +87,7 @@ class Dashboard:
             await self._send_file(found, path, headers)(scope, receive, send)
         elif path != "/" and "text/html" not in headers.get("accept", ""):
             # A program, or a file that is not there: a page instead would only be a riddle.
-            await self._otherwise(scope, receive, send)
+            await self._fallback(scope, receive, send)
         else:
             await self._index()(scope, receive, send)
 
@@ -100,7 +100,10 @@ class Dashboard:
 
     def _send_file(self, found: Path, path: str, headers: Headers) -> Response:
         kind = _TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-        out = {"Cache-Control": _FOR_EVER if path.startswith("/assets/") else "no-cache", "Vary": "Accept-Encoding"}
+        out = {
+            "Cache-Control": _CACHE_FOREVER if path.startswith("/assets/") else "no-cache",
+            "Vary": "Accept-Encoding",
+        }
         accepted = {part.partition(";")[0].strip() for part in headers.get("accept-encoding", "").split(",")}
         for coding, suffix in (("br", ".br"), ("gzip", ".gz")):
             packed = found.with_name(found.name + suffix)
@@ -127,4 +130,4 @@ def install_dashboard(app: FastAPI, root: Path = BUILT_FILES) -> None:
     app.router.default = Dashboard(app.router.default, root)
 
 
-__all__ = ["API_ROOTS", "BUILT_FILES", "Dashboard", "content_security_policy", "install_dashboard", "script_hashes"]
+__all__ = ["API_PREFIXES", "BUILT_FILES", "Dashboard", "content_security_policy", "install_dashboard", "script_hashes"]

@@ -30,7 +30,7 @@ class ShardUnreachable(Exception):
     """The actor is dead, restarting, or does not answer in time."""
 
 
-class Shard:
+class ShardClient:
     """One shard as a replica sees it: calls are coalesced, at most one is in flight.
 
     One request finds out that the shard is away, by waiting for the time-out; the others are turned away at once
@@ -47,27 +47,27 @@ class Shard:
         self.calls: RequestBatcher[IngestBatch, BatchOutcome] = RequestBatcher(self._append)
 
     @property
-    def is_away(self) -> bool:
+    def is_unavailable(self) -> bool:
         """Whether calls are turned away for now."""
         return self._probing is not None
 
     async def call(self, method: str, *args: Any) -> Any:
         """Call the actor. Raises ShardUnreachable, at once while it is known to be away, or what the method raised."""
-        if self.is_away:
+        if self.is_unavailable:
             raise ShardUnreachable(self._index)
         try:
-            return await self._try(method, *args)
+            return await self._call_actor(method, *args)
         except ShardUnreachable:
             if self._probing is None:
                 self._probing = asyncio.create_task(self._probe(self._probe_period_s))
             raise
 
-    def expect(self) -> None:
+    def probe_until_started(self) -> None:
         """The actor is only now being started: turn calls away until it answers, so that none waits for that."""
         if self._probing is None:
             self._probing = asyncio.create_task(self._probe(0.0))
 
-    async def _try(self, method: str, *args: Any) -> Any:
+    async def _call_actor(self, method: str, *args: Any) -> Any:
         try:
             if self._handle is None:
                 self._handle = await asyncio.to_thread(self._connect, self._index)
@@ -86,7 +86,7 @@ class Shard:
             await asyncio.sleep(first_after_s)
             while True:
                 try:
-                    await self._try("stats")
+                    await self._call_actor("stats")
                 except ShardUnreachable:
                     await asyncio.sleep(self._probe_period_s)
                     continue
@@ -117,20 +117,20 @@ class ShardRouter:
     """
 
     def __init__(
-        self, num_shards: int, connect: Callable[[int], Any], stand_in: PostgresBuffers, *, timeout_s: float = 5.0
+        self, num_shards: int, connect: Callable[[int], Any], fallback: PostgresBuffers, *, timeout_s: float = 5.0
     ) -> None:
         self._connect, self._timeout_s = connect, timeout_s
-        self._shards = [Shard(i, connect, timeout_s) for i in range(num_shards)]
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._shards = [ShardClient(i, connect, timeout_s) for i in range(num_shards)]
+        self._closing: set[asyncio.Task[None]] = set()
         self._version = 0
-        self._stand_in = stand_in
+        self._fallback = fallback
 
     @property
     def num_shards(self) -> int:
         """How many shards the buckets are dealt out among."""
         return len(self._shards)
 
-    def shard_for(self, user_id: uuid.UUID) -> Shard:
+    def shard_for(self, user_id: uuid.UUID) -> ShardClient:
         """The shard with this user's buffer."""
         return self._shards[shard_of(user_id, len(self._shards))]
 
@@ -142,15 +142,15 @@ class ShardRouter:
         now = len(self._shards)
         if wanted.num_shards == now:
             return False
-        added = [Shard(i, self._connect, self._timeout_s) for i in range(now, wanted.num_shards)]
+        added = [ShardClient(i, self._connect, self._timeout_s) for i in range(now, wanted.num_shards)]
         leaving = self._shards[wanted.num_shards :]
         self._shards = [*self._shards[: wanted.num_shards], *added]
         for shard in added:
-            shard.expect()
+            shard.probe_until_started()
         for shard in leaving:
             task = asyncio.create_task(shard.close())
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
         METERS.count("trailmind_shard_moves_total")
         log.info("shard_map_applied", version=wanted.version, num_shards=wanted.num_shards, before=now)
         return True
@@ -174,7 +174,7 @@ class ShardRouter:
             return await self.shard_for(batch.user_id).calls.submit(batch, batch.num_bytes)
         except ShardUnreachable:
             METERS.count("trailmind_shard_away_total")
-            return (await self._stand_in.append([batch]))[0]
+            return (await self._fallback.append([batch]))[0]
 
     async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
         """Flush, close the session and order its map."""
@@ -182,17 +182,17 @@ class ShardRouter:
             await self.shard_for(user_id).call("close_session", session_id, user_id, current_ids())
         except ShardUnreachable:
             METERS.count("trailmind_shard_away_total")
-            await self._stand_in.close_session(session_id, user_id)
+            await self._fallback.close_session(session_id, user_id)
 
-    async def forget(self, user_id: uuid.UUID) -> None:
+    async def reload_exclusions(self, user_id: uuid.UUID) -> None:
         """The user's exclusions changed."""
-        self._stand_in.buffers.invalidate_user(user_id)
+        self._fallback.buffers.invalidate_user(user_id)
         try:
             await self.shard_for(user_id).call("invalidate_user", user_id)
         except ShardUnreachable:
             log.info("shard_away_while_forgetting")
 
-    async def check(self) -> tuple[int, int]:
+    async def count_responding(self) -> tuple[int, int]:
         """How many shards answer, and how many there shall be. Also has those that are missing started."""
         shards = list(self._shards)
         answers = await asyncio.gather(*(s.call("stats") for s in shards), return_exceptions=True)
@@ -200,5 +200,5 @@ class ShardRouter:
 
     async def close(self) -> None:
         """Finish what was accepted."""
-        await asyncio.gather(*(s.close() for s in self._shards), *self._leaving)
-        await self._stand_in.close()
+        await asyncio.gather(*(s.close() for s in self._shards), *self._closing)
+        await self._fallback.close()

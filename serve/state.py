@@ -20,11 +20,11 @@ from cluster.scheduling.shards import buffer_limits
 from cluster.settings import Settings
 from models.errors import Unauthorized
 from models.recording.shard_map import ShardMap, read_shard_map
-from serve.auth.access_tokens import Tokens
-from serve.auth.authorization import Identity, admit, authorize
-from serve.auth.login_cache import StandingCache
-from serve.auth.openid import Google
-from serve.http.rate_limits import Limiter
+from serve.auth.access_tokens import LoginTokens
+from serve.auth.authorization import Identity, authorize, check_anonymous_rate
+from serve.auth.login_cache import LoginCache
+from serve.auth.openid import GoogleSignIn
+from serve.http.rate_limits import RateLimiter
 from serve.shard_router import ShardRouter
 
 
@@ -34,17 +34,17 @@ class AppState:
 
     settings: Settings
     engine: AsyncEngine
-    sessions: async_sessionmaker[AsyncSession]
+    session_factory: async_sessionmaker[AsyncSession]
     valkey: Redis
     shards: ShardRouter
-    tokens: Tokens
-    standing: StandingCache
-    limiter: Limiter
-    post: Post
-    google: Google
-    live: LiveMaps
+    login_tokens: LoginTokens
+    login_cache: LoginCache
+    rate_limiter: RateLimiter
+    mail_queue: Post
+    google: GoogleSignIn
+    live_maps: LiveMaps
     #: Users whose older sessions are being added to the search index.
-    indexing: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
+    indexing_tasks: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
     #: API keys seen lately: the digest of the secret and the owner, by the key's id.
     api_keys: dict[uuid.UUID, tuple[bytes, uuid.UUID]] = field(default_factory=dict)
 
@@ -65,10 +65,10 @@ class AppState:
     async def close(self) -> None:
         """Give everything back, unsaved events first."""
         await self.shards.close()
-        await self.live.close()
-        for task in list(self.indexing.values()):
+        await self.live_maps.close()
+        for task in list(self.indexing_tasks.values()):
             task.cancel()
-        await asyncio.gather(*self.indexing.values(), return_exceptions=True)
+        await asyncio.gather(*self.indexing_tasks.values(), return_exceptions=True)
         await self.valkey.aclose()
         await self.engine.dispose()
 
@@ -89,7 +89,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
     return AppState(
         settings=settings,
         engine=engine,
-        sessions=async_sessionmaker(engine, expire_on_commit=False),
+        session_factory=async_sessionmaker(engine, expire_on_commit=False),
         valkey=valkey,
         shards=ShardRouter(
             settings.num_shards,
@@ -97,17 +97,17 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
             PostgresBuffers(settings.postgres_dsn, buffer_limits(settings), max_connections=2, writer="replica"),
             timeout_s=settings.shard_timeout_s,
         ),
-        tokens=Tokens(
+        login_tokens=LoginTokens(
             settings.signing_keys,
             access_ttl_s=settings.access_token_ttl_s,
             refresh_ttl_s=settings.refresh_token_ttl_s,
             plain_ttl_s=settings.plain_token_ttl_s,
         ),
-        standing=StandingCache(valkey),
-        limiter=Limiter(valkey, settings),
-        post=Post(settings),
-        google=Google(settings),
-        live=LiveMaps(connect, valkey),
+        login_cache=LoginCache(valkey),
+        rate_limiter=RateLimiter(valkey, settings),
+        mail_queue=Post(settings),
+        google=GoogleSignIn(settings),
+        live_maps=LiveMaps(connect, valkey),
     )
 
 
@@ -122,37 +122,47 @@ State = Annotated[AppState, Depends(app_state)]
 
 async def db_session(state: State) -> AsyncIterator[AsyncSession]:
     """A transaction for one request. The route commits; whatever is not committed is rolled back."""
-    async with state.sessions() as db:
+    async with state.session_factory() as db:
         yield db
 
 
-Db = Annotated[AsyncSession, Depends(db_session)]
+DbSession = Annotated[AsyncSession, Depends(db_session)]
 
 
-async def identity(state: State, request: Request) -> Identity:
+async def current_identity(state: State, request: Request) -> Identity:
     """Who is asking. Raises Unauthorized, Forbidden or RateLimited."""
     return await authorize(state, request)
 
 
-CallerIdentity = Annotated[Identity, Depends(identity)]
+CurrentIdentity = Annotated[Identity, Depends(current_identity)]
 
 
-async def caller(who: CallerIdentity) -> uuid.UUID:
+async def current_user_id(who: CurrentIdentity) -> uuid.UUID:
     """The id of the user who is asking."""
     return who.user_id
 
 
-Caller = Annotated[uuid.UUID, Depends(caller)]
+CurrentUserId = Annotated[uuid.UUID, Depends(current_user_id)]
 
 
-async def counted(state: State, request: Request) -> None:
+async def limit_by_address(state: State, request: Request) -> None:
     """For routes without a login: count the call by its address. Raises RateLimited."""
-    await admit(state, request)
+    await check_anonymous_rate(state, request)
 
 
-Counted = Depends(counted)
+RateLimitedByAddress = Depends(limit_by_address)
 
-__all__ = ["AppState", "Caller", "CallerIdentity", "Counted", "Db", "State", "Unauthorized", "app_state", "open_state"]
+__all__ = [
+    "AppState",
+    "CurrentIdentity",
+    "CurrentUserId",
+    "DbSession",
+    "RateLimitedByAddress",
+    "State",
+    "Unauthorized",
+    "app_state",
+    "open_state",
+]
 
 
 async def driver_connection(db: AsyncSession) -> Any:

@@ -18,7 +18,7 @@ import pytest
 from cluster.settings import Settings
 from launch.stores import EmbeddedStores
 from models.migrations.run import migrate
-from tests.support.client import Person, sign_up
+from tests.support.client import ApiUser, sign_up
 from tests.support.product import Product
 from tests.support.worker import Worker, job_worker
 
@@ -104,13 +104,13 @@ async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def ann(api: httpx.AsyncClient) -> Person:
+async def ann(api: httpx.AsyncClient) -> ApiUser:
     """A user."""
     return await sign_up(api)
 
 
 @pytest.fixture
-async def bob(api: httpx.AsyncClient) -> Person:
+async def bob(api: httpx.AsyncClient) -> ApiUser:
     """Another user."""
     return await sign_up(api)
 

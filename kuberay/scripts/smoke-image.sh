@@ -19,7 +19,7 @@ echo "== the programs of all Pods start"
 run trailmind --help > /dev/null
 run ray --version
 run /usr/local/share/trailmind/haproxy -v
-run python -c "import launch.cli.main, cluster.jobs.worker_deployment, models.migrations.run, cluster.jobs.regenerate, serve.app"
+run python -c "import launch.cli.main, cluster.jobs.worker_deployment, models.migrations.run, cluster.jobs.regenerate, serve.app, serve.deployments"
 
 echo "== what the service reads at run time is inside"
 run python -c "

@@ -26,6 +26,6 @@ class AuditEntry(Base):
     at: Mapped[CreatedAt]
 
 
-def note(db: AsyncSession, actor_id: uuid.UUID | None, action: str, subject: object, **facts: Any) -> None:
+def record_audit(db: AsyncSession, actor_id: uuid.UUID | None, action: str, subject: object, **facts: Any) -> None:
     """Write an act down, in the transaction that does it."""
     db.add(AuditEntry(actor_id=actor_id, action=action, subject=str(subject), facts=facts))

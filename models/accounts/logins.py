@@ -22,7 +22,7 @@ from models.base import Base, CreatedAt, UuidKey
 API_KEY_PREFIX = "tm_"
 
 
-class Client(enum.StrEnum):
+class ClientProgram(enum.StrEnum):
     """Which program a login belongs to, as it says itself; `other` for those that say nothing."""
 
     WEB = "web"
@@ -45,7 +45,7 @@ class LoginFamily(Base):
 
     id: Mapped[UuidKey]
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    client: Mapped[str] = mapped_column(server_default="other", default=Client.OTHER)
+    client: Mapped[str] = mapped_column(server_default="other", default=ClientProgram.OTHER)
     #: The user's `token_version` when the password was checked: a login that races a password reset is void.
     token_version: Mapped[int]
     #: `jti` of the one refresh token that works, and of the one before it.
@@ -99,13 +99,13 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None]
 
 
-def digest(secret: str) -> bytes:
+def secret_digest(secret: str) -> bytes:
     """What is kept of a random secret. A plain hash is enough: nobody can guess 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LoginStatus:
     """Whether a login still stands, and what its user may do."""
 
     is_valid: bool
@@ -113,7 +113,7 @@ class Standing:
     scopes: tuple[str, ...] = ()
 
 
-async def family_standing(db: AsyncSession, family_id: uuid.UUID) -> Standing:
+async def family_status(db: AsyncSession, family_id: uuid.UUID) -> LoginStatus:
     """Whether the tokens of this family still count."""
     row = (
         await db.execute(
@@ -128,10 +128,12 @@ async def family_standing(db: AsyncSession, family_id: uuid.UUID) -> Standing:
             .where(LoginFamily.id == family_id)
         )
     ).first()
-    return Standing(bool(row[0]), row[1]) if row else Standing(False)
+    return LoginStatus(bool(row[0]), row[1]) if row else LoginStatus(False)
 
 
-async def open_family(db: AsyncSession, user: User, client: Client, *, jti: uuid.UUID, ttl: timedelta) -> LoginFamily:
+async def open_family(
+    db: AsyncSession, user: User, client: ClientProgram, *, jti: uuid.UUID, ttl: timedelta
+) -> LoginFamily:
     """A new login of `user`, whose first refresh token is `jti`."""
     family = LoginFamily(
         id=uuid.uuid4(),
@@ -165,7 +167,7 @@ async def revoke_families(
     return list(found)
 
 
-async def void_logins(db: AsyncSession, user: User, reason: str) -> list[uuid.UUID]:
+async def revoke_all_logins(db: AsyncSession, user: User, reason: str) -> list[uuid.UUID]:
     """End every login of `user`, also those being made at this moment."""
     user.token_version = User.token_version + 1
     await db.flush()
@@ -173,7 +175,7 @@ async def void_logins(db: AsyncSession, user: User, reason: str) -> list[uuid.UU
     return await revoke_families(db, reason, user_id=user.id)
 
 
-async def issue_one_time(
+async def issue_one_time_token(
     db: AsyncSession, user_id: uuid.UUID, purpose: str, *, ttl: timedelta, code_challenge: str | None = None
 ) -> str:
     """A secret that works once. Those issued before for the same purpose stop working."""
@@ -193,7 +195,7 @@ async def issue_one_time(
         OneTimeToken(
             user_id=user_id,
             purpose=purpose,
-            digest=digest(secret),
+            digest=secret_digest(secret),
             code_challenge=code_challenge,
             expires_at=now + ttl,
         )
@@ -202,12 +204,12 @@ async def issue_one_time(
     return secret
 
 
-async def redeem_one_time(db: AsyncSession, secret: str, purpose: str) -> OneTimeToken | None:
+async def redeem_one_time_token(db: AsyncSession, secret: str, purpose: str) -> OneTimeToken | None:
     """The token, used up now; None when it is unknown, over, or was used before. Of two at once one gets it."""
     found: OneTimeToken | None = await db.scalar(
         update(OneTimeToken)
         .where(
-            OneTimeToken.digest == digest(secret),
+            OneTimeToken.digest == secret_digest(secret),
             OneTimeToken.purpose == purpose,
             OneTimeToken.used_at.is_(None),
             OneTimeToken.expires_at > func.now(),
@@ -227,7 +229,7 @@ def new_api_key(
         id=key_id,
         user_id=user_id,
         name=name,
-        digest=digest(secret),
+        digest=secret_digest(secret),
         hint=secret[-4:],
         scopes=sorted(set(scopes)),
         expires_at=expires_at,
@@ -235,7 +237,7 @@ def new_api_key(
     return key, f"{API_KEY_PREFIX}{key_id.hex}_{secret}"
 
 
-async def api_key_standing(db: AsyncSession, key_id: uuid.UUID, secret: str) -> tuple[uuid.UUID, Standing] | None:
+async def api_key_status(db: AsyncSession, key_id: uuid.UUID, secret: str) -> tuple[uuid.UUID, LoginStatus] | None:
     """Whose key it is and whether it counts; None when there is no such key or the secret is wrong."""
     row = (
         await db.execute(
@@ -251,7 +253,7 @@ async def api_key_standing(db: AsyncSession, key_id: uuid.UUID, secret: str) -> 
             .where(ApiKey.id == key_id)
         )
     ).first()
-    if row is None or not hmac.compare_digest(row[1], digest(secret)):
+    if row is None or not hmac.compare_digest(row[1], secret_digest(secret)):
         return None
     await db.execute(
         update(ApiKey)
@@ -262,4 +264,4 @@ async def api_key_standing(db: AsyncSession, key_id: uuid.UUID, secret: str) -> 
         .values(last_used_at=func.now())
     )
     # A key acts for its user and never for an operator.
-    return row[0], Standing(bool(row[3]), "user", tuple(row[2]))
+    return row[0], LoginStatus(bool(row[3]), "user", tuple(row[2]))

@@ -11,34 +11,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-PERIOD = timedelta(days=30)
+FREE_PERIOD = timedelta(days=30)
 
-Span = tuple[datetime, datetime]
+Period = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Cycle:
+class BillingCycle:
     """Periods in a row, of which `[start, end)` is one. A known period of several months is several periods."""
 
     start: datetime
     end: datetime
 
-    def nth(self, number: int) -> Span:
+    def period(self, number: int) -> Period:
         """The period so many after the first month of the known one; before it when negative."""
         if self._num_months:
             return self._month(number), self._month(number + 1)
         if number == 0:
             return self.start, self.end
         anchor, steps = (self.end, number - 1) if number > 0 else (self.start, number)
-        return anchor + steps * PERIOD, anchor + (steps + 1) * PERIOD
+        return anchor + steps * FREE_PERIOD, anchor + (steps + 1) * FREE_PERIOD
 
-    def number_at(self, moment: datetime) -> int:
+    def period_number_at(self, moment: datetime) -> int:
         """Which period `moment` is in."""
         begin = self.start.astimezone(UTC)
-        number = (moment - begin) // PERIOD
-        while self.nth(number)[0] > moment:
+        number = (moment - begin) // FREE_PERIOD
+        while self.period(number)[0] > moment:
             number -= 1
-        while self.nth(number)[1] <= moment:
+        while self.period(number)[1] <= moment:
             number += 1
         return number
 
@@ -58,33 +58,33 @@ class Cycle:
 
 
 @dataclass(frozen=True, slots=True)
-class Era:
+class PlanPhase:
     """A time under one plan: its cycle, since when, and until when if it is over."""
 
-    cycle: Cycle
+    cycle: BillingCycle
     since: datetime
     until: datetime | None = None
 
-    def periods(self, now: datetime) -> Iterator[Span]:
+    def periods(self, now: datetime) -> Iterator[Period]:
         """Its periods from `now` backwards; the last one cut where it was left."""
         last = now if self.until is None else min(now, self.until - timedelta(microseconds=1))
-        number = self.cycle.number_at(last)
+        number = self.cycle.period_number_at(last)
         while True:
-            start, end = self.cycle.nth(number)
+            start, end = self.cycle.period(number)
             yield start, end if self.until is None else min(end, self.until)
             if start <= self.since:
                 return
             number -= 1
 
 
-def free_cycle(anchor: datetime) -> Cycle:
+def free_cycle(anchor: datetime) -> BillingCycle:
     """Periods of 30 days from `anchor`."""
-    return Cycle(anchor, anchor + PERIOD)
+    return BillingCycle(anchor, anchor + FREE_PERIOD)
 
 
-def periods_of(eras: Sequence[Era], now: datetime, max_periods: int) -> list[Span]:
+def merged_periods(eras: Sequence[PlanPhase], now: datetime, max_periods: int) -> list[Period]:
     """All periods, newest first, that do not overlap: `eras` from the latest to the first."""
-    found: list[Span] = []
+    found: list[Period] = []
     for era in eras:
         for start, end in era.periods(now):
             if len(found) == max_periods:

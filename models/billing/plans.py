@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.accounts.users import User
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
-from models.billing.periods import Cycle, Era, Span, free_cycle, periods_of
+from models.billing.periods import BillingCycle, Period, PlanPhase, free_cycle, merged_periods
 from models.errors import TrailmindError
 
 
@@ -34,7 +34,7 @@ class Plan:
     features: Mapping[str, bool] = field(default_factory=dict)
     billing_period: str = "monthly"
 
-    def has(self, feature: str) -> bool:
+    def includes(self, feature: str) -> bool:
         """Whether the plan includes `feature`."""
         return self.features.get(feature, False)
 
@@ -69,7 +69,7 @@ EXPORT_FEATURES = {
 }
 
 
-class PlanLacks(TrailmindError):
+class FeatureNotInPlan(TrailmindError):
     """The caller's plan does not include this."""
 
     code, status = "PLAN_UPGRADE_REQUIRED", 402
@@ -128,7 +128,7 @@ class Subscription(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CurrentPlan:
     """The plan a user is on now. `subscription_id` is None for the default plan.
 
     `period_*` are the plan's own, as it is paid; tokens are counted in `usage_period`, which is never longer than a
@@ -141,40 +141,40 @@ class Standing:
     period_end: datetime
     cancel_at_period_end: bool = False
     subscription_id: uuid.UUID | None = None
-    usage_period: Span | None = None
+    usage_period: Period | None = None
 
     @property
-    def tokens_from(self) -> datetime:
+    def usage_start(self) -> datetime:
         """When the tokens that count now began to be counted."""
         return self.usage_period[0] if self.usage_period else self.period_start
 
     @property
-    def tokens_until(self) -> datetime:
+    def usage_end(self) -> datetime:
         """When the allowance is renewed."""
         return self.usage_period[1] if self.usage_period else self.period_end
 
 
-_COUNTS = ("active", "past_due", "trialing")
+_CURRENT_STATUSES = ("active", "past_due", "trialing")
 
 
-async def plan_standing(
+async def current_plan(
     db: AsyncSession, user: User, *, default: str = "free", now: datetime | None = None
-) -> Standing:
+) -> CurrentPlan:
     """The plan `user` is on at `now`."""
     now = now or datetime.now(UTC)
     rows = await _subscriptions(db, user)
-    found = next((row for row in rows if row.status in _COUNTS), None)
+    found = next((row for row in rows if row.status in _CURRENT_STATUSES), None)
     if found is None:
         cycle = free_cycle(_free_since(user, rows, now))
-        period = cycle.nth(cycle.number_at(max(now, cycle.start)))
-        return Standing(PLANS[default], "active", *period, usage_period=period)
-    cycle = Cycle(found.current_period_start, found.current_period_end)
+        period = cycle.period(cycle.period_number_at(max(now, cycle.start)))
+        return CurrentPlan(PLANS[default], "active", *period, usage_period=period)
+    cycle = BillingCycle(found.current_period_start, found.current_period_end)
     start, end = found.current_period_start, found.current_period_end
-    period = cycle.nth(cycle.number_at(now))
+    period = cycle.period(cycle.period_number_at(now))
     if now >= end:
         # Stripe's word about the next period is on its way: count on from the old one rather than not at all.
         start, end = period
-    return Standing(PLANS[found.plan], found.status, start, end, found.cancel_at_period_end, found.id, period)
+    return CurrentPlan(PLANS[found.plan], found.status, start, end, found.cancel_at_period_end, found.id, period)
 
 
 async def _subscriptions(db: AsyncSession, user: User) -> list[Subscription]:
@@ -196,28 +196,28 @@ def _free_since(user: User, rows: Sequence[Subscription], now: datetime) -> date
     return max([user.created_at, *(min(_ended_at(row), now) for row in rows)])
 
 
-async def usage_periods(db: AsyncSession, user: User, max_periods: int, *, now: datetime | None = None) -> list[Span]:
+async def usage_periods(db: AsyncSession, user: User, max_periods: int, *, now: datetime | None = None) -> list[Period]:
     """The period tokens are counted in now and those before it, newest first, back to the day of sign-up."""
     now = now or datetime.now(UTC)
     rows = await _subscriptions(db, user)
-    eras: list[Era] = []
+    eras: list[PlanPhase] = []
     later: datetime | None = None
     for row in rows:
-        is_over = row.status not in _COUNTS
+        is_over = row.status not in _CURRENT_STATUSES
         if is_over:
             ended_at = min(_ended_at(row), now)
             # Between two paid plans, and after the last, the free one.
-            eras.append(Era(free_cycle(ended_at), ended_at, later))
-        cycle = Cycle(row.current_period_start, row.current_period_end)
-        eras.append(Era(cycle, row.created_at, ended_at if is_over else None))
-        later = cycle.nth(cycle.number_at(row.created_at))[0]
+            eras.append(PlanPhase(free_cycle(ended_at), ended_at, later))
+        cycle = BillingCycle(row.current_period_start, row.current_period_end)
+        eras.append(PlanPhase(cycle, row.created_at, ended_at if is_over else None))
+        later = cycle.period(cycle.period_number_at(row.created_at))[0]
     if later is None or user.created_at < later:
-        eras.append(Era(free_cycle(user.created_at), user.created_at, later))
-    return periods_of(eras, now, max_periods)
+        eras.append(PlanPhase(free_cycle(user.created_at), user.created_at, later))
+    return merged_periods(eras, now, max_periods)
 
 
 def require_feature(plan: Plan, feature: str, what: str) -> None:
-    """Raise PlanLacks unless `plan` includes `feature`."""
-    if not plan.has(feature):
-        needed = next((p.name for p in PLANS.values() if p.has(feature)), "no plan")
-        raise PlanLacks(plan.name, what, needed)
+    """Raise FeatureNotInPlan unless `plan` includes `feature`."""
+    if not plan.includes(feature):
+        needed = next((p.name for p in PLANS.values() if p.includes(feature)), "no plan")
+        raise FeatureNotInPlan(plan.name, what, needed)

@@ -37,7 +37,7 @@ from models.mindmap.operations import (
     Undo,
     effective,
 )
-from models.text import shorten, without_markup
+from models.text import shorten, strip_markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _resolved(tree: EditableMap, operation: Operation) -> tuple[dict[str, str], 
 
 
 def _clean(label: str) -> tuple[str, str]:
-    text = without_markup(label)
+    text = strip_markup(label)
     if not text:
         raise _CannotApply("label_empty")
     short = shorten(text, MAX_LABEL_CHARS)
@@ -283,7 +283,7 @@ def _add_node(tree: EditableMap, edit: AddNode, at: dict[str, str]) -> tuple[str
     new_id = new_node_id(edit.op_id)
     if new_id in tree.nodes:
         raise _CannotApply("already_applied")
-    about = shorten(without_markup(edit.description or ""), 280) or None
+    about = shorten(strip_markup(edit.description or ""), 280) or None
     data = NodeData(origin="user", label_by="user", description=about)
     size = {"topic": 40.0, "subtopic": 30.0, "page": 20.0}[edit.type]
     tree.insert(Node(id=new_id, label=label, type=edit.type, size=size, color=parent.color, data=data), parent.id)

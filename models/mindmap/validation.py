@@ -33,7 +33,7 @@ from models.mindmap.document import (
     Scorecard,
 )
 from models.recording.pages import CapturedPage
-from models.text import MARKUP, comparable, plain, squeeze
+from models.text import MARKUP, collapse_whitespace, normalized, strip_invisible
 
 _COLOR = re.compile(r"^#[0-9A-Fa-f]{6}$")
 _ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
@@ -59,16 +59,16 @@ class Problem:
 
 def span_is_in(page: CapturedPage, field: str, quote: str) -> bool:
     """True when `quote` stands letter for letter in that field of `page`, white space and Unicode form aside."""
-    wanted = comparable(quote)
+    wanted = normalized(quote)
     if not wanted:
         return False
     if field == "title":
-        return wanted in comparable(page.title)
+        return wanted in normalized(page.title)
     if field == "url":
         return quote in page.url
     if field == "highlight":
-        return any(wanted in comparable(text) for text in page.highlights)
-    return wanted in page.text or wanted in comparable(page.text)
+        return any(wanted in normalized(text) for text in page.highlights)
+    return wanted in page.text or wanted in normalized(page.text)
 
 
 def validate_document(document: MindmapDocument, pages: Sequence[CapturedPage]) -> list[Problem]:
@@ -181,7 +181,7 @@ def _label_problems(document: MindmapDocument) -> Iterator[Problem]:
         if node.data.label_by == "generated":
             beside[(parents.get(node.id), node.label.casefold())] += 1
         for text in (node.data.description or "", *node.data.keywords, *node.data.searches):
-            if MARKUP.search(text) or text != plain(text):
+            if MARKUP.search(text) or text != strip_invisible(text):
                 yield Problem("marked_up", node.id, "A description or keyword holds markup.")
                 break
         if len(node.data.description or "") > 400 or len(node.data.keywords) > 12:
@@ -195,7 +195,7 @@ def _label_problems(document: MindmapDocument) -> Iterator[Problem]:
 
 
 def _bad_text(text: str, max_chars: int) -> bool:
-    return not text.strip() or len(text) > max_chars or bool(MARKUP.search(text)) or text != squeeze(text)
+    return not text.strip() or len(text) > max_chars or bool(MARKUP.search(text)) or text != collapse_whitespace(text)
 
 
 def _evidence_problems(document: MindmapDocument, captured: dict[str, CapturedPage]) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
 from models.database import Connection
-from models.search.words import ADDRESS, TITLE, TOPICS, normal, plain_vector, vector
+from models.search.words import ADDRESS, TITLE, TOPICS, fold_text, tsvector_text, unweighted_tsvector_text
 from models.urls import host_of
 
 #: Of a page's text, this much is searched.
@@ -100,7 +100,7 @@ def attention_of(dwell_ms: int, num_visits: int, num_highlights: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class IndexedPage:
     fields: dict[str, Any]
     text: str
 
@@ -121,7 +121,7 @@ _STALE = """
       AND (st.session_id IS NULL OR st.map_version IS DISTINCT FROM m.current_version OR st.index_version <> %s)
     ORDER BY s.started_at DESC, s.id LIMIT %s
 """
-_COLUMNS = (
+INDEX_COLUMNS = (
     "id, user_id, session_id, page_id, url, domain, title, topics, highlights, content_key, first_visited_at,"
     " last_visited_at, dwell_ms, attention, head, body, partial"
 )
@@ -146,11 +146,14 @@ async def index_session(connection: Connection, session_id: uuid.UUID) -> int:
     if found is None:
         return 0
     user_id, map_version, document = found
-    pages = await _load(connection, user_id, session_id)
-    rows = await asyncio.to_thread(_rows, user_id, session_id, pages, _topics(document or {}))
+    pages = await _load_pages(connection, user_id, session_id)
+    rows = await asyncio.to_thread(index_rows, user_id, session_id, pages, _topics_by_page(document or {}))
     await connection.execute("DELETE FROM search_pages WHERE session_id = %s", [session_id])
     if rows:
-        async with connection.cursor() as writer, writer.copy(f"COPY search_pages ({_COLUMNS}) FROM STDIN") as copy:
+        async with (
+            connection.cursor() as writer,
+            writer.copy(f"COPY search_pages ({INDEX_COLUMNS}) FROM STDIN") as copy,
+        ):
             for row in rows:
                 await copy.write_row(row)
     await connection.execute(
@@ -162,7 +165,7 @@ async def index_session(connection: Connection, session_id: uuid.UUID) -> int:
     return len(rows)
 
 
-async def _load(connection: Connection, user_id: uuid.UUID, session_id: uuid.UUID) -> list[_Page]:
+async def _load_pages(connection: Connection, user_id: uuid.UUID, session_id: uuid.UUID) -> list[IndexedPage]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_PAGES, [session_id])
         pages = await cursor.fetchall()
@@ -178,12 +181,12 @@ async def _load(connection: Connection, user_id: uuid.UUID, session_id: uuid.UUI
     )
     texts = dict(await rows.fetchall())
     return [
-        _Page(page | {"highlights": marked.get(page["page_id"], [])}, texts.get(page["content_key"], ""))
+        IndexedPage(page | {"highlights": marked.get(page["page_id"], [])}, texts.get(page["content_key"], ""))
         for page in pages
     ]
 
 
-def _topics(document: dict[str, Any]) -> dict[str, list[str]]:
+def _topics_by_page(document: dict[str, Any]) -> dict[str, list[str]]:
     """page_id → the labels of the topics above it, the nearest first."""
     nodes = {node["id"]: node for node in document.get("nodes", [])}
     parents = {e["target"]: e["source"] for e in document.get("edges", []) if e.get("kind") == "contains"}
@@ -201,8 +204,8 @@ def _topics(document: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _rows(
-    user_id: uuid.UUID, session_id: uuid.UUID, pages: list[_Page], topics: dict[str, list[str]]
+def index_rows(
+    user_id: uuid.UUID, session_id: uuid.UUID, pages: list[IndexedPage], topics: dict[str, list[str]]
 ) -> list[tuple[Any, ...]]:
     rows = []
     for page in pages:
@@ -229,10 +232,10 @@ def _rows(
                 known["last_visited_at"],
                 known["dwell_ms"],
                 attention_of(known["dwell_ms"], known["num_visits"], len(marked)),
-                vector(head),
+                tsvector_text(head),
                 # With the head: of two words one may stand in the title and the other in the text.
-                plain_vector(" ".join([*(part for _, part in head), page.text])),
-                normal(" ".join(part for _, part in head))[:_MAX_PARTIAL_CHARS],
+                unweighted_tsvector_text(" ".join([*(part for _, part in head), page.text])),
+                fold_text(" ".join(part for _, part in head))[:_MAX_PARTIAL_CHARS],
             )
         )
     return rows

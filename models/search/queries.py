@@ -19,10 +19,10 @@ from psycopg import AsyncCursor
 from psycopg.rows import dict_row
 
 from models.database import Connection
-from models.search.words import normal, question, terms
+from models.search.words import fold_text, query_terms, tsquery_text
 
 #: More hits than this and the question counts as a common one: so many pages are read to rank them all.
-MANY = 2_000
+MAX_RANKED_HITS = 2_000
 #: Of a common one, at least so many are ranked.
 _RANKED = 50
 #: Where the planner expects more hits than this, the pages with the most attention are looked at first, so many of
@@ -35,7 +35,7 @@ SNIPPET_CHARS = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class SearchFilters:
     """What a hit must also be. `since` and `until` bound its last visit."""
 
     session_id: uuid.UUID | None = None
@@ -54,7 +54,7 @@ class Snippet:
     marks: tuple[tuple[int, int], ...]
 
 
-def _conditions(filters: Filters) -> tuple[str, dict[str, Any]]:
+def _conditions(filters: SearchFilters) -> tuple[str, dict[str, Any]]:
     parts = ["user_id = %(user)s"]
     given: dict[str, Any] = {}
     if filters.session_id is not None:
@@ -64,7 +64,7 @@ def _conditions(filters: Filters) -> tuple[str, dict[str, Any]]:
         # Backwards, an index finds a domain with its subdomains.
         parts.append("(reverse(domain) = %(domain)s OR reverse(domain) LIKE %(subdomain)s)")
         backwards = filters.domain[::-1]
-        given |= {"domain": backwards, "subdomain": _literal(backwards) + ".%"}
+        given |= {"domain": backwards, "subdomain": _like_literal(backwards) + ".%"}
     if filters.since is not None:
         parts.append("last_visited_at >= %(since)s")
         given["since"] = filters.since
@@ -76,16 +76,16 @@ def _conditions(filters: Filters) -> tuple[str, dict[str, Any]]:
     return " AND ".join(parts), given
 
 
-def _literal(text: str) -> str:
+def _like_literal(text: str) -> str:
     """`text` for LIKE, standing for itself."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 async def search(
-    connection: Connection, user_id: uuid.UUID, text: str, filters: Filters, *, limit: int, offset: int
+    connection: Connection, user_id: uuid.UUID, text: str, filters: SearchFilters, *, limit: int, offset: int
 ) -> tuple[list[dict[str, Any]], bool]:
     """Rows of the best hits, best first, and whether there are more. Nothing for a question without a word."""
-    asked = question(text)
+    asked = tsquery_text(text)
     if asked is None:
         return [], False
     where, given = _conditions(filters)
@@ -93,21 +93,21 @@ async def search(
     # For the rank each word counts for itself: how far apart they stand the index does not know.
     given |= {"user": user_id, "asked": asked, "any_of": asked.replace(" & ", " | "), "wanted": wanted}
     # Trigrams need three characters; shorter parts of words are words to the other indexes.
-    typed = terms(text)
+    typed = query_terms(text)
     anywhere = "body @@ %(asked)s::tsquery"
     if all(len(term) >= 3 for term in typed):
         # One LIKE each: an index cannot answer `LIKE ALL(array)`.
         parts = " AND ".join(f"partial LIKE %(part{i})s" for i in range(len(typed)))
         anywhere = f"({parts}) OR {anywhere}"
-        given |= {f"part{i}": f"%{_literal(term)}%" for i, term in enumerate(typed)}
+        given |= {f"part{i}": f"%{_like_literal(term)}%" for i, term in enumerate(typed)}
     async with connection.cursor(row_factory=dict_row) as cursor:
         # Compiling a question takes longer than answering it, and so does reading the pages of everybody.
         await cursor.execute("SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true)")
-        heads = _Question(where, "head @@ %(asked)s::tsquery", _RELEVANCE, max(_RANKED, wanted), _FIRST)
-        best = await _best(cursor, heads, given)
+        heads = _CandidateQuery(where, "head @@ %(asked)s::tsquery", _RELEVANCE, max(_RANKED, wanted), _FIRST)
+        best = await _top_hits(cursor, heads, given)
         if len(best) < wanted or best[-1][1] < _ATTENTION:
             # Whatever matches in the text alone scores at most what attention weighs.
-            others = await _best(cursor, _Question(where, anywhere, "0", wanted, _FIRST_TEXTS), given)
+            others = await _top_hits(cursor, _CandidateQuery(where, anywhere, "0", wanted, _FIRST_TEXTS), given)
             scores = dict(others) | dict(best)
             best = sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[:wanted]
         shown = dict(best[offset:wanted])
@@ -118,7 +118,7 @@ async def search(
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _CandidateQuery:
     """What to find, in SQL: the caller's filters, the words, how relevant a hit is; how many hits are enough, and how
     many pages to look at first."""
 
@@ -129,8 +129,8 @@ class _Question:
     first: int
 
 
-async def _best(
-    cursor: AsyncCursor[dict[str, Any]], asked: _Question, given: dict[str, Any]
+async def _top_hits(
+    cursor: AsyncCursor[dict[str, Any]], asked: _CandidateQuery, given: dict[str, Any]
 ) -> list[tuple[uuid.UUID, float]]:
     """The ids and scores of the best pages that match, best first."""
     matches, columns = f"{asked.where} AND ({asked.matches})", "id, attention, head"
@@ -139,18 +139,18 @@ async def _best(
         f"SELECT {columns} FROM (SELECT * FROM search_pages WHERE user_id = %(user)s ORDER BY attention DESC"
         f" LIMIT {asked.first}) search_pages WHERE {matches} LIMIT {asked.enough}"
     )
-    some = f"SELECT {columns} FROM search_pages WHERE {matches} LIMIT {MANY + 1}"
+    some = f"SELECT {columns} FROM search_pages WHERE {matches} LIMIT {MAX_RANKED_HITS + 1}"
     rows: list[dict[str, Any]] = []
     await cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT FROM search_pages WHERE {matches}", given, prepare=False)
     plan = await cursor.fetchone()
     if plan is not None and plan["QUERY PLAN"][0]["Plan"]["Plan Rows"] > _COMMON:
-        rows = await _ranked(cursor, asked, first, given)
+        rows = await _rank(cursor, asked, first, given)
     if not rows or rows[0]["num"] < asked.enough:
-        rows = await _ranked(cursor, asked, some, given)
-        if rows and rows[0]["num"] > MANY:
+        rows = await _rank(cursor, asked, some, given)
+        if rows and rows[0]["num"] > MAX_RANKED_HITS:
             # By the index on attention, whatever the planner believes about the words.
             await cursor.execute(_WALK, {"others": "off"})
-            rows = await _ranked(cursor, asked, walk, given)
+            rows = await _rank(cursor, asked, walk, given)
             await cursor.execute(_WALK, {"others": "on"})
     return [(row["id"], row["score"]) for row in rows]
 
@@ -158,8 +158,8 @@ async def _best(
 _WALK = "SELECT set_config('enable_bitmapscan', %(others)s, true), set_config('enable_sort', %(others)s, true)"
 
 
-async def _ranked(
-    cursor: AsyncCursor[dict[str, Any]], asked: _Question, hits: str, given: dict[str, Any]
+async def _rank(
+    cursor: AsyncCursor[dict[str, Any]], asked: _CandidateQuery, hits: str, given: dict[str, Any]
 ) -> list[dict[str, Any]]:
     # Planned anew each time: what is best depends on how common the words are.
     await cursor.execute(
@@ -182,7 +182,7 @@ _ROWS = """
 """
 
 
-async def texts_of(connection: Connection, user_id: uuid.UUID, keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+async def page_texts(connection: Connection, user_id: uuid.UUID, keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
     """Page texts by key."""
     cursor = await connection.execute(
         "SELECT content_key, left(text, 20000) FROM page_contents WHERE user_id = %s AND content_key = ANY(%s)",
@@ -193,34 +193,34 @@ async def texts_of(connection: Connection, user_id: uuid.UUID, keys: Sequence[uu
 
 def snippet(asked: str, title: str | None, highlights: Sequence[str], text: str) -> Snippet:
     """The passage that shows best why a page was found: a marked one, else the text, else the title."""
-    wanted = terms(asked)
+    wanted = query_terms(asked)
     for passage in highlights:
-        places = _places(passage[:SNIPPET_CHARS], wanted)
+        places = _mark_ranges(passage[:SNIPPET_CHARS], wanted)
         if places:
             return Snippet(passage[:SNIPPET_CHARS], "highlight", places)
     if text:
-        lowered = _aligned(text)
+        lowered = _folded_aligned(text)
         at = min((i for i in (lowered.find(term) for term in wanted) if i >= 0), default=None)
         if at is not None:
             start = _word_start(text, max(0, at - SNIPPET_CHARS // 3))
             passage = " ".join(text[start : start + SNIPPET_CHARS].split())
-            return Snippet(passage, "text", _places(passage, wanted))
+            return Snippet(passage, "text", _mark_ranges(passage, wanted))
     shown = title or ""
-    places = _places(shown, wanted)
+    places = _mark_ranges(shown, wanted)
     if not places and text:
         passage = " ".join(text[:SNIPPET_CHARS].split())
-        return Snippet(passage, "text", _places(passage, wanted))
+        return Snippet(passage, "text", _mark_ranges(passage, wanted))
     return Snippet(shown, "title", places)
 
 
-def _aligned(text: str) -> str:
+def _folded_aligned(text: str) -> str:
     """`text` case folded, character for character: places in it are places in the original."""
-    folded = normal(text)
-    return folded if len(folded) == len(text) else "".join(_one(c) for c in text)
+    folded = fold_text(text)
+    return folded if len(folded) == len(text) else "".join(_fold_char(c) for c in text)
 
 
-def _one(char: str) -> str:
-    folded = normal(char)
+def _fold_char(char: str) -> str:
+    folded = fold_text(char)
     return folded if len(folded) == 1 else char
 
 
@@ -231,8 +231,8 @@ def _word_start(text: str, at: int) -> int:
     return space + 1 if space >= 0 else at
 
 
-def _places(text: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    lowered = _aligned(text)
+def _mark_ranges(text: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    lowered = _folded_aligned(text)
     found: list[tuple[int, int]] = []
     for term in wanted:
         at = lowered.find(term)

@@ -19,58 +19,58 @@ MAX_WORD_CHARS = 40
 TITLE, TOPICS, ADDRESS = "A", "B", "C"
 
 
-def normal(text: str) -> str:
+def fold_text(text: str) -> str:
     """One form for what looks the same (NFKC, case folded)."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _runs(text: str) -> Iterator[tuple[bool, str]]:
     """(whether it is CJK, the run)"""
-    for found in _RUNS.finditer(_BORDER.sub(" ", normal(text))):
+    for found in _RUNS.finditer(_BORDER.sub(" ", fold_text(text))):
         yield (True, found[1]) if found[1] else (False, found[2][:MAX_WORD_CHARS])
 
 
-def _pairs(run: str) -> Iterable[str]:
+def _bigrams(run: str) -> Iterable[str]:
     return [run] if len(run) == 1 else (run[i : i + 2] for i in range(len(run) - 1))
 
 
-def words(text: str) -> set[str]:
+def search_words(text: str) -> set[str]:
     """Every search word of `text`."""
     found: set[str] = set()
     for is_cjk, run in _runs(text):
-        found.update(_pairs(run) if is_cjk else (run,))
+        found.update(_bigrams(run) if is_cjk else (run,))
     return found
 
 
-def _quoted(word: str) -> str:
+def _quoted_lexeme(word: str) -> str:
     return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def vector(parts: Iterable[tuple[str, str]]) -> str:
+def tsvector_text(parts: Iterable[tuple[str, str]]) -> str:
     """A tsvector, as text, of (weight, text) parts; a word in several parts has the weight of the first."""
     weights: dict[str, str] = {}
     for weight, text in parts:
-        for word in words(text):
+        for word in search_words(text):
             weights.setdefault(word, weight)
-    return " ".join(f"{_quoted(word)}:1{weight}" for word, weight in weights.items())
+    return " ".join(f"{_quoted_lexeme(word)}:1{weight}" for word, weight in weights.items())
 
 
-def plain_vector(text: str) -> str:
+def unweighted_tsvector_text(text: str) -> str:
     """A tsvector, as text, without weights: half the size."""
-    return " ".join(map(_quoted, words(text)))
+    return " ".join(map(_quoted_lexeme, search_words(text)))
 
 
-def question(text: str) -> str | None:
+def tsquery_text(text: str) -> str | None:
     """A tsquery, as text: every word, spaced ones also as beginnings of longer ones. None when no word is left."""
     asked: dict[str, None] = {}
     for is_cjk, run in _runs(text):
         if not is_cjk or len(run) == 1:
-            asked[f"{_quoted(run)}:*"] = None
+            asked[f"{_quoted_lexeme(run)}:*"] = None
         else:
-            asked.update(dict.fromkeys(map(_quoted, _pairs(run))))
+            asked.update(dict.fromkeys(map(_quoted_lexeme, _bigrams(run))))
     return " & ".join(asked) or None
 
 
-def terms(text: str) -> list[str]:
+def query_terms(text: str) -> list[str]:
     """The runs of a question as they were typed, for finding them in a text."""
     return list(dict.fromkeys(run for _, run in _runs(text)))

@@ -15,7 +15,7 @@ from models.errors import Unauthorized
 
 ISSUER, AUDIENCE = "trailmind", "trailmind-api"
 _CACHE_SIZE = 4096
-Kind = Literal["access", "refresh"]
+TokenType = Literal["access", "refresh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def key_id(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=6, person=b"trailmind-kid").hexdigest()
 
 
-class Tokens:
+class LoginTokens:
     """Issues tokens with the first key and accepts those of all of them. Needs no database.
 
     To rotate: put the new key first and keep the old one until the last token it signed is over; nobody is logged out.
@@ -44,9 +44,9 @@ class Tokens:
         self._current = key_id(keys[0])
         self.access_ttl_s, self.refresh_ttl_s, self.plain_ttl_s = access_ttl_s, refresh_ttl_s, plain_ttl_s
         # Checking a signature costs tens of microseconds, and a recording sends the same token all afternoon.
-        self._seen: dict[str, Claims] = {}
+        self._verified: dict[str, Claims] = {}
 
-    def issue(self, user_id: uuid.UUID, kind: Kind, family_id: uuid.UUID, *, jti: uuid.UUID, ttl_s: int) -> str:
+    def issue(self, user_id: uuid.UUID, kind: TokenType, family_id: uuid.UUID, *, jti: uuid.UUID, ttl_s: int) -> str:
         """A new token; two issued in the same second differ by their `jti`."""
         now = int(time.time())
         claims = {
@@ -62,13 +62,13 @@ class Tokens:
         }
         return jwt.encode(claims, self._keys[self._current], algorithm="HS256", headers={"kid": self._current})
 
-    def check(self, token: str, kind: Kind) -> Claims:
+    def verify(self, token: str, kind: TokenType) -> Claims:
         """What `token` says. Raises Unauthorized when it is not ours, not of this kind, or over."""
-        known = self._seen.get(token)
+        known = self._verified.get(token)
         if known is not None and kind == "access":
             if known.expires_at > time.time():
                 return known
-            del self._seen[token]
+            del self._verified[token]
         try:
             claims = self._decode(token)
             if claims.get("token_type") != kind:
@@ -79,9 +79,9 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError):
             raise Unauthorized(f"invalid or expired {kind} token") from None
         if kind == "access":
-            if len(self._seen) >= _CACHE_SIZE:
-                self._seen.clear()
-            self._seen[token] = found
+            if len(self._verified) >= _CACHE_SIZE:
+                self._verified.clear()
+            self._verified[token] = found
         return found
 
     def _decode(self, token: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Tokens:
         )
 
 
-def bearer(header: str | None) -> str:
+def bearer_token(header: str | None) -> str:
     """The token in an `Authorization` header. Raises Unauthorized when there is none or it is of another shape."""
     if not header:
         raise Unauthorized("the Authorization header is missing")

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 import structlog
 from fastapi import Request
 
-from models.accounts.logins import API_KEY_PREFIX, Standing, api_key_standing, digest, family_standing
+from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, family_status, secret_digest
 from models.errors import Forbidden, Unauthorized
-from serve.auth.access_tokens import bearer
+from serve.auth.access_tokens import bearer_token
 from serve.http.rate_limits import client_address
 
 if TYPE_CHECKING:
     from serve.state import AppState
 
 
-class Who(enum.StrEnum):
+class Access(enum.StrEnum):
     """Who a route is for."""
 
     PUBLIC = "public"  #: anybody
@@ -44,10 +44,10 @@ SCOPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AccessRule:
     """Who may call a route; `scope` is what an API key must have."""
 
-    who: Who
+    access: Access
     scope: str | None = None
 
 
@@ -61,13 +61,13 @@ class Identity:
     api_key_id: uuid.UUID | None = None
 
 
-_PUBLIC, _CREDENTIALS, _LINK = Rule(Who.PUBLIC), Rule(Who.CREDENTIALS), Rule(Who.LINK)
-_LOGIN, _ADMIN = Rule(Who.LOGIN), Rule(Who.ADMIN)
-_READ, _WRITE = Rule(Who.USER, "sessions:read"), Rule(Who.USER, "sessions:write")
-_EVENTS, _USAGE = Rule(Who.USER, "events:write"), Rule(Who.USER, "usage:read")
+_PUBLIC, _CREDENTIALS, _LINK = AccessRule(Access.PUBLIC), AccessRule(Access.CREDENTIALS), AccessRule(Access.LINK)
+_LOGIN, _ADMIN = AccessRule(Access.LOGIN), AccessRule(Access.ADMIN)
+_READ, _WRITE = AccessRule(Access.USER, "sessions:read"), AccessRule(Access.USER, "sessions:write")
+_EVENTS, _USAGE = AccessRule(Access.USER, "events:write"), AccessRule(Access.USER, "usage:read")
 
 _S = "/v1/sessions/{session_id}"
-RULES: dict[tuple[str, str], Rule] = {
+ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("GET", "/health"): _PUBLIC,
     ("GET", "/ready"): _PUBLIC,
     ("GET", "/pictures/{token}"): _LINK,
@@ -169,27 +169,27 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/admin/audit"): _ADMIN,
 }
 #: Secrets are too long to be guessed here, and a dashboard with many tabs refreshes often.
-_GENEROUS = {"/v1/auth/refresh"}
+_PUBLIC_RATE_PATHS = {"/v1/auth/refresh"}
 
 
-def rule_for(request: Request) -> Rule:
+def rule_for(request: Request) -> AccessRule:
     """The rule of the route that matched."""
     path = getattr(request.scope.get("route"), "path", "")
-    return RULES.get((request.method, path), _LOGIN)
+    return ACCESS_RULES.get((request.method, path), _LOGIN)
 
 
 async def authenticate(state: AppState, request: Request) -> Identity:
     """Who is asking, by `Authorization: Bearer` with an access token or an API key. Raises Unauthorized."""
-    token = bearer(request.headers.get("authorization"))
+    token = bearer_token(request.headers.get("authorization"))
     if token.startswith(API_KEY_PREFIX):
         return await _by_api_key(state, request, token)
-    claims = state.tokens.check(token, "access")
+    claims = state.login_tokens.verify(token, "access")
 
-    async def load() -> Standing:
-        async with state.sessions() as db:
-            return await family_standing(db, claims.family_id)
+    async def load() -> LoginStatus:
+        async with state.session_factory() as db:
+            return await family_status(db, claims.family_id)
 
-    standing = await state.standing.get(claims.family_id, load)
+    standing = await state.login_cache.get(claims.family_id, load)
     if not standing.is_valid:
         raise Unauthorized("invalid or expired access token")
     return Identity(claims.user_id, standing.role, family_id=claims.family_id)
@@ -202,27 +202,27 @@ async def _by_api_key(state: AppState, request: Request, token: str) -> Identity
     except ValueError:
         raise Unauthorized("invalid or revoked API key") from None
     known = state.api_keys.get(key_id)
-    owner = known[1] if known is not None and hmac.compare_digest(known[0], digest(secret)) else None
+    owner = known[1] if known is not None and hmac.compare_digest(known[0], secret_digest(secret)) else None
 
-    async def load() -> Standing:
+    async def load() -> LoginStatus:
         nonlocal owner
-        async with state.sessions() as db:
-            found = await api_key_standing(db, key_id, secret)
+        async with state.session_factory() as db:
+            found = await api_key_status(db, key_id, secret)
             await db.commit()
         if found is None:
-            return Standing(False)
+            return LoginStatus(False)
         owner = found[0]
         return found[1]
 
     # Cached answers are only for those who have shown the right secret to this replica.
-    standing = await (state.standing.get(key_id, load) if owner is not None else load())
+    standing = await (state.login_cache.get(key_id, load) if owner is not None else load())
     if not standing.is_valid or owner is None:
         raise Unauthorized("invalid or revoked API key")
     if len(state.api_keys) > 10_000:
         state.api_keys.clear()
-    state.api_keys[key_id] = (digest(secret), owner)
+    state.api_keys[key_id] = (secret_digest(secret), owner)
     rule = rule_for(request)
-    if rule.who is not Who.USER:
+    if rule.access is not Access.USER:
         raise Forbidden("this needs a person who logged in, not an API key")
     if rule.scope not in standing.scopes:
         raise Forbidden(f"this API key lacks the scope {rule.scope}")
@@ -234,20 +234,20 @@ async def authorize(state: AppState, request: Request) -> Identity:
     identity = await authenticate(state, request)
     structlog.contextvars.bind_contextvars(user_id=str(identity.user_id))
     rule = rule_for(request)
-    if rule.who is Who.ADMIN and identity.role != "admin":
+    if rule.access is Access.ADMIN and identity.role != "admin":
         raise Forbidden("only operators may do this")
     if rule is _EVENTS:
-        await state.limiter.require_events(request, str(identity.user_id))
+        await state.rate_limiter.check_events(request, str(identity.user_id))
     else:
-        await state.limiter.require(request, state.limiter.user, str(identity.user_id))
+        await state.rate_limiter.check(request, state.rate_limiter.user, str(identity.user_id))
     return identity
 
 
-async def admit(state: AppState, request: Request) -> None:
+async def check_anonymous_rate(state: AppState, request: Request) -> None:
     """Count a call of a route that takes callers without a login. Raises RateLimited."""
     rule = rule_for(request)
-    if rule.who is Who.CREDENTIALS and request.scope["path"] not in _GENEROUS:
-        allowance = state.limiter.credentials
+    if rule.access is Access.CREDENTIALS and request.scope["path"] not in _PUBLIC_RATE_PATHS:
+        allowance = state.rate_limiter.credentials
     else:
-        allowance = state.limiter.public
-    await state.limiter.require(request, allowance, client_address(request, state.settings.trusted_proxies))
+        allowance = state.rate_limiter.public
+    await state.rate_limiter.check(request, allowance, client_address(request, state.settings.trusted_proxies))

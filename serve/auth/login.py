@@ -15,25 +15,25 @@ from fastapi import Request, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.logins import Client, LoginFamily, digest, open_family, revoke_families
+from models.accounts.logins import ClientProgram, LoginFamily, open_family, revoke_families, secret_digest
 from models.accounts.users import User
 from models.errors import Unauthorized
 from models.schemas.accounts import AuthReply, TokenReply, UserReply
-from serve.auth.access_tokens import bearer
+from serve.auth.access_tokens import bearer_token
 from serve.state import AppState
 
-COOKIE = "trailmind_refresh"
-COOKIE_PATH = "/v1/auth"
+REFRESH_COOKIE = "trailmind_refresh"
+REFRESH_COOKIE_PATH = "/v1/auth"
 CLIENT_HEADER = "x-trailmind-client"
 #: A lost answer is asked for again soon.
-REPEAT_WITHIN = timedelta(minutes=5)
+RETRY_WINDOW = timedelta(minutes=5)
 _INVALID = "invalid or expired refresh token"
 
 
-def client_of(request: Request) -> Client:
+def client_program(request: Request) -> ClientProgram:
     """Which program is calling, as it says itself."""
     said = request.headers.get(CLIENT_HEADER, "").strip().lower()
-    return Client(said) if said in {"web", "extension"} else Client.OTHER
+    return ClientProgram(said) if said in {"web", "extension"} else ClientProgram.OTHER
 
 
 def user_reply(user: User) -> UserReply:
@@ -51,20 +51,20 @@ def user_reply(user: User) -> UserReply:
     )
 
 
-def _tokens(
+def _issue_tokens(
     state: AppState, request: Request, response: Response, user_id: uuid.UUID, family_id: uuid.UUID, jti: uuid.UUID
 ) -> TokenReply:
-    client, tokens = client_of(request), state.tokens
-    ttl_s = tokens.plain_ttl_s if client is Client.OTHER else tokens.access_ttl_s
+    client, tokens = client_program(request), state.login_tokens
+    ttl_s = tokens.plain_ttl_s if client is ClientProgram.OTHER else tokens.access_ttl_s
     access = tokens.issue(user_id, "access", family_id, jti=uuid.uuid4(), ttl_s=ttl_s)
     refresh = tokens.issue(user_id, "refresh", family_id, jti=jti, ttl_s=tokens.refresh_ttl_s)
     response.headers["Cache-Control"] = "no-store"
-    if client is Client.WEB:
+    if client is ClientProgram.WEB:
         response.set_cookie(
-            COOKIE,
+            REFRESH_COOKIE,
             refresh,
             max_age=tokens.refresh_ttl_s,
-            path=COOKIE_PATH,
+            path=REFRESH_COOKIE_PATH,
             secure=state.settings.origin.startswith("https://"),
             httponly=True,
             samesite="strict",
@@ -76,41 +76,45 @@ def _tokens(
 async def log_in(state: AppState, db: AsyncSession, request: Request, response: Response, user: User) -> AuthReply:
     """A new login of `user`; commits."""
     jti = uuid.uuid4()
-    ttl = timedelta(seconds=state.tokens.refresh_ttl_s)
-    family = await open_family(db, user, client_of(request), jti=jti, ttl=ttl)
+    ttl = timedelta(seconds=state.login_tokens.refresh_ttl_s)
+    family = await open_family(db, user, client_program(request), jti=jti, ttl=ttl)
     await db.commit()
-    reply = _tokens(state, request, response, user.id, family.id, jti)
+    reply = _issue_tokens(state, request, response, user.id, family.id, jti)
     return AuthReply(user=user_reply(user), **reply.model_dump())
 
 
 def presented_refresh_token(request: Request) -> str:
     """The refresh token of a request: in `Authorization`, or the cookie of a browser that says it is one."""
     header = request.headers.get("authorization")
-    cookie = request.cookies.get(COOKIE)
-    if header is None and cookie and client_of(request) is Client.WEB:
+    cookie = request.cookies.get(REFRESH_COOKIE)
+    if header is None and cookie and client_program(request) is ClientProgram.WEB:
         return cookie
-    return bearer(header)
+    return bearer_token(header)
 
 
-def _may_repeat(family: LoginFamily, jti: uuid.UUID, key: bytes | None, client: Client, grace_s: float) -> bool:
+def _is_lost_reply_retry(
+    family: LoginFamily, jti: uuid.UUID, key: bytes | None, client: ClientProgram, grace_s: float
+) -> bool:
     """Whether the last-but-one refresh token came back because an answer was lost, not because it was stolen."""
     if family.previous_jti != jti or family.rotated_at is None:
         return False
     age = datetime.now(UTC) - family.rotated_at
-    is_same_attempt = key is not None and key == family.rotation_key and age < REPEAT_WITHIN
-    is_same_browser = client is Client.WEB and family.client == Client.WEB and age.total_seconds() < grace_s
+    is_same_attempt = key is not None and key == family.rotation_key and age < RETRY_WINDOW
+    is_same_browser = (
+        client is ClientProgram.WEB and family.client == ClientProgram.WEB and age.total_seconds() < grace_s
+    )
     return is_same_attempt or is_same_browser
 
 
-async def rotate(state: AppState, db: AsyncSession, request: Request, response: Response) -> TokenReply:
+async def rotate_refresh_token(state: AppState, db: AsyncSession, request: Request, response: Response) -> TokenReply:
     """A new pair for the refresh token presented; commits.
 
     Raises Unauthorized. A token that was used before ends the whole login: one of the two who have it stole it.
     """
-    claims = state.tokens.check(presented_refresh_token(request), "refresh")
-    client = client_of(request)
+    claims = state.login_tokens.verify(presented_refresh_token(request), "refresh")
+    client = client_program(request)
     sent_key = request.headers.get("idempotency-key", "")
-    key = digest(sent_key) if sent_key else None
+    key = secret_digest(sent_key) if sent_key else None
     # Locked, so that of two at once the second sees what the first did.
     found = (
         await db.execute(
@@ -131,15 +135,15 @@ async def rotate(state: AppState, db: AsyncSession, request: Request, response: 
     if family.current_jti == claims.jti:
         family.previous_jti, family.current_jti = claims.jti, uuid.uuid4()
         family.rotation_key, family.rotated_at = key, datetime.now(UTC)
-        family.expires_at = datetime.now(UTC) + timedelta(seconds=state.tokens.refresh_ttl_s)
-    elif not _may_repeat(family, claims.jti, key, client, state.settings.refresh_cookie_grace_s):
+        family.expires_at = datetime.now(UTC) + timedelta(seconds=state.login_tokens.refresh_ttl_s)
+    elif not _is_lost_reply_retry(family, claims.jti, key, client, state.settings.refresh_cookie_grace_s):
         await revoke_families(db, "reuse", family_id=family.id)
         await db.commit()
-        await state.standing.revoke([family.id])
+        await state.login_cache.revoke([family.id])
         raise Unauthorized(_INVALID)
     jti = family.current_jti
     await db.commit()
-    return _tokens(state, request, response, user.id, family.id, jti)
+    return _issue_tokens(state, request, response, user.id, family.id, jti)
 
 
 async def log_out(state: AppState, db: AsyncSession, response: Response, family_id: uuid.UUID | None) -> None:
@@ -147,5 +151,5 @@ async def log_out(state: AppState, db: AsyncSession, response: Response, family_
     if family_id is not None:
         await revoke_families(db, "logout", family_id=family_id)
         await db.commit()
-        await state.standing.revoke([family_id])
-    response.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="strict")
+        await state.login_cache.revoke([family_id])
+    response.delete_cookie(REFRESH_COOKIE, path=REFRESH_COOKIE_PATH, httponly=True, samesite="strict")

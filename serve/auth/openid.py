@@ -40,7 +40,7 @@ class GoogleProfile:
     avatar_url: str | None
 
 
-class Google:
+class GoogleSignIn:
     """One OpenID provider: its addresses, its keys, its tokens."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:

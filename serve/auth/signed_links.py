@@ -9,14 +9,14 @@ import jwt
 from models.errors import NotFound
 
 
-def issue_link(key: str, kind: str, subject: str, *, ttl_s: int) -> str:
+def sign_link(key: str, kind: str, subject: str, *, ttl_s: int) -> str:
     """A token that stands for `subject` in links of this `kind` for `ttl_s` seconds."""
     return jwt.encode(
         {"sub": subject, "exp": int(time.time()) + ttl_s, "aud": f"trailmind-link-{kind}"}, key, algorithm="HS256"
     )
 
 
-def check_link(key: str, kind: str, token: str) -> str:
+def verify_link(key: str, kind: str, token: str) -> str:
     """What `token` stands for. Raises NotFound for one that is not ours, of another kind, or over."""
     try:
         claims = jwt.decode(

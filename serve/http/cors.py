@@ -26,7 +26,7 @@ _HEADERS = (
 _EXPOSED = ("Content-Length", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID")
 
 
-class Cors(CORSMiddleware):
+class ApiCorsMiddleware(CORSMiddleware):
     """Starlette's, answering preflights with 204 and no body as the clients expect."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
@@ -43,7 +43,7 @@ class Cors(CORSMiddleware):
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
     """`app` for the configured origins and extensions, credentials allowed."""
     ids = "|".join("[a-p]{32}|[\\w-]+" if i == "*" else re.escape(i) for i in settings.extension_ids)
-    return Cors(
+    return ApiCorsMiddleware(
         app,
         allow_origins=[*settings.cors_origins, settings.origin],
         allow_origin_regex=f"^(chrome|moz|safari-web)-extension://({ids})$" if ids else None,

@@ -57,7 +57,7 @@ def is_loopback(host: str | None) -> bool:
     return bool((mapped or address).is_loopback)
 
 
-class Edge:
+class RequestMiddleware:
     """The outermost layer of the app.
 
     `loopback_only` refuses callers from other machines: Ray Serve's replicas listen on every interface whatever they
@@ -97,14 +97,14 @@ class Edge:
                 deadline.reschedule(None)
                 out = MutableHeaders(scope=message)
                 out["x-request-id"] = request_id
-                if (quota := scope["state"].get("quota")) is not None:
-                    for name, value in quota.headers().items():
+                if (rate_limit := scope["state"].get("rate_limit")) is not None:
+                    for name, value in rate_limit.headers().items():
                         out[name] = value
                 for name, value in self._headers.items():
                     out.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(scope, headers)
+        refusal = self._rejection(scope, headers)
         deadline = asyncio.timeout(self._timeout_s)
         try:
             async with deadline:
@@ -135,7 +135,7 @@ class Edge:
         ids = {k: v for k, v in (scope.get("path_params") or {}).items() if k == "session_id"}
         say("http_request", method=scope["method"], path=path, status=status, latency_ms=round(took * 1e3, 1), **ids)
 
-    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> TrailmindError | None:
+    def _rejection(self, scope: Scope, headers: dict[bytes, bytes]) -> TrailmindError | None:
         client: Any = scope.get("client")
         if self._loopback_only and not is_loopback(client[0] if client else None):
             return Forbidden("this Trailmind answers only programs on its own machine (TRAILMIND_EXPOSURE=loopback)")
@@ -147,13 +147,13 @@ class Edge:
         length = headers.get(b"content-length", b"")
         limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
         if length.isdigit() and int(length) > limit:
-            return too_large(limit)
+            return payload_too_large(limit)
         if headers.get(b"content-encoding", b"identity").lower() not in {b"identity", b""}:
             return UnsupportedMediaType("bodies are read as they are; send this one without Content-Encoding")
         return None
 
 
-def too_large(limit: int) -> PayloadTooLarge:
+def payload_too_large(limit: int) -> PayloadTooLarge:
     """The refusal for a body of more than `limit` bytes."""
     return PayloadTooLarge(f"the request body is larger than {limit // 1024} KB; send it in smaller parts")
 
@@ -168,7 +168,7 @@ def _bounded(receive: Receive, limit: int) -> Receive:
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise too_large(limit)
+                raise payload_too_large(limit)
         return message
 
     return bounded

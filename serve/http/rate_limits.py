@@ -27,12 +27,12 @@ log = structlog.get_logger("serve")
 
 WINDOW_S = 60
 #: The events route asks Valkey once for so many calls of one user.
-LEASE = 50
+MAX_LEASED_CALLS = 50
 _MAX_LEASES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class RateLimitPolicy:
     """A policy by name (its name in the `RateLimit` headers) and calls a minute."""
 
     name: str
@@ -45,33 +45,33 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class RateLimitResult:
     """How one call came out: `remaining` of `allowance` for the next `reset_s` seconds."""
 
-    allowance: Allowance
+    policy: RateLimitPolicy
     is_allowed: bool
     remaining: int
     reset_s: int
 
     def headers(self) -> dict[str, str]:
         """The `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-10)."""
-        name = self.allowance.name
+        name = self.policy.name
         return {
-            "RateLimit-Policy": f'"{name}";q={self.allowance.per_minute};w={WINDOW_S}',
+            "RateLimit-Policy": f'"{name}";q={self.policy.per_minute};w={WINDOW_S}',
             "RateLimit": f'"{name}";r={self.remaining};t={self.reset_s}',
         }
 
 
-class Limiter:
+class RateLimiter:
     """Counts calls."""
 
     def __init__(self, valkey: Redis, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self.is_on = settings.rate_limits
-        self.credentials = Allowance("credentials", settings.credential_calls_per_minute)
-        self.user = Allowance("user", settings.user_calls_per_minute)
-        self.events = Allowance("events", settings.events_calls_per_minute)
-        self.public = Allowance("public", settings.public_calls_per_minute)
-        self._shared = SlidingWindowCounterRateLimiter(
+        self.is_enabled = settings.rate_limits
+        self.credentials = RateLimitPolicy("credentials", settings.credential_calls_per_minute)
+        self.user = RateLimitPolicy("user", settings.user_calls_per_minute)
+        self.events = RateLimitPolicy("events", settings.events_calls_per_minute)
+        self.public = RateLimitPolicy("public", settings.public_calls_per_minute)
+        self._shared_limiter = SlidingWindowCounterRateLimiter(
             RedisStorage(
                 "async+redis://",
                 implementation="redispy",
@@ -79,64 +79,64 @@ class Limiter:
                 connection_pool=valkey.connection_pool,  # type: ignore[arg-type]
             )
         )
-        self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._local_limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._clock = clock
         self._leases: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    async def count(self, allowance: Allowance, who: str, *, cost: int = 1) -> Quota:
+    async def count(self, policy: RateLimitPolicy, key: str, *, cost: int = 1) -> RateLimitResult:
         """Count `cost` calls of `who`; a refused call is not counted."""
-        item = allowance.item
+        item = policy.item
         try:
-            return await self._count(self._shared, allowance, item, who, cost)
+            return await self._count(self._shared_limiter, policy, item, key, cost)
         except (RedisError, OSError) as error:
             log.warning("valkey_unreachable", what="limits", error=type(error).__name__)
-            return await self._count(self._alone, allowance, item, who, cost)
+            return await self._count(self._local_limiter, policy, item, key, cost)
 
     async def _count(
         self,
         limiter: SlidingWindowCounterRateLimiter,
-        allowance: Allowance,
+        policy: RateLimitPolicy,
         item: RateLimitItem,
-        who: str,
+        key: str,
         cost: int,
-    ) -> Quota:
-        is_allowed = await limiter.hit(item, allowance.name, who, cost=cost)
-        stats = await limiter.get_window_stats(item, allowance.name, who)
+    ) -> RateLimitResult:
+        is_allowed = await limiter.hit(item, policy.name, key, cost=cost)
+        stats = await limiter.get_window_stats(item, policy.name, key)
         reset_s = max(1, min(WINDOW_S, round(stats.reset_time - self._clock())))
-        return Quota(allowance, is_allowed, max(0, stats.remaining), reset_s)
+        return RateLimitResult(policy, is_allowed, max(0, stats.remaining), reset_s)
 
-    async def require(self, request: Request, allowance: Allowance, who: str) -> None:
+    async def check(self, request: Request, policy: RateLimitPolicy, key: str) -> None:
         """Count this call, and let the answer say how many are left. Raises RateLimited."""
-        if not self.is_on:
+        if not self.is_enabled:
             return
-        quota = await self.count(allowance, who)
-        request.state.quota = quota
-        if not quota.is_allowed:
-            raise too_often(quota)
+        result = await self.count(policy, key)
+        request.state.rate_limit = result
+        if not result.is_allowed:
+            raise rate_limited(result)
 
-    async def require_events(self, request: Request, who: str) -> None:
+    async def check_events(self, request: Request, key: str) -> None:
         """The same for the hot path: calls are booked with Valkey many at a time. Raises RateLimited."""
-        if not self.is_on:
+        if not self.is_enabled:
             return
-        left, until = self._leases.get(who, (0, 0.0))
+        left, until = self._leases.get(key, (0, 0.0))
         now = self._clock()
         if left > 0 and now < until:
-            self._leases[who] = (left - 1, until)
+            self._leases[key] = (left - 1, until)
             return
-        lease = min(LEASE, max(1, self.events.per_minute // 10))
-        quota = await self.count(self.events, who, cost=lease)
-        if not quota.is_allowed:
-            request.state.quota = quota
-            raise too_often(quota)
-        self._leases[who] = (lease - 1, now + WINDOW_S / 2)
-        self._leases.move_to_end(who)
+        lease = min(MAX_LEASED_CALLS, max(1, self.events.per_minute // 10))
+        result = await self.count(self.events, key, cost=lease)
+        if not result.is_allowed:
+            request.state.rate_limit = result
+            raise rate_limited(result)
+        self._leases[key] = (lease - 1, now + WINDOW_S / 2)
+        self._leases.move_to_end(key)
         if len(self._leases) > _MAX_LEASES:
             self._leases.popitem(last=False)
 
 
-def too_often(quota: Quota) -> RateLimited:
+def rate_limited(result: RateLimitResult) -> RateLimited:
     """The refusal."""
-    return RateLimited("too many requests; wait a moment and try again", float(quota.reset_s))
+    return RateLimited("too many requests; wait a moment and try again", float(result.reset_s))
 
 
 def client_address(request: Request, trusted_proxies: Sequence[str]) -> str:
@@ -146,17 +146,17 @@ def client_address(request: Request, trusted_proxies: Sequence[str]) -> str:
     that is not a trusted proxy's. Whatever stands left of it the caller may have made up.
     """
     peer = request.client.host if request.client else "local"
-    if not trusted_proxies or not _is_in(peer, trusted_proxies):
-        return _bucket(peer)
+    if not trusted_proxies or not _is_in_networks(peer, trusted_proxies):
+        return _address_key(peer)
     chain = [part.strip() for value in request.headers.getlist("x-forwarded-for") for part in value.split(",")]
     for address in reversed(chain):
-        if not _is_in(address, trusted_proxies):
-            return _bucket(address)
+        if not _is_in_networks(address, trusted_proxies):
+            return _address_key(address)
         peer = address
-    return _bucket(peer)
+    return _address_key(peer)
 
 
-def _is_in(address: str, networks: Sequence[str]) -> bool:
+def _is_in_networks(address: str, networks: Sequence[str]) -> bool:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -165,7 +165,7 @@ def _is_in(address: str, networks: Sequence[str]) -> bool:
     return any(mapped in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
-def _bucket(address: str) -> str:
+def _address_key(address: str) -> str:
     """One home's IPv6 network is one caller: it has 2^64 addresses to choose from."""
     try:
         found = ipaddress.ip_address(address)

@@ -12,8 +12,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from models.schemas.common import ErrorReply, EventsBody, Reply
-from serve.auth.authorization import RULES, SCOPES, Rule, Who
-from serve.openapi.examples import ANSWERS, BODIES, PARAMETERS
+from serve.auth.authorization import ACCESS_RULES, SCOPES, Access, AccessRule
+from serve.openapi.examples import BODY_EXAMPLES, PARAMETER_DESCRIPTIONS, REPLY_EXAMPLES
 
 _DESCRIPTION = """
 Record browsing sessions, search them, and turn them into mind maps that can be checked.
@@ -101,7 +101,7 @@ def operation_id(route: APIRoute) -> str:
     return f"replace_{route.name}" if "PUT" in (route.methods or ()) and route.name.startswith("update") else route.name
 
 
-def describe(app: FastAPI) -> None:
+def install_openapi(app: FastAPI) -> None:
     """Make `app` serve its contract at /openapi.json."""
 
     def openapi() -> dict[str, Any]:
@@ -125,13 +125,13 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     parts = document.setdefault("components", {})
     schemas: dict[str, Any] = parts.setdefault("schemas", {})
-    _hoist(schemas, EventsBody.model_json_schema(ref_template="#/components/schemas/{model}"), "EventsBody")
-    _hoist(schemas, ErrorReply.model_json_schema(ref_template="#/components/schemas/{model}"), "ErrorReply")
+    _add_schema(schemas, EventsBody.model_json_schema(ref_template="#/components/schemas/{model}"), "EventsBody")
+    _add_schema(schemas, ErrorReply.model_json_schema(ref_template="#/components/schemas/{model}"), "ErrorReply")
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for name in _reply_names():
         _omit_nulls(schemas.get(name, {}))
-    for name, example in (BODIES | ANSWERS).items():
+    for name, example in (BODY_EXAMPLES | REPLY_EXAMPLES).items():
         schemas[name]["examples"] = [example]
     parts["responses"] = {name: _error_response(*facts) for name, *facts in _ERRORS.values()}
     parts["securitySchemes"] = {
@@ -146,7 +146,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         "refreshCookie": {"type": "apiKey", "in": "cookie", "name": "trailmind_refresh"},
     }
     for path, method, operation in operations(document):
-        _complete(operation, path, RULES.get((method, path), Rule(Who.LOGIN)))
+        _add_access_and_errors(operation, path, ACCESS_RULES.get((method, path), AccessRule(Access.LOGIN)))
         if operation["operationId"] == "post_events":
             body = operation["requestBody"]["content"]["application/json"]
             body["schema"] = {"$ref": "#/components/schemas/EventsBody"}
@@ -161,7 +161,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
                 yield path, method.upper(), operation
 
 
-def _hoist(schemas: dict[str, Any], schema: dict[str, Any], name: str) -> None:
+def _add_schema(schemas: dict[str, Any], schema: dict[str, Any], name: str) -> None:
     for inner, definition in schema.pop("$defs", {}).items():
         schemas.setdefault(inner, definition)
     schemas.setdefault(name, schema)
@@ -196,24 +196,24 @@ def _error_response(words: str, code: str, message: str) -> dict[str, Any]:
     }
 
 
-def _complete(operation: dict[str, Any], path: str, rule: Rule) -> None:
+def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRule) -> None:
     """Declare who may call the operation, and every error it can answer."""
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     name, statuses = operation["operationId"], set(_EVERYWHERE)
     for parameter in operation.get("parameters", []):
-        parameter.setdefault("description", PARAMETERS.get(parameter["name"], ""))
+        parameter.setdefault("description", PARAMETER_DESCRIPTIONS.get(parameter["name"], ""))
     if operation.get("parameters") or operation.get("requestBody"):
         statuses.add(400)
-    if rule.who in (Who.LOGIN, Who.USER, Who.ADMIN):
+    if rule.access in (Access.LOGIN, Access.USER, Access.ADMIN):
         # 400 also for rules no schema can say: a session that has ended, a job that is not dead.
         statuses |= {400, 401, 403}
         operation["security"] = [{"bearer": [rule.scope] if rule.scope else []}]
-        if rule.who is Who.ADMIN:
+        if rule.access is Access.ADMIN:
             operation["description"] = operation.get("description", "") + "\n\nFor operators."
-    elif rule.who is Who.CREDENTIALS:
+    elif rule.access is Access.CREDENTIALS:
         statuses |= {400, 401}
-    if "{" in path or (operation.get("requestBody") and rule.who in (Who.LOGIN, Who.USER, Who.ADMIN)):
+    if "{" in path or (operation.get("requestBody") and rule.access in (Access.LOGIN, Access.USER, Access.ADMIN)):
         # Bodies name things too.
         statuses.add(404)
     if name in _MAY_CONFLICT:
@@ -229,7 +229,7 @@ def _complete(operation: dict[str, Any], path: str, rule: Rule) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def contract_json(document: dict[str, Any]) -> str:
+def document_json(document: dict[str, Any]) -> str:
     """The document as it is kept in the repository: stable and readable in a diff."""
     return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=False) + "\n"
 
@@ -243,4 +243,4 @@ def write_openapi(path: Path) -> None:
         raise ConnectionError(index)
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(contract_json(create_api(Settings(), no_shard).openapi()), encoding="utf-8")
+    path.write_text(document_json(create_api(Settings(), no_shard).openapi()), encoding="utf-8")

@@ -167,7 +167,7 @@ _ADMIN_USER = {
     "created_at": _BEGUN,
 }
 
-BODIES: dict[str, Any] = {
+BODY_EXAMPLES: dict[str, Any] = {
     "AdminUserPatch": {"role": "admin"},
     "AiConfigBody": _AI,
     "ApiKeyCreate": {"name": "nightly export", "scopes": ["sessions:read"], "expires_in_days": 90},
@@ -220,7 +220,7 @@ BODIES: dict[str, Any] = {
     "TopicRef": _TOPIC,
 }
 
-ANSWERS: dict[str, Any] = {
+REPLY_EXAMPLES: dict[str, Any] = {
     "AdminSessionList": {
         "sessions": [
             {
@@ -465,7 +465,7 @@ ANSWERS: dict[str, Any] = {
 }
 
 #: What a parameter means, where the route does not say it itself.
-PARAMETERS = {
+PARAMETER_DESCRIPTIONS = {
     "format": "What kind of file",
     "hard": "Erase at once (test mode only)",
     "has_highlight": "Only pages with a marked passage, or only those without",

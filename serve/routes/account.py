@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.mail.queue import NOTICE_TTL
 from cluster.mail.templates import account_closed_mail
-from models.accounts.audit import note
+from models.accounts.audit import record_audit
 from models.accounts.erasure import count_rows, erase_user
-from models.accounts.logins import void_logins
+from models.accounts.logins import revoke_all_logins
 from models.accounts.users import User, UserSettings, active_user
 from models.errors import BadRequest, Forbidden, Unauthorized
 from models.schemas.accounts import UserEnvelope
@@ -26,11 +26,11 @@ from models.schemas.settings import (
     SettingsPatch,
     SettingsReply,
 )
-from serve.account_export import archive
-from serve.auth.login import COOKIE, COOKIE_PATH, user_reply
+from serve.account_export import account_archive
+from serve.auth.login import REFRESH_COOKIE, REFRESH_COOKIE_PATH, user_reply
 from serve.auth.passwords import verify_password
 from serve.routes.credentials import language_of
-from serve.state import AppState, Caller, Db, State, driver_connection
+from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(tags=["account"])
 
@@ -64,19 +64,19 @@ def settings_reply(found: UserSettings | None) -> SettingsReply:
 
 
 @router.get("/v1/users/me", response_model_exclude_none=True)
-async def get_user(user_id: Caller, db: Db) -> UserEnvelope:
+async def get_user(user_id: CurrentUserId, db: DbSession) -> UserEnvelope:
     """Who am I."""
     return UserEnvelope(user=user_reply(await _require_user(db, user_id)))
 
 
 @router.get("/v1/users/me/settings")
-async def get_settings(user_id: Caller, db: Db) -> SettingsEnvelope:
+async def get_settings(user_id: CurrentUserId, db: DbSession) -> SettingsEnvelope:
     """The caller's settings."""
     return SettingsEnvelope(settings=settings_reply(await db.get(UserSettings, user_id)))
 
 
 @router.patch("/v1/users/me/settings")
-async def patch_settings(body: SettingsPatch, user_id: Caller, state: State, db: Db) -> SettingsEnvelope:
+async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: State, db: DbSession) -> SettingsEnvelope:
     """Change settings. Excluded domains count from the next event on, also for a recording under way."""
     await _require_user(db, user_id)
     # Whoever asks second of two at once builds on what the first wrote.
@@ -91,7 +91,7 @@ async def patch_settings(body: SettingsPatch, user_id: Caller, state: State, db:
     reply = settings_reply(found)
     await db.commit()
     if body.excluded_domains is not None:
-        await state.shards.forget(user_id)
+        await state.shards.reload_exclusions(user_id)
     return SettingsEnvelope(settings=reply)
 
 
@@ -100,12 +100,12 @@ async def patch_settings(body: SettingsPatch, user_id: Caller, state: State, db:
     response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {}}, "description": "Everything there is, as a zip archive"}},
 )
-async def export_everything(user_id: Caller, state: State, db: Db) -> StreamingResponse:
+async def export_everything(user_id: CurrentUserId, state: State, db: DbSession) -> StreamingResponse:
     """Everything we know of the caller: account, settings, sessions, events, page texts, highlights, maps, usage."""
     await _require_user(db, user_id)
     name = f"trailmind-{datetime.now(UTC):%Y%m%d}.zip"
     return StreamingResponse(
-        archive(state, user_id),
+        account_archive(state, user_id),
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
@@ -114,23 +114,23 @@ async def export_everything(user_id: Caller, state: State, db: Db) -> StreamingR
 async def _close(state: AppState, db: AsyncSession, user: User, request: Request, *, at_once: bool) -> DeletionReceipt:
     connection = await driver_connection(db)
     delay = timedelta(seconds=0 if at_once else state.settings.account_deletion_delay_s)
-    ended = await void_logins(db, user, "closed")
+    ended = await revoke_all_logins(db, user, "closed")
     language, address = await language_of(db, user.id, request), user.email
     if not delay:
         user_id = user.id
         counts = await erase_user(connection, user_id)
-        note(db, None, "account.erased", user_id, **counts)
+        record_audit(db, None, "account.erased", user_id, **counts)
     else:
         user.status, user.deleted_at = "inactive", datetime.now(UTC)
         await db.flush()
         user_id = user.id
         counts = await count_rows(connection, user_id)
-        note(db, user_id, "account.closed", user_id)
+        record_audit(db, user_id, "account.closed", user_id)
         mail = account_closed_mail(language, max(1, delay.days))
-        await state.post.order(connection, user_id, address, mail, ttl=NOTICE_TTL)
+        await state.mail_queue.order(connection, user_id, address, mail, ttl=NOTICE_TTL)
     await db.commit()
-    await state.standing.revoke(ended)
-    await state.shards.forget(user_id)
+    await state.login_cache.revoke(ended)
+    await state.shards.reload_exclusions(user_id)
     return DeletionReceipt(
         status="scheduled" if delay else "erased",
         erased_at=datetime.now(UTC) + delay,
@@ -140,14 +140,14 @@ async def _close(state: AppState, db: AsyncSession, user: User, request: Request
 
 
 def _drop_cookie(response: Response) -> None:
-    response.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="strict")
+    response.delete_cookie(REFRESH_COOKIE, path=REFRESH_COOKIE_PATH, httponly=True, samesite="strict")
 
 
 @router.post("/v1/users/me/deletion")
 async def delete_account(
-    user_id: Caller,
+    user_id: CurrentUserId,
     state: State,
-    db: Db,
+    db: DbSession,
     request: Request,
     response: Response,
     body: Annotated[DeletionBody | None, Body()] = None,
@@ -157,7 +157,7 @@ async def delete_account(
     From this moment no login of it works. The answer is the receipt.
     """
     wanted = body or DeletionBody()
-    await state.limiter.require(request, state.limiter.credentials, f"password:{user_id}")
+    await state.rate_limiter.check(request, state.rate_limiter.credentials, f"password:{user_id}")
     user = await _require_user(db, user_id)
     if user.password_hash is not None and not await verify_password(wanted.password or "", user.password_hash):
         raise BadRequest("the password is wrong")
@@ -168,7 +168,7 @@ async def delete_account(
 
 @router.delete("/v1/auth/me", status_code=204)
 async def delete_me(
-    user_id: Caller, state: State, db: Db, request: Request, hard: Annotated[bool, Query()] = False
+    user_id: CurrentUserId, state: State, db: DbSession, request: Request, hard: Annotated[bool, Query()] = False
 ) -> Response:
     """Close the account; with `hard` (test mode only) erase it at once."""
     if hard and state.settings.environment != "test":

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.jobs.admin import discard_job, list_jobs, retry_job
-from models.accounts.audit import AuditEntry, note
-from models.accounts.logins import void_logins
+from models.accounts.audit import AuditEntry, record_audit
+from models.accounts.logins import revoke_all_logins
 from models.accounts.users import User
 from models.ai_calls import AiConfig
 from models.billing.plans import Subscription
@@ -37,7 +37,7 @@ from models.schemas.admin import (
     TaskType,
 )
 from models.schemas.common import MessageReply
-from serve.state import AppState, Caller, Db, State
+from serve.state import AppState, CurrentUserId, DbSession, State
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -75,9 +75,9 @@ async def _user_reply(state: AppState, db: AsyncSession, user: User) -> AdminUse
 
 @router.get("/users", response_model_exclude_none=True)
 async def list_users(
-    _: Caller,
+    _: CurrentUserId,
     state: State,
-    db: Db,
+    db: DbSession,
     q: Annotated[str | None, Query(max_length=254, description="Part of an address")] = None,
     status: Annotated[Literal["active", "inactive"] | None, Query()] = None,
     limit: Limit = 50,
@@ -105,14 +105,14 @@ async def _get_user(db: AsyncSession, user_id: uuid.UUID) -> User:
 
 
 @router.get("/users/{user_id}", response_model_exclude_none=True)
-async def get_account(user_id: uuid.UUID, _: Caller, state: State, db: Db) -> AdminUserEnvelope:
+async def get_account(user_id: uuid.UUID, _: CurrentUserId, state: State, db: DbSession) -> AdminUserEnvelope:
     """One account."""
     return AdminUserEnvelope(user=await _user_reply(state, db, await _get_user(db, user_id)))
 
 
 @router.patch("/users/{user_id}", response_model_exclude_none=True)
 async def patch_user(
-    user_id: uuid.UUID, body: AdminUserPatch, admin_id: Caller, state: State, db: Db
+    user_id: uuid.UUID, body: AdminUserPatch, admin_id: CurrentUserId, state: State, db: DbSession
 ) -> AdminUserEnvelope:
     """Change a role, close an account, or bring a closed one back. Nobody changes their own."""
     if user_id == admin_id:
@@ -124,19 +124,19 @@ async def patch_user(
     if body.status is not None and body.status != user.status:
         user.status = body.status
         user.deleted_at = datetime.now(UTC) if body.status == "inactive" else None
-    ended = await void_logins(db, user, "admin") if changes else []
+    ended = await revoke_all_logins(db, user, "admin") if changes else []
     if changes:
-        note(db, admin_id, "user.changed", user_id, **changes)
+        record_audit(db, admin_id, "user.changed", user_id, **changes)
     reply = await _user_reply(state, db, user)
     await db.commit()
-    await state.standing.revoke(ended)
+    await state.login_cache.revoke(ended)
     return AdminUserEnvelope(user=reply)
 
 
 @router.get("/sessions", response_model_exclude_none=True)
 async def list_all_sessions(
-    _: Caller,
-    db: Db,
+    _: CurrentUserId,
+    db: DbSession,
     status: Annotated[SessionStatus | None, Query()] = None,
     user_id: Annotated[uuid.UUID | None, Query()] = None,
     limit: Limit = 50,
@@ -181,7 +181,7 @@ async def list_all_sessions(
 
 @router.get("/jobs", response_model_exclude_none=True)
 async def list_all_jobs(
-    _: Caller,
+    _: CurrentUserId,
     state: State,
     status: Annotated[Literal["pending", "running", "retrying", "dead"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
@@ -195,19 +195,19 @@ JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.post("/jobs/{job_id}/retry")
-async def retry_dead_job(job_id: JobId, admin_id: Caller, state: State, db: Db) -> MessageReply:
+async def retry_dead_job(job_id: JobId, admin_id: CurrentUserId, state: State, db: DbSession) -> MessageReply:
     """Give a dead job another chance."""
     sentence = await retry_job(state.settings.postgres_dsn, job_id)
-    note(db, admin_id, "job.retried", job_id)
+    record_audit(db, admin_id, "job.retried", job_id)
     await db.commit()
     return MessageReply(message=sentence)
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
-async def discard_dead_job(job_id: JobId, admin_id: Caller, state: State, db: Db) -> Response:
+async def discard_dead_job(job_id: JobId, admin_id: CurrentUserId, state: State, db: DbSession) -> Response:
     """Drop a dead job for good."""
     await discard_job(state.settings.postgres_dsn, job_id)
-    note(db, admin_id, "job.discarded", job_id)
+    record_audit(db, admin_id, "job.discarded", job_id)
     await db.commit()
     return Response(status_code=204)
 
@@ -225,14 +225,16 @@ def _config_reply(config: AiConfig) -> AiConfigReply:
 
 
 @router.get("/ai/configs", response_model_exclude_none=True)
-async def list_ai_configs(_: Caller, db: Db) -> AiConfigList:
+async def list_ai_configs(_: CurrentUserId, db: DbSession) -> AiConfigList:
     """Which models do which task."""
     found = await db.scalars(select(AiConfig).order_by(AiConfig.task_type))
     return AiConfigList(configs=[_config_reply(c) for c in found])
 
 
 @router.put("/ai/configs/{task_type}", response_model_exclude_none=True)
-async def put_ai_config(task_type: TaskType, body: AiConfigBody, admin_id: Caller, db: Db) -> AiConfigEnvelope:
+async def put_ai_config(
+    task_type: TaskType, body: AiConfigBody, admin_id: CurrentUserId, db: DbSession
+) -> AiConfigEnvelope:
     """Set who does a task. Counts from the next map on, everywhere."""
     config = await db.get(AiConfig, task_type, with_for_update=True)
     if config is None:
@@ -243,13 +245,13 @@ async def put_ai_config(task_type: TaskType, body: AiConfigBody, admin_id: Calle
         setattr(config, name, value)
     config.chain = [choice.model_dump(exclude_none=True) for choice in body.chain]
     config.updated_by, config.updated_at = admin_id, datetime.now(UTC)
-    note(db, admin_id, "ai_config.set", task_type, **body.model_dump(exclude_none=True))
+    record_audit(db, admin_id, "ai_config.set", task_type, **body.model_dump(exclude_none=True))
     await db.commit()
     return AiConfigEnvelope(config=_config_reply(config))
 
 
 @router.delete("/ai/configs/{task_type}", status_code=204)
-async def delete_ai_config(task_type: TaskType, admin_id: Caller, db: Db) -> Response:
+async def delete_ai_config(task_type: TaskType, admin_id: CurrentUserId, db: DbSession) -> Response:
     """Let a task follow `default` again."""
     if task_type == "default":
         raise CannotDeleteDefault("the default cannot be deleted; every task falls back to it")
@@ -257,13 +259,13 @@ async def delete_ai_config(task_type: TaskType, admin_id: Caller, db: Db) -> Res
     if config is None:
         raise NotFound("nothing is configured for this task")
     await db.delete(config)
-    note(db, admin_id, "ai_config.deleted", task_type)
+    record_audit(db, admin_id, "ai_config.deleted", task_type)
     await db.commit()
     return Response(status_code=204)
 
 
 @router.get("/audit", response_model_exclude_none=True)
-async def list_audit(_: Caller, db: Db, limit: Limit = 50, offset: Offset = 0) -> AuditList:
+async def list_audit(_: CurrentUserId, db: DbSession, limit: Limit = 50, offset: Offset = 0) -> AuditList:
     """What operators did."""
     found = await db.scalars(
         select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id).limit(limit).offset(offset)

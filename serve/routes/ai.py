@@ -18,7 +18,7 @@ from models.billing.ledger import Balance, OutOfTokens, balance
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.recording.timeline_store import load_pages
 from models.schemas.ai import DisclosureList, DisclosureReply, QuoteEnvelope, QuoteReply
-from serve.state import AppState, Caller, Db, State, driver_connection
+from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 
@@ -35,7 +35,7 @@ async def _plan(
 
 
 @router.post("/mindmap/quote", response_model_exclude_none=True)
-async def quote(session_id: str, user_id: Caller, state: State, db: Db) -> QuoteEnvelope:
+async def quote(session_id: str, user_id: CurrentUserId, state: State, db: DbSession) -> QuoteEnvelope:
     """What a map of this session would cost at most, before it is ordered. Repeat it freely: nothing is kept."""
     owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
     plan, terms, now, num_pages = await _plan(state, db, owned.id, user_id)
@@ -58,7 +58,7 @@ async def quote(session_id: str, user_id: Caller, state: State, db: Db) -> Quote
     )
 
 
-async def refuse_if_out_of_tokens(state: AppState, db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
+async def check_token_budget(state: AppState, db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
     """Raise OutOfTokens (402, with the reset date) for users who want no map rather than one without a model."""
     if not provider_accesses(state.settings):
         return
@@ -74,9 +74,9 @@ async def refuse_if_out_of_tokens(state: AppState, db: AsyncSession, session_id:
 @router.get("/disclosures", response_model_exclude_none=True)
 async def disclosures(
     session_id: str,
-    user_id: Caller,
+    user_id: CurrentUserId,
     state: State,
-    db: Db,
+    db: DbSession,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> DisclosureList:

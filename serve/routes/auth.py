@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.mail.templates import Language, language_asked_for, verify_mail
-from models.accounts.logins import LoginFamily, issue_one_time, revoke_families
+from models.accounts.logins import LoginFamily, issue_one_time_token, revoke_families
 from models.accounts.users import User, active_user, user_by_email
 from models.errors import Conflict, NotFound, Unauthorized
 from models.schemas.accounts import (
@@ -25,27 +25,35 @@ from models.schemas.accounts import (
     UserEnvelope,
 )
 from models.schemas.common import MessageReply
-from serve.auth.login import log_in, log_out, rotate, user_reply
+from serve.auth.login import log_in, log_out, rotate_refresh_token, user_reply
 from serve.auth.passwords import hash_password, verify_password
-from serve.http.rate_limits import Allowance, too_often
-from serve.state import AppState, Caller, CallerIdentity, Counted, Db, State, driver_connection
+from serve.http.rate_limits import RateLimitPolicy, rate_limited
+from serve.state import (
+    AppState,
+    CurrentIdentity,
+    CurrentUserId,
+    DbSession,
+    RateLimitedByAddress,
+    State,
+    driver_connection,
+)
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 VERIFY_TTL = timedelta(days=2)
 #: Wrong passwords for one account, from wherever: slows a distributed guesser, spares its owner's typing.
-_ACCOUNT = Allowance("account", 30)
+_ACCOUNT = RateLimitPolicy("account", 30)
 
 
 async def mail_verification(state: AppState, db: AsyncSession, user: User, language: Language) -> None:
     """Order the mail with the link that proves the address of `user`. The caller commits."""
-    token = await issue_one_time(db, user.id, "verify", ttl=VERIFY_TTL)
+    token = await issue_one_time_token(db, user.id, "verify", ttl=VERIFY_TTL)
     # After the `#`: it reaches neither a server's log nor a Referer header.
     mail = verify_mail(language, f"{state.settings.origin}/verify-email#token={token}")
-    await state.post.order(await driver_connection(db), user.id, user.email, mail, ttl=VERIFY_TTL)
+    await state.mail_queue.order(await driver_connection(db), user.id, user.email, mail, ttl=VERIFY_TTL)
 
 
-@router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[Counted])
-async def signup(body: Credentials, state: State, db: Db, request: Request, response: Response) -> AuthReply:
+@router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+async def signup(body: Credentials, state: State, db: DbSession, request: Request, response: Response) -> AuthReply:
     """Make an account and log in. A mail asks to confirm the address; the account works without."""
     if await user_by_email(db, body.email) is not None:
         raise Conflict("email already exists")
@@ -59,14 +67,14 @@ async def signup(body: Credentials, state: State, db: Db, request: Request, resp
     return await log_in(state, db, request, response, user)
 
 
-@router.post("/login", response_model_exclude_none=True, dependencies=[Counted])
-async def login(body: LoginBody, state: State, db: Db, request: Request, response: Response) -> AuthReply:
+@router.post("/login", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+async def login(body: LoginBody, state: State, db: DbSession, request: Request, response: Response) -> AuthReply:
     """Log in."""
     email = body.email.strip()
-    if state.limiter.is_on:
-        tries = await state.limiter.count(_ACCOUNT, hashlib.sha256(email.lower().encode()).hexdigest())
+    if state.rate_limiter.is_enabled:
+        tries = await state.rate_limiter.count(_ACCOUNT, hashlib.sha256(email.lower().encode()).hexdigest())
         if not tries.is_allowed:
-            raise too_often(tries)
+            raise rate_limited(tries)
     user = await user_by_email(db, email) if "\x00" not in email else None
     usable = user is not None and user.status == "active"
     matches = await verify_password(body.password, user.password_hash if user is not None and usable else None)
@@ -75,36 +83,36 @@ async def login(body: LoginBody, state: State, db: Db, request: Request, respons
     return await log_in(state, db, request, response, user)
 
 
-@router.post("/refresh", response_model_exclude_none=True, dependencies=[Counted])
-async def refresh(state: State, db: Db, request: Request, response: Response) -> TokenReply:
+@router.post("/refresh", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+async def refresh(state: State, db: DbSession, request: Request, response: Response) -> TokenReply:
     """Renew a login with its refresh token, in `Authorization: Bearer` or in the cookie of a browser.
 
     Every refresh token works once; using one a second time ends the login everywhere. Send the same
     `Idempotency-Key` with a repeated try and a lost answer does no harm.
     """
-    return await rotate(state, db, request, response)
+    return await rotate_refresh_token(state, db, request, response)
 
 
 @router.post("/logout")
-async def logout(who: CallerIdentity, state: State, db: Db, response: Response) -> MessageReply:
+async def logout(who: CurrentIdentity, state: State, db: DbSession, response: Response) -> MessageReply:
     """End this login: its tokens stop working within seconds."""
     await log_out(state, db, response, who.family_id)
     return MessageReply(message="successfully logged out")
 
 
 @router.post("/logout-all")
-async def logout_all(user_id: Caller, state: State, db: Db, response: Response) -> MessageReply:
+async def logout_all(user_id: CurrentUserId, state: State, db: DbSession, response: Response) -> MessageReply:
     """End every login of the account."""
     await db.execute(update(User).where(User.id == user_id).values(token_version=User.token_version + 1))
     ended = await revoke_families(db, "logout_all", user_id=user_id)
     await db.commit()
-    await state.standing.revoke(ended)
+    await state.login_cache.revoke(ended)
     await log_out(state, db, response, None)
     return MessageReply(message="successfully logged out everywhere")
 
 
 @router.get("/logins", response_model_exclude_none=True)
-async def list_logins(who: CallerIdentity, db: Db) -> LoginList:
+async def list_logins(who: CurrentIdentity, db: DbSession) -> LoginList:
     """Where the account is logged in (the newest hundred)."""
     found = await db.scalars(
         select(LoginFamily)
@@ -132,19 +140,19 @@ async def list_logins(who: CallerIdentity, db: Db) -> LoginList:
 
 
 @router.delete("/logins/{login_id}", status_code=204)
-async def end_login(login_id: uuid.UUID, user_id: Caller, state: State, db: Db) -> Response:
+async def end_login(login_id: uuid.UUID, user_id: CurrentUserId, state: State, db: DbSession) -> Response:
     """Log one device out."""
     family = await db.get(LoginFamily, login_id)
     if family is None or family.user_id != user_id:
         raise NotFound("there is no such login")
     await revoke_families(db, "logout", family_id=login_id)
     await db.commit()
-    await state.standing.revoke([login_id])
+    await state.login_cache.revoke([login_id])
     return Response(status_code=204)
 
 
 @router.get("/me", response_model_exclude_none=True)
-async def me(user_id: Caller, db: Db) -> UserEnvelope:
+async def me(user_id: CurrentUserId, db: DbSession) -> UserEnvelope:
     """Who am I."""
     user = await active_user(db, user_id)
     if user is None:

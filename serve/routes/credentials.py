@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select, update
 
 from cluster.mail.queue import NOTICE_TTL
 from cluster.mail.templates import Language, language_asked_for, password_changed_mail, reset_mail
-from models.accounts.logins import ApiKey, issue_one_time, new_api_key, redeem_one_time, void_logins
+from models.accounts.logins import ApiKey, issue_one_time_token, new_api_key, redeem_one_time_token, revoke_all_logins
 from models.accounts.users import User, UserSettings, active_user, user_by_email
 from models.errors import BadRequest, Conflict, NotFound, Unauthorized
 from models.schemas.accounts import (
@@ -33,17 +33,17 @@ from models.schemas.accounts import (
 from models.schemas.common import MessageReply
 from serve.auth.login import log_in
 from serve.auth.passwords import hash_password, verify_password
-from serve.http.rate_limits import Allowance
+from serve.http.rate_limits import RateLimitPolicy
 from serve.routes.auth import mail_verification
-from serve.state import Caller, Counted, Db, State, driver_connection
+from serve.state import CurrentUserId, DbSession, RateLimitedByAddress, State, driver_connection
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 RESET_TTL, EXTENSION_TTL = timedelta(hours=1), timedelta(minutes=2)
 MAX_API_KEYS = 50
-_MAILS = Allowance("mails", 3)
+_MAILS = RateLimitPolicy("mails", 3)
 
 
-async def language_of(db: Db, user_id: uuid.UUID, request: Request) -> Language:
+async def language_of(db: DbSession, user_id: uuid.UUID, request: Request) -> Language:
     """The language to write to somebody in: what the settings say, else what the browser asks for."""
     chosen = await db.scalar(select(UserSettings.language).where(UserSettings.user_id == user_id))
     if chosen is None:
@@ -51,7 +51,7 @@ async def language_of(db: Db, user_id: uuid.UUID, request: Request) -> Language:
     return "en" if chosen == "en" else "ko"
 
 
-async def _require_user(db: Db, user_id: uuid.UUID) -> User:
+async def _require_user(db: DbSession, user_id: uuid.UUID) -> User:
     user = await active_user(db, user_id)
     if user is None:
         raise Unauthorized("user not found")
@@ -60,53 +60,53 @@ async def _require_user(db: Db, user_id: uuid.UUID) -> User:
 
 @router.post("/password", response_model_exclude_none=True)
 async def change_password(
-    body: PasswordChange, user_id: Caller, state: State, db: Db, request: Request, response: Response
+    body: PasswordChange, user_id: CurrentUserId, state: State, db: DbSession, request: Request, response: Response
 ) -> AuthReply:
     """Change the password. Every other login ends; the answer is a new one for this program."""
-    await state.limiter.require(request, state.limiter.credentials, f"password:{user_id}")
+    await state.rate_limiter.check(request, state.rate_limiter.credentials, f"password:{user_id}")
     user = await _require_user(db, user_id)
     if user.password_hash is not None and not await verify_password(body.current_password or "", user.password_hash):
         # Not 401: the login is fine, and the clients log out on 401.
         raise BadRequest("the current password is wrong")
     user.password_hash = await hash_password(body.new_password)
-    ended = await void_logins(db, user, "password")
+    ended = await revoke_all_logins(db, user, "password")
     await _mail_password_changed(state, db, user, request)
     reply = await log_in(state, db, request, response, user)
-    await state.standing.revoke(ended)
+    await state.login_cache.revoke(ended)
     return reply
 
 
-async def _mail_password_changed(state: State, db: Db, user: User, request: Request) -> None:
+async def _mail_password_changed(state: State, db: DbSession, user: User, request: Request) -> None:
     mail = password_changed_mail(await language_of(db, user.id, request))
-    await state.post.order(await driver_connection(db), user.id, user.email, mail, ttl=NOTICE_TTL)
+    await state.mail_queue.order(await driver_connection(db), user.id, user.email, mail, ttl=NOTICE_TTL)
 
 
-@router.post("/forgot-password", dependencies=[Counted])
-async def forgot_password(body: ForgotBody, state: State, db: Db, request: Request) -> MessageReply:
+@router.post("/forgot-password", dependencies=[RateLimitedByAddress])
+async def forgot_password(body: ForgotBody, state: State, db: DbSession, request: Request) -> MessageReply:
     """Send a link for a new password. The answer is the same whether or not there is such an account."""
     email = body.email.strip()
     user = await user_by_email(db, email) if "\x00" not in email else None
-    if user is not None and user.status == "active" and await _may_mail(state, user):
-        token = await issue_one_time(db, user.id, "reset", ttl=RESET_TTL)
+    if user is not None and user.status == "active" and await _is_mail_allowed(state, user):
+        token = await issue_one_time_token(db, user.id, "reset", ttl=RESET_TTL)
         link = f"{state.settings.origin}/reset-password#token={token}"
         mail = reset_mail(await language_of(db, user.id, request), link)
-        await state.post.order(await driver_connection(db), user.id, user.email, mail, ttl=RESET_TTL)
+        await state.mail_queue.order(await driver_connection(db), user.id, user.email, mail, ttl=RESET_TTL)
         await db.commit()
     return MessageReply(message="If the email exists, a password reset link has been sent.")
 
 
-async def _may_mail(state: State, user: User) -> bool:
+async def _is_mail_allowed(state: State, user: User) -> bool:
     """Whether this address may get one more mail now; nobody's mailbox is flooded through us."""
-    if not state.limiter.is_on:
+    if not state.rate_limiter.is_enabled:
         return True
-    return (await state.limiter.count(_MAILS, str(user.id))).is_allowed
+    return (await state.rate_limiter.count(_MAILS, str(user.id))).is_allowed
 
 
-@router.post("/reset-password", dependencies=[Counted])
-async def reset_password(body: ResetBody, state: State, db: Db, request: Request) -> MessageReply:
+@router.post("/reset-password", dependencies=[RateLimitedByAddress])
+async def reset_password(body: ResetBody, state: State, db: DbSession, request: Request) -> MessageReply:
     """Set a new password with the token of the mail. Ends every login of the account."""
     hashed = await hash_password(body.new_password)
-    token = await redeem_one_time(db, body.token, "reset")
+    token = await redeem_one_time_token(db, body.token, "reset")
     if token is None:
         raise BadRequest("invalid or expired token")
     user = await active_user(db, token.user_id)
@@ -115,17 +115,17 @@ async def reset_password(body: ResetBody, state: State, db: Db, request: Request
     user.password_hash = hashed
     # Who could open the mail owns the address.
     user.email_verified_at = user.email_verified_at or datetime.now(UTC)
-    ended = await void_logins(db, user, "reset")
+    ended = await revoke_all_logins(db, user, "reset")
     await _mail_password_changed(state, db, user, request)
     await db.commit()
-    await state.standing.revoke(ended)
+    await state.login_cache.revoke(ended)
     return MessageReply(message="Password has been reset successfully.")
 
 
-@router.post("/verify-email", dependencies=[Counted])
-async def verify_email(body: TokenBody, state: State, db: Db) -> MessageReply:
+@router.post("/verify-email", dependencies=[RateLimitedByAddress])
+async def verify_email(body: TokenBody, state: State, db: DbSession) -> MessageReply:
     """Confirm an address with the token of the mail."""
-    token = await redeem_one_time(db, body.token, "verify")
+    token = await redeem_one_time_token(db, body.token, "verify")
     user = await active_user(db, token.user_id) if token is not None else None
     if user is None:
         raise BadRequest("invalid or expired token")
@@ -137,30 +137,32 @@ async def verify_email(body: TokenBody, state: State, db: Db) -> MessageReply:
 
 
 @router.post("/send-verification")
-async def send_verification(user_id: Caller, state: State, db: Db, request: Request) -> MessageReply:
+async def send_verification(user_id: CurrentUserId, state: State, db: DbSession, request: Request) -> MessageReply:
     """Send the mail that confirms the address once more."""
     user = await _require_user(db, user_id)
-    if user.email_verified_at is None and await _may_mail(state, user):
+    if user.email_verified_at is None and await _is_mail_allowed(state, user):
         await mail_verification(state, db, user, await language_of(db, user.id, request))
         await db.commit()
     return MessageReply(message="If the address is not confirmed yet, a mail is on its way.")
 
 
 @router.post("/extension/code")
-async def extension_code(body: ExtensionChallenge, user_id: Caller, state: State, db: Db) -> ExtensionCode:
+async def extension_code(
+    body: ExtensionChallenge, user_id: CurrentUserId, state: State, db: DbSession
+) -> ExtensionCode:
     """A code with which the extension that made the challenge can log in as the caller: once, for two minutes."""
     await _require_user(db, user_id)
-    code = await issue_one_time(db, user_id, "extension", ttl=EXTENSION_TTL, code_challenge=body.code_challenge)
+    code = await issue_one_time_token(db, user_id, "extension", ttl=EXTENSION_TTL, code_challenge=body.code_challenge)
     await db.commit()
     return ExtensionCode(code=code, expires_in=int(EXTENSION_TTL.total_seconds()))
 
 
-@router.post("/extension/exchange", response_model_exclude_none=True, dependencies=[Counted])
+@router.post("/extension/exchange", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def extension_exchange(
-    body: ExtensionExchange, state: State, db: Db, request: Request, response: Response
+    body: ExtensionExchange, state: State, db: DbSession, request: Request, response: Response
 ) -> AuthReply:
     """Log the extension in. A wrong verifier uses the code up: it was seen by somebody it was not meant for."""
-    token = await redeem_one_time(db, body.code, "extension")
+    token = await redeem_one_time_token(db, body.code, "extension")
     shown = base64.urlsafe_b64encode(hashlib.sha256(body.code_verifier.encode()).digest()).rstrip(b"=").decode()
     matches = token is not None and hmac.compare_digest(token.code_challenge or "", shown)
     user = await active_user(db, token.user_id) if token is not None and matches else None
@@ -179,7 +181,9 @@ def _usable(user_id: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
 
 
 @router.post("/api-keys", status_code=201, response_model_exclude_none=True)
-async def create_api_key(body: ApiKeyCreate, user_id: Caller, db: Db, response: Response) -> ApiKeyCreated:
+async def create_api_key(
+    body: ApiKeyCreate, user_id: CurrentUserId, db: DbSession, response: Response
+) -> ApiKeyCreated:
     """Make a key for a script. It is shown once."""
     await db.execute(select(User.id).where(User.id == user_id).with_for_update())
     if (await db.scalar(select(func.count()).select_from(ApiKey).where(*_usable(user_id))) or 0) >= MAX_API_KEYS:
@@ -193,7 +197,7 @@ async def create_api_key(body: ApiKeyCreate, user_id: Caller, db: Db, response: 
 
 
 @router.get("/api-keys", response_model_exclude_none=True)
-async def list_api_keys(user_id: Caller, db: Db) -> ApiKeyList:
+async def list_api_keys(user_id: CurrentUserId, db: DbSession) -> ApiKeyList:
     """The caller's keys, newest first."""
     found = await db.scalars(
         select(ApiKey).where(*_usable(user_id)).order_by(ApiKey.created_at.desc(), ApiKey.id).limit(MAX_API_KEYS)
@@ -202,7 +206,7 @@ async def list_api_keys(user_id: Caller, db: Db) -> ApiKeyList:
 
 
 @router.delete("/api-keys/{key_id}", status_code=204)
-async def revoke_api_key(key_id: uuid.UUID, user_id: Caller, state: State, db: Db) -> Response:
+async def revoke_api_key(key_id: uuid.UUID, user_id: CurrentUserId, state: State, db: DbSession) -> Response:
     """Revoke a key; it stops working within seconds."""
     revoked = await db.scalar(
         update(ApiKey)
@@ -213,5 +217,5 @@ async def revoke_api_key(key_id: uuid.UUID, user_id: Caller, state: State, db: D
     if revoked is None:
         raise NotFound("there is no such API key")
     await db.commit()
-    await state.standing.revoke([key_id])
+    await state.login_cache.revoke([key_id])
     return Response(status_code=204)

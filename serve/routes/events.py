@@ -25,7 +25,7 @@ from models.schemas.common import (
     TimelineVisit,
 )
 from serve.auth.authorization import authorize
-from serve.state import Caller, Db, app_state, driver_connection
+from serve.state import CurrentUserId, DbSession, app_state, driver_connection
 from telemetry.metrics import METERS
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
@@ -95,7 +95,7 @@ def highlight_reply(highlight: HighlightRecord) -> HighlightReply:
     )
 
 
-async def _timeline(db: Db, session_id: str, user_id: uuid.UUID) -> Any:
+async def _timeline(db: DbSession, session_id: str, user_id: uuid.UUID) -> Any:
     found = await owned_session(db, parse_session_id(session_id), user_id)
     return await load_timeline(await driver_connection(db), found.id)
 
@@ -103,8 +103,8 @@ async def _timeline(db: Db, session_id: str, user_id: uuid.UUID) -> Any:
 @router.get("/events", response_model_exclude_none=True)
 async def list_events(
     session_id: str,
-    user_id: Caller,
-    db: Db,
+    user_id: CurrentUserId,
+    db: DbSession,
     type: Annotated[Literal["page_visit", "highlight"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
@@ -129,7 +129,7 @@ async def list_events(
 
 
 @router.get("/events/stats")
-async def event_stats(session_id: str, user_id: Caller, db: Db) -> EventStats:
+async def event_stats(session_id: str, user_id: CurrentUserId, db: DbSession) -> EventStats:
     """How many events, visits, highlights and different pages."""
     line = await _timeline(db, session_id, user_id)
     return EventStats(
@@ -141,7 +141,7 @@ async def event_stats(session_id: str, user_id: Caller, db: Db) -> EventStats:
 
 
 @router.get("/timeline", response_model_exclude_none=True)
-async def get_timeline(session_id: str, user_id: Caller, db: Db) -> TimelineReply:
+async def get_timeline(session_id: str, user_id: CurrentUserId, db: DbSession) -> TimelineReply:
     """The whole session in the order it happened, highlights under their visits."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
     connection = await driver_connection(db)

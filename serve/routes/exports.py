@@ -25,10 +25,10 @@ from models.recording.browsing_sessions import BrowsingSession, owned_session, p
 from models.recording.timeline import Timeline
 from models.recording.timeline_store import from_epoch_ms, load_timeline
 from models.schemas.library import ExportFormat
-from serve.map_image import PICTURE_POLICY
+from serve.map_image import IMAGE_CSP_HEADERS
 from serve.routes.events import highlight_reply, visit_fields
-from serve.routes.usage import standing_of
-from serve.state import Caller, Db, State, driver_connection
+from serve.routes.usage import current_plan_of
+from serve.state import CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["exports"])
 
@@ -97,7 +97,7 @@ def _disposition(title: str | None, extension: str) -> str:
     return f"attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{quote(name)}.{extension}"
 
 
-async def _document(db: Db, found: BrowsingSession) -> MindmapDocument:
+async def _document(db: DbSession, found: BrowsingSession) -> MindmapDocument:
     data = await db.scalar(
         select(MindmapVersion.data)
         .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (MindmapVersion.number == Mindmap.current_version))
@@ -142,9 +142,9 @@ def _as_json(found: BrowsingSession, line: Timeline, document: MindmapDocument) 
 )
 async def export_session(
     session_id: str,
-    user_id: Caller,
+    user_id: CurrentUserId,
     state: State,
-    db: Db,
+    db: DbSession,
     format: Annotated[ExportFormat, Query()] = "markdown",
     layout: Annotated[LayoutName, Query(description="Of pictures")] = "galaxy",
     theme: Annotated[ThemeName, Query(description="Of pictures")] = "light",
@@ -152,7 +152,7 @@ async def export_session(
 ) -> Response:
     """One session as a file. Which formats there are depends on the plan; 402 names the plan that has it."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
-    _, standing = await standing_of(state, db, user_id)
+    _, standing = await current_plan_of(state, db, user_id)
     require_feature(standing.plan, EXPORT_FEATURES[format], f"exports as {format}")
     body: bytes | str
     if format == "csv":
@@ -173,6 +173,6 @@ async def export_session(
         headers={
             "Content-Disposition": _disposition(found.title, extension),
             "Cache-Control": "private, no-store",
-            **PICTURE_POLICY,
+            **IMAGE_CSP_HEADERS,
         },
     )

@@ -17,7 +17,7 @@ from models.errors import Conflict, Unauthorized
 from models.schemas.accounts import AuthReply, GoogleBegin, GoogleBegun, GoogleBody, GoogleCode, GoogleConfig
 from serve.auth.login import log_in
 from serve.auth.openid import GoogleProfile
-from serve.state import Counted, Db, State
+from serve.state import DbSession, RateLimitedByAddress, State
 
 router = APIRouter(prefix="/v1/auth/google", tags=["auth"])
 STATE_TTL_S = 600
@@ -79,14 +79,16 @@ async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
     return user
 
 
-@router.get("/config", response_model_exclude_none=True, dependencies=[Counted])
+@router.get("/config", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def google_config(state: State) -> GoogleConfig:
     """Whether to show the button."""
     return GoogleConfig(enabled=state.google.is_configured, client_id=state.google.client_id)
 
 
-@router.post("", response_model_exclude_none=True, dependencies=[Counted])
-async def google_login(body: GoogleBody, state: State, db: Db, request: Request, response: Response) -> AuthReply:
+@router.post("", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+async def google_login(
+    body: GoogleBody, state: State, db: DbSession, request: Request, response: Response
+) -> AuthReply:
     """Log in with the ID token of Google's button; the first time, this makes an account."""
     if not state.google.is_configured:
         raise Unauthorized("Invalid Google credentials")
@@ -94,7 +96,7 @@ async def google_login(body: GoogleBody, state: State, db: Db, request: Request,
     return await log_in(state, db, request, response, await account_of(db, profile))
 
 
-@router.post("/begin", dependencies=[Counted])
+@router.post("/begin", dependencies=[RateLimitedByAddress])
 async def google_begin(body: GoogleBegin, state: State) -> GoogleBegun:
     """Begin the code flow: one-time `state` and nonce, kept for ten minutes."""
     one_time, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
@@ -104,8 +106,8 @@ async def google_begin(body: GoogleBegin, state: State) -> GoogleBegun:
     return GoogleBegun(authorization_url=url, state=one_time, expires_in=STATE_TTL_S)
 
 
-@router.post("/code", response_model_exclude_none=True, dependencies=[Counted])
-async def google_code(body: GoogleCode, state: State, db: Db, request: Request, response: Response) -> AuthReply:
+@router.post("/code", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+async def google_code(body: GoogleCode, state: State, db: DbSession, request: Request, response: Response) -> AuthReply:
     """Log in with an authorization code. A `state` from `begin` counts once, for its own `redirect_uri`."""
     if not state.google.is_configured:
         raise Unauthorized("Invalid authorization code")

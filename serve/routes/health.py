@@ -63,7 +63,7 @@ async def _valkey(state: AppState) -> str:
 
 
 async def _shards(state: AppState) -> str:
-    there, wanted = await state.shards.check()
+    there, wanted = await state.shards.count_responding()
     return "ok" if there == wanted else f"{wanted - there} of {wanted} do not answer"
 
 

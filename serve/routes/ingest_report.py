@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.schemas.settings import Gap, InvalidReason, ReceiptEnvelope, ReceiptReply
-from serve.state import Caller, Db, driver_connection
+from serve.state import CurrentUserId, DbSession, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 MAX_GAPS = 1000
@@ -37,7 +37,7 @@ _LAST = """
 
 
 @router.get("/receipt", response_model_exclude_none=True)
-async def receipt(session_id: str, user_id: Caller, db: Db) -> ReceiptEnvelope:
+async def receipt(session_id: str, user_id: CurrentUserId, db: DbSession) -> ReceiptEnvelope:
     """What was seen, stored, a repeat, kept out by which rule, invalid and why, and which numbers never came.
 
     An excluded event leaves only the name of the rule: neither its address nor its text was stored.

@@ -17,7 +17,7 @@ from models.mindmap.joint_maps import MAX_SESSIONS, JointMap, JointMapSession
 from models.mindmap.versions import MapStatus
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession
 from models.schemas.maps import JointMapBody, JointMapEnvelope, JointMapList, JointMapReply
-from serve.state import Caller, Db, driver_connection
+from serve.state import CurrentUserId, DbSession, driver_connection
 
 router = APIRouter(prefix="/v1/maps", tags=["mindmaps"])
 #: Maps one user may keep: each is up to some megabytes.
@@ -110,7 +110,7 @@ def _utc(at: datetime | None) -> datetime | None:
 
 
 @router.post("", status_code=202, response_model_exclude_none=True)
-async def create_map(body: JointMapBody, user_id: Caller, db: Db) -> JointMapEnvelope:
+async def create_map(body: JointMapBody, user_id: CurrentUserId, db: DbSession) -> JointMapEnvelope:
     """Order a map over the chosen sessions, or over those of a range of dates. Read it until it is completed."""
     sessions = await _chosen(db, user_id, body)
     num_maps = await db.scalar(select(func.count()).select_from(JointMap).where(JointMap.user_id == user_id)) or 0
@@ -136,8 +136,8 @@ async def create_map(body: JointMapBody, user_id: Caller, db: Db) -> JointMapEnv
 
 @router.get("", response_model_exclude_none=True)
 async def list_maps(
-    user_id: Caller,
-    db: Db,
+    user_id: CurrentUserId,
+    db: DbSession,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> JointMapList:
@@ -170,7 +170,7 @@ async def list_maps(
 
 
 @router.get("/{map_id}", response_model_exclude_none=True)
-async def get_map(map_id: str, user_id: Caller, db: Db) -> JointMapEnvelope:
+async def get_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> JointMapEnvelope:
     """One map over several sessions, or how far it is."""
     found = await _owned(db, map_id, user_id)
     members = (await _members(db, [found.id]))[found.id]
@@ -179,7 +179,7 @@ async def get_map(map_id: str, user_id: Caller, db: Db) -> JointMapEnvelope:
 
 
 @router.post("/{map_id}/generate", status_code=202, response_model_exclude_none=True)
-async def regenerate_map(map_id: str, user_id: Caller, db: Db) -> JointMapEnvelope:
+async def regenerate_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> JointMapEnvelope:
     """Make the map again from what its sessions hold now; deleted ones leave it."""
     found = await _owned(db, map_id, user_id)
     members = (await _members(db, [found.id]))[found.id]
@@ -199,7 +199,7 @@ async def regenerate_map(map_id: str, user_id: Caller, db: Db) -> JointMapEnvelo
 
 
 @router.delete("/{map_id}", status_code=204)
-async def delete_map(map_id: str, user_id: Caller, db: Db) -> Response:
+async def delete_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
     """Delete a map over several sessions; the sessions stay."""
     await db.delete(await _owned(db, map_id, user_id))
     await db.commit()

@@ -24,8 +24,8 @@ from models.schemas.maps import (
     LogEntryReply,
     OperationBody,
 )
-from serve.routes.mindmaps import edited_reply, report_reply
-from serve.state import AppState, Caller, Db, State, driver_connection
+from serve.routes.mindmaps import current_map_reply, report_reply
+from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap", tags=["mindmaps"])
 _SEQ = ExpectedSeqBody()
@@ -53,7 +53,7 @@ def _entries(operations: list[OperationBody]) -> list[LogEntry]:
         raise ValidationFailed(message, problems[:20]) from None
 
 
-async def _change(
+async def _apply_entries(
     state: AppState,
     db: AsyncSession,
     user_id: uuid.UUID,
@@ -75,16 +75,16 @@ async def _change(
     if must_apply and outcome.reports[0].status == "not_applied":
         raise Conflict(outcome.reports[0].sentence)
     await db.commit()
-    await tell(state, owned, outcome)
+    await publish_edit(state, owned, outcome)
     # The rows were changed under SQLAlchemy, which must not answer from memory.
     db.expire_all()
     return EditsReply(
-        mindmap=(await edited_reply(db, session_id, user_id)),
+        mindmap=(await current_map_reply(db, session_id, user_id)),
         reports=[report_reply(report) for report in outcome.reports],
     )
 
 
-async def tell(state: AppState, session_id: uuid.UUID, outcome: EditOutcome) -> None:
+async def publish_edit(state: AppState, session_id: uuid.UUID, outcome: EditOutcome) -> None:
     """Let other windows know that the map looks different now."""
     news = {
         "version": outcome.version,
@@ -95,41 +95,51 @@ async def tell(state: AppState, session_id: uuid.UUID, outcome: EditOutcome) -> 
 
 
 @router.patch("", response_model_exclude_none=True)
-async def edit_mindmap(session_id: str, body: EditsBody, user_id: Caller, db: Db, state: State) -> EditsReply:
+async def edit_mindmap(
+    session_id: str, body: EditsBody, user_id: CurrentUserId, db: DbSession, state: State
+) -> EditsReply:
     """Edit the map: each operation is one step that can be undone, and outlives the version it was made on.
 
     What cannot be done is reported and changes nothing; the others are done all the same. Sending an operation with
     a known `op_id` again changes nothing. 409 when `expected_seq` or `version` is not the map's any more.
     """
     entries = _entries(body.operations)
-    return await _change(
+    return await _apply_entries(
         state, db, user_id, session_id, entries, expected_seq=body.expected_seq, expected_version=body.version
     )
 
 
 @router.post("/undo", response_model_exclude_none=True)
 async def undo_edit(
-    session_id: str, user_id: Caller, db: Db, state: State, body: Annotated[ExpectedSeqBody | None, Body()] = None
+    session_id: str,
+    user_id: CurrentUserId,
+    db: DbSession,
+    state: State,
+    body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> EditsReply:
     """Take back the last edit in effect. 409 when there is none."""
     seq = (body or _SEQ).expected_seq
-    return await _change(state, db, user_id, session_id, [Undo()], expected_seq=seq, must_apply=True)
+    return await _apply_entries(state, db, user_id, session_id, [Undo()], expected_seq=seq, must_apply=True)
 
 
 @router.post("/redo", response_model_exclude_none=True)
 async def redo_edit(
-    session_id: str, user_id: Caller, db: Db, state: State, body: Annotated[ExpectedSeqBody | None, Body()] = None
+    session_id: str,
+    user_id: CurrentUserId,
+    db: DbSession,
+    state: State,
+    body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> EditsReply:
     """Bring back what the last undo took. 409 when there is nothing, or something new was done since."""
     seq = (body or _SEQ).expected_seq
-    return await _change(state, db, user_id, session_id, [Redo()], expected_seq=seq, must_apply=True)
+    return await _apply_entries(state, db, user_id, session_id, [Redo()], expected_seq=seq, must_apply=True)
 
 
 @router.get("/edits", response_model_exclude_none=True)
 async def list_edits(
     session_id: str,
-    user_id: Caller,
-    db: Db,
+    user_id: CurrentUserId,
+    db: DbSession,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> EditLogReply:

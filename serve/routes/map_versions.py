@@ -18,9 +18,9 @@ from models.mindmap.validation import MindmapDocument
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.schemas.maps import ChangeReply, DiffReply, EditsReply, VersionEnvelope, VersionList, VersionReply
-from serve.routes.map_edits import tell
-from serve.routes.mindmaps import edited_reply, report_reply
-from serve.state import Caller, Db, State, driver_connection
+from serve.routes.map_edits import publish_edit
+from serve.routes.mindmaps import current_map_reply, report_reply
+from serve.state import CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap/versions", tags=["mindmaps"])
 Number = Annotated[int, Path(ge=1, le=1_000_000)]
@@ -86,8 +86,8 @@ async def _document(db: AsyncSession, mindmap_id: uuid.UUID, number: int) -> dic
 @router.get("", response_model_exclude_none=True)
 async def list_versions(
     session_id: str,
-    user_id: Caller,
-    db: Db,
+    user_id: CurrentUserId,
+    db: DbSession,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> VersionList:
@@ -102,7 +102,7 @@ async def list_versions(
 
 
 @router.get("/{number}", response_model_exclude_none=True)
-async def get_version(session_id: str, number: Number, user_id: Caller, db: Db) -> VersionEnvelope:
+async def get_version(session_id: str, number: Number, user_id: CurrentUserId, db: DbSession) -> VersionEnvelope:
     """One version with its map, as it looked when it was last shown."""
     found = await _map_of(db, session_id, user_id)
     data = await _document(db, found.id, number)
@@ -116,8 +116,8 @@ async def get_version(session_id: str, number: Number, user_id: Caller, db: Db) 
 async def diff_with(
     session_id: str,
     number: Number,
-    user_id: Caller,
-    db: Db,
+    user_id: CurrentUserId,
+    db: DbSession,
     to: Annotated[int | None, Query(ge=1, le=1_000_000, description="The version shown, when absent")] = None,
 ) -> DiffReply:
     """What changed from version `number` to `to`."""
@@ -126,7 +126,9 @@ async def diff_with(
 
 
 @router.get("/{number}/diff/{other}", response_model_exclude_none=True)
-async def diff_versions(session_id: str, number: Number, other: Number, user_id: Caller, db: Db) -> DiffReply:
+async def diff_versions(
+    session_id: str, number: Number, other: Number, user_id: CurrentUserId, db: DbSession
+) -> DiffReply:
     """What changed from version `number` to version `other`, in sentences, with the reasons that can be known."""
     return await _diff(db, await _map_of(db, session_id, user_id), number, other)
 
@@ -146,15 +148,17 @@ async def _diff(db: AsyncSession, found: Mindmap, old: int, new: int) -> DiffRep
 
 
 @router.post("/{number}/restore", response_model_exclude_none=True)
-async def restore_version(session_id: str, number: Number, user_id: Caller, db: Db, state: State) -> EditsReply:
+async def restore_version(
+    session_id: str, number: Number, user_id: CurrentUserId, db: DbSession, state: State
+) -> EditsReply:
     """Show a version again, as a new version. The edits made since stay in effect; `reports` tells what became of
     them."""
     owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
     outcome = await restore_map_version(await driver_connection(db), owned, number)
     await db.commit()
-    await tell(state, owned, outcome)
+    await publish_edit(state, owned, outcome)
     db.expire_all()
     return EditsReply(
-        mindmap=await edited_reply(db, session_id, user_id),
+        mindmap=await current_map_reply(db, session_id, user_id),
         reports=[report_reply(report) for report in outcome.reports],
     )

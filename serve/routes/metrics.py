@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from cluster.jobs.database_metrics import database_metrics
 from cluster.settings import Settings
 from models.errors import NotFound
-from serve.state import Db, State, driver_connection
+from serve.state import DbSession, State, driver_connection
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,7 +26,7 @@ def _may_read(settings: Settings, request: Request) -> bool:
 
 
 @router.get("/metrics")
-async def metrics(request: Request, state: State, db: Db) -> Response:
+async def metrics(request: Request, state: State, db: DbSession) -> Response:
     """The database's gauges. Any one replica's answer is the whole truth, so scrape the Service and not the Pods."""
     if not _may_read(state.settings, request):
         raise NotFound("no such address")

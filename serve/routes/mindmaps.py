@@ -20,10 +20,10 @@ from models.mindmap.edits import EditReport
 from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.common import EditReportReply, EditsState, GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
-from serve.auth.signed_links import check_link, issue_link
-from serve.map_image import PICTURE_RESPONSES, svg_answer
-from serve.routes.ai import refuse_if_out_of_tokens
-from serve.state import Caller, Db, State, driver_connection
+from serve.auth.signed_links import sign_link, verify_link
+from serve.map_image import IMAGE_RESPONSES, svg_response
+from serve.routes.ai import check_token_budget
+from serve.state import CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 
@@ -62,7 +62,7 @@ def _edits_state(version: MindmapVersion, log: LogState) -> EditsState:
     )
 
 
-async def edited_reply(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> MindmapReply:
+async def current_map_reply(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> MindmapReply:
     """The caller's map with its edits. Raises NotFound before the first was ordered."""
     _, found, version = await load_map(db, session_id, user_id)
     if found is None:
@@ -88,18 +88,22 @@ async def load_map(
 
 
 @router.get("/mindmap", response_model_exclude_none=True)
-async def get_mindmap(session_id: str, user_id: Caller, db: Db) -> MindmapEnvelope:
+async def get_mindmap(session_id: str, user_id: CurrentUserId, db: DbSession) -> MindmapEnvelope:
     """The map with its user's edits, or how far it is. 404 before the first was ordered."""
-    return MindmapEnvelope(mindmap=await edited_reply(db, session_id, user_id))
+    return MindmapEnvelope(mindmap=await current_map_reply(db, session_id, user_id))
 
 
 @router.post("/mindmap/generate", status_code=202, response_model_exclude_none=True)
 async def generate(
-    session_id: str, user_id: Caller, db: Db, state: State, body: Annotated[GenerateBody | None, Body()] = None
+    session_id: str,
+    user_id: CurrentUserId,
+    db: DbSession,
+    state: State,
+    body: Annotated[GenerateBody | None, Body()] = None,
 ) -> MindmapEnvelope:
     """Order a map. Equal input gives the map there is, at no cost, unless `force` is set."""
     owned, found, _ = await load_map(db, session_id, user_id)
-    await refuse_if_out_of_tokens(state, db, owned, user_id)
+    await check_token_budget(state, db, owned, user_id)
     if found is None:
         found = Mindmap(session_id=owned)
         db.add(found)
@@ -114,12 +118,12 @@ async def generate(
 @router.get(
     "/mindmap/image",
     response_class=Response,
-    responses=PICTURE_RESPONSES,
+    responses=IMAGE_RESPONSES,
 )
 async def image(
     session_id: str,
-    user_id: Caller,
-    db: Db,
+    user_id: CurrentUserId,
+    db: DbSession,
     layout: Annotated[LayoutName, Query()] = "radial",
     theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
@@ -127,40 +131,40 @@ async def image(
     _, found, version = await load_map(db, session_id, user_id)
     if found is None or version is None:
         raise NotFound("mindmap not found for this session")
-    return await svg_answer(MindmapDocument.from_json(version.data), layout, theme)
+    return await svg_response(MindmapDocument.from_json(version.data), layout, theme)
 
 
-pictures = APIRouter(tags=["mindmaps"])
+picture_router = APIRouter(tags=["mindmaps"])
 PICTURE_LINK_TTL_S = 24 * 3600
 
 
 @router.post("/mindmap/picture", response_model_exclude_none=True)
-async def picture_link(session_id: str, user_id: Caller, db: Db, state: State) -> PictureLink:
+async def picture_link(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> PictureLink:
     """A link to the map as a picture that needs no login, good for a day."""
     owned, found, version = await load_map(db, session_id, user_id)
     if found is None or version is None:
         raise NotFound("mindmap not found for this session")
-    token = issue_link(state.settings.signing_key, "picture", str(owned), ttl_s=PICTURE_LINK_TTL_S)
+    token = sign_link(state.settings.signing_key, "picture", str(owned), ttl_s=PICTURE_LINK_TTL_S)
     return PictureLink(
         url=f"{state.settings.origin}/pictures/{token}",
         expires_at=datetime.now(UTC) + timedelta(seconds=PICTURE_LINK_TTL_S),
     )
 
 
-@pictures.get(
+@picture_router.get(
     "/pictures/{token}",
     response_class=Response,
-    responses=PICTURE_RESPONSES,
+    responses=IMAGE_RESPONSES,
 )
 async def picture(
     token: str,
-    db: Db,
+    db: DbSession,
     state: State,
     layout: Annotated[LayoutName, Query()] = "radial",
     theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
     """The picture behind a link."""
-    session_id = uuid.UUID(check_link(state.settings.signing_key, "picture", token))
+    session_id = uuid.UUID(verify_link(state.settings.signing_key, "picture", token))
     found = await db.scalar(
         select(MindmapVersion)
         .join(Mindmap, Mindmap.id == MindmapVersion.mindmap_id)
@@ -173,4 +177,4 @@ async def picture(
     )
     if found is None:
         raise NotFound("there is no such picture")
-    return await svg_answer(MindmapDocument.from_json(found.data), layout, theme)
+    return await svg_response(MindmapDocument.from_json(found.data), layout, theme)

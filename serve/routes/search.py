@@ -15,21 +15,21 @@ from models.errors import BadRequest
 from models.recording.exclusions import normalize_domain
 from models.schemas.library import Mark, SearchHit, SearchReply
 from models.search.index import index_session, stale_sessions
-from models.search.queries import Filters, search, snippet, texts_of
-from serve.state import AppState, Caller, Db, State, driver_connection
+from models.search.queries import SearchFilters, page_texts, search, snippet
+from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
 
 log = structlog.get_logger("serve")
 router = APIRouter(prefix="/v1", tags=["search"])
 #: So many sessions are indexed before the answer; the rest after it.
-_AT_ONCE, _AFTERWARDS = 5, 500
+_MAX_INDEXED_BEFORE_REPLY, _MAX_INDEXED_AFTER_REPLY = 5, 500
 
 
 async def _index(state: AppState, user_id: uuid.UUID, limit: int) -> int:
     """Index up to `limit` sessions, each in a transaction of its own; return how many were left over."""
-    async with state.sessions() as db:
+    async with state.session_factory() as db:
         stale = await stale_sessions(await driver_connection(db), user_id, limit + 1)
     for session_id in stale[:limit]:
-        async with state.sessions() as db:
+        async with state.session_factory() as db:
             await index_session(await driver_connection(db), session_id)
             await db.commit()
     return len(stale) - limit
@@ -37,18 +37,18 @@ async def _index(state: AppState, user_id: uuid.UUID, limit: int) -> int:
 
 async def _index_rest(state: AppState, user_id: uuid.UUID) -> None:
     try:
-        await _index(state, user_id, _AFTERWARDS)
+        await _index(state, user_id, _MAX_INDEXED_AFTER_REPLY)
     except Exception as error:  # the next search tries again
         log.warning("indexing_failed", error=type(error).__name__)
     finally:
-        state.indexing.pop(user_id, None)
+        state.indexing_tasks.pop(user_id, None)
 
 
 @router.get("/search", response_model_exclude_none=True)
 async def search_pages(
-    user_id: Caller,
+    user_id: CurrentUserId,
     state: State,
-    db: Db,
+    db: DbSession,
     q: Annotated[str, Query(min_length=1, max_length=200, description="Words, or parts of them")],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=400)] = 0,
@@ -66,16 +66,16 @@ async def search_pages(
     if "\x00" in q:
         raise BadRequest("q: contains a NUL character")
     try:
-        wanted = Filters(session_id, normalize_domain(domain) if domain else None, since, until, has_highlight)
+        wanted = SearchFilters(session_id, normalize_domain(domain) if domain else None, since, until, has_highlight)
     except ValueError as error:
         raise BadRequest(f"domain: {error}") from None
     began = time.perf_counter()
-    left = await _index(state, user_id, _AT_ONCE)
-    if left > 0 and user_id not in state.indexing:
-        state.indexing[user_id] = asyncio.create_task(_index_rest(state, user_id))
+    left = await _index(state, user_id, _MAX_INDEXED_BEFORE_REPLY)
+    if left > 0 and user_id not in state.indexing_tasks:
+        state.indexing_tasks[user_id] = asyncio.create_task(_index_rest(state, user_id))
     connection = await driver_connection(db)
     rows, has_more = await search(connection, user_id, q, wanted, limit=limit, offset=offset)
-    texts = await texts_of(connection, user_id, [r["content_key"] for r in rows if r["content_key"]])
+    texts = await page_texts(connection, user_id, [r["content_key"] for r in rows if r["content_key"]])
     results = []
     for row in rows:
         shown = snippet(q, row["title"], row["highlights"], texts.get(row["content_key"], ""))

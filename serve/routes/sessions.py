@@ -13,9 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.notifications import notify
-from models.accounts.logins import Client
+from models.accounts.logins import ClientProgram
 from models.accounts.users import User, active_user
-from models.billing.plans import TooManySessions, plan_standing
+from models.billing.plans import TooManySessions, current_plan
 from models.errors import BadRequest, IllegalTransition, NotFound, Unauthorized
 from models.jobs import PURGE_SESSION, UPKEEP, order
 from models.recording.browsing_sessions import (
@@ -32,8 +32,8 @@ from models.recording.exclusions import normalize_domain
 from models.recording.session_filters import session_filters
 from models.recording.timeline_store import load_timeline
 from models.schemas.common import SessionEnvelope, SessionList, SessionReply, SessionStart, SessionUpdate
-from serve.auth.login import client_of
-from serve.state import AppState, Caller, Db, State, driver_connection
+from serve.auth.login import client_program
+from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 MAX_LIMIT = 100
@@ -81,7 +81,9 @@ async def _envelope(db: AsyncSession, found: BrowsingSession) -> SessionEnvelope
     )
 
 
-async def _known(db: AsyncSession, user_id: uuid.UUID, client_session_id: str | None) -> BrowsingSession | None:
+async def _session_by_client_id(
+    db: AsyncSession, user_id: uuid.UUID, client_session_id: str | None
+) -> BrowsingSession | None:
     if client_session_id is None:
         return None
     return await db.scalar(
@@ -91,7 +93,7 @@ async def _known(db: AsyncSession, user_id: uuid.UUID, client_session_id: str | 
     )
 
 
-async def _make_room(state: AppState, db: AsyncSession, user: User, *, may_refuse: bool) -> None:
+async def enforce_session_limit(state: AppState, db: AsyncSession, user: User, *, can_retry: bool) -> None:
     """See to it that one more recording is within the plan, or raise TooManySessions.
 
     A program that can wait and ask again is refused. The reference's extension would only show an error, with the
@@ -99,14 +101,14 @@ async def _make_room(state: AppState, db: AsyncSession, user: User, *, may_refus
     """
     # Of two starts at once the second waits for what the first does.
     await db.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
-    plan = (await plan_standing(db, user, default=state.settings.default_plan)).plan
+    plan = (await current_plan(db, user, default=state.settings.default_plan)).plan
     allowed = plan.max_concurrent_sessions
     if allowed is None:
         return
     running = await running_sessions(db, user.id)
     if len(running) < allowed:
         return
-    if may_refuse:
+    if can_retry:
         raise TooManySessions(plan.name, allowed)
     for session_id in running[: len(running) - allowed + 1]:
         # Stopped in between by somebody else is as good.
@@ -117,7 +119,11 @@ async def _make_room(state: AppState, db: AsyncSession, user: User, *, may_refus
 
 @router.post("/start", status_code=201, response_model_exclude_none=True)
 async def start(
-    user_id: Caller, state: State, db: Db, request: Request, body: Annotated[SessionStart | None, Body()] = None
+    user_id: CurrentUserId,
+    state: State,
+    db: DbSession,
+    request: Request,
+    body: Annotated[SessionStart | None, Body()] = None,
 ) -> SessionEnvelope:
     """Begin a recording. With a `client_session_id` that exists already, that session is answered.
 
@@ -129,11 +135,11 @@ async def start(
         raise Unauthorized("user not found")
     wanted = body or SessionStart()
     if state.settings.limits_sessions:
-        known = await _known(db, user_id, wanted.client_session_id)
+        known = await _session_by_client_id(db, user_id, wanted.client_session_id)
         if known is not None:
             return await _envelope(db, known)
-        speaks_up = wanted.client_session_id is not None or client_of(request) is not Client.OTHER
-        await _make_room(state, db, user, may_refuse=speaks_up)
+        speaks_up = wanted.client_session_id is not None or client_program(request) is not ClientProgram.OTHER
+        await enforce_session_limit(state, db, user, can_retry=speaks_up)
     now = datetime.now(UTC)
     begun = BrowsingSession(
         user_id=user_id,
@@ -151,7 +157,7 @@ async def start(
         await db.commit()
     except IntegrityError:
         await db.rollback()
-        known = await _known(db, user_id, wanted.client_session_id)
+        known = await _session_by_client_id(db, user_id, wanted.client_session_id)
         if known is None:
             raise
         return await _envelope(db, known)
@@ -160,8 +166,8 @@ async def start(
 
 @router.get("", response_model_exclude_none=True)
 async def list_sessions(
-    user_id: Caller,
-    db: Db,
+    user_id: CurrentUserId,
+    db: DbSession,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     sort: Annotated[str, Query(max_length=50)] = "started_at:desc",
@@ -191,14 +197,16 @@ async def list_sessions(
 
 
 @router.get("/{session_id}", response_model_exclude_none=True)
-async def get_session(session_id: str, user_id: Caller, db: Db) -> SessionEnvelope:
+async def get_session(session_id: str, user_id: CurrentUserId, db: DbSession) -> SessionEnvelope:
     """One session."""
     return await _envelope(db, await owned_session(db, parse_session_id(session_id), user_id))
 
 
 @router.put("/{session_id}", response_model_exclude_none=True)
 @router.patch("/{session_id}", response_model_exclude_none=True)
-async def update_session(session_id: str, body: SessionUpdate, user_id: Caller, db: Db) -> SessionEnvelope:
+async def update_session(
+    session_id: str, body: SessionUpdate, user_id: CurrentUserId, db: DbSession
+) -> SessionEnvelope:
     """Rename or describe; what is absent stays."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
     if body.title is not None:
@@ -209,7 +217,9 @@ async def update_session(session_id: str, body: SessionUpdate, user_id: Caller, 
     return await _envelope(db, found)
 
 
-async def _move(action: str, session_id: str, user_id: uuid.UUID, db: AsyncSession, state: State) -> SessionEnvelope:
+async def _change_status(
+    action: str, session_id: str, user_id: uuid.UUID, db: AsyncSession, state: State
+) -> SessionEnvelope:
     found = await owned_session(db, parse_session_id(session_id), user_id)
     moved = await transition(db, found.id, action)
     await db.commit()
@@ -218,19 +228,19 @@ async def _move(action: str, session_id: str, user_id: uuid.UUID, db: AsyncSessi
 
 
 @router.patch("/{session_id}/pause", response_model_exclude_none=True)
-async def pause(session_id: str, user_id: Caller, db: Db, state: State) -> SessionEnvelope:
+async def pause(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> SessionEnvelope:
     """Pause a recording."""
-    return await _move("pause", session_id, user_id, db, state)
+    return await _change_status("pause", session_id, user_id, db, state)
 
 
 @router.patch("/{session_id}/resume", response_model_exclude_none=True)
-async def resume(session_id: str, user_id: Caller, db: Db, state: State) -> SessionEnvelope:
+async def resume(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> SessionEnvelope:
     """Go on recording."""
-    return await _move("resume", session_id, user_id, db, state)
+    return await _change_status("resume", session_id, user_id, db, state)
 
 
 @router.post("/{session_id}/stop", response_model_exclude_none=True)
-async def stop(session_id: str, user_id: Caller, db: Db, state: State) -> SessionEnvelope:
+async def stop(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> SessionEnvelope:
     """End the recording; its map is ordered in the same transaction."""
     wanted = parse_session_id(session_id)
     await state.shards.stop(wanted, user_id)
@@ -240,7 +250,7 @@ async def stop(session_id: str, user_id: Caller, db: Db, state: State) -> Sessio
 
 
 @router.delete("/{session_id}", status_code=204)
-async def delete_session(session_id: str, user_id: Caller, db: Db) -> Response:
+async def delete_session(session_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
     """Delete a session. It is gone for every route at once, and from the database when the undo time is over."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
     found.deleted_at = datetime.now(UTC)
@@ -258,7 +268,7 @@ async def delete_session(session_id: str, user_id: Caller, db: Db) -> Response:
 
 
 @router.post("/{session_id}/restore", response_model_exclude_none=True)
-async def restore_session(session_id: str, user_id: Caller, db: Db) -> SessionEnvelope:
+async def restore_session(session_id: str, user_id: CurrentUserId, db: DbSession) -> SessionEnvelope:
     """Take a deletion back, while that is possible."""
     found = await db.get(BrowsingSession, parse_session_id(session_id))
     if found is None or found.user_id != user_id:

@@ -18,8 +18,8 @@ from models.mindmap.sharing import ShareLink, share_link_id, share_token, visibl
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.library import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
-from serve.map_image import PICTURE_RESPONSES, svg_answer
-from serve.state import AppState, Caller, Counted, Db, State
+from serve.map_image import IMAGE_RESPONSES, svg_response
+from serve.state import AppState, CurrentUserId, DbSession, RateLimitedByAddress, State
 
 router = APIRouter(tags=["sharing"])
 MAX_LINKS = 50
@@ -43,7 +43,11 @@ def _reply(state: AppState, link: ShareLink) -> ShareReply:
 
 @router.post(f"{_SESSION}/shares", status_code=201)
 async def create_share(
-    session_id: str, user_id: Caller, state: State, db: Db, body: Annotated[ShareCreate | None, Body()] = None
+    session_id: str,
+    user_id: CurrentUserId,
+    state: State,
+    db: DbSession,
+    body: Annotated[ShareCreate | None, Body()] = None,
 ) -> ShareEnvelope:
     """Make a link that shows this session's map to whoever has it."""
     wanted = body or ShareCreate()
@@ -67,7 +71,7 @@ async def create_share(
 
 
 @router.get(f"{_SESSION}/shares")
-async def list_shares(session_id: str, user_id: Caller, state: State, db: Db) -> ShareList:
+async def list_shares(session_id: str, user_id: CurrentUserId, state: State, db: DbSession) -> ShareList:
     """The links of this session that work."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
     links = await db.scalars(
@@ -80,7 +84,7 @@ async def list_shares(session_id: str, user_id: Caller, state: State, db: Db) ->
 
 
 @router.delete(f"{_SESSION}/shares/{{share_id}}", status_code=204)
-async def revoke_share(session_id: str, share_id: uuid.UUID, user_id: Caller, db: Db) -> Response:
+async def revoke_share(session_id: str, share_id: uuid.UUID, user_id: CurrentUserId, db: DbSession) -> Response:
     """Take a link back. It stops working at once."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
     revoked = await db.scalar(
@@ -125,8 +129,8 @@ async def _shared(state: AppState, db: AsyncSession, token: str) -> tuple[ShareL
     return link, found, visible_document(MindmapDocument.from_json(data), link.visibility)
 
 
-@router.get("/v1/shared/{token}", response_model_exclude_none=True, dependencies=[Counted])
-async def read_shared(token: str, state: State, db: Db, response: Response) -> SharedSession:
+@router.get("/v1/shared/{token}", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+async def read_shared(token: str, state: State, db: DbSession, response: Response) -> SharedSession:
     """What a link shows. Needs no login."""
     link, found, document = await _shared(state, db, token)
     response.headers.update(_PRIVATE)
@@ -146,16 +150,16 @@ async def read_shared(token: str, state: State, db: Db, response: Response) -> S
 @router.get(
     "/v1/shared/{token}/image",
     response_class=Response,
-    responses=PICTURE_RESPONSES,
-    dependencies=[Counted],
+    responses=IMAGE_RESPONSES,
+    dependencies=[RateLimitedByAddress],
 )
 async def shared_image(
     token: str,
     state: State,
-    db: Db,
+    db: DbSession,
     layout: Annotated[LayoutName, Query()] = "galaxy",
     theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
     """The shared map as an SVG picture. Needs no login."""
     _, _, document = await _shared(state, db, token)
-    return await svg_answer(document, layout, theme, _PRIVATE)
+    return await svg_response(document, layout, theme, _PRIVATE)

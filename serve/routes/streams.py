@@ -18,7 +18,7 @@ from cluster.maps.live_maps import LiveMapUpdate
 from cluster.maps.notifications import session_channel
 from models.mindmap.versions import MapStatus, Mindmap
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
-from serve.state import AppState, Caller, State
+from serve.state import AppState, CurrentUserId, State
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 KEEP_ALIVE_S = 15.0
@@ -31,7 +31,7 @@ KEEP_ALIVE_S = 15.0
 )
 async def stream(
     session_id: str,
-    user_id: Caller,
+    user_id: CurrentUserId,
     state: State,
     live: Annotated[bool, Query(description="While recording, send the growing map as `map_delta` events")] = True,
     follow: Annotated[bool, Query(description="Stay when the map is done, for news of edits")] = False,
@@ -42,7 +42,7 @@ async def stream(
     and edges to put and to remove. Ends when the map is done or failed, unless `follow` is set. Streams may be cut at
     any time (a new version of the server, a proxy): connect again, the first events tell everything.
     """
-    async with state.sessions() as db:
+    async with state.session_factory() as db:
         owned = await owned_session(db, parse_session_id(session_id), user_id)
     return StreamingResponse(
         _events(state, owned, live=live, follow=follow),
@@ -56,7 +56,7 @@ def _frame(event: str, data: Any) -> bytes:
 
 
 async def _snapshot(state: AppState, session_id: uuid.UUID) -> dict[str, Any]:
-    async with state.sessions() as db:
+    async with state.session_factory() as db:
         owned = await db.get(BrowsingSession, session_id)
         found = await db.scalar(select(Mindmap).where(Mindmap.session_id == session_id))
     news: dict[str, Any] = {"session_status": owned.status if owned else "deleted"}
@@ -85,8 +85,8 @@ async def _events(state: AppState, session: BrowsingSession, *, live: bool, foll
         frames = None
         if live and first["session_status"] in OPEN_STATUSES:
             title = session.title if session.title_source == "user" else None
-            frames = await stack.enter_async_context(state.live.watch(session.id, session.user_id, title))
-        waiting = _Waiting(news, frames)
+            frames = await stack.enter_async_context(state.live_maps.watch(session.id, session.user_id, title))
+        waiting = _EventMerger(news, frames)
         stack.push_async_callback(waiting.cancel)
         async for told in waiting:
             yield _frame(*told) if told is not None else b": still here\n\n"
@@ -94,7 +94,7 @@ async def _events(state: AppState, session: BrowsingSession, *, live: bool, foll
                 return
 
 
-class _Waiting:
+class _EventMerger:
     """News and frames of the live map, whichever comes first; None when nothing came for a while."""
 
     def __init__(self, news: PubSub, frames: AsyncIterator[LiveMapUpdate] | None) -> None:

@@ -14,15 +14,15 @@ from models.errors import BadRequest, NotFound
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session
 from models.schemas.maps import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
-from serve.state import Caller, Db, driver_connection
+from serve.state import CurrentUserId, DbSession, driver_connection
 
 router = APIRouter(prefix="/v1/threads", tags=["mindmaps"])
 
 
 @router.get("", response_model_exclude_none=True)
 async def list_threads(
-    user_id: Caller,
-    db: Db,
+    user_id: CurrentUserId,
+    db: DbSession,
     session_id: Annotated[uuid.UUID | None, Query(description="Only threads through this session")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
@@ -76,7 +76,7 @@ async def _check(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
 
 
 @router.post("/link", status_code=204)
-async def link_topics(body: LinkBody, user_id: Caller, db: Db) -> Response:
+async def link_topics(body: LinkBody, user_id: CurrentUserId, db: DbSession) -> Response:
     """Say that two topics of different sessions are one subject. Safe to repeat."""
     if body.topic.session_id == body.other.session_id:
         raise BadRequest("a thread joins topics of different sessions")
@@ -93,7 +93,7 @@ async def link_topics(body: LinkBody, user_id: Caller, db: Db) -> Response:
 
 
 @router.post("/unlink", status_code=204)
-async def unlink_topic(body: TopicRef, user_id: Caller, db: Db) -> Response:
+async def unlink_topic(body: TopicRef, user_id: CurrentUserId, db: DbSession) -> Response:
     """Take a topic out of its thread; it joins none until it is linked again. Safe to repeat."""
     await _check(db, user_id, body)
     await add_thread_unlink(await driver_connection(db), user_id, (body.session_id, body.topic_id))

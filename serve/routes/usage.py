@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.users import User, active_user
 from models.billing.ledger import Allowance, balance, by_operation
-from models.billing.plans import FREE, PLANS, Plan, Standing, plan_standing, usage_periods
+from models.billing.plans import FREE, PLANS, CurrentPlan, Plan, current_plan, usage_periods
 from models.errors import Unauthorized
 from models.schemas.plans import (
     PlanList,
@@ -22,7 +22,7 @@ from models.schemas.plans import (
     UsageHistory,
     UsageReply,
 )
-from serve.state import AppState, Caller, Counted, Db, State
+from serve.state import AppState, CurrentUserId, DbSession, RateLimitedByAddress, State
 
 router = APIRouter(prefix="/v1", tags=["plans"])
 _NO_SUBSCRIPTION = uuid.UUID(int=0)
@@ -42,24 +42,24 @@ def plan_reply(plan: Plan) -> PlanReply:
     )
 
 
-async def standing_of(state: AppState, db: AsyncSession, user_id: uuid.UUID) -> tuple[User, Standing]:
+async def current_plan_of(state: AppState, db: AsyncSession, user_id: uuid.UUID) -> tuple[User, CurrentPlan]:
     """The caller and the plan they are on. Raises Unauthorized."""
     user = await active_user(db, user_id)
     if user is None:
         raise Unauthorized("user not found")
-    return user, await plan_standing(db, user, default=state.settings.default_plan)
+    return user, await current_plan(db, user, default=state.settings.default_plan)
 
 
-@router.get("/subscription/plans", response_model_exclude_none=True, dependencies=[Counted])
+@router.get("/subscription/plans", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def list_plans() -> PlanList:
     """Every plan. Needs no login."""
     return PlanList(plans=[plan_reply(p) for p in PLANS.values()])
 
 
 @router.get("/subscription", response_model_exclude_none=True)
-async def subscription(user_id: Caller, state: State, db: Db) -> SubscriptionEnvelope:
+async def subscription(user_id: CurrentUserId, state: State, db: DbSession) -> SubscriptionEnvelope:
     """The plan the caller is on."""
-    _, standing = await standing_of(state, db, user_id)
+    _, standing = await current_plan_of(state, db, user_id)
     return SubscriptionEnvelope(
         subscription=SubscriptionReply(
             id=str(standing.subscription_id or _NO_SUBSCRIPTION),
@@ -96,19 +96,19 @@ async def _usage(
 
 
 @router.get("/usage", response_model_exclude_none=True)
-async def usage(user_id: Caller, state: State, db: Db) -> UsageEnvelope:
+async def usage(user_id: CurrentUserId, state: State, db: DbSession) -> UsageEnvelope:
     """Tokens used in the current period."""
-    _, standing = await standing_of(state, db, user_id)
-    found = await _usage(db, user_id, standing.plan, standing.tokens_from, standing.tokens_until, is_current=True)
+    _, standing = await current_plan_of(state, db, user_id)
+    found = await _usage(db, user_id, standing.plan, standing.usage_start, standing.usage_end, is_current=True)
     return UsageEnvelope(usage=found)
 
 
 @router.get("/usage/history", response_model_exclude_none=True)
 async def usage_history(
-    user_id: Caller, state: State, db: Db, months: Annotated[int, Query(ge=1, le=24)] = 6
+    user_id: CurrentUserId, state: State, db: DbSession, months: Annotated[int, Query(ge=1, le=24)] = 6
 ) -> UsageHistory:
     """The current period and those before it, back to the day of sign-up."""
-    user, standing = await standing_of(state, db, user_id)
+    user, standing = await current_plan_of(state, db, user_id)
     periods = await usage_periods(db, user, months)
     return UsageHistory(
         history=[

@@ -16,12 +16,12 @@ from cluster.jobs.app import erase_due_accounts
 from cluster.settings import Settings
 from launch.local_server import complete
 from models.accounts.erasure import owned_tables
-from tests.support.client import PASSWORD, Person, sign_up, visit
+from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.finished import finished_session
 from tests.support.server import running_api
 
 
-async def _log_in(client: httpx.AsyncClient, person: Person) -> int:
+async def _log_in(client: httpx.AsyncClient, person: ApiUser) -> int:
     answer = await client.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})
     return answer.status_code
 
@@ -49,7 +49,7 @@ async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, 
 
 
 async def test_21_hard_delete_erases_every_row(
-    api: httpx.AsyncClient, ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+    api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     for person in (ann, bob):
         session_id = await finished_session(person, db)
@@ -81,7 +81,7 @@ async def test_22_hard_delete_only_in_test_mode(settings: Settings) -> None:
 
 
 async def test_23_soft_delete_ends_every_way_in(
-    api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]
+    api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await ann.start()
     made = await ann.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": ["sessions:read"]})
@@ -101,7 +101,7 @@ async def test_23_soft_delete_ends_every_way_in(
 
 
 async def test_the_receipt_counts_what_goes(
-    api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]
+    api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     await finished_session(ann, db)
     assert (await ann.call("POST", "/v1/users/me/deletion", json={"password": "wrong"})).status_code == 400
@@ -116,7 +116,7 @@ async def test_the_receipt_counts_what_goes(
     assert (await cursor.fetchone()) == (receipt["counts"],)
 
 
-async def test_an_account_may_wait_a_while(ann: Person, db: psycopg.AsyncConnection[Any], settings: Settings) -> None:
+async def test_an_account_may_wait_a_while(ann: ApiUser, db: psycopg.AsyncConnection[Any], settings: Settings) -> None:
     receipt = await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD})
     assert receipt["status"] == "scheduled"
     cursor = await db.execute("SELECT status, deleted_at IS NOT NULL FROM users WHERE id = %s", [ann.id])
@@ -138,7 +138,7 @@ async def test_nothing_that_belongs_to_a_user_is_forgotten(db: psycopg.AsyncConn
     assert {row[0] for row in await cursor.fetchall()} - tables.keys() == set()
 
 
-async def test_everything_can_be_taken_along(ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_everything_can_be_taken_along(ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await finished_session(ann, db, title="내 세션")
     await finished_session(bob, db)
     await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": ["example.org"]})
@@ -168,7 +168,7 @@ async def test_everything_can_be_taken_along(ann: Person, bob: Person, db: psyco
 # --- settings -----------------------------------------------------------------------------------------------------
 
 
-async def test_settings_have_defaults_and_keep_what_is_absent(ann: Person) -> None:
+async def test_settings_have_defaults_and_keep_what_is_absent(ann: ApiUser) -> None:
     first = (await ann.ok("GET", "/v1/users/me/settings"))["settings"]
     assert first == {
         "language": "ko",
@@ -184,7 +184,7 @@ async def test_settings_have_defaults_and_keep_what_is_absent(ann: Person) -> No
     assert after["capture"]["page_text"] is False
 
 
-async def test_excluded_domains_count_at_once(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_excluded_domains_count_at_once(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await ann.start()
     assert (await ann.send(session_id, [visit("https://news.example.org/a")]))["stored"] == 1
     given = ["https://www.Example.ORG/path", "*.bücher.example", "example.org", "example.org"]
@@ -209,5 +209,5 @@ async def test_excluded_domains_count_at_once(ann: Person, db: psycopg.AsyncConn
         {"when_out_of_tokens": "pay"},
     ],
 )
-async def test_unknown_choices_are_refused(ann: Person, body: dict[str, Any]) -> None:
+async def test_unknown_choices_are_refused(ann: ApiUser, body: dict[str, Any]) -> None:
     assert (await ann.call("PATCH", "/v1/users/me/settings", json=body)).status_code == 400

@@ -12,14 +12,14 @@ import pytest
 
 from cluster.settings import Settings
 from launch.local_server import complete
-from tests.support.client import Person, sign_up
+from tests.support.client import ApiUser, sign_up
 from tests.support.finished import finished_session
 from tests.support.outbox import deliver, mails_to, token_in
 from tests.support.server import running_api
 
 
 @pytest.fixture
-async def operator(settings: Settings) -> AsyncIterator[Person]:
+async def operator(settings: Settings) -> AsyncIterator[ApiUser]:
     """Somebody named in the settings who has confirmed the address."""
     email = f"{uuid.uuid4().hex[:10]}@ops.local"
     async with running_api(complete(settings, admin_emails=(email.upper(),))) as (app, client):
@@ -30,15 +30,15 @@ async def operator(settings: Settings) -> AsyncIterator[Person]:
         token = token_in(mails_to(settings.data_dir, email)[-1])
         assert (await client.post("/v1/auth/verify-email", json={"token": token})).status_code == 200
         reply = await client.post("/v1/auth/login", json={"email": email, "password": "correct horse battery"})
-        yield Person(client, reply.json())
+        yield ApiUser(client, reply.json())
 
 
-async def _acts(operator: Person) -> list[tuple[str, str]]:
+async def _acts(operator: ApiUser) -> list[tuple[str, str]]:
     entries = (await operator.ok("GET", "/v1/admin/audit"))["entries"]
     return [(e["action"], e["subject"]) for e in entries if e.get("actor_id") == operator.id]
 
 
-async def test_accounts(operator: Person, api: httpx.AsyncClient, ann: Person) -> None:
+async def test_accounts(operator: ApiUser, api: httpx.AsyncClient, ann: ApiUser) -> None:
     found = await operator.ok("GET", "/v1/admin/users", params={"q": ann.email[:12].upper()})
     assert [u["id"] for u in found["users"]] == [ann.id]
     assert found["total"] == 1
@@ -55,18 +55,18 @@ async def test_accounts(operator: Person, api: httpx.AsyncClient, ann: Person) -
     assert await _acts(operator) == [("user.changed", ann.id)] * 2
 
 
-async def test_an_operator_who_is_none_any_more(operator: Person, api: httpx.AsyncClient, ann: Person) -> None:
+async def test_an_operator_who_is_none_any_more(operator: ApiUser, api: httpx.AsyncClient, ann: ApiUser) -> None:
     path = f"/v1/admin/users/{ann.id}"
     await operator.ok("PATCH", path, json={"role": "admin"})
     login = {"email": ann.email, "password": "correct horse battery"}
-    promoted = Person(api, (await api.post("/v1/auth/login", json=login)).json())
+    promoted = ApiUser(api, (await api.post("/v1/auth/login", json=login)).json())
     assert (await promoted.call("GET", "/v1/admin/audit")).status_code == 200
     await operator.ok("PATCH", path, json={"role": "user"})
     assert (await operator.client.get("/v1/admin/audit", headers=promoted.headers)).status_code == 401
 
 
 async def test_sessions_show_their_state_and_nothing_else(
-    operator: Person, ann: Person, db: psycopg.AsyncConnection[Any]
+    operator: ApiUser, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await finished_session(ann, db, title="Something private")
     found = await operator.ok("GET", "/v1/admin/sessions", params={"user_id": ann.id})
@@ -79,7 +79,9 @@ async def test_sessions_show_their_state_and_nothing_else(
     assert (empty["sessions"], empty["total"]) == ([], 0)
 
 
-async def test_jobs_can_be_retried_and_dropped(operator: Person, ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_jobs_can_be_retried_and_dropped(
+    operator: ApiUser, ann: ApiUser, db: psycopg.AsyncConnection[Any]
+) -> None:
     session_id = await ann.start()
     await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
     cursor = await db.execute(
@@ -99,7 +101,7 @@ async def test_jobs_can_be_retried_and_dropped(operator: Person, ann: Person, db
     assert await _acts(operator) == [("job.discarded", str(row[0])), ("job.retried", str(row[0]))]
 
 
-async def test_ai_configuration(operator: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_ai_configuration(operator: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await db.execute("DELETE FROM ai_configs")
     chain = [{"provider": "openai", "model": "gpt-5-mini"}, {"provider": "local", "model": "local"}]
     path = "/v1/admin/ai/configs/outline"

@@ -14,8 +14,8 @@ import pytest
 from cluster.settings import Settings
 from launch.local_server import complete
 from serve.auth.access_tokens import key_id
-from serve.auth.login import COOKIE
-from tests.support.client import PASSWORD, Person, sign_up
+from serve.auth.login import REFRESH_COOKIE
+from tests.support.client import PASSWORD, ApiUser, sign_up
 from tests.support.server import SIGNING_KEY, running_api
 
 WEB = {"X-Trailmind-Client": "web"}
@@ -49,7 +49,7 @@ async def test_01_sign_up(api: httpx.AsyncClient) -> None:
     assert PASSWORD not in answer.text
 
 
-async def test_02_an_address_is_taken_in_any_spelling(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_02_an_address_is_taken_in_any_spelling(api: httpx.AsyncClient, ann: ApiUser) -> None:
     for email in (ann.email, ann.email.upper(), f" {ann.email}"):
         answer = await api.post("/v1/auth/signup", json={"email": email, "password": PASSWORD})
         assert answer.status_code == 409
@@ -77,7 +77,7 @@ async def test_03_what_is_no_account_is_refused(api: httpx.AsyncClient, body: An
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
 
 
-async def test_04_log_in(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_04_log_in(api: httpx.AsyncClient, ann: ApiUser) -> None:
     reply = await _log_in(api, ann.email.upper())
     assert reply["user"]["id"] == ann.id
     assert reply["token"] != ann.reply["token"]
@@ -93,7 +93,7 @@ async def test_04_a_password_longer_than_bcrypt_could_hold(api: httpx.AsyncClien
     assert answer.status_code == 401
 
 
-async def test_05_wrong_password_and_unknown_address_look_the_same(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_05_wrong_password_and_unknown_address_look_the_same(api: httpx.AsyncClient, ann: ApiUser) -> None:
     wrong = await api.post("/v1/auth/login", json={"email": ann.email, "password": "not the password"})
     unknown = await api.post("/v1/auth/login", json={"email": "nobody@test.local", "password": PASSWORD})
     assert wrong.status_code == unknown.status_code == 401
@@ -101,12 +101,12 @@ async def test_05_wrong_password_and_unknown_address_look_the_same(api: httpx.As
     assert wrong.json()["error"]["message"] == "invalid email or password"
 
 
-async def test_06_who_am_i(ann: Person) -> None:
+async def test_06_who_am_i(ann: ApiUser) -> None:
     user = (await ann.ok("GET", "/v1/auth/me"))["user"]
     assert (user["id"], user["email"]) == (ann.id, ann.email)
 
 
-async def test_07_08_what_is_no_access_token_is_refused(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_07_08_what_is_no_access_token_is_refused(api: httpx.AsyncClient, ann: ApiUser) -> None:
     token = ann.reply["token"]
     for header in (
         None,
@@ -137,14 +137,14 @@ async def test_07_08_what_is_no_access_token_is_refused(api: httpx.AsyncClient, 
         {"jti": None},
     ],
 )
-async def test_08_every_claim_is_checked(api: httpx.AsyncClient, ann: Person, change: dict[str, Any]) -> None:
+async def test_08_every_claim_is_checked(api: httpx.AsyncClient, ann: ApiUser, change: dict[str, Any]) -> None:
     claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
     claims = {k: v for k, v in (claims | change).items() if v is not None}
     forged = jwt.encode(claims, SIGNING_KEY, algorithm="HS256", headers={"kid": key_id(SIGNING_KEY)})
     assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
 
 
-async def test_08_only_our_algorithm_and_our_keys(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_08_only_our_algorithm_and_our_keys(api: httpx.AsyncClient, ann: ApiUser) -> None:
     claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
     kid = {"kid": key_id(SIGNING_KEY)}
     for forged in (
@@ -157,7 +157,7 @@ async def test_08_only_our_algorithm_and_our_keys(api: httpx.AsyncClient, ann: P
         assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
 
 
-async def test_09_refresh(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_09_refresh(api: httpx.AsyncClient, ann: ApiUser) -> None:
     answer = await _refresh(api, ann.reply["refresh_token"])
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
@@ -165,14 +165,14 @@ async def test_09_refresh(api: httpx.AsyncClient, ann: Person) -> None:
     assert (await _refresh(api, answer.json()["refresh_token"])).status_code == 200
 
 
-async def test_10_refresh_takes_nothing_else(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_10_refresh_takes_nothing_else(api: httpx.AsyncClient, ann: ApiUser) -> None:
     for header in (f"Bearer {ann.reply['token']}", "Bearer garbage", "Basic x", "Bearer"):
         answer = await api.post("/v1/auth/refresh", headers={"Authorization": header})
         assert answer.status_code == 401
     assert (await api.post("/v1/auth/refresh")).status_code == 401
 
 
-async def test_11_logout_revokes(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_11_logout_revokes(api: httpx.AsyncClient, ann: ApiUser) -> None:
     answer = await ann.call("POST", "/v1/auth/logout")
     assert answer.status_code == 200
     assert answer.json() == {"message": "successfully logged out"}
@@ -181,7 +181,7 @@ async def test_11_logout_revokes(api: httpx.AsyncClient, ann: Person) -> None:
     assert (await _refresh(api, ann.reply["refresh_token"])).status_code == 401
 
 
-async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx.AsyncClient, ann: ApiUser) -> None:
     phone, laptop = await _log_in(api, ann.email), await _log_in(api, ann.email)
     assert (await api.post("/v1/auth/logout", headers=_bearer(phone["token"]))).status_code == 200
     assert (await api.get("/v1/auth/me", headers=_bearer(laptop["token"]))).status_code == 200
@@ -193,7 +193,7 @@ async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx.AsyncCli
     assert await _log_in(api, ann.email)
 
 
-async def test_11_logout_reaches_another_replica(settings: Settings, api: httpx.AsyncClient, ann: Person) -> None:
+async def test_11_logout_reaches_another_replica(settings: Settings, api: httpx.AsyncClient, ann: ApiUser) -> None:
     async with running_api(settings) as (app, other):
         assert (await other.get("/v1/auth/me", headers=ann.headers)).status_code == 200
         await ann.ok("POST", "/v1/auth/logout")
@@ -218,13 +218,13 @@ async def test_12_logout_needs_a_login(api: httpx.AsyncClient) -> None:
     assert (await api.post("/v1/auth/logout", headers=_bearer("bad"))).status_code == 401
 
 
-async def test_13_two_logins_in_one_second_differ(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_13_two_logins_in_one_second_differ(api: httpx.AsyncClient, ann: ApiUser) -> None:
     first, second = await _log_in(api, ann.email), await _log_in(api, ann.email)
     assert first["token"] != second["token"]
 
 
 async def test_a_stolen_refresh_token_ends_the_login(
-    api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]
+    api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     stolen = ann.reply["refresh_token"]
     renewed = (await _refresh(api, stolen)).json()
@@ -236,7 +236,7 @@ async def test_a_stolen_refresh_token_ends_the_login(
     assert rows == [("reuse",)]
 
 
-async def test_a_lost_answer_is_no_theft(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_a_lost_answer_is_no_theft(api: httpx.AsyncClient, ann: ApiUser) -> None:
     first = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
     again = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
     assert first.status_code == again.status_code == 200
@@ -245,12 +245,12 @@ async def test_a_lost_answer_is_no_theft(api: httpx.AsyncClient, ann: Person) ->
     assert late.status_code == 401
 
 
-async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings, ann: Person) -> None:
+async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings, ann: ApiUser) -> None:
     async with running_api(settings) as (_, browser):
         answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
         assert "refresh_token" not in answer.json()
         cookie = answer.headers["set-cookie"].lower()
-        for part in (COOKIE, "httponly", "samesite=strict", "path=/v1/auth"):
+        for part in (REFRESH_COOKIE, "httponly", "samesite=strict", "path=/v1/auth"):
             assert part in cookie
         assert "secure" not in cookie  # the test's origin is http://
         # Without the header the cookie does not count: a form on another site cannot send it.
@@ -261,11 +261,11 @@ async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings,
         token = first.json()["token"]
         assert (await browser.get("/v1/auth/me", headers=_bearer(token))).status_code == 200
         assert (await browser.post("/v1/auth/logout", headers=_bearer(token) | WEB)).status_code == 200
-        assert COOKIE not in browser.cookies
+        assert REFRESH_COOKIE not in browser.cookies
         assert (await browser.post("/v1/auth/refresh", headers=WEB)).status_code == 401
 
 
-async def test_whoever_came_over_https_stays_there(settings: Settings, api: httpx.AsyncClient, ann: Person) -> None:
+async def test_whoever_came_over_https_stays_there(settings: Settings, api: httpx.AsyncClient, ann: ApiUser) -> None:
     assert "strict-transport-security" not in (await api.get("/health")).headers
     async with running_api(complete(settings, public_url="https://trailmind.example")) as (_, browser):
         answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
@@ -273,18 +273,18 @@ async def test_whoever_came_over_https_stays_there(settings: Settings, api: http
         assert answer.headers["strict-transport-security"].startswith("max-age=")
 
 
-async def test_two_tabs_may_refresh_at_once(settings: Settings, ann: Person) -> None:
+async def test_two_tabs_may_refresh_at_once(settings: Settings, ann: ApiUser) -> None:
     async with running_api(settings) as (_, browser):
         await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
-        before = browser.cookies[COOKIE]
+        before = browser.cookies[REFRESH_COOKIE]
         for _ in range(2):
             browser.cookies.clear()
-            answer = await browser.post("/v1/auth/refresh", headers=WEB | {"Cookie": f"{COOKIE}={before}"})
+            answer = await browser.post("/v1/auth/refresh", headers=WEB | {"Cookie": f"{REFRESH_COOKIE}={before}"})
             assert answer.status_code == 200
         assert (await browser.post("/v1/auth/refresh", headers=WEB)).status_code == 200
 
 
-async def test_keys_rotate_without_a_logout(settings: Settings, ann: Person) -> None:
+async def test_keys_rotate_without_a_logout(settings: Settings, ann: ApiUser) -> None:
     rotated = complete(settings, secret_key="a new key that is long enough too", previous_secret_keys=SIGNING_KEY)
     async with running_api(rotated) as (_, client):
         assert (await client.get("/v1/auth/me", headers=ann.headers)).status_code == 200
@@ -295,12 +295,12 @@ async def test_keys_rotate_without_a_logout(settings: Settings, ann: Person) -> 
         assert (await client.get("/v1/auth/me", headers=_bearer(renewed["token"]))).status_code == 200
 
 
-async def test_a_program_that_knows_only_token_stays_logged_in(settings: Settings, ann: Person) -> None:
+async def test_a_program_that_knows_only_token_stays_logged_in(settings: Settings, ann: ApiUser) -> None:
     claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
     assert claims["exp"] - claims["iat"] == ann.reply["expires_in"] == settings.plain_token_ttl_s >= 24 * 3600
 
 
-async def test_one_device_can_be_logged_out(api: httpx.AsyncClient, ann: Person, bob: Person) -> None:
+async def test_one_device_can_be_logged_out(api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser) -> None:
     phone = await _log_in(api, ann.email, **{"X-Trailmind-Client": "extension"})
     logins = (await ann.ok("GET", "/v1/auth/logins"))["logins"]
     assert [(x["client"], x["is_current"]) for x in logins] == [("extension", False), ("other", True)]

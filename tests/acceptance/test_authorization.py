@@ -18,13 +18,13 @@ import pytest
 
 from cluster.settings import Settings
 from serve.auth.access_tokens import key_id
-from serve.auth.authorization import RULES, SCOPES, Who
+from serve.auth.authorization import ACCESS_RULES, SCOPES, Access
 from serve.openapi.document import operations
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.finished import finished_session
 from tests.support.server import SIGNING_KEY, running_api
 
-PROTECTED = {Who.LOGIN, Who.USER, Who.ADMIN}
+PROTECTED = {Access.LOGIN, Access.USER, Access.ADMIN}
 #: Bodies that would be accepted, where an empty object would not: a refusal must be about the caller.
 BODIES: dict[str, Any] = {
     "post_events": {"events": [visit("https://example.com/")]},
@@ -87,8 +87,8 @@ def test_every_route_has_a_rule_and_every_rule_a_route(settings: Settings) -> No
 
     document = create_api(settings, lambda index: None).openapi()
     found = {(method, path) for path, method, _ in operations(document)}
-    assert found - RULES.keys() == set(), "add these to serve.auth.authorization.RULES"
-    assert RULES.keys() - found == set(), "these rules are for routes that are gone"
+    assert found - ACCESS_RULES.keys() == set(), "add these to serve.auth.authorization.RULES"
+    assert ACCESS_RULES.keys() - found == set(), "these rules are for routes that are gone"
 
 
 async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx.AsyncClient]) -> None:
@@ -107,7 +107,7 @@ async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx.AsyncClient]) 
     }
     walked_routes = 0
     for path, method, operation in operations(document):
-        if RULES[method, path].who not in PROTECTED:
+        if ACCESS_RULES[method, path].access not in PROTECTED:
             continue
         walked_routes += 1
         for name, headers in callers.items():
@@ -128,13 +128,13 @@ async def test_an_api_key_opens_only_what_its_scope_says(walked: tuple[dict[str,
     of_all = await key(*SCOPES)
     without = {scope: await key(*(SCOPES.keys() - {scope})) for scope in SCOPES}
     for path, method, operation in operations(document):
-        rule = RULES[method, path]
-        if rule.who not in PROTECTED:
+        rule = ACCESS_RULES[method, path]
+        if rule.access not in PROTECTED:
             continue
-        headers = without[rule.scope] if rule.who is Who.USER and rule.scope else of_all
+        headers = without[rule.scope] if rule.access is Access.USER and rule.scope else of_all
         answer = await _ask(client, path, method, operation, headers)
         assert answer.status_code == 403, f"{method} {path}: {answer.status_code}"
-        if rule.who is Who.USER and method == "GET" and not path.endswith("/stream"):
+        if rule.access is Access.USER and method == "GET" and not path.endswith("/stream"):
             opened = await _ask(client, path, method, operation, of_all)
             assert opened.status_code in {200, 402, 404}, f"{method} {path}: {opened.status_code}"
 
@@ -157,7 +157,7 @@ async def test_a_stranger_reaches_nothing_of_mine(
     before = await _rows(db, owner)
     tried = 0
     for path, method, operation in operations(document):
-        if RULES[method, path].who not in {Who.LOGIN, Who.USER} or "{" not in path:
+        if ACCESS_RULES[method, path].access not in {Access.LOGIN, Access.USER} or "{" not in path:
             continue
         tried += 1
         answer = await _ask(client, path, method, operation, stranger.headers, **ids)
@@ -171,7 +171,7 @@ async def test_a_stranger_reaches_nothing_of_mine(
     assert (await stranger.ok("GET", "/v1/search", params={"q": "sourdough"}))["results"] == []
 
 
-async def _rows(db: psycopg.AsyncConnection[Any], owner: Person) -> list[Any]:
+async def _rows(db: psycopg.AsyncConnection[Any], owner: ApiUser) -> list[Any]:
     found: list[Any] = []
     for query in (
         "SELECT id, title, status, deleted_at, num_events FROM browsing_sessions WHERE user_id = %s",
@@ -189,7 +189,7 @@ async def test_only_operators_operate(
     document, client = walked
     person = await sign_up(client)
     for path, method, operation in operations(document):
-        if RULES[method, path].who is Who.ADMIN:
+        if ACCESS_RULES[method, path].access is Access.ADMIN:
             answer = await _ask(client, path, method, operation, person.headers)
             assert answer.status_code == 403, f"{method} {path}: {answer.status_code}"
             assert answer.json()["error"]["message"] == "only operators may do this"

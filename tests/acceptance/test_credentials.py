@@ -17,7 +17,7 @@ import pytest
 from fastapi import FastAPI
 
 from cluster.settings import Settings
-from tests.support.client import PASSWORD, Person, sign_up
+from tests.support.client import PASSWORD, ApiUser, sign_up
 from tests.support.outbox import deliver, mails_to, token_in
 from tests.support.server import running_api
 
@@ -30,14 +30,14 @@ class Box:
     def __init__(self, app: FastAPI, client: httpx.AsyncClient, settings: Settings) -> None:
         self.app, self.client, self.settings = app, client, settings
 
-    async def mails(self, person: Person) -> list[EmailMessage]:
+    async def mails(self, person: ApiUser) -> list[EmailMessage]:
         await deliver(self.app, person.id)
         return mails_to(self.settings.data_dir, person.email)
 
-    async def token(self, person: Person, subject: str) -> str:
+    async def token(self, person: ApiUser, subject: str) -> str:
         return token_in([m for m in await self.mails(person) if subject in m["Subject"]][-1])
 
-    async def forget(self, person: Person) -> str:
+    async def forget(self, person: ApiUser) -> str:
         await self.client.post("/v1/auth/forgot-password", json={"email": person.email})
         return await self.token(person, "재설정")
 
@@ -151,7 +151,7 @@ def _challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-async def test_the_extension_is_linked_by_a_one_time_code(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_the_extension_is_linked_by_a_one_time_code(api: httpx.AsyncClient, ann: ApiUser) -> None:
     verifier = "v" * 64
     code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
     body = {"code": code, "code_verifier": verifier}
@@ -165,7 +165,7 @@ async def test_the_extension_is_linked_by_a_one_time_code(api: httpx.AsyncClient
     assert (await api.post("/v1/auth/extension/exchange", json=body)).status_code == 401
 
 
-async def test_a_stolen_code_is_of_no_use(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_a_stolen_code_is_of_no_use(api: httpx.AsyncClient, ann: ApiUser) -> None:
     verifier = "v" * 64
     code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
     thief = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": "x" * 64})
@@ -178,12 +178,12 @@ async def test_a_stolen_code_is_of_no_use(api: httpx.AsyncClient, ann: Person) -
 # --- API keys -----------------------------------------------------------------------------------------------------
 
 
-async def _key(person: Person, *scopes: str, **more: Any) -> tuple[str, dict[str, str]]:
+async def _key(person: ApiUser, *scopes: str, **more: Any) -> tuple[str, dict[str, str]]:
     made = await person.ok("POST", "/v1/auth/api-keys", json={"name": "script", "scopes": list(scopes), **more})
     return made["api_key"]["id"], {"Authorization": f"Bearer {made['key']}"}
 
 
-async def test_an_api_key_does_what_its_scopes_say(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_an_api_key_does_what_its_scopes_say(api: httpx.AsyncClient, ann: ApiUser) -> None:
     key_id, headers = await _key(ann, "sessions:read")
     assert (await api.get("/v1/sessions", headers=headers)).status_code == 200
     refused = await api.post("/v1/sessions/start", headers=headers)
@@ -199,7 +199,7 @@ async def test_an_api_key_does_what_its_scopes_say(api: httpx.AsyncClient, ann: 
 
 
 async def test_an_api_key_is_kept_as_a_digest_and_can_be_revoked(
-    api: httpx.AsyncClient, ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+    api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     key_id, headers = await _key(ann, "sessions:read")
     secret = headers["Authorization"].rpartition("_")[2]
@@ -218,7 +218,7 @@ async def test_an_api_key_is_kept_as_a_digest_and_can_be_revoked(
         assert answer.status_code == 401
 
 
-async def test_an_api_key_ends(api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_an_api_key_ends(api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     key_id, headers = await _key(ann, "sessions:read", expires_in_days=1)
     await db.execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = %s", [key_id])
     assert (await api.get("/v1/sessions", headers=headers)).status_code == 401
@@ -231,7 +231,7 @@ async def _timed() -> AsyncIterator[list[float]]:
     took.append(time.perf_counter() - began)
 
 
-async def test_the_time_of_a_failed_login_tells_nothing(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_the_time_of_a_failed_login_tells_nothing(api: httpx.AsyncClient, ann: ApiUser) -> None:
     async def fastest(email: str) -> float:
         times = []
         for _ in range(5):

@@ -14,9 +14,9 @@ from fastapi import FastAPI
 
 from cluster.settings import Settings
 from launch.local_server import complete
-from serve.app import create_api, wrap
-from serve.http.middleware import Edge
-from tests.support.client import PASSWORD, Person, sign_up, visit
+from serve.app import create_api, with_middleware
+from serve.http.middleware import RequestMiddleware
+from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.server import no_actor, running_api
 
 
@@ -57,7 +57,7 @@ async def test_69_in_production_only_ours(settings: Settings) -> None:
             assert "access-control-allow-origin" not in answer.headers, stranger
 
 
-async def test_70_known_origins_and_no_others(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_70_known_origins_and_no_others(api: httpx.AsyncClient, ann: ApiUser) -> None:
     assert (await _preflight(api, "http://localhost:3000")).status_code == 204
     evil = await _preflight(api, "http://evil.test")
     assert (evil.status_code, evil.json()["error"]["code"]) == (403, "FORBIDDEN")
@@ -199,7 +199,7 @@ async def test_73_health(api: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"[" * 100_000, b'{"a": "\xc3\x28"}'])
-async def test_74_malformed_json(api: httpx.AsyncClient, ann: Person, body: bytes) -> None:
+async def test_74_malformed_json(api: httpx.AsyncClient, ann: ApiUser, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     session_id = await ann.start()
     for answer in (
@@ -211,7 +211,7 @@ async def test_74_malformed_json(api: httpx.AsyncClient, ann: Person, body: byte
         assert answer.json()["error"]["message"]
 
 
-async def test_a_packed_body_is_refused_in_words(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_a_packed_body_is_refused_in_words(api: httpx.AsyncClient, ann: ApiUser) -> None:
     session = await ann.start()
     answer = await ann.call(
         "POST", f"/v1/sessions/{session}/events", content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}
@@ -219,7 +219,7 @@ async def test_a_packed_body_is_refused_in_words(api: httpx.AsyncClient, ann: Pe
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-async def test_75_every_error_is_json_with_a_message(api: httpx.AsyncClient, ann: Person) -> None:
+async def test_75_every_error_is_json_with_a_message(api: httpx.AsyncClient, ann: ApiUser) -> None:
     for answer in (
         await api.get("/v1/nowhere"),
         await api.put("/v1/auth/login"),
@@ -241,7 +241,7 @@ async def test_75_every_error_is_json_with_a_message(api: httpx.AsyncClient, ann
 
 
 @pytest.mark.parametrize("value", ["a\x00b", 5, ["x"], {"x": 1}, "x" * 201])
-async def test_wrong_values_write_nothing(ann: Person, db: psycopg.AsyncConnection[Any], value: Any) -> None:
+async def test_wrong_values_write_nothing(ann: ApiUser, db: psycopg.AsyncConnection[Any], value: Any) -> None:
     session_id = await ann.start(title="Before")
     for method, path, body in (
         ("PUT", f"/v1/sessions/{session_id}", {"title": value, "description": "half"}),
@@ -272,7 +272,9 @@ async def test_a_request_that_takes_too_long_is_given_up(settings: Settings) -> 
             ended.set()
 
     async with api.router.lifespan_context(api):
-        transport = httpx.ASGITransport(app=Edge(wrap(api, settings), loopback_only=False, timeout_s=0.05))
+        transport = httpx.ASGITransport(
+            app=RequestMiddleware(with_middleware(api, settings), loopback_only=False, timeout_s=0.05)
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             answer = await client.get("/slow")
     assert answer.status_code == 503

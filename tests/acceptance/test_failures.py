@@ -14,11 +14,11 @@ from pydantic import SecretStr
 import serve.routes.events as event_routes
 from cluster.settings import Settings
 from launch.local_server import complete
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import make_settings, running_api
 
 
-async def test_an_unexpected_error_is_a_500_that_tells_nothing(ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unexpected_error_is_a_500_that_tells_nothing(ann: ApiUser, monkeypatch: pytest.MonkeyPatch) -> None:
     session = await ann.start()
 
     async def broken(*_: object) -> None:
@@ -32,7 +32,7 @@ async def test_an_unexpected_error_is_a_500_that_tells_nothing(ann: Person, monk
     assert answer.headers["x-request-id"]
 
 
-async def test_without_a_database_everything_is_a_503_with_retry_after(settings: Settings, ann: Person) -> None:
+async def test_without_a_database_everything_is_a_503_with_retry_after(settings: Settings, ann: ApiUser) -> None:
     session = await ann.start()
     nowhere = complete(settings, database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=1"))
     async with running_api(nowhere) as (_, client):
@@ -101,7 +101,7 @@ async def test_71_request_ids_are_echoed_or_made(api: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize("body", [{"title": 5}, {"title": "zero \x00"}, [], "x", {"title": "x" * 201}])
-async def test_wrong_types_change_nothing(ann: Person, db: psycopg.AsyncConnection[Any], body: Any) -> None:
+async def test_wrong_types_change_nothing(ann: ApiUser, db: psycopg.AsyncConnection[Any], body: Any) -> None:
     session = await ann.start(title="before")
     answer = await ann.call("PATCH", f"/v1/sessions/{session}", json=body)
     assert answer.status_code == 400
@@ -109,7 +109,7 @@ async def test_wrong_types_change_nothing(ann: Person, db: psycopg.AsyncConnecti
     assert await cursor.fetchone() == ("before",)
 
 
-async def test_two_stops_at_once_make_one_map_order(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_two_stops_at_once_make_one_map_order(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     import asyncio
 
     session = await ann.start()
@@ -120,7 +120,7 @@ async def test_two_stops_at_once_make_one_map_order(ann: Person, db: psycopg.Asy
 
 
 async def test_events_and_stop_at_once_lose_no_acknowledged_event(
-    ann: Person, db: psycopg.AsyncConnection[Any]
+    ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     import asyncio
 

@@ -14,7 +14,7 @@ import pytest
 
 from cluster.settings import Settings
 from models.migrations.run import migrate
-from tests.support.client import Person, sign_up
+from tests.support.client import ApiUser, sign_up
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
@@ -72,7 +72,7 @@ def _run(address: str, tmp_path: Path, *more: str) -> None:
     assert done.returncode == 0, done.stdout[-15_000:] + done.stderr[-2_000:]
 
 
-async def _caller(address: str) -> Person:
+async def _caller(address: str) -> ApiUser:
     async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
         return await sign_up(client)
 

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from cluster.maps.live_maps import LiveMaps, LiveMapUpdate
 from cluster.settings import Settings
 from models.recording.timeline_store import load_pages
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.map_sessions import make_session
 from tests.support.server import running_api
 from tests.support.worker import Worker
@@ -121,7 +121,7 @@ async def test_who_comes_back_finds_everything_in_its_place(watched: tuple[FastA
     assert len(kept) >= 0.95 * len(screen.nodes)
 
 
-async def test_the_stream_carries_the_live_map_until_the_final_one(ann: Person, bob: Person, worker: Worker) -> None:
+async def test_the_stream_carries_the_live_map_until_the_final_one(ann: ApiUser, bob: ApiUser, worker: Worker) -> None:
     session = await ann.start()
     events = page_events(6)
     await ann.send(session, events[:4])

@@ -22,7 +22,7 @@ from cluster.settings import Settings
 from launch.local_server import complete
 from models.errors import Conflict
 from models.jobs import MAIL, SEND_MAIL
-from tests.support.client import Person, sign_up
+from tests.support.client import ApiUser, sign_up
 from tests.support.outbox import token_in
 from tests.support.server import running_api
 
@@ -88,7 +88,7 @@ async def work(settings: Settings) -> None:
             )
 
 
-async def ordered(db: psycopg.AsyncConnection[Any], person: Person) -> list[tuple[Any, ...]]:
+async def ordered(db: psycopg.AsyncConnection[Any], person: ApiUser) -> list[tuple[Any, ...]]:
     return await (await db.execute(JOB, [person.id])).fetchall()
 
 

@@ -14,7 +14,7 @@ from cluster.mindmap.clustering.thread_matching import merge_sessions
 from cluster.settings import Settings
 from models.mindmap.validation import MindmapDocument, validate_document
 from models.recording.timeline_store import load_pages
-from tests.support.client import Person, visit
+from tests.support.client import ApiUser, visit
 from tests.support.worker import Worker
 
 Db = psycopg.AsyncConnection[Any]
@@ -26,7 +26,7 @@ SUBJECTS = {
 DAY_MS = 86_400_000
 
 
-async def session_about(person: Person, worker: Worker, *subjects: str, part: int = 0) -> str:
+async def session_about(person: ApiUser, worker: Worker, *subjects: str, part: int = 0) -> str:
     """A finished session of four pages on each subject."""
     session = await person.start()
     events = []
@@ -44,7 +44,7 @@ async def session_about(person: Person, worker: Worker, *subjects: str, part: in
     return session
 
 
-async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: Person, worker: Worker, db: Db) -> None:
+async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: ApiUser, worker: Worker, db: Db) -> None:
     one = await session_about(ann, worker, "bread", "chess")
     two = await session_about(ann, worker, "bread", "tides", part=2)
     answer = await ann.call("POST", "/v1/maps", json={"session_ids": [two, one, one], "title": "Both"})
@@ -82,7 +82,7 @@ async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: Person, worker: W
     assert (await ann.ok("GET", f"/v1/sessions/{one}"))["session"]["session_status"] == "completed"
 
 
-async def test_a_map_over_a_range_of_dates(ann: Person, worker: Worker, db: Db) -> None:
+async def test_a_map_over_a_range_of_dates(ann: ApiUser, worker: Worker, db: Db) -> None:
     sessions = [await session_about(ann, worker, "bread", part=i) for i in range(3)]
     for i, session in enumerate(sessions):
         await db.execute(
@@ -98,7 +98,7 @@ async def test_a_map_over_a_range_of_dates(ann: Person, worker: Worker, db: Db) 
     assert (await ann.ok("GET", f"/v1/maps/{ordered['id']}"))["map"]["status"] == "completed"
 
 
-async def test_bad_and_foreign_orders(ann: Person, bob: Person, worker: Worker) -> None:
+async def test_bad_and_foreign_orders(ann: ApiUser, bob: ApiUser, worker: Worker) -> None:
     mine = await session_about(ann, worker, "bread")
     recording = await ann.start()
     for body, status in (
@@ -126,7 +126,7 @@ async def test_bad_and_foreign_orders(ann: Person, bob: Person, worker: Worker) 
 
 
 async def test_deleting_a_session_takes_it_off_every_map(
-    ann: Person, worker: Worker, settings: Settings, db: Db
+    ann: ApiUser, worker: Worker, settings: Settings, db: Db
 ) -> None:
     kept, gone = await session_about(ann, worker, "bread"), await session_about(ann, worker, "tides")
     made = (await ann.ok("POST", "/v1/maps", json={"session_ids": [kept, gone]}))["map"]["id"]
@@ -154,7 +154,7 @@ async def test_deleting_a_session_takes_it_off_every_map(
     )
 
 
-async def threads(person: Person, query: str = "") -> list[dict[str, Any]]:
+async def threads(person: ApiUser, query: str = "") -> list[dict[str, Any]]:
     reply = await person.ok("GET", f"/v1/threads{query}")
     assert reply["total"] >= len(reply["threads"])
     found: list[dict[str, Any]] = reply["threads"]
@@ -162,7 +162,7 @@ async def threads(person: Person, query: str = "") -> list[dict[str, Any]]:
 
 
 async def test_threads_link_what_comes_back_and_obey_their_user(
-    ann: Person, bob: Person, worker: Worker, db: Db
+    ann: ApiUser, bob: ApiUser, worker: Worker, db: Db
 ) -> None:
     assert await threads(ann) == []
     one = await session_about(ann, worker, "bread", "chess")
@@ -198,7 +198,7 @@ async def test_threads_link_what_comes_back_and_obey_their_user(
 
 
 @pytest.mark.parametrize("topic", ["no such topic", "core"])
-async def test_only_topics_can_be_linked(ann: Person, worker: Worker, topic: str) -> None:
+async def test_only_topics_can_be_linked(ann: ApiUser, worker: Worker, topic: str) -> None:
     one = await session_about(ann, worker, "bread")
     body = {"session_id": one, "topic_id": topic}
     assert (await ann.call("POST", "/v1/threads/unlink", json=body)).status_code == 404

@@ -14,25 +14,25 @@ import pytest
 from models.mindmap.validation import MindmapDocument, validate_document
 from models.recording.timeline_store import load_pages
 from tests.acceptance.test_mindmaps import record
-from tests.support.client import Person, visit
+from tests.support.client import ApiUser, visit
 from tests.support.worker import Worker
 
 Db = psycopg.AsyncConnection[Any]
 
 
-async def mapped(person: Person, worker: Worker) -> str:
+async def mapped(person: ApiUser, worker: Worker) -> str:
     session = await record(person)
     await person.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
     return session
 
 
-async def get(person: Person, session: str) -> dict[str, Any]:
+async def get(person: ApiUser, session: str) -> dict[str, Any]:
     reply: dict[str, Any] = (await person.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
     return reply
 
 
-async def change(person: Person, session: str, *operations: dict[str, Any], **fields: Any) -> dict[str, Any]:
+async def change(person: ApiUser, session: str, *operations: dict[str, Any], **fields: Any) -> dict[str, Any]:
     body = {"operations": list(operations), **fields}
     reply: dict[str, Any] = await person.ok("PATCH", f"/v1/sessions/{session}/mindmap", json=body)
     return reply
@@ -55,14 +55,14 @@ def pages_of(mindmap: dict[str, Any], topic: str) -> set[str]:
     return {n["id"] for n in mindmap["data"]["nodes"] if n["type"] == "page" and n["id"] in found}
 
 
-async def check(db: Db, person: Person, session: str) -> None:
+async def check(db: Db, person: ApiUser, session: str) -> None:
     """What is shown is a valid map of the session's pages."""
     shown = (await get(person, session))["data"]
     _, pages = await load_pages(db, uuid.UUID(session), uuid.UUID(person.id))
     assert validate_document(MindmapDocument.from_json(shown), pages) == []
 
 
-async def test_every_kind_of_edit_survives_a_new_version(ann: Person, worker: Worker, db: Db) -> None:
+async def test_every_kind_of_edit_survives_a_new_version(ann: ApiUser, worker: Worker, db: Db) -> None:
     session = await mapped(ann, worker)
     first = await get(ann, session)
     assert first["edits"] == {"seq": 0, "num_in_effect": 0, "can_undo": False, "can_redo": False, "not_applied": []}
@@ -110,7 +110,7 @@ async def test_every_kind_of_edit_survives_a_new_version(ann: Person, worker: Wo
     assert "My own name" in keywords
 
 
-async def test_undo_and_redo_step_by_step(ann: Person, worker: Worker) -> None:
+async def test_undo_and_redo_step_by_step(ann: ApiUser, worker: Worker) -> None:
     session = await mapped(ann, worker)
     first = await get(ann, session)
     topic = topics(first)[0]
@@ -143,7 +143,7 @@ async def test_undo_and_redo_step_by_step(ann: Person, worker: Worker) -> None:
     assert len((await ann.ok("GET", f"{path}/edits?limit=3&offset=6"))["edits"]) == 2
 
 
-async def test_two_editors_at_once_and_requests_sent_twice(ann: Person, worker: Worker) -> None:
+async def test_two_editors_at_once_and_requests_sent_twice(ann: ApiUser, worker: Worker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]
     path = f"/v1/sessions/{session}/mindmap"
@@ -177,14 +177,14 @@ async def test_two_editors_at_once_and_requests_sent_twice(ann: Person, worker: 
         {"operations": [{"op": "undo"}], "expected_seq": -1},
     ],
 )
-async def test_bad_edits_are_refused(ann: Person, body: dict[str, Any]) -> None:
+async def test_bad_edits_are_refused(ann: ApiUser, body: dict[str, Any]) -> None:
     session = await ann.start()
     answer = await ann.call("PATCH", f"/v1/sessions/{session}/mindmap", json=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
 
 
-async def test_edits_need_a_map_and_its_owner(ann: Person, bob: Person, worker: Worker) -> None:
+async def test_edits_need_a_map_and_its_owner(ann: ApiUser, bob: ApiUser, worker: Worker) -> None:
     session = await ann.start()
     body = {"operations": [{"op": "undo"}]}
     assert (await ann.call("PATCH", f"/v1/sessions/{session}/mindmap", json=body)).status_code == 404
@@ -203,7 +203,7 @@ async def test_edits_need_a_map_and_its_owner(ann: Person, bob: Person, worker: 
         assert answer.status_code == 404, path
 
 
-async def test_versions_are_listed_compared_and_restored(ann: Person, worker: Worker, db: Db) -> None:
+async def test_versions_are_listed_compared_and_restored(ann: ApiUser, worker: Worker, db: Db) -> None:
     session = await record(ann)
     extra = visit(
         "https://tea.example/oolong", 1_760_000_900_000, title="Oolong tea", content="Oolong tea leaves. " * 40
@@ -257,7 +257,7 @@ async def test_versions_are_listed_compared_and_restored(ann: Person, worker: Wo
     assert (await get(ann, session))["data"] == old["data"]
 
 
-async def test_other_windows_hear_of_edits(ann: Person, worker: Worker) -> None:
+async def test_other_windows_hear_of_edits(ann: ApiUser, worker: Worker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]
     async with worker.generator._valkey.pubsub() as news:
@@ -298,7 +298,7 @@ def random_operation(rng: random.Random, mindmap: dict[str, Any]) -> dict[str, A
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_any_edits_on_any_versions_are_kept_or_reported(ann: Person, worker: Worker, db: Db, seed: int) -> None:
+async def test_any_edits_on_any_versions_are_kept_or_reported(ann: ApiUser, worker: Worker, db: Db, seed: int) -> None:
     rng = random.Random(seed)
     session = await mapped(ann, worker)
     path = f"/v1/sessions/{session}/mindmap"

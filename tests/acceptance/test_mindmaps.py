@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.settings import Settings
 from models.jobs import order_map
-from tests.support.client import Person, visit
+from tests.support.client import ApiUser, visit
 from tests.support.worker import Worker
 
 Db = psycopg.AsyncConnection[Any]
@@ -24,13 +24,13 @@ SAMPLE = Path(__file__).parents[2] / "launch" / "samples" / "01-money-and-stars.
 PALETTE = ["#3B82F6", "#10B981", "#F59E0B", "#EF4444", "#8B5CF6", "#EC4899", "#14B8A6", "#F97316"]
 
 
-async def record(person: Person, sample: Path = SAMPLE) -> str:
+async def record(person: ApiUser, sample: Path = SAMPLE) -> str:
     session = await person.start()
     await person.send(session, json.loads(sample.read_text()))
     return session
 
 
-async def test_41_only_a_session_being_processed_is_completed(ann: Person, worker: Worker, db: Db) -> None:
+async def test_41_only_a_session_being_processed_is_completed(ann: ApiUser, worker: Worker, db: Db) -> None:
     done, recording = await record(ann), await ann.start()
     await ann.ok("POST", f"/v1/sessions/{done}/stop")
     await worker.run()
@@ -51,13 +51,13 @@ async def test_41_only_a_session_being_processed_is_completed(ann: Person, worke
     assert await cursor.fetchone() == (0,)
 
 
-async def test_58_no_map_before_one_is_ordered(ann: Person, bob: Person) -> None:
+async def test_58_no_map_before_one_is_ordered(ann: ApiUser, bob: ApiUser) -> None:
     session = await ann.start()
     for person, target in ((ann, session), (bob, session), (ann, str(uuid.uuid4())), (ann, "x")):
         assert (await person.call("GET", f"/v1/sessions/{target}/mindmap")).status_code == 404
 
 
-async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: Person, worker: Worker) -> None:
+async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: ApiUser, worker: Worker) -> None:
     session = await record(ann)
     stopped = (await ann.ok("POST", f"/v1/sessions/{session}/stop"))["session"]
     assert stopped["session_status"] == "processing"
@@ -102,7 +102,7 @@ async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: Person, wor
 
 
 @pytest.mark.parametrize("body", [{}, {"force": True}, None])
-async def test_59_generate_answers_202_at_once(ann: Person, body: dict[str, Any] | None) -> None:
+async def test_59_generate_answers_202_at_once(ann: ApiUser, body: dict[str, Any] | None) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     answer = await ann.call("POST", f"/v1/sessions/{session}/mindmap/generate", json=body)
@@ -113,12 +113,12 @@ async def test_59_generate_answers_202_at_once(ann: Person, body: dict[str, Any]
     assert "data" not in mindmap
 
 
-async def test_59_generate_is_the_owners_alone(ann: Person, bob: Person) -> None:
+async def test_59_generate_is_the_owners_alone(ann: ApiUser, bob: ApiUser) -> None:
     session = await ann.start()
     assert (await bob.call("POST", f"/v1/sessions/{session}/mindmap/generate", json={})).status_code == 404
 
 
-async def test_equal_input_is_not_made_twice_unless_forced(ann: Person, worker: Worker, db: Db) -> None:
+async def test_equal_input_is_not_made_twice_unless_forced(ann: ApiUser, worker: Worker, db: Db) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
@@ -137,7 +137,7 @@ async def test_equal_input_is_not_made_twice_unless_forced(ann: Person, worker: 
     assert await cursor.fetchone() == (2,)
 
 
-async def test_61_a_session_without_pages_gets_a_core_alone(ann: Person, worker: Worker) -> None:
+async def test_61_a_session_without_pages_gets_a_core_alone(ann: ApiUser, worker: Worker) -> None:
     session = await ann.start()
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
@@ -145,7 +145,7 @@ async def test_61_a_session_without_pages_gets_a_core_alone(ann: Person, worker:
     assert (len(data["nodes"]), data["edges"]) == (1, [])
 
 
-async def test_the_users_title_is_never_overwritten(ann: Person, worker: Worker) -> None:
+async def test_the_users_title_is_never_overwritten(ann: ApiUser, worker: Worker) -> None:
     session = await record(ann)
     await ann.ok("PATCH", f"/v1/sessions/{session}", json={"title": "My own words"})
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
@@ -154,7 +154,7 @@ async def test_the_users_title_is_never_overwritten(ann: Person, worker: Worker)
 
 
 async def test_a_map_that_cannot_be_made_says_so_and_can_be_ordered_again(
-    ann: Person, worker: Worker, db: Db, monkeypatch: pytest.MonkeyPatch
+    ann: ApiUser, worker: Worker, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
@@ -181,7 +181,7 @@ async def test_a_map_that_cannot_be_made_says_so_and_can_be_ordered_again(
     assert (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["session_status"] == "completed"
 
 
-async def test_the_stream_tells_every_stage(ann: Person, worker: Worker) -> None:
+async def test_the_stream_tells_every_stage(ann: ApiUser, worker: Worker) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     asking = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream"))
@@ -203,7 +203,7 @@ async def test_the_stream_tells_every_stage(ann: Person, worker: Worker) -> None
     assert percents == sorted(percents)
 
 
-async def test_pictures_and_links_to_them(ann: Person, bob: Person, worker: Worker, api: httpx.AsyncClient) -> None:
+async def test_pictures_and_links_to_them(ann: ApiUser, bob: ApiUser, worker: Worker, api: httpx.AsyncClient) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     assert (await ann.call("GET", f"/v1/sessions/{session}/mindmap/image")).status_code == 404
@@ -222,7 +222,7 @@ async def test_pictures_and_links_to_them(ann: Person, bob: Person, worker: Work
     assert (await api.get(path)).status_code == 404
 
 
-async def test_40_forgotten_recordings_are_closed(ann: Person, settings: Settings, worker: Worker, db: Db) -> None:
+async def test_40_forgotten_recordings_are_closed(ann: ApiUser, settings: Settings, worker: Worker, db: Db) -> None:
     from cluster.jobs.app import close_forgotten_sessions
 
     empty, paused, with_events, busy, fresh = [await ann.start() for _ in range(5)]
@@ -248,7 +248,7 @@ async def test_40_forgotten_recordings_are_closed(ann: Person, settings: Setting
     assert (await ann.ok("GET", f"/v1/sessions/{with_events}"))["session"]["session_status"] == "completed"
 
 
-async def test_purging_a_deleted_session_leaves_nothing(ann: Person, settings: Settings, db: Db) -> None:
+async def test_purging_a_deleted_session_leaves_nothing(ann: ApiUser, settings: Settings, db: Db) -> None:
     from cluster.jobs.app import purge
 
     kept, gone = await ann.start(), await ann.start()

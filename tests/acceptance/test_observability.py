@@ -37,7 +37,7 @@ from models.recording.shard_map import ShardMap
 from serve.shard_router import ShardRouter
 from telemetry.logs import configure
 from telemetry.metrics import CATALOGUE, METERS
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 from tests.support.worker import Worker
 
@@ -79,7 +79,7 @@ class FakeShard:
         return Method
 
 
-async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: Person, worker: Worker) -> None:
+async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: ApiUser, worker: Worker) -> None:
     before = METERS.snapshot()
     session = await ann.start()
     events = [visit(f"https://example.com/{i}", content="Bread and butter. " * 30) for i in range(5)]
@@ -193,7 +193,7 @@ class OpenLimiter:
     async def settle(self, permit_id: str, outcome: Any) -> None: ...
 
 
-async def test_calls_to_providers_are_counted(ann: Person, pool: AsyncConnectionPool[Any]) -> None:
+async def test_calls_to_providers_are_counted(ann: ApiUser, pool: AsyncConnectionPool[Any]) -> None:
     session = await ann.start()
     now = datetime.now(UTC)
     allowance = Allowance(now - timedelta(days=1), now + timedelta(days=1), None)
@@ -260,7 +260,7 @@ def gauges(text: str) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 async def test_database_gauges_move(
-    settings: Settings, api: httpx.AsyncClient, ann: Person, worker: Worker, db: Db
+    settings: Settings, api: httpx.AsyncClient, ann: ApiUser, worker: Worker, db: Db
 ) -> None:
     async def read() -> dict[str, dict[tuple[str, ...], float]]:
         answer = await api.get("/metrics")

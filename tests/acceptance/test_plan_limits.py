@@ -19,7 +19,7 @@ from cluster.jobs.retention import Retention
 from cluster.mail.queue import Post
 from cluster.settings import Settings
 from launch.local_server import complete
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.outbox import deliver, mails_to
 from tests.support.server import running_api
 
@@ -38,19 +38,19 @@ async def app(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncCli
 
 
 @pytest.fixture
-async def person(app: tuple[FastAPI, httpx.AsyncClient]) -> Person:
+async def person(app: tuple[FastAPI, httpx.AsyncClient]) -> ApiUser:
     return await sign_up(app[1])
 
 
 # --- recordings at once --------------------------------------------------------------------------------------------
 
 
-async def start(person: Person, client_session_id: str) -> httpx.Response:
+async def start(person: ApiUser, client_session_id: str) -> httpx.Response:
     """As our extension starts: it has an id of its own for the recording, and asks again later."""
     return await person.call("POST", "/v1/sessions/start", json={"client_session_id": client_session_id})
 
 
-async def test_the_free_plan_allows_one_recording_at_a_time(person: Person, db: Db) -> None:
+async def test_the_free_plan_allows_one_recording_at_a_time(person: ApiUser, db: Db) -> None:
     first = await person.start(client_session_id="a")
     refused = await start(person, "b")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "CONCURRENT_SESSION_LIMIT")
@@ -72,12 +72,12 @@ async def test_the_free_plan_allows_one_recording_at_a_time(person: Person, db: 
     assert await cursor.fetchone() == (6,)
 
 
-async def test_of_many_starts_at_once_one_succeeds(person: Person) -> None:
+async def test_of_many_starts_at_once_one_succeeds(person: ApiUser) -> None:
     answers = await asyncio.gather(*(start(person, each) for each in "abcde"))
     assert sorted(a.status_code for a in answers) == [201, 409, 409, 409, 409]
 
 
-async def test_the_references_extension_is_never_refused(person: Person) -> None:
+async def test_the_references_extension_is_never_refused(person: ApiUser) -> None:
     """It sends a start without a body and knows no error: the older recording is stopped, and its map ordered."""
     first = await person.start()
     await person.send(first, [visit("https://example.com/")])
@@ -87,7 +87,7 @@ async def test_the_references_extension_is_never_refused(person: Person) -> None
     assert (await person.ok("GET", f"/v1/sessions/{first}/mindmap"))["mindmap"]["status"] == "generating"
 
 
-async def test_a_browser_that_is_gone_locks_nobody_out(person: Person, db: Db) -> None:
+async def test_a_browser_that_is_gone_locks_nobody_out(person: ApiUser, db: Db) -> None:
     lost = await person.start(client_session_id="lost")
     await db.execute("UPDATE browsing_sessions SET updated_at = now() - interval '31 minutes' WHERE id = %s", [lost])
     assert (await start(person, "found")).status_code == 201
@@ -106,7 +106,7 @@ class Keeper:
     async def on_day(self, day: float) -> None:
         await self.retention.apply(self.pool, NOW + timedelta(days=day))
 
-    async def session(self, person: Person, age_days: float = 0) -> str:
+    async def session(self, person: ApiUser, age_days: float = 0) -> str:
         """A stopped session that began `age_days` before day 0."""
         found = await person.start()
         await self.db.execute(
@@ -134,7 +134,7 @@ async def keeper(settings: Settings, db: Db) -> AsyncIterator[Keeper]:
 
 
 async def test_a_session_is_warned_about_and_goes_on_day_30(
-    app: tuple[FastAPI, httpx.AsyncClient], person: Person, keeper: Keeper, settings: Settings
+    app: tuple[FastAPI, httpx.AsyncClient], person: ApiUser, keeper: Keeper, settings: Settings
 ) -> None:
     old = await keeper.session(person)
     await keeper.on_day(22.9)
@@ -161,7 +161,7 @@ async def test_a_session_is_warned_about_and_goes_on_day_30(
     assert (await purge(keeper.pool, uuid.UUID(old)))["browsing_sessions"] == 1
 
 
-async def test_who_pays_in_time_keeps_everything(person: Person, keeper: Keeper) -> None:
+async def test_who_pays_in_time_keeps_everything(person: ApiUser, keeper: Keeper) -> None:
     old = await keeper.session(person)
     await keeper.on_day(24)
     await keeper.db.execute(SUBSCRIBE, [person.id])
@@ -177,7 +177,7 @@ async def test_who_pays_in_time_keeps_everything(person: Person, keeper: Keeper)
 
 
 async def test_what_records_is_never_let_go_and_two_users_are_told_apart(
-    app: tuple[FastAPI, httpx.AsyncClient], person: Person, keeper: Keeper, settings: Settings
+    app: tuple[FastAPI, httpx.AsyncClient], person: ApiUser, keeper: Keeper, settings: Settings
 ) -> None:
     recording = await keeper.session(person, age_days=90)
     await keeper.db.execute("UPDATE browsing_sessions SET status = 'recording' WHERE id = %s", [recording])

@@ -11,9 +11,9 @@ import httpx
 import psycopg
 import pytest
 
-from models.billing.periods import PERIOD, Cycle, Era, free_cycle, periods_of
+from models.billing.periods import FREE_PERIOD, BillingCycle, PlanPhase, free_cycle, merged_periods
 from models.billing.plans import FREE
-from tests.support.client import Person
+from tests.support.client import ApiUser
 
 
 def _time(text: str) -> datetime:
@@ -29,7 +29,7 @@ async def _book(db: psycopg.AsyncConnection[Any], user_id: str, tokens: int, at:
     )
 
 
-async def test_65_everybody_has_a_subscription(ann: Person) -> None:
+async def test_65_everybody_has_a_subscription(ann: ApiUser) -> None:
     found = (await ann.ok("GET", "/v1/subscription"))["subscription"]
     assert found["plan"]["id"] == "free"
     assert found["status"] == "active"
@@ -54,14 +54,14 @@ async def test_66_three_plans(api: httpx.AsyncClient) -> None:
     assert {"api_access", "team_sharing", "sso", "custom_ai"} <= set(enterprise["features"])
 
 
-async def test_67_usage_of_a_new_user(ann: Person) -> None:
+async def test_67_usage_of_a_new_user(ann: ApiUser) -> None:
     usage = (await ann.ok("GET", "/v1/usage"))["usage"]
     assert (usage["tokens_used"], usage["token_limit"], usage["percent_used"]) == (0, 50_000, 0)
     assert (usage["is_unlimited"], usage["can_use_ai"], usage["by_operation"]) == (False, True, {})
     assert _time(usage["period_end"]) - _time(usage["period_start"]) == timedelta(days=30)
 
 
-async def test_67_usage_is_the_sum_of_the_ledger(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_67_usage_is_the_sum_of_the_ledger(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     now = datetime.now(UTC)
     await _book(db, ann.id, 30_000, now, "mindmap")
     await _book(db, ann.id, 5_000, now, "summarize")
@@ -74,7 +74,7 @@ async def test_67_usage_is_the_sum_of_the_ledger(ann: Person, db: psycopg.AsyncC
     assert (usage["percent_used"], usage["can_use_ai"]) == (100, False)
 
 
-async def test_68_history_has_distinct_periods(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_68_history_has_distinct_periods(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     joined = datetime.now(UTC) - timedelta(days=95)
     await db.execute("UPDATE users SET created_at = %s WHERE id = %s", [joined, ann.id])
     await _book(db, ann.id, 100, joined + timedelta(days=31), "mindmap")
@@ -90,7 +90,7 @@ async def test_68_history_has_distinct_periods(ann: Person, db: psycopg.AsyncCon
         assert (await ann.call("GET", "/v1/usage/history", params={"months": months})).status_code == 400
 
 
-async def test_a_paid_period_is_the_subscriptions(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_a_paid_period_is_the_subscriptions(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await db.execute(
         "INSERT INTO subscriptions (id, user_id, plan, status, current_period_start, current_period_end)"
         " VALUES (gen_random_uuid(), %s, 'enterprise', 'active', now() - interval '3 days',"
@@ -110,12 +110,12 @@ def test_free_periods_are_thirty_days_from_sign_up() -> None:
     joined = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
     cycle = free_cycle(joined)
     for days in (0, 1, 29, 30, 31, 400):
-        start, end = cycle.nth(cycle.number_at(joined + timedelta(days=days)))
+        start, end = cycle.period(cycle.period_number_at(joined + timedelta(days=days)))
         assert start <= joined + timedelta(days=days) < end
-        assert (start - joined) % PERIOD == timedelta(0)
-        assert end - start == PERIOD
+        assert (start - joined) % FREE_PERIOD == timedelta(0)
+        assert end - start == FREE_PERIOD
     now = joined + timedelta(days=100)
-    periods = periods_of([Era(cycle, joined)], now, 24)
+    periods = merged_periods([PlanPhase(cycle, joined)], now, 24)
     assert len(periods) == 4
     assert periods[-1][0] == joined
 
@@ -141,16 +141,16 @@ def test_free_periods_are_thirty_days_from_sign_up() -> None:
 def test_paid_periods_follow_the_calendar(known: tuple[str, str], days: list[str], zone: timedelta) -> None:
     """Whatever time zone the database answers in."""
     start, end = (_utc(day + "T23:30:00").astimezone(timezone(zone)) for day in known)
-    cycle = Cycle(start, end)
-    found = [cycle.nth(number)[0] for number in range(-2, 3)]
+    cycle = BillingCycle(start, end)
+    found = [cycle.period(number)[0] for number in range(-2, 3)]
     assert found == [_utc(day + "T23:30:00") for day in days]
-    assert all(cycle.nth(number)[1] == cycle.nth(number + 1)[0] for number in range(-30, 30))
+    assert all(cycle.period(number)[1] == cycle.period(number + 1)[0] for number in range(-30, 30))
     for number in range(-30, 30):
-        first, last = cycle.nth(number)
-        assert cycle.number_at(first) == cycle.number_at(last - timedelta(microseconds=1)) == number
+        first, last = cycle.period(number)
+        assert cycle.period_number_at(first) == cycle.period_number_at(last - timedelta(microseconds=1)) == number
 
 
-async def test_history_through_an_upgrade_and_a_downgrade(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_history_through_an_upgrade_and_a_downgrade(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     """Free, then two paid months, then free again: every token is in one period, and the free allowance is whole."""
     now = datetime.now(UTC).replace(microsecond=0)
     joined, upgraded, ended = now - timedelta(days=110), now - timedelta(days=70), now - timedelta(days=10)
@@ -158,7 +158,7 @@ async def test_history_through_an_upgrade_and_a_downgrade(ann: Person, db: psyco
     await db.execute(
         "INSERT INTO subscriptions (id, user_id, plan, status, current_period_start, current_period_end, created_at,"
         " updated_at) VALUES (gen_random_uuid(), %s, 'pro', 'canceled', %s, %s, %s, %s)",
-        [ann.id, ended - PERIOD, ended, upgraded, ended],
+        [ann.id, ended - FREE_PERIOD, ended, upgraded, ended],
     )
     spent = {5: 0, 20: 400_000, 50: 300_000, 75: 9_000, 105: 40_000}
     for days, tokens in spent.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from tests.support.client import Person, visit
+from tests.support.client import ApiUser, visit
 
 
 def _event(seq: int | None, url: str, **fields: Any) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def _event(seq: int | None, url: str, **fields: Any) -> dict[str, Any]:
     return found if seq is None else found | {"seq": seq}
 
 
-async def test_the_receipt_is_what_the_database_holds(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_the_receipt_is_what_the_database_holds(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": ["example.org"]})
     session_id = await ann.start()
     batch = [
@@ -56,7 +56,7 @@ async def test_the_receipt_is_what_the_database_holds(ann: Person, db: psycopg.A
     assert "example.org" not in stored
 
 
-async def test_secrets_in_addresses_are_never_stored(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_secrets_in_addresses_are_never_stored(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await ann.start()
     secrets = ["hunter2pass", "abcdef0123456789tok", "s3cr3tsession"]
     await ann.send(
@@ -75,7 +75,7 @@ async def test_secrets_in_addresses_are_never_stored(ann: Person, db: psycopg.As
     assert "page=2" in row[0]
 
 
-async def test_a_client_that_numbers_nothing_has_no_gaps(ann: Person) -> None:
+async def test_a_client_that_numbers_nothing_has_no_gaps(ann: ApiUser) -> None:
     session_id = await ann.start()
     empty = (await ann.ok("GET", f"/v1/sessions/{session_id}/receipt"))["receipt"]
     assert (empty["seen"], empty["gaps"], empty["missing"]) == (0, [], 0)
@@ -86,7 +86,7 @@ async def test_a_client_that_numbers_nothing_has_no_gaps(ann: Person) -> None:
     assert "last_seq" not in receipt
 
 
-async def test_a_huge_gap_is_one_gap(ann: Person) -> None:
+async def test_a_huge_gap_is_one_gap(ann: ApiUser) -> None:
     session_id = await ann.start()
     await ann.send(session_id, [_event(0, "https://example.com/0"), _event(2_000_000_000, "https://example.com/1")])
     receipt = (await ann.ok("GET", f"/v1/sessions/{session_id}/receipt"))["receipt"]
@@ -94,7 +94,7 @@ async def test_a_huge_gap_is_one_gap(ann: Person) -> None:
     assert receipt["missing"] == 1_999_999_999
 
 
-async def test_receipts_are_private(ann: Person, bob: Person) -> None:
+async def test_receipts_are_private(ann: ApiUser, bob: ApiUser) -> None:
     session_id = await ann.start()
     assert (await bob.call("GET", f"/v1/sessions/{session_id}/receipt")).status_code == 403
     assert (await ann.call("GET", f"/v1/sessions/{uuid.uuid4()}/receipt")).status_code == 404

@@ -7,16 +7,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.client import Person, visit
+from tests.support.client import ApiUser, visit
 from tests.support.finished import finished_session
 
 
-async def _urls(person: Person, q: str, **params: Any) -> list[str]:
+async def _urls(person: ApiUser, q: str, **params: Any) -> list[str]:
     reply = await person.ok("GET", "/v1/search", params={"q": q, **params})
     return [hit["url"].partition("//")[2] for hit in reply["results"]]
 
 
-async def test_words_parts_and_korean(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_words_parts_and_korean(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await finished_session(ann, db)
     assert (await _urls(ann, "sicilian"))[0] == "www.chess.example/sicilian"
     assert await _urls(ann, "Philidor") == ["www.chess.example/endgames"]  # only in the text
@@ -30,7 +30,7 @@ async def test_words_parts_and_korean(ann: Person, db: psycopg.AsyncConnection[A
     assert await _urls(ann, "!!! ???") == []
 
 
-async def test_one_word_in_the_title_and_one_in_the_text(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_one_word_in_the_title_and_one_in_the_text(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await finished_session(ann, db)
     assert "endgames" in (await _urls(ann, "endgames"))[0]
     assert await _urls(ann, "endgames Philidor") == ["www.chess.example/endgames"]
@@ -38,14 +38,14 @@ async def test_one_word_in_the_title_and_one_in_the_text(ann: Person, db: psycop
 
 @pytest.mark.parametrize(("many", "common"), [(1, 10**9), (1, -1), (2_000, -1)])
 async def test_common_words_are_answered_like_rare_ones(
-    ann: Person, db: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch, many: int, common: int
+    ann: ApiUser, db: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch, many: int, common: int
 ) -> None:
     """Every way through the indexes, whatever the planner expects."""
     await finished_session(ann, db)
     questions = ("bread", "sourdough", "ourdoug", "chess rook", "학습", "oven", "example", "nobody")
     plain = [await _urls(ann, q) for q in questions]
     filtered = [await _urls(ann, q, domain="bread.example") for q in questions]
-    monkeypatch.setattr("models.search.queries.MANY", many)
+    monkeypatch.setattr("models.search.queries.MAX_RANKED_HITS", many)
     monkeypatch.setattr("models.search.queries._COMMON", common)
     assert [await _urls(ann, q) for q in questions] == plain
     assert [await _urls(ann, q, domain="bread.example") for q in questions] == filtered
@@ -53,7 +53,7 @@ async def test_common_words_are_answered_like_rare_ones(
     assert any(filtered)
 
 
-async def test_snippets_show_what_was_found(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_snippets_show_what_was_found(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await finished_session(ann, db, title="An afternoon")
     hit = (await ann.ok("GET", "/v1/search", params={"q": "browns"}))["results"][0]
     assert hit["session_id"] == session_id
@@ -67,14 +67,14 @@ async def test_snippets_show_what_was_found(ann: Person, db: psycopg.AsyncConnec
     assert {hit["snippet"][m["start"] : m["end"]] for m in hit["marks"]} == {"가치", "함수"}
 
 
-async def test_attention_decides_among_equals(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_attention_decides_among_equals(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await finished_session(ann, db)
     # A title says more than a text, and a marked passage more than an unmarked one.
     assert (await _urls(ann, "better"))[0] == "bread.example/crust"  # in the title
     assert (await _urls(ann, "oven"))[0] == "bread.example/starter"  # in a marked passage
 
 
-async def test_filters(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_filters(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     first, second = await finished_session(ann, db), await finished_session(ann, db)
     assert len(await _urls(ann, "sourdough")) == 4
     assert len(await _urls(ann, "sourdough", session_id=first)) == 2
@@ -91,7 +91,7 @@ async def test_filters(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
 
 
 async def test_a_deleted_session_and_somebody_elses_are_not_found(
-    ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+    ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await finished_session(ann, db)
     assert await _urls(bob, "sourdough") == []
@@ -101,7 +101,7 @@ async def test_a_deleted_session_and_somebody_elses_are_not_found(
     assert await _urls(ann, "sourdough") == []
 
 
-async def test_what_is_still_recorded_is_found_after_stop(ann: Person) -> None:
+async def test_what_is_still_recorded_is_found_after_stop(ann: ApiUser) -> None:
     session_id = await ann.start()
     await ann.send(session_id, [visit("https://quokka.example/", title="Quokka facts")])
     assert await _urls(ann, "quokka") == []
@@ -115,13 +115,13 @@ async def test_what_is_still_recorded_is_found_after_stop(ann: Person) -> None:
      {"q": "a", "offset": -1}, {"q": "a", "session_id": "x"}, {"q": "a", "since": "yesterday"},
      {"q": "a", "domain": "not a domain"}],
 )  # fmt: skip
-async def test_bad_questions_are_refused(ann: Person, params: dict[str, Any]) -> None:
+async def test_bad_questions_are_refused(ann: ApiUser, params: dict[str, Any]) -> None:
     answer = await ann.call("GET", "/v1/search", params=params)
     assert answer.status_code == 400
     assert answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("q", ["'", "\\", "a'b", "& | !", "<->", "'x':*", "%", "_", "\\'", "a:b", "𝕏", "‍‍", "ﬁ İ ß"])
-async def test_no_question_is_sql_or_a_query(ann: Person, db: psycopg.AsyncConnection[Any], q: str) -> None:
+async def test_no_question_is_sql_or_a_query(ann: ApiUser, db: psycopg.AsyncConnection[Any], q: str) -> None:
     await finished_session(ann, db)
     assert (await ann.call("GET", "/v1/search", params={"q": q})).status_code == 200

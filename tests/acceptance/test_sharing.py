@@ -17,12 +17,12 @@ import pytest
 from cluster.settings import Settings
 from launch.local_server import complete
 from models.mindmap.sharing import share_link_id, share_token
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.finished import finished_session
 from tests.support.server import SIGNING_KEY, running_api
 
 
-async def _share(person: Person, session_id: str, **body: Any) -> dict[str, Any]:
+async def _share(person: ApiUser, session_id: str, **body: Any) -> dict[str, Any]:
     return dict((await person.ok("POST", f"/v1/sessions/{session_id}/shares", json=body))["share"])
 
 
@@ -31,7 +31,7 @@ def _path(share: dict[str, Any]) -> str:
 
 
 async def test_a_link_shows_what_was_chosen(
-    api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]
+    api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await finished_session(ann, db, title="Bread and chess")
     for shows, pages, passages in (("map", False, False), ("pages", True, False), ("highlights", True, True)):
@@ -62,7 +62,7 @@ async def test_a_link_shows_what_was_chosen(
 
 
 async def test_a_link_can_be_taken_back_and_ends(
-    api: httpx.AsyncClient, ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+    api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await finished_session(ann, db)
     first, second, third = [await _share(ann, session_id) for _ in range(3)]
@@ -79,7 +79,7 @@ async def test_a_link_can_be_taken_back_and_ends(
     assert (await api.get(_path(third) + "/image")).status_code == 404
 
 
-async def test_no_link_can_be_guessed(api: httpx.AsyncClient, ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_no_link_can_be_guessed(api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     share = await _share(ann, await finished_session(ann, db))
     token = share["url"].rpartition("/")[2]
     assert share_link_id([SIGNING_KEY], token) == uuid.UUID(share["id"])
@@ -94,7 +94,7 @@ async def test_no_link_can_be_guessed(api: httpx.AsyncClient, ann: Person, db: p
     assert share_link_id(["a new key", SIGNING_KEY], token) is not None
 
 
-async def test_links_are_bounded(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_links_are_bounded(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await ann.start()
     for _ in range(50):
         await _share(ann, session_id)
@@ -107,19 +107,19 @@ async def test_links_are_bounded(ann: Person, db: psycopg.AsyncConnection[Any]) 
 
 
 @pytest.fixture
-async def owner(settings: Settings) -> AsyncIterator[Person]:
+async def owner(settings: Settings) -> AsyncIterator[ApiUser]:
     """Somebody on a server where everybody has every format."""
     async with running_api(complete(settings, default_plan="enterprise")) as (_, client):
         yield await sign_up(client)
 
 
-async def _export(person: Person, session_id: str, kind: str, **params: Any) -> httpx.Response:
+async def _export(person: ApiUser, session_id: str, kind: str, **params: Any) -> httpx.Response:
     answer = await person.call("GET", f"/v1/sessions/{session_id}/export", params={"format": kind, **params})
     assert answer.status_code == 200, answer.text
     return answer
 
 
-async def test_every_format_is_what_it_says(owner: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_every_format_is_what_it_says(owner: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await finished_session(owner, db, title='빵과 "체스"/2026')
     exported = json.loads((await _export(owner, session_id, "json")).text)
     assert len(exported["visits"]) == 5
@@ -148,14 +148,14 @@ async def test_every_format_is_what_it_says(owner: Person, db: psycopg.AsyncConn
     assert "filename*=UTF-8''%EB%B9%B5" in disposition
 
 
-async def test_a_title_is_no_formula_in_a_spreadsheet(owner: Person) -> None:
+async def test_a_title_is_no_formula_in_a_spreadsheet(owner: ApiUser) -> None:
     session_id = await owner.start()
     await owner.send(session_id, [visit("https://example.com/", title='=HYPERLINK("http://evil.test")')])
     table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).text)))
     assert table[0]["title"].startswith("'=")
 
 
-async def test_formats_follow_the_plan(ann: Person, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_formats_follow_the_plan(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await finished_session(ann, db)
     assert (await _export(ann, session_id, "png")).content.startswith(b"\x89PNG")
     for kind in ("json", "markdown", "opml", "freemind", "svg", "csv"):
@@ -172,7 +172,7 @@ async def test_formats_follow_the_plan(ann: Person, db: psycopg.AsyncConnection[
         await _export(ann, session_id, kind)
 
 
-async def test_without_a_map_there_is_nothing_to_draw(owner: Person) -> None:
+async def test_without_a_map_there_is_nothing_to_draw(owner: ApiUser) -> None:
     session_id = await owner.start()
     answer = await owner.call("GET", f"/v1/sessions/{session_id}/export", params={"format": "svg"})
     assert answer.status_code == 404

@@ -16,7 +16,7 @@ import pytest
 from cluster.scheduling.shards import order_shards
 from launch.local_cluster import LocalCluster, node_processes
 from tests.chaos.cluster_faults import local_cluster, under_load
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
@@ -58,7 +58,7 @@ async def test_a_killed_node_and_another_number_of_shards_cost_nothing(cluster: 
     assert sum(processes(cluster, "GenerationWorker")) > 0, "the queue has called them"
 
 
-async def upload(person: Person, session: str, half_s: float) -> int:
+async def upload(person: ApiUser, session: str, half_s: float) -> int:
     """Send a batch slowly: the second half of its bytes after `half_s`. Return how many events were stored."""
     events = [{**visit(f"https://example.com/{n}"), "event_id": str(uuid.uuid4())} for n in range(5)]
     body = json.dumps({"events": events}).encode()

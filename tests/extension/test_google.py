@@ -11,7 +11,7 @@ import httpx
 import pytest
 import uvicorn
 
-from serve.app import create_api, wrap
+from serve.app import create_api, with_middleware
 from tests.conftest import Stores
 from tests.extension.browser import Chromium, eventually, screen
 from tests.extension.cdp import Tab
@@ -39,7 +39,7 @@ def api_origin(stores: Stores, issuer: str) -> Iterator[str]:
         google_client_secret="secret",
     )
     listener = socket.create_server(("127.0.0.1", 0))
-    app = wrap(create_api(settings, no_actor), settings)
+    app = with_middleware(create_api(settings, no_actor), settings)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -14,11 +14,11 @@ from pydantic import SecretStr
 
 from cluster.settings import Settings
 from launch.local_server import complete
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 
 
-async def stopped(person: Person) -> str:
+async def stopped(person: ApiUser) -> str:
     session = await person.start()
     pages = [visit(f"https://a.example/{n}", 1_760_000_000_000 + n, content=f"Bread {n}. " * 200) for n in range(10)]
     await person.send(session, pages)
@@ -34,7 +34,7 @@ async def keyed(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_without_a_key_a_map_is_free(ann: Person) -> None:
+async def test_without_a_key_a_map_is_free(ann: ApiUser) -> None:
     session = await stopped(ann)
     quote = (await ann.ok("POST", f"/v1/sessions/{session}/mindmap/quote"))["quote"]
     assert quote["provider"] == "local"
@@ -105,7 +105,7 @@ async def test_out_of_tokens_refuses_with_the_reset_date(
 
 
 async def test_disclosures_show_what_was_sent_and_to_its_owner_alone(
-    ann: Person, bob: Person, db: psycopg.AsyncConnection[Any]
+    ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session = await stopped(ann)
     for number, text in enumerate(("the first text", "the second text")):

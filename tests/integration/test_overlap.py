@@ -24,7 +24,7 @@ from cluster.providers.tasks import InlineProviderTasks
 from cluster.settings import Settings
 from launch.local_server import complete
 from models.jobs import MAPS, UPKEEP
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.model_server import model_server
 from tests.support.server import running_api
 
@@ -62,8 +62,8 @@ async def test_two_applications_lose_and_double_nothing(settings: Settings, db: 
         people = [await sign_up(old) for _ in range(NUM_PEOPLE)]
         sessions = [await p.start() for p in people]
 
-        async def record(person: Person, session: str) -> set[str]:
-            twin = Person(new, person.reply)
+        async def record(person: ApiUser, session: str) -> set[str]:
+            twin = ApiUser(new, person.reply)
             sent: set[str] = set()
             for number in range(NUM_BATCHES):
                 events = [
@@ -95,7 +95,7 @@ async def test_two_applications_lose_and_double_nothing(settings: Settings, db: 
                 [session],
             )
             assert await cursor.fetchone() == (1,)
-            twin = Person(new, person.reply)
+            twin = ApiUser(new, person.reply)
             assert (await twin.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["status"] == "completed"
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from cluster.settings import Settings
 from kuberay.checks.monitoring_rules import exported
-from serve.app import create_api, wrap
+from serve.app import create_api, with_middleware
 from tests.support.client import PASSWORD, visit
 from tests.support.listening import listeners
 from tests.support.product import Product
@@ -310,7 +310,7 @@ def test_the_api_listens_on_loopback_only(product: Product) -> None:
 async def test_callers_who_are_not_on_this_machine_get_a_403(settings: Settings, caller: str, status: int) -> None:
     api = create_api(settings, no_actor)
     async with api.router.lifespan_context(api):
-        transport = httpx.ASGITransport(app=wrap(api, settings), client=(caller, 5))
+        transport = httpx.ASGITransport(app=with_middleware(api, settings), client=(caller, 5))
         async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
             answer = await client.get("/health")
     assert answer.status_code == status

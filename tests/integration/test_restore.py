@@ -16,7 +16,7 @@ from cluster.settings import Settings
 from launch.local_server import complete
 from models.migrations.run import migrate
 from tests.conftest import Stores
-from tests.support.client import Person, sign_up, visit
+from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 from tests.support.worker import job_worker
 
@@ -82,7 +82,7 @@ async def test_a_dump_restored_into_an_empty_database_is_the_same_service(
     migrate("postgresql+psycopg://" + empty_database.partition("://")[2])  # nothing to do, and no harm
     assert contents(empty_database) == original
     async with running_api(complete(settings, database_url=SecretStr(empty_database))) as (_, client):
-        again = Person(client, ann.reply)
+        again = ApiUser(client, ann.reply)
         assert await again.ok("GET", f"/v1/sessions/{session}/mindmap") == had
         # And it goes on: identities continue where they were.
         assert await again.start() != session

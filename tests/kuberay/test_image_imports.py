@@ -26,7 +26,7 @@ class OnlyTheImage:
         return None
 
 sys.meta_path.insert(0, OnlyTheImage())
-import launch.cli.main, cluster.jobs.worker, models.migrations.run, serve.app
+import launch.cli.main, cluster.jobs.worker, models.migrations.run, serve.app, serve.deployments
 """
 
 

@@ -10,7 +10,7 @@ import httpx
 PASSWORD = "correct horse battery"
 
 
-class Person:
+class ApiUser:
     """One user with a token. `client` may be in-process or real HTTP."""
 
     def __init__(self, client: httpx.AsyncClient, reply: dict[str, Any]) -> None:
@@ -41,12 +41,12 @@ class Person:
         return reply
 
 
-async def sign_up(client: httpx.AsyncClient, email: str | None = None) -> Person:
+async def sign_up(client: httpx.AsyncClient, email: str | None = None) -> ApiUser:
     """A new user."""
     email = email or f"{uuid.uuid4().hex[:12]}@test.local"
     answer = await client.post("/v1/auth/signup", json={"email": email, "password": PASSWORD})
     assert answer.status_code == 201, answer.text
-    return Person(client, answer.json())
+    return ApiUser(client, answer.json())
 
 
 def visit(url: str, at_ms: int = 1_760_000_000_000, **fields: Any) -> dict[str, Any]:

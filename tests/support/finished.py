@@ -12,7 +12,7 @@ import psycopg
 from cluster.mindmap import build_map
 from models.recording.pages import CapturedPage
 from models.urls import page_id
-from tests.support.client import Person, visit
+from tests.support.client import ApiUser, visit
 
 BREAD = "Sourdough starter needs flour, water and patience; the crust browns in a hot oven. "
 CHESS = "The Sicilian defence fights for the centre; the endgame rewards active rooks and pawns. "
@@ -50,7 +50,7 @@ def recorded_events() -> list[dict[str, Any]]:
     return events
 
 
-async def finished_session(person: Person, db: psycopg.AsyncConnection[Any], **started: Any) -> str:
+async def finished_session(person: ApiUser, db: psycopg.AsyncConnection[Any], **started: Any) -> str:
     """Record, stop, and map; the session's id."""
     session_id = await person.start(**started)
     await person.send(session_id, recorded_events())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
-from serve.app import create_api, wrap
+from serve.app import create_api, with_middleware
 from tests.support.server import make_settings, no_actor
 
 
@@ -28,7 +28,7 @@ async def main() -> None:
     api = create_api(settings, no_actor)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(wrap(api, settings), log_level="critical", access_log=False))
+        server = uvicorn.Server(uvicorn.Config(with_middleware(api, settings), log_level="critical", access_log=False))
         async with api.router.lifespan_context(api):
             serving = asyncio.create_task(server.serve([listening]))
             while not server.started:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from cluster.settings import Settings, load_settings
 from launch.local_server import complete
-from serve.app import create_api, wrap
+from serve.app import create_api, with_middleware
 
 SIGNING_KEY = "a key for tests that is long enough to be one"
 
@@ -44,6 +44,6 @@ async def running_api(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.
     """The real app on real stores in this process, and a client that talks to it."""
     api = create_api(settings, no_actor)
     async with api.router.lifespan_context(api):
-        transport = httpx.ASGITransport(app=wrap(api, settings), client=("127.0.0.1", 50000))
+        transport = httpx.ASGITransport(app=with_middleware(api, settings), client=("127.0.0.1", 50000))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield api, client

@@ -12,7 +12,7 @@ from cluster.mindmap.document.stable_ids import keep_ids
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageNote
 from cluster.mindmap.pages.evidence import bears_out, text_evidence
 from cluster.mindmap.pages.importance import topic_importance
-from cluster.mindmap.text.display import MARKUP, shorten, squeeze, without_markup
+from cluster.mindmap.text.display import MARKUP, collapse_whitespace, shorten, strip_markup
 from models.mindmap.validation import (
     CORE_COLOR,
     CORE_ID,
@@ -57,7 +57,7 @@ def compose(
     outline, notes = repaired(outline, captured)
     outline = keep_ids(outline, previous)
     maker = _Maker(outline, captured)
-    core_label = without_markup(session_title or "") or without_markup(outline.title)
+    core_label = strip_markup(session_title or "") or strip_markup(outline.title)
     maker.add_core(shorten(core_label or "Untitled session", MAX_LABEL_CHARS))
     for hue, topic in enumerate(outline.topics):
         maker.add_topic(topic, hue)
@@ -65,8 +65,8 @@ def compose(
     nodes, layouts = _laid_out(maker.nodes, maker.edges, previous)
     left_out = _left_out(outline, captured)
     document = MindmapDocument(
-        title=shorten(without_markup(session_title or "") or without_markup(outline.title), 120),
-        summary=shorten(without_markup(outline.summary), 400),
+        title=shorten(strip_markup(session_title or "") or strip_markup(outline.title), 120),
+        summary=shorten(strip_markup(outline.summary), 400),
         language=outline.language,
         provider=provider,
         nodes=tuple(nodes),
@@ -150,7 +150,7 @@ class _Maker:
         if not any(quote.supports == "label" and bears_out(label, quote.quote) for quote in evidence):
             evidence = (*text_evidence(label, pages[:_SEARCHED_PAGES]), *evidence)
         data = NodeData(
-            description=shorten(without_markup(topic.description), 280) or None,
+            description=shorten(strip_markup(topic.description), 280) or None,
             keywords=_clean_words(topic.keywords),
             urls=tuple(link for page in pages for link in _links(page)),
             visit_count=sum(len(page.visited_at_ms) for page in pages),
@@ -158,7 +158,7 @@ class _Maker:
             hue=hue,
             importance=share,
             evidence=evidence or _own_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id))),
-            searches=tuple(without_markup(query) for query in topic.searches),
+            searches=tuple(strip_markup(query) for query in topic.searches),
             **_times(pages),
         )
         self.nodes.append(Node(id=topic.id, label=label, type=kind, size=round(size, 2), color=color, data=data))
@@ -172,19 +172,21 @@ class _Maker:
         host = host_of(page.url)
         label = self._unique(note.label or page.title or host, MAX_LABEL_CHARS, (host, _last_part(page.url)))
         data = NodeData(
-            description=shorten(without_markup(note.description), 280) or None,
+            description=shorten(strip_markup(note.description), 280) or None,
             keywords=_clean_words(note.keywords),
             urls=_links(page),
             visit_count=len(page.visited_at_ms),
             total_duration=page.dwell_ms,
             page_id=page_id,
-            title=shorten(without_markup(page.title), 200) or None,
+            title=shorten(strip_markup(page.title), 200) or None,
             host=host or None,
             language=note.language,
             hue=hue,
             importance=note.importance,
             evidence=grounded(note.evidence, self.captured) or _own_evidence(page),
-            highlights=tuple(shorten(squeeze(text), 400) for text in page.highlights[:20] if squeeze(text)),
+            highlights=tuple(
+                shorten(collapse_whitespace(text), 400) for text in page.highlights[:20] if collapse_whitespace(text)
+            ),
             **_times([page]),
         )
         size = round(20 + 20 * min(1.0, note.importance.score), 2)
@@ -199,7 +201,7 @@ class _Maker:
             pair = frozenset((link.source, link.target))
             if len(pair) == 2 and pair <= known and pair not in joined:
                 joined.add(pair)
-                label = shorten(without_markup(link.label), MAX_LABEL_CHARS) or None
+                label = shorten(strip_markup(link.label), MAX_LABEL_CHARS) or None
                 self.edges.append(
                     Edge(
                         source=link.source,
@@ -212,7 +214,7 @@ class _Maker:
                 )
 
     def _unique(self, text: str, max_chars: int, suffixes: Sequence[str]) -> str:
-        label = shorten(without_markup(text), max_chars) or "Untitled"
+        label = shorten(strip_markup(text), max_chars) or "Untitled"
         choices = [label]
         choices += [
             f"{shorten(label, max_chars - len(s) - 3)} · {s}" for s in suffixes if s and len(s) < max_chars // 2
@@ -233,7 +235,7 @@ class _Maker:
 
 def _bare_note(page: CapturedPage) -> PageNote:
     """What can be said of a page its outline says nothing about."""
-    label = shorten(without_markup(page.title), MAX_LABEL_CHARS)
+    label = shorten(strip_markup(page.title), MAX_LABEL_CHARS)
     return PageNote(page.page_id, label, "", (), _own_evidence(page), Importance(), "en")
 
 
@@ -244,7 +246,7 @@ def _links(page: CapturedPage) -> tuple[str, ...]:
 
 def _own_evidence(page: CapturedPage) -> tuple[Evidence, ...]:
     """The least that can be shown for a page: its title, or its address."""
-    field, quote = ("title", squeeze(page.title)) if squeeze(page.title) else ("url", page.url)
+    field, quote = ("title", collapse_whitespace(page.title)) if collapse_whitespace(page.title) else ("url", page.url)
     value = {"page_id": page.page_id, "field": field, "quote": quote, "visited_at_ms": page.visited_at_ms}
     return (Evidence.model_validate(value),)
 
@@ -255,12 +257,12 @@ def _times(pages: Sequence[CapturedPage]) -> dict[str, int]:
 
 
 def _clean_words(words: Iterable[str]) -> tuple[str, ...]:
-    clean = (shorten(without_markup(word), 60) for word in words)
+    clean = (shorten(strip_markup(word), 60) for word in words)
     return tuple(dict.fromkeys(word for word in clean if word and not MARKUP.search(word)))[:8]
 
 
 def _last_part(url: str) -> str:
-    return without_markup(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1])[:30]
+    return strip_markup(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1])[:30]
 
 
 def _laid_out(
@@ -286,14 +288,12 @@ def _left_out(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[Left
             continue
         given = reasons.get(page_id)
         reason = given.reason if given and given.reason in LEFT_OUT_REASONS else "not_placed"
-        sentence = (
-            shorten(without_markup(given.sentence), 200) if given and given.sentence else LEFT_OUT_REASONS[reason]
-        )
+        sentence = shorten(strip_markup(given.sentence), 200) if given and given.sentence else LEFT_OUT_REASONS[reason]
         found.append(
             LeftOut(
                 page_id=page_id,
                 url=redact_url(page.url),
-                title=shorten(without_markup(page.title), 200),
+                title=shorten(strip_markup(page.title), 200),
                 reason=reason,
                 sentence=sentence,
                 total_duration=page.dwell_ms,

@@ -34,7 +34,7 @@ from cluster.mindmap.outline.types import PageNote
 from cluster.mindmap.pages import evidence as quoting
 from cluster.mindmap.pages.features import BREAK, PageFeatures, short_title
 from cluster.mindmap.pages.importance import page_importances
-from cluster.mindmap.text.display import hangul_share, shorten, without_markup
+from cluster.mindmap.text.display import hangul_share, shorten, strip_markup
 from cluster.mindmap.text.korean import PARTICLES
 from models.mindmap.validation import MAX_LABEL_CHARS, Importance
 
@@ -159,7 +159,7 @@ class GrowingIndex:
     def _note(self, row: int) -> PageNote:
         page = self.pages[row]
         core, _ = split_title(page, self._sites)
-        label = without_markup(" ".join(page.title_segments[i] for i in core)) or short_title(page)
+        label = strip_markup(" ".join(page.title_segments[i] for i in core)) or short_title(page)
         description, evidence = quoting.page_evidence(page)
         closeness = self.text[row]
         nearest = np.argsort(-np.round(closeness, 9), kind="stable")[:NUM_NEIGHBOURS]
@@ -187,7 +187,7 @@ class GrowingIndex:
             for col, tf in zip(self._cols[row].tolist(), self._tf[row].tolist(), strict=True)
             if tf >= 3 and (len(names[col]) > 2 or hangul_share(names[col]) > 0.5)
         )
-        return tuple(without_markup(name) for _, name in scored[:limit])
+        return tuple(strip_markup(name) for _, name in scored[:limit])
 
 
 def _words_of(page: PageFeatures) -> tuple[object, ...]:

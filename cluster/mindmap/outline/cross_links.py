@@ -11,7 +11,7 @@ import numpy as np
 from cluster.mindmap.clustering.corpus import Corpus, Floats, Ints
 from cluster.mindmap.outline.phrases import PhraseIndex
 from cluster.mindmap.outline.types import CrossLink
-from cluster.mindmap.text.display import without_markup
+from cluster.mindmap.text.display import strip_markup
 from cluster.mindmap.text.words import GENERIC
 
 MIN_COSINE = 0.18
@@ -85,5 +85,5 @@ def _terms(corpus: Corpus, page: int) -> set[int]:
 def _spell(corpus: Corpus, index: PhraseIndex, counts: dict[int, float], pages: Sequence[int]) -> tuple[str, ...]:
     best = sorted(counts.items(), key=lambda item: (-round(item[1], 9), corpus.lexicon.terms[item[0]]))[:3]
     texts = index.texts(np.array(sorted(set(pages)), dtype=np.int64))
-    shown = [without_markup(index.spelling(term + 1, texts)) for term, weight in best if weight > 0]
+    shown = [strip_markup(index.spelling(term + 1, texts)) for term, weight in best if weight > 0]
     return tuple(word for word in shown if word and len(word) <= 36)

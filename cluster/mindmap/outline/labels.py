@@ -11,7 +11,7 @@ import numpy as np
 
 from cluster.mindmap.clustering.corpus import Ints
 from cluster.mindmap.outline.phrases import Candidate, PhraseIndex
-from cluster.mindmap.text.display import MARKUP, hangul_share, shorten, without_markup
+from cluster.mindmap.text.display import MARKUP, hangul_share, shorten, strip_markup
 from cluster.mindmap.text.words import GENERIC, PLATFORMS, SITE_WORDS, STOP_WORDS
 
 MAX_WORDS, MAX_CHARS = 4, 36
@@ -141,7 +141,7 @@ class Namer:
         titles = [shape_title(self._corpus.core_titles[int(i)]) for i in pages]
         joined = " · ".join(titles)
         whole = all(
-            title == without_markup(self._corpus.core_titles[int(i)]) for title, i in zip(titles, pages, strict=True)
+            title == strip_markup(self._corpus.core_titles[int(i)]) for title, i in zip(titles, pages, strict=True)
         )
         return joined if whole and all(titles) and _fits(joined) and self._free(joined) else ""
 
@@ -212,7 +212,7 @@ class Namer:
                 continue
             if self._index.weakness(candidate.key) < 0.5 and len(keywords) >= 2:
                 continue
-            shown = without_markup(self._index.spelling(candidate.key, texts))
+            shown = strip_markup(self._index.spelling(candidate.key, texts))
             if shown and len(shown) <= MAX_CHARS and not MARKUP.search(shown):
                 keywords.append(shown)
                 used.append(words)
@@ -226,7 +226,7 @@ class Namer:
 
 def clean_site_name(name: str) -> str:
     """A site's name without version numbers and words like "documentation"; empty when nothing telling is left."""
-    words = _VERSION.sub(" ", without_markup(name)).split()
+    words = _VERSION.sub(" ", strip_markup(name)).split()
     if any(word.lower() in PLATFORMS for word in words):
         return ""
     kept = [word for word in words if word.lower().strip("()[],.") not in SITE_WORDS]
@@ -236,7 +236,7 @@ def clean_site_name(name: str) -> str:
 
 def shape_title(title: str) -> str:
     """The head of a page title as a label: at most four words."""
-    words = without_markup(title).split()
+    words = strip_markup(title).split()
     text = " ".join(words[:MAX_WORDS])
     while (
         text
@@ -248,7 +248,7 @@ def shape_title(title: str) -> str:
 
 
 def _shape(text: str) -> str:
-    text = without_markup(text)
+    text = strip_markup(text)
     if not text or not _fits(text):
         return ""
     # A plain lower-case word gets a capital; a name keeps its own spelling.

@@ -20,7 +20,7 @@ from cluster.mindmap.outline.types import LeftOutPage, Outline, OutlineTopic, Pa
 from cluster.mindmap.pages import evidence as quoting
 from cluster.mindmap.pages.features import PageFeatures, short_title
 from cluster.mindmap.pages.importance import page_importances
-from cluster.mindmap.text.display import shorten, without_markup
+from cluster.mindmap.text.display import shorten, strip_markup
 from models.mindmap.validation import LEFT_OUT_REASONS, MAX_LABEL_CHARS, Importance
 
 SUBTOPIC_ORDER_WEIGHT = 0.03
@@ -52,7 +52,7 @@ def outline_session(
     language = _language(pages, language)
     left_out = tuple(left_out_page(page) for page in ordered if page.left_out is not None)
     if not pages:
-        own = without_markup(title or "")
+        own = strip_markup(title or "")
         return Outline(
             title=own or session_title([], language),
             summary=session_summary([], [], language),
@@ -73,7 +73,7 @@ def outline_session(
     topics = _with_searches(topics, corpus, ordered)
     summary_pages = {page.page_id: page for page in pages}
     return Outline(
-        title=without_markup(title or "") or session_title([topic.label for topic in topics], language),
+        title=strip_markup(title or "") or session_title([topic.label for topic in topics], language),
         summary=session_summary(topics, [summary_pages[p] for t in topics for p in t.all_page_ids()], language),
         language=language,
         topics=tuple(topics),
@@ -143,7 +143,7 @@ def page_notes(corpus: Corpus, text: Floats, topics: Ints) -> list[PageNote]:
             (corpus.pages[int(j)].page_id, round(float(text[i, j]), 6)) for j in nearest[i] if text[i, j] > 0.02
         )
         description, evidence = quoting.page_evidence(page)
-        label = without_markup(corpus.core_titles[i]) or short_title(page)
+        label = strip_markup(corpus.core_titles[i]) or short_title(page)
         notes.append(
             PageNote(
                 page_id=page.page_id,
@@ -178,7 +178,7 @@ def _page_keywords(corpus: Corpus, limit: int = 4) -> list[tuple[str, ...]]:
         score = np.round(np.where(lexicon.is_noun[terms], score, score * 0.3), 9)
         best = np.lexsort((terms, -score))[:limit].tolist()
         shown = [lexicon.stems[int(words[k])] for k in best if counts[k] >= 2]
-        found.append(tuple(without_markup(word) for word in shown))
+        found.append(tuple(strip_markup(word) for word in shown))
     return found
 
 
@@ -252,7 +252,7 @@ def _with_searches(
             terms_of[one.page_id] = set(np.unique(lexicon.label_term[words[words >= 0]]).tolist())
     found: dict[str, list[str]] = {}
     for page in ordered:
-        query = without_markup(page.search_query or "")
+        query = strip_markup(page.search_query or "")
         wanted = {number[word] for word in quoting.content_words(query) if word in number}
         if not wanted:
             continue

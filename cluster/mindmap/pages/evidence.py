@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cluster.mindmap.pages.features import WORD, PageFeatures, Quote
-from cluster.mindmap.text.display import MARKUP, hangul_share, sentences, shorten, without_markup
+from cluster.mindmap.text.display import MARKUP, hangul_share, sentences, shorten, strip_markup
 from cluster.mindmap.text.korean import PARTICLES
 from cluster.mindmap.text.words import stem
 from models.mindmap.validation import Evidence
@@ -100,7 +100,7 @@ def describe(
     if best is None:
         return "", ()
     page, quote = pages[-best[1]], pages[-best[1]].quotes[-best[2]]
-    return shorten(without_markup(quote.text), 240), (_evidence(page, quote, "description"),)
+    return shorten(strip_markup(quote.text), 240), (_evidence(page, quote, "description"),)
 
 
 def page_evidence(page: PageFeatures) -> tuple[str, tuple[Evidence, ...]]:
@@ -113,7 +113,7 @@ def page_evidence(page: PageFeatures) -> tuple[str, tuple[Evidence, ...]]:
     said = next((q for q in page.quotes if q.text.casefold() not in page.title.casefold()), None)
     if said is not None:
         evidence.append(_evidence(page, said, "description"))
-        return shorten(without_markup(said.text), 240), tuple(evidence)
+        return shorten(strip_markup(said.text), 240), tuple(evidence)
     if not evidence:
         evidence.append(Evidence(page_id=page.page_id, field="url", quote=page.url, visited_at_ms=page.visited_at_ms))
     return "", tuple(evidence)

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from cluster.mindmap.pages import page_filter as kinds
 from cluster.mindmap.pages.titles import segments
-from cluster.mindmap.text.display import language_of, plain, sentences, shorten, squeeze, without_markup
+from cluster.mindmap.text.display import (
+    collapse_whitespace,
+    language_of,
+    sentences,
+    shorten,
+    strip_invisible,
+    strip_markup,
+)
 from models.recording.pages import CapturedPage
 from models.urls import host_of
 
@@ -107,17 +114,17 @@ class _Vocabulary:
 
 def page_features(page: CapturedPage) -> PageFeatures:
     """Everything `outline_session` needs to know about `page`. Pure: the same page gives the same value anywhere."""
-    title = squeeze(page.title[:2000])
-    shown_title = without_markup(page.title)
-    head = plain(page.text[:_HEAD_CHARS])
-    lines = unwrapped([line for line in (squeeze(raw) for raw in head.split("\n")) if line])
+    title = collapse_whitespace(page.title[:2000])
+    shown_title = strip_markup(page.title)
+    head = strip_invisible(page.text[:_HEAD_CHARS])
+    lines = unwrapped([line for line in (collapse_whitespace(raw) for raw in head.split("\n")) if line])
     body_lines = _within(lines, MAX_BODY_CHARS)
-    highlights = [squeeze(text) for text in page.highlights if text and text.strip()]
+    highlights = [collapse_whitespace(text) for text in page.highlights if text and text.strip()]
 
     words = _Vocabulary()
     parts = segments(page.title[:2000])
     title_words = tuple(words.encode(part) for part in parts)
-    path = words.encode(plain(kinds.path_words(page.url)))
+    path = words.encode(strip_invisible(kinds.path_words(page.url)))
     highlighted = words.encode("\n".join(highlights)[:MAX_HIGHLIGHT_CHARS])
     body = tuple(words.encode(line) for line in body_lines)
     keys = tuple(
@@ -223,4 +230,4 @@ def short_title(features: PageFeatures, max_chars: int = 72) -> str:
     if features.title:
         return shorten(features.title, max_chars)
     path = kinds.path_words(features.url)
-    return shorten(without_markup(f"{features.host} {path}".strip()) or features.page_id, max_chars)
+    return shorten(strip_markup(f"{features.host} {path}".strip()) or features.page_id, max_chars)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cluster.mindmap.text.display import without_markup
+from cluster.mindmap.text.display import strip_markup
 
 #: Between a page's own title and its site's name. A bare hyphen or colon counts only with space around or behind it.
 _SEPARATOR = re.compile(r"\s+[-–—|·•»«:<>]+\s+|\s*[|»«·•]\s*|\s*—\s*|\s*–\s+|\s+::\s+|(?<=[^\s\d]):\s+")
@@ -19,7 +19,7 @@ _UNREAD = re.compile(r"^\s*\(\d+\+?\)\s*")
 
 def segments(title: str) -> tuple[str, ...]:
     """The parts of `title` between separators, in order, without markup, chapter numbers and unread counts."""
-    clean = _UNREAD.sub("", without_markup(title))
+    clean = _UNREAD.sub("", strip_markup(title))
     parts = [strip_chapter(part) for part in _SEPARATOR.split(clean)]
     kept = tuple(part for part in parts if part and any(c.isalnum() for c in part))
     return kept or ((clean,) if clean else ())

@@ -7,7 +7,7 @@ import re
 from xml.sax.saxutils import escape, quoteattr
 
 from cluster.mindmap.render.images import duration
-from cluster.mindmap.text.display import squeeze
+from cluster.mindmap.text.display import collapse_whitespace
 from models.mindmap.validation import CORE_ID, MindmapDocument, Node
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#+|~])")
@@ -112,12 +112,12 @@ def _core(document: MindmapDocument) -> str:
 
 
 def _md(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", squeeze(text))
+    return _MARKDOWN.sub(r"\\\1", collapse_whitespace(text))
 
 
 def _xml(text: str) -> str:
-    # XML 1.0 has no place for most control characters, escaped or not; `squeeze` removes them.
-    return squeeze(text)
+    # XML 1.0 has no place for most control characters, escaped or not; `collapse_whitespace` removes them.
+    return collapse_whitespace(text)
 
 
 def _attr(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.mindmap.render.images import duration
-from cluster.mindmap.text.display import shorten, squeeze
+from cluster.mindmap.text.display import collapse_whitespace, shorten
 from models.mindmap.validation import MindmapDocument, Node
 
 _QUOTE_CHARS = 88
@@ -77,14 +77,14 @@ def _quote(node: Node) -> str:
     """For a topic a quote for its label, for a page one for its description."""
     wanted = "description" if node.type == "page" else "label"
     best = [q for q in node.data.evidence if q.supports == wanted and q.field != "url"]
-    if not best or (node.type == "page" and squeeze(best[0].quote) == node.label):
+    if not best or (node.type == "page" and collapse_whitespace(best[0].quote) == node.label):
         return ""
     return shorten(_safe(best[0].quote), _QUOTE_CHARS)
 
 
 def _safe(text: str | None) -> str:
     """Text that cannot move the cursor or change colours: a terminal obeys control characters."""
-    return squeeze(text or "")
+    return collapse_whitespace(text or "")
 
 
 def _percent(value: float | None) -> str:

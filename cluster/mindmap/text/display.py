@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.text import MARKUP, comparable, plain, shorten, squeeze, without_markup
+from models.text import MARKUP, collapse_whitespace, normalized, shorten, strip_invisible, strip_markup
 
 __all__ = [
-    "MARKUP", "comparable", "hangul_share", "language_of", "plain", "sentences", "shorten", "squeeze", "without_markup",
+    "MARKUP",
+    "collapse_whitespace",
+    "hangul_share",
+    "language_of",
+    "normalized",
+    "sentences",
+    "shorten",
+    "strip_invisible",
+    "strip_markup",
 ]  # fmt: skip
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]]?\s+")

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from models.accounts.users import UserSettings, active_user
 from models.billing.ledger import Allowance
-from models.billing.plans import plan_standing
+from models.billing.plans import current_plan
 from models.errors import NotFound
 
 #: A user's share where calls queue, by plan.
@@ -32,10 +32,10 @@ async def read_terms(db: AsyncSession, user_id: uuid.UUID, default_plan: str) ->
     user = await active_user(db, user_id)
     if user is None:
         raise NotFound("there is no such account")
-    standing = await plan_standing(db, user, default=default_plan)
+    standing = await current_plan(db, user, default=default_plan)
     chosen = await db.get(UserSettings, user_id)
     return UserTerms(
-        allowance=Allowance(standing.tokens_from, standing.tokens_until, standing.plan.token_limit),
+        allowance=Allowance(standing.usage_start, standing.usage_end, standing.plan.token_limit),
         refuses_when_out=chosen is not None and chosen.when_out_of_tokens == "refuse",
         language=chosen.language if chosen is not None else None,
         weight=WEIGHTS.get(standing.plan.id, 1.0),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cluster.mindmap.outline.types import CrossLink, Outline, OutlineTopic, PageNote
 from cluster.mindmap.pages.evidence import bears_out
-from cluster.mindmap.text.display import shorten, squeeze, without_markup
+from cluster.mindmap.text.display import collapse_whitespace, shorten, strip_markup
 from cluster.providers.prompting.prompts import Names
 from cluster.providers.prompting.responses import DraftLink, DraftTopic, MergedDraft, OutlineDraft, clean_words
 from cluster.providers.types import PageDescription
@@ -29,7 +29,7 @@ def _described(note: PageNote, told: Mapping[str, PageDescription], pages: Mappi
     if found is None or page is None:
         return note
     evidence = note.evidence
-    quote = squeeze(found.quote)[:240]
+    quote = collapse_whitespace(found.quote)[:240]
     field = next((f for f in ("text", "highlight") if len(quote) >= 12 and span_is_in(page, f, quote)), None)
     if field is not None:
         own = Evidence.model_validate(
@@ -60,8 +60,8 @@ def with_draft(skeleton: Outline, draft: OutlineDraft, names: Names) -> Outline:
     ends = maker.ends(topics)
     return replace(
         skeleton,
-        title=shorten(without_markup(draft.title), 120) or skeleton.title,
-        summary=shorten(without_markup(draft.summary), 400) or skeleton.summary,
+        title=shorten(strip_markup(draft.title), 120) or skeleton.title,
+        summary=shorten(strip_markup(draft.summary), 400) or skeleton.summary,
         topics=tuple(topics),
         cross_links=_links(draft.links, ends, skeleton.cross_links, ids | set(names.of_page)),
         evidence=tuple(quote for topic in topics for quote in topic.evidence[:1])[:4],
@@ -121,15 +121,15 @@ class _Regrouping:
         self.ids.add(topic_id)
         if draft.id:
             self.by_name.setdefault(draft.id, topic_id)
-        self.by_name.setdefault(squeeze(draft.label).casefold(), topic_id)
+        self.by_name.setdefault(collapse_whitespace(draft.label).casefold(), topic_id)
         old = self.old.get(known)
-        label = shorten(without_markup(draft.label), MAX_TOPIC_LABEL_CHARS) or (old.label if old else "Topic")
+        label = shorten(strip_markup(draft.label), MAX_TOPIC_LABEL_CHARS) or (old.label if old else "Topic")
         kin = Counter(self.old_of_page[page] for page in inside)
         main = self.old[kin.most_common(1)[0][0]] if kin else None
         return OutlineTopic(
             id=topic_id,
             label=label,
-            description=shorten(without_markup(draft.summary), 240) or (old.description if old else ""),
+            description=shorten(strip_markup(draft.summary), 240) or (old.description if old else ""),
             keywords=clean_words(draft.keywords) or (old.keywords if old else ()),
             page_ids=direct,
             subtopics=parts,
@@ -139,11 +139,11 @@ class _Regrouping:
 
     def _evidence(self, draft: DraftTopic, label: str, inside: Sequence[str]) -> tuple[Evidence, ...]:
         """Quotes for the label that are known to stand in the pages; the model only chooses among them."""
-        wanted = {squeeze(claim.text) for claim in draft.quotes}
+        wanted = {collapse_whitespace(claim.text) for claim in draft.quotes}
         known = [quote for page in inside if page in self.notes for quote in self.notes[page].evidence]
         ranked = sorted(
             range(len(known)),
-            key=lambda n: (not bears_out(label, known[n].quote), squeeze(known[n].quote) not in wanted, n),
+            key=lambda n: (not bears_out(label, known[n].quote), collapse_whitespace(known[n].quote) not in wanted, n),
         )
         chosen: list[Evidence] = []
         for n in ranked:
@@ -179,7 +179,7 @@ class _Regrouping:
 
     def ends(self, topics: Sequence[OutlineTopic]) -> dict[str, str]:
         """What a link may name a topic by: its short name, its label."""
-        return {**{squeeze(t.label).casefold(): t.id for t in topics}, **self.by_name}
+        return {**{collapse_whitespace(t.label).casefold(): t.id for t in topics}, **self.by_name}
 
 
 def _links(
@@ -188,12 +188,12 @@ def _links(
     links: dict[frozenset[str], CrossLink] = {}
 
     def find(end: str) -> str | None:
-        return ends.get(end) or ends.get(squeeze(end).casefold())
+        return ends.get(end) or ends.get(collapse_whitespace(end).casefold())
 
     for link in drafted[:8]:
         source, target = find(link.source), find(link.target)
         if source and target and source != target:
-            label = shorten(without_markup(link.reason), 60)
+            label = shorten(strip_markup(link.reason), 60)
             links.setdefault(frozenset((source, target)), CrossLink(source, target, 0.5, (), label))
     for known_link in old:
         if known_link.source in known and known_link.target in known:
@@ -275,8 +275,8 @@ def with_merged(outline: Outline, draft: MergedDraft, names: Mapping[str, Outlin
         first = members[0]
         topic = replace(
             first,
-            label=shorten(without_markup(one.label), MAX_TOPIC_LABEL_CHARS) or first.label,
-            description=shorten(without_markup(one.summary), 240) or first.description,
+            label=shorten(strip_markup(one.label), MAX_TOPIC_LABEL_CHARS) or first.label,
+            description=shorten(strip_markup(one.summary), 240) or first.description,
             keywords=clean_words(one.keywords) or first.keywords,
             page_ids=tuple(page for member in members for page in member.page_ids),
             subtopics=tuple(part for member in members for part in member.subtopics),
@@ -284,13 +284,13 @@ def with_merged(outline: Outline, draft: MergedDraft, names: Mapping[str, Outlin
             searches=tuple(dict.fromkeys(query for member in members for query in member.searches)),
         )
         topics.append(topic)
-        ends[squeeze(one.label).casefold()] = topic.id
+        ends[collapse_whitespace(one.label).casefold()] = topic.id
     topics += [topic for name, topic in names.items() if name not in used]
     known = {topic.id for topic in topics} | {p.id for t in topics for p in t.subtopics}
     return replace(
         outline,
-        title=shorten(without_markup(draft.title), 120) or outline.title,
-        summary=shorten(without_markup(draft.summary), 400) or outline.summary,
+        title=shorten(strip_markup(draft.title), 120) or outline.title,
+        summary=shorten(strip_markup(draft.summary), 400) or outline.summary,
         topics=tuple(topics),
         cross_links=_links(draft.links, ends, outline.cross_links, known | set(outline.placed_page_ids())),
         evidence=tuple(quote for topic in topics for quote in topic.evidence[:1])[:4],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 
-from cluster.mindmap.text.display import language_of, plain, shorten, squeeze
+from cluster.mindmap.text.display import collapse_whitespace, language_of, shorten, strip_invisible
 from cluster.providers.privacy.outline_redaction import fragments, hidden
 from cluster.providers.privacy.redaction import redact
 from cluster.providers.token_estimate import truncate
@@ -27,9 +27,13 @@ def page_card(page: CapturedPage, secrets: set[str] | None = None) -> PageCard:
     What was taken out, of the page's address too, is added to `secrets`.
     """
     own: set[str] = set()
-    text, in_text = redact(plain(page.text[:_MAX_LOOKED_AT]), own)
-    title, in_title = redact(squeeze(page.title[:2000]), own)
-    marked = [redact(squeeze(passage[:2000]), own) for passage in page.highlights[:MAX_HIGHLIGHTS] if passage.strip()]
+    text, in_text = redact(strip_invisible(page.text[:_MAX_LOOKED_AT]), own)
+    title, in_title = redact(collapse_whitespace(page.title[:2000]), own)
+    marked = [
+        redact(collapse_whitespace(passage[:2000]), own)
+        for passage in page.highlights[:MAX_HIGHLIGHTS]
+        if passage.strip()
+    ]
     redact(page.url, own)
     said_again = fragments(own)
     highlights = tuple(shorten(hidden(passage, said_again), MAX_HIGHLIGHT_CHARS) for passage, _ in marked)

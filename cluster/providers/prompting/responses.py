@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cluster.mindmap.text.display import shorten, squeeze, without_markup
+from cluster.mindmap.text.display import collapse_whitespace, shorten, strip_markup
 from cluster.providers.prompting.prompts import Names
 from cluster.providers.types import PageCard, PageDescription
 
@@ -142,14 +142,14 @@ def check_descriptions(found: Descriptions, cards: Sequence[PageCard]) -> tuple[
         elif card.page_id in told:
             repeated += 1
         else:
-            label = shorten(without_markup(page.label), 68)
+            label = shorten(strip_markup(page.label), 68)
             if not label:
                 empty += 1
                 continue
             told[card.page_id] = PageDescription(
                 page_id=card.page_id,
                 label=label,
-                description=shorten(without_markup(page.summary), 240),
+                description=shorten(strip_markup(page.summary), 240),
                 keywords=clean_words(page.keywords),
                 quote=page.quote[:400],
             )
@@ -173,7 +173,7 @@ def check_outline(draft: OutlineDraft, names: Names) -> Verdict:
 
     def walk(topics: Sequence[DraftTopic], depth: int) -> None:
         for topic in topics:
-            labels[squeeze(topic.label).casefold()] += 1
+            labels[collapse_whitespace(topic.label).casefold()] += 1
             for page in topic.pages:
                 if page not in names.page_of:
                     counts.unknown += 1
@@ -225,5 +225,5 @@ def check_merge(draft: MergedDraft, known: Sequence[str]) -> Verdict:
 
 def clean_words(words: Sequence[str], limit: int = 5) -> tuple[str, ...]:
     """Keywords fit to be shown."""
-    clean = (shorten(without_markup(word[:200]), 40) for word in words[:20])
+    clean = (shorten(strip_markup(word[:200]), 40) for word in words[:20])
     return tuple(dict.fromkeys(word for word in clean if word))[:limit]

@@ -15,7 +15,7 @@ from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import to_svg, to_tree_text
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
-from models.text import MARKUP, plain, squeeze, without_markup
+from models.text import MARKUP, collapse_whitespace, strip_invisible, strip_markup
 from tests.support.map_sessions import make_page, make_session
 
 INJECTION = (
@@ -75,7 +75,7 @@ def check(pages: list[CapturedPage]) -> None:
     assert validate_document(document, pages) == []
     for node in document.nodes:
         assert not MARKUP.search(node.label)
-        assert node.label == plain(node.label)
+        assert node.label == strip_invisible(node.label)
         assert len(node.label) <= 80
     for layout in ("galaxy", "tree", "radial"):
         root = ElementTree.fromstring(to_svg(document, layout))  # type: ignore[arg-type]
@@ -90,9 +90,9 @@ def check(pages: list[CapturedPage]) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14))
 def test_no_combination_of_markup_survives(pieces: list[str]) -> None:
-    clean = without_markup("".join(pieces))
+    clean = strip_markup("".join(pieces))
     assert not MARKUP.search(clean)
-    assert clean == squeeze(clean)
+    assert clean == collapse_whitespace(clean)
 
 
 def test_hostile_titles() -> None:

@@ -15,7 +15,7 @@ from models.errors import BadRequest
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
-from serve.shard_router import Shard, ShardRouter, ShardUnreachable
+from serve.shard_router import ShardClient, ShardRouter, ShardUnreachable
 
 
 class Handle:
@@ -48,11 +48,11 @@ def batch(user: uuid.UUID) -> IngestBatch:
 
 async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
     handle = Handle()
-    shard = Shard(0, lambda _: handle, timeout_s=0.05, probe_period_s=0.01)
+    shard = ShardClient(0, lambda _: handle, timeout_s=0.05, probe_period_s=0.01)
     handle.thawed.clear()
     with pytest.raises(ShardUnreachable):
         await shard.call("stats")
-    assert shard.is_away
+    assert shard.is_unavailable
     calls = handle.num_calls
     for _ in range(50):
         with pytest.raises(ShardUnreachable):
@@ -60,7 +60,7 @@ async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
     assert handle.num_calls == calls, "the others are turned away without a call"
     handle.thawed.set()
     async with asyncio.timeout(5):
-        while shard.is_away:
+        while shard.is_unavailable:
             await asyncio.sleep(0)
     assert await shard.call("stats") == {}
     await shard.close()
@@ -71,10 +71,10 @@ async def test_what_the_shard_itself_says_is_not_a_reason_to_leave_it() -> None:
     wrapped = ValueError("as Ray wraps it")
     wrapped.cause = BadRequest("no")  # type: ignore[attr-defined]
     handle.error = wrapped
-    shard = Shard(0, lambda _: handle, timeout_s=1)
+    shard = ShardClient(0, lambda _: handle, timeout_s=1)
     with pytest.raises(BadRequest):
         await shard.call("append", [])
-    assert not shard.is_away
+    assert not shard.is_unavailable
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 5), (5, 2), (1, 64), (3, 3)])
@@ -110,7 +110,7 @@ async def test_nobody_waits_for_a_shard_that_is_only_being_started(settings: Any
     assert (await router.save(batch(user))).duplicates == {7}, "the replica itself"
     starting.thawed.set()
     async with asyncio.timeout(5):
-        while router.shard_for(user).is_away:
+        while router.shard_for(user).is_unavailable:
             await asyncio.sleep(0)
     assert (await router.save(batch(user))).duplicates == set(), "the shard"
     await router.close()
