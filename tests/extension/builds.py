@@ -8,7 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_EXTENSION = Path(__file__).parents[2] / "clients" / "extension"
+_CLIENTS = Path(__file__).parents[2] / "clients"
+_EXTENSION = _CLIENTS / "extension"
 _VENV_BIN = Path(__file__).parents[2] / ".venv" / "bin"
 
 
@@ -19,15 +20,15 @@ def has_node() -> bool:
 
 def _run(*command: str) -> None:
     path = os.pathsep.join([str(_VENV_BIN), os.environ.get("PATH", "")])
-    done = subprocess.run(command, cwd=_EXTENSION, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=_CLIENTS, env=os.environ | {"PATH": path}, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
 
 
 def build_product() -> Path:
     """Builds it; the folder that Chrome loads."""
-    if not (_EXTENSION / "node_modules" / "wxt").exists():
+    if not (_CLIENTS / "node_modules" / "wxt").exists():
         _run("npm", "ci", "--no-audit", "--no-fund")
-    _run("npm", "run", "--silent", "build")
+    _run("npm", "run", "--silent", "build", "--workspace", "extension")
     return _EXTENSION / ".output" / "chrome-mv3"
 
 

@@ -1,7 +1,6 @@
-import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, before, test } from "node:test";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { ApiError, trailmind, unwrap } from "../src/index.ts";
 
@@ -19,38 +18,36 @@ const server = createServer((request, response) => {
 });
 let baseUrl = "";
 
-before(async () => {
+beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-after(() => server.close());
+afterAll(() => void server.close());
 
-test("sends the token and the query, and answers typed data", async () => {
+test("sends the token and the query, and returns typed data", async () => {
   const client = trailmind({ baseUrl, token: () => "good" });
   const list = await unwrap(client.GET("/v1/sessions", { params: { query: { limit: 5 } } }));
-  assert.equal(list.sessions[0]?.session_status, "recording");
-  assert.equal(list.total, 5);
+  expect(list.sessions[0]?.session_status).toBe("recording");
+  expect(list.total).toBe(5);
 });
 
-test("an answer without a body", async () => {
+test("returns undefined for a response without a body", async () => {
   const client = trailmind({ baseUrl, token: async () => "good" });
   const params = { path: { session_id: "a/b" } };
-  assert.equal(await unwrap(client.DELETE("/v1/sessions/{session_id}", { params })), undefined);
+  expect(await unwrap(client.DELETE("/v1/sessions/{session_id}", { params }))).toBeUndefined();
 });
 
-test("throws the server's sentence, code, wait and request id", async () => {
-  await assert.rejects(unwrap(trailmind({ baseUrl }).GET("/v1/sessions")), (error) => {
-    assert.ok(error instanceof ApiError);
-    const { status, code, message, retryAfterS, requestId } = error;
-    assert.deepEqual({ status, code, message, retryAfterS, requestId }, {
-      status: 429, code: "RATE_LIMIT_EXCEEDED", message: "Slow down.", retryAfterS: 7, requestId: "r-1",
-    });
-    return true;
+test("throws the server's message, code, retry delay and request id", async () => {
+  const error = await unwrap(trailmind({ baseUrl }).GET("/v1/sessions")).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(ApiError);
+  const { status, code, message, retryAfterS, requestId } = error as ApiError;
+  expect({ status, code, message, retryAfterS, requestId }).toEqual({
+    status: 429, code: "RATE_LIMIT_EXCEEDED", message: "Slow down.", retryAfterS: 7, requestId: "r-1",
   });
 });
 
-test("bears a proxy's page", async () => {
+test("throws an ApiError without a code for a proxy's HTML page", async () => {
   const client = trailmind({ baseUrl, token: () => "good" });
   const call = client.GET("/v1/sessions/{session_id}", { params: { path: { session_id: "s" } } });
-  await assert.rejects(unwrap(call), { name: "ApiError", status: 502, code: "" });
+  await expect(unwrap(call)).rejects.toMatchObject({ name: "ApiError", status: 502, code: "" });
 });
