@@ -42,7 +42,9 @@ function apiFeatures(): Plugin {
       if (source !== `\0${id}`) return null;
       this.addWatchFile(description);
       type Operation = { parameters?: { name: string; in: string }[] };
-      const { paths } = JSON.parse(readFileSync(description, "utf8")) as { paths: Record<string, Record<string, Operation>> };
+      const { paths } = JSON.parse(readFileSync(description, "utf8")) as {
+        paths: Record<string, Record<string, Operation>>;
+      };
       const features = Object.fromEntries(
         Object.entries(paths).map(([path, methods]) => [
           path,
@@ -71,10 +73,18 @@ function preloadMain(): Plugin {
         const main = chunks.find((chunk) => chunk.facadeModuleId?.endsWith("/src/main.tsx"));
         const files = main ? [main.fileName, ...main.imports] : [];
         const letters = Object.keys(bundle ?? {}).find((file) => file.includes("PretendardVariable.subset.91-"));
-        const font = { tag: "link", attrs: { rel: "preload", as: "font", type: "font/woff2", crossorigin: true, href: `/${letters}` }, injectTo: "head" as const };
+        const font = {
+          tag: "link",
+          attrs: { rel: "preload", as: "font", type: "font/woff2", crossorigin: true, href: `/${letters}` },
+          injectTo: "head" as const,
+        };
         const modules = files
           .filter((file) => !html.includes(file))
-          .map((file) => ({ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `/${file}` }, injectTo: "head" as const }));
+          .map((file) => ({
+            tag: "link",
+            attrs: { rel: "modulepreload", crossorigin: true, href: `/${file}` },
+            injectTo: "head" as const,
+          }));
         return letters ? [...modules, font] : modules;
       },
     },

@@ -1,16 +1,16 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
-import { defineConfig } from 'wxt';
+import { defineConfig } from "wxt";
 
-import { SERVER_URL, WEB_MATCHES } from './src/build';
+import { SERVER_URL, WEB_MATCHES } from "./src/build";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 /** The project has one version, in pyproject.toml; the extension follows it. */
 function projectVersion(): string {
-  const version = /^version\s*=\s*"([^"]+)"/m.exec(readFileSync(path('../../pyproject.toml'), 'utf8'))?.[1];
-  if (!version) throw new Error('pyproject.toml has no version');
+  const version = /^version\s*=\s*"([^"]+)"/m.exec(readFileSync(path("../../pyproject.toml"), "utf8"))?.[1];
+  if (!version) throw new Error("pyproject.toml has no version");
   return version;
 }
 
@@ -18,43 +18,52 @@ function projectVersion(): string {
  * Gives an unpacked copy the same id everywhere, so that a server or a dashboard can be told whom to trust.
  * The store assigns its own id and refuses the field, therefore `wxt zip --mode store` leaves it out.
  */
-const PUBLIC_KEY = readFileSync(path('./public-key.txt'), 'utf8').trim();
+const PUBLIC_KEY = readFileSync(path("./public-key.txt"), "utf8").trim();
 
-const PERMISSIONS = ['storage', 'unlimitedStorage', 'alarms', 'scripting', 'idle', 'contextMenus', 'activeTab', 'offscreen'];
+const PERMISSIONS = [
+  "storage",
+  "unlimitedStorage",
+  "alarms",
+  "scripting",
+  "idle",
+  "contextMenus",
+  "activeTab",
+  "offscreen",
+];
 const SERVER_HOST = `${new URL(SERVER_URL).protocol}//${new URL(SERVER_URL).hostname}/*`;
-const EVERY_SITE = ['http://*/*', 'https://*/*'];
+const EVERY_SITE = ["http://*/*", "https://*/*"];
 
 export default defineConfig({
-  srcDir: 'src',
+  srcDir: "src",
   imports: false,
   manifestVersion: 3,
-  outDirTemplate: '{{browser}}-mv{{manifestVersion}}{{modeSuffix}}',
-  zip: { name: 'trailmind', artifactTemplate: '{{name}}-{{version}}{{modeSuffix}}.zip' },
+  outDirTemplate: "{{browser}}-mv{{manifestVersion}}{{modeSuffix}}",
+  zip: { name: "trailmind", artifactTemplate: "{{name}}-{{version}}{{modeSuffix}}.zip" },
   manifest: ({ mode }) => ({
-    name: '__MSG_name__',
-    description: '__MSG_description__',
-    default_locale: 'en',
+    name: "__MSG_name__",
+    description: "__MSG_description__",
+    default_locale: "en",
     version: projectVersion(),
-    minimum_chrome_version: '120',
-    ...(mode === 'store' ? {} : { key: PUBLIC_KEY }),
-    icons: { 16: 'icon/16.png', 32: 'icon/32.png', 48: 'icon/48.png', 128: 'icon/128.png' },
+    minimum_chrome_version: "120",
+    ...(mode === "store" ? {} : { key: PUBLIC_KEY }),
+    icons: { 16: "icon/16.png", 32: "icon/32.png", 48: "icon/48.png", 128: "icon/128.png" },
     // Nothing is readable until the consent page asked for it.
     permissions: PERMISSIONS,
-    optional_permissions: ['history', 'identity'],
+    optional_permissions: ["history", "identity"],
     host_permissions: [SERVER_HOST],
     optional_host_permissions: EVERY_SITE,
     externally_connectable: { matches: WEB_MATCHES },
     commands: {
-      'toggle-recording': {
-        suggested_key: { default: 'Alt+Shift+R' },
-        description: '__MSG_command_toggle__',
+      "toggle-recording": {
+        suggested_key: { default: "Alt+Shift+R" },
+        description: "__MSG_command_toggle__",
       },
-      'toggle-pause': { suggested_key: { default: 'Alt+Shift+P' }, description: '__MSG_command_pause__' },
-      highlight: { suggested_key: { default: 'Alt+Shift+H' }, description: '__MSG_command_highlight__' },
+      "toggle-pause": { suggested_key: { default: "Alt+Shift+P" }, description: "__MSG_command_pause__" },
+      highlight: { suggested_key: { default: "Alt+Shift+H" }, description: "__MSG_command_highlight__" },
     },
   }),
   vite: () => ({
-    build: { target: 'chrome120', assetsInlineLimit: 0 },
-    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: { target: "chrome120", assetsInlineLimit: 0 },
+    oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   }),
 });

@@ -12,7 +12,8 @@ const server = createServer((request, response) => {
   if (request.headers.authorization !== "Bearer good") {
     const headers = { "Retry-After": "7", "X-Request-ID": "r-1" };
     answer(429, { error: { message: "Slow down.", code: "RATE_LIMIT_EXCEEDED" } }, headers);
-  } else if (pathname === "/v1/sessions") answer(200, { sessions: [SESSION], total: Number(searchParams.get("limit")) });
+  } else if (pathname === "/v1/sessions")
+    answer(200, { sessions: [SESSION], total: Number(searchParams.get("limit")) });
   else if (request.method === "DELETE") response.writeHead(204).end();
   else response.writeHead(502, { "Content-Type": "text/html" }).end(`<h1>${pathname}</h1>`);
 });
@@ -42,7 +43,11 @@ test("throws the server's message, code, retry delay and request id", async () =
   expect(error).toBeInstanceOf(ApiError);
   const { status, code, message, retryAfterS, requestId } = error as ApiError;
   expect({ status, code, message, retryAfterS, requestId }).toEqual({
-    status: 429, code: "RATE_LIMIT_EXCEEDED", message: "Slow down.", retryAfterS: 7, requestId: "r-1",
+    status: 429,
+    code: "RATE_LIMIT_EXCEEDED",
+    message: "Slow down.",
+    retryAfterS: 7,
+    requestId: "r-1",
   });
 });
 

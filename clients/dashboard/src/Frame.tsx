@@ -19,7 +19,8 @@ export function Frame() {
 
   useEffect(() => {
     // Once for each end of a login: this frame is still there while the sign-in page loads.
-    if (login.state === "out") void router.navigate({ to: "/login", search: login.expired ? { next: router.state.location.href } : {} });
+    if (login.state === "out")
+      void router.navigate({ to: "/login", search: login.expired ? { next: router.state.location.href } : {} });
   }, [login, router]);
 
   useEffect(() => {
@@ -29,7 +30,8 @@ export function Frame() {
         setOpen("palette");
         return;
       }
-      const typing = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
+      const typing =
+        event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "/") {
         event.preventDefault();
@@ -64,7 +66,12 @@ export function Frame() {
           <span className="word">{t.nav.account}</span>
         </Link>
         <div className="rail-foot">
-          <button type="button" className="rail-link" onClick={() => setTheme(shown === "dark" ? "light" : "dark")} aria-label={t.search.toggleTheme}>
+          <button
+            type="button"
+            className="rail-link"
+            onClick={() => setTheme(shown === "dark" ? "light" : "dark")}
+            aria-label={t.search.toggleTheme}
+          >
             {shown === "dark" ? <Sun size={18} /> : <MoonStar size={18} />}
             <span className="word">{shown === "dark" ? t.account.light : t.account.dark}</span>
           </button>

@@ -1,10 +1,26 @@
 /** Every address of the dashboard. What one sees is in the URL, so that back, reload and links work. */
 import type { QueryClient } from "@tanstack/react-query";
-import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
 import { Compass } from "lucide-react";
 import { Link } from "@tanstack/react-router";
 import { currentLogin, resume } from "./api/login";
-import { type Filters, isOpen, knownSession, mindmapQuery, sessionQuery, sessionsQuery, type Status, timelineQuery } from "./api/queries";
+import {
+  type Filters,
+  isOpen,
+  knownSession,
+  mindmapQuery,
+  sessionQuery,
+  sessionsQuery,
+  type Status,
+  timelineQuery,
+} from "./api/queries";
 import { Frame } from "./Frame";
 import { useWords } from "./i18n";
 import { Blank } from "./ui/basics";
@@ -14,10 +30,13 @@ interface Context {
   client: QueryClient;
 }
 
-const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined);
-const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined => allowed.find((a) => a === value);
+const text = (value: unknown): string | undefined =>
+  typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined;
+const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined =>
+  allowed.find((a) => a === value);
 /** Only paths of this site: a link must not send anybody elsewhere after signing in. */
-const ownPath = (value: unknown): string | undefined => (typeof value === "string" && /^\/(?![/\\])/.test(value) ? value : undefined);
+const ownPath = (value: unknown): string | undefined =>
+  typeof value === "string" && /^\/(?![/\\])/.test(value) ? value : undefined;
 
 const root = createRootRouteWithContext<Context>()({
   component: Outlet,
@@ -41,7 +60,13 @@ const frame = createRoute({
   },
 });
 
-const home = createRoute({ getParentRoute: () => root, path: "/", beforeLoad: () => { throw redirect({ to: "/sessions" }); } });
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/sessions" });
+  },
+});
 
 export const STATUSES: readonly Status[] = ["recording", "paused", "processing", "completed", "failed"];
 
@@ -118,7 +143,9 @@ const account = createRoute({
 const extensionLink = createRoute({
   getParentRoute: () => frame,
   path: "/extension/link",
-  validateSearch: (s: Record<string, unknown>): { extension_id?: string; state?: string; code_challenge?: string; code_challenge_method?: string } => ({
+  validateSearch: (
+    s: Record<string, unknown>,
+  ): { extension_id?: string; state?: string; code_challenge?: string; code_challenge_method?: string } => ({
     extension_id: text(s.extension_id),
     state: text(s.state),
     code_challenge: text(s.code_challenge),
@@ -130,7 +157,12 @@ const extensionLink = createRoute({
 const shared = createRoute({
   getParentRoute: () => root,
   path: "/shared/$token",
-  validateSearch: (s: Record<string, unknown>): SessionSearch => ({ layout: oneOf(s.layout, LAYOUTS), node: text(s.node), view: oneOf(s.view, VIEWS), topic: text(s.topic) }),
+  validateSearch: (s: Record<string, unknown>): SessionSearch => ({
+    layout: oneOf(s.layout, LAYOUTS),
+    node: text(s.node),
+    view: oneOf(s.view, VIEWS),
+    topic: text(s.topic),
+  }),
   component: lazyRouteComponent(() => import("./share/SharedPage"), "SharedPage"),
 });
 
@@ -147,15 +179,42 @@ const onlyOut = async ({ search: { next } }: { search: { next?: string } }) => {
   if (currentLogin().state === "in") throw redirect({ href: next ?? "/sessions" });
 };
 
-const login = createRoute({ getParentRoute: () => auth, path: "/login", validateSearch: afterSignIn, beforeLoad: onlyOut, component: lazyRouteComponent(() => import("./auth/forms"), "LoginForm") });
-const signup = createRoute({ getParentRoute: () => auth, path: "/signup", validateSearch: afterSignIn, beforeLoad: onlyOut, component: lazyRouteComponent(() => import("./auth/forms"), "SignupForm") });
-const forgot = createRoute({ getParentRoute: () => auth, path: "/forgot-password", component: lazyRouteComponent(() => import("./auth/recovery"), "ForgotForm") });
-const reset = createRoute({ getParentRoute: () => auth, path: "/reset-password", component: lazyRouteComponent(() => import("./auth/recovery"), "ResetForm") });
-const verify = createRoute({ getParentRoute: () => auth, path: "/verify-email", component: lazyRouteComponent(() => import("./auth/recovery"), "VerifyEmail") });
+const login = createRoute({
+  getParentRoute: () => auth,
+  path: "/login",
+  validateSearch: afterSignIn,
+  beforeLoad: onlyOut,
+  component: lazyRouteComponent(() => import("./auth/forms"), "LoginForm"),
+});
+const signup = createRoute({
+  getParentRoute: () => auth,
+  path: "/signup",
+  validateSearch: afterSignIn,
+  beforeLoad: onlyOut,
+  component: lazyRouteComponent(() => import("./auth/forms"), "SignupForm"),
+});
+const forgot = createRoute({
+  getParentRoute: () => auth,
+  path: "/forgot-password",
+  component: lazyRouteComponent(() => import("./auth/recovery"), "ForgotForm"),
+});
+const reset = createRoute({
+  getParentRoute: () => auth,
+  path: "/reset-password",
+  component: lazyRouteComponent(() => import("./auth/recovery"), "ResetForm"),
+});
+const verify = createRoute({
+  getParentRoute: () => auth,
+  path: "/verify-email",
+  component: lazyRouteComponent(() => import("./auth/recovery"), "VerifyEmail"),
+});
 const google = createRoute({
   getParentRoute: () => auth,
   path: "/auth/google/callback",
-  validateSearch: (s: Record<string, unknown>): { code?: string; state?: string } => ({ code: text(s.code), state: text(s.state) }),
+  validateSearch: (s: Record<string, unknown>): { code?: string; state?: string } => ({
+    code: text(s.code),
+    state: text(s.state),
+  }),
   component: lazyRouteComponent(() => import("./auth/google"), "GoogleCallback"),
 });
 
@@ -163,14 +222,28 @@ function NotFound() {
   const t = useWords();
   return (
     <main className="page">
-      <Blank level={1} icon={<Compass className="figure" size={32} strokeWidth={1.5} />} title={t.pageMissing} actions={<Link className="button primary" to="/sessions">{t.goHome}</Link>}>
+      <Blank
+        level={1}
+        icon={<Compass className="figure" size={32} strokeWidth={1.5} />}
+        title={t.pageMissing}
+        actions={
+          <Link className="button primary" to="/sessions">
+            {t.goHome}
+          </Link>
+        }
+      >
         {t.pageMissingHint}
       </Blank>
     </main>
   );
 }
 
-const tree = root.addChildren([home, frame.addChildren([sessions, session, search, account, extensionLink]), shared, auth.addChildren([login, signup, forgot, reset, verify, google])]);
+const tree = root.addChildren([
+  home,
+  frame.addChildren([sessions, session, search, account, extensionLink]),
+  shared,
+  auth.addChildren([login, signup, forgot, reset, verify, google]),
+]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

@@ -13,10 +13,17 @@ it("asks for whole days of the reader's own calendar", () => {
 
 it("tells a change in Korean by its kind, and an unknown one as the server did", () => {
   const labels = { before: new Map([["t1", "깃"]]), after: new Map([["t1", "버전 관리"]]) };
-  const change = { kind: "topic_renamed", sentence: "“깃” is now called “버전 관리”.", why: "It was named by you.", node_ids: ["t1"] };
+  const change = {
+    kind: "topic_renamed",
+    sentence: "“깃” is now called “버전 관리”.",
+    why: "It was named by you.",
+    node_ids: ["t1"],
+  };
   expect(changeSentence(change, "ko", labels).sentence).toBe("주제 이름이 바뀌었어요: “깃” → “버전 관리”");
   expect(changeSentence(change, "en", labels)).toEqual({ sentence: change.sentence, why: change.why });
-  expect(changeSentence({ kind: "new_kind", sentence: "As it was told." }, "ko", labels).sentence).toBe("As it was told.");
+  expect(changeSentence({ kind: "new_kind", sentence: "As it was told." }, "ko", labels).sentence).toBe(
+    "As it was told.",
+  );
 });
 
 it("keeps what is said before anybody shows it, in order", () => {

@@ -14,6 +14,12 @@ it.each([
 });
 
 it("keeps the order and leaves empty groups out", () => {
-  const sessions = [{ started_at: new Date(2026, 10, 26, 9).toISOString() }, { started_at: new Date(2026, 8, 1).toISOString() }];
-  expect(grouped(sessions, now).map(([group, members]) => [group, members.length])).toEqual([["today", 1], ["older", 1]]);
+  const sessions = [
+    { started_at: new Date(2026, 10, 26, 9).toISOString() },
+    { started_at: new Date(2026, 8, 1).toISOString() },
+  ];
+  expect(grouped(sessions, now).map(([group, members]) => [group, members.length])).toEqual([
+    ["today", 1],
+    ["older", 1],
+  ]);
 });

@@ -7,13 +7,27 @@ const page = (id: string, label = id) => ({ id, label, type: "page" });
 const edge = (source: string, target: string) => ({ source, target, kind: "contains" });
 
 it("grows by deltas to the same map as if it had come whole", () => {
-  let map = grow(null, { whole: true, nodes: [core, page("a"), page("b")], edges: [edge("core", "a"), edge("core", "b")] });
-  map = grow(map, { whole: false, nodes: [page("c"), page("a", "A renamed")], removed_node_ids: ["b"], edges: [edge("core", "c")], removed_edges: [{ source: "core", target: "b" }] });
+  let map = grow(null, {
+    whole: true,
+    nodes: [core, page("a"), page("b")],
+    edges: [edge("core", "a"), edge("core", "b")],
+  });
+  map = grow(map, {
+    whole: false,
+    nodes: [page("c"), page("a", "A renamed")],
+    removed_node_ids: ["b"],
+    edges: [edge("core", "c")],
+    removed_edges: [{ source: "core", target: "b" }],
+  });
   const model = parseMap(documentOf(map));
   expect(model?.nodes.map((node) => node.label)).toEqual(["All", "A renamed", "c"]);
 });
 
 it("starts anew with a whole map, as after a broken connection", () => {
-  const map = grow(grow(null, { nodes: [core, page("old")], edges: [] }), { whole: true, nodes: [core, page("new")], edges: [] });
+  const map = grow(grow(null, { nodes: [core, page("old")], edges: [] }), {
+    whole: true,
+    nodes: [core, page("new")],
+    edges: [],
+  });
   expect([...map.nodes.keys()]).toEqual(["core", "new"]);
 });

@@ -4,7 +4,8 @@ type Login = typeof import("~/api/login");
 type Client = typeof import("~/api/client");
 let login: Login;
 let client: Client;
-const reply = (status: number, body: unknown, headers: Record<string, string> = {}) => new Response(JSON.stringify(body), { status, headers });
+const reply = (status: number, body: unknown, headers: Record<string, string> = {}) =>
+  new Response(JSON.stringify(body), { status, headers });
 const user = { id: "1", email: "ann@test.local" };
 
 beforeEach(async () => {
@@ -27,9 +28,15 @@ describe("a request", () => {
         return reply(200, { token: "new", expires_in: 900 });
       }
       const bearer = (input as Request).headers.get("authorization");
-      return bearer === "Bearer new" ? reply(200, { ok: true }) : reply(401, { error: { message: "expired", code: "UNAUTHORIZED" } });
+      return bearer === "Bearer new"
+        ? reply(200, { ok: true })
+        : reply(401, { error: { message: "expired", code: "UNAUTHORIZED" } });
     });
-    const answers = await Promise.all([client.json("GET", "/v1/a"), client.json("GET", "/v1/b"), client.json("GET", "/v1/c")]);
+    const answers = await Promise.all([
+      client.json("GET", "/v1/a"),
+      client.json("GET", "/v1/b"),
+      client.json("GET", "/v1/c"),
+    ]);
     expect(answers).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
     expect(renewals).toBe(1);
   });
@@ -58,8 +65,16 @@ describe("a request", () => {
     [500, "server"],
     [503, "unavailable"],
   ])("turns %d into its own kind of error", async (status, kind) => {
-    vi.stubGlobal("fetch", async () => reply(status, { error: { message: "m", code: "C" } }, { "retry-after": "7", "x-request-id": "r1" }));
-    await expect(client.json("GET", "/v1/a")).rejects.toMatchObject({ kind, status, retryAfterS: 7, requestId: "r1", message: "m" });
+    vi.stubGlobal("fetch", async () =>
+      reply(status, { error: { message: "m", code: "C" } }, { "retry-after": "7", "x-request-id": "r1" }),
+    );
+    await expect(client.json("GET", "/v1/a")).rejects.toMatchObject({
+      kind,
+      status,
+      retryAfterS: 7,
+      requestId: "r1",
+      message: "m",
+    });
   });
 });
 

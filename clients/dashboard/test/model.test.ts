@@ -13,11 +13,23 @@ describe("parseMap", () => {
     expect(model.hueOf("core")).toBeNull();
   });
   it("is null for what is no map", () => {
-    for (const bad of [null, 3, {}, { nodes: [] }, { nodes: [{ id: "a" }], edges: [] }, { nodes: [{ id: "t", label: "t", type: "topic" }], edges: [] }]) expect(parseMap(bad)).toBeNull();
+    for (const bad of [
+      null,
+      3,
+      {},
+      { nodes: [] },
+      { nodes: [{ id: "a" }], edges: [] },
+      { nodes: [{ id: "t", label: "t", type: "topic" }], edges: [] },
+    ])
+      expect(parseMap(bad)).toBeNull();
   });
   it("survives cycles, dangling edges and nodes nobody reaches", () => {
     const data = mapData(2, 1);
-    data.edges.push({ source: "p0-0", target: "t0", kind: "contains" }, { source: "t0", target: "nowhere", kind: "contains" }, { source: "t0", target: "t0", kind: "contains" });
+    data.edges.push(
+      { source: "p0-0", target: "t0", kind: "contains" },
+      { source: "t0", target: "nowhere", kind: "contains" },
+      { source: "t0", target: "t0", kind: "contains" },
+    );
     data.nodes.push({ id: "alone", label: "alone", type: "page" });
     const parsed = parseMap(data) as MapModel;
     expect(parsed.nodes.map((node) => node.id).sort()).toEqual(["core", "p0-0", "p1-0", "t0", "t1"]);
@@ -49,5 +61,7 @@ it("walks by arrow keys and never falls off", () => {
   expect(step(model, "p0-0", "left", open)).toBe("t0");
   expect(step(model, "t0", "right", () => true)).toBe("t0");
   expect(step(model, "core", "left", open)).toBe("core");
-  for (const node of model.nodes) for (const direction of ["up", "down", "left", "right"] as const) expect(model.byId.has(step(model, node.id, direction, open))).toBe(true);
+  for (const node of model.nodes)
+    for (const direction of ["up", "down", "left", "right"] as const)
+      expect(model.byId.has(step(model, node.id, direction, open))).toBe(true);
 });

@@ -19,7 +19,10 @@ describe("treeScene", () => {
   it("never lets two labels touch, however long they are", () => {
     const data = mapData(6, 9);
     data.nodes.forEach((node, i) => {
-      node.label = i % 3 === 0 ? "아주 긴 한국어 제목이 여러 줄로 나뉘어야 하는 페이지" : `${node.label} with quite a long name that has to be wrapped somewhere`;
+      node.label =
+        i % 3 === 0
+          ? "아주 긴 한국어 제목이 여러 줄로 나뉘어야 하는 페이지"
+          : `${node.label} with quite a long name that has to be wrapped somewhere`;
     });
     const scene = treeScene(parseMap(data) as MapModel, all);
     const boxes = scene.nodes.map((n) => {
@@ -28,7 +31,8 @@ describe("treeScene", () => {
       const x = n.side === "right" ? n.x + n.r : n.side === "left" ? n.x - n.r - width : n.x - width / 2;
       return { id: n.id, x: x + width / 2, y: n.y, width, height, turn: 0 };
     });
-    for (const a of boxes) for (const b of boxes) if (a.id < b.id) expect(overlaps(a, b), `${a.id} and ${b.id}`).toBe(false);
+    for (const a of boxes)
+      for (const b of boxes) if (a.id < b.id) expect(overlaps(a, b), `${a.id} and ${b.id}`).toBe(false);
   });
   it("folds, and counts what is folded", () => {
     const scene = treeScene(model, { collapsed: new Set(["t1"]), focus: null });
@@ -37,7 +41,17 @@ describe("treeScene", () => {
   });
   it("shows only a focused topic", () => {
     const scene = treeScene(model, { ...all, focus: "t2" });
-    expect(scene.nodes.map((n) => n.id).sort()).toEqual(["core", "p2-0", "p2-1", "p2-2", "p2-3", "p2-4", "p2-5", "p2-6", "t2"]);
+    expect(scene.nodes.map((n) => n.id).sort()).toEqual([
+      "core",
+      "p2-0",
+      "p2-1",
+      "p2-2",
+      "p2-3",
+      "p2-4",
+      "p2-5",
+      "p2-6",
+      "t2",
+    ]);
   });
 });
 
@@ -48,7 +62,8 @@ it("never turns a radial label upside down", () => {
     places[String(node.id)] = { x: 300 * Math.cos(i), y: 300 * Math.sin(i) };
   });
   data.layouts.radial = places as typeof data.layouts.radial;
-  for (const n of radialScene(parseMap(data) as MapModel, all).nodes) expect(Math.abs(n.turn)).toBeLessThanOrEqual(Math.PI / 2 + 1e-9);
+  for (const n of radialScene(parseMap(data) as MapModel, all).nodes)
+    expect(Math.abs(n.turn)).toBeLessThanOrEqual(Math.PI / 2 + 1e-9);
 });
 
 it("wraps at spaces, and cuts what has none", () => {
@@ -59,21 +74,49 @@ it("wraps at spaces, and cuts what has none", () => {
 });
 
 describe("placeLabels", () => {
-  const box = (id: string, x: number, rank: number, importance: number): LabelBox => ({ id, places: [[x, 0]], width: 50, height: 10, turn: 0, rank, importance });
+  const box = (id: string, x: number, rank: number, importance: number): LabelBox => ({
+    id,
+    places: [[x, 0]],
+    width: 50,
+    height: 10,
+    turn: 0,
+    rank,
+    importance,
+  });
   const ids = (boxes: LabelBox[]) => [...placeLabels(boxes).keys()].sort();
   it("prefers rank, then importance", () => {
     expect(ids([box("a", 0, 1, 9), box("b", 20, 0, 0), box("c", 200, 1, 0)])).toEqual(["b", "c"]);
     expect(ids([box("a", 0, 1, 0.1), box("b", 20, 1, 0.9)])).toEqual(["b"]);
   });
   it("takes the next place when the best is taken, and rather none that covers a node", () => {
-    const second: LabelBox = { ...box("b", 20, 1, 0), places: [[20, 0], [20, 30], [20, 60]] };
+    const second: LabelBox = {
+      ...box("b", 20, 1, 0),
+      places: [
+        [20, 0],
+        [20, 30],
+        [20, 60],
+      ],
+    };
     expect(placeLabels([box("a", 0, 0, 0), second]).get("b")).toEqual([20, 30]);
     expect(placeLabels([box("a", 0, 0, 0), second], [{ id: "n", x: 20, y: 30, r: 5 }]).get("b")).toEqual([20, 60]);
     expect(placeLabels([box("a", 0, 0, 0), second], [{ id: "b", x: 20, y: 30, r: 5 }]).get("b")).toEqual([20, 30]);
   });
   it("keeps no two that overlap, among a thousand turned every way", () => {
-    const many = Array.from({ length: 1000 }, (_, i): LabelBox => ({ ...box(`n${i}`, 0, i % 3, i), places: [[(i * 37) % 900, (i * 53) % 600]], turn: (i % 7) / 3 - 1 }));
-    const kept = [...placeLabels(many)].map(([id, [x, y]]) => ({ x, y, width: 50, height: 10, turn: many.find((each) => each.id === id)?.turn ?? 0 }));
+    const many = Array.from(
+      { length: 1000 },
+      (_, i): LabelBox => ({
+        ...box(`n${i}`, 0, i % 3, i),
+        places: [[(i * 37) % 900, (i * 53) % 600]],
+        turn: (i % 7) / 3 - 1,
+      }),
+    );
+    const kept = [...placeLabels(many)].map(([id, [x, y]]) => ({
+      x,
+      y,
+      width: 50,
+      height: 10,
+      turn: many.find((each) => each.id === id)?.turn ?? 0,
+    }));
     expect(kept.length).toBeGreaterThan(100);
     for (const a of kept) for (const b of kept) if (a !== b) expect(overlaps(a, b)).toBe(false);
   });

@@ -10,8 +10,25 @@ import { hostOf, passageHref, safeHref } from "~/ui/basics";
 import { mapData } from "./support";
 
 const at = (minutes: number) => new Date(1_760_000_000_000 + minutes * 60_000).toISOString();
-const visit = (id: string, from: number, to: number): Visit => ({ id, url: `https://a.example/${id}`, title: id, visited_at: at(from), ended_at: at(to), duration_ms: (to - from) * 60_000, max_scroll_depth: 0.5, page_id: `page-0-${id}`, is_revisit: false, highlights: [] });
-const timeline = (visits: Visit[], pauses: Timeline["pauses"] = []): Timeline => ({ visits, highlights: [], pauses, dwell_ms: 0, clock_skew_ms: 0 });
+const visit = (id: string, from: number, to: number): Visit => ({
+  id,
+  url: `https://a.example/${id}`,
+  title: id,
+  visited_at: at(from),
+  ended_at: at(to),
+  duration_ms: (to - from) * 60_000,
+  max_scroll_depth: 0.5,
+  page_id: `page-0-${id}`,
+  is_revisit: false,
+  highlights: [],
+});
+const timeline = (visits: Visit[], pauses: Timeline["pauses"] = []): Timeline => ({
+  visits,
+  highlights: [],
+  pauses,
+  dwell_ms: 0,
+  clock_skew_ms: 0,
+});
 const place = { nodeOfPage: (page: string) => (page === "page-0-9" ? null : `n-${page}`), hueOf: () => 3 };
 
 describe("rowsOf", () => {
@@ -21,7 +38,10 @@ describe("rowsOf", () => {
     expect(rows[1]).toMatchObject({ lengthMs: 16 * 60_000 });
   });
   it("says a pause instead of the gap it made", () => {
-    const rows = rowsOf(timeline([visit("1", 0, 4), visit("2", 20, 22)], [{ started_at: at(5), ended_at: at(19) }]), place);
+    const rows = rowsOf(
+      timeline([visit("1", 0, 4), visit("2", 20, 22)], [{ started_at: at(5), ended_at: at(19) }]),
+      place,
+    );
     expect(rows.map((row) => row.kind)).toEqual(["visit", "pause", "visit"]);
   });
   it("keeps quiet about short silences", () => {
@@ -31,7 +51,9 @@ describe("rowsOf", () => {
   it("filters by topic and by time", () => {
     const rows = rowsOf(timeline([visit("1", 0, 2), visit("2", 3, 4), visit("9", 5, 6)]), place);
     expect(filterRows(rows, new Set(["n-page-0-2"]), null).map((row) => row.key)).toEqual(["2"]);
-    expect(filterRows(rows, null, { fromMs: Date.parse(at(1)), toMs: Date.parse(at(3.5)) }).map((row) => row.key)).toEqual(["1", "2"]);
+    expect(
+      filterRows(rows, null, { fromMs: Date.parse(at(1)), toMs: Date.parse(at(3.5)) }).map((row) => row.key),
+    ).toEqual(["1", "2"]);
     expect(rowAt(rows, Date.parse(at(4.5)))).toBe(1);
     expect(spanOf(rows)).toEqual({ fromMs: Date.parse(at(0)), toMs: Date.parse(at(6)) });
   });
@@ -39,9 +61,21 @@ describe("rowsOf", () => {
 
 describe("advance", () => {
   it("keeps what a piece of news does not mention", () => {
-    const first = advance(null, { status: "generating", stage: "reading", percent: 5, pages_read: 3, pages_total: 9 }, 100);
+    const first = advance(
+      null,
+      { status: "generating", stage: "reading", percent: 5, pages_read: 3, pages_total: 9 },
+      100,
+    );
     const second = advance(first, { status: "generating", stage: "drawing", topics: ["Git", "Django"] }, 200);
-    expect(second).toMatchObject({ stage: "drawing", percent: 5, pagesRead: 3, pagesTotal: 9, topics: ["Git", "Django"], numTopics: 2, sinceMs: 100 });
+    expect(second).toMatchObject({
+      stage: "drawing",
+      percent: 5,
+      pagesRead: 3,
+      pagesTotal: 9,
+      topics: ["Git", "Django"],
+      numTopics: 2,
+      sinceMs: 100,
+    });
   });
   it("ends with the map, and ignores other news", () => {
     const first = advance(null, { mindmap: { status: "generating" } }, 1);
@@ -53,30 +87,50 @@ describe("advance", () => {
 it("moves nodes only where they may go", () => {
   const model = parseMap(mapData()) as MapModel;
   expect(canMove(model, "p0-0", "t1")).toBe(true);
-  for (const [id, to] of [["p0-0", "t0"], ["p0-0", "p1-0"], ["t0", "p0-0"], ["core", "t0"], ["t0", "t0"]] as const) expect(canMove(model, id, to)).toBe(false);
+  for (const [id, to] of [
+    ["p0-0", "t0"],
+    ["p0-0", "p1-0"],
+    ["t0", "p0-0"],
+    ["core", "t0"],
+    ["t0", "t0"],
+  ] as const)
+    expect(canMove(model, id, to)).toBe(false);
 });
 
 it("plays a recording up to now, in order, losing nothing", () => {
-  const events = [{ type: "a", timestamp: 10 }, { type: "b", timestamp: 40 }];
+  const events = [
+    { type: "a", timestamp: 10 },
+    { type: "b", timestamp: 40 },
+  ];
   expect(endingAt(events, 1000).map((event) => event.timestamp)).toEqual([970, 1000]);
-  const parts = slices(Array.from({ length: 111 }, (_, i) => i), 12);
+  const parts = slices(
+    Array.from({ length: 111 }, (_, i) => i),
+    12,
+  );
   expect(parts.flat()).toEqual(Array.from({ length: 111 }, (_, i) => i));
   expect(parts.length).toBeLessThanOrEqual(12);
 });
 
 it("follows only web links", () => {
-  for (const bad of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "nonsense", "", null]) expect(safeHref(bad)).toBeNull();
+  for (const bad of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "nonsense", "", null])
+    expect(safeHref(bad)).toBeNull();
   expect(safeHref("https://a.example/b")).toBe("https://a.example/b");
   expect(hostOf("https://www.a.example/b")).toBe("a.example");
 });
 
 it("links to a passage by its text", () => {
   expect(passageHref("https://a.example/b#c", "two-word quote")).toBe("https://a.example/b#:~:text=two%2Dword%20quote");
-  expect(passageHref("https://a.example/", "one two three four five six seven eight nine ten")).toBe("https://a.example/#:~:text=one%20two%20three%20four,seven%20eight%20nine%20ten");
+  expect(passageHref("https://a.example/", "one two three four five six seven eight nine ten")).toBe(
+    "https://a.example/#:~:text=one%20two%20three%20four,seven%20eight%20nine%20ten",
+  );
   expect(passageHref("javascript:x", "q")).toBeNull();
 });
 
 it("marks matches by code points", () => {
-  expect(pieces("👩 파이썬 문서", [{ start: 2, end: 5 }])).toEqual([{ text: "👩 ", isMatch: false }, { text: "파이썬", isMatch: true }, { text: " 문서", isMatch: false }]);
+  expect(pieces("👩 파이썬 문서", [{ start: 2, end: 5 }])).toEqual([
+    { text: "👩 ", isMatch: false },
+    { text: "파이썬", isMatch: true },
+    { text: " 문서", isMatch: false },
+  ]);
   expect(pieces("abc", [{ start: 0, end: 99 }])).toEqual([{ text: "abc", isMatch: true }]);
 });

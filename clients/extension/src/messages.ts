@@ -1,8 +1,8 @@
 /** What the extension's parts say to each other. */
 
-import * as v from 'valibot';
+import * as v from "valibot";
 
-import type { ScopeChoice } from './recording/view';
+import type { ScopeChoice } from "./recording/view";
 
 const count = v.pipe(v.number(), v.minValue(0));
 const depth = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
@@ -27,24 +27,24 @@ export type Anchor = v.InferOutput<typeof Anchor>;
  * From a page to the worker. A page's renderer is the least trusted part of the browser, so everything is checked;
  * the tab, the frame and the address come from Chrome, not from the message.
  */
-export const PageMessage = v.variant('kind', [
+export const PageMessage = v.variant("kind", [
   v.object({
-    kind: v.literal('visit'),
+    kind: v.literal("visit"),
     ...snapshot,
     url: short(8_192),
-    via: v.picklist(['load', 'route', 'restore', 'start']),
+    via: v.picklist(["load", "route", "restore", "start"]),
   }),
   v.object({
-    kind: v.literal('settled'),
+    kind: v.literal("settled"),
     visitId: v.string(),
     title: short(1_000),
     referrer: short(8_192),
     hasPasswordField: v.boolean(),
   }),
-  v.object({ kind: v.literal('snapshot'), ...snapshot }),
-  v.object({ kind: v.literal('leave'), ...snapshot, title: short(1_000), hasPasswordField: v.boolean() }),
+  v.object({ kind: v.literal("snapshot"), ...snapshot }),
+  v.object({ kind: v.literal("leave"), ...snapshot, title: short(1_000), hasPasswordField: v.boolean() }),
   v.object({
-    kind: v.literal('highlight'),
+    kind: v.literal("highlight"),
     highlightId: v.pipe(v.string(), v.uuid()),
     /** Null from a frame, which knows nothing of the page around it. */
     visitId: v.nullable(v.string()),
@@ -53,7 +53,7 @@ export const PageMessage = v.variant('kind', [
     text: v.pipe(v.string(), v.minLength(1), v.maxLength(1_000)),
     selector: short(500),
     anchor: v.nullable(Anchor),
-    via: v.picklist(['mouse', 'keyboard', 'touch', 'menu', 'command']),
+    via: v.picklist(["mouse", "keyboard", "touch", "menu", "command"]),
   }),
 ]);
 export type PageMessage = v.InferOutput<typeof PageMessage>;
@@ -63,13 +63,13 @@ export type PageAnswer = { ok: true; records?: boolean; isPaused?: boolean } | {
 
 /** From the worker to the pages. */
 export type WorkerMessage =
-  | { kind: 'begin' }
-  | { kind: 'pause' }
-  | { kind: 'resume' }
+  | { kind: "begin" }
+  | { kind: "pause" }
+  | { kind: "resume" }
   /** End every visit here and answer with its last numbers. */
-  | { kind: 'finish' }
-  | { kind: 'presence'; isIdle?: boolean; isAudible?: boolean }
-  | { kind: 'highlight-selection'; via: 'menu' | 'command' };
+  | { kind: "finish" }
+  | { kind: "presence"; isIdle?: boolean; isAudible?: boolean }
+  | { kind: "highlight-selection"; via: "menu" | "command" };
 
 /** From the popup and the other own pages to the worker. */
 export interface Commands {
@@ -80,7 +80,7 @@ export interface Commands {
   stop: { args: Record<string, never>; result: null };
   rename: { args: { id: string; title: string }; result: null };
   /** An interrupted or lost recording: what the user chose. */
-  decide: { args: { id: string; choice: 'continue' | 'finish' | 'delete' }; result: null };
+  decide: { args: { id: string; choice: "continue" | "finish" | "delete" }; result: null };
   dismiss: { args: { id: string }; result: null };
   retry: { args: Record<string, never>; result: null };
   signIn: { args: { email: string; password: string; isNew: boolean }; result: null };
@@ -114,5 +114,5 @@ export interface Preview {
 
 export type CommandName = keyof Commands;
 export type CommandAnswer<K extends CommandName> =
-  | { ok: true; value: Commands[K]['result'] }
+  | { ok: true; value: Commands[K]["result"] }
   | { ok: false; code: string; message: string };

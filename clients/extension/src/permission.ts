@@ -1,8 +1,8 @@
 /** The permission to read pages, which Chrome asks the user for and takes back when the user says so. */
 
-import { browser } from 'wxt/browser';
+import { browser } from "wxt/browser";
 
-const EVERY_SITE = { origins: ['http://*/*', 'https://*/*'] };
+const EVERY_SITE = { origins: ["http://*/*", "https://*/*"] };
 
 export const mayReadPages = (): Promise<boolean> => browser.permissions.contains(EVERY_SITE);
 

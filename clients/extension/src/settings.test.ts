@@ -1,39 +1,39 @@
-import { expect, test, vi } from 'vitest';
-import { fakeBrowser } from 'wxt/testing/fake-browser';
+import { expect, test, vi } from "vitest";
+import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { DEFAULT_SETTINGS, changeSettings, parseOrigin, readSettings, watchSettings, webOrigin } from './settings';
+import { DEFAULT_SETTINGS, changeSettings, parseOrigin, readSettings, watchSettings, webOrigin } from "./settings";
 
-test('begin with nothing allowed', async () => {
+test("begin with nothing allowed", async () => {
   expect(await readSettings()).toEqual(DEFAULT_SETTINGS);
-  expect(DEFAULT_SETTINGS).toMatchObject({ consentedAt: null, allowsIncognito: false, scope: 'all' });
+  expect(DEFAULT_SETTINGS).toMatchObject({ consentedAt: null, allowsIncognito: false, scope: "all" });
 });
 
-test('survive a value nobody understands, one by one', async () => {
-  await fakeBrowser.storage.local.set({ settings: { scope: 'galaxy', excludedHosts: ['a.com'], consentedAt: 'yes' } });
-  expect(await readSettings()).toMatchObject({ scope: 'all', excludedHosts: ['a.com'], consentedAt: null });
+test("survive a value nobody understands, one by one", async () => {
+  await fakeBrowser.storage.local.set({ settings: { scope: "galaxy", excludedHosts: ["a.com"], consentedAt: "yes" } });
+  expect(await readSettings()).toMatchObject({ scope: "all", excludedHosts: ["a.com"], consentedAt: null });
 });
 
-test('reach everybody who watches', async () => {
+test("reach everybody who watches", async () => {
   const seen = vi.fn();
   const end = watchSettings(seen);
-  await changeSettings({ scope: 'tab' });
-  expect(seen).toHaveBeenCalledWith(expect.objectContaining({ scope: 'tab' }));
+  await changeSettings({ scope: "tab" });
+  expect(seen).toHaveBeenCalledWith(expect.objectContaining({ scope: "tab" }));
   end();
 });
 
 test.each([
-  ['https://maps.example.com/', 'https://maps.example.com'],
-  ['maps.example.com', 'https://maps.example.com'],
-  ['http://127.0.0.1:9000/v1', 'http://127.0.0.1:9000'],
-  ['http://localhost:9000', 'http://localhost:9000'],
-  ['http://maps.example.com', null],
-  ['ftp://maps.example.com', null],
-  ['not an address', null],
-])('an address as typed: %s', (typed, origin) => {
+  ["https://maps.example.com/", "https://maps.example.com"],
+  ["maps.example.com", "https://maps.example.com"],
+  ["http://127.0.0.1:9000/v1", "http://127.0.0.1:9000"],
+  ["http://localhost:9000", "http://localhost:9000"],
+  ["http://maps.example.com", null],
+  ["ftp://maps.example.com", null],
+  ["not an address", null],
+])("an address as typed: %s", (typed, origin) => {
   expect(parseOrigin(typed)).toBe(origin);
 });
 
-test('the dashboard is at the server unless said otherwise', () => {
-  expect(webOrigin({ serverUrl: 'https://a.com', webUrl: '' })).toBe('https://a.com');
-  expect(webOrigin({ serverUrl: 'https://a.com', webUrl: 'https://b.com' })).toBe('https://b.com');
+test("the dashboard is at the server unless said otherwise", () => {
+  expect(webOrigin({ serverUrl: "https://a.com", webUrl: "" })).toBe("https://a.com");
+  expect(webOrigin({ serverUrl: "https://a.com", webUrl: "https://b.com" })).toBe("https://b.com");
 });

@@ -1,19 +1,19 @@
 /** What the user can choose. Kept in `storage.local`; every context reads and watches the same item. */
 
-import * as v from 'valibot';
-import { storage } from 'wxt/utils/storage';
+import * as v from "valibot";
+import { storage } from "wxt/utils/storage";
 
-import { SERVER_URL } from './build';
+import { SERVER_URL } from "./build";
 
 export const Settings = v.object({
   /** The server's origin, without `/v1` and without a trailing slash. */
   serverUrl: v.fallback(v.string(), SERVER_URL),
   /** Where the dashboard is; empty means: at the server. */
-  webUrl: v.fallback(v.string(), ''),
-  scope: v.fallback(v.picklist(['all', 'window', 'tab']), 'all'),
+  webUrl: v.fallback(v.string(), ""),
+  scope: v.fallback(v.picklist(["all", "window", "tab"]), "all"),
   /** Hosts the user added; each covers its subdomains. */
   excludedHosts: v.fallback(v.array(v.string()), []),
-  language: v.fallback(v.picklist(['auto', 'ko', 'en']), 'auto'),
+  language: v.fallback(v.picklist(["auto", "ko", "en"]), "auto"),
   recordsText: v.fallback(v.boolean(), true),
   allowsIncognito: v.fallback(v.boolean(), false),
   /** When the user agreed on the first-run page; null means nothing may be recorded. */
@@ -33,10 +33,10 @@ export const DEFAULT_SETTINGS: Settings = v.parse(Settings, {
   consentedAt: undefined,
 });
 
-const item = storage.defineItem<unknown>('local:settings', { fallback: {} });
+const item = storage.defineItem<unknown>("local:settings", { fallback: {} });
 
 const parse = (value: unknown): Settings => {
-  const known = typeof value === 'object' && value !== null ? value : {};
+  const known = typeof value === "object" && value !== null ? value : {};
   return v.parse(Settings, { ...DEFAULT_SETTINGS, ...known });
 };
 
@@ -54,7 +54,7 @@ export function watchSettings(listener: (settings: Settings) => void): () => voi
   return item.watch((value) => listener(parse(value)));
 }
 
-export const webOrigin = (settings: Pick<Settings, 'webUrl' | 'serverUrl'>): string =>
+export const webOrigin = (settings: Pick<Settings, "webUrl" | "serverUrl">): string =>
   settings.webUrl || settings.serverUrl;
 
 /**
@@ -69,7 +69,7 @@ export function parseOrigin(typed: string): string | null {
   } catch {
     return null;
   }
-  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal)) return null;
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && isLocal)) return null;
   return url.origin;
 }

@@ -39,12 +39,25 @@ export function AccountPage() {
           <h1>{t.account.title}</h1>
           <p className="muted">{account.email}</p>
         </div>
-        <button type="button" className="button" disabled={isLeaving} onClick={() => void signOut()}>{t.auth.signOut}</button>
+        <button type="button" className="button" disabled={isLeaving} onClick={() => void signOut()}>
+          {t.auth.signOut}
+        </button>
       </div>
       {account.isVerified === false && (
         <p className="notice amber unverified">
           <span className="grow">{t.account.unverified}</span>
-          <button type="button" className="button" onClick={() => request("POST", "/v1/auth/send-verification").then(() => say(t.account.verifySent), (error: unknown) => say(sentence(error, t)))}>{t.account.verifySend}</button>
+          <button
+            type="button"
+            className="button"
+            onClick={() =>
+              request("POST", "/v1/auth/send-verification").then(
+                () => say(t.account.verifySent),
+                (error: unknown) => say(sentence(error, t)),
+              )
+            }
+          >
+            {t.account.verifySend}
+          </button>
         </p>
       )}
       <Plans />
@@ -59,7 +72,15 @@ export function AccountPage() {
         <div className="stack">
           <div className="row wrap">
             <p className="grow muted">{t.account.exportHint}</p>
-            <button type="button" className="button" onClick={() => void download("/v1/users/me/export", "trailmind.zip").catch((error: unknown) => say(sentence(error, t)))}>{t.account.export}</button>
+            <button
+              type="button"
+              className="button"
+              onClick={() =>
+                void download("/v1/users/me/export", "trailmind.zip").catch((error: unknown) => say(sentence(error, t)))
+              }
+            >
+              {t.account.export}
+            </button>
           </div>
           <DeleteAccount email={account.email} />
         </div>

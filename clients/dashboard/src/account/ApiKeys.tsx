@@ -54,21 +54,56 @@ export function ApiKeys() {
           <ul className="panel-list">
             {keys.data.api_keys.map((key) => (
               <li key={key.id}>
-                <span className="grow"><b>{key.name}</b> <span className="small muted tnum">…{key.hint} · {key.last_used_at ? t.account.keyUsed(when(new Date(key.last_used_at), new Date(), language)) : t.account.keyNever}</span></span>
-                <button type="button" className="button danger" onClick={() => revoke.mutate(key.id)}>{t.account.keyRevoke}</button>
+                <span className="grow">
+                  <b>{key.name}</b>{" "}
+                  <span className="small muted tnum">
+                    …{key.hint} ·{" "}
+                    {key.last_used_at
+                      ? t.account.keyUsed(when(new Date(key.last_used_at), new Date(), language))
+                      : t.account.keyNever}
+                  </span>
+                </span>
+                <button type="button" className="button danger" onClick={() => revoke.mutate(key.id)}>
+                  {t.account.keyRevoke}
+                </button>
               </li>
             ))}
           </ul>
         )}
         {create.data && (
           <div className="notice ok" role="status">
-            <span className="grow">{t.account.keyOnce}<br /><code>{create.data.key}</code></span>
-            <button type="button" className="button" onClick={() => void navigator.clipboard.writeText(create.data.key).then(() => say(t.common.copied))}>{t.common.copy}</button>
+            <span className="grow">
+              {t.account.keyOnce}
+              <br />
+              <code>{create.data.key}</code>
+            </span>
+            <button
+              type="button"
+              className="button"
+              onClick={() => void navigator.clipboard.writeText(create.data.key).then(() => say(t.common.copied))}
+            >
+              {t.common.copy}
+            </button>
           </div>
         )}
-        <form className="row wrap" onSubmit={(e) => { e.preventDefault(); if (name.trim()) create.mutate(); }}>
-          <input className="input compact key-name" aria-label={t.account.keyName} placeholder={t.account.keyName} maxLength={100} value={name} onChange={(e) => setName(e.target.value)} />
-          <button type="submit" className="button" disabled={!name.trim() || create.isPending}>{t.account.keyCreate}</button>
+        <form
+          className="row wrap"
+          onSubmit={(e) => {
+            e.preventDefault();
+            if (name.trim()) create.mutate();
+          }}
+        >
+          <input
+            className="input compact key-name"
+            aria-label={t.account.keyName}
+            placeholder={t.account.keyName}
+            maxLength={100}
+            value={name}
+            onChange={(e) => setName(e.target.value)}
+          />
+          <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
+            {t.account.keyCreate}
+          </button>
         </form>
       </div>
     </Section>

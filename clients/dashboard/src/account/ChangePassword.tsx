@@ -14,7 +14,12 @@ export function ChangePassword() {
   const t = useWords();
   const form = useForm({
     defaultValues: { current_password: "", new_password: "" },
-    resolver: valibotResolver(v.object({ current_password: v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)), new_password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)) })),
+    resolver: valibotResolver(
+      v.object({
+        current_password: v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)),
+        new_password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)),
+      }),
+    ),
   });
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
@@ -24,17 +29,39 @@ export function ChangePassword() {
       say(t.account.passwordChanged);
     } catch (error) {
       const problem = toApiError(error);
-      if (problem.status === 400 || problem.status === 401 || problem.status === 403) form.setError("current_password", { message: t.account.wrongPassword }, { shouldFocus: true });
+      if (problem.status === 400 || problem.status === 401 || problem.status === 403)
+        form.setError("current_password", { message: t.account.wrongPassword }, { shouldFocus: true });
       else form.setError("root", { message: sentence(error, t) });
     }
   });
   return (
     <Section title={t.account.password}>
       <form className="stack narrow" onSubmit={submit} noValidate>
-        {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
-        <Field label={t.account.oldPassword} type="password" autoComplete="current-password" error={errors.current_password?.message} {...form.register("current_password")} />
-        <Field label={t.auth.newPassword} type="password" autoComplete="new-password" hint={t.auth.passwordHint} error={errors.new_password?.message} {...form.register("new_password")} />
-        <div><button type="submit" className="button" disabled={isSubmitting}>{t.account.password}</button></div>
+        {errors.root && (
+          <p className="notice danger" role="alert">
+            {errors.root.message}
+          </p>
+        )}
+        <Field
+          label={t.account.oldPassword}
+          type="password"
+          autoComplete="current-password"
+          error={errors.current_password?.message}
+          {...form.register("current_password")}
+        />
+        <Field
+          label={t.auth.newPassword}
+          type="password"
+          autoComplete="new-password"
+          hint={t.auth.passwordHint}
+          error={errors.new_password?.message}
+          {...form.register("new_password")}
+        />
+        <div>
+          <button type="submit" className="button" disabled={isSubmitting}>
+            {t.account.password}
+          </button>
+        </div>
       </form>
     </Section>
   );

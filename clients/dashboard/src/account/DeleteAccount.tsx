@@ -32,16 +32,51 @@ export function DeleteAccount({ email }: { email: string }) {
   return (
     <div className="row wrap">
       <p className="grow muted">{t.account.deleteHint}</p>
-      <button type="button" className="button danger" onClick={() => setOpen(true)}>{t.account.delete}</button>
+      <button type="button" className="button danger" onClick={() => setOpen(true)}>
+        {t.account.delete}
+      </button>
       <Dialog title={t.account.delete} isOpen={isOpen} onClose={() => setOpen(false)}>
-        <form className="stack" onSubmit={(e) => { e.preventDefault(); erase.mutate(); }}>
+        <form
+          className="stack"
+          onSubmit={(e) => {
+            e.preventDefault();
+            erase.mutate();
+          }}
+        >
           <p>{t.account.deleteHint}</p>
-          {problem && <p className="notice danger" role="alert">{problem.status === 400 || problem.status === 401 || problem.status === 403 ? t.account.wrongPassword : sentence(problem, t)}</p>}
-          <Field label={t.account.deleteConfirm} type="email" autoComplete="off" placeholder={email} value={typed} onChange={(e) => setTyped(e.target.value)} />
-          <Field label={t.auth.password} type="password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} />
+          {problem && (
+            <p className="notice danger" role="alert">
+              {problem.status === 400 || problem.status === 401 || problem.status === 403
+                ? t.account.wrongPassword
+                : sentence(problem, t)}
+            </p>
+          )}
+          <Field
+            label={t.account.deleteConfirm}
+            type="email"
+            autoComplete="off"
+            placeholder={email}
+            value={typed}
+            onChange={(e) => setTyped(e.target.value)}
+          />
+          <Field
+            label={t.auth.password}
+            type="password"
+            autoComplete="current-password"
+            value={password}
+            onChange={(e) => setPassword(e.target.value)}
+          />
           <div className="dialog-actions">
-            <button type="button" className="button" onClick={() => setOpen(false)}>{t.common.cancel}</button>
-            <button type="submit" className="button danger" disabled={!email || typed.trim().toLowerCase() !== email.toLowerCase() || erase.isPending}>{t.account.deleteGo}</button>
+            <button type="button" className="button" onClick={() => setOpen(false)}>
+              {t.common.cancel}
+            </button>
+            <button
+              type="submit"
+              className="button danger"
+              disabled={!email || typed.trim().toLowerCase() !== email.toLowerCase() || erase.isPending}
+            >
+              {t.account.deleteGo}
+            </button>
           </div>
         </form>
       </Dialog>

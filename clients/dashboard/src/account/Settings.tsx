@@ -32,7 +32,8 @@ export function Settings() {
   const [domains, setDomains] = useState<string | null>(null);
   useEffect(() => setDomains(null), [settings?.excluded_domains]);
   const save = useMutation({
-    mutationFn: (change: Partial<AccountSettings>) => json<{ settings: AccountSettings }>("PATCH", "/v1/users/me/settings", change),
+    mutationFn: (change: Partial<AccountSettings>) =>
+      json<{ settings: AccountSettings }>("PATCH", "/v1/users/me/settings", change),
     onSuccess: (reply) => {
       client.setQueryData(KEY, reply);
       say(t.account.saved);
@@ -52,17 +53,43 @@ export function Settings() {
       <div className="stack">
         <div className="row wrap">
           <span className="label grow">{t.account.language}</span>
-          <Segmented label={t.account.language} value={language} onChange={(value) => change({ language: value })} options={[{ value: "ko", label: "한국어" }, { value: "en", label: "English" }]} />
+          <Segmented
+            label={t.account.language}
+            value={language}
+            onChange={(value) => change({ language: value })}
+            options={[
+              { value: "ko", label: "한국어" },
+              { value: "en", label: "English" },
+            ]}
+          />
         </div>
         <div className="row wrap">
           <span className="label grow">{t.account.theme}</span>
-          <Segmented label={t.account.theme} value={theme} onChange={(value) => change({ theme: value })} options={[{ value: "light", label: t.account.light }, { value: "dark", label: t.account.dark }, { value: "system", label: t.account.system }]} />
+          <Segmented
+            label={t.account.theme}
+            value={theme}
+            onChange={(value) => change({ theme: value })}
+            options={[
+              { value: "light", label: t.account.light },
+              { value: "dark", label: t.account.dark },
+              { value: "system", label: t.account.system },
+            ]}
+          />
         </div>
         {settings && (
           <>
             <div className="row">
-              <span className="grow" id={noticesId}><span className="label">{t.account.notices}</span><br /><span className="small muted">{t.account.noticesHint}</span></span>
-              <Switch.Root className="switch" aria-labelledby={noticesId} checked={settings.email_notifications} onCheckedChange={(isOn) => change({ email_notifications: isOn })}>
+              <span className="grow" id={noticesId}>
+                <span className="label">{t.account.notices}</span>
+                <br />
+                <span className="small muted">{t.account.noticesHint}</span>
+              </span>
+              <Switch.Root
+                className="switch"
+                aria-labelledby={noticesId}
+                checked={settings.email_notifications}
+                onCheckedChange={(isOn) => change({ email_notifications: isOn })}
+              >
                 <Switch.Thumb className="switch-thumb" />
               </Switch.Root>
             </div>
@@ -70,13 +97,30 @@ export function Settings() {
               className="field"
               onSubmit={(e) => {
                 e.preventDefault();
-                change({ excluded_domains: (domains ?? "").split(/[\s,]+/).map((each) => each.trim()).filter(Boolean) });
+                change({
+                  excluded_domains: (domains ?? "")
+                    .split(/[\s,]+/)
+                    .map((each) => each.trim())
+                    .filter(Boolean),
+                });
               }}
             >
               <label htmlFor={domainsId}>{t.account.excluded}</label>
-              <textarea id={domainsId} className="input" aria-describedby={`${domainsId}-note`} value={domains ?? settings.excluded_domains.join("\n")} onChange={(e) => setDomains(e.target.value)} />
-              <p id={`${domainsId}-note`} className="field-hint">{t.account.excludedHint}</p>
-              {domains !== null && <button type="submit" className="button" disabled={save.isPending}>{t.common.save}</button>}
+              <textarea
+                id={domainsId}
+                className="input"
+                aria-describedby={`${domainsId}-note`}
+                value={domains ?? settings.excluded_domains.join("\n")}
+                onChange={(e) => setDomains(e.target.value)}
+              />
+              <p id={`${domainsId}-note`} className="field-hint">
+                {t.account.excludedHint}
+              </p>
+              {domains !== null && (
+                <button type="submit" className="button" disabled={save.isPending}>
+                  {t.common.save}
+                </button>
+              )}
             </form>
           </>
         )}

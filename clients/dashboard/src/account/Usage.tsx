@@ -46,14 +46,45 @@ export function Plans() {
               return (
                 <div key={plan.id} className={`plan ${isMine ? "current" : ""}`}>
                   <h3>{plan.name}</h3>
-                  <p className="tnum">{plan.price_cents === 0 ? (plan.token_limit ? t.account.free : t.account.custom) : t.account.perMonth((plan.price_cents / 100).toLocaleString(language, { style: "currency", currency: "USD", minimumFractionDigits: 0 }))}</p>
+                  <p className="tnum">
+                    {plan.price_cents === 0
+                      ? plan.token_limit
+                        ? t.account.free
+                        : t.account.custom
+                      : t.account.perMonth(
+                          (plan.price_cents / 100).toLocaleString(language, {
+                            style: "currency",
+                            currency: "USD",
+                            minimumFractionDigits: 0,
+                          }),
+                        )}
+                  </p>
                   <ul className="small plan-limits tnum">
-                    <li>{plan.token_limit ? t.account.tokensMonth(compact(plan.token_limit, language)) : t.account.tokensAny}</li>
-                    <li>{plan.session_retention_days ? t.account.keptDays(plan.session_retention_days) : t.account.keptAlways}</li>
-                    <li>{plan.max_concurrent_sessions ? t.account.atOnce(plan.max_concurrent_sessions) : t.account.atOnceAny}</li>
+                    <li>
+                      {plan.token_limit
+                        ? t.account.tokensMonth(compact(plan.token_limit, language))
+                        : t.account.tokensAny}
+                    </li>
+                    <li>
+                      {plan.session_retention_days
+                        ? t.account.keptDays(plan.session_retention_days)
+                        : t.account.keptAlways}
+                    </li>
+                    <li>
+                      {plan.max_concurrent_sessions
+                        ? t.account.atOnce(plan.max_concurrent_sessions)
+                        : t.account.atOnceAny}
+                    </li>
                   </ul>
                   <ul className="small muted">
-                    {Object.entries(plan.features).filter(([, has]) => has).map(([name]) => <li key={name} className="row"><Check size={13} aria-hidden />{t.account.features[name] ?? name.replaceAll("_", " ")}</li>)}
+                    {Object.entries(plan.features)
+                      .filter(([, has]) => has)
+                      .map(([name]) => (
+                        <li key={name} className="row">
+                          <Check size={13} aria-hidden />
+                          {t.account.features[name] ?? name.replaceAll("_", " ")}
+                        </li>
+                      ))}
                   </ul>
                   {isMine && <span className="badge">{t.account.current}</span>}
                 </div>
@@ -70,7 +101,12 @@ export function Plans() {
 export function Usage({ query }: { query: UseQueryResult<{ usage: UsageFacts } | null> }) {
   const t = useWords();
   const language = useLanguage();
-  const history = useQuery(optionalQuery<{ history: Pick<UsageFacts, "period_start" | "tokens_used" | "token_limit" | "is_unlimited">[] }>(["usage-history"], "/v1/usage/history?months=6"));
+  const history = useQuery(
+    optionalQuery<{ history: Pick<UsageFacts, "period_start" | "tokens_used" | "token_limit" | "is_unlimited">[] }>(
+      ["usage-history"],
+      "/v1/usage/history?months=6",
+    ),
+  );
   const usage = query.data?.usage;
   const percent = usage ? Math.round(usage.percent_used) : 0;
   const operations = Object.entries(usage?.by_operation ?? {});
@@ -85,17 +121,42 @@ export function Usage({ query }: { query: UseQueryResult<{ usage: UsageFacts } |
         <div className="stack">
           <div className="stack tight">
             <p className="row wrap tnum">
-              <b>{usage.is_unlimited ? t.account.tokens(compact(usage.tokens_used, language)) : t.account.of(compact(usage.tokens_used, language), compact(usage.token_limit, language))}</b>
+              <b>
+                {usage.is_unlimited
+                  ? t.account.tokens(compact(usage.tokens_used, language))
+                  : t.account.of(compact(usage.tokens_used, language), compact(usage.token_limit, language))}
+              </b>
               {usage.is_unlimited && <span className="badge">{t.account.unlimited}</span>}
               <span className="muted">{t.account.resets(date(new Date(usage.period_end), new Date(), language))}</span>
             </p>
-            {!usage.is_unlimited && <div className={`meter ${percent >= 100 ? "red" : percent >= 80 ? "amber" : ""}`} role="meter" aria-label={t.account.usage} aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100}><i style={{ width: `${Math.min(100, percent)}%` }} /></div>}
-            {!usage.is_unlimited && percent >= 80 && <p className="notice amber">{percent >= 100 ? t.account.over : t.account.near}</p>}
+            {!usage.is_unlimited && (
+              <div
+                className={`meter ${percent >= 100 ? "red" : percent >= 80 ? "amber" : ""}`}
+                role="meter"
+                aria-label={t.account.usage}
+                aria-valuenow={percent}
+                aria-valuemin={0}
+                aria-valuemax={100}
+              >
+                <i style={{ width: `${Math.min(100, percent)}%` }} />
+              </div>
+            )}
+            {!usage.is_unlimited && percent >= 80 && (
+              <p className="notice amber">{percent >= 100 ? t.account.over : t.account.near}</p>
+            )}
           </div>
           {operations.length > 0 && (
             <div className="bars">
               <h3>{t.account.perOperation}</h3>
-              {operations.map(([name, n]) => <div key={name} className="bar-row"><span className="ellipsis">{t.account.operations[name] ?? name.replaceAll("_", " ")}</span><span className="meter"><i style={{ width: `${(n / spent) * 100}%` }} /></span><span className="small tnum">{compact(n, language)}</span></div>)}
+              {operations.map(([name, n]) => (
+                <div key={name} className="bar-row">
+                  <span className="ellipsis">{t.account.operations[name] ?? name.replaceAll("_", " ")}</span>
+                  <span className="meter">
+                    <i style={{ width: `${(n / spent) * 100}%` }} />
+                  </span>
+                  <span className="small tnum">{compact(n, language)}</span>
+                </div>
+              ))}
             </div>
           )}
           {history.data && (
@@ -107,8 +168,12 @@ export function Usage({ query }: { query: UseQueryResult<{ usage: UsageFacts } |
                 return (
                   <div key={month.period_start} className="bar-row">
                     <span>{date(new Date(month.period_start), new Date(), language)}</span>
-                    <span className="meter"><i style={{ width: `${Math.min(100, share * 100)}%` }} /></span>
-                    <span className="small tnum">{month.is_unlimited ? compact(month.tokens_used, language) : `${Math.round(share * 100)}%`}</span>
+                    <span className="meter">
+                      <i style={{ width: `${Math.min(100, share * 100)}%` }} />
+                    </span>
+                    <span className="small tnum">
+                      {month.is_unlimited ? compact(month.tokens_used, language) : `${Math.round(share * 100)}%`}
+                    </span>
                   </div>
                 );
               })}

@@ -42,7 +42,9 @@ export async function data<T>(call: Promise<{ data?: T; response: Response; erro
   if (!answer.response.ok) {
     const { response } = answer;
     // openapi-fetch has read the body already; put it back for `errorOf`.
-    throw await errorOf(new Response(JSON.stringify(answer.error ?? null), { status: response.status, headers: response.headers }));
+    throw await errorOf(
+      new Response(JSON.stringify(answer.error ?? null), { status: response.status, headers: response.headers }),
+    );
   }
   return answer.data as T;
 }

@@ -5,7 +5,11 @@ const sent = new Map<string, Promise<Response | null>>();
 
 export function sendEarly(token: string, paths: readonly string[]): void {
   const headers = { Accept: "application/json", Authorization: `Bearer ${token}`, ...WEB_CLIENT };
-  for (const path of paths) sent.set(new URL(path, location.origin).href, fetch(path, { headers, signal: AbortSignal.timeout(20_000) }).catch(() => null));
+  for (const path of paths)
+    sent.set(
+      new URL(path, location.origin).href,
+      fetch(path, { headers, signal: AbortSignal.timeout(20_000) }).catch(() => null),
+    );
 }
 
 /** The answer to a request that is on its way already; null when there is none, or none worth having. */

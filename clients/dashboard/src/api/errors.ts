@@ -42,7 +42,10 @@ export class ApiError extends Error {
 
 /** The error of an answer that is not 2xx. The body may be ours, a proxy's, or nothing. */
 export async function errorOf(response: Response): Promise<ApiError> {
-  const body: unknown = await response.clone().json().catch(() => null);
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => null);
   const detail = isRecord(body) && isRecord(body.error) ? body.error : {};
   const wait = Number(response.headers.get("retry-after"));
   return new ApiError(

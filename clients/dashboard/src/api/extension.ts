@@ -30,7 +30,10 @@ export interface LinkRequest {
 
 /** Hands a sign-in code to the extension that asked. Throws ApiError, or Error when the extension refuses. */
 export async function linkExtension({ extensionId, state, codeChallenge }: LinkRequest): Promise<void> {
-  const { code } = await json<{ code: string }>("POST", "/v1/auth/extension/code", { code_challenge: codeChallenge, code_challenge_method: "S256" });
+  const { code } = await json<{ code: string }>("POST", "/v1/auth/extension/code", {
+    code_challenge: codeChallenge,
+    code_challenge_method: "S256",
+  });
   const answer = await messenger()?.sendMessage(extensionId, { type: "trailmind.link", code, state });
   if (!isRecord(answer) || answer.ok !== true) throw new Error(isRecord(answer) ? String(answer.error) : "no answer");
 }
@@ -40,7 +43,11 @@ export async function greetExtension(): Promise<boolean> {
   try {
     const answer = await messenger()?.sendMessage(KNOWN_ID, { type: "trailmind.hello" });
     if (!isRecord(answer) || answer.ok !== true) return false;
-    await linkExtension({ extensionId: KNOWN_ID, state: String(answer.state), codeChallenge: String(answer.code_challenge) });
+    await linkExtension({
+      extensionId: KNOWN_ID,
+      state: String(answer.state),
+      codeChallenge: String(answer.code_challenge),
+    });
     return true;
   } catch {
     return false;

@@ -103,13 +103,16 @@ export function renew(onAsked?: () => void): Promise<boolean> {
 
 /** A refresh token works once: two tabs renewing at the same moment would look like a theft. */
 async function oneTabAtATime(run: () => Promise<boolean>): Promise<boolean> {
-  return typeof navigator !== "undefined" && navigator.locks ? await navigator.locks.request("trailmind.renew", run) : run();
+  return typeof navigator !== "undefined" && navigator.locks
+    ? await navigator.locks.request("trailmind.renew", run)
+    : run();
 }
 
 async function askForToken(): Promise<boolean> {
   // The key makes a second try after a lost answer the same request.
   const headers = { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID(), ...WEB_CLIENT };
-  const ask = () => fetch("/v1/auth/refresh", { method: "POST", headers, body: "{}", signal: AbortSignal.timeout(15_000) });
+  const ask = () =>
+    fetch("/v1/auth/refresh", { method: "POST", headers, body: "{}", signal: AbortSignal.timeout(15_000) });
   const response = await ask().catch(ask);
   if (!response.ok) {
     if (response.status < 500 && response.status !== 429) return false;
@@ -127,8 +130,12 @@ async function askForToken(): Promise<boolean> {
 }
 
 async function askWhoItIs(bearer: string): Promise<void> {
-  const ask = () => fetch("/v1/auth/me", { headers: { Authorization: `Bearer ${bearer}` }, signal: AbortSignal.timeout(15_000) });
-  const body: unknown = await ask().catch(ask).then((reply) => reply.json()).catch(() => null);
+  const ask = () =>
+    fetch("/v1/auth/me", { headers: { Authorization: `Bearer ${bearer}` }, signal: AbortSignal.timeout(15_000) });
+  const body: unknown = await ask()
+    .catch(ask)
+    .then((reply) => reply.json())
+    .catch(() => null);
   if (isRecord(body) && isRecord(body.user)) updateAccount(accountOf(body.user));
 }
 
@@ -141,7 +148,11 @@ function keep(value: string, expiresInS: unknown): void {
 function accountOf(user: unknown): Account {
   if (!isRecord(user)) throw new ApiError("server", 0, "unexpected", "");
   const verified = user.email_verified;
-  return { id: String(user.id), email: String(user.email), isVerified: typeof verified === "boolean" ? verified : null };
+  return {
+    id: String(user.id),
+    email: String(user.email),
+    isVerified: typeof verified === "boolean" ? verified : null,
+  };
 }
 
 /** The token for the next request, renewed when it is about to end. */

@@ -45,7 +45,10 @@ export const sessionsQuery = (filters: Filters) =>
     initialPageParam: 0,
     queryFn: ({ pageParam, signal }) =>
       data(
-        api.GET("/v1/sessions", { params: { query: { limit: PAGE_SIZE, offset: pageParam, ...filterQuery(filters) } }, signal }),
+        api.GET("/v1/sessions", {
+          params: { query: { limit: PAGE_SIZE, offset: pageParam, ...filterQuery(filters) } },
+          signal,
+        }),
       ),
     getNextPageParam: (last, pages) => {
       const seen = pages.reduce((n, page) => n + page.sessions.length, 0);

@@ -21,7 +21,16 @@ export function LinkExtension() {
     return (
       <div className="page">
         {title}
-        <Blank level={1} icon={<Puzzle className="figure" size={32} strokeWidth={1.5} aria-hidden />} title={t.extension.unreachable} actions={<Link className="button primary" to="/sessions">{t.goHome}</Link>}>
+        <Blank
+          level={1}
+          icon={<Puzzle className="figure" size={32} strokeWidth={1.5} aria-hidden />}
+          title={t.extension.unreachable}
+          actions={
+            <Link className="button primary" to="/sessions">
+              {t.goHome}
+            </Link>
+          }
+        >
           {t.extension.unreachableHint}
         </Blank>
       </div>
@@ -31,7 +40,16 @@ export function LinkExtension() {
       {title}
       {link.isSuccess ? (
         <div role="status">
-          <Blank level={1} icon={<CircleCheck className="figure" size={32} strokeWidth={1.5} aria-hidden />} title={t.extension.linked} actions={<Link className="button primary" to="/sessions">{t.goHome}</Link>}>
+          <Blank
+            level={1}
+            icon={<CircleCheck className="figure" size={32} strokeWidth={1.5} aria-hidden />}
+            title={t.extension.linked}
+            actions={
+              <Link className="button primary" to="/sessions">
+                {t.goHome}
+              </Link>
+            }
+          >
             {t.extension.linkedHint}
           </Blank>
         </div>
@@ -42,13 +60,26 @@ export function LinkExtension() {
           title={t.extension.title}
           actions={
             <>
-              <button type="button" className="button primary" disabled={link.isPending} onClick={() => link.mutate({ extensionId, state, codeChallenge })}>{t.extension.go}</button>
-              <Link className="button" to="/sessions">{t.common.cancel}</Link>
+              <button
+                type="button"
+                className="button primary"
+                disabled={link.isPending}
+                onClick={() => link.mutate({ extensionId, state, codeChallenge })}
+              >
+                {t.extension.go}
+              </button>
+              <Link className="button" to="/sessions">
+                {t.common.cancel}
+              </Link>
             </>
           }
         >
           {t.extension.body(login.state === "in" ? login.account.email : "")}
-          {link.isError && <span className="notice danger" role="alert">{link.error instanceof ApiError ? sentence(link.error, t) : t.extension.failed}</span>}
+          {link.isError && (
+            <span className="notice danger" role="alert">
+              {link.error instanceof ApiError ? sentence(link.error, t) : t.extension.failed}
+            </span>
+          )}
         </Blank>
       )}
     </div>

@@ -29,7 +29,8 @@ export async function post(path: string, body: unknown): Promise<unknown> {
 }
 
 const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;
-export const emailField = (t: Words) => v.pipe(v.string(), v.trim(), v.regex(EMAIL, t.auth.emailBad), v.maxLength(254, t.auth.emailBad));
+export const emailField = (t: Words) =>
+  v.pipe(v.string(), v.trim(), v.regex(EMAIL, t.auth.emailBad), v.maxLength(254, t.auth.emailBad));
 
 export function LoginForm() {
   const t = useWords();
@@ -39,7 +40,9 @@ export function LoginForm() {
   const [wasExpired] = useState(login.state === "out" && login.expired);
   const form = useForm({
     defaultValues: { email: "", password: "" },
-    resolver: valibotResolver(v.object({ email: emailField(t), password: v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)) })),
+    resolver: valibotResolver(
+      v.object({ email: emailField(t), password: v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)) }),
+    ),
   });
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
@@ -56,17 +59,37 @@ export function LoginForm() {
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.signIn}</h1>
       {wasExpired && <p className="notice">{t.auth.expired}</p>}
-      {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
-      <Field label={t.auth.email} type="email" autoComplete="username" error={errors.email?.message} {...form.register("email")} />
-      <Field label={t.auth.password} type="password" autoComplete="current-password" error={errors.password?.message} {...form.register("password")} />
+      {errors.root && (
+        <p className="notice danger" role="alert">
+          {errors.root.message}
+        </p>
+      )}
+      <Field
+        label={t.auth.email}
+        type="email"
+        autoComplete="username"
+        error={errors.email?.message}
+        {...form.register("email")}
+      />
+      <Field
+        label={t.auth.password}
+        type="password"
+        autoComplete="current-password"
+        error={errors.password?.message}
+        {...form.register("password")}
+      />
       <button type="submit" className="button primary wide" disabled={isSubmitting}>
         {isSubmitting ? t.auth.signingIn : t.auth.signIn}
       </button>
       <GoogleButton next={next} />
       <p className="row wrap">
         <span className="muted">{t.auth.noAccount}</span>
-        <Link to="/signup" search={{ next }}>{t.auth.signUp}</Link>
-        <Link to="/forgot-password" className="forgot">{t.auth.forgot}</Link>
+        <Link to="/signup" search={{ next }}>
+          {t.auth.signUp}
+        </Link>
+        <Link to="/forgot-password" className="forgot">
+          {t.auth.forgot}
+        </Link>
       </p>
     </form>
   );
@@ -78,7 +101,9 @@ export function SignupForm() {
   const navigate = useNavigate();
   const form = useForm({
     defaultValues: { email: "", password: "" },
-    resolver: valibotResolver(v.object({ email: emailField(t), password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)) })),
+    resolver: valibotResolver(
+      v.object({ email: emailField(t), password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)) }),
+    ),
   });
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
@@ -88,22 +113,44 @@ export function SignupForm() {
     } catch (error) {
       const problem = toApiError(error);
       if (problem.status === 409) form.setError("email", { message: t.auth.taken }, { shouldFocus: true });
-      else form.setError("root", { message: problem.kind === "bad_request" && problem.message ? problem.message : sentence(error, t) });
+      else
+        form.setError("root", {
+          message: problem.kind === "bad_request" && problem.message ? problem.message : sentence(error, t),
+        });
     }
   });
   return (
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.signUp}</h1>
-      {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
-      <Field label={t.auth.email} type="email" autoComplete="username" error={errors.email?.message} {...form.register("email")} />
-      <Field label={t.auth.password} type="password" autoComplete="new-password" hint={t.auth.passwordHint} error={errors.password?.message} {...form.register("password")} />
+      {errors.root && (
+        <p className="notice danger" role="alert">
+          {errors.root.message}
+        </p>
+      )}
+      <Field
+        label={t.auth.email}
+        type="email"
+        autoComplete="username"
+        error={errors.email?.message}
+        {...form.register("email")}
+      />
+      <Field
+        label={t.auth.password}
+        type="password"
+        autoComplete="new-password"
+        hint={t.auth.passwordHint}
+        error={errors.password?.message}
+        {...form.register("password")}
+      />
       <button type="submit" className="button primary wide" disabled={isSubmitting}>
         {isSubmitting ? t.auth.signingUp : t.auth.signUp}
       </button>
       <GoogleButton next={next} />
       <p className="row wrap">
         <span className="muted">{t.auth.haveAccount}</span>
-        <Link to="/login" search={{ next }}>{t.auth.signIn}</Link>
+        <Link to="/login" search={{ next }}>
+          {t.auth.signIn}
+        </Link>
       </p>
     </form>
   );

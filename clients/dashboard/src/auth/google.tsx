@@ -20,7 +20,11 @@ interface GoogleBegun {
 
 const STATE = "trailmind.google";
 const redirectUri = () => `${location.origin}/auth/google/callback`;
-const base64url = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+const base64url = (bytes: Uint8Array) =>
+  btoa(String.fromCharCode(...bytes))
+    .replace(/\+/g, "-")
+    .replace(/\//g, "_")
+    .replace(/=+$/, "");
 
 async function leaveForGoogle(next: string | undefined): Promise<void> {
   const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
@@ -41,7 +45,11 @@ export function GoogleButton({ next }: { next: string | undefined }) {
   return (
     <>
       <div className="or">{t.auth.or}</div>
-      {isFailed && <p className="notice danger" role="alert">{t.auth.googleFailed}</p>}
+      {isFailed && (
+        <p className="notice danger" role="alert">
+          {t.auth.googleFailed}
+        </p>
+      )}
       <button type="button" className="button wide" onClick={() => leaveForGoogle(next).catch(() => setFailed(true))}>
         {t.auth.google}
       </button>
@@ -76,7 +84,13 @@ export function GoogleCallback() {
   return (
     <div className="auth-form">
       <h1>{t.auth.google}</h1>
-      {isFailed ? <p className="notice danger" role="alert">{t.auth.googleFailed}</p> : <p role="status">{t.auth.signingIn}</p>}
+      {isFailed ? (
+        <p className="notice danger" role="alert">
+          {t.auth.googleFailed}
+        </p>
+      ) : (
+        <p role="status">{t.auth.signingIn}</p>
+      )}
       <Link to="/login">{t.auth.signIn}</Link>
     </div>
   );

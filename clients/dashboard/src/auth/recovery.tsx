@@ -26,12 +26,24 @@ export function ForgotForm() {
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.forgotTitle}</h1>
       {isSent ? (
-        <p className="notice ok" role="status">{t.auth.linkSent}</p>
+        <p className="notice ok" role="status">
+          {t.auth.linkSent}
+        </p>
       ) : (
         <>
           <p className="muted">{t.auth.forgotBody}</p>
-          {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
-          <Field label={t.auth.email} type="email" autoComplete="username" error={errors.email?.message} {...form.register("email")} />
+          {errors.root && (
+            <p className="notice danger" role="alert">
+              {errors.root.message}
+            </p>
+          )}
+          <Field
+            label={t.auth.email}
+            type="email"
+            autoComplete="username"
+            error={errors.email?.message}
+            {...form.register("email")}
+          />
           <button type="submit" className="button primary wide" disabled={isSubmitting}>
             {isSubmitting ? t.auth.sending : t.auth.sendLink}
           </button>
@@ -57,7 +69,10 @@ export function ResetForm() {
     resolver: valibotResolver(
       v.pipe(
         v.object({ password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)), repeat: v.string() }),
-        v.forward(v.partialCheck([["password"], ["repeat"]], (input) => input.password === input.repeat, t.auth.mismatch), ["repeat"]),
+        v.forward(
+          v.partialCheck([["password"], ["repeat"]], (input) => input.password === input.repeat, t.auth.mismatch),
+          ["repeat"],
+        ),
       ),
     ),
   });
@@ -68,21 +83,44 @@ export function ResetForm() {
       setDone(true);
     } catch (error) {
       const problem = toApiError(error);
-      form.setError("root", { message: problem.status === 400 || problem.status === 401 ? t.auth.resetMissing : sentence(error, t) });
+      form.setError("root", {
+        message: problem.status === 400 || problem.status === 401 ? t.auth.resetMissing : sentence(error, t),
+      });
     }
   });
   return (
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.resetTitle}</h1>
       {!token ? (
-        <p className="notice danger" role="alert">{t.auth.resetMissing}</p>
+        <p className="notice danger" role="alert">
+          {t.auth.resetMissing}
+        </p>
       ) : isDone ? (
-        <p className="notice ok" role="status">{t.auth.resetDone}</p>
+        <p className="notice ok" role="status">
+          {t.auth.resetDone}
+        </p>
       ) : (
         <>
-          {errors.root && <p className="notice danger" role="alert">{errors.root.message}</p>}
-          <Field label={t.auth.newPassword} type="password" autoComplete="new-password" hint={t.auth.passwordHint} error={errors.password?.message} {...form.register("password")} />
-          <Field label={t.auth.repeat} type="password" autoComplete="new-password" error={errors.repeat?.message} {...form.register("repeat")} />
+          {errors.root && (
+            <p className="notice danger" role="alert">
+              {errors.root.message}
+            </p>
+          )}
+          <Field
+            label={t.auth.newPassword}
+            type="password"
+            autoComplete="new-password"
+            hint={t.auth.passwordHint}
+            error={errors.password?.message}
+            {...form.register("password")}
+          />
+          <Field
+            label={t.auth.repeat}
+            type="password"
+            autoComplete="new-password"
+            error={errors.repeat?.message}
+            {...form.register("repeat")}
+          />
           <button type="submit" className="button primary wide" disabled={isSubmitting}>
             {isSubmitting ? t.auth.saving : t.common.save}
           </button>
@@ -114,8 +152,16 @@ export function VerifyEmail() {
     <div className="auth-form">
       <h1>{t.auth.verifyTitle}</h1>
       {state === "asking" && <p role="status">{t.common.loading}…</p>}
-      {state === "done" && <p className="notice ok" role="status">{t.auth.verifyDone}</p>}
-      {state === "failed" && <p className="notice danger" role="alert">{t.auth.verifyFailed}</p>}
+      {state === "done" && (
+        <p className="notice ok" role="status">
+          {t.auth.verifyDone}
+        </p>
+      )}
+      {state === "failed" && (
+        <p className="notice danger" role="alert">
+          {t.auth.verifyFailed}
+        </p>
+      )}
       <Link to="/sessions">{t.goHome}</Link>
     </div>
   );

@@ -12,7 +12,11 @@ export function duration(ms: number, language: Language): string {
 }
 
 export function clock(at: Date, language: Language): string {
-  return at.toLocaleTimeString(language === "ko" ? "ko-KR" : "en-GB", { hour: "2-digit", minute: "2-digit", hour12: false });
+  return at.toLocaleTimeString(language === "ko" ? "ko-KR" : "en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    hour12: false,
+  });
 }
 
 /**

@@ -36,7 +36,8 @@ const TOOLS = 48;
 const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?: Ref<MapHandle>; sceneKey: string }) {
-  const { model, scene, mode, selected, hovered, matches, collapsed, onSelect, onHover, onToggle, onRename, onDrop } = props;
+  const { model, scene, mode, selected, hovered, matches, collapsed, onSelect, onHover, onToggle, onRename, onDrop } =
+    props;
   const t = useWords();
   const theme = useShownTheme();
   const canvas = useRef<HTMLDivElement>(null);
@@ -46,13 +47,22 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   const behaviour = useRef<ZoomBehavior<HTMLDivElement, unknown> | null>(null);
   const [drag, setDrag] = useState<{ id: string; target: string | null } | null>(null);
   const tones = useMemo(() => (theme ? readTones() : readTones()), [theme]);
-  const bright = useMemo(() => (selected && model.byId.has(selected) ? neighbourhood(model, selected) : hovered ? neighbourhood(model, hovered) : null), [model, selected, hovered]);
+  const bright = useMemo(
+    () =>
+      selected && model.byId.has(selected)
+        ? neighbourhood(model, selected)
+        : hovered
+          ? neighbourhood(model, hovered)
+          : null,
+    [model, selected, hovered],
+  );
 
   const isFirst = useRef(true);
   useLayoutEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const keep = (width: number, height: number) => setSize((old) => (old.width === width && old.height === height ? old : { width, height }));
+    const keep = (width: number, height: number) =>
+      setSize((old) => (old.width === width && old.height === height ? old : { width, height }));
     // Known at once, the picture comes with the page around it.
     keep(element.clientWidth, element.clientHeight);
     const watch = new ResizeObserver(([entry]) => entry && keep(entry.contentRect.width, entry.contentRect.height));
@@ -60,15 +70,32 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     return () => watch.disconnect();
   }, []);
   const plan = (k: number) =>
-    planOf(scene, k, tones, { selected, hovered: drag?.id ?? hovered, bright: drag ? null : bright, matches, dropTarget: drag?.target ?? null }, mode, size.width < NARROW);
+    planOf(
+      scene,
+      k,
+      tones,
+      {
+        selected,
+        hovered: drag?.id ?? hovered,
+        bright: drag ? null : bright,
+        matches,
+        dropTarget: drag?.target ?? null,
+      },
+      mode,
+      size.width < NARROW,
+    );
   const latestPlan = useRef(plan);
   latestPlan.current = plan;
   useEffect(() => {
     if (!canvas.current) return;
-    const made = new Picture(canvas.current, (k) => latestPlan.current(k), () => {
-      if (isFirst.current) performance.mark("trailmind:map");
-      isFirst.current = false;
-    });
+    const made = new Picture(
+      canvas.current,
+      (k) => latestPlan.current(k),
+      () => {
+        if (isFirst.current) performance.mark("trailmind:map");
+        isFirst.current = false;
+      },
+    );
     picture.current = made;
     return () => made.dispose();
   }, []);
@@ -81,7 +108,8 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
       .filter((event: MouseEvent | TouchEvent | WheelEvent) => {
         if (event.type === "dblclick") return false;
         // A drag that begins on a node moves the node, where moving is possible.
-        if (event.type === "mousedown" && (event as MouseEvent).button === 0 && draggable.current(event as MouseEvent)) return false;
+        if (event.type === "mousedown" && (event as MouseEvent).button === 0 && draggable.current(event as MouseEvent))
+          return false;
         return !("button" in event) || event.button === 0;
       })
       .on("zoom", (event: D3ZoomEvent<HTMLDivElement, unknown>) => {
@@ -102,10 +130,17 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     else select(element).transition().duration(ms).call(zoom.transform, target);
   };
   // What the zoom buttons do not cover.
-  const room = size.width > 600 ? { ...size, width: size.width - TOOLS } : { ...size, height: Math.max(1, size.height - TOOLS) };
+  const room =
+    size.width > 600 ? { ...size, width: size.width - TOOLS } : { ...size, height: Math.max(1, size.height - TOOLS) };
   // Labels of pages point away from the middle and need more room around it than those above their nodes.
   const hasOutward = scene.nodes.some((n) => n.side === "left" || n.side === "right");
-  const whole = () => fitCamera(scene.bounds, mode === "all" ? room : size, 1.1, mode === "all" ? 0 : size.width < NARROW ? 24 : hasOutward ? 130 : 64);
+  const whole = () =>
+    fitCamera(
+      scene.bounds,
+      mode === "all" ? room : size,
+      1.1,
+      mode === "all" ? 0 : size.width < NARROW ? 24 : hasOutward ? 130 : 64,
+    );
   const fitted = useRef("");
   useEffect(() => {
     // The camera is set once for each picture; from then on it belongs to the reader.
@@ -121,7 +156,11 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
 
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => {
-      if (canvas.current && behaviour.current) select(canvas.current).transition().duration(isStill() ? 0 : 180).call(behaviour.current.scaleBy, factor);
+      if (canvas.current && behaviour.current)
+        select(canvas.current)
+          .transition()
+          .duration(isStill() ? 0 : 180)
+          .call(behaviour.current.scaleBy, factor);
     },
     fit: () => moveTo(whole(), 300),
     show: (id) => {
@@ -151,76 +190,99 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   const [dragged, over] = [drag && model.byId.get(drag.id), drag?.target ? model.byId.get(drag.target) : undefined];
   return (
     <>
-    {dragged && <p className="map-drag" role="status">{over ? t.edit.drag(dragged.label, over.label) : t.edit.dragHint(dragged.label)}</p>}
-    <div
-      ref={canvas}
-      className="map-canvas"
-      tabIndex={0}
-      role="img"
-      aria-label={t.map.canvas(model.root.label, scene.nodes.length)}
-      style={{ cursor: drag ? "grabbing" : hovered ? "pointer" : "grab" }}
-      onPointerMove={(event) => {
-        const found = at(event);
-        if (drag) setDrag({ ...drag, target: found && found.id !== drag.id && found.node.type !== "page" ? found.id : null });
-        else if (event.pointerType === "mouse" && event.buttons === 0 && (found?.id ?? null) !== hovered) onHover(found?.id ?? null);
-      }}
-      onPointerDown={(event) => {
-        const found = at(event);
-        if (event.pointerType === "mouse" && found && draggable.current(event.nativeEvent)) {
-          event.currentTarget.setPointerCapture(event.pointerId);
-          setDrag({ id: found.id, target: null });
-        }
-      }}
-      onPointerUp={() => {
-        if (drag?.target) onDrop?.(drag.id, drag.target);
-        setDrag(null);
-      }}
-      onPointerLeave={() => onHover(null)}
-      onClick={(event) => {
-        const found = at(event);
-        if (found && found.id === selected && (model.children.get(found.id)?.length ?? 0) > 0 && !onDrop) onToggle(found.id);
-        onSelect(found?.id ?? null);
-      }}
-      onDoubleClick={(event) => {
-        const found = at(event);
-        if (!found) return;
-        if (onRename && found.node.type !== "page") onRename(found.id);
-        else onToggle(found.id);
-      }}
-      onKeyDown={(event) => {
-        const direction = ARROWS[event.key];
-        if (direction) {
-          const sided = scene.byId.get(focusId)?.side === "left" || (focusId === model.root.id && direction === "left") ? mirrored(direction) : direction;
-          onSelect(focusId === model.root.id && sided === "right" ? firstOn(direction) : step(model, focusId, sided, (id) => collapsed.has(id)));
-        } else if (event.key === "Enter" || event.key === " ") {
-          if (focusId === selected && (model.children.get(focusId)?.length ?? 0) > 0) onToggle(focusId);
-          else onSelect(focusId);
-        } else if (event.key === "+" || event.key === "=") behaviour.current && canvas.current && select(canvas.current).call(behaviour.current.scaleBy, 1.25);
-        else if (event.key === "-") behaviour.current && canvas.current && select(canvas.current).call(behaviour.current.scaleBy, 0.8);
-        else if (event.key === "0") moveTo(whole(), 300);
-        else if (event.key === "Escape") onSelect(null);
-        else if (event.key === "F2" && onRename && selected) onRename(selected);
-        else return;
-        event.preventDefault();
-        event.stopPropagation();
-      }}
-    />
+      {dragged && (
+        <p className="map-drag" role="status">
+          {over ? t.edit.drag(dragged.label, over.label) : t.edit.dragHint(dragged.label)}
+        </p>
+      )}
+      <div
+        ref={canvas}
+        className="map-canvas"
+        tabIndex={0}
+        role="img"
+        aria-label={t.map.canvas(model.root.label, scene.nodes.length)}
+        style={{ cursor: drag ? "grabbing" : hovered ? "pointer" : "grab" }}
+        onPointerMove={(event) => {
+          const found = at(event);
+          if (drag)
+            setDrag({ ...drag, target: found && found.id !== drag.id && found.node.type !== "page" ? found.id : null });
+          else if (event.pointerType === "mouse" && event.buttons === 0 && (found?.id ?? null) !== hovered)
+            onHover(found?.id ?? null);
+        }}
+        onPointerDown={(event) => {
+          const found = at(event);
+          if (event.pointerType === "mouse" && found && draggable.current(event.nativeEvent)) {
+            event.currentTarget.setPointerCapture(event.pointerId);
+            setDrag({ id: found.id, target: null });
+          }
+        }}
+        onPointerUp={() => {
+          if (drag?.target) onDrop?.(drag.id, drag.target);
+          setDrag(null);
+        }}
+        onPointerLeave={() => onHover(null)}
+        onClick={(event) => {
+          const found = at(event);
+          if (found && found.id === selected && (model.children.get(found.id)?.length ?? 0) > 0 && !onDrop)
+            onToggle(found.id);
+          onSelect(found?.id ?? null);
+        }}
+        onDoubleClick={(event) => {
+          const found = at(event);
+          if (!found) return;
+          if (onRename && found.node.type !== "page") onRename(found.id);
+          else onToggle(found.id);
+        }}
+        onKeyDown={(event) => {
+          const direction = ARROWS[event.key];
+          if (direction) {
+            const sided =
+              scene.byId.get(focusId)?.side === "left" || (focusId === model.root.id && direction === "left")
+                ? mirrored(direction)
+                : direction;
+            onSelect(
+              focusId === model.root.id && sided === "right"
+                ? firstOn(direction)
+                : step(model, focusId, sided, (id) => collapsed.has(id)),
+            );
+          } else if (event.key === "Enter" || event.key === " ") {
+            if (focusId === selected && (model.children.get(focusId)?.length ?? 0) > 0) onToggle(focusId);
+            else onSelect(focusId);
+          } else if (event.key === "+" || event.key === "=")
+            behaviour.current && canvas.current && select(canvas.current).call(behaviour.current.scaleBy, 1.25);
+          else if (event.key === "-")
+            behaviour.current && canvas.current && select(canvas.current).call(behaviour.current.scaleBy, 0.8);
+          else if (event.key === "0") moveTo(whole(), 300);
+          else if (event.key === "Escape") onSelect(null);
+          else if (event.key === "F2" && onRename && selected) onRename(selected);
+          else return;
+          event.preventDefault();
+          event.stopPropagation();
+        }}
+      />
     </>
   );
 
   /** From the core, left and right lead to the first topic on that side of the picture. */
   function firstOn(direction: Direction): string {
     const children = model.children.get(model.root.id) ?? [];
-    return children.find((id) => (direction === "left") === ((scene.byId.get(id)?.x ?? 0) < 0)) ?? children[0] ?? model.root.id;
+    return (
+      children.find((id) => (direction === "left") === (scene.byId.get(id)?.x ?? 0) < 0) ?? children[0] ?? model.root.id
+    );
   }
 }
 
 /** What of the map the evidence leaves in sight where it lies above it. */
-export function uncovered(canvas: HTMLElement | null, size: { width: number; height: number }): { width: number; height: number } {
+export function uncovered(
+  canvas: HTMLElement | null,
+  size: { width: number; height: number },
+): { width: number; height: number } {
   const map = canvas?.getBoundingClientRect();
   const panel = canvas?.closest(".session-body")?.querySelector(".evidence")?.getBoundingClientRect();
   if (!map || !panel || panel.left >= map.right - 1) return size;
-  return panel.left > map.left + 40 ? { ...size, width: panel.left - map.left } : { ...size, height: Math.max(48, panel.top - map.top) };
+  return panel.left > map.left + 40
+    ? { ...size, width: panel.left - map.left }
+    : { ...size, height: Math.max(48, panel.top - map.top) };
 }
 
 function mirrored(direction: Direction): Direction {

@@ -75,7 +75,10 @@ export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> })
     };
   }, []);
   useEffect(() => stage.current?.show(model, flat.nodes, tones), [model, flat, tones]);
-  useEffect(() => stage.current?.mark({ selected, hovered, bright, matches }), [selected, hovered, bright, matches, model, flat, tones]);
+  useEffect(
+    () => stage.current?.mark({ selected, hovered, bright, matches }),
+    [selected, hovered, bright, matches, model, flat, tones],
+  );
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => stage.current?.zoomBy(factor),
     fit: () => stage.current?.home(),
@@ -147,11 +150,20 @@ function makeKit(): Kit {
   renderer.setPixelRatio(Math.min(1.5, devicePixelRatio || 1));
   renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
   const scene = new THREE.Scene();
-  const material = new THREE.ShaderMaterial({ vertexShader: VERTEX, fragmentShader: FRAGMENT, uniforms: { scale: { value: 1 }, back: { value: new THREE.Color() } }, transparent: true, depthWrite: false });
+  const material = new THREE.ShaderMaterial({
+    vertexShader: VERTEX,
+    fragmentShader: FRAGMENT,
+    uniforms: { scale: { value: 1 }, back: { value: new THREE.Color() } },
+    transparent: true,
+    depthWrite: false,
+  });
   const points = new THREE.Points(new THREE.BufferGeometry(), material);
   points.frustumCulled = false;
   points.renderOrder = 1;
-  const lines = new THREE.LineSegments(new THREE.BufferGeometry(), new THREE.LineBasicMaterial({ vertexColors: true, transparent: true, opacity: 0.5, depthWrite: false }));
+  const lines = new THREE.LineSegments(
+    new THREE.BufferGeometry(),
+    new THREE.LineBasicMaterial({ vertexColors: true, transparent: true, opacity: 0.5, depthWrite: false }),
+  );
   lines.frustumCulled = false;
   scene.add(lines, points);
   return { renderer, scene, points, lines };
@@ -209,7 +221,9 @@ class Stage {
       cancelAnimationFrame(this.flight);
     });
     this.resize(box.clientWidth, box.clientHeight);
-    this.watch = new ResizeObserver(([entry]) => entry && this.resize(entry.contentRect.width, entry.contentRect.height));
+    this.watch = new ResizeObserver(
+      ([entry]) => entry && this.resize(entry.contentRect.width, entry.contentRect.height),
+    );
     this.watch.observe(box);
   }
 
@@ -273,7 +287,11 @@ class Stage {
   }
 
   zoomBy(factor: number): void {
-    this.move(this.controls.target.clone(), this.camera.position.clone().sub(this.controls.target).divideScalar(factor).add(this.controls.target), 180);
+    this.move(
+      this.controls.target.clone(),
+      this.camera.position.clone().sub(this.controls.target).divideScalar(factor).add(this.controls.target),
+      180,
+    );
   }
 
   home(): void {
@@ -284,7 +302,13 @@ class Stage {
   private homeDistance(): number {
     const half = Math.tan((this.camera.fov * Math.PI) / 360);
     const aspect = Math.min(this.camera.aspect, 2.4);
-    return Math.max(300, ...this.nodes.map(({ node: { position: p } }) => p.z + 1.06 * Math.max((Math.abs(p.y) + 30) / half, (Math.abs(p.x) + 48) / (half * aspect))));
+    return Math.max(
+      300,
+      ...this.nodes.map(
+        ({ node: { position: p } }) =>
+          p.z + 1.06 * Math.max((Math.abs(p.y) + 30) / half, (Math.abs(p.x) + 48) / (half * aspect)),
+      ),
+    );
   }
 
   fly(id: string): void {
@@ -298,7 +322,9 @@ class Stage {
     const step = (2 * distance * Math.tan((this.camera.fov * Math.PI) / 360)) / this.size.height;
     const right = new THREE.Vector3().setFromMatrixColumn(this.camera.matrixWorld, 0);
     const up = new THREE.Vector3().setFromMatrixColumn(this.camera.matrixWorld, 1);
-    const to = at.addScaledVector(right, ((this.size.width - free.width) / 2) * step).addScaledVector(up, (-(this.size.height - free.height) / 2) * step);
+    const to = at
+      .addScaledVector(right, ((this.size.width - free.width) / 2) * step)
+      .addScaledVector(up, (-(this.size.height - free.height) / 2) * step);
     this.move(to, to.clone().addScaledVector(back, distance), 450);
   }
 
@@ -324,7 +350,10 @@ class Stage {
   }
 
   private radius(n: SceneNode): number {
-    return RADIUS[n.node.type] * (0.75 + 0.5 * Math.min(1, n.node.size / { core: 100, topic: 80, subtopic: 50, page: 40 }[n.node.type]));
+    return (
+      RADIUS[n.node.type] *
+      (0.75 + 0.5 * Math.min(1, n.node.size / { core: 100, topic: 80, subtopic: 50, page: 40 }[n.node.type]))
+    );
   }
 
   private move(target: THREE.Vector3, position: THREE.Vector3, ms: number): void {
@@ -356,7 +385,8 @@ class Stage {
     const { model, tones, marks } = this;
     const tint = this.points.geometry.getAttribute("tint");
     const alpha = this.points.geometry.getAttribute("alpha");
-    if (!model || !tones || !(tint instanceof THREE.BufferAttribute) || !(alpha instanceof THREE.BufferAttribute)) return;
+    if (!model || !tones || !(tint instanceof THREE.BufferAttribute) || !(alpha instanceof THREE.BufferAttribute))
+      return;
     const raw = (css: string) => new THREE.Color().setStyle(css, THREE.LinearSRGBColorSpace);
     this.points.material.uniforms.back?.value.copy(raw(tones.bg));
     this.renderer.setClearColor(raw(tones.bg));
@@ -409,7 +439,12 @@ class Stage {
       const depth = -eye.copy(v).applyMatrix4(this.camera.matrixWorldInverse).z;
       if (depth < 10) continue;
       v.project(this.camera);
-      this.screen.set(n.id, { x: ((v.x + 1) / 2) * this.size.width, y: ((1 - v.y) / 2) * this.size.height, r: (this.radius(n) * scale) / depth, depth });
+      this.screen.set(n.id, {
+        x: ((v.x + 1) / 2) * this.size.width,
+        y: ((1 - v.y) / 2) * this.size.height,
+        r: (this.radius(n) * scale) / depth,
+        depth,
+      });
     }
     this.write();
     if (!this.isPainted && this.nodes.length > 0) performance.mark("trailmind:map");
@@ -436,10 +471,23 @@ class Stage {
       const isNear = n.node.type !== "page" || at.depth < 340 || distance < 260 || (marks.bright?.has(n.id) ?? false);
       if (!isMarked && !isNear) continue;
       // In half pixels, so that a label can be used again while the camera moves.
-      const size = Math.round(2 * { core: 19, topic: 16, subtopic: 13, page: 12 }[n.node.type] * Math.max(0.82, Math.min(1.15, HOME / at.depth))) / 2;
+      const size =
+        Math.round(
+          2 *
+            { core: 19, topic: 16, subtopic: 13, page: 12 }[n.node.type] *
+            Math.max(0.82, Math.min(1.15, HOME / at.depth)),
+        ) / 2;
       const width = labelWidth(n.lines, n.node.type, size);
       const height = n.lines.length * size * LINE_HEIGHT;
-      const rank = isMarked ? -1 : n.node.type === "core" ? 0 : n.node.type === "topic" ? 0 : n.node.type === "subtopic" ? 1 : 2;
+      const rank = isMarked
+        ? -1
+        : n.node.type === "core"
+          ? 0
+          : n.node.type === "topic"
+            ? 0
+            : n.node.type === "subtopic"
+              ? 1
+              : 2;
       const away = at.r + 5;
       const around: [number, number][] = [
         [at.x, at.y - away - height / 2],
@@ -499,7 +547,8 @@ class Stage {
     context.lineWidth = EDGE;
     context.strokeStyle = tones.bg;
     context.font = fontOf(n, size, tones);
-    context.fillStyle = n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
+    context.fillStyle =
+      n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
     n.lines.forEach((line, i) => {
       const y = made.height / 2 + (i - (n.lines.length - 1) / 2) * size * LINE_HEIGHT;
       context.strokeText(line, made.width / 2, y);

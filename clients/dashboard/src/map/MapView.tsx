@@ -1,5 +1,21 @@
 /** The map with its tools: layouts, search, zoom, legend, outline, full screen. Selection is the caller's. */
-import { ChevronDown, ChevronUp, Expand, FoldVertical, ListTree, Maximize, Minus, Network, Orbit, Plus, Search, Shrink, UnfoldVertical, Workflow, X } from "lucide-react";
+import {
+  ChevronDown,
+  ChevronUp,
+  Expand,
+  FoldVertical,
+  ListTree,
+  Maximize,
+  Minus,
+  Network,
+  Orbit,
+  Plus,
+  Search,
+  Shrink,
+  UnfoldVertical,
+  Workflow,
+  X,
+} from "lucide-react";
 import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
 import { duration } from "~/i18n/format";
@@ -64,7 +80,9 @@ export function MapView(props: MapViewProps) {
   const stage = useRef<HTMLDivElement>(null);
   const [pane, setPane] = useState({ width: 0, height: 0 });
   useLayoutEffect(() => {
-    const watch = new ResizeObserver(([entry]) => entry && setPane({ width: entry.contentRect.width, height: entry.contentRect.height }));
+    const watch = new ResizeObserver(
+      ([entry]) => entry && setPane({ width: entry.contentRect.width, height: entry.contentRect.height }),
+    );
     if (stage.current) {
       setPane({ width: stage.current.clientWidth, height: stage.current.clientHeight });
       watch.observe(stage.current);
@@ -75,12 +93,17 @@ export function MapView(props: MapViewProps) {
   // divider is moved or a branch is folded.
   const isOneSided = useMemo(() => {
     if (layout !== "tree" || isNarrow || pane.width === 0) return false;
-    const scale = (isOne: boolean) => fitCamera(treeScene(model, { collapsed, focus: topic, isOneSided: isOne }).bounds, pane, 1.25).k;
+    const scale = (isOne: boolean) =>
+      fitCamera(treeScene(model, { collapsed, focus: topic, isOneSided: isOne }).bounds, pane, 1.25).k;
     return scale(true) > scale(false) * 1.05;
   }, [model, layout, topic, isNarrow, pane.width > 0]);
   const scene = useMemo(() => {
     const options = { collapsed, focus: topic, isNarrow, isOneSided };
-    return layout === "radial" ? radialScene(model, options) : layout === "galaxy" ? galaxyScene(model, options) : treeScene(model, options);
+    return layout === "radial"
+      ? radialScene(model, options)
+      : layout === "galaxy"
+        ? galaxyScene(model, options)
+        : treeScene(model, options);
   }, [model, layout, collapsed, topic, isNarrow, isOneSided, fonts]);
 
   const unfold = (id: string) => {
@@ -126,7 +149,18 @@ export function MapView(props: MapViewProps) {
     return () => removeEventListener("keydown", onKey);
   });
 
-  const shared: MapProps = { model, selected, hovered, matches, collapsed, onSelect, onHover: setHovered, onToggle: toggle, onRename: props.onRename, onDrop: props.onDrop };
+  const shared: MapProps = {
+    model,
+    selected,
+    hovered,
+    matches,
+    collapsed,
+    onSelect,
+    onHover: setHovered,
+    onToggle: toggle,
+    onRename: props.onRename,
+    onDrop: props.onDrop,
+  };
   const isOutline = layout === "outline";
   return (
     <div ref={frame} className="map">
@@ -168,11 +202,19 @@ export function MapView(props: MapViewProps) {
                 }
               }}
             />
-            <span className="small muted tnum" role="status">{query && (found.length ? t.map.found(match + 1, found.length) : t.map.notFound)}</span>
+            <span className="small muted tnum" role="status">
+              {query && (found.length ? t.map.found(match + 1, found.length) : t.map.notFound)}
+            </span>
             <IconButton label={t.map.nextMatch} onClick={() => go(1)} disabled={found.length === 0}>
               <ChevronDown size={16} />
             </IconButton>
-            <IconButton label={t.common.close} onClick={() => { setQuery(""); setFinding(false); }}>
+            <IconButton
+              label={t.common.close}
+              onClick={() => {
+                setQuery("");
+                setFinding(false);
+              }}
+            >
               <X size={16} />
             </IconButton>
           </search>
@@ -193,28 +235,53 @@ export function MapView(props: MapViewProps) {
         {isOutline ? (
           <Outline {...shared} topic={topic} />
         ) : is3d ? (
-          Galaxy ? <Galaxy {...shared} scene={scene} ref={handle} /> : <p className="map-loading muted" role="status">{t.map.loading3d}</p>
+          Galaxy ? (
+            <Galaxy {...shared} scene={scene} ref={handle} />
+          ) : (
+            <p className="map-loading muted" role="status">
+              {t.map.loading3d}
+            </p>
+          )
         ) : (
-          <FlatMap {...shared} scene={scene} mode={layout === "tree" ? "all" : "fitting"} sceneKey={`${layout}-${topic ?? ""}-${props.version}-${isOneSided}`} ref={handle} />
+          <FlatMap
+            {...shared}
+            scene={scene}
+            mode={layout === "tree" ? "all" : "fitting"}
+            sceneKey={`${layout}-${topic ?? ""}-${props.version}-${isOneSided}`}
+            ref={handle}
+          />
         )}
         {!isOutline && (
           <div className="map-tools">
             {/* Fingers zoom by themselves, and the map needs the room. */}
-            {!isNarrow && <>
-            <IconButton label={t.map.zoomIn} onClick={() => handle.current?.zoomBy(1.35)}><Plus size={17} /></IconButton>
-            <IconButton label={t.map.zoomOut} onClick={() => handle.current?.zoomBy(1 / 1.35)}><Minus size={17} /></IconButton>
-            </>}
-            <IconButton label={t.map.fit} onClick={() => handle.current?.fit()}><Maximize size={16} /></IconButton>
+            {!isNarrow && (
+              <>
+                <IconButton label={t.map.zoomIn} onClick={() => handle.current?.zoomBy(1.35)}>
+                  <Plus size={17} />
+                </IconButton>
+                <IconButton label={t.map.zoomOut} onClick={() => handle.current?.zoomBy(1 / 1.35)}>
+                  <Minus size={17} />
+                </IconButton>
+              </>
+            )}
+            <IconButton label={t.map.fit} onClick={() => handle.current?.fit()}>
+              <Maximize size={16} />
+            </IconButton>
             {layout === "tree" && (
               <IconButton
                 label={collapsed.size > 0 ? t.map.expandAll : t.map.collapseAll}
-                onClick={() => setCollapsed(collapsed.size > 0 ? new Set() : new Set(model.topics.map((each) => each.id)))}
+                onClick={() =>
+                  setCollapsed(collapsed.size > 0 ? new Set() : new Set(model.topics.map((each) => each.id)))
+                }
               >
                 {collapsed.size > 0 ? <UnfoldVertical size={16} /> : <FoldVertical size={16} />}
               </IconButton>
             )}
             {document.fullscreenEnabled && (
-              <IconButton label={isFull ? t.map.exitFull : t.map.full} onClick={() => void (isFull ? document.exitFullscreen() : frame.current?.requestFullscreen())}>
+              <IconButton
+                label={isFull ? t.map.exitFull : t.map.full}
+                onClick={() => void (isFull ? document.exitFullscreen() : frame.current?.requestFullscreen())}
+              >
                 {isFull ? <Shrink size={16} /> : <Expand size={16} />}
               </IconButton>
             )}
@@ -222,7 +289,12 @@ export function MapView(props: MapViewProps) {
         )}
         {!isOutline && model.topics.length > 0 && (
           <div className="legend">
-            <button type="button" className="legend-head" aria-expanded={isLegendOpen} onClick={() => setLegend(!isLegendOpen)}>
+            <button
+              type="button"
+              className="legend-head"
+              aria-expanded={isLegendOpen}
+              onClick={() => setLegend(!isLegendOpen)}
+            >
               {t.map.legend} <span className="muted tnum">{model.topics.length}</span>
               {isLegendOpen ? <ChevronDown size={14} aria-hidden /> : <ChevronUp size={14} aria-hidden />}
             </button>
@@ -248,10 +320,14 @@ export function MapView(props: MapViewProps) {
             )}
           </div>
         )}
-        {!isOutline && hovered && hovered !== selected && model.byId.has(hovered) && <Hover node={model.byId.get(hovered) as MapNode} at={pointer.current} box={stage.current} />}
+        {!isOutline && hovered && hovered !== selected && model.byId.has(hovered) && (
+          <Hover node={model.byId.get(hovered) as MapNode} at={pointer.current} box={stage.current} />
+        )}
         {layout === "galaxy" && !is3d && <p className="map-note small muted">{t.map.no3d}</p>}
         <p className="sr" role="status">
-          {selected && model.byId.get(selected) ? `${t.map.kinds[model.byId.get(selected)?.type ?? "page"]}: ${model.byId.get(selected)?.label}` : ""}
+          {selected && model.byId.get(selected)
+            ? `${t.map.kinds[model.byId.get(selected)?.type ?? "page"]}: ${model.byId.get(selected)?.label}`
+            : ""}
         </p>
       </div>
     </div>
@@ -263,15 +339,29 @@ function Hover({ node, at, box }: { node: MapNode; at: readonly [number, number]
   const t = useWords();
   const language = useLanguage();
   const bounds = box?.getBoundingClientRect();
-  if (!bounds || at[0] < bounds.left || at[0] > bounds.right || at[1] < bounds.top || at[1] > bounds.bottom) return null;
+  if (!bounds || at[0] < bounds.left || at[0] > bounds.right || at[1] < bounds.top || at[1] > bounds.bottom)
+    return null;
   const { data } = node;
-  const made = t.evidence.minutes(duration(data.totalDuration, language), data.highlights.length, Math.max(0, data.visitCount - 1));
+  const made = t.evidence.minutes(
+    duration(data.totalDuration, language),
+    data.highlights.length,
+    Math.max(0, data.visitCount - 1),
+  );
   const [x, y] = [at[0] - bounds.left, at[1] - bounds.top];
   return (
-    <div className="map-hover" role="tooltip" style={{ left: Math.max(8, Math.min(x + 14, bounds.width - 268)), top: y > bounds.height - 110 ? y - 86 : y + 16 }}>
+    <div
+      className="map-hover"
+      role="tooltip"
+      style={{
+        left: Math.max(8, Math.min(x + 14, bounds.width - 268)),
+        top: y > bounds.height - 110 ? y - 86 : y + 16,
+      }}
+    >
       <b>{node.label}</b>
       {node.type === "page" && data.host && <span className="muted">{data.host}</span>}
-      {data.totalDuration > 0 && <span className="muted tnum">{node.type === "page" ? made : duration(data.totalDuration, language)}</span>}
+      {data.totalDuration > 0 && (
+        <span className="muted tnum">{node.type === "page" ? made : duration(data.totalDuration, language)}</span>
+      )}
     </div>
   );
 }
@@ -279,6 +369,11 @@ function Hover({ node, at, box }: { node: MapNode; at: readonly [number, number]
 /** More than `most` nodes are not read at first sight: such a map begins with its topics and subtopics, pages folded. */
 function foldedAtFirst(model: MapModel, most: number): ReadonlySet<string> {
   if (model.nodes.length <= most) return new Set();
-  const isLeafy = (id: string) => (model.children.get(id) ?? []).every((child) => model.byId.get(child)?.type === "page");
-  return new Set(model.nodes.filter((node) => (node.type === "topic" || node.type === "subtopic") && isLeafy(node.id)).map((node) => node.id));
+  const isLeafy = (id: string) =>
+    (model.children.get(id) ?? []).every((child) => model.byId.get(child)?.type === "page");
+  return new Set(
+    model.nodes
+      .filter((node) => (node.type === "topic" || node.type === "subtopic") && isLeafy(node.id))
+      .map((node) => node.id),
+  );
 }

@@ -6,7 +6,15 @@ import { duration } from "~/i18n/format";
 import type { MapProps } from "./FlatMap";
 import { type MapNode, subtree } from "./model";
 
-export function Outline({ model, selected, collapsed, matches, onSelect, onToggle, topic }: MapProps & { topic: string | null }) {
+export function Outline({
+  model,
+  selected,
+  collapsed,
+  matches,
+  onSelect,
+  onToggle,
+  topic,
+}: MapProps & { topic: string | null }) {
   const t = useWords();
   const language = useLanguage();
   const box = useRef<HTMLDivElement>(null);
@@ -21,7 +29,8 @@ export function Outline({ model, selected, collapsed, matches, onSelect, onToggl
   const current = selected && order.includes(selected) ? selected : model.root.id;
 
   useEffect(() => {
-    if (selected) box.current?.querySelector(`[data-node="${CSS.escape(selected)}"]`)?.scrollIntoView({ block: "nearest" });
+    if (selected)
+      box.current?.querySelector(`[data-node="${CSS.escape(selected)}"]`)?.scrollIntoView({ block: "nearest" });
   }, [selected]);
 
   const focus = (id: string | undefined) => {
@@ -36,8 +45,10 @@ export function Outline({ model, selected, collapsed, matches, onSelect, onToggl
     else if (event.key === "ArrowUp") focus(order[at - 1]);
     else if (event.key === "Home") focus(order[0]);
     else if (event.key === "End") focus(order.at(-1));
-    else if (event.key === "ArrowRight") hasChildren && collapsed.has(id) ? onToggle(id) : focus(model.children.get(id)?.[0]);
-    else if (event.key === "ArrowLeft") hasChildren && !collapsed.has(id) && id !== model.root.id ? onToggle(id) : focus(model.parent.get(id));
+    else if (event.key === "ArrowRight")
+      hasChildren && collapsed.has(id) ? onToggle(id) : focus(model.children.get(id)?.[0]);
+    else if (event.key === "ArrowLeft")
+      hasChildren && !collapsed.has(id) && id !== model.root.id ? onToggle(id) : focus(model.parent.get(id));
     else if (event.key === "Enter" || event.key === " ") onSelect(id);
     else return;
     event.preventDefault();
@@ -81,9 +92,13 @@ export function Outline({ model, selected, collapsed, matches, onSelect, onToggl
             )}
             <span className="grow">
               {node.label}
-              {node.type === "topic" && node.data.description && <span className="outline-note muted">{node.data.description}</span>}
+              {node.type === "topic" && node.data.description && (
+                <span className="outline-note muted">{node.data.description}</span>
+              )}
             </span>
-            {node.data.totalDuration > 0 && <span className="small muted tnum">{duration(node.data.totalDuration, language)}</span>}
+            {node.data.totalDuration > 0 && (
+              <span className="small muted tnum">{duration(node.data.totalDuration, language)}</span>
+            )}
           </div>
         );
       })}

@@ -20,7 +20,17 @@ export function readTones(): Tones {
   const style = getComputedStyle(document.documentElement);
   const get = (name: string) => style.getPropertyValue(name).trim();
   const each = (kind: string) => Array.from({ length: 8 }, (_, i) => get(`--t${i}-${kind}`));
-  return { bg: get("--surface"), text: get("--text"), muted: get("--muted"), line: get("--line-strong"), accent: get("--accent"), font: get("--font"), fill: each("fill"), hue: each("line"), ink: each("text") };
+  return {
+    bg: get("--surface"),
+    text: get("--text"),
+    muted: get("--muted"),
+    line: get("--line-strong"),
+    accent: get("--accent"),
+    font: get("--font"),
+    fill: each("fill"),
+    hue: each("line"),
+    ink: each("text"),
+  };
 }
 
 export interface Camera {
@@ -60,7 +70,15 @@ export interface Plan {
 
 /** A scene made ready to be drawn at scale `k`. Labels have their places for as long as the scale stays the same. */
 export function planOf(scene: Scene, k: number, tones: Tones, marks: Marks, mode: LabelMode, isNarrow: boolean): Plan {
-  return { scene, k, tones, marks, isFixed: mode === "fitting", isNarrow, labels: labelsOf(scene.nodes, k, marks, mode, isNarrow) };
+  return {
+    scene,
+    k,
+    tones,
+    marks,
+    isFixed: mode === "fitting",
+    isNarrow,
+    labels: labelsOf(scene.nodes, k, marks, mode, isNarrow),
+  };
 }
 
 export interface Area {
@@ -82,7 +100,12 @@ export function drawPlan(context: CanvasRenderingContext2D, plan: Plan, area: Ar
   context.fillStyle = tones.bg;
   context.fillRect(0, 0, area.width, area.height);
   const around = AROUND / Math.min(1, k);
-  const view = { x0: area.x / k - around, y0: area.y / k - around, x1: (area.x + area.width) / k + around, y1: (area.y + area.height) / k + around };
+  const view = {
+    x0: area.x / k - around,
+    y0: area.y / k - around,
+    x1: (area.x + area.width) / k + around,
+    y1: (area.y + area.height) / k + around,
+  };
   const alphaOf = (id: string) => (marks.bright && !marks.bright.has(id) ? DIM : 1);
   const colour = (hue: number | null) => (hue === null ? tones.line : (tones.hue[hue] ?? tones.line));
 
@@ -93,7 +116,13 @@ export function drawPlan(context: CanvasRenderingContext2D, plan: Plan, area: Ar
   context.lineCap = "round";
   for (const link of scene.links) {
     const [x0, y0, x1, y1, x2, y2, x3, y3] = link.curve;
-    if (Math.max(x0, x1, x2, x3) < view.x0 || Math.min(x0, x1, x2, x3) > view.x1 || Math.max(y0, y1, y2, y3) < view.y0 || Math.min(y0, y1, y2, y3) > view.y1) continue;
+    if (
+      Math.max(x0, x1, x2, x3) < view.x0 ||
+      Math.min(x0, x1, x2, x3) > view.x1 ||
+      Math.max(y0, y1, y2, y3) < view.y0 ||
+      Math.min(y0, y1, y2, y3) > view.y1
+    )
+      continue;
     isEmpty = false;
     const isBright = !marks.bright || (marks.bright.has(link.from) && marks.bright.has(link.to));
     context.globalAlpha = (link.kind === "cross" ? 0.55 : 0.75) * (isBright ? 1 : DIM);
@@ -119,7 +148,12 @@ export function drawPlan(context: CanvasRenderingContext2D, plan: Plan, area: Ar
     } else {
       context.beginPath();
       context.arc(n.x, n.y, n.r, 0, Math.PI * 2);
-      context.fillStyle = n.node.type === "core" ? tones.accent : n.node.type === "page" || n.folded > 0 ? colour(n.hue) : (tones.fill[n.hue ?? -1] ?? tones.bg);
+      context.fillStyle =
+        n.node.type === "core"
+          ? tones.accent
+          : n.node.type === "page" || n.folded > 0
+            ? colour(n.hue)
+            : (tones.fill[n.hue ?? -1] ?? tones.bg);
       context.fill();
       if (n.node.type === "topic" || n.node.type === "subtopic") {
         context.lineWidth = n.node.type === "topic" ? 2.2 : 1.6;
@@ -143,11 +177,20 @@ export function drawPlan(context: CanvasRenderingContext2D, plan: Plan, area: Ar
 }
 
 function coreBox(n: SceneNode, letters: number): { width: number; height: number } {
-  return { width: labelWidth(n.lines, "core", letters) + letters * 2, height: n.lines.length * letters * LINE_HEIGHT + letters };
+  return {
+    width: labelWidth(n.lines, "core", letters) + letters * 2,
+    height: n.lines.length * letters * LINE_HEIGHT + letters,
+  };
 }
 
 /** The frame of the core's name. `scale` keeps its line as thick on the screen as its letters are large. */
-function drawCorePill(context: CanvasRenderingContext2D, n: SceneNode, tones: Tones, letters: number, scale: number): void {
+function drawCorePill(
+  context: CanvasRenderingContext2D,
+  n: SceneNode,
+  tones: Tones,
+  letters: number,
+  scale: number,
+): void {
   const { width, height } = coreBox(n, letters);
   context.beginPath();
   context.roundRect(n.x - width / 2, n.y - height / 2, width, height, letters * 0.8);
@@ -177,7 +220,14 @@ function labelsOf(nodes: readonly SceneNode[], k: number, marks: Marks, mode: La
   for (const n of nodes) {
     // In the tree text scales with the branches; elsewhere it stays readable and what does not fit is left out.
     if (isNarrow && mode !== "all" && n.node.type === "page" && k < 0.55 && rankOf(n, marks) >= 0) continue;
-    const size = n.side === "center" && mode !== "all" ? (isNarrow ? CORE_NARROW : CORE_SCREEN) : mode === "all" ? FONT_SIZE[n.node.type] * k : Math.max(11, Math.min(FONT_SIZE[n.node.type] * Math.max(0.8, Math.min(k, 1.25)), 24));
+    const size =
+      n.side === "center" && mode !== "all"
+        ? isNarrow
+          ? CORE_NARROW
+          : CORE_SCREEN
+        : mode === "all"
+          ? FONT_SIZE[n.node.type] * k
+          : Math.max(11, Math.min(FONT_SIZE[n.node.type] * Math.max(0.8, Math.min(k, 1.25)), 24));
     if (mode === "all" && size < 3.5) continue;
     const width = labelWidth(n.lines, n.node.type, size);
     const height = n.lines.length * size * LINE_HEIGHT;
@@ -205,7 +255,15 @@ function labelsOf(nodes: readonly SceneNode[], k: number, marks: Marks, mode: La
     // Room for the frame of the core's name, and for the number of nodes folded away.
     const margin = n.side === "center" ? size : n.folded > 0 ? size * (0.45 + 0.5 * String(n.folded).length) : 0;
     fitting.set(n.id, one);
-    boxes.push({ id: n.id, places, width: width + 2 * margin, height: height + (n.side === "center" ? margin : 0), turn: n.turn, rank: n.side === "center" ? -3 : rankOf(n, marks), importance: n.importance });
+    boxes.push({
+      id: n.id,
+      places,
+      width: width + 2 * margin,
+      height: height + (n.side === "center" ? margin : 0),
+      turn: n.turn,
+      rank: n.side === "center" ? -3 : rankOf(n, marks),
+      importance: n.importance,
+    });
     if (n.node.type !== "page") obstacles.push({ id: n.id, x: px, y: py, r: r + 2 });
   }
   for (const [id, [at, top]] of placeLabels(boxes, obstacles)) {
@@ -215,7 +273,12 @@ function labelsOf(nodes: readonly SceneNode[], k: number, marks: Marks, mode: La
   return written;
 }
 
-function write(context: CanvasRenderingContext2D, { labels, tones }: Plan, area: Area, alphaOf: (id: string) => number): boolean {
+function write(
+  context: CanvasRenderingContext2D,
+  { labels, tones }: Plan,
+  area: Area,
+  alphaOf: (id: string) => number,
+): boolean {
   let isEmpty = true;
   context.textBaseline = "middle";
   context.lineJoin = "round";
@@ -223,14 +286,24 @@ function write(context: CanvasRenderingContext2D, { labels, tones }: Plan, area:
   context.strokeStyle = tones.bg;
   let lastFont = "";
   for (const { n, size, width, height, x: cx, y: cy } of labels) {
-    const [reachX, reachY] = n.turn === 0 ? [width / 2 + (n.folded > 0 ? size * 4 : 4), height / 2 + 4] : [(width + height) / 2, (width + height) / 2];
-    if (cx + reachX < area.x || cx - reachX > area.x + area.width || cy + reachY < area.y || cy - reachY > area.y + area.height) continue;
+    const [reachX, reachY] =
+      n.turn === 0
+        ? [width / 2 + (n.folded > 0 ? size * 4 : 4), height / 2 + 4]
+        : [(width + height) / 2, (width + height) / 2];
+    if (
+      cx + reachX < area.x ||
+      cx - reachX > area.x + area.width ||
+      cy + reachY < area.y ||
+      cy - reachY > area.y + area.height
+    )
+      continue;
     isEmpty = false;
     context.globalAlpha = alphaOf(n.id) * Math.max(0.8, n.fade);
     const font = fontOf(n, size, tones);
     // Setting a font is dear, even the same again.
     if (font !== lastFont) context.font = lastFont = font;
-    context.fillStyle = n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
+    context.fillStyle =
+      n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
     const isOneSided = n.side === "left" || n.side === "right";
     context.textAlign = isOneSided ? (n.side === "left" ? "right" : "left") : "center";
     const at = isOneSided ? (n.side === "left" ? width / 2 : -width / 2) : 0;
@@ -251,7 +324,11 @@ function write(context: CanvasRenderingContext2D, { labels, tones }: Plan, area:
       context.font = lastFont = `500 ${size * 0.8}px ${tones.font}`;
       context.fillStyle = tones.muted;
       context.textAlign = n.side === "left" ? "right" : "left";
-      context.fillText(String(n.folded), n.side === "left" ? cx - width / 2 - size * 0.45 : cx + width / 2 + size * 0.45, n.side === "top" ? cy + (height * (n.lines.length - 1)) / n.lines.length / 2 : cy);
+      context.fillText(
+        String(n.folded),
+        n.side === "left" ? cx - width / 2 - size * 0.45 : cx + width / 2 + size * 0.45,
+        n.side === "top" ? cy + (height * (n.lines.length - 1)) / n.lines.length / 2 : cy,
+      );
     }
   }
   return !isEmpty;
@@ -268,9 +345,18 @@ export function fontOf(n: { node: { type: SceneNode["node"]["type"] } }, size: n
 }
 
 /** The camera that shows all of `bounds`, never larger than life. */
-export function fitCamera(bounds: Scene["bounds"], size: { width: number; height: number }, most = 1.1, labels = 0): Camera {
+export function fitCamera(
+  bounds: Scene["bounds"],
+  size: { width: number; height: number },
+  most = 1.1,
+  labels = 0,
+): Camera {
   const [padX, padY] = [28 + Math.min(labels, size.width * 0.2), 28 + Math.min(labels, size.height * 0.16)];
   const [w, h] = [Math.max(1, bounds.x1 - bounds.x0), Math.max(1, bounds.y1 - bounds.y0)];
   const k = Math.max(0.04, Math.min(most, (size.width - 2 * padX) / w, (size.height - 2 * padY) / h));
-  return { k, x: size.width / 2 - ((bounds.x0 + bounds.x1) / 2) * k, y: size.height / 2 - ((bounds.y0 + bounds.y1) / 2) * k };
+  return {
+    k,
+    x: size.width / 2 - ((bounds.x0 + bounds.x1) / 2) * k,
+    y: size.height / 2 - ((bounds.y0 + bounds.y1) / 2) * k,
+  };
 }

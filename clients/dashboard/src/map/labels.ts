@@ -35,7 +35,11 @@ const CELL = 72;
  * The middle of every label that found a place. Only neighbours in a grid are compared, so a thousand labels take a
  * few milliseconds.
  */
-export function placeLabels(boxes: readonly LabelBox[], obstacles: readonly Obstacle[] = [], gap = 2): Map<string, readonly [number, number]> {
+export function placeLabels(
+  boxes: readonly LabelBox[],
+  obstacles: readonly Obstacle[] = [],
+  gap = 2,
+): Map<string, readonly [number, number]> {
   const taken = new Map<string, readonly [number, number]>();
   const labels = new Grid();
   const discs = new Grid();
@@ -72,7 +76,9 @@ class Grid {
   }
 
   isHit(box: Placed, gap: number): boolean {
-    return cellsOf(box, gap).some((cell) => this.cells.get(cell)?.some((other) => other.owner !== box.owner && overlaps(box, other, gap)));
+    return cellsOf(box, gap).some((cell) =>
+      this.cells.get(cell)?.some((other) => other.owner !== box.owner && overlaps(box, other, gap)),
+    );
   }
 }
 
@@ -82,14 +88,17 @@ function cellsOf(box: Placed, gap: number): number[] {
   const halfY = (sin * box.width + cos * box.height) / 2 + gap;
   const found: number[] = [];
   for (let i = Math.floor((box.x - halfX) / CELL); i <= Math.floor((box.x + halfX) / CELL); i++)
-    for (let j = Math.floor((box.y - halfY) / CELL); j <= Math.floor((box.y + halfY) / CELL); j++) found.push(i * 4096 + j);
+    for (let j = Math.floor((box.y - halfY) / CELL); j <= Math.floor((box.y + halfY) / CELL); j++)
+      found.push(i * 4096 + j);
   return found;
 }
 
 /** Whether two turned rectangles come closer than `gap`: they do not if one of their four axes separates them. */
 export function overlaps(a: Omit<Placed, "owner">, b: Omit<Placed, "owner">, gap = 0): boolean {
   const [dx, dy] = [b.x - a.x, b.y - a.y];
-  for (const angle of a.turn === b.turn ? [a.turn, a.turn + Math.PI / 2] : [a.turn, a.turn + Math.PI / 2, b.turn, b.turn + Math.PI / 2]) {
+  for (const angle of a.turn === b.turn
+    ? [a.turn, a.turn + Math.PI / 2]
+    : [a.turn, a.turn + Math.PI / 2, b.turn, b.turn + Math.PI / 2]) {
     const [ux, uy] = [Math.cos(angle), Math.sin(angle)];
     if (Math.abs(dx * ux + dy * uy) >= reach(a, ux, uy) + reach(b, ux, uy) + gap) return false;
   }

@@ -33,7 +33,9 @@ export function labelWidth(lines: readonly string[], type: MapNode["type"], size
 function measured(line: string, weight: number): number | null {
   if (context === undefined) {
     context = typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
-    family = context ? getComputedStyle(document.documentElement).getPropertyValue("--font").trim() || "sans-serif" : "";
+    family = context
+      ? getComputedStyle(document.documentElement).getPropertyValue("--font").trim() || "sans-serif"
+      : "";
   }
   if (!context) return null;
   const font = `${weight} ${AT_PX}px ${family}`;

@@ -5,7 +5,13 @@ const list = <T extends v.GenericSchema>(item: T) => v.optional(v.array(item), [
 const number = v.optional(v.number(), 0);
 const text = v.optional(v.string(), "");
 
-const evidence = v.object({ page_id: v.string(), field: text, quote: v.string(), supports: text, visited_at_ms: list(v.number()) });
+const evidence = v.object({
+  page_id: v.string(),
+  field: text,
+  quote: v.string(),
+  supports: text,
+  visited_at_ms: list(v.number()),
+});
 const nodeSchema = v.object({
   id: v.string(),
   label: v.string(),
@@ -23,7 +29,17 @@ const nodeSchema = v.object({
       title: v.optional(v.string()),
       host: v.optional(v.string()),
       hue: v.optional(v.number()),
-      importance: v.optional(v.object({ score: number, dwell: number, highlights: number, scroll: number, revisits: number, centrality: number }), {}),
+      importance: v.optional(
+        v.object({
+          score: number,
+          dwell: number,
+          highlights: number,
+          scroll: number,
+          revisits: number,
+          centrality: number,
+        }),
+        {},
+      ),
       evidence: list(evidence),
       highlights: list(v.string()),
       searches: list(v.string()),
@@ -42,11 +58,29 @@ const documentSchema = v.object({
   provider: text,
   nodes: v.array(nodeSchema),
   edges: v.array(
-    v.object({ source: v.string(), target: v.string(), weight: v.optional(v.number(), 1), kind: v.optional(v.picklist(["contains", "cross"]), "contains"), label: v.optional(v.string()), terms: list(v.string()) }),
+    v.object({
+      source: v.string(),
+      target: v.string(),
+      weight: v.optional(v.number(), 1),
+      kind: v.optional(v.picklist(["contains", "cross"]), "contains"),
+      label: v.optional(v.string()),
+      terms: list(v.string()),
+    }),
   ),
   layouts: v.optional(v.record(v.string(), v.record(v.string(), v.object({ x: v.number(), y: v.number() }))), {}),
-  left_out: list(v.object({ page_id: v.string(), url: text, title: text, reason: v.string(), sentence: text, totalDuration: number })),
-  coverage: v.optional(v.object({ captured: number, on_map: number, left_out: number, ratio: number, attention: number })),
+  left_out: list(
+    v.object({
+      page_id: v.string(),
+      url: text,
+      title: text,
+      reason: v.string(),
+      sentence: text,
+      totalDuration: number,
+    }),
+  ),
+  coverage: v.optional(
+    v.object({ captured: number, on_map: number, left_out: number, ratio: number, attention: number }),
+  ),
   scorecard: v.optional(v.record(v.string(), v.nullish(v.number())), {}),
   notes: list(v.string()),
 });
@@ -120,12 +154,20 @@ export function parseMap(data: unknown): MapModel | null {
     root,
     nodes,
     byId,
-    byPage: new Map(nodes.flatMap((node) => (node.type === "page" && node.data.page_id ? [[node.data.page_id, node] as const] : []))),
+    byPage: new Map(
+      nodes.flatMap((node) => (node.type === "page" && node.data.page_id ? [[node.data.page_id, node] as const] : [])),
+    ),
     parent,
     children,
     cross: document.edges.filter((edge) => edge.kind === "cross" && byId.has(edge.source) && byId.has(edge.target)),
     topics,
-    hidden: document.nodes.filter((node) => node.data.hidden && !document.edges.some((edge) => edge.kind === "contains" && edge.target === node.id && all.get(edge.source)?.data.hidden)),
+    hidden: document.nodes.filter(
+      (node) =>
+        node.data.hidden &&
+        !document.edges.some(
+          (edge) => edge.kind === "contains" && edge.target === node.id && all.get(edge.source)?.data.hidden,
+        ),
+    ),
     topicOf,
     depth,
     hueOf,
@@ -163,7 +205,10 @@ export function findNodes(model: MapModel, query: string): string[] {
   if (words.length === 0) return [];
   return model.nodes
     .filter((node) => {
-      const hay = [node.label, node.data.title, node.data.host, ...node.data.keywords].join(" ").normalize("NFC").toLowerCase();
+      const hay = [node.label, node.data.title, node.data.host, ...node.data.keywords]
+        .join(" ")
+        .normalize("NFC")
+        .toLowerCase();
       return words.every((word) => hay.includes(word));
     })
     .map((node) => node.id);

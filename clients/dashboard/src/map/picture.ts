@@ -63,7 +63,8 @@ export class Picture {
     if (this.shown.k !== camera.k) {
       clearTimeout(this.rest);
       const stretch = camera.k / this.shown.k;
-      const isPoor = stretch > MOST_STRETCH || stretch < 1 / MOST_STRETCH || this.shown.missing(this.seen(this.shown)).length > 0;
+      const isPoor =
+        stretch > MOST_STRETCH || stretch < 1 / MOST_STRETCH || this.shown.missing(this.seen(this.shown)).length > 0;
       if (isPoor && !this.next) this.begin();
       else this.rest = setTimeout(() => this.begin(), REST_MS);
     }
@@ -129,7 +130,12 @@ export class Picture {
   /** What is seen of a sheet, in its own pixels. */
   private seen(sheet: Sheet): Area {
     const stretch = this.camera.k / sheet.k;
-    return { x: -this.camera.x / stretch, y: -this.camera.y / stretch, width: this.size.width / stretch, height: this.size.height / stretch };
+    return {
+      x: -this.camera.x / stretch,
+      y: -this.camera.y / stretch,
+      width: this.size.width / stretch,
+      height: this.size.height / stretch,
+    };
   }
 }
 
@@ -172,9 +178,17 @@ class Sheet {
   missing(area: Area): Spot[] {
     const found: Spot[] = [];
     const [column0, row0] = [Math.floor(area.x / this.side), Math.floor(area.y / this.side)];
-    const [column1, row1] = [Math.floor((area.x + area.width) / this.side), Math.floor((area.y + area.height) / this.side)];
-    for (let row = row0; row <= row1; row++) for (let column = column0; column <= column1; column++) if (!this.tiles.has(`${column} ${row}`)) found.push({ column, row });
-    const [middleX, middleY] = [(area.x + area.width / 2) / this.side - 0.5, (area.y + area.height / 2) / this.side - 0.5];
+    const [column1, row1] = [
+      Math.floor((area.x + area.width) / this.side),
+      Math.floor((area.y + area.height) / this.side),
+    ];
+    for (let row = row0; row <= row1; row++)
+      for (let column = column0; column <= column1; column++)
+        if (!this.tiles.has(`${column} ${row}`)) found.push({ column, row });
+    const [middleX, middleY] = [
+      (area.x + area.width / 2) / this.side - 0.5,
+      (area.y + area.height / 2) / this.side - 0.5,
+    ];
     const away = ({ column, row }: Spot) => Math.hypot(column - middleX, row - middleY);
     return found.sort((a, b) => away(a) - away(b));
   }
@@ -187,7 +201,9 @@ class Sheet {
     const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     if (!context) return;
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    if (!drawPlan(context, this.plan, { x: column * this.side, y: row * this.side, width: this.side, height: this.side })) {
+    if (
+      !drawPlan(context, this.plan, { x: column * this.side, y: row * this.side, width: this.side, height: this.side })
+    ) {
       this.tiles.set(`${column} ${row}`, { column, row, canvas: null });
       this.release(canvas);
       return;
@@ -205,7 +221,8 @@ class Sheet {
   forget(area: Area): void {
     for (const [key, { column, row, canvas }] of this.tiles) {
       const [x, y] = [column * this.side, row * this.side];
-      if (x + this.side > area.x && x < area.x + area.width && y + this.side > area.y && y < area.y + area.height) continue;
+      if (x + this.side > area.x && x < area.x + area.width && y + this.side > area.y && y < area.y + area.height)
+        continue;
       this.tiles.delete(key);
       this.release(canvas);
     }

@@ -102,7 +102,12 @@ function radiusOf(node: MapNode): number {
   return Math.max(3, node.size * factor);
 }
 
-function base(model: MapModel, node: MapNode, options: SceneOptions, wrap: number): Omit<SceneNode, "x" | "y" | "side" | "turn"> {
+function base(
+  model: MapModel,
+  node: MapNode,
+  options: SceneOptions,
+  wrap: number,
+): Omit<SceneNode, "x" | "y" | "side" | "turn"> {
   return {
     id: node.id,
     node,
@@ -133,11 +138,14 @@ function close(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: bo
 /** Branches to both sides of the core, topics balanced by height, labels as text on the branch. */
 export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const { kids } = visible(model, options);
-  const wrapOf = (node: MapNode) => (options.isNarrow ? (node.type === "page" ? 30 : 16) : node.type === "page" ? 44 : 24);
+  const wrapOf = (node: MapNode) =>
+    options.isNarrow ? (node.type === "page" ? 30 : 16) : node.type === "page" ? 44 : 24;
   const heights = new Map<string, number>();
   const own = (id: string) => {
     const node = model.byId.get(id) as MapNode;
-    return wrapLabel(node.label, wrapOf(node)).length * FONT_SIZE[node.type] * LINE_HEIGHT + (node.type === "page" ? 7 : 14);
+    return (
+      wrapLabel(node.label, wrapOf(node)).length * FONT_SIZE[node.type] * LINE_HEIGHT + (node.type === "page" ? 7 : 14)
+    );
   };
   const measure = (id: string): number => {
     const below = kids(id).reduce((sum, child) => sum + measure(child), 0);
@@ -164,12 +172,25 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const place = (id: string, from: SceneNode, start: number, x0: number, sign: 1 | -1) => {
     const node = model.byId.get(id) as MapNode;
     const height = heights.get(id) ?? 0;
-    const at: SceneNode = { ...base(model, node, options, wrapOf(node)), x: x0, y: start + height / 2, side: sign > 0 ? "right" : "left", turn: 0 };
+    const at: SceneNode = {
+      ...base(model, node, options, wrapOf(node)),
+      x: x0,
+      y: start + height / 2,
+      side: sign > 0 ? "right" : "left",
+      turn: 0,
+    };
     at.r = node.type === "page" ? 2.5 + 3 * Math.min(1, at.importance) : node.type === "topic" ? 5.5 : 4;
     nodes.push(at);
     const fromX = from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + ownWidth(from) + 12);
     const mid = (fromX + at.x) / 2;
-    links.push({ from: from.id, to: id, hue: at.hue, width: node.type === "topic" ? 3.2 : node.type === "subtopic" ? 2.2 : 1.3, kind: "contains", curve: [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y] });
+    links.push({
+      from: from.id,
+      to: id,
+      hue: at.hue,
+      width: node.type === "topic" ? 3.2 : node.type === "subtopic" ? 2.2 : 1.3,
+      kind: "contains",
+      curve: [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y],
+    });
     let offset = start + (height - kids(id).reduce((sum, child) => sum + (heights.get(child) ?? 0), 0)) / 2;
     const nextX = x0 + sign * (at.r + ownWidth(at) + (options.isNarrow ? 30 : 52) + (at.folded ? 20 : 0));
     for (const child of kids(id)) {
@@ -177,7 +198,10 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
       offset += heights.get(child) ?? 0;
     }
   };
-  for (const [side, sign] of [["right", 1], ["left", -1]] as const) {
+  for (const [side, sign] of [
+    ["right", 1],
+    ["left", -1],
+  ] as const) {
     let offset = -sides[side].reduce((sum, id) => sum + (heights.get(id) ?? 0), 0) / 2;
     for (const id of sides[side]) {
       place(id, nodes[0] as SceneNode, offset, sign * (coreHalf + (options.isNarrow ? 36 : 64)), sign);
@@ -192,7 +216,12 @@ function ownWidth(n: SceneNode): number {
 }
 
 /** Where a ring lies, as a share of the outermost: the inner ones further out than evenly, so that the core has room. */
-const RINGS = [[0, 0], [0.36, 0.46], [0.66, 0.73], [1, 1]] as const;
+const RINGS = [
+  [0, 0],
+  [0.36, 0.46],
+  [0.66, 0.73],
+  [1, 1],
+] as const;
 
 function ring(share: number): number {
   const at = RINGS.findIndex(([from]) => share <= from);
@@ -205,7 +234,10 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
   const places = model.document.layouts.radial ?? {};
   const { ids } = visible(model, options);
   const placeOf = (node: MapNode) => places[node.id] ?? { x: node.position.x, y: -node.position.y };
-  const most = Math.max(1, ...ids.map((id) => Math.hypot(placeOf(model.byId.get(id) as MapNode).x, placeOf(model.byId.get(id) as MapNode).y)));
+  const most = Math.max(
+    1,
+    ...ids.map((id) => Math.hypot(placeOf(model.byId.get(id) as MapNode).x, placeOf(model.byId.get(id) as MapNode).y)),
+  );
   const nodes = ids.map((id): SceneNode => {
     const node = model.byId.get(id) as MapNode;
     const raw = placeOf(node);
@@ -252,7 +284,14 @@ function withStraightLinks(model: MapModel, nodes: SceneNode[]): Scene {
   const add = (from: SceneNode, to: SceneNode, kind: SceneLink["kind"], width: number) => {
     const bend = kind === "cross" ? 0.18 : 0;
     const [mx, my] = [(from.x + to.x) / 2 - (to.y - from.y) * bend, (from.y + to.y) / 2 + (to.x - from.x) * bend];
-    links.push({ from: from.id, to: to.id, hue: kind === "cross" ? null : to.hue, width, kind, curve: [from.x, from.y, mx, my, mx, my, to.x, to.y] });
+    links.push({
+      from: from.id,
+      to: to.id,
+      hue: kind === "cross" ? null : to.hue,
+      width,
+      kind,
+      curve: [from.x, from.y, mx, my, mx, my, to.x, to.y],
+    });
   };
   for (const n of nodes) {
     const from = byId.get(model.parent.get(n.id) ?? "");
@@ -275,7 +314,12 @@ export function nodeAt(scene: Scene, x: number, y: number, slack: number): Scene
     if (n.turn === 0 && n.side !== "top") {
       const width = ownWidth(n);
       const half = (n.lines.length * FONT_SIZE[n.node.type] * LINE_HEIGHT) / 2 + 2;
-      const [left, right] = n.side === "right" ? [n.x, n.x + n.r + width] : n.side === "left" ? [n.x - n.r - width, n.x] : [n.x - width / 2 - 12, n.x + width / 2 + 12];
+      const [left, right] =
+        n.side === "right"
+          ? [n.x, n.x + n.r + width]
+          : n.side === "left"
+            ? [n.x - n.r - width, n.x]
+            : [n.x - width / 2 - 12, n.x + width / 2 + 12];
       if (x >= left && x <= right && Math.abs(y - n.y) <= half) near = Math.min(near, 0);
     }
     if (near < bestDistance) {

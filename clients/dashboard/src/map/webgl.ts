@@ -1,5 +1,11 @@
 /** Opaque: what need not be mixed with the page behind it is put on the screen faster. */
-export const CONTEXT = { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "low-power" } as const;
+export const CONTEXT = {
+  alpha: false,
+  antialias: false,
+  depth: false,
+  stencil: false,
+  powerPreference: "low-power",
+} as const;
 
 let made: HTMLCanvasElement | null | undefined;
 

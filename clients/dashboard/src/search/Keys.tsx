@@ -21,7 +21,11 @@ export function Keys({ onClose }: { onClose: () => void }) {
       <dl className="keys">
         {keys.map(([names, what]) => (
           <div key={what} style={{ display: "contents" }}>
-            <dt className="row">{names.map((name) => <kbd key={name}>{name}</kbd>)}</dt>
+            <dt className="row">
+              {names.map((name) => (
+                <kbd key={name}>{name}</kbd>
+              ))}
+            </dt>
             <dd>{what}</dd>
           </div>
         ))}

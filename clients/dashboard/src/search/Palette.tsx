@@ -35,32 +35,71 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const entries = useMemo((): Entry[] => {
     const words = text.trim().toLowerCase();
     const actions: Entry[] = [
-      { key: "sessions", label: t.nav.sessions, icon: <LibraryBig size={16} />, run: () => void navigate({ to: "/sessions" }) },
-      { key: "account", label: t.nav.account, icon: <CircleUserRound size={16} />, run: () => void navigate({ to: "/account" }) },
-      { key: "theme", label: t.search.toggleTheme, icon: <MoonStar size={16} />, run: () => setTheme(shownTheme() === "dark" ? "light" : "dark") },
-      { key: "language", label: t.search.switchLanguage, icon: <Languages size={16} />, run: () => void setLanguage(language() === "ko" ? "en" : "ko") },
+      {
+        key: "sessions",
+        label: t.nav.sessions,
+        icon: <LibraryBig size={16} />,
+        run: () => void navigate({ to: "/sessions" }),
+      },
+      {
+        key: "account",
+        label: t.nav.account,
+        icon: <CircleUserRound size={16} />,
+        run: () => void navigate({ to: "/account" }),
+      },
+      {
+        key: "theme",
+        label: t.search.toggleTheme,
+        icon: <MoonStar size={16} />,
+        run: () => setTheme(shownTheme() === "dark" ? "light" : "dark"),
+      },
+      {
+        key: "language",
+        label: t.search.switchLanguage,
+        icon: <Languages size={16} />,
+        run: () => void setLanguage(language() === "ko" ? "en" : "ko"),
+      },
     ];
-    const recent = (sessions.data?.pages[0]?.sessions ?? []).map((session): Entry => ({
-      key: session.id,
-      label: session.title || t.common.untitled,
-      note: session.keywords?.slice(0, 3).join(", "),
-      icon: <FileText size={16} />,
-      run: () => void navigate({ to: "/sessions/$id", params: { id: session.id } }),
-    }));
-    const hits = words ? (found.data?.pages[0]?.results ?? []).slice(0, 8).map((hit, i): Entry => ({
-      key: `hit-${i}`,
-      label: hit.title || hit.url,
-      note: hit.session_title || undefined,
-      icon: <Search size={16} />,
-      run: () => void navigate({ to: "/sessions/$id", params: { id: hit.session_id }, search: { node: hit.page_id } }),
-    })) : [];
+    const recent = (sessions.data?.pages[0]?.sessions ?? []).map(
+      (session): Entry => ({
+        key: session.id,
+        label: session.title || t.common.untitled,
+        note: session.keywords?.slice(0, 3).join(", "),
+        icon: <FileText size={16} />,
+        run: () => void navigate({ to: "/sessions/$id", params: { id: session.id } }),
+      }),
+    );
+    const hits = words
+      ? (found.data?.pages[0]?.results ?? []).slice(0, 8).map(
+          (hit, i): Entry => ({
+            key: `hit-${i}`,
+            label: hit.title || hit.url,
+            note: hit.session_title || undefined,
+            icon: <Search size={16} />,
+            run: () =>
+              void navigate({ to: "/sessions/$id", params: { id: hit.session_id }, search: { node: hit.page_id } }),
+          }),
+        )
+      : [];
     const fits = (entry: Entry) => !words || `${entry.label} ${entry.note ?? ""}`.toLowerCase().includes(words);
-    const everywhere: Entry[] = words ? [{ key: "everywhere", label: t.search.everywhere(text.trim()), icon: <Search size={16} />, run: () => void navigate({ to: "/search", search: { q: text.trim() } }) }] : [];
+    const everywhere: Entry[] = words
+      ? [
+          {
+            key: "everywhere",
+            label: t.search.everywhere(text.trim()),
+            icon: <Search size={16} />,
+            run: () => void navigate({ to: "/search", search: { q: text.trim() } }),
+          },
+        ]
+      : [];
     return [...recent.filter(fits).slice(0, 6), ...hits, ...everywhere, ...actions.filter(fits)];
   }, [text, sessions.data, found.data, t, navigate]);
 
   const current = Math.min(at, entries.length - 1);
-  useEffect(() => box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }), [current]);
+  useEffect(
+    () => box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }),
+    [current],
+  );
   const pick = (entry: Entry | undefined) => {
     if (!entry) return;
     onClose();
@@ -91,9 +130,19 @@ export function Palette({ onClose }: { onClose: () => void }) {
       />
       <div ref={box} id={list} className="palette-list" role="listbox" aria-label={t.search.palette}>
         {entries.map((entry, i) => (
-          <div key={entry.key} id={`${list}-${i}`} role="option" aria-selected={i === current} onPointerMove={() => setAt(i)} onClick={() => pick(entry)}>
+          <div
+            key={entry.key}
+            id={`${list}-${i}`}
+            role="option"
+            aria-selected={i === current}
+            onPointerMove={() => setAt(i)}
+            onClick={() => pick(entry)}
+          >
             {entry.icon}
-            <span className="grow ellipsis">{entry.label}{entry.note && <span className="muted small"> · {entry.note}</span>}</span>
+            <span className="grow ellipsis">
+              {entry.label}
+              {entry.note && <span className="muted small"> · {entry.note}</span>}
+            </span>
           </div>
         ))}
       </div>

@@ -26,14 +26,26 @@ export function SearchPage() {
   return (
     <div className="page">
       <title>{`${t.search.title} · ${t.brand}`}</title>
-      <div className="page-head"><h1>{t.search.title}</h1></div>
+      <div className="page-head">
+        <h1>{t.search.title}</h1>
+      </div>
       <search className="row input-icon">
         <Search size={18} aria-hidden />
-        <input className="input" type="search" autoFocus aria-label={t.search.hint} placeholder={t.search.placeholder} value={text} onChange={(e) => setText(e.target.value)} />
+        <input
+          className="input"
+          type="search"
+          autoFocus
+          aria-label={t.search.hint}
+          placeholder={t.search.placeholder}
+          value={text}
+          onChange={(e) => setText(e.target.value)}
+        />
       </search>
       <div aria-live="polite">
         {!q ? (
-          <Blank icon={<Search className="figure" size={32} strokeWidth={1.5} />} title={t.search.hint}>{t.search.type}</Blank>
+          <Blank icon={<Search className="figure" size={32} strokeWidth={1.5} />} title={t.search.hint}>
+            {t.search.type}
+          </Blank>
         ) : results.isPending ? (
           <Skeletons rows={5} height={72} />
         ) : results.isError ? (
@@ -41,26 +53,63 @@ export function SearchPage() {
         ) : isMissing ? (
           <Blank icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.search.unavailable} />
         ) : hits.length === 0 ? (
-          <Blank icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.search.none(q)}>{t.search.noneHint}</Blank>
+          <Blank icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.search.none(q)}>
+            {t.search.noneHint}
+          </Blank>
         ) : (
           <>
-            <p className="muted small tnum results-count">{results.hasNextPage ? t.search.more(hits.length) : t.search.results(hits.length)}</p>
+            <p className="muted small tnum results-count">
+              {results.hasNextPage ? t.search.more(hits.length) : t.search.results(hits.length)}
+            </p>
             <ul className="hits">
               {hits.map((hit) => (
                 <li key={`${hit.session_id}-${hit.page_id}`}>
-                  <Link className="hit" to="/sessions/$id" params={{ id: hit.session_id }} search={{ node: hit.page_id }}>
+                  <Link
+                    className="hit"
+                    to="/sessions/$id"
+                    params={{ id: hit.session_id }}
+                    search={{ node: hit.page_id }}
+                  >
                     <span className="row">
                       <SiteMark host={hostOf(hit.url)} />
                       <span className="strong ellipsis">{hit.title || hit.url}</span>
-                      {hit.topics.slice(0, 2).map((topic) => <span key={topic} className="badge">{topic}</span>)}
+                      {hit.topics.slice(0, 2).map((topic) => (
+                        <span key={topic} className="badge">
+                          {topic}
+                        </span>
+                      ))}
                     </span>
-                    {hit.snippet && <p className={hit.snippet_from === "highlight" ? "quote" : ""}>{pieces(hit.snippet, hit.marks).map((part, j) => (part.isMatch ? <mark key={j}>{part.text}</mark> : part.text))}</p>}
-                    <p className="small muted">{[hit.session_title || t.common.untitled, hit.domain, date(new Date(hit.last_visited_at), new Date(), language), hit.dwell_ms ? t.timeline.dwell(duration(hit.dwell_ms, language)) : ""].filter(Boolean).join(" · ")}</p>
+                    {hit.snippet && (
+                      <p className={hit.snippet_from === "highlight" ? "quote" : ""}>
+                        {pieces(hit.snippet, hit.marks).map((part, j) =>
+                          part.isMatch ? <mark key={j}>{part.text}</mark> : part.text,
+                        )}
+                      </p>
+                    )}
+                    <p className="small muted">
+                      {[
+                        hit.session_title || t.common.untitled,
+                        hit.domain,
+                        date(new Date(hit.last_visited_at), new Date(), language),
+                        hit.dwell_ms ? t.timeline.dwell(duration(hit.dwell_ms, language)) : "",
+                      ]
+                        .filter(Boolean)
+                        .join(" · ")}
+                    </p>
                   </Link>
                 </li>
               ))}
             </ul>
-            {results.hasNextPage && <button type="button" className="button wide" disabled={results.isFetchingNextPage} onClick={() => void results.fetchNextPage()}>{t.sessions.loadMore}</button>}
+            {results.hasNextPage && (
+              <button
+                type="button"
+                className="button wide"
+                disabled={results.isFetchingNextPage}
+                onClick={() => void results.fetchNextPage()}
+              >
+                {t.sessions.loadMore}
+              </button>
+            )}
           </>
         )}
       </div>

@@ -8,7 +8,10 @@ export type Hit = SearchHit;
 export type Results = SearchReply & { isMissing?: boolean };
 
 /** The pieces of a snippet. Marks are counted in code points, in order, and never overlap. */
-export function pieces(snippet: string, marks: readonly { start: number; end: number }[]): { text: string; isMatch: boolean }[] {
+export function pieces(
+  snippet: string,
+  marks: readonly { start: number; end: number }[],
+): { text: string; isMatch: boolean }[] {
   const letters = [...snippet];
   const found: { text: string; isMatch: boolean }[] = [];
   let at = 0;
@@ -33,9 +36,12 @@ export const searchQuery = (q: string) =>
     initialPageParam: 0,
     queryFn: async ({ pageParam, signal }): Promise<Results> => {
       try {
-        return await data(api.GET("/v1/search", { params: { query: { q: q.slice(0, 200), limit: SIZE, offset: pageParam } }, signal }));
+        return await data(
+          api.GET("/v1/search", { params: { query: { q: q.slice(0, 200), limit: SIZE, offset: pageParam } }, signal }),
+        );
       } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return { results: [], has_more: false, is_indexing: false, took_ms: 0, isMissing: true };
+        if (error instanceof ApiError && error.status === 404)
+          return { results: [], has_more: false, is_indexing: false, took_ms: 0, isMissing: true };
         throw error;
       }
     },

@@ -1,4 +1,17 @@
-import { Ellipsis, EyeOff, GitMerge, Link2, MoveRight, Pencil, Pin, PinOff, Plus, Split, Trash2, Unlink } from "lucide-react";
+import {
+  Ellipsis,
+  EyeOff,
+  GitMerge,
+  Link2,
+  MoveRight,
+  Pencil,
+  Pin,
+  PinOff,
+  Plus,
+  Split,
+  Trash2,
+  Unlink,
+} from "lucide-react";
 import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useWords } from "~/i18n";
 import type { MapModel, MapNode } from "~/map/model";
@@ -21,10 +34,21 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
   const groups = model.nodes.filter((each) => each.type === "topic" || each.type === "subtopic");
   const others = groups.filter((each) => each.id !== node.id);
   const alike = others.filter((each) => each.type === node.type);
-  const places = (node.type === "subtopic" ? [model.root, ...groups] : groups).filter((each) => canMove(model, node.id, each.id));
-  const linked = model.cross.flatMap((edge) => model.byId.get(edge.source === node.id ? edge.target : edge.target === node.id ? edge.source : "") ?? []);
-  const linkable = others.filter((each) => !linked.includes(each) && model.parent.get(node.id) !== each.id && model.parent.get(each.id) !== node.id);
-  const item = (label: string, icon: ReactNode, onPick: () => void): MenuEntry => ({ kind: "item", label, icon, onPick });
+  const places = (node.type === "subtopic" ? [model.root, ...groups] : groups).filter((each) =>
+    canMove(model, node.id, each.id),
+  );
+  const linked = model.cross.flatMap(
+    (edge) => model.byId.get(edge.source === node.id ? edge.target : edge.target === node.id ? edge.source : "") ?? [],
+  );
+  const linkable = others.filter(
+    (each) => !linked.includes(each) && model.parent.get(node.id) !== each.id && model.parent.get(each.id) !== node.id,
+  );
+  const item = (label: string, icon: ReactNode, onPick: () => void): MenuEntry => ({
+    kind: "item",
+    label,
+    icon,
+    onPick,
+  });
   const more: MenuEntry[] = [
     ...(isTopic && canSplit(model, node.id) ? [item(t.edit.split, <Split size={16} />, () => setAsked("split"))] : []),
     ...(isTopic ? [item(t.edit.add, <Plus size={16} />, () => setAsked("add"))] : []),
@@ -32,7 +56,13 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
     ...(linked.length > 0 ? [item(t.edit.unlink, <Unlink size={16} />, () => setAsked("unlink"))] : []),
     item(t.edit.hide, <EyeOff size={16} />, () => edits.run({ op: "hide", node_id: node.id, hidden: true })),
     { kind: "line" },
-    { kind: "item", label: t.edit.remove, icon: <Trash2 size={16} />, isDanger: true, onPick: () => edits.run({ op: "delete", node_id: node.id }) },
+    {
+      kind: "item",
+      label: t.edit.remove,
+      icon: <Trash2 size={16} />,
+      isDanger: true,
+      onPick: () => edits.run({ op: "delete", node_id: node.id }),
+    },
   ];
   return (
     <div className="row edit-row" role="group" aria-label={t.edit.title}>
@@ -63,18 +93,66 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
         entries={more}
       />
       <Suspense fallback={null}>
-        {asked === "rename" && <RenameDialog node={node} onClose={close} onSave={(label) => edits.rename(node.id, label)} />}
+        {asked === "rename" && (
+          <RenameDialog node={node} onClose={close} onSave={(label) => edits.rename(node.id, label)} />
+        )}
         {asked === "add" && (
-          <RenameDialog title={t.edit.add} onClose={close} onSave={(label) => edits.run({ op: "add_node", parent_id: node.id, type: node.type === "topic" ? "subtopic" : "page", label })} />
+          <RenameDialog
+            title={t.edit.add}
+            onClose={close}
+            onSave={(label) =>
+              edits.run({
+                op: "add_node",
+                parent_id: node.id,
+                type: node.type === "topic" ? "subtopic" : "page",
+                label,
+              })
+            }
+          />
         )}
         {asked === "split" && (
-          <SplitDialog node={node} model={model} onClose={close} onSave={(label, members) => edits.run({ op: "split", node_id: node.id, member_ids: members, label })} />
+          <SplitDialog
+            node={node}
+            model={model}
+            onClose={close}
+            onSave={(label, members) => edits.run({ op: "split", node_id: node.id, member_ids: members, label })}
+          />
         )}
-        {asked === "move" && <ChooseDialog title={t.edit.move} model={model} choices={places} onClose={close} onChoose={(id) => edits.move(model, node.id, id)} />}
-        {asked === "merge" && <ChooseDialog title={t.edit.merge} model={model} choices={alike} onClose={close} onChoose={(id) => edits.run({ op: "merge", node_ids: [id, node.id] })} />}
-        {asked === "link" && <ChooseDialog title={t.edit.link} model={model} choices={linkable} onClose={close} onChoose={(id) => edits.run({ op: "add_edge", source: node.id, target: id })} />}
+        {asked === "move" && (
+          <ChooseDialog
+            title={t.edit.move}
+            model={model}
+            choices={places}
+            onClose={close}
+            onChoose={(id) => edits.move(model, node.id, id)}
+          />
+        )}
+        {asked === "merge" && (
+          <ChooseDialog
+            title={t.edit.merge}
+            model={model}
+            choices={alike}
+            onClose={close}
+            onChoose={(id) => edits.run({ op: "merge", node_ids: [id, node.id] })}
+          />
+        )}
+        {asked === "link" && (
+          <ChooseDialog
+            title={t.edit.link}
+            model={model}
+            choices={linkable}
+            onClose={close}
+            onChoose={(id) => edits.run({ op: "add_edge", source: node.id, target: id })}
+          />
+        )}
         {asked === "unlink" && (
-          <ChooseDialog title={t.edit.unlink} model={model} choices={linked} onClose={close} onChoose={(id) => edits.run({ op: "remove_edge", source: node.id, target: id })} />
+          <ChooseDialog
+            title={t.edit.unlink}
+            model={model}
+            choices={linked}
+            onClose={close}
+            onChoose={(id) => edits.run({ op: "remove_edge", source: node.id, target: id })}
+          />
         )}
       </Suspense>
     </div>

@@ -5,7 +5,17 @@ import { type MapModel, type MapNode, subtree } from "~/map/model";
 import { Dialog } from "~/ui/Dialog";
 import { Field } from "~/ui/Field";
 
-export function RenameDialog({ node, title, onClose, onSave }: { node?: MapNode; title?: string; onClose: () => void; onSave: (label: string) => void }) {
+export function RenameDialog({
+  node,
+  title,
+  onClose,
+  onSave,
+}: {
+  node?: MapNode;
+  title?: string;
+  onClose: () => void;
+  onSave: (label: string) => void;
+}) {
   const t = useWords();
   const [label, setLabel] = useState(node?.label ?? "");
   return (
@@ -19,29 +29,73 @@ export function RenameDialog({ node, title, onClose, onSave }: { node?: MapNode;
           onClose();
         }}
       >
-        <Field label={t.edit.label} value={label} maxLength={80} autoFocus onFocus={(e) => e.currentTarget.select()} onChange={(e) => setLabel(e.target.value)} />
+        <Field
+          label={t.edit.label}
+          value={label}
+          maxLength={80}
+          autoFocus
+          onFocus={(e) => e.currentTarget.select()}
+          onChange={(e) => setLabel(e.target.value)}
+        />
         <div className="dialog-actions">
-          <button type="button" className="button" onClick={onClose}>{t.common.cancel}</button>
-          <button type="submit" className="button primary" disabled={!label.trim()}>{t.common.save}</button>
+          <button type="button" className="button" onClick={onClose}>
+            {t.common.cancel}
+          </button>
+          <button type="submit" className="button primary" disabled={!label.trim()}>
+            {t.common.save}
+          </button>
         </div>
       </form>
     </Dialog>
   );
 }
 
-export function ChooseDialog({ title, model, choices, onClose, onChoose }: { title: string; model: MapModel; choices: readonly MapNode[]; onClose: () => void; onChoose: (id: string) => void }) {
+export function ChooseDialog({
+  title,
+  model,
+  choices,
+  onClose,
+  onChoose,
+}: {
+  title: string;
+  model: MapModel;
+  choices: readonly MapNode[];
+  onClose: () => void;
+  onChoose: (id: string) => void;
+}) {
   const t = useWords();
   const [filter, setFilter] = useState("");
   const shown = choices.filter((each) => each.label.toLowerCase().includes(filter.trim().toLowerCase()));
   return (
     <Dialog title={title} isOpen onClose={onClose}>
-      {choices.length > 8 && <input className="input compact" type="search" aria-label={t.edit.choose} placeholder={t.edit.choose} value={filter} onChange={(e) => setFilter(e.target.value)} />}
+      {choices.length > 8 && (
+        <input
+          className="input compact"
+          type="search"
+          aria-label={t.edit.choose}
+          placeholder={t.edit.choose}
+          value={filter}
+          onChange={(e) => setFilter(e.target.value)}
+        />
+      )}
       <ul className="choices">
         {shown.map((each) => (
           <li key={each.id} data-hue={model.hueOf(each.id) ?? "none"}>
-            <button type="button" className="related" onClick={() => { onChoose(each.id); onClose(); }}>
+            <button
+              type="button"
+              className="related"
+              onClick={() => {
+                onChoose(each.id);
+                onClose();
+              }}
+            >
               <i className="dot" />
-              <span className="grow">{each.label}{each.type === "subtopic" && <span className="muted small"> · {model.byId.get(model.parent.get(each.id) ?? "")?.label}</span>}</span>
+              <span className="grow">
+                {each.label}
+                {each.type === "subtopic" && (
+                  <span className="muted small"> · {model.byId.get(model.parent.get(each.id) ?? "")?.label}</span>
+                )}
+              </span>
             </button>
           </li>
         ))}
@@ -51,13 +105,25 @@ export function ChooseDialog({ title, model, choices, onClose, onChoose }: { tit
 }
 
 /** Takes some of a topic's parts out into a topic of their own. At least one page has to stay. */
-export function SplitDialog({ node, model, onClose, onSave }: { node: MapNode; model: MapModel; onClose: () => void; onSave: (label: string, members: string[]) => void }) {
+export function SplitDialog({
+  node,
+  model,
+  onClose,
+  onSave,
+}: {
+  node: MapNode;
+  model: MapModel;
+  onClose: () => void;
+  onSave: (label: string, members: string[]) => void;
+}) {
   const t = useWords();
   const language = useLanguage();
   const [label, setLabel] = useState("");
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const parts = (model.children.get(node.id) ?? []).flatMap((id) => model.byId.get(id) ?? []);
-  const stays = parts.filter((each) => !chosen.has(each.id)).some((each) => [...subtree(model, each.id)].some((id) => model.byId.get(id)?.type === "page"));
+  const stays = parts
+    .filter((each) => !chosen.has(each.id))
+    .some((each) => [...subtree(model, each.id)].some((id) => model.byId.get(id)?.type === "page"));
   const toggle = (id: string) => {
     const next = new Set(chosen);
     if (!next.delete(id)) next.add(id);
@@ -69,11 +135,20 @@ export function SplitDialog({ node, model, onClose, onSave }: { node: MapNode; m
         className="stack"
         onSubmit={(e) => {
           e.preventDefault();
-          onSave(label.trim(), parts.filter((each) => chosen.has(each.id)).map((each) => each.id));
+          onSave(
+            label.trim(),
+            parts.filter((each) => chosen.has(each.id)).map((each) => each.id),
+          );
           onClose();
         }}
       >
-        <Field label={t.edit.splitLabel} value={label} maxLength={80} autoFocus onChange={(e) => setLabel(e.target.value)} />
+        <Field
+          label={t.edit.splitLabel}
+          value={label}
+          maxLength={80}
+          autoFocus
+          onChange={(e) => setLabel(e.target.value)}
+        />
         <fieldset className="choices">
           <legend className="label">{t.edit.splitParts}</legend>
           {parts.map((each) => {
@@ -82,15 +157,29 @@ export function SplitDialog({ node, model, onClose, onSave }: { node: MapNode; m
               <label key={each.id} className="related">
                 <input type="checkbox" checked={chosen.has(each.id)} onChange={() => toggle(each.id)} />
                 <span className="grow">{each.label}</span>
-                <span className="small muted tnum">{pages > 0 ? t.sessions.pages(pages) : each.data.totalDuration > 0 ? duration(each.data.totalDuration, language) : ""}</span>
+                <span className="small muted tnum">
+                  {pages > 0
+                    ? t.sessions.pages(pages)
+                    : each.data.totalDuration > 0
+                      ? duration(each.data.totalDuration, language)
+                      : ""}
+                </span>
               </label>
             );
           })}
         </fieldset>
-        {chosen.size > 0 && !stays && <p className="notice amber" role="status">{t.edit.splitAll}</p>}
+        {chosen.size > 0 && !stays && (
+          <p className="notice amber" role="status">
+            {t.edit.splitAll}
+          </p>
+        )}
         <div className="dialog-actions">
-          <button type="button" className="button" onClick={onClose}>{t.common.cancel}</button>
-          <button type="submit" className="button primary" disabled={!label.trim() || chosen.size === 0 || !stays}>{t.edit.splitGo}</button>
+          <button type="button" className="button" onClick={onClose}>
+            {t.common.cancel}
+          </button>
+          <button type="submit" className="button primary" disabled={!label.trim() || chosen.size === 0 || !stays}>
+            {t.edit.splitGo}
+          </button>
         </div>
       </form>
     </Dialog>

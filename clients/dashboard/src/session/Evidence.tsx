@@ -10,7 +10,15 @@ import type { Edits } from "./edits";
 const PARTS = ["dwell", "highlights", "scroll", "revisits", "centrality"] as const;
 
 /** Where a label comes from: the sentences, the pages they stand on, and why the node has its size. */
-export function Evidence(props: { node: MapNode; model: MapModel; version: number; onSelect: (id: string | null) => void; onFocus: (topic: string | null) => void; focused: string | null; edits: Edits | null }) {
+export function Evidence(props: {
+  node: MapNode;
+  model: MapModel;
+  version: number;
+  onSelect: (id: string | null) => void;
+  onFocus: (topic: string | null) => void;
+  focused: string | null;
+  edits: Edits | null;
+}) {
   const { node, model, version, onSelect, onFocus, focused, edits } = props;
   const t = useWords();
   const language = useLanguage();
@@ -27,7 +35,9 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
       return other ? [{ other, terms: edge.terms.length > 0 ? edge.terms.join(", ") : (edge.label ?? "") }] : [];
     });
   const href = safeHref(data.urls[0]);
-  const path = ancestors(model, node.id).reverse().filter((id) => id !== model.root.id);
+  const path = ancestors(model, node.id)
+    .reverse()
+    .filter((id) => id !== model.root.id);
 
   useEffect(() => {
     // A sheet that opens over the map on a phone takes the focus, so that Escape and the reader are in it.
@@ -35,16 +45,29 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
   }, []);
 
   return (
-    <aside className="evidence" aria-label={t.evidence.title} data-hue={model.hueOf(node.id) ?? "none"} onKeyDown={(e) => e.key === "Escape" && onSelect(null)}>
+    <aside
+      className="evidence"
+      aria-label={t.evidence.title}
+      data-hue={model.hueOf(node.id) ?? "none"}
+      onKeyDown={(e) => e.key === "Escape" && onSelect(null)}
+    >
       <div className="evidence-head" ref={head} tabIndex={-1}>
         <div className="grow">
           <p className="small muted evidence-path">
             <i className="dot" />
-            {path.length > 0 ? path.map((id) => <button type="button" key={id} onClick={() => onSelect(id)}>{model.byId.get(id)?.label}</button>) : t.map.kinds[node.type]}
+            {path.length > 0
+              ? path.map((id) => (
+                  <button type="button" key={id} onClick={() => onSelect(id)}>
+                    {model.byId.get(id)?.label}
+                  </button>
+                ))
+              : t.map.kinds[node.type]}
           </p>
           <h2>{node.label}</h2>
         </div>
-        <IconButton label={t.evidence.close} onClick={() => onSelect(null)}><X size={18} /></IconButton>
+        <IconButton label={t.evidence.close} onClick={() => onSelect(null)}>
+          <X size={18} />
+        </IconButton>
       </div>
       <div className="evidence-body">
         <p className="row wrap small muted tnum">
@@ -54,21 +77,33 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
           {data.pinned && <span className="badge">{t.edit.pin}</span>}
         </p>
         {node.type === "page" && href && (
-          <a className="button" href={href} target="_blank" rel="noreferrer noopener"><ExternalLink size={15} />{t.evidence.openPage}</a>
+          <a className="button" href={href} target="_blank" rel="noreferrer noopener">
+            <ExternalLink size={15} />
+            {t.evidence.openPage}
+          </a>
         )}
         {(node.type === "topic" || node.type === "subtopic") && model.topicOf.get(node.id) === node.id && (
-          <button type="button" className="button" aria-pressed={focused === node.id} onClick={() => onFocus(focused === node.id ? null : node.id)}>
+          <button
+            type="button"
+            className="button"
+            aria-pressed={focused === node.id}
+            onClick={() => onFocus(focused === node.id ? null : node.id)}
+          >
             {focused === node.id ? t.map.unfocus : t.map.focus}
           </button>
         )}
-        {edits?.isAvailable && version > 0 && node.type !== "core" && <EditActions node={node} model={model} edits={edits} />}
+        {edits?.isAvailable && version > 0 && node.type !== "core" && (
+          <EditActions node={node} model={model} edits={edits} />
+        )}
         <section>
           <h3>{t.evidence.from}</h3>
           {data.evidence.length === 0 && <p className="muted">{t.evidence.none}</p>}
           {data.evidence.map((each, i) => {
             const page = model.byPage.get(each.page_id);
             const url = page?.data.urls[0] ?? (node.type === "page" ? data.urls[0] : undefined);
-            const open = url ? passageHref(url, each.field === "text" || each.field === "highlight" ? each.quote : "") : null;
+            const open = url
+              ? passageHref(url, each.field === "text" || each.field === "highlight" ? each.quote : "")
+              : null;
             const at = each.visited_at_ms[0];
             return (
               <figure key={`${each.page_id}-${i}`} className="evidence-quote">
@@ -76,10 +111,32 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
                 <figcaption className="small muted">
                   <SiteMark host={page?.data.host ?? hostOf(url)} hue={model.hueOf(node.id)} />
                   <span className="grow">
-                    {page && page.id !== node.id ? <button type="button" className="link" onClick={() => onSelect(page.id)}>{page.data.title || page.label}</button> : (page?.data.title ?? node.label)}
-                    <span className="tnum"> · {page?.data.host ?? hostOf(url)}{at ? ` · ${t.evidence.visited(`${date(new Date(at), new Date(), language)} ${clock(new Date(at), language)}`)}` : ""}</span>
+                    {page && page.id !== node.id ? (
+                      <button type="button" className="link" onClick={() => onSelect(page.id)}>
+                        {page.data.title || page.label}
+                      </button>
+                    ) : (
+                      (page?.data.title ?? node.label)
+                    )}
+                    <span className="tnum">
+                      {" "}
+                      · {page?.data.host ?? hostOf(url)}
+                      {at
+                        ? ` · ${t.evidence.visited(`${date(new Date(at), new Date(), language)} ${clock(new Date(at), language)}`)}`
+                        : ""}
+                    </span>
                   </span>
-                  {open && <a href={open} target="_blank" rel="noreferrer noopener" aria-label={`${t.evidence.open} (${t.common.newTab})`} title={t.evidence.open}><CornerUpRight size={15} /></a>}
+                  {open && (
+                    <a
+                      href={open}
+                      target="_blank"
+                      rel="noreferrer noopener"
+                      aria-label={`${t.evidence.open} (${t.common.newTab})`}
+                      title={t.evidence.open}
+                    >
+                      <CornerUpRight size={15} />
+                    </a>
+                  )}
                 </figcaption>
               </figure>
             );
@@ -88,7 +145,11 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
         {data.highlights.length > 0 && (
           <section>
             <h3>{t.evidence.highlights}</h3>
-            {data.highlights.map((text) => <blockquote key={text} className="quote">{text}</blockquote>)}
+            {data.highlights.map((text) => (
+              <blockquote key={text} className="quote">
+                {text}
+              </blockquote>
+            ))}
           </section>
         )}
         {total > 0 && (
@@ -100,7 +161,12 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
                 return share > 0.004 ? (
                   <div key={part}>
                     <dt>{t.evidence.parts[part]}</dt>
-                    <dd><span className="meter" aria-hidden="true"><i style={{ width: `${share * 100}%` }} /></span><span className="tnum">{Math.round(share * 100)}%</span></dd>
+                    <dd>
+                      <span className="meter" aria-hidden="true">
+                        <i style={{ width: `${share * 100}%` }} />
+                      </span>
+                      <span className="tnum">{Math.round(share * 100)}%</span>
+                    </dd>
                   </div>
                 ) : null;
               })}
@@ -113,7 +179,18 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
             <ul className="stack tight">
               {related.map(({ other, terms }) => (
                 <li key={other.id} data-hue={model.hueOf(other.id)}>
-                  <button type="button" className="related" onClick={() => onSelect(other.id)}><i className="dot" /><span className="grow">{other.label}{terms && <span className="small muted"> · {t.evidence.shares}: {terms}</span>}</span></button>
+                  <button type="button" className="related" onClick={() => onSelect(other.id)}>
+                    <i className="dot" />
+                    <span className="grow">
+                      {other.label}
+                      {terms && (
+                        <span className="small muted">
+                          {" "}
+                          · {t.evidence.shares}: {terms}
+                        </span>
+                      )}
+                    </span>
+                  </button>
                 </li>
               ))}
             </ul>
@@ -125,15 +202,41 @@ export function Evidence(props: { node: MapNode; model: MapModel; version: numbe
             <ul>
               {children.map((child) => (
                 <li key={child.id} data-hue={model.hueOf(child.id) ?? "none"}>
-                  <button type="button" className="related" onClick={() => onSelect(child.id)}><i className="dot" /><span className="grow">{child.label}</span>{child.data.totalDuration > 0 && <span className="small muted tnum">{duration(child.data.totalDuration, language)}</span>}</button>
+                  <button type="button" className="related" onClick={() => onSelect(child.id)}>
+                    <i className="dot" />
+                    <span className="grow">{child.label}</span>
+                    {child.data.totalDuration > 0 && (
+                      <span className="small muted tnum">{duration(child.data.totalDuration, language)}</span>
+                    )}
+                  </button>
                 </li>
               ))}
             </ul>
           </section>
         )}
-        {data.searches.length > 0 && <section><h3>{t.evidence.searches}</h3><p className="card-words">{data.searches.map((word) => <span key={word}>{word}</span>)}</p></section>}
-        {data.keywords.length > 0 && <section><h3>{t.evidence.keywords}</h3><p className="card-words">{data.keywords.map((word) => <span key={word}>{word}</span>)}</p></section>}
-        {version > 0 && <p className="small muted">{t.evidence.provider(model.document.provider || "local", version)}</p>}
+        {data.searches.length > 0 && (
+          <section>
+            <h3>{t.evidence.searches}</h3>
+            <p className="card-words">
+              {data.searches.map((word) => (
+                <span key={word}>{word}</span>
+              ))}
+            </p>
+          </section>
+        )}
+        {data.keywords.length > 0 && (
+          <section>
+            <h3>{t.evidence.keywords}</h3>
+            <p className="card-words">
+              {data.keywords.map((word) => (
+                <span key={word}>{word}</span>
+              ))}
+            </p>
+          </section>
+        )}
+        {version > 0 && (
+          <p className="small muted">{t.evidence.provider(model.document.provider || "local", version)}</p>
+        )}
       </div>
     </aside>
   );

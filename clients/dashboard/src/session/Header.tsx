@@ -1,6 +1,19 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { ArrowLeft, Columns2, Download, Ellipsis, ListTree, Map as MapIcon, Pause, Pencil, Play, Share2, Square, Trash2 } from "lucide-react";
+import {
+  ArrowLeft,
+  Columns2,
+  Download,
+  Ellipsis,
+  ListTree,
+  Map as MapIcon,
+  Pause,
+  Pencil,
+  Play,
+  Share2,
+  Square,
+  Trash2,
+} from "lucide-react";
 import { useRef, useState } from "react";
 import { api, data, download } from "~/api/client";
 import { isOpen, optionalQuery, type Session } from "~/api/queries";
@@ -17,13 +30,24 @@ import type { Edits } from "./edits";
 import type { PanelName } from "./SessionPage";
 import { FORMATS, type Receipt, hasFeature } from "./features";
 
-export function Header(props: { session: Session; model: MapModel | null; view: View; isWide: boolean; onView: (view: View) => void; onPanel: (panel: PanelName) => void; edits: Edits; version: number | null }) {
+export function Header(props: {
+  session: Session;
+  model: MapModel | null;
+  view: View;
+  isWide: boolean;
+  onView: (view: View) => void;
+  onPanel: (panel: PanelName) => void;
+  edits: Edits;
+  version: number | null;
+}) {
   const { session, model, view, isWide, onView, onPanel } = props;
   const t = useWords();
   const language = useLanguage();
   const navigate = useNavigate();
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
-  const receipt = useQuery(optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`));
+  const receipt = useQuery(
+    optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`),
+  );
   const facts = receipt.data?.receipt;
   const canShare = hasFeature("/v1/sessions/{session_id}/shares");
   const exportPath = hasFeature("/v1/sessions/{session_id}/export");
@@ -36,7 +60,10 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
   ];
   const save = async (format: (typeof FORMATS)[number]) => {
     try {
-      await download(`/v1/sessions/${session.id}/export?format=${format}`, `trailmind-${session.id.slice(0, 8)}.${format}`);
+      await download(
+        `/v1/sessions/${session.id}/export?format=${format}`,
+        `trailmind-${session.id.slice(0, 8)}.${format}`,
+      );
     } catch (error) {
       const problem = error as { status?: number };
       say(problem.status === 402 || problem.status === 403 ? t.export.plan : sentence(error, t));
@@ -45,16 +72,30 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
   return (
     <header className="session-head">
       <div className="row session-top">
-        <Link to="/sessions" className="icon-button back" aria-label={t.session.back} title={t.session.back}><ArrowLeft size={18} /></Link>
+        <Link to="/sessions" className="icon-button back" aria-label={t.session.back} title={t.session.back}>
+          <ArrowLeft size={18} />
+        </Link>
         <div className="grow">
           <Title session={session} />
           <p className="session-meta small muted tnum">
-            <time dateTime={session.started_at}>{date(began, new Date(), language)} {span(began, ended, session.dwell_ms ?? 0, language)}</time>
-            {numbers.map(([label, value]) => <span key={label}>{label} <b>{value}</b></span>)}
+            <time dateTime={session.started_at}>
+              {date(began, new Date(), language)} {span(began, ended, session.dwell_ms ?? 0, language)}
+            </time>
+            {numbers.map(([label, value]) => (
+              <span key={label}>
+                {label} <b>{value}</b>
+              </span>
+            ))}
             {facts && (
-              <button type="button" className="link wide-only" onClick={() => onPanel("receipt")}>{t.receipt.line(facts.seen, facts.stored, facts.excluded)}</button>
+              <button type="button" className="link wide-only" onClick={() => onPanel("receipt")}>
+                {t.receipt.line(facts.seen, facts.stored, facts.excluded)}
+              </button>
             )}
-            {model && model.document.left_out.length > 0 && <button type="button" className="link wide-only" onClick={() => onPanel("left-out")}>{t.leftOut.count(model.document.left_out.length)}</button>}
+            {model && model.document.left_out.length > 0 && (
+              <button type="button" className="link wide-only" onClick={() => onPanel("left-out")}>
+                {t.leftOut.count(model.document.left_out.length)}
+              </button>
+            )}
           </p>
         </div>
         <StatusActions session={session} />
@@ -64,31 +105,57 @@ export function Header(props: { session: Session; model: MapModel | null; view: 
             value={view}
             onChange={onView}
             options={[
-              ...(isWide ? [{ value: "split" as const, label: t.session.split, icon: <Columns2 size={15} aria-hidden /> }] : []),
+              ...(isWide
+                ? [{ value: "split" as const, label: t.session.split, icon: <Columns2 size={15} aria-hidden /> }]
+                : []),
               { value: "timeline", label: t.timeline.title, icon: <ListTree size={15} aria-hidden /> },
               { value: "map", label: t.map.title, icon: <MapIcon size={15} aria-hidden /> },
             ]}
           />
         </div>
-        {canShare && <IconButton label={t.share.title} onClick={() => onPanel("share")}><Share2 size={17} /></IconButton>}
+        {canShare && (
+          <IconButton label={t.share.title} onClick={() => onPanel("share")}>
+            <Share2 size={17} />
+          </IconButton>
+        )}
         {exportPath && (
           <Menu
-            trigger={<IconButton label={t.export.title}><Download size={17} /></IconButton>}
-            entries={FORMATS.map((format) => ({ kind: "item", label: t.export.formats[format] ?? format, onPick: () => void save(format) }))}
+            trigger={
+              <IconButton label={t.export.title}>
+                <Download size={17} />
+              </IconButton>
+            }
+            entries={FORMATS.map((format) => ({
+              kind: "item",
+              label: t.export.formats[format] ?? format,
+              onPick: () => void save(format),
+            }))}
           />
         )}
         <Menu
-          trigger={<IconButton label={t.common.more}><Ellipsis size={18} /></IconButton>}
+          trigger={
+            <IconButton label={t.common.more}>
+              <Ellipsis size={18} />
+            </IconButton>
+          }
           entries={[
             { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
             { kind: "item", label: t.receipt.title, onPick: () => onPanel("receipt") },
             { kind: "item", label: t.disclosure.title, onPick: () => onPanel("disclosures") },
             { kind: "line" },
-            { kind: "item", label: t.common.delete, icon: <Trash2 size={16} />, isDanger: true, onPick: () => remove.mutate(session) },
+            {
+              kind: "item",
+              label: t.common.delete,
+              icon: <Trash2 size={16} />,
+              isDanger: true,
+              onPick: () => remove.mutate(session),
+            },
           ]}
         />
       </div>
-      {(session.summary || model?.document.summary) && <p className="session-summary">{session.summary || model?.document.summary}</p>}
+      {(session.summary || model?.document.summary) && (
+        <p className="session-summary">{session.summary || model?.document.summary}</p>
+      )}
     </header>
   );
 }
@@ -99,8 +166,10 @@ function Title({ session }: { session: Session }) {
   const [draft, setDraft] = useState<string | null>(null);
   const isDone = useRef(false);
   const rename = useMutation({
-    mutationFn: (title: string) => data(api.PATCH("/v1/sessions/{session_id}", { params: { path: { session_id: session.id } }, body: { title } })),
-    onMutate: (title) => client.setQueryData(["session", session.id], (old: Session | undefined) => (old ? { ...old, title } : old)),
+    mutationFn: (title: string) =>
+      data(api.PATCH("/v1/sessions/{session_id}", { params: { path: { session_id: session.id } }, body: { title } })),
+    onMutate: (title) =>
+      client.setQueryData(["session", session.id], (old: Session | undefined) => (old ? { ...old, title } : old)),
     onError: () => say(t.session.titleFailed),
     onSettled: () => {
       void client.invalidateQueries({ queryKey: ["session", session.id] });
@@ -133,8 +202,18 @@ function Title({ session }: { session: Session }) {
     );
   return (
     <h1 className="row session-title">
-      <span className="ellipsis" title={session.title ?? ""}>{session.title || t.common.untitled}</span>
-      <IconButton label={t.session.edit} onClick={() => { isDone.current = false; setDraft(session.title ?? ""); }}><Pencil size={15} /></IconButton>
+      <span className="ellipsis" title={session.title ?? ""}>
+        {session.title || t.common.untitled}
+      </span>
+      <IconButton
+        label={t.session.edit}
+        onClick={() => {
+          isDone.current = false;
+          setDraft(session.title ?? "");
+        }}
+      >
+        <Pencil size={15} />
+      </IconButton>
     </h1>
   );
 }
@@ -163,11 +242,17 @@ function StatusActions({ session }: { session: Session }) {
       {isOpen(session.session_status) && (
         <>
           {session.session_status === "recording" ? (
-            <IconButton label={t.session.pause} disabled={act.isPending} onClick={() => act.mutate("pause")}><Pause size={17} /></IconButton>
+            <IconButton label={t.session.pause} disabled={act.isPending} onClick={() => act.mutate("pause")}>
+              <Pause size={17} />
+            </IconButton>
           ) : (
-            <IconButton label={t.session.resume} disabled={act.isPending} onClick={() => act.mutate("resume")}><Play size={17} /></IconButton>
+            <IconButton label={t.session.resume} disabled={act.isPending} onClick={() => act.mutate("resume")}>
+              <Play size={17} />
+            </IconButton>
           )}
-          <IconButton label={t.session.stop} disabled={act.isPending} onClick={() => act.mutate("stop")}><Square size={15} /></IconButton>
+          <IconButton label={t.session.stop} disabled={act.isPending} onClick={() => act.mutate("stop")}>
+            <Square size={15} />
+          </IconButton>
         </>
       )}
     </div>

@@ -25,7 +25,13 @@ export function useGenerate(id: string) {
   const t = useWords();
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (force: boolean) => data(api.POST("/v1/sessions/{session_id}/mindmap/generate", { params: { path: { session_id: id } }, body: { force } })),
+    mutationFn: (force: boolean) =>
+      data(
+        api.POST("/v1/sessions/{session_id}/mindmap/generate", {
+          params: { path: { session_id: id } },
+          body: { force },
+        }),
+      ),
     onSuccess: (reply) => client.setQueryData(["mindmap", id], reply.mindmap),
     onError: (error) => say(sentence(error, t)),
   });
@@ -52,30 +58,82 @@ export function MapPane(props: Props) {
   const [renaming, setRenaming] = useState<string | null>(null);
   const map = query.data;
   const draw = (
-    <button type="button" className="button primary" disabled={generate.isPending} onClick={() => generate.mutate(map?.status === "failed")}>
+    <button
+      type="button"
+      className="button primary"
+      disabled={generate.isPending}
+      onClick={() => generate.mutate(map?.status === "failed")}
+    >
       <RefreshCw size={16} />
       {map ? t.map.regenerate : t.map.generate}
     </button>
   );
 
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
-  if (isOpen(session.session_status) && !map && !model) return <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>{t.map.live}</Blank>;
+  if (isOpen(session.session_status) && !map && !model)
+    return (
+      <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>
+        {t.map.live}
+      </Blank>
+    );
   if (query.isPending && !model) return <Skeletons rows={1} height={360} />;
   const isMaking = map?.status === "generating" || map?.status === "pending" || session.session_status === "processing";
   if (!model) {
     if (isMaking) return <Making progress={progress} map={map ?? null} />;
-    if (props.isUnreadable) return <Blank icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />} title={t.map.unreadable} actions={draw}>{t.map.unreadableHint}</Blank>;
+    if (props.isUnreadable)
+      return (
+        <Blank
+          icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />}
+          title={t.map.unreadable}
+          actions={draw}
+        >
+          {t.map.unreadableHint}
+        </Blank>
+      );
     if (map?.status === "failed")
-      return <Blank icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />} title={t.map.failed} actions={draw}>{map.error_message ? `${map.error_message} ` : ""}{t.map.failedHint}</Blank>;
-    return <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none} actions={draw}>{t.map.noneHint}</Blank>;
+      return (
+        <Blank
+          icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />}
+          title={t.map.failed}
+          actions={draw}
+        >
+          {map.error_message ? `${map.error_message} ` : ""}
+          {t.map.failedHint}
+        </Blank>
+      );
+    return (
+      <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none} actions={draw}>
+        {t.map.noneHint}
+      </Blank>
+    );
   }
   if (model.nodes.length <= 1)
-    return <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.empty} actions={<button type="button" className="button" onClick={() => onPanel("left-out")}>{t.leftOut.title}</button>}>{t.map.emptyHint}</Blank>;
+    return (
+      <Blank
+        icon={<Network className="figure" size={32} strokeWidth={1.5} />}
+        title={t.map.empty}
+        actions={
+          <button type="button" className="button" onClick={() => onPanel("left-out")}>
+            {t.leftOut.title}
+          </button>
+        }
+      >
+        {t.map.emptyHint}
+      </Blank>
+    );
 
   return (
     <>
-      {!map && <p className="notice making-line" role="status">{t.session.live}</p>}
-      {isMaking && <p className="notice making-line" role="status">{t.map.regenerating} {progress?.percent !== null && progress ? `${progress.percent}%` : ""}</p>}
+      {!map && (
+        <p className="notice making-line" role="status">
+          {t.session.live}
+        </p>
+      )}
+      {isMaking && (
+        <p className="notice making-line" role="status">
+          {t.map.regenerating} {progress?.percent !== null && progress ? `${progress.percent}%` : ""}
+        </p>
+      )}
       <MapView
         model={model}
         version={map?.version ?? 0}
@@ -88,28 +146,55 @@ export function MapPane(props: Props) {
         onRename={edits.isAvailable && map ? setRenaming : undefined}
         onDrop={edits.isAvailable && map ? (id, target) => edits.move(model, id, target) : undefined}
         tools={
-          isPhone ? null : <>
-            {edits.isAvailable && map && (
-              <>
-                <IconButton label={t.common.undo} disabled={!edits.canUndo} onClick={() => edits.undo()}><Undo2 size={17} /></IconButton>
-                <IconButton label={t.common.redo} disabled={!edits.canRedo} onClick={() => edits.redo()}><Redo2 size={17} /></IconButton>
-              </>
-            )}
-            <Menu
-              trigger={<IconButton label={t.common.more}><Ellipsis size={18} /></IconButton>}
-              entries={[
-                { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
-                { kind: "item", label: t.leftOut.count(model.document.left_out.length), onPick: () => onPanel("left-out") },
-                ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions") ? [{ kind: "item", label: t.versions.title, onPick: () => onPanel("versions") } as const] : []),
-                { kind: "line" },
-                { kind: "item", label: t.map.regenerate, icon: <RefreshCw size={16} />, onPick: () => onPanel("regenerate") },
-              ]}
-            />
-          </>
+          isPhone ? null : (
+            <>
+              {edits.isAvailable && map && (
+                <>
+                  <IconButton label={t.common.undo} disabled={!edits.canUndo} onClick={() => edits.undo()}>
+                    <Undo2 size={17} />
+                  </IconButton>
+                  <IconButton label={t.common.redo} disabled={!edits.canRedo} onClick={() => edits.redo()}>
+                    <Redo2 size={17} />
+                  </IconButton>
+                </>
+              )}
+              <Menu
+                trigger={
+                  <IconButton label={t.common.more}>
+                    <Ellipsis size={18} />
+                  </IconButton>
+                }
+                entries={[
+                  { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
+                  {
+                    kind: "item",
+                    label: t.leftOut.count(model.document.left_out.length),
+                    onPick: () => onPanel("left-out"),
+                  },
+                  ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions")
+                    ? [{ kind: "item", label: t.versions.title, onPick: () => onPanel("versions") } as const]
+                    : []),
+                  { kind: "line" },
+                  {
+                    kind: "item",
+                    label: t.map.regenerate,
+                    icon: <RefreshCw size={16} />,
+                    onPick: () => onPanel("regenerate"),
+                  },
+                ]}
+              />
+            </>
+          )
         }
       />
       <Suspense fallback={null}>
-        {renaming && model.byId.get(renaming) && <RenameDialog node={model.byId.get(renaming)!} onClose={() => setRenaming(null)} onSave={(label) => edits.rename(renaming, label)} />}
+        {renaming && model.byId.get(renaming) && (
+          <RenameDialog
+            node={model.byId.get(renaming)!}
+            onClose={() => setRenaming(null)}
+            onSave={(label) => edits.rename(renaming, label)}
+          />
+        )}
       </Suspense>
     </>
   );
@@ -135,10 +220,14 @@ function Making({ progress, map }: { progress: Progress | null; map: Mindmap | n
   return (
     <div className="making" role="status" aria-live="polite">
       <h2>{t.stages.title}</h2>
-      <div className="meter"><i style={{ width: `${Math.max(3, percent)}%` }} /></div>
+      <div className="meter">
+        <i style={{ width: `${Math.max(3, percent)}%` }} />
+      </div>
       <ol>
         {(at < 0 ? [stage] : ORDER).map((key, i) => (
-          <li key={key} className={at < 0 || i === at ? "now" : i < at ? "past" : ""}>{nameOf(key)}</li>
+          <li key={key} className={at < 0 || i === at ? "now" : i < at ? "past" : ""}>
+            {nameOf(key)}
+          </li>
         ))}
       </ol>
       <p className="muted tnum">
@@ -146,9 +235,19 @@ function Making({ progress, map }: { progress: Progress | null; map: Mindmap | n
           progress?.pagesTotal ? t.stages.read(progress.pagesRead ?? 0, progress.pagesTotal) : "",
           progress?.numTopics ? t.stages.topics(progress.numTopics) : "",
           t.stages.elapsed(duration(now - since, language)),
-        ].filter(Boolean).join(" · ")}
+        ]
+          .filter(Boolean)
+          .join(" · ")}
       </p>
-      {progress && progress.topics.length > 0 && <ul className="card-words">{progress.topics.map((topic) => <li key={topic}><span>{topic}</span></li>)}</ul>}
+      {progress && progress.topics.length > 0 && (
+        <ul className="card-words">
+          {progress.topics.map((topic) => (
+            <li key={topic}>
+              <span>{topic}</span>
+            </li>
+          ))}
+        </ul>
+      )}
     </div>
   );
 }

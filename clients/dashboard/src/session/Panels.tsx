@@ -30,9 +30,25 @@ interface Props {
 
 export function Panels(props: Props) {
   const t = useWords();
-  const titles = { "left-out": t.leftOut.title, score: t.score.title, receipt: t.receipt.title, versions: t.versions.title, share: t.share.title, regenerate: t.regenerate.title, disclosures: t.disclosure.title };
+  const titles = {
+    "left-out": t.leftOut.title,
+    score: t.score.title,
+    receipt: t.receipt.title,
+    versions: t.versions.title,
+    share: t.share.title,
+    regenerate: t.regenerate.title,
+    disclosures: t.disclosure.title,
+  };
   if (!props.name) return null;
-  const Body = { "left-out": LeftOutList, score: Score, receipt: ReceiptFacts, versions: Versions, share: SharePanel, regenerate: Regenerate, disclosures: Disclosures }[props.name];
+  const Body = {
+    "left-out": LeftOutList,
+    score: Score,
+    receipt: ReceiptFacts,
+    versions: Versions,
+    share: SharePanel,
+    regenerate: Regenerate,
+    disclosures: Disclosures,
+  }[props.name];
   return (
     <Dialog title={titles[props.name]} isOpen onClose={props.onClose}>
       <Body {...props} />
@@ -56,12 +72,20 @@ function LeftOutList({ model, language, edits }: Props) {
               <li key={page.page_id}>
                 <SiteMark host={hostOf(page.url)} />
                 <span className="grow">
-                  {href ? <a href={href} target="_blank" rel="noreferrer noopener">{page.title || hostOf(page.url)}</a> : page.title || page.page_id}
+                  {href ? (
+                    <a href={href} target="_blank" rel="noreferrer noopener">
+                      {page.title || hostOf(page.url)}
+                    </a>
+                  ) : (
+                    page.title || page.page_id
+                  )}
                   <span className="small muted"> · {hostOf(page.url)}</span>
                   <br />
                   <span className="small muted">{t.leftOut.reasons[page.reason] ?? page.sentence}</span>
                 </span>
-                {page.totalDuration > 0 && <span className="small muted tnum">{duration(page.totalDuration, language)}</span>}
+                {page.totalDuration > 0 && (
+                  <span className="small muted tnum">{duration(page.totalDuration, language)}</span>
+                )}
               </li>
             );
           })}
@@ -74,8 +98,16 @@ function LeftOutList({ model, language, edits }: Props) {
           <ul className="panel-list">
             {model.hidden.map((node) => (
               <li key={node.id}>
-                <span className="grow">{node.label} <span className="small muted">· {t.map.kinds[node.type]}</span></span>
-                <button type="button" className="button" onClick={() => edits.run({ op: "hide", node_id: node.id, hidden: false })}>{t.edit.unhide}</button>
+                <span className="grow">
+                  {node.label} <span className="small muted">· {t.map.kinds[node.type]}</span>
+                </span>
+                <button
+                  type="button"
+                  className="button"
+                  onClick={() => edits.run({ op: "hide", node_id: node.id, hidden: false })}
+                >
+                  {t.edit.unhide}
+                </button>
               </li>
             ))}
           </ul>
@@ -101,7 +133,9 @@ function Score({ model }: Props) {
               <dt className="strong">{t.score[key]}</dt>
               <dd className="tnum">{typeof value === "number" ? `${Math.round(value * 100)}%` : t.score.unknown}</dd>
               <dd className="small muted">{t.score[`${key}Hint`]}</dd>
-              <dd className="meter" aria-hidden="true"><i style={{ width: `${(value ?? 0) * 100}%` }} /></dd>
+              <dd className="meter" aria-hidden="true">
+                <i style={{ width: `${(value ?? 0) * 100}%` }} />
+              </dd>
             </div>
           );
         })}
@@ -112,7 +146,9 @@ function Score({ model }: Props) {
 
 function ReceiptFacts({ session }: Props) {
   const t = useWords();
-  const receipt = useQuery(optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`));
+  const receipt = useQuery(
+    optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`),
+  );
   if (receipt.isPending) return <Skeletons rows={2} height={48} />;
   if (receipt.isError) return <ErrorState error={receipt.error} />;
   const facts = receipt.data?.receipt;
@@ -123,11 +159,28 @@ function ReceiptFacts({ session }: Props) {
       <p className="muted">{t.receipt.hint}</p>
       <dl className="facts tnum">
         {(["seen", "stored", "duplicate", "excluded", "invalid"] as const).map((key) => (
-          <div key={key}><dt className="muted small">{t.receipt[key]}</dt><dd>{String(facts[key] ?? 0)}</dd></div>
+          <div key={key}>
+            <dt className="muted small">{t.receipt[key]}</dt>
+            <dd>{String(facts[key] ?? 0)}</dd>
+          </div>
         ))}
-        {typeof facts.missing === "number" && <div><dt className="muted small">{t.receipt.gaps}</dt><dd>{facts.missing}</dd></div>}
+        {typeof facts.missing === "number" && (
+          <div>
+            <dt className="muted small">{t.receipt.gaps}</dt>
+            <dd>{facts.missing}</dd>
+          </div>
+        )}
       </dl>
-      {reasons.length > 0 && <ul className="panel-list">{reasons.map(({ reason, count }) => <li key={reason}><span className="grow">{reason}</span><span className="tnum">{count}</span></li>)}</ul>}
+      {reasons.length > 0 && (
+        <ul className="panel-list">
+          {reasons.map(({ reason, count }) => (
+            <li key={reason}>
+              <span className="grow">{reason}</span>
+              <span className="tnum">{count}</span>
+            </li>
+          ))}
+        </ul>
+      )}
     </>
   );
 }
@@ -157,7 +210,8 @@ function Versions({ session, mindmap, model, language }: Props) {
       const labelsOf = (map: MapModel | null) => new Map(map?.document.nodes.map((node) => [node.id, node.label]));
       return { number, changes, labels: { before: labelsOf(parseMap(old.version.data)), after: labelsOf(model) } };
     },
-    onError: (error) => say(sentence(error, t)) });
+    onError: (error) => say(sentence(error, t)),
+  });
   const restore = useMutation({
     mutationFn: (number: number) => json("POST", `${base}/${number}/restore`),
     onSuccess: (_, number) => {
@@ -178,14 +232,26 @@ function Versions({ session, mindmap, model, language }: Props) {
         {list.map((each) => (
           <li key={each.number}>
             <span className="grow">
-              <b>{t.versions.version(each.number)}</b> <span className="small muted">{each.provider} · {date(new Date(each.created_at), new Date(), language)}</span>
+              <b>{t.versions.version(each.number)}</b>{" "}
+              <span className="small muted">
+                {each.provider} · {date(new Date(each.created_at), new Date(), language)}
+              </span>
             </span>
             {each.number === mindmap?.version ? (
               <span className="badge">{t.versions.current}</span>
             ) : (
               <>
-                <button type="button" className="button quiet" onClick={() => compare.mutate(each.number)}>{t.versions.compare}</button>
-                <button type="button" className="button" disabled={restore.isPending} onClick={() => restore.mutate(each.number)}>{t.versions.restore}</button>
+                <button type="button" className="button quiet" onClick={() => compare.mutate(each.number)}>
+                  {t.versions.compare}
+                </button>
+                <button
+                  type="button"
+                  className="button"
+                  disabled={restore.isPending}
+                  onClick={() => restore.mutate(each.number)}
+                >
+                  {t.versions.restore}
+                </button>
               </>
             )}
           </li>
@@ -196,7 +262,11 @@ function Versions({ session, mindmap, model, language }: Props) {
           {compare.data.changes.length === 0 && <li className="muted">{t.versions.same}</li>}
           {compare.data.changes.map((change) => {
             const { sentence: told, why } = changeSentence(change, language, compare.data.labels);
-            return <li key={change.sentence}>{told} {why && <span className="muted">{why}</span>}</li>;
+            return (
+              <li key={change.sentence}>
+                {told} {why && <span className="muted">{why}</span>}
+              </li>
+            );
           })}
         </ul>
       )}
@@ -222,7 +292,11 @@ function Disclosures({ session, language }: Props) {
   const t = useWords();
   const sent = useQuery({
     queryKey: ["disclosures", session.id],
-    queryFn: () => json<{ disclosures: Disclosure[]; total: number; text_retention_days: number }>("GET", `/v1/sessions/${session.id}/disclosures?limit=200`),
+    queryFn: () =>
+      json<{ disclosures: Disclosure[]; total: number; text_retention_days: number }>(
+        "GET",
+        `/v1/sessions/${session.id}/disclosures?limit=200`,
+      ),
   });
   if (sent.isPending) return <Skeletons rows={3} height={48} />;
   if (sent.isError) return <ErrorState error={sent.error} onRetry={() => void sent.refetch()} />;
@@ -230,13 +304,17 @@ function Disclosures({ session, language }: Props) {
   if (disclosures.length === 0) return <p className="notice ok">{t.disclosure.none}</p>;
   return (
     <>
-      <p className="muted">{t.disclosure.hint} {t.disclosure.kept(days)}</p>
+      <p className="muted">
+        {t.disclosure.hint} {t.disclosure.kept(days)}
+      </p>
       <ul className="panel-list">
         {disclosures.map((each) => (
           <li key={each.id}>
             <details className="grow">
               <summary>
-                <b>{each.provider} · {each.model}</b>
+                <b>
+                  {each.provider} · {each.model}
+                </b>
                 <br />
                 <span className="small muted tnum">
                   {[
@@ -244,15 +322,25 @@ function Disclosures({ session, language }: Props) {
                     `${date(new Date(each.sent_at), new Date(), language)} ${clock(new Date(each.sent_at), language)}`,
                     t.disclosure.chars(each.num_chars.toLocaleString(language)),
                     each.num_redactions > 0 ? t.disclosure.redacted(each.num_redactions) : "",
-                  ].filter(Boolean).join(" · ")}
+                  ]
+                    .filter(Boolean)
+                    .join(" · ")}
                 </span>
               </summary>
               {each.text === undefined && <p className="small muted">{t.disclosure.gone}</p>}
-              {([["text", each.text], ["instructions", each.instructions], ["answer", each.answer]] as const).map(([part, content]) =>
+              {(
+                [
+                  ["text", each.text],
+                  ["instructions", each.instructions],
+                  ["answer", each.answer],
+                ] as const
+              ).map(([part, content]) =>
                 content ? (
                   <section key={part}>
                     <h3>{t.disclosure[part]}</h3>
-                    <pre className="sent" tabIndex={0}>{content}</pre>
+                    <pre className="sent" tabIndex={0}>
+                      {content}
+                    </pre>
                   </section>
                 ) : null,
               )}
@@ -267,16 +355,43 @@ function Disclosures({ session, language }: Props) {
 function Regenerate({ session, onClose }: Props) {
   const t = useWords();
   const generate = useGenerate(session.id);
-  const quote = useQuery({ queryKey: ["quote", session.id], queryFn: () => json<{ quote: { provider: string; cost_micros: number; tokens: number; is_affordable: boolean } }>("POST", `/v1/sessions/${session.id}/mindmap/quote`), retry: false });
+  const quote = useQuery({
+    queryKey: ["quote", session.id],
+    queryFn: () =>
+      json<{ quote: { provider: string; cost_micros: number; tokens: number; is_affordable: boolean } }>(
+        "POST",
+        `/v1/sessions/${session.id}/mindmap/quote`,
+      ),
+    retry: false,
+  });
   const cost = quote.data?.quote;
   return (
     <>
       <p>{t.regenerate.body}</p>
-      <p className="muted">{cost && cost.provider !== "local" ? t.regenerate.cost(`${cost.provider}, $${(cost.cost_micros / 1e6).toFixed(3)}, ${t.account.tokens(cost.tokens.toLocaleString())}`) : t.regenerate.free}</p>
-      {cost && !cost.is_affordable && <p className="notice amber" role="status">{t.account.over}</p>}
+      <p className="muted">
+        {cost && cost.provider !== "local"
+          ? t.regenerate.cost(
+              `${cost.provider}, $${(cost.cost_micros / 1e6).toFixed(3)}, ${t.account.tokens(cost.tokens.toLocaleString())}`,
+            )
+          : t.regenerate.free}
+      </p>
+      {cost && !cost.is_affordable && (
+        <p className="notice amber" role="status">
+          {t.account.over}
+        </p>
+      )}
       <div className="dialog-actions">
-        <button type="button" className="button" onClick={onClose}>{t.common.cancel}</button>
-        <button type="button" className="button primary" disabled={generate.isPending} onClick={() => generate.mutate(true, { onSuccess: onClose })}>{t.regenerate.go}</button>
+        <button type="button" className="button" onClick={onClose}>
+          {t.common.cancel}
+        </button>
+        <button
+          type="button"
+          className="button primary"
+          disabled={generate.isPending}
+          onClick={() => generate.mutate(true, { onSuccess: onClose })}
+        >
+          {t.regenerate.go}
+        </button>
       </div>
     </>
   );

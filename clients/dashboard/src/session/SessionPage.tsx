@@ -36,12 +36,19 @@ export function SessionPage() {
   // While it records there is none yet; asking would only be answered with 404.
   const mindmap = useQuery({ ...mindmapQuery(id), enabled: session.isSuccess && !live });
   const isWide = useMedia(WIDE);
-  const timeline = useQuery({ ...timelineQuery(id, live), enabled: session.isSuccess && (showsTimeline(search.view, isWide) || live || mindmap.isFetched) });
+  const timeline = useQuery({
+    ...timelineQuery(id, live),
+    enabled: session.isSuccess && (showsTimeline(search.view, isWide) || live || mindmap.isFetched),
+  });
   const [panel, setPanel] = useState<PanelName>(null);
   const isPhone = useMedia("(max-width: 767px)");
 
   const isBusy = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
-  const { progress, growing } = useLive(id, Boolean(session.data && (isMoving(session.data.session_status) || isBusy)), client);
+  const { progress, growing } = useLive(
+    id,
+    Boolean(session.data && (isMoving(session.data.session_status) || isBusy)),
+    client,
+  );
   // While a new version is made the last one stays in sight.
   const latest = mindmap.data?.data ?? null;
   const [kept, setKept] = useState<{ id: string; data: unknown } | null>(null);
@@ -54,12 +61,17 @@ export function SessionPage() {
   const model = useMemo(() => (shownData ? parseMap(shownData) : null), [shownData]);
   const edits = useEdits(id, mindmap.data?.version ?? 0);
 
-  const set = useCallback((change: Partial<SessionSearch>, replace = true) => void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace }), [navigate]);
+  const set = useCallback(
+    (change: Partial<SessionSearch>, replace = true) =>
+      void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace }),
+    [navigate],
+  );
   const select = useCallback((node: string | null) => set({ node: node ?? undefined }), [set]);
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      const isTyping = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
+      const isTyping =
+        event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
       if (isTyping || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
       if (event.shiftKey ? !edits.canRedo : !edits.canUndo) return;
       event.preventDefault();
@@ -70,13 +82,27 @@ export function SessionPage() {
     return () => removeEventListener("keydown", onKey);
   });
 
-  if (session.isPending) return <div className="page"><Skeletons rows={4} height={96} /></div>;
+  if (session.isPending)
+    return (
+      <div className="page">
+        <Skeletons rows={4} height={96} />
+      </div>
+    );
   if (!session.data) {
     const problem = toApiError(session.error);
     return (
       <div className="page">
         {problem.kind === "missing" || problem.kind === "forbidden" || problem.kind === "bad_request" ? (
-          <Blank level={1} icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.session.notFound} actions={<Link className="button primary" to="/sessions">{t.goHome}</Link>}>
+          <Blank
+            level={1}
+            icon={<SearchX className="figure" size={32} strokeWidth={1.5} />}
+            title={t.session.notFound}
+            actions={
+              <Link className="button primary" to="/sessions">
+                {t.goHome}
+              </Link>
+            }
+          >
             {t.session.notFoundHint}
           </Blank>
         ) : (
@@ -103,7 +129,15 @@ export function SessionPage() {
       {timeline.isError && !timeline.data ? (
         <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />
       ) : timeline.data ? (
-        <Timeline timeline={timeline.data} model={model} selected={selected} topic={search.topic ?? null} isLive={live} onSelect={select} onTopic={(topic) => set({ topic: topic ?? undefined })} />
+        <Timeline
+          timeline={timeline.data}
+          model={model}
+          selected={selected}
+          topic={search.topic ?? null}
+          isLive={live}
+          onSelect={select}
+          onTopic={(topic) => set({ topic: topic ?? undefined })}
+        />
       ) : (
         <Skeletons rows={8} height={52} />
       )}
@@ -161,27 +195,56 @@ export function SessionPage() {
       </div>
       {isPhone && (
         <nav className="bottom-bar" aria-label={t.nav.main}>
-          <Link to="/sessions" activeOptions={{ exact: true }}><ArrowLeft size={20} />{t.nav.sessions}</Link>
-          <button type="button" aria-pressed={view === "timeline"} onClick={() => set({ view: "timeline" }, false)}><ListTree size={20} />{t.nav.timeline}</button>
-          <button type="button" aria-pressed={view === "map"} onClick={() => set({ view: "map" }, false)}><MapIcon size={20} />{t.nav.map}</button>
+          <Link to="/sessions" activeOptions={{ exact: true }}>
+            <ArrowLeft size={20} />
+            {t.nav.sessions}
+          </Link>
+          <button type="button" aria-pressed={view === "timeline"} onClick={() => set({ view: "timeline" }, false)}>
+            <ListTree size={20} />
+            {t.nav.timeline}
+          </button>
+          <button type="button" aria-pressed={view === "map"} onClick={() => set({ view: "map" }, false)}>
+            <MapIcon size={20} />
+            {t.nav.map}
+          </button>
           <Menu
-            trigger={<button type="button"><Ellipsis size={20} />{t.nav.more}</button>}
+            trigger={
+              <button type="button">
+                <Ellipsis size={20} />
+                {t.nav.more}
+              </button>
+            }
             entries={[
               ...(edits.isAvailable && mindmap.data ? phoneEdits : []),
               { kind: "item", label: t.score.title, onPick: () => setPanel("score") },
               { kind: "item", label: t.leftOut.title, onPick: () => setPanel("left-out") },
               { kind: "item", label: t.receipt.title, onPick: () => setPanel("receipt") },
               { kind: "item", label: t.disclosure.title, onPick: () => setPanel("disclosures") },
-              ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions") ? [{ kind: "item", label: t.versions.title, onPick: () => setPanel("versions") } as const] : []),
+              ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions")
+                ? [{ kind: "item", label: t.versions.title, onPick: () => setPanel("versions") } as const]
+                : []),
               { kind: "item", label: t.share.title, onPick: () => setPanel("share") },
             ]}
           />
         </nav>
       )}
       <Suspense fallback={null}>
-        {panel && <Panels name={panel} session={session.data} model={model} mindmap={mindmap.data ?? null} language={language} onClose={() => setPanel(null)} onSelect={select} edits={edits} />}
+        {panel && (
+          <Panels
+            name={panel}
+            session={session.data}
+            model={model}
+            mindmap={mindmap.data ?? null}
+            language={language}
+            onClose={() => setPanel(null)}
+            onSelect={select}
+            edits={edits}
+          />
+        )}
       </Suspense>
-      <span className="sr" role="status">{session.data.session_status !== "completed" ? t.session.moved(t.status[session.data.session_status]) : ""}</span>
+      <span className="sr" role="status">
+        {session.data.session_status !== "completed" ? t.session.moved(t.status[session.data.session_status]) : ""}
+      </span>
     </div>
   );
 }

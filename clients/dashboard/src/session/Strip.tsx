@@ -6,7 +6,19 @@ import { useShownTheme } from "~/theme";
 import type { Range, Row } from "./rows";
 
 /** The whole session as coloured time. A click jumps, a drag filters; arrow keys jump for those without a mouse. */
-export function Strip({ rows, span, range, onRange, onJump }: { rows: readonly Row[]; span: Range; range: Range | null; onRange: (range: Range | null) => void; onJump: (atMs: number) => void }) {
+export function Strip({
+  rows,
+  span,
+  range,
+  onRange,
+  onJump,
+}: {
+  rows: readonly Row[];
+  span: Range;
+  range: Range | null;
+  onRange: (range: Range | null) => void;
+  onJump: (atMs: number) => void;
+}) {
   const t = useWords();
   const language = useLanguage();
   const theme = useShownTheme();
@@ -81,7 +93,14 @@ export function Strip({ rows, span, range, onRange, onJump }: { rows: readonly R
           }
         }}
         onKeyDown={(e) => {
-          const steps: Record<string, number> = { ArrowLeft: -0.05, ArrowRight: 0.05, PageUp: -0.2, PageDown: 0.2, Home: -1, End: 1 };
+          const steps: Record<string, number> = {
+            ArrowLeft: -0.05,
+            ArrowRight: 0.05,
+            PageUp: -0.2,
+            PageDown: 0.2,
+            Home: -1,
+            End: 1,
+          };
           const move = steps[e.key];
           if (move === undefined) return;
           e.preventDefault();

@@ -24,13 +24,23 @@ export function Timeline(props: {
   const [range, setRange] = useState<Range | null>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useMemo(
-    () => rowsOf(timeline, { nodeOfPage: (page) => model?.byPage.get(page)?.id ?? null, hueOf: (id) => model?.hueOf(id) ?? null }),
+    () =>
+      rowsOf(timeline, {
+        nodeOfPage: (page) => model?.byPage.get(page)?.id ?? null,
+        hueOf: (id) => model?.hueOf(id) ?? null,
+      }),
     [timeline, model],
   );
   const span = useMemo(() => spanOf(rows), [rows]);
-  const shown = useMemo(() => filterRows(rows, topic && model ? subtree(model, topic) : null, range), [rows, topic, model, range]);
+  const shown = useMemo(
+    () => filterRows(rows, topic && model ? subtree(model, topic) : null, range),
+    [rows, topic, model, range],
+  );
   const longest = useMemo(() => Math.max(60_000, ...timeline.visits.map((visit) => visit.duration_ms)), [timeline]);
-  const chosen = useMemo(() => (selected && model?.byId.has(selected) ? subtree(model, selected) : null), [selected, model]);
+  const chosen = useMemo(
+    () => (selected && model?.byId.has(selected) ? subtree(model, selected) : null),
+    [selected, model],
+  );
   const list = useVirtualizer({
     count: shown.length,
     getScrollElement: () => scroller.current,
@@ -46,7 +56,9 @@ export function Timeline(props: {
       isOwnChoice.current = false;
       return;
     }
-    const at = selected ? shown.findIndex((row) => row.kind === "visit" && row.nodeId !== null && chosen?.has(row.nodeId)) : -1;
+    const at = selected
+      ? shown.findIndex((row) => row.kind === "visit" && row.nodeId !== null && chosen?.has(row.nodeId))
+      : -1;
     if (at >= 0) list.scrollToIndex(at, { align: "center" });
   }, [selected]);
   // While recording the newest page is kept in sight, unless the reader has scrolled away.
@@ -65,25 +77,58 @@ export function Timeline(props: {
 
   return (
     <div className="timeline">
-      {span && <Strip rows={rows} span={span} range={range} onRange={setRange} onJump={(at) => list.scrollToIndex(rowAt(shown, at), { align: "start" })} />}
+      {span && (
+        <Strip
+          rows={rows}
+          span={span}
+          range={range}
+          onRange={setRange}
+          onJump={(at) => list.scrollToIndex(rowAt(shown, at), { align: "start" })}
+        />
+      )}
       <div className="row wrap timeline-tools">
         {!(isLive && !model) && (
-          <select className="input compact" aria-label={t.timeline.topicFilter} disabled={!model?.topics.length} value={topic ?? ""} onChange={(e) => onTopic(e.target.value || null)}>
+          <select
+            className="input compact"
+            aria-label={t.timeline.topicFilter}
+            disabled={!model?.topics.length}
+            value={topic ?? ""}
+            onChange={(e) => onTopic(e.target.value || null)}
+          >
             <option value="">{t.timeline.allTopics}</option>
             {model?.topics.map((each) => (
-              <option key={each.id} value={each.id}>{each.label}</option>
+              <option key={each.id} value={each.id}>
+                {each.label}
+              </option>
             ))}
           </select>
         )}
         {range && (
           <button type="button" className="chip" aria-pressed="true" onClick={() => setRange(null)}>
-            {t.timeline.range(clock(new Date(range.fromMs), language), clock(new Date(range.toMs), language))} · {t.common.clear}
+            {t.timeline.range(clock(new Date(range.fromMs), language), clock(new Date(range.toMs), language))} ·{" "}
+            {t.common.clear}
           </button>
         )}
-        <span className="muted small tnum" aria-live="polite">{t.timeline.count(shown.filter((row) => row.kind === "visit").length)}</span>
+        <span className="muted small tnum" aria-live="polite">
+          {t.timeline.count(shown.filter((row) => row.kind === "visit").length)}
+        </span>
       </div>
       {shown.length === 0 ? (
-        <Blank title={t.timeline.filteredOut} actions={<button type="button" className="button" onClick={() => { setRange(null); onTopic(null); }}>{t.sessions.clearFilters}</button>} />
+        <Blank
+          title={t.timeline.filteredOut}
+          actions={
+            <button
+              type="button"
+              className="button"
+              onClick={() => {
+                setRange(null);
+                onTopic(null);
+              }}
+            >
+              {t.sessions.clearFilters}
+            </button>
+          }
+        />
       ) : (
         <div
           ref={scroller}
@@ -101,7 +146,13 @@ export function Timeline(props: {
               const row = shown[item.index];
               if (!row) return null;
               return (
-                <li key={item.key} ref={list.measureElement} data-index={item.index} className="timeline-item" style={{ transform: `translateY(${item.start}px)` }}>
+                <li
+                  key={item.key}
+                  ref={list.measureElement}
+                  data-index={item.index}
+                  className="timeline-item"
+                  style={{ transform: `translateY(${item.start}px)` }}
+                >
                   {row.kind === "visit" ? (
                     <VisitRow
                       row={row}
@@ -117,7 +168,11 @@ export function Timeline(props: {
                   ) : (
                     <p className="timeline-pause muted small">
                       {row.kind === "pause" ? <Pause size={14} aria-hidden /> : <Hourglass size={14} aria-hidden />}
-                      {row.kind === "gap" ? t.timeline.gap(duration(row.lengthMs, language)) : row.lengthMs === null ? t.timeline.pauseOpen : t.timeline.pause(duration(row.lengthMs, language))}
+                      {row.kind === "gap"
+                        ? t.timeline.gap(duration(row.lengthMs, language))
+                        : row.lengthMs === null
+                          ? t.timeline.pauseOpen
+                          : t.timeline.pause(duration(row.lengthMs, language))}
                     </p>
                   )}
                 </li>
@@ -130,7 +185,14 @@ export function Timeline(props: {
   );
 }
 
-function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number; hasMap: boolean; isChosen: boolean; isDim: boolean; onSelect: () => void }) {
+function VisitRow(props: {
+  row: Extract<Row, { kind: "visit" }>;
+  longest: number;
+  hasMap: boolean;
+  isChosen: boolean;
+  isDim: boolean;
+  onSelect: () => void;
+}) {
   const { row, longest, hasMap, isChosen, isDim, onSelect } = props;
   const t = useWords();
   const language = useLanguage();
@@ -139,19 +201,35 @@ function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number
   const title = visit.title || visit.url;
   const href = safeHref(visit.url);
   return (
-    <article className={`visit ${isChosen ? "chosen" : ""} ${isDim ? "dim" : ""}`} data-hue={row.hue ?? "none"} data-visit={visit.id}>
-      <time className="visit-time tnum" dateTime={visit.visited_at}>{clock(new Date(row.atMs), language)}</time>
+    <article
+      className={`visit ${isChosen ? "chosen" : ""} ${isDim ? "dim" : ""}`}
+      data-hue={row.hue ?? "none"}
+      data-visit={visit.id}
+    >
+      <time className="visit-time tnum" dateTime={visit.visited_at}>
+        {clock(new Date(row.atMs), language)}
+      </time>
       <span className="visit-hue" aria-hidden="true" />
       <div className="grow">
         <div className="visit-head">
           <SiteMark host={host} hue={row.hue} />
           {row.nodeId ? (
-            <button type="button" className="visit-title" aria-pressed={isChosen} onClick={onSelect} title={title}>{title}</button>
+            <button type="button" className="visit-title" aria-pressed={isChosen} onClick={onSelect} title={title}>
+              {title}
+            </button>
           ) : (
-            <span className="visit-title" title={title}>{title}</span>
+            <span className="visit-title" title={title}>
+              {title}
+            </span>
           )}
           {href && (
-            <a className="visit-out" href={href} target="_blank" rel="noreferrer noopener" aria-label={`${t.timeline.openPage(title)} (${t.common.newTab})`}>
+            <a
+              className="visit-out"
+              href={href}
+              target="_blank"
+              rel="noreferrer noopener"
+              aria-label={`${t.timeline.openPage(title)} (${t.common.newTab})`}
+            >
               <ExternalLink size={14} />
             </a>
           )}
@@ -159,10 +237,18 @@ function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number
         <div className="visit-meta small muted tnum">
           <span className="visit-from">
             <span className="ellipsis">{host}</span>
-            {visit.is_revisit && <span className="row"><RotateCcw size={11} aria-hidden />{t.timeline.revisit}</span>}
+            {visit.is_revisit && (
+              <span className="row">
+                <RotateCcw size={11} aria-hidden />
+                {t.timeline.revisit}
+              </span>
+            )}
             {hasMap && !row.nodeId && <span>{t.timeline.offMap}</span>}
           </span>
-          <span className="visit-bar" aria-hidden="true"><i style={{ width: `${Math.max(2, (visit.duration_ms / longest) * 100)}%` }} /><b style={{ width: `${visit.max_scroll_depth * 100}%` }} /></span>
+          <span className="visit-bar" aria-hidden="true">
+            <i style={{ width: `${Math.max(2, (visit.duration_ms / longest) * 100)}%` }} />
+            <b style={{ width: `${visit.max_scroll_depth * 100}%` }} />
+          </span>
           <span className="visit-dwell">
             {duration(visit.duration_ms, language)}
             <span className="sr">{` ${t.timeline.scroll(Math.round(visit.max_scroll_depth * 100))}`}</span>
@@ -171,7 +257,11 @@ function VisitRow(props: { row: Extract<Row, { kind: "visit" }>; longest: number
         {visit.highlights.map((highlight) => (
           <blockquote key={highlight.id} className="quote">
             {highlight.text}
-            {highlight.note && <footer className="small muted">{t.timeline.note}: {highlight.note}</footer>}
+            {highlight.note && (
+              <footer className="small muted">
+                {t.timeline.note}: {highlight.note}
+              </footer>
+            )}
           </blockquote>
         ))}
       </div>

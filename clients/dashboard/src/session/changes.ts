@@ -14,7 +14,11 @@ export interface Labels {
 }
 
 /** Korean needs another order of words, so it is told anew from the kind; a kind unknown here stays as it was told. */
-export function changeSentence(change: Change, language: Language, { before, after }: Labels): { sentence: string; why: string } {
+export function changeSentence(
+  change: Change,
+  language: Language,
+  { before, after }: Labels,
+): { sentence: string; why: string } {
   const [first = "", ...others] = change.node_ids ?? [];
   const was = `“${before.get(first) ?? after.get(first) ?? "?"}”`;
   const is = `“${after.get(first) ?? before.get(first) ?? "?"}”`;

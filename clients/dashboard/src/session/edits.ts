@@ -50,15 +50,26 @@ export function useEdits(sessionId: string, version: number): Edits {
   const t = useWords();
   const client = useQueryClient();
   const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");
-  const log = useQuery({ ...optionalQuery<{ can_undo: boolean; can_redo: boolean }>(["edits", sessionId], `/v1/sessions/${sessionId}/mindmap/edits?limit=1`), enabled: isAvailable && version > 0 });
+  const log = useQuery({
+    ...optionalQuery<{ can_undo: boolean; can_redo: boolean }>(
+      ["edits", sessionId],
+      `/v1/sessions/${sessionId}/mindmap/edits?limit=1`,
+    ),
+    enabled: isAvailable && version > 0,
+  });
   const change = useMutation({
     mutationFn: (operation: Operation) => {
-      const own = operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: crypto.randomUUID() };
-      return json<unknown>("PATCH", `/v1/sessions/${sessionId}/mindmap`, { operations: [own], ...(version ? { version } : {}) });
+      const own =
+        operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: crypto.randomUUID() };
+      return json<unknown>("PATCH", `/v1/sessions/${sessionId}/mindmap`, {
+        operations: [own],
+        ...(version ? { version } : {}),
+      });
     },
     onSuccess: (reply, operation) => {
       void client.invalidateQueries({ queryKey: ["edits", sessionId] });
-      if (isRecord(reply) && isRecord(reply.mindmap) && isRecord(reply.mindmap.data)) client.setQueryData(["mindmap", sessionId], reply.mindmap as unknown as Mindmap);
+      if (isRecord(reply) && isRecord(reply.mindmap) && isRecord(reply.mindmap.data))
+        client.setQueryData(["mindmap", sessionId], reply.mindmap as unknown as Mindmap);
       else void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
       void client.invalidateQueries({ queryKey: ["versions", sessionId] });
       const reports = isRecord(reply) && Array.isArray(reply.reports) ? reply.reports : [];

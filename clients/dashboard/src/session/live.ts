@@ -21,7 +21,9 @@ const count = (value: unknown): number | null => (typeof value === "number" ? va
 export function advance(before: Progress | null, news: Record<string, unknown>, nowMs: number): Progress | null {
   const map = isRecord(news.mindmap) ? news.mindmap : news;
   if (map.status !== "generating" && map.status !== "pending") return map.status === undefined ? before : null;
-  const named = Array.isArray(map.topics) ? map.topics.filter((topic): topic is string => typeof topic === "string") : null;
+  const named = Array.isArray(map.topics)
+    ? map.topics.filter((topic): topic is string => typeof topic === "string")
+    : null;
   return {
     stage: typeof map.stage === "string" ? map.stage : (before?.stage ?? "queued"),
     percent: count(map.percent) ?? before?.percent ?? null,
@@ -34,7 +36,11 @@ export function advance(before: Progress | null, news: Record<string, unknown>, 
 }
 
 /** Follows the session's stream while `isOn`; refreshes what the news are about. */
-export function useLive(id: string, isOn: boolean, client: QueryClient): { progress: Progress | null; growing: GrowingMap | null } {
+export function useLive(
+  id: string,
+  isOn: boolean,
+  client: QueryClient,
+): { progress: Progress | null; growing: GrowingMap | null } {
   const [progress, setProgress] = useState<Progress | null>(null);
   const [growing, setGrowing] = useState<GrowingMap | null>(null);
   useEffect(() => {
@@ -61,7 +67,8 @@ export function useLive(id: string, isOn: boolean, client: QueryClient): { progr
         }
         setProgress((before) => advance(before, news.data, Date.now()));
         const status = (isRecord(news.data.mindmap) ? news.data.mindmap : news.data).status;
-        if (status === "completed" || status === "failed") refresh("mindmap", "session", "timeline", "versions", "receipt");
+        if (status === "completed" || status === "failed")
+          refresh("mindmap", "session", "timeline", "versions", "receipt");
         else if (news.event === "session") refresh("session", "mindmap", "timeline");
         else if (news.event !== "snapshot" && news.event !== "mindmap") {
           // Pages come in bursts while recording: look again once they have settled for a moment.

@@ -52,7 +52,9 @@ export function spanOf(rows: readonly Row[]): Range | null {
   for (const row of rows) {
     if (row.kind !== "visit") continue;
     const to = Math.max(ms(row.visit.ended_at), row.atMs + 1000);
-    span = span ? { fromMs: Math.min(span.fromMs, row.atMs), toMs: Math.max(span.toMs, to) } : { fromMs: row.atMs, toMs: to };
+    span = span
+      ? { fromMs: Math.min(span.fromMs, row.atMs), toMs: Math.max(span.toMs, to) }
+      : { fromMs: row.atMs, toMs: to };
   }
   return span;
 }
@@ -60,7 +62,11 @@ export function spanOf(rows: readonly Row[]): Range | null {
 /** The rows of some nodes (a topic's pages) and of a range of time; pauses and gaps only when nothing is filtered away. */
 export function filterRows(rows: readonly Row[], nodes: ReadonlySet<string> | null, range: Range | null): Row[] {
   return rows.filter((row) => {
-    if (range && (row.atMs > range.toMs || row.atMs + (row.kind === "visit" ? row.visit.duration_ms : 0) < range.fromMs)) return false;
+    if (
+      range &&
+      (row.atMs > range.toMs || row.atMs + (row.kind === "visit" ? row.visit.duration_ms : 0) < range.fromMs)
+    )
+      return false;
     if (!nodes) return true;
     return row.kind === "visit" && row.nodeId !== null && nodes.has(row.nodeId);
   });

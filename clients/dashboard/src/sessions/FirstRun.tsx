@@ -66,7 +66,12 @@ export function SampleButton({ isQuiet }: { isQuiet?: boolean }) {
   };
   return (
     <>
-      <button type="button" className={`button ${isQuiet ? "" : "primary wide"}`} disabled={played !== null} onClick={() => void play()}>
+      <button
+        type="button"
+        className={`button ${isQuiet ? "" : "primary wide"}`}
+        disabled={played !== null}
+        onClick={() => void play()}
+      >
         <Play size={16} />
         {t.first.trySample}
       </button>

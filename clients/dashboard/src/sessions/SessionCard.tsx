@@ -18,7 +18,8 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
   const ended = session.ended_at ? new Date(session.ended_at) : null;
   const now = new Date();
   const isToday = now.getTime() - began.getTime() < 86_400_000;
-  const go = (view: "timeline" | "map") => void navigate({ to: "/sessions/$id", params: { id: session.id }, search: { view } });
+  const go = (view: "timeline" | "map") =>
+    void navigate({ to: "/sessions/$id", params: { id: session.id }, search: { view } });
   return (
     <li className="card" data-session={session.id}>
       <Thumbnail session={session} />
@@ -31,7 +32,8 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
         </div>
         <div className="card-meta tnum">
           <time dateTime={session.started_at} title={began.toLocaleString(language)}>
-            {isToday ? when(began, now, language) : date(began, now, language)} · {span(began, ended, session.dwell_ms ?? 0, language)}
+            {isToday ? when(began, now, language) : date(began, now, language)} ·{" "}
+            {span(began, ended, session.dwell_ms ?? 0, language)}
           </time>
           {Boolean(session.dwell_ms) && <span>{t.sessions.reading(duration(session.dwell_ms ?? 0, language))}</span>}
           {typeof session.page_count === "number" && <span>{t.sessions.pages(session.page_count)}</span>}
@@ -40,7 +42,9 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
         {session.session_status === "failed" && <p className="field-error">{t.sessions.failed}</p>}
         {Boolean(session.keywords?.length) && (
           <div className="card-words">
-            {session.keywords?.slice(0, 5).map((word) => <span key={word}>{word}</span>)}
+            {session.keywords?.slice(0, 5).map((word) => (
+              <span key={word}>{word}</span>
+            ))}
           </div>
         )}
       </div>
@@ -68,7 +72,9 @@ function Thumbnail({ session }: { session: Session }) {
   useEffect(() => {
     const box = ref.current;
     if (!box) return;
-    const seen = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && setNear(true), { rootMargin: "200px" });
+    const seen = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && setNear(true), {
+      rootMargin: "200px",
+    });
     seen.observe(box);
     return () => seen.disconnect();
   }, []);
@@ -76,7 +82,11 @@ function Thumbnail({ session }: { session: Session }) {
   const picture = useQuery({ ...thumbnailQuery(session.id, session.updated_at, theme), enabled: isNear && mayHaveMap });
   return (
     <div ref={ref} className="thumb">
-      {picture.data ? <img src={picture.data} alt="" width={84} height={64} /> : <Network size={22} strokeWidth={1.5} aria-hidden />}
+      {picture.data ? (
+        <img src={picture.data} alt="" width={84} height={64} />
+      ) : (
+        <Network size={22} strokeWidth={1.5} aria-hidden />
+      )}
     </div>
   );
 }

@@ -28,7 +28,11 @@ export function SessionsPage() {
       <title>{`${t.sessions.title} · ${t.brand}`}</title>
       <div className="page-head">
         <h1 className="grow">{t.sessions.title}</h1>
-        {total > 0 && <span className="muted tnum" aria-live="polite">{t.sessions.count(total)}</span>}
+        {total > 0 && (
+          <span className="muted tnum" aria-live="polite">
+            {t.sessions.count(total)}
+          </span>
+        )}
       </div>
       {!isFirstRun && <FilterBar filters={filters} />}
       {list.isPending ? (
@@ -38,7 +42,11 @@ export function SessionsPage() {
       ) : isFirstRun ? (
         <FirstRun />
       ) : sessions.length === 0 ? (
-        <Blank icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.sessions.none} actions={<ClearFilters />}>
+        <Blank
+          icon={<SearchX className="figure" size={32} strokeWidth={1.5} />}
+          title={t.sessions.none}
+          actions={<ClearFilters />}
+        >
           {t.sessions.noneHint}
         </Blank>
       ) : (
@@ -53,7 +61,9 @@ export function SessionsPage() {
               </ul>
             </section>
           ))}
-          {list.hasNextPage && <MoreOnSight isBusy={list.isFetchingNextPage} onMore={() => void list.fetchNextPage()} />}
+          {list.hasNextPage && (
+            <MoreOnSight isBusy={list.isFetchingNextPage} onMore={() => void list.fetchNextPage()} />
+          )}
           {!list.hasNextPage && total < 4 && <SampleButton isQuiet />}
         </>
       )}
@@ -78,7 +88,8 @@ function FilterBar({ filters }: { filters: Filters }) {
   const [text, setText] = useState(filters.q ?? "");
   const numChosen = [filters.status, filters.domain, filters.keyword, filters.from, filters.to].filter(Boolean).length;
   const [isOpen, setOpen] = useState(numChosen > 0);
-  const set = (change: Partial<Filters>) => void navigate({ search: (old: Filters) => ({ ...old, ...change }), replace: true });
+  const set = (change: Partial<Filters>) =>
+    void navigate({ search: (old: Filters) => ({ ...old, ...change }), replace: true });
   useEffect(() => {
     const wanted = text.trim() || undefined;
     if (wanted === filters.q) return;
@@ -119,9 +130,22 @@ function FilterBar({ filters }: { filters: Filters }) {
       <div className="row">
         <span className="row input-icon grow">
           <Search size={16} aria-hidden />
-          <input className="input compact" type="search" aria-label={t.sessions.text} placeholder={t.sessions.text} value={text} onChange={(e) => setText(e.target.value)} />
+          <input
+            className="input compact"
+            type="search"
+            aria-label={t.sessions.text}
+            placeholder={t.sessions.text}
+            value={text}
+            onChange={(e) => setText(e.target.value)}
+          />
         </span>
-        <button type="button" className="button" aria-expanded={isOpen} aria-controls="filters" onClick={() => setOpen(!isOpen)}>
+        <button
+          type="button"
+          className="button"
+          aria-expanded={isOpen}
+          aria-controls="filters"
+          onClick={() => setOpen(!isOpen)}
+        >
           <SlidersHorizontal size={15} aria-hidden />
           {t.sessions.filters(numChosen)}
         </button>
@@ -130,10 +154,16 @@ function FilterBar({ filters }: { filters: Filters }) {
         <div id="filters" className="filters">
           <label className="filter">
             <span>{t.sessions.status}</span>
-            <select className="input compact" value={filters.status ?? ""} onChange={(e) => set({ status: STATUSES.find((s) => s === e.target.value) })}>
+            <select
+              className="input compact"
+              value={filters.status ?? ""}
+              onChange={(e) => set({ status: STATUSES.find((s) => s === e.target.value) })}
+            >
               <option value="">{t.sessions.anyStatus}</option>
               {STATUSES.map((status) => (
-                <option key={status} value={status}>{t.status[status]}</option>
+                <option key={status} value={status}>
+                  {t.status[status]}
+                </option>
               ))}
             </select>
           </label>
@@ -155,7 +185,9 @@ function MoreOnSight({ isBusy, onMore }: { isBusy: boolean; onMore: () => void }
   useEffect(() => {
     const button = ref.current;
     if (!button || isBusy) return;
-    const seen = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && onMore(), { rootMargin: "400px" });
+    const seen = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && onMore(), {
+      rootMargin: "400px",
+    });
     seen.observe(button);
     return () => seen.disconnect();
   });

@@ -13,10 +13,20 @@ export function useDelete(onGone?: () => void) {
   const refresh = () => client.invalidateQueries({ queryKey: ["sessions"] });
   return useMutation({
     // Kept alive: the card is gone at once, and somebody may leave the page in the same second.
-    mutationFn: (session: Session) => data(api.DELETE("/v1/sessions/{session_id}", { ...path(session.id), keepalive: true })),
+    mutationFn: (session: Session) =>
+      data(api.DELETE("/v1/sessions/{session_id}", { ...path(session.id), keepalive: true })),
     onMutate: (session) => {
       client.setQueriesData<{ pages: { sessions: Session[]; total: number }[] }>({ queryKey: ["sessions"] }, (old) =>
-        old?.pages ? { ...old, pages: old.pages.map((p) => ({ ...p, total: p.total - 1, sessions: p.sessions.filter((s) => s.id !== session.id) })) } : old,
+        old?.pages
+          ? {
+              ...old,
+              pages: old.pages.map((p) => ({
+                ...p,
+                total: p.total - 1,
+                sessions: p.sessions.filter((s) => s.id !== session.id),
+              })),
+            }
+          : old,
       );
     },
     onSuccess: (_, session) => {

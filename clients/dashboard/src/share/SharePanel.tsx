@@ -26,7 +26,11 @@ export function SharePanel({ session, language }: { session: Session; language: 
   const key = ["shares", session.id];
   const links = useQuery(optionalQuery<{ shares: Share[] }>(key, base));
   const refresh = () => client.invalidateQueries({ queryKey: key });
-  const create = useMutation({ mutationFn: () => json<{ share: Share }>("POST", base, { shows, expires_in_days: days }), onSuccess: refresh, onError: (error) => say(sentence(error, t)) });
+  const create = useMutation({
+    mutationFn: () => json<{ share: Share }>("POST", base, { shows, expires_in_days: days }),
+    onSuccess: refresh,
+    onError: (error) => say(sentence(error, t)),
+  });
   const revoke = useMutation({
     mutationFn: (id: string) => json("DELETE", `${base}/${id}`),
     onSuccess: () => {
@@ -43,17 +47,29 @@ export function SharePanel({ session, language }: { session: Session; language: 
     <>
       <p className="muted">{t.share.body}</p>
       <div className="row wrap">
-        <select className="input compact grow" aria-label={t.share.what} value={shows} onChange={(e) => setShows(e.target.value as Share["shows"])}>
+        <select
+          className="input compact grow"
+          aria-label={t.share.what}
+          value={shows}
+          onChange={(e) => setShows(e.target.value as Share["shows"])}
+        >
           <option value="map">{t.share.map}</option>
           <option value="pages">{t.share.pages}</option>
           <option value="highlights">{t.share.highlights}</option>
         </select>
-        <select className="input compact grow" aria-label={t.share.expires} value={days} onChange={(e) => setDays(Number(e.target.value))}>
+        <select
+          className="input compact grow"
+          aria-label={t.share.expires}
+          value={days}
+          onChange={(e) => setDays(Number(e.target.value))}
+        >
           <option value={1}>{t.share.day}</option>
           <option value={7}>{t.share.week}</option>
           <option value={30}>{t.share.month}</option>
         </select>
-        <button type="button" className="button primary" disabled={create.isPending} onClick={() => create.mutate()}>{t.share.create}</button>
+        <button type="button" className="button primary" disabled={create.isPending} onClick={() => create.mutate()}>
+          {t.share.create}
+        </button>
       </div>
       <h3>{t.share.existing}</h3>
       {active.length === 0 && <p className="muted">{t.share.none}</p>}
@@ -61,11 +77,35 @@ export function SharePanel({ session, language }: { session: Session; language: 
         {active.map((share) => (
           <li key={share.id}>
             <span className="grow">
-              <input className="input compact" readOnly aria-label={t.share.title} value={share.url} onFocus={(e) => e.currentTarget.select()} />
-              <span className="small muted">{t.share[share.shows]}{share.expires_at ? ` · ${t.share.expires} ${date(new Date(share.expires_at), new Date(), language)}` : ""}</span>
+              <input
+                className="input compact"
+                readOnly
+                aria-label={t.share.title}
+                value={share.url}
+                onFocus={(e) => e.currentTarget.select()}
+              />
+              <span className="small muted">
+                {t.share[share.shows]}
+                {share.expires_at
+                  ? ` · ${t.share.expires} ${date(new Date(share.expires_at), new Date(), language)}`
+                  : ""}
+              </span>
             </span>
-            <button type="button" className="button" onClick={() => navigator.clipboard.writeText(share.url).then(() => say(t.common.copied))}>{t.common.copy}</button>
-            <button type="button" className="button danger" disabled={revoke.isPending} onClick={() => revoke.mutate(share.id)}>{t.share.revoke}</button>
+            <button
+              type="button"
+              className="button"
+              onClick={() => navigator.clipboard.writeText(share.url).then(() => say(t.common.copied))}
+            >
+              {t.common.copy}
+            </button>
+            <button
+              type="button"
+              className="button danger"
+              disabled={revoke.isPending}
+              onClick={() => revoke.mutate(share.id)}
+            >
+              {t.share.revoke}
+            </button>
           </li>
         ))}
       </ul>

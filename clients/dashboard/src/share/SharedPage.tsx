@@ -18,23 +18,32 @@ export function SharedPage() {
   const { token } = useParams({ from: "/shared/$token" });
   const search = useSearch({ from: "/shared/$token" });
   const navigate = useNavigate({ from: "/shared/$token" });
-  const shared = useQuery({ queryKey: ["shared", token], queryFn: () => json<Record<string, unknown>>("GET", `/v1/shared/${encodeURIComponent(token)}`), retry: false });
+  const shared = useQuery({
+    queryKey: ["shared", token],
+    queryFn: () => json<Record<string, unknown>>("GET", `/v1/shared/${encodeURIComponent(token)}`),
+    retry: false,
+  });
   const model = useMemo(() => {
     const reply = shared.data;
     const inner = reply && isRecord(reply.shared) ? reply.shared : reply;
     const map = inner && isRecord(inner.mindmap) ? inner.mindmap : inner;
     return map ? parseMap(map.data ?? map) : null;
   }, [shared.data]);
-  const set = (change: Partial<SessionSearch>) => void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
+  const set = (change: Partial<SessionSearch>) =>
+    void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
   const node = search.node && model ? model.byId.get(search.node) : undefined;
   const isGone = shared.isError && [404, 410].includes(toApiError(shared.error).status);
   return (
     <main className="session shared" id="content">
       <title>{`${model?.root.label ?? t.share.publicTitle} · ${t.brand}`}</title>
       {shared.isPending ? (
-        <div className="page"><Skeletons rows={3} height={120} /></div>
+        <div className="page">
+          <Skeletons rows={3} height={120} />
+        </div>
       ) : isGone || (shared.isSuccess && !model) ? (
-        <Blank level={1} icon={<Unlink className="figure" size={32} strokeWidth={1.5} />} title={t.share.gone}>{t.share.goneHint}</Blank>
+        <Blank level={1} icon={<Unlink className="figure" size={32} strokeWidth={1.5} />} title={t.share.gone}>
+          {t.share.goneHint}
+        </Blank>
       ) : shared.isError || !model ? (
         <ErrorState level={1} error={shared.error} onRetry={() => void shared.refetch()} />
       ) : (
@@ -49,9 +58,29 @@ export function SharedPage() {
           </header>
           <div className="session-body">
             <section className="pane" aria-label={t.map.title}>
-              <MapView model={model} version={0} layout={search.layout ?? "tree"} onLayout={(layout) => set({ layout })} selected={search.node ?? null} onSelect={(id) => set({ node: id ?? undefined })} topic={search.topic ?? null} onTopic={(id) => set({ topic: id ?? undefined })} />
+              <MapView
+                model={model}
+                version={0}
+                layout={search.layout ?? "tree"}
+                onLayout={(layout) => set({ layout })}
+                selected={search.node ?? null}
+                onSelect={(id) => set({ node: id ?? undefined })}
+                topic={search.topic ?? null}
+                onTopic={(id) => set({ topic: id ?? undefined })}
+              />
             </section>
-            {node && <Evidence key={node.id} node={node} model={model} version={0} onSelect={(id) => set({ node: id ?? undefined })} onFocus={(id) => set({ topic: id ?? undefined })} focused={search.topic ?? null} edits={null} />}
+            {node && (
+              <Evidence
+                key={node.id}
+                node={node}
+                model={model}
+                version={0}
+                onSelect={(id) => set({ node: id ?? undefined })}
+                onFocus={(id) => set({ topic: id ?? undefined })}
+                focused={search.topic ?? null}
+                edits={null}
+              />
+            )}
           </div>
         </>
       )}

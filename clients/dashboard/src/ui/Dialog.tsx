@@ -4,7 +4,14 @@ import type { ReactNode } from "react";
 import { useWords } from "~/i18n";
 import { IconButton } from "./basics";
 
-export function Dialog(props: { title: string; isOpen: boolean; onClose: () => void; children: ReactNode; className?: string; isTitleHidden?: boolean }) {
+export function Dialog(props: {
+  title: string;
+  isOpen: boolean;
+  onClose: () => void;
+  children: ReactNode;
+  className?: string;
+  isTitleHidden?: boolean;
+}) {
   const t = useWords();
   return (
     <BaseDialog.Root open={props.isOpen} onOpenChange={(isOpen) => !isOpen && props.onClose()}>

@@ -2,7 +2,11 @@ import { Eye, EyeOff } from "lucide-react";
 import { type InputHTMLAttributes, useId, useState } from "react";
 import { useWords } from "~/i18n";
 
-export function Field(props: { label: string; error?: string | undefined; hint?: string } & InputHTMLAttributes<HTMLInputElement> & { ref?: React.Ref<HTMLInputElement> }) {
+export function Field(
+  props: { label: string; error?: string | undefined; hint?: string } & InputHTMLAttributes<HTMLInputElement> & {
+      ref?: React.Ref<HTMLInputElement>;
+    },
+) {
   const { label, error, hint, type, ...rest } = props;
   const t = useWords();
   const id = useId();
@@ -23,7 +27,13 @@ export function Field(props: { label: string; error?: string | undefined; hint?:
       {type === "password" ? (
         <div className="password">
           {input}
-          <button type="button" className="icon-button" aria-label={isShown ? t.auth.hidePassword : t.auth.showPassword} aria-pressed={isShown} onClick={() => setShown(!isShown)}>
+          <button
+            type="button"
+            className="icon-button"
+            aria-label={isShown ? t.auth.hidePassword : t.auth.showPassword}
+            aria-pressed={isShown}
+            onClick={() => setShown(!isShown)}
+          >
             {isShown ? <EyeOff size={18} /> : <Eye size={18} />}
           </button>
         </div>

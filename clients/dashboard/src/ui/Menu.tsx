@@ -1,4 +1,14 @@
-import { cloneElement, lazy, type MouseEvent, type ReactElement, type ReactNode, type Ref, Suspense, useRef, useState } from "react";
+import {
+  cloneElement,
+  lazy,
+  type MouseEvent,
+  type ReactElement,
+  type ReactNode,
+  type Ref,
+  Suspense,
+  useRef,
+  useState,
+} from "react";
 
 const load = () => import("./MenuPopup");
 const MenuPopup = lazy(() => load().then((module) => ({ default: module.MenuPopup })));

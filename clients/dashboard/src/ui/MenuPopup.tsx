@@ -3,14 +3,26 @@ import type { RefObject } from "react";
 import type { MenuEntry } from "./Menu";
 
 /** The open menu of `button`; focus returns there. */
-export function MenuPopup({ button, entries, onClose }: { button: RefObject<HTMLButtonElement | null>; entries: readonly MenuEntry[]; onClose: () => void }) {
+export function MenuPopup({
+  button,
+  entries,
+  onClose,
+}: {
+  button: RefObject<HTMLButtonElement | null>;
+  entries: readonly MenuEntry[];
+  onClose: () => void;
+}) {
   return (
     <BaseMenu.Root
       open
       modal={false}
       onOpenChange={(isOpen, { event }) => {
         // A press on the button is the button's own business: it closes what is open.
-        if (!isOpen && !(event.target instanceof Node && button.current?.contains(event.target) && event.type !== "keydown")) onClose();
+        if (
+          !isOpen &&
+          !(event.target instanceof Node && button.current?.contains(event.target) && event.type !== "keydown")
+        )
+          onClose();
       }}
     >
       <BaseMenu.Portal>
@@ -24,7 +36,11 @@ export function MenuPopup({ button, entries, onClose }: { button: RefObject<HTML
                   {entry.label}
                 </div>
               ) : (
-                <BaseMenu.Item key={entry.label} className={`menu-item ${entry.isDanger ? "danger" : ""}`} onClick={entry.onPick}>
+                <BaseMenu.Item
+                  key={entry.label}
+                  className={`menu-item ${entry.isDanger ? "danger" : ""}`}
+                  onClick={entry.onPick}
+                >
                   {entry.icon}
                   {entry.label}
                 </BaseMenu.Item>

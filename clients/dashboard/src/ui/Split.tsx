@@ -39,7 +39,8 @@ export function Split({ label, left, right }: { label: string; left: ReactNode; 
         onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
         onPointerMove={(event) => {
           const bounds = box.current?.getBoundingClientRect();
-          if (bounds && event.currentTarget.hasPointerCapture(event.pointerId)) move(((event.clientX - bounds.left) / bounds.width) * 100);
+          if (bounds && event.currentTarget.hasPointerCapture(event.pointerId))
+            move(((event.clientX - bounds.left) / bounds.width) * 100);
         }}
         onDoubleClick={() => move(AT_FIRST)}
         onKeyDown={(event) => {

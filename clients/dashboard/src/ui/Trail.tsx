@@ -1,6 +1,10 @@
 /** A small map, drawn: one core, three topics, their pages. */
 export function Trail() {
-  const topics: [number, number, number][] = [[0, 92, 46], [2, 330, 60], [5, 300, 190]];
+  const topics: [number, number, number][] = [
+    [0, 92, 46],
+    [2, 330, 60],
+    [5, 300, 190],
+  ];
   return (
     <svg className="auth-trail" viewBox="0 0 440 240" aria-hidden="true" fill="none" strokeLinecap="round">
       {topics.map(([hue, x, y]) => (
@@ -10,7 +14,11 @@ export function Trail() {
             const out = x < 206 ? -58 : 62;
             return (
               <g key={dy}>
-                <path d={`M${x} ${y} C ${x + out / 2} ${y} ${x + out / 2} ${y + dy} ${x + out} ${y + dy}`} strokeWidth="1.5" opacity="0.7" />
+                <path
+                  d={`M${x} ${y} C ${x + out / 2} ${y} ${x + out / 2} ${y + dy} ${x + out} ${y + dy}`}
+                  strokeWidth="1.5"
+                  opacity="0.7"
+                />
                 <circle cx={x + out} cy={y + dy} r="4" fill="var(--hue)" stroke="none" />
               </g>
             );

@@ -3,7 +3,11 @@ import type { Status } from "~/api/queries";
 import { useWords } from "~/i18n";
 
 /** A button that is only an icon; `label` is what it is called. */
-export function IconButton({ label, children, ...rest }: { label: string; children: ReactNode } & ButtonHTMLAttributes<HTMLButtonElement>) {
+export function IconButton({
+  label,
+  children,
+  ...rest
+}: { label: string; children: ReactNode } & ButtonHTMLAttributes<HTMLButtonElement>) {
   return (
     <button type="button" className="icon-button" aria-label={label} title={label} {...rest}>
       {children}
@@ -20,7 +24,12 @@ export function Segmented<T extends string>(props: {
   return (
     <div className="segmented" role="group" aria-label={props.label}>
       {props.options.map((option) => (
-        <button key={option.value} type="button" aria-pressed={option.value === props.value} onClick={() => props.onChange(option.value)}>
+        <button
+          key={option.value}
+          type="button"
+          aria-pressed={option.value === props.value}
+          onClick={() => props.onChange(option.value)}
+        >
           {option.icon}
           <span>{option.label}</span>
         </button>
@@ -48,7 +57,19 @@ export function SiteMark({ host, hue }: { host: string; hue?: number | null }) {
   );
 }
 
-export function Blank({ icon, title, children, actions, level = 2 }: { icon?: ReactNode; title: string; children?: ReactNode; actions?: ReactNode; level?: 1 | 2 }) {
+export function Blank({
+  icon,
+  title,
+  children,
+  actions,
+  level = 2,
+}: {
+  icon?: ReactNode;
+  title: string;
+  children?: ReactNode;
+  actions?: ReactNode;
+  level?: 1 | 2;
+}) {
   const Heading = level === 1 ? "h1" : "h2";
   return (
     <div className="blank">
@@ -83,6 +104,7 @@ export function passageHref(url: string, quote: string): string | null {
   if (!href || !quote) return href;
   const word = (text: string) => encodeURIComponent(text).replace(/-/g, "%2D");
   const terms = quote.trim().split(/\s+/);
-  const fragment = terms.length > 8 ? `${word(terms.slice(0, 4).join(" "))},${word(terms.slice(-4).join(" "))}` : word(quote.trim());
+  const fragment =
+    terms.length > 8 ? `${word(terms.slice(0, 4).join(" "))},${word(terms.slice(-4).join(" "))}` : word(quote.trim());
   return `${href.split("#")[0]}#:~:text=${fragment}`;
 }

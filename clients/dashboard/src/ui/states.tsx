@@ -24,7 +24,9 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
   const client = useQueryClient();
   const problem = toApiError(error);
   const wait = useCountdown(problem.retryAfterS ?? 0, problem);
-  const retry = onRetry ?? (() => void client.refetchQueries({ type: "active", predicate: (query) => query.state.status === "error" }));
+  const retry =
+    onRetry ??
+    (() => void client.refetchQueries({ type: "active", predicate: (query) => query.state.status === "error" }));
   const [title, hint] = t.errors[problem.kind] ?? ["", ""];
   const Icon = ICONS[problem.kind] ?? TriangleAlert;
 

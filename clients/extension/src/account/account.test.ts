@@ -1,50 +1,51 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from "vitest";
 
-import { ApiError, SignedOut, Unreachable } from '../api/errors';
-import { bench } from '../testing/make';
-import { Account } from './account';
+import { ApiError, SignedOut, Unreachable } from "../api/errors";
+import { bench } from "../testing/make";
+import { Account } from "./account";
 
 let b: Awaited<ReturnType<typeof bench>>;
 beforeEach(async () => {
   b = await bench();
 });
 
-const whoAmI = () => b.account.authorised((bearer) => b.api.start('http://server.test', bearer, { client_session_id: 'c' }));
+const whoAmI = () =>
+  b.account.authorised((bearer) => b.api.start("http://server.test", bearer, { client_session_id: "c" }));
 
-test('renews before the end of the token', async () => {
+test("renews before the end of the token", async () => {
   b.clock.advance(900_000 - 30_000);
   await whoAmI();
-  expect(b.server.calls[0]).toBe('POST /auth/refresh');
+  expect(b.server.calls[0]).toBe("POST /auth/refresh");
 });
 
-test('many callers share one renewal: a refresh token works once', async () => {
-  b.server.access = 'changed';
+test("many callers share one renewal: a refresh token works once", async () => {
+  b.server.access = "changed";
   await Promise.all([whoAmI(), whoAmI(), whoAmI(), whoAmI()]);
   expect(b.server.renewals).toBe(1);
 });
 
-test('a refused renewal ends the login but not the memory of who it was', async () => {
-  b.server.access = 'changed';
-  b.server.refresh = 'changed';
+test("a refused renewal ends the login but not the memory of who it was", async () => {
+  b.server.access = "changed";
+  b.server.refresh = "changed";
   await expect(whoAmI()).rejects.toBeInstanceOf(SignedOut);
-  expect(await b.account.user()).toMatchObject({ user: { email: 'a@example.com' }, isExpired: true });
+  expect(await b.account.user()).toMatchObject({ user: { email: "a@example.com" }, isExpired: true });
   b.server.calls.length = 0;
   await expect(whoAmI()).rejects.toBeInstanceOf(SignedOut);
   expect(b.server.calls).toEqual([]);
 });
 
-test('a renewal that got no answer ends nothing', async () => {
-  b.server.access = 'changed';
-  b.server.fault = (call) => (call.endsWith('/refresh') ? 'cut' : undefined);
+test("a renewal that got no answer ends nothing", async () => {
+  b.server.access = "changed";
+  b.server.fault = (call) => (call.endsWith("/refresh") ? "cut" : undefined);
   await expect(whoAmI()).rejects.toBeInstanceOf(Unreachable);
   b.server.fault = () => undefined;
   await whoAmI();
   expect(await b.account.user()).toMatchObject({ isExpired: false });
 });
 
-test('a renewal whose answer was lost is repeated as the same try, by the next worker too', async () => {
-  b.server.access = 'changed';
-  b.server.fault = (call) => (call.endsWith('/refresh') ? 'lose' : undefined);
+test("a renewal whose answer was lost is repeated as the same try, by the next worker too", async () => {
+  b.server.access = "changed";
+  b.server.fault = (call) => (call.endsWith("/refresh") ? "lose" : undefined);
   await expect(whoAmI()).rejects.toBeInstanceOf(Unreachable);
   b.server.fault = () => undefined;
   b.account = new Account(b.store, b.api, b.clock.now);
@@ -56,14 +57,14 @@ test('a renewal whose answer was lost is repeated as the same try, by the next w
   expect(b.server.renewals).toBe(2);
 });
 
-test('other refusals are not a matter of tokens', async () => {
+test("other refusals are not a matter of tokens", async () => {
   b.server.fault = () => 403;
   await expect(whoAmI()).rejects.toBeInstanceOf(ApiError);
   expect(b.server.renewals).toBe(0);
 });
 
-test('signing out forgets the tokens even without a network', async () => {
-  b.server.fault = () => 'cut';
+test("signing out forgets the tokens even without a network", async () => {
+  b.server.fault = () => "cut";
   await b.account.signOut();
   expect(await b.account.user()).toBeNull();
   await expect(whoAmI()).rejects.toBeInstanceOf(SignedOut);

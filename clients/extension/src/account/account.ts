@@ -3,11 +3,11 @@
  * use one refresh token twice, which the server takes for theft.
  */
 
-import { ApiError, SignedOut } from '../api/errors';
-import type { Renewal, SignIn, User } from '../api/schemas';
-import type { TrailmindApi } from '../api/trailmind';
-import { uuid } from '../ids';
-import type { QueueStore } from '../queue/store';
+import { ApiError, SignedOut } from "../api/errors";
+import type { Renewal, SignIn, User } from "../api/schemas";
+import type { TrailmindApi } from "../api/trailmind";
+import { uuid } from "../ids";
+import type { QueueStore } from "../queue/store";
 
 interface Stored {
   origin: string;
@@ -39,7 +39,7 @@ export class Account {
   ) {}
 
   private read(): Promise<Stored | undefined> {
-    return this.store.value<Stored>('account');
+    return this.store.value<Stored>("account");
   }
 
   async user(): Promise<{ user: User; origin: string; isExpired: boolean } | null> {
@@ -48,7 +48,7 @@ export class Account {
   }
 
   async signedIn(origin: string, answer: SignIn): Promise<void> {
-    await this.store.setValue('account', {
+    await this.store.setValue("account", {
       origin,
       user: { id: answer.user.id, email: answer.user.email },
       token: answer.token,
@@ -61,7 +61,7 @@ export class Account {
   /** Forgets the tokens first and tells the server afterwards: signing out works offline too. */
   async signOut(): Promise<void> {
     const stored = await this.read();
-    await this.store.setValue('account', undefined);
+    await this.store.setValue("account", undefined);
     if (stored && !stored.isExpired) await this.api.logOut(stored.origin, stored.token).catch(() => undefined);
   }
 
@@ -82,7 +82,7 @@ export class Account {
 
   private async bearer(): Promise<string> {
     const stored = await this.read();
-    if (!stored || stored.isExpired) throw new SignedOut('nobody is signed in');
+    if (!stored || stored.isExpired) throw new SignedOut("nobody is signed in");
     const isStale = stored.renewAt !== null && stored.renewAt <= this.now();
     return isStale && stored.refreshToken ? this.renewAfter(stored.token) : stored.token;
   }
@@ -94,11 +94,11 @@ export class Account {
 
   private async renew(failed: string): Promise<string> {
     const stored = await this.read();
-    if (!stored) throw new SignedOut('nobody is signed in');
+    if (!stored) throw new SignedOut("nobody is signed in");
     if (stored.token !== failed && !stored.isExpired) return stored.token;
     if (!stored.refreshToken) return this.expire(stored);
     const key = stored.renewalKey ?? uuid();
-    if (!stored.renewalKey) await this.store.setValue('account', { ...stored, renewalKey: key });
+    if (!stored.renewalKey) await this.store.setValue("account", { ...stored, renewalKey: key });
     let renewal: Renewal;
     try {
       renewal = await this.api.renew(stored.origin, stored.refreshToken, key);
@@ -115,15 +115,15 @@ export class Account {
     };
     // Somebody may have signed out, or in again, while we were waiting; theirs is the newer word.
     const current = await this.read();
-    if (current?.refreshToken === stored.refreshToken) await this.store.setValue('account', next);
-    else if (!current) throw new SignedOut('signed out meanwhile');
+    if (current?.refreshToken === stored.refreshToken) await this.store.setValue("account", next);
+    else if (!current) throw new SignedOut("signed out meanwhile");
     return renewal.token;
   }
 
   private async expire(stored: Stored): Promise<never> {
     const current = await this.read();
-    if (current?.token === stored.token) await this.store.setValue('account', { ...stored, isExpired: true });
-    throw new SignedOut('the sign-in has expired');
+    if (current?.token === stored.token) await this.store.setValue("account", { ...stored, isExpired: true });
+    throw new SignedOut("the sign-in has expired");
   }
 
   private renewalTime({ expires_in: seconds }: { expires_in?: number | null | undefined }): number | null {

@@ -1,10 +1,10 @@
-import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { fakeBrowser } from 'wxt/testing/fake-browser';
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { bench } from '../testing/make';
-import { ORIGIN } from '../testing/server';
-import { challengeOf, randomSecret } from './pkce';
-import { hearDashboard, linkUrl, withGoogle } from './sign-in';
+import { bench } from "../testing/make";
+import { ORIGIN } from "../testing/server";
+import { challengeOf, randomSecret } from "./pkce";
+import { hearDashboard, linkUrl, withGoogle } from "./sign-in";
 
 let b: Awaited<ReturnType<typeof bench>>;
 beforeEach(async () => {
@@ -13,96 +13,108 @@ beforeEach(async () => {
   b.server.calls.length = 0;
 });
 
-const WEB = 'http://web.test';
+const WEB = "http://web.test";
 const context = () => ({ api: b.api, account: b.account, origin: ORIGIN, webOrigin: WEB, now: b.clock.time });
 
-test('PKCE: the vector of RFC 7636, appendix B', async () => {
-  expect(await challengeOf('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk')).toBe('E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM');
+test("PKCE: the vector of RFC 7636, appendix B", async () => {
+  expect(await challengeOf("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")).toBe(
+    "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+  );
   expect(randomSecret()).toMatch(/^[\w-]{43}$/);
   expect(randomSecret()).not.toBe(randomSecret());
 });
 
-test('a code in answer to our challenge signs in', async () => {
-  const hello = await hearDashboard({ type: 'trailmind.hello' }, WEB, context());
-  expect(hello).toMatchObject({ ok: true, code_challenge_method: 'S256' });
+test("a code in answer to our challenge signs in", async () => {
+  const hello = await hearDashboard({ type: "trailmind.hello" }, WEB, context());
+  expect(hello).toMatchObject({ ok: true, code_challenge_method: "S256" });
   const { state } = hello as { state: string };
-  expect(await hearDashboard({ type: 'trailmind.link', code: 'c', state }, WEB, context())).toEqual({ ok: true });
-  expect(await b.account.user()).toMatchObject({ user: { email: 'a@example.com' } });
+  expect(await hearDashboard({ type: "trailmind.link", code: "c", state }, WEB, context())).toEqual({ ok: true });
+  expect(await b.account.user()).toMatchObject({ user: { email: "a@example.com" } });
   // One time means one time.
-  expect(await hearDashboard({ type: 'trailmind.link', code: 'c', state }, WEB, context())).toMatchObject({ ok: false });
+  expect(await hearDashboard({ type: "trailmind.link", code: "c", state }, WEB, context())).toMatchObject({
+    ok: false,
+  });
 });
 
-test('the address that the popup opens carries the challenge, never the verifier', async () => {
-  const url = new URL(await linkUrl(ORIGIN, WEB, 'ext-id', b.clock.time));
-  expect(url.pathname).toBe('/extension/link');
-  expect([...url.searchParams.keys()]).toEqual(['extension_id', 'state', 'code_challenge', 'code_challenge_method']);
-  const state = url.searchParams.get('state');
-  expect(await hearDashboard({ type: 'trailmind.link', code: 'c', state }, WEB, context())).toEqual({ ok: true });
+test("the address that the popup opens carries the challenge, never the verifier", async () => {
+  const url = new URL(await linkUrl(ORIGIN, WEB, "ext-id", b.clock.time));
+  expect(url.pathname).toBe("/extension/link");
+  expect([...url.searchParams.keys()]).toEqual(["extension_id", "state", "code_challenge", "code_challenge_method"]);
+  const state = url.searchParams.get("state");
+  expect(await hearDashboard({ type: "trailmind.link", code: "c", state }, WEB, context())).toEqual({ ok: true });
 });
 
 test.each([
-  ['another origin', { type: 'trailmind.hello' }, 'http://evil.test', 'unknown_origin'],
-  ['no challenge given', { type: 'trailmind.link', code: 'c', state: 's' }, WEB, 'unknown_state'],
-  ['another message', { type: 'x' }, WEB, 'unknown_message'],
-  ['nothing', null, WEB, 'unknown_message'],
-])('%s is refused', async (_, message, origin, error) => {
+  ["another origin", { type: "trailmind.hello" }, "http://evil.test", "unknown_origin"],
+  ["no challenge given", { type: "trailmind.link", code: "c", state: "s" }, WEB, "unknown_state"],
+  ["another message", { type: "x" }, WEB, "unknown_message"],
+  ["nothing", null, WEB, "unknown_message"],
+])("%s is refused", async (_, message, origin, error) => {
   expect(await hearDashboard(message, origin, context())).toEqual({ ok: false, error });
   expect(b.server.calls).toEqual([]);
 });
 
-test('a challenge is good for ten minutes', async () => {
-  const { state } = (await hearDashboard({ type: 'trailmind.hello' }, WEB, context())) as { state: string };
+test("a challenge is good for ten minutes", async () => {
+  const { state } = (await hearDashboard({ type: "trailmind.hello" }, WEB, context())) as { state: string };
   b.clock.advance(11 * 60_000);
-  expect(await hearDashboard({ type: 'trailmind.link', code: 'c', state }, WEB, context())).toMatchObject({ ok: false });
+  expect(await hearDashboard({ type: "trailmind.link", code: "c", state }, WEB, context())).toMatchObject({
+    ok: false,
+  });
 });
 
-test('nobody is moved to another account', async () => {
-  await b.account.signedIn(ORIGIN, await b.api.logIn(ORIGIN, 'a@example.com', 'x'));
-  expect(await hearDashboard({ type: 'trailmind.hello' }, WEB, context())).toEqual({ ok: false, error: 'already_signed_in' });
+test("nobody is moved to another account", async () => {
+  await b.account.signedIn(ORIGIN, await b.api.logIn(ORIGIN, "a@example.com", "x"));
+  expect(await hearDashboard({ type: "trailmind.hello" }, WEB, context())).toEqual({
+    ok: false,
+    error: "already_signed_in",
+  });
 });
 
-describe('Google', () => {
-  const REDIRECT = 'https://ext-id.chromiumapp.org/';
+describe("Google", () => {
+  const REDIRECT = "https://ext-id.chromiumapp.org/";
   const launchWebAuthFlow = vi.fn();
   const begin = vi.fn();
   beforeEach(() => {
     Object.assign(fakeBrowser, { identity: { getRedirectURL: () => REDIRECT, launchWebAuthFlow } });
-    begin.mockResolvedValue({ authorization_url: 'https://accounts.google.com/auth?x=1', state: 's1' });
+    begin.mockResolvedValue({ authorization_url: "https://accounts.google.com/auth?x=1", state: "s1" });
     b.api.beginGoogle = begin;
-    b.api.exchangeGoogleCode = vi.fn(async () => b.api.logIn(ORIGIN, 'a@example.com', 'x'));
+    b.api.exchangeGoogleCode = vi.fn(async () => b.api.logIn(ORIGIN, "a@example.com", "x"));
   });
   const signIn = () => withGoogle(b.api, b.account, ORIGIN);
 
-  test('the code comes back with our state and goes to the server with our verifier', async () => {
+  test("the code comes back with our state and goes to the server with our verifier", async () => {
     launchWebAuthFlow.mockResolvedValue(`${REDIRECT}?code=c1&state=s1`);
     await signIn();
-    expect(launchWebAuthFlow).toHaveBeenCalledWith({ url: 'https://accounts.google.com/auth?x=1', interactive: true });
+    expect(launchWebAuthFlow).toHaveBeenCalledWith({ url: "https://accounts.google.com/auth?x=1", interactive: true });
     const [, begun] = begin.mock.calls[0] as [string, { code_challenge: string; redirect_uri: string }];
-    const [, proof] = vi.mocked(b.api.exchangeGoogleCode).mock.calls[0] as [string, { code: string; code_verifier: string; state: string }];
-    expect(proof).toMatchObject({ code: 'c1', redirect_uri: REDIRECT, state: 's1' });
+    const [, proof] = vi.mocked(b.api.exchangeGoogleCode).mock.calls[0] as [
+      string,
+      { code: string; code_verifier: string; state: string },
+    ];
+    expect(proof).toMatchObject({ code: "c1", redirect_uri: REDIRECT, state: "s1" });
     expect(await challengeOf(proof.code_verifier)).toBe(begun.code_challenge);
-    expect(await b.account.user()).toMatchObject({ user: { email: 'a@example.com' } });
+    expect(await b.account.user()).toMatchObject({ user: { email: "a@example.com" } });
   });
 
-  test('a closed window signs nobody in', async () => {
-    launchWebAuthFlow.mockRejectedValue(new Error('The user did not approve access.'));
-    await expect(signIn()).rejects.toMatchObject({ code: 'google_refused' });
+  test("a closed window signs nobody in", async () => {
+    launchWebAuthFlow.mockRejectedValue(new Error("The user did not approve access."));
+    await expect(signIn()).rejects.toMatchObject({ code: "google_refused" });
   });
 
   test.each([
-    ['another state', `${REDIRECT}?code=c1&state=forged`],
-    ['no code', `${REDIRECT}?error=access_denied&state=s1`],
-    ['nothing', undefined],
-  ])('%s signs nobody in', async (_, landed) => {
+    ["another state", `${REDIRECT}?code=c1&state=forged`],
+    ["no code", `${REDIRECT}?error=access_denied&state=s1`],
+    ["nothing", undefined],
+  ])("%s signs nobody in", async (_, landed) => {
     launchWebAuthFlow.mockResolvedValue(landed);
-    await expect(signIn()).rejects.toMatchObject({ code: 'google_refused' });
+    await expect(signIn()).rejects.toMatchObject({ code: "google_refused" });
     expect(await b.account.user()).toBeNull();
   });
 
-  test('a provider in clear text is not shown, unless it is on this machine', async () => {
-    begin.mockResolvedValueOnce({ authorization_url: 'http://accounts.example/auth', state: 's1' });
+  test("a provider in clear text is not shown, unless it is on this machine", async () => {
+    begin.mockResolvedValueOnce({ authorization_url: "http://accounts.example/auth", state: "s1" });
     launchWebAuthFlow.mockClear();
-    await expect(signIn()).rejects.toMatchObject({ code: 'google_refused' });
+    await expect(signIn()).rejects.toMatchObject({ code: "google_refused" });
     expect(launchWebAuthFlow).not.toHaveBeenCalled();
   });
 });

@@ -1,14 +1,14 @@
 /** The ways to sign in. Each ends with tokens in the account, or throws with a sentence for the user. */
 
-import { browser } from 'wxt/browser';
-import { storage } from 'wxt/utils/storage';
+import { browser } from "wxt/browser";
+import { storage } from "wxt/utils/storage";
 
-import { ApiError } from '../api/errors';
-import type { TrailmindApi } from '../api/trailmind';
-import { Refused } from '../refused';
-import { parseOrigin } from '../settings';
-import type { Account } from './account';
-import { challengeOf, randomSecret } from './pkce';
+import { ApiError } from "../api/errors";
+import type { TrailmindApi } from "../api/trailmind";
+import { Refused } from "../refused";
+import { parseOrigin } from "../settings";
+import type { Account } from "./account";
+import { challengeOf, randomSecret } from "./pkce";
 
 export async function withPassword(
   api: TrailmindApi,
@@ -28,16 +28,19 @@ export async function withPassword(
 export async function withGoogle(api: TrailmindApi, account: Account, origin: string): Promise<void> {
   const redirectUri = browser.identity.getRedirectURL();
   const verifier = randomSecret();
-  const begun = await api.beginGoogle(origin, { redirect_uri: redirectUri, code_challenge: await challengeOf(verifier) });
+  const begun = await api.beginGoogle(origin, {
+    redirect_uri: redirectUri,
+    code_challenge: await challengeOf(verifier),
+  });
   // A provider on this machine is one for developers.
-  if (parseOrigin(begun.authorization_url) === null) throw new Refused('google_refused');
+  if (parseOrigin(begun.authorization_url) === null) throw new Refused("google_refused");
   const landed = await browser.identity
     .launchWebAuthFlow({ url: begun.authorization_url, interactive: true })
     // A closed window is an answer too.
     .catch(() => undefined);
-  const answer = new URL(landed ?? 'about:blank').searchParams;
-  const code = answer.get('code');
-  if (answer.get('state') !== begun.state || !code) throw new Refused('google_refused');
+  const answer = new URL(landed ?? "about:blank").searchParams;
+  const code = answer.get("code");
+  if (answer.get("state") !== begun.state || !code) throw new Refused("google_refused");
   const proof = { code, redirect_uri: redirectUri, code_verifier: verifier, state: begun.state };
   await account.signedIn(origin, await api.exchangeGoogleCode(origin, proof));
 }
@@ -51,25 +54,29 @@ interface PendingLink {
   startedAt: number;
 }
 
-const pendingLink = storage.defineItem<PendingLink | null>('session:link', { fallback: null });
+const pendingLink = storage.defineItem<PendingLink | null>("session:link", { fallback: null });
 const LINK_WITHIN_MS = 10 * 60_000;
 
 async function beginLink(origin: string, webOrigin: string, now: number) {
   const link: PendingLink = { state: randomSecret(), verifier: randomSecret(), origin, webOrigin, startedAt: now };
   await pendingLink.setValue(link);
-  return { state: link.state, code_challenge: await challengeOf(link.verifier), code_challenge_method: 'S256' as const };
+  return {
+    state: link.state,
+    code_challenge: await challengeOf(link.verifier),
+    code_challenge_method: "S256" as const,
+  };
 }
 
 /** Where to send the user: the dashboard signs them in and answers with a one-time code. */
 export async function linkUrl(origin: string, webOrigin: string, extensionId: string, now: number): Promise<string> {
-  const url = new URL('/extension/link', webOrigin);
+  const url = new URL("/extension/link", webOrigin);
   const challenge = await beginLink(origin, webOrigin, now);
   url.search = new URLSearchParams({ extension_id: extensionId, ...challenge }).toString();
   return url.href;
 }
 
 export type LinkAnswer =
-  | { ok: true; state?: string; code_challenge?: string; code_challenge_method?: 'S256' }
+  | { ok: true; state?: string; code_challenge?: string; code_challenge_method?: "S256" }
   | { ok: false; error: string };
 
 /**
@@ -81,26 +88,30 @@ export async function hearDashboard(
   senderOrigin: string,
   context: { api: TrailmindApi; account: Account; origin: string; webOrigin: string; now: number },
 ): Promise<LinkAnswer> {
-  if (senderOrigin !== context.webOrigin) return { ok: false, error: 'unknown_origin' };
-  const { type, code, state } = (typeof message === 'object' && message !== null ? message : {}) as Record<string, unknown>;
-  if (type === 'trailmind.hello') {
+  if (senderOrigin !== context.webOrigin) return { ok: false, error: "unknown_origin" };
+  const { type, code, state } = (typeof message === "object" && message !== null ? message : {}) as Record<
+    string,
+    unknown
+  >;
+  if (type === "trailmind.hello") {
     const user = await context.account.user();
     // Nobody is moved to another account without asking.
-    if (user && !user.isExpired) return { ok: false, error: 'already_signed_in' };
+    if (user && !user.isExpired) return { ok: false, error: "already_signed_in" };
     return { ok: true, ...(await beginLink(context.origin, context.webOrigin, context.now)) };
   }
-  if (type !== 'trailmind.link' || typeof code !== 'string' || typeof state !== 'string') {
-    return { ok: false, error: 'unknown_message' };
+  if (type !== "trailmind.link" || typeof code !== "string" || typeof state !== "string") {
+    return { ok: false, error: "unknown_message" };
   }
   const pending = await pendingLink.getValue();
   const isOurs = pending?.state === state && pending.webOrigin === senderOrigin;
-  if (!pending || !isOurs || context.now - pending.startedAt > LINK_WITHIN_MS) return { ok: false, error: 'unknown_state' };
+  if (!pending || !isOurs || context.now - pending.startedAt > LINK_WITHIN_MS)
+    return { ok: false, error: "unknown_state" };
   await pendingLink.setValue(null);
   try {
     const answer = await context.api.exchangeLinkCode(pending.origin, { code, code_verifier: pending.verifier });
     await context.account.signedIn(pending.origin, answer);
     return { ok: true };
   } catch (error) {
-    return { ok: false, error: error instanceof ApiError ? error.code || 'refused' : 'unreachable' };
+    return { ok: false, error: error instanceof ApiError ? error.code || "refused" : "unreachable" };
   }
 }

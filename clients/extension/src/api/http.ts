@@ -1,12 +1,12 @@
 /** One request to the server: addressed, timed, parsed. Knows nothing about accounts or retries. */
 
-import * as v from 'valibot';
+import * as v from "valibot";
 
-import { ApiError, Unreachable, retryAfterMs } from './errors';
-import { ErrorAnswer } from './schemas';
+import { ApiError, Unreachable, retryAfterMs } from "./errors";
+import { ErrorAnswer } from "./schemas";
 
 export interface Call {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method: "GET" | "POST" | "PATCH" | "DELETE";
   path: string;
   body?: unknown;
   /** Already serialised JSON, for callers that must know its size. Wins over `body`. */
@@ -51,18 +51,18 @@ export class Http {
 
   private async exchange(origin: string, call: Call): Promise<Response> {
     const json = call.json ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
-    const headers: Record<string, string> = { Accept: 'application/json' };
-    if (json !== undefined) headers['Content-Type'] = 'application/json';
-    if (call.idempotencyKey !== undefined) headers['Idempotency-Key'] = call.idempotencyKey;
-    if (call.bearer !== undefined) headers['Authorization'] = `Bearer ${call.bearer}`;
+    const headers: Record<string, string> = { Accept: "application/json" };
+    if (json !== undefined) headers["Content-Type"] = "application/json";
+    if (call.idempotencyKey !== undefined) headers["Idempotency-Key"] = call.idempotencyKey;
+    if (call.bearer !== undefined) headers["Authorization"] = `Bearer ${call.bearer}`;
     try {
       return await this.fetch(`${origin}/v1${call.path}`, {
         method: call.method,
         headers,
         ...(json === undefined ? {} : { body: json }),
         // The bearer token is the only credential; cookies of the server's origin are none of our business.
-        credentials: 'omit',
-        cache: 'no-store',
+        credentials: "omit",
+        cache: "no-store",
         signal: AbortSignal.timeout(call.timeoutMs ?? 30_000),
       });
     } catch (error) {
@@ -71,15 +71,15 @@ export class Http {
   }
 
   private refusal(response: Response, text: string): ApiError {
-    const wishMs = retryAfterMs(response.headers.get('Retry-After'), this.now());
+    const wishMs = retryAfterMs(response.headers.get("Retry-After"), this.now());
     const ours = v.safeParse(ErrorAnswer, parseOrNull(text));
     if (ours.success) {
       const { message, code } = ours.output.error;
-      return new ApiError(response.status, code ?? '', message, wishMs);
+      return new ApiError(response.status, code ?? "", message, wishMs);
     }
     const isBelievable = response.status >= 500 || FOREIGN_STATUSES.has(response.status);
     const status = isBelievable ? response.status : 502;
-    return new ApiError(status, '', response.statusText || `HTTP ${response.status}`, wishMs);
+    return new ApiError(status, "", response.statusText || `HTTP ${response.status}`, wishMs);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The parts of the API's answers that the extension reads. Anything else in an answer is ignored. */
 
-import type * as contract from '@trailmind/api';
-import * as v from 'valibot';
+import type * as contract from "@trailmind/api";
+import * as v from "valibot";
 
 const optional = <T extends v.GenericSchema>(schema: T) => v.nullish(schema);
 
@@ -43,11 +43,13 @@ export const Session = reads<contract.SessionReply>()(
 );
 
 export const SessionAnswer = reads<contract.SessionEnvelope>()(v.object({ session: Session }));
-export const SessionList = reads<contract.SessionList>()(v.object({ sessions: v.array(Session), total: optional(v.number()) }));
+export const SessionList = reads<contract.SessionList>()(
+  v.object({ sessions: v.array(Session), total: optional(v.number()) }),
+);
 
 export const Verdict = v.object({
   event_id: optional(v.string()),
-  verdict: v.picklist(['stored', 'duplicate', 'excluded', 'invalid']),
+  verdict: v.picklist(["stored", "duplicate", "excluded", "invalid"]),
   reason: optional(v.string()),
 });
 
@@ -72,14 +74,23 @@ export const MindmapAnswer = reads<contract.MindmapEnvelope>()(
 
 export const ReceiptAnswer = reads<contract.ReceiptEnvelope>()(
   v.object({
-    receipt: v.object({ stored: v.number(), duplicate: v.number(), excluded: v.number(), missing: optional(v.number()) }),
+    receipt: v.object({
+      stored: v.number(),
+      duplicate: v.number(),
+      excluded: v.number(),
+      missing: optional(v.number()),
+    }),
   }),
 );
 
 export const GoogleConfig = reads<contract.GoogleConfig>()(v.object({ enabled: v.boolean() }));
-export const GoogleBegun = reads<contract.GoogleBegun>()(v.object({ authorization_url: v.pipe(v.string(), v.url()), state: v.string() }));
+export const GoogleBegun = reads<contract.GoogleBegun>()(
+  v.object({ authorization_url: v.pipe(v.string(), v.url()), state: v.string() }),
+);
 
-export const ErrorAnswer = reads<contract.ErrorReply>()(v.object({ error: v.object({ message: v.string(), code: optional(v.string()) }) }));
+export const ErrorAnswer = reads<contract.ErrorReply>()(
+  v.object({ error: v.object({ message: v.string(), code: optional(v.string()) }) }),
+);
 
 export type User = v.InferOutput<typeof User>;
 export type SignIn = v.InferOutput<typeof SignIn>;
@@ -87,4 +98,4 @@ export type Renewal = v.InferOutput<typeof Renewal>;
 export type Session = v.InferOutput<typeof Session>;
 export type EventsAnswer = v.InferOutput<typeof EventsAnswer>;
 export type Verdict = v.InferOutput<typeof Verdict>;
-export type ServerReceipt = v.InferOutput<typeof ReceiptAnswer>['receipt'];
+export type ServerReceipt = v.InferOutput<typeof ReceiptAnswer>["receipt"];

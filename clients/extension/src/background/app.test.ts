@@ -1,14 +1,14 @@
-import { beforeEach, expect, test, vi } from 'vitest';
-import type { Browser } from 'wxt/browser';
-import { fakeBrowser } from 'wxt/testing/fake-browser';
+import { beforeEach, expect, test, vi } from "vitest";
+import type { Browser } from "wxt/browser";
+import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { QueueStore } from '../queue/store';
-import { viewItem } from '../recording/view';
-import { changeSettings } from '../settings';
-import { recordingNamed } from '../testing/make';
-import { App } from './app';
+import { QueueStore } from "../queue/store";
+import { viewItem } from "../recording/view";
+import { changeSettings } from "../settings";
+import { recordingNamed } from "../testing/make";
+import { App } from "./app";
 
-const ID = 'our-extension';
+const ID = "our-extension";
 const badge = { setBadgeText: vi.fn(), setBadgeBackgroundColor: vi.fn(), setTitle: vi.fn() };
 const scripting = {
   getRegisteredContentScripts: async () => [],
@@ -20,117 +20,136 @@ const scripting = {
 beforeEach(async () => {
   Object.assign(fakeBrowser, { action: badge, scripting });
   Object.assign(fakeBrowser.runtime, { id: ID });
-  vi.stubGlobal('fetch', async () => Promise.reject(new TypeError('Failed to fetch')));
-  await changeSettings({ consentedAt: 1, language: 'en' });
+  vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("Failed to fetch")));
+  await changeSettings({ consentedAt: 1, language: "en" });
 });
 
 const from = (fields: object): Browser.runtime.MessageSender =>
-  ({ id: ID, origin: 'https://example.com', url: 'https://example.com/a', frameId: 0, documentId: 'd1', tab: { id: 7, windowId: 1, incognito: false }, ...fields }) as Browser.runtime.MessageSender;
-const VISIT = '00000000-0000-4000-8000-000000000001';
-const visit = { kind: 'visit', visitId: VISIT, at: Date.now(), activeMs: 0, maxScroll: 0, isActive: true, url: 'https://example.com/a', via: 'load' };
+  ({
+    id: ID,
+    origin: "https://example.com",
+    url: "https://example.com/a",
+    frameId: 0,
+    documentId: "d1",
+    tab: { id: 7, windowId: 1, incognito: false },
+    ...fields,
+  }) as Browser.runtime.MessageSender;
+const VISIT = "00000000-0000-4000-8000-000000000001";
+const visit = {
+  kind: "visit",
+  visitId: VISIT,
+  at: Date.now(),
+  activeMs: 0,
+  maxScroll: 0,
+  isActive: true,
+  url: "https://example.com/a",
+  via: "load",
+};
 
 async function recordingApp(): Promise<App> {
-  await fakeBrowser.storage.session.set({ 'session:booted': true });
-  await new QueueStore().addRecording(recordingNamed('r1', Date.now()));
+  await fakeBrowser.storage.session.set({ "session:booted": true });
+  await new QueueStore().addRecording(recordingNamed("r1", Date.now()));
   const app = new App();
   await app.ready;
   return app;
 }
 
-test('a page may speak of its visit, and of nothing else', async () => {
+test("a page may speak of its visit, and of nothing else", async () => {
   const app = await recordingApp();
   expect(await app.hear(visit, from({}))).toEqual({ ok: true, records: true });
-  expect(app.hear({ kind: 'visit', visitId: 'no uuid' }, from({}))).toBeUndefined();
-  expect(app.hear({ command: 'signOut', args: {} }, from({}))).toBeUndefined();
-  expect(app.hear(visit, from({ id: 'another-extension' }))).toBeUndefined();
-  expect(await app.store.waiting('r1')).toHaveLength(1);
+  expect(app.hear({ kind: "visit", visitId: "no uuid" }, from({}))).toBeUndefined();
+  expect(app.hear({ command: "signOut", args: {} }, from({}))).toBeUndefined();
+  expect(app.hear(visit, from({ id: "another-extension" }))).toBeUndefined();
+  expect(await app.store.waiting("r1")).toHaveLength(1);
 });
 
-test('our own pages give commands, and hear why one failed', async () => {
+test("our own pages give commands, and hear why one failed", async () => {
   const app = await recordingApp();
   const own = from({ origin: `chrome-extension://${ID}` });
-  expect(await app.hear({ command: 'pause', args: {} }, own)).toEqual({ ok: true, value: null });
-  expect((await app.store.recording('r1'))?.status).toBe('paused');
-  expect(await app.hear({ command: 'nonsense' }, own)).toMatchObject({ ok: false, code: 'unknown_command' });
-  expect(await app.hear({ command: 'recent', args: {} }, own)).toMatchObject({ ok: false, code: 'signed_out' });
+  expect(await app.hear({ command: "pause", args: {} }, own)).toEqual({ ok: true, value: null });
+  expect((await app.store.recording("r1"))?.status).toBe("paused");
+  expect(await app.hear({ command: "nonsense" }, own)).toMatchObject({ ok: false, code: "unknown_command" });
+  expect(await app.hear({ command: "recent", args: {} }, own)).toMatchObject({ ok: false, code: "signed_out" });
 });
 
-test('the outbox is emptied at the start: visits first, then their farewells', async () => {
+test("the outbox is emptied at the start: visits first, then their farewells", async () => {
   const numbers = { visitId: VISIT, at: Date.now(), activeMs: 900, maxScroll: 0, isActive: false };
   await fakeBrowser.storage.local.set({
-    [`outbox:leave:${VISIT}`]: { kind: 'leave', ...numbers, title: 'T', hasPasswordField: false },
+    [`outbox:leave:${VISIT}`]: { kind: "leave", ...numbers, title: "T", hasPasswordField: false },
     [`outbox:visit:${VISIT}`]: visit,
-    'outbox:broken': { kind: 'what' },
+    "outbox:broken": { kind: "what" },
   });
   const app = await recordingApp();
-  expect((await app.store.waiting('r1')).map(({ body }) => body.type)).toEqual(['page_visit', 'page_leave']);
-  expect(Object.keys(await fakeBrowser.storage.local.get(null)).filter((key) => key.startsWith('outbox:'))).toEqual([]);
+  expect((await app.store.waiting("r1")).map(({ body }) => body.type)).toEqual(["page_visit", "page_leave"]);
+  expect(Object.keys(await fakeBrowser.storage.local.get(null)).filter((key) => key.startsWith("outbox:"))).toEqual([]);
 });
 
-test('a new browser finds the recording interrupted, a new worker finds it running', async () => {
-  await new QueueStore().addRecording(recordingNamed('r1', Date.now()));
+test("a new browser finds the recording interrupted, a new worker finds it running", async () => {
+  await new QueueStore().addRecording(recordingNamed("r1", Date.now()));
   const first = new App();
   await first.ready;
-  expect((await first.store.recording('r1'))?.status).toBe('interrupted');
-  await first.recorder.continueInterrupted('r1', { kind: 'all' });
+  expect((await first.store.recording("r1"))?.status).toBe("interrupted");
+  await first.recorder.continueInterrupted("r1", { kind: "all" });
   const second = new App();
   await second.ready;
-  expect((await second.store.recording('r1'))?.status).toBe('recording');
+  expect((await second.store.recording("r1"))?.status).toBe("recording");
 });
 
-test('what it publishes is what the badge and the popup show', async () => {
+test("what it publishes is what the badge and the popup show", async () => {
   const app = await recordingApp();
   await app.hear(visit, from({}));
   await app.publish();
-  expect(await viewItem.getValue()).toMatchObject({ current: { id: 'r1', pages: 1, receipt: { seen: 1, waiting: 1 } } });
-  expect(badge.setBadgeText).toHaveBeenLastCalledWith({ text: '1' });
-  expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).toContain('beat');
+  expect(await viewItem.getValue()).toMatchObject({
+    current: { id: "r1", pages: 1, receipt: { seen: 1, waiting: 1 } },
+  });
+  expect(badge.setBadgeText).toHaveBeenLastCalledWith({ text: "1" });
+  expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).toContain("beat");
   await app.recorder.stop();
   await app.publish();
-  expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).not.toContain('beat');
+  expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).not.toContain("beat");
 });
 
-test('a worker that died while it started leaves the browser as new as it was', async () => {
-  await new QueueStore().addRecording(recordingNamed('r1', Date.now()));
-  const broken = vi.spyOn(QueueStore.prototype, 'recordings').mockRejectedValueOnce(new Error('the disk is busy'));
+test("a worker that died while it started leaves the browser as new as it was", async () => {
+  await new QueueStore().addRecording(recordingNamed("r1", Date.now()));
+  const broken = vi.spyOn(QueueStore.prototype, "recordings").mockRejectedValueOnce(new Error("the disk is busy"));
   const app = new App();
-  await expect(app.ready).rejects.toThrow('busy');
+  await expect(app.ready).rejects.toThrow("busy");
   // The same worker tries again, and so would the next one.
   await app.ready;
-  expect((await app.store.recording('r1'))?.status).toBe('interrupted');
+  expect((await app.store.recording("r1"))?.status).toBe("interrupted");
   broken.mockRestore();
 });
 
-test('what a page left behind before the browser died is still part of the recording', async () => {
-  await new QueueStore().addRecording(recordingNamed('r1', Date.now()));
+test("what a page left behind before the browser died is still part of the recording", async () => {
+  await new QueueStore().addRecording(recordingNamed("r1", Date.now()));
   const numbers = { visitId: VISIT, at: Date.now(), activeMs: 900, maxScroll: 0, isActive: false };
   await fakeBrowser.storage.local.set({
     [`outbox:visit:${VISIT}`]: visit,
-    [`outbox:leave:${VISIT}`]: { kind: 'leave', ...numbers, title: 'T', hasPasswordField: false },
+    [`outbox:leave:${VISIT}`]: { kind: "leave", ...numbers, title: "T", hasPasswordField: false },
   });
   const app = new App();
   await app.ready;
-  expect((await app.store.recording('r1'))?.status).toBe('interrupted');
-  expect((await app.store.waiting('r1')).map(({ body }) => body.type)).toEqual(['page_visit', 'page_leave']);
+  expect((await app.store.recording("r1"))?.status).toBe("interrupted");
+  expect((await app.store.waiting("r1")).map(({ body }) => body.type)).toEqual(["page_visit", "page_leave"]);
 });
 
-test('a sender that fails for reasons of its own comes back', async () => {
+test("a sender that fails for reasons of its own comes back", async () => {
   const app = await recordingApp();
-  vi.spyOn(console, 'error').mockReturnValue();
-  vi.spyOn(app.sender, 'kick').mockRejectedValueOnce(new Error('the disk is busy'));
+  vi.spyOn(console, "error").mockReturnValue();
+  vi.spyOn(app.sender, "kick").mockRejectedValueOnce(new Error("the disk is busy"));
   await app.send(false);
-  expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).toContain('send');
+  expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).toContain("send");
 });
 
-test('without the right to read pages a recording pauses, whoever took it back', async () => {
+test("without the right to read pages a recording pauses, whoever took it back", async () => {
   const app = await recordingApp();
   const contains = vi.fn().mockResolvedValue(true);
   Object.assign(fakeBrowser, { permissions: { contains } });
   await app.permissionRemoved();
-  expect((await app.store.recording('r1'))?.status).toBe('recording');
+  expect((await app.store.recording("r1"))?.status).toBe("recording");
   contains.mockResolvedValue(false);
   await app.permissionRemoved();
-  expect((await app.store.recording('r1'))?.status).toBe('paused');
+  expect((await app.store.recording("r1"))?.status).toBe("paused");
   const own = from({ origin: `chrome-extension://${ID}` });
-  expect(await app.hear({ command: 'resume', args: {} }, own)).toMatchObject({ ok: false, code: 'no_permission' });
+  expect(await app.hear({ command: "resume", args: {} }, own)).toMatchObject({ ok: false, code: "no_permission" });
 });

@@ -1,32 +1,32 @@
 /** The worker's wiring. Every part is made once per worker life; what lasts is on disk. */
 
-import { type Browser, browser } from 'wxt/browser';
-import * as v from 'valibot';
+import { type Browser, browser } from "wxt/browser";
+import * as v from "valibot";
 
-import { Account } from '../account/account';
-import { hearDashboard } from '../account/sign-in';
-import { TrailmindApi } from '../api/trailmind';
-import { OUTBOX_PREFIX } from '../capture/courier';
-import { dictionaryFor } from '../i18n/dictionary';
-import { type CommandName, PageMessage } from '../messages';
-import { mayReadPages } from '../permission';
-import { EAGER_EVENTS } from '../queue/batch';
-import { Sender } from '../queue/sender';
-import { QueueStore } from '../queue/store';
-import { AlarmClock, BEAT_ALARM } from '../recording/alarm-clock';
-import { browserPages } from '../recording/pages';
-import { makeView } from '../recording/publish';
-import { Recorder, type Source } from '../recording/recorder';
-import { type Generation, badgeOf, viewItem } from '../recording/view';
-import { Refused } from '../refused';
-import { readSettings, webOrigin } from '../settings';
-import { commandHandlers } from './commands';
-import { explain } from './errors';
+import { Account } from "../account/account";
+import { hearDashboard } from "../account/sign-in";
+import { TrailmindApi } from "../api/trailmind";
+import { OUTBOX_PREFIX } from "../capture/courier";
+import { dictionaryFor } from "../i18n/dictionary";
+import { type CommandName, PageMessage } from "../messages";
+import { mayReadPages } from "../permission";
+import { EAGER_EVENTS } from "../queue/batch";
+import { Sender } from "../queue/sender";
+import { QueueStore } from "../queue/store";
+import { AlarmClock, BEAT_ALARM } from "../recording/alarm-clock";
+import { browserPages } from "../recording/pages";
+import { makeView } from "../recording/publish";
+import { Recorder, type Source } from "../recording/recorder";
+import { type Generation, badgeOf, viewItem } from "../recording/view";
+import { Refused } from "../refused";
+import { readSettings, webOrigin } from "../settings";
+import { commandHandlers } from "./commands";
+import { explain } from "./errors";
 
 /** Events wait this long for company. */
 const BATCH_WINDOW_MS = 5_000;
 const AFTER_FAILURE_MS = 30_000;
-const BOOT_KEY = 'session:booted';
+const BOOT_KEY = "session:booted";
 
 export class App {
   readonly store = new QueueStore();
@@ -110,7 +110,7 @@ export class App {
     this.clock.setBy(Date.now() + BATCH_WINDOW_MS);
     for (const recording of await this.store.recordings()) {
       if (recording.trouble && recording.trouble.retryAt > Date.now()) continue;
-      const isOver = recording.status === 'stopping';
+      const isOver = recording.status === "stopping";
       const { batch } = await this.store.next(recording.id, EAGER_EVENTS);
       if (isOver || recording.serverId === null || batch.length >= EAGER_EVENTS) return this.send(false);
     }
@@ -119,16 +119,16 @@ export class App {
   /** Messages that pages could only leave in the outbox. Visits first: what follows refers to them. */
   private async collectOutbox(): Promise<void> {
     const kept = Object.entries(await browser.storage.local.get(null)).filter(([key]) => key.startsWith(OUTBOX_PREFIX));
-    const order = ['visit', 'settled', 'snapshot', 'highlight', 'leave'];
+    const order = ["visit", "settled", "snapshot", "highlight", "leave"];
     const messages = kept.flatMap(([key, value]) => {
       const parsed = v.safeParse(PageMessage, value);
       return [{ key, message: parsed.success ? parsed.output : null }];
     });
-    messages.sort((a, b) => order.indexOf(a.message?.kind ?? '') - order.indexOf(b.message?.kind ?? ''));
+    messages.sort((a, b) => order.indexOf(a.message?.kind ?? "") - order.indexOf(b.message?.kind ?? ""));
     for (const { key, message } of messages) {
       if (message) {
-        const nowhere = { tabId: -1, windowId: -1, documentId: '', isTopFrame: true, isIncognito: false };
-        await this.recorder.receive(message, { ...nowhere, url: 'url' in message ? message.url : '' });
+        const nowhere = { tabId: -1, windowId: -1, documentId: "", isTopFrame: true, isIncognito: false };
+        await this.recorder.receive(message, { ...nowhere, url: "url" in message ? message.url : "" });
       }
       // Only now: if it could not be written down, the next worker finds it here again.
       await browser.storage.local.remove(key);
@@ -145,16 +145,16 @@ export class App {
     const source: Source = {
       tabId: sender.tab.id,
       windowId: sender.tab.windowId,
-      documentId: sender.documentId ?? '',
+      documentId: sender.documentId ?? "",
       isTopFrame: sender.frameId === 0,
-      url: sender.url ?? '',
+      url: sender.url ?? "",
       isIncognito: sender.tab.incognito,
       openerTabId: sender.tab.openerTabId,
     };
     return this.ready
       .then(() => this.recorder.receive(parsed.output, source))
       .then(async (answer) => {
-        if (parsed.output.kind === 'visit') await this.sweepLater();
+        if (parsed.output.kind === "visit") await this.sweepLater();
         return answer;
       })
       .catch(() => ({ ok: false }));
@@ -163,8 +163,10 @@ export class App {
   private async command(message: { command?: string; args?: unknown }): Promise<unknown> {
     try {
       await this.ready;
-      const handler = this.handlers[message.command as CommandName] as ((args: unknown) => Promise<unknown>) | undefined;
-      if (!handler) throw new Refused('unknown_command');
+      const handler = this.handlers[message.command as CommandName] as
+        | ((args: unknown) => Promise<unknown>)
+        | undefined;
+      if (!handler) throw new Refused("unknown_command");
       const value = await handler(message.args ?? {});
       await this.publish();
       return { ok: true, value };
@@ -176,7 +178,7 @@ export class App {
   async hearWeb(message: unknown, sender: Browser.runtime.MessageSender): Promise<unknown> {
     await this.ready;
     const settings = await readSettings();
-    const answer = await hearDashboard(message, sender.origin ?? '', {
+    const answer = await hearDashboard(message, sender.origin ?? "", {
       api: this.api,
       account: this.account,
       origin: settings.serverUrl,
@@ -201,7 +203,7 @@ export class App {
   /** The user took the right to read pages back: a recording that sees nothing must not look like one. */
   async permissionRemoved(): Promise<void> {
     await this.ready;
-    if (!(await mayReadPages())) await this.run('pause', {});
+    if (!(await mayReadPages())) await this.run("pause", {});
   }
 
   private async sweepLater(): Promise<void> {
@@ -231,7 +233,7 @@ export class App {
     this.isPublishWanted = false;
     const view = await makeView(this.store, this.account, this.generation, Date.now());
     await viewItem.setValue(view);
-    await this.beatWhile(view.current?.status === 'recording');
+    await this.beatWhile(view.current?.status === "recording");
     const badge = badgeOf(view);
     const words = dictionaryFor((await readSettings()).language);
     await browser.action.setBadgeBackgroundColor({ color: badge.color });

@@ -1,16 +1,16 @@
-import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { fakeBrowser } from 'wxt/testing/fake-browser';
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import type { Pages } from '../recording/pages';
-import { Recorder } from '../recording/recorder';
-import type { Generation } from '../recording/view';
-import { changeSettings, readSettings } from '../settings';
-import { bench, event, recordingNamed } from '../testing/make';
-import { ORIGIN } from '../testing/server';
-import { commandHandlers } from './commands';
-import { Refused } from '../refused';
-import { explain } from './errors';
-import { ApiError, SignedOut, Unreachable } from '../api/errors';
+import type { Pages } from "../recording/pages";
+import { Recorder } from "../recording/recorder";
+import type { Generation } from "../recording/view";
+import { changeSettings, readSettings } from "../settings";
+import { bench, event, recordingNamed } from "../testing/make";
+import { ORIGIN } from "../testing/server";
+import { commandHandlers } from "./commands";
+import { Refused } from "../refused";
+import { explain } from "./errors";
+import { ApiError, SignedOut, Unreachable } from "../api/errors";
 
 let b: Awaited<ReturnType<typeof bench>>;
 let run: ReturnType<typeof commandHandlers>;
@@ -23,8 +23,15 @@ const pages: Pages = {
   finish: async () => [],
   isThere: async () => false,
   extract: async () => ({
-    title: 'T', url: '', referrer: '', text: 'Body.', method: 'readability', isTruncated: false, language: null,
-    description: null, canonical: null,
+    title: "T",
+    url: "",
+    referrer: "",
+    text: "Body.",
+    method: "readability",
+    isTruncated: false,
+    language: null,
+    description: null,
+    canonical: null,
   }),
   pdfText: async () => null,
 };
@@ -34,12 +41,19 @@ beforeEach(async () => {
   generation = null;
   contains.mockResolvedValue(true);
   Object.assign(fakeBrowser, { permissions: { contains } });
-  const tab = { id: 7, windowId: 1, url: 'https://example.com/a', incognito: false };
-  vi.spyOn(fakeBrowser.tabs, 'query').mockResolvedValue([tab] as never);
-  vi.spyOn(fakeBrowser.tabs, 'get').mockImplementation((async () => tab) as never);
-  await changeSettings({ serverUrl: ORIGIN, consentedAt: 1, language: 'en' });
+  const tab = { id: 7, windowId: 1, url: "https://example.com/a", incognito: false };
+  vi.spyOn(fakeBrowser.tabs, "query").mockResolvedValue([tab] as never);
+  vi.spyOn(fakeBrowser.tabs, "get").mockImplementation((async () => tab) as never);
+  await changeSettings({ serverUrl: ORIGIN, consentedAt: 1, language: "en" });
   const onQueued = () => undefined;
-  const recorder = new Recorder({ store: b.store, pages, settings: readSettings, onQueued, onChange: onQueued, now: b.clock.now });
+  const recorder = new Recorder({
+    store: b.store,
+    pages,
+    settings: readSettings,
+    onQueued,
+    onChange: onQueued,
+    now: b.clock.now,
+  });
   run = commandHandlers({
     store: b.store,
     account: b.account,
@@ -55,130 +69,137 @@ beforeEach(async () => {
   });
 });
 
-const ALL = { scope: 'all', tabId: null, windowId: null } as const;
+const ALL = { scope: "all", tabId: null, windowId: null } as const;
 const only = async () => (await b.store.recordings())[0];
-const mark = (fields: object) => b.store.change('r1', (r) => void Object.assign(r, fields));
+const mark = (fields: object) => b.store.change("r1", (r) => void Object.assign(r, fields));
 
-describe('start', () => {
+describe("start", () => {
   test.each([
-    ['consent', () => changeSettings({ consentedAt: null }), 'no_consent'],
-    ['the permission', () => contains.mockResolvedValue(false), 'no_permission'],
-    ['an account', () => b.account.signOut(), 'signed_out'],
-  ])('needs %s', async (_, spoil, code) => {
+    ["consent", () => changeSettings({ consentedAt: null }), "no_consent"],
+    ["the permission", () => contains.mockResolvedValue(false), "no_permission"],
+    ["an account", () => b.account.signOut(), "signed_out"],
+  ])("needs %s", async (_, spoil, code) => {
     await spoil();
     await expect(run.start(ALL)).rejects.toMatchObject({ code });
     expect(await b.store.recordings()).toEqual([]);
   });
 
-  test('makes way: what is finished goes', async () => {
-    await b.store.addRecording({ ...recordingNamed('done'), status: 'completed', endedAt: 1 });
+  test("makes way: what is finished goes", async () => {
+    await b.store.addRecording({ ...recordingNamed("done"), status: "completed", endedAt: 1 });
     await run.start(ALL);
-    expect(await b.store.recordings()).toMatchObject([{ status: 'recording', userId: 'u1' }]);
+    expect(await b.store.recordings()).toMatchObject([{ status: "recording", userId: "u1" }]);
   });
 
-  test('knows this tab and this window', async () => {
-    await run.start({ scope: 'tab', tabId: null, windowId: null });
-    expect((await only())?.scope).toEqual({ kind: 'tab', tabId: 7 });
+  test("knows this tab and this window", async () => {
+    await run.start({ scope: "tab", tabId: null, windowId: null });
+    expect((await only())?.scope).toEqual({ kind: "tab", tabId: 7 });
   });
 });
 
-test('from start to the map', async () => {
+test("from start to the map", async () => {
   await run.start(ALL);
-  await b.store.append((await only())?.id ?? '', event());
-  await run.rename({ id: (await only())?.id ?? '', title: `  ${'long '.repeat(40)}` });
+  await b.store.append((await only())?.id ?? "", event());
+  await run.rename({ id: (await only())?.id ?? "", title: `  ${"long ".repeat(40)}` });
   await run.stop({});
   await b.sender.kick(true);
-  expect(await only()).toMatchObject({ status: 'completed' });
+  expect(await only()).toMatchObject({ status: "completed" });
   expect([...b.server.sessions.values()][0]?.title.length).toBeLessThanOrEqual(100);
   await run.refresh({});
-  expect(generation).toMatchObject({ status: 'generating', percent: 40 });
-  await run.dismiss({ id: (await only())?.id ?? '' });
+  expect(generation).toMatchObject({ status: "generating", percent: 40 });
+  await run.dismiss({ id: (await only())?.id ?? "" });
   expect(await b.store.recordings()).toEqual([]);
 });
 
-describe('decisions', () => {
+describe("decisions", () => {
   beforeEach(async () => {
-    await b.store.addRecording({ ...recordingNamed('r1'), serverId: 's1', serverStatus: 'recording' });
-    await b.store.append('r1', event());
+    await b.store.addRecording({ ...recordingNamed("r1"), serverId: "s1", serverStatus: "recording" });
+    await b.store.append("r1", event());
   });
 
-  test('delete takes the session on the server along', async () => {
+  test("delete takes the session on the server along", async () => {
     await mark({ serverId: null });
     await b.sender.kick();
-    await mark({ status: 'interrupted', endedAt: 2 });
-    await run.decide({ id: 'r1', choice: 'delete' });
+    await mark({ status: "interrupted", endedAt: 2 });
+    await run.decide({ id: "r1", choice: "delete" });
     expect(b.server.sessions.size).toBe(0);
     expect(await b.store.recordings()).toEqual([]);
   });
 
-  test('delete without a network keeps everything and says so', async () => {
-    await mark({ status: 'interrupted', endedAt: 2 });
-    b.server.fault = () => 'cut';
-    await expect(run.decide({ id: 'r1', choice: 'delete' })).rejects.toBeInstanceOf(Unreachable);
-    expect(await b.store.waiting('r1')).toHaveLength(1);
+  test("delete without a network keeps everything and says so", async () => {
+    await mark({ status: "interrupted", endedAt: 2 });
+    b.server.fault = () => "cut";
+    await expect(run.decide({ id: "r1", choice: "delete" })).rejects.toBeInstanceOf(Unreachable);
+    expect(await b.store.waiting("r1")).toHaveLength(1);
   });
 
-  test('finish saves what an interruption left', async () => {
-    await mark({ serverId: null, status: 'interrupted', endedAt: 2 });
-    await run.decide({ id: 'r1', choice: 'finish' });
+  test("finish saves what an interruption left", async () => {
+    await mark({ serverId: null, status: "interrupted", endedAt: 2 });
+    await run.decide({ id: "r1", choice: "finish" });
     await b.sender.kick(true);
-    expect(await only()).toMatchObject({ status: 'completed' });
+    expect(await only()).toMatchObject({ status: "completed" });
     expect(b.server.stored).toHaveLength(1);
   });
 
-  test('a lost session: its events find a new one', async () => {
-    await mark({ status: 'lost', lostReason: 'gone', endedAt: 2 });
-    await run.decide({ id: 'r1', choice: 'finish' });
+  test("a lost session: its events find a new one", async () => {
+    await mark({ status: "lost", lostReason: "gone", endedAt: 2 });
+    await run.decide({ id: "r1", choice: "finish" });
     await b.sender.kick(true);
     expect(b.server.stored).toHaveLength(1);
-    expect((await only())?.status).toBe('completed');
+    expect((await only())?.status).toBe("completed");
   });
 
-  test('export is everything that is here', async () => {
-    const file = JSON.parse(await run.export({ id: 'r1' })) as { waiting: unknown[] };
+  test("export is everything that is here", async () => {
+    const file = JSON.parse(await run.export({ id: "r1" })) as { waiting: unknown[] };
     expect(file.waiting).toHaveLength(1);
   });
 });
 
-test('signing out ends the recording first and keeps what could not be sent', async () => {
+test("signing out ends the recording first and keeps what could not be sent", async () => {
   await run.start(ALL);
-  await b.store.append((await only())?.id ?? '', event());
-  b.server.fault = (call) => (call.endsWith('/events') ? 503 : undefined);
+  await b.store.append((await only())?.id ?? "", event());
+  b.server.fault = (call) => (call.endsWith("/events") ? 503 : undefined);
   await run.signOut({});
   expect(await b.account.user()).toBeNull();
-  expect(await only()).toMatchObject({ status: 'stopping' });
-  expect((await b.store.receipt((await only())?.id ?? '')).waiting).toBe(1);
+  expect(await only()).toMatchObject({ status: "stopping" });
+  expect((await b.store.receipt((await only())?.id ?? "")).waiting).toBe(1);
 });
 
-test('excluding a site takes what people paste', async () => {
-  await run.exclude({ host: 'https://www.example.com/x' });
-  await run.exclude({ host: 'example.com' });
-  expect((await readSettings()).excludedHosts).toEqual(['example.com']);
-  await expect(run.exclude({ host: ' ' })).rejects.toMatchObject({ code: 'bad_host' });
+test("excluding a site takes what people paste", async () => {
+  await run.exclude({ host: "https://www.example.com/x" });
+  await run.exclude({ host: "example.com" });
+  expect((await readSettings()).excludedHosts).toEqual(["example.com"]);
+  await expect(run.exclude({ host: " " })).rejects.toMatchObject({ code: "bad_host" });
 });
 
-describe('preview', () => {
-  test('is the event a recording would send', async () => {
-    expect(await run.preview({ tabId: 7 })).toMatchObject({ decision: { allowed: true }, events: [{ type: 'page_visit', title: 'T', content: 'Body.' }] });
+describe("preview", () => {
+  test("is the event a recording would send", async () => {
+    expect(await run.preview({ tabId: 7 })).toMatchObject({
+      decision: { allowed: true },
+      events: [{ type: "page_visit", title: "T", content: "Body." }],
+    });
   });
 
-  test('reads nothing of a page that is off limits', async () => {
-    await changeSettings({ excludedHosts: ['example.com'] });
-    const extract = vi.spyOn(pages, 'extract');
-    expect(await run.preview({ tabId: 7 })).toMatchObject({ decision: { reason: 'user' }, events: null });
+  test("reads nothing of a page that is off limits", async () => {
+    await changeSettings({ excludedHosts: ["example.com"] });
+    const extract = vi.spyOn(pages, "extract");
+    expect(await run.preview({ tabId: 7 })).toMatchObject({ decision: { reason: "user" }, events: null });
     expect(extract).not.toHaveBeenCalled();
   });
 });
 
-test('imports do not mix with a recording', async () => {
+test("imports do not mix with a recording", async () => {
   await run.start(ALL);
-  await expect(run.importTabs({})).rejects.toMatchObject({ code: 'busy' });
+  await expect(run.importTabs({})).rejects.toMatchObject({ code: "busy" });
 });
 
-test('an error becomes a code the popup has words for', () => {
-  expect(explain(new Refused('busy'))).toMatchObject({ code: 'busy' });
-  expect(explain(new SignedOut())).toMatchObject({ code: 'signed_out' });
-  expect(explain(new Unreachable())).toMatchObject({ code: 'unreachable' });
-  expect(explain(new ApiError(409, '', 'email already exists'))).toEqual({ ok: false, code: 'http_409', message: 'email already exists' });
-  expect(explain('odd')).toMatchObject({ code: 'unexpected' });
+test("an error becomes a code the popup has words for", () => {
+  expect(explain(new Refused("busy"))).toMatchObject({ code: "busy" });
+  expect(explain(new SignedOut())).toMatchObject({ code: "signed_out" });
+  expect(explain(new Unreachable())).toMatchObject({ code: "unreachable" });
+  expect(explain(new ApiError(409, "", "email already exists"))).toEqual({
+    ok: false,
+    code: "http_409",
+    message: "email already exists",
+  });
+  expect(explain("odd")).toMatchObject({ code: "unexpected" });
 });

@@ -1,27 +1,27 @@
 /** What the popup and the other own pages may ask of the worker. */
 
-import { uuid } from '../ids';
-import { browser } from 'wxt/browser';
+import { uuid } from "../ids";
+import { browser } from "wxt/browser";
 
-import type { Account } from '../account/account';
-import * as signIn from '../account/sign-in';
-import { ApiError } from '../api/errors';
-import type { TrailmindApi } from '../api/trailmind';
-import { dictionaryFor } from '../i18n/dictionary';
-import { importHistory, importTabs } from '../importing/imports';
-import type { Commands, CommandName } from '../messages';
-import { decide, parseHost } from '../privacy/policy';
-import type { Scope } from '../queue/model';
-import { mayReadPages } from '../permission';
-import type { Sender } from '../queue/sender';
-import type { QueueStore } from '../queue/store';
-import { visitEvent, visitFace } from '../recording/events';
-import { type Pages, isUnreadPdf, withPdfText } from '../recording/pages';
-import { currentOf } from '../recording/publish';
-import type { Recorder } from '../recording/recorder';
-import { Refused } from '../refused';
-import type { Generation, ScopeChoice } from '../recording/view';
-import { type Settings, changeSettings, webOrigin } from '../settings';
+import type { Account } from "../account/account";
+import * as signIn from "../account/sign-in";
+import { ApiError } from "../api/errors";
+import type { TrailmindApi } from "../api/trailmind";
+import { dictionaryFor } from "../i18n/dictionary";
+import { importHistory, importTabs } from "../importing/imports";
+import type { Commands, CommandName } from "../messages";
+import { decide, parseHost } from "../privacy/policy";
+import type { Scope } from "../queue/model";
+import { mayReadPages } from "../permission";
+import type { Sender } from "../queue/sender";
+import type { QueueStore } from "../queue/store";
+import { visitEvent, visitFace } from "../recording/events";
+import { type Pages, isUnreadPdf, withPdfText } from "../recording/pages";
+import { currentOf } from "../recording/publish";
+import type { Recorder } from "../recording/recorder";
+import { Refused } from "../refused";
+import type { Generation, ScopeChoice } from "../recording/view";
+import { type Settings, changeSettings, webOrigin } from "../settings";
 
 export interface CommandDeps {
   store: QueueStore;
@@ -38,35 +38,36 @@ export interface CommandDeps {
   now: () => number;
 }
 
-type Handlers = { [K in CommandName]: (args: Commands[K]['args']) => Promise<Commands[K]['result']> };
+type Handlers = { [K in CommandName]: (args: Commands[K]["args"]) => Promise<Commands[K]["result"]> };
 
 export function commandHandlers(deps: CommandDeps): Handlers {
   const { store, account, api, recorder, pages, settings, publish, sendNow, now } = deps;
 
   const user = async () => {
     const known = await account.user();
-    if (!known) throw new Refused('signed_out');
+    if (!known) throw new Refused("signed_out");
     return { id: known.user.id, origin: known.origin };
   };
-  const titleNow = async (kind: 'recording' | 'tabs' | 'history') => dictionaryFor((await settings()).language).titles[kind](now());
+  const titleNow = async (kind: "recording" | "tabs" | "history") =>
+    dictionaryFor((await settings()).language).titles[kind](now());
   const scopeOf = async (choice: ScopeChoice, tabId: number | null, windowId: number | null): Promise<Scope> => {
     const [active] = await browser.tabs.query({ active: true, lastFocusedWindow: true });
-    if (choice === 'tab') {
+    if (choice === "tab") {
       const id = tabId ?? active?.id;
-      if (id !== undefined) return { kind: 'tab', tabId: id };
+      if (id !== undefined) return { kind: "tab", tabId: id };
     }
-    if (choice === 'window') {
+    if (choice === "window") {
       const id = windowId ?? active?.windowId;
-      if (id !== undefined) return { kind: 'window', windowId: id };
+      if (id !== undefined) return { kind: "window", windowId: id };
     }
-    return { kind: 'all' };
+    return { kind: "all" };
   };
   const mayRecord = async () => {
-    if ((await settings()).consentedAt === null) throw new Refused('no_consent');
-    if (!(await mayReadPages())) throw new Refused('no_permission');
+    if ((await settings()).consentedAt === null) throw new Refused("no_consent");
+    if (!(await mayReadPages())) throw new Refused("no_permission");
   };
   const importContext = async () => {
-    if (await recorder.ongoing()) throw new Refused('busy');
+    if (await recorder.ongoing()) throw new Refused("busy");
     const chosen = await settings();
     return {
       store,
@@ -82,7 +83,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     };
   };
   const clearFinished = async () => {
-    for (const r of await store.recordings()) if (r.status === 'completed') await store.forget(r.id);
+    for (const r of await store.recordings()) if (r.status === "completed") await store.forget(r.id);
     deps.setGeneration(null);
   };
 
@@ -90,7 +91,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     async refresh() {
       await sendNow();
       const current = currentOf(await store.recordings());
-      if (current?.status === 'completed' && current.serverId) {
+      if (current?.status === "completed" && current.serverId) {
         deps.setGeneration(await generationOf(current.id, current.serverId, current.origin));
       }
       await publish();
@@ -101,7 +102,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
       await mayRecord();
       const { id, origin } = await user();
       await clearFinished();
-      await recorder.start({ id, origin }, await scopeOf(scope, tabId, windowId), await titleNow('recording'));
+      await recorder.start({ id, origin }, await scopeOf(scope, tabId, windowId), await titleNow("recording"));
       return null;
     },
 
@@ -133,21 +134,23 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     async decide({ id, choice }) {
       const recording = await store.recording(id);
       if (!recording) return null;
-      if (choice === 'delete') {
+      if (choice === "delete") {
         const { serverId, origin, status } = recording;
         // A session that is gone need not be deleted; one that is not must not stay behind unseen.
-        if (serverId && status !== 'lost') {
-          await account.authorised((bearer) => api.remove(origin, bearer, serverId)).catch((error: unknown) => {
-            if (!(error instanceof ApiError && [403, 404].includes(error.status))) throw error;
-          });
+        if (serverId && status !== "lost") {
+          await account
+            .authorised((bearer) => api.remove(origin, bearer, serverId))
+            .catch((error: unknown) => {
+              if (!(error instanceof ApiError && [403, 404].includes(error.status))) throw error;
+            });
         }
         await recorder.forget(id);
         return null;
       }
-      if (recording.status === 'lost') {
+      if (recording.status === "lost") {
         await recorder.moveLost(id);
-        if (choice === 'finish') await recorder.stop();
-      } else if (choice === 'continue') {
+        if (choice === "finish") await recorder.stop();
+      } else if (choice === "continue") {
         await mayRecord();
         await recorder.continueInterrupted(id, await scopeOf(recording.scope.kind, null, null));
       } else {
@@ -159,7 +162,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
 
     async dismiss({ id }) {
       const recording = await store.recording(id);
-      if (recording?.status === 'completed') await store.forget(id);
+      if (recording?.status === "completed") await store.forget(id);
       deps.setGeneration(null);
       await publish();
       return null;
@@ -210,7 +213,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
       const answer = await account.authorised((bearer) => api.sessions(origin, bearer, 10));
       return answer.sessions.map((session) => ({
         id: session.id,
-        title: session.title ?? '',
+        title: session.title ?? "",
         status: session.session_status,
         startedAt: Date.parse(session.started_at),
         pages: session.page_count ?? null,
@@ -221,7 +224,8 @@ export function commandHandlers(deps: CommandDeps): Handlers {
       const { origin } = await user();
       await account.authorised((bearer) => api.rename(origin, bearer, sessionId, title.trim().slice(0, 100)));
       for (const r of await store.recordings()) {
-        if (r.serverId === sessionId) await store.change(r.id, (change) => void (change.title = title.trim().slice(0, 100)));
+        if (r.serverId === sessionId)
+          await store.change(r.id, (change) => void (change.title = title.trim().slice(0, 100)));
       }
       await publish();
       return null;
@@ -229,7 +233,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
 
     async exclude({ host }) {
       const parsed = parseHost(host);
-      if (!parsed) throw new Refused('bad_host');
+      if (!parsed) throw new Refused("bad_host");
       const { excludedHosts } = await settings();
       if (!excludedHosts.includes(parsed)) await changeSettings({ excludedHosts: [...excludedHosts, parsed].sort() });
       return null;
@@ -245,7 +249,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     async preview({ tabId }) {
       const tab = await browser.tabs.get(tabId);
       const chosen = await settings();
-      const url = tab.url ?? '';
+      const url = tab.url ?? "";
       const decision = decide(url, {
         excludedHosts: chosen.excludedHosts,
         allowsIncognito: chosen.allowsIncognito,
@@ -257,8 +261,8 @@ export function commandHandlers(deps: CommandDeps): Handlers {
       if (isUnreadPdf(extract) && chosen.recordsText && !tab.incognito) {
         extract = withPdfText(extract, await pages.pdfText(extract.url));
       }
-      if (!extract) return { url, decision: { allowed: false, reason: 'password_field' }, events: null };
-      const visit = visitEvent({ visitId: uuid(), at: now(), via: 'load', url }, { tabId });
+      if (!extract) return { url, decision: { allowed: false, reason: "password_field" }, events: null };
+      const visit = visitEvent({ visitId: uuid(), at: now(), via: "load", url }, { tabId });
       const face = visitFace(extract.title, extract.referrer, chosen.recordsText ? extract : null);
       return { url, decision, events: [{ ...visit, ...face, metadata: { ...visit.metadata, ...face.metadata } }] };
     },
@@ -267,27 +271,27 @@ export function commandHandlers(deps: CommandDeps): Handlers {
       await mayRecord();
       const context = await importContext();
       await clearFinished();
-      const result = await importTabs(context, await titleNow('tabs'));
+      const result = await importTabs(context, await titleNow("tabs"));
       await sendNow();
       return result;
     },
 
     async importHistory({ hours }) {
-      if (!(await browser.permissions.contains({ permissions: ['history'] }))) throw new Refused('no_permission');
+      if (!(await browser.permissions.contains({ permissions: ["history"] }))) throw new Refused("no_permission");
       const context = await importContext();
       await clearFinished();
-      const result = await importHistory(context, await titleNow('history'), Math.min(Math.max(hours, 1), 72));
+      const result = await importHistory(context, await titleNow("history"), Math.min(Math.max(hours, 1), 72));
       await sendNow();
       return result;
     },
   };
 
   async function generationOf(recordingId: string, serverId: string, origin: string): Promise<Generation | null> {
-    const none: Generation = { recordingId, status: 'none', stage: null, percent: null, message: null };
+    const none: Generation = { recordingId, status: "none", stage: null, percent: null, message: null };
     try {
       const { mindmap } = await account.authorised((bearer) => api.mindmap(origin, bearer, serverId));
-      const known = ['pending', 'generating', 'completed', 'failed'] as const;
-      const status = known.find((name) => name === mindmap.status) ?? 'pending';
+      const known = ["pending", "generating", "completed", "failed"] as const;
+      const status = known.find((name) => name === mindmap.status) ?? "pending";
       const message = mindmap.error_message ?? null;
       return { recordingId, status, stage: mindmap.stage ?? null, percent: mindmap.percent ?? null, message };
     } catch (error) {

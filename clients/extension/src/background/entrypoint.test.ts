@@ -1,12 +1,12 @@
 // @vitest-environment happy-dom
-import { beforeEach, expect, test, vi } from 'vitest';
-import { fakeBrowser } from 'wxt/testing/fake-browser';
+import { beforeEach, expect, test, vi } from "vitest";
+import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { Account } from '../account/account';
-import { TrailmindApi } from '../api/trailmind';
-import { QueueStore } from '../queue/store';
-import { changeSettings } from '../settings';
-import background from '../entrypoints/background';
+import { Account } from "../account/account";
+import { TrailmindApi } from "../api/trailmind";
+import { QueueStore } from "../queue/store";
+import { changeSettings } from "../settings";
+import background from "../entrypoints/background";
 
 type Listener = (...args: unknown[]) => unknown;
 
@@ -18,23 +18,33 @@ class Event {
 }
 
 const NAMES = [
-  'runtime.onMessage', 'runtime.onMessageExternal', 'runtime.onInstalled', 'runtime.onStartup', 'alarms.onAlarm',
-  'permissions.onRemoved', 'tabs.onRemoved', 'tabs.onUpdated', 'tabs.onActivated', 'windows.onFocusChanged',
-  'idle.onStateChanged', 'commands.onCommand', 'contextMenus.onClicked',
+  "runtime.onMessage",
+  "runtime.onMessageExternal",
+  "runtime.onInstalled",
+  "runtime.onStartup",
+  "alarms.onAlarm",
+  "permissions.onRemoved",
+  "tabs.onRemoved",
+  "tabs.onUpdated",
+  "tabs.onActivated",
+  "windows.onFocusChanged",
+  "idle.onStateChanged",
+  "commands.onCommand",
+  "contextMenus.onClicked",
 ] as const;
 let events: Record<string, Event>;
 const created = vi.fn();
 const sent = vi.fn(async () => undefined);
-const tab = { id: 7, windowId: 1, url: 'https://example.com/a', incognito: false, active: true };
+const tab = { id: 7, windowId: 1, url: "https://example.com/a", incognito: false, active: true };
 
 beforeEach(async () => {
   events = Object.fromEntries(NAMES.map((name) => [name, new Event()]));
   for (const name of NAMES) {
-    const [area, event] = name.split('.') as [string, string];
+    const [area, event] = name.split(".") as [string, string];
     const api = (fakeBrowser as unknown as Record<string, Record<string, unknown>>)[area] ?? {};
     Object.assign(fakeBrowser, { [area]: Object.assign(api, { [event]: events[name] }) });
   }
-  Object.assign(fakeBrowser.runtime, { id: 'ext' });
+  Object.assign(fakeBrowser.runtime, { id: "ext" });
   Object.assign(fakeBrowser.tabs, { create: created, query: async () => [tab], sendMessage: sent });
   Object.assign(fakeBrowser.permissions, { contains: async () => true });
   Object.assign(fakeBrowser.idle, { setDetectionInterval: vi.fn() });
@@ -48,49 +58,52 @@ beforeEach(async () => {
       executeScript: async () => [],
     },
   });
-  Object.assign(fakeBrowser.i18n, { getUILanguage: () => 'en' });
+  Object.assign(fakeBrowser.i18n, { getUILanguage: () => "en" });
   vi.clearAllMocks();
-  vi.stubGlobal('fetch', async () => Promise.reject(new TypeError('Failed to fetch')));
+  vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("Failed to fetch")));
 });
 
 const hears = (name: (typeof NAMES)[number]) => events[name] as Event;
 const status = async () => (await new QueueStore().recordings())[0]?.status;
 
-test('every listener is there in the first turn: Chrome wakes the worker for no other', () => {
+test("every listener is there in the first turn: Chrome wakes the worker for no other", () => {
   background.main();
   expect(NAMES.filter((name) => hears(name).listeners.length !== 1)).toEqual([]);
 });
 
-test('the first page opens once, after the installation', async () => {
+test("the first page opens once, after the installation", async () => {
   background.main();
-  hears('runtime.onInstalled').tell({ reason: 'install' });
-  await vi.waitFor(() => expect(created).toHaveBeenCalledWith({ url: '/welcome.html' }));
+  hears("runtime.onInstalled").tell({ reason: "install" });
+  await vi.waitFor(() => expect(created).toHaveBeenCalledWith({ url: "/welcome.html" }));
   created.mockClear();
-  hears('runtime.onInstalled').tell({ reason: 'update' });
+  hears("runtime.onInstalled").tell({ reason: "update" });
   await changeSettings({ consentedAt: 1 });
-  hears('runtime.onInstalled').tell({ reason: 'install' });
+  hears("runtime.onInstalled").tell({ reason: "install" });
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(created).not.toHaveBeenCalled();
 });
 
-test('the keys start, pause, resume and stop', async () => {
-  await changeSettings({ consentedAt: 1, language: 'en' });
-  const user = { id: 'u1', email: 'a@example.com' };
-  await new Account(new QueueStore(), new TrailmindApi()).signedIn('http://server.test', { user, token: 't' });
+test("the keys start, pause, resume and stop", async () => {
+  await changeSettings({ consentedAt: 1, language: "en" });
+  const user = { id: "u1", email: "a@example.com" };
+  await new Account(new QueueStore(), new TrailmindApi()).signedIn("http://server.test", { user, token: "t" });
   background.main();
-  const press = (name: string) => hears('commands.onCommand').tell(name, tab);
+  const press = (name: string) => hears("commands.onCommand").tell(name, tab);
   for (const [key, becomes] of [
-    ['toggle-recording', 'recording'], ['toggle-pause', 'paused'], ['toggle-pause', 'recording'], ['toggle-recording', 'stopping'],
+    ["toggle-recording", "recording"],
+    ["toggle-pause", "paused"],
+    ["toggle-pause", "recording"],
+    ["toggle-recording", "stopping"],
   ] as const) {
     press(key);
     await vi.waitFor(async () => expect(await status()).toBe(becomes));
   }
 });
 
-test('the tab in front hears that nobody is there, and that it plays', async () => {
+test("the tab in front hears that nobody is there, and that it plays", async () => {
   background.main();
-  hears('idle.onStateChanged').tell('idle');
-  await vi.waitFor(() => expect(sent).toHaveBeenCalledWith(7, { kind: 'presence', isIdle: true }));
-  hears('tabs.onUpdated').tell(7, { audible: true });
-  expect(sent).toHaveBeenCalledWith(7, { kind: 'presence', isAudible: true });
+  hears("idle.onStateChanged").tell("idle");
+  await vi.waitFor(() => expect(sent).toHaveBeenCalledWith(7, { kind: "presence", isIdle: true }));
+  hears("tabs.onUpdated").tell(7, { audible: true });
+  expect(sent).toHaveBeenCalledWith(7, { kind: "presence", isAudible: true });
 });

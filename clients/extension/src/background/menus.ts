@@ -1,23 +1,23 @@
 /** The context menu: mark a passage, or never record a site. */
 
-import { uuid } from '../ids';
-import { type Browser, browser } from 'wxt/browser';
+import { uuid } from "../ids";
+import { type Browser, browser } from "wxt/browser";
 
-import { dictionaryFor } from '../i18n/dictionary';
-import { normalise } from '../capture/anchor';
-import type { PageMessage } from '../messages';
-import { readSettings } from '../settings';
-import type { App } from './app';
+import { dictionaryFor } from "../i18n/dictionary";
+import { normalise } from "../capture/anchor";
+import type { PageMessage } from "../messages";
+import { readSettings } from "../settings";
+import type { App } from "./app";
 
 export async function createMenus(): Promise<void> {
   const words = dictionaryFor((await readSettings()).language).menu;
   await browser.contextMenus.removeAll();
-  browser.contextMenus.create({ id: 'highlight', title: words.highlight, contexts: ['selection'] });
+  browser.contextMenus.create({ id: "highlight", title: words.highlight, contexts: ["selection"] });
   browser.contextMenus.create({
-    id: 'exclude',
+    id: "exclude",
     title: words.exclude,
-    contexts: ['page', 'action'],
-    documentUrlPatterns: ['http://*/*', 'https://*/*'],
+    contexts: ["page", "action"],
+    documentUrlPatterns: ["http://*/*", "https://*/*"],
   });
 }
 
@@ -27,11 +27,11 @@ export async function menuClicked(
   tab: Browser.tabs.Tab | undefined,
 ): Promise<void> {
   if (!tab?.id) return;
-  if (info.menuItemId === 'exclude') {
+  if (info.menuItemId === "exclude") {
     const address = info.pageUrl ?? tab.url;
-    if (address) await app.run('exclude', { host: new URL(address).hostname });
-  } else if (info.menuItemId === 'highlight') {
-    await highlightSelection(app, tab, 'menu', info.frameId ?? 0, info.selectionText);
+    if (address) await app.run("exclude", { host: new URL(address).hostname });
+  } else if (info.menuItemId === "highlight") {
+    await highlightSelection(app, tab, "menu", info.frameId ?? 0, info.selectionText);
   }
 }
 
@@ -39,26 +39,36 @@ export async function menuClicked(
 export async function highlightSelection(
   app: App,
   tab: Browser.tabs.Tab,
-  via: 'menu' | 'command',
+  via: "menu" | "command",
   frameId: number,
   fallback?: string,
 ): Promise<void> {
   const tabId = tab.id as number;
-  const url = tab.url ?? '';
+  const url = tab.url ?? "";
   const answer: unknown = await browser.tabs
-    .sendMessage(tabId, { kind: 'highlight-selection', via }, { frameId })
+    .sendMessage(tabId, { kind: "highlight-selection", via }, { frameId })
     .catch(() => null);
   let message = answer as PageMessage | null;
-  const text = normalise(fallback ?? '').slice(0, 1_000);
+  const text = normalise(fallback ?? "").slice(0, 1_000);
   if (!message && text) {
     const highlightId = uuid();
-    message = { kind: 'highlight', highlightId, visitId: null, url, at: Date.now(), text, selector: '', anchor: null, via };
+    message = {
+      kind: "highlight",
+      highlightId,
+      visitId: null,
+      url,
+      at: Date.now(),
+      text,
+      selector: "",
+      anchor: null,
+      via,
+    };
   }
-  if (message?.kind !== 'highlight') return;
+  if (message?.kind !== "highlight") return;
   await app.recorder.receive(message, {
     tabId,
     windowId: tab.windowId,
-    documentId: '',
+    documentId: "",
     isTopFrame: frameId === 0,
     url,
     isIncognito: tab.incognito,

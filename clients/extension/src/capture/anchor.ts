@@ -1,12 +1,12 @@
 /** Where a passage is, in a form that survives small changes of the page (W3C Web Annotation selectors). */
 
-import type { Anchor } from '../messages';
+import type { Anchor } from "../messages";
 
 const CONTEXT_CHARS = 32;
 const MAX_SELECTOR_CHARS = 500;
 
 /** Blank runs as one space: markup indents, people do not select indentation. */
-export const normalise = (text: string): string => text.replace(/\s+/gu, ' ').trim();
+export const normalise = (text: string): string => text.replace(/\s+/gu, " ").trim();
 
 /** Offsets of `range` in the document's text, and the quote with what stands around it. Null when detached. */
 export function describe(range: Range, root: Node, exact: string): Anchor | null {
@@ -33,7 +33,7 @@ export function describe(range: Range, root: Node, exact: string): Anchor | null
 /** A CSS path to `element`, as short as it can be while naming it alone. At most 500 characters. */
 export function cssPath(element: Element | null): string {
   const steps: string[] = [];
-  for (let node = element; node && node.tagName !== 'HTML'; node = node.parentElement) {
+  for (let node = element; node && node.tagName !== "HTML"; node = node.parentElement) {
     if (node.id && !/^\d|[\d]{4,}|:/.test(node.id) && node.id.length < 64) {
       steps.unshift(`#${CSS.escape(node.id)}`);
       break;
@@ -43,12 +43,12 @@ export function cssPath(element: Element | null): string {
       ? [...node.parentElement.children].filter((child) => child.tagName === node?.tagName)
       : [];
     steps.unshift(twins.length > 1 ? `${tag}:nth-of-type(${twins.indexOf(node) + 1})` : tag);
-    if (tag === 'body') break;
+    if (tag === "body") break;
   }
-  let path = steps.join(' > ');
+  let path = steps.join(" > ");
   while (path.length > MAX_SELECTOR_CHARS && steps.length > 1) {
     steps.shift();
-    path = steps.join(' > ');
+    path = steps.join(" > ");
   }
   return path.slice(0, MAX_SELECTOR_CHARS);
 }

@@ -5,11 +5,11 @@
  * again; one that must survive this page goes into `storage.local` as well, from where the worker collects it.
  */
 
-import { browser } from 'wxt/browser';
+import { browser } from "wxt/browser";
 
-import type { PageAnswer, PageMessage } from '../messages';
+import type { PageAnswer, PageMessage } from "../messages";
 
-export const OUTBOX_PREFIX = 'outbox:';
+export const OUTBOX_PREFIX = "outbox:";
 
 export interface CourierDeps {
   send: (message: PageMessage) => Promise<PageAnswer | undefined>;
@@ -71,6 +71,6 @@ export class Courier {
 
 /** Later messages of one visit replace earlier ones of their kind. */
 function keyOf(message: PageMessage): string {
-  const id = message.kind === 'highlight' ? message.highlightId : message.visitId;
+  const id = message.kind === "highlight" ? message.highlightId : message.visitId;
   return `${OUTBOX_PREFIX}${message.kind}:${id}`;
 }

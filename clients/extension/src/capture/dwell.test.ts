@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, test } from "vitest";
 
-import { FakeClock } from '../testing/make';
-import { DwellClock, type Presence } from './dwell';
+import { FakeClock } from "../testing/make";
+import { DwellClock, type Presence } from "./dwell";
 
 const READING: Presence = { isVisible: true, isFocused: true, isIdle: false, isPlaying: false, isPaused: false };
 
@@ -15,30 +15,77 @@ function read(changes: [number, Partial<Presence>][], presence = READING): numbe
   return dwell.total();
 }
 
-test('counts only while visible, focused and not idle', () => {
-  expect(read([[5_000, { isVisible: false }], [60_000, { isVisible: true }], [2_000, {}]])).toBe(7_000);
-  expect(read([[5_000, { isFocused: false }], [60_000, { isFocused: true }], [2_000, {}]])).toBe(7_000);
-  expect(read([[5_000, { isIdle: true }], [60_000, { isIdle: false }], [2_000, {}]])).toBe(7_000);
-  expect(read([[5_000, { isPaused: true }], [60_000, { isPaused: false }], [2_000, {}]])).toBe(7_000);
+test("counts only while visible, focused and not idle", () => {
+  expect(
+    read([
+      [5_000, { isVisible: false }],
+      [60_000, { isVisible: true }],
+      [2_000, {}],
+    ]),
+  ).toBe(7_000);
+  expect(
+    read([
+      [5_000, { isFocused: false }],
+      [60_000, { isFocused: true }],
+      [2_000, {}],
+    ]),
+  ).toBe(7_000);
+  expect(
+    read([
+      [5_000, { isIdle: true }],
+      [60_000, { isIdle: false }],
+      [2_000, {}],
+    ]),
+  ).toBe(7_000);
+  expect(
+    read([
+      [5_000, { isPaused: true }],
+      [60_000, { isPaused: false }],
+      [2_000, {}],
+    ]),
+  ).toBe(7_000);
 });
 
-test('a film keeps the clock running for somebody who only looks', () => {
-  expect(read([[5_000, { isPlaying: true }], [1_000, { isFocused: false, isIdle: true }], [9_000, {}]])).toBe(15_000);
+test("a film keeps the clock running for somebody who only looks", () => {
+  expect(
+    read([
+      [5_000, { isPlaying: true }],
+      [1_000, { isFocused: false, isIdle: true }],
+      [9_000, {}],
+    ]),
+  ).toBe(15_000);
 });
 
-test('music in a hidden tab is not reading', () => {
-  expect(read([[5_000, { isVisible: false, isPlaying: true }], [9_000, {}]])).toBe(5_000);
+test("music in a hidden tab is not reading", () => {
+  expect(
+    read([
+      [5_000, { isVisible: false, isPlaying: true }],
+      [9_000, {}],
+    ]),
+  ).toBe(5_000);
 });
 
-test('a closed lid is not reading', () => {
-  expect(read([[5_000, {}], [3_600_000, {}], [1_000, {}]])).toBe(6_000);
+test("a closed lid is not reading", () => {
+  expect(
+    read([
+      [5_000, {}],
+      [3_600_000, {}],
+      [1_000, {}],
+    ]),
+  ).toBe(6_000);
 });
 
-test('a clock set back takes nothing away', () => {
-  expect(read([[5_000, {}], [-60_000, {}], [1_000, {}]])).toBe(6_000);
+test("a clock set back takes nothing away", () => {
+  expect(
+    read([
+      [5_000, {}],
+      [-60_000, {}],
+      [1_000, {}],
+    ]),
+  ).toBe(6_000);
 });
 
-test('says when it started or stopped', () => {
+test("says when it started or stopped", () => {
   const dwell = new DwellClock(READING, () => 0);
   expect(dwell.update({ isIdle: false })).toBe(false);
   expect(dwell.update({ isIdle: true })).toBe(true);

@@ -57,11 +57,11 @@ export class DwellClock {
   }
 }
 
-export function presenceOf(document: Document): Pick<Presence, 'isVisible' | 'isFocused' | 'isPlaying'> {
+export function presenceOf(document: Document): Pick<Presence, "isVisible" | "isFocused" | "isPlaying"> {
   return {
-    isVisible: document.visibilityState === 'visible',
+    isVisible: document.visibilityState === "visible",
     isFocused: document.hasFocus(),
-    isPlaying: [...document.querySelectorAll('video, audio')].some(
+    isPlaying: [...document.querySelectorAll("video, audio")].some(
       (media) => !(media as HTMLMediaElement).paused && !(media as HTMLMediaElement).ended,
     ),
   };
@@ -75,11 +75,11 @@ export function watchPresence(
 ): void {
   const { document } = window;
   const look = () => onChange(presenceOf(document));
-  document.addEventListener('visibilitychange', look, { signal });
-  window.addEventListener('focus', look, { signal });
-  window.addEventListener('blur', () => setTimeout(look), { signal });
+  document.addEventListener("visibilitychange", look, { signal });
+  window.addEventListener("focus", look, { signal });
+  window.addEventListener("blur", () => setTimeout(look), { signal });
   // Media events do not bubble, but they are captured.
-  for (const type of ['play', 'playing', 'pause', 'ended']) {
+  for (const type of ["play", "playing", "pause", "ended"]) {
     document.addEventListener(type, look, { signal, capture: true, passive: true });
   }
 }

@@ -1,12 +1,12 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { describe as describeRange, cssPath } from './anchor';
-import { MarkedPassages, type Passage, passageOf, watchHighlights } from './highlight';
+import { describe as describeRange, cssPath } from "./anchor";
+import { MarkedPassages, type Passage, passageOf, watchHighlights } from "./highlight";
 
 let end: AbortController;
 let found: Passage[];
-const SENTENCE = 'A reef remembers storms the way a tree remembers dry summers.';
+const SENTENCE = "A reef remembers storms the way a tree remembers dry summers.";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -25,104 +25,108 @@ afterEach(() => {
 function select(selector: string, from = 0, to?: number) {
   const node = document.querySelector(selector)?.firstChild as Text;
   getSelection()?.setBaseAndExtent(node, from, node, to ?? node.data.length);
-  document.dispatchEvent(new Event('selectionchange'));
+  document.dispatchEvent(new Event("selectionchange"));
 }
-const pointer = (type: string, pointerType = 'mouse') =>
+const pointer = (type: string, pointerType = "mouse") =>
   document.dispatchEvent(Object.assign(new Event(type), { pointerType }));
 const drag = (selector: string, from?: number, to?: number, pointerType?: string) => {
-  pointer('pointerdown', pointerType);
+  pointer("pointerdown", pointerType);
   select(selector, from, to);
-  pointer('pointerup', pointerType);
+  pointer("pointerup", pointerType);
 };
 
-test('a selection counts once it rests', () => {
-  drag('#one');
+test("a selection counts once it rests", () => {
+  drag("#one");
   vi.advanceTimersByTime(500);
   expect(found).toEqual([]);
   vi.advanceTimersByTime(500);
-  expect(found).toMatchObject([{ text: SENTENCE, selector: '#one', via: 'mouse' }]);
+  expect(found).toMatchObject([{ text: SENTENCE, selector: "#one", via: "mouse" }]);
 });
 
-test('not while the button is down', () => {
-  pointer('pointerdown');
-  select('#one');
+test("not while the button is down", () => {
+  pointer("pointerdown");
+  select("#one");
   vi.advanceTimersByTime(5_000);
   expect(found).toEqual([]);
 });
 
-test('only the last extent of a growing selection counts', () => {
-  document.dispatchEvent(Object.assign(new Event('keydown'), { shiftKey: true, key: 'ArrowRight' }));
+test("only the last extent of a growing selection counts", () => {
+  document.dispatchEvent(Object.assign(new Event("keydown"), { shiftKey: true, key: "ArrowRight" }));
   for (let length = 12; length <= 30; length += 6) {
-    select('#one', 0, length);
+    select("#one", 0, length);
     vi.advanceTimersByTime(300);
   }
   vi.advanceTimersByTime(1_000);
-  expect(found).toMatchObject([{ text: SENTENCE.slice(0, 30).trim(), via: 'keyboard' }]);
+  expect(found).toMatchObject([{ text: SENTENCE.slice(0, 30).trim(), via: "keyboard" }]);
 });
 
-test('the same words, and a part of them, are not new', () => {
-  for (const [from, to] of [[0, undefined], [0, undefined], [5, 40]] as const) {
-    drag('#one', from, to);
+test("the same words, and a part of them, are not new", () => {
+  for (const [from, to] of [
+    [0, undefined],
+    [0, undefined],
+    [5, 40],
+  ] as const) {
+    drag("#one", from, to);
     vi.advanceTimersByTime(1_000);
   }
   expect(found).toHaveLength(1);
 });
 
-test('touch counts as touch', () => {
-  drag('#one', 0, 20, 'touch');
+test("touch counts as touch", () => {
+  drag("#one", 0, 20, "touch");
   vi.advanceTimersByTime(1_000);
-  expect(found).toMatchObject([{ via: 'touch' }]);
+  expect(found).toMatchObject([{ via: "touch" }]);
 });
 
-test('what somebody types is not a passage', () => {
-  drag('#e');
+test("what somebody types is not a passage", () => {
+  drag("#e");
   vi.advanceTimersByTime(1_000);
   expect(found).toEqual([]);
 });
 
-test('a few letters, and everything at once, are no marks', () => {
-  drag('#one', 0, 5);
+test("a few letters, and everything at once, are no marks", () => {
+  drag("#one", 0, 5);
   vi.advanceTimersByTime(1_000);
-  document.dispatchEvent(Object.assign(new Event('keydown'), { ctrlKey: true, key: 'a' }));
-  select('#one');
+  document.dispatchEvent(Object.assign(new Event("keydown"), { ctrlKey: true, key: "a" }));
+  select("#one");
   vi.advanceTimersByTime(1_000);
   expect(found).toEqual([]);
 });
 
-test('leaving the page does not lose a passage that was just marked', () => {
-  drag('#one');
-  window.dispatchEvent(new Event('pagehide'));
+test("leaving the page does not lose a passage that was just marked", () => {
+  drag("#one");
+  window.dispatchEvent(new Event("pagehide"));
   expect(found).toHaveLength(1);
 });
 
-test('nothing after the end', () => {
-  drag('#one');
+test("nothing after the end", () => {
+  drag("#one");
   end.abort();
   vi.advanceTimersByTime(2_000);
   expect(found).toEqual([]);
 });
 
-test('the menu takes short passages too, and cuts at a thousand characters', () => {
-  select('#one', 0, 6);
-  expect(passageOf(window, 'menu', 1)?.text).toBe('A reef');
-  document.body.innerHTML = `<p id="long">${'words '.repeat(400)}</p>`;
-  select('#long');
-  expect(passageOf(window, 'menu', 1)?.text).toHaveLength(1_000);
+test("the menu takes short passages too, and cuts at a thousand characters", () => {
+  select("#one", 0, 6);
+  expect(passageOf(window, "menu", 1)?.text).toBe("A reef");
+  document.body.innerHTML = `<p id="long">${"words ".repeat(400)}</p>`;
+  select("#long");
+  expect(passageOf(window, "menu", 1)?.text).toHaveLength(1_000);
 });
 
-test('an anchor has the quote, its surroundings and its place', () => {
-  const node = document.querySelector('#one')?.firstChild as Text;
+test("an anchor has the quote, its surroundings and its place", () => {
+  const node = document.querySelector("#one")?.firstChild as Text;
   const range = document.createRange();
   range.setStart(node, 2);
   range.setEnd(node, 6);
-  const anchor = describeRange(range, document.body, 'reef');
-  expect(anchor?.quote).toEqual({ exact: 'reef', prefix: 'A ', suffix: SENTENCE.slice(6, 38) });
-  expect(document.body.textContent?.slice(anchor?.position.start, anchor?.position.end)).toBe('reef');
+  const anchor = describeRange(range, document.body, "reef");
+  expect(anchor?.quote).toEqual({ exact: "reef", prefix: "A ", suffix: SENTENCE.slice(6, 38) });
+  expect(document.body.textContent?.slice(anchor?.position.start, anchor?.position.end)).toBe("reef");
 });
 
-test('a path names one element', () => {
-  document.body.innerHTML = '<main><div><p>a</p><p>b</p></div><div><p>c</p></div></main>';
-  for (const element of document.querySelectorAll('p')) {
+test("a path names one element", () => {
+  document.body.innerHTML = "<main><div><p>a</p><p>b</p></div><div><p>c</p></div></main>";
+  for (const element of document.querySelectorAll("p")) {
     expect(document.querySelectorAll(cssPath(element))).toHaveLength(1);
     expect(document.querySelector(cssPath(element))).toBe(element);
   }

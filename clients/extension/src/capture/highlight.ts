@@ -3,14 +3,14 @@
  * a moment, long enough to mean something, and not typed text.
  */
 
-import type { Anchor } from '../messages';
-import { cssPath, describe, normalise } from './anchor';
+import type { Anchor } from "../messages";
+import { cssPath, describe, normalise } from "./anchor";
 
 export const MIN_CHARS = 10;
 export const MAX_CHARS = 1_000;
 const REST_MS = 900;
 
-export type Via = 'mouse' | 'keyboard' | 'touch' | 'menu' | 'command';
+export type Via = "mouse" | "keyboard" | "touch" | "menu" | "command";
 
 export interface Passage {
   text: string;
@@ -58,7 +58,7 @@ export function passageOf(window: Window, via: Via, minChars = MIN_CHARS): Passa
 }
 
 function isTyping(element: Element | null): boolean {
-  return element instanceof HTMLElement && (element.matches('input, textarea, select') || element.isContentEditable);
+  return element instanceof HTMLElement && (element.matches("input, textarea, select") || element.isContentEditable);
 }
 
 /**
@@ -75,7 +75,7 @@ export function watchHighlights(
   restMs = REST_MS,
 ): void {
   const { document } = window;
-  let via: Via = 'mouse';
+  let via: Via = "mouse";
   let isPressed = false;
   // Selecting everything is a step to copying, not a mark.
   let isEverything = false;
@@ -93,15 +93,15 @@ export function watchHighlights(
   };
   const options = { signal, capture: true, passive: true };
   document.addEventListener(
-    'pointerdown',
+    "pointerdown",
     (event) => {
-      via = event.pointerType === 'touch' || event.pointerType === 'pen' ? 'touch' : 'mouse';
+      via = event.pointerType === "touch" || event.pointerType === "pen" ? "touch" : "mouse";
       isPressed = true;
       isEverything = false;
     },
     options,
   );
-  for (const type of ['pointerup', 'pointercancel'] as const) {
+  for (const type of ["pointerup", "pointercancel"] as const) {
     document.addEventListener(
       type,
       () => {
@@ -112,22 +112,22 @@ export function watchHighlights(
     );
   }
   document.addEventListener(
-    'keydown',
+    "keydown",
     (event) => {
-      if (event.shiftKey) [via, isEverything] = ['keyboard', false];
-      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'a') isEverything = true;
+      if (event.shiftKey) [via, isEverything] = ["keyboard", false];
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") isEverything = true;
     },
     options,
   );
   document.addEventListener(
-    'selectionchange',
+    "selectionchange",
     () => {
       if (!isPressed) rest();
     },
     options,
   );
   window.addEventListener(
-    'pagehide',
+    "pagehide",
     () => {
       if (timer === null) return;
       clearTimeout(timer);

@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import type { PageAnswer, PageMessage } from '../messages';
-import { Courier } from './courier';
-import { RecordedFrame, RecordedPage } from './page';
+import type { PageAnswer, PageMessage } from "../messages";
+import { Courier } from "./courier";
+import { RecordedFrame, RecordedPage } from "./page";
 
 let sent: PageMessage[];
 let answer: (message: PageMessage) => PageAnswer;
@@ -15,11 +15,12 @@ beforeEach(() => {
   sent = [];
   answer = () => ({ ok: true, records: true });
   end = new AbortController();
-  visibility = 'visible';
-  vi.spyOn(document, 'visibilityState', 'get').mockImplementation(() => visibility);
-  vi.spyOn(document, 'hasFocus').mockReturnValue(true);
-  window.requestIdleCallback = ((callback: () => void) => setTimeout(callback)) as unknown as typeof requestIdleCallback;
-  document.title = 'A page';
+  visibility = "visible";
+  vi.spyOn(document, "visibilityState", "get").mockImplementation(() => visibility);
+  vi.spyOn(document, "hasFocus").mockReturnValue(true);
+  window.requestIdleCallback = ((callback: () => void) =>
+    setTimeout(callback)) as unknown as typeof requestIdleCallback;
+  document.title = "A page";
   document.body.innerHTML = '<p id="one">A reef remembers storms the way a tree remembers dry summers.</p>';
 });
 afterEach(() => {
@@ -45,119 +46,123 @@ const page = () =>
 const kinds = () => sent.map(({ kind }) => kind);
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-test('announces itself, settles, and says goodbye with its numbers', async () => {
+test("announces itself, settles, and says goodbye with its numbers", async () => {
   const recorded = page();
-  recorded.begin('load');
+  recorded.begin("load");
   await pass(3_000);
-  expect(kinds()).toEqual(['visit', 'settled']);
-  expect(sent[1]).toMatchObject({ title: 'A page', hasPasswordField: false });
+  expect(kinds()).toEqual(["visit", "settled"]);
+  expect(sent[1]).toMatchObject({ title: "A page", hasPasswordField: false });
   await pass(5_000);
-  const farewell = recorded.hear({ kind: 'finish' });
-  expect(farewell).toMatchObject({ kind: 'leave', title: 'A page', isActive: true });
+  const farewell = recorded.hear({ kind: "finish" });
+  expect(farewell).toMatchObject({ kind: "leave", title: "A page", isActive: true });
   expect((farewell as { activeMs: number }).activeMs).toBeGreaterThanOrEqual(7_900);
-  expect(recorded.hear({ kind: 'finish' })).toBeNull();
+  expect(recorded.hear({ kind: "finish" })).toBeNull();
 });
 
-test('says nothing of itself before it is looked at, and reads nothing before it is allowed', async () => {
-  visibility = 'hidden';
-  page().begin('load');
+test("says nothing of itself before it is looked at, and reads nothing before it is allowed", async () => {
+  visibility = "hidden";
+  page().begin("load");
   await pass(5_000);
   expect(sent).toEqual([]);
   answer = () => ({ ok: true, records: false });
-  visibility = 'visible';
-  document.dispatchEvent(new Event('visibilitychange'));
+  visibility = "visible";
+  document.dispatchEvent(new Event("visibilitychange"));
   await pass(20_000);
-  expect(kinds()).toEqual(['visit']);
-  expect(JSON.stringify(sent)).not.toContain('A page');
-  const node = document.querySelector('#one')?.firstChild as Text;
+  expect(kinds()).toEqual(["visit"]);
+  expect(JSON.stringify(sent)).not.toContain("A page");
+  const node = document.querySelector("#one")?.firstChild as Text;
   getSelection()?.setBaseAndExtent(node, 0, node, 30);
-  document.dispatchEvent(new Event('selectionchange'));
+  document.dispatchEvent(new Event("selectionchange"));
   await pass(5_000);
-  expect(kinds()).toEqual(['visit']);
+  expect(kinds()).toEqual(["visit"]);
 });
 
-test('reports while it is read, and at once when that changes', async () => {
-  page().begin('load');
+test("reports while it is read, and at once when that changes", async () => {
+  page().begin("load");
   await pass(21_000);
-  expect(kinds().filter((kind) => kind === 'snapshot')).toHaveLength(2);
-  visibility = 'hidden';
-  document.dispatchEvent(new Event('visibilitychange'));
+  expect(kinds().filter((kind) => kind === "snapshot")).toHaveLength(2);
+  visibility = "hidden";
+  document.dispatchEvent(new Event("visibilitychange"));
   await pass(60_000);
-  const snapshots = sent.filter(({ kind }) => kind === 'snapshot') as Extract<PageMessage, { kind: 'snapshot' }>[];
+  const snapshots = sent.filter(({ kind }) => kind === "snapshot") as Extract<PageMessage, { kind: "snapshot" }>[];
   expect(snapshots).toHaveLength(3);
   expect(snapshots[2]).toMatchObject({ isActive: false, activeMs: 21_000 });
 });
 
-test('a pause stops the clock; resuming goes on with the same visit', async () => {
+test("a pause stops the clock; resuming goes on with the same visit", async () => {
   const recorded = page();
-  recorded.begin('load');
+  recorded.begin("load");
   await pass(4_000);
-  recorded.hear({ kind: 'pause' });
+  recorded.hear({ kind: "pause" });
   await pass(60_000);
-  recorded.hear({ kind: 'resume' });
+  recorded.hear({ kind: "resume" });
   await pass(3_000);
-  const farewell = recorded.hear({ kind: 'finish' }) as { activeMs: number };
+  const farewell = recorded.hear({ kind: "finish" }) as { activeMs: number };
   expect(farewell.activeMs).toBe(7_000);
-  expect(kinds().filter((kind) => kind === 'visit')).toHaveLength(1);
+  expect(kinds().filter((kind) => kind === "visit")).toHaveLength(1);
 });
 
-test('joins a paused recording when it resumes', async () => {
+test("joins a paused recording when it resumes", async () => {
   answer = () => ({ ok: true, records: true, isPaused: true });
   const recorded = page();
-  recorded.begin('load');
+  recorded.begin("load");
   await pass(3_000);
-  expect(kinds()).toEqual(['visit']);
+  expect(kinds()).toEqual(["visit"]);
   answer = () => ({ ok: true, records: true });
-  recorded.hear({ kind: 'resume' });
+  recorded.hear({ kind: "resume" });
   await pass(3_000);
-  expect(kinds()).toEqual(['visit', 'visit', 'settled']);
+  expect(kinds()).toEqual(["visit", "visit", "settled"]);
 });
 
-test('a page that goes away sends its farewell', async () => {
-  page().begin('load');
+test("a page that goes away sends its farewell", async () => {
+  page().begin("load");
   await pass(3_000);
-  window.dispatchEvent(new Event('pagehide'));
+  window.dispatchEvent(new Event("pagehide"));
   await pass(0);
-  expect(kinds().at(-1)).toBe('leave');
+  expect(kinds().at(-1)).toBe("leave");
 });
 
-test('a visit the worker does not know any more begins anew', async () => {
-  page().begin('load');
+test("a visit the worker does not know any more begins anew", async () => {
+  page().begin("load");
   await pass(3_000);
-  answer = (message) => ({ ok: true, records: message.kind !== 'snapshot' });
+  answer = (message) => ({ ok: true, records: message.kind !== "snapshot" });
   await pass(10_000);
-  expect(kinds().filter((kind) => kind === 'visit')).toHaveLength(2);
+  expect(kinds().filter((kind) => kind === "visit")).toHaveLength(2);
 });
 
-test('marks passages, on its own and on request', async () => {
+test("marks passages, on its own and on request", async () => {
   const recorded = page();
-  recorded.begin('load');
+  recorded.begin("load");
   await pass(3_000);
-  const node = document.querySelector('#one')?.firstChild as Text;
+  const node = document.querySelector("#one")?.firstChild as Text;
   getSelection()?.setBaseAndExtent(node, 0, node, 30);
-  document.dispatchEvent(new Event('selectionchange'));
+  document.dispatchEvent(new Event("selectionchange"));
   await pass(1_000);
-  expect(sent.at(-1)).toMatchObject({ kind: 'highlight', text: 'A reef remembers storms the wa' });
+  expect(sent.at(-1)).toMatchObject({ kind: "highlight", text: "A reef remembers storms the wa" });
   const { visitId } = sent[0] as { visitId: string };
   expect(sent.at(-1)).toMatchObject({ visitId });
-  expect(recorded.hear({ kind: 'highlight-selection', via: 'menu' })).toMatchObject({ kind: 'highlight', via: 'menu' });
+  expect(recorded.hear({ kind: "highlight-selection", via: "menu" })).toMatchObject({ kind: "highlight", via: "menu" });
 });
 
-test('a frame speaks only of passages', async () => {
-  const frame = new RecordedFrame(window, end.signal, new Courier({
-    send: async (message) => {
-      sent.push(message);
-      return { ok: true };
-    },
-    keep: async () => undefined,
-    drop: async () => undefined,
-    wait: async () => undefined,
-    isAlive: () => true,
-  }));
-  expect(frame.hear({ kind: 'begin' })).toBeNull();
-  const node = document.querySelector('#one')?.firstChild as Text;
+test("a frame speaks only of passages", async () => {
+  const frame = new RecordedFrame(
+    window,
+    end.signal,
+    new Courier({
+      send: async (message) => {
+        sent.push(message);
+        return { ok: true };
+      },
+      keep: async () => undefined,
+      drop: async () => undefined,
+      wait: async () => undefined,
+      isAlive: () => true,
+    }),
+  );
+  expect(frame.hear({ kind: "begin" })).toBeNull();
+  const node = document.querySelector("#one")?.firstChild as Text;
   getSelection()?.setBaseAndExtent(node, 0, node, 30);
-  document.dispatchEvent(new Event('selectionchange'));
+  document.dispatchEvent(new Event("selectionchange"));
   await pass(1_000);
-  expect(sent).toMatchObject([{ kind: 'highlight', visitId: null }]);
+  expect(sent).toMatchObject([{ kind: "highlight", visitId: null }]);
 });

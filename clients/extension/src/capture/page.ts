@@ -1,20 +1,20 @@
 /** One document's part in a recording: its visits, one after the other, and what happens in them. */
 
-import { uuid } from '../ids';
-import type { PageAnswer, PageMessage, WorkerMessage } from '../messages';
-import { Courier } from './courier';
-import { DwellClock, type Presence, presenceOf, watchPresence } from './dwell';
-import { MarkedPassages, type Passage, passageOf, watchHighlights } from './highlight';
-import { hasVisiblePasswordField } from './password';
-import { routeKey, watchRoutes } from './route';
-import { ScrollMeter, watchScroll } from './scroll';
+import { uuid } from "../ids";
+import type { PageAnswer, PageMessage, WorkerMessage } from "../messages";
+import { Courier } from "./courier";
+import { DwellClock, type Presence, presenceOf, watchPresence } from "./dwell";
+import { MarkedPassages, type Passage, passageOf, watchHighlights } from "./highlight";
+import { hasVisiblePasswordField } from "./password";
+import { routeKey, watchRoutes } from "./route";
+import { ScrollMeter, watchScroll } from "./scroll";
 
 /** While somebody reads, the worker hears from the page this often; a crash costs at most this much dwell. */
 const BEAT_MS = 10_000;
 const LOADED_AT_LATEST_MS = 6_000;
 const SETTLE_MS = 600;
 
-type Via = Extract<PageMessage, { kind: 'visit' }>['via'];
+type Via = Extract<PageMessage, { kind: "visit" }>["via"];
 
 interface OngoingVisit {
   id: string;
@@ -51,49 +51,49 @@ export class RecordedPage {
   /** Joins the recording as soon as somebody looks at this page; before that the page is not even announced. */
   begin(via: Via): void {
     const { document } = this.window;
-    const isSeen = document.visibilityState === 'visible' && !(document as { prerendering?: boolean }).prerendering;
+    const isSeen = document.visibilityState === "visible" && !(document as { prerendering?: boolean }).prerendering;
     if (isSeen) return this.join(via);
     const retry = () => {
-      if (document.visibilityState !== 'visible') return;
-      document.removeEventListener('visibilitychange', retry);
-      document.removeEventListener('prerenderingchange', retry);
+      if (document.visibilityState !== "visible") return;
+      document.removeEventListener("visibilitychange", retry);
+      document.removeEventListener("prerenderingchange", retry);
       this.begin(via);
     };
-    document.addEventListener('visibilitychange', retry, { signal: this.signal });
-    document.addEventListener('prerenderingchange', retry, { signal: this.signal });
+    document.addEventListener("visibilitychange", retry, { signal: this.signal });
+    document.addEventListener("prerenderingchange", retry, { signal: this.signal });
   }
 
   /** Answers the worker; `finish` returns this page's farewell. */
   hear(message: WorkerMessage): PageMessage | null {
     switch (message.kind) {
-      case 'begin':
+      case "begin":
         // What we hold may belong to a recording whose end we slept through; the worker knows.
         if (this.visit) this.snapshot();
-        else if (!this.recording) this.begin('start');
+        else if (!this.recording) this.begin("start");
         return null;
-      case 'pause':
+      case "pause":
         this.isPaused = true;
         this.change({ isPaused: true });
         return null;
-      case 'resume':
+      case "resume":
         this.isPaused = false;
         this.change({ isPaused: false });
         if (!this.visit) {
           this.leaveRecording();
-          this.begin('start');
+          this.begin("start");
         } else if (routeKey(this.window.location.href) !== this.visit.route) this.route();
         return null;
-      case 'finish': {
+      case "finish": {
         const farewell = this.farewell();
         this.leaveRecording();
         return farewell;
       }
-      case 'presence':
+      case "presence":
         if (message.isIdle !== undefined) this.isIdle = message.isIdle;
         if (message.isAudible !== undefined) this.isAudible = message.isAudible;
         this.change({ isIdle: this.isIdle, ...this.presence() });
         return null;
-      case 'highlight-selection': {
+      case "highlight-selection": {
         const passage = passageOf(this.window, message.via, 1);
         if (!passage) return null;
         this.marked.take(passage.text, passage.anchor?.position ?? null);
@@ -109,18 +109,18 @@ export class RecordedPage {
     const { window } = this;
     // Until the worker agreed, only time is measured: nothing on the page is looked at.
     watchPresence(window, () => this.change(this.presence()), signal);
-    window.addEventListener('pagehide', () => this.depart(), { signal });
+    window.addEventListener("pagehide", () => this.depart(), { signal });
     window.addEventListener(
-      'pageshow',
+      "pageshow",
       (event) => {
-        if (event.persisted && !this.isPaused) this.open('restore');
+        if (event.persisted && !this.isPaused) this.open("restore");
       },
       { signal },
     );
     const beat = setInterval(() => {
       if (this.visit && this.clock.isActive) this.snapshot();
     }, BEAT_MS);
-    signal.addEventListener('abort', () => clearInterval(beat));
+    signal.addEventListener("abort", () => clearInterval(beat));
     this.open(via);
   }
 
@@ -128,7 +128,7 @@ export class RecordedPage {
     if (!this.recording || this.isLooking) return;
     this.isLooking = true;
     const signal = AbortSignal.any([this.recording.signal, this.signal]);
-    signal.addEventListener('abort', () => (this.isLooking = false));
+    signal.addEventListener("abort", () => (this.isLooking = false));
     watchScroll(this.window, () => this.scroll.measure() && this.reportDepth(), signal);
     watchRoutes(this.window, () => this.route(), signal);
     watchHighlights(this.window, this.marked, (passage) => this.mark(passage), signal);
@@ -142,7 +142,7 @@ export class RecordedPage {
     this.clock.update({ isPaused: false });
   }
 
-  private presence(): Pick<Presence, 'isVisible' | 'isFocused' | 'isPlaying'> {
+  private presence(): Pick<Presence, "isVisible" | "isFocused" | "isPlaying"> {
     const seen = presenceOf(this.window.document);
     return { ...seen, isPlaying: seen.isPlaying || this.isAudible };
   }
@@ -161,7 +161,7 @@ export class RecordedPage {
     this.clock.restart();
     this.scroll.restart();
     this.reportedQuarter = 0;
-    const opening = { kind: 'visit', ...this.numbers(visit.id), url: this.window.location.href, via } as const;
+    const opening = { kind: "visit", ...this.numbers(visit.id), url: this.window.location.href, via } as const;
     visit.opening = opening;
     void this.courier.deliver(opening).then((answer) => this.accept(visit, answer));
   }
@@ -193,15 +193,20 @@ export class RecordedPage {
       visit.isSettled = true;
       this.scroll.measure();
       const { referrer } = window.document;
-      const message: PageMessage = { kind: 'settled', visitId: visit.id, ...this.face(), referrer: referrer.slice(0, 8_192) };
+      const message: PageMessage = {
+        kind: "settled",
+        visitId: visit.id,
+        ...this.face(),
+        referrer: referrer.slice(0, 8_192),
+      };
       void this.courier.deliver(message).then((answer) => {
         if (answer?.ok && answer.records === false && this.visit === visit) this.visit = null;
       });
     };
     const soon = () => setTimeout(() => window.requestIdleCallback(settle, { timeout: 2_000 }), SETTLE_MS);
-    if (window.document.readyState === 'complete') soon();
+    if (window.document.readyState === "complete") soon();
     else {
-      window.addEventListener('load', soon, { once: true, signal: visit.end.signal });
+      window.addEventListener("load", soon, { once: true, signal: visit.end.signal });
       setTimeout(settle, LOADED_AT_LATEST_MS);
     }
   }
@@ -224,11 +229,11 @@ export class RecordedPage {
   private snapshot(): void {
     const { visit } = this;
     if (!visit) return;
-    void this.courier.deliver({ kind: 'snapshot', ...this.numbers(visit.id) }).then((answer) => {
+    void this.courier.deliver({ kind: "snapshot", ...this.numbers(visit.id) }).then((answer) => {
       // The worker has no such visit: it ended without us. If a recording runs, this is a new one.
       if (!answer?.ok || answer.records || this.visit !== visit || !visit.isAccepted) return;
       this.leaveRecording();
-      this.begin('start');
+      this.begin("start");
     });
   }
 
@@ -243,15 +248,15 @@ export class RecordedPage {
     this.snapshot();
   }
 
-  private farewell(): Extract<PageMessage, { kind: 'leave' }> | null {
+  private farewell(): Extract<PageMessage, { kind: "leave" }> | null {
     const { visit } = this;
     if (!visit) return null;
     this.visit = null;
     visit.end.abort();
     if (visit.isSettled) this.scroll.measure();
-    const face = visit.isAccepted ? this.face() : { title: '', hasPasswordField: false };
+    const face = visit.isAccepted ? this.face() : { title: "", hasPasswordField: false };
     return {
-      kind: 'leave',
+      kind: "leave",
       ...this.numbers(visit.id),
       title: face.title,
       // A page that settled was found free of password fields; a dialog that came later does not undo the visit.
@@ -272,18 +277,18 @@ export class RecordedPage {
     if (this.isPaused) return;
     // By now the title belongs to the new route, so the old visit keeps the one it settled with.
     const farewell = this.farewell();
-    if (farewell) void this.courier.deliver({ ...farewell, title: '' });
-    this.open('route');
+    if (farewell) void this.courier.deliver({ ...farewell, title: "" });
+    this.open("route");
   }
 
   private mark(passage: Passage): void {
     if (this.visit && !this.isPaused) void this.courier.deliver(this.highlight(passage));
   }
 
-  private highlight(passage: Passage): Extract<PageMessage, { kind: 'highlight' }> {
+  private highlight(passage: Passage): Extract<PageMessage, { kind: "highlight" }> {
     const visitId = this.visit?.id ?? null;
     const url = this.window.location.href;
-    return { kind: 'highlight', highlightId: uuid(), visitId, url, at: Date.now(), ...passage };
+    return { kind: "highlight", highlightId: uuid(), visitId, url, at: Date.now(), ...passage };
   }
 }
 
@@ -300,13 +305,13 @@ export class RecordedFrame {
   }
 
   hear(message: WorkerMessage): PageMessage | null {
-    if (message.kind !== 'highlight-selection') return null;
+    if (message.kind !== "highlight-selection") return null;
     const passage = passageOf(this.window, message.via, 1);
     return passage && this.message(passage);
   }
 
   private message(passage: Passage): PageMessage {
     const url = this.window.location.href;
-    return { kind: 'highlight', highlightId: uuid(), visitId: null, url, at: Date.now(), ...passage };
+    return { kind: "highlight", highlightId: uuid(), visitId: null, url, at: Date.now(), ...passage };
   }
 }

@@ -6,10 +6,10 @@ export const MAX_CHARS = 50_000;
 /** Paragraphs stay apart, blanks inside them collapse. */
 export function tidy(text: string): string {
   return text
-    .replace(/\r/g, '')
-    .replace(/[^\S\n]+/gu, ' ')
-    .replace(/ ?\n ?/g, '\n')
-    .replace(/\n{3,}/g, '\n\n')
+    .replace(/\r/g, "")
+    .replace(/[^\S\n]+/gu, " ")
+    .replace(/ ?\n ?/g, "\n")
+    .replace(/\n{3,}/g, "\n\n")
     .trim();
 }
 

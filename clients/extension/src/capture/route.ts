@@ -10,7 +10,7 @@ interface NavigationLike extends EventTarget {
  */
 export function routeKey(address: string): string {
   const url = new URL(address);
-  const route = /^#[!/]/.test(url.hash) ? url.hash : '';
+  const route = /^#[!/]/.test(url.hash) ? url.hash : "";
   return url.origin + url.pathname + url.search + route;
 }
 
@@ -36,7 +36,7 @@ export function watchRoutes(window: Window, onRoute: (url: string) => void, sign
       onRoute(url);
     }, settleMs);
   };
-  navigation?.addEventListener('currententrychange', look, { signal });
-  window.addEventListener('popstate', look, { signal });
-  window.addEventListener('hashchange', look, { signal });
+  navigation?.addEventListener("currententrychange", look, { signal });
+  window.addEventListener("popstate", look, { signal });
+  window.addEventListener("hashchange", look, { signal });
 }

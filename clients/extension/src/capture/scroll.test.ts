@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
-import { expect, test, vi } from 'vitest';
+import { expect, test, vi } from "vitest";
 
-import { ScrollMeter, scrollDepth, watchScroll } from './scroll';
+import { ScrollMeter, scrollDepth, watchScroll } from "./scroll";
 
 test.each([
   [0, 800, 4_800, 0],
@@ -11,11 +11,11 @@ test.each([
   [-20, 800, 4_800, 0],
   [0, 800, 800, 1],
   [0, 800, 300, 1],
-])('at %i of %i/%i: %f', (y, view, page, depth) => {
+])("at %i of %i/%i: %f", (y, view, page, depth) => {
   expect(scrollDepth(y, view, page)).toBe(depth);
 });
 
-test('remembers the deepest point', () => {
+test("remembers the deepest point", () => {
   const root = { scrollHeight: 1_800 };
   const page = { scrollY: 600, innerHeight: 800, document: { documentElement: root } };
   const meter = new ScrollMeter(page as unknown as Window);
@@ -26,19 +26,19 @@ test('remembers the deepest point', () => {
   expect(meter.measure()).toBe(0.1);
 });
 
-test('looks seldom while scrolling, once more at rest, never after the end', () => {
+test("looks seldom while scrolling, once more at rest, never after the end", () => {
   vi.useFakeTimers();
   const onScroll = vi.fn();
   const end = new AbortController();
   watchScroll(window, onScroll, end.signal, 250);
   for (let i = 0; i < 20; i += 1) {
-    window.dispatchEvent(new Event('scroll'));
+    window.dispatchEvent(new Event("scroll"));
     vi.advanceTimersByTime(50);
   }
   vi.advanceTimersByTime(250);
   expect(onScroll.mock.calls.length).toBeGreaterThanOrEqual(3);
   expect(onScroll.mock.calls.length).toBeLessThanOrEqual(5);
-  window.dispatchEvent(new Event('scroll'));
+  window.dispatchEvent(new Event("scroll"));
   end.abort();
   onScroll.mockClear();
   vi.advanceTimersByTime(1_000);

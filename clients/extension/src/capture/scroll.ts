@@ -34,7 +34,7 @@ export class ScrollMeter {
 export function watchScroll(window: Window, onScroll: () => void, signal: AbortSignal, intervalMs = 250): void {
   let timer: ReturnType<typeof setTimeout> | null = null;
   window.addEventListener(
-    'scroll',
+    "scroll",
     () => {
       timer ??= setTimeout(() => {
         timer = null;

@@ -1,8 +1,8 @@
 /** The readable text of a page. Runs on request, in its own script, never while the page loads. */
 
-import { Readability } from '@mozilla/readability';
+import { Readability } from "@mozilla/readability";
 
-import { MAX_CHARS, cut, tidy } from './plain-text';
+import { MAX_CHARS, cut, tidy } from "./plain-text";
 
 /** Readability clones and walks the whole document; beyond this it would be felt. */
 const MAX_ELEMENTS = 30_000;
@@ -11,7 +11,7 @@ const MIN_ARTICLE_CHARS = 200;
 export interface PageText {
   text: string;
   /** `pdf`: Chrome's viewer shows scripts an empty page; the file itself has to be read. */
-  method: 'readability' | 'visible' | 'pdf' | 'none';
+  method: "readability" | "visible" | "pdf" | "none";
   isTruncated: boolean;
   language: string | null;
   description: string | null;
@@ -19,14 +19,16 @@ export interface PageText {
 }
 
 const BLOCKS = new Set(
-  ('ADDRESS ARTICLE ASIDE BLOCKQUOTE BR DD DIV DL DT FIGCAPTION FIGURE FOOTER H1 H2 H3 H4 H5 H6 HEADER HR LI MAIN NAV ' +
-    'OL P PRE SECTION TABLE TD TH TR UL').split(' '),
+  (
+    "ADDRESS ARTICLE ASIDE BLOCKQUOTE BR DD DIV DL DT FIGCAPTION FIGURE FOOTER H1 H2 H3 H4 H5 H6 HEADER HR LI MAIN NAV " +
+    "OL P PRE SECTION TABLE TD TH TR UL"
+  ).split(" "),
 );
 
 /** The text under `node` with a line per block: `textContent` alone would glue paragraphs together. */
 export function blockText(node: Node): string {
-  if (node.nodeType === 3) return node.nodeValue ?? '';
-  let text = '';
+  if (node.nodeType === 3) return node.nodeValue ?? "";
+  let text = "";
   for (const child of node.childNodes) text += blockText(child);
   return BLOCKS.has((node as Element).tagName) ? `\n${text}\n` : text;
 }
@@ -37,28 +39,28 @@ const meta = (document: Document, selector: string, attribute: string): string |
 export function readPage(document: Document): PageText {
   const page = {
     language: document.documentElement?.lang || null,
-    description: meta(document, 'meta[name="description"], meta[property="og:description"]', 'content'),
-    canonical: meta(document, 'link[rel="canonical"]', 'href'),
+    description: meta(document, 'meta[name="description"], meta[property="og:description"]', "content"),
+    canonical: meta(document, 'link[rel="canonical"]', "href"),
   };
-  const empty: PageText = { ...page, text: '', method: 'none', isTruncated: false };
-  if (document.contentType === 'application/pdf') return { ...empty, method: 'pdf' };
+  const empty: PageText = { ...page, text: "", method: "none", isTruncated: false };
+  if (document.contentType === "application/pdf") return { ...empty, method: "pdf" };
   if (!document.body) return empty;
-  let text = '';
-  let method: PageText['method'] = 'readability';
-  if (document.getElementsByTagName('*').length <= MAX_ELEMENTS) {
+  let text = "";
+  let method: PageText["method"] = "readability";
+  if (document.getElementsByTagName("*").length <= MAX_ELEMENTS) {
     try {
       const clone = document.cloneNode(true) as Document;
       const article = new Readability<Node>(clone, { charThreshold: 300, serializer: (node) => node }).parse();
-      text = article?.content ? tidy(blockText(article.content)) : '';
+      text = article?.content ? tidy(blockText(article.content)) : "";
     } catch {
       // Markup that Readability cannot bear still has text.
     }
   }
   if (text.length < MIN_ARTICLE_CHARS) {
     const root = document.querySelector<HTMLElement>('main, article, [role="main"]') ?? document.body;
-    const visible = tidy(root.innerText ?? '');
-    if (visible.length > text.length) [text, method] = [visible, 'visible'];
+    const visible = tidy(root.innerText ?? "");
+    if (visible.length > text.length) [text, method] = [visible, "visible"];
   }
-  if (text === '') return empty;
+  if (text === "") return empty;
   return { ...page, text: cut(text, MAX_CHARS), method, isTruncated: text.length > MAX_CHARS };
 }

@@ -1,13 +1,13 @@
-import { type Browser, browser } from 'wxt/browser';
-import { defineBackground } from 'wxt/utils/define-background';
+import { type Browser, browser } from "wxt/browser";
+import { defineBackground } from "wxt/utils/define-background";
 
-import { App } from '../background/app';
-import { createMenus, highlightSelection, menuClicked } from '../background/menus';
-import { readSettings, watchSettings } from '../settings';
+import { App } from "../background/app";
+import { createMenus, highlightSelection, menuClicked } from "../background/menus";
+import { readSettings, watchSettings } from "../settings";
 
 /** Chrome starts the worker for an event only if its listener is there in the first turn: all of them are here. */
 export default defineBackground({
-  type: 'module',
+  type: "module",
   main() {
     const app = new App();
 
@@ -25,28 +25,28 @@ export default defineBackground({
     browser.runtime.onInstalled.addListener(({ reason }) => {
       void createMenus();
       void readSettings().then(({ consentedAt }) => {
-        if (reason === 'install' && consentedAt === null) {
-          void browser.tabs.create({ url: '/welcome.html' });
+        if (reason === "install" && consentedAt === null) {
+          void browser.tabs.create({ url: "/welcome.html" });
         }
       });
     });
     browser.runtime.onStartup.addListener(() => void app.wake(true));
     browser.alarms.onAlarm.addListener(() => void app.wake(false));
-    self.addEventListener('online', () => void app.wake(true));
+    self.addEventListener("online", () => void app.wake(true));
 
     browser.permissions.onRemoved.addListener(() => void app.permissionRemoved());
 
     browser.tabs.onRemoved.addListener((tabId) => void app.tabGone(tabId));
     browser.tabs.onUpdated.addListener((tabId, change) => {
       // A page that is left for one we do not record cannot be noticed otherwise.
-      if (change.status === 'loading') void app.tabGone(tabId);
+      if (change.status === "loading") void app.tabGone(tabId);
       if (change.audible !== undefined) tellPresence(tabId, { isAudible: change.audible });
     });
-    browser.tabs.onActivated.addListener(({ tabId }) => void app.recorder.signal('tab_activated', tabId));
+    browser.tabs.onActivated.addListener(({ tabId }) => void app.recorder.signal("tab_activated", tabId));
     browser.windows.onFocusChanged.addListener((windowId) => {
       if (windowId === browser.windows.WINDOW_ID_NONE) return;
       void browser.tabs.query({ active: true, windowId }).then(([tab]) => {
-        if (tab?.id) return app.recorder.signal('window_focus', tab.id);
+        if (tab?.id) return app.recorder.signal("window_focus", tab.id);
       });
     });
 
@@ -55,27 +55,27 @@ export default defineBackground({
       void browser.tabs.query({ active: true }).then((tabs) => {
         for (const { id } of tabs) {
           if (!id) continue;
-          tellPresence(id, { isIdle: state !== 'active' });
-          void app.recorder.signal(state === 'active' ? 'active' : 'idle', id);
+          tellPresence(id, { isIdle: state !== "active" });
+          void app.recorder.signal(state === "active" ? "active" : "idle", id);
         }
       });
     });
     const tellPresence = (tabId: number, presence: { isIdle?: boolean; isAudible?: boolean }) => {
-      void browser.tabs.sendMessage(tabId, { kind: 'presence', ...presence }).catch(() => undefined);
+      void browser.tabs.sendMessage(tabId, { kind: "presence", ...presence }).catch(() => undefined);
     };
 
     browser.commands.onCommand.addListener((name, tab) => void onCommand(name, tab));
     const onCommand = async (name: string, tab: Browser.tabs.Tab | undefined) => {
       await app.ready;
       const ongoing = await app.recorder.ongoing();
-      if (name === 'toggle-recording') {
+      if (name === "toggle-recording") {
         const { scope } = await readSettings();
-        if (ongoing) await app.run('stop', {});
-        else await app.run('start', { scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null });
-      } else if (name === 'toggle-pause') {
-        await app.run(ongoing?.status === 'paused' ? 'resume' : 'pause', {});
-      } else if (name === 'highlight' && tab?.id) {
-        await highlightSelection(app, tab, 'command', 0);
+        if (ongoing) await app.run("stop", {});
+        else await app.run("start", { scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null });
+      } else if (name === "toggle-pause") {
+        await app.run(ongoing?.status === "paused" ? "resume" : "pause", {});
+      } else if (name === "highlight" && tab?.id) {
+        await highlightSelection(app, tab, "command", 0);
       }
     };
 

@@ -1,8 +1,8 @@
-import { browser } from 'wxt/browser';
-import { defineUnlistedScript } from 'wxt/utils/define-unlisted-script';
+import { browser } from "wxt/browser";
+import { defineUnlistedScript } from "wxt/utils/define-unlisted-script";
 
-import { RecordedFrame, RecordedPage } from '../capture/page';
-import type { WorkerMessage } from '../messages';
+import { RecordedFrame, RecordedPage } from "../capture/page";
+import type { WorkerMessage } from "../messages";
 
 interface Installed {
   isAlive: () => boolean;
@@ -27,12 +27,12 @@ export default defineUnlistedScript(() => {
       if (!isAlive) end.abort();
       return isAlive;
     },
-    again: () => subject.hear({ kind: 'begin' }),
+    again: () => subject.hear({ kind: "begin" }),
   };
   browser.runtime.onMessage.addListener((message: WorkerMessage, sender, respond) => {
     if (sender.id === id) respond(subject.hear(message));
   });
   if (subject instanceof RecordedPage) {
-    subject.begin(document.readyState === 'loading' ? 'load' : 'start');
+    subject.begin(document.readyState === "loading" ? "load" : "start");
   }
 });

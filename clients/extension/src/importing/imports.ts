@@ -1,15 +1,15 @@
 /** Makes a finished recording from what is already there: the open tabs, or the last hours of the history. */
 
-import { uuid } from '../ids';
-import { browser } from 'wxt/browser';
+import { uuid } from "../ids";
+import { browser } from "wxt/browser";
 
-import { type PolicyContext, decide } from '../privacy/policy';
-import { redactUrl } from '../privacy/redact';
-import type { EventBody } from '../queue/model';
-import type { QueueStore } from '../queue/store';
-import { newRecording } from '../recording/lifecycle';
-import { visitEvent, visitFace } from '../recording/events';
-import { type Pages, isUnreadPdf, withPdfText } from '../recording/pages';
+import { type PolicyContext, decide } from "../privacy/policy";
+import { redactUrl } from "../privacy/redact";
+import type { EventBody } from "../queue/model";
+import type { QueueStore } from "../queue/store";
+import { newRecording } from "../recording/lifecycle";
+import { visitEvent, visitFace } from "../recording/events";
+import { type Pages, isUnreadPdf, withPdfText } from "../recording/pages";
 
 export interface Imported {
   imported: number;
@@ -23,9 +23,9 @@ interface Found {
 
 export interface ImportDeps {
   store: QueueStore;
-  pages: Pick<Pages, 'extract' | 'pdfText'>;
+  pages: Pick<Pages, "extract" | "pdfText">;
   user: { id: string; origin: string };
-  policy: Omit<PolicyContext, 'isIncognito'>;
+  policy: Omit<PolicyContext, "isIncognito">;
   recordsText: boolean;
   now: () => number;
 }
@@ -37,7 +37,7 @@ const PDFS_WITHIN_MS = 30_000;
 export async function importTabs(deps: ImportDeps, title: string): Promise<Imported> {
   const tabs = await browser.tabs.query({});
   const allowed = tabs.filter(
-    (tab) => tab.id && decide(tab.url ?? '', { ...deps.policy, isIncognito: tab.incognito }).allowed,
+    (tab) => tab.id && decide(tab.url ?? "", { ...deps.policy, isIncognito: tab.incognito }).allowed,
   );
   const until = deps.now() + PDFS_WITHIN_MS;
   const found = await Promise.all(
@@ -51,10 +51,10 @@ export async function importTabs(deps: ImportDeps, title: string): Promise<Impor
         const canRead = !tab.incognito && deps.now() < until;
         extract = withPdfText(extract, canRead ? await deps.pages.pdfText(extract.url) : null);
       }
-      const visit = { visitId: uuid(), at, via: 'load' as const, url: tab.url as string };
+      const visit = { visitId: uuid(), at, via: "load" as const, url: tab.url as string };
       const body = visitEvent(visit, { tabId: tab.id as number });
-      const face = visitFace(tab.title ?? '', extract?.referrer ?? '', extract);
-      return { at, body: { ...body, ...face, metadata: { ...body.metadata, ...face.metadata, via: 'open_tab' } } };
+      const face = visitFace(tab.title ?? "", extract?.referrer ?? "", extract);
+      return { at, body: { ...body, ...face, metadata: { ...body.metadata, ...face.metadata, via: "open_tab" } } };
     }),
   );
   const kept = found.filter((one) => one !== null);
@@ -64,7 +64,7 @@ export async function importTabs(deps: ImportDeps, title: string): Promise<Impor
 /** The history of the last `hours`: addresses, titles and times. Chrome keeps no text and no dwell, so neither do we. */
 export async function importHistory(deps: ImportDeps, title: string, hours: number): Promise<Imported> {
   const since = deps.now() - hours * 3_600_000;
-  const items = await browser.history.search({ text: '', startTime: since, maxResults: 2_000 });
+  const items = await browser.history.search({ text: "", startTime: since, maxResults: 2_000 });
   const found: Found[] = [];
   let skipped = 0;
   for (const item of items) {
@@ -74,9 +74,9 @@ export async function importHistory(deps: ImportDeps, title: string, hours: numb
     }
     for (const visit of await browser.history.getVisits({ url: item.url })) {
       const at = Math.round(visit.visitTime ?? 0);
-      if (at < since || visit.transition === 'auto_subframe' || visit.transition === 'reload') continue;
-      const body: EventBody = { event_id: uuid(), type: 'page_visit', timestamp: at, url: redactUrl(item.url) };
-      found.push({ at, body: { ...body, ...(item.title ? { title: item.title } : {}), metadata: { via: 'history' } } });
+      if (at < since || visit.transition === "auto_subframe" || visit.transition === "reload") continue;
+      const body: EventBody = { event_id: uuid(), type: "page_visit", timestamp: at, url: redactUrl(item.url) };
+      found.push({ at, body: { ...body, ...(item.title ? { title: item.title } : {}), metadata: { via: "history" } } });
     }
   }
   return save(deps, title, found, skipped);
@@ -90,14 +90,19 @@ async function save(deps: ImportDeps, title: string, found: Found[], skipped: nu
     userId: deps.user.id,
     origin: deps.user.origin,
     title,
-    scope: { kind: 'all' },
+    scope: { kind: "all" },
     now: deps.now(),
   });
   // Nothing is sent before everything is here: a recording that is not `stopping` is not stopped either.
-  await deps.store.addRecording({ ...recording, status: 'paused', pausedAt: deps.now(), startedAt: found[0]?.at ?? deps.now() });
+  await deps.store.addRecording({
+    ...recording,
+    status: "paused",
+    pausedAt: deps.now(),
+    startedAt: found[0]?.at ?? deps.now(),
+  });
   for (const { body } of found) await deps.store.append(recording.id, body);
   await deps.store.change(recording.id, (r) => {
-    Object.assign(r, { status: 'stopping', pausedAt: null, endedAt: deps.now() });
+    Object.assign(r, { status: "stopping", pausedAt: null, endedAt: deps.now() });
   });
   return { imported: found.length, skipped };
 }

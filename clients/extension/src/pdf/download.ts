@@ -13,9 +13,14 @@ export async function downloadPdf(
   fetch: typeof globalThis.fetch = globalThis.fetch,
   maxBytes = MAX_BYTES,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const response = await fetch(url, { credentials: 'include', cache: 'force-cache', referrerPolicy: 'no-referrer', signal });
+  const response = await fetch(url, {
+    credentials: "include",
+    cache: "force-cache",
+    referrerPolicy: "no-referrer",
+    signal,
+  });
   const isSame = new URL(response.url || url).origin === new URL(url).origin;
-  const size = Number(response.headers.get('Content-Length') ?? 0);
+  const size = Number(response.headers.get("Content-Length") ?? 0);
   if (!response.ok || !response.body || !isSame || size > maxBytes) {
     await response.body?.cancel();
     return null;
@@ -45,7 +50,7 @@ export async function downloadPdf(
 
 /** The mark may stand anywhere in the first kilobyte. A first chunk shorter than the mark is given the benefit. */
 function beginsLikePdf(start: Uint8Array): boolean {
-  return start.byteLength < 5 || latin(start.subarray(0, 1_024)).includes('%PDF-');
+  return start.byteLength < 5 || latin(start.subarray(0, 1_024)).includes("%PDF-");
 }
 
 const latin = (bytes: Uint8Array): string => String.fromCharCode(...bytes);

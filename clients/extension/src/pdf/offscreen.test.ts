@@ -1,9 +1,9 @@
-import { beforeEach, expect, test, vi } from 'vitest';
-import { fakeBrowser } from 'wxt/testing/fake-browser';
+import { beforeEach, expect, test, vi } from "vitest";
+import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { pdfAt } from './offscreen';
+import { pdfAt } from "./offscreen";
 
-const TEXT = { title: '', text: 'Words.', isTruncated: false };
+const TEXT = { title: "", text: "Words.", isTruncated: false };
 let isOpen = false;
 const offscreen = {
   createDocument: vi.fn(async () => void (isOpen = true)),
@@ -17,16 +17,19 @@ beforeEach(() => {
   Object.assign(fakeBrowser.runtime, { getContexts: async () => (isOpen ? [{}] : []) });
 });
 
-test('one document for several PDFs, gone afterwards', async () => {
-  const sent = vi.spyOn(fakeBrowser.runtime, 'sendMessage').mockImplementation(async () => TEXT as never);
-  expect(await Promise.all([pdfAt('https://a.com/1.pdf'), pdfAt('https://a.com/2.pdf')])).toEqual([TEXT, TEXT]);
+test("one document for several PDFs, gone afterwards", async () => {
+  const sent = vi.spyOn(fakeBrowser.runtime, "sendMessage").mockImplementation(async () => TEXT as never);
+  expect(await Promise.all([pdfAt("https://a.com/1.pdf"), pdfAt("https://a.com/2.pdf")])).toEqual([TEXT, TEXT]);
   await vi.waitFor(() => expect(isOpen).toBe(false));
   expect(offscreen.createDocument).toHaveBeenCalledOnce();
-  expect(sent.mock.calls.map(([message]) => message)).toEqual([{ readPdf: 'https://a.com/1.pdf' }, { readPdf: 'https://a.com/2.pdf' }]);
+  expect(sent.mock.calls.map(([message]) => message)).toEqual([
+    { readPdf: "https://a.com/1.pdf" },
+    { readPdf: "https://a.com/2.pdf" },
+  ]);
 });
 
-test('a reader that is not there costs the text only', async () => {
-  vi.spyOn(fakeBrowser.runtime, 'sendMessage').mockRejectedValue(new Error('Receiving end does not exist.'));
-  expect(await pdfAt('https://a.com/1.pdf')).toBeNull();
+test("a reader that is not there costs the text only", async () => {
+  vi.spyOn(fakeBrowser.runtime, "sendMessage").mockRejectedValue(new Error("Receiving end does not exist."));
+  expect(await pdfAt("https://a.com/1.pdf")).toBeNull();
   await vi.waitFor(() => expect(offscreen.closeDocument).toHaveBeenCalled());
 });

@@ -1,11 +1,11 @@
 /** The service worker's end: one PDF after the other, through a document that is opened for it. */
 
-import { browser } from 'wxt/browser';
+import { browser } from "wxt/browser";
 
-import type { ReadPdf } from './reader';
-import type { PdfText } from './text';
+import type { ReadPdf } from "./reader";
+import type { PdfText } from "./text";
 
-const PDF_PAGE = '/pdf-reader.html';
+const PDF_PAGE = "/pdf-reader.html";
 /** Longer than the reader's own limit; for a document that crashed. */
 const WITHIN_MS = 20_000;
 
@@ -25,12 +25,12 @@ export function pdfAt(url: string): Promise<PdfText | null> {
 }
 
 async function ask(url: string): Promise<PdfText | null> {
-  const isOpen = (await browser.runtime.getContexts({ contextTypes: ['OFFSCREEN_DOCUMENT'] })).length > 0;
+  const isOpen = (await browser.runtime.getContexts({ contextTypes: ["OFFSCREEN_DOCUMENT"] })).length > 0;
   if (!isOpen) {
     await browser.offscreen.createDocument({
       url: PDF_PAGE,
-      reasons: ['WORKERS'],
-      justification: 'Reads the text of a PDF that is open in a recorded tab.',
+      reasons: ["WORKERS"],
+      justification: "Reads the text of a PDF that is open in a recorded tab.",
     });
   }
   const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), WITHIN_MS));

@@ -3,11 +3,11 @@
  * offscreen document that is there only while something is being read: the library weighs more than all the rest.
  */
 
-import { browser } from 'wxt/browser';
+import { browser } from "wxt/browser";
 
-import { downloadPdf } from './download';
-import type { PdfText } from './text';
-import type { PdfAnswer, PdfQuestion } from './worker';
+import { downloadPdf } from "./download";
+import type { PdfText } from "./text";
+import type { PdfAnswer, PdfQuestion } from "./worker";
 
 /** Download and reading together. */
 const WITHIN_MS = 15_000;
@@ -23,10 +23,10 @@ export type PdfParser = (data: Uint8Array<ArrayBuffer>, signal: AbortSignal) => 
 /** Parses in a worker that is ended with `signal`: some files keep a parser busy for ever. */
 export const parseInWorker: PdfParser = (data, signal) =>
   new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     const end = () => worker.terminate();
-    signal.addEventListener('abort', () => (end(), reject(signal.reason)), { once: true });
-    worker.addEventListener('error', (event) => (end(), reject(new Error(event.message))));
+    signal.addEventListener("abort", () => (end(), reject(signal.reason)), { once: true });
+    worker.addEventListener("error", (event) => (end(), reject(new Error(event.message))));
     const { port1: ours, port2: theirs } = new MessageChannel();
     ours.onmessage = ({ data: answer }: MessageEvent<PdfAnswer>) => {
       end();
@@ -36,14 +36,18 @@ export const parseInWorker: PdfParser = (data, signal) =>
     worker.postMessage({ data: data.buffer, port: theirs } satisfies PdfQuestion, [data.buffer, theirs]);
   });
 
-export async function readPdf(url: string, parse: PdfParser = parseInWorker, fetch = globalThis.fetch): Promise<PdfText | null> {
+export async function readPdf(
+  url: string,
+  parse: PdfParser = parseInWorker,
+  fetch = globalThis.fetch,
+): Promise<PdfText | null> {
   const signal = AbortSignal.timeout(WITHIN_MS);
   try {
     const data = await downloadPdf(url, signal, fetch);
     return data && (await parse(data, signal));
   } catch (error) {
     // No text is no trouble: the visit counts without it.
-    console.info('this PDF could not be read', String(error));
+    console.info("this PDF could not be read", String(error));
     return null;
   }
 }
@@ -53,7 +57,7 @@ export function listen(close: () => void): void {
   let timer = setTimeout(close, IDLE_MS);
   browser.runtime.onMessage.addListener((message: unknown, sender, respond) => {
     const url = (message as Partial<ReadPdf> | null)?.readPdf;
-    if (sender.id !== browser.runtime.id || sender.tab || typeof url !== 'string') return false;
+    if (sender.id !== browser.runtime.id || sender.tab || typeof url !== "string") return false;
     clearTimeout(timer);
     void readPdf(url).then((text) => {
       timer = setTimeout(close, IDLE_MS);

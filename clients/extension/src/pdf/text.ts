@@ -1,8 +1,8 @@
 /** The words of a PDF. Runs in a worker of its own, where a broken file can be abandoned. */
 
-import { getDocumentProxy } from 'unpdf';
+import { getDocumentProxy } from "unpdf";
 
-import { MAX_CHARS, cut, tidy } from '../capture/plain-text';
+import { MAX_CHARS, cut, tidy } from "../capture/plain-text";
 
 /** Beyond this a document is a book; its beginning says what it is about. */
 const MAX_PAGES = 100;
@@ -18,8 +18,8 @@ type Item = { str?: string; hasEOL?: boolean };
 
 /** Lines of print back to flowing text: a word cut at the end of a line is one word. */
 export function flow(items: readonly Item[]): string {
-  const text = items.map(({ str = '', hasEOL = false }) => (hasEOL ? `${str}\n` : str)).join('');
-  return text.replace(/(\p{L})[-\u2010\u00ad]\n(?=\p{Ll})/gu, '$1');
+  const text = items.map(({ str = "", hasEOL = false }) => (hasEOL ? `${str}\n` : str)).join("");
+  return text.replace(/(\p{L})[-\u2010\u00ad]\n(?=\p{Ll})/gu, "$1");
 }
 
 /** Throws on what is no PDF, is broken, or wants a password. */
@@ -36,11 +36,11 @@ export async function pdfText(data: Uint8Array, maxChars = MAX_CHARS, maxPages =
       pages.push(words);
       length += words.length;
     }
-    const text = tidy(pages.join('\n\n'));
+    const text = tidy(pages.join("\n\n"));
     const { info } = await document.getMetadata().catch(() => ({ info: {} }));
     const { Title: title } = info as { Title?: unknown };
     return {
-      title: typeof title === 'string' ? title.trim().slice(0, 1_000) : '',
+      title: typeof title === "string" ? title.trim().slice(0, 1_000) : "",
       text: cut(text, maxChars),
       isTruncated: text.length > maxChars || number <= document.numPages,
     };

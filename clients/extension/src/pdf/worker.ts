@@ -4,7 +4,7 @@
  * It answers on a port of its own: pdf.js takes any worker it finds itself in for its own and speaks on the main one.
  */
 
-import { type PdfText, pdfText } from './text';
+import { type PdfText, pdfText } from "./text";
 
 export interface PdfQuestion {
   data: ArrayBuffer;
@@ -12,7 +12,7 @@ export interface PdfQuestion {
 }
 export type PdfAnswer = { ok: true; value: PdfText } | { ok: false; reason: string };
 
-self.addEventListener('message', ({ data: { data, port } }: MessageEvent<PdfQuestion>) => {
+self.addEventListener("message", ({ data: { data, port } }: MessageEvent<PdfQuestion>) => {
   pdfText(new Uint8Array(data)).then(
     (value) => port.postMessage({ ok: true, value } satisfies PdfAnswer),
     (error: unknown) => port.postMessage({ ok: false, reason: String(error) } satisfies PdfAnswer),

@@ -1,77 +1,103 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test } from "vitest";
 
-import { decide, isPrivateHost, parseHost } from './policy';
+import { decide, isPrivateHost, parseHost } from "./policy";
 
-const CONTEXT = { excludedHosts: ['mine.example'], allowsIncognito: false, isIncognito: false, ownOrigins: ['http://localhost:9000'] };
+const CONTEXT = {
+  excludedHosts: ["mine.example"],
+  allowsIncognito: false,
+  isIncognito: false,
+  ownOrigins: ["http://localhost:9000"],
+};
 const reason = (url: string, context = {}) => {
   const decision = decide(url, { ...CONTEXT, ...context });
-  return decision.allowed ? 'allowed' : decision.reason;
+  return decision.allowed ? "allowed" : decision.reason;
 };
 
 test.each([
-  ['https://en.wikipedia.org/wiki/Coral', 'allowed'],
-  ['http://news.example.com:8080/a?b=c#d', 'allowed'],
-  ['https://github.com/login-design/kit', 'allowed'],
-  ['https://example.com/blog/how-we-built-login', 'allowed'],
-  ['https://pay.dev/article', 'allowed'],
-  ['https://mail.google.com/mail/u/0/', 'mail'],
-  ['https://webmail.uni.example/inbox', 'mail'],
-  ['https://www.kakaobank.com/', 'banking'],
-  ['https://secure.chase.com/web', 'banking'],
-  ['https://ebanking.smallbank.example/', 'banking'],
-  ['https://mychart.clinic.example/', 'health'],
-  ['https://accounts.google.com/v3/signin', 'login'],
-  ['https://sso.company.example/', 'login'],
-  ['https://shop.example.com/checkout', 'login'],
-  ['https://example.com/users/sign_in'.replace('_', '-'), 'login'],
-  ['https://example.com/account/reset-password?x=1', 'login'],
-  ['https://example.com/app#/login', 'login'],
-  ['https://my.1password.com/vaults', 'passwords'],
-  ['https://www.hometax.go.kr/', 'government'],
-  ['https://web.whatsapp.com/', 'messages'],
-  ['https://mine.example/', 'user'],
-  ['https://deep.mine.example/x', 'user'],
-  ['https://notmine.example/', 'allowed'],
-  ['http://localhost:3000/', 'private_network'],
-  ['http://localhost:9000/sessions/1', 'own_site'],
-  ['http://192.168.0.1/admin', 'private_network'],
-  ['chrome://settings', 'not_a_page'],
-  ['file:///home/me/notes.txt', 'not_a_page'],
-  ['about:blank', 'not_a_page'],
-  ['', 'not_a_page'],
-])('%s: %s', (url, expected) => {
+  ["https://en.wikipedia.org/wiki/Coral", "allowed"],
+  ["http://news.example.com:8080/a?b=c#d", "allowed"],
+  ["https://github.com/login-design/kit", "allowed"],
+  ["https://example.com/blog/how-we-built-login", "allowed"],
+  ["https://pay.dev/article", "allowed"],
+  ["https://mail.google.com/mail/u/0/", "mail"],
+  ["https://webmail.uni.example/inbox", "mail"],
+  ["https://www.kakaobank.com/", "banking"],
+  ["https://secure.chase.com/web", "banking"],
+  ["https://ebanking.smallbank.example/", "banking"],
+  ["https://mychart.clinic.example/", "health"],
+  ["https://accounts.google.com/v3/signin", "login"],
+  ["https://sso.company.example/", "login"],
+  ["https://shop.example.com/checkout", "login"],
+  ["https://example.com/users/sign_in".replace("_", "-"), "login"],
+  ["https://example.com/account/reset-password?x=1", "login"],
+  ["https://example.com/app#/login", "login"],
+  ["https://my.1password.com/vaults", "passwords"],
+  ["https://www.hometax.go.kr/", "government"],
+  ["https://web.whatsapp.com/", "messages"],
+  ["https://mine.example/", "user"],
+  ["https://deep.mine.example/x", "user"],
+  ["https://notmine.example/", "allowed"],
+  ["http://localhost:3000/", "private_network"],
+  ["http://localhost:9000/sessions/1", "own_site"],
+  ["http://192.168.0.1/admin", "private_network"],
+  ["chrome://settings", "not_a_page"],
+  ["file:///home/me/notes.txt", "not_a_page"],
+  ["about:blank", "not_a_page"],
+  ["", "not_a_page"],
+])("%s: %s", (url, expected) => {
   expect(reason(url)).toBe(expected);
 });
 
-test('a trailing dot and capitals do not slip through', () => {
-  expect(reason('https://MAIL.Google.com./')).toBe('mail');
+test("a trailing dot and capitals do not slip through", () => {
+  expect(reason("https://MAIL.Google.com./")).toBe("mail");
 });
 
-test('private windows only when allowed', () => {
-  expect(reason('https://example.com/', { isIncognito: true })).toBe('incognito');
-  expect(reason('https://example.com/', { isIncognito: true, allowsIncognito: true })).toBe('allowed');
-  expect(reason('https://mail.google.com/', { isIncognito: true, allowsIncognito: true })).toBe('mail');
+test("private windows only when allowed", () => {
+  expect(reason("https://example.com/", { isIncognito: true })).toBe("incognito");
+  expect(reason("https://example.com/", { isIncognito: true, allowsIncognito: true })).toBe("allowed");
+  expect(reason("https://mail.google.com/", { isIncognito: true, allowsIncognito: true })).toBe("mail");
 });
 
-describe('private networks', () => {
-  test.each(['10.1.2.3', '127.0.0.1', '169.254.1.1', '172.16.0.1', '172.31.255.1', '192.168.1.1', '100.64.0.1', '0.0.0.0'])('%s', (host) => {
+describe("private networks", () => {
+  test.each([
+    "10.1.2.3",
+    "127.0.0.1",
+    "169.254.1.1",
+    "172.16.0.1",
+    "172.31.255.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "0.0.0.0",
+  ])("%s", (host) => {
     expect(isPrivateHost(host)).toBe(true);
   });
-  test.each(['[::1]', '[fd00::1]', '[fe80::1]', '[::ffff:c0a8:101]', 'router', 'nas.local', 'wiki.corp', 'a.home.arpa'])('%s', (host) => {
+  test.each([
+    "[::1]",
+    "[fd00::1]",
+    "[fe80::1]",
+    "[::ffff:c0a8:101]",
+    "router",
+    "nas.local",
+    "wiki.corp",
+    "a.home.arpa",
+  ])("%s", (host) => {
     expect(isPrivateHost(host)).toBe(true);
   });
-  test.each(['8.8.8.8', '172.32.0.1', '100.128.0.1', '[2001:db8::1]', 'example.com', 'local.example.com'])('%s is public', (host) => {
-    expect(isPrivateHost(host)).toBe(false);
-  });
+  test.each(["8.8.8.8", "172.32.0.1", "100.128.0.1", "[2001:db8::1]", "example.com", "local.example.com"])(
+    "%s is public",
+    (host) => {
+      expect(isPrivateHost(host)).toBe(false);
+    },
+  );
 });
 
 test.each([
-  ['https://www.Example.com/path?x', 'example.com'],
-  ['*.example.com', 'example.com'],
-  ['  example.com ', 'example.com'],
-  ['한국.kr', 'xn--3e0b707e.kr'],
-  ['', null],
-  ['http://', null],
-])('a host as typed: %s', (typed, host) => {
+  ["https://www.Example.com/path?x", "example.com"],
+  ["*.example.com", "example.com"],
+  ["  example.com ", "example.com"],
+  ["한국.kr", "xn--3e0b707e.kr"],
+  ["", null],
+  ["http://", null],
+])("a host as typed: %s", (typed, host) => {
   expect(parseHost(typed)).toBe(host);
 });

@@ -1,8 +1,8 @@
 /** May this page be recorded? Decided from the address alone, before anything on the page is read. */
 
-import { SENSITIVE_HOSTS, SENSITIVE_LABELS, SENSITIVE_PATH, type SiteKind } from './sensitive-sites';
+import { SENSITIVE_HOSTS, SENSITIVE_LABELS, SENSITIVE_PATH, type SiteKind } from "./sensitive-sites";
 
-export type Reason = SiteKind | 'user' | 'private_network' | 'incognito' | 'not_a_page' | 'own_site' | 'password_field';
+export type Reason = SiteKind | "user" | "private_network" | "incognito" | "not_a_page" | "own_site" | "password_field";
 
 export type Decision = { allowed: true } | { allowed: false; reason: Reason };
 
@@ -26,9 +26,9 @@ const BY_HOST: ReadonlyMap<string, SiteKind> = new Map(
 );
 
 function kindOfHost(host: string): SiteKind | null {
-  const labels = host.split('.');
+  const labels = host.split(".");
   for (let from = 0; from < labels.length - 1; from += 1) {
-    const kind = BY_HOST.get(labels.slice(from).join('.'));
+    const kind = BY_HOST.get(labels.slice(from).join("."));
     if (kind) return kind;
   }
   // The registrable name itself says little ("pay.dev" is a blog); only labels below it count.
@@ -40,28 +40,44 @@ function kindOfHost(host: string): SiteKind | null {
   return null;
 }
 
-const PRIVATE_SUFFIXES = ['local', 'localhost', 'internal', 'intranet', 'lan', 'home', 'corp', 'private', 'home.arpa', 'onion'];
+const PRIVATE_SUFFIXES = [
+  "local",
+  "localhost",
+  "internal",
+  "intranet",
+  "lan",
+  "home",
+  "corp",
+  "private",
+  "home.arpa",
+  "onion",
+];
 
 /** Names and addresses that only exist inside somebody's network. `host` as `URL.hostname` gives it. */
 export function isPrivateHost(host: string): boolean {
-  if (host.startsWith('[')) {
+  if (host.startsWith("[")) {
     const address = host.slice(1, -1).toLowerCase();
     const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address);
     if (mapped) {
       const [high, low] = [parseInt(mapped[1] as string, 16), parseInt(mapped[2] as string, 16)];
       return isPrivateHost(`${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`);
     }
-    return address === '::1' || address === '::' || /^f[cd]/.test(address) || /^fe[89ab]/.test(address);
+    return address === "::1" || address === "::" || /^f[cd]/.test(address) || /^fe[89ab]/.test(address);
   }
   const quad = /^(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(host);
   if (quad) {
     const [a, b] = [Number(quad[1]), Number(quad[2])];
     return (
-      a === 0 || a === 10 || a === 127 || (a === 169 && b === 254) || (a === 172 && b >= 16 && b < 32) ||
-      (a === 192 && b === 168) || (a === 100 && b >= 64 && b < 128)
+      a === 0 ||
+      a === 10 ||
+      a === 127 ||
+      (a === 169 && b === 254) ||
+      (a === 172 && b >= 16 && b < 32) ||
+      (a === 192 && b === 168) ||
+      (a === 100 && b >= 64 && b < 128)
     );
   }
-  return !host.includes('.') || PRIVATE_SUFFIXES.some((suffix) => covers(host, suffix));
+  return !host.includes(".") || PRIVATE_SUFFIXES.some((suffix) => covers(host, suffix));
 }
 
 export function decide(address: string, context: PolicyContext): Decision {
@@ -69,30 +85,30 @@ export function decide(address: string, context: PolicyContext): Decision {
   try {
     url = new URL(address);
   } catch {
-    return no('not_a_page');
+    return no("not_a_page");
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return no('not_a_page');
-  if (context.isIncognito && !context.allowsIncognito) return no('incognito');
-  if (context.ownOrigins.includes(url.origin)) return no('own_site');
-  const host = url.hostname.toLowerCase().replace(/\.$/, '');
-  if (context.excludedHosts.some((listed) => covers(host, listed))) return no('user');
-  if (isPrivateHost(host)) return no('private_network');
+  if (url.protocol !== "http:" && url.protocol !== "https:") return no("not_a_page");
+  if (context.isIncognito && !context.allowsIncognito) return no("incognito");
+  if (context.ownOrigins.includes(url.origin)) return no("own_site");
+  const host = url.hostname.toLowerCase().replace(/\.$/, "");
+  if (context.excludedHosts.some((listed) => covers(host, listed))) return no("user");
+  if (isPrivateHost(host)) return no("private_network");
   const kind = kindOfHost(host);
   if (kind) return no(kind);
   // Single-page apps keep their route behind the hash.
-  const route = url.hash.startsWith('#/') || url.hash.startsWith('#!') ? url.hash.slice(1) : '';
-  if (SENSITIVE_PATH.test(url.pathname) || SENSITIVE_PATH.test(route)) return no('login');
+  const route = url.hash.startsWith("#/") || url.hash.startsWith("#!") ? url.hash.slice(1) : "";
+  if (SENSITIVE_PATH.test(url.pathname) || SENSITIVE_PATH.test(route)) return no("login");
   return { allowed: true };
 }
 
 /** A host as typed or pasted (`https://www.example.com/x`, `*.example.com`); null when it is none. */
 export function parseHost(typed: string): string | null {
-  const text = typed.trim().toLowerCase().replace(/^\*\./, '');
-  if (text === '') return null;
+  const text = typed.trim().toLowerCase().replace(/^\*\./, "");
+  if (text === "") return null;
   try {
-    const { hostname } = new URL(text.includes('://') ? text : `https://${text}`);
-    const host = hostname.replace(/^www\./, '').replace(/\.$/, '');
-    return host === '' || host.includes(' ') ? null : host;
+    const { hostname } = new URL(text.includes("://") ? text : `https://${text}`);
+    const host = hostname.replace(/^www\./, "").replace(/\.$/, "");
+    return host === "" || host.includes(" ") ? null : host;
   } catch {
     return null;
   }

@@ -1,26 +1,35 @@
-import { expect, test } from 'vitest';
+import { expect, test } from "vitest";
 
-import { event } from '../testing/make';
-import { fill, serialise, wireBytes } from './batch';
-import type { QueuedEvent } from './model';
+import { event } from "../testing/make";
+import { fill, serialise, wireBytes } from "./batch";
+import type { QueuedEvent } from "./model";
 
 const queued = (seq: number, content: string): QueuedEvent => {
   const body = event({ content });
-  return { recording: 'r', place: seq, seq, eventId: body.event_id, heldUntil: 0, queuedAt: 0, bytes: wireBytes(body), body };
+  return {
+    recording: "r",
+    place: seq,
+    seq,
+    eventId: body.event_id,
+    heldUntil: 0,
+    queuedAt: 0,
+    bytes: wireBytes(body),
+    body,
+  };
 };
 
-test('stops at the number and at the size, whichever comes first', () => {
-  const small = Array.from({ length: 10 }, (_, i) => queued(i, 'x'));
+test("stops at the number and at the size, whichever comes first", () => {
+  const small = Array.from({ length: 10 }, (_, i) => queued(i, "x"));
   expect(fill(small, 4, 1e6)).toHaveLength(4);
-  const large = Array.from({ length: 10 }, (_, i) => queued(i, 'x'.repeat(1_000)));
+  const large = Array.from({ length: 10 }, (_, i) => queued(i, "x".repeat(1_000)));
   expect(fill(large, 10, 3_000)).toHaveLength(2);
 });
 
-test('one event always travels, however large', () => {
-  expect(fill([queued(1, 'x'.repeat(9_000))], 10, 100)).toHaveLength(1);
+test("one event always travels, however large", () => {
+  expect(fill([queued(1, "x".repeat(9_000))], 10, 100)).toHaveLength(1);
 });
 
-test('the size on the wire is never underestimated', () => {
+test("the size on the wire is never underestimated", () => {
   const batch = Array.from({ length: 50 }, (_, i) => queued(i + 1_000_000, '한국어 "quotes" \n 😀'.repeat(20)));
   const actual = new TextEncoder().encode(serialise(batch)).byteLength;
   expect(actual).toBeLessThanOrEqual(batch.reduce((sum, { bytes }) => sum + bytes, 0) + 20);

@@ -1,6 +1,6 @@
 /** Which events travel together. */
 
-import type { QueuedEvent } from './model';
+import type { QueuedEvent } from "./model";
 
 export const MAX_EVENTS = 100;
 /** A batch this full is sent without waiting for the timer. */

@@ -1,8 +1,8 @@
 /** The IndexedDB schema. */
 
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
+import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 
-import type { OpenVisit, QuarantinedEvent, QueuedEvent, Recording, SettledEvent } from './model';
+import type { OpenVisit, QuarantinedEvent, QueuedEvent, Recording, SettledEvent } from "./model";
 
 export interface Schema extends DBSchema {
   recordings: { key: string; value: Recording };
@@ -21,19 +21,19 @@ export function openDatabase(name: string, onGone: () => void): Promise<Database
   return openDB<Schema>(name, 1, {
     terminated: onGone,
     upgrade(db) {
-      db.createObjectStore('recordings', { keyPath: 'id' });
-      db.createObjectStore('events', { keyPath: ['recording', 'place'] }).createIndex('byEventId', 'eventId', {
+      db.createObjectStore("recordings", { keyPath: "id" });
+      db.createObjectStore("events", { keyPath: ["recording", "place"] }).createIndex("byEventId", "eventId", {
         unique: true,
       });
-      db.createObjectStore('settled', { keyPath: 'eventId' }).createIndex('byRecording', 'recording');
-      db.createObjectStore('quarantine', { keyPath: 'eventId' }).createIndex('byRecording', 'recording');
-      const visits = db.createObjectStore('visits', { keyPath: 'id' });
-      visits.createIndex('byTab', 'tabId');
-      visits.createIndex('byRecording', 'recording');
-      db.createObjectStore('values');
+      db.createObjectStore("settled", { keyPath: "eventId" }).createIndex("byRecording", "recording");
+      db.createObjectStore("quarantine", { keyPath: "eventId" }).createIndex("byRecording", "recording");
+      const visits = db.createObjectStore("visits", { keyPath: "id" });
+      visits.createIndex("byTab", "tabId");
+      visits.createIndex("byRecording", "recording");
+      db.createObjectStore("values");
     },
   });
 }
 
 /** Chrome answers a write before it reaches the disk unless asked: a power cut must not lose an event either. */
-export const DURABLE: IDBTransactionOptions = { durability: 'strict' };
+export const DURABLE: IDBTransactionOptions = { durability: "strict" };

@@ -1,15 +1,15 @@
 /** What the extension keeps on disk. Times are epoch milliseconds unless the name says otherwise. */
 
 export type EventType =
-  | 'page_visit'
-  | 'page_leave'
-  | 'scroll'
-  | 'highlight'
-  | 'tab_activated'
-  | 'window_focus'
-  | 'window_blur'
-  | 'idle'
-  | 'active';
+  | "page_visit"
+  | "page_leave"
+  | "scroll"
+  | "highlight"
+  | "tab_activated"
+  | "window_focus"
+  | "window_blur"
+  | "idle"
+  | "active";
 
 /** An event as it goes over the wire, except for `seq`, which the queue assigns. */
 export interface EventBody {
@@ -47,7 +47,7 @@ export interface QueuedEvent {
   body: EventBody;
 }
 
-export type VerdictKind = 'stored' | 'duplicate' | 'excluded' | 'invalid';
+export type VerdictKind = "stored" | "duplicate" | "excluded" | "invalid";
 
 /** What is left of an event once its verdict arrived: enough to recognise it, nothing to read. */
 export interface SettledEvent {
@@ -69,18 +69,18 @@ export interface QuarantinedEvent {
 
 export type RecordingStatus =
   /** Events are being collected. */
-  | 'recording'
-  | 'paused'
+  | "recording"
+  | "paused"
   /** The browser ended in the middle; the user decides what to do with it. */
-  | 'interrupted'
+  | "interrupted"
   /** Collecting has ended; events and the stop itself are still on their way. */
-  | 'stopping'
+  | "stopping"
   /** The server has everything and has closed the session. */
-  | 'completed'
+  | "completed"
   /** The server no longer has the session, or takes no more events for it; the user decides. */
-  | 'lost';
+  | "lost";
 
-export type Scope = { kind: 'all' } | { kind: 'window'; windowId: number } | { kind: 'tab'; tabId: number };
+export type Scope = { kind: "all" } | { kind: "window"; windowId: number } | { kind: "tab"; tabId: number };
 
 export interface Counts {
   pages: number;
@@ -96,7 +96,7 @@ export interface Counts {
 /** Why events are waiting. `sinceMs` is when the trouble began, `retryAt` when we try again. */
 export interface Trouble {
   /** `limit`: the plan allows no further recording at once; it begins on the server when another has ended. */
-  kind: 'offline' | 'server' | 'throttled' | 'limit' | 'signed_out';
+  kind: "offline" | "server" | "throttled" | "limit" | "signed_out";
   since: number;
   retryAt: number;
   failures: number;
@@ -108,7 +108,7 @@ export interface Recording {
   origin: string;
   serverId: string | null;
   /** What the server was last known to think. */
-  serverStatus: 'none' | 'recording' | 'paused' | 'closed';
+  serverStatus: "none" | "recording" | "paused" | "closed";
   status: RecordingStatus;
   title: string;
   isTitleSynced: boolean;
@@ -123,7 +123,7 @@ export interface Recording {
   nextSeq: number;
   counts: Counts;
   trouble: Trouble | null;
-  lostReason: 'gone' | 'closed' | null;
+  lostReason: "gone" | "closed" | null;
 }
 
 /** A visit that has begun and not ended. */

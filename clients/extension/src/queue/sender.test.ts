@@ -1,20 +1,20 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from "vitest";
 
-import { ORIGIN } from '../testing/server';
-import { bench, event, recordingNamed } from '../testing/make';
-import type { Recording } from './model';
+import { ORIGIN } from "../testing/server";
+import { bench, event, recordingNamed } from "../testing/make";
+import type { Recording } from "./model";
 
 let b: Awaited<ReturnType<typeof bench>>;
 
 beforeEach(async () => {
   b = await bench();
-  await b.store.addRecording(recordingNamed('r1'));
+  await b.store.addRecording(recordingNamed("r1"));
 });
 
-const recording = async () => (await b.store.recording('r1')) as Recording;
-const set = (fields: Partial<Recording>) => b.store.change('r1', (r) => void Object.assign(r, fields));
+const recording = async () => (await b.store.recording("r1")) as Recording;
+const set = (fields: Partial<Recording>) => b.store.change("r1", (r) => void Object.assign(r, fields));
 const fill = async (count: number, fields = {}) => {
-  for (let i = 0; i < count; i += 1) await b.store.append('r1', event(fields));
+  for (let i = 0; i < count; i += 1) await b.store.append("r1", event(fields));
 };
 /** Lets time pass until nothing is left to do. */
 async function settle(limit = 200) {
@@ -24,24 +24,24 @@ async function settle(limit = 200) {
     if (at === null) return;
     b.clock.time = Math.max(b.clock.time, at);
   }
-  throw new Error('never came to rest');
+  throw new Error("never came to rest");
 }
 
-test('starts the session once, sends in order, stops last', async () => {
+test("starts the session once, sends in order, stops last", async () => {
   await fill(250);
-  await set({ status: 'stopping', endedAt: 1 });
+  await set({ status: "stopping", endedAt: 1 });
   await b.sender.kick();
   expect(b.server.calls).toEqual([
-    'POST /sessions/start',
-    ...Array<string>(3).fill('POST /sessions/s1/events'),
-    'POST /sessions/s1/stop',
+    "POST /sessions/start",
+    ...Array<string>(3).fill("POST /sessions/s1/events"),
+    "POST /sessions/s1/stop",
   ]);
   expect(b.server.batches).toEqual([100, 100, 50]);
   expect(b.server.stored.map(({ seq }) => seq)).toEqual(Array.from({ length: 250 }, (_, i) => i + 1));
-  expect((await recording()).status).toBe('completed');
+  expect((await recording()).status).toBe("completed");
 });
 
-test('callers share a run, and what comes meanwhile is not forgotten', async () => {
+test("callers share a run, and what comes meanwhile is not forgotten", async () => {
   await fill(3);
   const first = b.sender.kick();
   await fill(2);
@@ -49,76 +49,76 @@ test('callers share a run, and what comes meanwhile is not forgotten', async () 
   expect(b.server.stored).toHaveLength(5);
 });
 
-describe('lost answers', () => {
-  test('of events: resent, recognised, stored once', async () => {
+describe("lost answers", () => {
+  test("of events: resent, recognised, stored once", async () => {
     await fill(5);
     let times = 2;
-    b.server.fault = (call) => (call.endsWith('/events') && times-- > 0 ? 'lose' : undefined);
+    b.server.fault = (call) => (call.endsWith("/events") && times-- > 0 ? "lose" : undefined);
     await settle();
     expect(b.server.stored).toHaveLength(5);
-    expect(await b.store.receipt('r1')).toMatchObject({ stored: 5, waiting: 0 });
+    expect(await b.store.receipt("r1")).toMatchObject({ stored: 5, waiting: 0 });
   });
 
-  test('of the start: one session', async () => {
+  test("of the start: one session", async () => {
     let times = 1;
-    b.server.fault = (call) => (call.endsWith('/start') && times-- > 0 ? 'lose' : undefined);
+    b.server.fault = (call) => (call.endsWith("/start") && times-- > 0 ? "lose" : undefined);
     await fill(1);
     await settle();
     expect(b.server.sessions.size).toBe(1);
   });
 
-  test('of the stop: the session says that it is over', async () => {
+  test("of the stop: the session says that it is over", async () => {
     let times = 1;
-    b.server.fault = (call) => (call.endsWith('/stop') && times-- > 0 ? 'lose' : undefined);
-    await set({ status: 'stopping', endedAt: 1 });
+    b.server.fault = (call) => (call.endsWith("/stop") && times-- > 0 ? "lose" : undefined);
+    await set({ status: "stopping", endedAt: 1 });
     await settle();
-    expect((await recording()).status).toBe('completed');
+    expect((await recording()).status).toBe("completed");
   });
 });
 
-test('a 404 of something in between says nothing about the session', async () => {
+test("a 404 of something in between says nothing about the session", async () => {
   await fill(3);
   let times = 3;
-  b.server.fault = () => (times-- > 0 ? 'foreign' : undefined);
+  b.server.fault = () => (times-- > 0 ? "foreign" : undefined);
   await b.sender.kick();
-  expect(await recording()).toMatchObject({ status: 'recording', trouble: { kind: 'server' } });
+  expect(await recording()).toMatchObject({ status: "recording", trouble: { kind: "server" } });
   await settle();
-  expect(await b.store.receipt('r1')).toMatchObject({ stored: 3, waiting: 0 });
+  expect(await b.store.receipt("r1")).toMatchObject({ stored: 3, waiting: 0 });
 });
 
-test('an event without a verdict stays and is sent again', async () => {
+test("an event without a verdict stays and is sent again", async () => {
   await fill(3);
   b.server.forgets = 1;
   await b.sender.kick();
-  expect(await b.store.receipt('r1')).toMatchObject({ stored: 2, waiting: 1 });
+  expect(await b.store.receipt("r1")).toMatchObject({ stored: 2, waiting: 1 });
   await settle();
-  expect(await b.store.receipt('r1')).toMatchObject({ stored: 3, waiting: 0 });
+  expect(await b.store.receipt("r1")).toMatchObject({ stored: 3, waiting: 0 });
   expect(b.server.stored).toHaveLength(3);
 });
 
-test('a server without verdicts is believed when its numbers are complete', async () => {
+test("a server without verdicts is believed when its numbers are complete", async () => {
   await fill(2);
   b.server.speaksVerdicts = false;
   await b.sender.kick();
-  expect(await b.store.receipt('r1')).toMatchObject({ stored: 2, waiting: 0 });
+  expect(await b.store.receipt("r1")).toMatchObject({ stored: 2, waiting: 0 });
 });
 
-test('verdicts are taken one by one', async () => {
-  await fill(1, { url: 'excluded' });
-  await fill(1, { url: 'invalid' });
+test("verdicts are taken one by one", async () => {
+  await fill(1, { url: "excluded" });
+  await fill(1, { url: "invalid" });
   await fill(1);
   await b.sender.kick();
-  expect(await b.store.receipt('r1')).toMatchObject({ seen: 3, stored: 1, excluded: 1, invalid: 1, waiting: 0 });
-  expect(await b.store.quarantined('r1')).toMatchObject([{ reason: '`url` is odd' }]);
+  expect(await b.store.receipt("r1")).toMatchObject({ seen: 3, stored: 1, excluded: 1, invalid: 1, waiting: 0 });
+  expect(await b.store.quarantined("r1")).toMatchObject([{ reason: "`url` is odd" }]);
 });
 
-describe('trouble', () => {
-  test('is noted with its beginning, backs off, and ends', async () => {
+describe("trouble", () => {
+  test("is noted with its beginning, backs off, and ends", async () => {
     await fill(1);
-    b.server.fault = () => 'cut';
+    b.server.fault = () => "cut";
     await b.sender.kick();
     const first = (await recording()).trouble;
-    expect(first).toMatchObject({ kind: 'offline', failures: 1, since: b.clock.time });
+    expect(first).toMatchObject({ kind: "offline", failures: 1, since: b.clock.time });
     await b.sender.kick();
     expect(b.server.calls).toHaveLength(1);
     b.clock.advance(60_000);
@@ -131,7 +131,7 @@ describe('trouble', () => {
     expect(b.server.stored).toHaveLength(1);
   });
 
-  test('urgent means now', async () => {
+  test("urgent means now", async () => {
     await fill(1);
     b.server.fault = () => 503;
     await b.sender.kick();
@@ -140,136 +140,136 @@ describe('trouble', () => {
     expect(b.server.stored).toHaveLength(1);
   });
 
-  test('Retry-After is obeyed', async () => {
+  test("Retry-After is obeyed", async () => {
     await fill(1);
     b.server.fault = () => 429;
-    b.server.headers = { 'Retry-After': '120' };
+    b.server.headers = { "Retry-After": "120" };
     await b.sender.kick();
     const { trouble } = await recording();
-    expect(trouble?.kind).toBe('throttled');
+    expect(trouble?.kind).toBe("throttled");
     expect(trouble?.retryAt).toBeGreaterThanOrEqual(b.clock.time + 120_000);
   });
 });
 
-test('a batch that is too large is split, and nothing of it lost', async () => {
-  await fill(40, { content: 'x'.repeat(2_000) });
+test("a batch that is too large is split, and nothing of it lost", async () => {
+  await fill(40, { content: "x".repeat(2_000) });
   b.server.maxBytes = 12_000;
   await settle();
   expect(b.server.stored).toHaveLength(40);
-  expect(b.server.stored.every((e) => (e['content'] as string).length === 2_000)).toBe(true);
+  expect(b.server.stored.every((e) => (e["content"] as string).length === 2_000)).toBe(true);
 });
 
-test('one event that is too large loses text, not itself', async () => {
-  await fill(1, { content: 'x'.repeat(40_000) });
+test("one event that is too large loses text, not itself", async () => {
+  await fill(1, { content: "x".repeat(40_000) });
   b.server.maxBytes = 12_000;
   await settle();
-  expect((b.server.stored[0]?.['content'] as string).length).toBe(10_000);
+  expect((b.server.stored[0]?.["content"] as string).length).toBe(10_000);
 });
 
-test('one poisonous event is found and kept apart; its neighbours pass', async () => {
+test("one poisonous event is found and kept apart; its neighbours pass", async () => {
   await fill(9);
-  await fill(1, { url: 'poison' });
+  await fill(1, { url: "poison" });
   await fill(9);
   await settle();
   expect(b.server.stored).toHaveLength(18);
-  expect(await b.store.quarantined('r1')).toHaveLength(1);
+  expect(await b.store.quarantined("r1")).toHaveLength(1);
 });
 
-describe('a session that is not there', () => {
-  test('gone: kept for the user to decide', async () => {
+describe("a session that is not there", () => {
+  test("gone: kept for the user to decide", async () => {
     await fill(1);
     await b.sender.kick();
     b.server.sessions.clear();
     await fill(4);
     await b.sender.kick();
-    expect(await recording()).toMatchObject({ status: 'lost', lostReason: 'gone', trouble: null });
-    expect(await b.store.receipt('r1')).toMatchObject({ stored: 1, waiting: 4 });
+    expect(await recording()).toMatchObject({ status: "lost", lostReason: "gone", trouble: null });
+    expect(await b.store.receipt("r1")).toMatchObject({ stored: 1, waiting: 4 });
     expect(await b.sender.nextAt()).toBeNull();
   });
 
-  test('closed elsewhere while events wait', async () => {
+  test("closed elsewhere while events wait", async () => {
     await fill(1);
     await b.sender.kick();
-    for (const session of b.server.sessions.values()) session.status = 'completed';
+    for (const session of b.server.sessions.values()) session.status = "completed";
     await fill(2);
     await b.sender.kick();
-    expect(await recording()).toMatchObject({ status: 'lost', lostReason: 'closed' });
-    expect((await b.store.receipt('r1')).waiting).toBe(2);
+    expect(await recording()).toMatchObject({ status: "lost", lostReason: "closed" });
+    expect((await b.store.receipt("r1")).waiting).toBe(2);
   });
 
-  test('closed elsewhere with nothing waiting: Stop is simply done', async () => {
+  test("closed elsewhere with nothing waiting: Stop is simply done", async () => {
     await fill(1);
     await b.sender.kick();
-    for (const session of b.server.sessions.values()) session.status = 'completed';
-    await set({ status: 'stopping', endedAt: 1 });
+    for (const session of b.server.sessions.values()) session.status = "completed";
+    await set({ status: "stopping", endedAt: 1 });
     await b.sender.kick();
-    expect((await recording()).status).toBe('completed');
+    expect((await recording()).status).toBe("completed");
   });
 });
 
-describe('who may send', () => {
-  test('an expired token is renewed without losing a beat', async () => {
+describe("who may send", () => {
+  test("an expired token is renewed without losing a beat", async () => {
     await fill(3);
-    b.server.access = 'another';
+    b.server.access = "another";
     await b.sender.kick();
     expect(b.server.renewals).toBe(1);
     expect(b.server.stored).toHaveLength(3);
   });
 
-  test('a dead login keeps everything until the same user is back', async () => {
+  test("a dead login keeps everything until the same user is back", async () => {
     await fill(3);
-    b.server.access = 'another';
-    b.server.refresh = 'another';
+    b.server.access = "another";
+    b.server.refresh = "another";
     await b.sender.kick();
-    expect((await recording()).trouble?.kind).toBe('signed_out');
-    await b.account.signedIn(ORIGIN, await b.api.logIn(ORIGIN, 'a@example.com', 'secret'));
+    expect((await recording()).trouble?.kind).toBe("signed_out");
+    await b.account.signedIn(ORIGIN, await b.api.logIn(ORIGIN, "a@example.com", "secret"));
     await b.sender.kick(true);
     expect(b.server.stored).toHaveLength(3);
   });
 
-  test('another account never carries these events', async () => {
+  test("another account never carries these events", async () => {
     await fill(3);
-    await set({ userId: 'somebody-else' });
+    await set({ userId: "somebody-else" });
     await b.sender.kick();
     expect(b.server.calls).toEqual([]);
-    expect((await recording()).trouble?.kind).toBe('signed_out');
+    expect((await recording()).trouble?.kind).toBe("signed_out");
   });
 });
 
-test('pause, resume and title follow the user', async () => {
+test("pause, resume and title follow the user", async () => {
   await b.sender.kick();
-  await set({ status: 'paused', pausedAt: 1 });
+  await set({ status: "paused", pausedAt: 1 });
   await b.sender.kick();
-  await set({ status: 'recording', pausedAt: null, title: 'Reefs', isTitleSynced: false });
+  await set({ status: "recording", pausedAt: null, title: "Reefs", isTitleSynced: false });
   await b.sender.kick();
-  expect([...b.server.sessions.values()]).toMatchObject([{ status: 'recording', title: 'Reefs' }]);
+  expect([...b.server.sessions.values()]).toMatchObject([{ status: "recording", title: "Reefs" }]);
 });
 
-test('a recording beyond the plan is kept, says so, and follows when the other has ended', async () => {
+test("a recording beyond the plan is kept, says so, and follows when the other has ended", async () => {
   b.server.maxRunning = 1;
   await b.sender.kick();
-  await b.store.addRecording({ ...recordingNamed('a-later-one'), startedAt: 2_000_000 });
-  await b.store.append('a-later-one', event());
+  await b.store.addRecording({ ...recordingNamed("a-later-one"), startedAt: 2_000_000 });
+  await b.store.append("a-later-one", event());
   await b.sender.kick();
-  expect((await b.store.recording('a-later-one'))?.trouble).toMatchObject({ kind: 'limit' });
-  await set({ status: 'stopping', endedAt: 1 });
+  expect((await b.store.recording("a-later-one"))?.trouble).toMatchObject({ kind: "limit" });
+  await set({ status: "stopping", endedAt: 1 });
   // One round is enough: the stop goes before the start.
   await b.sender.kick(true);
-  expect((await recording()).status).toBe('completed');
-  expect(await b.store.receipt('a-later-one')).toMatchObject({ stored: 1, waiting: 0 });
+  expect((await recording()).status).toBe("completed");
+  expect(await b.store.receipt("a-later-one")).toMatchObject({ stored: 1, waiting: 0 });
 });
 
-test('two recordings do not hold each other up', async () => {
-  await b.store.addRecording(recordingNamed('r2'));
+test("two recordings do not hold each other up", async () => {
+  await b.store.addRecording(recordingNamed("r2"));
   await fill(1);
-  await b.store.append('r2', event());
+  await b.store.append("r2", event());
   await b.sender.kick();
-  for (const session of b.server.sessions.values()) if (session.clientId === 'r1') session.status = 'completed';
+  for (const session of b.server.sessions.values()) if (session.clientId === "r1") session.status = "completed";
   await fill(1);
-  await b.store.append('r2', event());
+  await b.store.append("r2", event());
   await b.sender.kick();
-  expect((await recording()).status).toBe('lost');
-  expect(await b.store.receipt('r2')).toMatchObject({ stored: 2, waiting: 0 });
+  expect((await recording()).status).toBe("lost");
+  expect(await b.store.receipt("r2")).toMatchObject({ stored: 2, waiting: 0 });
 });
 
 /** A small repeatable generator, so that a failing seed can be run again. */
@@ -281,12 +281,12 @@ function randomOf(seed: number): () => number {
   };
 }
 
-test.each(Array.from({ length: 20 }, (_, i) => i + 1))('chaos %i: nothing lost, nothing doubled', async (seed) => {
+test.each(Array.from({ length: 20 }, (_, i) => i + 1))("chaos %i: nothing lost, nothing doubled", async (seed) => {
   const random = randomOf(seed);
   b.server.fault = () => {
     const draw = random();
-    if (draw < 0.15) return 'cut';
-    if (draw < 0.3) return 'lose';
+    if (draw < 0.15) return "cut";
+    if (draw < 0.3) return "lose";
     if (draw < 0.36) return 500;
     if (draw < 0.4) return 429;
     if (draw < 0.44) b.server.access = `gone-${draw}`;
@@ -297,25 +297,25 @@ test.each(Array.from({ length: 20 }, (_, i) => i + 1))('chaos %i: nothing lost, 
   for (let round = 0; round < 8; round += 1) {
     const count = Math.floor(random() * 30);
     for (let i = 0; i < count; i += 1) {
-      const body = event({ content: 'y'.repeat(Math.floor(random() * 900)) });
+      const body = event({ content: "y".repeat(Math.floor(random() * 900)) });
       ids.add(body.event_id);
-      await b.store.append('r1', body);
+      await b.store.append("r1", body);
     }
     // A worker that dies: its sender is never heard of again, a new one begins on the same disk.
     void b.sender.kick(random() < 0.5);
     if (random() < 0.5) b.sender = b.makeSender();
     b.clock.advance(random() * 20_000);
   }
-  await set({ status: 'stopping', endedAt: 1 });
-  for (let i = 0; i < 400 && (await recording()).status !== 'completed'; i += 1) {
+  await set({ status: "stopping", endedAt: 1 });
+  for (let i = 0; i < 400 && (await recording()).status !== "completed"; i += 1) {
     if (i > 200) b.server.fault = () => undefined;
     await b.sender.kick();
     // Whatever happens to answers, nobody has to sign in again.
-    expect((await recording()).trouble?.kind).not.toBe('signed_out');
+    expect((await recording()).trouble?.kind).not.toBe("signed_out");
     b.clock.advance(61_000);
   }
-  const receipt = await b.store.receipt('r1');
+  const receipt = await b.store.receipt("r1");
   expect(receipt).toMatchObject({ seen: ids.size, stored: ids.size, waiting: 0, invalid: 0 });
-  expect(new Set(b.server.stored.map((e) => e['event_id']))).toEqual(ids);
+  expect(new Set(b.server.stored.map((e) => e["event_id"]))).toEqual(ids);
   expect(b.server.stored).toHaveLength(ids.size);
 });

@@ -3,15 +3,15 @@
  * an event leaves the queue only with its verdict, every request may be repeated, waiting times are absolute.
  */
 
-import type { Account } from '../account/account';
-import { ApiError, SignedOut, Unreachable } from '../api/errors';
-import type { EventsAnswer } from '../api/schemas';
-import type { TrailmindApi } from '../api/trailmind';
-import { delayMs } from './backoff';
-import { MAX_BYTES, MAX_EVENTS, serialise } from './batch';
-import type { QueuedEvent, Recording, Trouble } from './model';
-import { nextStep } from './steps';
-import type { QueueStore, Settlement } from './store';
+import type { Account } from "../account/account";
+import { ApiError, SignedOut, Unreachable } from "../api/errors";
+import type { EventsAnswer } from "../api/schemas";
+import type { TrailmindApi } from "../api/trailmind";
+import { delayMs } from "./backoff";
+import { MAX_BYTES, MAX_EVENTS, serialise } from "./batch";
+import type { QueuedEvent, Recording, Trouble } from "./model";
+import { nextStep } from "./steps";
+import type { QueueStore, Settlement } from "./store";
 
 export interface SenderDeps {
   store: QueueStore;
@@ -90,10 +90,10 @@ export class Sender {
       const owner = await this.deps.account.user();
       // Another account's token must not carry this user's pages.
       if (owner?.user.id !== recording.userId || owner.origin !== recording.origin || owner.isExpired) {
-        return this.note(recording, 'signed_out', null);
+        return this.note(recording, "signed_out", null);
       }
       try {
-        if (step === 'send') {
+        if (step === "send") {
           limits = await this.send(recording, batch, limits);
         } else {
           await this.tell(recording, step);
@@ -125,7 +125,7 @@ export class Sender {
     const settlements = verdictsOf(batch, answer);
     await store.settle(recording.id, settlements);
     // A verdict that is missing is no verdict: those events stay, and the next attempt waits its turn.
-    if (settlements.length < batch.length) throw new Unreachable('the answer did not cover every event');
+    if (settlements.length < batch.length) throw new Unreachable("the answer did not cover every event");
     // After trouble with size, grow back slowly.
     return {
       maxEvents: Math.min(FULL.maxEvents, limits.maxEvents * 2),
@@ -145,7 +145,7 @@ export class Sender {
         content: only.body.content.slice(0, Math.floor(only.body.content.length / 2)),
       });
     } else {
-      await this.quarantine(recording, only, 'too large for the server');
+      await this.quarantine(recording, only, "too large for the server");
     }
     return { ...limits, maxEvents: 1 };
   }
@@ -158,8 +158,8 @@ export class Sender {
     const session = await this.deps.account.authorised((bearer) =>
       this.deps.api.session(recording.origin, bearer, recording.serverId as string),
     );
-    if (session.session_status !== 'recording' && session.session_status !== 'paused') {
-      throw new ApiError(410, 'session_closed', error.message);
+    if (session.session_status !== "recording" && session.session_status !== "paused") {
+      throw new ApiError(410, "session_closed", error.message);
     }
     const [only] = batch;
     if (batch.length > 1 || !only) return { ...limits, maxEvents: Math.ceil(batch.length / 2) };
@@ -168,24 +168,24 @@ export class Sender {
   }
 
   private quarantine(recording: Recording, event: QueuedEvent, reason: string): Promise<void> {
-    return this.deps.store.settle(recording.id, [{ eventId: event.eventId, verdict: 'invalid', reason }]);
+    return this.deps.store.settle(recording.id, [{ eventId: event.eventId, verdict: "invalid", reason }]);
   }
 
-  private async tell(recording: Recording, step: 'start' | 'rename' | 'pause' | 'resume' | 'stop'): Promise<void> {
+  private async tell(recording: Recording, step: "start" | "rename" | "pause" | "resume" | "stop"): Promise<void> {
     const { store, account, api } = this.deps;
     const { origin, serverId, title } = recording;
-    if (step === 'start' || serverId === null) {
+    if (step === "start" || serverId === null) {
       const session = await account.authorised((bearer) =>
         api.start(origin, bearer, { client_session_id: recording.id, ...(title ? { title } : {}) }),
       );
       await store.change(recording.id, (r) => {
         r.serverId = session.id;
-        r.serverStatus = session.session_status === 'paused' ? 'paused' : 'recording';
+        r.serverStatus = session.session_status === "paused" ? "paused" : "recording";
         r.isTitleSynced = r.title === title;
       });
       return;
     }
-    if (step === 'rename') {
+    if (step === "rename") {
       await account.authorised((bearer) => api.rename(origin, bearer, serverId, title));
       await store.change(recording.id, (r) => {
         // The user may have typed on while we were talking.
@@ -196,11 +196,11 @@ export class Sender {
     const status = await this.transition(recording, serverId, step);
     await store.change(recording.id, (r) => {
       r.serverStatus = status;
-      if (status !== 'closed') return;
-      if (r.status === 'stopping') r.status = 'completed';
+      if (status !== "closed") return;
+      if (r.status === "stopping") r.status = "completed";
       else {
-        r.status = 'lost';
-        r.lostReason = 'closed';
+        r.status = "lost";
+        r.lostReason = "closed";
       }
     });
   }
@@ -209,8 +209,8 @@ export class Sender {
   private async transition(
     recording: Recording,
     serverId: string,
-    step: 'pause' | 'resume' | 'stop',
-  ): Promise<Recording['serverStatus']> {
+    step: "pause" | "resume" | "stop",
+  ): Promise<Recording["serverStatus"]> {
     const { account, api } = this.deps;
     try {
       const session = await account.authorised((bearer) => api.transition(recording.origin, bearer, serverId, step));
@@ -220,32 +220,32 @@ export class Sender {
       const session = await account.authorised((bearer) => api.session(recording.origin, bearer, serverId));
       const status = serverStatusOf(session.session_status);
       // Refused without having happened: trying again at once would loop.
-      if (step === 'stop' && status !== 'closed') throw new ApiError(503, error.code, error.message);
+      if (step === "stop" && status !== "closed") throw new ApiError(503, error.code, error.message);
       return status;
     }
   }
 
   private async trouble(recording: Recording, error: unknown): Promise<void> {
-    if (error instanceof SignedOut) return this.note(recording, 'signed_out', null);
-    if (error instanceof Unreachable) return this.note(recording, 'offline', null);
+    if (error instanceof SignedOut) return this.note(recording, "signed_out", null);
+    if (error instanceof Unreachable) return this.note(recording, "offline", null);
     if (!(error instanceof ApiError)) throw error;
     if ([403, 404, 410].includes(error.status) && recording.serverId !== null) {
       await this.deps.store.change(recording.id, (r) => {
-        r.status = 'lost';
-        r.lostReason = error.status === 410 ? 'closed' : 'gone';
+        r.status = "lost";
+        r.lostReason = error.status === 410 ? "closed" : "gone";
         r.trouble = null;
       });
       return this.onChange();
     }
-    if (error.code === 'CONCURRENT_SESSION_LIMIT') return this.note(recording, 'limit', error.retryAfterMs);
-    return this.note(recording, error.status === 429 ? 'throttled' : 'server', error.retryAfterMs);
+    if (error.code === "CONCURRENT_SESSION_LIMIT") return this.note(recording, "limit", error.retryAfterMs);
+    return this.note(recording, error.status === 429 ? "throttled" : "server", error.retryAfterMs);
   }
 
-  private async note(recording: Recording, kind: Trouble['kind'], retryAfterMs: number | null): Promise<void> {
+  private async note(recording: Recording, kind: Trouble["kind"], retryAfterMs: number | null): Promise<void> {
     await this.deps.store.change(recording.id, (r) => {
       const failures = (r.trouble?.failures ?? 0) + 1;
       // Signing in wakes us; asking every minute whether somebody has would be noise.
-      const waitMs = kind === 'signed_out' ? 3_600_000 : delayMs(failures, retryAfterMs, this.random);
+      const waitMs = kind === "signed_out" ? 3_600_000 : delayMs(failures, retryAfterMs, this.random);
       r.trouble = { kind, since: r.trouble?.since ?? this.now(), retryAt: this.now() + waitMs, failures };
     });
     this.onChange();
@@ -258,8 +258,8 @@ export class Sender {
   }
 }
 
-function serverStatusOf(sessionStatus: string): Recording['serverStatus'] {
-  return sessionStatus === 'recording' || sessionStatus === 'paused' ? sessionStatus : 'closed';
+function serverStatusOf(sessionStatus: string): Recording["serverStatus"] {
+  return sessionStatus === "recording" || sessionStatus === "paused" ? sessionStatus : "closed";
 }
 
 /**
@@ -270,7 +270,7 @@ function verdictsOf(batch: readonly QueuedEvent[], answer: EventsAnswer): Settle
   const { verdicts } = answer;
   if (!verdicts) {
     const isComplete = answer.processed === batch.length && answer.total === batch.length;
-    return isComplete ? batch.map(({ eventId }) => ({ eventId, verdict: 'stored', reason: null })) : [];
+    return isComplete ? batch.map(({ eventId }) => ({ eventId, verdict: "stored", reason: null })) : [];
   }
   const isParallel = verdicts.length === batch.length;
   const byId = new Map(verdicts.flatMap((verdict) => (verdict.event_id ? [[verdict.event_id, verdict]] : [])));

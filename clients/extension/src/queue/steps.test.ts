@@ -1,29 +1,29 @@
-import { expect, test } from 'vitest';
+import { expect, test } from "vitest";
 
-import { recordingNamed } from '../testing/make';
-import type { Recording } from './model';
-import { nextStep } from './steps';
+import { recordingNamed } from "../testing/make";
+import type { Recording } from "./model";
+import { nextStep } from "./steps";
 
 const made = (fields: Partial<Recording>): Recording => ({
-  ...recordingNamed('r1'),
-  serverId: 's1',
-  serverStatus: 'recording',
+  ...recordingNamed("r1"),
+  serverId: "s1",
+  serverStatus: "recording",
   ...fields,
 });
 
 test.each([
-  ['a session first', made({ serverId: null }), true, true, 'start'],
-  ['then events', made({ status: 'stopping' }), true, true, 'send'],
-  ['a title', made({ isTitleSynced: false }), false, false, 'rename'],
-  ['no stop while something is held back', made({ status: 'stopping' }), false, true, null],
-  ['the stop last', made({ status: 'stopping' }), false, false, 'stop'],
-  ['a pause the server does not know of', made({ status: 'paused' }), false, false, 'pause'],
-  ['the end of a pause', made({ serverStatus: 'paused' }), false, false, 'resume'],
-  ['nothing when both agree', made({}), false, false, null],
-  ['events of an interrupted recording', made({ status: 'interrupted' }), true, true, 'send'],
-  ['no stop before the user decided', made({ status: 'interrupted' }), false, false, null],
-  ['nothing for a lost session', made({ status: 'lost' }), true, true, null],
-  ['nothing after the end', made({ status: 'completed' }), true, true, null],
-])('%s', (_, recording, hasReady, hasWaiting, step) => {
+  ["a session first", made({ serverId: null }), true, true, "start"],
+  ["then events", made({ status: "stopping" }), true, true, "send"],
+  ["a title", made({ isTitleSynced: false }), false, false, "rename"],
+  ["no stop while something is held back", made({ status: "stopping" }), false, true, null],
+  ["the stop last", made({ status: "stopping" }), false, false, "stop"],
+  ["a pause the server does not know of", made({ status: "paused" }), false, false, "pause"],
+  ["the end of a pause", made({ serverStatus: "paused" }), false, false, "resume"],
+  ["nothing when both agree", made({}), false, false, null],
+  ["events of an interrupted recording", made({ status: "interrupted" }), true, true, "send"],
+  ["no stop before the user decided", made({ status: "interrupted" }), false, false, null],
+  ["nothing for a lost session", made({ status: "lost" }), true, true, null],
+  ["nothing after the end", made({ status: "completed" }), true, true, null],
+])("%s", (_, recording, hasReady, hasWaiting, step) => {
   expect(nextStep(recording, hasReady, hasWaiting)).toBe(step);
 });

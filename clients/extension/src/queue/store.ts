@@ -3,8 +3,8 @@
  * a killed browser and a power cut; before, nothing of it does.
  */
 
-import { MAX_BYTES, fill, wireBytes } from './batch';
-import { DURABLE, type Database, openDatabase } from './database';
+import { MAX_BYTES, fill, wireBytes } from "./batch";
+import { DURABLE, type Database, openDatabase } from "./database";
 import type {
   Counts,
   EventBody,
@@ -14,7 +14,7 @@ import type {
   Recording,
   SettledEvent,
   VerdictKind,
-} from './model';
+} from "./model";
 
 export interface Settlement {
   eventId: string;
@@ -34,10 +34,10 @@ export interface Receipt {
 }
 
 const COUNTED_AS: Record<VerdictKind, keyof Counts> = {
-  stored: 'stored',
-  duplicate: 'stored',
-  excluded: 'excluded',
-  invalid: 'invalid',
+  stored: "stored",
+  duplicate: "stored",
+  excluded: "excluded",
+  invalid: "invalid",
 };
 
 const everyPlace = (recording: string) => IDBKeyRange.bound([recording, -Infinity], [recording, Infinity]);
@@ -46,7 +46,7 @@ export class QueueStore {
   private opened: Promise<Database> | null = null;
 
   constructor(
-    private readonly name = 'trailmind',
+    private readonly name = "trailmind",
     private readonly now: () => number = Date.now,
   ) {}
 
@@ -65,20 +65,20 @@ export class QueueStore {
   }
 
   async recordings(): Promise<Recording[]> {
-    return (await this.db()).getAll('recordings');
+    return (await this.db()).getAll("recordings");
   }
 
   async recording(id: string): Promise<Recording | undefined> {
-    return (await this.db()).get('recordings', id);
+    return (await this.db()).get("recordings", id);
   }
 
   async addRecording(recording: Recording): Promise<void> {
-    await (await this.db()).add('recordings', recording);
+    await (await this.db()).add("recordings", recording);
   }
 
   /** Reads, changes and writes in one transaction. `change` must not await; returning false writes nothing. */
   async change(id: string, change: (recording: Recording) => boolean | void): Promise<Recording | undefined> {
-    const tx = (await this.db()).transaction('recordings', 'readwrite', DURABLE);
+    const tx = (await this.db()).transaction("recordings", "readwrite", DURABLE);
     const recording = await tx.store.get(id);
     if (recording && change(recording) !== false) await tx.store.put(recording);
     await tx.done;
@@ -87,13 +87,13 @@ export class QueueStore {
 
   /** Forgets a recording and everything that belongs to it. */
   async forget(id: string): Promise<void> {
-    const stores = ['recordings', 'events', 'settled', 'quarantine', 'visits'] as const;
-    const tx = (await this.db()).transaction(stores, 'readwrite', DURABLE);
-    await tx.objectStore('recordings').delete(id);
-    await tx.objectStore('events').delete(everyPlace(id));
-    for (const name of ['settled', 'quarantine', 'visits'] as const) {
+    const stores = ["recordings", "events", "settled", "quarantine", "visits"] as const;
+    const tx = (await this.db()).transaction(stores, "readwrite", DURABLE);
+    await tx.objectStore("recordings").delete(id);
+    await tx.objectStore("events").delete(everyPlace(id));
+    for (const name of ["settled", "quarantine", "visits"] as const) {
       const store = tx.objectStore(name);
-      for (const key of await store.index('byRecording').getAllKeys(id)) await store.delete(key);
+      for (const key of await store.index("byRecording").getAllKeys(id)) await store.delete(key);
     }
     await tx.done;
   }
@@ -108,33 +108,38 @@ export class QueueStore {
     return this.enqueue(visit.recording, body, heldUntil, visit);
   }
 
-  private async enqueue(recordingId: string, body: EventBody, heldUntil: number, visit: OpenVisit | null): Promise<boolean> {
-    const stores = ['recordings', 'events', 'settled', 'visits'] as const;
-    const tx = (await this.db()).transaction(stores, 'readwrite', DURABLE);
-    const recording = await tx.objectStore('recordings').get(recordingId);
+  private async enqueue(
+    recordingId: string,
+    body: EventBody,
+    heldUntil: number,
+    visit: OpenVisit | null,
+  ): Promise<boolean> {
+    const stores = ["recordings", "events", "settled", "visits"] as const;
+    const tx = (await this.db()).transaction(stores, "readwrite", DURABLE);
+    const recording = await tx.objectStore("recordings").get(recordingId);
     const isKnown =
-      (await tx.objectStore('events').index('byEventId').getKey(body.event_id)) !== undefined ||
-      (await tx.objectStore('settled').getKey(body.event_id)) !== undefined;
+      (await tx.objectStore("events").index("byEventId").getKey(body.event_id)) !== undefined ||
+      (await tx.objectStore("settled").getKey(body.event_id)) !== undefined;
     if (!recording || isKnown) {
       await tx.done;
       return false;
     }
     const place = recording.nextPlace++;
     recording.counts.seen += 1;
-    if (body.type === 'page_visit') recording.counts.pages += 1;
-    if (body.type === 'highlight') recording.counts.highlights += 1;
-    await tx.objectStore('recordings').put(recording);
+    if (body.type === "page_visit") recording.counts.pages += 1;
+    if (body.type === "highlight") recording.counts.highlights += 1;
+    await tx.objectStore("recordings").put(recording);
     const common = { recording: recordingId, eventId: body.event_id, queuedAt: this.now() };
-    await tx.objectStore('events').add({ ...common, place, seq: null, heldUntil, bytes: wireBytes(body), body });
-    if (visit) await tx.objectStore('visits').put(visit);
+    await tx.objectStore("events").add({ ...common, place, seq: null, heldUntil, bytes: wireBytes(body), body });
+    if (visit) await tx.objectStore("visits").put(visit);
     await tx.done;
     return true;
   }
 
   /** Completes an event that has not been sent yet, and lets it go. False when it is no longer here. */
   async complete(eventId: string, fields: Partial<EventBody>): Promise<boolean> {
-    const tx = (await this.db()).transaction('events', 'readwrite', DURABLE);
-    const event = await tx.store.index('byEventId').get(eventId);
+    const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
+    const event = await tx.store.index("byEventId").get(eventId);
     if (event) {
       const metadata = { ...event.body.metadata, ...fields.metadata };
       event.body = { ...event.body, ...fields, ...(Object.keys(metadata).length > 0 ? { metadata } : {}) };
@@ -149,40 +154,40 @@ export class QueueStore {
 
   /** Keeps an event that has not been sent yet until its text arrives, at most until `until`. */
   async hold(eventId: string, until: number): Promise<void> {
-    const tx = (await this.db()).transaction('events', 'readwrite', DURABLE);
-    const event = await tx.store.index('byEventId').get(eventId);
+    const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
+    const event = await tx.store.index("byEventId").get(eventId);
     if (event && event.seq === null) await tx.store.put({ ...event, heldUntil: until, isAwaitingText: true });
     await tx.done;
   }
 
   /** Takes a waiting event back because its page turned out to be off limits. It counts as excluded. */
   async withdraw(recordingId: string, eventId: string, reason: string): Promise<boolean> {
-    const tx = (await this.db()).transaction(['recordings', 'events', 'settled', 'visits'], 'readwrite', DURABLE);
-    const event = await tx.objectStore('events').index('byEventId').get(eventId);
-    const recording = await tx.objectStore('recordings').get(recordingId);
+    const tx = (await this.db()).transaction(["recordings", "events", "settled", "visits"], "readwrite", DURABLE);
+    const event = await tx.objectStore("events").index("byEventId").get(eventId);
+    const recording = await tx.objectStore("recordings").get(recordingId);
     // What has been sent once may be stored already.
     const isMine = event !== undefined && event.seq === null;
     if (isMine && recording) {
-      await tx.objectStore('events').delete([event.recording, event.place]);
+      await tx.objectStore("events").delete([event.recording, event.place]);
       recording.counts.excluded += 1;
-      if (event.body.type === 'page_visit') recording.counts.pages -= 1;
-      await tx.objectStore('recordings').put(recording);
-      await tx.objectStore('settled').put({ eventId, recording: recordingId, verdict: 'excluded', reason });
+      if (event.body.type === "page_visit") recording.counts.pages -= 1;
+      await tx.objectStore("recordings").put(recording);
+      await tx.objectStore("settled").put({ eventId, recording: recordingId, verdict: "excluded", reason });
     }
-    await tx.objectStore('visits').delete(eventId);
+    await tx.objectStore("visits").delete(eventId);
     await tx.done;
     return isMine;
   }
 
   /** Counts a page that was not even looked at. `key` makes it count once per document. */
   async countExcluded(recordingId: string, key: string, reason: string): Promise<void> {
-    const tx = (await this.db()).transaction(['recordings', 'settled'], 'readwrite');
-    const recording = await tx.objectStore('recordings').get(recordingId);
-    if (recording && (await tx.objectStore('settled').getKey(key)) === undefined) {
+    const tx = (await this.db()).transaction(["recordings", "settled"], "readwrite");
+    const recording = await tx.objectStore("recordings").get(recordingId);
+    if (recording && (await tx.objectStore("settled").getKey(key)) === undefined) {
       recording.counts.seen += 1;
       recording.counts.excluded += 1;
-      await tx.objectStore('recordings').put(recording);
-      await tx.objectStore('settled').put({ eventId: key, recording: recordingId, verdict: 'excluded', reason });
+      await tx.objectStore("recordings").put(recording);
+      await tx.objectStore("settled").put({ eventId: key, recording: recordingId, verdict: "excluded", reason });
     }
     await tx.done;
   }
@@ -193,7 +198,7 @@ export class QueueStore {
     maxEvents: number,
     maxBytes = MAX_BYTES,
   ): Promise<{ batch: QueuedEvent[]; heldUntil: number | null }> {
-    const tx = (await this.db()).transaction('events');
+    const tx = (await this.db()).transaction("events");
     const ready: QueuedEvent[] = [];
     let bytes = 0;
     let heldUntil: number | null = null;
@@ -214,27 +219,27 @@ export class QueueStore {
 
   /** Gives these events their numbers, those that have one already keep it. Before anything is sent. */
   async number(recordingId: string, batch: readonly QueuedEvent[]): Promise<QueuedEvent[]> {
-    const tx = (await this.db()).transaction(['recordings', 'events'], 'readwrite', DURABLE);
-    const recording = await tx.objectStore('recordings').get(recordingId);
+    const tx = (await this.db()).transaction(["recordings", "events"], "readwrite", DURABLE);
+    const recording = await tx.objectStore("recordings").get(recordingId);
     const numbered: QueuedEvent[] = [];
     for (const { place } of batch) {
       // As it is now: it may have been completed or taken back since it was picked.
-      const event = await tx.objectStore('events').get([recordingId, place]);
+      const event = await tx.objectStore("events").get([recordingId, place]);
       if (!event || !recording) continue;
       if (event.seq === null) {
         event.seq = recording.nextSeq++;
-        await tx.objectStore('events').put(event);
+        await tx.objectStore("events").put(event);
       }
       numbered.push(event);
     }
-    if (recording) await tx.objectStore('recordings').put(recording);
+    if (recording) await tx.objectStore("recordings").put(recording);
     await tx.done;
     return numbered;
   }
 
   /** Lets every held event go now: the recording is ending. */
   async releaseAll(recordingId: string): Promise<void> {
-    const tx = (await this.db()).transaction('events', 'readwrite', DURABLE);
+    const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
     for (let cursor = await tx.store.openCursor(everyPlace(recordingId)); cursor; cursor = await cursor.continue()) {
       if (cursor.value.heldUntil > 0) await cursor.update({ ...cursor.value, heldUntil: 0 });
     }
@@ -243,92 +248,92 @@ export class QueueStore {
 
   /** Applies verdicts: the event leaves the queue, its verdict stays, an invalid one is kept whole. */
   async settle(recordingId: string, settlements: readonly Settlement[]): Promise<void> {
-    const stores = ['recordings', 'events', 'settled', 'quarantine'] as const;
-    const tx = (await this.db()).transaction(stores, 'readwrite', DURABLE);
-    const recording = await tx.objectStore('recordings').get(recordingId);
+    const stores = ["recordings", "events", "settled", "quarantine"] as const;
+    const tx = (await this.db()).transaction(stores, "readwrite", DURABLE);
+    const recording = await tx.objectStore("recordings").get(recordingId);
     for (const { eventId, verdict, reason } of settlements) {
-      const event = await tx.objectStore('events').index('byEventId').get(eventId);
+      const event = await tx.objectStore("events").index("byEventId").get(eventId);
       if (!event || event.recording !== recordingId) continue;
-      await tx.objectStore('events').delete([event.recording, event.place]);
-      await tx.objectStore('settled').put({ eventId, recording: recordingId, verdict, reason });
-      if (verdict === 'invalid') {
-        const kept = { eventId, recording: recordingId, seq: event.seq, reason: reason ?? '', at: this.now() };
-        await tx.objectStore('quarantine').put({ ...kept, body: event.body });
+      await tx.objectStore("events").delete([event.recording, event.place]);
+      await tx.objectStore("settled").put({ eventId, recording: recordingId, verdict, reason });
+      if (verdict === "invalid") {
+        const kept = { eventId, recording: recordingId, seq: event.seq, reason: reason ?? "", at: this.now() };
+        await tx.objectStore("quarantine").put({ ...kept, body: event.body });
       }
       if (recording) recording.counts[COUNTED_AS[verdict]] += 1;
     }
-    if (recording) await tx.objectStore('recordings').put(recording);
+    if (recording) await tx.objectStore("recordings").put(recording);
     await tx.done;
   }
 
   /** Moves what still waits, and the open visits, to another recording with new places in its sequence. Ids stay. */
   async moveWaiting(from: string, to: string): Promise<number> {
-    const tx = (await this.db()).transaction(['recordings', 'events', 'visits'], 'readwrite', DURABLE);
-    const source = await tx.objectStore('recordings').get(from);
-    const target = await tx.objectStore('recordings').get(to);
+    const tx = (await this.db()).transaction(["recordings", "events", "visits"], "readwrite", DURABLE);
+    const source = await tx.objectStore("recordings").get(from);
+    const target = await tx.objectStore("recordings").get(to);
     let moved = 0;
     if (source && target) {
-      for (const event of await tx.objectStore('events').getAll(everyPlace(from))) {
-        await tx.objectStore('events').delete([from, event.place]);
-        await tx.objectStore('events').add({ ...event, recording: to, place: target.nextPlace++, seq: null });
+      for (const event of await tx.objectStore("events").getAll(everyPlace(from))) {
+        await tx.objectStore("events").delete([from, event.place]);
+        await tx.objectStore("events").add({ ...event, recording: to, place: target.nextPlace++, seq: null });
         moved += 1;
         source.counts.seen -= 1;
         target.counts.seen += 1;
-        const kind = ({ page_visit: 'pages', highlight: 'highlights' } as const)[event.body.type as 'page_visit'];
+        const kind = ({ page_visit: "pages", highlight: "highlights" } as const)[event.body.type as "page_visit"];
         if (kind) {
           source.counts[kind] -= 1;
           target.counts[kind] += 1;
         }
       }
-      for (const visit of await tx.objectStore('visits').index('byRecording').getAll(from)) {
-        await tx.objectStore('visits').put({ ...visit, recording: to });
+      for (const visit of await tx.objectStore("visits").index("byRecording").getAll(from)) {
+        await tx.objectStore("visits").put({ ...visit, recording: to });
       }
-      await tx.objectStore('recordings').put(source);
-      await tx.objectStore('recordings').put(target);
+      await tx.objectStore("recordings").put(source);
+      await tx.objectStore("recordings").put(target);
     }
     await tx.done;
     return moved;
   }
 
   async receipt(recordingId: string): Promise<Receipt> {
-    const tx = (await this.db()).transaction(['recordings', 'events']);
-    const recording = await tx.objectStore('recordings').get(recordingId);
-    const waiting = await tx.objectStore('events').count(everyPlace(recordingId));
-    const oldest = waiting > 0 ? await tx.objectStore('events').openCursor(everyPlace(recordingId)) : null;
+    const tx = (await this.db()).transaction(["recordings", "events"]);
+    const recording = await tx.objectStore("recordings").get(recordingId);
+    const waiting = await tx.objectStore("events").count(everyPlace(recordingId));
+    const oldest = waiting > 0 ? await tx.objectStore("events").openCursor(everyPlace(recordingId)) : null;
     const { seen = 0, stored = 0, excluded = 0, invalid = 0 } = recording?.counts ?? {};
     return { seen, stored, excluded, invalid, waiting, waitingSince: oldest?.value.queuedAt ?? null };
   }
 
   async peek(eventId: string): Promise<QueuedEvent | undefined> {
-    return (await this.db()).getFromIndex('events', 'byEventId', eventId);
+    return (await this.db()).getFromIndex("events", "byEventId", eventId);
   }
 
   async waiting(recordingId: string): Promise<QueuedEvent[]> {
-    return (await this.db()).getAll('events', everyPlace(recordingId));
+    return (await this.db()).getAll("events", everyPlace(recordingId));
   }
 
   async settled(recordingId: string): Promise<SettledEvent[]> {
-    return (await this.db()).getAllFromIndex('settled', 'byRecording', recordingId);
+    return (await this.db()).getAllFromIndex("settled", "byRecording", recordingId);
   }
 
   async quarantined(recordingId: string): Promise<QuarantinedEvent[]> {
-    return (await this.db()).getAllFromIndex('quarantine', 'byRecording', recordingId);
+    return (await this.db()).getAllFromIndex("quarantine", "byRecording", recordingId);
   }
 
   async visits(recordingId: string): Promise<OpenVisit[]> {
-    return (await this.db()).getAllFromIndex('visits', 'byRecording', recordingId);
+    return (await this.db()).getAllFromIndex("visits", "byRecording", recordingId);
   }
 
   async visitsInTab(tabId: number): Promise<OpenVisit[]> {
-    return (await this.db()).getAllFromIndex('visits', 'byTab', tabId);
+    return (await this.db()).getAllFromIndex("visits", "byTab", tabId);
   }
 
   async visit(id: string): Promise<OpenVisit | undefined> {
-    return (await this.db()).get('visits', id);
+    return (await this.db()).get("visits", id);
   }
 
   async changeVisit(id: string, change: (visit: OpenVisit) => boolean | void): Promise<OpenVisit | undefined> {
-    const tx = (await this.db()).transaction('visits', 'readwrite');
+    const tx = (await this.db()).transaction("visits", "readwrite");
     const visit = await tx.store.get(id);
     if (visit && change(visit) !== false) await tx.store.put(visit);
     await tx.done;
@@ -337,32 +342,33 @@ export class QueueStore {
 
   /** Ends a visit: its farewell goes into the queue and the visit away, in one step. False if it had ended. */
   async closeVisit(id: string, farewell: (visit: OpenVisit) => EventBody): Promise<boolean> {
-    const tx = (await this.db()).transaction(['visits', 'events', 'recordings'], 'readwrite', DURABLE);
-    const visit = await tx.objectStore('visits').get(id);
-    const recording = visit && (await tx.objectStore('recordings').get(visit.recording));
-    if (visit) await tx.objectStore('visits').delete(id);
+    const tx = (await this.db()).transaction(["visits", "events", "recordings"], "readwrite", DURABLE);
+    const visit = await tx.objectStore("visits").get(id);
+    const recording = visit && (await tx.objectStore("recordings").get(visit.recording));
+    if (visit) await tx.objectStore("visits").delete(id);
     if (visit && recording) {
       const body = farewell(visit);
       const place = recording.nextPlace++;
       recording.counts.seen += 1;
-      await tx.objectStore('recordings').put(recording);
+      await tx.objectStore("recordings").put(recording);
       const common = { recording: visit.recording, eventId: body.event_id, queuedAt: this.now() };
-      await tx.objectStore('events').add({ ...common, place, seq: null, heldUntil: 0, bytes: wireBytes(body), body });
+      await tx.objectStore("events").add({ ...common, place, seq: null, heldUntil: 0, bytes: wireBytes(body), body });
       // The visit itself need not wait for its text any longer.
-      const arrival = await tx.objectStore('events').index('byEventId').get(id);
-      if (arrival && arrival.heldUntil > 0 && !arrival.isAwaitingText) await tx.objectStore('events').put({ ...arrival, heldUntil: 0 });
+      const arrival = await tx.objectStore("events").index("byEventId").get(id);
+      if (arrival && arrival.heldUntil > 0 && !arrival.isAwaitingText)
+        await tx.objectStore("events").put({ ...arrival, heldUntil: 0 });
     }
     await tx.done;
     return visit !== undefined;
   }
 
   async value<T>(key: string): Promise<T | undefined> {
-    return (await (await this.db()).get('values', key)) as T | undefined;
+    return (await (await this.db()).get("values", key)) as T | undefined;
   }
 
   async setValue(key: string, value: unknown): Promise<void> {
     const db = await this.db();
-    const tx = db.transaction('values', 'readwrite', DURABLE);
+    const tx = db.transaction("values", "readwrite", DURABLE);
     if (value === undefined) await tx.store.delete(key);
     else await tx.store.put(value, key);
     await tx.done;

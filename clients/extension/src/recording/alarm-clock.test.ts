@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { AlarmClock, SEND_ALARM } from './alarm-clock';
+import { AlarmClock, SEND_ALARM } from "./alarm-clock";
 
 beforeEach(() => void vi.useFakeTimers({ now: 0 }));
 afterEach(() => void vi.useRealTimers());
@@ -11,7 +11,7 @@ function make() {
   return { alarms, ring, clock: new AlarmClock(alarms, ring) };
 }
 
-test('rings on time, with an alarm behind it in case the worker dies first', () => {
+test("rings on time, with an alarm behind it in case the worker dies first", () => {
   const { clock, ring, alarms } = make();
   clock.setBy(5_000);
   expect(alarms.create).toHaveBeenCalledWith(SEND_ALARM, { when: 30_000 });
@@ -21,7 +21,7 @@ test('rings on time, with an alarm behind it in case the worker dies first', () 
   expect(ring).toHaveBeenCalledOnce();
 });
 
-test('a later appointment does not push an earlier one away', () => {
+test("a later appointment does not push an earlier one away", () => {
   const { clock, ring } = make();
   clock.setBy(5_000);
   vi.advanceTimersByTime(3_000);
@@ -30,7 +30,7 @@ test('a later appointment does not push an earlier one away', () => {
   expect(ring).toHaveBeenCalledOnce();
 });
 
-test('nothing to do, nothing to wake up for', () => {
+test("nothing to do, nothing to wake up for", () => {
   const { clock, ring, alarms } = make();
   clock.setBy(5_000);
   clock.set(null);

@@ -3,8 +3,8 @@
  * minute) but revives it. Both are set, the earlier one to fire wins.
  */
 
-export const SEND_ALARM = 'send';
-export const BEAT_ALARM = 'beat';
+export const SEND_ALARM = "send";
+export const BEAT_ALARM = "beat";
 const ALARM_FLOOR_MS = 30_000;
 
 export interface Alarms {

@@ -1,22 +1,22 @@
 /** How what happened becomes an event on the wire. Pure, so that the show-me page shows exactly what is sent. */
 
-import type { PageMessage } from '../messages';
-import { redactUrl } from '../privacy/redact';
-import type { EventBody, OpenVisit } from '../queue/model';
-import type { Extract } from './pages';
+import type { PageMessage } from "../messages";
+import { redactUrl } from "../privacy/redact";
+import type { EventBody, OpenVisit } from "../queue/model";
+import type { Extract } from "./pages";
 
-type Of<K extends PageMessage['kind']> = Narrow<PageMessage, { kind: K }>;
+type Of<K extends PageMessage["kind"]> = Narrow<PageMessage, { kind: K }>;
 type Narrow<T, U> = T extends U ? T : never;
 
 const depth = (value: number): number => Math.round(value * 1_000) / 1_000;
 
 export function visitEvent(
-  message: Pick<Of<'visit'>, 'visitId' | 'at' | 'via' | 'url'>,
+  message: Pick<Of<"visit">, "visitId" | "at" | "via" | "url">,
   where: { tabId: number; openerVisitId?: string | undefined },
 ): EventBody {
   return {
     event_id: message.visitId,
-    type: 'page_visit',
+    type: "page_visit",
     timestamp: Math.round(message.at),
     url: redactUrl(message.url),
     metadata: {
@@ -51,7 +51,7 @@ export function leaveEvent(visit: OpenVisit, at: number, eventId: string): Event
   const activeMs = Math.round(visit.activeMs);
   return {
     event_id: eventId,
-    type: 'page_leave',
+    type: "page_leave",
     timestamp: Math.round(Math.max(at, visit.startedAt)),
     url: visit.url,
     duration_ms: activeMs,
@@ -64,7 +64,7 @@ export function leaveEvent(visit: OpenVisit, at: number, eventId: string): Event
 export function scrollEvent(visit: OpenVisit, at: number, eventId: string): EventBody {
   return {
     event_id: eventId,
-    type: 'scroll',
+    type: "scroll",
     timestamp: Math.round(at),
     url: visit.url,
     scroll_depth: depth(visit.maxScroll),
@@ -73,13 +73,13 @@ export function scrollEvent(visit: OpenVisit, at: number, eventId: string): Even
 }
 
 export function highlightEvent(
-  message: Of<'highlight'>,
+  message: Of<"highlight">,
   visit: { id: string | null; url: string; tabId: number },
   frameUrl: string | null,
 ): EventBody {
   return {
     event_id: message.highlightId,
-    type: 'highlight',
+    type: "highlight",
     timestamp: Math.round(message.at),
     url: visit.url,
     text: message.text,
@@ -92,8 +92,8 @@ export function highlightEvent(
       ...(message.anchor
         ? {
             anchor: [
-              { type: 'TextQuoteSelector', ...message.anchor.quote },
-              { type: 'TextPositionSelector', ...message.anchor.position },
+              { type: "TextQuoteSelector", ...message.anchor.quote },
+              { type: "TextPositionSelector", ...message.anchor.position },
             ],
           }
         : {}),
@@ -102,7 +102,7 @@ export function highlightEvent(
 }
 
 export function signalEvent(
-  type: 'tab_activated' | 'window_focus' | 'window_blur' | 'idle' | 'active',
+  type: "tab_activated" | "window_focus" | "window_blur" | "idle" | "active",
   visit: OpenVisit,
   at: number,
   eventId: string,

@@ -1,6 +1,6 @@
 /** The rules of a recording's life. Pure changes to a `Recording`; the recorder does the rest. */
 
-import type { Recording, Scope } from '../queue/model';
+import type { Recording, Scope } from "../queue/model";
 
 export interface NewRecording {
   id: string;
@@ -17,8 +17,8 @@ export function newRecording({ id, userId, origin, title, scope, now }: NewRecor
     userId,
     origin,
     serverId: null,
-    serverStatus: 'none',
-    status: 'recording',
+    serverStatus: "none",
+    status: "recording",
     title,
     isTitleSynced: true,
     scope,
@@ -38,7 +38,7 @@ export function newRecording({ id, userId, origin, title, scope, now }: NewRecor
 /** Events are being collected now. A session that the server lost is still collected until the user decides. */
 export function isCollecting(recording: Recording): boolean {
   return (
-    (recording.status === 'recording' || recording.status === 'lost') &&
+    (recording.status === "recording" || recording.status === "lost") &&
     recording.endedAt === null &&
     recording.pausedAt === null
   );
@@ -46,19 +46,19 @@ export function isCollecting(recording: Recording): boolean {
 
 /** Not over yet: collecting or paused. */
 export function isOngoing(recording: Recording): boolean {
-  return ['recording', 'paused', 'lost'].includes(recording.status) && recording.endedAt === null;
+  return ["recording", "paused", "lost"].includes(recording.status) && recording.endedAt === null;
 }
 
 export function pause(recording: Recording, now: number): boolean {
-  if (recording.status !== 'recording' || recording.endedAt !== null) return false;
-  recording.status = 'paused';
+  if (recording.status !== "recording" || recording.endedAt !== null) return false;
+  recording.status = "paused";
   recording.pausedAt = now;
   return true;
 }
 
 export function resume(recording: Recording, now: number): boolean {
-  if (recording.status !== 'paused') return false;
-  recording.status = 'recording';
+  if (recording.status !== "paused") return false;
+  recording.status = "recording";
   endPause(recording, now);
   return true;
 }
@@ -79,36 +79,36 @@ export function beginStop(recording: Recording, now: number): boolean {
 
 /** Every visit has ended: the sender may now drain the queue and stop the session. */
 export function closeStop(recording: Recording): void {
-  if (recording.status !== 'lost') recording.status = 'stopping';
+  if (recording.status !== "lost") recording.status = "stopping";
 }
 
 /** The browser is gone, and with it every page: the recording ended when we were last alive. */
 export function interrupt(recording: Recording): void {
   recording.endedAt = recording.pausedAt ?? recording.lastAliveAt;
-  if (recording.status !== 'lost') recording.status = 'interrupted';
+  if (recording.status !== "lost") recording.status = "interrupted";
 }
 
 export function continueInterrupted(recording: Recording, scope: Scope, now: number): boolean {
-  if (recording.status !== 'interrupted') return false;
+  if (recording.status !== "interrupted") return false;
   // The gap is a pause: nobody recorded anything in it.
   recording.pausedMs += Math.max(0, now - (recording.endedAt ?? now));
   recording.pausedAt = null;
   recording.endedAt = null;
-  recording.status = 'recording';
+  recording.status = "recording";
   recording.scope = scope;
   recording.lastAliveAt = now;
   return true;
 }
 
 export function finishInterrupted(recording: Recording): boolean {
-  if (recording.status !== 'interrupted') return false;
+  if (recording.status !== "interrupted") return false;
   recording.pausedAt = null;
-  recording.status = 'stopping';
+  recording.status = "stopping";
   return true;
 }
 
 export function inScope(scope: Scope, tabId: number, windowId: number): boolean {
-  if (scope.kind === 'tab') return scope.tabId === tabId;
-  if (scope.kind === 'window') return scope.windowId === windowId;
+  if (scope.kind === "tab") return scope.tabId === tabId;
+  if (scope.kind === "window") return scope.windowId === windowId;
   return true;
 }

@@ -1,14 +1,14 @@
 /** The worker's arm into the pages: the recorder script, its messages, and one-off reads of a page. */
 
-import { browser } from 'wxt/browser';
+import { browser } from "wxt/browser";
 
-import type { PageMessage, WorkerMessage } from '../messages';
-import { pdfAt } from '../pdf/offscreen';
-import type { PdfText } from '../pdf/text';
+import type { PageMessage, WorkerMessage } from "../messages";
+import { pdfAt } from "../pdf/offscreen";
+import type { PdfText } from "../pdf/text";
 
-const SCRIPT_ID = 'recorder';
-const FILES: ['/recorder.js'] = ['/recorder.js'];
-const EVERY_SITE = ['http://*/*', 'https://*/*'];
+const SCRIPT_ID = "recorder";
+const FILES: ["/recorder.js"] = ["/recorder.js"];
+const EVERY_SITE = ["http://*/*", "https://*/*"];
 const ANSWER_WITHIN_MS = 700;
 
 /** What `extract.js` returns; null on a page with a password field. */
@@ -44,21 +44,19 @@ export interface Pages {
 }
 
 /** What `extract` leaves open on a PDF: Chrome's viewer shows scripts an empty page. */
-export const isUnreadPdf = (extract: Extract | null): extract is Extract => extract?.method === 'pdf' && extract.text === '';
+export const isUnreadPdf = (extract: Extract | null): extract is Extract =>
+  extract?.method === "pdf" && extract.text === "";
 
 export function withPdfText(extract: Extract, pdf: PdfText | null): Extract {
-  if (!pdf) return { ...extract, method: 'none' };
+  if (!pdf) return { ...extract, method: "none" };
   const { title, text, isTruncated } = pdf;
-  return { ...extract, title: extract.title || title, text, isTruncated, method: text === '' ? 'none' : 'pdf' };
+  return { ...extract, title: extract.title || title, text, isTruncated, method: text === "" ? "none" : "pdf" };
 }
 
 const tabIds = async (): Promise<number[]> => (await browser.tabs.query({})).flatMap(({ id }) => (id ? [id] : []));
 
 function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  return Promise.race([
-    promise.catch(() => null),
-    new Promise<null>((resolve) => setTimeout(() => resolve(null), ms)),
-  ]);
+  return Promise.race([promise.catch(() => null), new Promise<null>((resolve) => setTimeout(() => resolve(null), ms))]);
 }
 
 export const browserPages: Pages = {
@@ -70,14 +68,17 @@ export const browserPages: Pages = {
           id: SCRIPT_ID,
           js: FILES,
           matches: EVERY_SITE,
-          runAt: 'document_start',
+          runAt: "document_start",
           allFrames: true,
           persistAcrossSessions: false,
         },
       ]);
     }
     const open = (await browser.tabs.query({})).filter(
-      (tab) => tab.id && !tab.discarded && accepts({ id: tab.id, windowId: tab.windowId, url: tab.url ?? '', incognito: tab.incognito }),
+      (tab) =>
+        tab.id &&
+        !tab.discarded &&
+        accepts({ id: tab.id, windowId: tab.windowId, url: tab.url ?? "", incognito: tab.incognito }),
     );
     await Promise.all(
       open.map((tab) =>
@@ -101,7 +102,7 @@ export const browserPages: Pages = {
   async finish() {
     const answers = await Promise.all(
       (await tabIds()).map(async (tabId) => {
-        const sent = browser.tabs.sendMessage(tabId, { kind: 'finish' } satisfies WorkerMessage, { frameId: 0 });
+        const sent = browser.tabs.sendMessage(tabId, { kind: "finish" } satisfies WorkerMessage, { frameId: 0 });
         const message = (await within(sent, ANSWER_WITHIN_MS)) as PageMessage | null;
         return message ? [{ tabId, message }] : [];
       }),
@@ -110,14 +111,14 @@ export const browserPages: Pages = {
   },
 
   async isThere(tabId, documentId) {
-    const ask: WorkerMessage = { kind: 'presence' };
+    const ask: WorkerMessage = { kind: "presence" };
     const reached = browser.tabs.sendMessage(tabId, ask, { documentId }).then(() => true);
     return (await within(reached, ANSWER_WITHIN_MS)) ?? false;
   },
 
   async extract(tabId, documentId) {
     const target = documentId ? { tabId, documentIds: [documentId] } : { tabId };
-    const results = await browser.scripting.executeScript({ target, files: ['/extract.js'] }).catch(() => []);
+    const results = await browser.scripting.executeScript({ target, files: ["/extract.js"] }).catch(() => []);
     return ((results[0] as { result?: Extract } | undefined)?.result ?? null) as Extract | null;
   },
 

@@ -1,7 +1,7 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from "vitest";
 
-import { bench, event, recordingNamed } from '../testing/make';
-import { makeView } from './publish';
+import { bench, event, recordingNamed } from "../testing/make";
+import { makeView } from "./publish";
 
 let b: Awaited<ReturnType<typeof bench>>;
 beforeEach(async () => {
@@ -9,27 +9,31 @@ beforeEach(async () => {
 });
 const view = (generation: Parameters<typeof makeView>[2] = null) => makeView(b.store, b.account, generation, 5);
 
-test('says who is signed in, and nothing that lets anybody in', async () => {
+test("says who is signed in, and nothing that lets anybody in", async () => {
   const made = await view();
-  expect(made).toMatchObject({ account: { email: 'a@example.com', isExpired: false }, current: null });
+  expect(made).toMatchObject({ account: { email: "a@example.com", isExpired: false }, current: null });
   expect(JSON.stringify(made)).not.toMatch(/access-|refresh-/);
   await b.account.signOut();
   expect((await view()).account).toBeNull();
 });
 
-test('shows the recording with its receipt, and what earlier ones still have to send', async () => {
-  await b.store.addRecording({ ...recordingNamed('old', 1), status: 'stopping', endedAt: 2 });
-  await b.store.append('old', event());
-  await b.store.addRecording(recordingNamed('new', 3));
-  await b.store.append('new', event({ type: 'page_visit' }));
+test("shows the recording with its receipt, and what earlier ones still have to send", async () => {
+  await b.store.addRecording({ ...recordingNamed("old", 1), status: "stopping", endedAt: 2 });
+  await b.store.append("old", event());
+  await b.store.addRecording(recordingNamed("new", 3));
+  await b.store.append("new", event({ type: "page_visit" }));
   const made = await view();
-  expect(made.current).toMatchObject({ id: 'new', pages: 1, receipt: { seen: 1, waiting: 1, waitingSince: b.clock.time } });
+  expect(made.current).toMatchObject({
+    id: "new",
+    pages: 1,
+    receipt: { seen: 1, waiting: 1, waitingSince: b.clock.time },
+  });
   expect(made.earlier).toEqual({ recordings: 1, waiting: 1 });
 });
 
 test("a map's progress belongs to its recording", async () => {
-  await b.store.addRecording({ ...recordingNamed('r1'), status: 'completed', endedAt: 2 });
-  const generation = { recordingId: 'r1', status: 'generating', stage: null, percent: 5, message: null } as const;
+  await b.store.addRecording({ ...recordingNamed("r1"), status: "completed", endedAt: 2 });
+  const generation = { recordingId: "r1", status: "generating", stage: null, percent: 5, message: null } as const;
   expect((await view(generation)).generation).toEqual(generation);
-  expect((await view({ ...generation, recordingId: 'r0' })).generation).toBeNull();
+  expect((await view({ ...generation, recordingId: "r0" })).generation).toBeNull();
 });

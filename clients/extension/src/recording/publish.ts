@@ -1,9 +1,9 @@
 /** Makes the snapshot the popup reads, from the queue on disk. */
 
-import type { Account } from '../account/account';
-import type { Recording } from '../queue/model';
-import type { QueueStore } from '../queue/store';
-import type { Generation, View } from './view';
+import type { Account } from "../account/account";
+import type { Recording } from "../queue/model";
+import type { QueueStore } from "../queue/store";
+import type { Generation, View } from "./view";
 
 /**
  * The recording the popup is about: what needs the user first, then what runs, then what has just ended.
@@ -11,8 +11,8 @@ import type { Generation, View } from './view';
  */
 export function currentOf(recordings: readonly Recording[]): Recording | null {
   const newestFirst = [...recordings].sort((a, b) => b.startedAt - a.startedAt);
-  const of = (...statuses: Recording['status'][]) => newestFirst.find((r) => statuses.includes(r.status));
-  return of('recording', 'paused') ?? of('interrupted', 'lost') ?? of('stopping', 'completed') ?? null;
+  const of = (...statuses: Recording["status"][]) => newestFirst.find((r) => statuses.includes(r.status));
+  return of("recording", "paused") ?? of("interrupted", "lost") ?? of("stopping", "completed") ?? null;
 }
 
 export async function makeView(
@@ -23,7 +23,7 @@ export async function makeView(
 ): Promise<View> {
   const recordings = await store.recordings();
   const current = currentOf(recordings);
-  const others = recordings.filter((r) => r !== current && r.status !== 'completed');
+  const others = recordings.filter((r) => r !== current && r.status !== "completed");
   const waiting = await Promise.all(others.map(async (r) => (await store.receipt(r.id)).waiting));
   const who = await account.user();
   return {

@@ -1,12 +1,12 @@
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from "vitest";
 
-import type { PageMessage } from '../messages';
-import type { PdfText } from '../pdf/text';
-import { QueueStore } from '../queue/store';
-import { DEFAULT_SETTINGS, type Settings } from '../settings';
-import { FakeClock } from '../testing/make';
-import type { Extract, Farewell, Pages } from './pages';
-import { Recorder, type Source } from './recorder';
+import type { PageMessage } from "../messages";
+import type { PdfText } from "../pdf/text";
+import { QueueStore } from "../queue/store";
+import { DEFAULT_SETTINGS, type Settings } from "../settings";
+import { FakeClock } from "../testing/make";
+import type { Extract, Farewell, Pages } from "./pages";
+import { Recorder, type Source } from "./recorder";
 
 class FakePages implements Pages {
   isInstalled = false;
@@ -14,8 +14,15 @@ class FakePages implements Pages {
   told: string[] = [];
   alive = new Set<string>();
   extracted: Extract | null = {
-    title: 'T', url: '', referrer: '', text: 'Body text.', method: 'readability', isTruncated: false, language: 'en',
-    description: null, canonical: 'https://example.com/a?token=x',
+    title: "T",
+    url: "",
+    referrer: "",
+    text: "Body text.",
+    method: "readability",
+    isTruncated: false,
+    language: "en",
+    description: null,
+    canonical: "https://example.com/a?token=x",
   };
   install = async () => void (this.isInstalled = true);
   uninstall = async () => void (this.isInstalled = false);
@@ -39,96 +46,117 @@ const make = () =>
 
 beforeEach(() => {
   clock = new FakeClock();
-  store = new QueueStore('trailmind', clock.now);
+  store = new QueueStore("trailmind", clock.now);
   pages = new FakePages();
   settings = { ...DEFAULT_SETTINGS, consentedAt: 1 };
   recorder = make();
 });
 
-const USER = { id: 'u1', origin: 'https://server.example' };
-const begin = (scope: Parameters<Recorder['start']>[1] = { kind: 'all' }) => recorder.start(USER, scope, 'Title');
+const USER = { id: "u1", origin: "https://server.example" };
+const begin = (scope: Parameters<Recorder["start"]>[1] = { kind: "all" }) => recorder.start(USER, scope, "Title");
 const source = (fields: Partial<Source> = {}): Source => ({
-  tabId: 7, windowId: 1, documentId: 'd1', isTopFrame: true, url: 'https://example.com/a', isIncognito: false, ...fields,
+  tabId: 7,
+  windowId: 1,
+  documentId: "d1",
+  isTopFrame: true,
+  url: "https://example.com/a",
+  isIncognito: false,
+  ...fields,
 });
 let lastVisit = 0;
-const newVisit = () => `00000000-0000-4000-8000-${String((lastVisit += 1)).padStart(12, '0')}`;
-const numbers = (visitId: string, fields = {}) => ({ visitId, at: clock.time, activeMs: 0, maxScroll: 0, isActive: true, ...fields });
+const newVisit = () => `00000000-0000-4000-8000-${String((lastVisit += 1)).padStart(12, "0")}`;
+const numbers = (visitId: string, fields = {}) => ({
+  visitId,
+  at: clock.time,
+  activeMs: 0,
+  maxScroll: 0,
+  isActive: true,
+  ...fields,
+});
 const visit = (id: string, fields = {}, from = source()) =>
-  recorder.receive({ kind: 'visit', ...numbers(id), url: from.url, via: 'load', ...fields } as PageMessage, from);
+  recorder.receive({ kind: "visit", ...numbers(id), url: from.url, via: "load", ...fields } as PageMessage, from);
 const leave = (id: string, fields = {}) =>
-  recorder.receive({ kind: 'leave', ...numbers(id), title: '', hasPasswordField: false, ...fields } as PageMessage, source());
+  recorder.receive(
+    { kind: "leave", ...numbers(id), title: "", hasPasswordField: false, ...fields } as PageMessage,
+    source(),
+  );
 const settled = (id: string, fields = {}) =>
-  recorder.receive({ kind: 'settled', visitId: id, title: 'T', referrer: '', hasPasswordField: false, ...fields }, source());
+  recorder.receive(
+    { kind: "settled", visitId: id, title: "T", referrer: "", hasPasswordField: false, ...fields },
+    source(),
+  );
 const queue = async () => {
   const [recording] = await store.recordings();
   return recording ? (await store.waiting(recording.id)).map(({ body }) => body) : [];
 };
 const state = async () => (await store.recordings())[0];
 
-test('nothing is recorded without a recording', async () => {
+test("nothing is recorded without a recording", async () => {
   expect(await visit(newVisit())).toEqual({ ok: true, records: false });
   expect(await store.recordings()).toEqual([]);
 });
 
-test('a visit is on disk before the page hears so, with secrets removed', async () => {
+test("a visit is on disk before the page hears so, with secrets removed", async () => {
   await begin();
   expect(pages.isInstalled).toBe(true);
   const id = newVisit();
-  const answer = await visit(id, {}, source({ url: 'https://me:pw@example.com/a?session_token=abc' }));
+  const answer = await visit(id, {}, source({ url: "https://me:pw@example.com/a?session_token=abc" }));
   expect(answer).toEqual({ ok: true, records: true });
-  expect(await queue()).toMatchObject([{ event_id: id, type: 'page_visit', url: 'https://example.com/a?session_token=REDACTED' }]);
+  expect(await queue()).toMatchObject([
+    { event_id: id, type: "page_visit", url: "https://example.com/a?session_token=REDACTED" },
+  ]);
 });
 
-test('starting twice is one recording', async () => {
+test("starting twice is one recording", async () => {
   const ids = await Promise.all([begin(), begin()]);
   expect(ids[0]).toBe(ids[1]);
 });
 
-test('title and text join the visit; the visit waits for them, but not for ever', async () => {
+test("title and text join the visit; the visit waits for them, but not for ever", async () => {
   await begin();
   const id = newVisit();
   await visit(id);
-  const recordingId = (await state())?.id ?? '';
+  const recordingId = (await state())?.id ?? "";
   expect((await store.next(recordingId, 10)).batch).toEqual([]);
-  await settled(id, { referrer: 'https://example.com/?code=1' });
+  await settled(id, { referrer: "https://example.com/?code=1" });
   await vi.waitFor(async () =>
     expect((await store.next(recordingId, 10)).batch[0]?.body).toMatchObject({
-      title: 'T',
-      content: 'Body text.',
-      referrer: 'https://example.com/?code=REDACTED',
-      metadata: { language: 'en', canonical: 'https://example.com/a?token=REDACTED', via: 'load' },
+      title: "T",
+      content: "Body text.",
+      referrer: "https://example.com/?code=REDACTED",
+      metadata: { language: "en", canonical: "https://example.com/a?token=REDACTED", via: "load" },
     }),
   );
   const second = newVisit();
-  await visit(second, {}, source({ documentId: 'd2' }));
+  await visit(second, {}, source({ documentId: "d2" }));
   clock.advance(10_001);
   expect((await store.next(recordingId, 10)).batch.map(({ eventId }) => eventId)).toContain(second);
 });
 
-test('the text stays out when the user does not want it', async () => {
+test("the text stays out when the user does not want it", async () => {
   settings.recordsText = false;
   await begin();
   const id = newVisit();
   await visit(id);
   await settled(id);
-  await vi.waitFor(async () => expect((await queue())[0]).toMatchObject({ title: 'T' }));
-  expect((await queue())[0]).not.toHaveProperty('content');
+  await vi.waitFor(async () => expect((await queue())[0]).toMatchObject({ title: "T" }));
+  expect((await queue())[0]).not.toHaveProperty("content");
 });
 
-describe('off limits', () => {
+describe("off limits", () => {
   test.each([
-    ['https://mail.google.com/', 1],
-    ['http://192.168.0.1/', 1],
-    ['chrome://settings/', 0],
-    ['http://127.0.0.1:9000/sessions', 0],
-  ])('%s', async (url, excluded) => {
+    ["https://mail.google.com/", 1],
+    ["http://192.168.0.1/", 1],
+    ["chrome://settings/", 0],
+    ["http://127.0.0.1:9000/sessions", 0],
+  ])("%s", async (url, excluded) => {
     await begin();
     expect(await visit(newVisit(), {}, source({ url }))).toEqual({ ok: true, records: false });
     expect(await queue()).toEqual([]);
     expect((await state())?.counts).toMatchObject({ seen: excluded, excluded });
   });
 
-  test('a page with a password field is withdrawn', async () => {
+  test("a page with a password field is withdrawn", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -137,7 +165,7 @@ describe('off limits', () => {
     expect((await state())?.counts).toMatchObject({ seen: 1, excluded: 1, pages: 0 });
   });
 
-  test('so is one that was left before it settled', async () => {
+  test("so is one that was left before it settled", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -145,53 +173,66 @@ describe('off limits', () => {
     expect(await queue()).toEqual([]);
   });
 
-  test('private windows leave no trace at all', async () => {
+  test("private windows leave no trace at all", async () => {
     await begin();
     await visit(newVisit(), {}, source({ isIncognito: true }));
     expect((await state())?.counts).toMatchObject({ seen: 0, excluded: 0 });
   });
 
-  test('a highlight in an excluded frame', async () => {
+  test("a highlight in an excluded frame", async () => {
     await begin();
     await visit(newVisit());
-    const highlight = { kind: 'highlight', highlightId: newVisit(), visitId: null, url: '', at: 1, text: 'words that count', selector: '', anchor: null, via: 'mouse' } as const;
-    await recorder.receive(highlight, source({ isTopFrame: false, url: 'https://checkout.stripe.com/' }));
-    expect((await queue()).map(({ type }) => type)).toEqual(['page_visit']);
+    const highlight = {
+      kind: "highlight",
+      highlightId: newVisit(),
+      visitId: null,
+      url: "",
+      at: 1,
+      text: "words that count",
+      selector: "",
+      anchor: null,
+      via: "mouse",
+    } as const;
+    await recorder.receive(highlight, source({ isTopFrame: false, url: "https://checkout.stripe.com/" }));
+    expect((await queue()).map(({ type }) => type)).toEqual(["page_visit"]);
   });
 });
 
-test('only the chosen tab or window', async () => {
-  await begin({ kind: 'tab', tabId: 7 });
+test("only the chosen tab or window", async () => {
+  await begin({ kind: "tab", tabId: 7 });
   expect(await visit(newVisit(), {}, source({ tabId: 8 }))).toMatchObject({ records: false });
   expect(await visit(newVisit())).toMatchObject({ records: true });
   expect((await state())?.counts).toMatchObject({ seen: 1 });
 });
 
-describe('dwell', () => {
-  test('is what the page measured', async () => {
+describe("dwell", () => {
+  test("is what the page measured", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
     clock.advance(60_000);
     await leave(id, { activeMs: 42_000, maxScroll: 0.7351, isActive: true });
     expect((await queue())[1]).toMatchObject({
-      type: 'page_leave', duration_ms: 42_000, max_scroll_depth: 0.735, metadata: { visit_id: id, active_ms: 42_000 },
+      type: "page_leave",
+      duration_ms: 42_000,
+      max_scroll_depth: 0.735,
+      metadata: { visit_id: id, active_ms: 42_000 },
     });
   });
 
-  test('survives late and repeated messages', async () => {
+  test("survives late and repeated messages", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
     clock.advance(10_000);
-    await recorder.receive({ kind: 'snapshot', ...numbers(id, { activeMs: 9_000, isActive: false }) }, source());
-    await recorder.receive({ kind: 'snapshot', ...numbers(id, { activeMs: 4_000, at: clock.time - 5_000 }) }, source());
+    await recorder.receive({ kind: "snapshot", ...numbers(id, { activeMs: 9_000, isActive: false }) }, source());
+    await recorder.receive({ kind: "snapshot", ...numbers(id, { activeMs: 4_000, at: clock.time - 5_000 }) }, source());
     await leave(id, { activeMs: 9_500, isActive: false });
     await leave(id, { activeMs: 99_000 });
-    expect((await queue()).filter(({ type }) => type === 'page_leave')).toMatchObject([{ duration_ms: 9_500 }]);
+    expect((await queue()).filter(({ type }) => type === "page_leave")).toMatchObject([{ duration_ms: 9_500 }]);
   });
 
-  test('of a tab that vanished runs to its end, if somebody was reading', async () => {
+  test("of a tab that vanished runs to its end, if somebody was reading", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -200,10 +241,10 @@ describe('dwell', () => {
     expect(await recorder.sweep()).toBe(clock.time + 1_500);
     clock.advance(2_000);
     await recorder.sweep();
-    expect((await queue())[1]).toMatchObject({ type: 'page_leave', duration_ms: 4_000 });
+    expect((await queue())[1]).toMatchObject({ type: "page_leave", duration_ms: 4_000 });
   });
 
-  test('is not invented beyond the last sign of life', async () => {
+  test("is not invented beyond the last sign of life", async () => {
     await begin();
     await visit(newVisit());
     clock.advance(500_000);
@@ -213,103 +254,150 @@ describe('dwell', () => {
     expect((await queue())[1]).toMatchObject({ duration_ms: 11_000 });
   });
 
-  test('a page that only reloads parts of itself is still there', async () => {
+  test("a page that only reloads parts of itself is still there", async () => {
     await begin();
     await visit(newVisit());
-    pages.alive.add('d1');
+    pages.alive.add("d1");
     await recorder.tabGone(7);
     clock.advance(2_000);
     await recorder.sweep();
-    expect((await queue()).map(({ type }) => type)).toEqual(['page_visit']);
+    expect((await queue()).map(({ type }) => type)).toEqual(["page_visit"]);
   });
 });
 
-test('a new document in a tab ends the old visit', async () => {
+test("a new document in a tab ends the old visit", async () => {
   await begin();
   await visit(newVisit());
   clock.advance(3_000);
-  await visit(newVisit(), {}, source({ documentId: 'd2', url: 'https://example.com/b' }));
+  await visit(newVisit(), {}, source({ documentId: "d2", url: "https://example.com/b" }));
   clock.advance(2_000);
   await recorder.sweep();
-  expect((await queue()).map(({ type }) => type)).toEqual(['page_visit', 'page_visit', 'page_leave']);
+  expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_visit", "page_leave"]);
 });
 
-test('depth is reported by quarters', async () => {
+test("depth is reported by quarters", async () => {
   await begin();
   const id = newVisit();
   await visit(id);
   for (const maxScroll of [0.1, 0.3, 0.4, 0.8]) {
-    await recorder.receive({ kind: 'snapshot', ...numbers(id, { maxScroll }) }, source());
+    await recorder.receive({ kind: "snapshot", ...numbers(id, { maxScroll }) }, source());
   }
-  expect((await queue()).filter(({ type }) => type === 'scroll').map(({ scroll_depth }) => scroll_depth)).toEqual([0.3, 0.8]);
-});
-
-test('a highlight belongs to its visit and is stored once', async () => {
-  await begin();
-  const id = newVisit();
-  await visit(id);
-  const anchor = { quote: { exact: 'words', prefix: 'a ', suffix: ' b' }, position: { start: 2, end: 7 } };
-  const message = { kind: 'highlight', highlightId: newVisit(), visitId: id, url: 'https://example.com/a', at: 5, text: 'words', selector: '#p', anchor, via: 'touch' } as const;
-  await recorder.receive(message, source());
-  await recorder.receive(message, source());
-  expect((await queue()).filter(({ type }) => type === 'highlight')).toMatchObject([
-    { text: 'words', url: 'https://example.com/a', selector: '#p', metadata: { visit_id: id, anchor: [{ type: 'TextQuoteSelector', prefix: 'a ' }, { type: 'TextPositionSelector', start: 2 }] } },
+  expect((await queue()).filter(({ type }) => type === "scroll").map(({ scroll_depth }) => scroll_depth)).toEqual([
+    0.3, 0.8,
   ]);
 });
 
-describe('pause', () => {
-  test('stops the pages and takes nothing new, but keeps the visit', async () => {
+test("a highlight belongs to its visit and is stored once", async () => {
+  await begin();
+  const id = newVisit();
+  await visit(id);
+  const anchor = { quote: { exact: "words", prefix: "a ", suffix: " b" }, position: { start: 2, end: 7 } };
+  const message = {
+    kind: "highlight",
+    highlightId: newVisit(),
+    visitId: id,
+    url: "https://example.com/a",
+    at: 5,
+    text: "words",
+    selector: "#p",
+    anchor,
+    via: "touch",
+  } as const;
+  await recorder.receive(message, source());
+  await recorder.receive(message, source());
+  expect((await queue()).filter(({ type }) => type === "highlight")).toMatchObject([
+    {
+      text: "words",
+      url: "https://example.com/a",
+      selector: "#p",
+      metadata: {
+        visit_id: id,
+        anchor: [
+          { type: "TextQuoteSelector", prefix: "a " },
+          { type: "TextPositionSelector", start: 2 },
+        ],
+      },
+    },
+  ]);
+});
+
+describe("pause", () => {
+  test("stops the pages and takes nothing new, but keeps the visit", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
     await recorder.pause();
-    expect(pages.told).toEqual(['pause']);
-    expect(await visit(newVisit(), {}, source({ tabId: 8, documentId: 'd8' }))).toEqual({ ok: true, records: true, isPaused: true });
+    expect(pages.told).toEqual(["pause"]);
+    expect(await visit(newVisit(), {}, source({ tabId: 8, documentId: "d8" }))).toEqual({
+      ok: true,
+      records: true,
+      isPaused: true,
+    });
     await recorder.resume();
     await leave(id, { activeMs: 1_000 });
-    expect((await queue()).map(({ type }) => type)).toEqual(['page_visit', 'page_leave']);
+    expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
   });
 });
 
-describe('stop', () => {
-  test('first every visit ends, then the recording', async () => {
+describe("stop", () => {
+  test("first every visit ends, then the recording", async () => {
     await begin();
     const [heard, silent] = [newVisit(), newVisit()];
     await visit(heard);
-    await visit(silent, {}, source({ tabId: 8, documentId: 'd8' }));
+    await visit(silent, {}, source({ tabId: 8, documentId: "d8" }));
     clock.advance(5_000);
-    const message = { kind: 'leave', ...numbers(heard, { activeMs: 4_800 }), title: 'Late title', hasPasswordField: false } as PageMessage;
+    const message = {
+      kind: "leave",
+      ...numbers(heard, { activeMs: 4_800 }),
+      title: "Late title",
+      hasPasswordField: false,
+    } as PageMessage;
     pages.farewells = [{ tabId: 7, message }];
     await recorder.stop();
-    expect(await state()).toMatchObject({ status: 'stopping', endedAt: clock.time });
-    const leaves = (await queue()).filter(({ type }) => type === 'page_leave');
+    expect(await state()).toMatchObject({ status: "stopping", endedAt: clock.time });
+    const leaves = (await queue()).filter(({ type }) => type === "page_leave");
     expect(leaves.map(({ duration_ms }) => duration_ms)).toEqual([4_800, 5_000]);
-    expect((await queue())[0]).toMatchObject({ title: 'Late title' });
-    expect((await store.next((await state())?.id ?? '', 10)).heldUntil).toBeNull();
+    expect((await queue())[0]).toMatchObject({ title: "Late title" });
+    expect((await store.next((await state())?.id ?? "", 10)).heldUntil).toBeNull();
     expect(pages.isInstalled).toBe(false);
   });
 
-  test('nothing slips in behind it', async () => {
+  test("nothing slips in behind it", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
-    const late = { kind: 'highlight', highlightId: newVisit(), visitId: id, url: 'https://example.com/a', at: 5, text: 'words', selector: '', anchor: null, via: 'mouse' } as const;
-    await Promise.all([recorder.stop(), recorder.receive(late, source()), visit(newVisit(), {}, source({ tabId: 9, documentId: 'd9' })), leave(id)]);
-    expect((await queue()).map(({ type }) => type)).toEqual(['page_visit', 'page_leave']);
+    const late = {
+      kind: "highlight",
+      highlightId: newVisit(),
+      visitId: id,
+      url: "https://example.com/a",
+      at: 5,
+      text: "words",
+      selector: "",
+      anchor: null,
+      via: "mouse",
+    } as const;
+    await Promise.all([
+      recorder.stop(),
+      recorder.receive(late, source()),
+      visit(newVisit(), {}, source({ tabId: 9, documentId: "d9" })),
+      leave(id),
+    ]);
+    expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
   });
 
-  test('is completed by the next worker if this one dies in the middle', async () => {
+  test("is completed by the next worker if this one dies in the middle", async () => {
     await begin();
     await visit(newVisit());
-    await store.change((await state())?.id ?? '', (r) => void (r.endedAt = clock.time));
+    await store.change((await state())?.id ?? "", (r) => void (r.endedAt = clock.time));
     await make().boot(false);
-    expect(await state()).toMatchObject({ status: 'stopping' });
-    expect((await queue()).map(({ type }) => type)).toEqual(['page_visit', 'page_leave']);
+    expect(await state()).toMatchObject({ status: "stopping" });
+    expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
   });
 });
 
-describe('a new life', () => {
-  test('of the worker changes nothing', async () => {
+describe("a new life", () => {
+  test("of the worker changes nothing", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -318,11 +406,11 @@ describe('a new life', () => {
     await recorder.boot(false);
     expect(pages.isInstalled).toBe(true);
     await leave(id, { activeMs: 2_000 });
-    expect((await state())?.status).toBe('recording');
-    expect((await queue()).map(({ type }) => type)).toEqual(['page_visit', 'page_leave']);
+    expect((await state())?.status).toBe("recording");
+    expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
   });
 
-  test('of the browser is an interruption, dated by the last sign of life', async () => {
+  test("of the browser is an interruption, dated by the last sign of life", async () => {
     await begin();
     await visit(newVisit());
     clock.advance(9_000);
@@ -331,24 +419,24 @@ describe('a new life', () => {
     clock.advance(3_600_000);
     recorder = make();
     await recorder.boot(true);
-    expect(await state()).toMatchObject({ status: 'interrupted', endedAt: aliveAt });
-    expect((await queue())[1]).toMatchObject({ type: 'page_leave', timestamp: aliveAt, duration_ms: 9_000 });
+    expect(await state()).toMatchObject({ status: "interrupted", endedAt: aliveAt });
+    expect((await queue())[1]).toMatchObject({ type: "page_leave", timestamp: aliveAt, duration_ms: 9_000 });
     expect(await visit(newVisit())).toMatchObject({ records: false });
   });
 
-  test('can be continued or finished', async () => {
+  test("can be continued or finished", async () => {
     const id = await begin();
     recorder = make();
     await recorder.boot(true);
-    await recorder.continueInterrupted(id, { kind: 'all' });
+    await recorder.continueInterrupted(id, { kind: "all" });
     expect(await visit(newVisit())).toMatchObject({ records: true });
     recorder = make();
     await recorder.boot(true);
     await recorder.finishInterrupted(id);
-    expect((await state())?.status).toBe('stopping');
+    expect((await state())?.status).toBe("stopping");
   });
 
-  test('deleting leaves nothing', async () => {
+  test("deleting leaves nothing", async () => {
     const id = await begin();
     await visit(newVisit());
     await recorder.forget(id);
@@ -357,42 +445,53 @@ describe('a new life', () => {
   });
 });
 
-describe('a PDF', () => {
-  const PAPER = 'https://example.com/paper.pdf';
+describe("a PDF", () => {
+  const PAPER = "https://example.com/paper.pdf";
   const open = async (from = source({ url: PAPER })) => {
-    pages.extracted = { ...(pages.extracted as Extract), title: '', url: PAPER, text: '', method: 'pdf', canonical: null };
+    pages.extracted = {
+      ...(pages.extracted as Extract),
+      title: "",
+      url: PAPER,
+      text: "",
+      method: "pdf",
+      canonical: null,
+    };
     const id = newVisit();
     await visit(id, {}, from);
-    await recorder.receive({ kind: 'settled', visitId: id, title: '', referrer: '', hasPasswordField: false }, from);
+    await recorder.receive({ kind: "settled", visitId: id, title: "", referrer: "", hasPasswordField: false }, from);
     return id;
   };
 
-  test('is read apart, and brings its own title', async () => {
+  test("is read apart, and brings its own title", async () => {
     await begin();
-    pages.pdf = Promise.resolve({ title: 'Reefs', text: 'Words of the paper.', isTruncated: true });
+    pages.pdf = Promise.resolve({ title: "Reefs", text: "Words of the paper.", isTruncated: true });
     await open();
-    await vi.waitFor(async () => expect((await queue())[0]).toMatchObject({
-      title: 'Reefs', content: 'Words of the paper.', metadata: { text_method: 'pdf', text_truncated: true },
-    }));
+    await vi.waitFor(async () =>
+      expect((await queue())[0]).toMatchObject({
+        title: "Reefs",
+        content: "Words of the paper.",
+        metadata: { text_method: "pdf", text_truncated: true },
+      }),
+    );
     expect(pages.pdfText).toHaveBeenCalledWith(PAPER);
   });
 
-  test('leaving it does not let the visit go without its words; Stop waits a moment for them', async () => {
+  test("leaving it does not let the visit go without its words; Stop waits a moment for them", async () => {
     const id = await begin();
     let arrive: (text: PdfText) => void = () => undefined;
     pages.pdf = new Promise((resolve) => (arrive = resolve));
     const opened = await open();
     await vi.waitFor(() => expect(pages.pdfText).toHaveBeenCalled());
     await leave(opened, { activeMs: 500 });
-    expect((await store.next(id, 10)).batch.map(({ body }) => body.type)).toEqual(['page_leave']);
+    expect((await store.next(id, 10)).batch.map(({ body }) => body.type)).toEqual(["page_leave"]);
     const stopped = recorder.stop();
-    arrive({ title: '', text: 'Late words.', isTruncated: false });
+    arrive({ title: "", text: "Late words.", isTruncated: false });
     await stopped;
-    expect((await queue())[0]).toMatchObject({ type: 'page_visit', content: 'Late words.' });
-    expect(await state()).toMatchObject({ status: 'stopping' });
+    expect((await queue())[0]).toMatchObject({ type: "page_visit", content: "Late words." });
+    expect(await state()).toMatchObject({ status: "stopping" });
   });
 
-  test('that cannot be read counts as a visit, at the latest after a while', async () => {
+  test("that cannot be read counts as a visit, at the latest after a while", async () => {
     const id = await begin();
     pages.pdf = new Promise(() => undefined);
     await open();
@@ -402,15 +501,15 @@ describe('a PDF', () => {
     expect((await store.next(id, 10)).batch).toHaveLength(1);
   });
 
-  test('of a private window is not fetched with the cookies of the others', async () => {
+  test("of a private window is not fetched with the cookies of the others", async () => {
     settings.allowsIncognito = true;
     await begin();
     await open(source({ url: PAPER, isIncognito: true }));
-    await vi.waitFor(async () => expect((await queue())[0]?.metadata).toMatchObject({ text_method: 'none' }));
+    await vi.waitFor(async () => expect((await queue())[0]?.metadata).toMatchObject({ text_method: "none" }));
     expect(pages.pdfText).not.toHaveBeenCalled();
   });
 
-  test('is not fetched when texts are not recorded', async () => {
+  test("is not fetched when texts are not recorded", async () => {
     settings.recordsText = false;
     const id = await begin();
     await open();
@@ -419,31 +518,34 @@ describe('a PDF', () => {
   });
 });
 
-test('what the server lost moves to a new session and goes on', async () => {
+test("what the server lost moves to a new session and goes on", async () => {
   const id = await begin();
   const open = newVisit();
   await visit(open);
-  await store.change(id, (r) => Object.assign(r, { status: 'lost', lostReason: 'gone', serverId: 's1' }) && undefined);
-  expect(await visit(newVisit(), {}, source({ tabId: 8, documentId: 'd8' }))).toMatchObject({ records: true });
+  await store.change(id, (r) => Object.assign(r, { status: "lost", lostReason: "gone", serverId: "s1" }) && undefined);
+  expect(await visit(newVisit(), {}, source({ tabId: 8, documentId: "d8" }))).toMatchObject({ records: true });
   const successor = await recorder.moveLost(id);
-  expect(await state()).toMatchObject({ id: successor, status: 'recording', serverId: null, title: 'Title' });
+  expect(await state()).toMatchObject({ id: successor, status: "recording", serverId: null, title: "Title" });
   await leave(open, { activeMs: 3_000 });
-  expect((await queue()).map(({ type }) => type)).toEqual(['page_visit', 'page_visit', 'page_leave']);
+  expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_visit", "page_leave"]);
 });
 
-test('from the outbox: a visit without a tab, and its farewell', async () => {
+test("from the outbox: a visit without a tab, and its farewell", async () => {
   await begin();
   const id = newVisit();
-  const nowhere = source({ tabId: -1, windowId: -1, documentId: '' });
+  const nowhere = source({ tabId: -1, windowId: -1, documentId: "" });
   await visit(id, {}, nowhere);
-  await recorder.receive({ kind: 'leave', ...numbers(id, { activeMs: 700 }), title: 'T', hasPasswordField: false } as PageMessage, nowhere);
-  expect((await queue()).map(({ type }) => type)).toEqual(['page_visit', 'page_leave']);
+  await recorder.receive(
+    { kind: "leave", ...numbers(id, { activeMs: 700 }), title: "T", hasPasswordField: false } as PageMessage,
+    nowhere,
+  );
+  expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
 });
 
-test('signals speak only of pages that are recorded', async () => {
+test("signals speak only of pages that are recorded", async () => {
   await begin();
-  await recorder.signal('tab_activated', 7);
+  await recorder.signal("tab_activated", 7);
   await visit(newVisit());
-  await recorder.signal('tab_activated', 7);
-  expect((await queue()).map(({ type }) => type)).toEqual(['page_visit', 'tab_activated']);
+  await recorder.signal("tab_activated", 7);
+  expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "tab_activated"]);
 });

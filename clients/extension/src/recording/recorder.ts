@@ -5,16 +5,16 @@
  * the collection runs one after the other, so that no event can slip in behind a stop.
  */
 
-import { uuid } from '../ids';
-import type { PageAnswer, PageMessage } from '../messages';
-import { type PolicyContext, decide } from '../privacy/policy';
-import { redactUrl } from '../privacy/redact';
-import type { EventBody, OpenVisit, Recording, Scope } from '../queue/model';
-import type { QueueStore } from '../queue/store';
-import { type Settings, webOrigin } from '../settings';
-import { highlightEvent, leaveEvent, scrollEvent, signalEvent, visitEvent, visitFace } from './events';
-import * as life from './lifecycle';
-import { type Pages, isUnreadPdf, withPdfText } from './pages';
+import { uuid } from "../ids";
+import type { PageAnswer, PageMessage } from "../messages";
+import { type PolicyContext, decide } from "../privacy/policy";
+import { redactUrl } from "../privacy/redact";
+import type { EventBody, OpenVisit, Recording, Scope } from "../queue/model";
+import type { QueueStore } from "../queue/store";
+import { type Settings, webOrigin } from "../settings";
+import { highlightEvent, leaveEvent, scrollEvent, signalEvent, visitEvent, visitFace } from "./events";
+import * as life from "./lifecycle";
+import { type Pages, isUnreadPdf, withPdfText } from "./pages";
 
 /** Where a message came from, as Chrome says. The outbox has no document: tab -1. */
 export interface Source {
@@ -52,7 +52,7 @@ const LONGEST_GUESS_MS = 11_000;
 const NO: PageAnswer = { ok: true, records: false };
 const YES: PageAnswer = { ok: true, records: true };
 /** Not worth a line in the receipt: these are not websites, or nobody may know of them. */
-const UNCOUNTED = new Set(['not_a_page', 'incognito', 'own_site']);
+const UNCOUNTED = new Set(["not_a_page", "incognito", "own_site"]);
 
 export class Recorder {
   private tail: Promise<unknown> = Promise.resolve();
@@ -73,7 +73,9 @@ export class Recorder {
 
   /** The recording the user is in, if any: collecting, paused, interrupted or lost. */
   async ongoing(): Promise<Recording | undefined> {
-    const open = (await this.deps.store.recordings()).filter((r) => ['recording', 'paused', 'interrupted', 'lost'].includes(r.status));
+    const open = (await this.deps.store.recordings()).filter((r) =>
+      ["recording", "paused", "interrupted", "lost"].includes(r.status),
+    );
     return open.sort((a, b) => b.startedAt - a.startedAt)[0];
   }
 
@@ -104,7 +106,7 @@ export class Recorder {
       const recording = await this.collecting();
       if (!recording) return;
       await this.deps.store.change(recording.id, (r) => life.pause(r, this.now()));
-      await this.deps.pages.tell({ kind: 'pause' });
+      await this.deps.pages.tell({ kind: "pause" });
       this.deps.onQueued();
       this.deps.onChange();
     });
@@ -116,7 +118,7 @@ export class Recorder {
       if (!recording) return;
       await this.deps.store.change(recording.id, (r) => life.resume(r, this.now()));
       await this.install(recording.scope);
-      await this.deps.pages.tell({ kind: 'resume' });
+      await this.deps.pages.tell({ kind: "resume" });
       this.deps.onQueued();
       this.deps.onChange();
     });
@@ -134,7 +136,7 @@ export class Recorder {
 
   private async completeStop(id: string): Promise<void> {
     for (const { message } of await this.deps.pages.finish()) {
-      if (message.kind === 'leave') await this.leave(message);
+      if (message.kind === "leave") await this.leave(message);
     }
     await this.closeVisits(id);
     const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_TEXTS_MS));
@@ -180,12 +182,12 @@ export class Recorder {
   moveLost(id: string): Promise<string | null> {
     return this.inTurn(async () => {
       const lost = await this.deps.store.recording(id);
-      if (lost?.status !== 'lost') return null;
+      if (lost?.status !== "lost") return null;
       const { userId, origin, title, scope, startedAt } = lost;
       const successor = life.newRecording({ id: this.uuid(), userId, origin, title, scope, now: this.now() });
       Object.assign(successor, { startedAt, endedAt: lost.endedAt, pausedAt: lost.pausedAt, pausedMs: lost.pausedMs });
-      if (lost.endedAt !== null) successor.status = 'stopping';
-      else if (lost.pausedAt !== null) successor.status = 'paused';
+      if (lost.endedAt !== null) successor.status = "stopping";
+      else if (lost.pausedAt !== null) successor.status = "paused";
       await this.deps.store.addRecording(successor);
       await this.deps.store.moveWaiting(id, successor.id);
       await this.deps.store.forget(id);
@@ -219,7 +221,7 @@ export class Recorder {
         if (isNewBrowser && life.isOngoing(recording)) {
           await this.closeVisits(recording.id, recording.lastAliveAt);
           await this.deps.store.change(recording.id, life.interrupt);
-        } else if (['recording', 'paused'].includes(recording.status) && recording.endedAt !== null) {
+        } else if (["recording", "paused"].includes(recording.status) && recording.endedAt !== null) {
           // Killed in the middle of a stop.
           await this.completeStop(recording.id);
         } else if (life.isCollecting(recording)) {
@@ -234,7 +236,8 @@ export class Recorder {
     const context = await this.policy(false);
     await this.deps.pages.install(
       (tab) =>
-        life.inScope(scope, tab.id, tab.windowId) && decide(tab.url, { ...context, isIncognito: tab.incognito }).allowed,
+        life.inScope(scope, tab.id, tab.windowId) &&
+        decide(tab.url, { ...context, isIncognito: tab.incognito }).allowed,
     );
   }
 
@@ -280,7 +283,7 @@ export class Recorder {
   }
 
   /** A tab came to the front, a window got or lost the focus, somebody left the desk. */
-  signal(type: 'tab_activated' | 'window_focus' | 'window_blur' | 'idle' | 'active', tabId: number): Promise<void> {
+  signal(type: "tab_activated" | "window_focus" | "window_blur" | "idle" | "active", tabId: number): Promise<void> {
     return this.inTurn(async () => {
       const recording = await this.collecting();
       const visit = (await this.deps.store.visitsInTab(tabId)).find((v) => v.goneAt === null);
@@ -295,7 +298,7 @@ export class Recorder {
   receive(message: PageMessage, source: Source): Promise<PageAnswer> {
     return this.inTurn(() => this.take(message, source)).then((answer) => {
       // Reading the text takes a while; others need not wait for it.
-      if (message.kind === 'settled' && answer.ok && answer.records) {
+      if (message.kind === "settled" && answer.ok && answer.records) {
         const reading: Promise<void> = this.read(message, source)
           .catch(() => undefined)
           .finally(() => this.reading.delete(reading));
@@ -307,25 +310,26 @@ export class Recorder {
 
   private async take(message: PageMessage, source: Source): Promise<PageAnswer> {
     switch (message.kind) {
-      case 'visit':
+      case "visit":
         return this.visit(message, source);
-      case 'settled':
+      case "settled":
         return this.settled(message);
-      case 'snapshot':
+      case "snapshot":
         return this.snapshot(message);
-      case 'leave':
+      case "leave":
         await this.leave(message);
         return YES;
-      case 'highlight':
+      case "highlight":
         return this.highlight(message, source);
     }
   }
 
-  private async visit(message: Extract<PageMessage, { kind: 'visit' }>, source: Source): Promise<PageAnswer> {
+  private async visit(message: Extract<PageMessage, { kind: "visit" }>, source: Source): Promise<PageAnswer> {
     const recording = (await this.deps.store.recordings()).find(life.isOngoing);
     if (!recording) return NO;
     const isStray = source.tabId < 0;
-    if (isStray ? recording.scope.kind !== 'all' : !life.inScope(recording.scope, source.tabId, source.windowId)) return NO;
+    if (isStray ? recording.scope.kind !== "all" : !life.inScope(recording.scope, source.tabId, source.windowId))
+      return NO;
     // One visit at a time per tab: what was open before is over, whether or not it could say so.
     for (const other of isStray ? [] : await this.deps.store.visitsInTab(source.tabId)) {
       if (other.documentId !== source.documentId) await this.markGone(other);
@@ -363,18 +367,18 @@ export class Recorder {
     return YES;
   }
 
-  private async settled(message: Extract<PageMessage, { kind: 'settled' }>): Promise<PageAnswer> {
+  private async settled(message: Extract<PageMessage, { kind: "settled" }>): Promise<PageAnswer> {
     const visit = await this.deps.store.visit(message.visitId);
     if (!visit) return NO;
     if (message.hasPasswordField) {
-      await this.deps.store.withdraw(visit.recording, visit.id, 'password_field');
+      await this.deps.store.withdraw(visit.recording, visit.id, "password_field");
       this.deps.onChange();
       return NO;
     }
     return YES;
   }
 
-  private async read(message: Extract<PageMessage, { kind: 'settled' }>, source: Source): Promise<void> {
+  private async read(message: Extract<PageMessage, { kind: "settled" }>, source: Source): Promise<void> {
     const { recordsText } = await this.deps.settings();
     let extract = recordsText ? await this.deps.pages.extract(source.tabId, source.documentId) : null;
     if (isUnreadPdf(extract)) {
@@ -382,12 +386,12 @@ export class Recorder {
       // Our own fetch would carry the cookies of the normal profile into what a private window looked at.
       extract = withPdfText(extract, source.isIncognito ? null : await this.deps.pages.pdfText(extract.url));
     }
-    const title = message.title || (extract?.title ?? '');
+    const title = message.title || (extract?.title ?? "");
     await this.deps.store.complete(message.visitId, visitFace(title, message.referrer, extract));
     this.deps.onQueued();
   }
 
-  private async snapshot(message: Extract<PageMessage, { kind: 'snapshot' }>): Promise<PageAnswer> {
+  private async snapshot(message: Extract<PageMessage, { kind: "snapshot" }>): Promise<PageAnswer> {
     const visit = await this.takeNumbers(message);
     if (!visit) return NO;
     const quarter = Math.floor(message.maxScroll * 4);
@@ -400,7 +404,7 @@ export class Recorder {
   }
 
   /** Messages can arrive late and twice; time and depth only grow. */
-  private takeNumbers(message: Extract<PageMessage, { kind: 'snapshot' | 'leave' }>): Promise<OpenVisit | undefined> {
+  private takeNumbers(message: Extract<PageMessage, { kind: "snapshot" | "leave" }>): Promise<OpenVisit | undefined> {
     return this.deps.store.changeVisit(message.visitId, (visit) => {
       visit.activeMs = Math.max(visit.activeMs, message.activeMs);
       visit.maxScroll = Math.max(visit.maxScroll, message.maxScroll);
@@ -410,11 +414,11 @@ export class Recorder {
     });
   }
 
-  private async leave(message: Extract<PageMessage, { kind: 'leave' }>): Promise<void> {
+  private async leave(message: Extract<PageMessage, { kind: "leave" }>): Promise<void> {
     const visit = await this.takeNumbers(message);
     if (!visit) return;
     if (message.hasPasswordField) {
-      await this.deps.store.withdraw(visit.recording, visit.id, 'password_field');
+      await this.deps.store.withdraw(visit.recording, visit.id, "password_field");
     } else {
       const arrival = message.title ? await this.deps.store.peek(visit.id) : undefined;
       if (arrival && !arrival.body.title) await this.deps.store.complete(visit.id, { title: message.title });
@@ -425,7 +429,7 @@ export class Recorder {
     this.deps.onChange();
   }
 
-  private async highlight(message: Extract<PageMessage, { kind: 'highlight' }>, source: Source): Promise<PageAnswer> {
+  private async highlight(message: Extract<PageMessage, { kind: "highlight" }>, source: Source): Promise<PageAnswer> {
     const recording = await this.collecting();
     if (!recording) return NO;
     const open = message.visitId
@@ -463,6 +467,11 @@ export class Recorder {
   private async policy(isIncognito: boolean): Promise<PolicyContext> {
     const settings = await this.deps.settings();
     const ownOrigins = [settings.serverUrl, webOrigin(settings)];
-    return { excludedHosts: settings.excludedHosts, allowsIncognito: settings.allowsIncognito, isIncognito, ownOrigins };
+    return {
+      excludedHosts: settings.excludedHosts,
+      allowsIncognito: settings.allowsIncognito,
+      isIncognito,
+      ownOrigins,
+    };
   }
 }

@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, test } from "vitest";
 
-import { recordingNamed } from '../testing/make';
-import { currentOf } from './publish';
-import { type RecordingView, type View, badgeOf, elapsedMs, isSlow } from './view';
+import { recordingNamed } from "../testing/make";
+import { currentOf } from "./publish";
+import { type RecordingView, type View, badgeOf, elapsedMs, isSlow } from "./view";
 
 const receipt = { seen: 3, stored: 3, excluded: 0, invalid: 0, waiting: 0, waitingSince: null };
 const view = (fields: Partial<RecordingView>): View => ({
@@ -11,43 +11,57 @@ const view = (fields: Partial<RecordingView>): View => ({
   earlier: { recordings: 0, waiting: 0 },
   generation: null,
   current: {
-    id: 'r', serverId: 's', origin: 'o', status: 'recording', title: '', scope: 'all', startedAt: 0, endedAt: null,
-    pausedAt: null, pausedMs: 0, pages: 7, highlights: 0, receipt, trouble: null, lostReason: null, ...fields,
+    id: "r",
+    serverId: "s",
+    origin: "o",
+    status: "recording",
+    title: "",
+    scope: "all",
+    startedAt: 0,
+    endedAt: null,
+    pausedAt: null,
+    pausedMs: 0,
+    pages: 7,
+    highlights: 0,
+    receipt,
+    trouble: null,
+    lostReason: null,
+    ...fields,
   },
 });
 
-test('the badge says what is so', () => {
-  expect(badgeOf(view({}))).toEqual({ text: '7', color: '#dc2626' });
-  expect(badgeOf(view({ pages: 0 })).text).toBe('●');
-  expect(badgeOf(view({ pages: 5_000 })).text).toBe('999+');
-  expect(badgeOf(view({ status: 'paused' })).text).toBe('❚❚');
-  expect(badgeOf(view({ status: 'interrupted' })).text).toBe('!');
-  expect(badgeOf(view({ status: 'lost' })).text).toBe('!');
-  expect(badgeOf(view({ status: 'stopping' })).text).toBe('…');
-  expect(badgeOf(view({ status: 'completed' })).text).toBe('');
-  expect(badgeOf({ ...view({}), current: null }).text).toBe('');
-  expect(badgeOf({ ...view({}), current: null, earlier: { recordings: 1, waiting: 4 } }).text).toBe('…');
+test("the badge says what is so", () => {
+  expect(badgeOf(view({}))).toEqual({ text: "7", color: "#dc2626" });
+  expect(badgeOf(view({ pages: 0 })).text).toBe("●");
+  expect(badgeOf(view({ pages: 5_000 })).text).toBe("999+");
+  expect(badgeOf(view({ status: "paused" })).text).toBe("❚❚");
+  expect(badgeOf(view({ status: "interrupted" })).text).toBe("!");
+  expect(badgeOf(view({ status: "lost" })).text).toBe("!");
+  expect(badgeOf(view({ status: "stopping" })).text).toBe("…");
+  expect(badgeOf(view({ status: "completed" })).text).toBe("");
+  expect(badgeOf({ ...view({}), current: null }).text).toBe("");
+  expect(badgeOf({ ...view({}), current: null, earlier: { recordings: 1, waiting: 4 } }).text).toBe("…");
 });
 
-test('it turns amber when something waits for more than a minute', () => {
-  expect(badgeOf(view({ receipt: { ...receipt, waiting: 1, waitingSince: 30_000 } })).color).toBe('#b45309');
+test("it turns amber when something waits for more than a minute", () => {
+  expect(badgeOf(view({ receipt: { ...receipt, waiting: 1, waitingSince: 30_000 } })).color).toBe("#b45309");
   expect(isSlow({ ...receipt, waiting: 1, waitingSince: 50_000 }, 100_000)).toBe(false);
 });
 
-test('time runs without pauses and stands still in one', () => {
+test("time runs without pauses and stands still in one", () => {
   const base = { startedAt: 0, endedAt: null, pausedAt: null, pausedMs: 10_000 };
   expect(elapsedMs(base, 60_000)).toBe(50_000);
   expect(elapsedMs({ ...base, pausedAt: 40_000 }, 60_000)).toBe(30_000);
   expect(elapsedMs({ ...base, endedAt: 50_000 }, 60_000)).toBe(40_000);
 });
 
-test('what needs the user comes before what has ended', () => {
-  const named = (id: string, status: 'recording' | 'lost' | 'stopping' | 'completed', at: number) => ({
+test("what needs the user comes before what has ended", () => {
+  const named = (id: string, status: "recording" | "lost" | "stopping" | "completed", at: number) => ({
     ...recordingNamed(id, at),
     status,
   });
-  expect(currentOf([named('a', 'completed', 3), named('b', 'lost', 1)])?.id).toBe('b');
-  expect(currentOf([named('a', 'lost', 3), named('b', 'recording', 1)])?.id).toBe('b');
-  expect(currentOf([named('a', 'stopping', 1), named('b', 'completed', 2)])?.id).toBe('b');
+  expect(currentOf([named("a", "completed", 3), named("b", "lost", 1)])?.id).toBe("b");
+  expect(currentOf([named("a", "lost", 3), named("b", "recording", 1)])?.id).toBe("b");
+  expect(currentOf([named("a", "stopping", 1), named("b", "completed", 2)])?.id).toBe("b");
   expect(currentOf([])).toBeNull();
 });

@@ -1,11 +1,11 @@
 /** What the popup and the badge show: a plain snapshot that the worker publishes after every change. */
 
-import { storage } from 'wxt/utils/storage';
+import { storage } from "wxt/utils/storage";
 
-import type { RecordingStatus, Trouble } from '../queue/model';
-import type { Receipt } from '../queue/store';
+import type { RecordingStatus, Trouble } from "../queue/model";
+import type { Receipt } from "../queue/store";
 
-export type ScopeChoice = 'all' | 'window' | 'tab';
+export type ScopeChoice = "all" | "window" | "tab";
 
 export interface RecordingView {
   id: string;
@@ -22,13 +22,13 @@ export interface RecordingView {
   highlights: number;
   receipt: Receipt;
   trouble: Trouble | null;
-  lostReason: 'gone' | 'closed' | null;
+  lostReason: "gone" | "closed" | null;
 }
 
 /** How far the map is. `none`: the server has not begun, or does not make one. */
 export interface Generation {
   recordingId: string;
-  status: 'none' | 'pending' | 'generating' | 'completed' | 'failed';
+  status: "none" | "pending" | "generating" | "completed" | "failed";
   stage: string | null;
   percent: number | null;
   message: string | null;
@@ -45,11 +45,11 @@ export interface View {
 }
 
 /** In `storage.session`: memory only, closed to content scripts, gone with the browser. */
-export const viewItem = storage.defineItem<View | null>('session:view', { fallback: null });
+export const viewItem = storage.defineItem<View | null>("session:view", { fallback: null });
 
 /** Recorded time without pauses. */
 export function elapsedMs(
-  recording: Pick<RecordingView, 'startedAt' | 'endedAt' | 'pausedAt' | 'pausedMs'>,
+  recording: Pick<RecordingView, "startedAt" | "endedAt" | "pausedAt" | "pausedMs">,
   now: number,
 ): number {
   const end = recording.endedAt ?? recording.pausedAt ?? now;
@@ -66,22 +66,22 @@ const SLOW_MS = 60_000;
 /** The badge says what is so: pages while recording, a pause sign, a mark when something needs the user. */
 export function badgeOf(view: View): Badge {
   const { current } = view;
-  if (!current) return view.earlier.waiting > 0 ? { text: '…', color: '#b45309' } : { text: '', color: '#dc2626' };
+  if (!current) return view.earlier.waiting > 0 ? { text: "…", color: "#b45309" } : { text: "", color: "#dc2626" };
   switch (current.status) {
-    case 'recording':
+    case "recording":
       return {
-        text: current.pages > 999 ? '999+' : current.pages === 0 ? '●' : String(current.pages),
-        color: isSlow(current.receipt, view.at) ? '#b45309' : '#dc2626',
+        text: current.pages > 999 ? "999+" : current.pages === 0 ? "●" : String(current.pages),
+        color: isSlow(current.receipt, view.at) ? "#b45309" : "#dc2626",
       };
-    case 'paused':
-      return { text: '❚❚', color: '#6b7280' };
-    case 'interrupted':
-    case 'lost':
-      return { text: '!', color: '#b45309' };
-    case 'stopping':
-      return { text: '…', color: '#b45309' };
-    case 'completed':
-      return { text: '', color: '#dc2626' };
+    case "paused":
+      return { text: "❚❚", color: "#6b7280" };
+    case "interrupted":
+    case "lost":
+      return { text: "!", color: "#b45309" };
+    case "stopping":
+      return { text: "…", color: "#b45309" };
+    case "completed":
+      return { text: "", color: "#dc2626" };
   }
 }
 

@@ -1,9 +1,9 @@
 /** The API's contract in memory, behind `fetch`: idempotent events, rotating tokens, and faults on request. */
 
-import type { Fetch } from '../api/http';
+import type { Fetch } from "../api/http";
 
 /** `foreign`: a proxy in front answers in the server's place. */
-export type Fault = 'cut' | 'lose' | 'foreign' | number;
+export type Fault = "cut" | "lose" | "foreign" | number;
 
 interface FakeSession {
   id: string;
@@ -13,17 +13,17 @@ interface FakeSession {
   events: Map<string, Record<string, unknown>>;
 }
 
-export const ORIGIN = 'http://server.test';
+export const ORIGIN = "http://server.test";
 
 export class MemoryServer {
   readonly sessions = new Map<string, FakeSession>();
   readonly calls: string[] = [];
   readonly batches: number[] = [];
-  access = 'access-1';
-  refresh = 'refresh-1';
+  access = "access-1";
+  refresh = "refresh-1";
   renewals = 0;
   private key: string | null = null;
-  private rotated: { refresh: string; key: string | null } = { refresh: '', key: null };
+  private rotated: { refresh: string; key: string | null } = { refresh: "", key: null };
   maxBytes = Infinity;
   /** As many sessions as the plan allows at once. */
   maxRunning = Infinity;
@@ -44,19 +44,19 @@ export class MemoryServer {
     const call = `${init.method} ${path}`;
     this.calls.push(call);
     const fault = this.fault(call);
-    if (fault === 'cut') throw new TypeError('Failed to fetch');
-    if (fault === 'foreign') return new Response('No route here yet.', { status: 404 });
-    if (typeof fault === 'number') return this.answer(fault, { error: { message: 'a fault', code: 'fault' } });
+    if (fault === "cut") throw new TypeError("Failed to fetch");
+    if (fault === "foreign") return new Response("No route here yet.", { status: 404 });
+    if (typeof fault === "number") return this.answer(fault, { error: { message: "a fault", code: "fault" } });
     const headers = new Headers(init.headers);
-    const bearer = headers.get('Authorization')?.replace('Bearer ', '') ?? '';
-    this.key = headers.get('Idempotency-Key');
-    const [status, body] = this.route(call, bearer, (init.body as string | undefined) ?? '');
-    if (fault === 'lose') throw new TypeError('Failed to fetch');
+    const bearer = headers.get("Authorization")?.replace("Bearer ", "") ?? "";
+    this.key = headers.get("Idempotency-Key");
+    const [status, body] = this.route(call, bearer, (init.body as string | undefined) ?? "");
+    if (fault === "lose") throw new TypeError("Failed to fetch");
     return this.answer(status, body);
   };
 
   private isFull(): boolean {
-    return [...this.sessions.values()].filter(({ status }) => status === 'recording').length >= this.maxRunning;
+    return [...this.sessions.values()].filter(({ status }) => status === "recording").length >= this.maxRunning;
   }
 
   private answer(status: number, body: unknown): Response {
@@ -68,10 +68,10 @@ export class MemoryServer {
   }
 
   private route(call: string, bearer: string, body: string): [number, unknown] {
-    if (call === 'POST /auth/refresh') {
+    if (call === "POST /auth/refresh") {
       // The same try once more: its answer was lost.
       const isRepeat = this.key !== null && bearer === this.rotated.refresh && this.key === this.rotated.key;
-      if (bearer !== this.refresh && !isRepeat) return this.error(401, 'invalid or expired refresh token');
+      if (bearer !== this.refresh && !isRepeat) return this.error(401, "invalid or expired refresh token");
       if (isRepeat) return [200, { token: this.access, refresh_token: this.refresh, expires_in: 900 }];
       this.rotated = { refresh: bearer, key: this.key };
       this.renewals += 1;
@@ -79,61 +79,61 @@ export class MemoryServer {
       this.refresh = `refresh-${this.renewals + 1}`;
       return [200, { token: this.access, refresh_token: this.refresh, expires_in: 900 }];
     }
-    if (call.startsWith('POST /auth/')) {
-      const user = { id: 'u1', email: 'a@example.com' };
+    if (call.startsWith("POST /auth/")) {
+      const user = { id: "u1", email: "a@example.com" };
       return [200, { user, token: this.access, refresh_token: this.refresh, expires_in: 900 }];
     }
-    if (bearer !== this.access) return this.error(401, 'invalid or expired access token');
-    const [method, path = ''] = call.split(' ');
-    const [, , id = '', action = ''] = path.split('/');
-    if (id === 'start' && this.isFull()) {
-      return [409, { error: { message: 'one at a time', code: 'CONCURRENT_SESSION_LIMIT' } }];
+    if (bearer !== this.access) return this.error(401, "invalid or expired access token");
+    const [method, path = ""] = call.split(" ");
+    const [, , id = "", action = ""] = path.split("/");
+    if (id === "start" && this.isFull()) {
+      return [409, { error: { message: "one at a time", code: "CONCURRENT_SESSION_LIMIT" } }];
     }
-    if (id === 'start') return [201, { session: this.show(this.begin(JSON.parse(body) as Record<string, string>)) }];
+    if (id === "start") return [201, { session: this.show(this.begin(JSON.parse(body) as Record<string, string>)) }];
     const session = this.sessions.get(id);
-    if (!session) return this.error(404, 'session not found');
-    if (action === 'events') return this.take(session, body);
-    if (action === 'mindmap') return [200, { mindmap: { status: 'generating', percent: 40 } }];
-    if (method === 'DELETE') {
+    if (!session) return this.error(404, "session not found");
+    if (action === "events") return this.take(session, body);
+    if (action === "mindmap") return [200, { mindmap: { status: "generating", percent: 40 } }];
+    if (method === "DELETE") {
       this.sessions.delete(id);
       return [204, null];
     }
-    if (method === 'PATCH' && !action) session.title = (JSON.parse(body) as { title: string }).title;
-    const from = { pause: ['recording'], resume: ['paused'], stop: ['recording', 'paused'] }[action];
+    if (method === "PATCH" && !action) session.title = (JSON.parse(body) as { title: string }).title;
+    const from = { pause: ["recording"], resume: ["paused"], stop: ["recording", "paused"] }[action];
     if (from) {
       if (!from.includes(session.status)) return this.error(400, `cannot ${action}`);
-      session.status = { pause: 'paused', resume: 'recording', stop: 'processing' }[action] as string;
+      session.status = { pause: "paused", resume: "recording", stop: "processing" }[action] as string;
     }
     return [200, { session: this.show(session) }];
   }
 
   private begin(body: Record<string, string>): FakeSession {
-    const known = [...this.sessions.values()].find(({ clientId }) => clientId === body['client_session_id']);
+    const known = [...this.sessions.values()].find(({ clientId }) => clientId === body["client_session_id"]);
     if (known) return known;
     const id = `s${this.sessions.size + 1}`;
-    const clientId = body['client_session_id'] as string;
-    const session: FakeSession = { id, clientId, title: body['title'] ?? '', status: 'recording', events: new Map() };
+    const clientId = body["client_session_id"] as string;
+    const session: FakeSession = { id, clientId, title: body["title"] ?? "", status: "recording", events: new Map() };
     this.sessions.set(id, session);
     return session;
   }
 
   private show({ id, title, status }: FakeSession) {
-    return { id, title, session_status: status, started_at: '2026-11-23T05:00:00Z' };
+    return { id, title, session_status: status, started_at: "2026-11-23T05:00:00Z" };
   }
 
   private take(session: FakeSession, body: string): [number, unknown] {
-    if (new TextEncoder().encode(body).byteLength > this.maxBytes) return this.error(413, 'too large');
-    if (!['recording', 'paused'].includes(session.status)) return this.error(400, 'session is not accepting events');
+    if (new TextEncoder().encode(body).byteLength > this.maxBytes) return this.error(413, "too large");
+    if (!["recording", "paused"].includes(session.status)) return this.error(400, "session is not accepting events");
     const { events } = JSON.parse(body) as { events: Record<string, unknown>[] };
     this.batches.push(events.length);
-    if (events.some(({ url }) => url === 'poison')) return this.error(400, 'cannot be read');
+    if (events.some(({ url }) => url === "poison")) return this.error(400, "cannot be read");
     const verdicts = events.map((event) => {
-      const id = event['event_id'] as string;
-      if (event['url'] === 'excluded') return { event_id: id, verdict: 'excluded', reason: 'default: banking' };
-      if (event['url'] === 'invalid') return { event_id: id, verdict: 'invalid', reason: '`url` is odd' };
-      if (session.events.has(id)) return { event_id: id, verdict: 'duplicate' };
+      const id = event["event_id"] as string;
+      if (event["url"] === "excluded") return { event_id: id, verdict: "excluded", reason: "default: banking" };
+      if (event["url"] === "invalid") return { event_id: id, verdict: "invalid", reason: "`url` is odd" };
+      if (session.events.has(id)) return { event_id: id, verdict: "duplicate" };
       session.events.set(id, event);
-      return { event_id: id, verdict: 'stored' };
+      return { event_id: id, verdict: "stored" };
     });
     verdicts.splice(0, this.forgets);
     this.forgets = 0;

@@ -1,8 +1,8 @@
-import 'fake-indexeddb/auto';
+import "fake-indexeddb/auto";
 
-import { IDBFactory } from 'fake-indexeddb';
-import { beforeEach } from 'vitest';
-import { fakeBrowser } from 'wxt/testing/fake-browser';
+import { IDBFactory } from "fake-indexeddb";
+import { beforeEach } from "vitest";
+import { fakeBrowser } from "wxt/testing/fake-browser";
 
 beforeEach(() => {
   fakeBrowser.reset();

@@ -1,23 +1,30 @@
 /** Small pieces used by several screens. */
 
-import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 
-import type { CommandAnswer, CommandName } from '../messages';
-import { errorText, useShared } from './shared';
+import type { CommandAnswer, CommandName } from "../messages";
+import { errorText, useShared } from "./shared";
 
 const PATHS = {
-  gear: 'M12 15.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM19.4 13.5l1.7 1.3-1.9 3.2-2-.8a7.6 7.6 0 0 1-2.1 1.2l-.3 2.1h-3.7l-.3-2.1a7.6 7.6 0 0 1-2.1-1.2l-2 .8-1.9-3.2 1.7-1.3a7.7 7.7 0 0 1 0-3L4.8 9.2 6.7 6l2 .8a7.6 7.6 0 0 1 2.1-1.2l.3-2.1h3.7l.3 2.1a7.6 7.6 0 0 1 2.1 1.2l2-.8 1.9 3.2-1.7 1.3a7.7 7.7 0 0 1 0 3Z',
-  back: 'M15 5l-7 7 7 7',
-  pencil: 'M4 20l1-4L16 5l3 3L8 19l-4 1Z',
-  check: 'M5 13l4.5 4.5L19 7.5',
-  out: 'M9 5H5v14h14v-4M13 5h6v6M19 5l-9 9',
+  gear: "M12 15.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM19.4 13.5l1.7 1.3-1.9 3.2-2-.8a7.6 7.6 0 0 1-2.1 1.2l-.3 2.1h-3.7l-.3-2.1a7.6 7.6 0 0 1-2.1-1.2l-2 .8-1.9-3.2 1.7-1.3a7.7 7.7 0 0 1 0-3L4.8 9.2 6.7 6l2 .8a7.6 7.6 0 0 1 2.1-1.2l.3-2.1h3.7l.3 2.1a7.6 7.6 0 0 1 2.1 1.2l2-.8 1.9 3.2-1.7 1.3a7.7 7.7 0 0 1 0 3Z",
+  back: "M15 5l-7 7 7 7",
+  pencil: "M4 20l1-4L16 5l3 3L8 19l-4 1Z",
+  check: "M5 13l4.5 4.5L19 7.5",
+  out: "M9 5H5v14h14v-4M13 5h6v6M19 5l-9 9",
 } as const;
 
 export function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
-      <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round" />
+      <path
+        d={PATHS[name]}
+        fill="none"
+        stroke="currentColor"
+        stroke-width="1.7"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+      />
     </svg>
   );
 }
@@ -42,12 +49,12 @@ export function Mark() {
 interface ButtonProps {
   onClick: () => void;
   children: ComponentChildren;
-  kind?: 'primary' | 'record' | 'plain' | 'quiet' | 'danger';
+  kind?: "primary" | "record" | "plain" | "quiet" | "danger";
   isDisabled?: boolean;
   name?: string;
 }
 
-export function Button({ onClick, children, kind = 'plain', isDisabled = false, name }: ButtonProps) {
+export function Button({ onClick, children, kind = "plain", isDisabled = false, name }: ButtonProps) {
   return (
     <button type="button" class={`button ${kind}`} disabled={isDisabled} onClick={onClick} data-name={name}>
       {children}

@@ -1,11 +1,11 @@
 /** What every screen needs: words, settings, the live snapshot, the time. */
 
-import { type ComponentChildren, createContext } from 'preact';
-import { useContext, useEffect, useState } from 'preact/hooks';
+import { type ComponentChildren, createContext } from "preact";
+import { useContext, useEffect, useState } from "preact/hooks";
 
-import { type Words, dictionaryFor } from '../i18n/dictionary';
-import { type View, viewItem } from '../recording/view';
-import { type Settings, readSettings, watchSettings } from '../settings';
+import { type Words, dictionaryFor } from "../i18n/dictionary";
+import { type View, viewItem } from "../recording/view";
+import { type Settings, readSettings, watchSettings } from "../settings";
 
 export interface Start {
   settings: Settings;
@@ -41,7 +41,7 @@ export function Shared({ start, children }: { start: Start; children: ComponentC
 
 export function useShared(): SharedValue {
   const value = useContext(Context);
-  if (!value) throw new Error('outside of <Shared>');
+  if (!value) throw new Error("outside of <Shared>");
   return value;
 }
 
@@ -59,5 +59,5 @@ export function useNow(isRunning: boolean): number {
 
 /** The sentence for a failed command. */
 export function errorText(words: Words, failure: { code: string; message: string }): string {
-  return words.errors[failure.code] ?? (failure.message || words.errors['unexpected'] || '');
+  return words.errors[failure.code] ?? (failure.message || words.errors["unexpected"] || "");
 }

@@ -1,3 +1,3 @@
-import { listen } from '../../pdf/reader';
+import { listen } from "../../pdf/reader";
 
 listen(() => window.close());

@@ -1,4 +1,4 @@
-import { mount } from '../../ui/mount';
-import { Popup } from '../../ui/popup/popup';
+import { mount } from "../../ui/mount";
+import { Popup } from "../../ui/popup/popup";
 
 mount(Popup);

@@ -1,4 +1,4 @@
-import { mount } from '../../ui/mount';
-import { ShowMe } from '../../ui/pages/show-me';
+import { mount } from "../../ui/mount";
+import { ShowMe } from "../../ui/pages/show-me";
 
 mount(ShowMe);

@@ -1,20 +1,20 @@
 /** What a recording would send about one page, made by the very code that sends it. */
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useState } from "preact/hooks";
 
-import type { Preview } from '../../messages';
-import type { EventBody } from '../../queue/model';
-import { command } from '../command';
-import { Mark } from '../parts';
-import { useShared } from '../shared';
+import type { Preview } from "../../messages";
+import type { EventBody } from "../../queue/model";
+import { command } from "../command";
+import { Mark } from "../parts";
+import { useShared } from "../shared";
 
 export function ShowMe() {
   const { words } = useShared();
   const w = words.showMe;
-  const [preview, setPreview] = useState<Preview | 'failed' | null>(null);
+  const [preview, setPreview] = useState<Preview | "failed" | null>(null);
   useEffect(() => {
-    const tabId = Number(new URLSearchParams(location.search).get('tab'));
-    void command('preview', { tabId }).then((answer) => setPreview(answer.ok ? answer.value : 'failed'));
+    const tabId = Number(new URLSearchParams(location.search).get("tab"));
+    void command("preview", { tabId }).then((answer) => setPreview(answer.ok ? answer.value : "failed"));
   }, []);
   return (
     <main class="sheet">
@@ -24,8 +24,8 @@ export function ShowMe() {
         <p class="lead">{w.lead}</p>
       </header>
       {preview === null && <p class="muted">{words.common.loading}</p>}
-      {preview === 'failed' && <p class="note amber">{w.unavailable}</p>}
-      {preview && preview !== 'failed' && <Shown preview={preview} />}
+      {preview === "failed" && <p class="note amber">{w.unavailable}</p>}
+      {preview && preview !== "failed" && <Shown preview={preview} />}
     </main>
   );
 }
@@ -45,7 +45,7 @@ function Shown({ preview }: { preview: Preview }) {
         <dt>{w.address}</dt>
         <dd>{event.url}</dd>
         <dt>{w.pageTitle}</dt>
-        <dd>{event.title ?? '–'}</dd>
+        <dd>{event.title ?? "–"}</dd>
       </dl>
       <h2>{content ? w.text(content.length) : w.noText}</h2>
       {content && <pre class="page-text">{content}</pre>}

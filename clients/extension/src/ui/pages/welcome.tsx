@@ -1,11 +1,11 @@
 /** The first page: what is recorded and where it goes. Nothing can be recorded before somebody agreed here. */
 
-import { useState } from 'preact/hooks';
+import { useState } from "preact/hooks";
 
-import { askToReadPages } from '../../permission';
-import { changeSettings } from '../../settings';
-import { Button, Mark } from '../parts';
-import { useShared } from '../shared';
+import { askToReadPages } from "../../permission";
+import { changeSettings } from "../../settings";
+import { Button, Mark } from "../parts";
+import { useShared } from "../shared";
 
 export function Welcome() {
   const { settings, words } = useShared();

@@ -1,24 +1,24 @@
 /** States in which only the user can say how it goes on. None of them is a dead end. */
 
-import { useState } from 'preact/hooks';
+import { useState } from "preact/hooks";
 
-import { askToReadPages } from '../../permission';
-import { type RecordingView, elapsedMs } from '../../recording/view';
-import { span } from '../../i18n/format';
-import { command } from '../command';
-import { Button, Numbers, Problem, useCommand } from '../parts';
-import { useShared } from '../shared';
-import { saveFile } from './save-file';
-import { ReceiptLine } from './receipt';
+import { askToReadPages } from "../../permission";
+import { type RecordingView, elapsedMs } from "../../recording/view";
+import { span } from "../../i18n/format";
+import { command } from "../command";
+import { Button, Numbers, Problem, useCommand } from "../parts";
+import { useShared } from "../shared";
+import { saveFile } from "./save-file";
+import { ReceiptLine } from "./receipt";
 
 export function Interrupted({ recording }: { recording: RecordingView }) {
   const { words } = useShared();
   const w = words.interrupted;
   const { run, isBusy, error } = useCommand();
-  const choose = (choice: 'continue' | 'finish') => void run(command('decide', { id: recording.id, choice }));
+  const choose = (choice: "continue" | "finish") => void run(command("decide", { id: recording.id, choice }));
   const goOn = async () => {
     await askToReadPages();
-    choose('continue');
+    choose("continue");
   };
   return (
     <section class="stack">
@@ -36,7 +36,7 @@ export function Interrupted({ recording }: { recording: RecordingView }) {
       <ReceiptLine recording={recording} />
       <Problem text={error} />
       <div class="stack bottom">
-        <Button kind="primary" name="finish" isDisabled={isBusy} onClick={() => choose('finish')}>
+        <Button kind="primary" name="finish" isDisabled={isBusy} onClick={() => choose("finish")}>
           {w.finish}
         </Button>
         <Button name="continue" isDisabled={isBusy} onClick={() => void goOn()}>
@@ -54,27 +54,27 @@ export function Lost({ recording }: { recording: RecordingView }) {
   const { run, isBusy, error } = useCommand();
   const isRecording = recording.endedAt === null;
   const { waiting } = recording.receipt;
-  const choose = (choice: 'continue' | 'finish') => void run(command('decide', { id: recording.id, choice }));
+  const choose = (choice: "continue" | "finish") => void run(command("decide", { id: recording.id, choice }));
   return (
     <section class="stack">
       <div class="hero">
-        <h2>{w[recording.lostReason ?? 'gone']}</h2>
+        <h2>{w[recording.lostReason ?? "gone"]}</h2>
         <p class="muted">{isRecording ? w.leadRecording(waiting) : waiting > 0 ? w.leadEnded(waiting) : w.nothing}</p>
       </div>
       <ReceiptLine recording={recording} />
       <Problem text={error} />
       <div class="stack bottom">
         {isRecording && (
-          <Button kind="primary" name="continue" isDisabled={isBusy} onClick={() => choose('continue')}>
+          <Button kind="primary" name="continue" isDisabled={isBusy} onClick={() => choose("continue")}>
             {w.continue}
           </Button>
         )}
         {(isRecording || waiting > 0) && (
           <Button
-            kind={isRecording ? 'plain' : 'primary'}
+            kind={isRecording ? "plain" : "primary"}
             name="finish"
             isDisabled={isBusy}
-            onClick={() => choose('finish')}
+            onClick={() => choose("finish")}
           >
             {w.finish}
           </Button>
@@ -90,7 +90,7 @@ export function Lost({ recording }: { recording: RecordingView }) {
           <Button
             kind="primary"
             name="dismiss"
-            onClick={() => void run(command('decide', { id: recording.id, choice: 'delete' }))}
+            onClick={() => void run(command("decide", { id: recording.id, choice: "delete" }))}
           >
             {words.common.dismiss}
           </Button>
@@ -122,7 +122,7 @@ function Delete({ recording, label }: { recording: RecordingView; label: string 
           kind="danger"
           name="delete-now"
           isDisabled={isBusy}
-          onClick={() => void run(command('decide', { id: recording.id, choice: 'delete' }))}
+          onClick={() => void run(command("decide", { id: recording.id, choice: "delete" }))}
         >
           {label}
         </Button>

@@ -1,22 +1,22 @@
 /** After Stop: what is left goes out, then the map is made. */
 
-import { span } from '../../i18n/format';
-import { type RecordingView, elapsedMs } from '../../recording/view';
-import { webOrigin } from '../../settings';
-import { command } from '../command';
-import { Button, Icon, Numbers, Problem, useCommand } from '../parts';
-import { useShared } from '../shared';
-import { saveFile } from './save-file';
-import { ReceiptLine } from './receipt';
-import { Title } from './recording';
-import { activeTab } from './ready';
+import { span } from "../../i18n/format";
+import { type RecordingView, elapsedMs } from "../../recording/view";
+import { webOrigin } from "../../settings";
+import { command } from "../command";
+import { Button, Icon, Numbers, Problem, useCommand } from "../parts";
+import { useShared } from "../shared";
+import { saveFile } from "./save-file";
+import { ReceiptLine } from "./receipt";
+import { Title } from "./recording";
+import { activeTab } from "./ready";
 
 function useNewSession() {
   const { settings } = useShared();
   const { run, isBusy, error } = useCommand();
   const begin = async () => {
     const tab = await activeTab();
-    await run(command('start', { scope: settings.scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null }));
+    await run(command("start", { scope: settings.scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null }));
   };
   return { begin, isBusy, error };
 }
@@ -47,7 +47,7 @@ export function Completed({ recording }: { recording: RecordingView }) {
   const { settings, view, words } = useShared();
   const w = words.completed;
   const { run, isBusy, error } = useCommand();
-  const status = view?.generation?.status ?? 'none';
+  const status = view?.generation?.status ?? "none";
   const { receipt } = recording;
   const isEmpty = receipt.stored === 0;
   return (
@@ -65,7 +65,7 @@ export function Completed({ recording }: { recording: RecordingView }) {
       </p>
       {receipt.invalid > 0 && (
         <p class="note amber">
-          {w.refused(receipt.invalid)}{' '}
+          {w.refused(receipt.invalid)}{" "}
           <button type="button" class="link" onClick={() => void saveFile(recording.id)}>
             {words.lost.export}
           </button>
@@ -75,20 +75,18 @@ export function Completed({ recording }: { recording: RecordingView }) {
         <div class="generation" role="status" data-generation={status}>
           <p>
             {w.generation[status]}
-            {status === 'generating' && view?.generation?.percent != null && ` ${Math.round(view.generation.percent)} %`}
+            {status === "generating" &&
+              view?.generation?.percent != null &&
+              ` ${Math.round(view.generation.percent)} %`}
           </p>
-          {(status === 'generating' || status === 'pending') && (
+          {(status === "generating" || status === "pending") && (
             <progress max={100} value={view?.generation?.percent ?? undefined} aria-label={w.generation[status]} />
           )}
         </div>
       )}
       <Problem text={error} />
       <div class="pair bottom">
-        <Button
-          name="new"
-          isDisabled={isBusy}
-          onClick={() => void run(command('dismiss', { id: recording.id }))}
-        >
+        <Button name="new" isDisabled={isBusy} onClick={() => void run(command("dismiss", { id: recording.id }))}>
           {w.newSession}
         </Button>
         <a
@@ -97,7 +95,7 @@ export function Completed({ recording }: { recording: RecordingView }) {
           target="_blank"
           rel="noreferrer"
         >
-          {status === 'completed' ? w.openMap : w.openSession}
+          {status === "completed" ? w.openMap : w.openSession}
         </a>
       </div>
     </section>

@@ -1,16 +1,16 @@
 /** The popup: one screen per state, one primary action per screen. */
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useState } from "preact/hooks";
 
-import { command } from '../command';
-import { Icon, Mark } from '../parts';
-import { useShared } from '../shared';
-import { Completed, Stopping } from './ending';
-import { Interrupted, Lost } from './decisions';
-import { Ready } from './ready';
-import { RecordingScreen } from './recording';
-import { SettingsScreen } from './settings-screen';
-import { SignedOut } from './signed-out';
+import { command } from "../command";
+import { Icon, Mark } from "../parts";
+import { useShared } from "../shared";
+import { Completed, Stopping } from "./ending";
+import { Interrupted, Lost } from "./decisions";
+import { Ready } from "./ready";
+import { RecordingScreen } from "./recording";
+import { SettingsScreen } from "./settings-screen";
+import { SignedOut } from "./signed-out";
 
 const REFRESH_MS = 2_000;
 
@@ -18,14 +18,14 @@ export function Popup() {
   const { view, settings, words } = useShared();
   const [isInSettings, setInSettings] = useState(false);
   const status = view?.current?.status;
-  const isMapPending = status === 'completed' && !['completed', 'failed'].includes(view?.generation?.status ?? 'none');
+  const isMapPending = status === "completed" && !["completed", "failed"].includes(view?.generation?.status ?? "none");
 
   useEffect(() => {
-    void command('refresh', {});
+    void command("refresh", {});
   }, []);
   useEffect(() => {
-    if (!isMapPending && status !== 'stopping') return undefined;
-    const timer = setInterval(() => void command('refresh', {}), REFRESH_MS);
+    if (!isMapPending && status !== "stopping") return undefined;
+    const timer = setInterval(() => void command("refresh", {}), REFRESH_MS);
     return () => clearInterval(timer);
   }, [isMapPending, status]);
 
@@ -39,7 +39,7 @@ export function Popup() {
         ) : (
           <Mark />
         )}
-        <h1>{isInSettings ? words.settings.title : 'Trailmind'}</h1>
+        <h1>{isInSettings ? words.settings.title : "Trailmind"}</h1>
         <span class="who" title={view?.account?.email}>
           {view?.account?.email}
         </span>
@@ -55,22 +55,22 @@ export function Popup() {
           </button>
         )}
       </header>
-      <main data-screen={isInSettings ? 'settings' : screenName(view, settings.consentedAt)}>
+      <main data-screen={isInSettings ? "settings" : screenName(view, settings.consentedAt)}>
         {isInSettings ? <SettingsScreen /> : <Screen />}
       </main>
     </>
   );
 }
 
-type ViewOrNull = ReturnType<typeof useShared>['view'];
+type ViewOrNull = ReturnType<typeof useShared>["view"];
 
 /** What needs the user comes before who the user is: an expired sign-in must not hide a running recording. */
 function screenName(view: ViewOrNull, consentedAt: number | null): string {
-  if (!view) return 'loading';
+  if (!view) return "loading";
   if (view.current) return view.current.status;
-  if (consentedAt === null) return 'consent';
-  if (!view.account) return 'signed-out';
-  return view.account.isExpired ? 'signed-out' : 'ready';
+  if (consentedAt === null) return "consent";
+  if (!view.account) return "signed-out";
+  return view.account.isExpired ? "signed-out" : "ready";
 }
 
 function Screen() {
@@ -78,17 +78,17 @@ function Screen() {
   if (!view) return <p class="center muted">{words.common.loading}</p>;
   const { current } = view;
   switch (current?.status) {
-    case 'recording':
-    case 'paused':
+    case "recording":
+    case "paused":
       return <RecordingScreen recording={current} />;
-    case 'interrupted':
+    case "interrupted":
       return <Interrupted recording={current} />;
-    case 'lost':
+    case "lost":
       return <Lost recording={current} />;
-    case 'stopping':
+    case "stopping":
       return <Stopping recording={current} />;
-    case 'completed':
+    case "completed":
       return <Completed recording={current} />;
   }
-  return screenName(view, settings.consentedAt) === 'signed-out' ? <SignedOut /> : <Ready />;
+  return screenName(view, settings.consentedAt) === "signed-out" ? <SignedOut /> : <Ready />;
 }

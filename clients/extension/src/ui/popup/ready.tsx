@@ -1,18 +1,18 @@
 /** Nothing is being recorded: start, or look at what was. */
 
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from "preact/hooks";
 
-import { browser } from 'wxt/browser';
+import { browser } from "wxt/browser";
 
-import { dateTime } from '../../i18n/format';
-import type { RecentSession } from '../../messages';
-import { askToReadPages } from '../../permission';
-import { decide } from '../../privacy/policy';
-import { changeSettings, webOrigin } from '../../settings';
-import { command } from '../command';
-import { Button, Icon, Problem, useCommand } from '../parts';
-import { useShared } from '../shared';
-import { Recent } from './recent';
+import { dateTime } from "../../i18n/format";
+import type { RecentSession } from "../../messages";
+import { askToReadPages } from "../../permission";
+import { decide } from "../../privacy/policy";
+import { changeSettings, webOrigin } from "../../settings";
+import { command } from "../command";
+import { Button, Icon, Problem, useCommand } from "../parts";
+import { useShared } from "../shared";
+import { Recent } from "./recent";
 
 interface ActiveTab {
   id: number;
@@ -24,7 +24,7 @@ interface ActiveTab {
 export async function activeTab(): Promise<ActiveTab | null> {
   const [tab] = await browser.tabs.query({ active: true, currentWindow: true });
   if (tab?.id === undefined) return null;
-  return { id: tab.id, windowId: tab.windowId, url: tab.url ?? '', isIncognito: tab.incognito };
+  return { id: tab.id, windowId: tab.windowId, url: tab.url ?? "", isIncognito: tab.incognito };
 }
 
 export function Ready() {
@@ -42,7 +42,7 @@ export function Ready() {
   const hasAccount = view?.account !== null;
   useEffect(() => {
     if (!hasAccount) return;
-    void command('recent', {}).then((answer) => setSessions(answer.ok ? answer.value : []));
+    void command("recent", {}).then((answer) => setSessions(answer.ok ? answer.value : []));
   }, [hasAccount]);
 
   if (settings.consentedAt === null) return <ConsentNeeded />;
@@ -56,21 +56,21 @@ export function Ready() {
         ownOrigins: [settings.serverUrl, webOrigin(settings)],
       })
     : null;
-  const isWebsite = /^https?:/.test(tab?.url ?? '');
+  const isWebsite = /^https?:/.test(tab?.url ?? "");
   const start = async () => {
     // Somebody may have taken the permission back since. If not, Chrome asks nothing.
     await askToReadPages();
-    await run(command('start', { scope: settings.scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null }));
+    await run(command("start", { scope: settings.scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null }));
   };
   const importTabs = async () => {
     await askToReadPages();
-    const answer = await run(command('importTabs', {}));
+    const answer = await run(command("importTabs", {}));
     if (answer.ok) setSaid(words.imported(answer.value.imported, answer.value.skipped));
   };
   const importHistory = async () => {
-    const isGranted = await browser.permissions.request({ permissions: ['history'] }).catch(() => false);
+    const isGranted = await browser.permissions.request({ permissions: ["history"] }).catch(() => false);
     if (!isGranted) return;
-    const answer = await run(command('importHistory', { hours: 3 }));
+    const answer = await run(command("importHistory", { hours: 3 }));
     if (answer.ok) setSaid(words.imported(answer.value.imported, answer.value.skipped));
   };
   const last = sessions?.[0];
@@ -134,7 +134,7 @@ function ConsentNeeded() {
     <section class="stack center">
       <h2>{words.consent.needed}</h2>
       <p class="muted">{words.consent.lead}</p>
-      <Button kind="primary" onClick={() => void browser.tabs.create({ url: browser.runtime.getURL('/welcome.html') })}>
+      <Button kind="primary" onClick={() => void browser.tabs.create({ url: browser.runtime.getURL("/welcome.html") })}>
         {words.consent.open}
       </Button>
     </section>
@@ -147,7 +147,7 @@ export function ScopeChoice() {
   return (
     <fieldset class="segments">
       <legend class="hidden">{words.ready.scope}</legend>
-      {(['all', 'window', 'tab'] as const).map((scope) => (
+      {(["all", "window", "tab"] as const).map((scope) => (
         <label key={scope}>
           <input
             type="radio"

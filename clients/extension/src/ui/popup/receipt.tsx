@@ -1,10 +1,10 @@
 /** The receipt line, and what holds things up when something does. */
 
-import type { RecordingView } from '../../recording/view';
-import { isSlow } from '../../recording/view';
-import { command } from '../command';
-import { useNow, useShared } from '../shared';
-import { SignInForm } from './signed-out';
+import type { RecordingView } from "../../recording/view";
+import { isSlow } from "../../recording/view";
+import { command } from "../command";
+import { useNow, useShared } from "../shared";
+import { SignInForm } from "./signed-out";
 
 export function ReceiptLine({ recording }: { recording: RecordingView }) {
   const { words } = useShared();
@@ -21,7 +21,7 @@ export function ReceiptLine({ recording }: { recording: RecordingView }) {
     [w.waiting, receipt.waiting],
   ] as const;
   return (
-    <div class={`receipt ${isLate || trouble ? 'amber' : ''}`} role="status">
+    <div class={`receipt ${isLate || trouble ? "amber" : ""}`} role="status">
       <p class="receipt-line" aria-label={w.receipt} data-name="receipt">
         {parts.map(([label, value], index) => (
           <span key={label}>
@@ -32,12 +32,12 @@ export function ReceiptLine({ recording }: { recording: RecordingView }) {
       </p>
       {trouble ? (
         <p class="reason" data-trouble={trouble.kind}>
-          {words.trouble[trouble.kind]} {words.trouble.since(trouble.since)}{' '}
-          {trouble.kind !== 'signed_out' && (
+          {words.trouble[trouble.kind]} {words.trouble.since(trouble.since)}{" "}
+          {trouble.kind !== "signed_out" && (
             <>
-              {words.trouble.retry(secondsLeft)}{' '}
+              {words.trouble.retry(secondsLeft)}{" "}
               {secondsLeft > 0 && (
-                <button type="button" class="link" onClick={() => void command('retry', {})}>
+                <button type="button" class="link" onClick={() => void command("retry", {})}>
                   {words.common.retry}
                 </button>
               )}
@@ -47,7 +47,7 @@ export function ReceiptLine({ recording }: { recording: RecordingView }) {
       ) : (
         isLate && <p class="reason">{words.trouble.slow}</p>
       )}
-      {trouble?.kind === 'signed_out' && (
+      {trouble?.kind === "signed_out" && (
         <details class="sign-in-again">
           <summary>{words.signedOut.signIn}</summary>
           <SignInForm />

@@ -1,14 +1,14 @@
 /** The last ten sessions, with their titles to edit. */
 
-import { useState } from 'preact/hooks';
+import { useState } from "preact/hooks";
 
-import { dateTime } from '../../i18n/format';
-import type { RecentSession } from '../../messages';
-import { webOrigin } from '../../settings';
-import { command } from '../command';
-import { Icon, Problem, useCommand } from '../parts';
-import { useShared } from '../shared';
-import { TitleField } from './title-field';
+import { dateTime } from "../../i18n/format";
+import type { RecentSession } from "../../messages";
+import { webOrigin } from "../../settings";
+import { command } from "../command";
+import { Icon, Problem, useCommand } from "../parts";
+import { useShared } from "../shared";
+import { TitleField } from "./title-field";
 
 interface RecentProps {
   sessions: RecentSession[] | null;
@@ -24,8 +24,8 @@ export function Recent({ sessions, onChange, onBack }: RecentProps) {
 
   const rename = async (session: RecentSession, title: string) => {
     setEdited(null);
-    if (title === session.title || title === '') return;
-    const answer = await run(command('renameRecent', { sessionId: session.id, title }));
+    if (title === session.title || title === "") return;
+    const answer = await run(command("renameRecent", { sessionId: session.id, title }));
     if (answer.ok && sessions) onChange(sessions.map((s) => (s.id === session.id ? { ...s, title } : s)));
   };
 
@@ -50,7 +50,8 @@ export function Recent({ sessions, onChange, onBack }: RecentProps) {
                 <a href={`${web}/sessions/${session.id}`} target="_blank" rel="noreferrer">
                   <span class="card-title">{session.title || words.common.untitled}</span>
                   <span class="muted">
-                    {dateTime(session.startedAt, words.language)} · {words.recent.status[session.status] ?? session.status}
+                    {dateTime(session.startedAt, words.language)} ·{" "}
+                    {words.recent.status[session.status] ?? session.status}
                   </span>
                 </a>
                 <button

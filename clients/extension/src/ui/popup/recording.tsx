@@ -1,31 +1,31 @@
 /** A recording is running or paused. */
 
-import { useState } from 'preact/hooks';
+import { useState } from "preact/hooks";
 
-import { clock } from '../../i18n/format';
-import { askToReadPages } from '../../permission';
-import { type RecordingView, elapsedMs } from '../../recording/view';
-import { command } from '../command';
-import { Button, Icon, Numbers, Problem, useCommand } from '../parts';
-import { useNow, useShared } from '../shared';
-import { ReceiptLine } from './receipt';
-import { TitleField } from './title-field';
+import { clock } from "../../i18n/format";
+import { askToReadPages } from "../../permission";
+import { type RecordingView, elapsedMs } from "../../recording/view";
+import { command } from "../command";
+import { Button, Icon, Numbers, Problem, useCommand } from "../parts";
+import { useNow, useShared } from "../shared";
+import { ReceiptLine } from "./receipt";
+import { TitleField } from "./title-field";
 
 export function RecordingScreen({ recording }: { recording: RecordingView }) {
   const { words } = useShared();
   const w = words.recording;
-  const isPaused = recording.status === 'paused';
+  const isPaused = recording.status === "paused";
   const now = useNow(!isPaused);
   const { run, isBusy, error } = useCommand();
   const resume = async () => {
     await askToReadPages();
-    await run(command('resume', {}));
+    await run(command("resume", {}));
   };
 
   return (
     <section class="stack">
       <div class="hero">
-        <p class={`status ${isPaused ? 'paused' : 'live'}`}>
+        <p class={`status ${isPaused ? "paused" : "live"}`}>
           <span class="dot" aria-hidden="true" />
           {isPaused ? w.paused : w.status[recording.scope]}
         </p>
@@ -50,15 +50,15 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
             {w.resume}
           </Button>
         ) : (
-          <Button name="pause" isDisabled={isBusy} onClick={() => void run(command('pause', {}))}>
+          <Button name="pause" isDisabled={isBusy} onClick={() => void run(command("pause", {}))}>
             {w.pause}
           </Button>
         )}
         <Button
-          kind={isPaused ? 'plain' : 'record'}
+          kind={isPaused ? "plain" : "record"}
           name="stop"
           isDisabled={isBusy}
-          onClick={() => void run(command('stop', {}))}
+          onClick={() => void run(command("stop", {}))}
         >
           {w.stop}
         </Button>
@@ -76,7 +76,7 @@ export function Title({ recording }: { recording: RecordingView }) {
         title={recording.title}
         onDone={(title) => {
           setEdited(false);
-          if (title && title !== recording.title) void command('rename', { id: recording.id, title });
+          if (title && title !== recording.title) void command("rename", { id: recording.id, title });
         }}
       />
     );

@@ -1,14 +1,14 @@
 /** Every choice takes effect at once; addresses when they are complete. */
 
-import { useId, useState } from 'preact/hooks';
+import { useId, useState } from "preact/hooks";
 
-import { browser } from 'wxt/browser';
+import { browser } from "wxt/browser";
 
-import { type Settings, changeSettings, parseOrigin } from '../../settings';
-import { command } from '../command';
-import { Button, Problem, useCommand } from '../parts';
-import { useShared } from '../shared';
-import { ScopeChoice } from './ready';
+import { type Settings, changeSettings, parseOrigin } from "../../settings";
+import { command } from "../command";
+import { Button, Problem, useCommand } from "../parts";
+import { useShared } from "../shared";
+import { ScopeChoice } from "./ready";
 
 export function SettingsScreen() {
   const { settings, view, words } = useShared();
@@ -27,19 +27,19 @@ export function SettingsScreen() {
         <select
           id={id}
           value={settings.language}
-          onChange={(event) => void changeSettings({ language: event.currentTarget.value as Settings['language'] })}
+          onChange={(event) => void changeSettings({ language: event.currentTarget.value as Settings["language"] })}
         >
-          {(['auto', 'ko', 'en'] as const).map((choice) => (
+          {(["auto", "ko", "en"] as const).map((choice) => (
             <option key={choice} value={choice}>
               {w.languages[choice]}
             </option>
           ))}
         </select>
       </div>
-      <Address setting="serverUrl" label={w.server} hint={view?.account ? w.serverSignsOut : ''} />
+      <Address setting="serverUrl" label={w.server} hint={view?.account ? w.serverSignsOut : ""} />
       <Address setting="webUrl" label={w.web} hint={w.webHint} />
       {view?.account && <AccountPart email={view.account.email} />}
-      <a class="link" href={browser.runtime.getURL('/welcome.html')} target="_blank">
+      <a class="link" href={browser.runtime.getURL("/welcome.html")} target="_blank">
         {w.consent}
       </a>
       <p class="muted">{w.version(browser.runtime.getManifest().version)}</p>
@@ -50,13 +50,13 @@ export function SettingsScreen() {
 function AccountPart({ email }: { email: string }) {
   const { view, words } = useShared();
   const { run, isBusy } = useCommand();
-  const isRecording = view?.current?.status === 'recording' || view?.current?.status === 'paused';
+  const isRecording = view?.current?.status === "recording" || view?.current?.status === "paused";
   return (
     <>
       <h2 class="small">{words.settings.account}</h2>
       <div class="row">
         <span class="grow">{email}</span>
-        <Button name="sign-out" isDisabled={isBusy} onClick={() => void run(command('signOut', {}))}>
+        <Button name="sign-out" isDisabled={isBusy} onClick={() => void run(command("signOut", {}))}>
           {words.settings.signOut}
         </Button>
       </div>
@@ -65,7 +65,7 @@ function AccountPart({ email }: { email: string }) {
   );
 }
 
-function Switch({ label, hint, setting }: { label: string; hint: string; setting: 'recordsText' | 'allowsIncognito' }) {
+function Switch({ label, hint, setting }: { label: string; hint: string; setting: "recordsText" | "allowsIncognito" }) {
   const { settings } = useShared();
   const id = useId();
   return (
@@ -91,12 +91,12 @@ function Switch({ label, hint, setting }: { label: string; hint: string; setting
 function ExcludedHosts() {
   const { settings, words } = useShared();
   const w = words.settings;
-  const [typed, setTyped] = useState('');
+  const [typed, setTyped] = useState("");
   const { run, error } = useCommand();
   const add = async (event: Event) => {
     event.preventDefault();
-    const answer = await run(command('exclude', { host: typed }));
-    if (answer.ok) setTyped('');
+    const answer = await run(command("exclude", { host: typed }));
+    if (answer.ok) setTyped("");
   };
   return (
     <div class="stack tight">
@@ -134,7 +134,7 @@ function ExcludedHosts() {
   );
 }
 
-function Address({ setting, label, hint }: { setting: 'serverUrl' | 'webUrl'; label: string; hint: string }) {
+function Address({ setting, label, hint }: { setting: "serverUrl" | "webUrl"; label: string; hint: string }) {
   const { settings, words } = useShared();
   const [typed, setTyped] = useState(settings[setting]);
   const [said, setSaid] = useState<string | null>(null);
@@ -142,12 +142,12 @@ function Address({ setting, label, hint }: { setting: 'serverUrl' | 'webUrl'; la
   const id = useId();
   const save = async (event: Event) => {
     event.preventDefault();
-    const origin = typed.trim() === '' && setting === 'webUrl' ? '' : parseOrigin(typed);
+    const origin = typed.trim() === "" && setting === "webUrl" ? "" : parseOrigin(typed);
     setSaid(null);
     setError(origin === null ? words.settings.badAddress : null);
     if (origin === null || origin === settings[setting]) return;
     // A token belongs to the server that gave it.
-    if (setting === 'serverUrl') await command('signOut', {});
+    if (setting === "serverUrl") await command("signOut", {});
     await changeSettings({ [setting]: origin });
     setTyped(origin);
     setSaid(words.settings.saved);

@@ -1,12 +1,12 @@
 /** E-mail and password, Google, or the dashboard. */
 
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from "preact/hooks";
 
-import { browser } from 'wxt/browser';
+import { browser } from "wxt/browser";
 
-import { command } from '../command';
-import { Button, Problem, useCommand } from '../parts';
-import { useShared } from '../shared';
+import { command } from "../command";
+import { Button, Problem, useCommand } from "../parts";
+import { useShared } from "../shared";
 
 export function SignedOut() {
   const { view, words } = useShared();
@@ -27,22 +27,22 @@ export function SignInForm() {
   const { settings, view, words } = useShared();
   const w = words.signedOut;
   const [isNew, setNew] = useState(false);
-  const [email, setEmail] = useState(view?.account?.email ?? '');
-  const [password, setPassword] = useState('');
+  const [email, setEmail] = useState(view?.account?.email ?? "");
+  const [password, setPassword] = useState("");
   const { run, isBusy, error } = useCommand();
   const id = useId();
   const [hasGoogle, setHasGoogle] = useState(false);
   useEffect(() => {
-    void command('hasGoogle', {}).then((answer) => setHasGoogle(answer.ok && answer.value));
+    void command("hasGoogle", {}).then((answer) => setHasGoogle(answer.ok && answer.value));
   }, [settings.serverUrl]);
 
   const submit = (event: Event) => {
     event.preventDefault();
-    void run(command('signIn', { email: email.trim(), password, isNew }));
+    void run(command("signIn", { email: email.trim(), password, isNew }));
   };
   const google = async () => {
     // Has to be asked for in the click itself.
-    if (await browser.permissions.request({ permissions: ['identity'] })) await run(command('signInWithGoogle', {}));
+    if (await browser.permissions.request({ permissions: ["identity"] })) await run(command("signInWithGoogle", {}));
   };
 
   return (
@@ -65,10 +65,10 @@ export function SignInForm() {
           id={`${id}p`}
           type="password"
           name="password"
-          autocomplete={isNew ? 'new-password' : 'current-password'}
+          autocomplete={isNew ? "new-password" : "current-password"}
           required
           minLength={isNew ? 8 : 1}
-          placeholder={isNew ? w.passwordHint : ''}
+          placeholder={isNew ? w.passwordHint : ""}
           value={password}
           onInput={(event) => setPassword(event.currentTarget.value)}
         />
@@ -77,8 +77,14 @@ export function SignInForm() {
       <button type="submit" class="button primary" disabled={isBusy}>
         {isBusy ? w.working : isNew ? w.signUp : w.signIn}
       </button>
-      {hasGoogle && <Button name="google" onClick={() => void google()}>{w.withGoogle}</Button>}
-      <Button name="on-the-web" onClick={() => void run(command('signInOnTheWeb', {}))}>{w.onTheWeb}</Button>
+      {hasGoogle && (
+        <Button name="google" onClick={() => void google()}>
+          {w.withGoogle}
+        </Button>
+      )}
+      <Button name="on-the-web" onClick={() => void run(command("signInOnTheWeb", {}))}>
+        {w.onTheWeb}
+      </Button>
       <Button kind="quiet" name="toggle-new" onClick={() => setNew(!isNew)}>
         {isNew ? w.toSignIn : w.toSignUp}
       </Button>

@@ -1,8 +1,8 @@
 /** A title being edited: Enter or leaving the field keeps it, Escape does not. */
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef } from "preact/hooks";
 
-import { useShared } from '../shared';
+import { useShared } from "../shared";
 
 export function TitleField({ title, onDone }: { title: string; onDone: (title: string) => void }) {
   const { words } = useShared();
@@ -26,8 +26,8 @@ export function TitleField({ title, onDone }: { title: string; onDone: (title: s
       onKeyDown={(event) => {
         // An Enter that ends a Hangul composition is not an Enter.
         if (event.isComposing) return;
-        if (event.key === 'Enter') done(event.currentTarget.value);
-        if (event.key === 'Escape') {
+        if (event.key === "Enter") done(event.currentTarget.value);
+        if (event.key === "Escape") {
           event.preventDefault();
           done(title);
         }
