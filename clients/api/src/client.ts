@@ -53,3 +53,10 @@ export async function unwrap<T>(call: Promise<{ data?: T; error?: unknown; respo
   if (!response.ok) throw errorOf(response, error);
   return data as T;
 }
+
+/** The properties of `record` that are not undefined, for optional parameters under `exactOptionalPropertyTypes`. */
+export function defined<T extends object>(record: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>;
+  };
+}

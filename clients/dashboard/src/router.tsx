@@ -4,25 +4,26 @@ import {
   createRootRouteWithContext,
   createRoute,
   createRouter,
+  Link,
   lazyRouteComponent,
   Outlet,
   redirect,
 } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
-import { Link } from "@tanstack/react-router";
 import { currentLogin, resume } from "./api/login";
 import {
   type Filters,
   isOpen,
   knownSession,
   mindmapQuery,
+  STATUSES,
   sessionQuery,
   sessionsQuery,
-  type Status,
   timelineQuery,
 } from "./api/queries";
 import { Frame } from "./Frame";
 import { useWords } from "./i18n";
+import { LAYOUTS, type SessionSearch, showsTimeline, VIEWS, WIDE } from "./session/search";
 import { Blank } from "./ui/basics";
 import { ErrorState, Skeletons } from "./ui/states";
 
@@ -68,8 +69,6 @@ const home = createRoute({
   },
 });
 
-export const STATUSES: readonly Status[] = ["recording", "paused", "processing", "completed", "failed"];
-
 const sessions = createRoute({
   getParentRoute: () => frame,
   path: "/sessions",
@@ -86,25 +85,6 @@ const sessions = createRoute({
   loader: ({ context: { client }, deps }) => void client.prefetchInfiniteQuery(sessionsQuery(deps)),
   component: lazyRouteComponent(() => import("./sessions/SessionsPage"), "SessionsPage"),
 });
-
-export const VIEWS = ["split", "timeline", "map"] as const;
-export const LAYOUTS = ["tree", "radial", "galaxy", "outline"] as const;
-export type View = (typeof VIEWS)[number];
-export type LayoutName = (typeof LAYOUTS)[number];
-
-export interface SessionSearch {
-  view?: View;
-  layout?: LayoutName;
-  node?: string;
-  topic?: string;
-}
-
-/** From here on timeline and map have room side by side. */
-export const WIDE = "(min-width: 1000px)";
-
-export function showsTimeline(view: View | undefined, isWide: boolean): boolean {
-  return view === "timeline" || (isWide && view !== "map");
-}
 
 const session = createRoute({
   getParentRoute: () => frame,
@@ -130,7 +110,7 @@ const session = createRoute({
 const search = createRoute({
   getParentRoute: () => frame,
   path: "/search",
-  validateSearch: (s: Record<string, unknown>): { q?: string } => ({ q: text(s.q) }),
+  validateSearch: (s: Record<string, unknown>): { q?: string | undefined } => ({ q: text(s.q) }),
   component: lazyRouteComponent(() => import("./search/SearchPage"), "SearchPage"),
 });
 
@@ -140,12 +120,17 @@ const account = createRoute({
   component: lazyRouteComponent(() => import("./account/AccountPage"), "AccountPage"),
 });
 
+interface LinkSearch {
+  extension_id?: string | undefined;
+  state?: string | undefined;
+  code_challenge?: string | undefined;
+  code_challenge_method?: string | undefined;
+}
+
 const extensionLink = createRoute({
   getParentRoute: () => frame,
   path: "/extension/link",
-  validateSearch: (
-    s: Record<string, unknown>,
-  ): { extension_id?: string; state?: string; code_challenge?: string; code_challenge_method?: string } => ({
+  validateSearch: (s: Record<string, unknown>): LinkSearch => ({
     extension_id: text(s.extension_id),
     state: text(s.state),
     code_challenge: text(s.code_challenge),
@@ -172,9 +157,9 @@ const auth = createRoute({
   component: lazyRouteComponent(() => import("./auth/AuthLayout"), "AuthLayout"),
 });
 
-const afterSignIn = (s: Record<string, unknown>): { next?: string } => ({ next: ownPath(s.next) });
+const afterSignIn = (s: Record<string, unknown>): { next?: string | undefined } => ({ next: ownPath(s.next) });
 /** Somebody who is signed in has nothing to do on the sign-in pages. */
-const onlyOut = async ({ search: { next } }: { search: { next?: string } }) => {
+const onlyOut = async ({ search: { next } }: { search: { next?: string | undefined } }) => {
   await resume().catch(() => undefined);
   if (currentLogin().state === "in") throw redirect({ href: next ?? "/sessions" });
 };
@@ -211,7 +196,7 @@ const verify = createRoute({
 const google = createRoute({
   getParentRoute: () => auth,
   path: "/auth/google/callback",
-  validateSearch: (s: Record<string, unknown>): { code?: string; state?: string } => ({
+  validateSearch: (s: Record<string, unknown>): { code?: string | undefined; state?: string | undefined } => ({
     code: text(s.code),
     state: text(s.state),
   }),

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { fitCamera } from "~/map/draw";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
-import { type MapModel, parseMap } from "~/map/model";
 import { labelWidth } from "~/map/measure";
+import { type MapModel, parseMap } from "~/map/model";
 import { FONT_SIZE, LINE_HEIGHT, nodeAt, radialScene, treeScene, wrapLabel } from "~/map/scene";
 import { mapData } from "./support";
 

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { DEFAULT_SETTINGS, changeSettings, parseOrigin, readSettings, watchSettings, webOrigin } from "./settings";
+import { changeSettings, DEFAULT_SETTINGS, parseOrigin, readSettings, watchSettings, webOrigin } from "./settings";
 
 test("begin with nothing allowed", async () => {
   expect(await readSettings()).toEqual(DEFAULT_SETTINGS);

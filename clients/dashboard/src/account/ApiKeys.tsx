@@ -3,10 +3,10 @@ import { useState } from "react";
 import { json } from "~/api/client";
 import { toApiError } from "~/api/errors";
 import { optionalQuery } from "~/api/queries";
-import { sentence } from "~/ui/sentence";
 import { useLanguage, useWords } from "~/i18n";
 import { when } from "~/i18n/format";
 import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
 import { Section } from "./Section";
 
 interface Key {

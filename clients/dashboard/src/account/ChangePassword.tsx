@@ -4,10 +4,10 @@ import * as v from "valibot";
 import { json } from "~/api/client";
 import { toApiError } from "~/api/errors";
 import { accept } from "~/api/login";
-import { Field } from "~/ui/Field";
-import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
+import { Field } from "~/ui/Field";
 import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
 import { Section } from "./Section";
 
 export function ChangePassword() {

@@ -4,11 +4,11 @@ import { useState } from "react";
 import { json } from "~/api/client";
 import { toApiError } from "~/api/errors";
 import { forget } from "~/api/login";
-import { Field } from "~/ui/Field";
-import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
+import { Field } from "~/ui/Field";
 import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
 
 /** The one thing that cannot be undone, and therefore asks. */
 export function DeleteAccount({ email }: { email: string }) {

@@ -4,11 +4,11 @@ import { useEffect, useId, useState } from "react";
 import { json } from "~/api/client";
 import { toApiError } from "~/api/errors";
 import { optionalQuery } from "~/api/queries";
-import { sentence } from "~/ui/sentence";
 import { setLanguage, useLanguage, useWords } from "~/i18n";
 import { setTheme, type Theme, useTheme } from "~/theme";
 import { Segmented } from "~/ui/basics";
 import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
 import { Section } from "./Section";
 
 interface AccountSettings {

@@ -1,4 +1,4 @@
-import { useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { Check } from "lucide-react";
 import { optionalQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";

@@ -2,8 +2,9 @@
  * Signing the Chrome extension in. It hears this page (`externally_connectable`) and proves with PKCE that the code it
  * is sent is used by nobody else. See docs/extension.md.
  */
-import { isRecord } from "./errors";
+
 import { json } from "./client";
+import { isRecord } from "./errors";
 
 /** The id every unpacked copy has; a store's copy has the one its build names. */
 const KNOWN_ID: string = import.meta.env.VITE_EXTENSION_ID ?? "paenoilheahmjokpbligdebdblbckpfc";

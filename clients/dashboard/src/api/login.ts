@@ -3,7 +3,7 @@
  * no script can read. localStorage holds one bit, "somebody signed in here", so that a stranger's first visit does not
  * begin with a failing renewal.
  */
-import { errorOf, isRecord, ApiError } from "./errors";
+import { ApiError, errorOf, isRecord } from "./errors";
 
 export interface Account {
   id: string;

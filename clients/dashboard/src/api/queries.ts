@@ -1,11 +1,19 @@
 /** Every read of the dashboard: its key, its request, how long it stays fresh. */
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
-import type { HighlightReply, MindmapReply, SessionReply, TimelineReply, TimelineVisit } from "@trailmind/api";
+import {
+  defined,
+  type HighlightReply,
+  type MindmapReply,
+  type SessionReply,
+  type TimelineReply,
+  type TimelineVisit,
+} from "@trailmind/api";
 import { api, data, json, request } from "./client";
 import { ApiError } from "./errors";
 
 export type Session = SessionReply;
 export type Status = Session["session_status"];
+export const STATUSES: readonly Status[] = ["recording", "paused", "processing", "completed", "failed"];
 export type Timeline = TimelineReply;
 export type Visit = TimelineVisit;
 export type Highlight = HighlightReply;
@@ -13,13 +21,14 @@ export type Mindmap = MindmapReply;
 
 export const PAGE_SIZE = 24;
 
+/** `undefined` removes a filter. */
 export interface Filters {
-  status?: Status;
-  q?: string;
-  from?: string;
-  to?: string;
-  domain?: string;
-  keyword?: string;
+  status?: Status | undefined;
+  q?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+  domain?: string | undefined;
+  keyword?: string | undefined;
 }
 
 /** The filters as the API names them. Days are the reader's; the last day counts whole. */
@@ -46,7 +55,7 @@ export const sessionsQuery = (filters: Filters) =>
     queryFn: ({ pageParam, signal }) =>
       data(
         api.GET("/v1/sessions", {
-          params: { query: { limit: PAGE_SIZE, offset: pageParam, ...filterQuery(filters) } },
+          params: { query: { limit: PAGE_SIZE, offset: pageParam, ...defined(filterQuery(filters)) } },
           signal,
         }),
       ),

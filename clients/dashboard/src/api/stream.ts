@@ -1,7 +1,7 @@
 /** News of one session by server-sent events. `EventSource` cannot send a token, so this reads the stream itself. */
 import { createParser } from "eventsource-parser";
-import { errorOf, isRecord } from "./errors";
 import { authorizedFetch } from "./client";
+import { errorOf, isRecord } from "./errors";
 
 export interface News {
   event: string;

@@ -3,30 +3,14 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
-import { errorOf, toApiError } from "~/api/errors";
-import { currentLogin, WEB_CLIENT } from "~/api/login";
+import { toApiError } from "~/api/errors";
+import { currentLogin } from "~/api/login";
 import { useWords, type Words } from "~/i18n";
 import { Field } from "~/ui/Field";
 import { sentence } from "~/ui/sentence";
 import { GoogleButton } from "./google";
+import { post } from "./post";
 import { signedIn, signedUp } from "./signedIn";
-
-/** A call without a login: its failures are the form's to show, so nothing is renewed or redirected. */
-export async function post(path: string, body: unknown): Promise<unknown> {
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", ...WEB_CLIENT },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(20_000),
-    });
-  } catch (error) {
-    throw toApiError(error);
-  }
-  if (!response.ok) throw await errorOf(response);
-  return response.status === 204 ? null : response.json().catch(() => null);
-}
 
 const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;
 export const emailField = (t: Words) =>

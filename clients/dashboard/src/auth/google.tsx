@@ -7,7 +7,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { optionalQuery } from "~/api/queries";
 import { useWords } from "~/i18n";
-import { post } from "./forms";
+import { post } from "./post";
 import { signedIn } from "./signedIn";
 
 interface GoogleConfig {

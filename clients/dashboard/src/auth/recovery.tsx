@@ -5,9 +5,10 @@ import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { toApiError } from "~/api/errors";
 import { useWords } from "~/i18n";
-import { emailField, post } from "./forms";
 import { Field } from "~/ui/Field";
 import { sentence } from "~/ui/sentence";
+import { emailField } from "./forms";
+import { post } from "./post";
 
 export function ForgotForm() {
   const t = useWords();

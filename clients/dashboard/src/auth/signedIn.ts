@@ -1,5 +1,5 @@
-import { greetExtension } from "~/api/extension";
 import { json } from "~/api/client";
+import { greetExtension } from "~/api/extension";
 import { accept } from "~/api/login";
 import { language, type Words } from "~/i18n";
 import { say } from "~/ui/say";

@@ -1,8 +1,8 @@
 /** The flat map: pan, wheel, pinch, keyboard, drag and drop. `Picture` draws it, only when something changed. */
 import { select } from "d3-selection";
 import "d3-transition";
-import { zoom as d3zoom, type D3ZoomEvent, type ZoomBehavior, zoomIdentity } from "d3-zoom";
-import { useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState, type Ref } from "react";
+import { type D3ZoomEvent, zoom as d3zoom, type ZoomBehavior, zoomIdentity } from "d3-zoom";
+import { type Ref, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useWords } from "~/i18n";
 import { useShownTheme } from "~/theme";
 import { fitCamera, type LabelMode, NARROW, planOf, readTones } from "./draw";
@@ -26,9 +26,9 @@ export interface MapProps {
   onSelect: (id: string | null) => void;
   onHover: (id: string | null) => void;
   onToggle: (id: string) => void;
-  onRename?: (id: string) => void;
+  onRename: ((id: string) => void) | undefined;
   /** A node was dropped on another. */
-  onDrop?: (id: string, target: string) => void;
+  onDrop: ((id: string, target: string) => void) | undefined;
 }
 
 const ARROWS: Record<string, Direction> = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };

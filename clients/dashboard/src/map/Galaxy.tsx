@@ -2,7 +2,7 @@
  * The galaxy in 3-D: points and lines by WebGL, labels on a 2-D canvas above them. Drawn only when something changed;
  * the camera moves when the reader moves it, and never by itself.
  */
-import { useEffect, useImperativeHandle, useMemo, useRef, type Ref } from "react";
+import { type Ref, useEffect, useImperativeHandle, useMemo, useRef } from "react";
 import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { useWords } from "~/i18n";

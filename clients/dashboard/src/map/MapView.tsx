@@ -19,7 +19,7 @@ import {
 import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
 import { duration } from "~/i18n/format";
-import type { LayoutName } from "~/router";
+import type { LayoutName } from "~/session/search";
 import { IconButton, Segmented } from "~/ui/basics";
 import { useMedia } from "~/ui/media";
 import { fitCamera } from "./draw";
@@ -50,8 +50,8 @@ export interface MapViewProps {
   topic: string | null;
   onTopic: (id: string | null) => void;
   tools?: ReactNode;
-  onRename?: (id: string) => void;
-  onDrop?: (id: string, target: string) => void;
+  onRename?: ((id: string) => void) | undefined;
+  onDrop?: ((id: string, target: string) => void) | undefined;
 }
 
 export function MapView(props: MapViewProps) {

@@ -11,7 +11,7 @@ import { searchQuery } from "./results";
 interface Entry {
   key: string;
   label: string;
-  note?: string;
+  note?: string | undefined;
   icon: ReactNode;
   run: () => void;
 }

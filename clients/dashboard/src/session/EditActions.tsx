@@ -16,7 +16,8 @@ import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useWords } from "~/i18n";
 import type { MapModel, MapNode } from "~/map/model";
 import { IconButton } from "~/ui/basics";
-import { Menu, type MenuEntry } from "~/ui/Menu";
+import { Menu } from "~/ui/Menu";
+import type { MenuEntry } from "~/ui/menu-types";
 import { canMove, canSplit, type Edits } from "./edits";
 
 const RenameDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.RenameDialog })));

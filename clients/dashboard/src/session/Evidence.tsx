@@ -3,7 +3,7 @@ import { useEffect, useRef } from "react";
 import { useLanguage, useWords } from "~/i18n";
 import { clock, date, duration } from "~/i18n/format";
 import { ancestors, type MapModel, type MapNode } from "~/map/model";
-import { hostOf, IconButton, passageHref, safeHref, SiteMark } from "~/ui/basics";
+import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics";
 import { EditActions } from "./EditActions";
 import type { Edits } from "./edits";
 

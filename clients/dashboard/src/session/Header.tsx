@@ -17,18 +17,18 @@ import {
 import { useRef, useState } from "react";
 import { api, data, download } from "~/api/client";
 import { isOpen, optionalQuery, type Session } from "~/api/queries";
-import { sentence } from "~/ui/sentence";
 import { useLanguage, useWords } from "~/i18n";
 import { date, duration, span } from "~/i18n/format";
 import type { MapModel } from "~/map/model";
-import type { View } from "~/router";
+import type { View } from "~/session/search";
 import { useDelete } from "~/sessions/useDelete";
 import { IconButton, Segmented, StatusBadge } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
 import type { Edits } from "./edits";
-import type { PanelName } from "./SessionPage";
-import { FORMATS, type Receipt, hasFeature } from "./features";
+import { FORMATS, hasFeature, type Receipt } from "./features";
+import type { PanelName } from "./panel-name";
 
 export function Header(props: {
   session: Session;

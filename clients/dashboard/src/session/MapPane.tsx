@@ -1,41 +1,23 @@
-import { useMutation, type UseQueryResult, useQueryClient } from "@tanstack/react-query";
+import type { UseQueryResult } from "@tanstack/react-query";
 import { Ellipsis, Network, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
-import { api, data } from "~/api/client";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
-import { sentence } from "~/ui/sentence";
 import { useLanguage, useWords } from "~/i18n";
 import { duration } from "~/i18n/format";
-import type { MapModel } from "~/map/model";
 import { MapView } from "~/map/MapView";
-import type { SessionSearch } from "~/router";
+import type { MapModel } from "~/map/model";
+import type { SessionSearch } from "~/session/search";
 import { Blank, IconButton } from "~/ui/basics";
-import { useMedia } from "~/ui/media";
 import { Menu } from "~/ui/Menu";
-import { say } from "~/ui/say";
+import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
 import type { Edits } from "./edits";
 import { hasFeature } from "./features";
 import type { Progress } from "./live";
-import type { PanelName } from "./SessionPage";
+import type { PanelName } from "./panel-name";
+import { useGenerate } from "./useGenerate";
 
 const RenameDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.RenameDialog })));
-
-export function useGenerate(id: string) {
-  const t = useWords();
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: (force: boolean) =>
-      data(
-        api.POST("/v1/sessions/{session_id}/mindmap/generate", {
-          params: { path: { session_id: id } },
-          body: { force },
-        }),
-      ),
-    onSuccess: (reply) => client.setQueryData(["mindmap", id], reply.mindmap),
-    onError: (error) => say(sentence(error, t)),
-  });
-}
 
 interface Props {
   session: Session;
@@ -122,6 +104,7 @@ export function MapPane(props: Props) {
       </Blank>
     );
 
+  const renamed = renaming === null ? undefined : model.byId.get(renaming);
   return (
     <>
       {!map && (
@@ -188,11 +171,11 @@ export function MapPane(props: Props) {
         }
       />
       <Suspense fallback={null}>
-        {renaming && model.byId.get(renaming) && (
+        {renamed && (
           <RenameDialog
-            node={model.byId.get(renaming)!}
+            node={renamed}
             onClose={() => setRenaming(null)}
-            onSave={(label) => edits.rename(renaming, label)}
+            onSave={(label) => edits.rename(renamed.id, label)}
           />
         )}
       </Suspense>

@@ -2,20 +2,20 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { json } from "~/api/client";
 import { type Mindmap, optionalQuery, type Session } from "~/api/queries";
-import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import { clock, date, duration, type Language } from "~/i18n/format";
 import { type MapModel, parseMap } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
-import { hostOf, safeHref, SiteMark } from "~/ui/basics";
+import { hostOf, SiteMark, safeHref } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
 import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { type Change, changeSentence } from "./changes";
 import type { Edits } from "./edits";
 import type { Receipt } from "./features";
-import { useGenerate } from "./MapPane";
-import type { PanelName } from "./SessionPage";
+import type { PanelName } from "./panel-name";
+import { useGenerate } from "./useGenerate";
 
 interface Props {
   name: PanelName;

@@ -7,22 +7,23 @@ import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/a
 import { useLanguage, useWords } from "~/i18n";
 import { documentOf } from "~/map/live-map";
 import { parseMap } from "~/map/model";
-import { type SessionSearch, showsTimeline, type View, WIDE } from "~/router";
+import { type SessionSearch, showsTimeline, type View, WIDE } from "~/session/search";
 import { Blank } from "~/ui/basics";
-import { Menu, type MenuEntry } from "~/ui/Menu";
+import { Menu } from "~/ui/Menu";
+import { useMedia } from "~/ui/media";
+import type { MenuEntry } from "~/ui/menu-types";
 import { Split } from "~/ui/Split";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { useEdits } from "./edits";
 import { Evidence } from "./Evidence";
+import { useEdits } from "./edits";
 import { hasFeature } from "./features";
 import { Header } from "./Header";
-import { MapPane } from "./MapPane";
-import { Timeline } from "./Timeline";
-import { useMedia } from "~/ui/media";
 import { useLive } from "./live";
+import { MapPane } from "./MapPane";
+import type { PanelName } from "./panel-name";
+import { Timeline } from "./Timeline";
 
 const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
-export type PanelName = "left-out" | "score" | "receipt" | "versions" | "share" | "regenerate" | "disclosures" | null;
 
 export function SessionPage() {
   const t = useWords();

@@ -5,7 +5,7 @@ import type { Timeline as TimelineData } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
 import { clock, duration } from "~/i18n/format";
 import { type MapModel, subtree } from "~/map/model";
-import { Blank, hostOf, safeHref, SiteMark } from "~/ui/basics";
+import { Blank, hostOf, SiteMark, safeHref } from "~/ui/basics";
 import { filterRows, type Range, type Row, rowAt, rowsOf, spanOf } from "./rows";
 import { Strip } from "./Strip";
 

@@ -3,10 +3,10 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { json } from "~/api/client";
 import { isRecord, toApiError } from "~/api/errors";
 import { type Mindmap, optionalQuery } from "~/api/queries";
-import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
 import { hasFeature } from "./features";
 
 export type Operation =

@@ -3,8 +3,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
 import { useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
-import { Trail } from "~/ui/Trail";
 import { say } from "~/ui/say";
+import { Trail } from "~/ui/Trail";
 import { playSample } from "./sample";
 
 /** What a new account sees: how it works, and something to play with at once. */

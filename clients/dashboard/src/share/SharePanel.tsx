@@ -2,10 +2,10 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { json } from "~/api/client";
 import { optionalQuery, type Session } from "~/api/queries";
-import { sentence } from "~/ui/sentence";
 import { useWords } from "~/i18n";
 import { date, type Language } from "~/i18n/format";
 import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
 import { ErrorState, Skeletons } from "~/ui/states";
 
 interface Share {

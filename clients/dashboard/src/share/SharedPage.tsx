@@ -2,13 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { Unlink } from "lucide-react";
 import { useMemo } from "react";
-import { isRecord, toApiError } from "~/api/errors";
 import { json } from "~/api/client";
+import { isRecord, toApiError } from "~/api/errors";
 import { useWords } from "~/i18n";
-import { parseMap } from "~/map/model";
 import { MapView } from "~/map/MapView";
-import type { SessionSearch } from "~/router";
+import { parseMap } from "~/map/model";
 import { Evidence } from "~/session/Evidence";
+import type { SessionSearch } from "~/session/search";
 import { Blank } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 

@@ -1,22 +1,8 @@
-import {
-  cloneElement,
-  lazy,
-  type MouseEvent,
-  type ReactElement,
-  type ReactNode,
-  type Ref,
-  Suspense,
-  useRef,
-  useState,
-} from "react";
+import { cloneElement, lazy, type MouseEvent, type ReactElement, type Ref, Suspense, useRef, useState } from "react";
+import type { MenuEntry } from "./menu-types";
 
 const load = () => import("./MenuPopup");
 const MenuPopup = lazy(() => load().then((module) => ({ default: module.MenuPopup })));
-
-export type MenuEntry =
-  | { kind: "item"; label: string; icon?: ReactNode; isDanger?: boolean; onPick: () => void }
-  | { kind: "label"; label: string }
-  | { kind: "line" };
 
 interface TriggerProps {
   ref?: Ref<HTMLButtonElement>;

@@ -1,6 +1,6 @@
 import { Menu as BaseMenu } from "@base-ui/react/menu";
 import type { RefObject } from "react";
-import type { MenuEntry } from "./Menu";
+import type { MenuEntry } from "./menu-types";
 
 /** The open menu of `button`; focus returns there. */
 export function MenuPopup({

@@ -2,7 +2,7 @@ import { Toast } from "@base-ui/react/toast";
 import { X } from "lucide-react";
 import { useEffect } from "react";
 import { useWords } from "~/i18n";
-import { type Saying, hearSayings } from "./say";
+import { hearSayings, type Saying } from "./say";
 
 const manager = Toast.createToastManager();
 

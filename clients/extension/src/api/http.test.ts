@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { expect, test } from "vitest";
 
-import { ApiError, Unreachable, retryAfterMs } from "./errors";
+import { ApiError, retryAfterMs, Unreachable } from "./errors";
 import { Http } from "./http";
 import { TrailmindApi } from "./trailmind";
 

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 
-import { ApiError, Unreachable, retryAfterMs } from "./errors";
+import { ApiError, retryAfterMs, Unreachable } from "./errors";
 import { ErrorAnswer } from "./schemas";
 
 export interface Call {

@@ -1,7 +1,7 @@
 /** The worker's wiring. Every part is made once per worker life; what lasts is on disk. */
 
-import { type Browser, browser } from "wxt/browser";
 import * as v from "valibot";
+import { type Browser, browser } from "wxt/browser";
 
 import { Account } from "../account/account";
 import { hearDashboard } from "../account/sign-in";
@@ -17,7 +17,7 @@ import { AlarmClock, BEAT_ALARM } from "../recording/alarm-clock";
 import { browserPages } from "../recording/pages";
 import { makeView } from "../recording/publish";
 import { Recorder, type Source } from "../recording/recorder";
-import { type Generation, badgeOf, viewItem } from "../recording/view";
+import { badgeOf, type Generation, viewItem } from "../recording/view";
 import { Refused } from "../refused";
 import { readSettings, webOrigin } from "../settings";
 import { commandHandlers } from "./commands";

@@ -1,16 +1,15 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
-
+import { ApiError, SignedOut, Unreachable } from "../api/errors";
 import type { Pages } from "../recording/pages";
 import { Recorder } from "../recording/recorder";
 import type { Generation } from "../recording/view";
+import { Refused } from "../refused";
 import { changeSettings, readSettings } from "../settings";
 import { bench, event, recordingNamed } from "../testing/make";
 import { ORIGIN } from "../testing/server";
 import { commandHandlers } from "./commands";
-import { Refused } from "../refused";
 import { explain } from "./errors";
-import { ApiError, SignedOut, Unreachable } from "../api/errors";
 
 let b: Awaited<ReturnType<typeof bench>>;
 let run: ReturnType<typeof commandHandlers>;

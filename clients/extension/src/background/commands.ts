@@ -1,27 +1,26 @@
 /** What the popup and the other own pages may ask of the worker. */
 
-import { uuid } from "../ids";
 import { browser } from "wxt/browser";
-
 import type { Account } from "../account/account";
 import * as signIn from "../account/sign-in";
 import { ApiError } from "../api/errors";
 import type { TrailmindApi } from "../api/trailmind";
 import { dictionaryFor } from "../i18n/dictionary";
+import { uuid } from "../ids";
 import { importHistory, importTabs } from "../importing/imports";
-import type { Commands, CommandName } from "../messages";
+import type { CommandName, Commands } from "../messages";
+import { mayReadPages } from "../permission";
 import { decide, parseHost } from "../privacy/policy";
 import type { Scope } from "../queue/model";
-import { mayReadPages } from "../permission";
 import type { Sender } from "../queue/sender";
 import type { QueueStore } from "../queue/store";
 import { visitEvent, visitFace } from "../recording/events";
-import { type Pages, isUnreadPdf, withPdfText } from "../recording/pages";
+import { isUnreadPdf, type Pages, withPdfText } from "../recording/pages";
 import { currentOf } from "../recording/publish";
 import type { Recorder } from "../recording/recorder";
-import { Refused } from "../refused";
 import type { Generation, ScopeChoice } from "../recording/view";
-import { type Settings, changeSettings, webOrigin } from "../settings";
+import { Refused } from "../refused";
+import { changeSettings, type Settings, webOrigin } from "../settings";
 
 export interface CommandDeps {
   store: QueueStore;

@@ -4,9 +4,9 @@ import { fakeBrowser } from "wxt/testing/fake-browser";
 
 import { Account } from "../account/account";
 import { TrailmindApi } from "../api/trailmind";
+import background from "../entrypoints/background";
 import { QueueStore } from "../queue/store";
 import { changeSettings } from "../settings";
-import background from "../entrypoints/background";
 
 type Listener = (...args: unknown[]) => unknown;
 

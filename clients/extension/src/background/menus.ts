@@ -1,10 +1,10 @@
 /** The context menu: mark a passage, or never record a site. */
 
-import { uuid } from "../ids";
 import { type Browser, browser } from "wxt/browser";
+import { normalise } from "../capture/anchor";
 
 import { dictionaryFor } from "../i18n/dictionary";
-import { normalise } from "../capture/anchor";
+import { uuid } from "../ids";
 import type { PageMessage } from "../messages";
 import { readSettings } from "../settings";
 import type { App } from "./app";

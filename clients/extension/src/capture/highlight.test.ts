@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { describe as describeRange, cssPath } from "./anchor";
+import { cssPath, describe as describeRange } from "./anchor";
 import { MarkedPassages, type Passage, passageOf, watchHighlights } from "./highlight";
 
 let end: AbortController;

@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from "vitest";
 
 import { hasVisiblePasswordField } from "./password";
-import { MAX_CHARS, cut, tidy } from "./plain-text";
+import { cut, MAX_CHARS, tidy } from "./plain-text";
 import { blockText, readPage } from "./text";
 
 beforeEach(() => {

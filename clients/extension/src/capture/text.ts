@@ -2,7 +2,7 @@
 
 import { Readability } from "@mozilla/readability";
 
-import { MAX_CHARS, cut, tidy } from "./plain-text";
+import { cut, MAX_CHARS, tidy } from "./plain-text";
 
 /** Readability clones and walks the whole document; beyond this it would be felt. */
 const MAX_ELEMENTS = 30_000;

@@ -2,7 +2,7 @@
 
 import { browser } from "wxt/browser";
 
-import { type Words, en } from "./en";
+import { en, type Words } from "./en";
 import { ko } from "./ko";
 
 export type { Words };

@@ -1,15 +1,15 @@
 /** Makes a finished recording from what is already there: the open tabs, or the last hours of the history. */
 
-import { uuid } from "../ids";
 import { browser } from "wxt/browser";
+import { uuid } from "../ids";
 
-import { type PolicyContext, decide } from "../privacy/policy";
+import { decide, type PolicyContext } from "../privacy/policy";
 import { redactUrl } from "../privacy/redact";
 import type { EventBody } from "../queue/model";
 import type { QueueStore } from "../queue/store";
-import { newRecording } from "../recording/lifecycle";
 import { visitEvent, visitFace } from "../recording/events";
-import { type Pages, isUnreadPdf, withPdfText } from "../recording/pages";
+import { newRecording } from "../recording/lifecycle";
+import { isUnreadPdf, type Pages, withPdfText } from "../recording/pages";
 
 export interface Imported {
   imported: number;

@@ -2,7 +2,7 @@
 
 import { getDocumentProxy } from "unpdf";
 
-import { MAX_CHARS, cut, tidy } from "../capture/plain-text";
+import { cut, MAX_CHARS, tidy } from "../capture/plain-text";
 
 /** Beyond this a document is a book; its beginning says what it is about. */
 const MAX_PAGES = 100;

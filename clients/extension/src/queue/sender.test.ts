@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-
-import { ORIGIN } from "../testing/server";
 import { bench, event, recordingNamed } from "../testing/make";
+import { ORIGIN } from "../testing/server";
 import type { Recording } from "./model";
 
 let b: Awaited<ReturnType<typeof bench>>;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { FakeClock, event, openVisit, recordingNamed } from "../testing/make";
+import { event, FakeClock, openVisit, recordingNamed } from "../testing/make";
 import { QueueStore } from "./store";
 
 let clock: FakeClock;

@@ -3,8 +3,8 @@
  * a killed browser and a power cut; before, nothing of it does.
  */
 
-import { MAX_BYTES, fill, wireBytes } from "./batch";
-import { DURABLE, type Database, openDatabase } from "./database";
+import { fill, MAX_BYTES, wireBytes } from "./batch";
+import { type Database, DURABLE, openDatabase } from "./database";
 import type {
   Counts,
   EventBody,

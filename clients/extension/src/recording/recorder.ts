@@ -7,14 +7,14 @@
 
 import { uuid } from "../ids";
 import type { PageAnswer, PageMessage } from "../messages";
-import { type PolicyContext, decide } from "../privacy/policy";
+import { decide, type PolicyContext } from "../privacy/policy";
 import { redactUrl } from "../privacy/redact";
 import type { EventBody, OpenVisit, Recording, Scope } from "../queue/model";
 import type { QueueStore } from "../queue/store";
 import { type Settings, webOrigin } from "../settings";
 import { highlightEvent, leaveEvent, scrollEvent, signalEvent, visitEvent, visitFace } from "./events";
 import * as life from "./lifecycle";
-import { type Pages, isUnreadPdf, withPdfText } from "./pages";
+import { isUnreadPdf, type Pages, withPdfText } from "./pages";
 
 /** Where a message came from, as Chrome says. The outbox has no document: tab -1. */
 export interface Source {

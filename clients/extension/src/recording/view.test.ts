@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { recordingNamed } from "../testing/make";
 import { currentOf } from "./publish";
-import { type RecordingView, type View, badgeOf, elapsedMs, isSlow } from "./view";
+import { badgeOf, elapsedMs, isSlow, type RecordingView, type View } from "./view";
 
 const receipt = { seen: 3, stored: 3, excluded: 0, invalid: 0, waiting: 0, waitingSince: null };
 const view = (fields: Partial<RecordingView>): View => ({

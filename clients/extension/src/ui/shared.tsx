@@ -3,9 +3,9 @@
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 
-import { type Words, dictionaryFor } from "../i18n/dictionary";
+import { dictionaryFor, type Words } from "../i18n/dictionary";
 import { type View, viewItem } from "../recording/view";
-import { type Settings, readSettings, watchSettings } from "../settings";
+import { readSettings, type Settings, watchSettings } from "../settings";
 
 export interface Start {
   settings: Settings;

@@ -1,15 +1,14 @@
 /** States in which only the user can say how it goes on. None of them is a dead end. */
 
 import { useState } from "preact/hooks";
-
-import { askToReadPages } from "../../permission";
-import { type RecordingView, elapsedMs } from "../../recording/view";
 import { span } from "../../i18n/format";
+import { askToReadPages } from "../../permission";
+import { elapsedMs, type RecordingView } from "../../recording/view";
 import { command } from "../command";
 import { Button, Numbers, Problem, useCommand } from "../parts";
 import { useShared } from "../shared";
-import { saveFile } from "./save-file";
 import { ReceiptLine } from "./receipt";
+import { saveFile } from "./save-file";
 
 export function Interrupted({ recording }: { recording: RecordingView }) {
   const { words } = useShared();

@@ -1,15 +1,15 @@
 /** After Stop: what is left goes out, then the map is made. */
 
 import { span } from "../../i18n/format";
-import { type RecordingView, elapsedMs } from "../../recording/view";
+import { elapsedMs, type RecordingView } from "../../recording/view";
 import { webOrigin } from "../../settings";
 import { command } from "../command";
 import { Button, Icon, Numbers, Problem, useCommand } from "../parts";
 import { useShared } from "../shared";
-import { saveFile } from "./save-file";
+import { activeTab } from "./ready";
 import { ReceiptLine } from "./receipt";
 import { Title } from "./recording";
-import { activeTab } from "./ready";
+import { saveFile } from "./save-file";
 
 function useNewSession() {
   const { settings } = useShared();

@@ -120,7 +120,12 @@ export function Ready() {
         {said}
       </p>
       {tab && isWebsite && (
-        <a class="link" href={browser.runtime.getURL(`/show-me.html`) + `?tab=${tab.id}`} target="_blank">
+        <a
+          class="link"
+          href={browser.runtime.getURL(`/show-me.html`) + `?tab=${tab.id}`}
+          target="_blank"
+          rel="noopener"
+        >
           {w.showMe}
         </a>
       )}

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { clock } from "../../i18n/format";
 import { askToReadPages } from "../../permission";
-import { type RecordingView, elapsedMs } from "../../recording/view";
+import { elapsedMs, type RecordingView } from "../../recording/view";
 import { command } from "../command";
 import { Button, Icon, Numbers, Problem, useCommand } from "../parts";
 import { useNow, useShared } from "../shared";

@@ -4,7 +4,7 @@ import { useId, useState } from "preact/hooks";
 
 import { browser } from "wxt/browser";
 
-import { type Settings, changeSettings, parseOrigin } from "../../settings";
+import { changeSettings, parseOrigin, type Settings } from "../../settings";
 import { command } from "../command";
 import { Button, Problem, useCommand } from "../parts";
 import { useShared } from "../shared";
@@ -39,7 +39,7 @@ export function SettingsScreen() {
       <Address setting="serverUrl" label={w.server} hint={view?.account ? w.serverSignsOut : ""} />
       <Address setting="webUrl" label={w.web} hint={w.webHint} />
       {view?.account && <AccountPart email={view.account.email} />}
-      <a class="link" href={browser.runtime.getURL("/welcome.html")} target="_blank">
+      <a class="link" href={browser.runtime.getURL("/welcome.html")} target="_blank" rel="noopener">
         {w.consent}
       </a>
       <p class="muted">{w.version(browser.runtime.getManifest().version)}</p>

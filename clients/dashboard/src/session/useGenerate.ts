@@ -1,0 +1,22 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { api, data } from "~/api/client";
+import { useWords } from "~/i18n";
+import { say } from "~/ui/say";
+import { sentence } from "~/ui/sentence";
+
+/** A mutation that starts the generation of a session's map; its argument forces a new map where one exists. */
+export function useGenerate(id: string) {
+  const t = useWords();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (force: boolean) =>
+      data(
+        api.POST("/v1/sessions/{session_id}/mindmap/generate", {
+          params: { path: { session_id: id } },
+          body: { force },
+        }),
+      ),
+    onSuccess: (reply) => client.setQueryData(["mindmap", id], reply.mindmap),
+    onError: (error) => say(sentence(error, t)),
+  });
+}
