@@ -59,7 +59,7 @@ export function Frame() {
         <button type="button" className="rail-link" onClick={() => setOpen("palette")} aria-label={t.nav.search}>
           <Search size={18} />
           <span className="word">{t.nav.search}</span>
-          <kbd aria-hidden="true">/</kbd>
+          <kbd>/</kbd>
         </button>
         <Link to="/account" className="rail-link" activeProps={{ className: "active" }} aria-label={t.nav.account}>
           <CircleUserRound size={18} />

@@ -1,6 +1,6 @@
 import { Switch } from "@base-ui/react/switch";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useId, useState } from "react";
+import { useId, useState } from "react";
 import { json } from "~/api/client";
 import { toApiError } from "~/api/errors";
 import { optionalQuery } from "~/api/queries";
@@ -29,8 +29,9 @@ export function Settings() {
   const noticesId = useId();
   const stored = useQuery(optionalQuery<{ settings: AccountSettings }>(KEY, "/v1/users/me/settings"));
   const settings = stored.data?.settings;
-  const [domains, setDomains] = useState<string | null>(null);
-  useEffect(() => setDomains(null), [settings?.excluded_domains]);
+  // A draft belongs to the list it was begun on; another list from the server discards it.
+  const [draft, setDraft] = useState<{ of: readonly string[]; text: string } | null>(null);
+  const domains = draft && draft.of === settings?.excluded_domains ? draft.text : null;
   const save = useMutation({
     mutationFn: (change: Partial<AccountSettings>) =>
       json<{ settings: AccountSettings }>("PATCH", "/v1/users/me/settings", change),
@@ -111,7 +112,7 @@ export function Settings() {
                 className="input"
                 aria-describedby={`${domainsId}-note`}
                 value={domains ?? settings.excluded_domains.join("\n")}
-                onChange={(e) => setDomains(e.target.value)}
+                onChange={(e) => setDraft({ of: settings.excluded_domains, text: e.target.value })}
               />
               <p id={`${domainsId}-note`} className="field-hint">
                 {t.account.excludedHint}

@@ -1,13 +1,6 @@
 /** Every read of the dashboard: its key, its request, how long it stays fresh. */
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
-import {
-  defined,
-  type HighlightReply,
-  type MindmapReply,
-  type SessionReply,
-  type TimelineReply,
-  type TimelineVisit,
-} from "@trailmind/api";
+import { defined, type MindmapReply, type SessionReply, type TimelineReply, type TimelineVisit } from "@trailmind/api";
 import { api, data, json, request } from "./client";
 import { ApiError } from "./errors";
 
@@ -16,10 +9,9 @@ export type Status = Session["session_status"];
 export const STATUSES: readonly Status[] = ["recording", "paused", "processing", "completed", "failed"];
 export type Timeline = TimelineReply;
 export type Visit = TimelineVisit;
-export type Highlight = HighlightReply;
 export type Mindmap = MindmapReply;
 
-export const PAGE_SIZE = 24;
+const PAGE_SIZE = 24;
 
 /** `undefined` removes a filter. */
 export interface Filters {

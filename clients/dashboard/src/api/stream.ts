@@ -9,7 +9,7 @@ export interface News {
 }
 
 /** Calls `onNews` until the stream ends or `signal` is aborted. Throws ApiError when it cannot be opened. */
-export async function readNews(sessionId: string, signal: AbortSignal, onNews: (news: News) => void): Promise<void> {
+async function readNews(sessionId: string, signal: AbortSignal, onNews: (news: News) => void): Promise<void> {
   const url = new URL(`/v1/sessions/${encodeURIComponent(sessionId)}/stream`, location.origin);
   const response = await authorizedFetch(new Request(url, { signal, headers: { Accept: "text/event-stream" } }), null);
   if (!response.ok || !response.body) throw await errorOf(response);

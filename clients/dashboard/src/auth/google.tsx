@@ -80,7 +80,7 @@ export function GoogleCallback() {
       },
       () => setFailed(true),
     );
-  }, [code, state, navigate]);
+  }, [code, state, navigate, t]);
   return (
     <div className="auth-form">
       <h1>{t.auth.google}</h1>

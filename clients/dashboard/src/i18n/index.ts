@@ -45,7 +45,7 @@ export function useWords(): Words {
   return words(useLanguage());
 }
 
-export function words(wanted: Language = chosen): Words {
+function words(wanted: Language = chosen): Words {
   const found = loaded.get(wanted);
   if (!found) throw new Error("the sentences are not loaded yet");
   return found;

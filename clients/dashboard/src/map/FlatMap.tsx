@@ -2,13 +2,22 @@
 import { select } from "d3-selection";
 import "d3-transition";
 import { type D3ZoomEvent, zoom as d3zoom, type ZoomBehavior, zoomIdentity } from "d3-zoom";
-import { type Ref, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
+import {
+  type Ref,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { useWords } from "~/i18n";
-import { useShownTheme } from "~/theme";
-import { fitCamera, type LabelMode, NARROW, planOf, readTones } from "./draw";
+import { fitCamera, type LabelMode, NARROW, planOf } from "./draw";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
 import { Picture } from "./picture";
 import { nodeAt, type Scene } from "./scene";
+import { useTones } from "./useTones";
 
 export interface MapHandle {
   zoomBy: (factor: number) => void;
@@ -39,14 +48,13 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
   const { model, scene, mode, selected, hovered, matches, collapsed, onSelect, onHover, onToggle, onRename, onDrop } =
     props;
   const t = useWords();
-  const theme = useShownTheme();
   const canvas = useRef<HTMLDivElement>(null);
   const picture = useRef<Picture | null>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const camera = useRef({ x: 0, y: 0, k: 1 });
   const behaviour = useRef<ZoomBehavior<HTMLDivElement, unknown> | null>(null);
   const [drag, setDrag] = useState<{ id: string; target: string | null } | null>(null);
-  const tones = useMemo(() => (theme ? readTones() : readTones()), [theme]);
+  const tones = useTones();
   const bright = useMemo(
     () =>
       selected && model.byId.has(selected)
@@ -69,33 +77,26 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     watch.observe(element);
     return () => watch.disconnect();
   }, []);
-  const plan = (k: number) =>
-    planOf(
-      scene,
-      k,
-      tones,
-      {
+  const isNarrow = size.width < NARROW;
+  const plan = useCallback(
+    (k: number) => {
+      const marks = {
         selected,
         hovered: drag?.id ?? hovered,
         bright: drag ? null : bright,
         matches,
         dropTarget: drag?.target ?? null,
-      },
-      mode,
-      size.width < NARROW,
-    );
-  const latestPlan = useRef(plan);
-  latestPlan.current = plan;
+      };
+      return planOf(scene, k, tones, marks, mode, isNarrow);
+    },
+    [scene, tones, selected, hovered, bright, matches, drag, mode, isNarrow],
+  );
   useEffect(() => {
     if (!canvas.current) return;
-    const made = new Picture(
-      canvas.current,
-      (k) => latestPlan.current(k),
-      () => {
-        if (isFirst.current) performance.mark("trailmind:map");
-        isFirst.current = false;
-      },
-    );
+    const made = new Picture(canvas.current, () => {
+      if (isFirst.current) performance.mark("trailmind:map");
+      isFirst.current = false;
+    });
     picture.current = made;
     return () => made.dispose();
   }, []);
@@ -152,7 +153,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     moveTo(mode === "all" ? treeCamera(scene, room) : whole(), 0);
   });
   // After the camera has its place: what is drawn is what the reader will see.
-  useEffect(() => picture.current?.change(size), [scene, tones, selected, hovered, bright, matches, drag, mode, size]);
+  useEffect(() => picture.current?.change(plan, size), [plan, size]);
 
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => {

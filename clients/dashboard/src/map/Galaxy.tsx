@@ -6,13 +6,13 @@ import { type Ref, useEffect, useImperativeHandle, useMemo, useRef } from "react
 import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { useWords } from "~/i18n";
-import { useShownTheme } from "~/theme";
-import { fontOf, readTones, type Tones } from "./draw";
+import { fontOf, type Tones } from "./draw";
 import { type MapHandle, type MapProps, uncovered } from "./FlatMap";
 import { type LabelBox, type Obstacle, placeLabels } from "./labels";
 import { labelWidth } from "./measure";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
 import type { Scene, SceneNode } from "./scene";
+import { useTones } from "./useTones";
 import { CONTEXT, hasWebGL, takeWebGL } from "./webgl";
 
 const VERTEX = `
@@ -54,12 +54,11 @@ interface Wording {
 export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> }) {
   const { model, scene: flat, selected, hovered, matches, onSelect, onHover, onToggle, collapsed, onRename } = props;
   const t = useWords();
-  const theme = useShownTheme();
   const box = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   const latest = useRef(props);
   latest.current = props;
-  const tones = useMemo(() => (theme ? readTones() : readTones()), [theme]);
+  const tones = useTones();
   const bright = useMemo(() => {
     const centre = selected ?? hovered;
     return centre && model.byId.has(centre) ? neighbourhood(model, centre) : null;
@@ -75,10 +74,7 @@ export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> })
     };
   }, []);
   useEffect(() => stage.current?.show(model, flat.nodes, tones), [model, flat, tones]);
-  useEffect(
-    () => stage.current?.mark({ selected, hovered, bright, matches }),
-    [selected, hovered, bright, matches, model, flat, tones],
-  );
+  useEffect(() => stage.current?.mark({ selected, hovered, bright, matches }), [selected, hovered, bright, matches]);
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => stage.current?.zoomBy(factor),
     fit: () => stage.current?.home(),
@@ -461,7 +457,10 @@ class Stage {
     const distance = this.camera.position.distanceTo(this.controls.target);
     const boxes: LabelBox[] = [];
     const obstacles: Obstacle[] = [];
-    const spoken = new Map<string, { n: SceneNode; size: number; order: number[]; places: [number, number][] }>();
+    const spoken = new Map<
+      string,
+      { n: SceneNode; size: number; order: number[]; places: readonly (readonly [number, number])[] }
+    >();
     for (const n of this.nodes) {
       const at = this.screen.get(n.id);
       if (!at || at.x < -200 || at.y < -60 || at.x > this.size.width + 200 || at.y > this.size.height + 60) continue;
@@ -505,7 +504,7 @@ class Stage {
     for (const [id, place] of placeLabels(boxes, obstacles, 3)) {
       const one = spoken.get(id);
       if (!one) continue;
-      this.seats.set(id, one.order[one.places.findIndex((each) => each === place)] ?? 0);
+      this.seats.set(id, one.order[one.places.indexOf(place)] ?? 0);
       const { canvas, width, height } = this.wording(one.n, one.size, tones, ratio);
       const whole = (from: number) => Math.round(from * ratio) / ratio;
       context.globalAlpha = marks.bright && !marks.bright.has(id) && !marks.matches.has(id) ? 0.3 : 1;

@@ -16,7 +16,7 @@ import {
   Workflow,
   X,
 } from "lucide-react";
-import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useEffectEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
 import { duration } from "~/i18n/format";
 import type { LayoutName } from "~/session/search";
@@ -91,12 +91,14 @@ export function MapView(props: MapViewProps) {
   }, []);
   // To one side or to both, whichever shows the tree larger. Decided once for each picture: nothing jumps while a
   // divider is moved or a branch is folded.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a later width and later folds must not change the sides
   const isOneSided = useMemo(() => {
     if (layout !== "tree" || isNarrow || pane.width === 0) return false;
     const scale = (isOne: boolean) =>
       fitCamera(treeScene(model, { collapsed, focus: topic, isOneSided: isOne }).bounds, pane, 1.25).k;
     return scale(true) > scale(false) * 1.05;
   }, [model, layout, topic, isNarrow, pane.width > 0]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: labels have another width once the fonts are loaded
   const scene = useMemo(() => {
     const options = { collapsed, focus: topic, isNarrow, isOneSided };
     return layout === "radial"
@@ -111,10 +113,14 @@ export function MapView(props: MapViewProps) {
     if (above.length > 0) setCollapsed(new Set([...collapsed].filter((each) => !above.includes(each))));
   };
   // What is chosen elsewhere (timeline, link, search) must be visible here.
+  const uncover = useEffectEvent((id: string) => {
+    unfold(id);
+    if (topic && !subtree(model, topic).has(id) && id !== model.root.id) onTopic(null);
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another layout has to show the selection again
   useEffect(() => {
     if (!selected || !model.byId.has(selected)) return;
-    unfold(selected);
-    if (topic && !subtree(model, topic).has(selected) && selected !== model.root.id) onTopic(null);
+    uncover(selected);
     const timer = setTimeout(() => handle.current?.show(selected), 30);
     return () => clearTimeout(timer);
   }, [selected, model, layout]);
@@ -137,17 +143,18 @@ export function MapView(props: MapViewProps) {
     document.addEventListener("fullscreenchange", onChange);
     return () => document.removeEventListener("fullscreenchange", onChange);
   }, []);
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const isTyping = event.target instanceof HTMLElement && event.target.closest("input, textarea, select");
-      if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-      const wanted = ({ 1: "tree", 2: "radial", 3: "galaxy", 4: "outline" } as const)[event.key];
-      if (wanted) props.onLayout(wanted);
-      if (event.key === "Escape" && !document.fullscreenElement) onSelect(null);
-    };
-    addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
+  const onKey = useEffectEvent((event: KeyboardEvent) => {
+    const isTyping = event.target instanceof HTMLElement && event.target.closest("input, textarea, select");
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    const next = ({ 1: "tree", 2: "radial", 3: "galaxy", 4: "outline" } as const)[event.key];
+    if (next) props.onLayout(next);
+    if (event.key === "Escape" && !document.fullscreenElement) onSelect(null);
   });
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => onKey(event);
+    addEventListener("keydown", listener);
+    return () => removeEventListener("keydown", listener);
+  }, []);
 
   const shared: MapProps = {
     model,

@@ -13,7 +13,7 @@ export function forgetWidths(): void {
 }
 
 /** The width of a line of a label, in font sizes. */
-export function emWidth(line: string, type: MapNode["type"]): number {
+function emWidth(line: string, type: MapNode["type"]): number {
   const key = `${type}${line}`;
   let width = known.get(key);
   if (width === undefined) {

@@ -86,9 +86,8 @@ const documentSchema = v.object({
 });
 
 export type MapNode = v.InferOutput<typeof nodeSchema>;
-export type MapDocument = v.InferOutput<typeof documentSchema>;
-export type MapEdge = MapDocument["edges"][number];
-export type LeftOut = MapDocument["left_out"][number];
+type MapDocument = v.InferOutput<typeof documentSchema>;
+type MapEdge = MapDocument["edges"][number];
 
 export interface MapModel {
   document: MapDocument;

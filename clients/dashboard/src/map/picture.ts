@@ -24,8 +24,8 @@ const MOST_STRETCH = 1.7;
 const MOST_SPARE = 48;
 
 export class Picture {
-  /** Makes the plan for a scale; set by whoever knows what the map looks like. */
-  plan: (k: number) => Plan;
+  /** Makes the plan for a scale. */
+  private plan: ((k: number) => Plan) | null = null;
   private camera: Camera = { x: 0, y: 0, k: 1 };
   private size: Size = { width: 0, height: 0 };
   private shown: Sheet | null = null;
@@ -38,14 +38,12 @@ export class Picture {
 
   constructor(
     private readonly box: HTMLElement,
-    plan: (k: number) => Plan,
     private readonly onWhole: () => void,
-  ) {
-    this.plan = plan;
-  }
+  ) {}
 
   /** What is to be seen has changed: other nodes, colours, marks, another size of the map. */
-  change(size: Size): void {
+  change(plan: (k: number) => Plan, size: Size): void {
+    this.plan = plan;
     this.size = size;
     this.begin();
   }
@@ -82,7 +80,7 @@ export class Picture {
     clearTimeout(this.rest);
     this.next?.remove();
     this.next = null;
-    if (this.size.width === 0 || this.size.height === 0) return;
+    if (!this.plan || this.size.width === 0 || this.size.height === 0) return;
     this.next = new Sheet(this.plan(this.camera.k), this.spare);
     if (this.isAwaited) this.work();
     else this.ask();

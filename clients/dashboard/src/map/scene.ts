@@ -22,7 +22,7 @@ export interface SceneNode {
   folded: number;
 }
 
-export interface SceneLink {
+interface SceneLink {
   from: string;
   to: string;
   hue: number | null;

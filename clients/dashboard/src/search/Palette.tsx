@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CircleUserRound, FileText, Languages, LibraryBig, MoonStar, Search } from "lucide-react";
-import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
 import { sessionsQuery } from "~/api/queries";
 import { language, setLanguage, useWords } from "~/i18n";
 import { setTheme, shownTheme } from "~/theme";
@@ -24,7 +24,6 @@ export function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
   const [asked, setAsked] = useState("");
   const [at, setAt] = useState(0);
-  const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const timer = setTimeout(() => setAsked(text.trim()), 180);
     return () => clearTimeout(timer);
@@ -96,10 +95,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
   }, [text, sessions.data, found.data, t, navigate]);
 
   const current = Math.min(at, entries.length - 1);
-  useEffect(
-    () => box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }),
-    [current],
-  );
+  useEffect(() => document.getElementById(`${list}-${current}`)?.scrollIntoView({ block: "nearest" }), [list, current]);
   const pick = (entry: Entry | undefined) => {
     if (!entry) return;
     onClose();
@@ -128,8 +124,11 @@ export function Palette({ onClose }: { onClose: () => void }) {
           e.preventDefault();
         }}
       />
-      <div ref={box} id={list} className="palette-list" role="listbox" aria-label={t.search.palette}>
+      <div id={list} className="palette-list" role="listbox" aria-label={t.search.palette}>
         {entries.map((entry, i) => (
+          // The input keeps the focus and handles the keys; aria-activedescendant names the option.
+          // biome-ignore lint/a11y/useFocusableInteractive: see above
+          // biome-ignore lint/a11y/useKeyWithClickEvents: see above
           <div
             key={entry.key}
             id={`${list}-${i}`}

@@ -82,6 +82,7 @@ export function SearchPage() {
                     {hit.snippet && (
                       <p className={hit.snippet_from === "highlight" ? "quote" : ""}>
                         {pieces(hit.snippet, hit.marks).map((part, j) =>
+                          // biome-ignore lint/suspicious/noArrayIndexKey: a snippet's pieces never change their order
                           part.isMatch ? <mark key={j}>{part.text}</mark> : part.text,
                         )}
                       </p>

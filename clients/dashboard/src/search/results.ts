@@ -1,10 +1,9 @@
 /** Search results, and what of them is marked. */
 import { infiniteQueryOptions } from "@tanstack/react-query";
-import type { SearchHit, SearchReply } from "@trailmind/api";
+import type { SearchReply } from "@trailmind/api";
 import { api, data } from "~/api/client";
 import { ApiError } from "~/api/errors";
 
-export type Hit = SearchHit;
 export type Results = SearchReply & { isMissing?: boolean };
 
 /** The pieces of a snippet. Marks are counted in code points, in order, and never overlap. */

@@ -106,6 +106,7 @@ export function Evidence(props: {
               : null;
             const at = each.visited_at_ms[0];
             return (
+              // biome-ignore lint/suspicious/noArrayIndexKey: one page may be quoted twice with the same words
               <figure key={`${each.page_id}-${i}`} className="evidence-quote">
                 <blockquote>“{each.quote}”</blockquote>
                 <figcaption className="small muted">

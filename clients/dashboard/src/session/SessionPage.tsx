@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { ArrowLeft, Ellipsis, ListTree, Map as MapIcon, SearchX } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useEffectEvent, useMemo, useState } from "react";
 import { toApiError } from "~/api/errors";
 import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
@@ -69,19 +69,20 @@ export function SessionPage() {
   );
   const select = useCallback((node: string | null) => set({ node: node ?? undefined }), [set]);
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const isTyping =
-        event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
-      if (isTyping || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
-      if (event.shiftKey ? !edits.canRedo : !edits.canUndo) return;
-      event.preventDefault();
-      if (event.shiftKey) edits.redo();
-      else edits.undo();
-    };
-    addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
+  const onKey = useEffectEvent((event: KeyboardEvent) => {
+    const isTyping =
+      event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
+    if (isTyping || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+    if (event.shiftKey ? !edits.canRedo : !edits.canUndo) return;
+    event.preventDefault();
+    if (event.shiftKey) edits.redo();
+    else edits.undo();
   });
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => onKey(event);
+    addEventListener("keydown", listener);
+    return () => removeEventListener("keydown", listener);
+  }, []);
 
   if (session.isPending)
     return (

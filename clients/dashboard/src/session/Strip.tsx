@@ -1,8 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
 import { clock } from "~/i18n/format";
-import { readTones } from "~/map/draw";
-import { useShownTheme } from "~/theme";
+import { useTones } from "~/map/useTones";
 import type { Range, Row } from "./rows";
 
 /** The whole session as coloured time. A click jumps, a drag filters; arrow keys jump for those without a mouse. */
@@ -21,7 +20,7 @@ export function Strip({
 }) {
   const t = useWords();
   const language = useLanguage();
-  const theme = useShownTheme();
+  const tones = useTones();
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
   const [brush, setBrush] = useState<Range | null>(null);
@@ -44,7 +43,6 @@ export function Strip({
     element.width = width * ratio;
     element.height = 28 * ratio;
     context.scale(ratio, ratio);
-    const tones = readTones();
     const x = (ms: number) => ((ms - span.fromMs) / length) * width;
     for (const row of rows) {
       if (row.kind !== "visit") continue;
@@ -59,7 +57,7 @@ export function Strip({
       context.fillRect(0, 0, x(chosen.fromMs), 28);
       context.fillRect(x(chosen.toMs), 0, width - x(chosen.toMs), 28);
     }
-  }, [rows, span, range, brush, width, theme, length]);
+  }, [rows, span, range, brush, width, tones, length]);
 
   const timeAt = (event: React.PointerEvent) => {
     const box = event.currentTarget.getBoundingClientRect();

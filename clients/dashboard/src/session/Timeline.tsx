@@ -1,6 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { Clock3, ExternalLink, Hourglass, Pause, RotateCcw } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import type { Timeline as TimelineData } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
 import { clock, duration } from "~/i18n/format";
@@ -51,21 +51,20 @@ export function Timeline(props: {
 
   // A page chosen on the map is brought into sight here; one chosen here is in sight already.
   const isOwnChoice = useRef(false);
-  useEffect(() => {
-    if (isOwnChoice.current) {
-      isOwnChoice.current = false;
-      return;
-    }
-    const at = selected
-      ? shown.findIndex((row) => row.kind === "visit" && row.nodeId !== null && chosen?.has(row.nodeId))
-      : -1;
+  const scrollToChosen = useEffectEvent(() => {
+    const at = shown.findIndex((row) => row.kind === "visit" && row.nodeId !== null && chosen?.has(row.nodeId));
     if (at >= 0) list.scrollToIndex(at, { align: "center" });
+  });
+  useEffect(() => {
+    if (selected && !isOwnChoice.current) scrollToChosen();
+    isOwnChoice.current = false;
   }, [selected]);
   // While recording the newest page is kept in sight, unless the reader has scrolled away.
   const count = shown.length;
   const wasAtEnd = useRef(true);
+  const scrollTo = useEffectEvent((index: number) => list.scrollToIndex(index));
   useEffect(() => {
-    if (isLive && wasAtEnd.current && count > 0) list.scrollToIndex(count - 1);
+    if (isLive && wasAtEnd.current && count > 0) scrollTo(count - 1);
   }, [count, isLive]);
 
   if (timeline.visits.length === 0)

@@ -9,7 +9,7 @@ import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import { hasFeature } from "./features";
 
-export type Operation =
+type Operation =
   | { op: "rename"; node_id: string; label: string }
   | { op: "merge"; node_ids: string[] }
   | { op: "split"; node_id: string; member_ids: string[]; label: string }

@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Search, SearchX, SlidersHorizontal } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Filters, STATUSES, sessionsQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
 import { Blank } from "~/ui/basics";
@@ -87,14 +87,16 @@ function FilterBar({ filters }: { filters: Filters }) {
   const [text, setText] = useState(filters.q ?? "");
   const numChosen = [filters.status, filters.domain, filters.keyword, filters.from, filters.to].filter(Boolean).length;
   const [isOpen, setOpen] = useState(numChosen > 0);
-  const set = (change: Partial<Filters>) =>
-    void navigate({ search: (old: Filters) => ({ ...old, ...change }), replace: true });
+  const set = useCallback(
+    (change: Partial<Filters>) => void navigate({ search: (old: Filters) => ({ ...old, ...change }), replace: true }),
+    [navigate],
+  );
   useEffect(() => {
     const wanted = text.trim() || undefined;
     if (wanted === filters.q) return;
     const timer = setTimeout(() => set({ q: wanted }), 250);
     return () => clearTimeout(timer);
-  }, [text]);
+  }, [text, filters.q, set]);
   // "Clear filters" and the back button change the address, not this field.
   useEffect(() => setText((old) => (old.trim() === (filters.q ?? "") ? old : (filters.q ?? ""))), [filters.q]);
   const word = (name: "domain" | "keyword", label: string, placeholder: string) => (

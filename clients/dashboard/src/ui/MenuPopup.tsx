@@ -30,6 +30,7 @@ export function MenuPopup({
           <BaseMenu.Popup className="menu" finalFocus={button}>
             {entries.map((entry, i) =>
               entry.kind === "line" ? (
+                // biome-ignore lint/suspicious/noArrayIndexKey: a separator has nothing but its place
                 <BaseMenu.Separator key={`line-${i}`} className="menu-line" />
               ) : entry.kind === "label" ? (
                 <div key={entry.label} className="menu-label">

@@ -23,7 +23,7 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
   const at = useLocation();
   const client = useQueryClient();
   const problem = toApiError(error);
-  const wait = useCountdown(problem.retryAfterS ?? 0, problem);
+  const wait = useCountdown(problem.retryAfterS ?? 0, error);
   const retry =
     onRetry ??
     (() => void client.refetchQueries({ type: "active", predicate: (query) => query.state.status === "error" }));
@@ -80,15 +80,21 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
   );
 }
 
-function useCountdown(seconds: number, key: unknown): number {
-  const [left, setLeft] = useState(Math.ceil(seconds));
+/** Whole seconds left of a wait of `seconds`; another `cause` starts it again. */
+function useCountdown(seconds: number, cause: unknown): number {
+  const [now, setNow] = useState(() => Date.now());
+  const [wait, setWait] = useState({ cause, untilMs: now + seconds * 1000 });
+  if (wait.cause !== cause) {
+    const startedMs = Date.now();
+    setNow(startedMs);
+    setWait({ cause, untilMs: startedMs + seconds * 1000 });
+  }
   useEffect(() => {
-    setLeft(Math.ceil(seconds));
     if (seconds <= 0) return;
-    const timer = setInterval(() => setLeft((n) => Math.max(0, n - 1)), 1000);
+    const timer = setInterval(() => setNow(Date.now()), 1000);
     return () => clearInterval(timer);
-  }, [seconds, key]);
-  return left;
+  }, [seconds]);
+  return Math.max(0, Math.ceil((wait.untilMs - now) / 1000));
 }
 
 /** Grey shapes where content will be; says so when it takes long. */
@@ -100,6 +106,7 @@ export function Skeletons({ rows = 5, height = 64 }: { rows?: number; height?: n
       <span className="sr">{t.common.loading}</span>
       {isSlow && <p className="notice amber">{t.common.slow}</p>}
       {Array.from({ length: rows }, (_, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the rows are alike and never change their order
         <div key={i} className="skeleton" style={{ height, opacity: 1 - i / (rows + 1) }} />
       ))}
     </div>
@@ -107,7 +114,7 @@ export function Skeletons({ rows = 5, height = 64 }: { rows?: number; height?: n
 }
 
 /** True after four seconds: long enough that silence would worry. */
-export function useSlow(afterMs = 4_000): boolean {
+function useSlow(afterMs = 4_000): boolean {
   const [isSlow, setSlow] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setSlow(true), afterMs);

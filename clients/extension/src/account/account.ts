@@ -89,7 +89,10 @@ export class Account {
 
   /** A token other than `failed`. Callers that fail together share one renewal. */
   private renewAfter(failed: string): Promise<string> {
-    return (this.renewing ??= this.renew(failed).finally(() => (this.renewing = null)));
+    this.renewing ??= this.renew(failed).finally(() => {
+      this.renewing = null;
+    });
+    return this.renewing;
   }
 
   private async renew(failed: string): Promise<string> {

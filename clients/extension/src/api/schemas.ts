@@ -47,7 +47,7 @@ export const SessionList = reads<contract.SessionList>()(
   v.object({ sessions: v.array(Session), total: optional(v.number()) }),
 );
 
-export const Verdict = v.object({
+const Verdict = v.object({
   event_id: optional(v.string()),
   verdict: v.picklist(["stored", "duplicate", "excluded", "invalid"]),
   reason: optional(v.string()),
@@ -97,5 +97,4 @@ export type SignIn = v.InferOutput<typeof SignIn>;
 export type Renewal = v.InferOutput<typeof Renewal>;
 export type Session = v.InferOutput<typeof Session>;
 export type EventsAnswer = v.InferOutput<typeof EventsAnswer>;
-export type Verdict = v.InferOutput<typeof Verdict>;
 export type ServerReceipt = v.InferOutput<typeof ReceiptAnswer>["receipt"];

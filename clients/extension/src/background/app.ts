@@ -70,10 +70,11 @@ export class App {
 
   /** Resolves when the state on disk fits this browser's life; nothing is taken in before. A failure is tried again. */
   get ready(): Promise<void> {
-    return (this.booting ??= this.boot().catch((error: unknown) => {
+    this.booting ??= this.boot().catch((error: unknown) => {
       this.booting = null;
       throw error;
-    }));
+    });
+    return this.booting;
   }
 
   private async boot(): Promise<void> {

@@ -224,7 +224,9 @@ export function commandHandlers(deps: CommandDeps): Handlers {
       await account.authorised((bearer) => api.rename(origin, bearer, sessionId, title.trim().slice(0, 100)));
       for (const r of await store.recordings()) {
         if (r.serverId === sessionId)
-          await store.change(r.id, (change) => void (change.title = title.trim().slice(0, 100)));
+          await store.change(r.id, (change) => {
+            change.title = title.trim().slice(0, 100);
+          });
       }
       await publish();
       return null;

@@ -19,7 +19,7 @@ export interface CourierDeps {
   isAlive: () => boolean;
 }
 
-export const BROWSER_DEPS: CourierDeps = {
+const BROWSER_DEPS: CourierDeps = {
   send: (message) => browser.runtime.sendMessage(message),
   // Nothing of a private window touches the disk from here.
   keep: async (key, message) => {

@@ -6,8 +6,8 @@
 import type { Anchor } from "../messages";
 import { cssPath, describe, normalise } from "./anchor";
 
-export const MIN_CHARS = 10;
-export const MAX_CHARS = 1_000;
+const MIN_CHARS = 10;
+const MAX_CHARS = 1_000;
 const REST_MS = 900;
 
 export type Via = "mouse" | "keyboard" | "touch" | "menu" | "command";

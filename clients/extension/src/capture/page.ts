@@ -52,7 +52,10 @@ export class RecordedPage {
   begin(via: Via): void {
     const { document } = this.window;
     const isSeen = document.visibilityState === "visible" && !(document as { prerendering?: boolean }).prerendering;
-    if (isSeen) return this.join(via);
+    if (isSeen) {
+      this.join(via);
+      return;
+    }
     const retry = () => {
       if (document.visibilityState !== "visible") return;
       document.removeEventListener("visibilitychange", retry);
@@ -167,12 +170,12 @@ export class RecordedPage {
   }
 
   private accept(visit: OngoingVisit, answer: PageAnswer | null): void {
-    if (!answer || !answer.ok) return;
+    if (!answer?.ok) return;
     if (!answer.records) {
       if (this.visit === visit) this.visit = null;
       // On an app an excluded route may be followed by one that is not.
-      if (this.isLooking) return;
-      return this.leaveRecording();
+      if (!this.isLooking) this.leaveRecording();
+      return;
     }
     if (answer.isPaused) {
       if (this.visit === visit) this.visit = null;

@@ -36,7 +36,8 @@ export function watchScroll(window: Window, onScroll: () => void, signal: AbortS
   window.addEventListener(
     "scroll",
     () => {
-      timer ??= setTimeout(() => {
+      if (timer !== null) return;
+      timer = setTimeout(() => {
         timer = null;
         if (!signal.aborted) onScroll();
       }, intervalMs);

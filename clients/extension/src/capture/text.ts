@@ -58,6 +58,7 @@ export function readPage(document: Document): PageText {
   }
   if (text.length < MIN_ARTICLE_CHARS) {
     const root = document.querySelector<HTMLElement>('main, article, [role="main"]') ?? document.body;
+    // biome-ignore lint/performance/useDomNodeTextContent: textContent includes what the page hides
     const visible = tidy(root.innerText ?? "");
     if (visible.length > text.length) [text, method] = [visible, "visible"];
   }

@@ -1,7 +1,7 @@
 /** Gets a PDF that is already open in a tab once more, as a file. */
 
 /** Larger ones are mostly pictures, and a recorder must not fill the line. */
-export const MAX_BYTES = 16_000_000;
+const MAX_BYTES = 16_000_000;
 
 /**
  * The bytes behind `url`, or null when it is not a PDF of a bearable size. With the user's cookies, as the tab had it;

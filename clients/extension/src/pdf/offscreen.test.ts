@@ -6,8 +6,12 @@ import { pdfAt } from "./offscreen";
 const TEXT = { title: "", text: "Words.", isTruncated: false };
 let isOpen = false;
 const offscreen = {
-  createDocument: vi.fn(async () => void (isOpen = true)),
-  closeDocument: vi.fn(async () => void (isOpen = false)),
+  createDocument: vi.fn(async () => {
+    isOpen = true;
+  }),
+  closeDocument: vi.fn(async () => {
+    isOpen = false;
+  }),
 };
 
 beforeEach(() => {

@@ -21,12 +21,16 @@ export interface ReadPdf {
 export type PdfParser = (data: Uint8Array<ArrayBuffer>, signal: AbortSignal) => Promise<PdfText>;
 
 /** Parses in a worker that is ended with `signal`: some files keep a parser busy for ever. */
-export const parseInWorker: PdfParser = (data, signal) =>
+const parseInWorker: PdfParser = (data, signal) =>
   new Promise((resolve, reject) => {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     const end = () => worker.terminate();
-    signal.addEventListener("abort", () => (end(), reject(signal.reason)), { once: true });
-    worker.addEventListener("error", (event) => (end(), reject(new Error(event.message))));
+    const fail = (reason: unknown) => {
+      end();
+      reject(reason);
+    };
+    signal.addEventListener("abort", () => fail(signal.reason), { once: true });
+    worker.addEventListener("error", (event) => fail(new Error(event.message)));
     const { port1: ours, port2: theirs } = new MessageChannel();
     ours.onmessage = ({ data: answer }: MessageEvent<PdfAnswer>) => {
       end();

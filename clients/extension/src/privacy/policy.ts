@@ -2,7 +2,7 @@
 
 import { SENSITIVE_HOSTS, SENSITIVE_LABELS, SENSITIVE_PATH, type SiteKind } from "./sensitive-sites";
 
-export type Reason = SiteKind | "user" | "private_network" | "incognito" | "not_a_page" | "own_site" | "password_field";
+type Reason = SiteKind | "user" | "private_network" | "incognito" | "not_a_page" | "own_site" | "password_field";
 
 export type Decision = { allowed: true } | { allowed: false; reason: Reason };
 
@@ -17,7 +17,7 @@ export interface PolicyContext {
 const no = (reason: Reason): Decision => ({ allowed: false, reason });
 
 /** `news.example.com` is covered by `example.com`, `notexample.com` is not. */
-export function covers(host: string, listed: string): boolean {
+function covers(host: string, listed: string): boolean {
   return host === listed || host.endsWith(`.${listed}`);
 }
 

@@ -4,7 +4,7 @@ import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 
 import type { OpenVisit, QuarantinedEvent, QueuedEvent, Recording, SettledEvent } from "./model";
 
-export interface Schema extends DBSchema {
+interface Schema extends DBSchema {
   recordings: { key: string; value: Recording };
   events: { key: [string, number]; value: QueuedEvent; indexes: { byEventId: string } };
   settled: { key: string; value: SettledEvent; indexes: { byRecording: string } };

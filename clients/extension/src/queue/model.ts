@@ -1,6 +1,6 @@
 /** What the extension keeps on disk. Times are epoch milliseconds unless the name says otherwise. */
 
-export type EventType =
+type EventType =
   | "page_visit"
   | "page_leave"
   | "scroll"

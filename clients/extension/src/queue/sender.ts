@@ -253,7 +253,9 @@ export class Sender {
 
   private async relieve(recording: Recording): Promise<void> {
     if (!recording.trouble) return;
-    await this.deps.store.change(recording.id, (r) => void (r.trouble = null));
+    await this.deps.store.change(recording.id, (r) => {
+      r.trouble = null;
+    });
     this.onChange();
   }
 }

@@ -52,11 +52,14 @@ export class QueueStore {
 
   private db(): Promise<Database> {
     // A disk that failed once may work again; a connection that Chrome took away is gone for good.
-    const forget = () => (this.opened = null);
-    return (this.opened ??= openDatabase(this.name, forget).catch((error: unknown) => {
+    const forget = () => {
+      this.opened = null;
+    };
+    this.opened ??= openDatabase(this.name, forget).catch((error: unknown) => {
       forget();
       throw error;
-    }));
+    });
+    return this.opened;
   }
 
   async close(): Promise<void> {
@@ -77,7 +80,7 @@ export class QueueStore {
   }
 
   /** Reads, changes and writes in one transaction. `change` must not await; returning false writes nothing. */
-  async change(id: string, change: (recording: Recording) => boolean | void): Promise<Recording | undefined> {
+  async change(id: string, change: (recording: Recording) => boolean | undefined): Promise<Recording | undefined> {
     const tx = (await this.db()).transaction("recordings", "readwrite", DURABLE);
     const recording = await tx.store.get(id);
     if (recording && change(recording) !== false) await tx.store.put(recording);
@@ -332,7 +335,7 @@ export class QueueStore {
     return (await this.db()).get("visits", id);
   }
 
-  async changeVisit(id: string, change: (visit: OpenVisit) => boolean | void): Promise<OpenVisit | undefined> {
+  async changeVisit(id: string, change: (visit: OpenVisit) => boolean | undefined): Promise<OpenVisit | undefined> {
     const tx = (await this.db()).transaction("visits", "readwrite");
     const visit = await tx.store.get(id);
     if (visit && change(visit) !== false) await tx.store.put(visit);

@@ -30,7 +30,10 @@ export class AlarmClock {
 
   /** Replaces any appointment; null cancels it. */
   set(at: number | null): void {
-    if (at !== null) return this.arm(at);
+    if (at !== null) {
+      this.arm(at);
+      return;
+    }
     this.disarm();
     void this.alarms.clear(SEND_ALARM);
   }

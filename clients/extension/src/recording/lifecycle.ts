@@ -78,12 +78,12 @@ export function beginStop(recording: Recording, now: number): boolean {
 }
 
 /** Every visit has ended: the sender may now drain the queue and stop the session. */
-export function closeStop(recording: Recording): void {
+export function closeStop(recording: Recording): undefined {
   if (recording.status !== "lost") recording.status = "stopping";
 }
 
 /** The browser is gone, and with it every page: the recording ended when we were last alive. */
-export function interrupt(recording: Recording): void {
+export function interrupt(recording: Recording): undefined {
   recording.endedAt = recording.pausedAt ?? recording.lastAliveAt;
   if (recording.status !== "lost") recording.status = "interrupted";
 }

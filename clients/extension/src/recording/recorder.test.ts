@@ -24,8 +24,12 @@ class FakePages implements Pages {
     description: null,
     canonical: "https://example.com/a?token=x",
   };
-  install = async () => void (this.isInstalled = true);
-  uninstall = async () => void (this.isInstalled = false);
+  install = async () => {
+    this.isInstalled = true;
+  };
+  uninstall = async () => {
+    this.isInstalled = false;
+  };
   tell = async (message: { kind: string }) => void this.told.push(message.kind);
   finish = async () => this.farewells.splice(0);
   isThere = async (_: number, documentId: string) => this.alive.has(documentId);
@@ -64,7 +68,7 @@ const source = (fields: Partial<Source> = {}): Source => ({
   ...fields,
 });
 let lastVisit = 0;
-const newVisit = () => `00000000-0000-4000-8000-${String((lastVisit += 1)).padStart(12, "0")}`;
+const newVisit = () => `00000000-0000-4000-8000-${String(++lastVisit).padStart(12, "0")}`;
 const numbers = (visitId: string, fields = {}) => ({
   visitId,
   at: clock.time,
@@ -389,7 +393,9 @@ describe("stop", () => {
   test("is completed by the next worker if this one dies in the middle", async () => {
     await begin();
     await visit(newVisit());
-    await store.change((await state())?.id ?? "", (r) => void (r.endedAt = clock.time));
+    await store.change((await state())?.id ?? "", (r) => {
+      r.endedAt = clock.time;
+    });
     await make().boot(false);
     expect(await state()).toMatchObject({ status: "stopping" });
     expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);

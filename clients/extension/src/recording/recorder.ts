@@ -244,7 +244,10 @@ export class Recorder {
   /** We are alive, and so is the recording; a crash is dated by the last of these. */
   async beat(): Promise<void> {
     const recording = await this.collecting();
-    if (recording) await this.deps.store.change(recording.id, (r) => void (r.lastAliveAt = this.now()));
+    if (recording)
+      await this.deps.store.change(recording.id, (r) => {
+        r.lastAliveAt = this.now();
+      });
     await this.sweep();
   }
 
@@ -270,7 +273,9 @@ export class Recorder {
           if (this.now() - visit.goneAt < GRACE_MS) {
             next = Math.min(next ?? Infinity, visit.goneAt + GRACE_MS);
           } else if (await this.deps.pages.isThere(visit.tabId, visit.documentId)) {
-            await this.deps.store.changeVisit(visit.id, (v) => void (v.goneAt = null));
+            await this.deps.store.changeVisit(visit.id, (v) => {
+              v.goneAt = null;
+            });
           } else {
             await this.closeVisit(visit.id, visit.goneAt);
             this.deps.onQueued();
@@ -396,10 +401,14 @@ export class Recorder {
     if (!visit) return NO;
     const quarter = Math.floor(message.maxScroll * 4);
     if (quarter > visit.scrollQuarter) {
-      await this.deps.store.changeVisit(visit.id, (v) => void (v.scrollQuarter = quarter));
+      await this.deps.store.changeVisit(visit.id, (v) => {
+        v.scrollQuarter = quarter;
+      });
       await this.queue(visit.recording, scrollEvent(visit, message.at, this.uuid()));
     }
-    await this.deps.store.change(visit.recording, (r) => void (r.lastAliveAt = this.now()));
+    await this.deps.store.change(visit.recording, (r) => {
+      r.lastAliveAt = this.now();
+    });
     return YES;
   }
 
@@ -422,7 +431,9 @@ export class Recorder {
     } else {
       const arrival = message.title ? await this.deps.store.peek(visit.id) : undefined;
       if (arrival && !arrival.body.title) await this.deps.store.complete(visit.id, { title: message.title });
-      await this.deps.store.changeVisit(visit.id, (v) => void (v.isActive = false));
+      await this.deps.store.changeVisit(visit.id, (v) => {
+        v.isActive = false;
+      });
       await this.closeVisit(visit.id, message.at);
     }
     this.deps.onQueued();

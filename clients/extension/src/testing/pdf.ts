@@ -1,20 +1,20 @@
 /** A small valid PDF: each page a list of printed lines. */
 export function makePdf(pages: string[][], title = ""): Uint8Array<ArrayBuffer> {
   const kids = pages.map((_, i) => `${4 + 2 * i} 0 R`).join(" ");
-  const escape = (text: string) => text.replace(/[\\()]/g, "\\$&");
+  const escaped = (text: string) => text.replace(/[\\()]/g, "\\$&");
   const objects = [
     "<</Type/Catalog/Pages 2 0 R>>",
     `<</Type/Pages/Kids[${kids}]/Count ${pages.length}>>`,
     "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
     ...pages.flatMap((lines, i) => {
-      const shown = lines.map((line) => `(${escape(line)}) Tj 0 -14 Td`).join(" ");
+      const shown = lines.map((line) => `(${escaped(line)}) Tj 0 -14 Td`).join(" ");
       const content = `BT /F1 12 Tf 72 720 Td ${shown} ET`;
       return [
         `<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents ${5 + 2 * i} 0 R/Resources<</Font<</F1 3 0 R>>>>>>`,
         `<</Length ${content.length}>>stream\n${content}\nendstream`,
       ];
     }),
-    `<</Title(${escape(title)})>>`,
+    `<</Title(${escaped(title)})>>`,
   ];
   let out = "%PDF-1.4\n";
   const places = objects.map((body, i) => {

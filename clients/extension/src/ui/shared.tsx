@@ -30,7 +30,9 @@ export function Shared({ start, children }: { start: Start; children: ComponentC
       setSettings(newSettings);
       if (newView) setView(newView);
     });
-    return () => unwatch.forEach((end) => end());
+    return () => {
+      for (const end of unwatch) end();
+    };
   }, []);
   const words = dictionaryFor(settings.language);
   useEffect(() => {

@@ -122,7 +122,7 @@ export function Ready() {
       {tab && isWebsite && (
         <a
           class="link"
-          href={browser.runtime.getURL(`/show-me.html`) + `?tab=${tab.id}`}
+          href={`${browser.runtime.getURL("/show-me.html")}?tab=${tab.id}`}
           target="_blank"
           rel="noopener"
         >

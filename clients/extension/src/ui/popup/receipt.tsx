@@ -22,7 +22,7 @@ export function ReceiptLine({ recording }: { recording: RecordingView }) {
   ] as const;
   return (
     <div class={`receipt ${isLate || trouble ? "amber" : ""}`} role="status">
-      <p class="receipt-line" aria-label={w.receipt} data-name="receipt">
+      <p class="receipt-line" role="group" aria-label={w.receipt} data-name="receipt">
         {parts.map(([label, value], index) => (
           <span key={label}>
             {index > 0 && <i aria-hidden="true"> · </i>}

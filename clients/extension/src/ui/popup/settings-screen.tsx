@@ -79,6 +79,7 @@ function Switch({ label, hint, setting }: { label: string; hint: string; setting
       <input
         id={id}
         type="checkbox"
+        // biome-ignore lint/a11y/useAriaPropsForRole: a checkbox has its state in `checked`
         role="switch"
         aria-describedby={`${id}h`}
         checked={settings[setting]}
