@@ -15,30 +15,30 @@ Item = TypeVar("Item")
 class _Lane(Generic[Item]):
     def __init__(self) -> None:
         self.waiting: dict[str, deque[tuple[Item, float]]] = {}
-        self.finish: dict[str, float] = {}
-        self.now = 0.0
+        self.finish_times: dict[str, float] = {}
+        self.virtual_time = 0.0
 
     def push(self, user: str, cost: float, item: Item) -> None:
         if user not in self.waiting:
             self.waiting[user] = deque()
-            self.finish[user] = max(self.now, self.finish.get(user, 0.0))
+            self.finish_times[user] = max(self.virtual_time, self.finish_times.get(user, 0.0))
         self.waiting[user].append((item, cost))
 
     def next_user(self) -> str | None:
-        return min(self.waiting, key=lambda user: (self.finish[user], user), default=None)
+        return min(self.waiting, key=lambda user: (self.finish_times[user], user), default=None)
 
     def pop(self) -> Item:
         user = self.next_user()
         assert user is not None
         item, cost = self.waiting[user].popleft()
-        self.now = self.finish[user]
-        self.finish[user] += cost
+        self.virtual_time = self.finish_times[user]
+        self.finish_times[user] += cost
         if not self.waiting[user]:
             del self.waiting[user]
             if not self.waiting:
                 # Nobody waits: what was given before matters no more, and memory stays small.
-                self.finish.clear()
-                self.now = 0.0
+                self.finish_times.clear()
+                self.virtual_time = 0.0
         return item
 
     def peek(self) -> Item | None:
@@ -78,11 +78,11 @@ class FairQueue(Generic[Item]):
         """Everybody who waits, in no particular order."""
         return [item for lane in self._lanes.values() for line in lane.waiting.values() for item, _ in line]
 
-    def remove(self, gone: set[int]) -> None:
+    def remove(self, item_ids: set[int]) -> None:
         """Take out the items with these `id()`s: they wait no longer."""
         for lane in self._lanes.values():
             for user in list(lane.waiting):
-                kept = deque(entry for entry in lane.waiting[user] if id(entry[0]) not in gone)
+                kept = deque(entry for entry in lane.waiting[user] if id(entry[0]) not in item_ids)
                 self._size -= len(lane.waiting[user]) - len(kept)
                 if kept:
                     lane.waiting[user] = kept

@@ -13,7 +13,15 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 from ray.exceptions import RayActorError
 
-from actors.provider_limiter import Ask, Limiter, LimiterRefused, Outcome, Permit, PostgresStore, ProviderLimiter
+from actors.provider_limiter import (
+    CallOutcome,
+    LimiterRefused,
+    Permit,
+    PermitRequest,
+    PostgresQuotaStore,
+    ProviderLimiter,
+    QuotaLimiter,
+)
 from actors.quota_state import RateLimit
 from actors.session_buffers import RAY_NAMESPACE
 from telemetry.metrics import METERS, export_to_ray
@@ -21,12 +29,12 @@ from telemetry.metrics import METERS, export_to_ray
 log = structlog.get_logger("limiter")
 
 #: A permit, and how its call went.
-Ended = tuple[str, Outcome]
+SettledPermit = tuple[str, CallOutcome]
 
 #: Beyond the wait that was asked for; starting the actor takes seconds on a busy machine.
-_ANSWERS_WITHIN_S = 15.0
+_RPC_TIMEOUT_S = 15.0
 #: How long the news of a call that went well waits for a question to go with.
-_GOES_ALONE_AFTER_S = 0.01
+_SETTLE_PIGGYBACK_S = 0.01
 
 
 def limiter_name(key: str) -> str:
@@ -43,34 +51,36 @@ class ProviderLimiterActor:
         )
         self._is_open = False
         self._settling: set[asyncio.Task[None]] = set()
-        self._limiter = ProviderLimiter(PostgresStore(self._pool, key))
+        self._limiter = ProviderLimiter(PostgresQuotaStore(self._pool, key))
         provider, _, model = key.partition("/")
         self._labels = (provider, model)
         METERS.watch(self._gauges)
         if runs_in_ray:
             export_to_ray()
 
-    async def reserve(self, ask: Ask, limit: RateLimit, ended: Sequence[Ended] = ()) -> Permit | LimiterRefused:
-        """See Limiter; `ended` are calls of the asker's that came back meanwhile."""
+    async def reserve(
+        self, request: PermitRequest, limit: RateLimit, settled: Sequence[SettledPermit] = ()
+    ) -> Permit | LimiterRefused:
+        """See Limiter; `ended` are calls of the client's that came back meanwhile."""
         await self._open()
-        for permit_id, outcome in ended:
+        for permit_id, outcome in settled:
             # Before the question is looked at: it may need what they give back. Both are written in one go.
-            settling = asyncio.ensure_future(self._settle_or_say(permit_id, outcome))
+            settling = asyncio.ensure_future(self._settle_or_log(permit_id, outcome))
             self._settling.add(settling)
             settling.add_done_callback(self._settling.discard)
         try:
-            return await self._limiter.reserve(ask, limit)
+            return await self._limiter.reserve(request, limit)
         except LimiterRefused as refused:
             METERS.count("trailmind_provider_refusals_total", 1.0, *self._labels)
             return refused
 
-    async def settle(self, permit_id: str, outcome: Outcome) -> None:
+    async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
         """See Limiter."""
         # The first thing a restarted limiter hears may be how a call went that its former life let go.
         await self._open()
         await self._limiter.settle(permit_id, outcome)
 
-    async def _settle_or_say(self, permit_id: str, outcome: Outcome) -> None:
+    async def _settle_or_log(self, permit_id: str, outcome: CallOutcome) -> None:
         try:
             await self._limiter.settle(permit_id, outcome)
         except Exception as error:
@@ -106,20 +116,20 @@ class RemoteLimiter:
     Who ends a call well mostly begins another: the news waits a moment, and goes with the next question.
     """
 
-    def __init__(self, handle: Any, own: Limiter) -> None:
-        self._handle, self._own = handle, own
-        self._ended: dict[str, tuple[Outcome, asyncio.Event]] = {}
+    def __init__(self, handle: Any, fallback: QuotaLimiter) -> None:
+        self._handle, self._fallback = handle, fallback
+        self._unsent_settlements: dict[str, tuple[CallOutcome, asyncio.Event]] = {}
 
-    async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
+    async def reserve(self, request: PermitRequest, limit: RateLimit) -> Permit:
         """See Limiter."""
-        ended = [(permit_id, outcome) for permit_id, (outcome, _) in self._ended.items()]
-        for _, taken in self._ended.values():
+        ended = [(permit_id, outcome) for permit_id, (outcome, _) in self._unsent_settlements.items()]
+        for _, taken in self._unsent_settlements.values():
             taken.set()
-        self._ended.clear()
-        asking = self._handle.reserve.remote(ask, limit, ended)
+        self._unsent_settlements.clear()
+        asking = self._handle.reserve.remote(request, limit, ended)
         try:
             # An actor on a node that was lost answers nothing at all until Ray has noticed.
-            async with asyncio.timeout(ask.max_wait_s + _ANSWERS_WITHIN_S):
+            async with asyncio.timeout(request.max_wait_s + _RPC_TIMEOUT_S):
                 answer = await asking
         except asyncio.CancelledError:
             # Whoever gave up does not stay in the queue.
@@ -129,28 +139,28 @@ class RemoteLimiter:
             # What it may have granted meanwhile counts as out until its lease ends: less than the quota, never more.
             log.warning("limiter_away", error=type(error).__name__)
             for permit_id, outcome in ended:
-                await self._own.settle(permit_id, outcome)
-            return await self._own.reserve(ask, limit)
+                await self._fallback.settle(permit_id, outcome)
+            return await self._fallback.reserve(request, limit)
         if isinstance(answer, LimiterRefused):
             raise answer
         permit: Permit = answer
         return permit
 
-    async def settle(self, permit_id: str, outcome: Outcome) -> None:
+    async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
         """See Limiter."""
         if outcome.kind == "ok":
             taken = asyncio.Event()
-            self._ended[permit_id] = (outcome, taken)
+            self._unsent_settlements[permit_id] = (outcome, taken)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_GOES_ALONE_AFTER_S):
+                async with asyncio.timeout(_SETTLE_PIGGYBACK_S):
                     await taken.wait()
-            if self._ended.pop(permit_id, None) is None:
+            if self._unsent_settlements.pop(permit_id, None) is None:
                 return
         try:
-            async with asyncio.timeout(_ANSWERS_WITHIN_S):
+            async with asyncio.timeout(_RPC_TIMEOUT_S):
                 await self._handle.settle.remote(permit_id, outcome)
         except (RayActorError, TimeoutError):
-            await self._own.settle(permit_id, outcome)
+            await self._fallback.settle(permit_id, outcome)
 
 
 def provider_limiter(key: str, dsn: str, **options: Any) -> Any:

@@ -17,11 +17,20 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from actors.fair_queue import FairQueue
-from actors.quota_state import Outcome, ProviderWindowState, RateLimit, Verdict
+from actors.quota_state import CallOutcome, Decision, QuotaState, RateLimit
 from models.database import Connection
 from models.errors import TrailmindError
 
-__all__ = ["Ask", "Limiter", "LimiterRefused", "Outcome", "Permit", "ProviderLimiter", "RateLimit", "WindowStore"]
+__all__ = [
+    "CallOutcome",
+    "LimiterRefused",
+    "Permit",
+    "PermitRequest",
+    "ProviderLimiter",
+    "QuotaLimiter",
+    "QuotaStore",
+    "RateLimit",
+]
 
 #: How often what other clusters did is looked at while somebody waits for a call of theirs to come back.
 _POLL_S = 0.25
@@ -31,7 +40,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PermitRequest:
     """A call somebody wants to make. `tokens` is the most it may use; `max_wait_s` how long it is worth waiting.
 
     `after` is the permit of a call that will have ended before this one begins: this one takes over its slot.
@@ -68,22 +77,22 @@ class LimiterRefused(TrailmindError):
         return f"the provider's quota is used up ({self.reason}); again in {self.wait_s:.0f} s"
 
 
-class Limiter(Protocol):
+class QuotaLimiter(Protocol):
     """What a caller sees: the actor, or one in its own process."""
 
-    async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
+    async def reserve(self, request: PermitRequest, limit: RateLimit) -> Permit:
         """Wait for one's turn. Raises LimiterRefused."""
         ...
 
-    async def settle(self, permit_id: str, outcome: Outcome) -> None:
+    async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
         """Say how the call went."""
         ...
 
 
-class WindowStore(Protocol):
+class QuotaStore(Protocol):
     """Where the shared state lives."""
 
-    async def change(self, change: Callable[[ProviderWindowState, float], Result]) -> Result:
+    async def update(self, change: Callable[[QuotaState, float], Result]) -> Result:
         """Run `change(state, now)`, alone, and keep what it made of the state. `now` is the clock all share.
 
         It may be run more than once; the last run counts.
@@ -92,8 +101,8 @@ class WindowStore(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
-    ask: Ask
+class _Waiter:
+    request: PermitRequest
     since: float
     granted: asyncio.Future[Permit] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -103,50 +112,50 @@ class ProviderLimiter:
 
     def __init__(
         self,
-        store: WindowStore,
+        store: QuotaStore,
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:16],
     ) -> None:
         self._store, self._clock, self._new_id = store, clock, new_id
-        self._queue: FairQueue[_Waiting] = FairQueue()
+        self._queue: FairQueue[_Waiter] = FairQueue()
         self._limit = RateLimit(None, None, 1)
         self._serving: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self.num_granted = self.num_refused = 0
-        self.last_waits_s: list[float] = []
+        self.recent_waits_s: list[float] = []
         self.in_flight = 0
-        self.in_the_way = ""
+        self.blocked_by = ""
 
-    async def reserve(self, ask: Ask, limit: RateLimit) -> Permit:
+    async def reserve(self, request: PermitRequest, limit: RateLimit) -> Permit:
         """See Limiter. The newest limit given is the one that holds."""
         if limit != self._limit:
             self._limit = limit
             self._changed.set()
-        waiting = _Waiting(ask, self._clock())
+        waiting = _Waiter(request, self._clock())
         self._push(waiting)
-        self._serve()
+        self._ensure_serving()
         try:
             return await waiting.granted
         except asyncio.CancelledError:
             if waiting.granted.done() and not waiting.granted.cancelled() and waiting.granted.exception() is None:
                 # Granted in the very moment the caller gave up: nobody will call.
-                await self.settle(waiting.granted.result().permit_id, Outcome("unused"))
+                await self.settle(waiting.granted.result().permit_id, CallOutcome("unused"))
             raise
 
-    async def settle(self, permit_id: str, outcome: Outcome) -> None:
+    async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
         """See Limiter."""
         limit = self._limit
 
-        def change(state: ProviderWindowState, now: float) -> None:
+        def change(state: QuotaState, now: float) -> None:
             # Here, in the order of the changes: what comes back later may be older than the next permit.
-            self.in_flight = _settled(state, now, limit, permit_id, outcome)
+            self.in_flight = _apply_settlement(state, now, limit, permit_id, outcome)
 
-        await self._store.change(change)
+        await self._store.update(change)
         self._changed.set()
 
     def stats(self) -> dict[str, Any]:
         """Numbers for operators: the queue, the waits, what is in the way."""
-        waits = sorted(self.last_waits_s)
+        waits = sorted(self.recent_waits_s)
         return {
             "queue_length": len(self._queue),
             "in_flight": self.in_flight,
@@ -154,101 +163,103 @@ class ProviderLimiter:
             "num_granted": self.num_granted,
             "num_refused": self.num_refused,
             "wait_p95_s": waits[int(len(waits) * 0.95)] if waits else 0.0,
-            "in_the_way": self.in_the_way,
+            "blocked_by": self.blocked_by,
         }
 
-    def _push(self, one: _Waiting) -> None:
-        ask = one.ask
+    def _push(self, one: _Waiter) -> None:
+        ask = one.request
         self._queue.push(one, user=ask.user, cost=ask.tokens, weight=ask.weight, is_interactive=ask.is_interactive)
 
-    def _serve(self) -> None:
+    def _ensure_serving(self) -> None:
         self._changed.set()
         if self._serving is None or self._serving.done():
-            self._serving = asyncio.ensure_future(self._run())
+            self._serving = asyncio.ensure_future(self._serve_loop())
 
-    async def _run(self) -> None:
+    async def _serve_loop(self) -> None:
         while len(self._queue):
             self._changed.clear()
             try:
-                wait_s = await self._serve_some()
+                wait_s = await self._serve_batch()
             except Exception as error:
                 # The truth cannot be reached: nobody goes, and nobody hangs.
                 self._refuse_all(error)
                 return
             if wait_s > 0 and len(self._queue):
-                soonest = min(one.since + one.ask.max_wait_s for one in self._queue.waiting()) - self._clock()
+                soonest = min(one.since + one.request.max_wait_s for one in self._queue.waiting()) - self._clock()
                 try:
                     async with asyncio.timeout(max(0.001, min(wait_s, soonest + 0.001))):
                         await self._changed.wait()
                 except TimeoutError:
                     continue
 
-    async def _serve_some(self) -> float:
+    async def _serve_batch(self) -> float:
         """Let go whoever may, up to a batch; refuse whose time is over; return how long nothing more can go."""
         self._queue.remove({id(one) for one in self._queue.waiting() if one.granted.done()})
         if not len(self._queue):
             return 0.0
-        chosen: list[tuple[_Waiting, str]] = []
+        chosen: list[tuple[_Waiter, str]] = []
         limit = self._limit
 
-        def decide(state: ProviderWindowState, now: float) -> tuple[Verdict, list[tuple[_Waiting, float]]]:
+        def decide(state: QuotaState, now: float) -> tuple[Decision, list[tuple[_Waiter, float]]]:
             # The store may run this again when another cluster was faster.
             for one, _ in chosen:
                 self._push(one)
             chosen.clear()
             state.advance(limit, now)
-            verdict = Verdict()
+            verdict = Decision()
             while len(chosen) < _BATCH and (head := self._queue.peek()) is not None:
                 permit_id = self._new_id()
-                verdict = state.take(limit, permit_id, head.ask.tokens, head.ask.lease_s, head.ask.after)
+                verdict = state.try_acquire(
+                    limit, permit_id, head.request.tokens, head.request.lease_s, head.request.after
+                )
                 if not verdict.is_granted:
                     break
                 self._queue.pop()
                 chosen.append((head, permit_id))
-            self.in_flight = state.num_out()
-            return verdict, self._expected(state, limit)
+            self.in_flight = state.num_in_flight()
+            return verdict, self._expected_waits(state, limit)
 
         try:
-            verdict, expected = await self._store.change(decide)
+            verdict, expected = await self._store.update(decide)
         except BaseException:
             # Nothing was kept of what we decided.
             for one, _ in chosen:
                 self._push(one)
             raise
-        await self._hand_out(chosen)
-        self.in_the_way = verdict.reason
+        await self._grant(chosen)
+        self.blocked_by = verdict.reason
         if verdict.is_granted:
             return 0.0
         self._refuse_late(verdict, expected)
         return min(verdict.wait_s, _POLL_S) if verdict.reason in ("concurrency", "circuit_open") else verdict.wait_s
 
-    def _expected(self, state: ProviderWindowState, limit: RateLimit) -> list[tuple[_Waiting, float]]:
+    def _expected_waits(self, state: QuotaState, limit: RateLimit) -> list[tuple[_Waiter, float]]:
         """Who waits, and when each may expect to go by the quota alone."""
         found = []
         tokens = 0
-        order = sorted(self._queue.waiting(), key=lambda one: (not one.ask.is_interactive, one.since))
+        order = sorted(self._queue.waiting(), key=lambda one: (not one.request.is_interactive, one.since))
         for number, one in enumerate(order, 1):
-            tokens += one.ask.tokens
-            found.append((one, state.wait_for(limit, number, tokens)))
+            tokens += one.request.tokens
+            found.append((one, state.estimated_wait_s(limit, number, tokens)))
         return found
 
-    async def _hand_out(self, chosen: Sequence[tuple[_Waiting, str]]) -> None:
+    async def _grant(self, chosen: Sequence[tuple[_Waiter, str]]) -> None:
         now = self._clock()
         for one, permit_id in chosen:
             if one.granted.done():  # Gave up while the state was being written.
-                await self.settle(permit_id, Outcome("unused"))
+                await self.settle(permit_id, CallOutcome("unused"))
                 continue
             waited = now - one.since
             self.num_granted += 1
-            self.last_waits_s = [*self.last_waits_s[-199:], waited]
+            self.recent_waits_s = [*self.recent_waits_s[-199:], waited]
             one.granted.set_result(Permit(permit_id, waited))
 
-    def _refuse_late(self, verdict: Verdict, expected: Sequence[tuple[_Waiting, float]]) -> None:
+    def _refuse_late(self, verdict: Decision, expected: Sequence[tuple[_Waiter, float]]) -> None:
         """Refuse whoever cannot go in time, at once rather than after a wait in vain."""
         now = self._clock()
         late: set[int] = set()
         for one, wait_s in expected:
-            left = one.since + one.ask.max_wait_s - now
+            left = one.since + one.request.max_wait_s - now
             if left <= 0 or wait_s > left:
                 late.add(id(one))
                 self.num_refused += 1
@@ -264,10 +275,10 @@ class ProviderLimiter:
         self._queue = FairQueue()
 
 
-def _settled(state: ProviderWindowState, now: float, limit: RateLimit, permit_id: str, outcome: Outcome) -> int:
+def _apply_settlement(state: QuotaState, now: float, limit: RateLimit, permit_id: str, outcome: CallOutcome) -> int:
     state.advance(limit, now)
-    state.give_back(limit, permit_id, outcome)
-    return state.num_out()
+    state.release(limit, permit_id, outcome)
+    return state.num_in_flight()
 
 
 class MemoryStore:
@@ -275,17 +286,17 @@ class MemoryStore:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.state: ProviderWindowState | None = None
+        self.state: QuotaState | None = None
 
-    async def change(self, change: Callable[[ProviderWindowState, float], Result]) -> Result:
+    async def update(self, change: Callable[[QuotaState, float], Result]) -> Result:
         """See WindowStore."""
         now = self._clock()
         if self.state is None:
-            self.state = ProviderWindowState(at=now)
+            self.state = QuotaState(at=now)
         return change(self.state, now)
 
 
-class PostgresStore:
+class PostgresQuotaStore:
     """The state as a row, which all clusters of this database share. The clock is PostgreSQL's.
 
     Whoever writes says which version they changed, and begins again when somebody else was faster. A limiter is nearly
@@ -294,15 +305,15 @@ class PostgresStore:
 
     def __init__(self, pool: AsyncConnectionPool[Any], key: str, clock: Callable[[], float] | None = None) -> None:
         self._pool, self._key, self._clock = pool, key, clock
-        self._pending: list[_Change] = []
+        self._pending: list[_PendingUpdate] = []
         self._writing: asyncio.Task[None] | None = None
         # The last version seen, its state, and how far PostgreSQL's clock is ahead of ours.
-        self._seen: tuple[int, Any] | None = None
-        self._ahead = 0.0
+        self._last_read: tuple[int, Any] | None = None
+        self._clock_offset_s = 0.0
 
-    async def change(self, change: Callable[[ProviderWindowState, float], Result]) -> Result:
+    async def update(self, change: Callable[[QuotaState, float], Result]) -> Result:
         """See WindowStore. `change` may be run more than once; the last run counts."""
-        mine = _Change(change)
+        mine = _PendingUpdate(change)
         self._pending.append(mine)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.ensure_future(self._write())
@@ -315,7 +326,7 @@ class PostgresStore:
             try:
                 results = await self._apply(batch)
             except Exception as error:
-                self._seen = None
+                self._last_read = None
                 for one in batch:
                     if not one.done.done():
                         one.done.set_exception(error)
@@ -324,16 +335,16 @@ class PostgresStore:
                 if not one.done.done():
                     one.done.set_result(result)
 
-    async def _apply(self, batch: Sequence[_Change]) -> list[Any]:
+    async def _apply(self, batch: Sequence[_PendingUpdate]) -> list[Any]:
         async with self._pool.connection() as connection:
             while True:
-                if self._seen is None:
+                if self._last_read is None:
                     await self._read(connection)
-                assert self._seen is not None
-                version, data = self._seen
-                now = self._clock() if self._clock is not None else time.monotonic() + self._ahead
-                state = ProviderWindowState.from_json(data, now)
-                results = [one.change(state, now) for one in batch]
+                assert self._last_read is not None
+                version, data = self._last_read
+                now = self._clock() if self._clock is not None else time.monotonic() + self._clock_offset_s
+                state = QuotaState.from_json(data, now)
+                results = [one.update(state, now) for one in batch]
                 changed = state.to_json()
                 cursor = await connection.execute(
                     "UPDATE provider_windows SET state = %s, version = version + 1, updated_at = now()"
@@ -341,9 +352,9 @@ class PostgresStore:
                     [Jsonb(changed), self._key, version],
                 )
                 if cursor.rowcount == 1:
-                    self._seen = (version + 1, changed)
+                    self._last_read = (version + 1, changed)
                     return results
-                self._seen = None
+                self._last_read = None
 
     async def _read(self, connection: Connection) -> None:
         await connection.execute("INSERT INTO provider_windows (key) VALUES (%s) ON CONFLICT DO NOTHING", [self._key])
@@ -353,11 +364,11 @@ class PostgresStore:
         )
         row = await cursor.fetchone()
         assert row is not None
-        self._seen = (row[0], row[1])
-        self._ahead = row[2] - time.monotonic()
+        self._last_read = (row[0], row[1])
+        self._clock_offset_s = row[2] - time.monotonic()
 
 
 @dataclass(slots=True, eq=False)
-class _Change:
-    change: Callable[[ProviderWindowState, float], Any]
+class _PendingUpdate:
+    update: Callable[[QuotaState, float], Any]
     done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())

@@ -37,21 +37,21 @@ class RateLimit:
     are_tokens_guessed: bool = False
 
 
-Kind = Literal["ok", "throttled", "down", "refused", "unused"]
+OutcomeKind = Literal["ok", "throttled", "down", "refused", "unused"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """How a call went. `unused`: it was never made. `tokens_used` None: what was reserved counts as used."""
 
-    kind: Kind
+    kind: OutcomeKind
     tokens_used: int | None = None
     retry_after_s: float = 0.0
     hints: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     """Granted, or what is in the way and how long, as far as one can tell."""
 
     wait_s: float = 0.0
@@ -77,7 +77,7 @@ class Lease:
 
 
 @dataclass(slots=True)
-class ProviderWindowState:
+class QuotaState:
     """Everything known. `factor` scales the rates and the concurrency."""
 
     at: float
@@ -116,7 +116,7 @@ class ProviderWindowState:
         now = max(now, self.at)
         passed = now - self.at
         # The factor at the beginning of the span is the smaller one: refilling by it errs on the safe side.
-        factor = self.current_factor(self.at)
+        factor = self.backoff_factor(self.at)
         rpm, tpm = self.limits(limit, self.at)
         if rpm is not None:
             rate, burst = _bucket(rpm)
@@ -134,7 +134,7 @@ class ProviderWindowState:
         for name in [name for name, lease in self.leases.items() if lease.expires_at <= now]:
             del self.leases[name]
 
-    def current_factor(self, now: float) -> float:
+    def backoff_factor(self, now: float) -> float:
         """Between MIN_FACTOR and 1, recovering slowly after trouble."""
         if self.factor_at == -math.inf:
             return 1.0
@@ -157,41 +157,41 @@ class ProviderWindowState:
 
     # --- deciding ---
 
-    def num_out(self) -> int:
+    def num_in_flight(self) -> int:
         """Calls that are out at once: of those that follow one another, one."""
         return sum(1 for lease in self.leases.values() if lease.after not in self.leases)
 
-    def take(self, limit: RateLimit, permit_id: str, tokens: float, lease_s: float, after: str = "") -> Verdict:
+    def try_acquire(self, limit: RateLimit, permit_id: str, tokens: float, lease_s: float, after: str = "") -> Decision:
         """Let a call go now, or when the call `after` has ended, or say what is in the way. Call `advance` first."""
         now = self.at
         if self.open_until > now:
-            return Verdict(self.open_until - now, "circuit_open")
+            return Decision(self.open_until - now, "circuit_open")
         if self.pauses and self.leases:
             # Half open: one probe at a time.
-            return Verdict(self._next_return(), "circuit_open")
+            return Decision(self._next_lease_end_s(), "circuit_open")
         if self.blocked_until > now:
-            return Verdict(self.blocked_until - now, "throttled")
-        factor = self.current_factor(now)
+            return Decision(self.blocked_until - now, "throttled")
+        factor = self.backoff_factor(now)
         # Two calls cannot both follow the same one.
         is_next = after in self.leases and all(lease.after != after for lease in self.leases.values())
-        if self.num_out() - is_next >= max(1, math.floor(limit.max_concurrent * factor)):
-            return Verdict(self._next_return(), "concurrency")
+        if self.num_in_flight() - is_next >= max(1, math.floor(limit.max_concurrent * factor)):
+            return Decision(self._next_lease_end_s(), "concurrency")
         rpm, tpm = self.limits(limit, now)
-        waits = [_wait(rpm, self.requests, 1.0, factor), _wait(tpm, self.tokens, tokens, factor)]
+        waits = [_wait_s(rpm, self.requests, 1.0, factor), _wait_s(tpm, self.tokens, tokens, factor)]
         wait = max(waits)
         if wait > 0:
-            return Verdict(wait, "requests" if waits[0] == wait else "tokens")
+            return Decision(wait, "requests" if waits[0] == wait else "tokens")
         self.leases[permit_id] = Lease(now + lease_s, tokens, now, after if is_next else "")
         if rpm is not None:
             self.requests -= 1
         if tpm is not None:
             self.tokens -= tokens
-        return Verdict()
+        return Decision()
 
-    def _next_return(self) -> float:
+    def _next_lease_end_s(self) -> float:
         return max(0.05, min(lease.expires_at for lease in self.leases.values()) - self.at)
 
-    def give_back(self, limit: RateLimit, permit_id: str, outcome: Outcome) -> None:
+    def release(self, limit: RateLimit, permit_id: str, outcome: CallOutcome) -> None:
         """A call came back. Call `advance` first. A lease that is over already gives nothing back."""
         lease = self.leases.pop(permit_id, None)
         rpm, tpm = self.limits(limit, self.at)
@@ -203,14 +203,14 @@ class ProviderWindowState:
                 self.tokens = min(_bucket(tpm)[1], self.tokens + back)
             if outcome.kind == "unused" and rpm is not None:
                 self.requests = min(_bucket(rpm)[1], self.requests + 1)
-        self._learn(limit, outcome, lease.granted_at if lease else self.at)
+        self._update_from_response(limit, outcome, lease.granted_at if lease else self.at)
 
-    def _learn(self, limit: RateLimit, outcome: Outcome, granted_at: float) -> None:
+    def _update_from_response(self, limit: RateLimit, outcome: CallOutcome, granted_at: float) -> None:
         now = self.at
         if outcome.kind == "throttled":
             # Once per trouble: calls sent before the last halving tell of the same one.
             if granted_at > self.factor_at:
-                self.factor, self.factor_at = max(MIN_FACTOR, self.current_factor(now) / 2), now
+                self.factor, self.factor_at = max(MIN_FACTOR, self.backoff_factor(now) / 2), now
             self.blocked_until = max(self.blocked_until, now + outcome.retry_after_s)
         elif outcome.kind == "down":
             self.failures += 1
@@ -231,15 +231,17 @@ class ProviderWindowState:
         if tpm is not None and "tokens_left" in hints:
             self.tokens = min(self.tokens, hints["tokens_left"])
 
-    def wait_for(self, limit: RateLimit, num_requests: int, tokens: float) -> float:
+    def estimated_wait_s(self, limit: RateLimit, num_requests: int, tokens: float) -> float:
         """Seconds until so much more could go, if all else goes well: what a refusal tells. Changes nothing."""
-        now, factor = self.at, self.current_factor(self.at)
+        now, factor = self.at, self.backoff_factor(self.at)
         rpm, tpm = self.limits(limit, now)
-        wait = max(_total_wait(rpm, self.requests, num_requests, factor), _total_wait(tpm, self.tokens, tokens, factor))
+        wait = max(
+            _queue_wait_s(rpm, self.requests, num_requests, factor), _queue_wait_s(tpm, self.tokens, tokens, factor)
+        )
         return max(wait, self.open_until - now, self.blocked_until - now, 0.0)
 
 
-_FIELDS = {each.name for each in fields(ProviderWindowState)}
+_FIELDS = {each.name for each in fields(QuotaState)}
 _LEASE_FIELDS = [each.name for each in fields(Lease)]
 
 
@@ -249,7 +251,7 @@ def _bucket(per_minute: float) -> tuple[float, float]:
     return max(per_minute - burst, per_minute * 0.1) / 60.0, burst
 
 
-def _wait(per_minute: float | None, level: float, amount: float, factor: float) -> float:
+def _wait_s(per_minute: float | None, level: float, amount: float, factor: float) -> float:
     if per_minute is None:
         return 0.0
     rate, burst = _bucket(per_minute)
@@ -258,10 +260,10 @@ def _wait(per_minute: float | None, level: float, amount: float, factor: float) 
     return missing / (rate * factor) if missing > 1e-9 else 0.0
 
 
-def _total_wait(per_minute: float | None, level: float, amount: float, factor: float) -> float:
+def _queue_wait_s(per_minute: float | None, level: float, amount: float, factor: float) -> float:
     return 0.0 if per_minute is None else max(0.0, amount - level) / (_bucket(per_minute)[0] * factor)
 
 
-def quota(per_minute: float) -> tuple[float, float]:
+def rate_and_burst(per_minute: float) -> tuple[float, float]:
     """`(rate per second, burst)` of a quota: what a limiter promises never to exceed."""
     return _bucket(per_minute)

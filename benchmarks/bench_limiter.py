@@ -30,21 +30,26 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from actors.limiter_actor import RemoteLimiter, provider_limiter
-from actors.provider_limiter import Limiter
-from cluster.providers.calling.call_context import Connections, DeskParts, WorkOrder, open_desk
+from actors.provider_limiter import QuotaLimiter
+from cluster.providers.calling.call_context import (
+    CallContextConfig,
+    CallRequest,
+    ProviderConnections,
+    open_call_context,
+)
 from cluster.providers.calling.metered_client import CallScope
-from cluster.providers.configuration import ProviderAccess
-from cluster.providers.planning.cost_estimate import batches_of
-from cluster.providers.prompting.prompts import describe_prompt, prompt_tokens
-from cluster.providers.types import Answer, ModelChoice, PageCard, Prompt, Usage
+from cluster.providers.configuration import ProviderEndpoint
+from cluster.providers.planning.cost_estimate import page_batches
+from cluster.providers.prompting.prompts import describe_prompt, estimate_prompt_tokens
+from cluster.providers.types import ModelResponse, ModelTarget, PagePayload, Prompt, Usage
 from launch.stores import EmbeddedStores
-from models.billing.ledger import Allowance
+from models.billing.ledger import TokenAllowance
 from models.migrations.run import migrate
 from tests.support.model_server import model_server
 
 AT_ONCE = 32
-ACCESS = ProviderAccess("a key for tests")
-CHOICE = ModelChoice("openai", "gpt-4.1-mini", None, None, 30.0, 1e7, 1e10, AT_ONCE)
+ACCESS = ProviderEndpoint("a key for tests")
+CHOICE = ModelTarget("openai", "gpt-4.1-mini", None, None, 30.0, 1e7, 1e10, AT_ONCE)
 
 
 class ClockedTransport:
@@ -54,20 +59,22 @@ class ClockedTransport:
         self.seconds = 0.0
         self.took_s: ContextVar[float] = ContextVar("took_s")
 
-    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+    async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         began = time.perf_counter()
         await asyncio.sleep(self.seconds)
         self.took_s.set(time.perf_counter() - began)
-        return Answer("{}", Usage(900, 300))
+        return ModelResponse("{}", Usage(900, 300))
 
     async def close(self) -> None:
         return None
 
 
-def cards(count: int) -> list[PageCard]:
+def payloads(count: int) -> list[PagePayload]:
     """Pages of about 400 tokens each, all different."""
     text = "The oven must be hot before the dough goes in, and the steam must stay for ten minutes. " * 15
-    return [PageCard(f"p_{n}", f"Page {n}", "a.example", f"{n}. {text}", (), "en", f"{n:032d}") for n in range(count)]
+    return [
+        PagePayload(f"p_{n}", f"Page {n}", "a.example", f"{n}. {text}", (), "en", f"{n:032d}") for n in range(count)
+    ]
 
 
 async def new_scope(pool: AsyncConnectionPool[Any], limit: int | None) -> CallScope:
@@ -77,7 +84,7 @@ async def new_scope(pool: AsyncConnectionPool[Any], limit: int | None) -> CallSc
         await connection.execute("INSERT INTO users (id, email) VALUES (%s, %s)", [user, f"{user.hex}@bench.local"])
         await connection.execute("INSERT INTO browsing_sessions (id, user_id) VALUES (%s, %s)", [session, user])
     start = datetime.now(UTC) - timedelta(days=1)
-    return CallScope(user, session, Allowance(start, start + timedelta(days=30), limit))
+    return CallScope(user, session, TokenAllowance(start, start + timedelta(days=30), limit))
 
 
 def percentiles(took_ms: list[float]) -> dict[str, float]:
@@ -104,28 +111,30 @@ async def bare(pool: AsyncConnectionPool[Any], num_calls: int) -> float:
     return found["p50_ms"]
 
 
-async def added(dsn: str, num_calls: int, find_limiter: Callable[[Limiter], Limiter]) -> None:
+async def added(dsn: str, num_calls: int, find_limiter: Callable[[QuotaLimiter], QuotaLimiter]) -> None:
     """Print what is added to a call."""
     transport = ClockedTransport()
-    parts = DeskParts(dsn, {"openai": ACCESS}, lambda _, own: find_limiter(own), lambda *_: transport)
-    connections = Connections(parts)
-    await connections.ready()
-    batch = cards(4)
-    expected = prompt_tokens(describe_prompt(batch))
+    parts = CallContextConfig(dsn, {"openai": ACCESS}, lambda _, own: find_limiter(own), lambda *_: transport)
+    connections = ProviderConnections(parts)
+    await connections.ensure_open()
+    batch = payloads(4)
+    expected = estimate_prompt_tokens(describe_prompt(batch))
     least = await bare(connections.pool, num_calls)
 
     async def user(scope: CallScope, delay_s: float, share: int) -> list[float]:
-        order, took, left = WorkOrder(scope, (CHOICE,), "en", math.inf), [], share
+        order, took, left = CallRequest(scope, (CHOICE,), "en", math.inf), [], share
         # Users do not begin in the same instant.
         await asyncio.sleep(delay_s)
-        async with open_desk(parts, order, connections=connections, more=lambda: left, expect=(expected, 1)) as desk:
+        async with open_call_context(
+            parts, order, connections=connections, num_pending=lambda: left, prefetch=(expected, 1)
+        ) as desk:
             for _ in range(share):
                 left -= 1
                 # As in the product, each call has a prompt of its own, made when its turn has come.
                 prompt = describe_prompt(batch)
-                tokens = prompt_tokens(prompt)
+                tokens = estimate_prompt_tokens(prompt)
                 began = time.perf_counter()
-                await desk.caller.call(CHOICE, "summarize", prompt, tokens)
+                await desk.client.call(CHOICE, "summarize", prompt, tokens)
                 took.append((time.perf_counter() - began - transport.took_s.get()) * 1e3)
         return took
 
@@ -171,12 +180,12 @@ async def makespan(dsn: str, num_pages: int) -> None:
         await tasks.warm_up(["openai"])
         for attempt in range(3):
             scope = await new_scope(pool, None)
-            order = WorkOrder(scope, (CHOICE,), "en", time.time() + 120)
+            order = CallRequest(scope, (CHOICE,), "en", time.time() + 120)
             if attempt == 0:
                 # The first task of a worker process also starts the limiter and opens its first connections.
-                await tasks.describe(order, batches_of(cards(AT_ONCE * 4)))
+                await tasks.describe(order, page_batches(payloads(AT_ONCE * 4)))
                 continue
-            batches = batches_of(cards(num_pages))
+            batches = page_batches(payloads(num_pages))
             ideal = math.ceil(len(batches) / AT_ONCE) * 1.0
             began = time.perf_counter()
             done = await tasks.describe(order, batches)

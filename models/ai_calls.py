@@ -95,7 +95,7 @@ class AiCallText(Base):
     created_at: Mapped[CreatedAt]
 
 
-class AiCheckpoint(Base):
+class AiCachedResponse(Base):
     """An answer that passed its checks, kept so that a retry or a second session with the same page pays nothing.
 
     `session_id` is the session that used it last: the row goes when that one is erased, so nothing outlives the
@@ -119,7 +119,7 @@ class AiCheckpoint(Base):
     created_at: Mapped[CreatedAt]
 
 
-class ProviderWindow(Base):
+class ProviderQuota(Base):
     """The shared truth about one provider and model: what every cluster's limiter has spent and learnt.
 
     Unlogged: cheap to write, and empty after a crash of PostgreSQL, from which limiters start cold.

@@ -21,7 +21,7 @@ from cluster.mail.queue import Post, UntilTaken, forget_refused
 from cluster.maps.generation import MapGenerator, MapRequest
 from cluster.maps.joint_maps import JointMapGenerator
 from models.accounts.erasure import due_accounts, erase_user
-from models.billing.ledger_store import forget_texts, release_expired
+from models.billing.ledger_store import purge_call_texts, release_expired_reservations
 from models.errors import IllegalTransition, JobFailed, NotFound
 from models.jobs import (
     BATCH,
@@ -130,8 +130,8 @@ def job_app(dsn: str) -> App:
     async def tidy_ai(context: JobContext, timestamp: int) -> None:
         parts = _parts(context)
         async with parts.pool.connection() as connection:
-            await release_expired(connection)
-            await forget_texts(connection, parts.ai_text_retention_days)
+            await release_expired_reservations(connection)
+            await purge_call_texts(connection, parts.ai_text_retention_days)
 
     @app.periodic(cron="*/5 * * * *")
     @app.task(name=ERASE_ACCOUNTS, queue=UPKEEP, pass_context=True, queueing_lock=ERASE_ACCOUNTS)

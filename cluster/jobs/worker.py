@@ -16,7 +16,7 @@ from cluster.jobs.retention import Retention
 from cluster.mail.queue import Post
 from cluster.maps.generation import MapGenerator
 from cluster.maps.tasks import RayMapTasks
-from cluster.providers.configuration import provider_accesses
+from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
 from cluster.providers.tasks import RayProviderTasks
 from cluster.scheduling.placement import placed
@@ -77,7 +77,7 @@ class JobLoop:
             Retention(post, settings.default_plan, settings.origin) if settings.limits_retention else None,
         )
         warm_up = asyncio.create_task(_after(WARM_UP_DELAY_S, tasks.warm_up))
-        models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_accesses(settings))))
+        models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings))))
         try:
             while not self._stopping.is_set():
                 # PostgreSQL may go away under a worker; the jobs are safe there, so simply begin again.

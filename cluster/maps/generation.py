@@ -25,7 +25,7 @@ from cluster.maps.live_maps import load_cached_map
 from cluster.maps.notifications import notify
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap import MindmapDocument, Outline
-from cluster.providers.enricher import Enriched, Enricher
+from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.local import LOCAL
 from cluster.providers.types import SessionGone
 from models.billing.ledger import OutOfTokens
@@ -155,7 +155,7 @@ class MapGenerator:
                 return None
             user_id, user_title, digest, data, version, language = row
             _, pages = await load_pages(connection, order.session_id, user_id)
-        maker = await self._enricher.maker() if self._enricher is not None else ""
+        maker = await self._enricher.configuration_digest() if self._enricher is not None else ""
         given = _Input(
             user_id=user_id,
             pages=pages,
@@ -214,7 +214,7 @@ class MapGenerator:
         )
         if made.provider != LOCAL and validate_document(document, given.pages):
             log.warning("provider_map_invalid", provider=made.provider)
-            made = Enriched(outline, notes=[*made.notes, f"The map {made.provider} made broke the rules of maps."])
+            made = EnrichResult(outline, notes=[*made.notes, f"The map {made.provider} made broke the rules of maps."])
             document = await self._tasks.compose_document(
                 outline, given.pages, provider=LOCAL, title=given.user_title, previous=previous
             )
@@ -225,10 +225,10 @@ class MapGenerator:
         given.timings_ms["draw"] = _since(began)
         return document.model_copy(update={"notes": (*document.notes, *made.notes)}) if made.notes else document
 
-    async def _enriched(self, order: MapRequest, given: _Input, outline: Outline) -> Enriched:
+    async def _enriched(self, order: MapRequest, given: _Input, outline: Outline) -> EnrichResult:
         """What models make of the outline; without any, the outline itself, at no cost."""
         if self._enricher is None:
-            return Enriched(outline)
+            return EnrichResult(outline)
         began = time.perf_counter()
 
         async def on_progress(done: int, total: int) -> None:

@@ -13,22 +13,22 @@ from psycopg import AsyncConnection
 from pydantic import SecretStr
 
 from cluster.providers.model_catalog import DEFAULT_CHAINS
-from cluster.providers.types import ModelChoice, Transport
+from cluster.providers.types import ModelTarget, Transport
 from cluster.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
-MAX_CHAIN = 10
+MAX_CHAIN_LENGTH = 10
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderAccess:
+class ProviderEndpoint:
     """How one provider is reached. No address means the vendor's own."""
 
     api_key: SecretStr
     base_url: str | None = None
 
 
-def provider_accesses(settings: Settings) -> dict[str, ProviderAccess]:
+def provider_endpoints(settings: Settings) -> dict[str, ProviderEndpoint]:
     """The providers that can be used, by name. Empty when no key is set: then everything is local."""
     given = {
         "openai": (settings.openai_api_key, settings.openai_base_url),
@@ -41,11 +41,11 @@ def provider_accesses(settings: Settings) -> dict[str, ProviderAccess]:
             # A server of one's own asks for no key; the SDK insists on some.
             key = SecretStr("none")
         if key is not None and key.get_secret_value().strip():
-            found[name] = ProviderAccess(key, base_url)
+            found[name] = ProviderEndpoint(key, base_url)
     return found
 
 
-def open_transport(provider: str, access: ProviderAccess) -> Transport:
+def open_transport(provider: str, access: ProviderEndpoint) -> Transport:
     """The vendor's SDK, imported only now: each takes seconds to load."""
     key = access.api_key.get_secret_value()
     if provider == "openai":
@@ -61,22 +61,22 @@ def open_transport(provider: str, access: ProviderAccess) -> Transport:
     return GeminiTransport(key, access.base_url)
 
 
-async def read_chains(
-    connection: AsyncConnection[Any], accesses: Mapping[str, ProviderAccess], openai_model: str | None = None
-) -> dict[str, tuple[ModelChoice, ...]]:
+async def load_chains(
+    connection: AsyncConnection[Any], endpoints: Mapping[str, ProviderEndpoint], openai_model: str | None = None
+) -> dict[str, tuple[ModelTarget, ...]]:
     """For each task the models in the order they are tried, of those that can be reached; empty means local."""
     cursor = await connection.execute(
         "SELECT task_type, chain, temperature, max_output_tokens, timeout_s, is_enabled FROM ai_configs"
     )
     rows = {row[0]: row[1:] for row in await cursor.fetchall()}
     return {
-        task: _chain(task, rows.get(task) or rows.get("default"), accesses, openai_model) for task in DEFAULT_CHAINS
+        task: _chain(task, rows.get(task) or rows.get("default"), endpoints, openai_model) for task in DEFAULT_CHAINS
     }
 
 
 def _chain(
-    task: str, row: Sequence[Any] | None, accesses: Mapping[str, ProviderAccess], openai_model: str | None
-) -> tuple[ModelChoice, ...]:
+    task: str, row: Sequence[Any] | None, endpoints: Mapping[str, ProviderEndpoint], openai_model: str | None
+) -> tuple[ModelTarget, ...]:
     if row is None:
         links: list[dict[str, Any]] = [
             {"provider": provider, "model": openai_model if provider == "openai" and openai_model else model}
@@ -87,13 +87,13 @@ def _chain(
         links, temperature, max_output_tokens, timeout_s, is_enabled = row
     if not is_enabled:
         return ()
-    found: list[ModelChoice] = []
-    for link in links[:MAX_CHAIN]:
+    found: list[ModelTarget] = []
+    for link in links[:MAX_CHAIN_LENGTH]:
         if link["provider"] == "local":
             break
-        if link["provider"] not in accesses:
+        if link["provider"] not in endpoints:
             continue
-        choice = ModelChoice(
+        target = ModelTarget(
             provider=link["provider"],
             model=link["model"],
             temperature=temperature,
@@ -103,8 +103,8 @@ def _chain(
             tokens_per_minute=link.get("tokens_per_minute"),
             max_concurrent=link.get("max_concurrent"),
             context_tokens=link.get("context_tokens"),
-            is_own_server=link["provider"] == "openai" and accesses["openai"].base_url is not None,
+            is_self_hosted=link["provider"] == "openai" and endpoints["openai"].base_url is not None,
         )
-        if choice.key not in {one.key for one in found}:
-            found.append(choice)
+        if target.key not in {one.key for one in found}:
+            found.append(target)
     return tuple(found)

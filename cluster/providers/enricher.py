@@ -19,15 +19,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from cluster.mindmap.outline.types import Outline
-from cluster.providers.calling.call_context import WorkOrder
+from cluster.providers.calling.call_context import CallRequest
 from cluster.providers.calling.metered_client import CallScope
-from cluster.providers.configuration import ProviderAccess, provider_accesses, read_chains
+from cluster.providers.configuration import ProviderEndpoint, load_chains, provider_endpoints
 from cluster.providers.local import LOCAL
-from cluster.providers.planning.call_plan import MapPlan, plan_map
-from cluster.providers.planning.cost_estimate import batches_of
-from cluster.providers.planning.user_limits import UserTerms, terms_reader
-from cluster.providers.privacy.outline_redaction import without_secrets
-from cluster.providers.prompting.merge import with_descriptions
+from cluster.providers.planning.call_plan import CallPlan, plan_calls
+from cluster.providers.planning.cost_estimate import page_batches
+from cluster.providers.planning.user_limits import UserLimits, user_limits_loader
+from cluster.providers.privacy.outline_redaction import redact_outline
+from cluster.providers.prompting.merge import apply_descriptions
 from cluster.providers.prompting.prompts import PROMPT_VERSION
 from cluster.providers.response_cache import load_outline, outline_digest
 from cluster.providers.tasks import ProviderTasks
@@ -48,7 +48,7 @@ _WATCH_S = 1.0
 
 
 @dataclass(slots=True)
-class Enriched:
+class EnrichResult:
     """What came of it: the outline, who made it, sentences for the map's notes."""
 
     outline: Outline
@@ -63,22 +63,22 @@ class Enricher:
     def __init__(
         self,
         pool: AsyncConnectionPool[Any],
-        accesses: dict[str, ProviderAccess],
+        endpoints: dict[str, ProviderEndpoint],
         tasks: ProviderTasks,
-        terms_of: Callable[[uuid.UUID], Awaitable[UserTerms]],
+        load_limits: Callable[[uuid.UUID], Awaitable[UserLimits]],
         *,
         openai_model: str | None = None,
-        keeps_texts: bool = True,
+        stores_texts: bool = True,
         budget_s: float = BUDGET_S,
     ) -> None:
-        self._pool, self._accesses, self._tasks, self._terms_of = pool, accesses, tasks, terms_of
-        self._openai_model, self._keeps_texts, self._budget_s = openai_model, keeps_texts, budget_s
+        self._pool, self._endpoints, self._tasks, self._load_limits = pool, endpoints, tasks, load_limits
+        self._openai_model, self._stores_texts, self._budget_s = openai_model, stores_texts, budget_s
 
-    async def maker(self) -> str:
+    async def configuration_digest(self) -> str:
         """What a map's making depends on besides its pages; empty when everything is local."""
         async with self._pool.connection() as connection:
-            chains = await read_chains(connection, self._accesses, self._openai_model)
-        keys = [choice.key for task in sorted(chains) for choice in chains[task]]
+            chains = await load_chains(connection, self._endpoints, self._openai_model)
+        keys = [target.key for task in sorted(chains) for target in chains[task]]
         return f"{PROMPT_VERSION}:{','.join(keys)}" if keys else ""
 
     async def enrich(
@@ -91,43 +91,43 @@ class Enricher:
         is_interactive: bool = True,
         nonce: str = "",
         on_progress: Callable[[int, int], Awaitable[None]] | None = None,
-    ) -> Enriched:
+    ) -> EnrichResult:
         """`skeleton` made better, or as it is with a note on why. Raises OutOfTokens for a user who wants that, and
         SessionGone."""
         placed = set(skeleton.placed_page_ids())
         captured = {page.page_id: page for page in pages if page.page_id in placed}
         async with self._pool.connection() as connection:
-            plan = await plan_map(
-                connection, self._accesses, user_id, session_id, list(captured.values()), self._openai_model
+            plan = await plan_calls(
+                connection, self._endpoints, user_id, session_id, list(captured.values()), self._openai_model
             )
         if plan.is_local:
-            return Enriched(skeleton)
+            return EnrichResult(skeleton)
         try:
-            terms = await self._terms_of(user_id)
+            terms = await self._load_limits(user_id)
         except NotFound as error:
             raise SessionGone("all", "account_closed") from error
         try:
-            await self._afford(user_id, terms, plan)
+            await self._check_budget(user_id, terms, plan)
         except OutOfTokens as error:
-            if terms.refuses_when_out:
+            if terms.refuses_when_out_of_tokens:
                 raise
-            return Enriched(skeleton, notes=[_out_of_tokens(error.resets_at)])
-        order = WorkOrder(
+            return EnrichResult(skeleton, notes=[_out_of_tokens(error.resets_at)])
+        order = CallRequest(
             scope=CallScope(
                 user_id=user_id,
                 session_id=session_id,
                 allowance=terms.allowance,
                 is_interactive=is_interactive,
                 weight=terms.weight,
-                keeps_texts=self._keeps_texts,
+                stores_texts=self._stores_texts,
             ),
-            choices=(),
+            targets=(),
             language=terms.language or skeleton.language,
             deadline=time.time() + self._budget_s,
         )
-        work = asyncio.ensure_future(self._work(order, plan, skeleton, captured, nonce, on_progress))
+        work = asyncio.ensure_future(self._enrich(order, plan, skeleton, captured, nonce, on_progress))
         over = asyncio.Event()
-        watch = asyncio.ensure_future(self._gone(session_id, over))
+        watch = asyncio.ensure_future(self._watch_for_deletion(session_id, over))
         try:
             await asyncio.wait([work, watch], timeout=self._budget_s + _GRACE_S, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -136,38 +136,38 @@ class Enricher:
                 raise SessionGone("all", "session_gone")
             # Whatever hangs (a node that was lost, a cluster without room), the map does not.
             log.warning("models_took_too_long", session_id=str(session_id))
-            return Enriched(skeleton, notes=["No model answered in time: the topics are our own."])
+            return EnrichResult(skeleton, notes=["No model answered in time: the topics are our own."])
         finally:
             over.set()
             for task in (work, watch):
                 task.cancel()
             await asyncio.gather(work, watch, return_exceptions=True)
 
-    async def _afford(self, user_id: uuid.UUID, terms: UserTerms, plan: MapPlan) -> None:
+    async def _check_budget(self, user_id: uuid.UUID, terms: UserLimits, plan: CallPlan) -> None:
         """Better no call than half of them: the quote must be there as a whole."""
         allowance = terms.allowance
         if allowance.token_limit is None:
             return
         async with self._pool.connection() as connection:
-            left = (await ledger_store.read_balance(connection, user_id, allowance)).tokens_left
-        if left is not None and plan.quote.tokens > left:
-            raise OutOfTokens(plan.quote.tokens, left, allowance.period_end)
+            left = (await ledger_store.load_balance(connection, user_id, allowance)).tokens_left
+        if left is not None and plan.estimate.tokens > left:
+            raise OutOfTokens(plan.estimate.tokens, left, allowance.period_end)
 
-    async def _work(
+    async def _enrich(
         self,
-        order: WorkOrder,
-        plan: MapPlan,
+        order: CallRequest,
+        plan: CallPlan,
         skeleton: Outline,
         captured: dict[str, CapturedPage],
         nonce: str,
         on_progress: Callable[[int, int], Awaitable[None]] | None,
-    ) -> Enriched:
-        result = Enriched(skeleton)
-        told = dict(plan.told)
+    ) -> EnrichResult:
+        result = EnrichResult(skeleton)
+        told = dict(plan.cached_descriptions)
         try:
-            if plan.missing:
+            if plan.pages_to_describe:
                 await self._describe(order, plan, told, result, len(captured), on_progress)
-            result.outline = with_descriptions(skeleton, told, captured)
+            result.outline = apply_descriptions(skeleton, told, captured)
             if plan.chains["outline"]:
                 await self._outline(order, plan, result, nonce)
             elif told:
@@ -182,62 +182,62 @@ class Enricher:
 
     async def _describe(
         self,
-        order: WorkOrder,
-        plan: MapPlan,
+        order: CallRequest,
+        plan: CallPlan,
         told: dict[str, PageDescription],
-        result: Enriched,
+        result: EnrichResult,
         total: int,
         on_progress: Callable[[int, int], Awaitable[None]] | None,
     ) -> None:
-        asked = WorkOrder(order.scope, plan.chains["describe"], order.language, order.deadline)
+        asked = CallRequest(order.scope, plan.chains["describe"], order.language, order.deadline)
         over = asyncio.Event()
         telling = asyncio.ensure_future(
-            self._tell_progress(order, plan, total - len(plan.missing), total, on_progress, over)
+            self._report_progress(order, plan, total - len(plan.pages_to_describe), total, on_progress, over)
         )
         try:
-            done = await self._tasks.describe(asked, batches_of(plan.missing))
+            done = await self._tasks.describe(asked, page_batches(plan.pages_to_describe))
         finally:
             over.set()
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
         told.update({page.page_id: page for page in done.pages})
-        if done.is_session_gone:
+        if done.is_session_deleted:
             raise SessionGone("all", "session_gone")
-        left = len(plan.missing) - len(done.pages)
+        left = len(plan.pages_to_describe) - len(done.pages)
         if left:
             why = ", ".join(sorted(done.failures)) or "no answer"
             result.notes.append(f"{left} of {total} pages were not described by a model ({why}).")
         log.info("pages_described", num_pages=len(done.pages), num_failed=left)
         if done.out_of_tokens_until is not None:
-            raise OutOfTokens(plan.quote.tokens, 0, done.out_of_tokens_until)
+            raise OutOfTokens(plan.estimate.tokens, 0, done.out_of_tokens_until)
 
-    async def _outline(self, order: WorkOrder, plan: MapPlan, result: Enriched, nonce: str) -> None:
-        choices = plan.chains["outline"]
-        skeleton = without_secrets(result.outline, plan.forbidden)
+    async def _outline(self, order: CallRequest, plan: CallPlan, result: EnrichResult, nonce: str) -> None:
+        targets = plan.chains["outline"]
+        skeleton = redact_outline(result.outline, plan.secret_fragments)
         digest = outline_digest(skeleton, order.language, nonce)
         async with self._pool.connection() as connection:
-            known = await load_outline(connection, order.scope.user_id, order.scope.session_id, choices, digest)
+            known = await load_outline(connection, order.scope.user_id, order.scope.session_id, targets, digest)
         if known is not None:
             result.outline, result.provider, result.model = known
             return
-        asked = WorkOrder(order.scope, choices, order.language, order.deadline)
-        result.outline, choice = await self._tasks.outline(asked, skeleton, digest)
-        result.provider, result.model = choice.provider, choice.model
-        if choice != choices[0]:
-            result.notes.append(f"{choices[0].provider} could not be used; {choice.provider} made this map.")
+        asked = CallRequest(order.scope, targets, order.language, order.deadline)
+        result.outline, target = await self._tasks.outline(asked, skeleton, digest)
+        result.provider, result.model = target.provider, target.model
+        if target != targets[0]:
+            result.notes.append(f"{targets[0].provider} could not be used; {target.provider} made this map.")
 
-    async def _tell_progress(
+    async def _report_progress(
         self,
-        order: WorkOrder,
-        plan: MapPlan,
+        order: CallRequest,
+        plan: CallPlan,
         known: int,
         total: int,
         on_progress: Callable[[int, int], Awaitable[None]] | None,
         over: asyncio.Event,
     ) -> None:
         # The checkpoints are where progress can be seen, whichever machines the tasks run on.
-        digests = [card.digest for card in plan.missing]
-        while on_progress is not None and not await _within(_WATCH_S, over):
+        digests = [payload.digest for payload in plan.pages_to_describe]
+        while on_progress is not None and not await _is_set_within(_WATCH_S, over):
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(
                     "SELECT count(DISTINCT digest) FROM ai_checkpoints WHERE user_id = %s AND digest = ANY(%s)",
@@ -246,9 +246,9 @@ class Enricher:
                 row = await cursor.fetchone()
             await on_progress(known + (row[0] if row else 0), total)
 
-    async def _gone(self, session_id: uuid.UUID, over: asyncio.Event) -> None:
+    async def _watch_for_deletion(self, session_id: uuid.UUID, over: asyncio.Event) -> None:
         """Returns when the session has been deleted, or its account closed."""
-        while not await _within(_WATCH_S, over):
+        while not await _is_set_within(_WATCH_S, over):
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(
                     "SELECT FROM browsing_sessions s JOIN users u ON u.id = s.user_id"
@@ -259,7 +259,7 @@ class Enricher:
                     return
 
 
-async def _within(seconds: float, event: asyncio.Event) -> bool:
+async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
     """Whether `event` comes within `seconds`.
 
     What runs beside the work ends by an event, not by being cancelled alone: a cancellation can be lost on its way (as
@@ -280,15 +280,15 @@ def _out_of_tokens(until: datetime) -> str:
 
 def build_enricher(settings: Settings, pool: AsyncConnectionPool[Any], tasks: ProviderTasks) -> Enricher | None:
     """The enricher these settings allow; None without any key, and then nothing of this room is ever touched."""
-    accesses = provider_accesses(settings)
-    if not accesses:
+    endpoints = provider_endpoints(settings)
+    if not endpoints:
         return None
     engine = create_async_engine(settings.sqlalchemy_url, poolclass=NullPool)
     return Enricher(
         pool,
-        accesses,
+        endpoints,
         tasks,
-        terms_reader(engine, settings.default_plan),
+        user_limits_loader(engine, settings.default_plan),
         openai_model=settings.openai_model,
-        keeps_texts=settings.ai_text_retention_days > 0,
+        stores_texts=settings.ai_text_retention_days > 0,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cluster.mindmap.outline.types import Outline
-from cluster.providers.types import PageCard, PageDescription
+from cluster.providers.types import PageDescription, PagePayload
 
 LOCAL = "local"
 
@@ -21,9 +21,9 @@ class LocalProvider:
         """See MapProvider."""
         return LOCAL
 
-    async def describe(self, cards: Sequence[PageCard], language: str) -> list[PageDescription]:
+    async def describe(self, payloads: Sequence[PagePayload], language: str) -> list[PageDescription]:
         """See MapProvider. Never fails; a page that was left out has no description."""
-        notes = [self._notes[card.page_id] for card in cards if card.page_id in self._notes]
+        notes = [self._notes[payload.page_id] for payload in payloads if payload.page_id in self._notes]
         return [PageDescription(note.page_id, note.label, note.description, note.keywords) for note in notes]
 
     async def outline(self, skeleton: Outline, language: str) -> Outline:

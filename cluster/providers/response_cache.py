@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from cluster.mindmap.outline.types import Outline
 from cluster.providers.prompting.prompts import PROMPT_VERSION
-from cluster.providers.types import ModelChoice, PageCard, PageDescription
+from cluster.providers.types import ModelTarget, PageDescription, PagePayload
 
 _OUTLINE = TypeAdapter(Outline)
 
@@ -29,19 +29,19 @@ async def load_descriptions(
     connection: AsyncConnection[Any],
     user_id: uuid.UUID,
     session_id: uuid.UUID,
-    choices: Sequence[ModelChoice],
-    cards: Sequence[PageCard],
+    targets: Sequence[ModelTarget],
+    payloads: Sequence[PagePayload],
 ) -> dict[str, PageDescription]:
     """What is known already of these pages by any of the models, the first one's word before the others'.
 
     Marks it as used by the session, which keeps it alive.
     """
-    found = await _load(connection, user_id, session_id, choices, [card.digest for card in cards])
+    found = await _load(connection, user_id, session_id, targets, [payload.digest for payload in payloads])
     told = {}
-    for card in cards:
-        answer = found.get(card.digest)
+    for payload in payloads:
+        answer = found.get(payload.digest)
         if answer is not None:
-            told[card.page_id] = PageDescription(**{**answer, "keywords": tuple(answer["keywords"])})
+            told[payload.page_id] = PageDescription(**{**answer, "keywords": tuple(answer["keywords"])})
     return told
 
 
@@ -49,11 +49,11 @@ async def load_outline(
     connection: AsyncConnection[Any],
     user_id: uuid.UUID,
     session_id: uuid.UUID,
-    choices: Sequence[ModelChoice],
+    targets: Sequence[ModelTarget],
     digest: str,
 ) -> tuple[Outline, str, str] | None:
     """The outline made from this before, with the provider and the model that made it."""
-    found = await _load(connection, user_id, session_id, choices, [digest])
+    found = await _load(connection, user_id, session_id, targets, [digest])
     if digest not in found:
         return None
     answer = found[digest]
@@ -64,15 +64,15 @@ async def _load(
     connection: AsyncConnection[Any],
     user_id: uuid.UUID,
     session_id: uuid.UUID,
-    choices: Sequence[ModelChoice],
+    targets: Sequence[ModelTarget],
     digests: Sequence[str],
 ) -> dict[str, Mapping[str, Any]]:
     cursor = await connection.execute(
         "UPDATE ai_checkpoints SET session_id = %s WHERE user_id = %s AND digest = ANY(%s) AND prompt_version = %s"
         " AND model = ANY(%s) RETURNING digest, model, answer",
-        [session_id, user_id, list(digests), PROMPT_VERSION, [choice.key for choice in choices]],
+        [session_id, user_id, list(digests), PROMPT_VERSION, [target.key for target in targets]],
     )
-    rank = {choice.key: number for number, choice in enumerate(choices)}
+    rank = {target.key: number for number, target in enumerate(targets)}
     rows = sorted(await cursor.fetchall(), key=lambda row: -rank[row[1]])
     return {digest: answer for digest, _, answer in rows}
 
@@ -81,36 +81,36 @@ async def save_description(
     connection: AsyncConnection[Any],
     user_id: uuid.UUID,
     session_id: uuid.UUID,
-    choice: ModelChoice,
-    card: PageCard,
+    target: ModelTarget,
+    payload: PagePayload,
     told: PageDescription,
 ) -> None:
     """Keep a description. Safe to repeat."""
-    await _save(connection, user_id, session_id, choice, card.digest, asdict(told))
+    await _save(connection, user_id, session_id, target, payload.digest, asdict(told))
 
 
 async def save_outline(
     connection: AsyncConnection[Any],
     user_id: uuid.UUID,
     session_id: uuid.UUID,
-    choice: ModelChoice,
+    target: ModelTarget,
     digest: str,
     outline: Outline,
 ) -> None:
     """Keep an outline. Safe to repeat."""
     answer = {
         "outline": _OUTLINE.dump_python(outline, mode="json"),
-        "provider": choice.provider,
-        "model": choice.model,
+        "provider": target.provider,
+        "model": target.model,
     }
-    await _save(connection, user_id, session_id, choice, digest, answer)
+    await _save(connection, user_id, session_id, target, digest, answer)
 
 
 async def _save(
     connection: AsyncConnection[Any],
     user_id: uuid.UUID,
     session_id: uuid.UUID,
-    choice: ModelChoice,
+    target: ModelTarget,
     digest: str,
     answer: Mapping[str, Any],
 ) -> None:
@@ -120,5 +120,5 @@ async def _save(
         " SELECT %s, %s, %s, %s, s.id, %s FROM browsing_sessions s WHERE s.id = %s AND s.deleted_at IS NULL"
         " ON CONFLICT (user_id, digest, prompt_version, model)"
         " DO UPDATE SET answer = excluded.answer, session_id = excluded.session_id",
-        [user_id, digest, PROMPT_VERSION, choice.key, Jsonb(dict(answer)), session_id],
+        [user_id, digest, PROMPT_VERSION, target.key, Jsonb(dict(answer)), session_id],
     )

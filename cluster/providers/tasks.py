@@ -10,27 +10,27 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from cluster.mindmap.outline.types import Outline
-from cluster.providers.calling.call_context import Connections, DeskParts, WorkOrder
-from cluster.providers.calling.gather_all import all_of
-from cluster.providers.steps import CALLS_PER_TASK, Described, describe_batches, outline_session
-from cluster.providers.types import ModelChoice, PageCard, ProviderError
+from cluster.providers.calling.call_context import CallContextConfig, CallRequest, ProviderConnections
+from cluster.providers.calling.gather_all import gather_all
+from cluster.providers.steps import CALLS_PER_TASK, DescribeResult, describe_pages, refine_outline
+from cluster.providers.types import ModelTarget, PagePayload, ProviderError
 from models.billing.ledger import OutOfTokens
 
 #: Tasks out at a time for one session. With CALLS_PER_TASK it bounds what one map asks at once.
 TASKS_AT_ONCE = 2
 
 Result = TypeVar("Result")
-OutlineResult = tuple[Outline, ModelChoice] | ProviderError | OutOfTokens
+OutlineResult = tuple[Outline, ModelTarget] | ProviderError | OutOfTokens
 
 
 class ProviderTasks(Protocol):
     """See RayProviderTasks."""
 
-    async def describe(self, order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> Described:
+    async def describe(self, request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
         """Describe the batches."""
         ...
 
-    async def outline(self, order: WorkOrder, skeleton: Outline, digest: str) -> tuple[Outline, ModelChoice]:
+    async def outline(self, request: CallRequest, skeleton: Outline, digest: str) -> tuple[Outline, ModelTarget]:
         """Outline the session. Raises ProviderError, OutOfTokens."""
         ...
 
@@ -38,32 +38,32 @@ class ProviderTasks(Protocol):
 class InlineProviderTasks:
     """The work in this process."""
 
-    def __init__(self, parts: DeskParts) -> None:
-        self._parts = parts
+    def __init__(self, config: CallContextConfig) -> None:
+        self._config = config
 
-    async def describe(self, order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> Described:
+    async def describe(self, request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
         """See ProviderTasks."""
-        shares = shared_out(batches, TASKS_AT_ONCE)
-        done = Described()
-        for part in await all_of(*(describe_batches(self._parts, order, share) for share in shares)):
-            done.add(part)
+        shares = distribute_batches(batches, TASKS_AT_ONCE)
+        done = DescribeResult()
+        for part in await gather_all(*(describe_pages(self._config, request, share) for share in shares)):
+            done.merge(part)
         return done
 
-    async def outline(self, order: WorkOrder, skeleton: Outline, digest: str) -> tuple[Outline, ModelChoice]:
+    async def outline(self, request: CallRequest, skeleton: Outline, digest: str) -> tuple[Outline, ModelTarget]:
         """See ProviderTasks."""
-        return await outline_session(self._parts, order, skeleton, digest)
+        return await refine_outline(self._config, request, skeleton, digest)
 
 
-def shared_out(batches: Sequence[Sequence[PageCard]], num_tasks: int) -> list[list[Sequence[PageCard]]]:
+def distribute_batches(batches: Sequence[Sequence[PagePayload]], num_tasks: int) -> list[list[Sequence[PagePayload]]]:
     """The batches dealt to at most `num_tasks` tasks, no more of them than are needed to have all batches out."""
     num = max(1, min(num_tasks, -(-len(batches) // CALLS_PER_TASK)))
     return [list(batches[start::num]) for start in range(num) if batches[start::num]]
 
 
-def _worker_parts() -> DeskParts:
+def _worker_config() -> CallContextConfig:
     """The parts as a Ray worker knows them: keys come from its own environment and never travel as arguments."""
     from actors.limiter_actor import RemoteLimiter, provider_limiter
-    from cluster.providers.configuration import provider_accesses
+    from cluster.providers.configuration import provider_endpoints
     from cluster.scheduling.placement import spread
     from cluster.settings import load_settings
     from telemetry.metrics import export_to_ray
@@ -71,14 +71,14 @@ def _worker_parts() -> DeskParts:
     settings = load_settings()
     export_to_ray()
     dsn = settings.postgres_dsn
-    return DeskParts(
+    return CallContextConfig(
         dsn,
-        provider_accesses(settings),
-        lambda choice, own: RemoteLimiter(provider_limiter(choice.key, dsn, **spread(settings, "state")), own),
+        provider_endpoints(settings),
+        lambda target, own: RemoteLimiter(provider_limiter(target.key, dsn, **spread(settings, "state")), own),
     )
 
 
-class _Worker:
+class _WorkerLoop:
     """What a worker process keeps from one task to the next: a loop, and its connections.
 
     A task that opens its own pays for a new connection to the database and one to the vendor, with all that either
@@ -88,11 +88,11 @@ class _Worker:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="provider-calls", daemon=True).start()
-        self._connections: Connections | None = None
+        self._connections: ProviderConnections | None = None
 
-    def run(self, work: Callable[[DeskParts, Connections], Coroutine[Any, Any, Result]]) -> Result:
+    def run(self, work: Callable[[CallContextConfig, ProviderConnections], Coroutine[Any, Any, Result]]) -> Result:
         """Do `work` on the loop. A task that is cancelled cancels it, and waits until it has cleaned up."""
-        parts, finished = _worker_parts(), threading.Event()
+        parts, finished = _worker_config(), threading.Event()
         begun: concurrent.futures.Future[asyncio.Task[Result]] = concurrent.futures.Future()
 
         def begin() -> None:
@@ -113,38 +113,40 @@ class _Worker:
         return task.result()
 
     async def _do(
-        self, parts: DeskParts, work: Callable[[DeskParts, Connections], Coroutine[Any, Any, Result]]
+        self,
+        parts: CallContextConfig,
+        work: Callable[[CallContextConfig, ProviderConnections], Coroutine[Any, Any, Result]],
     ) -> Result:
         if self._connections is None:
-            self._connections = Connections(parts)
+            self._connections = ProviderConnections(parts)
         return await work(parts, self._connections)
 
 
 @functools.cache
-def _worker() -> _Worker:
-    return _Worker()
+def _worker() -> _WorkerLoop:
+    return _WorkerLoop()
 
 
-def _describe(order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> Described:
-    return _worker().run(lambda parts, connections: describe_batches(parts, order, batches, connections))
+def _describe(order: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
+    return _worker().run(lambda parts, connections: describe_pages(parts, order, batches, connections))
 
 
-def _outline(order: WorkOrder, skeleton: Outline, digest: str) -> OutlineResult:
+def _outline(order: CallRequest, skeleton: Outline, digest: str) -> OutlineResult:
     try:
-        return _worker().run(lambda parts, connections: outline_session(parts, order, skeleton, digest, connections))
+        return _worker().run(lambda parts, connections: refine_outline(parts, order, skeleton, digest, connections))
     except (ProviderError, OutOfTokens) as error:
         # Returned, because an exception does not cross processes as itself.
         return error
 
 
 def _load(providers: Sequence[str]) -> None:
-    from cluster.providers.configuration import open_transport, provider_accesses
+    from cluster.providers.configuration import open_transport, provider_endpoints
     from cluster.settings import load_settings
 
-    accesses = provider_accesses(load_settings())
+    endpoints = provider_endpoints(load_settings())
     for provider in providers:
-        if provider in accesses:
-            open_transport(provider, accesses[provider])
+        if provider in endpoints:
+            open_transport(provider, endpoints[provider])
 
 
 class RayProviderTasks:
@@ -165,23 +167,23 @@ class RayProviderTasks:
         if providers:
             await asyncio.gather(*(self._load.remote(list(providers)) for _ in range(TASKS_AT_ONCE)))
 
-    async def describe(self, order: WorkOrder, batches: Sequence[Sequence[PageCard]]) -> Described:
-        """See ProviderTasks. What goes through the object store is the cards, some kilobytes each, and no more."""
-        tasks = [self._describe.remote(order, share) for share in shared_out(batches, TASKS_AT_ONCE)]
-        done = Described()
-        for part in await self._all(tasks):
-            done.add(part)
+    async def describe(self, request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
+        """See ProviderTasks. What goes through the object store is the payloads, some kilobytes each, and no more."""
+        tasks = [self._describe.remote(request, share) for share in distribute_batches(batches, TASKS_AT_ONCE)]
+        done = DescribeResult()
+        for part in await self._gather(tasks):
+            done.merge(part)
         return done
 
-    async def outline(self, order: WorkOrder, skeleton: Outline, digest: str) -> tuple[Outline, ModelChoice]:
+    async def outline(self, request: CallRequest, skeleton: Outline, digest: str) -> tuple[Outline, ModelTarget]:
         """See ProviderTasks."""
-        (result,) = await self._all([self._outline.remote(order, skeleton, digest)])
+        (result,) = await self._gather([self._outline.remote(request, skeleton, digest)])
         if isinstance(result, BaseException):
             raise result
-        found: tuple[Outline, ModelChoice] = result
+        found: tuple[Outline, ModelTarget] = result
         return found
 
-    async def _all(self, tasks: Sequence[Any]) -> list[Any]:
+    async def _gather(self, tasks: Sequence[Any]) -> list[Any]:
         async def result(task: Awaitable[Result]) -> Result:
             return await task
 

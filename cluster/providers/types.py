@@ -12,7 +12,7 @@ from models.errors import TrailmindError
 
 
 @dataclass(frozen=True, slots=True)
-class PageCard:
+class PagePayload:
     """What may be told of one page: redacted already, cut to size. `digest` names its content."""
 
     page_id: str
@@ -44,7 +44,7 @@ class MapProvider(Protocol):
         """As it stands in a map's `provider`, e.g. `openai` or `local`."""
         ...
 
-    async def describe(self, cards: Sequence[PageCard], language: str) -> list[PageDescription]:
+    async def describe(self, payloads: Sequence[PagePayload], language: str) -> list[PageDescription]:
         """A description of each page. Raises ProviderError."""
         ...
 
@@ -68,12 +68,12 @@ class Prompt:
     schema_name: str
     schema: Mapping[str, Any]
     max_output_tokens: int
-    earlier: tuple[str, str] | None = None
+    previous_attempt: tuple[str, str] | None = None
     num_redactions: int = 0
 
     def sent_text(self) -> str:
         """Everything of the user's that leaves with this prompt."""
-        return self.data if self.earlier is None else "\n\n".join((self.data, *self.earlier))
+        return self.data if self.previous_attempt is None else "\n\n".join((self.data, *self.previous_attempt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class RateHints:
+class RateLimitHints:
     """What a provider's headers say about our quota; None where it says nothing. Times are seconds from now."""
 
     requests_per_minute: float | None = None
@@ -102,18 +102,18 @@ class RateHints:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelResponse:
     """What came back: the raw text, what it cost, and whether it was cut off."""
 
     text: str
     usage: Usage
     request_id: str | None = None
     is_truncated: bool = False
-    hints: RateHints = field(default_factory=RateHints)
+    hints: RateLimitHints = field(default_factory=RateLimitHints)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelChoice:
+class ModelTarget:
     """One link of a chain: which model, and how it is asked. None means the catalog's number."""
 
     provider: str
@@ -126,7 +126,7 @@ class ModelChoice:
     max_concurrent: int | None = None
     context_tokens: int | None = None
     #: Somebody's own server that speaks OpenAI's language: the vendor's quotas say nothing about it.
-    is_own_server: bool = False
+    is_self_hosted: bool = False
 
     @property
     def key(self) -> str:
@@ -137,7 +137,7 @@ class ModelChoice:
 class Transport(Protocol):
     """One vendor's SDK: asks once, never retries by itself. Belongs to one event loop."""
 
-    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+    async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         """The answer. Raises ProviderError and nothing else of its own."""
         ...
 
@@ -167,10 +167,10 @@ class ProviderThrottled(ProviderError):
 
     code, status = "PROVIDER_THROTTLED", 429
 
-    def __init__(self, provider: str, reason: str, retry_after_s: float, hints: RateHints | None = None) -> None:
+    def __init__(self, provider: str, reason: str, retry_after_s: float, hints: RateLimitHints | None = None) -> None:
         super().__init__(provider, reason)
         self.args = (provider, reason, retry_after_s, hints)
-        self.retry_after_s, self.hints = retry_after_s, hints or RateHints()
+        self.retry_after_s, self.hints = retry_after_s, hints or RateLimitHints()
 
     def __str__(self) -> str:
         return f"{self.provider} takes no more calls for now; again in {self.retry_after_s:.0f} s"
@@ -194,13 +194,13 @@ class ProviderRefused(ProviderError):
     code = "PROVIDER_REFUSED"
 
 
-class FormatRefused(ProviderRefused):
+class ResponseFormatRefused(ProviderRefused):
     """The server does not take the form of answer we asked for; asked again, it is asked for a plainer one."""
 
     code = "PROVIDER_FORMAT"
 
 
-class AnswerUnusable(ProviderError):
+class UnusableResponse(ProviderError):
     """The answer is cut off, not JSON, or breaks the rules; `problems` says how, without repeating it."""
 
     code = "ANSWER_UNUSABLE"

@@ -61,7 +61,7 @@ class LedgerEntry(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class TokenAllowance:
     """What a plan allows one user in one billing period, `[period_start, period_end)`. No limit is None."""
 
     period_start: datetime
@@ -111,7 +111,7 @@ BALANCE_SQL = (
 )
 
 
-async def balance(db: AsyncSession, user_id: uuid.UUID, allowance: Allowance) -> Balance:
+async def balance(db: AsyncSession, user_id: uuid.UUID, allowance: TokenAllowance) -> Balance:
     """How much the user has used, set aside and left."""
     query = text(BALANCE_SQL.format(start=":start", end=":end", user=":user"))
     row = (
@@ -123,10 +123,10 @@ async def balance(db: AsyncSession, user_id: uuid.UUID, allowance: Allowance) ->
 
 async def used_in_period(db: AsyncSession, user_id: uuid.UUID, start: datetime, end: datetime) -> int:
     """Tokens the user paid for in `[start, end)`, by plan or grants."""
-    return sum((await by_operation(db, user_id, start, end)).values())
+    return sum((await used_by_operation(db, user_id, start, end)).values())
 
 
-async def by_operation(db: AsyncSession, user_id: uuid.UUID, start: datetime, end: datetime) -> dict[str, int]:
+async def used_by_operation(db: AsyncSession, user_id: uuid.UUID, start: datetime, end: datetime) -> dict[str, int]:
     """The same per operation; operations that used nothing are absent."""
     signed = func.sum(text("CASE kind WHEN 'settle' THEN tokens WHEN 'refund' THEN -tokens ELSE 0 END"))
     found = await db.execute(

@@ -6,12 +6,12 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from models.billing.ledger import BALANCE_SQL, Allowance, Balance, OutOfTokens
+from models.billing.ledger import BALANCE_SQL, Balance, OutOfTokens, TokenAllowance
 from models.database import Connection
 from models.errors import NotFound
 
 #: A reservation nobody closed for this long counts no more. Longer than any call may take, retries excluded.
-LEASE_S = 300.0
+RESERVATION_LEASE_S = 300.0
 
 _BALANCE = BALANCE_SQL.format(start="%(start)s", end="%(end)s", user="%(user)s")
 
@@ -30,7 +30,7 @@ class Charge:
     absorbed_tokens: int
 
 
-async def read_balance(connection: Connection, user_id: uuid.UUID, allowance: Allowance) -> Balance:
+async def load_balance(connection: Connection, user_id: uuid.UUID, allowance: TokenAllowance) -> Balance:
     """`models.billing.ledger.balance` on a psycopg connection."""
     cursor = await connection.execute(
         _BALANCE, {"user": user_id, "start": allowance.period_start, "end": allowance.period_end}
@@ -44,13 +44,13 @@ async def read_balance(connection: Connection, user_id: uuid.UUID, allowance: Al
 async def reserve(
     connection: Connection,
     user_id: uuid.UUID,
-    allowance: Allowance,
+    allowance: TokenAllowance,
     *,
     call_id: uuid.UUID,
     operation: str,
     tokens: int,
     session_id: uuid.UUID | None = None,
-    lease_s: float = LEASE_S,
+    lease_s: float = RESERVATION_LEASE_S,
 ) -> None:
     """Set `tokens` aside for a call, for `lease_s`. Repeating it for the same `call_id` changes nothing.
 
@@ -58,10 +58,10 @@ async def reserve(
     commit, so that no two of them see the same tokens as free.
     """
     wanted = Reservation(user_id, allowance, call_id, operation, tokens, session_id, lease_s)
-    cursor = await connection.execute(f"SELECT outcome, tokens_left FROM {RESERVE}", wanted.values())
+    cursor = await connection.execute(f"SELECT outcome, tokens_left FROM {RESERVE}", wanted.parameters())
     row = await cursor.fetchone()
     assert row is not None
-    wanted.check(*row)
+    wanted.raise_if_refused(*row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,14 @@ class Reservation:
     """What `RESERVE` is given, for statements that do more than reserve."""
 
     user_id: uuid.UUID
-    allowance: Allowance
+    allowance: TokenAllowance
     call_id: uuid.UUID
     operation: str
     tokens: int
     session_id: uuid.UUID | None = None
-    lease_s: float = LEASE_S
+    lease_s: float = RESERVATION_LEASE_S
 
-    def values(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """By the names `RESERVE` uses."""
         return {
             "user": self.user_id,
@@ -90,7 +90,7 @@ class Reservation:
             "period_end": self.allowance.period_end,
         }
 
-    def check(self, outcome: str, tokens_left: int | None) -> None:
+    def raise_if_refused(self, outcome: str, tokens_left: int | None) -> None:
         """Raises OutOfTokens, NotFound."""
         if outcome == "out_of_tokens":
             raise OutOfTokens(self.tokens, tokens_left or 0, self.allowance.period_end)
@@ -179,7 +179,7 @@ async def grant(connection: Connection, user_id: uuid.UUID, source_id: uuid.UUID
     return cursor.rowcount == 1
 
 
-async def release_expired(connection: Connection, max_rows: int = 1000) -> int:
+async def release_expired_reservations(connection: Connection, max_rows: int = 1000) -> int:
     """Write down that expired reservations are released, and that their calls were lost; return how many.
 
     Only bookkeeping: an expired reservation counts no more whether or not this has run.
@@ -202,7 +202,7 @@ async def release_expired(connection: Connection, max_rows: int = 1000) -> int:
     return len(released)
 
 
-async def forget_texts(connection: Connection, days: int, max_rows: int = 5000) -> int:
+async def purge_call_texts(connection: Connection, days: int, max_rows: int = 5000) -> int:
     """Erase texts sent to providers, and their answers, that are older than `days`; return how many calls' texts."""
     cursor = await connection.execute(
         "DELETE FROM ai_call_texts WHERE call_id IN (SELECT call_id FROM ai_call_texts"

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.providers.configuration import provider_accesses
+from cluster.providers.configuration import provider_endpoints
 from cluster.providers.local import LOCAL
-from cluster.providers.planning.call_plan import MapPlan, plan_map
-from cluster.providers.planning.user_limits import UserTerms, read_terms
+from cluster.providers.planning.call_plan import CallPlan, plan_calls
+from cluster.providers.planning.user_limits import UserLimits, load_user_limits
 from models.ai_calls import AiCall, AiCallText
 from models.billing.ledger import Balance, OutOfTokens, balance
 from models.recording.browsing_sessions import owned_session, parse_session_id
@@ -25,12 +25,12 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 
 async def _plan(
     state: AppState, db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID
-) -> tuple[MapPlan, UserTerms, Balance, int]:
+) -> tuple[CallPlan, UserLimits, Balance, int]:
     connection = await driver_connection(db)
     _, pages = await load_pages(connection, session_id, user_id)
-    accesses = provider_accesses(state.settings)
-    plan = await plan_map(connection, accesses, user_id, session_id, pages, state.settings.openai_model)
-    terms = await read_terms(db, user_id, state.settings.default_plan)
+    endpoints = provider_endpoints(state.settings)
+    plan = await plan_calls(connection, endpoints, user_id, session_id, pages, state.settings.openai_model)
+    terms = await load_user_limits(db, user_id, state.settings.default_plan)
     return plan, terms, await balance(db, user_id, terms.allowance), len(pages)
 
 
@@ -45,14 +45,14 @@ async def quote(session_id: str, user_id: CurrentUserId, state: State, db: DbSes
         quote=QuoteReply(
             provider=first.provider if first else LOCAL,
             model=first.model if first else None,
-            tokens=plan.quote.tokens,
-            cost_micros=plan.quote.cost_micros,
+            tokens=plan.estimate.tokens,
+            cost_micros=plan.estimate.cost_micros,
             num_pages=num_pages,
-            num_pages_known=len(plan.told),
-            num_calls=plan.quote.num_calls,
-            plan_share=plan.quote.tokens / limit if limit else None,
+            num_pages_known=len(plan.cached_descriptions),
+            num_calls=plan.estimate.num_calls,
+            plan_share=plan.estimate.tokens / limit if limit else None,
             tokens_left=left,
-            is_affordable=left is None or plan.quote.tokens <= left,
+            is_affordable=left is None or plan.estimate.tokens <= left,
             resets_at=terms.allowance.period_end,
         )
     )
@@ -60,15 +60,15 @@ async def quote(session_id: str, user_id: CurrentUserId, state: State, db: DbSes
 
 async def check_token_budget(state: AppState, db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
     """Raise OutOfTokens (402, with the reset date) for users who want no map rather than one without a model."""
-    if not provider_accesses(state.settings):
+    if not provider_endpoints(state.settings):
         return
-    terms = await read_terms(db, user_id, state.settings.default_plan)
-    if not terms.refuses_when_out or terms.allowance.token_limit is None:
+    terms = await load_user_limits(db, user_id, state.settings.default_plan)
+    if not terms.refuses_when_out_of_tokens or terms.allowance.token_limit is None:
         return
     plan, terms, now, _ = await _plan(state, db, session_id, user_id)
     left = now.tokens_left or 0
-    if plan.quote.tokens > left:
-        raise OutOfTokens(plan.quote.tokens, left, terms.allowance.period_end)
+    if plan.estimate.tokens > left:
+        raise OutOfTokens(plan.estimate.tokens, left, terms.allowance.period_end)
 
 
 @router.get("/disclosures", response_model_exclude_none=True)

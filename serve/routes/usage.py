@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.users import User, active_user
-from models.billing.ledger import Allowance, balance, by_operation
+from models.billing.ledger import TokenAllowance, balance, used_by_operation
 from models.billing.plans import FREE, PLANS, CurrentPlan, Plan, current_plan, usage_periods
 from models.errors import Unauthorized
 from models.schemas.plans import (
@@ -75,7 +75,7 @@ async def subscription(user_id: CurrentUserId, state: State, db: DbSession) -> S
 async def _usage(
     db: AsyncSession, user_id: uuid.UUID, plan: Plan, start: datetime, end: datetime, *, is_current: bool
 ) -> UsageReply:
-    parts = await by_operation(db, user_id, start, end)
+    parts = await used_by_operation(db, user_id, start, end)
     used, limit = sum(parts.values()), plan.token_limit
     reply = UsageReply(
         period_start=start,
@@ -88,7 +88,7 @@ async def _usage(
         by_operation=parts,
     )
     if is_current:
-        now = await balance(db, user_id, Allowance(start, end, limit))
+        now = await balance(db, user_id, TokenAllowance(start, end, limit))
         left = now.tokens_left
         reply.can_use_ai = left is None or left > 0
         reply.granted_tokens_left, reply.reserved_tokens = now.granted_tokens_left, now.reserved_tokens

@@ -19,17 +19,17 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
 
 from actors.limiter_actor import ProviderLimiterActor
-from actors.provider_limiter import Ask, LimiterRefused, Outcome, Permit
+from actors.provider_limiter import CallOutcome, LimiterRefused, Permit, PermitRequest
 from actors.quota_state import RateLimit
 from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
 from cluster.jobs.app import job_app
 from cluster.jobs.database_metrics import DATABASE_GAUGES
 from cluster.jobs.middleware import watch
-from cluster.providers.calling.metered_client import Caller, CallScope
-from cluster.providers.types import Answer, ModelChoice, Prompt, ProviderDown, Usage
+from cluster.providers.calling.metered_client import CallScope, MeteredClient
+from cluster.providers.types import ModelResponse, ModelTarget, Prompt, ProviderDown, Usage
 from cluster.settings import Settings
 from launch.local_server import complete
-from models.billing.ledger import Allowance
+from models.billing.ledger import TokenAllowance
 from models.errors import Unavailable
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
@@ -178,16 +178,16 @@ class Transport:
     def __init__(self) -> None:
         self.error: Exception | None = None
 
-    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+    async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         if self.error is not None:
             raise self.error
-        return Answer("{}", Usage(input_tokens=120, output_tokens=30))
+        return ModelResponse("{}", Usage(input_tokens=120, output_tokens=30))
 
     async def close(self) -> None: ...
 
 
 class OpenLimiter:
-    async def reserve(self, ask: Any, limit: Any) -> Any:
+    async def reserve(self, request: Any, limit: Any) -> Any:
         return type("Permit", (), {"permit_id": "p"})
 
     async def settle(self, permit_id: str, outcome: Any) -> None: ...
@@ -196,9 +196,9 @@ class OpenLimiter:
 async def test_calls_to_providers_are_counted(ann: ApiUser, pool: AsyncConnectionPool[Any]) -> None:
     session = await ann.start()
     now = datetime.now(UTC)
-    allowance = Allowance(now - timedelta(days=1), now + timedelta(days=1), None)
+    allowance = TokenAllowance(now - timedelta(days=1), now + timedelta(days=1), None)
     transport = Transport()
-    caller = Caller(
+    caller = MeteredClient(
         pool,
         CallScope(uuid.UUID(ann.id), uuid.UUID(session), allowance),
         lambda _: transport,
@@ -206,7 +206,7 @@ async def test_calls_to_providers_are_counted(ann: ApiUser, pool: AsyncConnectio
         deadline=1e12,
     )
     before = METERS.snapshot()
-    choice, prompt = ModelChoice("openai", "gpt-5-mini"), Prompt("name it", "a page", "shape", {}, 100)
+    choice, prompt = ModelTarget("openai", "gpt-5-mini"), Prompt("name it", "a page", "shape", {}, 100)
     await caller.call(choice, "summarize", prompt, 1000)
     transport.error = ProviderDown("openai", "http_503")
     with pytest.raises(ProviderDown):
@@ -227,9 +227,9 @@ async def test_limiters_move_the_meters(settings: Settings) -> None:
     model = f"model-{uuid.uuid4().hex}"
     limiter = ProviderLimiterActor(settings.postgres_dsn, f"openai/{model}", runs_in_ray=False)
     limit = RateLimit(None, None, 2)
-    permits = [await limiter.reserve(Ask(user, 1, max_wait_s=5), limit) for user in ("a", "b")]
-    waits = asyncio.create_task(limiter.reserve(Ask("c", 1, max_wait_s=60), limit))
-    refused = await limiter.reserve(Ask("d", 1, max_wait_s=0.01), limit)
+    permits = [await limiter.reserve(PermitRequest(user, 1, max_wait_s=5), limit) for user in ("a", "b")]
+    waits = asyncio.create_task(limiter.reserve(PermitRequest("c", 1, max_wait_s=60), limit))
+    refused = await limiter.reserve(PermitRequest("d", 1, max_wait_s=0.01), limit)
     assert isinstance(refused, LimiterRefused)
     try:
         assert series("trailmind_provider_refusals_total")[("openai", model)] == 1
@@ -237,7 +237,7 @@ async def test_limiters_move_the_meters(settings: Settings) -> None:
         assert series("trailmind_provider_utilisation_ratio")[("openai", model)] == 1
         for permit in permits:
             assert isinstance(permit, Permit)
-            await limiter.settle(permit.permit_id, Outcome("ok"))
+            await limiter.settle(permit.permit_id, CallOutcome("ok"))
         assert isinstance(await waits, Permit)
         assert series("trailmind_provider_wait_p95_seconds")[("openai", model)] > 0
         assert series("trailmind_provider_queue_length")[("openai", model)] == 0

@@ -16,15 +16,15 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from actors.limiter_actor import RemoteLimiter, provider_limiter
-from actors.provider_limiter import Ask, LimiterRefused, PostgresStore, ProviderLimiter
-from actors.quota_state import Outcome, RateLimit
-from cluster.providers.calling.call_context import WorkOrder
+from actors.provider_limiter import LimiterRefused, PermitRequest, PostgresQuotaStore, ProviderLimiter
+from actors.quota_state import CallOutcome, RateLimit
+from cluster.providers.calling.call_context import CallRequest
 from cluster.providers.calling.metered_client import CallScope
-from cluster.providers.planning.cost_estimate import batches_of
+from cluster.providers.planning.cost_estimate import page_batches
 from cluster.providers.tasks import RayProviderTasks
-from cluster.providers.types import ModelChoice, PageCard
+from cluster.providers.types import ModelTarget, PagePayload
 from models.billing import ledger_store
-from models.billing.ledger import Allowance
+from models.billing.ledger import TokenAllowance
 from tests.conftest import Stores
 from tests.support.model_server import ModelServer, model_server
 
@@ -64,10 +64,10 @@ async def test_cancelled_work_stops_its_calls_and_gives_back_what_it_reserved(
     user, session, start = uuid.uuid4(), uuid.uuid4(), datetime.now(UTC) - timedelta(days=1)
     await db.execute("INSERT INTO users (id, email) VALUES (%s, %s)", [user, f"{user.hex}@test.local"])
     await db.execute("INSERT INTO browsing_sessions (id, user_id) VALUES (%s, %s)", [session, user])
-    scope = CallScope(user, session, Allowance(start, start + timedelta(days=30), 100_000))
-    order = WorkOrder(scope, (ModelChoice("openai", "slow-model", is_own_server=True),), "en", time.time() + 60)
-    cards = [PageCard(f"p_{n}", f"Page {n}", "a.example", "Words.", (), "en", f"{n:032d}") for n in range(10)]
-    work = asyncio.ensure_future(RayProviderTasks().describe(order, batches_of(cards)))
+    scope = CallScope(user, session, TokenAllowance(start, start + timedelta(days=30), 100_000))
+    order = CallRequest(scope, (ModelTarget("openai", "slow-model", is_self_hosted=True),), "en", time.time() + 60)
+    payloads = [PagePayload(f"p_{n}", f"Page {n}", "a.example", "Words.", (), "en", f"{n:032d}") for n in range(10)]
+    work = asyncio.ensure_future(RayProviderTasks().describe(order, page_batches(payloads)))
 
     async def calls() -> list[str]:
         cursor = await db.execute("SELECT status FROM ai_calls WHERE session_id = %s", [session])
@@ -81,7 +81,7 @@ async def test_cancelled_work_stops_its_calls_and_gives_back_what_it_reserved(
     while set(await calls()) != {"cancelled"}:
         assert time.monotonic() - began < 10, await calls()
         await asyncio.sleep(0.05)
-    assert (await ledger_store.read_balance(db, user, scope.allowance)).tokens_left == 100_000
+    assert (await ledger_store.load_balance(db, user, scope.allowance)).tokens_left == 100_000
     models.reset()
 
 
@@ -92,17 +92,17 @@ async def test_a_killed_limiter_is_stood_in_for_and_comes_back(cluster: Any, sto
     )
     async with pool:
         handle = provider_limiter(key, stores.libpq)
-        limiter = RemoteLimiter(handle, ProviderLimiter(PostgresStore(pool, key)))
-        first = await limiter.reserve(Ask("a", 1, max_wait_s=5), LIMIT)
+        limiter = RemoteLimiter(handle, ProviderLimiter(PostgresQuotaStore(pool, key)))
+        first = await limiter.reserve(PermitRequest("a", 1, max_wait_s=5), LIMIT)
         os.kill((await handle.stats.remote())["pid"], signal.SIGKILL)
         # One call is out still: whoever answers now, the actor's next life or the stand-in, knows of it.
-        second = await limiter.reserve(Ask("b", 1, max_wait_s=60), LIMIT)
+        second = await limiter.reserve(PermitRequest("b", 1, max_wait_s=60), LIMIT)
         with pytest.raises(LimiterRefused) as refused:
-            await limiter.reserve(Ask("c", 1, max_wait_s=0.2), LIMIT)
+            await limiter.reserve(PermitRequest("c", 1, max_wait_s=0.2), LIMIT)
         assert refused.value.reason == "concurrency"
         for permit in (first, second):
-            await limiter.settle(permit.permit_id, Outcome("ok"))
-        assert await limiter.reserve(Ask("c", 1, max_wait_s=5), LIMIT)
+            await limiter.settle(permit.permit_id, CallOutcome("ok"))
+        assert await limiter.reserve(PermitRequest("c", 1, max_wait_s=5), LIMIT)
         cluster.kill(handle)
 
 
@@ -110,10 +110,10 @@ async def test_who_gives_up_leaves_the_actors_queue(cluster: Any, stores: Stores
     key = f"openai/{uuid.uuid4().hex}"
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(stores.libpq, min_size=0, max_size=1, open=False)
     handle = provider_limiter(key, stores.libpq)
-    limiter = RemoteLimiter(handle, ProviderLimiter(PostgresStore(pool, key)))
+    limiter = RemoteLimiter(handle, ProviderLimiter(PostgresQuotaStore(pool, key)))
     alone = RateLimit(None, None, 1)
-    first = await limiter.reserve(Ask("a", 1, max_wait_s=30), alone)
-    waiting = asyncio.ensure_future(limiter.reserve(Ask("b", 1, max_wait_s=60), alone))
+    first = await limiter.reserve(PermitRequest("a", 1, max_wait_s=30), alone)
+    waiting = asyncio.ensure_future(limiter.reserve(PermitRequest("b", 1, max_wait_s=60), alone))
 
     async def queue_is(length: int) -> None:
         async with asyncio.timeout(10):
@@ -124,6 +124,6 @@ async def test_who_gives_up_leaves_the_actors_queue(cluster: Any, stores: Stores
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await queue_is(0)
-    await limiter.settle(first.permit_id, Outcome("ok"))
+    await limiter.settle(first.permit_id, CallOutcome("ok"))
     assert (await handle.stats.remote())["in_flight"] == 0
     cluster.kill(handle)

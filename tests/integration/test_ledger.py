@@ -16,15 +16,15 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from models.billing import ledger_store
-from models.billing.ledger import Allowance, OutOfTokens, balance, by_operation, used_in_period
+from models.billing.ledger import OutOfTokens, TokenAllowance, balance, used_by_operation, used_in_period
 from tests.conftest import Stores
 
 Connection = psycopg.AsyncConnection[Any]
 
 
-def allowance(limit: int | None, days_ago: int = 1) -> Allowance:
+def allowance(limit: int | None, days_ago: int = 1) -> TokenAllowance:
     start = datetime.now(UTC) - timedelta(days=days_ago)
-    return Allowance(start, start + timedelta(days=30), limit)
+    return TokenAllowance(start, start + timedelta(days=30), limit)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def test_200_parallel_reservations_at_the_edge_never_overspend(stores: Sto
 
         won = sum(await asyncio.gather(*(attempt() for _ in range(200))))
         async with pool.connection() as connection:
-            now = await ledger_store.read_balance(connection, user, plan)
+            now = await ledger_store.load_balance(connection, user, plan)
     assert won == limit // each
     assert now.reserved_tokens == won * each
     assert now.tokens_left == limit - won * each
@@ -73,7 +73,7 @@ async def test_settle_books_the_real_number_once_and_frees_the_rest(db: Connecti
     again = await ledger_store.settle(db, call, 999)
     assert (first.tokens, first.absorbed_tokens) == (400, 0)
     assert again == first
-    now = await ledger_store.read_balance(db, user, allowance(1000))
+    now = await ledger_store.load_balance(db, user, allowance(1000))
     assert (now.used_tokens, now.reserved_tokens, now.tokens_left) == (400, 0, 600)
 
 
@@ -86,7 +86,7 @@ async def test_a_reservation_is_a_ceiling_and_the_house_pays_the_rest(db: Connec
 async def test_the_same_call_reserves_once(db: Connection, user: uuid.UUID) -> None:
     call = await reserve(db, user, 600, 1000)
     await reserve(db, user, 600, 1000, call_id=call)
-    now = await ledger_store.read_balance(db, user, allowance(1000))
+    now = await ledger_store.load_balance(db, user, allowance(1000))
     assert now.reserved_tokens == 600
 
 
@@ -98,7 +98,7 @@ async def test_released_and_refunded_tokens_come_back(db: Connection, user: uuid
     await ledger_store.settle(db, useless, 650)
     assert await ledger_store.refund(db, useless) == 650
     await ledger_store.refund(db, useless)
-    now = await ledger_store.read_balance(db, user, allowance(1000))
+    now = await ledger_store.load_balance(db, user, allowance(1000))
     assert (now.used_tokens, now.tokens_left) == (0, 1000)
 
 
@@ -109,7 +109,7 @@ async def test_an_expired_reservation_counts_no_more_and_a_late_settlement_is_no
     await reserve(db, user, 1000, 1000)
     charge = await ledger_store.settle(db, late, 800)
     assert (charge.tokens, charge.absorbed_tokens) == (0, 800)
-    now = await ledger_store.read_balance(db, user, allowance(1000))
+    now = await ledger_store.load_balance(db, user, allowance(1000))
     assert now.used_tokens + now.reserved_tokens <= 1000
 
 
@@ -119,19 +119,19 @@ async def test_grants_are_spent_after_the_plan_and_only_once(db: Connection, use
     assert not await ledger_store.grant(db, user, pack, 500)
     call = await reserve(db, user, 1200, 1000)
     await ledger_store.settle(db, call, 1100)
-    now = await ledger_store.read_balance(db, user, allowance(1000))
+    now = await ledger_store.load_balance(db, user, allowance(1000))
     assert (now.used_of_plan, now.granted_tokens_left, now.tokens_left) == (1000, 400, 400)
     with pytest.raises(OutOfTokens):
         await reserve(db, user, 401, 1000)
     # The next period renews the plan, not the pack.
     start = datetime.now(UTC) + timedelta(days=40)
-    later = Allowance(start, start + timedelta(days=30), 1000)
-    assert (await ledger_store.read_balance(db, user, later)).tokens_left == 1400
+    later = TokenAllowance(start, start + timedelta(days=30), 1000)
+    assert (await ledger_store.load_balance(db, user, later)).tokens_left == 1400
 
 
 async def test_no_limit_means_no_limit(db: Connection, user: uuid.UUID) -> None:
     await reserve(db, user, 10**9, None)
-    assert (await ledger_store.read_balance(db, user, allowance(None))).tokens_left is None
+    assert (await ledger_store.load_balance(db, user, allowance(None))).tokens_left is None
 
 
 async def test_entries_are_never_changed(db: Connection, user: uuid.UUID) -> None:
@@ -174,22 +174,22 @@ async def test_random_histories_balance(db: Connection, user: uuid.UUID, stores:
         assert now.used_tokens == sum(settled.values())
         assert now.reserved_tokens == sum(open_calls.values())
         assert await used_in_period(session, user, plan.period_start, plan.period_end) == now.used_tokens
-        told = await by_operation(session, user, plan.period_start, plan.period_end)
+        told = await used_by_operation(session, user, plan.period_start, plan.period_end)
         assert told == ({"mindmap": now.used_tokens} if now.used_tokens else {})
-        assert await by_operation(session, user, plan.period_end, plan.period_end + timedelta(days=30)) == {}
+        assert await used_by_operation(session, user, plan.period_end, plan.period_end + timedelta(days=30)) == {}
     await engine.dispose()
 
 
 _KILLED = """
 import asyncio, os, signal, sys, uuid, psycopg
 from datetime import UTC, datetime, timedelta
-from models import ledger_store
-from models.billing.ledger import Allowance
+from models.billing import ledger_store
+from models.billing.ledger import TokenAllowance
 
 async def main(dsn, user, call):
     start = datetime.now(UTC) - timedelta(days=1)
     async with await psycopg.AsyncConnection.connect(dsn) as db:
-        await ledger_store.reserve(db, uuid.UUID(user), Allowance(start, start + timedelta(days=30), 1000),
+        await ledger_store.reserve(db, uuid.UUID(user), TokenAllowance(start, start + timedelta(days=30), 1000),
                                    call_id=uuid.UUID(call), operation="mindmap", tokens=1000, lease_s=1.0)
         await db.commit()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -211,7 +211,7 @@ async def test_killed_between_reserve_and_settle_is_released(db: Connection, use
         "SELECT pg_sleep_until(expires_at) FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'", [call]
     )
     assert await reserve(db, user, 1000, 1000)
-    assert await ledger_store.release_expired(db) >= 1
+    assert await ledger_store.release_expired_reservations(db) >= 1
     cursor = await db.execute(
         "SELECT array_agg(kind ORDER BY created_at) FROM ledger_entries WHERE call_id = %s", [call]
     )

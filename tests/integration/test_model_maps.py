@@ -20,12 +20,12 @@ from redis.asyncio import Redis
 
 from cluster.maps.generation import MapGenerator, MapRequest
 from cluster.maps.tasks import InlineMapTasks
-from cluster.providers.calling.call_context import DeskParts
+from cluster.providers.calling.call_context import CallContextConfig
 from cluster.providers.enricher import Enricher
-from cluster.providers.planning.user_limits import UserTerms
+from cluster.providers.planning.user_limits import UserLimits
 from cluster.providers.tasks import InlineProviderTasks
 from models.billing import ledger_store
-from models.billing.ledger import Allowance
+from models.billing.ledger import TokenAllowance
 from models.mindmap.validation import MindmapDocument, validate_document
 from models.recording.timeline_store import load_pages
 from tests.conftest import Stores
@@ -98,19 +98,19 @@ class Maker:
     budget_s: float = 20.0
 
     def generator(self, *providers: str) -> MapGenerator:
-        accesses = self.models.accesses(*providers)
+        endpoints = self.models.endpoints(*providers)
         start = datetime.now(UTC) - timedelta(days=3)
-        terms = UserTerms(Allowance(start, start + timedelta(days=30), self.limit), self.refuses)
+        terms = UserLimits(TokenAllowance(start, start + timedelta(days=30), self.limit), self.refuses)
 
-        async def terms_of(user_id: uuid.UUID) -> UserTerms:
+        async def terms_of(user_id: uuid.UUID) -> UserLimits:
             return terms
 
         enricher = Enricher(
             self.pool,
-            accesses,
-            InlineProviderTasks(DeskParts(self.stores.libpq, accesses)),
+            endpoints,
+            InlineProviderTasks(CallContextConfig(self.stores.libpq, endpoints)),
             terms_of,
-            keeps_texts=self.keeps_texts,
+            stores_texts=self.keeps_texts,
             budget_s=self.budget_s,
         )
         return MapGenerator(self.pool, self.valkey, InlineMapTasks(), enricher)
@@ -351,14 +351,14 @@ async def test_what_is_used_never_passes_the_quote(ann: ApiUser, maker: Maker) -
     reserved = await maker.one(
         "SELECT sum(tokens)::bigint FROM ledger_entries WHERE session_id = %s AND kind = 'reserve'", session
     )
-    from cluster.providers.planning.call_plan import plan_map
+    from cluster.providers.planning.call_plan import plan_calls
 
     async with maker.pool.connection() as connection:
         await connection.execute("DELETE FROM ai_checkpoints WHERE session_id = %s", [session])
         _, pages = await load_pages(connection, session, uuid.UUID(ann.id))
-        plan = await plan_map(connection, maker.models.accesses("openai"), uuid.UUID(ann.id), session, pages)
-    assert reserved <= plan.quote.tokens
-    assert plan.quote.cost_micros > 0
+        plan = await plan_calls(connection, maker.models.endpoints("openai"), uuid.UUID(ann.id), session, pages)
+    assert reserved <= plan.estimate.tokens
+    assert plan.estimate.cost_micros > 0
 
 
 @pytest.mark.parametrize("what", ["session", "account"])
@@ -601,7 +601,7 @@ async def test_texts_are_kept_only_as_long_as_set(ann: ApiUser, maker: Maker, db
     await db.execute(
         "UPDATE ai_call_texts SET created_at = now() - interval '31 days' WHERE session_id = %s", [session]
     )
-    assert await ledger_store.forget_texts(db, 30) > 0
+    assert await ledger_store.purge_call_texts(db, 30) > 0
     assert await maker.one(kept, session) == 0
     maker.keeps_texts = False
     other = await record(ann, lambda subject, number: "Other words. " + page_text(subject, number))

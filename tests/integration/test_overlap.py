@@ -13,12 +13,12 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from actors.quota_state import quota
+from actors.quota_state import rate_and_burst
 from cluster.jobs.app import JobParts, job_app
 from cluster.maps.generation import MapGenerator
 from cluster.maps.tasks import InlineMapTasks
-from cluster.providers.calling.call_context import DeskParts
-from cluster.providers.configuration import provider_accesses
+from cluster.providers.calling.call_context import CallContextConfig
+from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
 from cluster.providers.tasks import InlineProviderTasks
 from cluster.settings import Settings
@@ -36,7 +36,7 @@ TEXT = "Bread. " * 40
 async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
     """One application's worker, until nothing is due. It has models when its settings have a key."""
     enricher = build_enricher(
-        settings, pool, InlineProviderTasks(DeskParts(settings.postgres_dsn, provider_accesses(settings)))
+        settings, pool, InlineProviderTasks(CallContextConfig(settings.postgres_dsn, provider_endpoints(settings)))
     )
     valkey = Redis.from_url(settings.valkey_url)
     app = job_app(settings.postgres_dsn)
@@ -102,7 +102,7 @@ async def test_two_applications_lose_and_double_nothing(settings: Settings, db: 
 async def test_two_applications_keep_one_quota(settings: Settings, db: Db) -> None:
     """Both make maps with one provider's model, as fast as they may: the provider sees one quota, not two."""
     per_minute, num_people = 900, 10
-    rate, burst = quota(per_minute)
+    rate, burst = rate_and_burst(per_minute)
     link = {"provider": "openai", "model": "gpt-overlap", "requests_per_minute": per_minute}
     with model_server() as models:
         keyed = complete(

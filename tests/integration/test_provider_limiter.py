@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from actors.provider_limiter import Ask, LimiterRefused, PostgresStore, ProviderLimiter
-from actors.quota_state import Outcome, RateLimit, quota
+from actors.provider_limiter import LimiterRefused, PermitRequest, PostgresQuotaStore, ProviderLimiter
+from actors.quota_state import CallOutcome, RateLimit, rate_and_burst
 from tests.conftest import Stores
 
 Pool = AsyncConnectionPool[Any]
@@ -29,11 +29,11 @@ async def test_two_clusters_share_one_quota(pool: Pool) -> None:
     at = 0.0
     key = f"openai/{uuid.uuid4().hex}"
     limit = RateLimit(600.0, 60_000.0, 1000)
-    limiters = [ProviderLimiter(PostgresStore(pool, key, lambda: at), lambda: at) for _ in range(4)]
-    rate, burst = quota(600.0)
+    limiters = [ProviderLimiter(PostgresQuotaStore(pool, key, lambda: at), lambda: at) for _ in range(4)]
+    rate, burst = rate_and_burst(600.0)
     granted = 0
     for at in (0.0, 10.0, 11.0, 20.0, 40.0, 41.0, 90.0):
-        asks = [limiters[n % 4].reserve(Ask(f"u{n}", 60, max_wait_s=0), limit) for n in range(200)]
+        asks = [limiters[n % 4].reserve(PermitRequest(f"u{n}", 60, max_wait_s=0), limit) for n in range(200)]
         results = await asyncio.gather(*asks, return_exceptions=True)
         granted += sum(not isinstance(one, LimiterRefused) for one in results)
         assert all(isinstance(one, LimiterRefused) for one in results if isinstance(one, BaseException))
@@ -45,26 +45,26 @@ async def test_two_clusters_share_one_quota(pool: Pool) -> None:
 async def test_concurrency_is_counted_across_limiters(pool: Pool) -> None:
     key = f"openai/{uuid.uuid4().hex}"
     limit = RateLimit(None, None, 2)
-    one, two = (ProviderLimiter(PostgresStore(pool, key)) for _ in range(2))
-    first = await one.reserve(Ask("a", 1), limit)
-    await two.reserve(Ask("b", 1), limit)
+    one, two = (ProviderLimiter(PostgresQuotaStore(pool, key)) for _ in range(2))
+    first = await one.reserve(PermitRequest("a", 1), limit)
+    await two.reserve(PermitRequest("b", 1), limit)
     with pytest.raises(LimiterRefused):
-        await two.reserve(Ask("c", 1, max_wait_s=0.05), limit)
-    waiting = asyncio.ensure_future(two.reserve(Ask("c", 1, max_wait_s=20), limit))
-    await one.settle(first.permit_id, Outcome("ok"))
+        await two.reserve(PermitRequest("c", 1, max_wait_s=0.05), limit)
+    waiting = asyncio.ensure_future(two.reserve(PermitRequest("c", 1, max_wait_s=20), limit))
+    await one.settle(first.permit_id, CallOutcome("ok"))
     assert await waiting
 
 
 async def test_a_truncated_table_starts_cold(pool: Pool) -> None:
     at = 0.0
     key = f"openai/{uuid.uuid4().hex}"
-    limiter = ProviderLimiter(PostgresStore(pool, key, lambda: at), lambda: at)
+    limiter = ProviderLimiter(PostgresQuotaStore(pool, key, lambda: at), lambda: at)
     limit = RateLimit(60.0, None, 100)
     with pytest.raises(LimiterRefused):
-        await limiter.reserve(Ask("a", 1, max_wait_s=0), limit)
+        await limiter.reserve(PermitRequest("a", 1, max_wait_s=0), limit)
     at = 60.0
-    await limiter.reserve(Ask("a", 1, max_wait_s=0), limit)
+    await limiter.reserve(PermitRequest("a", 1, max_wait_s=0), limit)
     async with pool.connection() as connection:
         await connection.execute("DELETE FROM provider_windows WHERE key = %s", [key])
     with pytest.raises(LimiterRefused):
-        await limiter.reserve(Ask("a", 1, max_wait_s=0), limit)
+        await limiter.reserve(PermitRequest("a", 1, max_wait_s=0), limit)

@@ -15,9 +15,9 @@ from llmock.scenarios import Delay, Fail, Reply
 from cluster.providers.configuration import open_transport
 from cluster.providers.prompting.prompts import describe_prompt
 from cluster.providers.types import (
-    Answer,
-    ModelChoice,
-    PageCard,
+    ModelResponse,
+    ModelTarget,
+    PagePayload,
     Prompt,
     ProviderDown,
     ProviderRefused,
@@ -28,7 +28,7 @@ from cluster.providers.types import (
 from tests.support.model_server import ModelServer, model_server
 
 MODELS = {"openai": "gpt-4.1-mini", "anthropic": "claude-haiku-5-5", "gemini": "gemini-3.5-flash-lite"}
-CARD = PageCard("p_1", "Sourdough", "bread.example", "Flour and water. Then time.", (), "en", "d1")
+PAYLOAD = PagePayload("p_1", "Sourdough", "bread.example", "Flour and water. Then time.", (), "en", "d1")
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +46,14 @@ def models(server: ModelServer) -> ModelServer:
 @pytest.fixture(params=sorted(MODELS))
 async def vendor(request: pytest.FixtureRequest, models: ModelServer) -> AsyncIterator[tuple[str, Transport]]:
     name = request.param
-    transport = open_transport(name, models.accesses(name)[name])
+    transport = open_transport(name, models.endpoints(name)[name])
     yield name, transport
     await transport.close()
 
 
-async def ask(vendor: tuple[str, Transport], prompt: Prompt | None = None, timeout_s: float = 10.0) -> Answer:
-    choice = ModelChoice(vendor[0], MODELS[vendor[0]], timeout_s=timeout_s)
-    return await vendor[1].ask(prompt or describe_prompt([CARD]), choice, uuid.uuid4())
+async def ask(vendor: tuple[str, Transport], prompt: Prompt | None = None, timeout_s: float = 10.0) -> ModelResponse:
+    target = ModelTarget(vendor[0], MODELS[vendor[0]], timeout_s=timeout_s)
+    return await vendor[1].complete(prompt or describe_prompt([PAYLOAD]), target, uuid.uuid4())
 
 
 async def test_structured_answer_usage_and_roles(vendor: tuple[str, Transport], models: ModelServer) -> None:
@@ -100,7 +100,7 @@ async def test_every_refusal_is_told_apart_and_never_retried(
 
 async def test_overload_of_anthropic(models: ModelServer) -> None:
     models.add(Fail(529))
-    transport = open_transport("anthropic", models.accesses("anthropic")["anthropic"])
+    transport = open_transport("anthropic", models.endpoints("anthropic")["anthropic"])
     with pytest.raises(ProviderThrottled) as raised:
         await ask(("anthropic", transport))
     await transport.close()
@@ -117,13 +117,13 @@ async def test_a_slow_answer_times_out(vendor: tuple[str, Transport], models: Mo
 async def test_a_cut_answer_says_so(models: ModelServer) -> None:
     for name in ("openai", "gemini"):
         models.add(Reply(text='{"pages": [', finish_reason="length"))
-        transport = open_transport(name, models.accesses(name)[name])
+        transport = open_transport(name, models.endpoints(name)[name])
         assert (await ask((name, transport))).is_truncated
         await transport.close()
 
 
 async def test_a_repair_is_a_further_turn(vendor: tuple[str, Transport], models: ModelServer) -> None:
-    first = describe_prompt([CARD])
+    first = describe_prompt([PAYLOAD])
     prompt = Prompt(
         first.instructions, first.data, first.schema_name, first.schema, first.max_output_tokens, ("{}", "Again.")
     )
@@ -136,7 +136,7 @@ async def test_a_repair_is_a_further_turn(vendor: tuple[str, Transport], models:
 
 
 async def test_nobody_listening_is_down(models: ModelServer) -> None:
-    access = models.accesses("openai")["openai"]
+    access = models.endpoints("openai")["openai"]
     nowhere = type(access)(access.api_key, "http://127.0.0.1:9/v1")
     transport = open_transport("openai", nowhere)
     with pytest.raises(ProviderDown) as raised:
@@ -150,7 +150,7 @@ async def test_headers_teach_the_quota(models: ModelServer) -> None:
 
     models.server.state.limiter.configure(LimitSettings(rpm=30, tpm=50_000))
     for name in ("openai", "anthropic"):
-        transport = open_transport(name, models.accesses(name)[name])
+        transport = open_transport(name, models.endpoints(name)[name])
         hints = (await ask((name, transport))).hints
         await transport.close()
         assert hints.requests_per_minute == 30
@@ -204,7 +204,7 @@ async def test_a_server_without_schemas_is_asked_more_plainly(
     from cluster.providers.calling.model_client import ModelProvider
     from cluster.providers.transports import openai_chat
 
-    monkeypatch.setattr(openai_chat, "_taken", {})
+    monkeypatch.setattr(openai_chat, "_supported_formats", {})
     simple = Simple(*taken)
     transport = openai_chat.OpenAITransport("none", "http://own.local/v1")
     transport._client._client = httpx.AsyncClient(
@@ -212,21 +212,21 @@ async def test_a_server_without_schemas_is_asked_more_plainly(
     )
     calls = []
 
-    class Made:
-        def __init__(self, answer: Answer) -> None:
-            self.answer = answer
+    class Call:
+        def __init__(self, response: ModelResponse) -> None:
+            self.response = response
 
         async def reject(self) -> None:
             raise AssertionError
 
-    class Asker:
-        async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> Any:
+    class Client:
+        async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> Any:
             calls.append(operation)
-            return Made(await transport.ask(prompt, choice, uuid.uuid4()))
+            return Call(await transport.complete(prompt, target, uuid.uuid4()))
 
-    provider = ModelProvider(ModelChoice("openai", "own-model", is_own_server=True), Asker())
+    provider = ModelProvider(ModelTarget("openai", "own-model", is_self_hosted=True), Client())
     for _ in range(2):
-        told = await provider.describe([CARD], "en")
+        told = await provider.describe([PAYLOAD], "en")
         assert [page.label for page in told] == ["Bread"]
     await transport.close()
     assert len(calls) == len(simple.asked) == num_calls + 1

@@ -16,7 +16,7 @@ import llmock.completion
 from llmock.testing import LLMockServer
 from pydantic import SecretStr
 
-from cluster.providers.configuration import ProviderAccess
+from cluster.providers.configuration import ProviderEndpoint
 
 Brain = Callable[[dict[str, Any], str], Any]
 _DOCUMENT = re.compile(r"<data-([0-9a-f]{12})>\n(.*)\n</data-\1>", re.DOTALL)
@@ -87,10 +87,10 @@ class ModelServer:
         self.num_answers = 0
         self.tokens_billed = 0
 
-    def accesses(self, *providers: str) -> dict[str, ProviderAccess]:
+    def endpoints(self, *providers: str) -> dict[str, ProviderEndpoint]:
         """How to reach these vendors here."""
         key = SecretStr("a key for tests")
-        return {name: ProviderAccess(key, self.server.base_url(name)) for name in providers}
+        return {name: ProviderEndpoint(key, self.server.base_url(name)) for name in providers}
 
     def add(self, *behaviours: Any) -> None:
         """Queue llmock's behaviours (`llmock.scenarios`)."""

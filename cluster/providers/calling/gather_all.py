@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 
 
-async def all_of(*calls: Coroutine[Any, Any, Value]) -> list[Value]:
+async def gather_all(*calls: Coroutine[Any, Any, Value]) -> list[Value]:
     """Everything or nothing: when one fails, or the caller is cancelled, all have ended before the error goes on.
 
     `asyncio.gather` alone goes on with the first that was cancelled, while others still write down that they were.

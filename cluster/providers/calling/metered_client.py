@@ -18,12 +18,12 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from actors.provider_limiter import Ask, Limiter, Outcome
-from cluster.providers.calling.permit_prefetch import MAX_WAIT_S, Permits
-from cluster.providers.model_catalog import ModelFacts, cost_micros, facts_of
+from actors.provider_limiter import CallOutcome, PermitRequest, QuotaLimiter
+from cluster.providers.calling.permit_prefetch import MAX_WAIT_S, PermitPrefetcher
+from cluster.providers.model_catalog import ModelSpec, cost_micros, effective_spec
 from cluster.providers.types import (
-    Answer,
-    ModelChoice,
+    ModelResponse,
+    ModelTarget,
     Prompt,
     ProviderDown,
     ProviderError,
@@ -34,14 +34,14 @@ from cluster.providers.types import (
     Transport,
 )
 from models.billing import ledger_store
-from models.billing.ledger import Allowance
+from models.billing.ledger import TokenAllowance
 from models.billing.ledger_store import Reservation
 from telemetry.metrics import METERS
 
 log = structlog.get_logger("providers")
 
 #: After a wait of this length session and account are looked at again.
-_LONG_S = 0.5
+_RECHECK_AFTER_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class CallScope:
 
     user_id: uuid.UUID
     session_id: uuid.UUID
-    allowance: Allowance
+    allowance: TokenAllowance
     is_interactive: bool = True
     weight: float = 1.0
-    keeps_texts: bool = True
+    stores_texts: bool = True
 
 
 # The call is written only while session and account are there.
@@ -77,11 +77,11 @@ _CLOSE = (
 )
 
 
-class MadeCall:
+class CompletedCall:
     """See model_provider.Made."""
 
-    def __init__(self, caller: Caller, call_id: uuid.UUID, answer: Answer) -> None:
-        self._caller, self.call_id, self.answer = caller, call_id, answer
+    def __init__(self, caller: MeteredClient, call_id: uuid.UUID, response: ModelResponse) -> None:
+        self._caller, self.call_id, self.response = caller, call_id, response
 
     async def reject(self) -> None:
         """Give back what the call cost its user, and say so in the log. Safe to repeat."""
@@ -92,7 +92,7 @@ class MadeCall:
             )
 
 
-class Caller:
+class MeteredClient:
     """Makes calls for one scope. See model_provider.Asker. To be closed before its pool is.
 
     `more` tells how many calls are known to come after those that were begun.
@@ -103,63 +103,63 @@ class Caller:
         pool: AsyncConnectionPool[Any],
         scope: CallScope,
         transport: Callable[[str], Transport],
-        limiter: Callable[[ModelChoice], Limiter],
+        limiter: Callable[[ModelTarget], QuotaLimiter],
         *,
         deadline: float,
         clock: Callable[[], float] = time.monotonic,
-        more: Callable[[], int] = lambda: 0,
+        num_pending: Callable[[], int] = lambda: 0,
     ) -> None:
         self.pool, self._scope = pool, scope
-        self._transport, self._permits = transport, Permits(limiter, self._ask, more)
+        self._transport, self._permits = transport, PermitPrefetcher(limiter, self._permit_request, num_pending)
         self._deadline, self._clock = deadline, clock
 
-    def expect(self, choice: ModelChoice, max_tokens: int, count: int) -> None:
+    def prefetch_permits(self, target: ModelTarget, max_tokens: int, count: int) -> None:
         """The first `count` calls will be made at once, of some `max_tokens` each: the limiter is asked meanwhile."""
-        self._permits.expect(choice, max_tokens, count)
+        self._permits.prefetch(target, max_tokens, count)
 
-    async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> MadeCall:
+    async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> CompletedCall:
         """Ask once. Raises ProviderError, OutOfTokens."""
-        facts = facts_of(choice)
+        facts = effective_spec(target)
         began = self._clock()
         call_id = uuid.uuid4()
         # The limiter is asked while the call is written down: nearly always both agree.
-        asking = self._permits.ask(choice, max_tokens)
+        asking = self._permits.acquire(target, max_tokens)
         try:
             async with self.pool.connection() as connection:
-                if not await self._open(connection, call_id, choice, operation, prompt, max_tokens):
+                if not await self._reserve_and_record(connection, call_id, target, operation, prompt, max_tokens):
                     await ledger_store.release(connection, call_id)
-                    raise SessionGone(choice.provider, "session_gone")
+                    raise SessionGone(target.provider, "session_gone")
         except BaseException as error:
-            self._permits.give_back(choice, asking)
+            self._permits.release(target, asking)
             if isinstance(error, asyncio.CancelledError):
                 # It may have been written all the same.
-                await self._unsent(call_id)
+                await self._discard(call_id)
             raise
         try:
             permit = await asking
         except BaseException:
-            await self._unsent(call_id)
+            await self._discard(call_id)
             raise
-        outcome = Outcome("unused")
+        outcome = CallOutcome("unused")
         try:
             waited_s = self._clock() - began
-            if waited_s > _LONG_S and not await self._still_wanted(call_id, waited_s):
-                raise SessionGone(choice.provider, "session_gone")
+            if waited_s > _RECHECK_AFTER_S and not await self._confirm_session_exists(call_id, waited_s):
+                raise SessionGone(target.provider, "session_gone")
             # From here on something may have left: what was booked stays booked.
-            outcome = Outcome("refused")
-            self._permits.look_ahead(choice, max_tokens, permit)
-            answer, outcome = await self._asked(call_id, choice, facts, prompt, max_tokens)
-            return MadeCall(self, call_id, answer)
-        except _Failed as failed:
+            outcome = CallOutcome("refused")
+            self._permits.prefetch_next(target, max_tokens, permit)
+            answer, outcome = await self._send(call_id, target, facts, prompt, max_tokens)
+            return CompletedCall(self, call_id, answer)
+        except _CallFailure as failed:
             outcome = failed.outcome
             raise failed.error from failed.error.__cause__
         finally:
-            telling = self._permits.settle(choice, permit, outcome)
+            telling = self._permits.settle(target, permit, outcome)
             if outcome.kind != "ok":
                 # Trouble is to be known before anybody tries again; nobody waits for the news of a good answer.
                 await asyncio.shield(telling)
 
-    async def _still_wanted(self, call_id: uuid.UUID, waited_s: float) -> bool:
+    async def _confirm_session_exists(self, call_id: uuid.UUID, waited_s: float) -> bool:
         """After a long wait: whether session and account are there still. The call begins now."""
         async with self.pool.connection() as connection:
             cursor = await connection.execute(
@@ -170,10 +170,10 @@ class Caller:
             )
         if cursor.rowcount == 1:
             return True
-        await self._unsent(call_id)
+        await self._discard(call_id)
         return False
 
-    async def _unsent(self, call_id: uuid.UUID) -> None:
+    async def _discard(self, call_id: uuid.UUID) -> None:
         """Nothing has left: nothing is disclosed, and the reservation is given back."""
         async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
             await ledger_store.release(connection, call_id)
@@ -183,24 +183,24 @@ class Caller:
         """Wait until the limiters know of every call."""
         await self._permits.close()
 
-    def _ask(self, choice: ModelChoice, tokens: int, after: str) -> Ask:
+    def _permit_request(self, target: ModelTarget, tokens: int, after: str) -> PermitRequest:
         scope = self._scope
-        return Ask(
+        return PermitRequest(
             user=str(scope.user_id),
             tokens=tokens,
             is_interactive=scope.is_interactive,
             weight=scope.weight,
             max_wait_s=max(0.0, min(MAX_WAIT_S[scope.is_interactive], self._deadline - self._clock())),
             # The call before it may take its whole time first.
-            lease_s=choice.timeout_s * (2 if after else 1) + 30.0,
+            lease_s=target.timeout_s * (2 if after else 1) + 30.0,
             after=after,
         )
 
-    async def _open(
+    async def _reserve_and_record(
         self,
         connection: AsyncConnection[Any],
         call_id: uuid.UUID,
-        choice: ModelChoice,
+        target: ModelTarget,
         operation: str,
         prompt: Prompt,
         max_tokens: int,
@@ -209,46 +209,46 @@ class Caller:
         scope = self._scope
         sent = prompt.sent_text()
         # It may wait for the limiter first.
-        lease_s = ledger_store.LEASE_S + MAX_WAIT_S[scope.is_interactive]
+        lease_s = ledger_store.RESERVATION_LEASE_S + MAX_WAIT_S[scope.is_interactive]
         wanted = Reservation(scope.user_id, scope.allowance, call_id, operation, max_tokens, scope.session_id, lease_s)
         # One statement is one way there and back, and all of it or nothing.
         cursor = await connection.execute(
             _OPEN,
             {
-                **wanted.values(),
+                **wanted.parameters(),
                 "task": "describe" if operation == "summarize" else "outline",
-                "provider": choice.provider,
-                "model": choice.model,
+                "provider": target.provider,
+                "model": target.model,
                 "chars": len(sent),
                 "digest": blake2b(sent.encode("utf-8", "replace"), digest_size=16).hexdigest(),
                 "redactions": prompt.num_redactions,
-                "instructions": _storable(prompt.instructions) if scope.keeps_texts else "",
-                "sent": _storable(sent) if scope.keeps_texts else "",
-                "keeps": scope.keeps_texts,
+                "instructions": _storable_text(prompt.instructions) if scope.stores_texts else "",
+                "sent": _storable_text(sent) if scope.stores_texts else "",
+                "keeps": scope.stores_texts,
             },
         )
         row = await cursor.fetchone()
         assert row is not None
         outcome, tokens_left, is_written = row
-        wanted.check(outcome, tokens_left)
+        wanted.raise_if_refused(outcome, tokens_left)
         return bool(is_written)
 
-    async def _asked(
-        self, call_id: uuid.UUID, choice: ModelChoice, facts: ModelFacts, prompt: Prompt, max_tokens: int
-    ) -> tuple[Answer, Outcome]:
+    async def _send(
+        self, call_id: uuid.UUID, target: ModelTarget, facts: ModelSpec, prompt: Prompt, max_tokens: int
+    ) -> tuple[ModelResponse, CallOutcome]:
         began = self._clock()
         try:
             # The SDK's own time-out counts between two bytes; this one counts all in all.
-            async with asyncio.timeout(choice.timeout_s):
-                answer = await self._transport(choice.provider).ask(prompt, choice, call_id)
+            async with asyncio.timeout(target.timeout_s):
+                answer = await self._transport(target.provider).complete(prompt, target, call_id)
         except TimeoutError as error:
-            timed_out = ProviderTimedOut(choice.provider, "timeout")
+            timed_out = ProviderTimedOut(target.provider, "timeout")
             timed_out.__cause__ = error
-            raise await self._failed(call_id, timed_out, began) from error
+            raise await self._record_failure(call_id, timed_out, began) from error
         except ProviderError as error:
-            raise await self._failed(call_id, error, began) from error
+            raise await self._record_failure(call_id, error, began) from error
         except asyncio.CancelledError:
-            await self._close(call_id, "cancelled", "cancelled", began)
+            await self._record_unsuccessful(call_id, "cancelled", "cancelled", began)
             raise
         usage = answer.usage
         async with self.pool.connection() as connection:
@@ -263,38 +263,38 @@ class Caller:
                     "output": usage.output_tokens,
                     "cached": usage.cached_tokens,
                     "reasoning": usage.reasoning_tokens,
-                    "cost": cost_micros(choice, usage),
-                    "answer": _storable(answer.text) if self._scope.keeps_texts else None,
+                    "cost": cost_micros(target, usage),
+                    "answer": _storable_text(answer.text) if self._scope.stores_texts else None,
                 },
             )
             if cursor.rowcount == 0:
                 # Settled already, or never reserved: it tells them apart.
                 await ledger_store.settle(connection, call_id, usage.total_tokens)
-        METERS.count("trailmind_ai_calls_total", 1, choice.provider, "ok")
-        METERS.observe("trailmind_ai_call_seconds", self._clock() - began, choice.provider)
-        METERS.count("trailmind_ai_tokens_total", usage.input_tokens, choice.provider, "input")
-        METERS.count("trailmind_ai_tokens_total", usage.output_tokens, choice.provider, "output")
+        METERS.count("trailmind_ai_calls_total", 1, target.provider, "ok")
+        METERS.observe("trailmind_ai_call_seconds", self._clock() - began, target.provider)
+        METERS.count("trailmind_ai_tokens_total", usage.input_tokens, target.provider, "input")
+        METERS.count("trailmind_ai_tokens_total", usage.output_tokens, target.provider, "output")
         # Where nothing is credited, what was asked for counts; the permit may have been for more.
-        used = usage.total_tokens if facts.credits_unused else max_tokens
-        return answer, Outcome("ok", tokens_used=used, hints=_hints(answer.hints))
+        used = usage.total_tokens if facts.credits_unused_tokens else max_tokens
+        return answer, CallOutcome("ok", tokens_used=used, hints=_hint_values(answer.hints))
 
-    async def _failed(self, call_id: uuid.UUID, error: ProviderError, began: float) -> _Failed:
-        status, outcome = "failed", Outcome("down")
+    async def _record_failure(self, call_id: uuid.UUID, error: ProviderError, began: float) -> _CallFailure:
+        status, outcome = "failed", CallOutcome("down")
         if isinstance(error, ProviderThrottled):
             wait = error.retry_after_s or 0.0
-            status, outcome = "throttled", Outcome("throttled", retry_after_s=wait, hints=_hints(error.hints))
+            status, outcome = "throttled", CallOutcome("throttled", retry_after_s=wait, hints=_hint_values(error.hints))
         elif isinstance(error, ProviderTimedOut):
             status = "timeout"
         elif isinstance(error, ProviderRefused):
-            status, outcome = "refused", Outcome("refused")
+            status, outcome = "refused", CallOutcome("refused")
         elif not isinstance(error, ProviderDown):
-            outcome = Outcome("refused")
+            outcome = CallOutcome("refused")
         METERS.count("trailmind_ai_calls_total", 1, error.provider, status)
         log.warning("provider_call_failed", provider=error.provider, status=status, reason=error.reason)
-        await self._close(call_id, status, error.reason, began)
-        return _Failed(error, outcome)
+        await self._record_unsuccessful(call_id, status, error.reason, began)
+        return _CallFailure(error, outcome)
 
-    async def _close(self, call_id: uuid.UUID, status: str, reason: str, began: float) -> None:
+    async def _record_unsuccessful(self, call_id: uuid.UUID, status: str, reason: str, began: float) -> None:
         async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
             await ledger_store.release(connection, call_id)
             await connection.execute(
@@ -303,15 +303,15 @@ class Caller:
             )
 
 
-class _Failed(Exception):
+class _CallFailure(Exception):
     """Carries a provider's error together with what the limiter should learn from it."""
 
-    def __init__(self, error: ProviderError, outcome: Outcome) -> None:
+    def __init__(self, error: ProviderError, outcome: CallOutcome) -> None:
         super().__init__(error, outcome)
         self.error, self.outcome = error, outcome
 
 
-def _hints(hints: Any) -> dict[str, float]:
+def _hint_values(hints: Any) -> dict[str, float]:
     found = {
         "requests_per_minute": hints.requests_per_minute,
         "requests_left": hints.requests_left,
@@ -321,6 +321,6 @@ def _hints(hints: Any) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _storable(text: str) -> str:
+def _storable_text(text: str) -> str:
     # PostgreSQL has no NUL, UTF-8 no lone surrogates.
     return text.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -7,40 +7,40 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from cluster.mindmap.outline.types import Outline
-from cluster.providers.calling.gather_all import all_of
-from cluster.providers.model_catalog import facts_of
+from cluster.providers.calling.gather_all import gather_all
+from cluster.providers.model_catalog import effective_spec
 from cluster.providers.prompting import merge
 from cluster.providers.prompting.prompts import (
     BARE_TOPIC_TOKENS,
     PAGE_TOKENS,
     RICH_TOPIC_TOKENS,
-    Names,
+    PromptAliases,
     describe_prompt,
+    estimate_prompt_tokens,
     merge_prompt,
     outline_prompt,
-    prompt_tokens,
-    repaired,
+    repair_prompt,
 )
 from cluster.providers.prompting.responses import (
-    Descriptions,
+    DescribeResponse,
     MergedDraft,
     OutlineDraft,
-    Verdict,
-    check_descriptions,
-    check_merge,
-    check_outline,
-    read_answer,
+    Validation,
+    parse_response,
+    validate_descriptions,
+    validate_merge,
+    validate_outline,
 )
 from cluster.providers.types import (
-    Answer,
-    AnswerUnusable,
-    FormatRefused,
-    ModelChoice,
-    PageCard,
+    ModelResponse,
+    ModelTarget,
     PageDescription,
+    PagePayload,
     Prompt,
     ProviderError,
+    ResponseFormatRefused,
     SessionGone,
+    UnusableResponse,
 )
 from models.billing.ledger import OutOfTokens
 
@@ -52,28 +52,28 @@ PAGES_PER_OUTLINE = 160
 Value = TypeVar("Value")
 
 
-class Made(Protocol):
+class ModelCall(Protocol):
     """A call that was made and answered."""
 
     @property
-    def answer(self) -> Answer: ...
+    def response(self) -> ModelResponse: ...
 
     async def reject(self) -> None:
         """The answer is of no use: nobody pays for it."""
         ...
 
 
-class Asker(Protocol):
+class ModelClient(Protocol):
     """Makes calls: waits for the limiter, reserves, asks, settles, logs."""
 
-    async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> Made:
+    async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> ModelCall:
         """Raises ProviderError, OutOfTokens."""
         ...
 
 
-def pages_per_outline(choice: ModelChoice) -> int:
+def pages_per_outline(target: ModelTarget) -> int:
     """How many pages fit one outlining call, by the model's context and its tokens a minute."""
-    facts = facts_of(choice)
+    facts = effective_spec(target)
     room = facts.context_tokens * 0.6
     if facts.tokens_per_minute:
         room = min(room, facts.tokens_per_minute * 0.5)
@@ -84,102 +84,102 @@ def pages_per_outline(choice: ModelChoice) -> int:
     )
 
 
-def sized(prompt: Prompt, choice: ModelChoice) -> Prompt:
+def with_output_limit(prompt: Prompt, target: ModelTarget) -> Prompt:
     """`prompt` with as much room for the answer as the model needs and has."""
-    facts = facts_of(choice)
-    room = min(facts.max_output_tokens, prompt.max_output_tokens + facts.thinking_room)
+    facts = effective_spec(target)
+    room = min(facts.max_output_tokens, prompt.max_output_tokens + facts.reasoning_overhead_tokens)
     return replace(prompt, max_output_tokens=room)
 
 
 class ModelProvider:
     """One model of one vendor. See MapProvider."""
 
-    def __init__(self, choice: ModelChoice, asker: Asker) -> None:
-        self.choice, self._asker = choice, asker
+    def __init__(self, target: ModelTarget, client: ModelClient) -> None:
+        self.target, self._client = target, client
 
     @property
     def name(self) -> str:
         """The vendor."""
-        return self.choice.provider
+        return self.target.provider
 
-    async def describe(self, cards: Sequence[PageCard], language: str) -> list[PageDescription]:
+    async def describe(self, payloads: Sequence[PagePayload], language: str) -> list[PageDescription]:
         """Descriptions of at most PAGES_PER_CALL pages; some may be missing when even a second answer lacks them."""
 
-        def read(answer: Answer) -> tuple[list[PageDescription] | None, Verdict]:
-            found, verdict = read_answer(answer.text, Descriptions, is_truncated=answer.is_truncated)
+        def read(answer: ModelResponse) -> tuple[list[PageDescription] | None, Validation]:
+            found, verdict = parse_response(answer.text, DescribeResponse, is_truncated=answer.is_truncated)
             if found is None:
                 return None, verdict
-            told, verdict = check_descriptions(found, cards)
+            told, verdict = validate_descriptions(found, payloads)
             return told or None, verdict
 
-        return await self._ask("summarize", describe_prompt(cards), read)
+        return await self._request("summarize", describe_prompt(payloads), read)
 
     async def outline(self, skeleton: Outline, language: str) -> Outline:
         """See MapProvider. A session too long for one call is outlined in parts, which are then brought together."""
-        parts = merge.split(skeleton, pages_per_outline(self.choice))
+        parts = merge.split_outline(skeleton, pages_per_outline(self.target))
         if len(parts) <= 1:
             return await self._outline(skeleton, language)
-        done = await all_of(*(self._outline(part, language) for part in parts))
-        whole = merge.joined(skeleton, done)
+        done = await gather_all(*(self._outline(part, language) for part in parts))
+        whole = merge.join_outlines(skeleton, done)
         names = {f"t{number}": topic for number, topic in enumerate(whole.topics, 1)}
 
-        def read(answer: Answer) -> tuple[Outline | None, Verdict]:
-            draft, verdict = read_answer(answer.text, MergedDraft, is_truncated=answer.is_truncated)
+        def read(answer: ModelResponse) -> tuple[Outline | None, Validation]:
+            draft, verdict = parse_response(answer.text, MergedDraft, is_truncated=answer.is_truncated)
             if draft is None:
                 return None, verdict
-            verdict = check_merge(draft, list(names))
-            return (None if verdict.fatal else merge.with_merged(whole, draft, names)), verdict
+            verdict = validate_merge(draft, list(names))
+            return (None if verdict.fatal else merge.apply_merge_draft(whole, draft, names)), verdict
 
-        return await self._ask("mindmap", merge_prompt(whole, names, language), read)
+        return await self._request("mindmap", merge_prompt(whole, names, language), read)
 
     async def _outline(self, skeleton: Outline, language: str) -> Outline:
-        names = Names(skeleton)
+        names = PromptAliases(skeleton)
 
-        def read(answer: Answer) -> tuple[Outline | None, Verdict]:
-            draft, verdict = read_answer(answer.text, OutlineDraft, is_truncated=answer.is_truncated)
+        def read(answer: ModelResponse) -> tuple[Outline | None, Validation]:
+            draft, verdict = parse_response(answer.text, OutlineDraft, is_truncated=answer.is_truncated)
             if draft is None:
                 return None, verdict
-            verdict = check_outline(draft, names)
-            return (None if verdict.fatal else merge.with_draft(skeleton, draft, names)), verdict
+            verdict = validate_outline(draft, names)
+            return (None if verdict.fatal else merge.apply_outline_draft(skeleton, draft, names)), verdict
 
-        return await self._ask("mindmap", outline_prompt(skeleton, names, language), read)
+        return await self._request("mindmap", outline_prompt(skeleton, names, language), read)
 
-    async def _ask(
-        self, operation: str, prompt: Prompt, read: Callable[[Answer], tuple[Value | None, Verdict]]
+    async def _request(
+        self, operation: str, prompt: Prompt, read: Callable[[ModelResponse], tuple[Value | None, Validation]]
     ) -> Value:
         # The second attempt reserves no more than the first, so that what was quoted stays the ceiling.
-        prompt = sized(prompt, self.choice)
-        max_tokens = prompt_tokens(prompt)
+        prompt = with_output_limit(prompt, self.target)
+        max_tokens = estimate_prompt_tokens(prompt)
         made = await self._call(operation, prompt, max_tokens)
-        value, verdict = read(made.answer)
+        value, verdict = read(made.response)
         if value is not None and not verdict.problems:
             return value
         if value is None:
             # Given back before anything else can happen: nobody pays for what cannot be used.
             await made.reject()
         try:
-            again = await self._call(operation, repaired(prompt, made.answer.text, verdict.problems), max_tokens)
+            again = await self._call(operation, repair_prompt(prompt, made.response.text, verdict.problems), max_tokens)
         except SessionGone:
             raise
         except (ProviderError, OutOfTokens):
             if value is not None:
                 return value
             raise
-        second, second_verdict = read(again.answer)
+        second, second_verdict = read(again.response)
         if second is None:
             await again.reject()
             if value is not None:
                 return value
-            raise AnswerUnusable(self.name, "unusable_answer", second_verdict.problems)
+            raise UnusableResponse(self.name, "unusable_answer", second_verdict.problems)
         if value is not None:
             await made.reject()
         return second
 
-    async def _call(self, operation: str, prompt: Prompt, max_tokens: int) -> Made:
+    async def _call(self, operation: str, prompt: Prompt, max_tokens: int) -> ModelCall:
         for _ in range(2):
             try:
-                return await self._asker.call(self.choice, operation, prompt, max_tokens)
-            except FormatRefused:
+                return await self._client.call(self.target, operation, prompt, max_tokens)
+            except ResponseFormatRefused:
                 # A call like any other, which the limiter and the ledger know of; the next is asked more plainly.
                 continue
-        return await self._asker.call(self.choice, operation, prompt, max_tokens)
+        return await self._client.call(self.target, operation, prompt, max_tokens)

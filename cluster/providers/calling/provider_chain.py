@@ -17,17 +17,17 @@ log = structlog.get_logger("providers")
 Value = TypeVar("Value")
 
 #: Refusals that every further call would meet as well.
-_FINAL = {"bad_key", "no_credit", "forbidden", "no_such_model"}
+_PERMANENT_REASONS = {"bad_key", "no_credit", "forbidden", "no_such_model"}
 MAX_ROUNDS = 4
 
 
-class NoProvider(ProviderError):
+class NoProviderAvailable(ProviderError):
     """Every provider of the chain was tried, and none could do it. `reason` is that of the last."""
 
     code = "NO_PROVIDER"
 
 
-class Chain:
+class ProviderChain:
     """The models of a task in order. Remembers, for as long as it lives, which of them are of no use."""
 
     def __init__(
@@ -39,9 +39,9 @@ class Chain:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._providers, self._deadline, self._clock, self._sleep = list(providers), deadline, clock, sleep
-        self._useless: set[str] = set()
+        self._unusable: set[str] = set()
 
-    async def run(self, ask: Callable[[ModelProvider], Awaitable[Value]]) -> tuple[Value, ModelProvider]:
+    async def run(self, call: Callable[[ModelProvider], Awaitable[Value]]) -> tuple[Value, ModelProvider]:
         """What the first that can says. When all that is in the way is a quota, waits for it while there is time.
 
         Raises NoProvider, and whatever has nothing to do with a provider: OutOfTokens, SessionGone.
@@ -50,10 +50,10 @@ class Chain:
         for _ in range(MAX_ROUNDS):
             soonest: float | None = None
             for provider in self._providers:
-                if provider.choice.key in self._useless:
+                if provider.target.key in self._unusable:
                     continue
                 try:
-                    return await ask(provider), provider
+                    return await call(provider), provider
                 except SessionGone:
                     raise
                 except ProviderError as error:
@@ -62,9 +62,9 @@ class Chain:
                     if isinstance(error, ProviderThrottled):
                         wait = max(0.05, error.retry_after_s or 0.0)
                         soonest = wait if soonest is None else min(soonest, wait)
-                    elif isinstance(error, ProviderRefused) and error.reason in _FINAL:
-                        self._useless.add(provider.choice.key)
+                    elif isinstance(error, ProviderRefused) and error.reason in _PERMANENT_REASONS:
+                        self._unusable.add(provider.target.key)
             if soonest is None or self._clock() + soonest >= self._deadline:
                 break
             await self._sleep(soonest)
-        raise NoProvider("all", reason)
+        raise NoProviderAvailable("all", reason)

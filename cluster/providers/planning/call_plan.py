@@ -10,25 +10,25 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from cluster.providers.configuration import ProviderAccess, read_chains
-from cluster.providers.planning.cost_estimate import Quote, quote_map
-from cluster.providers.privacy.outline_redaction import fragments
-from cluster.providers.prompting.page_payload import page_card
+from cluster.providers.configuration import ProviderEndpoint, load_chains
+from cluster.providers.planning.cost_estimate import CostEstimate, estimate_map_cost
+from cluster.providers.privacy.outline_redaction import secret_fragments
+from cluster.providers.prompting.page_payload import page_payload
 from cluster.providers.response_cache import load_descriptions
-from cluster.providers.types import ModelChoice, PageCard, PageDescription
+from cluster.providers.types import ModelTarget, PageDescription, PagePayload
 from models.recording.pages import CapturedPage
 
 
 @dataclass(frozen=True, slots=True)
-class MapPlan:
+class CallPlan:
     """`told` are the pages described before; `missing` those to be asked for. No chains: everything is local."""
 
-    chains: Mapping[str, tuple[ModelChoice, ...]]
-    told: Mapping[str, PageDescription]
-    missing: tuple[PageCard, ...]
-    quote: Quote
+    chains: Mapping[str, tuple[ModelTarget, ...]]
+    cached_descriptions: Mapping[str, PageDescription]
+    pages_to_describe: tuple[PagePayload, ...]
+    estimate: CostEstimate
     #: What redaction found in the pages, and parts of it: nothing of it may be said in an outline either.
-    forbidden: frozenset[str] = frozenset()
+    secret_fragments: frozenset[str] = frozenset()
 
     @property
     def is_local(self) -> bool:
@@ -36,22 +36,22 @@ class MapPlan:
         return not any(self.chains.values())
 
 
-async def plan_map(
+async def plan_calls(
     connection: AsyncConnection[Any],
-    accesses: Mapping[str, ProviderAccess],
+    endpoints: Mapping[str, ProviderEndpoint],
     user_id: uuid.UUID,
     session_id: uuid.UUID,
     pages: Sequence[CapturedPage],
     openai_model: str | None = None,
-) -> MapPlan:
+) -> CallPlan:
     """The plan for a map of `pages`, which are those that will be on it."""
-    chains = await read_chains(connection, accesses, openai_model)
+    chains = await load_chains(connection, endpoints, openai_model)
     if not pages or not any(chains.values()):
-        return MapPlan(dict.fromkeys(chains, ()), {}, (), Quote())
+        return CallPlan(dict.fromkeys(chains, ()), {}, (), CostEstimate())
     # Redaction reads every word: not while others wait for this loop.
     secrets: set[str] = set()
-    cards = await asyncio.to_thread(lambda: [page_card(page, secrets) for page in pages])
-    told = await load_descriptions(connection, user_id, session_id, chains["describe"], cards)
-    missing = tuple(card for card in cards if card.page_id not in told) if chains["describe"] else ()
-    quote = await asyncio.to_thread(quote_map, chains["describe"], chains["outline"], missing, len(cards))
-    return MapPlan(chains, told, missing, quote, fragments(secrets))
+    payloads = await asyncio.to_thread(lambda: [page_payload(page, secrets) for page in pages])
+    told = await load_descriptions(connection, user_id, session_id, chains["describe"], payloads)
+    missing = tuple(payload for payload in payloads if payload.page_id not in told) if chains["describe"] else ()
+    quote = await asyncio.to_thread(estimate_map_cost, chains["describe"], chains["outline"], missing, len(payloads))
+    return CallPlan(chains, told, missing, quote, secret_fragments(secrets))

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster.providers.calling.model_client import PAGES_PER_CALL, pages_per_outline
-from cluster.providers.model_catalog import cost_micros, facts_of
+from cluster.providers.model_catalog import cost_micros, effective_spec
 from cluster.providers.prompting import prompts
 from cluster.providers.token_estimate import OVERHEAD_TOKENS, estimate_tokens
-from cluster.providers.types import ModelChoice, PageCard, Usage
+from cluster.providers.types import ModelTarget, PagePayload, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class CostEstimate:
     """Ceilings: `input_tokens` and `output_tokens` together are what may be charged."""
 
     input_tokens: int = 0
@@ -28,8 +28,8 @@ class Quote:
         """What is compared with the plan."""
         return self.input_tokens + self.output_tokens
 
-    def __add__(self, other: Quote) -> Quote:
-        return Quote(
+    def __add__(self, other: CostEstimate) -> CostEstimate:
+        return CostEstimate(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cost_micros + other.cost_micros,
@@ -37,40 +37,40 @@ class Quote:
         )
 
 
-def quote_map(
-    describing: Sequence[ModelChoice],
-    outlining: Sequence[ModelChoice],
-    cards: Sequence[PageCard],
+def estimate_map_cost(
+    describe_targets: Sequence[ModelTarget],
+    outline_targets: Sequence[ModelTarget],
+    payloads: Sequence[PagePayload],
     num_pages: int,
     *,
     has_outline: bool = False,
-) -> Quote:
-    """The ceiling of describing `cards` and outlining `num_pages`, by the dearest model of each chain."""
-    total = Quote()
-    if describing and cards:
-        total += max((_describing(choice, cards) for choice in describing), key=lambda quote: quote.tokens)
-    if outlining and num_pages and not has_outline:
-        total += max((_outlining(choice, num_pages) for choice in outlining), key=lambda quote: quote.tokens)
+) -> CostEstimate:
+    """The ceiling of describing `payloads` and outlining `num_pages`, by the dearest model of each chain."""
+    total = CostEstimate()
+    if describe_targets and payloads:
+        total += max((_describe_cost(target, payloads) for target in describe_targets), key=lambda quote: quote.tokens)
+    if outline_targets and num_pages and not has_outline:
+        total += max((_outline_cost(target, num_pages) for target in outline_targets), key=lambda quote: quote.tokens)
     return total
 
 
-def batches_of(cards: Sequence[PageCard]) -> list[list[PageCard]]:
-    """The cards as they are sent: a few to a call."""
-    return [list(cards[start : start + PAGES_PER_CALL]) for start in range(0, len(cards), PAGES_PER_CALL)]
+def page_batches(payloads: Sequence[PagePayload]) -> list[list[PagePayload]]:
+    """The payloads as they are sent: a few to a call."""
+    return [list(payloads[start : start + PAGES_PER_CALL]) for start in range(0, len(payloads), PAGES_PER_CALL)]
 
 
-def _describing(choice: ModelChoice, cards: Sequence[PageCard]) -> Quote:
-    total = Quote()
-    for batch in batches_of(cards):
+def _describe_cost(target: ModelTarget, payloads: Sequence[PagePayload]) -> CostEstimate:
+    total = CostEstimate()
+    for batch in page_batches(payloads):
         prompt = prompts.describe_prompt(batch)
-        output = prompt.max_output_tokens + facts_of(choice).thinking_room
-        total += _quote(choice, prompts.prompt_tokens(prompt) - prompt.max_output_tokens, output)
+        output = prompt.max_output_tokens + effective_spec(target).reasoning_overhead_tokens
+        total += _call_cost(target, prompts.estimate_prompt_tokens(prompt) - prompt.max_output_tokens, output)
     return total
 
 
-def _outlining(choice: ModelChoice, num_pages: int) -> Quote:
-    room = facts_of(choice).thinking_room
-    per_call = pages_per_outline(choice)
+def _outline_cost(target: ModelTarget, num_pages: int) -> CostEstimate:
+    room = effective_spec(target).reasoning_overhead_tokens
+    per_call = pages_per_outline(target)
     # Topics are kept whole, so that parts may be filled to little more than a half.
     num_parts = 1 if num_pages <= per_call else -(-2 * num_pages // per_call)
     fixed = OVERHEAD_TOKENS + estimate_tokens(
@@ -78,8 +78,8 @@ def _outlining(choice: ModelChoice, num_pages: int) -> Quote:
     )
     # Every page may be a topic of its own; only one of two pages or more has keywords and searches.
     per_page = prompts.PAGE_TOKENS + prompts.BARE_TOPIC_TOKENS + prompts.RICH_TOPIC_TOKENS / 2
-    total = _quote(
-        choice,
+    total = _call_cost(
+        target,
         fixed * num_parts + math.ceil(per_page * num_pages),
         prompts.outline_output_tokens(num_pages)
         + (num_parts - 1) * prompts.outline_output_tokens(0)
@@ -89,10 +89,10 @@ def _outlining(choice: ModelChoice, num_pages: int) -> Quote:
         per_topic = prompts.BARE_TOPIC_TOKENS + prompts.TOPIC_SUMMARY_TOKENS + prompts.RICH_TOPIC_TOKENS
         # An answer with more topics than a third of its pages is refused (see answers.check_outline).
         topics = num_pages // 3 + 12 * num_parts
-        total += _quote(choice, fixed + per_topic * topics, prompts.merge_output_tokens(topics) + room)
+        total += _call_cost(target, fixed + per_topic * topics, prompts.merge_output_tokens(topics) + room)
     return total
 
 
-def _quote(choice: ModelChoice, input_tokens: int, output_tokens: int) -> Quote:
-    cost = cost_micros(choice, Usage(input_tokens, output_tokens))
-    return Quote(input_tokens, output_tokens, cost, 1)
+def _call_cost(target: ModelTarget, input_tokens: int, output_tokens: int) -> CostEstimate:
+    cost = cost_micros(target, Usage(input_tokens, output_tokens))
+    return CostEstimate(input_tokens, output_tokens, cost, 1)

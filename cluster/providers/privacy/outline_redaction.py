@@ -18,7 +18,7 @@ from models.mindmap.validation import Evidence
 _WORDS = re.compile(r"[^\W_]+")
 
 
-def fragments(secrets: Iterable[str]) -> frozenset[str]:
+def secret_fragments(secrets: Iterable[str]) -> frozenset[str]:
     """What of these secrets must not be said even alone, in lower case: a label may be cut from the middle of one.
 
     Words that anybody might use stay free, so that a page's `password: string` does not silence every string.
@@ -38,7 +38,7 @@ def fragments(secrets: Iterable[str]) -> frozenset[str]:
     return frozenset(piece for piece in found if len(piece) >= 4)
 
 
-def hidden(text: str, forbidden: frozenset[str]) -> str:
+def mask_secrets(text: str, forbidden: frozenset[str]) -> str:
     """`text` with a placeholder for every word that is forbidden: a page may repeat a secret where no form shows it."""
     folded = text.casefold()
     for piece in sorted((piece for piece in forbidden if piece in folded), key=len, reverse=True):
@@ -46,18 +46,18 @@ def hidden(text: str, forbidden: frozenset[str]) -> str:
     return text
 
 
-def without(text: str, forbidden: frozenset[str]) -> str:
+def strip_secrets(text: str, forbidden: frozenset[str]) -> str:
     """`text` without the words that hold, or are cut from, something forbidden."""
     if not forbidden or not text:
         return text
     folded = text.casefold()
-    if not any(piece in folded for piece in forbidden) and not _cut_off(folded, forbidden):
+    if not any(piece in folded for piece in forbidden) and not _ends_in_fragment(folded, forbidden):
         return text
     kept = [
         word
         for word in text.split()
         if not any(piece in word.casefold() for piece in forbidden if " " not in piece)
-        and not _cut_off(word.casefold(), forbidden)
+        and not _ends_in_fragment(word.casefold(), forbidden)
     ]
     clean = " ".join(kept)
     for piece in forbidden:
@@ -67,28 +67,28 @@ def without(text: str, forbidden: frozenset[str]) -> str:
     return " ".join(clean.split())
 
 
-def _cut_off(text: str, forbidden: frozenset[str]) -> bool:
+def _ends_in_fragment(text: str, forbidden: frozenset[str]) -> bool:
     """Whether `text` ends in the beginning of something forbidden, as a cut leaves it."""
     text = text.rstrip(" …")
     ends = {(_WORDS.findall(text) or [""])[-1], (text.split() or [""])[-1]}
     return any(len(end) >= 6 and any(piece.startswith(end) and piece != end for piece in forbidden) for end in ends)
 
 
-def without_secrets(outline: Outline, forbidden: frozenset[str]) -> Outline:
+def redact_outline(outline: Outline, forbidden: frozenset[str]) -> Outline:
     """`outline` as a provider may see it: labels, sentences, words and quotes without anything forbidden."""
     if not forbidden:
         return outline
 
     def words(given: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(word for word in given if without(word, forbidden) == word)
+        return tuple(word for word in given if strip_secrets(word, forbidden) == word)
 
     def quotes(given: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-        return tuple(quote for quote in given if without(quote.quote, forbidden) == " ".join(quote.quote.split()))
+        return tuple(quote for quote in given if strip_secrets(quote.quote, forbidden) == " ".join(quote.quote.split()))
 
     def told(one: OutlineTopic | PageNote, nameless: str) -> dict[str, Any]:
         return {
-            "label": without(one.label, forbidden) or nameless,
-            "description": without(one.description, forbidden),
+            "label": strip_secrets(one.label, forbidden) or nameless,
+            "description": strip_secrets(one.description, forbidden),
             "keywords": words(one.keywords),
             "evidence": quotes(one.evidence),
         }
@@ -99,9 +99,9 @@ def without_secrets(outline: Outline, forbidden: frozenset[str]) -> Outline:
 
     return replace(
         outline,
-        title=without(outline.title, forbidden),
-        summary=without(outline.summary, forbidden),
+        title=strip_secrets(outline.title, forbidden),
+        summary=strip_secrets(outline.summary, forbidden),
         topics=tuple(topic(one) for one in outline.topics),
         notes=tuple(replace(one, **told(one, "Page")) for one in outline.notes),
-        cross_links=tuple(replace(link, label=without(link.label, forbidden)) for link in outline.cross_links),
+        cross_links=tuple(replace(link, label=strip_secrets(link.label, forbidden)) for link in outline.cross_links),
     )

@@ -9,21 +9,23 @@ from dataclasses import replace
 from cluster.mindmap.outline.types import CrossLink, Outline, OutlineTopic, PageNote
 from cluster.mindmap.pages.evidence import bears_out
 from cluster.mindmap.text.display import collapse_whitespace, shorten, strip_markup
-from cluster.providers.prompting.prompts import Names
-from cluster.providers.prompting.responses import DraftLink, DraftTopic, MergedDraft, OutlineDraft, clean_words
+from cluster.providers.prompting.prompts import PromptAliases
+from cluster.providers.prompting.responses import DraftLink, DraftTopic, MergedDraft, OutlineDraft, clean_keywords
 from cluster.providers.types import PageDescription
 from models.mindmap.validation import MAX_TOPIC_LABEL_CHARS, Evidence, span_is_in
 from models.recording.pages import CapturedPage
 
 
-def with_descriptions(
+def apply_descriptions(
     skeleton: Outline, told: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
 ) -> Outline:
     """`skeleton` with the pages' notes as a provider describes them; a quote counts only if the page has it."""
-    return replace(skeleton, notes=tuple(_described(note, told, pages) for note in skeleton.notes))
+    return replace(skeleton, notes=tuple(_with_description(note, told, pages) for note in skeleton.notes))
 
 
-def _described(note: PageNote, told: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]) -> PageNote:
+def _with_description(
+    note: PageNote, told: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
+) -> PageNote:
     found = told.get(note.page_id)
     page = pages.get(note.page_id)
     if found is None or page is None:
@@ -51,19 +53,19 @@ def _described(note: PageNote, told: Mapping[str, PageDescription], pages: Mappi
     )
 
 
-def with_draft(skeleton: Outline, draft: OutlineDraft, names: Names) -> Outline:
+def apply_outline_draft(skeleton: Outline, draft: OutlineDraft, names: PromptAliases) -> Outline:
     """`skeleton` regrouped and renamed as `draft` says. Whatever the draft forgot stays where most of its kin went."""
     maker = _Regrouping(skeleton, names)
-    topics = [topic for one in draft.topics if (topic := maker.topic(one)) is not None]
-    topics = maker.with_forgotten(topics)
+    topics = [topic for one in draft.topics if (topic := maker.build_topic(one)) is not None]
+    topics = maker.restore_missing_pages(topics)
     ids = {topic.id for topic in topics} | {part.id for topic in topics for part in topic.subtopics}
-    ends = maker.ends(topics)
+    ends = maker.topic_ids_by_name(topics)
     return replace(
         skeleton,
         title=shorten(strip_markup(draft.title), 120) or skeleton.title,
         summary=shorten(strip_markup(draft.summary), 400) or skeleton.summary,
         topics=tuple(topics),
-        cross_links=_links(draft.links, ends, skeleton.cross_links, ids | set(names.of_page)),
+        cross_links=_links(draft.links, ends, skeleton.cross_links, ids | set(names.alias_by_page)),
         evidence=tuple(quote for topic in topics for quote in topic.evidence[:1])[:4],
         # How well the topics hold was measured for the local ones.
         stability=None,
@@ -71,7 +73,7 @@ def with_draft(skeleton: Outline, draft: OutlineDraft, names: Names) -> Outline:
 
 
 class _Regrouping:
-    def __init__(self, skeleton: Outline, names: Names) -> None:
+    def __init__(self, skeleton: Outline, names: PromptAliases) -> None:
         self.skeleton, self.names = skeleton, names
         self.notes = {note.page_id: note for note in skeleton.notes}
         self.place = {page: n for n, page in enumerate(skeleton.placed_page_ids())}
@@ -81,30 +83,30 @@ class _Regrouping:
         self.ids: set[str] = set()
         self.by_name: dict[str, str] = {}
 
-    def topic(self, draft: DraftTopic) -> OutlineTopic | None:
-        parts = [part for one in draft.subtopics if (part := self._part(one)) is not None]
-        direct = self._take(draft.pages)
+    def build_topic(self, draft: DraftTopic) -> OutlineTopic | None:
+        parts = [part for one in draft.subtopics if (part := self._build_subtopic(one)) is not None]
+        direct = self._claim_pages(draft.pages)
         if len(parts) == 1 and not direct:
             direct, parts = parts[0].page_ids, []
         inside = direct + tuple(page for part in parts for page in part.page_ids)
-        return self._make(draft, "t_", direct, tuple(parts), inside) if inside else None
+        return self._new_topic(draft, "t_", direct, tuple(parts), inside) if inside else None
 
-    def _part(self, draft: DraftTopic) -> OutlineTopic | None:
+    def _build_subtopic(self, draft: DraftTopic) -> OutlineTopic | None:
         inside = list(draft.pages)
         below = list(draft.subtopics)
         while below:  # Deeper levels are flattened.
             deeper = below.pop()
             inside += deeper.pages
             below += deeper.subtopics
-        pages = self._take(inside)
-        return self._make(draft, "s_", pages, (), pages) if pages else None
+        pages = self._claim_pages(inside)
+        return self._new_topic(draft, "s_", pages, (), pages) if pages else None
 
-    def _take(self, given: Sequence[str]) -> tuple[str, ...]:
-        pages = {self.names.page_of[name] for name in given if name in self.names.page_of} - self.placed
+    def _claim_pages(self, given: Sequence[str]) -> tuple[str, ...]:
+        pages = {self.names.page_by_alias[name] for name in given if name in self.names.page_by_alias} - self.placed
         self.placed |= pages
         return tuple(sorted(pages, key=lambda page: self.place[page]))
 
-    def _make(
+    def _new_topic(
         self,
         draft: DraftTopic,
         prefix: str,
@@ -112,7 +114,7 @@ class _Regrouping:
         parts: tuple[OutlineTopic, ...],
         inside: tuple[str, ...],
     ) -> OutlineTopic:
-        known = self.names.topic_of.get(draft.id, "")
+        known = self.names.topic_by_alias.get(draft.id, "")
         first = min(inside, key=lambda page: self.place[page])
         topic_id = known if known.startswith(prefix) else prefix + first.removeprefix("p_")
         number, wanted = 2, topic_id
@@ -130,7 +132,7 @@ class _Regrouping:
             id=topic_id,
             label=label,
             description=shorten(strip_markup(draft.summary), 240) or (old.description if old else ""),
-            keywords=clean_words(draft.keywords) or (old.keywords if old else ()),
+            keywords=clean_keywords(draft.keywords) or (old.keywords if old else ()),
             page_ids=direct,
             subtopics=parts,
             evidence=self._evidence(draft, label, inside),
@@ -152,7 +154,7 @@ class _Regrouping:
             chosen.append(known[n].model_copy(update={"supports": "label"}))
         return tuple(chosen)
 
-    def with_forgotten(self, topics: list[OutlineTopic]) -> list[OutlineTopic]:
+    def restore_missing_pages(self, topics: list[OutlineTopic]) -> list[OutlineTopic]:
         """Pages the draft names nowhere go where most of their old topic went, or keep that topic."""
         went: dict[str, Counter[int]] = {}
         for number, topic in enumerate(topics):
@@ -177,7 +179,7 @@ class _Regrouping:
                 topics.append(replace(old, page_ids=tuple(p for p in old.page_ids if p in kept), subtopics=parts))
         return topics
 
-    def ends(self, topics: Sequence[OutlineTopic]) -> dict[str, str]:
+    def topic_ids_by_name(self, topics: Sequence[OutlineTopic]) -> dict[str, str]:
         """What a link may name a topic by: its short name, its label."""
         return {**{collapse_whitespace(t.label).casefold(): t.id for t in topics}, **self.by_name}
 
@@ -201,22 +203,22 @@ def _links(
     return tuple(links.values())
 
 
-def split(skeleton: Outline, max_pages: int) -> list[Outline]:
+def split_outline(skeleton: Outline, max_pages: int) -> list[Outline]:
     """`skeleton` in parts of at most `max_pages`, topics kept whole where they fit."""
     groups: list[list[OutlineTopic]] = [[]]
     size = 0
     for topic in skeleton.topics:
-        for piece in _pieces(topic, max_pages):
+        for piece in _split_topic(topic, max_pages):
             num_pages = len(piece.all_page_ids())
             if size + num_pages > max_pages and groups[-1]:
                 groups.append([])
                 size = 0
             groups[-1].append(piece)
             size += num_pages
-    return [_only(skeleton, group) for group in groups if group]
+    return [_restricted_to(skeleton, group) for group in groups if group]
 
 
-def _pieces(topic: OutlineTopic, max_pages: int) -> list[OutlineTopic]:
+def _split_topic(topic: OutlineTopic, max_pages: int) -> list[OutlineTopic]:
     if len(topic.all_page_ids()) <= max_pages:
         return [topic]
     pieces = [replace(part, id="t_" + part.id.removeprefix("s_")) for part in topic.subtopics]
@@ -231,7 +233,7 @@ def _pieces(topic: OutlineTopic, max_pages: int) -> list[OutlineTopic]:
     return cut
 
 
-def _only(skeleton: Outline, topics: Sequence[OutlineTopic]) -> Outline:
+def _restricted_to(skeleton: Outline, topics: Sequence[OutlineTopic]) -> Outline:
     inside = {page for topic in topics for page in topic.all_page_ids()}
     return replace(
         skeleton,
@@ -242,7 +244,7 @@ def _only(skeleton: Outline, topics: Sequence[OutlineTopic]) -> Outline:
     )
 
 
-def joined(skeleton: Outline, parts: Sequence[Outline]) -> Outline:
+def join_outlines(skeleton: Outline, parts: Sequence[Outline]) -> Outline:
     """The parts of a `split` outline as one, before topics that are the same subject are brought together."""
     ids: set[str] = set()
     topics = []
@@ -262,7 +264,7 @@ def joined(skeleton: Outline, parts: Sequence[Outline]) -> Outline:
     )
 
 
-def with_merged(outline: Outline, draft: MergedDraft, names: Mapping[str, OutlineTopic]) -> Outline:
+def apply_merge_draft(outline: Outline, draft: MergedDraft, names: Mapping[str, OutlineTopic]) -> Outline:
     """`outline` with the topics joined that `draft` says are one subject; forgotten ones stay as they are."""
     used: set[str] = set()
     topics: list[OutlineTopic] = []
@@ -277,7 +279,7 @@ def with_merged(outline: Outline, draft: MergedDraft, names: Mapping[str, Outlin
             first,
             label=shorten(strip_markup(one.label), MAX_TOPIC_LABEL_CHARS) or first.label,
             description=shorten(strip_markup(one.summary), 240) or first.description,
-            keywords=clean_words(one.keywords) or first.keywords,
+            keywords=clean_keywords(one.keywords) or first.keywords,
             page_ids=tuple(page for member in members for page in member.page_ids),
             subtopics=tuple(part for member in members for part in member.subtopics),
             evidence=tuple(quote for member in members for quote in member.evidence)[:3],

@@ -6,10 +6,10 @@ import json
 from hashlib import blake2b
 
 from cluster.mindmap.text.display import collapse_whitespace, language_of, shorten, strip_invisible
-from cluster.providers.privacy.outline_redaction import fragments, hidden
+from cluster.providers.privacy.outline_redaction import mask_secrets, secret_fragments
 from cluster.providers.privacy.redaction import redact
 from cluster.providers.token_estimate import truncate
-from cluster.providers.types import PageCard
+from cluster.providers.types import PagePayload
 from models.recording.pages import CapturedPage
 from models.urls import host_of
 
@@ -18,16 +18,16 @@ MAX_TITLE_CHARS = 200
 MAX_HIGHLIGHTS = 6
 MAX_HIGHLIGHT_CHARS = 300
 # A page of any size is looked at only so far; the cut may fall into a secret, but far behind what is sent.
-_MAX_LOOKED_AT = 16_000
+_MAX_REDACTED_CHARS = 16_000
 
 
-def page_card(page: CapturedPage, secrets: set[str] | None = None) -> PageCard:
-    """The card of `page`. Pure: the same page gives the same card and digest anywhere.
+def page_payload(page: CapturedPage, secrets: set[str] | None = None) -> PagePayload:
+    """The payload of `page`. Pure: the same page gives the same payload and digest anywhere.
 
     What was taken out, of the page's address too, is added to `secrets`.
     """
     own: set[str] = set()
-    text, in_text = redact(strip_invisible(page.text[:_MAX_LOOKED_AT]), own)
+    text, in_text = redact(strip_invisible(page.text[:_MAX_REDACTED_CHARS]), own)
     title, in_title = redact(collapse_whitespace(page.title[:2000]), own)
     marked = [
         redact(collapse_whitespace(passage[:2000]), own)
@@ -35,14 +35,14 @@ def page_card(page: CapturedPage, secrets: set[str] | None = None) -> PageCard:
         if passage.strip()
     ]
     redact(page.url, own)
-    said_again = fragments(own)
-    highlights = tuple(shorten(hidden(passage, said_again), MAX_HIGHLIGHT_CHARS) for passage, _ in marked)
-    text = truncate(hidden(text, said_again), MAX_TEXT_TOKENS)
-    title = shorten(hidden(title, said_again), MAX_TITLE_CHARS)
+    said_again = secret_fragments(own)
+    highlights = tuple(shorten(mask_secrets(passage, said_again), MAX_HIGHLIGHT_CHARS) for passage, _ in marked)
+    text = truncate(mask_secrets(text, said_again), MAX_TEXT_TOKENS)
+    title = shorten(mask_secrets(title, said_again), MAX_TITLE_CHARS)
     if secrets is not None:
         secrets |= own
     content = json.dumps([page.page_id, title, host_of(page.url), text, highlights], ensure_ascii=False)
-    return PageCard(
+    return PagePayload(
         page_id=page.page_id,
         title=title,
         host=host_of(page.url),

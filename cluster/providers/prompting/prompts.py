@@ -15,7 +15,7 @@ from typing import Any
 from cluster.mindmap.outline.types import Outline, OutlineTopic
 from cluster.providers.privacy.redaction import redact
 from cluster.providers.token_estimate import OVERHEAD_TOKENS, clip, estimate_tokens
-from cluster.providers.types import PageCard, Prompt
+from cluster.providers.types import PagePayload, Prompt
 
 #: Raised whenever the same page may be described differently: old checkpoints then do not count.
 PROMPT_VERSION = 1
@@ -125,45 +125,45 @@ def language_name(code: str) -> str:
     return LANGUAGES.get(code, "English")
 
 
-def _between_marks(document: dict[str, Any]) -> str:
+def _between_markers(document: dict[str, Any]) -> str:
     mark = secrets.token_hex(6)
     return f"<data-{mark}>\n{json.dumps(document, ensure_ascii=False, indent=None)}\n</data-{mark}>"
 
 
-def describe_prompt(cards: Sequence[PageCard]) -> Prompt:
+def describe_prompt(payloads: Sequence[PagePayload]) -> Prompt:
     """Ask for the descriptions of a few pages; they are called p1, p2 … in the order given."""
     pages = [
         {
             "id": f"p{number}",
-            "language": language_name(card.language),
-            "title": card.title,
-            "site": card.host,
-            "text": card.text,
-            "highlights": list(card.highlights),
+            "language": language_name(payload.language),
+            "title": payload.title,
+            "site": payload.host,
+            "text": payload.text,
+            "highlights": list(payload.highlights),
         }
-        for number, card in enumerate(cards, 1)
+        for number, payload in enumerate(payloads, 1)
     ]
     return Prompt(
         instructions=_DESCRIBE + _UNTRUSTED,
-        data=_between_marks({"pages": pages}),
+        data=_between_markers({"pages": pages}),
         schema_name="page_descriptions",
         schema=DESCRIBE_SCHEMA,
-        max_output_tokens=200 + DESCRIBE_OUTPUT_TOKENS_PER_PAGE * len(cards),
-        num_redactions=sum(card.num_redactions for card in cards),
+        max_output_tokens=200 + DESCRIBE_OUTPUT_TOKENS_PER_PAGE * len(payloads),
+        num_redactions=sum(payload.num_redactions for payload in payloads),
     )
 
 
-class Names:
+class PromptAliases:
     """Short names for a prompt's pages and topics, and back: they save tokens and give nothing away."""
 
     def __init__(self, skeleton: Outline) -> None:
-        self.page_of = {f"p{n}": page for n, page in enumerate(skeleton.placed_page_ids(), 1)}
-        self.of_page = {page: name for name, page in self.page_of.items()}
-        self.topic_of: dict[str, str] = {}
-        self.of_topic: dict[str, str] = {}
+        self.page_by_alias = {f"p{n}": page for n, page in enumerate(skeleton.placed_page_ids(), 1)}
+        self.alias_by_page = {page: name for name, page in self.page_by_alias.items()}
+        self.topic_by_alias: dict[str, str] = {}
+        self.alias_by_topic: dict[str, str] = {}
         for number, (topic, _) in enumerate(skeleton.walk(), 1):
-            self.topic_of[f"t{number}"] = topic.id
-            self.of_topic[topic.id] = f"t{number}"
+            self.topic_by_alias[f"t{number}"] = topic.id
+            self.alias_by_topic[topic.id] = f"t{number}"
 
 
 OUTLINE_INSTRUCTIONS = _OUTLINE + _UNTRUSTED
@@ -179,7 +179,7 @@ def outline_output_tokens(num_pages: int) -> int:
     return 1500 + 40 * num_pages
 
 
-def outline_prompt(skeleton: Outline, names: Names, language: str) -> Prompt:
+def outline_prompt(skeleton: Outline, names: PromptAliases, language: str) -> Prompt:
     """Ask for a better outline of the pages in `skeleton`."""
     redactions = 0
 
@@ -192,7 +192,7 @@ def outline_prompt(skeleton: Outline, names: Names, language: str) -> Prompt:
 
     notes = {note.page_id: note for note in skeleton.notes}
     pages = []
-    for page_id, name in names.of_page.items():
+    for page_id, name in names.alias_by_page.items():
         note = notes.get(page_id)
         if note is None:
             pages.append({"id": name})
@@ -211,9 +211,9 @@ def outline_prompt(skeleton: Outline, names: Names, language: str) -> Prompt:
 
     def draft(topic: OutlineTopic) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "id": names.of_topic[topic.id],
+            "id": names.alias_by_topic[topic.id],
             "label": clean(topic.label, LABEL_TOKENS),
-            "pages": [names.of_page[page] for page in topic.page_ids],
+            "pages": [names.alias_by_page[page] for page in topic.page_ids],
         }
         if len(topic.all_page_ids()) > 1:
             found["keywords"] = [clean(word, WORD_TOKENS) for word in topic.keywords[:4]]
@@ -226,7 +226,7 @@ def outline_prompt(skeleton: Outline, names: Names, language: str) -> Prompt:
     document = {"pages": pages, "outline": [draft(topic) for topic in skeleton.topics]}
     return Prompt(
         instructions=_OUTLINE.format(language=language_name(language)) + _UNTRUSTED,
-        data=_between_marks(document),
+        data=_between_markers(document),
         schema_name="session_outline",
         schema=OUTLINE_SCHEMA,
         max_output_tokens=outline_output_tokens(len(pages)),
@@ -248,14 +248,14 @@ def merge_prompt(outline: Outline, names: dict[str, OutlineTopic], language: str
     ]
     return Prompt(
         instructions=_MERGE.format(language=language_name(language)) + _UNTRUSTED,
-        data=_between_marks({"topics": topics}),
+        data=_between_markers({"topics": topics}),
         schema_name="merged_outline",
         schema=MERGE_SCHEMA,
         max_output_tokens=merge_output_tokens(len(topics)),
     )
 
 
-def repaired(prompt: Prompt, answer: str, problems: Sequence[str]) -> Prompt:
+def repair_prompt(prompt: Prompt, answer: str, problems: Sequence[str]) -> Prompt:
     """The same question again, with the answer that failed and what was wrong with it."""
     told = "\n".join(f"- {problem}" for problem in problems[:12])
     return Prompt(
@@ -265,7 +265,7 @@ def repaired(prompt: Prompt, answer: str, problems: Sequence[str]) -> Prompt:
         schema=prompt.schema,
         max_output_tokens=prompt.max_output_tokens,
         # A model repeats what it is shown; a broken answer is shown only so far.
-        earlier=(
+        previous_attempt=(
             redact(answer[:6000])[0] or "{}",
             f"That answer cannot be used:\n{told}\nGive the whole answer again, without these faults.",
         ),
@@ -273,7 +273,7 @@ def repaired(prompt: Prompt, answer: str, problems: Sequence[str]) -> Prompt:
     )
 
 
-def prompt_tokens(prompt: Prompt) -> int:
+def estimate_prompt_tokens(prompt: Prompt) -> int:
     """An upper estimate of what asking `prompt` uses, the answer included: what is reserved for it."""
     schema = estimate_tokens(json.dumps(prompt.schema))
     text = estimate_tokens(prompt.instructions) + estimate_tokens(prompt.sent_text())

@@ -7,10 +7,10 @@ from typing import Any
 
 import anthropic
 
-from cluster.providers.model_catalog import facts_of
-from cluster.providers.transports.vendor_calls import messages, sdk_errors
-from cluster.providers.transports.vendor_errors import hints_in
-from cluster.providers.types import Answer, ModelChoice, Prompt, ProviderRefused, Usage
+from cluster.providers.model_catalog import effective_spec
+from cluster.providers.transports.vendor_calls import chat_messages, translate_sdk_errors
+from cluster.providers.transports.vendor_errors import rate_limit_hints
+from cluster.providers.types import ModelResponse, ModelTarget, Prompt, ProviderRefused, Usage
 
 OFFICIAL_URL = "https://api.anthropic.com"
 
@@ -21,19 +21,19 @@ class AnthropicTransport:
     def __init__(self, api_key: str, base_url: str | None = None) -> None:
         self._client = anthropic.AsyncAnthropic(api_key=api_key, base_url=base_url or OFFICIAL_URL, max_retries=0)
 
-    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+    async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         """See Transport."""
         more: dict[str, Any] = {}
-        if choice.temperature is not None and facts_of(choice).takes_temperature:
-            more["temperature"] = min(1.0, choice.temperature)
-        with sdk_errors("anthropic", anthropic):
+        if target.temperature is not None and effective_spec(target).supports_temperature:
+            more["temperature"] = min(1.0, target.temperature)
+        with translate_sdk_errors("anthropic", anthropic):
             raw = await self._client.messages.with_raw_response.create(
-                model=choice.model,
+                model=target.model,
                 max_tokens=prompt.max_output_tokens,
                 system=prompt.instructions,
-                messages=messages(prompt),
+                messages=chat_messages(prompt),
                 output_config={"format": {"type": "json_schema", "schema": dict(prompt.schema)}},
-                timeout=choice.timeout_s,
+                timeout=target.timeout_s,
                 extra_headers={"Idempotency-Key": str(call_id)},
                 **more,
             )
@@ -43,7 +43,7 @@ class AnthropicTransport:
         usage = found.usage
         cached = usage.cache_read_input_tokens or 0
         details = usage.output_tokens_details
-        return Answer(
+        return ModelResponse(
             text="".join(block.text for block in found.content if block.type == "text"),
             # Here alone cached tokens stand beside the input, not in it.
             usage=Usage(
@@ -54,7 +54,7 @@ class AnthropicTransport:
             ),
             request_id=raw.headers.get("request-id") or found.id,
             is_truncated=found.stop_reason == "max_tokens",
-            hints=hints_in(raw.headers),
+            hints=rate_limit_hints(raw.headers),
         )
 
     async def close(self) -> None:

@@ -10,11 +10,11 @@ import httpx
 from google import genai
 from google.genai import errors, types
 
-from cluster.providers.transports.vendor_calls import turns
-from cluster.providers.transports.vendor_errors import error_for, hints_in
+from cluster.providers.transports.vendor_calls import conversation_turns
+from cluster.providers.transports.vendor_errors import error_from_status, rate_limit_hints
 from cluster.providers.types import (
-    Answer,
-    ModelChoice,
+    ModelResponse,
+    ModelTarget,
     Prompt,
     ProviderDown,
     ProviderRefused,
@@ -44,27 +44,27 @@ class GeminiTransport:
             ),
         )
 
-    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+    async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         """See Transport."""
         contents: list[Any] = [
             types.Content(role="model" if is_models else "user", parts=[types.Part(text=text)])
-            for is_models, text in turns(prompt)
+            for is_models, text in conversation_turns(prompt)
         ]
         try:
             found = await self._client.aio.models.generate_content(
-                model=choice.model,
+                model=target.model,
                 contents=contents,
                 config=types.GenerateContentConfig(
                     system_instruction=prompt.instructions,
                     response_mime_type="application/json",
                     response_json_schema=dict(prompt.schema),
                     max_output_tokens=prompt.max_output_tokens,
-                    temperature=choice.temperature,
-                    http_options=types.HttpOptions(timeout=int(choice.timeout_s * 1000)),
+                    temperature=target.temperature,
+                    http_options=types.HttpOptions(timeout=int(target.timeout_s * 1000)),
                 ),
             )
         except errors.APIError as error:
-            raise error_for("gemini", error.code, _headers(error.response), error.details) from error
+            raise error_from_status("gemini", error.code, _headers(error.response), error.details) from error
         except (TimeoutError, httpx.TimeoutException) as error:
             raise ProviderTimedOut("gemini", "timeout") from error
         except (httpx.HTTPError, OSError) as error:
@@ -78,12 +78,12 @@ class GeminiTransport:
         if reason is not None and reason.value in _REFUSED:
             raise ProviderRefused("gemini", "content_filter")
         headers = _headers(found.sdk_http_response)
-        return Answer(
+        return ModelResponse(
             text=found.text or "",
             usage=_usage(found.usage_metadata),
             request_id=found.response_id,
             is_truncated=reason is not None and reason.value == "MAX_TOKENS",
-            hints=hints_in(headers),
+            hints=rate_limit_hints(headers),
         )
 
     async def close(self) -> None:

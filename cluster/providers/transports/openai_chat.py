@@ -8,15 +8,23 @@ from typing import Any
 
 import openai
 
-from cluster.providers.model_catalog import facts_of
-from cluster.providers.transports.vendor_calls import messages, sdk_errors
-from cluster.providers.transports.vendor_errors import hints_in
-from cluster.providers.types import Answer, FormatRefused, ModelChoice, Prompt, ProviderDown, ProviderRefused, Usage
+from cluster.providers.model_catalog import effective_spec
+from cluster.providers.transports.vendor_calls import chat_messages, translate_sdk_errors
+from cluster.providers.transports.vendor_errors import rate_limit_hints
+from cluster.providers.types import (
+    ModelResponse,
+    ModelTarget,
+    Prompt,
+    ProviderDown,
+    ProviderRefused,
+    ResponseFormatRefused,
+    Usage,
+)
 
 OFFICIAL_URL = "https://api.openai.com/v1"
 _FORMATS = ("json_schema", "json_object", "text")
 #: The best form of answer each compatible server is known to take, by address and model, for as long as we run.
-_taken: dict[tuple[str, str], int] = {}
+_supported_formats: dict[tuple[str, str], int] = {}
 
 
 class OpenAITransport:
@@ -27,21 +35,21 @@ class OpenAITransport:
         self._client = openai.AsyncOpenAI(api_key=api_key, base_url=base_url or OFFICIAL_URL, max_retries=0)
         self._base_url = base_url
 
-    async def ask(self, prompt: Prompt, choice: ModelChoice, call_id: uuid.UUID) -> Answer:
+    async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         """See Transport. Raises FormatRefused when a compatible server is to be asked again in a plainer way."""
-        facts, instructions = facts_of(choice), prompt.instructions
+        facts, instructions = effective_spec(target), prompt.instructions
         more: dict[str, Any] = {}
-        if choice.temperature is not None and facts.takes_temperature:
-            more["temperature"] = choice.temperature
+        if target.temperature is not None and facts.supports_temperature:
+            more["temperature"] = target.temperature
         form = 0
         if self._base_url is None:
             more["max_completion_tokens"] = prompt.max_output_tokens
-            if facts.thinking_room:
+            if facts.reasoning_overhead_tokens:
                 more["reasoning_effort"] = "low"
         else:
             # Compatible servers know the older name of the limit. Some take no schema, some take it and do not mind it.
             more["max_tokens"] = prompt.max_output_tokens
-            form = _taken.get((self._base_url, choice.model), 0)
+            form = _supported_formats.get((self._base_url, target.model), 0)
             instructions += f"\nThe JSON schema of the answer:\n{json.dumps(prompt.schema)}\n"
         if _FORMATS[form] == "json_schema":
             schema = {"name": prompt.schema_name, "strict": True, "schema": dict(prompt.schema)}
@@ -49,38 +57,38 @@ class OpenAITransport:
         elif _FORMATS[form] == "json_object":
             more["response_format"] = {"type": "json_object"}
         # Untyped, because the SDK's overloads want literals.
-        said: list[Any] = [{"role": "system", "content": instructions}, *messages(prompt)]
+        said: list[Any] = [{"role": "system", "content": instructions}, *chat_messages(prompt)]
         try:
-            with sdk_errors("openai", openai):
+            with translate_sdk_errors("openai", openai):
                 raw = await self._client.chat.completions.with_raw_response.create(
-                    model=choice.model,
+                    model=target.model,
                     messages=said,
-                    timeout=choice.timeout_s,
+                    timeout=target.timeout_s,
                     extra_headers={"Idempotency-Key": str(call_id)},
                     **more,
                 )
                 found = raw.parse()
         except ProviderRefused as error:
-            if self._base_url is None or error.reason not in _MAY_BE_THE_FORMAT:
+            if self._base_url is None or error.reason not in _FORMAT_REASONS:
                 raise
             if form + 1 == len(_FORMATS):
                 # It was not the form that was refused.
-                _taken.pop((self._base_url, choice.model), None)
+                _supported_formats.pop((self._base_url, target.model), None)
                 raise
             # Calls made side by side meet the same refusal: one step down for all of them.
-            _taken[self._base_url, choice.model] = form + 1
-            raise FormatRefused("openai", f"no_{_FORMATS[form]}") from error
+            _supported_formats[self._base_url, target.model] = form + 1
+            raise ResponseFormatRefused("openai", f"no_{_FORMATS[form]}") from error
         if not found.choices:
             raise ProviderDown("openai", "empty_answer")
         first = found.choices[0]
         if first.finish_reason == "content_filter" or first.message.refusal:
             raise ProviderRefused("openai", "content_filter")
-        return Answer(
+        return ModelResponse(
             text=first.message.content or "",
             usage=_usage(found.usage),
             request_id=raw.headers.get("x-request-id") or found.id,
             is_truncated=first.finish_reason == "length",
-            hints=hints_in(raw.headers),
+            hints=rate_limit_hints(raw.headers),
         )
 
     async def close(self) -> None:
@@ -88,7 +96,7 @@ class OpenAITransport:
         await self._client.close()
 
 
-_MAY_BE_THE_FORMAT = {"bad_request", "status_422", "status_415"}
+_FORMAT_REASONS = {"bad_request", "status_422", "status_415"}
 
 
 def _usage(usage: Any) -> Usage:

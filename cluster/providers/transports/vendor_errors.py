@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from cluster.providers.types import ProviderDown, ProviderError, ProviderRefused, ProviderThrottled, RateHints
+from cluster.providers.types import ProviderDown, ProviderError, ProviderRefused, ProviderThrottled, RateLimitHints
 
 #: When a vendor throttles without saying for how long.
 DEFAULT_RETRY_S = 5.0
@@ -17,16 +17,16 @@ MAX_RETRY_S = 600.0
 _REFUSALS = {400: "bad_request", 401: "bad_key", 402: "no_credit", 403: "forbidden", 404: "no_such_model"}
 
 
-def error_for(provider: str, status: int, headers: Mapping[str, str], body: Any = None) -> ProviderError:
+def error_from_status(provider: str, status: int, headers: Mapping[str, str], body: Any = None) -> ProviderError:
     """The error a status becomes. The vendor's own sentence is left behind: it may repeat the prompt."""
     if status in (429, 529):
-        wait, hints = retry_after_s(headers), hints_in(headers)
-        details = _details(body)
+        wait, hints = retry_after_s(headers), rate_limit_hints(headers)
+        details = _error_details(body)
         if details:
             # Gemini says in the body what the others say in headers.
             wait = _first_number(d.get("retryDelay") for d in details) if wait is None else wait
-            hints = replace(hints, requests_per_minute=_quota(details, "Requests"))
-            hints = replace(hints, tokens_per_minute=_quota(details, "Tokens"))
+            hints = replace(hints, requests_per_minute=_quota_per_minute(details, "Requests"))
+            hints = replace(hints, tokens_per_minute=_quota_per_minute(details, "Tokens"))
         reason = "overloaded" if status == 529 else "rate_limited"
         wait = DEFAULT_RETRY_S if wait is None else min(wait, MAX_RETRY_S)
         return ProviderThrottled(provider, reason, wait, hints)
@@ -37,11 +37,11 @@ def error_for(provider: str, status: int, headers: Mapping[str, str], body: Any 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds a vendor asks to wait: `retry-after-ms`, or `Retry-After` as seconds or as a date (RFC 9110)."""
-    exact = _number(headers.get("retry-after-ms"))
+    exact = _parse_number(headers.get("retry-after-ms"))
     if exact is not None:
         return min(max(exact / 1000, 0.0), MAX_RETRY_S)
     given = headers.get("retry-after")
-    seconds = _number(given)
+    seconds = _parse_number(given)
     if seconds is None and given:
         try:
             at = parsedate_to_datetime(given)
@@ -52,15 +52,15 @@ def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> fl
     return None if seconds is None else min(max(seconds, 0.0), MAX_RETRY_S)
 
 
-def hints_in(headers: Mapping[str, str], now: datetime | None = None) -> RateHints:
+def rate_limit_hints(headers: Mapping[str, str], now: datetime | None = None) -> RateLimitHints:
     """Our quota as the vendor sees it. OpenAI and its likes say `x-ratelimit-*`, Anthropic `anthropic-ratelimit-*`."""
 
     def find(what: str, kind: str) -> str | None:
         return headers.get(f"x-ratelimit-{what}-{kind}") or headers.get(f"anthropic-ratelimit-{kind}-{what}")
 
     def per_minute(kind: str) -> float | None:
-        limit, left = _number(find("limit", kind)), _number(find("remaining", kind))
-        resets_in = _until(find("reset", kind), now)
+        limit, left = _parse_number(find("limit", kind)), _parse_number(find("remaining", kind))
+        resets_in = _seconds_until(find("reset", kind), now)
         if not limit:
             return None
         if left is not None and resets_in is not None:
@@ -70,19 +70,19 @@ def hints_in(headers: Mapping[str, str], now: datetime | None = None) -> RateHin
                 return None
         return limit
 
-    return RateHints(
+    return RateLimitHints(
         requests_per_minute=per_minute("requests"),
-        requests_left=_number(find("remaining", "requests")),
+        requests_left=_parse_number(find("remaining", "requests")),
         tokens_per_minute=per_minute("tokens"),
-        tokens_left=_number(find("remaining", "tokens")),
+        tokens_left=_parse_number(find("remaining", "tokens")),
     )
 
 
-def _until(text: str | None, now: datetime | None) -> float | None:
+def _seconds_until(text: str | None, now: datetime | None) -> float | None:
     """Seconds until a moment, told as `6m0s` or `120ms` (OpenAI), in seconds, or as a timestamp (Anthropic)."""
     if not text:
         return None
-    number = _number(text)
+    number = _parse_number(text)
     if number is not None:
         return number
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[dhms])", text)
@@ -97,7 +97,7 @@ def _until(text: str | None, now: datetime | None) -> float | None:
     return (at - (now or datetime.now(UTC))).total_seconds()
 
 
-def _details(body: Any) -> list[Mapping[str, Any]]:
+def _error_details(body: Any) -> list[Mapping[str, Any]]:
     """The parts of an error as Google words it (google.rpc.Status)."""
     error = body.get("error", body) if isinstance(body, Mapping) else None
     details = error.get("details") if isinstance(error, Mapping) else None
@@ -105,20 +105,20 @@ def _details(body: Any) -> list[Mapping[str, Any]]:
 
 
 def _first_number(delays: Iterable[Any]) -> float | None:
-    found = (_until(delay, None) for delay in delays if isinstance(delay, str))
+    found = (_seconds_until(delay, None) for delay in delays if isinstance(delay, str))
     return next((max(0.0, delay) for delay in found if delay is not None), None)
 
 
-def _quota(details: Sequence[Mapping[str, Any]], what: str) -> float | None:
+def _quota_per_minute(details: Sequence[Mapping[str, Any]], what: str) -> float | None:
     """The quota a minute that was passed, e.g. `GenerateRequestsPerMinutePerProjectPerModel`."""
     for detail in details:
         violations = detail.get("violations")
         for one in violations if isinstance(violations, list) else []:
             name = str(one.get("quotaId", "")) if isinstance(one, Mapping) else ""
             if what in name and "PerMinute" in name:
-                return _number(str(one.get("quotaValue", ""))) or None
+                return _parse_number(str(one.get("quotaValue", ""))) or None
     return None
 
 
-def _number(text: str | None) -> float | None:
+def _parse_number(text: str | None) -> float | None:
     return float(text) if text and re.fullmatch(r"\s*\d+(\.\d+)?\s*", text) else None

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from actors.fair_queue import FairQueue
-from actors.provider_limiter import Ask, LimiterRefused, MemoryStore, Permit, ProviderLimiter
+from actors.provider_limiter import LimiterRefused, MemoryStore, Permit, PermitRequest, ProviderLimiter
 from actors.quota_state import (
     FAILURES_TO_OPEN,
     PAUSE_S,
-    Outcome,
-    ProviderWindowState,
+    CallOutcome,
+    QuotaState,
     RateLimit,
-    quota,
+    rate_and_burst,
 )
 from tests.support.virtual_time import run_in_virtual_time
 
@@ -51,7 +51,7 @@ class Grants:
             (limit.tokens_per_minute, lambda call: call[1], largest),
         ):
             assert per_minute is not None
-            rate, burst = quota(per_minute)
+            rate, burst = rate_and_burst(per_minute)
             burst = max(burst, extra)
             # The lowest that "used so far minus rate * t" has been bounds what any later moment may reach.
             used, lowest = 0.0, 0.0
@@ -96,9 +96,9 @@ class Process:
 class SlowStore(MemoryStore):
     """Changes take a while on their way there and back, as in a database: crashes fall in between."""
 
-    async def change(self, change: Callable[[ProviderWindowState, float], Any]) -> Any:
+    async def update(self, change: Callable[[QuotaState, float], Any]) -> Any:
         await asyncio.sleep(0.004)
-        result = await super().change(change)
+        result = await super().update(change)
         await asyncio.sleep(0.004)
         return result
 
@@ -117,7 +117,9 @@ def test_ten_minutes_four_replicas_and_crashes_never_pass_the_quota(seed: int) -
             while now() < 600:
                 await asyncio.sleep(rng.expovariate(0.4))
                 replica = replicas[rng.randrange(4)]
-                ask = Ask(f"user{number % 7}", rng.randint(50, 7_000), rng.random() < 0.6, 1.0, rng.choice([2, 20]), 30)
+                ask = PermitRequest(
+                    f"user{number % 7}", rng.randint(50, 7_000), rng.random() < 0.6, 1.0, rng.choice([2, 20]), 30
+                )
                 # Some say that they follow a call: one of theirs, or of anybody's, out still or long over.
                 ask = replace(ask, after=rng.choice(["", last_permit]))
                 try:
@@ -132,7 +134,7 @@ def test_ten_minutes_four_replicas_and_crashes_never_pass_the_quota(seed: int) -
                 grants.calls.append((now(), ask.tokens))
                 await asyncio.sleep(rng.uniform(0.2, 8))
                 kind = rng.choice(["ok", "ok", "ok", "throttled", "down", "refused"])
-                outcome = Outcome(kind, retry_after_s=rng.uniform(0, 5))
+                outcome = CallOutcome(kind, retry_after_s=rng.uniform(0, 5))
                 try:
                     await replica.call(replica.limiter.settle(permit.permit_id, outcome))
                 except Crashed:
@@ -167,16 +169,16 @@ def test_under_steady_demand_nearly_all_of_the_refill_is_used() -> None:
         async def caller() -> None:
             while now() < 600:
                 try:
-                    permit = await limiter.reserve(Ask("a", 1, max_wait_s=60), limit)
+                    permit = await limiter.reserve(PermitRequest("a", 1, max_wait_s=60), limit)
                 except LimiterRefused as refused:
                     await asyncio.sleep(refused.wait_s)
                     continue
                 grants.calls.append((now(), 1))
                 await asyncio.sleep(1)
-                await limiter.settle(permit.permit_id, Outcome("ok"))
+                await limiter.settle(permit.permit_id, CallOutcome("ok"))
 
         await asyncio.gather(*(caller() for _ in range(5)))
-        rate, _ = quota(60.0)
+        rate, _ = rate_and_burst(60.0)
         assert len(grants.calls) >= 0.95 * rate * 600
 
     run_in_virtual_time(scenario())
@@ -187,7 +189,7 @@ async def test_a_lost_state_starts_cold() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
     began = now()
-    await limiter.reserve(Ask("a", 100), LIMIT)
+    await limiter.reserve(PermitRequest("a", 100), LIMIT)
     assert now() - began > 0.5
 
 
@@ -196,20 +198,20 @@ async def test_interactive_goes_before_batch_and_users_take_turns() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 1)
-    first = await limiter.reserve(Ask("x", 10), limit)
+    first = await limiter.reserve(PermitRequest("x", 10), limit)
     order: list[str] = []
 
     async def one(name: str, user: str, is_interactive: bool, weight: float = 1.0) -> None:
-        permit = await limiter.reserve(Ask(user, 10, is_interactive, weight, max_wait_s=1000), limit)
+        permit = await limiter.reserve(PermitRequest(user, 10, is_interactive, weight, max_wait_s=1000), limit)
         order.append(name)
-        await limiter.settle(permit.permit_id, Outcome("ok"))
+        await limiter.settle(permit.permit_id, CallOutcome("ok"))
 
     calls = [("batch", "c", False), *((f"a{n}", "a", True) for n in range(4)), ("b0", "b", True), ("b1", "b", True)]
     tasks = []
     for call in calls:
         tasks.append(asyncio.ensure_future(one(*call)))
         await asyncio.sleep(0)
-    await limiter.settle(first.permit_id, Outcome("ok"))
+    await limiter.settle(first.permit_id, CallOutcome("ok"))
     await asyncio.gather(*tasks)
     assert order == ["a0", "b0", "a1", "b1", "a2", "a3", "batch"]
 
@@ -239,15 +241,15 @@ def test_who_was_idle_saves_up_no_turns() -> None:
 async def test_refuses_at_once_with_a_reset_time() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
-    await limiter.reserve(Ask("a", 7_500, max_wait_s=60), LIMIT)
+    await limiter.reserve(PermitRequest("a", 7_500, max_wait_s=60), LIMIT)
     began = now()
     with pytest.raises(LimiterRefused) as refused:
-        await limiter.reserve(Ask("a", 7_500, max_wait_s=5), LIMIT)
+        await limiter.reserve(PermitRequest("a", 7_500, max_wait_s=5), LIMIT)
     assert now() - began < 1
-    assert refused.value.wait_s == pytest.approx(7_500 / quota(30_000)[0], rel=0.1)
+    assert refused.value.wait_s == pytest.approx(7_500 / rate_and_burst(30_000)[0], rel=0.1)
     # And what it said was true.
     await asyncio.sleep(refused.value.wait_s)
-    await limiter.reserve(Ask("a", 7_500, max_wait_s=0.5), LIMIT)
+    await limiter.reserve(PermitRequest("a", 7_500, max_wait_s=0.5), LIMIT)
 
 
 @in_virtual_time
@@ -256,7 +258,7 @@ async def test_a_long_queue_refuses_the_last_and_serves_the_first() -> None:
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(60.0, None, 100)
     results = await asyncio.gather(
-        *(limiter.reserve(Ask(f"u{n}", 1, max_wait_s=20), limit) for n in range(60)), return_exceptions=True
+        *(limiter.reserve(PermitRequest(f"u{n}", 1, max_wait_s=20), limit) for n in range(60)), return_exceptions=True
     )
     granted = [one for one in results if isinstance(one, Permit)]
     refused = [one for one in results if isinstance(one, LimiterRefused)]
@@ -272,20 +274,20 @@ async def test_a_throttled_call_blocks_then_halves_then_recovers() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
     await asyncio.sleep(100)
-    permits = [await limiter.reserve(Ask("a", 10), LIMIT) for _ in range(3)]
+    permits = [await limiter.reserve(PermitRequest("a", 10), LIMIT) for _ in range(3)]
     throttled_at = now()
     for permit in permits:
-        await limiter.settle(permit.permit_id, Outcome("throttled", retry_after_s=7))
+        await limiter.settle(permit.permit_id, CallOutcome("throttled", retry_after_s=7))
     assert store.state is not None
     # Three calls of one trouble halve once.
-    assert store.state.current_factor(now()) == 0.5
-    permit = await limiter.reserve(Ask("a", 10), LIMIT)
+    assert store.state.backoff_factor(now()) == 0.5
+    permit = await limiter.reserve(PermitRequest("a", 10), LIMIT)
     assert now() - throttled_at >= 7
-    await limiter.settle(permit.permit_id, Outcome("ok"))
+    await limiter.settle(permit.permit_id, CallOutcome("ok"))
     await asyncio.sleep(60)
-    assert 0.6 < store.state.current_factor(now()) < 0.8
+    assert 0.6 < store.state.backoff_factor(now()) < 0.8
     await asyncio.sleep(200)
-    assert store.state.current_factor(now()) == 1.0
+    assert store.state.backoff_factor(now()) == 1.0
 
 
 @in_virtual_time
@@ -294,18 +296,18 @@ async def test_the_circuit_opens_probes_once_and_closes() -> None:
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 8)
     for _ in range(FAILURES_TO_OPEN):
-        permit = await limiter.reserve(Ask("a", 1), limit)
-        await limiter.settle(permit.permit_id, Outcome("down"))
+        permit = await limiter.reserve(PermitRequest("a", 1), limit)
+        await limiter.settle(permit.permit_id, CallOutcome("down"))
     opened_at = now()
     with pytest.raises(LimiterRefused) as refused:
-        await limiter.reserve(Ask("a", 1, max_wait_s=1), limit)
+        await limiter.reserve(PermitRequest("a", 1, max_wait_s=1), limit)
     assert refused.value.reason == "circuit_open"
-    probe = await limiter.reserve(Ask("a", 1, max_wait_s=30), limit)
+    probe = await limiter.reserve(PermitRequest("a", 1, max_wait_s=30), limit)
     assert now() - opened_at >= PAUSE_S
     with pytest.raises(LimiterRefused):
-        await limiter.reserve(Ask("b", 1, max_wait_s=1), limit)
-    await limiter.settle(probe.permit_id, Outcome("ok"))
-    await asyncio.gather(*(limiter.reserve(Ask("a", 1, max_wait_s=1), limit) for _ in range(8)))
+        await limiter.reserve(PermitRequest("b", 1, max_wait_s=1), limit)
+    await limiter.settle(probe.permit_id, CallOutcome("ok"))
+    await asyncio.gather(*(limiter.reserve(PermitRequest("a", 1, max_wait_s=1), limit) for _ in range(8)))
 
 
 @in_virtual_time
@@ -315,8 +317,8 @@ async def test_a_failed_probe_waits_longer() -> None:
     limit = RateLimit(None, None, 8)
     pauses: list[float] = []
     for _ in range(FAILURES_TO_OPEN + 2):
-        permit = await limiter.reserve(Ask("a", 1, max_wait_s=500), limit)
-        await limiter.settle(permit.permit_id, Outcome("down"))
+        permit = await limiter.reserve(PermitRequest("a", 1, max_wait_s=500), limit)
+        await limiter.settle(permit.permit_id, CallOutcome("down"))
         pauses.append(now())
     waits = [b - a for a, b in pairwise(pauses)]
     assert waits[-1] > waits[-2] > 0
@@ -327,14 +329,14 @@ async def test_headers_lower_what_is_left() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
     await asyncio.sleep(200)
-    permit = await limiter.reserve(Ask("a", 10), LIMIT)
+    permit = await limiter.reserve(PermitRequest("a", 10), LIMIT)
     hints = {"requests_per_minute": 6.0, "requests_left": 0.0, "tokens_left": 3.0}
-    await limiter.settle(permit.permit_id, Outcome("ok", hints=hints))
+    await limiter.settle(permit.permit_id, CallOutcome("ok", hints=hints))
     with pytest.raises(LimiterRefused):
-        await limiter.reserve(Ask("a", 10, max_wait_s=2), LIMIT)
+        await limiter.reserve(PermitRequest("a", 10, max_wait_s=2), LIMIT)
     began = now()
-    await limiter.reserve(Ask("a", 10, max_wait_s=60), LIMIT)
-    assert now() - began >= 1 / quota(6.0)[0] * 0.99
+    await limiter.reserve(PermitRequest("a", 10, max_wait_s=60), LIMIT)
+    assert now() - began >= 1 / rate_and_burst(6.0)[0] * 0.99
 
 
 @in_virtual_time
@@ -342,13 +344,13 @@ async def test_unused_permits_come_back_and_lost_ones_expire() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 1)
-    lost = await limiter.reserve(Ask("a", 1, lease_s=30), limit)
+    lost = await limiter.reserve(PermitRequest("a", 1, lease_s=30), limit)
     began = now()
-    unused = await limiter.reserve(Ask("a", 1, max_wait_s=100), limit)
+    unused = await limiter.reserve(PermitRequest("a", 1, max_wait_s=100), limit)
     assert now() - began == pytest.approx(30, abs=1)
-    await limiter.settle(unused.permit_id, Outcome("unused"))
-    again = await limiter.reserve(Ask("a", 1, max_wait_s=0.1), limit)
-    await limiter.settle(lost.permit_id, Outcome("ok"))
+    await limiter.settle(unused.permit_id, CallOutcome("unused"))
+    again = await limiter.reserve(PermitRequest("a", 1, max_wait_s=0.1), limit)
+    await limiter.settle(lost.permit_id, CallOutcome("ok"))
     assert store.state is not None
     assert set(store.state.leases) == {again.permit_id}
 
@@ -358,36 +360,36 @@ async def test_a_call_that_follows_another_takes_over_its_slot() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 1)
-    first = await limiter.reserve(Ask("a", 1), limit)
-    second = await limiter.reserve(Ask("a", 1, after=first.permit_id), limit)
+    first = await limiter.reserve(PermitRequest("a", 1), limit)
+    second = await limiter.reserve(PermitRequest("a", 1, after=first.permit_id), limit)
     # The slot is promised once: neither a second follower nor anybody else gets it.
-    for ask in (Ask("a", 1, max_wait_s=0.1, after=first.permit_id), Ask("b", 1, max_wait_s=0.1)):
+    for ask in (PermitRequest("a", 1, max_wait_s=0.1, after=first.permit_id), PermitRequest("b", 1, max_wait_s=0.1)):
         with pytest.raises(LimiterRefused) as refused:
             await limiter.reserve(ask, limit)
         assert refused.value.reason == "concurrency"
     assert limiter.stats()["in_flight"] == 1
-    await limiter.settle(first.permit_id, Outcome("ok"))
+    await limiter.settle(first.permit_id, CallOutcome("ok"))
     assert limiter.stats()["in_flight"] == 1
-    waiting = asyncio.ensure_future(limiter.reserve(Ask("b", 1, max_wait_s=5), limit))
+    waiting = asyncio.ensure_future(limiter.reserve(PermitRequest("b", 1, max_wait_s=5), limit))
     await asyncio.sleep(0)
     # Whoever waits goes first: following is no way around the queue.
     with pytest.raises(LimiterRefused):
-        await limiter.reserve(Ask("c", 1, max_wait_s=0.1, after=second.permit_id), limit)
-    await limiter.settle(second.permit_id, Outcome("ok"))
+        await limiter.reserve(PermitRequest("c", 1, max_wait_s=0.1, after=second.permit_id), limit)
+    await limiter.settle(second.permit_id, CallOutcome("ok"))
     await waiting
     assert limiter.stats()["in_flight"] == 1
 
 
 def test_following_does_not_keep_what_trouble_takes_away() -> None:
-    state, limit = ProviderWindowState(at=0.0), RateLimit(None, None, 4)
+    state, limit = QuotaState(at=0.0), RateLimit(None, None, 4)
     for name in "abcd":
-        assert state.take(limit, name, 1, 60).is_granted
-    state.give_back(limit, "d", Outcome("throttled"))
+        assert state.try_acquire(limit, name, 1, 60).is_granted
+    state.release(limit, "d", CallOutcome("throttled"))
     # Two may be out now, and three are.
-    assert state.take(limit, "after a", 1, 60, "a").reason == "concurrency"
-    state.give_back(limit, "b", Outcome("ok"))
-    state.give_back(limit, "c", Outcome("ok"))
-    assert state.take(limit, "after a", 1, 60, "a").is_granted
+    assert state.try_acquire(limit, "after a", 1, 60, "a").reason == "concurrency"
+    state.release(limit, "b", CallOutcome("ok"))
+    state.release(limit, "c", CallOutcome("ok"))
+    assert state.try_acquire(limit, "after a", 1, 60, "a").is_granted
 
 
 @in_virtual_time
@@ -395,35 +397,35 @@ async def test_a_caller_who_gives_up_leaves_nothing_behind() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 1)
-    first = await limiter.reserve(Ask("a", 1), limit)
-    waiting = asyncio.ensure_future(limiter.reserve(Ask("b", 1, max_wait_s=100), limit))
+    first = await limiter.reserve(PermitRequest("a", 1), limit)
+    waiting = asyncio.ensure_future(limiter.reserve(PermitRequest("b", 1, max_wait_s=100), limit))
     await asyncio.sleep(1)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    await limiter.settle(first.permit_id, Outcome("ok"))
-    assert await limiter.reserve(Ask("c", 1, max_wait_s=1), limit)
+    await limiter.settle(first.permit_id, CallOutcome("ok"))
+    assert await limiter.reserve(PermitRequest("c", 1, max_wait_s=1), limit)
     assert limiter.stats()["queue_length"] == 0
 
 
 @in_virtual_time
 async def test_an_unreachable_store_refuses_instead_of_hanging() -> None:
     class Gone:
-        async def change(self, change: Any) -> Any:
+        async def update(self, change: Any) -> Any:
             raise OSError("no route")
 
     limiter = ProviderLimiter(Gone(), now)
     with pytest.raises(LimiterRefused) as refused:
-        await limiter.reserve(Ask("a", 1), LIMIT)
+        await limiter.reserve(PermitRequest("a", 1), LIMIT)
     assert refused.value.reason == "unreachable_OSError"
 
 
 def test_a_state_survives_json() -> None:
-    state = ProviderWindowState(at=5.0)
+    state = QuotaState(at=5.0)
     state.advance(LIMIT, 100.0)
-    assert state.take(LIMIT, "p", 500, 30).is_granted
-    state.give_back(LIMIT, "q", Outcome("throttled", retry_after_s=3))
-    assert ProviderWindowState.from_json(state.to_json(), 0.0) == state
-    assert ProviderWindowState.from_json({"at": 1, "of another version": 2}, 9.0) == ProviderWindowState(at=9.0)
+    assert state.try_acquire(LIMIT, "p", 500, 30).is_granted
+    state.release(LIMIT, "q", CallOutcome("throttled", retry_after_s=3))
+    assert QuotaState.from_json(state.to_json(), 0.0) == state
+    assert QuotaState.from_json({"at": 1, "of another version": 2}, 9.0) == QuotaState(at=9.0)
 
 
 @in_virtual_time
@@ -432,21 +434,21 @@ async def test_a_guess_gives_way_to_a_higher_tier() -> None:
     store, grants = MemoryStore(now), Grants()
     limiter = ProviderLimiter(store, now)
     guess = RateLimit(50.0, 40_000.0, 100, are_requests_guessed=True, are_tokens_guessed=True)
-    permit = await limiter.reserve(Ask("a", 100), guess)
+    permit = await limiter.reserve(PermitRequest("a", 100), guess)
     hints = {"requests_per_minute": 1000.0, "tokens_per_minute": 450_000.0, "requests_left": 999.0}
-    await limiter.settle(permit.permit_id, Outcome("ok", hints=hints))
+    await limiter.settle(permit.permit_id, CallOutcome("ok", hints=hints))
     began = now()
 
     async def caller() -> None:
         while now() - began < 60:
             try:
-                permit = await limiter.reserve(Ask("a", 100, max_wait_s=60), guess)
+                permit = await limiter.reserve(PermitRequest("a", 100, max_wait_s=60), guess)
             except LimiterRefused as refused:
                 await asyncio.sleep(refused.wait_s)
                 continue
             grants.calls.append((now(), 100))
             await asyncio.sleep(1)
-            await limiter.settle(permit.permit_id, Outcome("ok"))
+            await limiter.settle(permit.permit_id, CallOutcome("ok"))
 
     await asyncio.gather(*(caller() for _ in range(40)))
     assert len(grants.calls) > 10 * 50
@@ -458,11 +460,11 @@ async def test_what_somebody_set_stays_a_ceiling() -> None:
     store = MemoryStore(now)
     limiter = ProviderLimiter(store, now)
     hints = {"requests_per_minute": 1000.0, "tokens_per_minute": 450_000.0}
-    permit = await limiter.reserve(Ask("a", 10), LIMIT)
-    await limiter.settle(permit.permit_id, Outcome("ok", hints=hints))
+    permit = await limiter.reserve(PermitRequest("a", 10), LIMIT)
+    await limiter.settle(permit.permit_id, CallOutcome("ok", hints=hints))
     assert store.state is not None
     assert store.state.limits(LIMIT, now()) == (60.0, 30_000.0)
     # A smaller quota counts also against what was set, and what is not named again is remembered.
-    await limiter.settle("gone", Outcome("throttled", hints={"requests_per_minute": 10.0}))
+    await limiter.settle("gone", CallOutcome("throttled", hints={"requests_per_minute": 10.0}))
     assert store.state.limits(LIMIT, now()) == (10.0, 30_000.0)
     assert store.state.limits(RateLimit(None, None, 1), now()) == (10.0, 450_000.0)

@@ -14,17 +14,16 @@ from actors.provider_limiter import LimiterRefused
 from cluster.mindmap import outline_session, page_features
 from cluster.mindmap.document.compose import compose
 from cluster.providers.calling.model_client import ModelProvider, pages_per_outline
-from cluster.providers.calling.provider_chain import Chain, NoProvider
+from cluster.providers.calling.provider_chain import NoProviderAvailable, ProviderChain
 from cluster.providers.local import LocalProvider
-from cluster.providers.model_catalog import DEFAULT_CHAINS, cost_micros, facts_of, model_facts
+from cluster.providers.model_catalog import DEFAULT_CHAINS, catalog_spec, cost_micros, effective_spec
 from cluster.providers.planning import cost_estimate as quoting
-from cluster.providers.prompting.page_payload import page_card
-from cluster.providers.prompting.prompts import prompt_tokens
-from cluster.providers.transports.vendor_errors import error_for, hints_in, retry_after_s
+from cluster.providers.prompting.page_payload import page_payload
+from cluster.providers.prompting.prompts import estimate_prompt_tokens
+from cluster.providers.transports.vendor_errors import error_from_status, rate_limit_hints, retry_after_s
 from cluster.providers.types import (
-    Answer,
-    AnswerUnusable,
-    ModelChoice,
+    ModelResponse,
+    ModelTarget,
     Prompt,
     ProviderDown,
     ProviderError,
@@ -32,6 +31,7 @@ from cluster.providers.types import (
     ProviderThrottled,
     ProviderTimedOut,
     SessionGone,
+    UnusableResponse,
     Usage,
 )
 from models.billing.ledger import OutOfTokens
@@ -39,7 +39,7 @@ from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_session
 from tests.support.model_server import document_in, sensible
 
-CHOICE = ModelChoice("openai", "gpt-4.1-mini")
+CHOICE = ModelTarget("openai", "gpt-4.1-mini")
 
 
 class Scripted:
@@ -48,87 +48,87 @@ class Scripted:
     def __init__(self, *script: Any) -> None:
         self.script, self.reserved, self.rejected, self.prompts = list(script), 0, 0, list[Prompt]()
 
-    async def call(self, choice: ModelChoice, operation: str, prompt: Prompt, max_tokens: int) -> Scripted._Made:
+    async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> Scripted._Call:
         self.reserved += max_tokens
         self.prompts.append(prompt)
         said = self.script.pop(0) if self.script else json.dumps(sensible(document_in(prompt.data), prompt.data))
         if isinstance(said, BaseException):
             raise said
-        return Scripted._Made(self, said)
+        return Scripted._Call(self, said)
 
-    class _Made:
-        def __init__(self, asker: Scripted, text: str) -> None:
-            self._asker, self.answer = asker, Answer(text, Usage(1, 1))
+    class _Call:
+        def __init__(self, client: Scripted, text: str) -> None:
+            self._client, self.response = client, ModelResponse(text, Usage(1, 1))
 
         async def reject(self) -> None:
-            self._asker.rejected += 1
+            self._client.rejected += 1
 
 
 async def test_a_long_session_is_outlined_in_parts_and_brought_together() -> None:
     pages = make_session(per_subject=170)
     skeleton = outline_session([page_features(page) for page in pages])
-    asker = Scripted()
-    outline = await ModelProvider(CHOICE, asker).outline(skeleton, "en")
-    assert len(asker.prompts) > 3
-    assert asker.prompts[-1].schema_name == "merged_outline"
+    client = Scripted()
+    outline = await ModelProvider(CHOICE, client).outline(skeleton, "en")
+    assert len(client.prompts) > 3
+    assert client.prompts[-1].schema_name == "merged_outline"
     assert outline.title == "A long session"
     assert sorted(outline.placed_page_ids()) == sorted(skeleton.placed_page_ids())
     document = compose(outline, pages, provider="openai", session_title=None)
     assert validate_document(document, pages) == []
     # And the quote was a ceiling.
-    quote = quoting.quote_map([], [CHOICE], [], len(pages))
-    assert asker.reserved <= quote.tokens
+    quote = quoting.estimate_map_cost([], [CHOICE], [], len(pages))
+    assert client.reserved <= quote.tokens
 
 
 @pytest.mark.parametrize("per_subject", [1, 4, 20])
-@pytest.mark.parametrize("choice", [CHOICE, ModelChoice("anthropic", "claude-haiku-5-5"), ModelChoice("openai", "own")])
-async def test_a_quote_is_a_ceiling(per_subject: int, choice: ModelChoice) -> None:
+@pytest.mark.parametrize("target", [CHOICE, ModelTarget("anthropic", "claude-haiku-5-5"), ModelTarget("openai", "own")])
+async def test_a_quote_is_a_ceiling(per_subject: int, target: ModelTarget) -> None:
     pages = make_session(per_subject=per_subject)
-    cards = [page_card(page) for page in pages]
+    payloads = [page_payload(page) for page in pages]
     skeleton = outline_session([page_features(page) for page in pages])
-    asker = Scripted()
-    provider = ModelProvider(choice, asker)
-    for batch in quoting.batches_of(cards):
+    client = Scripted()
+    provider = ModelProvider(target, client)
+    for batch in quoting.page_batches(payloads):
         await provider.describe(batch, "en")
     await provider.outline(skeleton, "en")
-    assert asker.reserved <= quoting.quote_map([choice], [choice], cards, len(pages)).tokens
+    assert client.reserved <= quoting.estimate_map_cost([target], [target], payloads, len(pages)).tokens
 
 
 async def test_the_second_answer_may_mend_the_first() -> None:
-    asker = Scripted("not JSON")
-    told = await ModelProvider(CHOICE, asker).describe([page_card(page) for page in make_session(1)], "en")
+    client = Scripted("not JSON")
+    told = await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
     assert len(told) == 3
-    assert asker.rejected == 1
-    assert asker.prompts[1].earlier is not None
+    assert client.rejected == 1
+    assert client.prompts[1].previous_attempt is not None
     # The repair reserves what the first call did, although its prompt is longer.
-    assert asker.reserved == 2 * prompt_tokens(asker.prompts[0])
+    assert client.reserved == 2 * estimate_prompt_tokens(client.prompts[0])
 
 
 async def test_two_bad_answers_are_enough() -> None:
-    asker = Scripted("not JSON", "still not", "never asked")
-    with pytest.raises(AnswerUnusable):
-        await ModelProvider(CHOICE, asker).describe([page_card(page) for page in make_session(1)], "en")
-    assert asker.rejected == 2
-    assert len(asker.prompts) == 2
+    client = Scripted("not JSON", "still not", "never asked")
+    with pytest.raises(UnusableResponse):
+        await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
+    assert client.rejected == 2
+    assert len(client.prompts) == 2
 
 
 async def test_a_half_good_answer_beats_a_failed_repair() -> None:
     half = json.dumps({"pages": [{"id": "p1", "label": "One"}]})
-    asker = Scripted(half, ProviderDown("openai", "status_500"))
-    told = await ModelProvider(CHOICE, asker).describe([page_card(page) for page in make_session(1)], "en")
+    client = Scripted(half, ProviderDown("openai", "status_500"))
+    told = await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
     assert [page.label for page in told] == ["One"]
-    assert asker.rejected == 0
+    assert client.rejected == 0
 
 
 async def test_out_of_tokens_for_a_repair_keeps_a_half_good_answer_and_gives_back_a_bad_one() -> None:
-    cards = [page_card(page) for page in make_session(1)]
+    payloads = [page_payload(page) for page in make_session(1)]
     half = json.dumps({"pages": [{"id": "p1", "label": "One"}]})
-    told = await ModelProvider(CHOICE, Scripted(half, OutOfTokens(5, 1, NOW))).describe(cards, "en")
+    told = await ModelProvider(CHOICE, Scripted(half, OutOfTokens(5, 1, NOW))).describe(payloads, "en")
     assert [page.label for page in told] == ["One"]
-    asker = Scripted("not JSON", OutOfTokens(5, 1, NOW))
+    client = Scripted("not JSON", OutOfTokens(5, 1, NOW))
     with pytest.raises(OutOfTokens):
-        await ModelProvider(CHOICE, asker).describe(cards, "en")
-    assert asker.rejected == 1
+        await ModelProvider(CHOICE, client).describe(payloads, "en")
+    assert client.rejected == 1
 
 
 class FakeTime:
@@ -140,19 +140,19 @@ class FakeTime:
         self.now += seconds
 
 
-def chain(time: FakeTime, *keys: str, deadline: float = 100.0) -> Chain:
-    providers = [ModelProvider(ModelChoice("openai", key), Scripted()) for key in keys]
-    return Chain(providers, deadline=deadline, clock=lambda: time.now, sleep=time.sleep)
+def chain(time: FakeTime, *keys: str, deadline: float = 100.0) -> ProviderChain:
+    providers = [ModelProvider(ModelTarget("openai", key), Scripted()) for key in keys]
+    return ProviderChain(providers, deadline=deadline, clock=lambda: time.now, sleep=time.sleep)
 
 
 async def test_the_chain_tries_in_order_and_forgets_the_useless() -> None:
     tried: list[str] = []
 
     async def ask(provider: ModelProvider) -> str:
-        tried.append(provider.choice.model)
-        if provider.choice.model == "a":
+        tried.append(provider.target.model)
+        if provider.target.model == "a":
             raise ProviderRefused("openai", "bad_key")
-        return provider.choice.model
+        return provider.target.model
 
     tested = chain(FakeTime(), "a", "b")
     assert (await tested.run(ask))[0] == "b"
@@ -175,7 +175,7 @@ async def test_the_chain_waits_for_a_quota_but_not_for_ever() -> None:
         raise ProviderThrottled("openai", "rate_limited", 30.0)
 
     late = FakeTime()
-    with pytest.raises(NoProvider):
+    with pytest.raises(NoProviderAvailable):
         await chain(late, "a", "b", deadline=40.0).run(never)
     assert late.slept == [30.0]
 
@@ -200,7 +200,7 @@ async def test_local_answers_everything_with_what_is_known() -> None:
     local = LocalProvider(skeleton)
     assert local.name == "local"
     assert await local.outline(skeleton, "en") == skeleton
-    told = await local.describe([page_card(page) for page in pages], "en")
+    told = await local.describe([page_payload(page) for page in pages], "en")
     assert {page.page_id for page in told} == set(skeleton.placed_page_ids())
     assert all(page.label for page in told)
 
@@ -208,21 +208,21 @@ async def test_local_answers_everything_with_what_is_known() -> None:
 def test_every_default_model_has_a_price_and_room() -> None:
     for links in DEFAULT_CHAINS.values():
         for provider, model in links:
-            choice = ModelChoice(provider, model)
-            assert model_facts(provider, model).has_price, model
-            assert cost_micros(choice, Usage(1000, 500)) > 0
-            assert pages_per_outline(choice) >= 10
+            target = ModelTarget(provider, model)
+            assert catalog_spec(provider, model).has_price, model
+            assert cost_micros(target, Usage(1000, 500)) > 0
+            assert pages_per_outline(target) >= 10
             # A call must fit the minute's tokens, or it would wait for a full bucket each time.
-            facts = facts_of(choice)
+            facts = effective_spec(target)
             assert facts.tokens_per_minute is None or facts.tokens_per_minute >= 20_000
 
 
 def test_costs_are_rounded_up_and_cached_tokens_are_cheaper() -> None:
-    assert cost_micros(ModelChoice("openai", "gpt-4.1-mini"), Usage(1_000_000, 0)) == 400_000
-    assert cost_micros(ModelChoice("openai", "gpt-4.1-mini"), Usage(1, 0)) == 1
-    fresh = cost_micros(ModelChoice("anthropic", "claude-haiku-4-5"), Usage(100_000, 100))
-    assert cost_micros(ModelChoice("anthropic", "claude-haiku-4-5"), Usage(100_000, 100, cached_tokens=90_000)) < fresh
-    assert cost_micros(ModelChoice("openai", "my-own-llama"), Usage(1000, 1000)) == 0
+    assert cost_micros(ModelTarget("openai", "gpt-4.1-mini"), Usage(1_000_000, 0)) == 400_000
+    assert cost_micros(ModelTarget("openai", "gpt-4.1-mini"), Usage(1, 0)) == 1
+    fresh = cost_micros(ModelTarget("anthropic", "claude-haiku-4-5"), Usage(100_000, 100))
+    assert cost_micros(ModelTarget("anthropic", "claude-haiku-4-5"), Usage(100_000, 100, cached_tokens=90_000)) < fresh
+    assert cost_micros(ModelTarget("openai", "my-own-llama"), Usage(1000, 1000)) == 0
 
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -246,9 +246,9 @@ def test_how_long_a_vendor_asks_to_wait(headers: dict[str, str], seconds: float 
 
 def test_headers_of_both_kinds() -> None:
     openai = {"x-ratelimit-limit-requests": "500", "x-ratelimit-remaining-tokens": "149984"}
-    assert (hints_in(openai).requests_per_minute, hints_in(openai).tokens_left) == (500, 149984)
+    assert (rate_limit_hints(openai).requests_per_minute, rate_limit_hints(openai).tokens_left) == (500, 149984)
     anthropic = {"anthropic-ratelimit-tokens-limit": "40000", "anthropic-ratelimit-requests-remaining": "0"}
-    assert (hints_in(anthropic).tokens_per_minute, hints_in(anthropic).requests_left) == (40000, 0)
+    assert (rate_limit_hints(anthropic).tokens_per_minute, rate_limit_hints(anthropic).requests_left) == (40000, 0)
 
 
 @pytest.mark.parametrize(
@@ -272,8 +272,8 @@ def test_a_days_quota_is_not_a_minutes(limit: str, left: str, reset: str, per_mi
         ("tokens", "anthropic-ratelimit-tokens-{}"),
     ):
         headers = {names.format(k): v for k, v in (("limit", limit), ("remaining", left), ("reset", reset))}
-        assert getattr(hints_in(headers, NOW), f"{kind}_per_minute") == per_minute
-        assert getattr(hints_in(headers, NOW), f"{kind}_left") == float(left)
+        assert getattr(rate_limit_hints(headers, NOW), f"{kind}_per_minute") == per_minute
+        assert getattr(rate_limit_hints(headers, NOW), f"{kind}_left") == float(left)
 
 
 def test_gemini_says_it_in_the_body() -> None:
@@ -287,19 +287,19 @@ def test_gemini_says_it_in_the_body() -> None:
         },
         {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.07s"},
     ]
-    error = error_for("gemini", 429, {}, {"error": {"code": 429, "details": details}})
+    error = error_from_status("gemini", 429, {}, {"error": {"code": 429, "details": details}})
     assert isinstance(error, ProviderThrottled)
     assert (error.retry_after_s, error.hints.requests_per_minute) == (34.07, 15)
     for odd in (None, "text", [], {"error": "x"}, {"error": {"details": [1, {"violations": [2], "retryDelay": 3}]}}):
-        error = error_for("gemini", 429, {}, odd)
+        error = error_from_status("gemini", 429, {}, odd)
         assert isinstance(error, ProviderThrottled)
         assert error.retry_after_s == 5.0
 
 
 def test_a_server_of_ones_own_has_no_quota() -> None:
-    own = facts_of(ModelChoice("openai", "qwen3", is_own_server=True, context_tokens=8192))
+    own = effective_spec(ModelTarget("openai", "qwen3", is_self_hosted=True, context_tokens=8192))
     assert (own.requests_per_minute, own.tokens_per_minute, own.context_tokens) == (None, None, 8192)
-    assert facts_of(ModelChoice("openai", "qwen3", is_own_server=True, max_concurrent=2)).max_concurrent == 2
+    assert effective_spec(ModelTarget("openai", "qwen3", is_self_hosted=True, max_concurrent=2)).max_concurrent == 2
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_a_server_of_ones_own_has_no_quota() -> None:
     ],
 )
 def test_statuses(status: int, kind: type[ProviderError]) -> None:
-    assert type(error_for("openai", status, {})) is kind
+    assert type(error_from_status("openai", status, {})) is kind
 
 
 @pytest.mark.parametrize(
@@ -323,9 +323,9 @@ def test_statuses(status: int, kind: type[ProviderError]) -> None:
         ProviderDown("openai", "status_500"),
         ProviderTimedOut("openai", "timeout"),
         ProviderRefused("openai", "bad_key"),
-        AnswerUnusable("openai", "unusable_answer", ["It is not JSON."]),
+        UnusableResponse("openai", "unusable_answer", ["It is not JSON."]),
         SessionGone("openai", "session_gone"),
-        NoProvider("all", "none"),
+        NoProviderAvailable("all", "none"),
         OutOfTokens(5, 1, NOW),
         LimiterRefused("tokens", 4.0),
     ],
@@ -341,5 +341,5 @@ def test_the_chain_ends_even_without_providers() -> None:
     async def ask(provider: ModelProvider) -> str:
         raise AssertionError
 
-    with pytest.raises(NoProvider):
+    with pytest.raises(NoProviderAvailable):
         asyncio.run(chain(FakeTime()).run(ask))

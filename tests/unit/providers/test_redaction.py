@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.providers.privacy.outline_redaction import fragments, without
+from cluster.providers.privacy.outline_redaction import secret_fragments, strip_secrets
 from cluster.providers.privacy.redaction import _luhn, redact
-from cluster.providers.prompting.page_payload import page_card
+from cluster.providers.prompting.page_payload import page_payload
 from models.recording.pages import CapturedPage
 
 SECRETS = [
@@ -145,9 +145,9 @@ def test_a_cut_never_uncovers_a_secret() -> None:
     """The text is redacted before it is cut to size: at every length of what stands before."""
     for length in range(0, 2000, 37):
         text = "word. " * (length // 6) + "x" * (length % 6) + " pay with 4111 1111 1111 1111 now. " + "tail. " * 300
-        card = page_card(CapturedPage("p_1", "https://a.example/", "jane.doe@private.example wrote", text))
-        assert "4111 1111" not in card.text
-        assert "jane.doe" not in card.title
+        payload = page_payload(CapturedPage("p_1", "https://a.example/", "jane.doe@private.example wrote", text))
+        assert "4111 1111" not in payload.text
+        assert "jane.doe" not in payload.title
 
 
 def test_hostile_text_takes_no_longer() -> None:
@@ -169,7 +169,7 @@ def test_what_is_left_of_a_secret_is_found_in_labels() -> None:
         " see https://a.example/x?token=s3cr3tt0k3n or bread@shop.example, key sk-proj-abcdefghijklmnopqrstuv",
         found,
     )
-    words = fragments(found)
+    words = secret_fragments(found)
     for label in (
         "hunter2hunter2",
         "Jane.Doe at work",
@@ -178,7 +178,7 @@ def test_what_is_left_of_a_secret_is_found_in_labels() -> None:
         "About hunter2hun",
         "sk-proj-abcdefghij",
     ):
-        clean = without(label, words)
+        clean = strip_secrets(label, words)
         assert clean != label, label
         assert not any(piece in clean.casefold() for piece in words)
     for label in (
@@ -188,4 +188,4 @@ def test_what_is_left_of_a_secret_is_found_in_labels() -> None:
         "A guide to bread",
         "Example of keys",
     ):
-        assert without(label, words) == label
+        assert strip_secrets(label, words) == label
