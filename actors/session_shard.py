@@ -22,7 +22,7 @@ from actors.sharding import bucket_of, shard_of_bucket
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import read_shard_map
-from telemetry.logs import adopt_ids, configure
+from telemetry.logs import bind_context, configure_logging
 from telemetry.metrics import export_to_ray
 
 log = structlog.get_logger("shard")
@@ -56,7 +56,7 @@ class SessionBufferShard:
         self._surplus_since: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
         if runs_in_ray:
-            configure(log_level)
+            configure_logging(log_level)
             export_to_ray()
 
     async def append(self, batches: Sequence[IngestBatch]) -> list[BatchOutcome]:
@@ -67,7 +67,7 @@ class SessionBufferShard:
 
     async def close_session(self, session_id: uuid.UUID, user_id: uuid.UUID, ids: dict[str, Any] | None = None) -> None:
         """Flush and close a session. `ids` are what the edge bound for the logs."""
-        adopt_ids(ids)
+        bind_context(ids)
         await self._postgres.close_session(session_id, user_id)
         log.info("session_stopped", session_id=str(session_id), shard=self._index)
 

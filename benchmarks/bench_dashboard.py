@@ -31,7 +31,7 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, as
 
 from benchmarks.bench_map import SAMPLES, synthetic
 from launch.ray_environment import free_ports
-from launch.replay import Recorder, read_session_file, shifted_to_end_at
+from launch.replay import ReplayClient, read_session_file, shift_to_end_at
 from tests.dashboard.visitor import FLAGS, Visitor
 from tests.dashboard.weights import route_weights
 from tests.support.client import PASSWORD
@@ -51,15 +51,15 @@ window.ticking_ = requestAnimationFrame(tick); }"""
 def record(origin: str, email: str, events: list[dict[str, Any]]) -> str:
     """Record `events` for `email` (signed up when new) and wait for the map; the session's id."""
     with httpx.Client(base_url=origin, timeout=120.0, trust_env=False) as client:
-        recorder = Recorder(client)
+        recorder = ReplayClient(client)
         reply = client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
         if reply.status_code == 200:
             recorder.headers = {"Authorization": f"Bearer {reply.json()['token']}"}
         else:
             recorder.sign_up(email, PASSWORD)
         session = str(recorder.call("start", "POST", "/v1/sessions/start")["session"]["id"])
-        moved = shifted_to_end_at(events, int(time.time() * 1000))
-        recorder.send(session, moved, lose_answer_of=-1, on_progress=lambda *_: None)
+        moved = shift_to_end_at(events, int(time.time() * 1000))
+        recorder.send(session, moved, repeat_batch=-1, on_progress=lambda *_: None)
         recorder.call("stop", "POST", f"/v1/sessions/{session}/stop")
         for _ in range(300):
             if (

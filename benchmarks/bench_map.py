@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import psutil
 
-from launch.replay import Recorder, read_session_file, shifted_to_end_at
+from launch.replay import ReplayClient, read_session_file, shift_to_end_at
 from models.urls import page_url
 from tests.support.product import Product
 
@@ -82,11 +82,11 @@ def peak_memory() -> Iterator[list[float]]:
 def measure(running: Product, events: list[dict[str, Any]]) -> dict[str, Any]:
     """Record, stop, and wait for the map."""
     with httpx.Client(base_url=running.origin, timeout=120.0, trust_env=False) as client:
-        recorder = Recorder(client)
+        recorder = ReplayClient(client)
         recorder.sign_up(f"{uuid.uuid4().hex}@bench.local", uuid.uuid4().hex)
         session = recorder.call("start", "POST", "/v1/sessions/start")["session"]["id"]
-        moved = shifted_to_end_at(events, int(time.time() * 1000))
-        recorder.send(session, moved, lose_answer_of=-1, on_progress=lambda *_: None)
+        moved = shift_to_end_at(events, int(time.time() * 1000))
+        recorder.send(session, moved, repeat_batch=-1, on_progress=lambda *_: None)
         timings: dict[str, float] = {}
         with peak_memory() as peak:
             began = time.perf_counter()

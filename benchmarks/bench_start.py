@@ -83,10 +83,10 @@ def measure(command: list[str], port: int, variables: dict[str, str], news: Path
 def _serve(data_dir: Path, port: int, news: Path) -> None:
     """`trailmind up`, writing down when it said what."""
     from cluster.settings import load_settings
-    from launch.local_server import Trailmind
+    from launch.local_server import LocalServer
 
     marks: list[tuple[float, str]] = []
-    running = Trailmind(load_settings(data_dir=data_dir, port=port))
+    running = LocalServer(load_settings(data_dir=data_dir, port=port))
     names = {"Starting PostgreSQL": "stores", "Starting Ray": "ray", "Starting the API": "api"}
 
     def note(sentence: str) -> None:

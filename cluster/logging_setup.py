@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cluster.settings import Settings
-from telemetry.logs import configure
+from telemetry.logs import configure_logging
 
 
 def configure_logs(settings: Settings) -> None:
     """One JSON object a line on standard output, from `settings.log_level` up."""
-    configure(settings.log_level)
+    configure_logging(settings.log_level)

@@ -274,7 +274,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigurationError(_sentence(error, os.environ)) from None
 
 
-def exported(settings: Settings) -> dict[str, str]:
+def to_environment(settings: Settings) -> dict[str, str]:
     """The environment that makes another process load equal settings: what `trailmind up` hands to Ray's workers."""
     names = {
         "database_url": "DATABASE_URL",

@@ -29,18 +29,18 @@ from pydantic import SecretStr
 from cluster.scheduling.placement import GROUP_LABEL
 from cluster.settings import Settings
 from launch.gcs_valkey import GcsValkey
-from launch.local_server import complete, stores, with_secrets
-from launch.ray_environment import free_ports, laptop_environment
+from launch.local_server import available_stores, with_changes, with_signing_key
+from launch.ray_environment import free_ports, local_ray_environment
 from launch.stores.account import server_account
 from launch.stores.sockets import socket_dir
 from models.errors import BadRequest, ConfigurationError
 from models.migrations.run import migrate
 
 #: Marks every process of a node: `directory#number`. Ray's own processes and whatever they start inherit it.
-MARK = "LOCAL_RAY_NODE"
+NODE_MARKER = "LOCAL_RAY_NODE"
 MAX_NODES = 8
 #: How long a node that is asked to go may take to finish what it has accepted.
-DRAIN_S = 10
+DRAIN_TIMEOUT_S = 10
 _GROUPS = {1: ("all",), 2: ("all", "all"), 3: ("serve", "serve", "all"), 4: ("serve", "serve", "state", "ai")}
 
 
@@ -60,7 +60,7 @@ def groups_for(num_nodes: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterFacts:
+class ClusterInfo:
     """What another command needs to know of a running cluster."""
 
     directory: str
@@ -70,16 +70,16 @@ class ClusterFacts:
     supervisor_pid: int
 
 
-def facts_path(data_dir: Path) -> Path:
+def cluster_info_path(data_dir: Path) -> Path:
     """Where a running cluster says what it is."""
     return data_dir / "run" / "cluster.json"
 
 
-def running_cluster(data_dir: Path) -> ClusterFacts:
+def running_cluster(data_dir: Path) -> ClusterInfo:
     """The cluster that runs on `data_dir`. Raises ConfigurationError when there is none."""
     try:
-        found = json.loads(facts_path(data_dir).read_text())
-        facts = ClusterFacts(**{**found, "groups": tuple(found["groups"])})
+        found = json.loads(cluster_info_path(data_dir).read_text())
+        facts = ClusterInfo(**{**found, "groups": tuple(found["groups"])})
     except (OSError, ValueError, TypeError, KeyError):
         facts = None
     if facts is None or not psutil.pid_exists(facts.supervisor_pid):
@@ -92,7 +92,7 @@ def node_processes(directory: str, number: int) -> list[psutil.Process]:
     mark, found = f"{directory}#{number}", []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == mark:
+            if process.environ().get(NODE_MARKER) == mark:
                 found.append(process)
     return found
 
@@ -150,29 +150,29 @@ class LocalCluster:
         """The settings with everything filled in."""
         return self._settings
 
-    def start(self, say: Callable[[str], None] = lambda _: None) -> None:
+    def start(self, report: Callable[[str], None] = lambda _: None) -> None:
         """Start everything and return when requests are answered. Undone by `stop`, also after a failure here."""
         try:
-            self._start(say)
+            self._start(report)
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, say: Callable[[str], None]) -> None:
+    def _start(self, report: Callable[[str], None]) -> None:
         self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        say("Starting PostgreSQL and Valkey …")
-        settings = self._stack.enter_context(stores(with_secrets(self._settings), say))
+        report("Starting PostgreSQL and Valkey …")
+        settings = self._stack.enter_context(available_stores(with_signing_key(self._settings), report))
         # One replica of the API per node at most, or a dead node could take both.
         num_replicas = min(2, sum(group in {"serve", "all"} for group in self.groups))
         # Shards are what is to be seen moving about, so there are two at least.
         num_shards = max(settings.num_shards, 2)
-        settings = complete(settings, placement="groups", num_api_replicas=num_replicas, num_shards=num_shards)
+        settings = with_changes(settings, placement="groups", num_api_replicas=num_replicas, num_shards=num_shards)
         migrate(settings.sqlalchemy_url)
         self._settings = settings
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "TRAILMIND_"))},
-            **laptop_environment(settings),
-            **self._gcs_memory(settings),
+            **local_ray_environment(settings),
+            **self._start_gcs_valkey(settings),
             # Else Ray refuses a second node; every address is given to it in so many words instead.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
             # Several load balancers share one port on one machine.
@@ -180,26 +180,26 @@ class LocalCluster:
             # Workers wait this long for a head that comes back; KubeRay sets the same.
             "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
             # A node that is asked to go finishes what it has within this time; Pods have more, see kuberay/.
-            "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(DRAIN_S),
+            "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(DRAIN_TIMEOUT_S),
             # On a busy machine a node takes its time.
             "RAY_raylet_start_wait_time_s": "120",
             "RAY_health_check_period_ms": "1000",
             "RAY_health_check_timeout_ms": "2000",
             "RAY_health_check_failure_threshold": "3",
         }
-        say(f"Starting a head and {len(self.groups)} nodes …")
-        self._launch(0)
+        report(f"Starting a head and {len(self.groups)} nodes …")
+        self._start_node(0)
         self._wait_for_head()
         for number in range(1, len(self.groups) + 1):
-            self._launch(number)
-        self._publish()
+            self._start_node(number)
+        self._write_cluster_info()
         threading.Thread(target=self._supervise, name="nodes", daemon=True).start()
         # Or whatever is started first would find its way to the first node that is up, and stay there.
-        _wait_until(self.is_whole)
-        say("Starting the API …")
+        _wait_until(self.all_nodes_up)
+        report("Starting the API …")
         self.deploy(is_first=True)
 
-    def _gcs_memory(self, settings: Settings) -> dict[str, str]:
+    def _start_gcs_valkey(self, settings: Settings) -> dict[str, str]:
         (port,) = free_ports(1)
         password = secrets.token_urlsafe(24)
         account = server_account(settings.data_dir)
@@ -228,7 +228,7 @@ class LocalCluster:
         base = Path(self._environment["RAY_SERVE_HAPROXY_SOCKET_PATH"]).parent
         found = {
             **self._environment,
-            MARK: f"{self.directory}#{number}",
+            NODE_MARKER: f"{self.directory}#{number}",
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
             "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
@@ -245,7 +245,7 @@ class LocalCluster:
                 found.pop(name)
         return found
 
-    def _launch(self, number: int) -> None:
+    def _start_node(self, number: int) -> None:
         ray = str(Path(sys.executable).with_name("ray"))
         common = [ray, "start", "--block", f"--node-ip-address={node_ip(number)}", "--disable-usage-stats"]
         # A directory of its own: a plain `ray.init()` elsewhere on this machine would find the default one and join,
@@ -295,7 +295,7 @@ class LocalCluster:
     def _is_up(self, number: int) -> bool:
         return self._nodes[number].poll() is None and self._num_starts(number) > self._starts_before[number]
 
-    def is_whole(self) -> bool:
+    def all_nodes_up(self) -> bool:
         """Whether every node is up: none has died, and those started in the place of dead ones have joined."""
         with self._lock:
             return all(self._is_up(number) for number in self._nodes)
@@ -305,7 +305,7 @@ class LocalCluster:
         version = [] if is_first else [secrets.token_hex(4)]
         result = subprocess.run(
             [sys.executable, "-m", "launch.deploy", self.ray_address, *version],
-            env={**self._environment, MARK: f"{self.directory}#driver"},
+            env={**self._environment, NODE_MARKER: f"{self.directory}#driver"},
             capture_output=True,
             text=True,
             timeout=300,
@@ -343,11 +343,11 @@ class LocalCluster:
                     return
                 with self._lock:
                     if not self._closing.is_set():
-                        self._launch(number)
+                        self._start_node(number)
 
-    def _publish(self) -> None:
-        facts = ClusterFacts(self.directory, self.ray_address, self._settings.origin, self.groups, os.getpid())
-        path = facts_path(self._settings.data_dir)
+    def _write_cluster_info(self) -> None:
+        facts = ClusterInfo(self.directory, self.ray_address, self._settings.origin, self.groups, os.getpid())
+        path = cluster_info_path(self._settings.data_dir)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(facts)))
         self._stack.callback(path.unlink, missing_ok=True)
@@ -363,28 +363,28 @@ class LocalCluster:
         self._stack.close()
 
 
-def _wait_until(is_so: Callable[[], bool], timeout_s: float = 120.0) -> None:
+def _wait_until(condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
     deadline = time.monotonic() + timeout_s
-    while not is_so() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
-def ray_environment(facts: ClusterFacts, settings: Settings) -> dict[str, Any]:
+def ray_client_environment(cluster: ClusterInfo, settings: Settings) -> dict[str, Any]:
     """What a program needs to speak to a running cluster."""
     from launch.secret_store import local_secret
 
     token = SecretStr(local_secret(settings.data_dir, "ray-token"))
-    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token.get_secret_value(), "RAY_ADDRESS": facts.ray_address}
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token.get_secret_value(), "RAY_ADDRESS": cluster.ray_address}
 
 
-def describe(facts: ClusterFacts) -> list[dict[str, Any]]:
+def list_nodes(cluster: ClusterInfo) -> list[dict[str, Any]]:
     """The nodes as Ray sees them, with the names of the actors on each. `ray_environment` must be in place."""
     import ray
     from ray._private.state import actors as all_actors  # the public one asks the dashboard, which is off
 
     untyped: Any = ray
     untyped.init(
-        address=facts.ray_address,
+        address=cluster.ray_address,
         namespace="trailmind",
         log_to_driver=False,
         configure_logging=False,

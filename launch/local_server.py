@@ -20,8 +20,8 @@ import redis
 import structlog
 from pydantic import SecretStr
 
-from cluster.settings import Settings, exported
-from launch.ray_environment import laptop_environment
+from cluster.settings import Settings, to_environment
+from launch.ray_environment import local_ray_environment
 from launch.readiness import wait_until_ready
 from launch.secret_store import local_secret
 from launch.stores import EmbeddedStores, running_urls
@@ -30,12 +30,12 @@ from models.migrations.run import migrate
 log = structlog.get_logger("runtime")
 
 APP_NAME = "trailmind"
-READY_WITHIN_S = 90.0
-STOPPED_WITHIN_S = 45.0
-Say = Callable[[str], None]
+READY_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 45.0
+ReportStatus = Callable[[str], None]
 
 
-def complete(settings: Settings, **changes: Any) -> Settings:
+def with_changes(settings: Settings, **changes: Any) -> Settings:
     """`settings` with `changes`, checked again."""
     return Settings.model_validate({**{k: getattr(settings, k) for k in Settings.model_fields}, **changes})
 
@@ -49,11 +49,11 @@ def with_running_stores(settings: Settings) -> Settings:
             changes["database_url"] = SecretStr(urls.database_url)
         if settings.redis_url is None:
             changes["redis_url"] = SecretStr(urls.redis_url)
-    return complete(settings, **changes) if changes else settings
+    return with_changes(settings, **changes) if changes else settings
 
 
 @contextmanager
-def stores(settings: Settings, say: Say, *, durable: bool = True) -> Iterator[Settings]:
+def available_stores(settings: Settings, report: ReportStatus, *, durable: bool = True) -> Iterator[Settings]:
     """The settings with both stores reachable: given ones as they are, missing ones embedded until the end."""
     wants_postgres, wants_valkey = settings.database_url is None, settings.redis_url is None
     if not wants_postgres and not wants_valkey:
@@ -61,29 +61,29 @@ def stores(settings: Settings, say: Say, *, durable: bool = True) -> Iterator[Se
         return
     embedded = EmbeddedStores(settings.data_dir, postgres=wants_postgres, valkey=wants_valkey, durable=durable)
     with embedded:
-        for notice in embedded.notices:
-            say(notice)
+        for notice in embedded.messages:
+            report(notice)
         urls = embedded.start()
         changes: dict[str, Any] = {}
         if wants_postgres:
             changes["database_url"] = SecretStr(urls.database_url)
         if wants_valkey:
             changes["redis_url"] = SecretStr(urls.redis_url)
-        yield complete(settings, **changes)
+        yield with_changes(settings, **changes)
 
 
-def with_secrets(settings: Settings) -> Settings:
+def with_signing_key(settings: Settings) -> Settings:
     """The settings with a signing key: given, or generated into the data directory (never in production)."""
     if settings.secret_key is not None:
         return settings
-    return complete(settings, secret_key=SecretStr(local_secret(settings.data_dir, "signing-key")))
+    return with_changes(settings, secret_key=SecretStr(local_secret(settings.data_dir, "signing-key")))
 
 
-def _import_ahead() -> None:
+def _preload_deployments() -> None:
     importlib.import_module("serve.deployments")
 
 
-def _in_background(call: Callable[[], Any]) -> Future[Any]:
+def _run_in_thread(call: Callable[[], Any]) -> Future[Any]:
     """Begin `call` in a thread that nobody has to wait for when the process is told to end."""
     done: Future[Any] = Future()
 
@@ -111,7 +111,7 @@ def _wait_for_controller(starting: Future[Any]) -> None:
     starting.result()
 
 
-class Trailmind:
+class LocalServer:
     """A running Trailmind on this machine."""
 
     def __init__(self, settings: Settings) -> None:
@@ -120,47 +120,47 @@ class Trailmind:
         self._stack = ExitStack()
         self._is_stopping = False
 
-    def start(self, say: Say = lambda _: None, *, durable: bool = True) -> None:
+    def start(self, report: ReportStatus = lambda _: None, *, durable: bool = True) -> None:
         """Start everything and return when requests are answered. Undone by `stop`, also after a failure here."""
         try:
-            self._start(say, durable)
+            self._start(report, durable)
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, say: Say, durable: bool) -> None:
+    def _start(self, report: ReportStatus, durable: bool) -> None:
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        say("Starting PostgreSQL and Valkey …")
-        settings = with_secrets(self.settings)
+        report("Starting PostgreSQL and Valkey …")
+        settings = with_signing_key(self.settings)
         # Read by Ray when it is imported, and inherited by every process it starts.
-        os.environ.update(laptop_environment(settings))
+        os.environ.update(local_ray_environment(settings))
         # The stores and Ray mostly wait for their processes while they start; the imports can happen meanwhile.
-        threading.Thread(target=_import_ahead, name="import-ahead", daemon=True).start()
-        settings = self._stack.enter_context(stores(settings, say, durable=durable))
+        threading.Thread(target=_preload_deployments, name="import-ahead", daemon=True).start()
+        settings = self._stack.enter_context(available_stores(settings, report, durable=durable))
         migrate(settings.sqlalchemy_url)
         with contextlib.closing(redis.Redis.from_url(settings.valkey_url, socket_connect_timeout=5.0)) as valkey:
             valkey.ping()
-        os.environ.update(exported(settings))
+        os.environ.update(to_environment(settings))
         self.settings = settings
-        say("Starting Ray …")
+        report("Starting Ray …")
         self._start_ray()
-        say("Starting the API …")
+        report("Starting the API …")
         self._start_serve()
-        wait_until_ready(self.origin, READY_WITHIN_S)
+        wait_until_ready(self.origin, READY_TIMEOUT_S)
 
     def _start_ray(self) -> None:
         import ray
 
         from cluster.scheduling.shards import connect_shard, current_shard_map
-        from launch.ray_node import end_balancers, laptop_node
+        from launch.ray_node import kill_haproxy, local_ray_node
 
         # One that lost its Ray keeps the port and answers for nobody: after a crash, and when Ray went before us.
-        end_balancers(self.settings.data_dir)
-        self._stack.callback(end_balancers, self.settings.data_dir)
+        kill_haproxy(self.settings.data_dir)
+        self._stack.callback(kill_haproxy, self.settings.data_dir)
         if self.settings.ray_address:
             ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
         else:
-            with laptop_node():
+            with local_ray_node():
                 ray.init(
                     # A cluster of our own, whatever else of Ray's runs on this machine.
                     address="local",
@@ -177,7 +177,7 @@ class Trailmind:
         self._stack.callback(untyped.shutdown)
         # Ray prints what goes wrong anywhere in the cluster to the standard output of whoever started it, where it
         # would end up in the middle of an answer; and while everything stops on purpose, it is nobody's news.
-        untyped._private.worker.print_to_stdstream = self._pass_on
+        untyped._private.worker.print_to_stdstream = self._print_ray_output
         # Ray's own handler aborts the process; ours lets it stop what it started.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -196,7 +196,7 @@ class Trailmind:
         http_options = HTTPOptions(host=self.settings.host, port=self.settings.port)
         self._stack.callback(self._stop_serve)
         # Returns when the load balancers answer; meanwhile the replicas can start as well.
-        started = _in_background(lambda: serve.start(proxy_location="HeadOnly", http_options=http_options))
+        started = _run_in_thread(lambda: serve.start(proxy_location="HeadOnly", http_options=http_options))
         _wait_for_controller(started)
         serve.run(build(), name=APP_NAME, route_prefix="/", blocking=False)
         started.result()
@@ -214,8 +214,8 @@ class Trailmind:
             shutdown()
             drain_shards()
 
-        draining = _in_background(drain)
-        deadline = time.monotonic() + STOPPED_WITHIN_S
+        draining = _run_in_thread(drain)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
         # A service manager tells every process at once: then Ray is gone already, and whoever asks it waits for ever.
         while time.monotonic() < deadline and (node is None or node.remaining_processes_alive()):
             if draining.done():
@@ -223,7 +223,7 @@ class Trailmind:
                 return
             time.sleep(0.02)
 
-    def _pass_on(self, news: dict[str, Any], **_: Any) -> None:
+    def _print_ray_output(self, news: dict[str, Any], **_: Any) -> None:
         if not self._is_stopping:
             sys.stderr.write("\n".join(["Ray:", *news["lines"]]) + "\n")
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cluster.settings import Settings, exported
+from cluster.settings import Settings, to_environment
 from launch.haproxy_wrapper import write_wrapper
 from launch.secret_store import local_secret
 
@@ -41,7 +41,7 @@ def haproxy_is_available() -> bool:
     return True
 
 
-def laptop_environment(settings: Settings) -> dict[str, str]:
+def local_ray_environment(settings: Settings) -> dict[str, str]:
     """Variables for a whole cluster in one machine, started by us.
 
     Everything of Ray's that listens wants the token; HAProxy's files go to our own directory, because the default is
@@ -60,7 +60,7 @@ def laptop_environment(settings: Settings) -> dict[str, str]:
         haproxy["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(wrapper)
     return {
         **haproxy,
-        **exported(settings),
+        **to_environment(settings),
         # Ray then takes 127.0.0.1 for its node's address instead of one the network can reach, and nearly all its
         # sockets follow. The name tells where it is the default.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

@@ -36,7 +36,7 @@ _AGENT_PORTS = {
 _AGENTS_NICENESS = 10
 
 
-class LaptopNode(ray._private.node.Node):
+class LocalRayNode(ray._private.node.Node):
     """The only node of a cluster on one machine."""
 
     def start_api_server(self, **_: Any) -> None:
@@ -58,10 +58,10 @@ class LaptopNode(ray._private.node.Node):
 
 
 @contextlib.contextmanager
-def laptop_node() -> Iterator[None]:
-    """Within, `ray.init` starts a `LaptopNode`."""
+def local_ray_node() -> Iterator[None]:
+    """Within, `ray.init` starts a `LocalRayNode`."""
     with (
-        mock.patch.object(ray._private.node, "Node", LaptopNode),
+        mock.patch.object(ray._private.node, "Node", LocalRayNode),
         # Ray imports everything the agents need to find out whether they could: ray[default] is a dependency of ours.
         mock.patch.object(ray._private.utils, "get_dashboard_dependency_error", return_value=None),
     ):
@@ -72,7 +72,7 @@ def laptop_node() -> Iterator[None]:
                 process.nice(_AGENTS_NICENESS)
 
 
-def end_balancers(data_dir: Path) -> int:
+def kill_haproxy(data_dir: Path) -> int:
     """End the load balancers that serve from this data directory; how many there were."""
     place = f"{data_dir / 'run' / 'haproxy'}{os.sep}"
     num_ended = 0

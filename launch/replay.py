@@ -18,7 +18,7 @@ BATCH_SIZE = 20
 #: How often a call is tried while the server is busy or away.
 MAX_TRIES = 8
 
-Progress = Callable[[str, int, int], None]
+ReportProgress = Callable[[str, int, int], None]
 
 
 class ReplayFailed(TrailmindError):
@@ -64,7 +64,7 @@ def read_session_file(path: Path) -> list[dict[str, Any]]:
     return events
 
 
-def shifted_to_end_at(events: list[dict[str, Any]], end_ms: int) -> list[dict[str, Any]]:
+def shift_to_end_at(events: list[dict[str, Any]], end_ms: int) -> list[dict[str, Any]]:
     """The same events moved in time as one block, so that the last happens at `end_ms`; each gets an id and number."""
     times = [e["timestamp"] for e in events if isinstance(e.get("timestamp"), int | float)]
     shift = end_ms - int(max(times, default=end_ms))
@@ -85,14 +85,14 @@ def batches(events: list[dict[str, Any]], size: int = BATCH_SIZE) -> Iterator[li
         yield events[i : i + size]
 
 
-class Recorder:
+class ReplayClient:
     """One signed-in client that records a session over HTTP."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
         self.timings = Timings()
         #: Verdicts counted over everything that was sent, resent batches included.
-        self.receipt = {"seen": 0, "stored": 0, "duplicate": 0, "excluded": 0, "invalid": 0}
+        self.verdict_counts = {"seen": 0, "stored": 0, "duplicate": 0, "excluded": 0, "invalid": 0}
         self.headers: dict[str, str] = {}
 
     def call(self, step: str, method: str, path: str, **kwargs: Any) -> Any:
@@ -121,22 +121,22 @@ class Recorder:
         self.headers = {"Authorization": f"Bearer {reply['token']}"}
 
     def send(
-        self, session_id: str, events: list[dict[str, Any]], *, lose_answer_of: int, on_progress: Progress
+        self, session_id: str, events: list[dict[str, Any]], *, repeat_batch: int, on_progress: ReportProgress
     ) -> None:
-        """Send everything in batches. The answer to batch number `lose_answer_of` is thrown away and the batch sent
+        """Send everything in batches. The answer to batch number `repeat_batch` is thrown away and the batch sent
         again, as happens on a train: nothing may be stored twice."""
         done = 0
         for number, batch in enumerate(batches(events)):
-            for _ in range(2 if number == lose_answer_of else 1):
+            for _ in range(2 if number == repeat_batch else 1):
                 body = {"events": batch}
                 reply = self.call("send_events", "POST", f"/v1/sessions/{session_id}/events", json=body)
-                self.receipt["seen"] += reply["total"]
+                self.verdict_counts["seen"] += reply["total"]
                 for verdict in ("stored", "duplicate", "excluded", "invalid"):
-                    self.receipt[verdict] += reply[verdict]
+                    self.verdict_counts[verdict] += reply[verdict]
             done += len(batch)
             on_progress("Sending events", done, len(events))
 
-    def wait_for_map(self, session_id: str, on_progress: Progress, timeout_s: float = 120.0) -> dict[str, Any]:
+    def wait_for_map(self, session_id: str, on_progress: ReportProgress, timeout_s: float = 120.0) -> dict[str, Any]:
         """The finished map. Raises ReplayFailed with the server's reason when there is none."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

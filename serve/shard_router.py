@@ -17,7 +17,7 @@ from models.errors import TrailmindError
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import ShardMap
-from telemetry.logs import current_ids
+from telemetry.logs import current_context_ids
 from telemetry.metrics import METERS
 
 log = structlog.get_logger("serve")
@@ -179,7 +179,7 @@ class ShardRouter:
     async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
         """Flush, close the session and order its map."""
         try:
-            await self.shard_for(user_id).call("close_session", session_id, user_id, current_ids())
+            await self.shard_for(user_id).call("close_session", session_id, user_id, current_context_ids())
         except ShardUnreachable:
             METERS.count("trailmind_shard_away_total")
             await self._fallback.close_session(session_id, user_id)

@@ -33,7 +33,7 @@ _SECRETS = re.compile(
 )
 
 
-def current_ids() -> dict[str, Any]:
+def current_context_ids() -> dict[str, Any]:
     """The ids bound to what is being done now, to be handed on to another process."""
     bound = structlog.contextvars.get_contextvars()
     return {name: bound[name] for name in CONTEXT_IDS if name in bound}
@@ -50,35 +50,35 @@ class LogContext:
 _level = "INFO"
 
 
-def hand_on() -> LogContext:
+def export_log_context() -> LogContext:
     """The log context of what is being done now."""
-    return LogContext(current_ids(), _level)
+    return LogContext(current_context_ids(), _level)
 
 
-def take_over(context: LogContext | None) -> None:
+def import_log_context(context: LogContext | None) -> None:
     """Log as the process that handed `context` on. Without one nothing changes."""
     if context is not None:
-        configure(context.level)
-        adopt_ids(context.ids)
+        configure_logging(context.level)
+        bind_context(context.ids)
 
 
-def adopt_ids(ids: Mapping[str, Any] | None) -> None:
+def bind_context(ids: Mapping[str, Any] | None) -> None:
     """Bind the ids another process handed on, in place of those of the work before."""
     structlog.contextvars.clear_contextvars()
     if ids:
         structlog.contextvars.bind_contextvars(**{name: ids[name] for name in CONTEXT_IDS if name in ids})
 
 
-def clean(text: str) -> str:
+def sanitize(text: str) -> str:
     """`text` without what looks like a secret or an address, and not too long."""
     cut = text if len(text) <= MAX_FIELD_CHARS else text[:MAX_FIELD_CHARS] + "…"
     return _SECRETS.sub("[redacted]", cut)
 
 
-def _cleaned(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _sanitize_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
         if isinstance(value, str) and name not in {"traceback", "timestamp", "level"}:
-            event[name] = clean(value)
+            event[name] = sanitize(value)
         elif isinstance(value, (dict, list, tuple, set, bytes)):
             # Facts are numbers and short words; a structure is somebody's data.
             event[name] = f"[{type(value).__name__} of {len(value)}]"
@@ -95,13 +95,13 @@ def describe_exception(error: BaseException) -> str:
         frames = traceback.extract_tb(current.__traceback__)
         lines = [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         name = f"{type(current).__module__}.{type(current).__qualname__}"
-        sentence = f": {clean(str(current))}" if isinstance(current, TrailmindError) else ""
+        sentence = f": {sanitize(str(current))}" if isinstance(current, TrailmindError) else ""
         parts.append("\n".join([*lines, name + sentence]))
         current = current.__cause__ or current.__context__
     return "\ncaused by\n".join(parts)
 
 
-def _traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _format_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     given = event.pop("exc_info", None)
     if given is True:
         given = sys.exc_info()
@@ -111,7 +111,7 @@ def _traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     return event
 
 
-class _OneLine(logging.Handler):
+class _StructlogHandler(logging.Handler):
     """The standard library's records as our JSON lines: what is said and by whom, no arguments of other people's."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -121,7 +121,7 @@ class _OneLine(logging.Handler):
         structlog.get_logger("library").log(record.levelno, "library_log", **facts)
 
 
-class _StandardOutput:
+class _CurrentStdout:
     """Standard output as it is when a line is written.
 
     Ray Serve puts an object of its own in its place in replicas, and its own `print`, to make each line a sentence of a
@@ -139,10 +139,10 @@ class _StandardOutput:
         return stream
 
 
-_STANDARD_OUTPUT: Any = _StandardOutput()
+_STDOUT: Any = _CurrentStdout()
 
 
-def configure(level_name: str) -> None:
+def configure_logging(level_name: str) -> None:
     """Set up structlog, and let the standard library's loggers speak the same way. Safe to repeat."""
     global _level
     _level = level_name
@@ -152,15 +152,15 @@ def configure(level_name: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _traceback,
-            _cleaned,
+            _format_exception,
+            _sanitize_fields,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(_STANDARD_OUTPUT),
+        logger_factory=structlog.WriteLoggerFactory(_STDOUT),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
-    if not any(isinstance(handler, _OneLine) for handler in root.handlers):
-        root.addHandler(_OneLine())
+    if not any(isinstance(handler, _StructlogHandler) for handler in root.handlers):
+        root.addHandler(_StructlogHandler())
     root.setLevel(max(level, logging.WARNING))

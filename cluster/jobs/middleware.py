@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from procrastinate import JobContext
 
-from telemetry.logs import adopt_ids
+from telemetry.logs import bind_context
 from telemetry.metrics import METERS
 
 log = structlog.get_logger("jobs")
@@ -19,7 +19,7 @@ log = structlog.get_logger("jobs")
 async def watch(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any) -> Any:
     """A procrastinate middleware: binds the job's ids for the logs and counts how its attempts end."""
     job = context.job
-    adopt_ids({"job_id": job.id, **{k: v for k, v in job.task_kwargs.items() if v is not None}})
+    bind_context({"job_id": job.id, **{k: v for k, v in job.task_kwargs.items() if v is not None}})
     began, outcome = time.perf_counter(), "succeeded"
     try:
         return await run()

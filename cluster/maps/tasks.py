@@ -18,7 +18,7 @@ import structlog
 from cluster.mindmap import MindmapDocument, Outline, PageFeatures, outline_session, page_features
 from cluster.mindmap.document.compose import compose
 from models.recording.pages import CapturedPage
-from telemetry.logs import LogContext, hand_on, take_over
+from telemetry.logs import LogContext, export_log_context, import_log_context
 
 log = structlog.get_logger("tasks")
 
@@ -52,7 +52,7 @@ class MapTasks(Protocol):
 @contextmanager
 def _logged(event: str, context: LogContext | None, **facts: int) -> Iterator[None]:
     """Says, with the ids of the request and the job, what a task in another process did and how long it took."""
-    take_over(context)
+    import_log_context(context)
     began = time.perf_counter()
     yield
     if context is not None:
@@ -111,7 +111,7 @@ class RayMapTasks:
         async def one(chunk: Sequence[CapturedPage]) -> list[PageFeatures]:
             nonlocal done
             async with self._in_flight:
-                found: list[PageFeatures] = await self._describe.remote(list(chunk), hand_on())
+                found: list[PageFeatures] = await self._describe.remote(list(chunk), export_log_context())
             done += len(chunk)
             on_progress(done)
             return found
@@ -120,7 +120,7 @@ class RayMapTasks:
 
     async def build_outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
         """Topics, subtopics and what is left out."""
-        found: Outline = await self._outline.remote(features, title, language, hand_on())
+        found: Outline = await self._outline.remote(features, title, language, export_log_context())
         return found
 
     async def compose_document(
@@ -133,7 +133,9 @@ class RayMapTasks:
         previous: MindmapDocument | None,
     ) -> MindmapDocument:
         """The document with its layouts."""
-        document: MindmapDocument = await self._draw.remote(outline, list(pages), provider, title, previous, hand_on())
+        document: MindmapDocument = await self._draw.remote(
+            outline, list(pages), provider, title, previous, export_log_context()
+        )
         return document
 
 

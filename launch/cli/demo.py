@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cluster.mindmap.render.images import to_tree_text
-from launch.replay import Recorder, read_session_file, shifted_to_end_at
+from launch.replay import ReplayClient, read_session_file, shift_to_end_at
 from models.mindmap.validation import MindmapDocument
 
 DEFAULT_SAMPLE = "02-web-app-week"
@@ -25,9 +25,9 @@ def sample_path(name: str = DEFAULT_SAMPLE) -> Path:
     return Path(str(files("launch") / "samples" / f"{name}.events.json"))
 
 
-def play(origin: str, session_file: Path, console: Console) -> dict[str, Any]:
+def run_demo(origin: str, session_file: Path, console: Console) -> dict[str, Any]:
     """Record, stop and map `session_file` on the server at `origin`; what came out, JSON-able."""
-    events = shifted_to_end_at(read_session_file(session_file), int(time.time() * 1000))
+    events = shift_to_end_at(read_session_file(session_file), int(time.time() * 1000))
     with (
         httpx.Client(base_url=origin, timeout=60.0, trust_env=False) as client,
         Progress(
@@ -39,10 +39,10 @@ def play(origin: str, session_file: Path, console: Console) -> dict[str, Any]:
         def on_progress(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        recorder = Recorder(client)
+        recorder = ReplayClient(client)
         recorder.sign_up(f"demo-{secrets.token_hex(6)}@trailmind.local", secrets.token_urlsafe(18))
         session_id = recorder.call("start", "POST", "/v1/sessions/start")["session"]["id"]
-        recorder.send(session_id, events, lose_answer_of=1, on_progress=on_progress)
+        recorder.send(session_id, events, repeat_batch=1, on_progress=on_progress)
         stopped_at = time.perf_counter()
         recorder.call("stop", "POST", f"/v1/sessions/{session_id}/stop")
         mindmap = recorder.wait_for_map(session_id, on_progress)
@@ -56,12 +56,12 @@ def play(origin: str, session_file: Path, console: Console) -> dict[str, Any]:
         "timeline": timeline,
         "stats": stats,
         "timings_ms": {**recorder.timings.summary(), "stop_to_map": stop_to_map_ms},
-        "receipt": recorder.receipt,
+        "receipt": recorder.verdict_counts,
         "picture_url": link["url"],
     }
 
 
-def show(result: dict[str, Any], console: Console) -> None:
+def print_result(result: dict[str, Any], console: Console) -> None:
     """Print the result for a person."""
     document = MindmapDocument.from_json(result["mindmap"]["data"])
     console.print(to_tree_text(document), markup=False, highlight=False, soft_wrap=True)
@@ -81,6 +81,6 @@ def show(result: dict[str, Any], console: Console) -> None:
         )
 
 
-def as_json(result: dict[str, Any]) -> str:
+def result_json(result: dict[str, Any]) -> str:
     """The result for a program: one JSON object."""
     return json.dumps(result, ensure_ascii=False)

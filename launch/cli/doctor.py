@@ -24,23 +24,23 @@ State = Literal["ok", "note", "bad"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line of the report."""
 
     subject: str
     state: State
-    sentence: str
+    message: str
 
 
-def examine(settings: Settings) -> list[Finding]:
+def run_checks(settings: Settings) -> list[CheckResult]:
     """Everything worth saying, most basic first. Changes nothing."""
     found = with_running_stores(settings)
     return [
-        Finding("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        Finding("Ray", "ok", importlib.metadata.version("ray")),
-        Finding("Ingress", "ok", "HAProxy")
+        CheckResult("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        CheckResult("Ray", "ok", importlib.metadata.version("ray")),
+        CheckResult("Ingress", "ok", "HAProxy")
         if haproxy_is_available()
-        else Finding("Ingress", "note", "no HAProxy wheel for this system, Ray's Python proxy is used"),
+        else CheckResult("Ingress", "note", "no HAProxy wheel for this system, Ray's Python proxy is used"),
         _data_dir(settings),
         _postgresql(settings, found),
         _valkey(settings, found),
@@ -50,19 +50,19 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _data_dir(settings: Settings) -> Finding:
+def _data_dir(settings: Settings) -> CheckResult:
     path = settings.data_dir
     parent = next((p for p in (path, *path.parents) if p.exists()), path)
     if not os.access(parent, os.W_OK):
-        return Finding("Data", "bad", f"{path} cannot be written; set TRAILMIND_DATA_DIR to a folder of yours")
+        return CheckResult("Data", "bad", f"{path} cannot be written; set TRAILMIND_DATA_DIR to a folder of yours")
     free_gb = shutil.disk_usage(parent).free / 1e9
     state: State = "ok" if free_gb > 1 else "bad"
-    return Finding("Data", state, f"{path}, {free_gb:.1f} GB free")
+    return CheckResult("Data", state, f"{path}, {free_gb:.1f} GB free")
 
 
-def _postgresql(settings: Settings, found: Settings) -> Finding:
+def _postgresql(settings: Settings, found: Settings) -> CheckResult:
     if found.database_url is None:
-        return Finding("PostgreSQL", "note", "embedded, not running; `trailmind up` starts it")
+        return CheckResult("PostgreSQL", "note", "embedded, not running; `trailmind up` starts it")
     kind = "embedded" if settings.database_url is None else "DATABASE_URL"
     try:
         with psycopg.connect(found.postgres_dsn, connect_timeout=3) as connection:
@@ -72,29 +72,29 @@ def _postgresql(settings: Settings, found: Settings) -> Finding:
             current = current_revision(sql)
         engine.dispose()
     except (psycopg.Error, OSError) as error:
-        return Finding("PostgreSQL", "bad", f"{kind} does not answer: {str(error).splitlines()[0]}")
+        return CheckResult("PostgreSQL", "bad", f"{kind} does not answer: {str(error).splitlines()[0]}")
     wanted = wanted_revision()
     if current != wanted:
-        return Finding(
+        return CheckResult(
             "PostgreSQL", "bad", f"{kind}, schema {current or 'missing'}, wanted {wanted}: `trailmind migrate`"
         )
-    return Finding("PostgreSQL", "ok", f"{kind}, version {version}, schema {current}")
+    return CheckResult("PostgreSQL", "ok", f"{kind}, version {version}, schema {current}")
 
 
-def _valkey(settings: Settings, found: Settings) -> Finding:
+def _valkey(settings: Settings, found: Settings) -> CheckResult:
     if found.redis_url is None:
-        return Finding("Valkey", "note", "embedded, not running; `trailmind up` starts it")
+        return CheckResult("Valkey", "note", "embedded, not running; `trailmind up` starts it")
     kind = "embedded" if settings.redis_url is None else "REDIS_URL"
     try:
         client = redis.Redis.from_url(found.valkey_url, socket_connect_timeout=3, socket_timeout=3)
         client.ping()
         client.close()
     except (redis.RedisError, OSError) as error:
-        return Finding("Valkey", "bad", f"{kind} does not answer: {type(error).__name__}")
-    return Finding("Valkey", "ok", kind)
+        return CheckResult("Valkey", "bad", f"{kind} does not answer: {type(error).__name__}")
+    return CheckResult("Valkey", "ok", kind)
 
 
-def _server(settings: Settings) -> Finding:
+def _server(settings: Settings) -> CheckResult:
     try:
         answer = httpx.get(f"{settings.origin}/ready", timeout=5.0, trust_env=False)
         checks = answer.json()["checks"]
@@ -103,13 +103,13 @@ def _server(settings: Settings) -> Finding:
             s.settimeout(1.0)
             taken = s.connect_ex((settings.host, settings.port)) == 0
         if taken:
-            return Finding("Server", "bad", f"port {settings.port} is taken by another program; set TRAILMIND_PORT")
-        return Finding("Server", "note", f"not running; `trailmind up` starts it at {settings.origin}")
+            return CheckResult("Server", "bad", f"port {settings.port} is taken by another program; set TRAILMIND_PORT")
+        return CheckResult("Server", "note", f"not running; `trailmind up` starts it at {settings.origin}")
     wrong = [f"{part} {state}" for part, state in checks.items() if state != "ok"]
-    return Finding("Server", "bad" if wrong else "ok", "; ".join(wrong) or f"ready at {settings.origin}")
+    return CheckResult("Server", "bad" if wrong else "ok", "; ".join(wrong) or f"ready at {settings.origin}")
 
 
-def _providers(settings: Settings) -> list[Finding]:
+def _providers(settings: Settings) -> list[CheckResult]:
     keys = {
         "OPENAI_API_KEY": settings.openai_api_key,
         "ANTHROPIC_API_KEY": settings.anthropic_api_key,
@@ -118,11 +118,11 @@ def _providers(settings: Settings) -> list[Finding]:
     given = [name for name, key in keys.items() if key is not None]
     missing = [name for name, key in keys.items() if key is None]
     if not given:
-        return [Finding("AI", "note", f"local (no key, no network); any of {', '.join(missing)} adds a provider")]
-    return [Finding("AI", "ok", f"local, and a key in {', '.join(given)}")]
+        return [CheckResult("AI", "note", f"local (no key, no network); any of {', '.join(missing)} adds a provider")]
+    return [CheckResult("AI", "ok", f"local, and a key in {', '.join(given)}")]
 
 
-def _google(settings: Settings) -> Finding:
+def _google(settings: Settings) -> CheckResult:
     if settings.google_client_id is None:
-        return Finding("Google sign-in", "note", "off; GOOGLE_CLIENT_ID turns it on")
-    return Finding("Google sign-in", "ok", "on")
+        return CheckResult("Google sign-in", "note", "off; GOOGLE_CLIENT_ID turns it on")
+    return CheckResult("Google sign-in", "ok", "on")

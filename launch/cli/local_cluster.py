@@ -15,7 +15,7 @@ from cluster.settings import Settings, load_settings
 from launch.signals import wait_for_signal
 
 if TYPE_CHECKING:
-    from launch.local_cluster import ClusterFacts
+    from launch.local_cluster import ClusterInfo
 
 cluster_app = typer.Typer(no_args_is_help=True, help="A cluster of several Ray nodes on this machine; shards anywhere.")
 err = Console(stderr=True)
@@ -72,10 +72,12 @@ def drain_node(
 
     facts = _cluster_with(number, data_dir)
     nodes.drain_node(facts.directory, number)
-    typer.echo(f"node {number} finishes what it has and ends within {nodes.DRAIN_S} s; another starts in its place")
+    typer.echo(
+        f"node {number} finishes what it has and ends within {nodes.DRAIN_TIMEOUT_S} s; another starts in its place"
+    )
 
 
-def _cluster_with(number: int, data_dir: Path | None) -> ClusterFacts:
+def _cluster_with(number: int, data_dir: Path | None) -> ClusterInfo:
     from launch import local_cluster as nodes
     from models.errors import BadRequest
 
@@ -94,8 +96,8 @@ def status(
 
     settings = _settings(data_dir)
     facts = nodes.running_cluster(settings.data_dir)
-    os.environ.update(nodes.ray_environment(facts, settings))
-    found = nodes.describe(facts)
+    os.environ.update(nodes.ray_client_environment(facts, settings))
+    found = nodes.list_nodes(facts)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return

@@ -45,19 +45,19 @@ def _settings(data_dir: Path | None = None, port: int | None = None) -> Settings
 
 
 #: One that starts, or is busy, is waited for; one that listens at another port never answers here.
-_PATIENCE_S = 30.0
+_READY_TIMEOUT_S = 30.0
 
 
 def _is_ready(settings: Settings) -> bool:
     try:
-        wait_until_ready(settings.origin, _PATIENCE_S)
+        wait_until_ready(settings.origin, _READY_TIMEOUT_S)
     except ConfigurationError:
         return False
     return True
 
 
 @contextmanager
-def _server(settings: Settings) -> Iterator[bool]:
+def _running_server(settings: Settings) -> Iterator[bool]:
     """A running server: the one there is (yields False), or one of our own until the end (yields True)."""
     from launch.stores import running_urls
 
@@ -65,9 +65,9 @@ def _server(settings: Settings) -> Iterator[bool]:
         err.print(f"Using the Trailmind that runs at {settings.origin}", style="dim")
         yield False
         return
-    from launch.local_server import Trailmind
+    from launch.local_server import LocalServer
 
-    running = Trailmind(settings)
+    running = LocalServer(settings)
     with err.status("Starting …") as status:
         running.start(lambda sentence: status.update(sentence))
     try:
@@ -81,7 +81,7 @@ def _server(settings: Settings) -> Iterator[bool]:
 def up(data_dir: DataDir = None, port: Port = None) -> None:
     """Start everything and serve until Ctrl-C."""
     settings = _settings(data_dir, port)
-    with _server(settings) as is_ours:
+    with _running_server(settings) as is_ours:
         if not is_ours:
             raise ConfigurationError(f"Trailmind runs at {settings.origin} already")
         err.print(f"[bold green]Ready[/] at {settings.origin}   API docs at {settings.origin}/docs   Ctrl-C stops")
@@ -103,16 +103,16 @@ def demo(
     settings = _settings(data_dir, port)
     path = session or player.sample_path()
     read_session_file(path)  # a bad file is said before anything is started
-    with _server(settings) as is_ours:
-        result = player.play(settings.origin, path, err)
+    with _running_server(settings) as is_ours:
+        result = player.run_demo(settings.origin, path, err)
         picture = settings.data_dir / "demo" / f"{result['session_id']}.svg"
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(httpx.get(result["picture_url"], timeout=30.0, trust_env=False).raise_for_status().content)
         if as_json:
-            sys.stdout.write(player.as_json({**result, "picture_file": str(picture)}) + "\n")
+            sys.stdout.write(player.result_json({**result, "picture_file": str(picture)}) + "\n")
             return
         out = Console()
-        player.show(result, out)
+        player.print_result(result, out)
         if once or not is_ours:
             out.print(f"[bold]Picture[/]  {picture}", soft_wrap=True)
             return
@@ -124,17 +124,17 @@ def demo(
 @app.command()
 def doctor(data_dir: DataDir = None, port: Port = None) -> None:
     """Say what is configured, what answers, and what is missing."""
-    from launch.cli.doctor import examine
+    from launch.cli.doctor import run_checks
 
-    findings = examine(_settings(data_dir, port))
+    findings = run_checks(_settings(data_dir, port))
     marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "bad": "[red]✗[/]"}
     for finding in findings:
-        Console().print(f"{marks[finding.state]} {finding.subject:<15}{finding.sentence}", soft_wrap=True)
+        Console().print(f"{marks[finding.state]} {finding.subject:<15}{finding.message}", soft_wrap=True)
     if any(f.state == "bad" for f in findings):
         raise typer.Exit(1)
 
 
-def _connected(data_dir: Path | None) -> Settings:
+def _settings_with_database(data_dir: Path | None) -> Settings:
     from launch.local_server import with_running_stores
 
     settings = with_running_stores(_settings(data_dir))
@@ -148,7 +148,7 @@ def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to the schema this version needs. Safe to run at any time, from many places."""
     from models.migrations.run import migrate as run
 
-    typer.echo(run(_connected(data_dir).sqlalchemy_url))
+    typer.echo(run(_settings_with_database(data_dir).sqlalchemy_url))
 
 
 @app.command()
@@ -164,7 +164,7 @@ def jobs(
 
     from cluster.jobs import admin as job_list
 
-    dsn = _connected(data_dir).postgres_dsn
+    dsn = _settings_with_database(data_dir).postgres_dsn
     if action == "list":
         found = asyncio.run(job_list.list_jobs(dsn, status=status))
         if as_json:
@@ -207,7 +207,7 @@ def regenerate(
 
     from cluster.jobs import regenerate as batch
 
-    dsn = _connected(data_dir).postgres_dsn
+    dsn = _settings_with_database(data_dir).postgres_dsn
     selection = batch.Selection(email, _utc(since), _utc(until), tuple(session or ()))
     total = asyncio.run(batch.count(dsn, selection))
     if dry_run:
@@ -243,13 +243,13 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:
-        if (sentence := _unreachable(error)) is None:
+        if (sentence := _store_unreachable_message(error)) is None:
             raise
         err.print(f"[red]trailmind:[/] {sentence}", soft_wrap=True, highlight=False)
         raise SystemExit(1) from None
 
 
-def _unreachable(error: Exception) -> str | None:
+def _store_unreachable_message(error: Exception) -> str | None:
     """What to say when a store given by its URL does not answer; None for any other error."""
     import psycopg
     import redis

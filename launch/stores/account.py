@@ -28,7 +28,7 @@ _USER_OBJ, _USER, _GROUP_OBJ, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
 _SEARCH = 1
 
 
-class SpawnAs(TypedDict, total=False):
+class SpawnUser(TypedDict, total=False):
     """The keyword arguments of `subprocess.Popen` that change the user."""
 
     user: int
@@ -45,11 +45,11 @@ class Account:
     name: str
     is_other: bool
 
-    def spawn_as(self) -> SpawnAs:
+    def spawn_user(self) -> SpawnUser:
         """How to start a process as this user."""
-        return SpawnAs(user=self.uid, group=self.gid, extra_groups=[]) if self.is_other else SpawnAs()
+        return SpawnUser(user=self.uid, group=self.gid, extra_groups=[]) if self.is_other else SpawnUser()
 
-    def own(self, path: Path) -> None:
+    def chown(self, path: Path) -> None:
         """Make `path` this user's. Links are not followed."""
         if self.is_other:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
@@ -57,7 +57,7 @@ class Account:
     def make_dir(self, path: Path) -> None:
         """Have a private directory of this user at `path`; its parent exists."""
         path.mkdir(mode=0o700, exist_ok=True)
-        self.own(path)
+        self.chown(path)
 
 
 def supervisor_name() -> str:
@@ -108,7 +108,7 @@ def _system_user() -> pwd.struct_passwd:
     )
 
 
-def admit(account: Account, directory: Path) -> list[Path]:
+def grant_directory_access(account: Account, directory: Path) -> list[Path]:
     """Let `account` pass through `directory` and all above it; returns those that had to be changed.
 
     Nothing else is granted: neither listing nor reading. Safe to repeat.

@@ -13,19 +13,19 @@ from typing import Self
 import psycopg
 import structlog
 
-from launch.stores.account import admit, server_account
-from launch.stores.errors import StoresError, explained
-from launch.stores.lock import Claim, StoreUrls
+from launch.stores.account import grant_directory_access, server_account
+from launch.stores.errors import StoresError, explain_os_errors
+from launch.stores.lock import DataDirLock, StoreUrls
 from launch.stores.postgres import PostgresServer
 from launch.stores.programs import postgres_programs, valkey_program
 from launch.stores.server import Server
-from launch.stores.sockets import leave, socket_dir
+from launch.stores.sockets import remove_sockets, socket_dir
 from launch.stores.valkey import ValkeyServer
 
 log = structlog.get_logger(__name__)
 
-_LOOK_EVERY_S = 0.25
-_CAP_LOGS_EVERY_S = 60.0
+_CHECK_INTERVAL_S = 0.25
+_LOG_CAP_INTERVAL_S = 60.0
 _MAX_BACKOFF_S = 10.0
 
 
@@ -41,7 +41,7 @@ class EmbeddedStores:
         """`durable=False` is for tests: faster, and still safe from kills, but not from a loss of power."""
         self._data_dir = data_dir.expanduser().resolve()
         self._wants_postgres, self._wants_valkey, self._durable = postgres, valkey, durable
-        self._claim: Claim | None = None
+        self._lock: DataDirLock | None = None
         self._servers: list[Server] = []
         self._socket_dir: Path | None = None
         self._urls: StoreUrls | None = None
@@ -49,7 +49,7 @@ class EmbeddedStores:
         self._closing = threading.Event()
         self._supervisor_pid = os.getpid()
         #: Sentences for the user about what `start` had to do on this system.
-        self.notices: list[str] = []
+        self.messages: list[str] = []
 
     def start(self) -> StoreUrls:
         """Start both servers and return when they answer. A repeat returns the same URLs.
@@ -58,15 +58,15 @@ class EmbeddedStores:
         """
         if self._urls is not None:
             return self._urls
-        with explained(self._data_dir):
+        with explain_os_errors(self._data_dir):
             self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._claim = Claim(self._data_dir)
+            self._lock = DataDirLock(self._data_dir)
             self._closing.clear()
             self._supervisor_pid = os.getpid()
             atexit.register(self.stop)
             try:
                 self._urls = self._start_servers()
-                self._claim.publish(self._urls)
+                self._lock.publish(self._urls)
             except BaseException:
                 self.stop()
                 raise
@@ -88,11 +88,11 @@ class EmbeddedStores:
             server.stop()
         self._servers, self._urls = [], None
         if self._socket_dir is not None:
-            leave(self._socket_dir, self._data_dir)
+            remove_sockets(self._socket_dir, self._data_dir)
             self._socket_dir = None
-        if self._claim is not None:
-            self._claim.release()
-            self._claim = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
         atexit.unregister(self.stop)
 
     def pids(self) -> dict[str, int]:
@@ -111,10 +111,10 @@ class EmbeddedStores:
     def _start_servers(self) -> StoreUrls:
         account = server_account(self._data_dir)
         if account.is_other:
-            self._notice(f"Running as root: PostgreSQL and Valkey run as the system user {account.name}.")
-            if opened := admit(account, self._data_dir):
+            self._add_message(f"Running as root: PostgreSQL and Valkey run as the system user {account.name}.")
+            if opened := grant_directory_access(account, self._data_dir):
                 where = ", ".join(map(str, opened))
-                self._notice(f"The user {account.name} was given the right to pass through {where}.")
+                self._add_message(f"The user {account.name} was given the right to pass through {where}.")
         logs = self._data_dir / "logs"
         account.make_dir(logs)
         self._socket_dir = sockets = socket_dir(self._data_dir, account)
@@ -140,15 +140,15 @@ class EmbeddedStores:
             server.start(self._closing)
         return StoreUrls(database_url, redis_url)
 
-    def _notice(self, sentence: str) -> None:
-        self.notices.append(sentence)
+    def _add_message(self, sentence: str) -> None:
+        self.messages.append(sentence)
 
     def _watch(self) -> None:
         """Restart what dies, until `stop`. Failing restarts are tried again, ever less often."""
         backoff_s: dict[str, float] = {}
         retry_at: dict[str, float] = {}
         logs_capped_at = time.monotonic()
-        while not self._closing.wait(_LOOK_EVERY_S):
+        while not self._closing.wait(_CHECK_INTERVAL_S):
             now = time.monotonic()
             for server in self._servers:
                 if server.is_alive() or now < retry_at.get(server.name, 0.0):
@@ -164,7 +164,7 @@ class EmbeddedStores:
                 else:
                     backoff_s.pop(server.name, None)
                     log.warning("store_restarted", store=server.name, took_s=round(time.monotonic() - now, 3))
-            if now - logs_capped_at > _CAP_LOGS_EVERY_S:
+            if now - logs_capped_at > _LOG_CAP_INTERVAL_S:
                 logs_capped_at = now
                 for server in self._servers:
                     server.cap_log()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.errors import TrailmindError
 
-_OTHERWISE = "or set DATABASE_URL and REDIS_URL to servers of your own"
+_OR_EXTERNAL_STORES = "or set DATABASE_URL and REDIS_URL to servers of your own"
 
 
 class StoresError(TrailmindError):
@@ -41,10 +41,10 @@ class StoresInUse(StoresError):
 
 
 # Server log → sentence. The first match of the last start wins, so causes stand before their consequences.
-_KNOWN: tuple[tuple[str, str], ...] = (
+_LOG_PATTERNS: tuple[tuple[str, str], ...] = (
     (
         r"error while loading shared libraries: (?P<what>[^:\s]+)|Library not loaded: (?P<what_mac>\S+)",
-        "the system library {what} is missing; install it with the system's package manager " + _OTHERWISE,
+        "the system library {what} is missing; install it with the system's package manager " + _OR_EXTERNAL_STORES,
     ),
     (r"[Nn]o space left on device|[Dd]isk quota exceeded", "the disk that holds {path} is full; free some space there"),
     (r"[Rr]ead-only file system", "{path} is on a read-only file system; choose another data directory"),
@@ -55,20 +55,23 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (
         r"(shared memory|anonymous memory|allocate memory)[^\n]*(Cannot allocate|No space|Invalid argument)"
         r"|Cannot allocate memory|Can't save in background",
-        "there is too little memory left; close other programs " + _OTHERWISE,
+        "there is too little memory left; close other programs " + _OR_EXTERNAL_STORES,
     ),
     (
         r"could not locate a valid checkpoint record|invalid (magic number|page)|PANIC: .*corrupt",
         "the data in {path} is damaged; restore it from a backup or move it away to begin with an empty store",
     ),
     (r"[Pp]ermission denied", "{path} may not be used by this user; give it back with chown or choose another one"),
-    (r"Bad system call|SIGSYS", "the system forbids a call the server needs; run outside the sandbox " + _OTHERWISE),
+    (
+        r"Bad system call|SIGSYS",
+        "the system forbids a call the server needs; run outside the sandbox " + _OR_EXTERNAL_STORES,
+    ),
 )
 
 
 def explain_log(server: str, log_text: str, *, path: Path, log_path: Path) -> StoresError:
     """Why `server` did not come up, from what it wrote since it was started."""
-    for pattern, sentence in _KNOWN:
+    for pattern, sentence in _LOG_PATTERNS:
         if found := re.search(pattern, log_text):
             what = next((value for value in found.groupdict().values() if value), "")
             return StoresError(f"{server} cannot run: " + sentence.format(what=what, path=path))
@@ -95,12 +98,12 @@ def explain_os_error(exc: OSError, path: Path) -> StoresError:
         case errno.ENOMEM | errno.EAGAIN:
             remedy = "the system refuses another process; close other programs or raise `ulimit -u`"
         case _:
-            remedy = f"{exc.strerror or exc} ({where}); choose another data directory " + _OTHERWISE
+            remedy = f"{exc.strerror or exc} ({where}); choose another data directory " + _OR_EXTERNAL_STORES
     return StoresError(f"the embedded stores cannot run: {remedy}")
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explain_os_errors(path: Path) -> Iterator[None]:
     """Turn an `OSError` of the block into a `StoresError` about `path`."""
     try:
         yield

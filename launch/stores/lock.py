@@ -16,8 +16,8 @@ from pathlib import Path
 from launch.stores.errors import StoresInUse
 
 #: Readers hold the lock for microseconds while they look; a starter does not take that for a second supervisor.
-_PATIENCE_S = 0.3
-_held: set[int] = set()
+_ACQUIRE_TIMEOUT_S = 0.3
+_open_lock_fds: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class StoreUrls:
     redis_url: str
 
 
-def claim_path(data_dir: Path) -> Path:
+def lock_path(data_dir: Path) -> Path:
     """The file that is locked while somebody supervises the stores of `data_dir`."""
     return data_dir / "stores.lock"
 
 
-class Claim:
+class DataDirLock:
     """The right to run the stores of one data directory, held until `release` or the death of this process."""
 
     def __init__(self, data_dir: Path) -> None:
         """Take the claim. Raises `StoresInUse` when a living process holds it."""
-        self._path = claim_path(data_dir)
+        self._path = lock_path(data_dir)
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        give_up_at = time.monotonic() + _PATIENCE_S
+        give_up_at = time.monotonic() + _ACQUIRE_TIMEOUT_S
         while True:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,7 +55,7 @@ class Claim:
             # After a start with sudo in a user's data directory, that user must be able to start without it.
             owner = data_dir.stat()
             os.fchown(self._fd, owner.st_uid, owner.st_gid)
-        _held.add(self._fd)
+        _open_lock_fds.add(self._fd)
         self._write({"pid": os.getpid()})
 
     def publish(self, urls: StoreUrls) -> None:
@@ -64,9 +64,9 @@ class Claim:
 
     def release(self) -> None:
         """Give the claim up. A repeat is harmless."""
-        if self._fd in _held:
+        if self._fd in _open_lock_fds:
             self._write({})
-            _held.discard(self._fd)
+            _open_lock_fds.discard(self._fd)
             os.close(self._fd)
 
     def _write(self, facts: dict[str, object]) -> None:
@@ -78,7 +78,7 @@ class Claim:
 def running_urls(data_dir: Path) -> StoreUrls | None:
     """The URLs published by the process that supervises the stores of `data_dir`; None when none runs or is ready."""
     try:
-        fd = os.open(claim_path(data_dir.expanduser()), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(lock_path(data_dir.expanduser()), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -105,11 +105,11 @@ def _read(fd: int) -> dict[str, object]:
     return facts if isinstance(facts, dict) else {}
 
 
-def _drop_in_child() -> None:
+def _close_locks_in_child() -> None:
     # A forked child shares the lock; were it to outlive us, the data directory would stay claimed by nobody.
-    for fd in _held:
+    for fd in _open_lock_fds:
         os.close(fd)
-    _held.clear()
+    _open_lock_fds.clear()
 
 
-os.register_at_fork(after_in_child=_drop_in_child)
+os.register_at_fork(after_in_child=_close_locks_in_child)

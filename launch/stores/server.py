@@ -56,7 +56,7 @@ class Server(ABC):
     def clear_stale_files(self) -> None:
         """Remove what a dead server left behind; none of its processes is alive."""
 
-    def command_line_mark(self) -> str:
+    def process_marker(self) -> str:
         """What stands on the command line of all processes of this server and of no other."""
         return str(self.home)
 
@@ -73,13 +73,13 @@ class Server(ABC):
         """Whether the process we started still runs."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, give_up: threading.Event) -> None:
+    def start(self, cancel: threading.Event) -> None:
         """Start the server and return when it answers; leftovers of a crash are stopped and removed first.
 
         Raises `StoresError` when it cannot run, or when `give_up` is set meanwhile.
         """
         self.prepare()
-        self.end_leftovers()
+        self.stop_leftovers()
         self.clear_stale_files()
         self._asked_to_stop = False
         with self._open_log() as log:
@@ -93,15 +93,15 @@ class Server(ABC):
                 env=self.environment(),
                 # A Ctrl-C in the terminal is for us; we stop the servers after everything that uses them.
                 start_new_session=True,
-                **self.account.spawn_as(),
+                **self.account.spawn_user(),
             )
         try:
-            self._wait_until_ready(self._process, begin, give_up)
+            self._wait_until_ready(self._process, begin, cancel)
         except BaseException:
             self.stop()
             raise
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes], log_begin: int, give_up: threading.Event) -> None:
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], log_begin: int, cancel: threading.Event) -> None:
         give_up_at = time.monotonic() + READY_TIMEOUT_S
         while not self.is_ready(process.pid):
             if process.poll() is not None:
@@ -110,7 +110,7 @@ class Server(ABC):
                 raise StoresError(
                     f"{self.name} cannot run: it does not answer after {READY_TIMEOUT_S:g} s; see {self.log_path}"
                 )
-            if give_up.wait(0.01):
+            if cancel.wait(0.01):
                 raise StoresError(f"{self.name} is being stopped")
 
     def request_stop(self) -> None:
@@ -137,19 +137,19 @@ class Server(ABC):
 
     def processes(self) -> list[psutil.Process]:
         """All living processes of this server, whoever started them."""
-        return processes_in(self.home, {self.process_name}, self.command_line_mark())
+        return processes_in(self.home, {self.process_name}, self.process_marker())
 
-    def end_leftovers(self) -> None:
+    def stop_leftovers(self) -> None:
         """Stop what is left of an earlier run: its supervisor was killed, or the server was and its children live."""
         leftovers = self.processes()
-        if head := next((process for process in leftovers if self.is_head(process)), None):
+        if head := next((process for process in leftovers if self.is_main_process(process)), None):
             with suppress(psutil.NoSuchProcess):
                 head.send_signal(self.stop_signal)
-            _none_left(self.processes, within_s=15.0)
+            _wait_until_gone(self.processes, within_s=15.0)
         if leftovers:
             kill_all(self.processes)
 
-    def is_head(self, process: psutil.Process) -> bool:
+    def is_main_process(self, process: psutil.Process) -> bool:
         """Whether `process` is the one that takes `stop_signal` for all others."""
         return True
 
@@ -171,7 +171,7 @@ class Server(ABC):
     def _open_log(self) -> BufferedWriter:
         self.cap_log()
         log = self.log_path.open("ab")
-        self.account.own(self.log_path)
+        self.account.chown(self.log_path)
         return log
 
     def _explain(self, log_begin: int) -> StoresError:
@@ -181,7 +181,7 @@ class Server(ABC):
         return explain_log(self.name, text, path=self.home, log_path=self.log_path)
 
 
-def processes_in(directory: Path, names: set[str], mark: str) -> list[psutil.Process]:
+def processes_in(directory: Path, names: set[str], marker: str) -> list[psutil.Process]:
     """The living processes with one of these names whose working directory is `directory`.
 
     Where that cannot be read, those with `mark` on their command line.
@@ -194,7 +194,7 @@ def processes_in(directory: Path, names: set[str], mark: str) -> list[psutil.Pro
             is_ours = Path(process.cwd()) == directory
         except psutil.AccessDenied:
             with suppress(psutil.Error):
-                if mark in " ".join(process.cmdline()):
+                if marker in " ".join(process.cmdline()):
                     found.append(process)
         except (psutil.Error, OSError):
             continue  # dead by now
@@ -209,12 +209,12 @@ def kill_all(find: Callable[[], list[psutil.Process]]) -> None:
     for process in find():
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    if not _none_left(find, within_s=15.0):
+    if not _wait_until_gone(find, within_s=15.0):
         pids = ", ".join(str(process.pid) for process in find())
         raise StoresError(f"the embedded stores cannot run: process {pids} of an earlier run does not end; kill it")
 
 
-def _none_left(find: Callable[[], list[psutil.Process]], within_s: float) -> bool:
+def _wait_until_gone(find: Callable[[], list[psutil.Process]], within_s: float) -> bool:
     """Wait for the processes to be gone. Zombies count as gone: not every container has an init that reaps them."""
     give_up_at = time.monotonic() + within_s
     while find():

@@ -31,15 +31,15 @@ def socket_dir(data_dir: Path, account: Account, short_root: Path = _SHORT_ROOT)
     inside = data_dir / "run"
     account.make_dir(inside)
     inside.chmod(0o700)
-    if _holds_sockets(inside):
+    if _supports_sockets(inside):
         return inside
     digest = hashlib.blake2b(os.fsencode(data_dir), digest_size=6).hexdigest()
     outside = short_root / f"trailmind-{os.geteuid()}-{digest}"
-    if not _take(outside, account):
+    if not _try_create(outside, account):
         # Somebody else was there first; they may have the name.
         outside = Path(tempfile.mkdtemp(prefix="trailmind-", dir=short_root))
-        account.own(outside)
-    if not _holds_sockets(outside):
+        account.chown(outside)
+    if not _supports_sockets(outside):
         raise StoresError(
             f"the embedded stores cannot run: neither {data_dir} nor {outside.parent} can hold a socket; "
             "choose another data directory or set DATABASE_URL and REDIS_URL to servers of your own"
@@ -47,7 +47,7 @@ def socket_dir(data_dir: Path, account: Account, short_root: Path = _SHORT_ROOT)
     return outside
 
 
-def leave(directory: Path, data_dir: Path) -> None:
+def remove_sockets(directory: Path, data_dir: Path) -> None:
     """Take the sockets away after a clean stop; a directory outside the data directory goes as well."""
     if directory.is_relative_to(data_dir):
         for name in (POSTGRES_SOCKET, f"{POSTGRES_SOCKET}.lock", VALKEY_SOCKET):
@@ -56,7 +56,7 @@ def leave(directory: Path, data_dir: Path) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _take(directory: Path, account: Account) -> bool:
+def _try_create(directory: Path, account: Account) -> bool:
     """Make or reuse `directory`; False when it belongs to somebody else."""
     try:
         directory.mkdir(mode=0o700)
@@ -65,11 +65,11 @@ def _take(directory: Path, account: Account) -> bool:
         if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {os.geteuid(), account.uid}:
             return False
         directory.chmod(0o700)
-    account.own(directory)
+    account.chown(directory)
     return True
 
 
-def _holds_sockets(directory: Path) -> bool:
+def _supports_sockets(directory: Path) -> bool:
     """Whether a socket with our longest name can be bound in `directory`, and its path be written in a URL."""
     probe = directory / "probe".ljust(len(POSTGRES_SOCKET), "-")
     # A comma in a host separates two hosts for libpq, and cannot be escaped.

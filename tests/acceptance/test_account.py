@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.app import erase_due_accounts
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from models.accounts.erasure import owned_tables
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.finished import finished_session
@@ -74,7 +74,7 @@ async def test_21_hard_delete_erases_every_row(
 
 
 async def test_22_hard_delete_only_in_test_mode(settings: Settings) -> None:
-    async with running_api(complete(settings, environment="development")) as (_, client):
+    async with running_api(with_changes(settings, environment="development")) as (_, client):
         person = await sign_up(client)
         assert (await person.call("DELETE", "/v1/auth/me", params={"hard": "true"})).status_code == 403
         assert (await person.call("GET", "/v1/auth/me")).status_code == 200

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from tests.support.client import ApiUser, sign_up
 from tests.support.finished import finished_session
 from tests.support.outbox import deliver, mails_to, token_in
@@ -22,7 +22,7 @@ from tests.support.server import running_api
 async def operator(settings: Settings) -> AsyncIterator[ApiUser]:
     """Somebody named in the settings who has confirmed the address."""
     email = f"{uuid.uuid4().hex[:10]}@ops.local"
-    async with running_api(complete(settings, admin_emails=(email.upper(),))) as (app, client):
+    async with running_api(with_changes(settings, admin_emails=(email.upper(),))) as (app, client):
         person = await sign_up(client, email)
         # An address alone makes nobody an operator: anybody could have typed it.
         assert (await person.call("GET", "/v1/admin/users")).status_code == 403

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from serve.auth.access_tokens import key_id
 from serve.auth.login import REFRESH_COOKIE
 from tests.support.client import PASSWORD, ApiUser, sign_up
@@ -203,7 +203,7 @@ async def test_11_logout_reaches_another_replica(settings: Settings, api: httpx.
 
 
 async def test_11_logout_holds_without_valkey(settings: Settings) -> None:
-    away = complete(settings, redis_url="redis://127.0.0.1:1/0")
+    away = with_changes(settings, redis_url="redis://127.0.0.1:1/0")
     async with running_api(away) as (_, client), running_api(away) as (_, other):
         person = await sign_up(client)
         assert (await other.get("/v1/sessions", headers=person.headers)).status_code == 200
@@ -267,7 +267,7 @@ async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings,
 
 async def test_whoever_came_over_https_stays_there(settings: Settings, api: httpx.AsyncClient, ann: ApiUser) -> None:
     assert "strict-transport-security" not in (await api.get("/health")).headers
-    async with running_api(complete(settings, public_url="https://trailmind.example")) as (_, browser):
+    async with running_api(with_changes(settings, public_url="https://trailmind.example")) as (_, browser):
         answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
         assert "secure" in answer.headers["set-cookie"].lower()
         assert answer.headers["strict-transport-security"].startswith("max-age=")
@@ -285,12 +285,12 @@ async def test_two_tabs_may_refresh_at_once(settings: Settings, ann: ApiUser) ->
 
 
 async def test_keys_rotate_without_a_logout(settings: Settings, ann: ApiUser) -> None:
-    rotated = complete(settings, secret_key="a new key that is long enough too", previous_secret_keys=SIGNING_KEY)
+    rotated = with_changes(settings, secret_key="a new key that is long enough too", previous_secret_keys=SIGNING_KEY)
     async with running_api(rotated) as (_, client):
         assert (await client.get("/v1/auth/me", headers=ann.headers)).status_code == 200
         renewed = (await _refresh(client, ann.reply["refresh_token"])).json()
         assert jwt.get_unverified_header(renewed["token"])["kid"] == key_id("a new key that is long enough too")
-    async with running_api(complete(rotated, previous_secret_keys=None)) as (_, client):
+    async with running_api(with_changes(rotated, previous_secret_keys=None)) as (_, client):
         assert (await client.get("/v1/auth/me", headers=ann.headers)).status_code == 401
         assert (await client.get("/v1/auth/me", headers=_bearer(renewed["token"]))).status_code == 200
 

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from serve.app import create_api, with_middleware
 from serve.http.middleware import RequestMiddleware
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
@@ -45,7 +45,10 @@ async def test_69_an_extension_may_call(api: httpx.AsyncClient) -> None:
 
 async def test_69_in_production_only_ours(settings: Settings) -> None:
     ours = "abcdefghijklmnopabcdefghijklmnop"
-    async with running_api(complete(settings, extension_ids=(ours,), cors_origins=("https://app.example",))) as (_, c):
+    async with running_api(with_changes(settings, extension_ids=(ours,), cors_origins=("https://app.example",))) as (
+        _,
+        c,
+    ):
         assert (await _preflight(c, f"chrome-extension://{ours}")).status_code == 204
         for stranger in (
             f"chrome-extension://{'b' * 32}",
@@ -80,7 +83,7 @@ async def test_71_request_ids(api: httpx.AsyncClient) -> None:
 @pytest.fixture
 async def strict(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """The app with limits on, called from an address of the test's own behind a proxy it trusts."""
-    limited = complete(settings, rate_limits=True, trusted_proxies=("127.0.0.1",))
+    limited = with_changes(settings, rate_limits=True, trusted_proxies=("127.0.0.1",))
     async with running_api(limited) as (app, client):
         client.headers["X-Forwarded-For"] = _address()
         yield app, client
@@ -126,7 +129,7 @@ async def test_72_never_in_test_mode(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_made_up_address_is_of_no_use(settings: Settings) -> None:
-    async with running_api(complete(settings, rate_limits=True, credential_calls_per_minute=2)) as (app, client):
+    async with running_api(with_changes(settings, rate_limits=True, credential_calls_per_minute=2)) as (app, client):
         app.state.parts.limiter.credentials = type(app.state.parts.limiter.credentials)(uuid.uuid4().hex, 2)
         codes = []
         for _ in range(3):
@@ -148,7 +151,7 @@ async def test_only_the_last_untrusted_address_counts(strict: tuple[FastAPI, htt
 
 
 async def test_users_are_limited_each_for_themselves(settings: Settings) -> None:
-    async with running_api(complete(settings, rate_limits=True, user_calls_per_minute=5)) as (_, client):
+    async with running_api(with_changes(settings, rate_limits=True, user_calls_per_minute=5)) as (_, client):
         ann = await sign_up(client)
         answers = [await ann.call("GET", "/v1/sessions") for _ in range(6)]
         assert [a.status_code for a in answers] == [200] * 5 + [429]
@@ -157,7 +160,7 @@ async def test_users_are_limited_each_for_themselves(settings: Settings) -> None
 
 
 async def test_the_hot_path_is_limited_with_few_questions(settings: Settings) -> None:
-    limited = complete(settings, rate_limits=True, events_calls_per_minute=100)
+    limited = with_changes(settings, rate_limits=True, events_calls_per_minute=100)
     async with running_api(limited) as (app, client):
         ann = await sign_up(client)
         session_id = await ann.start()
@@ -181,7 +184,7 @@ async def test_the_hot_path_is_limited_with_few_questions(settings: Settings) ->
 
 
 async def test_without_valkey_limits_hold_within_a_replica(settings: Settings) -> None:
-    away = complete(settings, rate_limits=True, redis_url="redis://127.0.0.1:1/0", credential_calls_per_minute=2)
+    away = with_changes(settings, rate_limits=True, redis_url="redis://127.0.0.1:1/0", credential_calls_per_minute=2)
     async with running_api(away) as (_, client):
         codes = [
             (await client.post("/v1/auth/forgot-password", json={"email": "n@test.local"})).status_code

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 import serve.routes.events as event_routes
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import make_settings, running_api
 
@@ -34,7 +34,9 @@ async def test_an_unexpected_error_is_a_500_that_tells_nothing(ann: ApiUser, mon
 
 async def test_without_a_database_everything_is_a_503_with_retry_after(settings: Settings, ann: ApiUser) -> None:
     session = await ann.start()
-    nowhere = complete(settings, database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=1"))
+    nowhere = with_changes(
+        settings, database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=1")
+    )
     async with running_api(nowhere) as (_, client):
         for method, path, body in (
             ("GET", "/v1/sessions", None),
@@ -54,7 +56,7 @@ async def test_without_a_database_everything_is_a_503_with_retry_after(settings:
 
 
 async def test_without_valkey_recording_goes_on(settings: Settings) -> None:
-    without = complete(settings, redis_url=SecretStr("redis://127.0.0.1:1"))
+    without = with_changes(settings, redis_url=SecretStr("redis://127.0.0.1:1"))
     async with running_api(without) as (_, client):
         person = await sign_up(client)
         session = await person.start()

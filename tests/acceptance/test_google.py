@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from tests.support.client import PASSWORD, sign_up
 from tests.support.openid import openid_provider
 from tests.support.server import running_api
@@ -71,7 +71,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 async def google(settings: Settings, provider: Provider) -> AsyncIterator[httpx.AsyncClient]:
-    configured = complete(
+    configured = with_changes(
         settings, google_issuer=provider.issuer, google_client_id=CLIENT_ID, google_client_secret="secret"
     )
     async with running_api(configured) as (_, client):
@@ -156,7 +156,7 @@ async def test_a_token_for_another_app_is_refused(
     stolen = await provider.id_token(person["sub"], client_id="another-app")
     assert (await google.post("/v1/auth/google", json={"credential": stolen})).status_code == 401
     # Without a client id there is no audience to check, so nobody gets in.
-    async with running_api(complete(settings, google_issuer=provider.issuer, google_client_id=None)) as (_, client):
+    async with running_api(with_changes(settings, google_issuer=provider.issuer, google_client_id=None)) as (_, client):
         assert (await client.post("/v1/auth/google", json={"credential": stolen})).status_code == 401
         assert (await client.get("/v1/auth/google/config")).json() == {"enabled": False}
 
@@ -202,7 +202,7 @@ async def test_a_code_with_somebody_elses_nonce_is_refused(
 
 
 async def test_a_provider_that_is_away_is_not_the_callers_fault(settings: Settings) -> None:
-    away = complete(settings, google_issuer="http://127.0.0.1:1", google_client_id=CLIENT_ID)
+    away = with_changes(settings, google_issuer="http://127.0.0.1:1", google_client_id=CLIENT_ID)
     async with running_api(away) as (_, client):
         answer = await client.post("/v1/auth/google/code", json={"code": "x", "redirect_uri": REDIRECT})
         assert answer.status_code == 503

@@ -19,7 +19,7 @@ from cluster.jobs.app import JobParts, job_app
 from cluster.mail.queue import Post, forget_refused
 from cluster.maps.generation import MapGenerator
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from models.errors import Conflict
 from models.jobs import MAIL, SEND_MAIL
 from tests.support.client import ApiUser, sign_up
@@ -69,7 +69,7 @@ def port() -> int:
 
 @pytest.fixture
 def settings(settings: Settings, port: int) -> Settings:
-    return complete(settings, smtp_url=f"smtp://127.0.0.1:{port}")
+    return with_changes(settings, smtp_url=f"smtp://127.0.0.1:{port}")
 
 
 async def work(settings: Settings) -> None:
@@ -123,7 +123,7 @@ async def test_what_waits_tells_neither_the_link_nor_the_address(
         async with server.listening(port):
             # A key that has been replaced still opens what it sealed.
             key = settings.signing_key
-            await work(complete(settings, secret_key="a newer key " * 4, previous_secret_keys=key))
+            await work(with_changes(settings, secret_key="a newer key " * 4, previous_secret_keys=key))
     assert person.email not in args
     assert token_in(server.mails[0]) not in args
 

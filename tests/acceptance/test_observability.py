@@ -28,14 +28,14 @@ from cluster.jobs.middleware import watch
 from cluster.providers.calling.metered_client import CallScope, MeteredClient
 from cluster.providers.types import ModelResponse, ModelTarget, Prompt, ProviderDown, Usage
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from models.billing.ledger import TokenAllowance
 from models.errors import Unavailable
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import ShardMap
 from serve.shard_router import ShardRouter
-from telemetry.logs import configure
+from telemetry.logs import configure_logging
 from telemetry.metrics import CATALOGUE, METERS
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
@@ -178,7 +178,7 @@ class Transport:
     def __init__(self) -> None:
         self.error: Exception | None = None
 
-    async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
+    async def with_changes(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         if self.error is not None:
             raise self.error
         return ModelResponse("{}", Usage(input_tokens=120, output_tokens=30))
@@ -297,10 +297,10 @@ async def test_database_gauges_move(
 
 
 async def test_metrics_are_off_the_public_route(settings: Settings) -> None:
-    public = complete(settings, exposure="network")
+    public = with_changes(settings, exposure="network")
     async with running_api(public) as (_, client):
         assert (await client.get("/metrics")).status_code == 404
-    guarded = complete(public, metrics_token=SecretStr("a token for the scraper"))
+    guarded = with_changes(public, metrics_token=SecretStr("a token for the scraper"))
     async with running_api(guarded) as (_, client):
         for given in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic x"}):
             assert (await client.get("/metrics", headers=given)).status_code == 404
@@ -321,7 +321,7 @@ def json_logs() -> Any:
     """Logs as a process of the cluster writes them."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    configure("DEBUG")
+    configure_logging("DEBUG")
     yield
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()

@@ -18,7 +18,7 @@ from cluster.jobs.app import purge
 from cluster.jobs.retention import Retention
 from cluster.mail.queue import Post
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.outbox import deliver, mails_to
 from tests.support.server import running_api
@@ -33,7 +33,7 @@ Db = psycopg.AsyncConnection[Any]
 
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
-    async with running_api(complete(settings, session_limits=True)) as running:
+    async with running_api(with_changes(settings, session_limits=True)) as running:
         yield running
 
 
@@ -204,5 +204,5 @@ async def test_what_records_is_never_let_go_and_two_users_are_told_apart(
 def test_where_limits_hold_unless_said(
     settings: Settings, changes: dict[str, Any], limits: bool, retention: bool
 ) -> None:
-    found = complete(settings, rate_limits=True, extension_ids=("abc",), **changes)
+    found = with_changes(settings, rate_limits=True, extension_ids=("abc",), **changes)
     assert (found.limits_sessions, found.limits_retention) == (limits, retention)

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from models.mindmap.sharing import share_link_id, share_token
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.finished import finished_session
@@ -109,7 +109,7 @@ async def test_links_are_bounded(ann: ApiUser, db: psycopg.AsyncConnection[Any])
 @pytest.fixture
 async def owner(settings: Settings) -> AsyncIterator[ApiUser]:
     """Somebody on a server where everybody has every format."""
-    async with running_api(complete(settings, default_plan="enterprise")) as (_, client):
+    async with running_api(with_changes(settings, default_plan="enterprise")) as (_, client):
         yield await sign_up(client)
 
 

@@ -27,7 +27,7 @@ from rich.table import Table
 from cluster.scheduling.shards import order_shards
 from cluster.settings import load_settings
 from launch.local_cluster import LocalCluster, node_processes
-from launch.local_server import complete
+from launch.local_server import with_changes
 from launch.ray_environment import free_ports
 from tests.support.load import Load, Recorder, audit
 
@@ -69,7 +69,7 @@ class Outcome:
 def local_cluster(data_dir: Path, num_nodes: int = 3, **changes: Any) -> LocalCluster:
     """A cluster for tests, not started yet."""
     (port,) = free_ports(1)
-    settings = complete(
+    settings = with_changes(
         load_settings(),
         **{"data_dir": data_dir, "port": port, "environment": "test", "rate_limits": False, **changes},
     )
@@ -95,7 +95,7 @@ async def under_load(
     await asyncio.sleep(before_s)
     began = time.monotonic()
     await fault()
-    while not cluster.is_whole() and time.monotonic() - began < WHOLE_WITHIN_S:
+    while not cluster.all_nodes_up() and time.monotonic() - began < WHOLE_WITHIN_S:
         await asyncio.sleep(0.1)
     whole_s = time.monotonic() - began
     await asyncio.sleep(after_s)

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 
@@ -29,7 +29,7 @@ async def stopped(person: ApiUser) -> str:
 @pytest.fixture
 async def keyed(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """The API of a server that has a key."""
-    changed = complete(settings, openai_api_key=SecretStr("a key for tests"), gemini_api_key=SecretStr("another"))
+    changed = with_changes(settings, openai_api_key=SecretStr("a key for tests"), gemini_api_key=SecretStr("another"))
     async with running_api(changed) as (_, client):
         yield client
 

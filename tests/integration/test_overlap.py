@@ -22,7 +22,7 @@ from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
 from cluster.providers.tasks import InlineProviderTasks
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from models.jobs import MAPS, UPKEEP
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.model_server import model_server
@@ -105,7 +105,7 @@ async def test_two_applications_keep_one_quota(settings: Settings, db: Db) -> No
     rate, burst = rate_and_burst(per_minute)
     link = {"provider": "openai", "model": "gpt-overlap", "requests_per_minute": per_minute}
     with model_server() as models:
-        keyed = complete(
+        keyed = with_changes(
             settings, openai_api_key=SecretStr("a key for tests"), openai_base_url=models.server.base_url("openai")
         )
         await db.execute("INSERT INTO ai_configs (task_type, chain) VALUES ('default', %s)", [json.dumps([link])])

@@ -13,7 +13,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from cluster.settings import Settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from models.migrations.run import migrate
 from tests.conftest import Stores
 from tests.support.client import ApiUser, sign_up, visit
@@ -62,7 +62,7 @@ async def test_a_dump_restored_into_an_empty_database_is_the_same_service(
     settings: Settings, fresh_database: str, empty_database: str, tmp_path: Path
 ) -> None:
     migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
-    before = complete(settings, database_url=SecretStr(fresh_database))
+    before = with_changes(settings, database_url=SecretStr(fresh_database))
     async with running_api(before) as (_, client):
         ann = await sign_up(client)
         session = await ann.start()
@@ -81,7 +81,7 @@ async def test_a_dump_restored_into_an_empty_database_is_the_same_service(
     assert original["events"][0] == 3
     migrate("postgresql+psycopg://" + empty_database.partition("://")[2])  # nothing to do, and no harm
     assert contents(empty_database) == original
-    async with running_api(complete(settings, database_url=SecretStr(empty_database))) as (_, client):
+    async with running_api(with_changes(settings, database_url=SecretStr(empty_database))) as (_, client):
         again = ApiUser(client, ann.reply)
         assert await again.ok("GET", f"/v1/sessions/{session}/mindmap") == had
         # And it goes on: identities continue where they were.

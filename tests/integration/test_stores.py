@@ -417,7 +417,7 @@ def test_a_pid_file_whose_pid_is_somebody_elses_now(data_dir: Path, tmp_path: Pa
             pid = neighbour.pids()["PostgreSQL"]
         else:
             sleeper = stack.enter_context(
-                subprocess.Popen(["sleep", "600"], **server_account(data_dir).spawn_as())  # type: ignore[call-overload]
+                subprocess.Popen(["sleep", "600"], **server_account(data_dir).spawn_user())  # type: ignore[call-overload]
             )
             stack.callback(sleeper.kill)
             pid = sleeper.pid
@@ -590,8 +590,8 @@ def test_root_in_a_closed_home_says_what_it_did(tmp_path: Path) -> None:
         for pid in stores.pids().values():
             assert psutil.Process(pid).uids().real != 0
     account = server_account(home / "data").name
-    assert f"run as the system user {account}" in stores.notices[0]
-    assert str(home) in stores.notices[1]
+    assert f"run as the system user {account}" in stores.messages[0]
+    assert str(home) in stores.messages[1]
     assert stat.S_IMODE(home.stat().st_mode) & 0o007 == 0, "others are kept out as before"
 
 

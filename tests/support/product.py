@@ -17,7 +17,7 @@ import httpx
 import psutil
 
 from cluster.settings import Settings, load_settings
-from launch.local_server import with_running_stores, with_secrets
+from launch.local_server import with_running_stores, with_signing_key
 from launch.ray_environment import free_ports
 
 
@@ -48,7 +48,7 @@ class Product:
     def settings(self) -> Settings:
         """The settings it runs with, store URLs and signing key included."""
         found = load_settings(data_dir=self.data_dir, port=self.port, environment="test", rate_limits=False)
-        return with_secrets(with_running_stores(found))
+        return with_signing_key(with_running_stores(found))
 
     def __enter__(self) -> Self:
         self.start()

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from cluster.settings import Settings, load_settings
-from launch.local_server import complete
+from launch.local_server import with_changes
 from serve.app import create_api, with_middleware
 
 SIGNING_KEY = "a key for tests that is long enough to be one"
@@ -20,7 +20,7 @@ SIGNING_KEY = "a key for tests that is long enough to be one"
 
 def make_settings(database_url: str, redis_url: str, **changes: Any) -> Settings:
     """Settings for a test against real stores."""
-    return complete(
+    return with_changes(
         load_settings(),
         **{
             "environment": "test",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.settings import exported, load_settings
+from cluster.settings import load_settings, to_environment
 from launch.secret_store import local_secret
 from models.errors import ConfigurationError
 
@@ -68,7 +68,7 @@ def test_another_process_loads_equal_settings(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("GEMINI_API_KEY", "g-key")
     mine = load_settings(data_dir=tmp_path, port=9100, cors_origins="http://a.test, http://b.test")
     monkeypatch.delenv("GEMINI_API_KEY")
-    for name, value in exported(mine).items():
+    for name, value in to_environment(mine).items():
         monkeypatch.setenv(name, value)
     assert load_settings() == mine
 

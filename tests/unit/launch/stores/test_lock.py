@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from launch.stores import StoresInUse, StoreUrls, running_urls
-from launch.stores.lock import Claim, claim_path
+from launch.stores.lock import DataDirLock, lock_path
 
 URLS = StoreUrls("postgresql://trailmind@/trailmind?host=/run/x", "unix:///run/x/valkey.sock?db=0")
 HOLD = """
 import sys
 from pathlib import Path
-from launch.stores.lock import Claim, StoreUrls
-claim = Claim(Path(sys.argv[1]))
+from launch.stores.lock import DataDirLock, StoreUrls
+claim = DataDirLock(Path(sys.argv[1]))
 claim.publish(StoreUrls("postgresql://", "unix://"))
 print("held", flush=True)
 sys.stdin.read()
@@ -25,19 +25,19 @@ sys.stdin.read()
 
 
 def test_second_claim_names_the_holder(tmp_path: Path) -> None:
-    claim = Claim(tmp_path)
+    claim = DataDirLock(tmp_path)
     with pytest.raises(StoresInUse) as caught:
-        Claim(tmp_path)
+        DataDirLock(tmp_path)
     assert caught.value.pid == os.getpid()
     assert str(tmp_path) in str(caught.value)
     assert str(os.getpid()) in str(caught.value)
     claim.release()
-    Claim(tmp_path).release()
+    DataDirLock(tmp_path).release()
 
 
 def test_urls_are_known_from_publish_to_release(tmp_path: Path) -> None:
     assert running_urls(tmp_path) is None
-    claim = Claim(tmp_path)
+    claim = DataDirLock(tmp_path)
     assert running_urls(tmp_path) is None
     claim.publish(URLS)
     assert running_urls(tmp_path) == URLS
@@ -47,12 +47,12 @@ def test_urls_are_known_from_publish_to_release(tmp_path: Path) -> None:
 
 
 def test_reading_the_urls_does_not_disturb_the_claim(tmp_path: Path) -> None:
-    claim = Claim(tmp_path)
+    claim = DataDirLock(tmp_path)
     claim.publish(URLS)
     for _ in range(3):
         running_urls(tmp_path)
     with pytest.raises(StoresInUse):
-        Claim(tmp_path)
+        DataDirLock(tmp_path)
     claim.release()
 
 
@@ -63,19 +63,19 @@ def test_death_of_the_holder_frees_the_claim(tmp_path: Path) -> None:
         assert holder.stdout.readline() == "held\n"
         assert running_urls(tmp_path) == StoreUrls("postgresql://", "unix://")
         with pytest.raises(StoresInUse) as caught:
-            Claim(tmp_path)
+            DataDirLock(tmp_path)
         assert caught.value.pid == holder.pid
         holder.kill()
     assert running_urls(tmp_path) is None  # though the file still says so
-    Claim(tmp_path).release()
+    DataDirLock(tmp_path).release()
 
 
 def test_fork_of_the_holder_does_not_keep_the_claim(tmp_path: Path) -> None:
     script = """
 import os, sys
 from pathlib import Path
-from launch.stores.lock import Claim
-Claim(Path(sys.argv[1]))
+from launch.stores.lock import DataDirLock
+DataDirLock(Path(sys.argv[1]))
 if os.fork() == 0:
     sys.stdin.read()  # outlives the parent
 else:
@@ -84,17 +84,17 @@ else:
     command = [sys.executable, "-c", script, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as holder:
         holder.wait()
-        Claim(tmp_path).release()
+        DataDirLock(tmp_path).release()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 5, "database_url": 1}', "\x00\xff"])
 def test_a_strange_file_is_no_claim(tmp_path: Path, text: str) -> None:
-    claim_path(tmp_path).write_text(text)
+    lock_path(tmp_path).write_text(text)
     assert running_urls(tmp_path) is None
-    claim = Claim(tmp_path)
-    claim_path(tmp_path).write_text(text)
+    claim = DataDirLock(tmp_path)
+    lock_path(tmp_path).write_text(text)
     assert running_urls(tmp_path) is None
     with pytest.raises(StoresInUse) as caught:
-        Claim(tmp_path)
+        DataDirLock(tmp_path)
     assert caught.value.pid in {None, 5}
     claim.release()

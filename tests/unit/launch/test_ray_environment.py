@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.settings import load_settings
-from launch.ray_environment import free_ports, laptop_environment
+from launch.ray_environment import free_ports, local_ray_environment
 
 #: What Ray Serve puts before the socket's name: a node id in hex.
 NODE_ID_CHARS = 56
@@ -22,17 +22,17 @@ def test_haproxys_socket_fits_for_every_user(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "getuid", lambda: uid)
     data_dir = tmp_path / ("long" * 20)
     data_dir.mkdir()
-    variables = laptop_environment(load_settings(data_dir=data_dir))
+    variables = local_ray_environment(load_settings(data_dir=data_dir))
     socket = Path(variables["RAY_SERVE_HAPROXY_SOCKET_PATH"])
     socket.parent.rmdir()
     assert len(str(socket)) + NODE_ID_CHARS + 1 <= MAX_HAPROXY_SOCKET_CHARS
 
 
 def test_everything_of_rays_wants_a_token(tmp_path: Path) -> None:
-    variables = laptop_environment(load_settings(data_dir=tmp_path))
+    variables = local_ray_environment(load_settings(data_dir=tmp_path))
     assert variables["RAY_AUTH_MODE"] == "token"
     assert len(variables["RAY_AUTH_TOKEN"]) >= 32
-    assert laptop_environment(load_settings(data_dir=tmp_path))["RAY_AUTH_TOKEN"] == variables["RAY_AUTH_TOKEN"]
+    assert local_ray_environment(load_settings(data_dir=tmp_path))["RAY_AUTH_TOKEN"] == variables["RAY_AUTH_TOKEN"]
 
 
 def test_free_ports_are_different() -> None:

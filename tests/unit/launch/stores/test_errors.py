@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from launch.stores import StoresError, StoresInUse
-from launch.stores.errors import explain_log, explain_os_error, explained
+from launch.stores.errors import explain_log, explain_os_error, explain_os_errors
 from models.errors import TrailmindError
 
 HOME = Path("/home/ann/data/postgres")
@@ -80,7 +80,7 @@ def test_file_errors_get_their_remedy(number: int, expected: str) -> None:
 
 def test_a_file_error_becomes_a_stores_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoresError, match="in the way"), explained(tmp_path):
+    with pytest.raises(StoresError, match="in the way"), explain_os_errors(tmp_path):
         (tmp_path / "file" / "data").mkdir(parents=True)
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cluster.scheduling.placement import GROUPS
 from cluster.settings import load_settings
 from launch.cli.local_cluster import cluster_app
-from launch.local_cluster import LocalCluster, facts_path, groups_for, running_cluster
+from launch.local_cluster import LocalCluster, cluster_info_path, groups_for, running_cluster
 from models.errors import BadRequest, ConfigurationError, TrailmindError
 
 
@@ -48,7 +48,7 @@ def test_without_a_cluster_its_commands_say_how_to_start_one(tmp_path: Path) -> 
 
 
 def test_a_cluster_whose_supervisor_is_gone_is_not_running(tmp_path: Path) -> None:
-    path = facts_path(tmp_path)
+    path = cluster_info_path(tmp_path)
     path.parent.mkdir()
     facts = {"directory": "d", "ray_address": "a", "origin": "o", "groups": ["all"], "supervisor_pid": os.getpid()}
     path.write_text(json.dumps(facts))

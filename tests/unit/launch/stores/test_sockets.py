@@ -12,7 +12,7 @@ import pytest
 
 from launch.stores.account import Account, supervisor_name
 from launch.stores.errors import StoresError
-from launch.stores.sockets import MAX_SOCKET_PATH_BYTES, POSTGRES_SOCKET, leave, socket_dir
+from launch.stores.sockets import MAX_SOCKET_PATH_BYTES, POSTGRES_SOCKET, remove_sockets, socket_dir
 
 ME = Account(os.geteuid(), os.getegid(), supervisor_name(), is_other=False)
 
@@ -44,7 +44,7 @@ def test_long_paths_get_a_short_private_directory_every_time_the_same(long_data_
     other = long_data_dir.with_name("other")
     other.mkdir()
     assert socket_dir(other, ME, short_root) != first
-    leave(first, long_data_dir)
+    remove_sockets(first, long_data_dir)
     assert not first.exists()
 
 
@@ -82,5 +82,5 @@ def test_only_our_sockets_are_removed_inside_the_data_directory(short_root: Path
     inside = socket_dir(short_root, ME)
     (inside / POSTGRES_SOCKET).touch()
     (inside / "note").touch()
-    leave(inside, short_root)
+    remove_sockets(inside, short_root)
     assert [path.name for path in inside.iterdir()] == ["note"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launch.stores.account import Account, admit, may_search, server_account
+from launch.stores.account import Account, grant_directory_access, may_search, server_account
 
 STRANGER = Account(54_321, 54_321, "stranger", is_other=True)
 needs_acl = pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are set on Linux only")
@@ -18,11 +18,11 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become 
 
 def reads_as_stranger(path: Path) -> bool:
     """Whether a process of the stranger gets at the file."""
-    return subprocess.run(["cat", path], capture_output=True, **STRANGER.spawn_as()).returncode == 0
+    return subprocess.run(["cat", path], capture_output=True, **STRANGER.spawn_user()).returncode == 0
 
 
 def lists_as_stranger(path: Path) -> bool:
-    return subprocess.run(["ls", path], capture_output=True, **STRANGER.spawn_as()).returncode == 0
+    return subprocess.run(["ls", path], capture_output=True, **STRANGER.spawn_user()).returncode == 0
 
 
 @pytest.fixture
@@ -40,18 +40,18 @@ def test_mode_bits_decide_for_a_stranger(closed: Path, mode: int, expected: bool
 
 @needs_acl
 def test_admission_names_one_user_and_grants_passage_only(closed: Path) -> None:
-    assert admit(STRANGER, closed)[-1] == closed
+    assert grant_directory_access(STRANGER, closed)[-1] == closed
     assert may_search(STRANGER, closed)
     assert not may_search(Account(54_322, 54_322, "another", is_other=True), closed)
     assert stat.S_IMODE(closed.stat().st_mode) & 0o007 == 0
-    assert admit(STRANGER, closed) == []
+    assert grant_directory_access(STRANGER, closed) == []
 
 
 @needs_acl
 def test_admissions_add_up(closed: Path) -> None:
     another = Account(54_322, 54_322, "another", is_other=True)
-    admit(STRANGER, closed)
-    admit(another, closed)
+    grant_directory_access(STRANGER, closed)
+    grant_directory_access(another, closed)
     assert may_search(STRANGER, closed)
     assert may_search(another, closed)
 
@@ -62,7 +62,7 @@ def test_the_admitted_user_really_gets_through_and_no_further(closed: Path) -> N
     (closed / "public").write_text("x")
     (closed / "private").touch(mode=0o600)
     assert not reads_as_stranger(closed / "public")
-    admit(STRANGER, closed)
+    grant_directory_access(STRANGER, closed)
     assert reads_as_stranger(closed / "public")
     assert not reads_as_stranger(closed / "private")
     assert not lists_as_stranger(closed)
@@ -71,7 +71,7 @@ def test_the_admitted_user_really_gets_through_and_no_further(closed: Path) -> N
 @pytest.mark.skipif(os.geteuid() == 0, reason="for normal users")
 def test_a_normal_user_runs_the_servers_as_itself(tmp_path: Path) -> None:
     account = server_account(tmp_path)
-    assert (account.uid, account.is_other, account.spawn_as()) == (os.geteuid(), False, {})
+    assert (account.uid, account.is_other, account.spawn_user()) == (os.geteuid(), False, {})
 
 
 @needs_root

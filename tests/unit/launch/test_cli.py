@@ -26,5 +26,8 @@ def test_a_database_that_does_not_answer_is_one_sentence(
 
 
 def test_a_cache_that_does_not_answer_is_one_sentence() -> None:
-    assert cli._unreachable(redis.ConnectionError("refused")) == "Valkey does not answer (REDIS_URL): refused"
-    assert cli._unreachable(ValueError("something else")) is None
+    assert (
+        cli._store_unreachable_message(redis.ConnectionError("refused"))
+        == "Valkey does not answer (REDIS_URL): refused"
+    )
+    assert cli._store_unreachable_message(ValueError("something else")) is None

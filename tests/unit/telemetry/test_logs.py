@@ -10,7 +10,15 @@ import pytest
 import structlog
 
 from models.errors import JobFailed
-from telemetry.logs import CONTEXT_IDS, LogContext, adopt_ids, clean, configure, current_ids, take_over
+from telemetry.logs import (
+    CONTEXT_IDS,
+    LogContext,
+    bind_context,
+    configure_logging,
+    current_context_ids,
+    import_log_context,
+    sanitize,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +36,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_a_line_is_json_with_the_ids_bound(capsys: pytest.CaptureFixture[str]) -> None:
-    take_over(LogContext({"request_id": "r-1", "session_id": "s-1", "job_id": 7, "password": "no"}, "INFO"))
+    import_log_context(LogContext({"request_id": "r-1", "session_id": "s-1", "job_id": 7, "password": "no"}, "INFO"))
     structlog.get_logger("x").info("map_drawn", num_pages=3)
     (line,) = lines(capsys)
     assert {k: line[k] for k in ("event", "level", "num_pages", *CONTEXT_IDS)} == {
@@ -40,9 +48,9 @@ def test_a_line_is_json_with_the_ids_bound(capsys: pytest.CaptureFixture[str]) -
         "job_id": 7,
     }
     assert "password" not in line
-    assert current_ids() == {"request_id": "r-1", "session_id": "s-1", "job_id": 7}
-    adopt_ids(None)
-    assert current_ids() == {}
+    assert current_context_ids() == {"request_id": "r-1", "session_id": "s-1", "job_id": 7}
+    bind_context(None)
+    assert current_context_ids() == {}
 
 
 SECRETS = [
@@ -57,7 +65,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_what_looks_like_a_secret_is_blotted_out(secret: str, capsys: pytest.CaptureFixture[str]) -> None:
-    configure("INFO")
+    configure_logging("INFO")
     structlog.get_logger("x").warning("odd", reason=f"it said {secret} today")
     logging.getLogger("somebody").error("failed for %s", secret)
     for line in lines(capsys):
@@ -69,7 +77,7 @@ def test_what_looks_like_a_secret_is_blotted_out(secret: str, capsys: pytest.Cap
 
 
 def test_tracebacks_show_where_and_what_but_not_other_peoples_sentences(capsys: pytest.CaptureFixture[str]) -> None:
-    configure("INFO")
+    configure_logging("INFO")
     try:
         try:
             raise ValueError("Key (page)=(my private page text) already exists")
@@ -86,12 +94,12 @@ def test_tracebacks_show_where_and_what_but_not_other_peoples_sentences(capsys: 
 
 
 def test_structures_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    configure("INFO")
+    configure_logging("INFO")
     structlog.get_logger("x").info("odd", page={"text": "private"}, rows=["private"] * 3)
     (line,) = lines(capsys)
     assert (line["page"], line["rows"]) == ("[dict of 1]", "[list of 3]")
 
 
 def test_long_words_are_cut_and_plain_ones_stay() -> None:
-    assert len(clean("x" * 10_000)) < 600
-    assert clean("describe: 3 of 7 pages in 12.5 ms") == "describe: 3 of 7 pages in 12.5 ms"
+    assert len(sanitize("x" * 10_000)) < 600
+    assert sanitize("describe: 3 of 7 pages in 12.5 ms") == "describe: 3 of 7 pages in 12.5 ms"
