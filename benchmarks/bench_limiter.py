@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
+from pydantic import SecretStr
 
 from actors.limiter_actor import RemoteLimiter, provider_limiter
 from actors.provider_limiter import QuotaLimiter
@@ -48,7 +49,7 @@ from models.migrations.run import migrate
 from tests.support.model_server import model_server
 
 AT_ONCE = 32
-ACCESS = ProviderEndpoint("a key for tests")
+ACCESS = ProviderEndpoint(SecretStr("a key for tests"))
 CHOICE = ModelTarget("openai", "gpt-4.1-mini", None, None, 30.0, 1e7, 1e10, AT_ONCE)
 
 

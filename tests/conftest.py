@@ -80,10 +80,10 @@ def fresh_database(stores: Stores) -> Iterator[str]:
     """The URL of an empty database of the test's own."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(stores.libpq, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name}")
         base, _, query = stores.libpq.partition("?")
         yield base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

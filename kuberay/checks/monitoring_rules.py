@@ -116,7 +116,7 @@ def queries(dashboard: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 def metrics_of(expression: str) -> list[str]:
     """The names of the series an expression selects; none when it does not parse."""
     try:
-        return [node.name for node in _nodes(expression) if isinstance(node, promql.VectorSelector)]
+        return [node.name for node in _nodes(expression) if isinstance(node, promql.VectorSelector) and node.name]
     except ValueError:
         return []
 

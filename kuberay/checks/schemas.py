@@ -10,7 +10,7 @@ from typing import Any
 import cel
 import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import ROOT, Document, label, pods

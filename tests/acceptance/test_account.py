@@ -39,7 +39,7 @@ async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, 
     found = {}
     for (table,) in tables:
         cursor = await db.execute(
-            f"SELECT count(*) FROM {table} t WHERE t::text ~ %s",  # type: ignore[arg-type]
+            f"SELECT count(*) FROM {table} t WHERE t::text ~ %s",
             ["|".join(ids)],
         )
         row = await cursor.fetchone()

@@ -112,6 +112,7 @@ async def test_ai_configuration(operator: ApiUser, db: psycopg.AsyncConnection[A
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "CANNOT_DELETE_DEFAULT")
     assert (await operator.call("DELETE", path)).status_code == 204
     assert (await operator.call("DELETE", path)).status_code == 404
+    body: dict[str, Any]
     for body in ({"chain": []}, {"chain": [{"provider": "X", "model": "m"}]}, {"chain": chain, "temperature": 3}):
         assert (await operator.call("PUT", path, json=body)).status_code == 400
     assert (await operator.call("PUT", "/v1/admin/ai/configs/other", json={"chain": chain})).status_code == 400

@@ -148,7 +148,7 @@ async def test_08_only_our_algorithm_and_our_keys(api: httpx.AsyncClient, ann: A
     claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
     kid = {"kid": key_id(SIGNING_KEY)}
     for forged in (
-        jwt.encode(claims, None, algorithm="none", headers=kid),
+        jwt.encode(claims, None, algorithm="none", headers=kid),  # type: ignore[arg-type]
         jwt.encode(claims, "x" * 64, algorithm="HS256", headers=kid),
         jwt.encode(claims, SIGNING_KEY + "x" * 64, algorithm="HS512", headers=kid),
         jwt.encode(claims, SIGNING_KEY, algorithm="HS256"),

@@ -226,7 +226,8 @@ async def test_an_api_key_ends(api: httpx.AsyncClient, ann: ApiUser, db: psycopg
 
 @asynccontextmanager
 async def _timed() -> AsyncIterator[list[float]]:
-    began, took = time.perf_counter(), []
+    began = time.perf_counter()
+    took: list[float] = []
     yield took
     took.append(time.perf_counter() - began)
 

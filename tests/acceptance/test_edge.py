@@ -258,7 +258,7 @@ async def test_wrong_values_write_nothing(ann: ApiUser, db: psycopg.AsyncConnect
     cursor = await db.execute("SELECT title, description FROM browsing_sessions WHERE user_id = %s", [ann.id])
     assert await cursor.fetchall() == [("Before", None)]
     for table in ("api_keys", "user_settings"):
-        cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE user_id = %s", [ann.id])  # type: ignore[arg-type]
+        cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE user_id = %s", [ann.id])
         assert await cursor.fetchone() == (0,)
 
 

@@ -19,7 +19,7 @@ T0 = 1_760_000_000_000
 
 
 async def count(db: Db, table: str, session_id: str) -> int:
-    cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [session_id])  # type: ignore[arg-type]
+    cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [session_id])
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0])

@@ -138,5 +138,5 @@ async def test_events_and_stop_at_once_lose_no_acknowledged_event(
     num_acknowledged = sum(a.status_code == 200 for a in answers)
     assert {a.status_code for a in answers} <= {200, 400}
     for table in ("events", "visits"):
-        cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [session])  # type: ignore[arg-type]
+        cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [session])
         assert await cursor.fetchone() == (num_acknowledged,), f"{table}: what was acknowledged is in the timeline"

@@ -84,7 +84,9 @@ async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
         first = await anext(frames)
         assert first.is_snapshot
         assert [node.id for node in first.delta.nodes] == ["core"]
-        screen, other, waits, before = Screen(), Screen(), [], set()
+        screen, other = Screen(), Screen()
+        waits: list[float] = []
+        before: set[str] = set()
         screen.apply(first.to_json())
         for i, event in enumerate(events):
             await ann.send(session, [event])

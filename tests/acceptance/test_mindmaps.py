@@ -259,7 +259,7 @@ async def test_purging_a_deleted_session_leaves_nothing(ann: ApiUser, settings: 
         assert await purge(pool, uuid.UUID(kept)) == {}, "only what was deleted is purged"
         assert await purge(pool, uuid.UUID(gone)) == {"page_contents": 1, "events": 2, "browsing_sessions": 1}
     for table in ("events", "visits", "highlights", "session_transitions", "event_rejections"):
-        cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [gone])  # type: ignore[arg-type]
+        cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [gone])
         assert await cursor.fetchone() == (0,), table
     cursor = await db.execute("SELECT text FROM page_contents WHERE user_id = %s", [ann.id])
     assert [r[0][:6] for r in await cursor.fetchall()] == ["shared"]

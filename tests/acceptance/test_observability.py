@@ -178,7 +178,7 @@ class Transport:
     def __init__(self) -> None:
         self.error: Exception | None = None
 
-    async def with_changes(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
+    async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         if self.error is not None:
             raise self.error
         return ModelResponse("{}", Usage(input_tokens=120, output_tokens=30))

@@ -33,7 +33,7 @@ async def test_the_receipt_is_what_the_database_holds(ann: ApiUser, db: psycopg.
     receipt = (await ann.ok("GET", f"/v1/sessions/{session_id}/receipt"))["receipt"]
 
     async def count(query: str) -> Any:
-        row = await (await db.execute(query, [session_id])).fetchone()  # type: ignore[arg-type]
+        row = await (await db.execute(query, [session_id])).fetchone()
         return row[0] if row else None
 
     assert receipt["stored"] == await count("SELECT count(*) FROM events WHERE session_id = %s") == 4

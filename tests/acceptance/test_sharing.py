@@ -27,7 +27,8 @@ async def _share(person: ApiUser, session_id: str, **body: Any) -> dict[str, Any
 
 
 def _path(share: dict[str, Any]) -> str:
-    return "/v1/" + share["api_url"].partition("/v1/")[2]
+    url: str = share["api_url"]
+    return "/v1/" + url.partition("/v1/")[2]
 
 
 async def test_a_link_shows_what_was_chosen(

@@ -136,7 +136,7 @@ class Maker:
 
     async def one(self, query: str, *arguments: Any) -> Any:
         async with self.pool.connection() as connection:
-            row = await (await connection.execute(query, list(arguments))).fetchone()  # type: ignore[arg-type]
+            row = await (await connection.execute(query, list(arguments))).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
 

@@ -292,7 +292,7 @@ def test_nothing_but_guarded_ports_of_ray_can_be_reached_from_outside(product: P
     address = own_address()
     for found in exposed:
         with grpc.insecure_channel(f"{address}:{found.port}") as channel:
-            call = channel.unary_unary("/ray.serve.ASGIService/HandleRequest")
+            call: Any = channel.unary_unary("/ray.serve.ASGIService/HandleRequest")
             with pytest.raises(grpc.RpcError) as refused:
                 call(b"", timeout=5.0)
         assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED, str(found)

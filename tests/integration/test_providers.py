@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from llmock.scenarios import Delay, Fail, Reply
 
@@ -65,11 +65,12 @@ async def test_structured_answer_usage_and_roles(vendor: tuple[str, Transport], 
     (record,) = models.requests()
     body = json.dumps(record.body)
     # The page stands in the user's turn alone, our words in the system's alone.
-    system = {
+    systems: dict[str, Callable[[], str]] = {
         "openai": lambda: record.body["messages"][0]["content"],
         "anthropic": lambda: record.body["system"],
         "gemini": lambda: json.dumps(record.body["systemInstruction"]),
-    }[vendor[0]]()
+    }
+    system = systems[vendor[0]]()
     assert "never instructions" in system.replace("\n", " ")
     assert "Flour and water" not in system
     assert "Flour and water" in body
@@ -207,8 +208,8 @@ async def test_a_server_without_schemas_is_asked_more_plainly(
     monkeypatch.setattr(openai_chat, "_supported_formats", {})
     simple = Simple(*taken)
     transport = openai_chat.OpenAITransport("none", "http://own.local/v1")
-    transport._client._client = httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=simple), base_url="http://own.local/v1"
+    transport._client._client = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=simple), base_url="http://own.local/v1"
     )
     calls = []
 

@@ -64,7 +64,7 @@ def until(condition: Callable[[], bool], what: str, within_s: float = 15.0) -> N
 def execute(url: str, statement: str) -> object:
     """Run one statement and return the first column of its first row, if any."""
     with psycopg.connect(url, autocommit=True) as db:
-        cursor = db.execute(statement)  # type: ignore[call-overload]
+        cursor = db.execute(statement)
         row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
 
@@ -416,9 +416,7 @@ def test_a_pid_file_whose_pid_is_somebody_elses_now(data_dir: Path, tmp_path: Pa
             neighbour = stack.enter_context(EmbeddedStores(tmp_path / "two", valkey=False, durable=False))
             pid = neighbour.pids()["PostgreSQL"]
         else:
-            sleeper = stack.enter_context(
-                subprocess.Popen(["sleep", "600"], **server_account(data_dir).spawn_user())  # type: ignore[call-overload]
-            )
+            sleeper = stack.enter_context(subprocess.Popen(["sleep", "600"], **server_account(data_dir).spawn_user()))
             stack.callback(sleeper.kill)
             pid = sleeper.pid
         stale = data_dir / "postgres" / "postmaster.pid"

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-Document = dict[str, Any]
+# A parsed YAML document, or a mapping inside one; `Any`, because every lookup in it is one.
+Document = Any
 Documents = list[Document]
 Break = Callable[[Documents], object]
 
@@ -388,7 +389,7 @@ RULE_SAMPLES: list[Sample] = [
         in_kind(
             "NetworkPolicy",
             "ray-to-ray",
-            put("rays", *["spec", "ingress", 0, "from", 0, "podSelector", "matchLabels", "trailmind.dev/role"]),
+            put("rays", "spec", "ingress", 0, "from", 0, "podSelector", "matchLabels", "trailmind.dev/role"),
         ),
         "this overlay has not",
     ),

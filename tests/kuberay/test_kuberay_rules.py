@@ -7,13 +7,13 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-import broken_samples
 import pytest
-from broken_samples import RULE_SAMPLES, SCHEMA_SAMPLES, Break
 
 from kuberay.checks import __main__ as checks
 from kuberay.checks import schemas
 from kuberay.checks.manifests import KUBERAY, RenderError, render
+from tests.kuberay import broken_samples
+from tests.kuberay.broken_samples import RULE_SAMPLES, SCHEMA_SAMPLES, Break
 
 Documents = list[dict[str, Any]]
 
@@ -88,7 +88,7 @@ def test_a_typo_in_any_field_is_refused(overlays: dict[str, Documents], part: in
 
 
 def test_every_rule_has_a_broken_sample() -> None:
-    from test_kuberay_sources import SOURCE_RULES
+    from tests.kuberay.test_kuberay_sources import SOURCE_RULES
 
     proved = {rule for rule, _, _ in SCHEMA_SAMPLES + RULE_SAMPLES} | SOURCE_RULES
     assert proved == set(checks.RULES)

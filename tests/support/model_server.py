@@ -119,7 +119,7 @@ class ModelServer:
         """Every answer takes so long; some fail (`error_rate_429=0.1`)."""
         from llmock.chaos import ChaosSettings
 
-        settings = ChaosSettings(latency_ms=latency_ms, **error_rates)
+        settings = ChaosSettings(latency_ms=latency_ms, error_rates=None, **error_rates)
         self.server.state.chaos = self.server.app.state.chaos_settings = settings
 
     def answer(self, structured: Any, settings: Any, model: str, prompt: str) -> str:

@@ -42,7 +42,7 @@ def balancer(tmp_path: Path, **options: Any) -> Iterator[tuple[int, int]]:
     config = tmp_path / "haproxy.cfg"
     ray_config(config, port, metrics_port)
     wrapper = write_wrapper(tmp_path, str(get_haproxy_binary()), **options)
-    command = [wrapper, "-db", "-f", config]
+    command: list[str | Path] = [wrapper, "-db", "-f", config]
     with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, **variables}) as process:
         try:
             while process.poll() is None:

@@ -133,7 +133,7 @@ def test_ten_minutes_four_replicas_and_crashes_never_pass_the_quota(seed: int) -
                 last_permit = permit.permit_id
                 grants.calls.append((now(), ask.tokens))
                 await asyncio.sleep(rng.uniform(0.2, 8))
-                kind = rng.choice(["ok", "ok", "ok", "throttled", "down", "refused"])
+                kind: Any = rng.choice(["ok", "ok", "ok", "throttled", "down", "refused"])
                 outcome = CallOutcome(kind, retry_after_s=rng.uniform(0, 5))
                 try:
                     await replica.call(replica.limiter.settle(permit.permit_id, outcome))

@@ -78,7 +78,7 @@ def check(pages: list[CapturedPage]) -> None:
         assert node.label == strip_invisible(node.label)
         assert len(node.label) <= 80
     for layout in ("galaxy", "tree", "radial"):
-        root = ElementTree.fromstring(to_svg(document, layout))  # type: ignore[arg-type]
+        root = ElementTree.fromstring(to_svg(document, layout))
         kinds = {element.tag.rpartition("}")[2] for element in root.iter()}
         assert kinds <= {"svg", "title", "defs", "rect", "g", "path", "circle", "text", "radialGradient", "stop"}
     ElementTree.fromstring(to_opml(document))

@@ -31,7 +31,7 @@ def moved_share(old: MindmapDocument, new: MindmapDocument, layout: str) -> floa
         after = {i: (p.x, p.y, 0.0) for i, p in new.layouts[layout].items()}
     canvas = max(max(p[k] for p in before.values()) - min(p[k] for p in before.values()) for k in (0, 1))
     both = sorted(set(before) & set(after))
-    moves = [sum((a - b) ** 2 for a, b in zip(before[i], after[i], strict=True)) ** 0.5 for i in both]
+    moves: list[float] = [sum((a - b) ** 2 for a, b in zip(before[i], after[i], strict=True)) ** 0.5 for i in both]
     return statistics.median(moves) / canvas
 
 

@@ -54,7 +54,7 @@ def test_nothing_a_browser_could_say_breaks_it(text: str) -> None:
         url_hash,
         default_exclusion_rule,
     ):
-        function(text)  # type: ignore[operator]
+        function(text)
     assert normalize_url(normalize_url("https://e.com/" + text)) is not None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -100,9 +101,9 @@ def draft_of(answer: object) -> OutlineDraft:
     return found
 
 
-def good_answer(skeleton: Outline = SKELETON, names: PromptAliases = NAMES) -> dict[str, object]:
+def good_answer(skeleton: Outline = SKELETON, names: PromptAliases = NAMES) -> dict[str, Any]:
     prompt = outline_prompt(skeleton, names, "en")
-    answer: dict[str, object] = sensible(document_in(prompt.data), prompt.data)
+    answer: dict[str, Any] = sensible(document_in(prompt.data), prompt.data)
     return answer
 
 
@@ -151,11 +152,11 @@ def test_topics_may_be_joined_split_and_linked() -> None:
 
 def test_losing_many_pages_is_fatal_losing_one_is_mended() -> None:
     answer = good_answer()
-    topics: list[dict[str, list[str]]] = answer["topics"]  # type: ignore[assignment]
+    topics: list[dict[str, Any]] = answer["topics"]
     whole = {**answer, "topics": topics[:1]}
     assert validate_outline(draft_of(whole), NAMES).fatal
     with_pages = next(topic for topic in topics if topic["pages"] or topic["subtopics"])
-    (with_pages["pages"] or with_pages["subtopics"][0]["pages"]).pop()  # type: ignore[index, call-overload]
+    (with_pages["pages"] or with_pages["subtopics"][0]["pages"]).pop()
     verdict = validate_outline(draft_of(answer), NAMES)
     assert verdict.repairable
     assert not verdict.fatal

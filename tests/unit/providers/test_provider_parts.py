@@ -290,6 +290,7 @@ def test_gemini_says_it_in_the_body() -> None:
     error = error_from_status("gemini", 429, {}, {"error": {"code": 429, "details": details}})
     assert isinstance(error, ProviderThrottled)
     assert (error.retry_after_s, error.hints.requests_per_minute) == (34.07, 15)
+    odd: Any
     for odd in (None, "text", [], {"error": "x"}, {"error": {"details": [1, {"violations": [2], "retryDelay": 3}]}}):
         error = error_from_status("gemini", 429, {}, odd)
         assert isinstance(error, ProviderThrottled)

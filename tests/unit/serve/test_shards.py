@@ -46,6 +46,12 @@ def batch(user: uuid.UUID) -> IngestBatch:
     return IngestBatch(user, uuid.uuid4(), rows=[], order=[], event_ids=[], num_bytes=10)
 
 
+async def until_available(shard: ShardClient) -> None:
+    async with asyncio.timeout(5):
+        while shard.is_unavailable:
+            await asyncio.sleep(0)
+
+
 async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
     handle = Handle()
     shard = ShardClient(0, lambda _: handle, timeout_s=0.05, probe_period_s=0.01)
@@ -59,9 +65,7 @@ async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
             await shard.call("stats")
     assert handle.num_calls == calls, "the others are turned away without a call"
     handle.thawed.set()
-    async with asyncio.timeout(5):
-        while shard.is_unavailable:
-            await asyncio.sleep(0)
+    await until_available(shard)
     assert await shard.call("stats") == {}
     await shard.close()
 
@@ -103,7 +107,7 @@ async def test_nobody_waits_for_a_shard_that_is_only_being_started(settings: Any
     starting.thawed.clear()
     handles = {0: Handle(), 1: starting}
     stand_in = PostgresBuffers(settings.postgres_dsn, BufferLimits(), writer="replica")
-    stand_in.append = stood_in  # type: ignore[method-assign, assignment]
+    stand_in.append = stood_in  # type: ignore[method-assign]
     router = ShardRouter(1, handles.__getitem__, stand_in, timeout_s=3600)
     router.resize(ShardMap(1, 2))
     user = next(u for u in iter(uuid.uuid4, None) if shard_of_bucket(bucket_of(u), 2) == 1)
@@ -136,8 +140,8 @@ async def test_calls_on_their_way_finish_where_they_are(settings: Any) -> None:
 async def test_a_shard_forgets_who_moved_and_ends_when_it_is_one_too_many(settings: Any) -> None:
     shard = SessionBufferShard(1, 2, settings.postgres_dsn, BufferLimits(), runs_in_ray=False)
     buffers = shard._postgres.buffers
-    buffers._load_exclusions = no_rules  # type: ignore[method-assign]
-    buffers._save = saved  # type: ignore[method-assign, assignment]
+    buffers._load_exclusions = no_rules
+    buffers._save = saved
     users = [uuid.uuid4() for _ in range(300)]
     assert not shard.apply_shard_map(0, 2, now=0.0)
     await buffers.append([batch(u) for u in users])
@@ -161,8 +165,8 @@ async def test_a_shard_that_is_told_to_end_finishes_what_it_has_accepted(setting
         await on_disk.wait()
         return [BatchOutcome() for _ in batches]
 
-    buffers._load_exclusions = no_rules  # type: ignore[method-assign]
-    buffers._save = slow  # type: ignore[method-assign]
+    buffers._load_exclusions = no_rules
+    buffers._save = slow
     batches = [batch(uuid.uuid4()) for _ in range(3)]
     accepted = asyncio.create_task(buffers.append(batches))
     while not buffers.pending_bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,12 +38,13 @@ def test_every_job_is_counted_under_its_own_name_and_queue() -> None:
 
 def test_names_kinds_and_labels_are_checked() -> None:
     meters = Meters()
-    for call in (
+    calls: tuple[Callable[[], None], ...] = (
         lambda: meters.count("trailmind_no_such_total"),
         lambda: meters.count("trailmind_events_total"),
         lambda: meters.observe("trailmind_events_total", 1.0, "stored"),
         lambda: meters.set("trailmind_events_total", 1.0, "stored"),
-    ):
+    )
+    for call in calls:
         with pytest.raises(ValueError, match="catalogue"):
             call()
 
@@ -109,7 +111,7 @@ def test_the_export_speaks_rays_language() -> None:
 
     meters = Meters()
     export = RayExport(meters)
-    export._metric = Fake  # type: ignore[method-assign, assignment]
+    export._metric = Fake  # type: ignore[method-assign]
     meters.count("trailmind_events_total", 2, "stored")
     meters.set("trailmind_active_users", 5, "shard", "3")
     meters.observe("trailmind_flush_seconds", 0.25, "shard")
