@@ -328,8 +328,8 @@ def json_logs() -> Any:
     structlog.contextvars.clear_contextvars()
 
 
+@pytest.mark.usefixtures("json_logs")
 async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
-    json_logs: None,
     api: httpx.AsyncClient,
     worker: Worker,
     capsys: pytest.CaptureFixture[str],
