@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from actors.session_buffers import PostgresBuffers
-from cluster.mail.queue import Post
+from cluster.mail.queue import MailQueue
 from cluster.maps.live_maps import LiveMaps
 from cluster.scheduling.shards import buffer_limits
 from cluster.settings import Settings
@@ -40,7 +40,7 @@ class AppState:
     login_tokens: LoginTokens
     login_cache: LoginCache
     rate_limiter: RateLimiter
-    mail_queue: Post
+    mail_queue: MailQueue
     google: GoogleSignIn
     live_maps: LiveMaps
     #: Users whose older sessions are being added to the search index.
@@ -105,7 +105,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         ),
         login_cache=LoginCache(valkey),
         rate_limiter=RateLimiter(valkey, settings),
-        mail_queue=Post(settings),
+        mail_queue=MailQueue(settings),
         google=GoogleSignIn(settings),
         live_maps=LiveMaps(connect, valkey),
     )

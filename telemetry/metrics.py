@@ -47,8 +47,8 @@ def _labels(**values: str) -> Mapping[str, frozenset[str]]:
 _METHODS = "GET POST PUT PATCH DELETE HEAD OPTIONS"
 _PROVIDERS = "openai anthropic gemini local"
 _TASKS = (
-    "maps.generate maps.generate_joint sessions.purge sessions.keep sessions.close_forgotten accounts.erase ai.tidy"
-    " jobs.rescue mails.send"
+    "maps.generate maps.generate_joint sessions.purge sessions.enforce_retention sessions.close_abandoned"
+    " accounts.erase ai.release_expired_reservations ai.purge_texts jobs.requeue_stalled mails.send mails.delete_failed"
 )
 
 #: Everything the processes of the cluster count. `docs/metrics.md` says the same to people; a test compares.

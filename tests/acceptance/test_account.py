@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.jobs.app import erase_due_accounts
+from cluster.jobs.maintenance import erase_due_accounts
 from cluster.settings import Settings
 from launch.local_server import with_changes
 from models.accounts.erasure import owned_tables

@@ -14,7 +14,7 @@ from cluster.settings import Settings
 from launch.local_server import with_changes
 from tests.support.client import ApiUser, sign_up
 from tests.support.finished import finished_session
-from tests.support.outbox import deliver, mails_to, token_in
+from tests.support.outbox import mails_to, send_queued_mails, token_in
 from tests.support.server import running_api
 
 
@@ -26,7 +26,7 @@ async def operator(settings: Settings) -> AsyncIterator[ApiUser]:
         person = await sign_up(client, email)
         # An address alone makes nobody an operator: anybody could have typed it.
         assert (await person.call("GET", "/v1/admin/users")).status_code == 403
-        await deliver(app, person.id)
+        await send_queued_mails(app, person.id)
         token = token_in(mails_to(settings.data_dir, email)[-1])
         assert (await client.post("/v1/auth/verify-email", json={"token": token})).status_code == 200
         reply = await client.post("/v1/auth/login", json={"email": email, "password": "correct horse battery"})

@@ -22,9 +22,9 @@ from actors.limiter_actor import ProviderLimiterActor
 from actors.provider_limiter import CallOutcome, LimiterRefused, Permit, PermitRequest
 from actors.quota_state import RateLimit
 from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
-from cluster.jobs.app import job_app
+from cluster.jobs.app import create_job_app
 from cluster.jobs.database_metrics import DATABASE_GAUGES
-from cluster.jobs.middleware import watch
+from cluster.jobs.middleware import observe_job
 from cluster.providers.calling.metered_client import CallScope, MeteredClient
 from cluster.providers.types import ModelResponse, ModelTarget, Prompt, ProviderDown, Usage
 from cluster.settings import Settings
@@ -155,7 +155,7 @@ class Context:
 
     def __init__(self, attempts: int) -> None:
         self.job = type("Job", (), {"id": 1, "attempts": attempts, "task_name": "maps.generate", "task_kwargs": {}})
-        self.task = job_app("").tasks["maps.generate"]
+        self.task = create_job_app("").tasks["maps.generate"]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ async def test_how_jobs_end_is_counted(attempts: int, error: BaseException, outc
 
     before = series("trailmind_jobs_total").get(("maps.generate", outcome), 0)
     with pytest.raises(type(error)):
-        await watch(fails, Context(attempts), None)  # type: ignore[arg-type]
+        await observe_job(fails, Context(attempts), None)  # type: ignore[arg-type]
     assert series("trailmind_jobs_total")[("maps.generate", outcome)] == before + 1
 
 

@@ -24,7 +24,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from cluster.scheduling.shards import order_shards
+from cluster.scheduling.shards import request_num_shards
 from cluster.settings import load_settings
 from launch.local_cluster import LocalCluster, node_processes
 from launch.local_server import with_changes
@@ -166,7 +166,7 @@ class Faults:
     async def change_shards(self, step_s: float = 5.0) -> None:
         """More, fewer, and back."""
         for number in (5, 1, 2):
-            await order_shards(self._cluster.settings, number)
+            await request_num_shards(self._cluster.settings, number)
             await asyncio.sleep(step_s)
 
     async def redeploy(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.jobs.app import job_app
+from cluster.jobs.app import create_job_app
 from cluster.jobs.database_metrics import DATABASE_GAUGES
 from telemetry.metrics import CATALOGUE, Meters, RayExport
 
@@ -29,7 +29,7 @@ def test_counters_are_named_as_counters_and_histograms_have_buckets() -> None:
 
 
 def test_every_job_is_counted_under_its_own_name_and_queue() -> None:
-    ours = [task for name, task in job_app("postgresql://nobody").tasks.items() if "builtin" not in name]
+    ours = [task for name, task in create_job_app("postgresql://nobody").tasks.items() if "builtin" not in name]
     assert len(ours) > 5
     assert {task.name for task in ours} <= CATALOGUE["trailmind_jobs_total"].labels["task"]
     (pending,) = (gauge for gauge in DATABASE_GAUGES if gauge.name == "trailmind_jobs_pending")
