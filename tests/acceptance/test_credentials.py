@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from cluster.settings import Settings
 from tests.support.client import PASSWORD, ApiUser, sign_up
-from tests.support.outbox import mails_to, send_queued_mails, token_in
+from tests.support.sent_mails import mails_to, send_queued_mails, token_in
 from tests.support.server import running_api
 
 NEW = "an even better password"

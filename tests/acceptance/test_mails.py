@@ -23,7 +23,7 @@ from launch.local_server import with_changes
 from models.errors import Conflict
 from models.jobs import MAIL, SEND_MAIL
 from tests.support.client import ApiUser, sign_up
-from tests.support.outbox import token_in
+from tests.support.sent_mails import token_in
 from tests.support.server import running_api
 
 pytestmark = pytest.mark.usefixtures("empty_queue")

@@ -20,7 +20,7 @@ from cluster.mail.queue import MailQueue
 from cluster.settings import Settings
 from launch.local_server import with_changes
 from tests.support.client import ApiUser, sign_up, visit
-from tests.support.outbox import mails_to, send_queued_mails
+from tests.support.sent_mails import mails_to, send_queued_mails
 from tests.support.server import running_api
 
 SUBSCRIBE = (
