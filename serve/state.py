@@ -26,6 +26,7 @@ from serve.auth.login_cache import LoginCache
 from serve.auth.openid import GoogleSignIn
 from serve.http.rate_limits import RateLimiter
 from serve.shard_router import ShardRouter
+from telemetry.metrics import record_connections
 
 
 @dataclass(slots=True)
@@ -54,13 +55,10 @@ class AppState:
             raw: Any = await connection.get_raw_connection()
             return await read_shard_map(raw.driver_connection, self.settings.num_shards)
 
-    def connections(self) -> list[tuple[str, float, tuple[str, ...]]]:
-        """How many database connections are used and idle, for the metrics."""
+    def set_connection_gauges(self) -> None:
+        """Set the gauges of the database connections in use and idle."""
         pool: Any = self.engine.pool
-        return [
-            ("trailmind_database_connections", pool.checkedout(), ("api", "used")),
-            ("trailmind_database_connections", pool.checkedin(), ("api", "idle")),
-        ]
+        record_connections("api", used=pool.checkedout(), idle=pool.checkedin())
 
     async def close(self) -> None:
         """Give everything back, unsaved events first."""

@@ -11,7 +11,7 @@ import structlog
 from procrastinate import JobContext
 
 from telemetry.logs import bind_context
-from telemetry.metrics import METERS
+from telemetry.metrics import JOB_SECONDS, JOBS_FINISHED
 
 log = structlog.get_logger("jobs")
 
@@ -34,7 +34,7 @@ async def observe_job(run: Callable[[], Awaitable[Any]], context: JobContext, wo
         took = time.perf_counter() - began
         # The task's own name: `job.task_name` may be the name that a previous version enqueued.
         task = context.task.name if context.task else job.task_name
-        METERS.count("trailmind_jobs_total", 1, task, outcome)
-        METERS.observe("trailmind_job_seconds", took, task)
+        JOBS_FINISHED.labels(task=task, outcome=outcome).inc()
+        JOB_SECONDS.labels(task=task).observe(took)
         level = log.info if job.task_kwargs.get("session_id") else log.debug
         level("job_ended", task=task, outcome=outcome, took_ms=round(took * 1e3, 1))

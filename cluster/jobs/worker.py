@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import structlog
@@ -23,21 +22,13 @@ from cluster.providers.tasks import RayProviderTasks
 from cluster.scheduling.placement import placement_options
 from cluster.settings import Settings
 from models.jobs import QUEUES
-from telemetry.metrics import METERS, export_to_ray
+from telemetry.metrics import REGISTRY, record_psycopg_pool
+from telemetry.ray_export import export_to_ray
 
 log = structlog.get_logger("worker")
 
 #: A worker reports that it is alive this often; see STALLED_AFTER_S.
 HEARTBEAT_S = 2.0
-
-
-def _connections(pool: AsyncConnectionPool[Any]) -> list[tuple[str, float, tuple[str, ...]]]:
-    numbers = pool.get_stats()
-    idle = numbers.get("pool_available", 0)
-    return [
-        ("trailmind_database_connections", numbers.get("pool_size", 0) - idle, ("worker", "used")),
-        ("trailmind_database_connections", idle, ("worker", "idle")),
-    ]
 
 
 #: Starting the worker processes for maps at once would take the CPUs from the API, which people wait for.
@@ -65,7 +56,7 @@ class JobWorker:
             settings.postgres_dsn, min_size=1, max_size=8, open=False, kwargs={"autocommit": True}
         )
         await pool.open()
-        METERS.watch(partial(_connections, pool))
+        REGISTRY.add_collector(lambda: record_psycopg_pool("worker", pool.get_stats()))
         valkey = Redis.from_url(settings.valkey_url, socket_timeout=5.0)
         tasks = RayMapTasks(**placement_options(settings, "ai"))
         model_tasks = RayProviderTasks(**placement_options(settings, "ai"))

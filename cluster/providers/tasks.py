@@ -66,7 +66,7 @@ def _worker_config() -> CallContextConfig:
     from cluster.providers.configuration import provider_endpoints
     from cluster.scheduling.placement import spread_options
     from cluster.settings import load_settings
-    from telemetry.metrics import export_to_ray
+    from telemetry.ray_export import export_to_ray
 
     settings = load_settings()
     export_to_ray()

@@ -36,7 +36,7 @@ from cluster.providers.types import (
 from models.billing import ledger_store
 from models.billing.ledger import TokenAllowance
 from models.billing.ledger_store import Reservation
-from telemetry.metrics import METERS
+from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_TOKENS
 
 log = structlog.get_logger("providers")
 
@@ -270,10 +270,10 @@ class MeteredClient:
             if cursor.rowcount == 0:
                 # Settled already, or never reserved: it tells them apart.
                 await ledger_store.settle(connection, call_id, usage.total_tokens)
-        METERS.count("trailmind_ai_calls_total", 1, target.provider, "ok")
-        METERS.observe("trailmind_ai_call_seconds", self._clock() - began, target.provider)
-        METERS.count("trailmind_ai_tokens_total", usage.input_tokens, target.provider, "input")
-        METERS.count("trailmind_ai_tokens_total", usage.output_tokens, target.provider, "output")
+        AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
+        AI_CALL_SECONDS.labels(provider=target.provider).observe(self._clock() - began)
+        AI_TOKENS.labels(provider=target.provider, kind="input").inc(usage.input_tokens)
+        AI_TOKENS.labels(provider=target.provider, kind="output").inc(usage.output_tokens)
         # Where nothing is credited, what was asked for counts; the permit may have been for more.
         used = usage.total_tokens if facts.credits_unused_tokens else max_tokens
         return answer, CallOutcome("ok", tokens_used=used, hints=_hint_values(answer.hints))
@@ -289,7 +289,7 @@ class MeteredClient:
             status, outcome = "refused", CallOutcome("refused")
         elif not isinstance(error, ProviderDown):
             outcome = CallOutcome("refused")
-        METERS.count("trailmind_ai_calls_total", 1, error.provider, status)
+        AI_CALLS.labels(provider=error.provider, outcome=status).inc()
         log.warning("provider_call_failed", provider=error.provider, status=status, reason=error.reason)
         await self._record_unsuccessful(call_id, status, error.reason, began)
         return _CallFailure(error, outcome)
