@@ -24,12 +24,13 @@ from cluster.maps.edits import EditedDocument, replay_saved_edits, topic_keyword
 from cluster.maps.live_maps import load_cached_map
 from cluster.maps.notifications import notify
 from cluster.maps.tasks import MapTasks
-from cluster.mindmap import MindmapDocument, Outline
+from cluster.mindmap.outline.types import Outline
 from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.local import LOCAL
 from cluster.providers.types import SessionGone
 from models.billing.ledger import OutOfTokens
 from models.errors import JobFailed
+from models.mindmap.document import MindmapDocument
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages

@@ -14,7 +14,7 @@ class LocalProvider:
     """Answers with what `cluster.mindmap` has worked out already."""
 
     def __init__(self, skeleton: Outline) -> None:
-        self._notes = {note.page_id: note for note in skeleton.notes}
+        self._notes = {note.page_id: note for note in skeleton.annotations}
 
     @property
     def name(self) -> str:

@@ -12,7 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.jobs.maintenance import purge_session
 from cluster.mindmap.clustering.thread_matching import merge_sessions
 from cluster.settings import Settings
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.support.client import ApiUser, visit
 from tests.support.worker import Worker

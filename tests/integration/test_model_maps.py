@@ -26,7 +26,8 @@ from cluster.providers.planning.user_limits import UserLimits
 from cluster.providers.tasks import InlineProviderTasks
 from models.billing import ledger_store
 from models.billing.ledger import TokenAllowance
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.conftest import Stores
 from tests.support.client import ApiUser

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from cluster.mindmap import build_map
+from cluster.mindmap.build import build_map
 from models.recording.pages import CapturedPage
 from models.urls import page_id
 from tests.support.client import ApiUser, visit
