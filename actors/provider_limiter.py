@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from actors.fair_queue import FairQueue
 from actors.quota_state import CallOutcome, Decision, QuotaState, RateLimit
-from models.database import Connection
 from models.errors import TrailmindError
+from models.provider_quota import load_quota, save_quota
 
 __all__ = [
     "CallOutcome",
@@ -281,21 +280,6 @@ def _apply_settlement(state: QuotaState, now: float, limit: RateLimit, permit_id
     return state.num_in_flight()
 
 
-class MemoryStore:
-    """The state in this process: for tests, and where there is one process only."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.state: QuotaState | None = None
-
-    async def update(self, change: Callable[[QuotaState, float], Result]) -> Result:
-        """See WindowStore."""
-        now = self._clock()
-        if self.state is None:
-            self.state = QuotaState(at=now)
-        return change(self.state, now)
-
-
 class PostgresQuotaStore:
     """The state as a row, which all clusters of this database share. The clock is PostgreSQL's.
 
@@ -339,33 +323,18 @@ class PostgresQuotaStore:
         async with self._pool.connection() as connection:
             while True:
                 if self._last_read is None:
-                    await self._read(connection)
-                assert self._last_read is not None
-                version, data = self._last_read
+                    stored = await load_quota(connection, self._key)
+                    self._last_read = (stored.version, stored.state)
+                    self._clock_offset_s = stored.now_s - time.monotonic()
+                version, state_json = self._last_read
                 now = self._clock() if self._clock is not None else time.monotonic() + self._clock_offset_s
-                state = QuotaState.from_json(data, now)
-                results = [one.update(state, now) for one in batch]
-                changed = state.to_json()
-                cursor = await connection.execute(
-                    "UPDATE provider_windows SET state = %s, version = version + 1, updated_at = now()"
-                    " WHERE key = %s AND version = %s",
-                    [Jsonb(changed), self._key, version],
-                )
-                if cursor.rowcount == 1:
-                    self._last_read = (version + 1, changed)
+                state = QuotaState.from_json(state_json, now)
+                results = [pending.update(state, now) for pending in batch]
+                new_json = state.to_json()
+                if await save_quota(connection, self._key, version, new_json):
+                    self._last_read = (version + 1, new_json)
                     return results
                 self._last_read = None
-
-    async def _read(self, connection: Connection) -> None:
-        await connection.execute("INSERT INTO provider_windows (key) VALUES (%s) ON CONFLICT DO NOTHING", [self._key])
-        cursor = await connection.execute(
-            "SELECT version, state, extract(epoch FROM clock_timestamp())::float8 FROM provider_windows WHERE key = %s",
-            [self._key],
-        )
-        row = await cursor.fetchone()
-        assert row is not None
-        self._last_read = (row[0], row[1])
-        self._clock_offset_s = row[2] - time.monotonic()
 
 
 @dataclass(slots=True, eq=False)

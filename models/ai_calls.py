@@ -1,25 +1,36 @@
-"""What was asked of AI providers, with which settings, and the answers kept so that nothing is asked twice."""
+"""Calls to model providers: configuration, call log, sent texts, cached responses, and the statements on these tables.
+
+A call is one row of `ai_calls`, written together with its token reservation before the request is sent and completed
+together with its settlement afterwards. A process that is killed in between leaves a row with status `sent` and a
+reservation that expires.
+
+Every function takes an open database connection and never commits.
+"""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
+from psycopg.types.json import Jsonb
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
-
-#: The two operations, and the row both fall back to.
-TASK_TYPES = ("describe", "outline", "default")
+from models.billing import ledger
+from models.billing.ledger import Reservation
+from models.database import Connection
 
 
 class AiConfig(Base):
-    """Who does a task: the chain of models in order, and how each is asked. Read anew for every map.
+    """The model chain of a task and its call parameters. Read for every map, so that a change applies at once.
 
     `chain` is a list of `{"provider", "model"}`, each with optional `requests_per_minute`, `tokens_per_minute`,
-    `max_concurrent` and `context_tokens` that replace the catalog's.
+    `max_concurrent` and `context_tokens` that override the model catalog. The row `default` applies to tasks without a
+    row.
     """
 
     __tablename__ = "ai_configs"
@@ -41,7 +52,7 @@ class AiConfig(Base):
 
 
 class AiCall(Base):
-    """One call to a provider, written before it is made and completed after. Its id is the ledger's `call_id`."""
+    """One call to a provider, written before the request is sent. Its id is the `call_id` of the ledger."""
 
     __tablename__ = "ai_calls"
     __table_args__ = (
@@ -60,26 +71,26 @@ class AiCall(Base):
     provider: Mapped[str]
     model: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="sent", default="sent")
-    #: A short code of ours; never the provider's sentence, which may repeat the prompt.
+    #: Our own short code. The provider's message is not stored: it may repeat the prompt.
     error_code: Mapped[str | None]
     provider_request_id: Mapped[str | None]
     started_at: Mapped[CreatedAt]
     waited_ms: Mapped[int] = mapped_column(server_default="0", default=0)
     latency_ms: Mapped[int | None]
-    #: Of the input, `cached_tokens` came from the provider's cache; of the output, `reasoning_tokens` were thought.
+    #: `cached_tokens` are part of `input_tokens`, `reasoning_tokens` are part of `output_tokens`.
     input_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     output_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     cached_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     cost_micros: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
-    #: What was sent, for when the text itself is no longer kept.
+    #: Size and digest of the sent text remain after the text is deleted.
     num_chars: Mapped[int] = mapped_column(server_default="0", default=0)
     text_digest: Mapped[str]
     num_redactions: Mapped[int] = mapped_column(server_default="0", default=0)
 
 
 class AiCallText(Base):
-    """The text of a call, as long as the retention setting says; gone with the session or the account."""
+    """The text of a call, deleted after the retention time, or with the session or the account."""
 
     __tablename__ = "ai_call_texts"
     __table_args__ = (
@@ -96,10 +107,10 @@ class AiCallText(Base):
 
 
 class AiCachedResponse(Base):
-    """An answer that passed its checks, kept so that a retry or a second session with the same page pays nothing.
+    """A validated response, cached so that a retry or a second session with the same page causes no call.
 
-    `session_id` is the session that used it last: the row goes when that one is erased, so nothing outlives the
-    pages it was made from.
+    `session_id` is the session that used it last. The row is deleted with that session, so that no response outlives
+    the pages it was derived from.
     """
 
     __tablename__ = "ai_checkpoints"
@@ -109,7 +120,7 @@ class AiCachedResponse(Base):
     )
 
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    #: Of everything the answer depends on: operation, page content, language.
+    #: Digest of everything the response depends on: operation, page content, language.
     digest: Mapped[str]
     prompt_version: Mapped[int]
     #: `provider/model`.
@@ -119,17 +130,292 @@ class AiCachedResponse(Base):
     created_at: Mapped[CreatedAt]
 
 
-class ProviderQuota(Base):
-    """The shared truth about one provider and model: what every cluster's limiter has spent and learnt.
+# --- statements -------------------------------------------------------------------------------------------------------
 
-    Unlogged: cheap to write, and empty after a crash of PostgreSQL, from which limiters start cold.
+LOAD_AI_CONFIGS: Final = (
+    "SELECT task_type, chain, temperature, max_output_tokens, timeout_s, is_enabled FROM ai_configs"
+)
+
+#: Reserves and records in one round trip, all or nothing. The call is recorded only while session and account are
+#: active; without a row the caller must release the reservation.
+RESERVE_AND_RECORD_CALL: Final = (
+    f"WITH booked AS MATERIALIZED (SELECT outcome, tokens_left FROM {ledger.RESERVE_CLAUSE}),"
+    " call AS (INSERT INTO ai_calls (id, user_id, session_id, task_type, provider, model, status, started_at,"
+    " num_chars, text_digest, num_redactions) SELECT %(call)s, u.id, s.id, %(task)s, %(provider)s, %(model)s, 'sent',"
+    " clock_timestamp(), %(chars)s, %(digest)s, %(redactions)s FROM booked, browsing_sessions s, users u"
+    " WHERE booked.outcome = 'reserved' AND s.id = %(session)s AND s.deleted_at IS NULL AND u.id = %(user)s"
+    " AND u.status = 'active' RETURNING id, session_id),"
+    " kept AS (INSERT INTO ai_call_texts (call_id, session_id, instructions, sent)"
+    " SELECT id, session_id, %(instructions)s, %(sent)s FROM call WHERE %(keeps)s)"
+    " SELECT outcome, tokens_left, EXISTS (SELECT FROM call) FROM booked"
+)
+#: Completes the call, stores the response text and settles the reservation in one round trip.
+COMPLETE_CALL: Final = (
+    "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %(request)s, latency_ms = %(latency)s,"
+    " input_tokens = %(input)s, output_tokens = %(output)s, cached_tokens = %(cached)s,"
+    " reasoning_tokens = %(reasoning)s, cost_micros = %(cost)s WHERE id = %(call)s RETURNING id),"
+    " texts AS (UPDATE ai_call_texts SET answer = %(answer)s FROM call WHERE call_id = call.id),"
+    f"{ledger.SETTLE_CLAUSE}"
+)
+#: Restarts the clock of a call that waited for its permit; no row when the session or the account was deleted.
+RESTART_WAITING_CALL: Final = (
+    "UPDATE ai_calls c SET waited_ms = %(waited)s, started_at = clock_timestamp() FROM browsing_sessions s, users u"
+    " WHERE c.id = %(call)s AND s.id = c.session_id AND s.deleted_at IS NULL AND u.id = c.user_id"
+    " AND u.status = 'active'"
+)
+DELETE_UNSENT_CALL: Final = "DELETE FROM ai_calls WHERE id = %(call)s"
+RECORD_UNSUCCESSFUL_CALL: Final = (
+    "UPDATE ai_calls SET status = %(status)s, error_code = %(error)s, latency_ms = %(latency)s WHERE id = %(call)s"
+)
+MARK_CALL_UNUSABLE: Final = (
+    "UPDATE ai_calls SET status = 'unusable', error_code = 'unusable_answer' WHERE id = %(call)s"
+)
+MARK_CALLS_LOST: Final = (
+    "UPDATE ai_calls SET status = 'lost', error_code = 'caller_gone' WHERE id = ANY(%(calls)s) AND status = 'sent'"
+)
+DELETE_OLD_CALL_TEXTS: Final = (
+    "DELETE FROM ai_call_texts WHERE call_id IN (SELECT call_id FROM ai_call_texts"
+    " WHERE created_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(max_rows)s)"
+)
+SESSION_ACCEPTS_CALLS: Final = (
+    "SELECT FROM browsing_sessions s JOIN users u ON u.id = s.user_id"
+    " WHERE s.id = %(session)s AND s.deleted_at IS NULL AND u.status = 'active'"
+)
+
+#: Marks the responses as used by the session, so that they are deleted with that session at the earliest.
+LOAD_CACHED_RESPONSES: Final = (
+    "UPDATE ai_checkpoints SET session_id = %(session)s WHERE user_id = %(user)s AND digest = ANY(%(digests)s)"
+    " AND prompt_version = %(version)s AND model = ANY(%(models)s) RETURNING digest, model, answer"
+)
+#: A deleted session stores no responses.
+SAVE_CACHED_RESPONSE: Final = (
+    "INSERT INTO ai_checkpoints (user_id, digest, prompt_version, model, session_id, answer)"
+    " SELECT %(user)s, %(digest)s, %(version)s, %(model)s, s.id, %(answer)s FROM browsing_sessions s"
+    " WHERE s.id = %(session)s AND s.deleted_at IS NULL"
+    " ON CONFLICT (user_id, digest, prompt_version, model)"
+    " DO UPDATE SET answer = excluded.answer, session_id = excluded.session_id"
+)
+COUNT_CACHED_DIGESTS: Final = (
+    "SELECT count(DISTINCT digest) FROM ai_checkpoints WHERE user_id = %(user)s AND digest = ANY(%(digests)s)"
+)
+
+# --- configuration ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TaskConfig:
+    """The stored configuration of one task; None means the catalog's value. See AiConfig."""
+
+    chain: Sequence[Mapping[str, Any]]
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    timeout_s: float | None = None
+    is_enabled: bool = True
+
+
+async def load_task_configs(connection: Connection) -> dict[str, TaskConfig]:
+    """The stored configurations by task type, `default` included."""
+    cursor = await connection.execute(LOAD_AI_CONFIGS)
+    return {task_type: TaskConfig(*columns) for task_type, *columns in await cursor.fetchall()}
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """A call about to be sent. `sent` is the user's text in the prompt, `instructions` are ours."""
+
+    task_type: str
+    provider: str
+    model: str
+    instructions: str
+    sent: str
+    num_redactions: int
+    stores_texts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """The result of a successful call. Cached tokens are part of the input, reasoning tokens of the output."""
+
+    request_id: str | None
+    latency_s: float
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    cost_micros: int
+    #: The response text, or None when texts are not stored.
+    text: str | None
+
+    @property
+    def total_tokens(self) -> int:
+        """The tokens that the ledger settles."""
+        return self.input_tokens + self.output_tokens
+
+
+async def reserve_and_record_call(connection: Connection, reservation: Reservation, call: NewCall) -> bool:
+    """Reserve tokens and record the call as `sent`; returns False when the session or the account was deleted.
+
+    After False the caller must release the reservation.
+
+    Raises:
+        OutOfTokens: the allowance and the grants do not cover the reservation.
+        NotFound: the account does not exist.
     """
+    cursor = await connection.execute(
+        RESERVE_AND_RECORD_CALL,
+        {
+            **reservation.parameters(),
+            "task": call.task_type,
+            "provider": call.provider,
+            "model": call.model,
+            "chars": len(call.sent),
+            "digest": blake2b(call.sent.encode("utf-8", "replace"), digest_size=16).hexdigest(),
+            "redactions": call.num_redactions,
+            "instructions": storable_text(call.instructions) if call.stores_texts else "",
+            "sent": storable_text(call.sent) if call.stores_texts else "",
+            "keeps": call.stores_texts,
+        },
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    outcome, tokens_left, is_recorded = row
+    reservation.raise_if_refused(outcome, tokens_left)
+    return bool(is_recorded)
 
-    __tablename__ = "provider_windows"
-    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
-    key: Mapped[str] = mapped_column(primary_key=True)
-    #: Raised by every change: who writes says which version they changed.
-    version: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
-    state: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+async def complete_call(connection: Connection, call_id: uuid.UUID, result: CallResult) -> None:
+    """Record a successful call and settle its tokens. Idempotent.
+
+    Raises:
+        NotFound: no tokens were reserved for this call.
+    """
+    cursor = await connection.execute(
+        COMPLETE_CALL,
+        {
+            "call": call_id,
+            "used": result.total_tokens,
+            "request": (result.request_id or "")[:200] or None,
+            "latency": round(result.latency_s * 1000),
+            "input": result.input_tokens,
+            "output": result.output_tokens,
+            "cached": result.cached_tokens,
+            "reasoning": result.reasoning_tokens,
+            "cost": result.cost_micros,
+            "answer": storable_text(result.text) if result.text is not None else None,
+        },
+    )
+    if cursor.rowcount == 0:
+        # Settled before, or never reserved: `settle` distinguishes the two.
+        await ledger.settle(connection, call_id, result.total_tokens)
+
+
+async def restart_waiting_call(connection: Connection, call_id: uuid.UUID, waited_s: float) -> bool:
+    """Record that the call starts now, after `waited_s`; returns False when the session or account was deleted."""
+    cursor = await connection.execute(RESTART_WAITING_CALL, {"call": call_id, "waited": round(waited_s * 1000)})
+    return cursor.rowcount == 1
+
+
+async def discard_unsent_call(connection: Connection, call_id: uuid.UUID) -> None:
+    """Delete the row of a call that was never sent and release its reservation."""
+    await ledger.release(connection, call_id)
+    await connection.execute(DELETE_UNSENT_CALL, {"call": call_id})
+
+
+async def record_unsuccessful_call(
+    connection: Connection, call_id: uuid.UUID, status: str, error_code: str, latency_s: float
+) -> None:
+    """Record that a call failed or was cancelled, and release its reservation."""
+    await ledger.release(connection, call_id)
+    await connection.execute(
+        RECORD_UNSUCCESSFUL_CALL,
+        {"call": call_id, "status": status, "error": error_code[:60], "latency": round(latency_s * 1000)},
+    )
+
+
+async def reject_call(connection: Connection, call_id: uuid.UUID) -> None:
+    """Record that the response failed validation, and refund its tokens. Idempotent."""
+    await ledger.refund(connection, call_id)
+    await connection.execute(MARK_CALL_UNUSABLE, {"call": call_id})
+
+
+async def release_lost_calls(connection: Connection, max_rows: int = 1000) -> int:
+    """Release expired reservations and mark their calls as lost; returns the number of reservations."""
+    call_ids = await ledger.release_expired_reservations(connection, max_rows)
+    if call_ids:
+        await connection.execute(MARK_CALLS_LOST, {"calls": call_ids})
+    return len(call_ids)
+
+
+async def purge_call_texts(connection: Connection, days: int, max_rows: int = 5000) -> int:
+    """Delete sent texts and responses older than `days`; returns the number of calls."""
+    cursor = await connection.execute(DELETE_OLD_CALL_TEXTS, {"days": days, "max_rows": max_rows})
+    return cursor.rowcount
+
+
+async def session_accepts_calls(connection: Connection, session_id: uuid.UUID) -> bool:
+    """Whether the session exists and its account is active."""
+    cursor = await connection.execute(SESSION_ACCEPTS_CALLS, {"session": session_id})
+    return await cursor.fetchone() is not None
+
+
+def storable_text(text: str) -> str:
+    """`text` without NUL, which PostgreSQL rejects, and without lone surrogates, which UTF-8 cannot encode."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+# --- cached responses -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseKey:
+    """Where responses are cached: per user and prompt version; `session_id` is the session that uses them."""
+
+    user_id: uuid.UUID
+    session_id: uuid.UUID
+    prompt_version: int
+
+
+async def load_cached_responses(
+    connection: Connection, key: ResponseKey, models: Sequence[str], digests: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """The cached responses by digest. With several models, the first of `models` that has a response wins."""
+    cursor = await connection.execute(
+        LOAD_CACHED_RESPONSES,
+        {
+            "session": key.session_id,
+            "user": key.user_id,
+            "digests": list(digests),
+            "version": key.prompt_version,
+            "models": list(models),
+        },
+    )
+    rank = {model: number for number, model in enumerate(models)}
+    rows = sorted(await cursor.fetchall(), key=lambda row: -rank[row[1]])
+    return {digest: response for digest, _, response in rows}
+
+
+async def save_cached_response(
+    connection: Connection, key: ResponseKey, model: str, digest: str, response: Mapping[str, Any]
+) -> None:
+    """Cache a validated response. Idempotent; does nothing when the session was deleted."""
+    await connection.execute(
+        SAVE_CACHED_RESPONSE,
+        {
+            "user": key.user_id,
+            "digest": digest,
+            "version": key.prompt_version,
+            "model": model,
+            "answer": Jsonb(dict(response)),
+            "session": key.session_id,
+        },
+    )
+
+
+async def count_cached_digests(connection: Connection, user_id: uuid.UUID, digests: Sequence[str]) -> int:
+    """How many of `digests` have a cached response of any model."""
+    cursor = await connection.execute(COUNT_CACHED_DIGESTS, {"user": user_id, "digests": list(digests)})
+    row = await cursor.fetchone()
+    return int(row[0]) if row is not None else 0

@@ -24,17 +24,15 @@ from cluster.maps.edits import EditedDocument, replay_saved_edits, topic_keyword
 from cluster.maps.live_maps import load_cached_map
 from cluster.maps.notifications import notify
 from cluster.maps.tasks import MapTasks
-from cluster.mindmap.outline.types import Outline
+from cluster.mindmap import MindmapDocument, Outline
 from cluster.providers.enricher import Enricher, EnrichResult
-from cluster.providers.local import LOCAL
-from cluster.providers.types import SessionGone
+from cluster.providers.types import LOCAL_PROVIDER, SessionGone
 from models.billing.ledger import OutOfTokens
 from models.errors import JobFailed
-from models.mindmap.document import MindmapDocument
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
-from telemetry.metrics import MAP_PAGES, MAP_SECONDS, MAPS_FINISHED
+from telemetry.metrics import METERS
 
 log = structlog.get_logger("generation")
 
@@ -213,13 +211,13 @@ class MapGenerator:
         document = await self._tasks.compose_document(
             made.outline, given.pages, provider=made.provider, title=given.user_title, previous=previous
         )
-        if made.provider != LOCAL and validate_document(document, given.pages):
+        if made.provider != LOCAL_PROVIDER and validate_document(document, given.pages):
             log.warning("provider_map_invalid", provider=made.provider)
             made = EnrichResult(outline, notes=[*made.notes, f"The map {made.provider} made broke the rules of maps."])
             document = await self._tasks.compose_document(
-                outline, given.pages, provider=LOCAL, title=given.user_title, previous=previous
+                outline, given.pages, provider=LOCAL_PROVIDER, title=given.user_title, previous=previous
             )
-        if made.provider == LOCAL and self._enricher is not None:
+        if made.provider == LOCAL_PROVIDER and self._enricher is not None:
             # Not what was wanted: the next order tries the models again, although the pages are the same.
             given.digest = input_digest(given.pages, given.user_title, given.language)
         given.model = made.model
@@ -263,10 +261,10 @@ class MapGenerator:
             edited = await replay_saved_edits(connection, order.session_id, document) if document is not None else None
             number = await _write_version(connection, order, given, edited)
             await _finish_session(connection, order.session_id, edited.document if edited is not None else None)
-        MAPS_FINISHED.labels(outcome="unchanged" if document is None else "made").inc()
+        METERS.count("trailmind_maps_total", 1, "unchanged" if document is None else "made")
         if document is not None:
-            MAP_SECONDS.labels().observe(given.timings_ms.get("total", 0.0) / 1e3)
-            MAP_PAGES.labels().observe(len(given.pages))
+            METERS.observe("trailmind_map_seconds", given.timings_ms.get("total", 0.0) / 1e3)
+            METERS.observe("trailmind_map_pages", len(given.pages))
         log.info("mindmap_generated", session_id=str(order.session_id), version=number, num_pages=len(given.pages))
         news = {"status": "completed", "percent": 100, "version": number, "timings_ms": given.timings_ms}
         if edited is not None:
@@ -275,7 +273,7 @@ class MapGenerator:
 
     async def fail(self, session_id: uuid.UUID, reason: str) -> None:
         """Give up: the user reads `reason` and may try again."""
-        MAPS_FINISHED.labels(outcome="failed").inc()
+        METERS.count("trailmind_maps_total", 1, "failed")
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(
                 "UPDATE browsing_sessions SET status = 'failed', failure_reason = %s, updated_at = now()"

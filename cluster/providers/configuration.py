@@ -1,20 +1,21 @@
-"""Which providers there are, and who does which task: keys from the settings, the rest from the `ai_configs` table.
+"""The reachable providers and the model chain of each task: keys from the settings, the rest from `ai_configs`.
 
-The table is read anew for every map, so that a change takes effect at once on every machine.
+The table is read for every map, so that a change applies at once on every machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import AsyncConnection
 from pydantic import SecretStr
 
 from cluster.providers.model_catalog import DEFAULT_CHAINS
-from cluster.providers.types import ModelTarget, Transport
+from cluster.providers.types import LOCAL_PROVIDER, ModelTarget, Transport
 from cluster.settings import Settings
+from models.ai_calls import TaskConfig, load_task_configs
+from models.database import Connection
 
 DEFAULT_TIMEOUT_S = 60.0
 MAX_CHAIN_LENGTH = 10
@@ -22,89 +23,91 @@ MAX_CHAIN_LENGTH = 10
 
 @dataclass(frozen=True, slots=True)
 class ProviderEndpoint:
-    """How one provider is reached. No address means the vendor's own."""
+    """The key and the base URL of one provider; without a URL, the vendor's own API."""
 
     api_key: SecretStr
     base_url: str | None = None
 
 
 def provider_endpoints(settings: Settings) -> dict[str, ProviderEndpoint]:
-    """The providers that can be used, by name. Empty when no key is set: then everything is local."""
-    given = {
+    """The configured providers by name. Empty without any key: then every map is local."""
+    configured = {
         "openai": (settings.openai_api_key, settings.openai_base_url),
         "anthropic": (settings.anthropic_api_key, settings.anthropic_base_url),
         "gemini": (settings.gemini_api_key, settings.gemini_base_url),
     }
-    found = {}
-    for name, (key, base_url) in given.items():
+    endpoints = {}
+    for name, (key, base_url) in configured.items():
         if name == "openai" and key is None and base_url is not None:
-            # A server of one's own asks for no key; the SDK insists on some.
+            # A self-hosted server needs no key, but the SDK requires one.
             key = SecretStr("none")
         if key is not None and key.get_secret_value().strip():
-            found[name] = ProviderEndpoint(key, base_url)
-    return found
+            endpoints[name] = ProviderEndpoint(key, base_url)
+    return endpoints
 
 
-def open_transport(provider: str, access: ProviderEndpoint) -> Transport:
-    """The vendor's SDK, imported only now: each takes seconds to load."""
-    key = access.api_key.get_secret_value()
+def open_transport(provider: str, endpoint: ProviderEndpoint) -> Transport:
+    """The transport of a vendor. Its SDK is imported on the first use, because each takes seconds to load."""
+    key = endpoint.api_key.get_secret_value()
     if provider == "openai":
         from cluster.providers.transports.openai_chat import OpenAITransport
 
-        return OpenAITransport(key, access.base_url)
+        return OpenAITransport(key, endpoint.base_url)
     if provider == "anthropic":
         from cluster.providers.transports.anthropic_messages import AnthropicTransport
 
-        return AnthropicTransport(key, access.base_url)
+        return AnthropicTransport(key, endpoint.base_url)
     from cluster.providers.transports.gemini_generate import GeminiTransport
 
-    return GeminiTransport(key, access.base_url)
+    return GeminiTransport(key, endpoint.base_url)
 
 
 async def load_chains(
-    connection: AsyncConnection[Any], endpoints: Mapping[str, ProviderEndpoint], openai_model: str | None = None
+    connection: Connection, endpoints: Mapping[str, ProviderEndpoint], openai_model: str | None = None
 ) -> dict[str, tuple[ModelTarget, ...]]:
-    """For each task the models in the order they are tried, of those that can be reached; empty means local."""
-    cursor = await connection.execute(
-        "SELECT task_type, chain, temperature, max_output_tokens, timeout_s, is_enabled FROM ai_configs"
-    )
-    rows = {row[0]: row[1:] for row in await cursor.fetchall()}
+    """The reachable models of each task in the order in which they are tried; an empty chain means local.
+
+    `openai_model` replaces the model of OpenAI in the default chains.
+    """
+    configs = await load_task_configs(connection)
     return {
-        task: _chain(task, rows.get(task) or rows.get("default"), endpoints, openai_model) for task in DEFAULT_CHAINS
+        task: _chain(configs.get(task) or configs.get("default") or _default_config(task, openai_model), endpoints)
+        for task in DEFAULT_CHAINS
     }
 
 
-def _chain(
-    task: str, row: Sequence[Any] | None, endpoints: Mapping[str, ProviderEndpoint], openai_model: str | None
-) -> tuple[ModelTarget, ...]:
-    if row is None:
-        links: list[dict[str, Any]] = [
+def _default_config(task: str, openai_model: str | None) -> TaskConfig:
+    return TaskConfig(
+        [
             {"provider": provider, "model": openai_model if provider == "openai" and openai_model else model}
             for provider, model in DEFAULT_CHAINS[task]
         ]
-        temperature, max_output_tokens, timeout_s, is_enabled = None, None, None, True
-    else:
-        links, temperature, max_output_tokens, timeout_s, is_enabled = row
-    if not is_enabled:
+    )
+
+
+def _chain(config: TaskConfig, endpoints: Mapping[str, ProviderEndpoint]) -> tuple[ModelTarget, ...]:
+    if not config.is_enabled:
         return ()
-    found: list[ModelTarget] = []
-    for link in links[:MAX_CHAIN_LENGTH]:
-        if link["provider"] == "local":
+    targets: dict[str, ModelTarget] = {}
+    for link in config.chain[:MAX_CHAIN_LENGTH]:
+        if link["provider"] == LOCAL_PROVIDER:
             break
-        if link["provider"] not in endpoints:
-            continue
-        target = ModelTarget(
-            provider=link["provider"],
-            model=link["model"],
-            temperature=temperature,
-            max_output_tokens=max_output_tokens,
-            timeout_s=timeout_s or DEFAULT_TIMEOUT_S,
-            requests_per_minute=link.get("requests_per_minute"),
-            tokens_per_minute=link.get("tokens_per_minute"),
-            max_concurrent=link.get("max_concurrent"),
-            context_tokens=link.get("context_tokens"),
-            is_self_hosted=link["provider"] == "openai" and endpoints["openai"].base_url is not None,
-        )
-        if target.key not in {one.key for one in found}:
-            found.append(target)
-    return tuple(found)
+        if link["provider"] in endpoints:
+            target = _target(link, config, endpoints[link["provider"]])
+            targets.setdefault(target.key, target)
+    return tuple(targets.values())
+
+
+def _target(link: Mapping[str, Any], config: TaskConfig, endpoint: ProviderEndpoint) -> ModelTarget:
+    return ModelTarget(
+        provider=link["provider"],
+        model=link["model"],
+        temperature=config.temperature,
+        max_output_tokens=config.max_output_tokens,
+        timeout_s=config.timeout_s or DEFAULT_TIMEOUT_S,
+        requests_per_minute=link.get("requests_per_minute"),
+        tokens_per_minute=link.get("tokens_per_minute"),
+        max_concurrent=link.get("max_concurrent"),
+        context_tokens=link.get("context_tokens"),
+        is_self_hosted=link["provider"] == "openai" and endpoint.base_url is not None,
+    )

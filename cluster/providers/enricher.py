@@ -22,7 +22,6 @@ from cluster.mindmap.outline.types import Outline
 from cluster.providers.calling.call_context import CallRequest
 from cluster.providers.calling.metered_client import CallScope
 from cluster.providers.configuration import ProviderEndpoint, load_chains, provider_endpoints
-from cluster.providers.local import LOCAL
 from cluster.providers.planning.call_plan import CallPlan, plan_calls
 from cluster.providers.planning.cost_estimate import page_batches
 from cluster.providers.planning.user_limits import UserLimits, user_limits_loader
@@ -31,10 +30,10 @@ from cluster.providers.prompting.merge import apply_descriptions
 from cluster.providers.prompting.prompts import PROMPT_VERSION
 from cluster.providers.response_cache import load_outline, outline_digest
 from cluster.providers.tasks import ProviderTasks
-from cluster.providers.types import PageDescription, ProviderError, SessionGone
+from cluster.providers.types import LOCAL_PROVIDER, PageDescription, ProviderError, SessionGone
 from cluster.settings import Settings
-from models.billing import ledger_store
-from models.billing.ledger import OutOfTokens
+from models.ai_calls import count_cached_digests, session_accepts_calls
+from models.billing.ledger import OutOfTokens, load_balance
 from models.errors import NotFound
 from models.recording.pages import CapturedPage
 
@@ -52,7 +51,7 @@ class EnrichResult:
     """What came of it: the outline, who made it, sentences for the map's notes."""
 
     outline: Outline
-    provider: str = LOCAL
+    provider: str = LOCAL_PROVIDER
     model: str | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -149,7 +148,7 @@ class Enricher:
         if allowance.token_limit is None:
             return
         async with self._pool.connection() as connection:
-            left = (await ledger_store.load_balance(connection, user_id, allowance)).tokens_left
+            left = (await load_balance(connection, user_id, allowance)).tokens_left
         if left is not None and plan.estimate.tokens > left:
             raise OutOfTokens(plan.estimate.tokens, left, allowance.period_end)
 
@@ -239,23 +238,14 @@ class Enricher:
         digests = [payload.digest for payload in plan.pages_to_describe]
         while on_progress is not None and not await _is_set_within(_WATCH_S, over):
             async with self._pool.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT count(DISTINCT digest) FROM ai_checkpoints WHERE user_id = %s AND digest = ANY(%s)",
-                    [order.scope.user_id, digests],
-                )
-                row = await cursor.fetchone()
-            await on_progress(known + (row[0] if row else 0), total)
+                num_cached = await count_cached_digests(connection, order.scope.user_id, digests)
+            await on_progress(known + num_cached, total)
 
     async def _watch_for_deletion(self, session_id: uuid.UUID, over: asyncio.Event) -> None:
         """Returns when the session has been deleted, or its account closed."""
         while not await _is_set_within(_WATCH_S, over):
             async with self._pool.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT FROM browsing_sessions s JOIN users u ON u.id = s.user_id"
-                    " WHERE s.id = %s AND s.deleted_at IS NULL AND u.status = 'active'",
-                    [session_id],
-                )
-                if await cursor.fetchone() is None:
+                if not await session_accepts_calls(connection, session_id):
                     return
 
 

@@ -48,7 +48,6 @@ _PRICE_PROVIDER_IDS = {"openai": "openai", "anthropic": "anthropic", "gemini": "
 # Models that think take no temperature.
 _REASONING_PREFIXES = ("gpt-5", "gpt-6", "o1", "o3", "o4")
 
-PROVIDERS = tuple(_VENDORS)
 #: Who does what when nobody configured anything: the first whose key is set, the others behind it. Describing is much
 #: text and little thought, outlining the reverse.
 DEFAULT_CHAINS: dict[str, tuple[tuple[str, str], ...]] = {

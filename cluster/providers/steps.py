@@ -87,14 +87,6 @@ async def describe_pages(
     return done
 
 
-def _first_calls(order: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> tuple[int, int]:
-    """How many tokens the first calls may use each, and how many they are."""
-    if not order.targets:
-        return 0, 0
-    prompts = [with_output_limit(describe_prompt(payloads), order.targets[0]) for payloads in batches]
-    return max(map(estimate_prompt_tokens, prompts), default=0), len(prompts)
-
-
 async def _describe_batch(
     desk: CallContext, order: CallRequest, payloads: Sequence[PagePayload], done: DescribeResult
 ) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 
 from cluster.mindmap.outline.types import Outline
 from cluster.providers.calling.call_context import CallContextConfig, CallRequest, ProviderConnections
-from cluster.providers.calling.gather_all import gather_all
 from cluster.providers.steps import CALLS_PER_TASK, DescribeResult, describe_pages, refine_outline
 from cluster.providers.types import ModelTarget, PagePayload, ProviderError
 from models.billing.ledger import OutOfTokens
@@ -35,25 +34,6 @@ class ProviderTasks(Protocol):
         ...
 
 
-class InlineProviderTasks:
-    """The work in this process."""
-
-    def __init__(self, config: CallContextConfig) -> None:
-        self._config = config
-
-    async def describe(self, request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
-        """See ProviderTasks."""
-        shares = distribute_batches(batches, TASKS_AT_ONCE)
-        done = DescribeResult()
-        for part in await gather_all(*(describe_pages(self._config, request, share) for share in shares)):
-            done.merge(part)
-        return done
-
-    async def outline(self, request: CallRequest, skeleton: Outline, digest: str) -> tuple[Outline, ModelTarget]:
-        """See ProviderTasks."""
-        return await refine_outline(self._config, request, skeleton, digest)
-
-
 def distribute_batches(batches: Sequence[Sequence[PagePayload]], num_tasks: int) -> list[list[Sequence[PagePayload]]]:
     """The batches dealt to at most `num_tasks` tasks, no more of them than are needed to have all batches out."""
     num = max(1, min(num_tasks, -(-len(batches) // CALLS_PER_TASK)))
@@ -64,9 +44,9 @@ def _worker_config() -> CallContextConfig:
     """The parts as a Ray worker knows them: keys come from its own environment and never travel as arguments."""
     from actors.limiter_actor import RemoteLimiter, provider_limiter
     from cluster.providers.configuration import provider_endpoints
-    from cluster.scheduling.placement import spread_options
+    from cluster.scheduling.placement import spread
     from cluster.settings import load_settings
-    from telemetry.ray_export import export_to_ray
+    from telemetry.metrics import export_to_ray
 
     settings = load_settings()
     export_to_ray()
@@ -74,7 +54,7 @@ def _worker_config() -> CallContextConfig:
     return CallContextConfig(
         dsn,
         provider_endpoints(settings),
-        lambda target, own: RemoteLimiter(provider_limiter(target.key, dsn, **spread_options(settings, "state")), own),
+        lambda target, own: RemoteLimiter(provider_limiter(target.key, dsn, **spread(settings, "state")), own),
     )
 
 

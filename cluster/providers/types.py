@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cluster.mindmap.outline.types import Outline
 from models.errors import TrailmindError
+
+#: The name of maps and chain links without a model.
+LOCAL_PROVIDER = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +36,6 @@ class PageDescription:
     description: str
     keywords: tuple[str, ...]
     quote: str = ""
-
-
-class MapProvider(Protocol):
-    """Somebody who can describe pages and outline a session: a model, or our own code."""
-
-    @property
-    def name(self) -> str:
-        """As it stands in a map's `provider`, e.g. `openai` or `local`."""
-        ...
-
-    async def describe(self, payloads: Sequence[PagePayload], language: str) -> list[PageDescription]:
-        """A description of each page. Raises ProviderError."""
-        ...
-
-    async def outline(self, skeleton: Outline, language: str) -> Outline:
-        """`skeleton` renamed, regrouped and described. Raises ProviderError."""
-        ...
-
-
-# --- the plain call ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ MAX_LABEL_CHARS = 80
 MAX_TOPIC_LABEL_CHARS = 48
 
 #: Why a captured page is not on the map, and the sentence shown for it.
-EXCLUSION_REASONS: dict[str, str] = {
+LEFT_OUT_REASONS: dict[str, str] = {
     "search_results": "A list of search results, not a page that was read.",
     "login": "A sign-in page: nothing on it is about your subject.",
     "error": "The server answered with an error page.",
@@ -41,11 +41,11 @@ EXCLUSION_REASONS: dict[str, str] = {
 }
 
 
-class _FrozenModel(BaseModel):
+class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
 
 
-class Position(_FrozenModel):
+class Position(_Value):
     """World units of the 3-D view: x to the right, y up, z towards the reader."""
 
     x: float = 0.0
@@ -57,7 +57,7 @@ class Position(_FrozenModel):
         return Position(x=min(max(self.x, -x), x), y=min(max(self.y, -y), y), z=min(max(self.z, -z), z))
 
 
-class Evidence(_FrozenModel):
+class Evidence(_Value):
     """A verbatim span of one captured page, and what on the node it supports."""
 
     page_id: str
@@ -67,7 +67,7 @@ class Evidence(_FrozenModel):
     visited_at_ms: tuple[int, ...] = ()
 
 
-class Importance(_FrozenModel):
+class Importance(_Value):
     """`score` in 0..1 and the parts that add up to it. Of a page: relative to the session's strongest page;
     of a topic: its share of the session's attention."""
 
@@ -79,7 +79,7 @@ class Importance(_FrozenModel):
     centrality: float = 0.0
 
 
-class NodeData(_FrozenModel):
+class NodeData(_Value):
     """What a node knows beyond its picture. `totalDuration` is active time in milliseconds."""
 
     description: str | None = None
@@ -104,7 +104,7 @@ class NodeData(_FrozenModel):
     hidden: bool = False
 
 
-class Node(_FrozenModel):
+class Node(_Value):
     """One node. `size` is in the clients' units: core 100, topics up to 80, subtopics to 50, pages to 40."""
 
     id: str
@@ -116,7 +116,7 @@ class Node(_FrozenModel):
     data: NodeData = NodeData()
 
 
-class Edge(_FrozenModel):
+class Edge(_Value):
     """`contains` edges make the tree (parent to child); `cross` edges never do."""
 
     source: str
@@ -128,20 +128,20 @@ class Edge(_FrozenModel):
     origin: Literal["generated", "user"] = "generated"
 
 
-class Layout(_FrozenModel):
+class Layout(_Value):
     type: LayoutName = "galaxy"
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-class Point(_FrozenModel):
+class Point(_Value):
     """A place on a flat layout, in pixels; y grows downwards."""
 
     x: float
     y: float
 
 
-class ExcludedPage(_FrozenModel):
-    """A captured page that is not drawn: a code of `EXCLUSION_REASONS`, and a sentence for people."""
+class LeftOut(_Value):
+    """A captured page that is not drawn: a code of `LEFT_OUT_REASONS`, and a sentence for people."""
 
     page_id: str
     url: str = ""
@@ -151,17 +151,17 @@ class ExcludedPage(_FrozenModel):
     total_duration: int = Field(default=0, alias="totalDuration")
 
 
-class Coverage(_FrozenModel):
+class Coverage(_Value):
     """Counts of pages. `attention` is the share of active time spent on pages that are on the map."""
 
     captured: int = 0
     on_map: int = 0
-    num_excluded: int = Field(default=0, alias="left_out")
+    left_out: int = 0
     ratio: float = 1.0
     attention: float = 1.0
 
 
-class Scorecard(_FrozenModel):
+class Scorecard(_Value):
     """How far a map can be trusted, each in 0..1 and computed by code; None where it cannot be known.
 
     `grounding`: share of nodes whose label is borne out by a quote found in a page.
@@ -179,7 +179,7 @@ class Scorecard(_FrozenModel):
     continuity: float | None = None
 
 
-class MindmapDocument(_FrozenModel):
+class MindmapDocument(_Value):
     """A whole map. Node 0 is the core; a parent always comes before its children."""
 
     title: str = ""
@@ -190,7 +190,7 @@ class MindmapDocument(_FrozenModel):
     edges: tuple[Edge, ...] = ()
     layout: Layout = Layout()
     layouts: dict[str, dict[str, Point]] = Field(default_factory=dict)
-    excluded_pages: tuple[ExcludedPage, ...] = Field(default=(), alias="left_out")
+    left_out: tuple[LeftOut, ...] = ()
     coverage: Coverage = Coverage()
     scorecard: Scorecard = Scorecard()
     notes: tuple[str, ...] = ()

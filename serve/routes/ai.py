@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.providers.configuration import provider_endpoints
-from cluster.providers.local import LOCAL
 from cluster.providers.planning.call_plan import CallPlan, plan_calls
 from cluster.providers.planning.user_limits import UserLimits, load_user_limits
+from cluster.providers.types import LOCAL_PROVIDER
 from models.ai_calls import AiCall, AiCallText
-from models.billing.ledger import Balance, OutOfTokens, balance
+from models.billing.ledger import Balance, OutOfTokens, load_balance
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.recording.timeline_store import load_pages
 from models.schemas.ai import DisclosureList, DisclosureReply, QuoteEnvelope, QuoteReply
@@ -31,7 +31,7 @@ async def _plan(
     endpoints = provider_endpoints(state.settings)
     plan = await plan_calls(connection, endpoints, user_id, session_id, pages, state.settings.openai_model)
     terms = await load_user_limits(db, user_id, state.settings.default_plan)
-    return plan, terms, await balance(db, user_id, terms.allowance), len(pages)
+    return plan, terms, await load_balance(connection, user_id, terms.allowance), len(pages)
 
 
 @router.post("/mindmap/quote", response_model_exclude_none=True)
@@ -43,7 +43,7 @@ async def quote(session_id: str, user_id: CurrentUserId, state: State, db: DbSes
     first = next(iter(plan.chains["outline"] or plan.chains["describe"]), None)
     return QuoteEnvelope(
         quote=QuoteReply(
-            provider=first.provider if first else LOCAL,
+            provider=first.provider if first else LOCAL_PROVIDER,
             model=first.model if first else None,
             tokens=plan.estimate.tokens,
             cost_micros=plan.estimate.cost_micros,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.users import User, active_user
-from models.billing.ledger import TokenAllowance, balance, used_by_operation
+from models.billing.ledger import TokenAllowance, load_balance, used_by_operation
 from models.billing.plans import FREE, PLANS, CurrentPlan, Plan, current_plan, usage_periods
 from models.errors import Unauthorized
 from models.schemas.plans import (
@@ -22,7 +22,7 @@ from models.schemas.plans import (
     UsageHistory,
     UsageReply,
 )
-from serve.state import AppState, CurrentUserId, DbSession, RateLimitedByAddress, State
+from serve.state import AppState, CurrentUserId, DbSession, RateLimitedByAddress, State, driver_connection
 
 router = APIRouter(prefix="/v1", tags=["plans"])
 _NO_SUBSCRIPTION = uuid.UUID(int=0)
@@ -88,7 +88,7 @@ async def _usage(
         by_operation=parts,
     )
     if is_current:
-        now = await balance(db, user_id, TokenAllowance(start, end, limit))
+        now = await load_balance(await driver_connection(db), user_id, TokenAllowance(start, end, limit))
         left = now.tokens_left
         reply.can_use_ai = left is None or left > 0
         reply.granted_tokens_left, reply.reserved_tokens = now.granted_tokens_left, now.reserved_tokens

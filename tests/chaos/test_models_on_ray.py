@@ -23,7 +23,7 @@ from cluster.providers.calling.metered_client import CallScope
 from cluster.providers.planning.cost_estimate import page_batches
 from cluster.providers.tasks import RayProviderTasks
 from cluster.providers.types import ModelTarget, PagePayload
-from models.billing import ledger_store
+from models.billing import ledger
 from models.billing.ledger import TokenAllowance
 from tests.conftest import Stores
 from tests.support.model_server import ModelServer, model_server
@@ -81,7 +81,7 @@ async def test_cancelled_work_stops_its_calls_and_gives_back_what_it_reserved(
     while set(await calls()) != {"cancelled"}:
         assert time.monotonic() - began < 10, await calls()
         await asyncio.sleep(0.05)
-    assert (await ledger_store.load_balance(db, user, scope.allowance)).tokens_left == 100_000
+    assert (await ledger.load_balance(db, user, scope.allowance)).tokens_left == 100_000
     models.reset()
 
 

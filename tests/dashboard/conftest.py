@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from serve.dashboard import BUILT_FILES
-from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
+from tests.dashboard.visitor import FLAGS, Visitor
 
 # Two cores may be busy with other things.
 expect.set_options(timeout=15_000)
@@ -33,42 +33,42 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip("Chromium is not installed")
     assert (BUILT_FILES / "index.html").exists(), "the dashboard is not built: run `make dashboard`"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         await browser.close()
 
 
 @dataclass
-class PageErrors:
+class Trouble:
     """What the browser complained about."""
 
-    messages: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
 
     def watch(self, page: Page) -> None:
         """Note every error and every refusal by the security policy."""
-        page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
-        page.on("console", self._record)
+        page.on("pageerror", lambda error: self.found.append(f"error: {error}"))
+        page.on("console", self._note)
 
-    def _record(self, message: ConsoleMessage) -> None:
+    def _note(self, message: ConsoleMessage) -> None:
         if message.type == "error" or "Content Security Policy" in message.text:
-            self.messages.append(message.text)
+            self.found.append(message.text)
 
 
 @pytest.fixture
-def page_errors() -> PageErrors:
-    return PageErrors()
+def trouble() -> Trouble:
+    return Trouble()
 
 
 @pytest.fixture
-async def user(browser: Browser, origin: str, page_errors: PageErrors) -> BrowserUser:
+async def visitor(browser: Browser, origin: str, trouble: Trouble) -> Visitor:
     """Somebody at a desktop who has not signed in."""
     context: BrowserContext = await browser.new_context(
         viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=origin
     )
     page = await context.new_page()
     page.set_default_timeout(20_000)
-    page_errors.watch(page)
-    return BrowserUser(page, origin)
+    trouble.watch(page)
+    return Visitor(page, origin)
 
 
 @pytest.fixture

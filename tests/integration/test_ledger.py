@@ -15,8 +15,9 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from models.billing import ledger_store
-from models.billing.ledger import OutOfTokens, TokenAllowance, balance, used_by_operation, used_in_period
+from models import ai_calls
+from models.billing import ledger
+from models.billing.ledger import OutOfTokens, Reservation, TokenAllowance, used_by_operation, used_in_period
 from tests.conftest import Stores
 
 Connection = psycopg.AsyncConnection[Any]
@@ -37,9 +38,7 @@ async def user(db: Connection) -> uuid.UUID:
 async def reserve(db: Connection, user: uuid.UUID, tokens: int, limit: int | None, **kwargs: Any) -> uuid.UUID:
     call_id = kwargs.pop("call_id", None) or uuid.uuid4()
     async with db.transaction():
-        await ledger_store.reserve(
-            db, user, allowance(limit), call_id=call_id, operation="mindmap", tokens=tokens, **kwargs
-        )
+        await ledger.reserve(db, Reservation(user, allowance(limit), call_id, "mindmap", tokens, **kwargs))
     return uuid.UUID(str(call_id))
 
 
@@ -52,16 +51,14 @@ async def test_200_parallel_reservations_at_the_edge_never_overspend(stores: Sto
         async def attempt() -> bool:
             try:
                 async with pool.connection() as connection, connection.transaction():
-                    await ledger_store.reserve(
-                        connection, user, plan, call_id=uuid.uuid4(), operation="mindmap", tokens=each
-                    )
+                    await ledger.reserve(connection, Reservation(user, plan, uuid.uuid4(), "mindmap", each))
             except OutOfTokens as error:
                 return error.tokens_left >= each
             return True
 
         won = sum(await asyncio.gather(*(attempt() for _ in range(200))))
         async with pool.connection() as connection:
-            now = await ledger_store.load_balance(connection, user, plan)
+            now = await ledger.load_balance(connection, user, plan)
     assert won == limit // each
     assert now.reserved_tokens == won * each
     assert now.tokens_left == limit - won * each
@@ -69,36 +66,36 @@ async def test_200_parallel_reservations_at_the_edge_never_overspend(stores: Sto
 
 async def test_settle_books_the_real_number_once_and_frees_the_rest(db: Connection, user: uuid.UUID) -> None:
     call = await reserve(db, user, 900, 1000)
-    first = await ledger_store.settle(db, call, 400)
-    again = await ledger_store.settle(db, call, 999)
+    first = await ledger.settle(db, call, 400)
+    again = await ledger.settle(db, call, 999)
     assert (first.tokens, first.absorbed_tokens) == (400, 0)
     assert again == first
-    now = await ledger_store.load_balance(db, user, allowance(1000))
+    now = await ledger.load_balance(db, user, allowance(1000))
     assert (now.used_tokens, now.reserved_tokens, now.tokens_left) == (400, 0, 600)
 
 
 async def test_a_reservation_is_a_ceiling_and_the_house_pays_the_rest(db: Connection, user: uuid.UUID) -> None:
     call = await reserve(db, user, 500, 1000)
-    charge = await ledger_store.settle(db, call, 700)
+    charge = await ledger.settle(db, call, 700)
     assert (charge.tokens, charge.absorbed_tokens) == (500, 200)
 
 
 async def test_the_same_call_reserves_once(db: Connection, user: uuid.UUID) -> None:
     call = await reserve(db, user, 600, 1000)
     await reserve(db, user, 600, 1000, call_id=call)
-    now = await ledger_store.load_balance(db, user, allowance(1000))
+    now = await ledger.load_balance(db, user, allowance(1000))
     assert now.reserved_tokens == 600
 
 
 async def test_released_and_refunded_tokens_come_back(db: Connection, user: uuid.UUID) -> None:
     unused = await reserve(db, user, 600, 1000)
-    await ledger_store.release(db, unused)
-    await ledger_store.release(db, unused)
+    await ledger.release(db, unused)
+    await ledger.release(db, unused)
     useless = await reserve(db, user, 700, 1000)
-    await ledger_store.settle(db, useless, 650)
-    assert await ledger_store.refund(db, useless) == 650
-    await ledger_store.refund(db, useless)
-    now = await ledger_store.load_balance(db, user, allowance(1000))
+    await ledger.settle(db, useless, 650)
+    assert await ledger.refund(db, useless) == 650
+    await ledger.refund(db, useless)
+    now = await ledger.load_balance(db, user, allowance(1000))
     assert (now.used_tokens, now.tokens_left) == (0, 1000)
 
 
@@ -107,31 +104,31 @@ async def test_an_expired_reservation_counts_no_more_and_a_late_settlement_is_no
 ) -> None:
     late = await reserve(db, user, 1000, 1000, lease_s=-1)
     await reserve(db, user, 1000, 1000)
-    charge = await ledger_store.settle(db, late, 800)
+    charge = await ledger.settle(db, late, 800)
     assert (charge.tokens, charge.absorbed_tokens) == (0, 800)
-    now = await ledger_store.load_balance(db, user, allowance(1000))
+    now = await ledger.load_balance(db, user, allowance(1000))
     assert now.used_tokens + now.reserved_tokens <= 1000
 
 
 async def test_grants_are_spent_after_the_plan_and_only_once(db: Connection, user: uuid.UUID) -> None:
     pack = uuid.uuid4()
-    assert await ledger_store.grant(db, user, pack, 500)
-    assert not await ledger_store.grant(db, user, pack, 500)
+    assert await ledger.grant(db, user, pack, 500)
+    assert not await ledger.grant(db, user, pack, 500)
     call = await reserve(db, user, 1200, 1000)
-    await ledger_store.settle(db, call, 1100)
-    now = await ledger_store.load_balance(db, user, allowance(1000))
+    await ledger.settle(db, call, 1100)
+    now = await ledger.load_balance(db, user, allowance(1000))
     assert (now.used_of_plan, now.granted_tokens_left, now.tokens_left) == (1000, 400, 400)
     with pytest.raises(OutOfTokens):
         await reserve(db, user, 401, 1000)
     # The next period renews the plan, not the pack.
     start = datetime.now(UTC) + timedelta(days=40)
     later = TokenAllowance(start, start + timedelta(days=30), 1000)
-    assert (await ledger_store.load_balance(db, user, later)).tokens_left == 1400
+    assert (await ledger.load_balance(db, user, later)).tokens_left == 1400
 
 
 async def test_no_limit_means_no_limit(db: Connection, user: uuid.UUID) -> None:
     await reserve(db, user, 10**9, None)
-    assert (await ledger_store.load_balance(db, user, allowance(None))).tokens_left is None
+    assert (await ledger.load_balance(db, user, allowance(None))).tokens_left is None
 
 
 async def test_entries_are_never_changed(db: Connection, user: uuid.UUID) -> None:
@@ -160,17 +157,17 @@ async def test_random_histories_balance(db: Connection, user: uuid.UUID, stores:
             call = rng.choice(list(open_calls))
             used = rng.randint(0, 1200)
             settled[call] = min(used, open_calls.pop(call))
-            assert (await ledger_store.settle(db, call, used)).tokens == settled[call]
+            assert (await ledger.settle(db, call, used)).tokens == settled[call]
         elif open_calls and step < 0.85:
             call = rng.choice(list(open_calls))
             del open_calls[call]
-            await ledger_store.release(db, call)
+            await ledger.release(db, call)
         elif settled:
             call = rng.choice(list(settled))
-            assert await ledger_store.refund(db, call) == settled.pop(call)
+            assert await ledger.refund(db, call) == settled.pop(call)
     engine = create_async_engine("postgresql+psycopg://" + stores.libpq.partition("://")[2])
     async with AsyncSession(engine) as session:
-        now = await balance(session, user, plan)
+        now = await ledger.load_balance(db, user, plan)
         assert now.used_tokens == sum(settled.values())
         assert now.reserved_tokens == sum(open_calls.values())
         assert await used_in_period(session, user, plan.period_start, plan.period_end) == now.used_tokens
@@ -183,14 +180,13 @@ async def test_random_histories_balance(db: Connection, user: uuid.UUID, stores:
 _KILLED = """
 import asyncio, os, signal, sys, uuid, psycopg
 from datetime import UTC, datetime, timedelta
-from models.billing import ledger_store
-from models.billing.ledger import TokenAllowance
+from models.billing.ledger import Reservation, TokenAllowance, reserve
 
 async def main(dsn, user, call):
     start = datetime.now(UTC) - timedelta(days=1)
     async with await psycopg.AsyncConnection.connect(dsn) as db:
-        await ledger_store.reserve(db, uuid.UUID(user), TokenAllowance(start, start + timedelta(days=30), 1000),
-                                   call_id=uuid.UUID(call), operation="mindmap", tokens=1000, lease_s=1.0)
+        allowance = TokenAllowance(start, start + timedelta(days=30), 1000)
+        await reserve(db, Reservation(uuid.UUID(user), allowance, uuid.UUID(call), "mindmap", 1000, lease_s=1.0))
         await db.commit()
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -211,7 +207,7 @@ async def test_killed_between_reserve_and_settle_is_released(db: Connection, use
         "SELECT pg_sleep_until(expires_at) FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'", [call]
     )
     assert await reserve(db, user, 1000, 1000)
-    assert await ledger_store.release_expired_reservations(db) >= 1
+    assert await ai_calls.release_lost_calls(db) >= 1
     cursor = await db.execute(
         "SELECT array_agg(kind ORDER BY created_at) FROM ledger_entries WHERE call_id = %s", [call]
     )

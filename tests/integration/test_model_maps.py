@@ -23,16 +23,15 @@ from cluster.maps.tasks import InlineMapTasks
 from cluster.providers.calling.call_context import CallContextConfig
 from cluster.providers.enricher import Enricher
 from cluster.providers.planning.user_limits import UserLimits
-from cluster.providers.tasks import InlineProviderTasks
-from models.billing import ledger_store
+from models import ai_calls
 from models.billing.ledger import TokenAllowance
-from models.mindmap.document import MindmapDocument
-from models.mindmap.validation import validate_document
+from models.mindmap.validation import MindmapDocument, validate_document
 from models.recording.timeline_store import load_pages
 from tests.conftest import Stores
 from tests.support.client import ApiUser
 from tests.support.map_sessions import SUBJECTS
 from tests.support.model_server import ModelServer, document_in, model_server, sensible
+from tests.support.provider_tasks import InlineProviderTasks
 
 PER_SUBJECT = 4
 NUM_PAGES = PER_SUBJECT * len(SUBJECTS)
@@ -587,7 +586,7 @@ async def test_a_lost_cancellation_does_not_hold_a_map(
             await asyncio.sleep(0.1)
 
     monkeypatch.setattr("cluster.providers.enricher._WATCH_S", 0.001)
-    monkeypatch.setattr("cluster.maps.generation.publish", deaf)
+    monkeypatch.setattr("cluster.maps.generation.notify", deaf)
     models.slow(150)
     session = await record(ann)
     document = await asyncio.wait_for(maker.make(session, "openai"), 15)
@@ -602,7 +601,7 @@ async def test_texts_are_kept_only_as_long_as_set(ann: ApiUser, maker: Maker, db
     await db.execute(
         "UPDATE ai_call_texts SET created_at = now() - interval '31 days' WHERE session_id = %s", [session]
     )
-    assert await ledger_store.purge_call_texts(db, 30) > 0
+    assert await ai_calls.purge_call_texts(db, 30) > 0
     assert await maker.one(kept, session) == 0
     maker.keeps_texts = False
     other = await record(ann, lambda subject, number: "Other words. " + page_text(subject, number))

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from cluster.mindmap.clustering.corpus import FloatArray, IntArray
+from cluster.mindmap.clustering.corpus import Floats, Ints
 
 TOPIC_RESOLUTION, SUBTOPIC_RESOLUTION = 1.0, 1.8
-TOPIC_MERGE_RATIO, SUBTOPIC_MERGE_RATIO = 0.75, 1.0
+MERGE_TOPICS, MERGE_SUBTOPICS = 0.75, 1.0
 MAX_TOPICS, MAX_SUBTOPICS = 10, 6
 MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 6, 0.02
 
 
-def find_topics(similarity: FloatArray, max_topics: int = MAX_TOPICS) -> IntArray:
+def find_topics(similarity: Floats, max_topics: int = MAX_TOPICS) -> Ints:
     """The topic number of every page, numbered by first appearance. Fewer than four pages are one topic."""
     num_pages = len(similarity)
     if num_pages < 4:
         return np.zeros(num_pages, dtype=np.int64)
-    graph = nearest_neighbour_graph(similarity, min(8, max(2, num_pages // 3)))
+    graph = nearest_graph(similarity, min(8, max(2, num_pages // 3)))
     groups = louvain(graph, TOPIC_RESOLUTION)
-    groups = reassign_singletons(similarity, groups)
-    return renumber(merge_similar_groups(similarity, groups, TOPIC_MERGE_RATIO, max_topics))
+    groups = dissolve_singletons(similarity, groups)
+    return renumber(merge_close(similarity, groups, MERGE_TOPICS, max_topics))
 
 
-def find_subtopics(similarity: FloatArray) -> IntArray | None:
+def find_subtopics(similarity: Floats) -> Ints | None:
     """Sub-topic numbers inside one topic, or None when it has no clear parts."""
     num_pages = len(similarity)
     if num_pages < MIN_PAGES_FOR_SUBTOPICS:
         return None
-    graph = nearest_neighbour_graph(similarity, max(3, min(6, num_pages // 4)))
+    graph = nearest_graph(similarity, max(3, min(6, num_pages // 4)))
     groups = louvain(graph, SUBTOPIC_RESOLUTION)
-    groups = reassign_singletons(similarity, groups)
-    groups = renumber(merge_similar_groups(similarity, groups, SUBTOPIC_MERGE_RATIO, MAX_SUBTOPICS))
+    groups = dissolve_singletons(similarity, groups)
+    groups = renumber(merge_close(similarity, groups, MERGE_SUBTOPICS, MAX_SUBTOPICS))
     if groups.max() < 1 or modularity(graph, groups) < MIN_SUBTOPIC_MODULARITY:
         return None
     return groups
 
 
-def nearest_neighbour_graph(similarity: FloatArray, num_neighbours: int) -> FloatArray:
+def nearest_graph(similarity: Floats, num_neighbours: int) -> Floats:
     """The symmetric graph in which two pages are joined when either is among the other's nearest."""
     num_pages = len(similarity)
     k = min(num_neighbours, num_pages - 1)
@@ -51,7 +51,7 @@ def nearest_neighbour_graph(similarity: FloatArray, num_neighbours: int) -> Floa
     return np.where(joined, np.maximum(similarity, 0.0), 0.0)
 
 
-def louvain(graph: FloatArray, resolution: float) -> IntArray:
+def louvain(graph: Floats, resolution: float) -> Ints:
     """Communities by the Louvain method in fixed node order: the same graph gives the same answer."""
     num_nodes = len(graph)
     total = float(graph.sum())
@@ -98,7 +98,7 @@ def _move_nodes(neighbours: list[dict[int, float]], resolution: float, total: fl
     return group
 
 
-def _aggregate(neighbours: list[dict[int, float]], groups: IntArray) -> list[dict[int, float]]:
+def _aggregate(neighbours: list[dict[int, float]], groups: Ints) -> list[dict[int, float]]:
     merged: list[dict[int, float]] = [{} for _ in range(int(groups.max()) + 1)]
     for node, links in enumerate(neighbours):
         row = merged[int(groups[node])]
@@ -108,7 +108,7 @@ def _aggregate(neighbours: list[dict[int, float]], groups: IntArray) -> list[dic
     return merged
 
 
-def modularity(graph: FloatArray, groups: IntArray) -> float:
+def modularity(graph: Floats, groups: Ints) -> float:
     """Newman's modularity of a grouping of `graph`, at resolution 1."""
     total = float(graph.sum())
     if total <= 0:
@@ -119,7 +119,7 @@ def modularity(graph: FloatArray, groups: IntArray) -> float:
     return inside / total - expected / total**2
 
 
-def reassign_singletons(similarity: FloatArray, groups: IntArray) -> IntArray:
+def dissolve_singletons(similarity: Floats, groups: Ints) -> Ints:
     """Give every page that is alone to the group whose three closest pages are closest to it."""
     groups = groups.copy()
     sizes = np.bincount(groups)
@@ -133,7 +133,7 @@ def reassign_singletons(similarity: FloatArray, groups: IntArray) -> IntArray:
     return groups
 
 
-def merge_similar_groups(similarity: FloatArray, groups: IntArray, threshold: float, max_groups: int) -> IntArray:
+def merge_close(similarity: Floats, groups: Ints, threshold: float, max_groups: int) -> Ints:
     """Join groups that are nearly as close to each other as they are inside, and down to `max_groups` in any case."""
     groups = renumber(groups)
     num = int(groups.max()) + 1
@@ -162,10 +162,10 @@ def merge_similar_groups(similarity: FloatArray, groups: IntArray, threshold: fl
     return groups
 
 
-def renumber(groups: IntArray) -> IntArray:
+def renumber(groups: Ints) -> Ints:
     """The same grouping with numbers 0, 1, 2 … in order of first appearance."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))
-    renumbered: IntArray = rank[inverse]
+    renumbered: Ints = rank[inverse]
     return renumbered

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cluster.mindmap.pages.evidence import supports_label
-from models.mindmap.document import Coverage, ExcludedPage, MindmapDocument, Node, Scorecard
-from models.mindmap.validation import quote_is_in_page
+from cluster.mindmap.pages.evidence import bears_out
+from models.mindmap.validation import Coverage, LeftOut, MindmapDocument, Node, Scorecard, span_is_in
 from models.recording.pages import CapturedPage
 
 
-def compute_coverage(
-    nodes: Sequence[Node], left_out: Sequence[ExcludedPage], captured: Mapping[str, CapturedPage]
-) -> Coverage:
+def coverage_of(nodes: Sequence[Node], left_out: Sequence[LeftOut], captured: Mapping[str, CapturedPage]) -> Coverage:
     """How many captured pages are on the map or left out with a reason, and how much attention the map holds."""
     on_map = {node.data.page_id for node in nodes if node.type == "page" and node.data.page_id} & set(captured)
     excused = {one.page_id for one in left_out} & set(captured)
@@ -21,13 +18,13 @@ def compute_coverage(
     return Coverage(
         captured=len(captured),
         on_map=len(on_map),
-        num_excluded=len(excused),
+        left_out=len(excused),
         ratio=round(len(on_map | excused) / len(captured), 4) if captured else 1.0,
         attention=round(seen / everything, 4) if everything else 1.0,
     )
 
 
-def compute_scorecard(
+def scorecard_of(
     document: MindmapDocument,
     captured: Mapping[str, CapturedPage],
     neighbours: Mapping[str, Sequence[tuple[str, float]]],
@@ -36,7 +33,7 @@ def compute_scorecard(
 ) -> Scorecard:
     """The scorecard of a composed document; see `models.mindmap.validation.Scorecard` for what each number means."""
     claims = [node for node in document.nodes if node.type != "core" and node.data.origin == "generated"]
-    grounded = sum(1 for node in claims if _has_verified_label(node, captured))
+    grounded = sum(1 for node in claims if _is_grounded(node, captured))
     return Scorecard(
         grounding=round(grounded / len(claims), 4) if claims else 1.0,
         coverage=document.coverage.ratio,
@@ -47,12 +44,12 @@ def compute_scorecard(
     )
 
 
-def _has_verified_label(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
+def _is_grounded(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
     for quote in node.data.evidence:
         page = captured.get(quote.page_id)
-        if quote.supports != "label" or page is None or not quote_is_in_page(page, quote.field, quote.quote):
+        if quote.supports != "label" or page is None or not span_is_in(page, quote.field, quote.quote):
             continue
-        if node.type == "page" or supports_label(node.label, quote.quote):
+        if node.type == "page" or bears_out(node.label, quote.quote):
             return True
     return False
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actors.fair_queue import FairQueue
-from actors.provider_limiter import LimiterRefused, MemoryStore, Permit, PermitRequest, ProviderLimiter
+from actors.provider_limiter import LimiterRefused, Permit, PermitRequest, ProviderLimiter
 from actors.quota_state import (
     FAILURES_TO_OPEN,
     PAUSE_S,
@@ -21,6 +21,7 @@ from actors.quota_state import (
     RateLimit,
     rate_and_burst,
 )
+from tests.support.quota_store import MemoryQuotaStore
 from tests.support.virtual_time import run_in_virtual_time
 
 LIMIT = RateLimit(60.0, 30_000.0, 8)
@@ -68,7 +69,7 @@ class Crashed(Exception):
 class Process:
     """A limiter with the process around it: `crash` ends its loop where it stands, and everybody's call to it."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryQuotaStore) -> None:
         self.limiter = ProviderLimiter(store, now)
         self.calls: set[asyncio.Future[Any]] = set()
         self.is_alive = True
@@ -93,7 +94,7 @@ class Process:
             task.cancel()
 
 
-class SlowStore(MemoryStore):
+class SlowStore(MemoryQuotaStore):
     """Changes take a while on their way there and back, as in a database: crashes fall in between."""
 
     async def update(self, change: Callable[[QuotaState, float], Any]) -> Any:
@@ -162,7 +163,7 @@ def test_ten_minutes_four_replicas_and_crashes_never_pass_the_quota(seed: int) -
 
 def test_under_steady_demand_nearly_all_of_the_refill_is_used() -> None:
     async def scenario() -> None:
-        store, grants = MemoryStore(now), Grants()
+        store, grants = MemoryQuotaStore(now), Grants()
         limiter = ProviderLimiter(store, now)
         limit = RateLimit(60.0, None, 100)
 
@@ -186,7 +187,7 @@ def test_under_steady_demand_nearly_all_of_the_refill_is_used() -> None:
 
 @in_virtual_time
 async def test_a_lost_state_starts_cold() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     began = now()
     await limiter.reserve(PermitRequest("a", 100), LIMIT)
@@ -195,7 +196,7 @@ async def test_a_lost_state_starts_cold() -> None:
 
 @in_virtual_time
 async def test_interactive_goes_before_batch_and_users_take_turns() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 1)
     first = await limiter.reserve(PermitRequest("x", 10), limit)
@@ -239,7 +240,7 @@ def test_who_was_idle_saves_up_no_turns() -> None:
 
 @in_virtual_time
 async def test_refuses_at_once_with_a_reset_time() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     await limiter.reserve(PermitRequest("a", 7_500, max_wait_s=60), LIMIT)
     began = now()
@@ -254,7 +255,7 @@ async def test_refuses_at_once_with_a_reset_time() -> None:
 
 @in_virtual_time
 async def test_a_long_queue_refuses_the_last_and_serves_the_first() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(60.0, None, 100)
     results = await asyncio.gather(
@@ -271,7 +272,7 @@ async def test_a_long_queue_refuses_the_last_and_serves_the_first() -> None:
 
 @in_virtual_time
 async def test_a_throttled_call_blocks_then_halves_then_recovers() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     await asyncio.sleep(100)
     permits = [await limiter.reserve(PermitRequest("a", 10), LIMIT) for _ in range(3)]
@@ -292,7 +293,7 @@ async def test_a_throttled_call_blocks_then_halves_then_recovers() -> None:
 
 @in_virtual_time
 async def test_the_circuit_opens_probes_once_and_closes() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 8)
     for _ in range(FAILURES_TO_OPEN):
@@ -312,7 +313,7 @@ async def test_the_circuit_opens_probes_once_and_closes() -> None:
 
 @in_virtual_time
 async def test_a_failed_probe_waits_longer() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 8)
     pauses: list[float] = []
@@ -326,7 +327,7 @@ async def test_a_failed_probe_waits_longer() -> None:
 
 @in_virtual_time
 async def test_headers_lower_what_is_left() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     await asyncio.sleep(200)
     permit = await limiter.reserve(PermitRequest("a", 10), LIMIT)
@@ -341,7 +342,7 @@ async def test_headers_lower_what_is_left() -> None:
 
 @in_virtual_time
 async def test_unused_permits_come_back_and_lost_ones_expire() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 1)
     lost = await limiter.reserve(PermitRequest("a", 1, lease_s=30), limit)
@@ -357,7 +358,7 @@ async def test_unused_permits_come_back_and_lost_ones_expire() -> None:
 
 @in_virtual_time
 async def test_a_call_that_follows_another_takes_over_its_slot() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 1)
     first = await limiter.reserve(PermitRequest("a", 1), limit)
@@ -394,7 +395,7 @@ def test_following_does_not_keep_what_trouble_takes_away() -> None:
 
 @in_virtual_time
 async def test_a_caller_who_gives_up_leaves_nothing_behind() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     limit = RateLimit(None, None, 1)
     first = await limiter.reserve(PermitRequest("a", 1), limit)
@@ -431,7 +432,7 @@ def test_a_state_survives_json() -> None:
 @in_virtual_time
 async def test_a_guess_gives_way_to_a_higher_tier() -> None:
     """The vendor says our quota is larger than we guessed: it is used, and never passed."""
-    store, grants = MemoryStore(now), Grants()
+    store, grants = MemoryQuotaStore(now), Grants()
     limiter = ProviderLimiter(store, now)
     guess = RateLimit(50.0, 40_000.0, 100, are_requests_guessed=True, are_tokens_guessed=True)
     permit = await limiter.reserve(PermitRequest("a", 100), guess)
@@ -457,7 +458,7 @@ async def test_a_guess_gives_way_to_a_higher_tier() -> None:
 
 @in_virtual_time
 async def test_what_somebody_set_stays_a_ceiling() -> None:
-    store = MemoryStore(now)
+    store = MemoryQuotaStore(now)
     limiter = ProviderLimiter(store, now)
     hints = {"requests_per_minute": 1000.0, "tokens_per_minute": 450_000.0}
     permit = await limiter.reserve(PermitRequest("a", 10), LIMIT)
