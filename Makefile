@@ -52,10 +52,13 @@ JOBS ?= 2
 test: web-app ## Run all tests (ARGS="-k …" for some)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-check: setup ## Lint, format and type check
+check: setup ## Lint, format, types, import contracts, dependencies and dead code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo importlinter.toml
+	@$(BIN)/deptry .
+	@$(BIN)/vulture
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .
@@ -116,6 +119,6 @@ lock: setup ## Compile requirements.lock anew
 	@$(BIN)/uv pip compile pyproject.toml --group dev --group web --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 
 clean: ## Remove what the targets made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean bench-live

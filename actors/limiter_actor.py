@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -24,7 +24,14 @@ from actors.provider_limiter import (
 )
 from actors.quota_state import RateLimit
 from actors.session_buffers import RAY_NAMESPACE
-from telemetry.metrics import METERS, export_to_ray
+from telemetry.metrics import (
+    PROVIDER_QUEUE_LENGTH,
+    PROVIDER_REFUSALS,
+    PROVIDER_UTILISATION,
+    PROVIDER_WAIT_P95,
+    REGISTRY,
+)
+from telemetry.ray_export import export_to_ray
 
 log = structlog.get_logger("limiter")
 
@@ -53,8 +60,8 @@ class ProviderLimiterActor:
         self._settling: set[asyncio.Task[None]] = set()
         self._limiter = ProviderLimiter(PostgresQuotaStore(self._pool, key))
         provider, _, model = key.partition("/")
-        self._labels = (provider, model)
-        METERS.watch(self._gauges)
+        self._provider, self._model = provider, model
+        REGISTRY.add_collector(self._set_gauges)
         if runs_in_ray:
             export_to_ray()
 
@@ -71,7 +78,7 @@ class ProviderLimiterActor:
         try:
             return await self._limiter.reserve(request, limit)
         except LimiterRefused as refused:
-            METERS.count("trailmind_provider_refusals_total", 1.0, *self._labels)
+            PROVIDER_REFUSALS.labels(provider=self._provider, model=self._model).inc()
             return refused
 
     async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
@@ -94,20 +101,18 @@ class ProviderLimiterActor:
 
     async def close(self) -> None:
         """Let go of the database; for tests, an actor ends with its process."""
-        METERS.unwatch(self._gauges)
+        REGISTRY.remove_collector(self._set_gauges)
         await self._pool.close()
 
     async def stats(self) -> dict[str, Any]:
         """Numbers for operators and tests."""
         return {**self._limiter.stats(), "pid": os.getpid()}
 
-    def _gauges(self) -> Iterable[tuple[str, float, tuple[str, ...]]]:
-        numbers = self._limiter.stats()
-        return [
-            ("trailmind_provider_queue_length", numbers["queue_length"], self._labels),
-            ("trailmind_provider_utilisation_ratio", numbers["utilisation"], self._labels),
-            ("trailmind_provider_wait_p95_seconds", numbers["wait_p95_s"], self._labels),
-        ]
+    def _set_gauges(self) -> None:
+        stats = self._limiter.stats()
+        PROVIDER_QUEUE_LENGTH.labels(provider=self._provider, model=self._model).set(stats["queue_length"])
+        PROVIDER_UTILISATION.labels(provider=self._provider, model=self._model).set(stats["utilisation"])
+        PROVIDER_WAIT_P95.labels(provider=self._provider, model=self._model).set(stats["wait_p95_s"])
 
 
 class RemoteLimiter:

@@ -26,7 +26,18 @@ from models.errors import BufferFull, TrailmindError, Unavailable
 from models.recording.close_session import close_session
 from models.recording.event_writer import BatchOutcome, EventWriter, excluded_rows
 from models.recording.ingest import IngestBatch
-from telemetry.metrics import METERS
+from telemetry.metrics import (
+    ACTIVATIONS,
+    ACTIVE_USERS,
+    BUFFERED_BYTES,
+    FLUSH_EVENTS,
+    FLUSH_FAILURES,
+    FLUSH_SECONDS,
+    PASSIVATIONS,
+    REGISTRY,
+    BufferWriter,
+    record_psycopg_pool,
+)
 
 RAY_NAMESPACE = "trailmind"
 
@@ -70,7 +81,7 @@ class SessionBuffers:
         limits: BufferLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         *,
-        writer: str = "shard",
+        writer: BufferWriter = "shard",
     ) -> None:
         self._load_exclusions, self._limits, self._clock = load_exclusions, limits or BufferLimits(), clock
         self._writer = writer
@@ -116,13 +127,13 @@ class SessionBuffers:
         try:
             outcomes = await self._save([b for b, _ in entries], [e for _, e in entries])
         except TrailmindError:
-            METERS.count("trailmind_flush_failures_total", 1, self._writer)
+            FLUSH_FAILURES.labels(writer=self._writer).inc()
             raise
         self.last_flush_s = self._clock() - began
         num_events = sum(len(b.rows) for b, _ in entries)
         self.num_events += num_events
-        METERS.observe("trailmind_flush_seconds", self.last_flush_s, self._writer)
-        METERS.observe("trailmind_flush_events", num_events, self._writer)
+        FLUSH_SECONDS.labels(writer=self._writer).observe(self.last_flush_s)
+        FLUSH_EVENTS.labels(writer=self._writer).observe(num_events)
         return outcomes
 
     async def _activate(self, user_id: uuid.UUID) -> UserBuffer:
@@ -139,7 +150,7 @@ class SessionBuffers:
             user = self._users[user_id] = UserBuffer(domains, self._clock())
             self._idle_bytes += user.idle_bytes
             self.num_activations += 1
-            METERS.count("trailmind_activations_total", 1, self._writer)
+            ACTIVATIONS.labels(writer=self._writer).inc()
             self.passivate()
             return user
         return self._users[user_id]
@@ -157,7 +168,7 @@ class SessionBuffers:
                 gone += 1
         if gone:
             self.num_passivations += gone
-            METERS.count("trailmind_passivations_total", gone, self._writer)
+            PASSIVATIONS.labels(writer=self._writer).inc(gone)
         return gone
 
     def retain(self, is_owned: Callable[[uuid.UUID], bool]) -> int:
@@ -169,7 +180,7 @@ class SessionBuffers:
             self._evict(user_id)
         if moved:
             self.num_passivations += len(moved)
-            METERS.count("trailmind_passivations_total", len(moved), self._writer)
+            PASSIVATIONS.labels(writer=self._writer).inc(len(moved))
         return len(moved)
 
     def invalidate_user(self, user_id: uuid.UUID) -> None:
@@ -205,7 +216,13 @@ class PostgresBuffers:
     """Session buffers on a PostgreSQL pool of their own: what a shard runs, and a replica whose shard is gone."""
 
     def __init__(
-        self, dsn: str, limits: BufferLimits, *, max_connections: int = 4, writer: str = "shard", name: str = ""
+        self,
+        dsn: str,
+        limits: BufferLimits,
+        *,
+        max_connections: int = 4,
+        writer: BufferWriter = "shard",
+        name: str = "",
     ) -> None:
         self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             dsn,
@@ -218,8 +235,8 @@ class PostgresBuffers:
         )
         self._store = EventWriter(self.pool)
         self.buffers = SessionBuffers(self._store.save, self._load_exclusions, limits, writer=writer)
-        self._labels = (writer, name)
-        METERS.watch(self._gauges)
+        self._writer, self._name = writer, name
+        REGISTRY.add_collector(self._set_gauges)
         self._opening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -239,26 +256,15 @@ class PostgresBuffers:
         await self.buffers.drain()
         await close_session(self.pool, session_id, user_id)
 
-    def _gauges(self) -> list[tuple[str, float, tuple[str, ...]]]:
-        return [
-            ("trailmind_buffered_bytes", self.buffers.pending_bytes, self._labels),
-            ("trailmind_active_users", self.buffers.num_active_users, self._labels),
-            *self._connections(),
-        ]
-
-    def _connections(self) -> list[tuple[str, float, tuple[str, ...]]]:
-        if self._labels[0] != "shard":
-            return []
-        numbers = self.pool.get_stats()
-        idle = numbers.get("pool_available", 0)
-        return [
-            ("trailmind_database_connections", numbers.get("pool_size", 0) - idle, ("shard", "used")),
-            ("trailmind_database_connections", idle, ("shard", "idle")),
-        ]
+    def _set_gauges(self) -> None:
+        BUFFERED_BYTES.labels(writer=self._writer, shard=self._name).set(self.buffers.pending_bytes)
+        ACTIVE_USERS.labels(writer=self._writer, shard=self._name).set(self.buffers.num_active_users)
+        if self._writer == "shard":
+            record_psycopg_pool("shard", self.pool.get_stats())
 
     async def close(self) -> None:
         """Finish what was accepted and give the connections back."""
-        METERS.unwatch(self._gauges)
+        REGISTRY.remove_collector(self._set_gauges)
         await self.buffers.drain()
         await self.pool.close()
 

@@ -23,7 +23,7 @@ from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import read_shard_map
 from telemetry.logs import bind_context, configure_logging
-from telemetry.metrics import export_to_ray
+from telemetry.ray_export import export_to_ray
 
 log = structlog.get_logger("shard")
 

@@ -32,8 +32,8 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, as
 from benchmarks.bench_map import SAMPLES, synthetic
 from launch.ray_environment import free_ports
 from launch.replay import ReplayClient, read_session_file, shift_to_end_at
-from tests.dashboard.visitor import FLAGS, Visitor
-from tests.dashboard.weights import route_weights
+from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
+from tests.dashboard.bundle_size import route_bundle_sizes
 from tests.support.client import PASSWORD
 from tests.support.product import Product
 
@@ -154,7 +154,7 @@ async def measure_map(context: BrowserContext, origin: str, session: str, layout
 async def measure_maps(origin: str, email: str, session: str) -> None:
     """Every layout, each in a browser context with nothing in its cache but the login."""
     async with async_playwright() as playwright:
-        browser: Browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser: Browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         bare = await browser.new_page(viewport=VIEWPORT)
         await bare.set_content("<body style='height:100vh'>")
         of_bare = await frames_of(bare, drag)
@@ -162,10 +162,10 @@ async def measure_maps(origin: str, email: str, session: str) -> None:
         for layout in LAYOUTS:
             context = await browser.new_context(viewport=VIEWPORT, locale="en-US", base_url=origin)
             page = await context.new_page()
-            visitor = Visitor(page, origin)
-            visitor.email = email
+            user = BrowserUser(page, origin)
+            user.email = email
             await page.goto("/login")
-            await visitor.sign_in()
+            await user.sign_in()
             await page.wait_for_url("**/sessions")
             await page.close()
             found = await measure_map(context, origin, session, layout)
@@ -190,13 +190,16 @@ async def measure_pages(origin: str, email: str, session: str, profile: Path) ->
     (port,) = free_ports(1)
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            str(profile), executable_path=CHROMIUM, args=[*FLAGS, f"--remote-debugging-port={port}"], viewport=None
+            str(profile),
+            executable_path=CHROMIUM,
+            args=[*CHROMIUM_FLAGS, f"--remote-debugging-port={port}"],
+            viewport=None,
         )
         page = await context.new_page()
-        visitor = Visitor(page, origin)
-        visitor.email = email
+        user = BrowserUser(page, origin)
+        user.email = email
         await page.goto(f"{origin}/login")
-        await visitor.sign_in()
+        await user.sign_in()
         await page.wait_for_url("**/sessions")
         await page.goto("about:blank")
         for name, path in {"session list": "/sessions", "session page": f"/sessions/{session}"}.items():
@@ -256,7 +259,7 @@ def main() -> None:
     wanted = [arguments.only] if arguments.only else ["weight", "map", "lighthouse"]
     if "weight" in wanted:
         print(
-            json.dumps({"measure": "weight_kb", **{k: round(v / 1024, 1) for k, v in route_weights().items()}}),
+            json.dumps({"measure": "weight_kb", **{k: round(v / 1024, 1) for k, v in route_bundle_sizes().items()}}),
             flush=True,
         )
     if wanted == ["weight"]:

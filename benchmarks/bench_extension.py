@@ -22,13 +22,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.extension.browser import EXTENSION_ID, Chromium, eventually
-from tests.extension.builds import build_product, granted
+from tests.extension.browser import EXTENSION_ID, Chromium, wait_until
+from tests.extension.builds import build_extension, with_permissions_granted
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
-from tests.extension.local_site import Site
-from tests.extension.person import ready_to_record, start, stop, stored_receipt
-from tests.extension.seeding import seed_events
+from tests.extension.local_site import LocalSite
+from tests.extension.queued_events import insert_queued_events
+from tests.extension.user_actions import ready_to_record, start_recording, stop_recording, stored_receipt
 
 WANTED = {"popup_ms": 200, "memory_mb": 50, "content_script_ms": 5}
 
@@ -51,7 +51,7 @@ def opened_ms(tab: Tab, num_times: int, ready: str) -> list[float]:
     for _ in range(num_times):
         tab.send("Page.reload")
         time.sleep(0.3)
-        found.append(float(eventually(lambda: tab.evaluate(ready), what="the page")))
+        found.append(float(wait_until(lambda: tab.evaluate(ready), what="the page")))
     return found
 
 
@@ -61,7 +61,7 @@ def heap_mb(tab: Tab) -> float:
     return float(tab.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
 
 
-def page_costs(tab: Tab, site: Site, script: str, num_pages: int, first: int) -> list[float]:
+def page_costs(tab: Tab, site: LocalSite, script: str, num_pages: int, first: int) -> list[float]:
     wait_ms = 1_000 if script == "recorder.js" else 2_500
     return [tab.script_cost_ms(site.url(f"/article/{first + i}"), script, wait_ms) for i in range(num_pages)]
 
@@ -72,9 +72,9 @@ def measure(num_popups: int, num_pages: int) -> dict[str, Any]:
 
 
 def _measure(temp: Path, num_popups: int, num_pages: int) -> dict[str, Any]:
-    server, site = FakeServer().start(), Site()
+    server, site = FakeServer().start(), LocalSite()
     (temp / "profile").mkdir()
-    chromium = Chromium(granted(build_product(), temp / "extension"), temp / "profile").start()
+    chromium = Chromium(with_permissions_granted(build_extension(), temp / "extension"), temp / "profile").start()
     try:
         popup = ready_to_record(chromium, server)
         reader = chromium.open()
@@ -82,7 +82,7 @@ def _measure(temp: Path, num_popups: int, num_pages: int) -> dict[str, Any]:
         unrecorded = page_costs(reader, site, "recorder.js", 2, 900)
         bare_heap = heap_mb(reader)
 
-        start(popup)
+        start_recording(popup)
         reader.goto(site.url("/article/1"))
         time.sleep(1)
         recorder = page_costs(reader, site, "recorder.js", num_pages, 2)
@@ -93,13 +93,13 @@ def _measure(temp: Path, num_popups: int, num_pages: int) -> dict[str, Any]:
         reader.close()
 
         server.stop()
-        seed_events(popup, 5_000)
+        insert_queued_events(popup, 5_000)
         second = chromium.popup()
         popups = opened_ms(second, num_popups, "document.getElementById('root')?.dataset.ready")
         popup_heap = heap_mb(second)
         empty = chromium.open(f"chrome-extension://{EXTENSION_ID}/pdf-reader.html")
         ready = "performance.getEntriesByType('navigation')[0]?.loadEventEnd || 0"
-        eventually(
+        wait_until(
             lambda: empty.evaluate(f"location.protocol === 'chrome-extension:' && {ready}"), what="an empty page"
         )
         empties = opened_ms(empty, num_popups, ready)
@@ -113,9 +113,9 @@ def _measure(temp: Path, num_popups: int, num_pages: int) -> dict[str, Any]:
             heaps.append(chromium.worker_heap_mb())
             return stored_receipt(popup)["waiting"] == 0
 
-        eventually(all_sent, 120, "everything sent")
+        wait_until(all_sent, 120, "everything sent")
         took_s = time.monotonic() - began
-        stop(popup)
+        stop_recording(popup)
         at_rest = chromium.worker_heap_mb()
     finally:
         chromium.kill()

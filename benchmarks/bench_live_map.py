@@ -27,11 +27,11 @@ def measure(num_pages: int) -> dict[str, float | int]:
     places, regroups = [], []
     for page in synthetic(num_pages):
         at = time.perf_counter()
-        live.place([page])
+        live.place_pages([page])
         places.append(time.perf_counter() - at)
-        if live.due:
+        if live.needs_regrouping:
             at = time.perf_counter()
-            live.adopt(regroup(live.features(), None, None))
+            live.apply_regrouping(regroup(live.features(), None, None))
             regroups.append(time.perf_counter() - at)
         seen |= {node.id for node in live.document.nodes}
     last = places[-max(20, num_pages // 10) :]

@@ -16,9 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cluster.mindmap import outline_session, page_features
-from cluster.mindmap.document.compose import compose
-from cluster.mindmap.evaluation.session_file import pages_of, read_events
+from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.evaluation.session_file import pages_from_events, parse_events
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.pages.features import page_features
 from launch.samples import sample_events, sample_names
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
@@ -27,7 +28,9 @@ from models.urls import page_id
 
 def synthetic(num_pages: int) -> list[CapturedPage]:
     """`num_pages` pages with the texts of the samples, whose lines are drawn anew for every further copy."""
-    originals = [page for name in sample_names() for page in pages_of(read_events(sample_events(name).read_bytes()))]
+    originals = [
+        page for name in sample_names() for page in pages_from_events(parse_events(sample_events(name).read_bytes()))
+    ]
     rng = random.Random(num_pages)
     pages = []
     for i in range(num_pages):
@@ -56,10 +59,10 @@ def measure(num_pages: int) -> dict[str, float | int]:
     features = [page_features(page) for page in pages]
     stages["features_s"] = time.perf_counter() - at
     at = time.perf_counter()
-    outline = outline_session(features)
+    outline = build_outline(features)
     stages["outline_s"] = time.perf_counter() - at
     at = time.perf_counter()
-    document = compose(outline, pages, provider="local", session_title=None)
+    document = compose_document(outline, pages, provider="local", session_title=None)
     stages["compose_s"] = time.perf_counter() - at
     total = time.perf_counter() - began
     at = time.perf_counter()

@@ -23,9 +23,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cluster.mindmap import PageFeatures, outline_session, page_features
-from cluster.mindmap.clustering.stability import adjusted_rand
+from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.pages.features import PageFeatures, page_features
 from models.recording.pages import CapturedPage
 from models.urls import page_id
 
@@ -128,11 +129,11 @@ def session(subjects: dict[str, list[tuple[str, str]]], seed: int) -> tuple[list
 
 def scores(features: Sequence[PageFeatures], subject_of: dict[str, str]) -> tuple[float, float, int]:
     """ARI, V-measure and the error in the number of topics; pages left out count as topics of their own."""
-    outline = outline_session(features)
+    outline = build_outline(features)
     topic_of = {page: topic.id for topic in outline.topics for page in topic.all_page_ids()}
     ids = sorted(subject_of)
     wanted, found = [subject_of[i] for i in ids], [topic_of.get(i, i) for i in ids]
-    return adjusted_rand(wanted, found), v_measure(wanted, found), abs(len(outline.topics) - len(set(wanted)))
+    return adjusted_rand_index(wanted, found), v_measure(wanted, found), abs(len(outline.topics) - len(set(wanted)))
 
 
 def shuffled(features: Sequence[PageFeatures], seed: int) -> list[PageFeatures]:

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from cluster.scheduling.placement import check_groups, placed
+from cluster.scheduling.placement import check_groups, placement_options
 from cluster.scheduling.shards import connect_shard, current_shard_map
 from cluster.settings import load_settings
 from launch.local_server import APP_NAME
@@ -55,8 +55,8 @@ def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -
         # Another value of a variable makes Serve start new replicas. Without one they take the processes Ray has ready.
         release["runtime_env"] = {"env_vars": {"RELEASE": version}}
     options = {
-        "Api": {"ray_actor_options": {**release, **placed(settings, "serve")}, "max_replicas_per_node": 1},
-        "GenerationWorker": {"ray_actor_options": {**release, **placed(settings, "ai")}},
+        "Api": {"ray_actor_options": {**release, **placement_options(settings, "serve")}, "max_replicas_per_node": 1},
+        "GenerationWorker": {"ray_actor_options": {**release, **placement_options(settings, "ai")}},
     }
     serve.run(build(options), name=APP_NAME, route_prefix="/", blocking=False)
     wait_until_ready(settings.origin, max(deadline - time.monotonic(), 0.0), every_s=0.2)

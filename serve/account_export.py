@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from models.accounts.erasure import belongs, owned_tables
+from models.accounts.erasure import owned_tables, user_row_condition
 from serve.state import AppState
 
 #: Secrets and what is derived anew at will.
@@ -99,6 +99,8 @@ async def _tables(connection: psycopg.AsyncConnection[dict[str, Any]]) -> list[t
     tables = await owned_tables(connection)
     chosen: list[tuple[str, sql.Composable]] = [("users", sql.SQL("id = %(user)s"))]
     chosen += [
-        (table, belongs(table, tables, frozenset({table}))) for table in sorted(tables) if table not in _EXCLUDED_TABLES
+        (table, user_row_condition(table, tables, frozenset({table})))
+        for table in sorted(tables)
+        if table not in _EXCLUDED_TABLES
     ]
     return chosen

@@ -47,7 +47,8 @@ from serve.routes import (
     usage,
 )
 from serve.state import open_state
-from telemetry.metrics import METERS, export_to_ray
+from telemetry.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS, REGISTRY
+from telemetry.ray_export import export_to_ray
 
 __all__ = ["create_api", "create_app", "with_middleware"]
 
@@ -59,9 +60,9 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts = app.state.parts = open_state(settings, find_shard)
         following = asyncio.create_task(parts.shards.follow(parts.shard_map, SHARD_MAP_POLL_S))
-        METERS.watch(parts.connections)
+        REGISTRY.add_collector(parts.set_connection_gauges)
         yield
-        METERS.unwatch(parts.connections)
+        REGISTRY.remove_collector(parts.set_connection_gauges)
         following.cancel()
         await asyncio.wait([following])
         await parts.close()
@@ -121,8 +122,8 @@ def with_middleware(api: FastAPI, settings: Settings) -> ASGIApp:
 
 
 def _count_request(method: str, route: str, status: int, took_s: float) -> None:
-    METERS.count("trailmind_http_requests_total", 1, method, route, str(status))
-    METERS.observe("trailmind_http_request_seconds", took_s, method, route)
+    HTTP_REQUESTS.labels(method=method, route=route, status=str(status)).inc()
+    HTTP_REQUEST_SECONDS.labels(method=method, route=route).observe(took_s)
 
 
 class PassThrough:

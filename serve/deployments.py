@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from cluster.jobs.worker_deployment import GenerationWorker
 from cluster.scheduling.autoscaling import api_autoscaling, worker_autoscaling
-from cluster.scheduling.placement import placed
+from cluster.scheduling.placement import placement_options
 from cluster.settings import Settings, load_settings
 
 
@@ -59,7 +59,7 @@ def build(args: dict[str, Any] | None = None) -> Application:
             "logging_config": {"enable_access_log": False},
             # Requests wait for PostgreSQL, not for the CPU: let one replica hold many.
             "max_ongoing_requests": 1000,
-            "ray_actor_options": {"num_cpus": 0, **placed(settings, "serve")},
+            "ray_actor_options": {"num_cpus": 0, **placement_options(settings, "serve")},
             "health_check_period_s": 5,
             "health_check_timeout_s": 10,
             "graceful_shutdown_timeout_s": 20,
@@ -70,7 +70,7 @@ def build(args: dict[str, Any] | None = None) -> Application:
         name="GenerationWorker",
         **{
             **_worker_scale(settings),
-            "ray_actor_options": {"num_cpus": 0, **placed(settings, "ai")},
+            "ray_actor_options": {"num_cpus": 0, **placement_options(settings, "ai")},
             "health_check_period_s": 5,
             "health_check_timeout_s": 10,
             "graceful_shutdown_timeout_s": 30,

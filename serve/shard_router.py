@@ -18,7 +18,7 @@ from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import ShardMap
 from telemetry.logs import current_context_ids
-from telemetry.metrics import METERS
+from telemetry.metrics import SHARD_CALL_BATCHES, SHARD_CALLS, SHARD_FALLBACKS, SHARD_MAP_CHANGES
 
 log = structlog.get_logger("serve")
 
@@ -97,8 +97,8 @@ class ShardClient:
 
     async def _append(self, batches: list[IngestBatch]) -> Sequence[BatchOutcome]:
         outcomes: Sequence[BatchOutcome] = await self.call("append", batches)
-        METERS.count("trailmind_coalesced_calls_total")
-        METERS.count("trailmind_coalesced_batches_total", len(batches))
+        SHARD_CALLS.labels().inc()
+        SHARD_CALL_BATCHES.labels().inc(len(batches))
         return outcomes
 
     async def close(self) -> None:
@@ -151,7 +151,7 @@ class ShardRouter:
             task = asyncio.create_task(shard.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-        METERS.count("trailmind_shard_moves_total")
+        SHARD_MAP_CHANGES.labels().inc()
         log.info("shard_map_applied", version=wanted.version, num_shards=wanted.num_shards, before=now)
         return True
 
@@ -173,7 +173,7 @@ class ShardRouter:
         try:
             return await self.shard_for(batch.user_id).calls.submit(batch, batch.num_bytes)
         except ShardUnreachable:
-            METERS.count("trailmind_shard_away_total")
+            SHARD_FALLBACKS.labels().inc()
             return (await self._fallback.append([batch]))[0]
 
     async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
@@ -181,7 +181,7 @@ class ShardRouter:
         try:
             await self.shard_for(user_id).call("close_session", session_id, user_id, current_context_ids())
         except ShardUnreachable:
-            METERS.count("trailmind_shard_away_total")
+            SHARD_FALLBACKS.labels().inc()
             await self._fallback.close_session(session_id, user_id)
 
     async def reload_exclusions(self, user_id: uuid.UUID) -> None:

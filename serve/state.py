@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from actors.session_buffers import PostgresBuffers
-from cluster.mail.queue import Post
+from cluster.mail.queue import MailQueue
 from cluster.maps.live_maps import LiveMaps
 from cluster.scheduling.shards import buffer_limits
 from cluster.settings import Settings
@@ -26,6 +26,7 @@ from serve.auth.login_cache import LoginCache
 from serve.auth.openid import GoogleSignIn
 from serve.http.rate_limits import RateLimiter
 from serve.shard_router import ShardRouter
+from telemetry.metrics import record_connections
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class AppState:
     login_tokens: LoginTokens
     login_cache: LoginCache
     rate_limiter: RateLimiter
-    mail_queue: Post
+    mail_queue: MailQueue
     google: GoogleSignIn
     live_maps: LiveMaps
     #: Users whose older sessions are being added to the search index.
@@ -54,13 +55,10 @@ class AppState:
             raw: Any = await connection.get_raw_connection()
             return await read_shard_map(raw.driver_connection, self.settings.num_shards)
 
-    def connections(self) -> list[tuple[str, float, tuple[str, ...]]]:
-        """How many database connections are used and idle, for the metrics."""
+    def set_connection_gauges(self) -> None:
+        """Set the gauges of the database connections in use and idle."""
         pool: Any = self.engine.pool
-        return [
-            ("trailmind_database_connections", pool.checkedout(), ("api", "used")),
-            ("trailmind_database_connections", pool.checkedin(), ("api", "idle")),
-        ]
+        record_connections("api", used=pool.checkedout(), idle=pool.checkedin())
 
     async def close(self) -> None:
         """Give everything back, unsaved events first."""
@@ -105,7 +103,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         ),
         login_cache=LoginCache(valkey),
         rate_limiter=RateLimiter(valkey, settings),
-        mail_queue=Post(settings),
+        mail_queue=MailQueue(settings),
         google=GoogleSignIn(settings),
         live_maps=LiveMaps(connect, valkey),
     )

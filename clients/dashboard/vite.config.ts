@@ -122,7 +122,7 @@ export default defineConfig({
         },
       },
     },
-    // Which file loads which: tests/dashboard/weights.py adds up what a route costs.
+    // Which file loads which: tests/dashboard/bundle_size.py adds up what a route costs.
     manifest: "manifest.json",
   },
   server: {

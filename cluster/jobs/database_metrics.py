@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from psycopg import AsyncConnection
 
-from models.jobs import MAIL, MAPS, UPKEEP
+from models.jobs import QUEUES
 from models.recording.browsing_sessions import SessionStatus
 
 _STATUSES = tuple(str(s) for s in SessionStatus)
@@ -34,8 +34,6 @@ class DatabaseGauge:
     labels: tuple[str, ...] = ()
     label_values: tuple[str, ...] = ()
 
-
-_QUEUES = (MAPS, UPKEEP, MAIL)
 
 DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
     DatabaseGauge(
@@ -58,21 +56,21 @@ DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
         "SELECT queue_name, count(*) FROM procrastinate_jobs WHERE status = 'todo'"
         " AND (scheduled_at IS NULL OR scheduled_at <= now()) GROUP BY queue_name",
         ("queue",),
-        _QUEUES,
+        QUEUES,
     ),
     DatabaseGauge(
         "trailmind_jobs_running",
         "Jobs a worker has in hand",
         "SELECT queue_name, count(*) FROM procrastinate_jobs WHERE status = 'doing' GROUP BY queue_name",
         ("queue",),
-        _QUEUES,
+        QUEUES,
     ),
     DatabaseGauge(
         "trailmind_jobs_dead",
         "Jobs that were given up and wait for an operator",
         "SELECT queue_name, count(*) FROM procrastinate_jobs WHERE status = 'failed' GROUP BY queue_name",
         ("queue",),
-        _QUEUES,
+        QUEUES,
     ),
     DatabaseGauge(
         "trailmind_jobs_oldest_pending_seconds",
@@ -81,7 +79,7 @@ DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
         " FROM procrastinate_jobs j JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'"
         " WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now()) GROUP BY j.queue_name",
         ("queue",),
-        _QUEUES,
+        QUEUES,
     ),
     DatabaseGauge("trailmind_users", "Accounts", "SELECT count(*) FROM users"),
     DatabaseGauge("trailmind_shards_wanted", "Session buffer shards ordered", "SELECT num_shards FROM shard_map"),

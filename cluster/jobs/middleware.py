@@ -11,12 +11,12 @@ import structlog
 from procrastinate import JobContext
 
 from telemetry.logs import bind_context
-from telemetry.metrics import METERS
+from telemetry.metrics import JOB_SECONDS, JOBS_FINISHED
 
 log = structlog.get_logger("jobs")
 
 
-async def watch(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any) -> Any:
+async def observe_job(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any) -> Any:
     """A procrastinate middleware: binds the job's ids for the logs and counts how its attempts end."""
     job = context.job
     bind_context({"job_id": job.id, **{k: v for k, v in job.task_kwargs.items() if v is not None}})
@@ -32,7 +32,9 @@ async def watch(run: Callable[[], Awaitable[Any]], context: JobContext, worker: 
         raise
     finally:
         took = time.perf_counter() - began
-        METERS.count("trailmind_jobs_total", 1, job.task_name, outcome)
-        METERS.observe("trailmind_job_seconds", took, job.task_name)
+        # The task's own name: `job.task_name` may be the name that a previous version enqueued.
+        task = context.task.name if context.task else job.task_name
+        JOBS_FINISHED.labels(task=task, outcome=outcome).inc()
+        JOB_SECONDS.labels(task=task).observe(took)
         level = log.info if job.task_kwargs.get("session_id") else log.debug
-        level("job_ended", task=job.task_name, outcome=outcome, took_ms=round(took * 1e3, 1))
+        level("job_ended", task=task, outcome=outcome, took_ms=round(took * 1e3, 1))

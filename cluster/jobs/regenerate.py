@@ -15,9 +15,9 @@ from typing import Any
 
 import psycopg
 
-from models.jobs import BATCH, order_map
+from models.jobs import BATCH, enqueue_map
 
-CHUNK = 200
+CHUNK_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def _parameters(selection: Selection) -> dict[str, Any]:
     }
 
 
-async def count(dsn: str, selection: Selection) -> int:
+async def count_sessions(dsn: str, selection: Selection) -> int:
     """How many sessions a run over `selection` would take."""
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         cursor = await connection.execute(
@@ -59,7 +59,7 @@ async def count(dsn: str, selection: Selection) -> int:
         return int(row[0]) if row else 0
 
 
-async def order_all(
+async def enqueue_all(
     dsn: str,
     run_id: str,
     selection: Selection,
@@ -82,13 +82,13 @@ async def order_all(
                 cursor = await connection.execute(
                     f"SELECT s.id FROM browsing_sessions s JOIN users u ON u.id = s.user_id WHERE {_WHERE}"
                     " AND (%(last)s::uuid IS NULL OR s.id > %(last)s) ORDER BY s.id LIMIT %(chunk)s",
-                    {**_parameters(selection), "last": last, "chunk": CHUNK},
+                    {**_parameters(selection), "last": last, "chunk": CHUNK_SIZE},
                 )
                 ids = [found[0] for found in await cursor.fetchall()]
                 if not ids:
                     return int(num_ordered)
                 for session_id in ids:
-                    await order_map(connection, str(session_id), force=force, priority=BATCH)
+                    await enqueue_map(connection, str(session_id), force=force, priority=BATCH)
                 await connection.execute(
                     "UPDATE regeneration_runs SET cursor = %s, num_ordered = num_ordered + %s, updated_at = now()"
                     " WHERE run_id = %s",

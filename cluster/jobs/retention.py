@@ -8,45 +8,50 @@ from typing import Any
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.mail.queue import Post
+from cluster.mail.queue import MailQueue
 from cluster.mail.templates import Language, retention_mail
-from models.jobs import BATCH, PURGE_SESSION, UPKEEP, order
-from models.recording.retention import NOTICE, due_sessions, give_notices, take_back_notices
+from models.jobs import BATCH, MAINTENANCE, PURGE_SESSION, enqueue
+from models.recording.retention import (
+    NOTICE_PERIOD,
+    clear_deletion_notices,
+    create_deletion_notices,
+    soft_delete_expired_sessions,
+)
 
 log = structlog.get_logger("jobs")
 
 
-class Retention:
+class RetentionEnforcer:
     """Tells users what will go, and lets go of what is over."""
 
-    def __init__(self, post: Post, default_plan: str, origin: str) -> None:
-        self._post, self._default_plan, self._origin = post, default_plan, origin
+    def __init__(self, mail_queue: MailQueue, default_plan: str, origin: str) -> None:
+        self._mail_queue, self._default_plan, self._origin = mail_queue, default_plan, origin
 
-    async def apply(self, pool: AsyncConnectionPool[Any], now: datetime | None = None) -> None:
+    async def enforce(self, pool: AsyncConnectionPool[Any], now: datetime | None = None) -> None:
         """One round. Safe to repeat and to interrupt: a notice is given with its mail or not at all."""
         now = now or datetime.now(UTC)
         async with pool.connection() as connection, connection.transaction():
-            await take_back_notices(connection, self._default_plan, now)
+            await clear_deletion_notices(connection, self._default_plan, now)
         told = deleted = 0
         while True:
             async with pool.connection() as connection, connection.transaction():
-                notices = await give_notices(connection, self._default_plan, now)
+                notices = await create_deletion_notices(connection, self._default_plan, now)
                 for notice in notices:
                     language: Language = "en" if notice.language == "en" else "ko"
                     mail = retention_mail(language, notice.num_sessions, notice.first_at, f"{self._origin}/sessions")
-                    await self._post.order(connection, notice.user_id, notice.address, mail, ttl=NOTICE)
+                    await self._mail_queue.enqueue(connection, notice.user_id, notice.address, mail, ttl=NOTICE_PERIOD)
             told += len(notices)
             if not notices:
                 break
         while True:
             async with pool.connection() as connection, connection.transaction():
-                due = await due_sessions(connection, self._default_plan, now)
+                due = await soft_delete_expired_sessions(connection, self._default_plan, now)
                 for session_id in due:
                     key = str(session_id)
-                    await order(
+                    await enqueue(
                         connection,
                         PURGE_SESSION,
-                        queue=UPKEEP,
+                        queue=MAINTENANCE,
                         queueing_lock=f"purge:{key}",
                         priority=BATCH,
                         session_id=key,
@@ -55,4 +60,4 @@ class Retention:
             if not due:
                 break
         if told or deleted:
-            log.info("sessions_kept", num_users_told=told, num_deleted=deleted)
+            log.info("retention_enforced", num_notices=told, num_deleted=deleted)

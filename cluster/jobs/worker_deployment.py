@@ -19,17 +19,17 @@ from cluster.logging_setup import configure_logs
 from cluster.settings import load_settings
 
 if TYPE_CHECKING:
-    from cluster.jobs.worker import JobLoop
+    from cluster.jobs.worker import JobWorker
 
 #: Nobody waits for the first job of a server that starts, but people wait for its API.
 _IMPORT_NICENESS = 10
 
 
-def _import_behind_others() -> type[JobLoop]:
+def _import_behind_others() -> type[JobWorker]:
     if sys.platform == "linux":  # where a thread has a priority of its own; this one ends with the import
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
-    found: type[JobLoop] = importlib.import_module("cluster.jobs.worker").JobLoop
+    found: type[JobWorker] = importlib.import_module("cluster.jobs.worker").JobLoop
     return found
 
 
@@ -40,12 +40,12 @@ class GenerationWorker:
         self._settings = load_settings()
         configure_logs(self._settings)
         self._is_stopping = False
-        self._loop: JobLoop | None = None
+        self._loop: JobWorker | None = None
         self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         # A thread of its own: the pool's threads would stay, and slow.
-        imported: asyncio.Future[type[JobLoop]] = asyncio.get_running_loop().create_future()
+        imported: asyncio.Future[type[JobWorker]] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
 
         def work() -> None:

@@ -27,26 +27,26 @@ from psycopg import AsyncConnection
 from cluster.mail.sender import Mailer
 from cluster.mail.templates import Mail
 from cluster.settings import Settings
-from models.jobs import MAIL, SEND_MAIL, order
+from models.jobs import MAIL, SEND_MAIL, enqueue
 
 #: The longest pause between two tries.
-MAX_PAUSE_S = 600
+MAX_RETRY_WAIT_S = 600
 #: How long a notice without a link is worth sending.
 NOTICE_TTL = timedelta(days=3)
 
 
-class MailRefused(Exception):
+class MailUndeliverable(Exception):
     """The mail cannot be sent, now or later: refused for good, or of no use any more. Its job is dead."""
 
 
-class Post:
+class MailQueue:
     """Orders mails, and sends what was ordered."""
 
     def __init__(self, settings: Settings) -> None:
         self.mailer = Mailer(settings)
-        self._seal = _seal(settings.signing_keys)
+        self._seal = _mail_cipher(settings.signing_keys)
 
-    async def order(
+    async def enqueue(
         self, connection: AsyncConnection[Any], user_id: uuid.UUID, address: str, mail: Mail, *, ttl: timedelta
     ) -> None:
         """Order `mail` as part of the transaction open on `connection`; after `ttl` nobody needs it any more."""
@@ -54,7 +54,7 @@ class Post:
         # has the same Message-ID.
         message = self.mailer.compose(address, mail)
         sealed = self._seal.encrypt(json.dumps({"kind": mail.kind, "message": message.as_string()}).encode())
-        await order(
+        await enqueue(
             connection,
             SEND_MAIL,
             queue=MAIL,
@@ -66,22 +66,22 @@ class Post:
     async def send(self, sealed: str, useful_until: int) -> None:
         """Hand an ordered mail over. Raises MailRefused, or OSError or smtplib.SMTPException when it may go later."""
         if datetime.now(UTC).timestamp() >= useful_until:
-            raise MailRefused("too late")
+            raise MailUndeliverable("too late")
         try:
             ordered = json.loads(self._seal.decrypt(sealed))
         except InvalidToken:
-            raise MailRefused("sealed with a key that is gone") from None
+            raise MailUndeliverable("sealed with a key that is gone") from None
         message = email.message_from_string(ordered["message"], EmailMessage, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         try:
-            await self.mailer.hand_over(message, ordered["kind"])
+            await self.mailer.send(message, ordered["kind"])
         except smtplib.SMTPRecipientsRefused as error:
             if all(500 <= code < 600 for code, _ in error.recipients.values()):
-                raise MailRefused("the mail server does not know the address") from None
+                raise MailUndeliverable("the mail server does not know the address") from None
             raise
 
 
-async def forget_refused(connection: AsyncConnection[Any]) -> int:
+async def delete_failed_mails(connection: AsyncConnection[Any]) -> int:
     """Drop the mails nobody could be sent and no operator asked about for a month; return how many."""
     cursor = await connection.execute(
         "DELETE FROM procrastinate_jobs j WHERE j.task_name = %s AND j.status = 'failed' AND NOT EXISTS"
@@ -91,18 +91,18 @@ async def forget_refused(connection: AsyncConnection[Any]) -> int:
     return cursor.rowcount
 
 
-class UntilTaken(BaseRetryStrategy):
+class RetryUntilExpired(BaseRetryStrategy):
     """1, 2, 4 … seconds, at most ten minutes, for as long as the mail is of use."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        pause_s = min(2 ** min(job.attempts, 20), MAX_PAUSE_S)
+        pause_s = min(2 ** min(job.attempts, 20), MAX_RETRY_WAIT_S)
         is_useful = datetime.now(UTC).timestamp() + pause_s < job.task_kwargs["useful_until"]
-        if isinstance(exception, MailRefused) or not is_useful:
+        if isinstance(exception, MailUndeliverable) or not is_useful:
             return None
         return RetryDecision(retry_in={"seconds": pause_s})
 
 
-def _seal(keys: Sequence[str]) -> MultiFernet:
+def _mail_cipher(keys: Sequence[str]) -> MultiFernet:
     """Seals with the first of `keys`, opens with any."""
     return MultiFernet(
         Fernet(base64.urlsafe_b64encode(HKDF(SHA256(), 32, None, b"trailmind mails").derive(key.encode())))

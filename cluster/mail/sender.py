@@ -46,7 +46,7 @@ class Mailer:
         message.add_alternative(mail.html, subtype="html")
         return message
 
-    async def hand_over(self, message: EmailMessage, kind: str) -> None:
+    async def send(self, message: EmailMessage, kind: str) -> None:
         """Give the mail to the server. Raises OSError or smtplib.SMTPException."""
         deliver: Callable[[EmailMessage], None] = self._to_server if self._url else self._to_outbox
         await asyncio.to_thread(deliver, message)

@@ -10,7 +10,7 @@ from typing import Literal
 Language = Literal["ko", "en"]
 
 
-def language_asked_for(accept_language: str) -> Language:
+def preferred_language(accept_language: str) -> Language:
     """The language of ours that a browser's `Accept-Language` names first; Korean when it names none."""
     for wish in accept_language.lower().split(","):
         name = wish.partition(";")[0].strip().partition("-")[0]
@@ -42,7 +42,7 @@ def _mail(kind: str, subject: str, paragraphs: list[str], link: tuple[str, str] 
     return Mail(kind, subject, "\n\n".join([*lines, "Trailmind"]) + "\n", page)
 
 
-def reset_mail(language: Language, link: str) -> Mail:
+def password_reset_mail(language: Language, link: str) -> Mail:
     """The way back in for somebody who forgot the password."""
     if language == "ko":
         return _mail(
@@ -65,7 +65,7 @@ def reset_mail(language: Language, link: str) -> Mail:
     )
 
 
-def verify_mail(language: Language, link: str) -> Mail:
+def verification_mail(language: Language, link: str) -> Mail:
     """Is this address really yours?"""
     if language == "ko":
         return _mail(

@@ -18,9 +18,10 @@ from psycopg.types.json import Jsonb
 from cluster.mindmap.document.edit_layout import apply_edits
 from models.database import Connection
 from models.errors import BadRequest, Conflict, NotFound
-from models.mindmap.edits import EditReport, anchored, apply_operations, refusal
-from models.mindmap.operations import LOG, LogEntry, Operation, Redo, Undo, effective
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.edits import EditReport, apply_operations, rejection, with_anchors
+from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Operation, Redo, Undo, operations_in_effect
+from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 
 #: Entries of one map's log. Replaying is linear in them.
@@ -68,11 +69,11 @@ class LogState:
 
 def log_state(log: Sequence[LogEntry]) -> LogState:
     """The state of a log."""
-    return LogState(len(log), len(effective(log)), _can_redo(log))
+    return LogState(len(log), len(operations_in_effect(log)), _can_redo(log))
 
 
 def _can_redo(log: Sequence[LogEntry]) -> bool:
-    return len(effective([*log, Redo()])) > len(effective(log))
+    return len(operations_in_effect([*log, Redo()])) > len(operations_in_effect(log))
 
 
 def replay(generated: MindmapDocument, log: Sequence[LogEntry]) -> EditedDocument:
@@ -81,11 +82,11 @@ def replay(generated: MindmapDocument, log: Sequence[LogEntry]) -> EditedDocumen
     Should the result break a rule of maps, which no edits we know of can do, the map stays as generated and every
     operation is reported: a map that is checked comes before an edit.
     """
-    operations = effective(log)
+    operations = operations_in_effect(log)
     document, reports = apply_edits(generated, operations)
     if operations and validate_document(document, cited_pages(generated)):
         return EditedDocument(
-            generated, None, len(log), tuple(refusal(o.op_id, o.op, "does_not_fit") for o in operations)
+            generated, None, len(log), tuple(rejection(o.op_id, o.op, "does_not_fit") for o in operations)
         )
     return EditedDocument(document, generated if operations else None, len(log), tuple(reports))
 
@@ -102,7 +103,9 @@ def cited_pages(document: MindmapDocument) -> list[CapturedPage]:
         for quote in node.data.evidence:
             quotes.setdefault(quote.page_id, {}).setdefault(quote.field, []).append(quote.quote)
             visits.setdefault(quote.page_id, set()).update(quote.visited_at_ms)
-    known = [n.data.page_id for n in document.nodes if n.data.page_id] + [one.page_id for one in document.left_out]
+    known = [n.data.page_id for n in document.nodes if n.data.page_id] + [
+        one.page_id for one in document.excluded_pages
+    ]
     return [
         CapturedPage(
             page_id=page,
@@ -121,7 +124,7 @@ async def read_log(connection: Connection, mindmap_id: uuid.UUID) -> list[LogEnt
     cursor = await connection.execute(
         "SELECT entry FROM mindmap_edits WHERE mindmap_id = %s ORDER BY seq", [mindmap_id]
     )
-    return LOG.validate_python([row[0] for row in await cursor.fetchall()])
+    return EDIT_LOG_ADAPTER.validate_python([row[0] for row in await cursor.fetchall()])
 
 
 async def replay_saved_edits(
@@ -184,16 +187,16 @@ def _extend_log(
     known = {e.op_id for e in log if not isinstance(e, Undo | Redo)}
     for i, entry in enumerate(entries):
         if isinstance(entry, Undo | Redo):
-            is_possible = bool(effective(grown)) if isinstance(entry, Undo) else _can_redo(grown)
+            is_possible = bool(operations_in_effect(grown)) if isinstance(entry, Undo) else _can_redo(grown)
             if not is_possible:
-                refused[i] = refusal(entry.op, entry.op, f"nothing_to_{entry.op}")
+                refused[i] = rejection(entry.op, entry.op, f"nothing_to_{entry.op}")
                 continue
             grown.append(entry)
-            at = apply_operations(generated, effective(grown))[0]
+            at = apply_operations(generated, operations_in_effect(grown))[0]
             continue
         if entry.op_id in known:
             continue
-        operation: Operation = anchored(at, entry.model_copy(update={"anchors": {}}))
+        operation: Operation = with_anchors(at, entry.model_copy(update={"anchors": {}}))
         after, (report,) = apply_operations(at, [operation])
         if report.status == "not_applied":
             refused[i] = report

@@ -24,15 +24,16 @@ from cluster.maps.edits import EditedDocument, replay_saved_edits, topic_keyword
 from cluster.maps.live_maps import load_cached_map
 from cluster.maps.notifications import notify
 from cluster.maps.tasks import MapTasks
-from cluster.mindmap import MindmapDocument, Outline
+from cluster.mindmap.outline.types import Outline
 from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.types import LOCAL_PROVIDER, SessionGone
 from models.billing.ledger import OutOfTokens
 from models.errors import JobFailed
+from models.mindmap.document import MindmapDocument
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
-from telemetry.metrics import METERS
+from telemetry.metrics import MAP_PAGES, MAP_SECONDS, MAPS_FINISHED
 
 log = structlog.get_logger("generation")
 
@@ -261,10 +262,10 @@ class MapGenerator:
             edited = await replay_saved_edits(connection, order.session_id, document) if document is not None else None
             number = await _write_version(connection, order, given, edited)
             await _finish_session(connection, order.session_id, edited.document if edited is not None else None)
-        METERS.count("trailmind_maps_total", 1, "unchanged" if document is None else "made")
+        MAPS_FINISHED.labels(outcome="unchanged" if document is None else "made").inc()
         if document is not None:
-            METERS.observe("trailmind_map_seconds", given.timings_ms.get("total", 0.0) / 1e3)
-            METERS.observe("trailmind_map_pages", len(given.pages))
+            MAP_SECONDS.labels().observe(given.timings_ms.get("total", 0.0) / 1e3)
+            MAP_PAGES.labels().observe(len(given.pages))
         log.info("mindmap_generated", session_id=str(order.session_id), version=number, num_pages=len(given.pages))
         news = {"status": "completed", "percent": 100, "version": number, "timings_ms": given.timings_ms}
         if edited is not None:
@@ -273,7 +274,7 @@ class MapGenerator:
 
     async def fail(self, session_id: uuid.UUID, reason: str) -> None:
         """Give up: the user reads `reason` and may try again."""
-        METERS.count("trailmind_maps_total", 1, "failed")
+        MAPS_FINISHED.labels(outcome="failed").inc()
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(
                 "UPDATE browsing_sessions SET status = 'failed', failure_reason = %s, updated_at = now()"

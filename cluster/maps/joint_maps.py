@@ -16,7 +16,8 @@ from cluster.maps.generation import input_digest
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.thread_matching import merge_sessions
 from models.errors import JobFailed
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
 

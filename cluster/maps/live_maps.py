@@ -29,7 +29,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from cluster.mindmap.live.live_map import LiveMap, MapDelta, delta_between, regroup
-from models.mindmap.validation import MindmapDocument
+from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from models.recording.timeline import TimelineEvent, build_timeline, captured_pages
 from models.recording.timeline_store import decode_event, load_contents, load_span
@@ -186,7 +186,7 @@ class LiveMaps:
         # Placing may take no more than half of this process's time, however large the maps are.
         recording.rest_until = time.monotonic() + (time.monotonic() - began)
         await self._tell(recording)
-        if recording.live.due and (recording.regrouping is None or recording.regrouping.done()):
+        if recording.live.needs_regrouping and (recording.regrouping is None or recording.regrouping.done()):
             recording.regrouping = asyncio.create_task(self._regroup(recording))
 
     async def _tell(self, recording: _WatchedRecording) -> None:
@@ -201,7 +201,7 @@ class LiveMaps:
             pages = live.features()
         found = await asyncio.to_thread(regroup, pages, live.title, live.language)
         async with recording.drawing:
-            await asyncio.to_thread(live.adopt, found)
+            await asyncio.to_thread(live.apply_regrouping, found)
         await self._tell(recording)
 
 
@@ -212,7 +212,7 @@ def _grow(recording: _WatchedRecording, span: Any) -> bool:
     changed = [page for page in current if recording.pages.get(page.page_id) != page]
     if not changed:
         return False
-    recording.live.place(changed)
+    recording.live.place_pages(changed)
     recording.pages.update({page.page_id: page for page in changed})
     return True
 

@@ -15,8 +15,11 @@ from typing import Any, Protocol
 import ray
 import structlog
 
-from cluster.mindmap import MindmapDocument, Outline, PageFeatures, outline_session, page_features
-from cluster.mindmap.document.compose import compose
+from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.outline.types import Outline
+from cluster.mindmap.pages.features import PageFeatures, page_features
+from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from telemetry.logs import LogContext, export_log_context, import_log_context
 
@@ -68,7 +71,7 @@ def _outline(
     features: Sequence[PageFeatures], title: str | None, language: str | None, context: LogContext | None = None
 ) -> Outline:
     with _logged("session_outlined", context, num_pages=len(features)):
-        return outline_session(features, title=title, language=language)
+        return build_outline(features, title=title, language=language)
 
 
 def _draw(
@@ -80,7 +83,7 @@ def _draw(
     context: LogContext | None = None,
 ) -> MindmapDocument:
     with _logged("map_composed", context, num_pages=len(pages)):
-        return compose(outline, pages, provider=provider, session_title=title, previous=previous)
+        return compose_document(outline, pages, provider=provider, session_title=title, previous=previous)
 
 
 class RayMapTasks:

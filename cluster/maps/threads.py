@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from cluster.mindmap.clustering.thread_matching import Thread, TopicProfile, threads_among, topic_profiles
+from cluster.mindmap.clustering.thread_matching import Thread, TopicProfile, find_threads, topic_profiles
 from models.database import Connection
-from models.mindmap.validation import MindmapDocument
+from models.mindmap.document import MindmapDocument
 
 Topic = tuple[uuid.UUID, str]
 #: All of a user's sessions are searched for threads, the latest so many of somebody who has more.
@@ -105,7 +105,7 @@ def _find(
     topics = [topic for inside in profiles.values() for topic in inside]
     labels = {(topic.session_id, topic.topic_id): topic.label for topic in topics}
     rank = {session_id: i for i, session_id in enumerate(profiles)}
-    threads = [_plain(thread) for thread in threads_among(topics, unlinked=set(unlinked))]
+    threads = [_plain(thread) for thread in find_threads(topics, unlinked=set(unlinked))]
     for pair in links:
         if all(topic in labels for topic in pair):
             threads = _linked(threads, pair, labels, rank)

@@ -1,43 +1,15 @@
-"""From captured pages to a mind map: pure Python and numpy, no network, no clock, no randomness.
+"""From captured pages to a mind map: pure Python and NumPy, without network, clock or randomness.
 
-`page_features` reads one page, `outline_session` finds the topics, `compose` draws the document. Every result depends
-on its arguments alone: not on their order, on the number of workers, or on hash seeds.
+Every result depends on its arguments alone: not on their order, on the number of workers or threads, or on hash seeds.
+Imports between the folders run one way, from the last to the first:
+
+- `text`: words, stems and languages;
+- `pages`: what one page contributes (`page_features`);
+- `clustering`: pages grouped into topics;
+- `outline`: topics with labels, descriptions and evidence (`build_outline`);
+- `document`: the map document with layouts and scorecard (`compose_document`);
+- `render` (images and exports) and `live` (maps that grow while a session is recorded);
+- `evaluation`: scores against sessions with known topics.
+
+`cluster.mindmap.build.build_map` runs all steps in this process.
 """
-
-from __future__ import annotations
-
-from collections.abc import Sequence
-
-from cluster.mindmap.document.compose import compose
-from cluster.mindmap.outline.pipeline import outline_session
-from cluster.mindmap.outline.types import CrossLink, LeftOutPage, Outline, OutlineTopic, PageNote
-from cluster.mindmap.pages.features import PageFeatures, page_features
-from models.mindmap.validation import MindmapDocument
-from models.recording.pages import CapturedPage
-
-
-def build_map(
-    pages: Sequence[CapturedPage],
-    *,
-    title: str | None = None,
-    language: str | None = None,
-    previous: MindmapDocument | None = None,
-) -> MindmapDocument:
-    """The map of `pages` by the local provider, in this process. `title` is the user's own, if there is one."""
-    outline = outline_session([page_features(page) for page in pages], title=title, language=language)
-    return compose(outline, pages, provider="local", session_title=title, previous=previous)
-
-
-__all__ = [
-    "CrossLink",
-    "LeftOutPage",
-    "MindmapDocument",
-    "Outline",
-    "OutlineTopic",
-    "PageFeatures",
-    "PageNote",
-    "build_map",
-    "compose",
-    "outline_session",
-    "page_features",
-]

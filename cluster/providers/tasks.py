@@ -44,9 +44,9 @@ def _worker_config() -> CallContextConfig:
     """The parts as a Ray worker knows them: keys come from its own environment and never travel as arguments."""
     from actors.limiter_actor import RemoteLimiter, provider_limiter
     from cluster.providers.configuration import provider_endpoints
-    from cluster.scheduling.placement import spread
+    from cluster.scheduling.placement import spread_options
     from cluster.settings import load_settings
-    from telemetry.metrics import export_to_ray
+    from telemetry.ray_export import export_to_ray
 
     settings = load_settings()
     export_to_ray()
@@ -54,7 +54,7 @@ def _worker_config() -> CallContextConfig:
     return CallContextConfig(
         dsn,
         provider_endpoints(settings),
-        lambda target, own: RemoteLimiter(provider_limiter(target.key, dsn, **spread(settings, "state")), own),
+        lambda target, own: RemoteLimiter(provider_limiter(target.key, dsn, **spread_options(settings, "state")), own),
     )
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import re
 
-from cluster.mindmap.text.display import sentences
+from cluster.mindmap.text.language import split_sentences
 
 # On the high side on purpose, a reservation must be a ceiling: English prose has more characters to a token than this,
 # code and JSON about as many, and the tokenizers in use need about one token for a syllable of Hangul or a Han
@@ -39,7 +39,7 @@ def truncate(text: str, max_tokens: int) -> str:
     for line in text.split("\n"):
         whole = True
         parts = []
-        for sentence in sentences(line):
+        for sentence in split_sentences(line):
             cost = estimate_tokens(sentence) + 1
             if cost > left:
                 whole = False

@@ -20,11 +20,11 @@ from models.jobs import MAPS
 #: How old the queue's numbers may be before they are read anew, in seconds.
 POLL_PERIOD_S = 2.0
 #: A worker that has nothing to do stays this long: starting one again takes seconds.
-IDLE_BEFORE_LEAVING_S = 120.0
+IDLE_BEFORE_DOWNSCALE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class QueueFacts:
+class QueueLoad:
     """What waits and what runs in the queue of maps; the age in seconds of the longest waiting."""
 
     pending: int
@@ -32,15 +32,15 @@ class QueueFacts:
     oldest_s: float = 0.0
 
 
-def workers_wanted(
-    facts: QueueFacts,
+def target_workers(
+    facts: QueueLoad,
     *,
     current: int,
     jobs_per_worker: int,
     minimum: int,
     maximum: int,
     idle_s: float,
-    patience_s: float = 10.0,
+    late_after_s: float = 10.0,
 ) -> int:
     """Workers to have for what waits and runs. `idle_s` is how long the queue has been empty.
 
@@ -52,18 +52,18 @@ def workers_wanted(
         raise ValueError(f"cannot have {minimum} to {maximum} workers of {jobs_per_worker} jobs each")
     needed = math.ceil((facts.pending + facts.running) / jobs_per_worker)
     if facts.pending:
-        late = current + 1 if facts.oldest_s > patience_s else 0
+        late = current + 1 if facts.oldest_s > late_after_s else 0
         wanted = max(needed, late, current, 1)
     elif facts.running:
         wanted = max(needed, current - 1)
-    elif idle_s < IDLE_BEFORE_LEAVING_S:
+    elif idle_s < IDLE_BEFORE_DOWNSCALE_S:
         wanted = current
     else:
         wanted = minimum
     return max(minimum, min(maximum, wanted))
 
 
-def read_queue(dsn: str) -> QueueFacts:
+def read_queue_load(dsn: str) -> QueueLoad:
     """The facts now. Raises psycopg.Error."""
     with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
         row = connection.execute(
@@ -77,7 +77,7 @@ def read_queue(dsn: str) -> QueueFacts:
             [MAPS],
         ).fetchone()
     assert row is not None
-    return QueueFacts(int(row[0]), int(row[1]), float(row[2]))
+    return QueueLoad(int(row[0]), int(row[1]), float(row[2]))
 
 
 class QueuePolicy:
@@ -90,13 +90,13 @@ class QueuePolicy:
         self,
         jobs_per_worker: int = 2,
         *,
-        read: Callable[[], QueueFacts] | None = None,
+        read: Callable[[], QueueLoad] | None = None,
         clock: Callable[[], float] = time.monotonic,
         in_background: bool = True,
     ) -> None:
         self._jobs_per_worker, self._clock, self._in_background = jobs_per_worker, clock, in_background
         self._read = read or _read_configured_queue
-        self._facts: QueueFacts | None = None
+        self._facts: QueueLoad | None = None
         self._polled_at = -math.inf
         self._empty_since: float | None = None
         self._polling = threading.Lock()
@@ -114,7 +114,7 @@ class QueuePolicy:
         if facts is None:
             return current, {}
         self._empty_since = None if facts.pending or facts.running else self._empty_since or now
-        wanted = workers_wanted(
+        wanted = target_workers(
             facts,
             current=current,
             jobs_per_worker=self._jobs_per_worker,
@@ -143,10 +143,10 @@ class QueuePolicy:
         self._polling = threading.Lock()
 
 
-def _read_configured_queue() -> QueueFacts:
+def _read_configured_queue() -> QueueLoad:
     from cluster.settings import load_settings
 
-    return read_queue(load_settings().postgres_dsn)
+    return read_queue_load(load_settings().postgres_dsn)
 
 
 def worker_autoscaling(minimum: int, maximum: int, jobs_per_worker: int) -> dict[str, Any]:

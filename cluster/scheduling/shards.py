@@ -10,7 +10,7 @@ import ray
 
 from actors.session_buffers import RAY_NAMESPACE, BufferLimits
 from actors.session_shard import get_or_start_shard, shard_name
-from cluster.scheduling.placement import spread
+from cluster.scheduling.placement import spread_options
 from cluster.settings import Settings
 from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
 
@@ -33,7 +33,7 @@ def connect_shard(settings: Settings, index: int) -> Any:
         settings.postgres_dsn,
         buffer_limits(settings),
         settings.log_level,
-        **spread(settings, "state"),
+        **spread_options(settings, "state"),
     )
 
 
@@ -57,7 +57,7 @@ async def current_shard_map(settings: Settings) -> ShardMap:
         return await read_shard_map(connection, settings.num_shards)
 
 
-async def order_shards(settings: Settings, num_shards: int) -> ShardMap:
+async def request_num_shards(settings: Settings, num_shards: int) -> ShardMap:
     """Change how many there shall be. Replicas and shards follow within seconds; nothing restarts.
 
     Raises BadRequest for a number that cannot be.

@@ -12,7 +12,7 @@ import promql_parser as promql
 from cluster.jobs.database_metrics import DATABASE_GAUGES
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import ROOT, Document, label, of_kind
-from telemetry.metrics import CATALOGUE
+from telemetry.metrics import REGISTRY
 
 RULES = {
     "promql": "every expression of an alert or a dashboard is PromQL",
@@ -43,11 +43,11 @@ _RUNBOOK = "docs/runbook.md"
 def exported() -> dict[str, dict[str, frozenset[str]]]:
     """Series name -> its labels and the values each can take (none named: anything)."""
     found: dict[str, dict[str, frozenset[str]]] = {}
-    for name, metric in CATALOGUE.items():
+    for name, metric in REGISTRY.instruments.items():
         suffixes = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
         for suffix in suffixes:
             # Ray's agent puts its own prefix before what processes count.
-            found[f"ray_{name}{suffix}"] = dict(metric.labels)
+            found[f"ray_{name}{suffix}"] = dict(metric.label_values)
     for gauge in DATABASE_GAUGES:
         found[gauge.name] = {name: frozenset(gauge.label_values) for name in gauge.labels}
     return found
@@ -98,7 +98,7 @@ def check(documents: list[Document]) -> Iterator[Finding]:
             if rule.get("record") in shown
             for metric in metrics_of(rule["expr"])
         }
-        for name in sorted(set(CATALOGUE) | {g.name for g in DATABASE_GAUGES}):
+        for name in sorted(set(REGISTRY.instruments) | {g.name for g in DATABASE_GAUGES}):
             if not shown & {name, *(f"ray_{name}{suffix}" for suffix in ("", "_bucket", "_sum", "_count"))}:
                 yield Finding("metric-shown", "the dashboards", f"{name} is counted and nobody can see it: add a panel")
 

@@ -13,9 +13,9 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cluster.mindmap.render.images import to_tree_text
+from cluster.mindmap.render.tree_text import to_tree_text
 from launch.replay import ReplayClient, read_session_file, shift_to_end_at
-from models.mindmap.validation import MindmapDocument
+from models.mindmap.document import MindmapDocument
 
 DEFAULT_SAMPLE = "02-web-app-week"
 

@@ -115,12 +115,12 @@ def shards(
 
     Replicas and shards follow within seconds and nothing restarts.
     """
-    from cluster.scheduling.shards import current_shard_map, order_shards
+    from cluster.scheduling.shards import current_shard_map, request_num_shards
     from launch.local_server import with_running_stores
     from models.errors import ConfigurationError
 
     settings = with_running_stores(_settings(data_dir))
     if settings.database_url is None:
         raise ConfigurationError("there is no database: set DATABASE_URL, or start one with `trailmind up`")
-    found = asyncio.run(current_shard_map(settings) if number is None else order_shards(settings, number))
+    found = asyncio.run(current_shard_map(settings) if number is None else request_num_shards(settings, number))
     typer.echo(f"{found.num_shards} shards (version {found.version} of the map)")

@@ -209,7 +209,7 @@ def regenerate(
 
     dsn = _settings_with_database(data_dir).postgres_dsn
     selection = batch.Selection(email, _utc(since), _utc(until), tuple(session or ()))
-    total = asyncio.run(batch.count(dsn, selection))
+    total = asyncio.run(batch.count_sessions(dsn, selection))
     if dry_run:
         typer.echo(f"{total} sessions")
         return
@@ -217,7 +217,7 @@ def regenerate(
     with Progress(console=err, transient=True) as bar:
         task = bar.add_task("Ordering", total=total)
         ordered = asyncio.run(
-            batch.order_all(dsn, name, selection, force=force, on_progress=lambda n: bar.update(task, completed=n))
+            batch.enqueue_all(dsn, name, selection, force=force, on_progress=lambda n: bar.update(task, completed=n))
         )
         if wait:
             bar.update(task, description="Making maps")

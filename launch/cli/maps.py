@@ -14,12 +14,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cluster.mindmap import build_map, outline_session, page_features
-from cluster.mindmap.document.compose import compose
-from cluster.mindmap.evaluation.quality import Truth, assess, baselines
-from cluster.mindmap.evaluation.session_file import NotASession, pages_of, read_events
+from cluster.mindmap.build import build_map
+from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.evaluation.quality import GroundTruth, baseline_scores, score_map
+from cluster.mindmap.evaluation.session_file import InvalidSessionFile, pages_from_events, parse_events
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.pages.features import page_features
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.images import to_png, to_svg, to_tree_text
+from cluster.mindmap.render.images import to_png, to_svg
+from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_events, sample_names, sample_truth
 from models.mindmap.validation import validate_document
 
@@ -33,10 +36,10 @@ _BY_SUFFIX: dict[str, Format] = {
     ".mm": "freemind",
     ".txt": "tree",
 }
-_MEANS = (
+_AVERAGED_SCORES = (
     "ari", "v_measure", "topics_recalled", "subtopic_v", "label_hits", "labels_ok", "importance", "coverage",
 )  # fmt: skip
-_HEADS = (
+_TABLE_COLUMNS = (
     "session", "pages", "ARI", "V", "topics", "sub-V", "label hits", "labels ok", "importance", "coverage", "s", "MB",
     "host", "30-min gap", "k-means*",
 )  # fmt: skip
@@ -66,10 +69,10 @@ def map_command(
         raise typer.BadParameter("a PNG does not belong on a terminal: give --output", param_hint="--format")
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        pages = pages_of(read_events(raw))
+        pages = pages_from_events(parse_events(raw))
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror or error}", param_hint="FILE") from error
-    except NotASession as error:
+    except InvalidSessionFile as error:
         raise typer.BadParameter(f"{file}: {error}", param_hint="FILE") from error
     document = build_map(pages, title=title)
     if chosen in ("svg", "png"):
@@ -101,7 +104,7 @@ def eval_command(
         return
     # A pipe has no width of its own: the table needs its 130 columns.
     console = Console()
-    Console(width=max(130, console.width)).print(_table(report))
+    Console(width=max(130, console.width)).print(_quality_table(report))
     mean = report["mean"]
     told = f"mean ARI {mean['ari']:.3f}, V-measure {mean['v_measure']:.3f}; baselines' ARI: "
     told += ", ".join(f"{name} {value:.3f}" for name, value in mean["baselines"].items())
@@ -118,15 +121,15 @@ def evaluate(files: list[Path]) -> dict[str, Any]:
         ]
     for name, events, known in given:
         try:
-            pages = pages_of(read_events(events.read_bytes()))
-            truth = Truth.from_json(json.loads(known.read_bytes()))
+            pages = pages_from_events(parse_events(events.read_bytes()))
+            truth = GroundTruth.from_json(json.loads(known.read_bytes()))
         except (OSError, ValueError, KeyError) as error:
             raise typer.BadParameter(f"{name}: {error}", param_hint="SESSIONS") from error
         began = time.perf_counter()
         features = [page_features(page) for page in pages]
-        document = compose(outline_session(features), pages, provider="local", session_title=None)
+        document = compose_document(build_outline(features), pages, provider="local", session_title=None)
         seconds = time.perf_counter() - began
-        quality = assess(document, {page.page_id: page.url for page in pages}, truth)
+        quality = score_map(document, {page.page_id: page.url for page in pages}, truth)
         rows.append(
             {
                 "session": name,
@@ -136,43 +139,45 @@ def evaluate(files: list[Path]) -> dict[str, Any]:
                 "problems": len(validate_document(document, pages)),
                 "scorecard": document.scorecard.model_dump(mode="json"),
                 "seconds": round(seconds, 3),
-                "peak_rss_mb": _peak_mb(),
-                "baselines": baselines(features, truth),
+                "peak_rss_mb": _peak_rss_mb(),
+                "baselines": baseline_scores(features, truth),
             }
         )
     means: dict[str, Any] = {}
-    for name in _MEANS:
+    for name in _AVERAGED_SCORES:
         values = [row[name] for row in rows if row[name] is not None]
         means[name] = round(sum(values) / len(values), 4) if values else None
     means["topic_count_error"] = round(sum(abs(r["topics"] - r["true_topics"]) for r in rows) / len(rows), 4)
     means["baselines"] = {
         name: round(sum(row["baselines"][name] for row in rows) / len(rows), 4) for name in rows[0]["baselines"]
     }
-    return {"sessions": rows, "mean": means, "peak_rss_mb": _peak_mb()}
+    return {"sessions": rows, "mean": means, "peak_rss_mb": _peak_rss_mb()}
 
 
-def _peak_mb() -> float:
+def _peak_rss_mb() -> float:
     """The most memory the process has held so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return round(peak, 1)
 
 
-def _table(report: dict[str, Any]) -> Table:
+def _quality_table(report: dict[str, Any]) -> Table:
     table = Table(title="Local maps against known topics")
-    for head in _HEADS:
+    for head in _TABLE_COLUMNS:
         table.add_column(head, justify="left" if head == "session" else "right")
     for row in report["sessions"]:
-        base = row["baselines"]
         table.add_row(
-            row["session"], str(row["pages"]), _number(row["ari"]), _number(row["v_measure"]),
-            f"{row['topics']}/{row['true_topics']}", _number(row["subtopic_v"]), _number(row["label_hits"]),
-            _number(row["labels_ok"]), _number(row["importance"]), _number(row["coverage"]), f"{row['seconds']:.2f}",
+            row["session"],
+            str(row["pages"]),
+            *(_format_score(row[name]) for name in ("ari", "v_measure")),
+            f"{row['topics']}/{row['true_topics']}",
+            *(_format_score(row[name]) for name in ("subtopic_v", "label_hits", "labels_ok", "importance", "coverage")),
+            f"{row['seconds']:.2f}",
             f"{row['peak_rss_mb']:.0f}",
-            _number(base["host"]), _number(base["gap_30_min"]), _number(base["tfidf_kmeans"]),
-        )  # fmt: skip
+            *(_format_score(row["baselines"][name]) for name in ("host", "gap_30_min", "tfidf_kmeans")),
+        )
     table.caption = "* told the true number of topics"
     return table
 
 
-def _number(value: float | None) -> str:
+def _format_score(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"

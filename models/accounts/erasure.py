@@ -39,7 +39,9 @@ async def owned_tables(connection: Connection) -> dict[str, list[tuple[str, str,
             known.add(table)
 
 
-def belongs(table: str, tables: dict[str, list[tuple[str, str, str]]], seen: frozenset[str]) -> sql.Composable:
+def user_row_condition(
+    table: str, tables: dict[str, list[tuple[str, str, str]]], seen: frozenset[str]
+) -> sql.Composable:
     """The condition that a row of `table` is the user's."""
     ways: list[sql.Composable] = []
     for column, target, target_column in tables[table]:
@@ -51,19 +53,19 @@ def belongs(table: str, tables: dict[str, list[tuple[str, str, str]]], seen: fro
                     sql.Identifier(column),
                     sql.Identifier(target_column),
                     sql.Identifier(target),
-                    belongs(target, tables, seen | {target}),
+                    user_row_condition(target, tables, seen | {target}),
                 )
             )
     return sql.SQL("(") + sql.SQL(" OR ").join(ways) + sql.SQL(")") if ways else sql.SQL("false")
 
 
-async def count_rows(connection: Connection, user_id: uuid.UUID) -> dict[str, int]:
+async def count_user_rows(connection: Connection, user_id: uuid.UUID) -> dict[str, int]:
     """How many rows of each table are the user's; tables with none are absent."""
     tables = await owned_tables(connection)
     counts = {}
     for table in sorted(tables):
         query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
-            sql.Identifier(table), belongs(table, tables, frozenset({table}))
+            sql.Identifier(table), user_row_condition(table, tables, frozenset({table}))
         )
         cursor = await connection.execute(query, {"user": user_id})
         row = await cursor.fetchone()
@@ -85,7 +87,7 @@ async def erase_user(connection: Connection, user_id: uuid.UUID) -> dict[str, in
         "SELECT id FROM browsing_sessions WHERE user_id = %s ORDER BY id FOR UPDATE", [user_id]
     )
     ids = [str(row[0]) for row in await sessions.fetchall()]
-    counts = await count_rows(connection, user_id)
+    counts = await count_user_rows(connection, user_id)
     jobs = await connection.execute(
         "DELETE FROM procrastinate_jobs WHERE status IN ('todo', 'failed', 'cancelled', 'aborted', 'succeeded')"
         " AND (args ->> 'session_id' = ANY(%s) OR args ->> 'user_id' = %s)",
@@ -97,7 +99,7 @@ async def erase_user(connection: Connection, user_id: uuid.UUID) -> dict[str, in
     return counts
 
 
-async def due_accounts(connection: Connection, delay: timedelta, limit: int = 100) -> list[uuid.UUID]:
+async def accounts_to_erase(connection: Connection, delay: timedelta, limit: int = 100) -> list[uuid.UUID]:
     """Accounts closed longer ago than `delay`."""
     cursor = await connection.execute(
         "SELECT id FROM users WHERE status = 'inactive' AND deleted_at < now() - %s ORDER BY deleted_at LIMIT %s",

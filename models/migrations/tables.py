@@ -1,3 +1,21 @@
-"""Every module with tables: importing this makes them known to `models.base.Base`."""
+"""Every module with tables: importing this one registers them with `models.base.Base`, for Alembic."""
+
+# ruff: noqa: F401 - imported for their tables
 
 from __future__ import annotations
+
+import models.accounts.audit
+import models.accounts.logins
+import models.accounts.users
+import models.ai_calls
+import models.billing.ledger
+import models.billing.plans
+import models.mindmap.joint_maps
+import models.mindmap.regeneration
+import models.mindmap.sharing
+import models.mindmap.versions
+import models.provider_quota
+import models.recording.browsing_sessions
+import models.recording.events
+import models.recording.shard_map
+import models.search.index

@@ -24,7 +24,7 @@ MAX_LABEL_CHARS = 80
 MAX_TOPIC_LABEL_CHARS = 48
 
 #: Why a captured page is not on the map, and the sentence shown for it.
-LEFT_OUT_REASONS: dict[str, str] = {
+EXCLUSION_REASONS: dict[str, str] = {
     "search_results": "A list of search results, not a page that was read.",
     "login": "A sign-in page: nothing on it is about your subject.",
     "error": "The server answered with an error page.",
@@ -41,11 +41,11 @@ LEFT_OUT_REASONS: dict[str, str] = {
 }
 
 
-class _Value(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
 
 
-class Position(_Value):
+class Position(_FrozenModel):
     """World units of the 3-D view: x to the right, y up, z towards the reader."""
 
     x: float = 0.0
@@ -57,7 +57,7 @@ class Position(_Value):
         return Position(x=min(max(self.x, -x), x), y=min(max(self.y, -y), y), z=min(max(self.z, -z), z))
 
 
-class Evidence(_Value):
+class Evidence(_FrozenModel):
     """A verbatim span of one captured page, and what on the node it supports."""
 
     page_id: str
@@ -67,7 +67,7 @@ class Evidence(_Value):
     visited_at_ms: tuple[int, ...] = ()
 
 
-class Importance(_Value):
+class Importance(_FrozenModel):
     """`score` in 0..1 and the parts that add up to it. Of a page: relative to the session's strongest page;
     of a topic: its share of the session's attention."""
 
@@ -79,7 +79,7 @@ class Importance(_Value):
     centrality: float = 0.0
 
 
-class NodeData(_Value):
+class NodeData(_FrozenModel):
     """What a node knows beyond its picture. `totalDuration` is active time in milliseconds."""
 
     description: str | None = None
@@ -104,7 +104,7 @@ class NodeData(_Value):
     hidden: bool = False
 
 
-class Node(_Value):
+class Node(_FrozenModel):
     """One node. `size` is in the clients' units: core 100, topics up to 80, subtopics to 50, pages to 40."""
 
     id: str
@@ -116,7 +116,7 @@ class Node(_Value):
     data: NodeData = NodeData()
 
 
-class Edge(_Value):
+class Edge(_FrozenModel):
     """`contains` edges make the tree (parent to child); `cross` edges never do."""
 
     source: str
@@ -128,20 +128,20 @@ class Edge(_Value):
     origin: Literal["generated", "user"] = "generated"
 
 
-class Layout(_Value):
+class Layout(_FrozenModel):
     type: LayoutName = "galaxy"
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-class Point(_Value):
+class Point(_FrozenModel):
     """A place on a flat layout, in pixels; y grows downwards."""
 
     x: float
     y: float
 
 
-class LeftOut(_Value):
-    """A captured page that is not drawn: a code of `LEFT_OUT_REASONS`, and a sentence for people."""
+class ExcludedPage(_FrozenModel):
+    """A captured page that is not drawn: a code of `EXCLUSION_REASONS`, and a sentence for people."""
 
     page_id: str
     url: str = ""
@@ -151,17 +151,17 @@ class LeftOut(_Value):
     total_duration: int = Field(default=0, alias="totalDuration")
 
 
-class Coverage(_Value):
+class Coverage(_FrozenModel):
     """Counts of pages. `attention` is the share of active time spent on pages that are on the map."""
 
     captured: int = 0
     on_map: int = 0
-    left_out: int = 0
+    num_excluded: int = Field(default=0, alias="left_out")
     ratio: float = 1.0
     attention: float = 1.0
 
 
-class Scorecard(_Value):
+class Scorecard(_FrozenModel):
     """How far a map can be trusted, each in 0..1 and computed by code; None where it cannot be known.
 
     `grounding`: share of nodes whose label is borne out by a quote found in a page.
@@ -179,7 +179,7 @@ class Scorecard(_Value):
     continuity: float | None = None
 
 
-class MindmapDocument(_Value):
+class MindmapDocument(_FrozenModel):
     """A whole map. Node 0 is the core; a parent always comes before its children."""
 
     title: str = ""
@@ -190,7 +190,7 @@ class MindmapDocument(_Value):
     edges: tuple[Edge, ...] = ()
     layout: Layout = Layout()
     layouts: dict[str, dict[str, Point]] = Field(default_factory=dict)
-    left_out: tuple[LeftOut, ...] = ()
+    excluded_pages: tuple[ExcludedPage, ...] = Field(default=(), alias="left_out")
     coverage: Coverage = Coverage()
     scorecard: Scorecard = Scorecard()
     notes: tuple[str, ...] = ()

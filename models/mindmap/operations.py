@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from models.mindmap.document import CORE_ID, Position
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
+Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-Text = Annotated[str, Field(max_length=400)]
+LabelText = Annotated[str, Field(max_length=400)]
 
 
 class _Operation(BaseModel):
@@ -20,18 +20,18 @@ class _Operation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    op_id: Id
+    op_id: Identifier
     anchors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         """The nodes that must exist for this to make sense."""
         return ()
 
 
 class Rename(_Operation):
     op: Literal["rename"] = "rename"
-    node_id: Id
-    label: Text
+    node_id: Identifier
+    label: LabelText
 
     def subjects(self) -> tuple[str, ...]:
         return (self.node_id,)
@@ -41,8 +41,8 @@ class Merge(_Operation):
     """Put the contents of `node_ids` (topics, or sub-topics) into the first of them."""
 
     op: Literal["merge"] = "merge"
-    node_ids: Annotated[tuple[Id, ...], Field(min_length=2, max_length=50)]
-    label: Text | None = None
+    node_ids: Annotated[tuple[Identifier, ...], Field(min_length=2, max_length=50)]
+    label: LabelText | None = None
 
     def subjects(self) -> tuple[str, ...]:
         return self.node_ids
@@ -52,9 +52,9 @@ class Split(_Operation):
     """Take `member_ids` (pages or sub-topics) out of a topic, into a new one beside it."""
 
     op: Literal["split"] = "split"
-    node_id: Id
-    member_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=2000)]
-    label: Text
+    node_id: Identifier
+    member_ids: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=2000)]
+    label: LabelText
 
     def subjects(self) -> tuple[str, ...]:
         return (self.node_id,)
@@ -62,8 +62,8 @@ class Split(_Operation):
 
 class Move(_Operation):
     op: Literal["move"] = "move"
-    node_id: Id
-    parent_id: Id
+    node_id: Identifier
+    parent_id: Identifier
 
     def subjects(self) -> tuple[str, ...]:
         return (self.node_id, self.parent_id)
@@ -73,7 +73,7 @@ class Pin(_Operation):
     """Keep a node where it is, or at `position`; `pinned=False` lets it go again."""
 
     op: Literal["pin"] = "pin"
-    node_id: Id
+    node_id: Identifier
     pinned: bool = True
     position: Position | None = None
 
@@ -83,7 +83,7 @@ class Pin(_Operation):
 
 class Hide(_Operation):
     op: Literal["hide"] = "hide"
-    node_id: Id
+    node_id: Identifier
     hidden: bool = True
 
     def subjects(self) -> tuple[str, ...]:
@@ -94,10 +94,10 @@ class AddNode(_Operation):
     """A node of the user's own: a topic under the core, a sub-topic or a note anywhere below."""
 
     op: Literal["add_node"] = "add_node"
-    parent_id: Id = CORE_ID
+    parent_id: Identifier = CORE_ID
     type: Literal["topic", "subtopic", "page"] = "page"
-    label: Text
-    description: Text | None = None
+    label: LabelText
+    description: LabelText | None = None
 
     def subjects(self) -> tuple[str, ...]:
         return (self.parent_id,)
@@ -105,9 +105,9 @@ class AddNode(_Operation):
 
 class AddEdge(_Operation):
     op: Literal["add_edge"] = "add_edge"
-    source: Id
-    target: Id
-    label: Text | None = None
+    source: Identifier
+    target: Identifier
+    label: LabelText | None = None
 
     def subjects(self) -> tuple[str, ...]:
         return (self.source, self.target)
@@ -115,8 +115,8 @@ class AddEdge(_Operation):
 
 class RemoveEdge(_Operation):
     op: Literal["remove_edge"] = "remove_edge"
-    source: Id
-    target: Id
+    source: Identifier
+    target: Identifier
 
     def subjects(self) -> tuple[str, ...]:
         return (self.source, self.target)
@@ -124,9 +124,9 @@ class RemoveEdge(_Operation):
 
 class LabelEdge(_Operation):
     op: Literal["label_edge"] = "label_edge"
-    source: Id
-    target: Id
-    label: Text
+    source: Identifier
+    target: Identifier
+    label: LabelText
 
     def subjects(self) -> tuple[str, ...]:
         return (self.source, self.target)
@@ -136,7 +136,7 @@ class Delete(_Operation):
     """Take a node off the map; pages below it are left out as `deleted_by_user`."""
 
     op: Literal["delete"] = "delete"
-    node_id: Id
+    node_id: Identifier
 
     def subjects(self) -> tuple[str, ...]:
         return (self.node_id,)
@@ -163,10 +163,10 @@ LogEntry = Annotated[Operation | Undo | Redo, Field(discriminator="op")]
 
 
 #: Parses the log as it is stored and as `PATCH …/mindmap` receives it: a JSON list of operations.
-LOG: TypeAdapter[list[LogEntry]] = TypeAdapter(list[LogEntry])
+EDIT_LOG_ADAPTER: TypeAdapter[list[LogEntry]] = TypeAdapter(list[LogEntry])
 
 
-def effective(log: Iterable[LogEntry]) -> list[Operation]:
+def operations_in_effect(log: Iterable[LogEntry]) -> list[Operation]:
     """The operations in effect after every undo and redo of `log`, oldest first."""
     done: list[Operation] = []
     undone: list[Operation] = []

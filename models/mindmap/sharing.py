@@ -76,7 +76,7 @@ def visible_document(document: MindmapDocument, visibility: str) -> MindmapDocum
             "layouts": {
                 name: {i: p for i, p in points.items() if i not in hidden} for name, points in document.layouts.items()
             },
-            "left_out": (),
+            "excluded_pages": (),
             "notes": (),
         }
     )

@@ -1,7 +1,4 @@
-"""What makes a map a valid map, checked in the write path of every map, whoever made it.
-
-The document's own classes are in `models.mindmap.document`; their names are passed on here.
-"""
+"""What makes a map a valid map, checked in the write path of every map, whoever made it."""
 
 from __future__ import annotations
 
@@ -12,32 +9,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models.mindmap.document import (
-    CORE_COLOR,
     CORE_ID,
-    LEFT_OUT_REASONS,
+    EXCLUSION_REASONS,
     MAX_LABEL_CHARS,
     MAX_TOPIC_LABEL_CHARS,
-    TOPIC_COLORS,
-    Coverage,
-    Edge,
-    Evidence,
-    Importance,
-    Layout,
-    LeftOut,
     MindmapDocument,
-    Node,
-    NodeData,
     NodeType,
-    Point,
-    Position,
-    Scorecard,
 )
 from models.recording.pages import CapturedPage
 from models.text import MARKUP, collapse_whitespace, normalized, strip_invisible
 
 _COLOR = re.compile(r"^#[0-9A-Fa-f]{6}$")
 _ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
-_MAY_CONTAIN: dict[NodeType, frozenset[NodeType]] = {
+_ALLOWED_CHILDREN: dict[NodeType, frozenset[NodeType]] = {
     "core": frozenset({"topic", "page"}),
     "topic": frozenset({"subtopic", "page"}),
     "subtopic": frozenset({"page"}),
@@ -46,7 +30,7 @@ _MAY_CONTAIN: dict[NodeType, frozenset[NodeType]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ValidationProblem:
     """One thing wrong with a document: a stable code, the node, edge or page it concerns, and a sentence.
 
     The sentence never repeats page text or labels, so that it may be logged.
@@ -57,7 +41,7 @@ class Problem:
     sentence: str
 
 
-def span_is_in(page: CapturedPage, field: str, quote: str) -> bool:
+def quote_is_in_page(page: CapturedPage, field: str, quote: str) -> bool:
     """True when `quote` stands letter for letter in that field of `page`, white space and Unicode form aside."""
     wanted = normalized(quote)
     if not wanted:
@@ -71,7 +55,7 @@ def span_is_in(page: CapturedPage, field: str, quote: str) -> bool:
     return wanted in page.text or wanted in normalized(page.text)
 
 
-def validate_document(document: MindmapDocument, pages: Sequence[CapturedPage]) -> list[Problem]:
+def validate_document(document: MindmapDocument, pages: Sequence[CapturedPage]) -> list[ValidationProblem]:
     """Everything that is wrong with `document` as a map of `pages`; empty means it may be stored."""
     captured = {page.page_id: page for page in pages}
     return [
@@ -85,55 +69,55 @@ def validate_document(document: MindmapDocument, pages: Sequence[CapturedPage]) 
     ]
 
 
-def _node_problems(document: MindmapDocument, captured: dict[str, CapturedPage]) -> Iterator[Problem]:
+def _node_problems(document: MindmapDocument, captured: dict[str, CapturedPage]) -> Iterator[ValidationProblem]:
     if not document.nodes or document.nodes[0].type != "core" or document.nodes[0].id != CORE_ID:
-        yield Problem("core_missing", CORE_ID, "The first node must be the core.")
+        yield ValidationProblem("core_missing", CORE_ID, "The first node must be the core.")
     for node_id, count in Counter(node.id for node in document.nodes).items():
         if count > 1:
-            yield Problem("duplicate_node", node_id, f"{count} nodes share one id.")
+            yield ValidationProblem("duplicate_node", node_id, f"{count} nodes share one id.")
     for node in document.nodes:
         if not _ID.match(node.id):
-            yield Problem("bad_id", node.id[:64], "An id is 1 to 64 letters, digits or _ . : -")
+            yield ValidationProblem("bad_id", node.id[:64], "An id is 1 to 64 letters, digits or _ . : -")
         if node.type == "core" and node.id != CORE_ID:
-            yield Problem("second_core", node.id, "A map has one core.")
+            yield ValidationProblem("second_core", node.id, "A map has one core.")
         if not _COLOR.match(node.color):
-            yield Problem("bad_color", node.id, "A colour is written #RRGGBB.")
+            yield ValidationProblem("bad_color", node.id, "A colour is written #RRGGBB.")
         numbers = (node.size, node.position.x, node.position.y, node.position.z)
         if not all(math.isfinite(number) for number in numbers) or not 0 < node.size <= 100:
-            yield Problem("bad_number", node.id, "Sizes are above 0 and at most 100, positions finite.")
+            yield ValidationProblem("bad_number", node.id, "Sizes are above 0 and at most 100, positions finite.")
         elif abs(node.position.x) > 500 or abs(node.position.y) > 290 or abs(node.position.z) > 400:
-            yield Problem("out_of_view", node.id, "The node stands outside what the camera sees.")
+            yield ValidationProblem("out_of_view", node.id, "The node stands outside what the camera sees.")
         if node.type == "core" and numbers[1:] != (0.0, 0.0, 0.0):
-            yield Problem("core_moved", node.id, "The core stands at the origin.")
+            yield ValidationProblem("core_moved", node.id, "The core stands at the origin.")
         if node.type == "page" and node.data.origin == "generated":
             if node.data.page_id is None or node.data.page_id not in captured:
-                yield Problem("unknown_page", node.id, "The page is not one of this session's.")
+                yield ValidationProblem("unknown_page", node.id, "The page is not one of this session's.")
             elif node.id != node.data.page_id:
-                yield Problem("bad_id", node.id, "A page node's id is its page's.")
+                yield ValidationProblem("bad_id", node.id, "A page node's id is its page's.")
         if any(not url.lower().startswith(("http://", "https://")) for url in node.data.urls):
-            yield Problem("unsafe_url", node.id, "Only http and https addresses may be linked.")
+            yield ValidationProblem("unsafe_url", node.id, "Only http and https addresses may be linked.")
 
 
-def _edge_problems(document: MindmapDocument) -> Iterator[Problem]:
+def _edge_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
     known = {node.id for node in document.nodes}
     seen: set[tuple[str, str]] = set()
     for edge in document.edges:
         name = f"{edge.source}->{edge.target}"[:140]
         if edge.source not in known or edge.target not in known:
-            yield Problem("dangling_edge", name, "An end of the edge is not on the map.")
+            yield ValidationProblem("dangling_edge", name, "An end of the edge is not on the map.")
         if edge.source == edge.target:
-            yield Problem("self_edge", name, "An edge joins two different nodes.")
+            yield ValidationProblem("self_edge", name, "An edge joins two different nodes.")
         pair = (edge.source, edge.target)
         if pair in seen or (edge.target, edge.source) in seen:
-            yield Problem("duplicate_edge", name, "Two nodes are joined by one edge at most.")
+            yield ValidationProblem("duplicate_edge", name, "Two nodes are joined by one edge at most.")
         seen.add(pair)
         if not math.isfinite(edge.weight) or not 0 <= edge.weight <= 1:
-            yield Problem("bad_number", name, "An edge's weight is in 0..1.")
-        if edge.label is not None and _bad_text(edge.label, MAX_LABEL_CHARS):
-            yield Problem("bad_label", name, "The edge's label is empty, too long or marked up.")
+            yield ValidationProblem("bad_number", name, "An edge's weight is in 0..1.")
+        if edge.label is not None and _is_invalid_text(edge.label, MAX_LABEL_CHARS):
+            yield ValidationProblem("bad_label", name, "The edge's label is empty, too long or marked up.")
 
 
-def _tree_problems(document: MindmapDocument) -> Iterator[Problem]:
+def _tree_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
     kinds = {node.id: node.type for node in document.nodes}
     parents: dict[str, list[str]] = {}
     for edge in document.edges:
@@ -142,24 +126,24 @@ def _tree_problems(document: MindmapDocument) -> Iterator[Problem]:
     for node in document.nodes:
         above = parents.get(node.id, [])
         if len(above) != (0 if node.type == "core" else 1):
-            yield Problem("bad_parent", node.id, f"The node has {len(above)} parents.")
+            yield ValidationProblem("bad_parent", node.id, f"The node has {len(above)} parents.")
             continue
-        if above and above[0] in kinds and node.type not in _MAY_CONTAIN[kinds[above[0]]]:
-            yield Problem("bad_parent", node.id, "This kind of node cannot stand there.")
+        if above and above[0] in kinds and node.type not in _ALLOWED_CHILDREN[kinds[above[0]]]:
+            yield ValidationProblem("bad_parent", node.id, "This kind of node cannot stand there.")
         at, steps = node.id, 0
         while parents.get(at) and steps <= len(document.nodes):
             at, steps = parents[at][0], steps + 1
         if steps > len(document.nodes):
-            yield Problem("cycle", node.id, "Following the parents leads back to the node.")
+            yield ValidationProblem("cycle", node.id, "Following the parents leads back to the node.")
         elif at != CORE_ID:
-            yield Problem("unreachable", node.id, "The node does not hang on the core.")
-    full = _with_pages(document)
+            yield ValidationProblem("unreachable", node.id, "The node does not hang on the core.")
+    full = _groups_with_pages(document)
     for node in document.nodes:
         if node.type in ("topic", "subtopic") and node.data.origin == "generated" and node.id not in full:
-            yield Problem("empty_topic", node.id, "A topic holds at least one page.")
+            yield ValidationProblem("empty_topic", node.id, "A topic holds at least one page.")
 
 
-def _with_pages(document: MindmapDocument) -> set[str]:
+def _groups_with_pages(document: MindmapDocument) -> set[str]:
     parents = document.parents()
     found: set[str] = set()
     for node in document.nodes:
@@ -171,78 +155,75 @@ def _with_pages(document: MindmapDocument) -> set[str]:
     return found
 
 
-def _label_problems(document: MindmapDocument) -> Iterator[Problem]:
+def _label_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
     parents = document.parents()
     beside: Counter[tuple[str | None, str]] = Counter()
     for node in document.nodes:
         limit = MAX_TOPIC_LABEL_CHARS if node.type in ("topic", "subtopic") else MAX_LABEL_CHARS
-        if _bad_text(node.label, MAX_LABEL_CHARS if node.data.label_by == "user" else limit):
-            yield Problem("bad_label", node.id, "The label is empty, too long or marked up.")
+        if _is_invalid_text(node.label, MAX_LABEL_CHARS if node.data.label_by == "user" else limit):
+            yield ValidationProblem("bad_label", node.id, "The label is empty, too long or marked up.")
         if node.data.label_by == "generated":
             beside[(parents.get(node.id), node.label.casefold())] += 1
         for text in (node.data.description or "", *node.data.keywords, *node.data.searches):
             if MARKUP.search(text) or text != strip_invisible(text):
-                yield Problem("marked_up", node.id, "A description or keyword holds markup.")
+                yield ValidationProblem("marked_up", node.id, "A description or keyword holds markup.")
                 break
         if len(node.data.description or "") > 400 or len(node.data.keywords) > 12:
-            yield Problem("too_long", node.id, "The description or the list of keywords is too long.")
+            yield ValidationProblem("too_long", node.id, "The description or the list of keywords is too long.")
     for (parent, _), count in beside.items():
         if count > 1:
-            yield Problem("duplicate_label", parent or CORE_ID, "Nodes side by side have the same label.")
+            yield ValidationProblem("duplicate_label", parent or CORE_ID, "Nodes side by side have the same label.")
     for name, text, limit in (("title", document.title, 200), ("summary", document.summary, 600)):
         if len(text) > limit or MARKUP.search(text):
-            yield Problem("bad_label", name, "The title or the summary is too long or marked up.")
+            yield ValidationProblem("bad_label", name, "The title or the summary is too long or marked up.")
 
 
-def _bad_text(text: str, max_chars: int) -> bool:
+def _is_invalid_text(text: str, max_chars: int) -> bool:
     return not text.strip() or len(text) > max_chars or bool(MARKUP.search(text)) or text != collapse_whitespace(text)
 
 
-def _evidence_problems(document: MindmapDocument, captured: dict[str, CapturedPage]) -> Iterator[Problem]:
+def _evidence_problems(document: MindmapDocument, captured: dict[str, CapturedPage]) -> Iterator[ValidationProblem]:
     for node in document.nodes:
         for quote in node.data.evidence:
             page = captured.get(quote.page_id)
             if page is None:
-                yield Problem("foreign_evidence", node.id, "The quote is of a page that is not of this session.")
-            elif not span_is_in(page, quote.field, quote.quote):
-                yield Problem("not_verbatim", node.id, "The quote does not stand in its page.")
+                yield ValidationProblem(
+                    "foreign_evidence", node.id, "The quote is of a page that is not of this session."
+                )
+            elif not quote_is_in_page(page, quote.field, quote.quote):
+                yield ValidationProblem("not_verbatim", node.id, "The quote does not stand in its page.")
             elif set(quote.visited_at_ms) - set(page.visited_at_ms):
-                yield Problem("bad_time", node.id, "The page was not visited at that time.")
+                yield ValidationProblem("bad_time", node.id, "The page was not visited at that time.")
         if node.type != "core" and node.data.origin == "generated" and not node.data.evidence:
-            yield Problem("no_evidence", node.id, "Nothing bears the node out.")
+            yield ValidationProblem("no_evidence", node.id, "Nothing bears the node out.")
 
 
-def _coverage_problems(document: MindmapDocument, captured: dict[str, CapturedPage]) -> Iterator[Problem]:
+def _coverage_problems(document: MindmapDocument, captured: dict[str, CapturedPage]) -> Iterator[ValidationProblem]:
     places = Counter(node.data.page_id for node in document.nodes if node.type == "page" and node.data.page_id)
-    excused = Counter(one.page_id for one in document.left_out)
+    excused = Counter(one.page_id for one in document.excluded_pages)
     for page_id in captured:
         count = places[page_id] + excused[page_id]
         if count == 0:
-            yield Problem("lost_page", page_id, "The page is neither on the map nor left out.")
+            yield ValidationProblem("lost_page", page_id, "The page is neither on the map nor left out.")
         elif count > 1:
-            yield Problem("repeated_page", page_id, "The page stands in more than one place.")
-    for one in document.left_out:
+            yield ValidationProblem("repeated_page", page_id, "The page stands in more than one place.")
+    for one in document.excluded_pages:
         if one.page_id not in captured:
-            yield Problem("unknown_page", one.page_id[:64], "A page left out is not one of this session's.")
-        if one.reason not in LEFT_OUT_REASONS or not one.sentence.strip():
-            yield Problem("no_reason", one.page_id[:64], "A page is left out without a known reason.")
-    told = (document.coverage.captured, document.coverage.on_map, document.coverage.left_out)
+            yield ValidationProblem("unknown_page", one.page_id[:64], "A page left out is not one of this session's.")
+        if one.reason not in EXCLUSION_REASONS or not one.sentence.strip():
+            yield ValidationProblem("no_reason", one.page_id[:64], "A page is left out without a known reason.")
+    told = (document.coverage.captured, document.coverage.on_map, document.coverage.num_excluded)
     if told != (len(captured), len(set(places) & set(captured)), len(set(excused) & set(captured))):
-        yield Problem("wrong_coverage", "coverage", "The coverage numbers are not those of the map.")
+        yield ValidationProblem("wrong_coverage", "coverage", "The coverage numbers are not those of the map.")
 
 
-def _layout_problems(document: MindmapDocument) -> Iterator[Problem]:
+def _layout_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
     known = {node.id for node in document.nodes}
     for name in ("tree", "radial"):
         points = document.layouts.get(name)
         if points is None or set(points) != known:
-            yield Problem("incomplete_layout", name, "The layout does not place exactly the nodes of the map.")
+            yield ValidationProblem(
+                "incomplete_layout", name, "The layout does not place exactly the nodes of the map."
+            )
         elif not all(math.isfinite(p.x) and math.isfinite(p.y) for p in points.values()):
-            yield Problem("bad_number", name, "A place in the layout is not finite.")
-
-
-__all__ = [
-    "CORE_COLOR", "CORE_ID", "LEFT_OUT_REASONS", "MAX_LABEL_CHARS", "MAX_TOPIC_LABEL_CHARS", "TOPIC_COLORS",
-    "Coverage", "Edge", "Evidence", "Importance", "Layout", "LeftOut", "MindmapDocument", "Node", "NodeData",
-    "NodeType", "Point", "Position", "Problem", "Scorecard", "span_is_in", "validate_document",
-]  # fmt: skip
+            yield ValidationProblem("bad_number", name, "A place in the layout is not finite.")

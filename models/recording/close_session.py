@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from models.database import Connection
 from models.errors import Forbidden, IllegalTransition, NotFound, Unavailable
-from models.jobs import INTERACTIVE, order_map
+from models.jobs import INTERACTIVE, enqueue_map
 from models.recording.browsing_sessions import TRANSITIONS
 from models.recording.timeline_store import load_timeline, save_timeline
 
@@ -65,4 +65,4 @@ async def _close(
         " error_message = NULL, updated_at = now()",
         [session_id],
     )
-    await order_map(connection, str(session_id), priority=priority)
+    await enqueue_map(connection, str(session_id), priority=priority)

@@ -15,7 +15,7 @@ from typing import Any
 from models.billing.plans import PLANS
 from models.database import Connection
 
-NOTICE = timedelta(days=7)
+NOTICE_PERIOD = timedelta(days=7)
 
 # The plan of every user as it is now. `kept` is NULL where sessions are kept for ever.
 _KEPT = """
@@ -29,7 +29,7 @@ _IS_OVER = "s.deleted_at IS NULL AND s.status NOT IN ('recording', 'paused', 'pr
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class DeletionNotice:
     """What one user has to be told: so many sessions go, the first of them at `first_at`."""
 
     user_id: uuid.UUID
@@ -39,7 +39,7 @@ class Notice:
     first_at: datetime
 
 
-def _given(default_plan: str, now: datetime) -> dict[str, Any]:
+def _parameters(default_plan: str, now: datetime) -> dict[str, Any]:
     kept = {
         plan.id: timedelta(days=plan.session_retention_days)
         for plan in PLANS.values()
@@ -50,23 +50,23 @@ def _given(default_plan: str, now: datetime) -> dict[str, Any]:
         "days": list(kept.values()),
         "default": default_plan,
         "now": now,
-        "notice": NOTICE,
+        "notice": NOTICE_PERIOD,
     }
 
 
-async def take_back_notices(connection: Connection, default_plan: str, now: datetime | None = None) -> int:
+async def clear_deletion_notices(connection: Connection, default_plan: str, now: datetime | None = None) -> int:
     """Forget the notices of users whose plan keeps their sessions by now; return how many."""
     cursor = await connection.execute(
         f"UPDATE browsing_sessions s SET deletes_at = NULL FROM ({_KEPT}) k"
         " WHERE k.user_id = s.user_id AND k.kept IS NULL AND s.deletes_at IS NOT NULL",
-        _given(default_plan, now or datetime.now(UTC)),
+        _parameters(default_plan, now or datetime.now(UTC)),
     )
     return cursor.rowcount
 
 
-async def give_notices(
+async def create_deletion_notices(
     connection: Connection, default_plan: str, now: datetime | None = None, *, limit: int = 200
-) -> list[Notice]:
+) -> list[DeletionNotice]:
     """Mark the sessions of up to `limit` users that will go, and return what to tell each. The caller commits."""
     cursor = await connection.execute(
         f"WITH due AS (SELECT s.id, s.user_id, greatest(s.created_at + k.kept, %(now)s + %(notice)s) AS goes_at"
@@ -78,12 +78,12 @@ async def give_notices(
         " WHERE s.id = due.id AND due.user_id = chosen.user_id)"
         " SELECT u.id, u.email, coalesce(us.language, 'ko'), chosen.num, chosen.first_at"
         " FROM chosen JOIN users u ON u.id = chosen.user_id LEFT JOIN user_settings us ON us.user_id = u.id",
-        _given(default_plan, now or datetime.now(UTC)) | {"limit": limit},
+        _parameters(default_plan, now or datetime.now(UTC)) | {"limit": limit},
     )
-    return [Notice(*row) for row in await cursor.fetchall()]
+    return [DeletionNotice(*row) for row in await cursor.fetchall()]
 
 
-async def due_sessions(
+async def soft_delete_expired_sessions(
     connection: Connection, default_plan: str, now: datetime | None = None, *, limit: int = 500
 ) -> list[uuid.UUID]:
     """Sessions whose notice is over and whose plan still does not keep them; each is marked as deleted now."""
@@ -92,6 +92,6 @@ async def due_sessions(
         f" JOIN ({_KEPT}) k ON k.user_id = s.user_id AND k.kept IS NOT NULL WHERE {_IS_OVER}"
         " AND s.deletes_at <= %(now)s AND s.created_at <= %(now)s - k.kept"
         " ORDER BY s.created_at LIMIT %(limit)s) RETURNING id",
-        _given(default_plan, now or datetime.now(UTC)) | {"limit": limit},
+        _parameters(default_plan, now or datetime.now(UTC)) | {"limit": limit},
     )
     return [row[0] for row in await cursor.fetchall()]

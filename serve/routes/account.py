@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.mail.queue import NOTICE_TTL
 from cluster.mail.templates import account_closed_mail
 from models.accounts.audit import record_audit
-from models.accounts.erasure import count_rows, erase_user
+from models.accounts.erasure import count_user_rows, erase_user
 from models.accounts.logins import revoke_all_logins
 from models.accounts.users import User, UserSettings, active_user
 from models.errors import BadRequest, Forbidden, Unauthorized
@@ -124,10 +124,10 @@ async def _close(state: AppState, db: AsyncSession, user: User, request: Request
         user.status, user.deleted_at = "inactive", datetime.now(UTC)
         await db.flush()
         user_id = user.id
-        counts = await count_rows(connection, user_id)
+        counts = await count_user_rows(connection, user_id)
         record_audit(db, user_id, "account.closed", user_id)
         mail = account_closed_mail(language, max(1, delay.days))
-        await state.mail_queue.order(connection, user_id, address, mail, ttl=NOTICE_TTL)
+        await state.mail_queue.enqueue(connection, user_id, address, mail, ttl=NOTICE_TTL)
     await db.commit()
     await state.login_cache.revoke(ended)
     await state.shards.reload_exclusions(user_id)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mail.templates import Language, language_asked_for, verify_mail
+from cluster.mail.templates import Language, preferred_language, verification_mail
 from models.accounts.logins import LoginFamily, issue_one_time_token, revoke_families
 from models.accounts.users import User, active_user, user_by_email
 from models.errors import Conflict, NotFound, Unauthorized
@@ -48,8 +48,8 @@ async def mail_verification(state: AppState, db: AsyncSession, user: User, langu
     """Order the mail with the link that proves the address of `user`. The caller commits."""
     token = await issue_one_time_token(db, user.id, "verify", ttl=VERIFY_TTL)
     # After the `#`: it reaches neither a server's log nor a Referer header.
-    mail = verify_mail(language, f"{state.settings.origin}/verify-email#token={token}")
-    await state.mail_queue.order(await driver_connection(db), user.id, user.email, mail, ttl=VERIFY_TTL)
+    mail = verification_mail(language, f"{state.settings.origin}/verify-email#token={token}")
+    await state.mail_queue.enqueue(await driver_connection(db), user.id, user.email, mail, ttl=VERIFY_TTL)
 
 
 @router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
@@ -63,7 +63,7 @@ async def signup(body: Credentials, state: State, db: DbSession, request: Reques
         await db.flush()
     except IntegrityError:
         raise Conflict("email already exists") from None
-    await mail_verification(state, db, user, language_asked_for(request.headers.get("accept-language", "")))
+    await mail_verification(state, db, user, preferred_language(request.headers.get("accept-language", "")))
     return await log_in(state, db, request, response, user)
 
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import ColumnElement, func, select, update
 
 from cluster.mail.queue import NOTICE_TTL
-from cluster.mail.templates import Language, language_asked_for, password_changed_mail, reset_mail
+from cluster.mail.templates import Language, password_changed_mail, password_reset_mail, preferred_language
 from models.accounts.logins import ApiKey, issue_one_time_token, new_api_key, redeem_one_time_token, revoke_all_logins
 from models.accounts.users import User, UserSettings, active_user, user_by_email
 from models.errors import BadRequest, Conflict, NotFound, Unauthorized
@@ -47,7 +47,7 @@ async def language_of(db: DbSession, user_id: uuid.UUID, request: Request) -> La
     """The language to write to somebody in: what the settings say, else what the browser asks for."""
     chosen = await db.scalar(select(UserSettings.language).where(UserSettings.user_id == user_id))
     if chosen is None:
-        return language_asked_for(request.headers.get("accept-language", ""))
+        return preferred_language(request.headers.get("accept-language", ""))
     return "en" if chosen == "en" else "ko"
 
 
@@ -78,7 +78,7 @@ async def change_password(
 
 async def _mail_password_changed(state: State, db: DbSession, user: User, request: Request) -> None:
     mail = password_changed_mail(await language_of(db, user.id, request))
-    await state.mail_queue.order(await driver_connection(db), user.id, user.email, mail, ttl=NOTICE_TTL)
+    await state.mail_queue.enqueue(await driver_connection(db), user.id, user.email, mail, ttl=NOTICE_TTL)
 
 
 @router.post("/forgot-password", dependencies=[RateLimitedByAddress])
@@ -89,8 +89,8 @@ async def forgot_password(body: ForgotBody, state: State, db: DbSession, request
     if user is not None and user.status == "active" and await _is_mail_allowed(state, user):
         token = await issue_one_time_token(db, user.id, "reset", ttl=RESET_TTL)
         link = f"{state.settings.origin}/reset-password#token={token}"
-        mail = reset_mail(await language_of(db, user.id, request), link)
-        await state.mail_queue.order(await driver_connection(db), user.id, user.email, mail, ttl=RESET_TTL)
+        mail = password_reset_mail(await language_of(db, user.id, request), link)
+        await state.mail_queue.enqueue(await driver_connection(db), user.id, user.email, mail, ttl=RESET_TTL)
         await db.commit()
     return MessageReply(message="If the email exists, a password reset link has been sent.")
 

@@ -26,7 +26,7 @@ from models.schemas.common import (
 )
 from serve.auth.authorization import authorize
 from serve.state import CurrentUserId, DbSession, app_state, driver_connection
-from telemetry.metrics import METERS
+from telemetry.metrics import EVENT_VERDICTS, EVENTS_RECEIVED
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 _encode = msgspec.json.encode
@@ -61,9 +61,9 @@ async def post_events(session_id: str, request: Request) -> Response:
     if outcome.error is not None:
         raise outcome.error
     reply = events_reply(batch, outcome.duplicates, outcome.excluded)
-    for verdict in ("stored", "duplicate", "excluded", "invalid"):
+    for verdict in EVENT_VERDICTS:
         if reply[verdict]:
-            METERS.count("trailmind_events_total", reply[verdict], verdict)
+            EVENTS_RECEIVED.labels(verdict=verdict).inc(reply[verdict])
     return Response(_encode(reply), media_type="application/json")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from models.errors import BadRequest, Conflict, NotFound
-from models.jobs import order_joint_map
+from models.jobs import enqueue_joint_map
 from models.mindmap.joint_maps import MAX_SESSIONS, JointMap, JointMapSession
 from models.mindmap.versions import MapStatus
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession
@@ -128,7 +128,7 @@ async def create_map(body: JointMapBody, user_id: CurrentUserId, db: DbSession) 
     await db.flush()
     db.add_all([JointMapSession(map_id=ordered.id, session_id=session.id) for session in sessions])
     await db.flush()
-    await order_joint_map(await driver_connection(db), str(ordered.id))
+    await enqueue_joint_map(await driver_connection(db), str(ordered.id))
     await db.commit()
     sessions.sort(key=lambda session: (session.started_at, session.id))
     return JointMapEnvelope(map=_reply(ordered, [session.id for session in sessions], data=False))
@@ -192,7 +192,7 @@ async def regenerate_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> 
         found.data, found.input_digest = None, None
     found.status, found.stage, found.percent, found.error_message = MapStatus.GENERATING, "queued", 0, None
     await db.flush()
-    await order_joint_map(await driver_connection(db), str(found.id))
+    await enqueue_joint_map(await driver_connection(db), str(found.id))
     await db.commit()
     there = [session_id for session_id, is_there in members if is_there]
     return JointMapEnvelope(map=_reply(found, there, data=False))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.maps.edits import EditOutcome, append_edits, log_state, read_log
 from cluster.maps.notifications import notify
 from models.errors import Conflict, NotFound, ValidationFailed
-from models.mindmap.operations import LOG, LogEntry, Redo, Undo, effective
+from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Redo, Undo, operations_in_effect
 from models.mindmap.versions import Mindmap, MindmapEdit, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.schemas.maps import (
@@ -42,7 +42,7 @@ def _entries(operations: list[OperationBody]) -> list[LogEntry]:
             fields.setdefault("op_id", uuid.uuid4().hex)
         given.append(fields)
     try:
-        return LOG.validate_python(given)
+        return EDIT_LOG_ADAPTER.validate_python(given)
     except ValidationError as error:
         problems = []
         for problem in error.errors(include_url=False, include_input=False):
@@ -161,7 +161,7 @@ async def list_edits(
     log = await read_log(await driver_connection(db), mindmap_id)
     state_of = log_state(log)
     told = {report["op_id"]: report for report in reports or []}
-    active = {operation.op_id for operation in effective(log)}
+    active = {operation.op_id for operation in operations_in_effect(log)}
     rows = await db.scalars(
         select(MindmapEdit)
         .where(MindmapEdit.mindmap_id == mindmap_id)

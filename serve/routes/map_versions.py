@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.maps.edits import restore_map_version
 from models.errors import NotFound
 from models.mindmap.diff import Change, diff_documents
-from models.mindmap.validation import MindmapDocument
+from models.mindmap.document import MindmapDocument
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.schemas.maps import ChangeReply, DiffReply, EditsReply, VersionEnvelope, VersionList, VersionReply

@@ -14,7 +14,7 @@ from cluster.maps.edits import LogState, log_state, read_log
 from cluster.maps.notifications import notify
 from cluster.mindmap.render.images import ThemeName
 from models.errors import NotFound
-from models.jobs import order_map
+from models.jobs import enqueue_map
 from models.mindmap.document import LayoutName, MindmapDocument
 from models.mindmap.edits import EditReport
 from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
@@ -109,7 +109,7 @@ async def generate(
         db.add(found)
     found.status, found.stage, found.percent, found.error_message = MapStatus.GENERATING, "queued", 0, None
     await db.flush()
-    await order_map(await driver_connection(db), str(owned), force=bool(body and body.force))
+    await enqueue_map(await driver_connection(db), str(owned), force=bool(body and body.force))
     await db.commit()
     await notify(state.valkey, owned, "mindmap", {"status": "generating", "stage": "queued", "percent": 0})
     return MindmapEnvelope(mindmap=mindmap_reply(found, None))

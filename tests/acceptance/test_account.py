@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.jobs.app import erase_due_accounts
+from cluster.jobs.maintenance import erase_due_accounts
 from cluster.settings import Settings
 from launch.local_server import with_changes
 from models.accounts.erasure import owned_tables
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
-from tests.support.finished import finished_session
+from tests.support.completed_session import completed_session
 from tests.support.server import running_api
 
 
@@ -52,7 +52,7 @@ async def test_21_hard_delete_erases_every_row(
     api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     for person in (ann, bob):
-        session_id = await finished_session(person, db)
+        session_id = await completed_session(person, db)
         await person.ok("POST", f"/v1/sessions/{session_id}/shares")
         await person.ok("GET", "/v1/search", params={"q": "bread"})
         await person.ok("PATCH", "/v1/users/me/settings", json={"theme": "dark"})
@@ -103,7 +103,7 @@ async def test_23_soft_delete_ends_every_way_in(
 async def test_the_receipt_counts_what_goes(
     api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    await finished_session(ann, db)
+    await completed_session(ann, db)
     assert (await ann.call("POST", "/v1/users/me/deletion", json={"password": "wrong"})).status_code == 400
     receipt = await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD, "now": True})
     assert receipt["status"] == "erased"
@@ -139,8 +139,8 @@ async def test_nothing_that_belongs_to_a_user_is_forgotten(db: psycopg.AsyncConn
 
 
 async def test_everything_can_be_taken_along(ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    session_id = await finished_session(ann, db, title="내 세션")
-    await finished_session(bob, db)
+    session_id = await completed_session(ann, db, title="내 세션")
+    await completed_session(bob, db)
     await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": ["example.org"]})
     answer = await ann.call("GET", "/v1/users/me/export")
     assert answer.status_code == 200

@@ -13,8 +13,8 @@ import pytest
 from cluster.settings import Settings
 from launch.local_server import with_changes
 from tests.support.client import ApiUser, sign_up
-from tests.support.finished import finished_session
-from tests.support.outbox import deliver, mails_to, token_in
+from tests.support.completed_session import completed_session
+from tests.support.sent_mails import mails_to, send_queued_mails, token_in
 from tests.support.server import running_api
 
 
@@ -26,7 +26,7 @@ async def operator(settings: Settings) -> AsyncIterator[ApiUser]:
         person = await sign_up(client, email)
         # An address alone makes nobody an operator: anybody could have typed it.
         assert (await person.call("GET", "/v1/admin/users")).status_code == 403
-        await deliver(app, person.id)
+        await send_queued_mails(app, person.id)
         token = token_in(mails_to(settings.data_dir, email)[-1])
         assert (await client.post("/v1/auth/verify-email", json={"token": token})).status_code == 200
         reply = await client.post("/v1/auth/login", json={"email": email, "password": "correct horse battery"})
@@ -68,7 +68,7 @@ async def test_an_operator_who_is_none_any_more(operator: ApiUser, api: httpx.As
 async def test_sessions_show_their_state_and_nothing_else(
     operator: ApiUser, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    session_id = await finished_session(ann, db, title="Something private")
+    session_id = await completed_session(ann, db, title="Something private")
     found = await operator.ok("GET", "/v1/admin/sessions", params={"user_id": ann.id})
     assert [(s["id"], s["session_status"], s["map_status"]) for s in found["sessions"]] == [
         (session_id, "completed", "completed")

@@ -21,7 +21,7 @@ from serve.auth.access_tokens import key_id
 from serve.auth.authorization import ACCESS_RULES, SCOPES, Access
 from serve.openapi.document import operations
 from tests.support.client import ApiUser, sign_up, visit
-from tests.support.finished import finished_session
+from tests.support.completed_session import completed_session
 from tests.support.server import SIGNING_KEY, running_api
 
 PROTECTED = {Access.LOGIN, Access.USER, Access.ADMIN}
@@ -144,7 +144,7 @@ async def test_a_stranger_reaches_nothing_of_mine(
 ) -> None:
     document, client = walked
     owner, stranger = await sign_up(client), await sign_up(client)
-    session_id = await finished_session(owner, db)
+    session_id = await completed_session(owner, db)
     share = (await owner.ok("POST", f"/v1/sessions/{session_id}/shares"))["share"]
     key = await owner.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": ["sessions:read"]})
     logins = (await owner.ok("GET", "/v1/auth/logins"))["logins"]

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from cluster.settings import Settings
 from tests.support.client import PASSWORD, ApiUser, sign_up
-from tests.support.outbox import deliver, mails_to, token_in
+from tests.support.sent_mails import mails_to, send_queued_mails, token_in
 from tests.support.server import running_api
 
 NEW = "an even better password"
@@ -31,7 +31,7 @@ class Box:
         self.app, self.client, self.settings = app, client, settings
 
     async def mails(self, person: ApiUser) -> list[EmailMessage]:
-        await deliver(self.app, person.id)
+        await send_queued_mails(self.app, person.id)
         return mails_to(self.settings.data_dir, person.email)
 
     async def token(self, person: ApiUser, subject: str) -> str:

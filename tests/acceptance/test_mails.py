@@ -15,15 +15,15 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.jobs.app import JobParts, job_app
-from cluster.mail.queue import Post, forget_refused
+from cluster.jobs.app import JobResources, create_job_app
+from cluster.mail.queue import MailQueue, delete_failed_mails
 from cluster.maps.generation import MapGenerator
 from cluster.settings import Settings
 from launch.local_server import with_changes
 from models.errors import Conflict
 from models.jobs import MAIL, SEND_MAIL
 from tests.support.client import ApiUser, sign_up
-from tests.support.outbox import token_in
+from tests.support.sent_mails import token_in
 from tests.support.server import running_api
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
@@ -75,16 +75,16 @@ def settings(settings: Settings, port: int) -> Settings:
 async def work(settings: Settings) -> None:
     """What a worker does with the mails that are due."""
     async with AsyncConnectionPool[Any](settings.postgres_dsn, min_size=1, kwargs={"autocommit": True}) as pool:
-        app = job_app(settings.postgres_dsn)
+        app = create_job_app(settings.postgres_dsn)
         generator: MapGenerator = None  # type: ignore[assignment] # mails need no maps
-        parts = JobParts(pool, generator, Post(settings))
+        resources = JobResources(pool, generator, MailQueue(settings))
         async with app.open_async():
             await app.run_worker_async(
                 queues=[MAIL],
                 wait=False,
                 install_signal_handlers=False,
                 delete_jobs="successful",
-                additional_context={"parts": parts},
+                additional_context={"resources": resources},
             )
 
 
@@ -160,13 +160,13 @@ async def test_a_mail_that_was_refused_is_forgotten_after_a_month(
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
     await db.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE args ->> 'user_id' = %s", [person.id])
-    assert await forget_refused(db) == 0
+    assert await delete_failed_mails(db) == 0
     await db.execute(
         "UPDATE procrastinate_events SET at = now() - interval '31 days' WHERE job_id IN"
         " (SELECT id FROM procrastinate_jobs WHERE args ->> 'user_id' = %s)",
         [person.id],
     )
-    assert await forget_refused(db) == 1
+    assert await delete_failed_mails(db) == 1
 
 
 async def test_a_link_that_is_over_is_not_sent(settings: Settings, port: int, db: psycopg.AsyncConnection[Any]) -> None:

@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.jobs.app import purge
+from cluster.jobs.maintenance import purge_session
 from cluster.mindmap.clustering.thread_matching import merge_sessions
 from cluster.settings import Settings
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.support.client import ApiUser, visit
 from tests.support.worker import Worker
@@ -136,7 +137,7 @@ async def test_deleting_a_session_takes_it_off_every_map(
     assert (hidden["status"], "data" in hidden, hidden["session_ids"]) == ("failed", False, [kept])
     assert "deleted" in hidden["error_message"]
     async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
-        await purge(pool, uuid.UUID(gone))
+        await purge_session(pool, uuid.UUID(gone))
     row = await (await db.execute("SELECT data FROM joint_maps WHERE id = %s", [made])).fetchone()
     assert row == (None,), "nothing of it is left on the disk"
     await ann.ok("POST", f"/v1/maps/{made}/generate")

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.acceptance.test_mindmaps import record
 from tests.support.client import ApiUser, visit

@@ -15,7 +15,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.settings import Settings
-from models.jobs import order_map
+from models.jobs import enqueue_map
 from tests.support.client import ApiUser, visit
 from tests.support.worker import Worker
 
@@ -37,7 +37,7 @@ async def test_41_only_a_session_being_processed_is_completed(ann: ApiUser, work
     before = {s["id"]: s for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
     assert [before[s]["session_status"] for s in (done, recording)] == ["completed", "recording"]
     for session in (done, recording):
-        await order_map(db, session)
+        await enqueue_map(db, session)
     await worker.run()
     after = {s["id"]: s for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
     assert {i: s | {"updated_at": ""} for i, s in after.items()} == {
@@ -223,7 +223,7 @@ async def test_pictures_and_links_to_them(ann: ApiUser, bob: ApiUser, worker: Wo
 
 
 async def test_40_forgotten_recordings_are_closed(ann: ApiUser, settings: Settings, worker: Worker, db: Db) -> None:
-    from cluster.jobs.app import close_forgotten_sessions
+    from cluster.jobs.maintenance import close_abandoned_sessions
 
     empty, paused, with_events, busy, fresh = [await ann.start() for _ in range(5)]
     await ann.ok("PATCH", f"/v1/sessions/{paused}/pause")
@@ -235,7 +235,7 @@ async def test_40_forgotten_recordings_are_closed(ann: ApiUser, settings: Settin
         )
     await db.execute("UPDATE events SET received_at = now() - interval '25 hours' WHERE session_id = %s", [with_events])
     async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
-        await close_forgotten_sessions(pool, 24 * 3600)
+        await close_abandoned_sessions(pool, 24 * 3600)
     status = {s["id"]: s["session_status"] for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
     assert status == {
         empty: "failed",
@@ -249,15 +249,15 @@ async def test_40_forgotten_recordings_are_closed(ann: ApiUser, settings: Settin
 
 
 async def test_purging_a_deleted_session_leaves_nothing(ann: ApiUser, settings: Settings, db: Db) -> None:
-    from cluster.jobs.app import purge
+    from cluster.jobs.maintenance import purge_session
 
     kept, gone = await ann.start(), await ann.start()
     for session, texts in ((kept, ["shared"]), (gone, ["shared", "its own"])):
         await ann.send(session, [visit(f"https://e.com/{t}", content=f"{t} text " * 30) for t in texts])
     await ann.call("DELETE", f"/v1/sessions/{gone}")
     async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
-        assert await purge(pool, uuid.UUID(kept)) == {}, "only what was deleted is purged"
-        assert await purge(pool, uuid.UUID(gone)) == {"page_contents": 1, "events": 2, "browsing_sessions": 1}
+        assert await purge_session(pool, uuid.UUID(kept)) == {}, "only what was deleted is purged"
+        assert await purge_session(pool, uuid.UUID(gone)) == {"page_contents": 1, "events": 2, "browsing_sessions": 1}
     for table in ("events", "visits", "highlights", "session_transitions", "event_rejections"):
         cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [gone])
         assert await cursor.fetchone() == (0,), table

@@ -22,9 +22,9 @@ from actors.limiter_actor import ProviderLimiterActor
 from actors.provider_limiter import CallOutcome, LimiterRefused, Permit, PermitRequest
 from actors.quota_state import RateLimit
 from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
-from cluster.jobs.app import job_app
+from cluster.jobs.app import create_job_app
 from cluster.jobs.database_metrics import DATABASE_GAUGES
-from cluster.jobs.middleware import watch
+from cluster.jobs.middleware import observe_job
 from cluster.providers.calling.metered_client import CallScope, MeteredClient
 from cluster.providers.types import ModelResponse, ModelTarget, Prompt, ProviderDown, Usage
 from cluster.settings import Settings
@@ -36,7 +36,7 @@ from models.recording.ingest import IngestBatch
 from models.recording.shard_map import ShardMap
 from serve.shard_router import ShardRouter
 from telemetry.logs import configure_logging
-from telemetry.metrics import CATALOGUE, METERS
+from telemetry.metrics import REGISTRY
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 from tests.support.worker import Worker
@@ -51,7 +51,7 @@ async def pool(settings: Settings) -> AsyncIterator[AsyncConnectionPool[Any]]:
 
 
 def series(name: str) -> dict[tuple[str, ...], float]:
-    return {labels: value for (n, labels), value in METERS.snapshot().items() if n == name}
+    return {labels: value for (n, labels), value in REGISTRY.totals().items() if n == name}
 
 
 def batch(user: uuid.UUID | None = None) -> IngestBatch:
@@ -80,7 +80,7 @@ class FakeShard:
 
 
 async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: ApiUser, worker: Worker) -> None:
-    before = METERS.snapshot()
+    before = REGISTRY.totals()
     session = await ann.start()
     events = [visit(f"https://example.com/{i}", content="Bread and butter. " * 30) for i in range(5)]
     await ann.send(session, events)
@@ -88,7 +88,7 @@ async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: ApiUser, 
     await ann.call("POST", "/v1/no/such/address")
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
-    after = METERS.snapshot()
+    after = REGISTRY.totals()
 
     def moved(name: str, *labels: str) -> float:
         return after.get((name, labels), 0) - before.get((name, labels), 0)
@@ -103,7 +103,7 @@ async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: ApiUser, 
     assert moved("trailmind_flush_seconds", "replica") == 2
     assert moved("trailmind_flush_events", "replica") == 2
     assert moved("trailmind_activations_total", "replica") == 1
-    assert moved("trailmind_shard_away_total") >= 3
+    assert moved("trailmind_shard_fallbacks_total") >= 3
     assert moved("trailmind_jobs_total", "maps.generate", "succeeded") >= 1
     assert moved("trailmind_job_seconds", "maps.generate") >= 1
     assert moved("trailmind_maps_total", "made") >= 1
@@ -114,7 +114,7 @@ async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: ApiUser, 
 
 
 async def test_shards_and_coalescers_move_the_meters(settings: Settings) -> None:
-    before = METERS.snapshot()
+    before = REGISTRY.totals()
     stand_in = PostgresBuffers(settings.postgres_dsn, BufferLimits(), writer="replica")
     shard = FakeShard()
     router = ShardRouter(1, lambda _: shard, stand_in)
@@ -138,14 +138,14 @@ async def test_shards_and_coalescers_move_the_meters(settings: Settings) -> None
     await buffers.append([batch(), batch()])
     now[0] = 10.0
     assert buffers.passivate() == 3
-    after = METERS.snapshot()
+    after = REGISTRY.totals()
 
     def moved(name: str, *labels: str) -> float:
         return after.get((name, labels), 0) - before.get((name, labels), 0)
 
-    assert moved("trailmind_coalesced_batches_total") == 10
-    assert 1 <= moved("trailmind_coalesced_calls_total") < 10
-    assert moved("trailmind_shard_moves_total") == 1
+    assert moved("trailmind_shard_call_batches_total") == 10
+    assert 1 <= moved("trailmind_shard_calls_total") < 10
+    assert moved("trailmind_shard_map_changes_total") == 1
     assert moved("trailmind_passivations_total", "shard") == 3
     assert moved("trailmind_flush_failures_total", "shard") >= 1
 
@@ -155,7 +155,7 @@ class Context:
 
     def __init__(self, attempts: int) -> None:
         self.job = type("Job", (), {"id": 1, "attempts": attempts, "task_name": "maps.generate", "task_kwargs": {}})
-        self.task = job_app("").tasks["maps.generate"]
+        self.task = create_job_app("").tasks["maps.generate"]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ async def test_how_jobs_end_is_counted(attempts: int, error: BaseException, outc
 
     before = series("trailmind_jobs_total").get(("maps.generate", outcome), 0)
     with pytest.raises(type(error)):
-        await watch(fails, Context(attempts), None)  # type: ignore[arg-type]
+        await observe_job(fails, Context(attempts), None)  # type: ignore[arg-type]
     assert series("trailmind_jobs_total")[("maps.generate", outcome)] == before + 1
 
 
@@ -205,13 +205,13 @@ async def test_calls_to_providers_are_counted(ann: ApiUser, pool: AsyncConnectio
         lambda _: OpenLimiter(),
         deadline=1e12,
     )
-    before = METERS.snapshot()
+    before = REGISTRY.totals()
     choice, prompt = ModelTarget("openai", "gpt-5-mini"), Prompt("name it", "a page", "shape", {}, 100)
     await caller.call(choice, "summarize", prompt, 1000)
     transport.error = ProviderDown("openai", "http_503")
     with pytest.raises(ProviderDown):
         await caller.call(choice, "summarize", prompt, 1000)
-    after = METERS.snapshot()
+    after = REGISTRY.totals()
 
     def moved(name: str, *labels: str) -> float:
         return after.get((name, labels), 0) - before.get((name, labels), 0)
@@ -247,9 +247,9 @@ async def test_limiters_move_the_meters(settings: Settings) -> None:
 
 
 def test_no_metric_is_dead() -> None:
-    """Runs last of the meters' tests: after those above every metric of the catalogue has a series."""
-    seen = {name for name, _ in METERS.snapshot()}
-    assert set(CATALOGUE) - seen == set()
+    """Runs last of the metrics tests: after those above every metric of the catalogue has a series."""
+    seen = {name for name, _ in REGISTRY.totals()}
+    assert set(REGISTRY.instruments) - seen == set()
 
 
 def gauges(text: str) -> dict[str, dict[tuple[str, ...], float]]:
@@ -310,10 +310,10 @@ async def test_metrics_are_off_the_public_route(settings: Settings) -> None:
 
 
 async def test_ten_thousand_addresses_make_no_series(api: httpx.AsyncClient) -> None:
-    before = len(METERS.snapshot())
+    before = len(REGISTRY.totals())
     for i in range(300):
         await api.post(f"/v1/no/such/{i}")
-    assert len(METERS.snapshot()) <= before + 2
+    assert len(REGISTRY.totals()) <= before + 2
 
 
 @pytest.fixture
@@ -328,8 +328,8 @@ def json_logs() -> Any:
     structlog.contextvars.clear_contextvars()
 
 
+@pytest.mark.usefixtures("json_logs")
 async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
-    json_logs: None,
     api: httpx.AsyncClient,
     worker: Worker,
     capsys: pytest.CaptureFixture[str],

@@ -14,13 +14,13 @@ import pytest
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.jobs.app import purge
-from cluster.jobs.retention import Retention
-from cluster.mail.queue import Post
+from cluster.jobs.maintenance import purge_session
+from cluster.jobs.retention import RetentionEnforcer
+from cluster.mail.queue import MailQueue
 from cluster.settings import Settings
 from launch.local_server import with_changes
 from tests.support.client import ApiUser, sign_up, visit
-from tests.support.outbox import deliver, mails_to
+from tests.support.sent_mails import mails_to, send_queued_mails
 from tests.support.server import running_api
 
 SUBSCRIBE = (
@@ -101,10 +101,10 @@ class Keeper:
 
     def __init__(self, pool: AsyncConnectionPool[Any], settings: Settings, db: Db) -> None:
         self.pool, self.db = pool, db
-        self.retention = Retention(Post(settings), "free", settings.origin)
+        self.retention = RetentionEnforcer(MailQueue(settings), "free", settings.origin)
 
     async def on_day(self, day: float) -> None:
-        await self.retention.apply(self.pool, NOW + timedelta(days=day))
+        await self.retention.enforce(self.pool, NOW + timedelta(days=day))
 
     async def session(self, person: ApiUser, age_days: float = 0) -> str:
         """A stopped session that began `age_days` before day 0."""
@@ -145,7 +145,7 @@ async def test_a_session_is_warned_about_and_goes_on_day_30(
     assert (await keeper.state(old))[0] == due
     shown = (await person.ok("GET", f"/v1/sessions/{old}"))["session"]
     assert datetime.fromisoformat(shown["deletes_at"]) == due
-    await deliver(app[0], person.id)
+    await send_queued_mails(app[0], person.id)
     told = [m for m in mails_to(settings.data_dir, person.email) if "삭제" in m["Subject"]]
     assert len(told) == 1
     assert f"{due:%Y-%m-%d}" in told[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]
@@ -158,7 +158,7 @@ async def test_a_session_is_warned_about_and_goes_on_day_30(
         [old],
     )
     assert await cursor.fetchone() == (1,)
-    assert (await purge(keeper.pool, uuid.UUID(old)))["browsing_sessions"] == 1
+    assert (await purge_session(keeper.pool, uuid.UUID(old)))["browsing_sessions"] == 1
 
 
 async def test_who_pays_in_time_keeps_everything(person: ApiUser, keeper: Keeper) -> None:
@@ -186,7 +186,7 @@ async def test_what_records_is_never_let_go_and_two_users_are_told_apart(
     await keeper.session(other, 50)
     await keeper.on_day(0)
     assert (await keeper.state(recording))[0] is None
-    await deliver(app[0], other.id)
+    await send_queued_mails(app[0], other.id)
     [told] = [m for m in mails_to(settings.data_dir, other.email) if "삭제" in m["Subject"]]
     assert "2개" in told["Subject"]
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.support.client import ApiUser, visit
-from tests.support.finished import finished_session
+from tests.support.completed_session import completed_session
 
 
 async def _urls(person: ApiUser, q: str, **params: Any) -> list[str]:
@@ -17,7 +17,7 @@ async def _urls(person: ApiUser, q: str, **params: Any) -> list[str]:
 
 
 async def test_words_parts_and_korean(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    await finished_session(ann, db)
+    await completed_session(ann, db)
     assert (await _urls(ann, "sicilian"))[0] == "www.chess.example/sicilian"
     assert await _urls(ann, "Philidor") == ["www.chess.example/endgames"]  # only in the text
     assert "www.chess.example/sicilian" in await _urls(ann, "sicil")  # the beginning of a word
@@ -31,7 +31,7 @@ async def test_words_parts_and_korean(ann: ApiUser, db: psycopg.AsyncConnection[
 
 
 async def test_one_word_in_the_title_and_one_in_the_text(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    await finished_session(ann, db)
+    await completed_session(ann, db)
     assert "endgames" in (await _urls(ann, "endgames"))[0]
     assert await _urls(ann, "endgames Philidor") == ["www.chess.example/endgames"]
 
@@ -41,7 +41,7 @@ async def test_common_words_are_answered_like_rare_ones(
     ann: ApiUser, db: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch, many: int, common: int
 ) -> None:
     """Every way through the indexes, whatever the planner expects."""
-    await finished_session(ann, db)
+    await completed_session(ann, db)
     questions = ("bread", "sourdough", "ourdoug", "chess rook", "학습", "oven", "example", "nobody")
     plain = [await _urls(ann, q) for q in questions]
     filtered = [await _urls(ann, q, domain="bread.example") for q in questions]
@@ -54,7 +54,7 @@ async def test_common_words_are_answered_like_rare_ones(
 
 
 async def test_snippets_show_what_was_found(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    session_id = await finished_session(ann, db, title="An afternoon")
+    session_id = await completed_session(ann, db, title="An afternoon")
     hit = (await ann.ok("GET", "/v1/search", params={"q": "browns"}))["results"][0]
     assert hit["session_id"] == session_id
     assert hit["session_title"] == "An afternoon"
@@ -68,14 +68,14 @@ async def test_snippets_show_what_was_found(ann: ApiUser, db: psycopg.AsyncConne
 
 
 async def test_attention_decides_among_equals(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    await finished_session(ann, db)
+    await completed_session(ann, db)
     # A title says more than a text, and a marked passage more than an unmarked one.
     assert (await _urls(ann, "better"))[0] == "bread.example/crust"  # in the title
     assert (await _urls(ann, "oven"))[0] == "bread.example/starter"  # in a marked passage
 
 
 async def test_filters(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    first, second = await finished_session(ann, db), await finished_session(ann, db)
+    first, second = await completed_session(ann, db), await completed_session(ann, db)
     assert len(await _urls(ann, "sourdough")) == 4
     assert len(await _urls(ann, "sourdough", session_id=first)) == 2
     assert len(await _urls(ann, "sourdough", session_id=second)) == 2
@@ -93,7 +93,7 @@ async def test_filters(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
 async def test_a_deleted_session_and_somebody_elses_are_not_found(
     ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    session_id = await finished_session(ann, db)
+    session_id = await completed_session(ann, db)
     assert await _urls(bob, "sourdough") == []
     assert len(await _urls(ann, "sourdough")) == 2
     assert await _urls(bob, "sourdough", session_id=session_id) == []
@@ -123,5 +123,5 @@ async def test_bad_questions_are_refused(ann: ApiUser, params: dict[str, Any]) -
 
 @pytest.mark.parametrize("q", ["'", "\\", "a'b", "& | !", "<->", "'x':*", "%", "_", "\\'", "a:b", "𝕏", "‍‍", "ﬁ İ ß"])
 async def test_no_question_is_sql_or_a_query(ann: ApiUser, db: psycopg.AsyncConnection[Any], q: str) -> None:
-    await finished_session(ann, db)
+    await completed_session(ann, db)
     assert (await ann.call("GET", "/v1/search", params={"q": q})).status_code == 200

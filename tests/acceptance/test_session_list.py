@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from tests.support.client import ApiUser
-from tests.support.finished import finished_session
+from tests.support.completed_session import completed_session
 
 
 async def test_each_filter_narrows(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    full = await finished_session(ann, db, title="Bread 100% and chess")
+    full = await completed_session(ann, db, title="Bread 100% and chess")
     empty = await ann.start(title="Nothing yet")
     await db.execute("UPDATE browsing_sessions SET keywords = '{Sourdough,체스}' WHERE id = %s", [full])
     await db.execute("UPDATE browsing_sessions SET started_at = '2026-01-02T00:00:00Z' WHERE id = %s", [full])

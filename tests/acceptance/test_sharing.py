@@ -18,7 +18,7 @@ from cluster.settings import Settings
 from launch.local_server import with_changes
 from models.mindmap.sharing import share_link_id, share_token
 from tests.support.client import ApiUser, sign_up, visit
-from tests.support.finished import finished_session
+from tests.support.completed_session import completed_session
 from tests.support.server import SIGNING_KEY, running_api
 
 
@@ -34,7 +34,7 @@ def _path(share: dict[str, Any]) -> str:
 async def test_a_link_shows_what_was_chosen(
     api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    session_id = await finished_session(ann, db, title="Bread and chess")
+    session_id = await completed_session(ann, db, title="Bread and chess")
     for shows, pages, passages in (("map", False, False), ("pages", True, False), ("highlights", True, True)):
         share = await _share(ann, session_id, shows=shows)
         answer = await api.get(_path(share))
@@ -65,7 +65,7 @@ async def test_a_link_shows_what_was_chosen(
 async def test_a_link_can_be_taken_back_and_ends(
     api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    session_id = await finished_session(ann, db)
+    session_id = await completed_session(ann, db)
     first, second, third = [await _share(ann, session_id) for _ in range(3)]
     listed = (await ann.ok("GET", f"/v1/sessions/{session_id}/shares"))["shares"]
     assert {s["url"] for s in listed} == {first["url"], second["url"], third["url"]}
@@ -81,7 +81,7 @@ async def test_a_link_can_be_taken_back_and_ends(
 
 
 async def test_no_link_can_be_guessed(api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    share = await _share(ann, await finished_session(ann, db))
+    share = await _share(ann, await completed_session(ann, db))
     token = share["url"].rpartition("/")[2]
     assert share_link_id([SIGNING_KEY], token) == uuid.UUID(share["id"])
     flipped = token[:-1] + ("A" if token[-1] != "A" else "B")
@@ -121,7 +121,7 @@ async def _export(person: ApiUser, session_id: str, kind: str, **params: Any) ->
 
 
 async def test_every_format_is_what_it_says(owner: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    session_id = await finished_session(owner, db, title='빵과 "체스"/2026')
+    session_id = await completed_session(owner, db, title='빵과 "체스"/2026')
     exported = json.loads((await _export(owner, session_id, "json")).text)
     assert len(exported["visits"]) == 5
     assert exported["highlights"][0]["text"] == "the crust browns in a hot oven"
@@ -157,7 +157,7 @@ async def test_a_title_is_no_formula_in_a_spreadsheet(owner: ApiUser) -> None:
 
 
 async def test_formats_follow_the_plan(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    session_id = await finished_session(ann, db)
+    session_id = await completed_session(ann, db)
     assert (await _export(ann, session_id, "png")).content.startswith(b"\x89PNG")
     for kind in ("json", "markdown", "opml", "freemind", "svg", "csv"):
         answer = await ann.call("GET", f"/v1/sessions/{session_id}/export", params={"format": kind})

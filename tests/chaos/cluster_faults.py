@@ -24,12 +24,12 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from cluster.scheduling.shards import order_shards
+from cluster.scheduling.shards import request_num_shards
 from cluster.settings import load_settings
 from launch.local_cluster import LocalCluster, node_processes
 from launch.local_server import with_changes
 from launch.ray_environment import free_ports
-from tests.support.load import Load, Recorder, audit
+from tests.support.load import LoadClient, LoadResult, audit_events
 
 NUM_RECORDERS = 8
 #: Every node must be up again within this time of the fault.
@@ -87,11 +87,11 @@ async def under_load(
 ) -> Outcome:
     """Record steadily, do `fault` in the middle and go on until `after_s` after every node is up again; stop every
     session, wait for the maps, count."""
-    load = Load()
-    recorders = [Recorder(load, origins or (cluster.settings.origin,)) for _ in range(NUM_RECORDERS)]
-    await asyncio.gather(*(r.begin() for r in recorders))
+    load = LoadResult()
+    recorders = [LoadClient(load, origins or (cluster.settings.origin,)) for _ in range(NUM_RECORDERS)]
+    await asyncio.gather(*(r.sign_up_and_start() for r in recorders))
     over = asyncio.Event()
-    recording = [asyncio.create_task(r.record(over)) for r in recorders]
+    recording = [asyncio.create_task(r.send_events(over)) for r in recorders]
     await asyncio.sleep(before_s)
     began = time.monotonic()
     await fault()
@@ -103,9 +103,9 @@ async def under_load(
     await asyncio.gather(*recording)
     # Maps are asked for again and again; that is not load and would flatter the error share.
     counted = (load.num_requests, load.num_errors, load.recovery_s(began), max(load.latencies_s, default=0.0))
-    await asyncio.gather(*(r.finish() for r in recorders))
+    await asyncio.gather(*(r.stop_session() for r in recorders))
     await asyncio.gather(*(r.wait_for_map() for r in recorders))
-    found = await audit(cluster.settings.postgres_dsn, recorders)
+    found = await audit_events(cluster.settings.postgres_dsn, recorders)
     await asyncio.gather(*(r.close() for r in recorders))
     return Outcome(
         name,
@@ -113,7 +113,7 @@ async def under_load(
         counted[1] / max(counted[0], 1),
         found.acknowledged,
         found.lost,
-        found.doubled + found.invented,
+        found.duplicated + found.unexpected,
         len(recorders),
         found.maps if found.versions == found.maps else -1,
         counted[2],
@@ -166,7 +166,7 @@ class Faults:
     async def change_shards(self, step_s: float = 5.0) -> None:
         """More, fewer, and back."""
         for number in (5, 1, 2):
-            await order_shards(self._cluster.settings, number)
+            await request_num_shards(self._cluster.settings, number)
             await asyncio.sleep(step_s)
 
     async def redeploy(self) -> None:

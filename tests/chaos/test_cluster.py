@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cluster.scheduling.shards import order_shards
+from cluster.scheduling.shards import request_num_shards
 from launch.local_cluster import LocalCluster, node_processes
 from tests.chaos.cluster_faults import local_cluster, under_load
 from tests.support.client import ApiUser, sign_up, visit
@@ -46,7 +46,7 @@ async def test_a_killed_node_and_another_number_of_shards_cost_nothing(cluster: 
     async def kill_and_reshard() -> None:
         assert await asyncio.to_thread(cluster.kill, 1) > 0
         for number in (4, 1):
-            await order_shards(cluster.settings, number)
+            await request_num_shards(cluster.settings, number)
             await asyncio.sleep(2.0)
 
     assert processes(cluster, "ServeReplica:trailmind:Api") == [1, 1]

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.support.client import PASSWORD, visit
-from tests.support.load import Load, Recorder, audit
+from tests.support.load import LoadClient, LoadResult, audit_events
 from tests.support.product import Product
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
@@ -24,10 +24,10 @@ GIVE_UP_S = 60.0
 
 
 @pytest.fixture
-async def recorders(product: Product) -> AsyncIterator[list[Recorder]]:
-    load = Load()
-    found = [Recorder(load, [product.origin], give_up_s=GIVE_UP_S) for _ in range(NUM_RECORDERS)]
-    await asyncio.gather(*(r.begin() for r in found))
+async def recorders(product: Product) -> AsyncIterator[list[LoadClient]]:
+    load = LoadResult()
+    found = [LoadClient(load, [product.origin], give_up_s=GIVE_UP_S) for _ in range(NUM_RECORDERS)]
+    await asyncio.gather(*(r.sign_up_and_start() for r in found))
     yield found
     await asyncio.gather(*(r.close() for r in found))
 
@@ -68,9 +68,9 @@ FAULTS: dict[str, Callable[[Product], int]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_crash_under_load_loses_nothing(product: Product, recorders: list[Recorder], fault: str) -> None:
+async def test_a_crash_under_load_loses_nothing(product: Product, recorders: list[LoadClient], fault: str) -> None:
     over = asyncio.Event()
-    recording = [asyncio.create_task(r.record(over, batch=10, pause_s=0.02)) for r in recorders]
+    recording = [asyncio.create_task(r.send_events(over, batch=10, pause_s=0.02)) for r in recorders]
     await asyncio.sleep(1.0)
     if fault == "worker":
         # In the middle of jobs: half of the sessions are stopped right before the blow.
@@ -78,18 +78,18 @@ async def test_a_crash_under_load_loses_nothing(product: Product, recorders: lis
         for task, recorder in zip(recording, early, strict=False):
             task.cancel()
             await asyncio.wait([task])
-            await recorder.finish()
+            await recorder.stop_session()
     else:
         early, recorders_left = [], recorders
     assert FAULTS[fault](product) > 0
     await asyncio.sleep(1.5)
     over.set()
     await asyncio.gather(*(t for t in recording if not t.cancelled()))
-    await asyncio.gather(*(r.finish() for r in recorders_left))
+    await asyncio.gather(*(r.stop_session() for r in recorders_left))
     await asyncio.gather(*(r.wait_for_map() for r in [*early, *recorders_left]))
 
-    found = await audit(product.settings.postgres_dsn, recorders)
-    assert (found.lost, found.doubled, found.invented) == (0, 0, 0)
+    found = await audit_events(product.settings.postgres_dsn, recorders)
+    assert (found.lost, found.duplicated, found.unexpected) == (0, 0, 0)
     assert found.maps == found.versions == len(recorders), "exactly one version each"
     assert found.acknowledged > 100
 

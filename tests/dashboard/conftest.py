@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from serve.dashboard import BUILT_FILES
-from tests.dashboard.visitor import FLAGS, Visitor
+from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 
 # Two cores may be busy with other things.
 expect.set_options(timeout=15_000)
@@ -33,42 +33,42 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip("Chromium is not installed")
     assert (BUILT_FILES / "index.html").exists(), "the dashboard is not built: run `make dashboard`"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser
         await browser.close()
 
 
 @dataclass
-class Trouble:
+class PageErrors:
     """What the browser complained about."""
 
-    found: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def watch(self, page: Page) -> None:
         """Note every error and every refusal by the security policy."""
-        page.on("pageerror", lambda error: self.found.append(f"error: {error}"))
-        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
+        page.on("console", self._record)
 
-    def _note(self, message: ConsoleMessage) -> None:
+    def _record(self, message: ConsoleMessage) -> None:
         if message.type == "error" or "Content Security Policy" in message.text:
-            self.found.append(message.text)
+            self.messages.append(message.text)
 
 
 @pytest.fixture
-def trouble() -> Trouble:
-    return Trouble()
+def page_errors() -> PageErrors:
+    return PageErrors()
 
 
 @pytest.fixture
-async def visitor(browser: Browser, origin: str, trouble: Trouble) -> Visitor:
+async def user(browser: Browser, origin: str, page_errors: PageErrors) -> BrowserUser:
     """Somebody at a desktop who has not signed in."""
     context: BrowserContext = await browser.new_context(
         viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=origin
     )
     page = await context.new_page()
     page.set_default_timeout(20_000)
-    trouble.watch(page)
-    return Visitor(page, origin)
+    page_errors.watch(page)
+    return BrowserUser(page, origin)
 
 
 @pytest.fixture

@@ -8,46 +8,57 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
-from tests.dashboard.conftest import Trouble
-from tests.dashboard.gallery import PAIRS, PLACES, SENT_TO, WITH_EXTENSION, arrive, share_token
-from tests.dashboard.visitor import Visitor
+from tests.dashboard.browser_user import BrowserUser
+from tests.dashboard.conftest import PageErrors
+from tests.dashboard.screenshots import (
+    EXTENSION_STUB,
+    LINKED_PAGES,
+    PAGES,
+    PAIRWISE_APPEARANCES,
+    create_share_link,
+    open_page,
+)
 
 pytestmark = pytest.mark.browser
 
 
-def told(violations: list[dict[str, Any]]) -> list[str]:
+def describe_violations(violations: list[dict[str, Any]]) -> list[str]:
     return [f"{v['id']}: {[node['target'] for node in v['nodes']][:3]}" for v in violations]
 
 
-async def test_no_page_has_a_violation(visitor: Visitor, browser: Browser, origin: str, trouble: Trouble) -> None:
-    await visitor.sign_up()
-    session_id = await visitor.play_sample()
-    share = await share_token(visitor)
+async def test_no_page_has_a_violation(
+    user: BrowserUser, browser: Browser, origin: str, page_errors: PageErrors
+) -> None:
+    await user.sign_up()
+    session_id = await user.play_sample()
+    share = await create_share_link(user)
     problems: list[str] = []
-    for look in PAIRS:
+    for look in PAIRWISE_APPEARANCES:
         context = await browser.new_context(**look.options, base_url=origin)
-        await context.add_init_script(WITH_EXTENSION)
+        await context.add_init_script(EXTENSION_STUB)
         page = await context.new_page()
-        trouble.watch(page)
-        person = Visitor(page, origin)
-        person.email = visitor.email
-        places = PLACES if look is not PAIRS[-1] else {**PLACES, **SENT_TO}
+        page_errors.watch(page)
+        person = BrowserUser(page, origin)
+        person.email = user.email
+        places = PAGES if look is not PAIRWISE_APPEARANCES[-1] else {**PAGES, **LINKED_PAGES}
         for name, path in places.items():
             where = f"{name} {look.name}"
-            await arrive(person, path.format(id=session_id, share=share))
-            problems += [f"{where}: {each}" for each in told((await Axe().run(page)).response["violations"])]
+            await open_page(person, path.format(id=session_id, share=share))
+            problems += [
+                f"{where}: {each}" for each in describe_violations((await Axe().run(page)).response["violations"])
+            ]
             wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if wide > 0:
                 problems.append(f"{where}: {wide} px too wide")
         await context.close()
     assert problems == []
-    assert trouble.found == []
+    assert page_errors.messages == []
 
 
-async def test_the_map_by_keyboard_alone(visitor: Visitor) -> None:
-    page = visitor.page
-    await visitor.sign_up()
-    await visitor.play_sample()
+async def test_the_map_by_keyboard_alone(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
+    await user.play_sample()
     await page.locator(".map-canvas").focus()
     await page.keyboard.press("ArrowRight")
     evidence = page.get_by_role("complementary", name="Evidence")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.dashboard.conftest import Trouble
-from tests.dashboard.visitor import Visitor
+from tests.dashboard.browser_user import BrowserUser
+from tests.dashboard.conftest import PageErrors
 
 pytestmark = pytest.mark.browser
 
 
-async def test_the_documentation_asks_nobody_else(visitor: Visitor, origin: str, trouble: Trouble) -> None:
-    page, asked = visitor.page, list[str]()
+async def test_the_documentation_asks_nobody_else(user: BrowserUser, origin: str, page_errors: PageErrors) -> None:
+    page, asked = user.page, list[str]()
     page.on("request", lambda request: asked.append(request.url))
     await page.goto("/docs")
     await page.locator('[data-tag="search"]').click()
@@ -23,4 +23,4 @@ async def test_the_documentation_asks_nobody_else(visitor: Visitor, origin: str,
     # Nobody is logged in: the answer is the API's own, shown in the page.
     await expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("401")
     assert [url for url in asked if not url.startswith((origin + "/", "data:"))] == []
-    assert [each for each in trouble.found if "401" not in each] == []
+    assert [each for each in page_errors.messages if "401" not in each] == []

@@ -8,17 +8,17 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.dashboard.conftest import Trouble
-from tests.dashboard.visitor import Visitor
+from tests.dashboard.browser_user import BrowserUser
+from tests.dashboard.conftest import PageErrors
 
 pytestmark = pytest.mark.browser
 
 
 async def test_from_signing_up_to_deleting(
-    visitor: Visitor, browser: Browser, server: httpx.AsyncClient, trouble: Trouble
+    user: BrowserUser, browser: Browser, server: httpx.AsyncClient, page_errors: PageErrors
 ) -> None:
-    page = visitor.page
-    await visitor.sign_up()
+    page = user.page
+    await user.sign_up()
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
 
     # The sample is recorded for real, and the timeline grows while it is.
@@ -103,7 +103,7 @@ async def test_from_signing_up_to_deleting(
     await page.get_by_role("button", name="Create link").click()
     link = await page.get_by_role("dialog").get_by_role("textbox").input_value()
     stranger = await (await browser.new_context(locale="en-US")).new_page()
-    await stranger.goto(link.replace(httpx.URL(link).netloc.decode(), httpx.URL(visitor.origin).netloc.decode()))
+    await stranger.goto(link.replace(httpx.URL(link).netloc.decode(), httpx.URL(user.origin).netloc.decode()))
     await expect(stranger.locator(".map-canvas")).to_be_visible()
     await expect(stranger.get_by_role("button", name="Share", exact=True)).to_have_count(0)
     await page.get_by_role("button", name="Revoke").click()
@@ -155,12 +155,12 @@ async def test_from_signing_up_to_deleting(
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
     await page.goto(f"/sessions/{session_id}")
     await expect(page.get_by_role("heading", name="This session does not exist")).to_be_visible()
-    assert [t for t in trouble.found if "404" not in t] == []
+    assert [t for t in page_errors.messages if "404" not in t] == []
 
 
-async def test_signing_in_brings_back_to_where_one_was(visitor: Visitor, trouble: Trouble) -> None:
-    page = visitor.page
-    await visitor.sign_up()
+async def test_signing_in_brings_back_to_where_one_was(user: BrowserUser, page_errors: PageErrors) -> None:
+    page = user.page
+    await user.sign_up()
     await page.goto("/account")
     await page.get_by_role("button", name="Sign out").click()
     await page.wait_for_url("**/login**")
@@ -168,10 +168,10 @@ async def test_signing_in_brings_back_to_where_one_was(visitor: Visitor, trouble
     await page.wait_for_url("**/login?next=**")
 
     # A wrong password is said in place; what was typed stays.
-    await visitor.sign_in("not the password")
+    await user.sign_in("not the password")
     await expect(page.get_by_role("alert")).to_contain_text("do not belong together")
-    assert await page.locator("input[type=email]").input_value() == visitor.email
-    await visitor.sign_in()
+    assert await page.locator("input[type=email]").input_value() == user.email
+    await user.sign_in()
     await page.wait_for_url("**/search?q=bread")
 
     # A reload goes on with the login, and no token is within a script's reach.
@@ -179,20 +179,20 @@ async def test_signing_in_brings_back_to_where_one_was(visitor: Visitor, trouble
     await expect(page.get_by_role("heading", name="Search")).to_be_visible()
     kept = await page.evaluate("JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie")
     assert "eyJ" not in kept
-    assert [t for t in trouble.found if "401" not in t] == []
+    assert [t for t in page_errors.messages if "401" not in t] == []
 
 
-async def test_the_account_can_be_erased(visitor: Visitor) -> None:
-    page = visitor.page
-    await visitor.sign_up()
+async def test_the_account_can_be_erased(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
     await page.goto("/account")
     await page.get_by_role("button", name="Delete account").click()
     confirm = page.get_by_role("button", name="Delete everything")
     await expect(confirm).to_be_disabled()
     dialog = page.get_by_role("dialog")
-    await dialog.locator("input[type=email]").fill(visitor.email)
+    await dialog.locator("input[type=email]").fill(user.email)
     await dialog.locator("input[type=password]").fill("correct horse battery")
     await confirm.click()
     await page.wait_for_url("**/login")
-    await visitor.sign_in()
+    await user.sign_in()
     await expect(page.get_by_role("alert")).to_contain_text("do not belong together")

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from serve.dashboard import BUILT_FILES, install_dashboard
-from tests.dashboard.weights import MOST_BYTES, route_weights
+from tests.dashboard.bundle_size import MAX_BYTES, route_bundle_sizes
 
 SCRIPT = "document.title = 'x'"
 PAGE = f"<!doctype html><title>T</title><script>{SCRIPT}</script><div id=root></div>"
@@ -137,6 +137,6 @@ def test_the_build_loads_nothing_from_elsewhere() -> None:
 
 @pytest.mark.skipif(not (BUILT_FILES / "manifest.json").exists(), reason="the dashboard is not built")
 def test_no_route_is_heavier_than_its_budget() -> None:
-    weights = route_weights()
-    assert {name: size for name, size in weights.items() if size > MOST_BYTES} == {}
+    weights = route_bundle_sizes()
+    assert {name: size for name, size in weights.items() if size > MAX_BYTES} == {}
     assert weights["session"] > 100_000, "the manifest no longer names what the session page loads"

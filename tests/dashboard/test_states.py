@@ -8,7 +8,7 @@ import json
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.dashboard.visitor import Visitor
+from tests.dashboard.browser_user import BrowserUser
 
 pytestmark = pytest.mark.browser
 
@@ -33,9 +33,9 @@ def failing(status: int, **headers: str):  # type: ignore[no-untyped-def]
         (503, "unavailable", "The server is busy"),
     ],
 )
-async def test_each_refusal_has_its_screen(visitor: Visitor, status: int, kind: str, said: str) -> None:
-    page = visitor.page
-    await visitor.sign_up()
+async def test_each_refusal_has_its_screen(user: BrowserUser, status: int, kind: str, said: str) -> None:
+    page = user.page
+    await user.sign_up()
     await page.route("**/v1/sessions?*", failing(status, **{"retry-after": "2"} if status == 429 else {}))
     await page.reload()
     screen = page.locator(f'[data-error="{kind}"]')
@@ -50,9 +50,9 @@ async def test_each_refusal_has_its_screen(visitor: Visitor, status: int, kind: 
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible(timeout=15_000)
 
 
-async def test_a_server_that_is_away_comes_back_by_itself(visitor: Visitor) -> None:
-    page = visitor.page
-    await visitor.sign_up()
+async def test_a_server_that_is_away_comes_back_by_itself(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
     await page.route("**/v1/sessions?*", lambda route: route.abort("connectionrefused"))
     await page.reload()
     await expect(page.locator('[data-error="offline"]')).to_contain_text("No connection")
@@ -60,9 +60,9 @@ async def test_a_server_that_is_away_comes_back_by_itself(visitor: Visitor) -> N
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible(timeout=15_000)
 
 
-async def test_a_slow_server_is_said_to_be_slow(visitor: Visitor) -> None:
-    page = visitor.page
-    await visitor.sign_up()
+async def test_a_slow_server_is_said_to_be_slow(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
     go_on = asyncio.Event()
 
     async def later(route: Route) -> None:
@@ -84,9 +84,9 @@ OTHER_PAGES = {
 
 
 @pytest.mark.parametrize("path", OTHER_PAGES)
-async def test_every_other_page_says_what_is_wrong(visitor: Visitor, path: str) -> None:
-    page, asked = visitor.page, OTHER_PAGES[path]
-    await visitor.sign_up()
+async def test_every_other_page_says_what_is_wrong(user: BrowserUser, path: str) -> None:
+    page, asked = user.page, OTHER_PAGES[path]
+    await user.sign_up()
     for status, kind in ((402, "payment"), (429, "too_many"), (500, "server"), (None, "offline")):
         refuse = failing(status) if status else lambda route: route.abort("connectionrefused")
         await page.route(asked, refuse)
@@ -108,9 +108,9 @@ async def test_every_other_page_says_what_is_wrong(visitor: Visitor, path: str) 
     await expect(page.get_by_text("You were signed out because your login ended")).to_be_visible()
 
 
-async def test_a_login_that_ended_asks_to_sign_in_and_returns(visitor: Visitor) -> None:
-    page = visitor.page
-    await visitor.sign_up()
+async def test_a_login_that_ended_asks_to_sign_in_and_returns(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
     await page.goto("/account")
     await page.get_by_role("heading", name="Account").wait_for()
     await page.context.clear_cookies()
@@ -118,12 +118,12 @@ async def test_a_login_that_ended_asks_to_sign_in_and_returns(visitor: Visitor) 
     await page.get_by_role("link", name="Sessions").first.click()
     await expect(page.get_by_text("You were signed out because your login ended")).to_be_visible()
     await page.unroute("**/v1/sessions?*")
-    await visitor.sign_in()
+    await user.sign_in()
     await page.wait_for_url("**/sessions")
 
 
-async def test_links_in_mails_carry_their_token_behind_the_hash(visitor: Visitor) -> None:
-    page = visitor.page
+async def test_links_in_mails_carry_their_token_behind_the_hash(user: BrowserUser) -> None:
+    page = user.page
     sent: list[object] = []
 
     async def note(route: Route) -> None:
@@ -141,9 +141,9 @@ async def test_links_in_mails_carry_their_token_behind_the_hash(visitor: Visitor
     assert sent == [{"token": "from-a-mail"}, {"token": "another", "new_password": "a new password 1"}]
 
 
-async def test_unknown_addresses(visitor: Visitor) -> None:
-    page = visitor.page
-    await visitor.sign_up()
+async def test_unknown_addresses(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
     await page.goto("/sessions/00000000-0000-4000-8000-000000000000")
     await expect(page.get_by_role("heading", name="This session does not exist")).to_be_visible()
     await page.goto("/nowhere/at/all")

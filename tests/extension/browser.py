@@ -40,7 +40,7 @@ _FLAGS = [
 ]
 
 
-def eventually(check: Callable[[], Any], timeout_s: float = 40.0, what: str = "") -> Any:
+def wait_until(check: Callable[[], Any], timeout_s: float = 40.0, what: str = "") -> Any:
     """The first truthy result of `check`; fails after `timeout_s`. Errors of a loading page count as no."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -58,7 +58,7 @@ def eventually(check: Callable[[], Any], timeout_s: float = 40.0, what: str = ""
         time.sleep(0.05)
 
 
-def linger(seconds: float) -> None:
+def dwell(seconds: float) -> None:
     """Time that a person spends on a page. The recorder measures real time in a real browser; nothing can be faked."""
     time.sleep(seconds)
 
@@ -84,7 +84,7 @@ class Chromium:
             start_new_session=True,
             env=os.environ | {"LANGUAGE": self._language.replace("-", "_")},
         )
-        port, path = eventually(
+        port, path = wait_until(
             lambda: port_file.exists() and len(lines := port_file.read_text().split()) == 2 and lines,
             30,
             "Chromium's port",
@@ -113,7 +113,7 @@ class Chromium:
         self._process.wait(timeout=20)
         self.kill()
 
-    def forget_questions(self, permissions: list[str], origins: list[str]) -> None:
+    def record_granted_permissions(self, permissions: list[str], origins: list[str]) -> None:
         """While it is closed: as if the user had said yes to these before, and taken it back. Chrome grants them on
         request without asking again."""
         path = self._profile / "Default" / "Preferences"
@@ -162,14 +162,14 @@ class Chromium:
     def popup(self) -> Tab:
         """The popup's page in a window of its own, so that it covers no tab."""
         tab = self.open(f"chrome-extension://{EXTENSION_ID}/popup.html", in_window=True)
-        eventually(lambda: tab.has("main[data-screen]"), what="the popup")
+        wait_until(lambda: tab.has("main[data-screen]"), what="the popup")
         return tab
 
 
-def screen(popup: Tab) -> str:
+def current_screen(popup: Tab) -> str:
     return str(popup.evaluate("document.querySelector('main')?.dataset.screen"))
 
 
-def receipt(popup: Tab) -> dict[str, int]:
+def displayed_receipt(popup: Tab) -> dict[str, int]:
     """The receipt line as numbers."""
     return {name: int(value) for name, value in re.findall(r"([a-z]+)\s+(\d+)", popup.text("[data-name=receipt]"))}

@@ -24,7 +24,7 @@ def _run(*command: str) -> None:
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
 
 
-def build_product() -> Path:
+def build_extension() -> Path:
     """Builds it; the folder that Chrome loads."""
     if not (_CLIENTS / "node_modules" / "wxt").exists():
         _run("npm", "ci", "--no-audit", "--no-fund")
@@ -32,7 +32,7 @@ def build_product() -> Path:
     return _EXTENSION / ".output" / "chrome-mv3"
 
 
-def granted(product: Path, copy: Path) -> Path:
+def with_permissions_granted(product: Path, copy: Path) -> Path:
     """A copy of the build whose manifest demands what the product's only may ask for."""
     shutil.copytree(product, copy)
     path = copy / "manifest.json"

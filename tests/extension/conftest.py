@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.extension.browser import CHROMIUM, Chromium
-from tests.extension.builds import build_product, granted, has_node
+from tests.extension.builds import build_extension, has_node, with_permissions_granted
 from tests.extension.fake_server import FakeServer
-from tests.extension.local_site import Site
+from tests.extension.local_site import LocalSite
 
 
 @pytest.fixture(scope="session")
@@ -20,14 +20,14 @@ def product_build() -> Path:
         pytest.skip("Chromium is not installed")
     if not has_node():
         pytest.skip("Node is not installed")
-    return build_product()
+    return build_extension()
 
 
 @pytest.fixture(scope="session")
 def extension_build(product_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, but what Chrome would ask the user for is granted: nobody can answer its dialog in a headless browser.
     `test_permissions.py` goes the way through the question, with the product's own manifest."""
-    return granted(product_build, tmp_path_factory.mktemp("extension") / "granted")
+    return with_permissions_granted(product_build, tmp_path_factory.mktemp("extension") / "granted")
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def server() -> Iterator[FakeServer]:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    site = Site()
+def site() -> Iterator[LocalSite]:
+    site = LocalSite()
     yield site
     site.close()
 

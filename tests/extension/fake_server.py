@@ -40,7 +40,7 @@ class Fault:
     times: int = 1
     status: int = 500
     #: Answers as something between the browser and the server would.
-    is_foreign: bool = False
+    is_from_proxy: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     hits: int = 0
 
@@ -65,7 +65,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-class Refusal(Exception):
+class HttpError(Exception):
     def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(status, message, code)
         self.status, self.message, self.code = status, message, code
@@ -78,11 +78,11 @@ class FakeServer:
         self.lock = threading.RLock()
         self.port = 0
         self.users: dict[str, dict[str, str]] = {}
-        self.access: dict[str, tuple[str, float]] = {}
-        self.refresh: dict[str, tuple[str, str]] = {}
-        self.used_refresh: dict[str, str] = {}
+        self.access_tokens: dict[str, tuple[str, float]] = {}
+        self.valid_refresh_tokens: dict[str, tuple[str, str]] = {}
+        self.used_refresh_tokens: dict[str, str] = {}
         #: A renewal may be repeated with the key it came with: its answer may have been lost.
-        self.last_renewal: dict[str, Any] = {}
+        self.last_refresh: dict[str, Any] = {}
         self.sessions: dict[str, Session] = {}
         self.codes: dict[str, tuple[str, str]] = {}
         self.faults: list[Fault] = []
@@ -128,11 +128,11 @@ class FakeServer:
         self._http.server_close()
         with self.lock:
             for connection in self._open:
-                _hang_up(connection)
+                _shut_down(connection)
             self._open.clear()
         self._http = None
 
-    def fail(self, pattern: str, action: Literal["refuse", "lose", "cut"], **options: Any) -> Fault:
+    def inject_fault(self, pattern: str, action: Literal["refuse", "lose", "cut"], **options: Any) -> Fault:
         fault = Fault(pattern, action, **options)
         with self.lock:
             self.faults.append(fault)
@@ -145,7 +145,7 @@ class FakeServer:
     def expire_tokens(self) -> None:
         """Every access token given so far is over; refresh tokens still work."""
         with self.lock:
-            self.access.clear()
+            self.access_tokens.clear()
 
     def only_session(self) -> Session:
         with self.lock:
@@ -155,45 +155,45 @@ class FakeServer:
 
     # What the routes do.
 
-    def tokens(self, email: str, family: str | None = None) -> dict[str, Any]:
+    def issue_tokens(self, email: str, family: str | None = None) -> dict[str, Any]:
         access, refresh = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        self.access[access] = (email, time.time() + self.token_ttl_s)
-        self.refresh[refresh] = (email, family or secrets.token_hex(8))
+        self.access_tokens[access] = (email, time.time() + self.token_ttl_s)
+        self.valid_refresh_tokens[refresh] = (email, family or secrets.token_hex(8))
         return {"token": access, "refresh_token": refresh, "expires_in": int(self.token_ttl_s), "token_type": "bearer"}
 
-    def signed_in(self, email: str) -> dict[str, Any]:
+    def login_reply(self, email: str) -> dict[str, Any]:
         user = {"id": self.users[email]["id"], "email": email, "created_at": _now(), "updated_at": _now()}
-        return {"user": user, **self.tokens(email)}
+        return {"user": user, **self.issue_tokens(email)}
 
-    def renew(self, token: str, key: str | None) -> dict[str, Any]:
-        if key is not None and key == self.last_renewal.get("key") and token == self.last_renewal["token"]:
-            return dict(self.last_renewal["answer"])
-        if family := self.used_refresh.get(token):
-            self.refresh = {t: v for t, v in self.refresh.items() if v[1] != family}
-            raise Refusal(401, "invalid or expired refresh token")
-        known = self.refresh.pop(token, None)
+    def refresh_tokens(self, token: str, key: str | None) -> dict[str, Any]:
+        if key is not None and key == self.last_refresh.get("key") and token == self.last_refresh["token"]:
+            return dict(self.last_refresh["answer"])
+        if family := self.used_refresh_tokens.get(token):
+            self.valid_refresh_tokens = {t: v for t, v in self.valid_refresh_tokens.items() if v[1] != family}
+            raise HttpError(401, "invalid or expired refresh token")
+        known = self.valid_refresh_tokens.pop(token, None)
         if known is None:
-            raise Refusal(401, "invalid or expired refresh token")
-        self.used_refresh[token] = known[1]
-        answer = self.tokens(*known)
-        self.last_renewal = {"key": key, "token": token, "answer": answer}
+            raise HttpError(401, "invalid or expired refresh token")
+        self.used_refresh_tokens[token] = known[1]
+        answer = self.issue_tokens(*known)
+        self.last_refresh = {"key": key, "token": token, "answer": answer}
         return answer
 
     def user_of(self, token: str) -> str:
-        email, until = self.access.get(token, ("", 0.0))
+        email, until = self.access_tokens.get(token, ("", 0.0))
         if until < time.time():
-            raise Refusal(401, "invalid or expired access token")
+            raise HttpError(401, "invalid or expired access token")
         return email
 
     def session(self, session_id: str, email: str) -> Session:
         session = self.sessions.get(session_id)
         if session is None:
-            raise Refusal(404, "session not found")
+            raise HttpError(404, "session not found")
         if session.user != email:
-            raise Refusal(403, "access denied")
+            raise HttpError(403, "access denied")
         return session
 
-    def show(self, session: Session) -> dict[str, Any]:
+    def session_json(self, session: Session) -> dict[str, Any]:
         pages = sum(e["type"] == "page_visit" for e in session.events.values())
         shown = {"id": session.id, "title": session.title, "session_status": session.status}
         times = {"started_at": session.started_at, "created_at": session.started_at, "updated_at": session.started_at}
@@ -208,14 +208,14 @@ class FakeServer:
         self.sessions[session.id] = session
         return session
 
-    def take_events(self, session: Session, raw: bytes) -> dict[str, Any]:
+    def store_events(self, session: Session, raw: bytes) -> dict[str, Any]:
         if len(raw) > self.max_bytes:
-            raise Refusal(413, "the request is larger than allowed")
+            raise HttpError(413, "the request is larger than allowed")
         events = json.loads(raw)["events"]
         if len(events) > self.max_events:
-            raise Refusal(413, "too many events")
+            raise HttpError(413, "too many events")
         if session.status not in ("recording", "paused"):
-            raise Refusal(400, "session is not accepting events")
+            raise HttpError(400, "session is not accepting events")
         verdicts, counts = [], Counter[str]()
         for event in events:
             key = event.get("event_id")
@@ -235,17 +235,17 @@ class FakeServer:
             verdicts.append(verdict)
         return {"processed": counts["stored"], "total": len(events), **counts, "verdicts": verdicts}
 
-    def move(self, session: Session, action: str) -> Session:
+    def change_status(self, session: Session, action: str) -> Session:
         sources = {"pause": ("recording",), "resume": ("paused",), "stop": ("recording", "paused")}[action]
         if session.status not in sources:
-            raise Refusal(400, f"session cannot be {action}d from current state")
+            raise HttpError(400, f"session cannot be {action}d from current state")
         session.status = {"pause": "paused", "resume": "recording", "stop": "processing"}[action]
         return session
 
     def mindmap(self, session: Session) -> dict[str, Any]:
         """Moves on with every look: not there, waiting, drawing, done."""
         if session.status not in ("processing", "completed"):
-            raise Refusal(404, "mindmap not found for this session")
+            raise HttpError(404, "mindmap not found for this session")
         session.map_polls += 1
         if session.map_polls < 3 or self.map_status == "generating":
             return {"mindmap": {"status": "generating", "stage": "grouping", "percent": 20 * session.map_polls}}
@@ -253,7 +253,7 @@ class FakeServer:
         return {"mindmap": {"status": self.map_status, "data": {"nodes": [], "edges": []}}}
 
 
-def _hang_up(connection: socket.socket) -> None:
+def _shut_down(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 
@@ -300,14 +300,14 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.hits += 1
             if fault and fault.action == "refuse":
                 message: Any = {"error": {"message": "a fault on request", "code": "fault"}}
-                if fault.is_foreign:
+                if fault.is_from_proxy:
                     message = "No route here yet."
                 return self._answer(fault.status, message, fault.headers)
             if fault and fault.action == "cut":
                 return self._cut()
             try:
                 status, body = self._route(name, raw)
-            except Refusal as refusal:
+            except HttpError as refusal:
                 status, body = refusal.status, {"error": {"message": refusal.message, "code": refusal.code}}
             if fault and fault.action == "lose":
                 return self._cut()
@@ -322,49 +322,49 @@ class _Handler(BaseHTTPRequestHandler):
         match name:
             case "POST /auth/signup":
                 if body["email"] in fake.users:
-                    raise Refusal(409, "email already exists")
+                    raise HttpError(409, "email already exists")
                 fake.sign_up(body["email"], body["password"])
-                return 201, fake.signed_in(body["email"])
+                return 201, fake.login_reply(body["email"])
             case "POST /auth/login":
                 user = fake.users.get(body["email"])
                 if user is None or user["password"] != body["password"]:
-                    raise Refusal(401, "invalid email or password")
-                return 200, fake.signed_in(body["email"])
+                    raise HttpError(401, "invalid email or password")
+                return 200, fake.login_reply(body["email"])
             case "POST /auth/refresh":
-                return 200, fake.renew(bearer, self.headers.get("Idempotency-Key"))
+                return 200, fake.refresh_tokens(bearer, self.headers.get("Idempotency-Key"))
             case "POST /auth/extension/exchange":
                 challenge, email = fake.codes.pop(body["code"], ("", ""))
                 digest = hashlib.sha256(body["code_verifier"].encode()).digest()
                 if not email or base64.urlsafe_b64encode(digest).decode().rstrip("=") != challenge:
-                    raise Refusal(401, "invalid code")
-                return 200, fake.signed_in(email)
+                    raise HttpError(401, "invalid code")
+                return 200, fake.login_reply(email)
         email = fake.user_of(bearer)
         match name.split("/"):
             case ["POST ", "auth", "logout"]:
-                fake.access.pop(bearer, None)
+                fake.access_tokens.pop(bearer, None)
                 return 200, {"message": "successfully logged out"}
             case ["POST ", "sessions", "start"]:
-                return 201, {"session": fake.show(fake.start_session(email, body))}
+                return 201, {"session": fake.session_json(fake.start_session(email, body))}
             case ["GET ", "sessions"]:
-                mine = [fake.show(s) for s in fake.sessions.values() if s.user == email]
+                mine = [fake.session_json(s) for s in fake.sessions.values() if s.user == email]
                 return 200, {"sessions": mine[::-1][:10], "total": len(mine)}
             case ["GET ", "sessions", session_id]:
-                return 200, {"session": fake.show(fake.session(session_id, email))}
+                return 200, {"session": fake.session_json(fake.session(session_id, email))}
             case ["PATCH ", "sessions", session_id]:
                 session = fake.session(session_id, email)
                 session.title = body.get("title", session.title)
-                return 200, {"session": fake.show(session)}
+                return 200, {"session": fake.session_json(session)}
             case ["DELETE ", "sessions", session_id]:
                 fake.session(session_id, email)
                 del fake.sessions[session_id]
                 return 204, None
             case ["POST ", "sessions", session_id, "events"]:
-                return 200, fake.take_events(fake.session(session_id, email), raw)
+                return 200, fake.store_events(fake.session(session_id, email), raw)
             case ["PATCH " | "POST ", "sessions", session_id, "pause" | "resume" | "stop" as action]:
-                return 200, {"session": fake.show(fake.move(fake.session(session_id, email), action))}
+                return 200, {"session": fake.session_json(fake.change_status(fake.session(session_id, email), action))}
             case ["GET ", "sessions", session_id, "mindmap"]:
                 return 200, fake.mindmap(fake.session(session_id, email))
-        raise Refusal(404, "not found")
+        raise HttpError(404, "not found")
 
     def _answer(self, status: int, body: Any, headers: dict[str, str]) -> None:
         data = b"" if body is None else json.dumps(body).encode()
@@ -382,7 +382,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _cut(self) -> None:
         self.close_connection = True
-        _hang_up(self.connection)
+        _shut_down(self.connection)
 
     def _cors(self) -> None:
         if origin := self.headers.get("Origin"):

@@ -70,7 +70,7 @@ def _pdf() -> bytes:
     return out + b"trailer<</Size 6/Root 1 0 R>>startxref\n%d\n%%%%EOF" % start
 
 
-class Site:
+class LocalSite:
     """Serves every host on one port. Chromium is told to resolve `*.test` to this machine."""
 
     def __init__(self) -> None:

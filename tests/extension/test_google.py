@@ -13,9 +13,9 @@ import uvicorn
 
 from serve.app import create_api, with_middleware
 from tests.conftest import Stores
-from tests.extension.browser import Chromium, eventually, screen
+from tests.extension.browser import Chromium, current_screen, wait_until
 from tests.extension.cdp import Tab
-from tests.extension.person import agree, wait_for
+from tests.extension.user_actions import accept_consent, wait_for_screen
 from tests.support.openid import openid_provider
 from tests.support.server import make_settings, no_actor
 
@@ -43,7 +43,7 @@ def api_origin(stores: Stores, issuer: str) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    eventually(lambda: server.started, what="the API")
+    wait_until(lambda: server.started, what="the API")
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     thread.join(20)
@@ -52,12 +52,12 @@ def api_origin(stores: Stores, issuer: str) -> Iterator[str]:
 
 def _provider_window(chromium: Chromium, issuer: str) -> Tab:
     """The window with the provider's form in it, as a person would wait for it before they do anything."""
-    target = eventually(
+    target = wait_until(
         lambda: next((t["targetId"] for t in chromium.targets() if t["url"].startswith(issuer)), None),
         what="the provider's window",
     )
     window = Tab(chromium.cdp, target)
-    eventually(lambda: window.has("input[name=sub]"), what="its form")
+    wait_until(lambda: window.has("input[name=sub]"), what="its form")
     return window
 
 
@@ -67,21 +67,21 @@ def test_sign_in_with_google(chromium: Chromium, api_origin: str, issuer: str) -
         f"{issuer}/users/{subject}", json={"email": email, "email_verified": True}, trust_env=False
     ).raise_for_status()
     popup = chromium.popup()
-    agree(popup, api_origin)
-    eventually(lambda: popup.has("[data-name=google]"), what="the button, because the server has it")
+    accept_consent(popup, api_origin)
+    wait_until(lambda: popup.has("[data-name=google]"), what="the button, because the server has it")
     popup.click("[data-name=google]")
     window = _provider_window(chromium, issuer)
     window.fill("input[name=sub]", subject)
     window.click("button[type=submit]")
-    wait_for(popup, "ready")
+    wait_for_screen(popup, "ready")
     assert popup.evaluate("chrome.storage.session.get('view').then(({view}) => view.account.email)") == email
 
     # Closing the window is a no, not an error of ours.
     popup.evaluate("chrome.runtime.sendMessage({command: 'signOut', args: {}})")
-    wait_for(popup, "signed-out")
-    eventually(lambda: popup.has("[data-name=google]"))
+    wait_for_screen(popup, "signed-out")
+    wait_until(lambda: popup.has("[data-name=google]"))
     popup.click("[data-name=google]")
     second = _provider_window(chromium, issuer)
     chromium.cdp.send("Target.closeTarget", {"targetId": second.target_id})
-    eventually(lambda: "Google did not sign you in" in popup.text("[role=alert]"), what="the truth about it")
-    assert screen(popup) == "signed-out"
+    wait_until(lambda: "Google did not sign you in" in popup.text("[role=alert]"), what="the truth about it")
+    assert current_screen(popup) == "signed-out"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.extension.browser import EXTENSION_ID, Chromium, eventually, linger, screen
+from tests.extension.browser import EXTENSION_ID, Chromium, current_screen, dwell, wait_until
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
-from tests.extension.local_site import Site
-from tests.extension.person import sign_in, stop, wait_for
+from tests.extension.local_site import LocalSite
+from tests.extension.user_actions import sign_in, stop_recording, wait_for_screen
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +36,7 @@ def command(popup: Tab, name: str, args: str = "{}") -> Any:
 
 
 def welcome_page(chromium: Chromium) -> Tab:
-    target = eventually(
+    target = wait_until(
         lambda: next((t["targetId"] for t in chromium.targets() if t["url"].endswith("/welcome.html")), None),
         what="the first page opens by itself",
     )
@@ -44,13 +44,13 @@ def welcome_page(chromium: Chromium) -> Tab:
 
 
 def test_the_user_allows_and_takes_back(
-    browsers: Callable[..., Chromium], product_build: Path, server: FakeServer, site: Site
+    browsers: Callable[..., Chromium], product_build: Path, server: FakeServer, site: LocalSite
 ) -> None:
     server.sign_up("reader@example.com", "correct horse")
     chromium = browsers(build=product_build)
-    eventually(lambda: welcome_page(chromium).has("[data-name=agree]"), what="the consent page")
+    wait_until(lambda: welcome_page(chromium).has("[data-name=agree]"), what="the consent page")
     popup = chromium.popup()
-    wait_for(popup, "consent")
+    wait_for_screen(popup, "consent")
     may_read = f"chrome.permissions.contains({{origins: {ORIGINS}}})"
     assert popup.evaluate(may_read) is False
     start = "{scope: 'all', tabId: null, windowId: null}"
@@ -60,42 +60,42 @@ def test_the_user_allows_and_takes_back(
 
     # The dialog itself is Chrome's; its answer is put where Chrome keeps it.
     chromium.quit()
-    chromium.forget_questions(["history"], ORIGINS)
+    chromium.record_granted_permissions(["history"], ORIGINS)
     chromium.start()
     popup = chromium.popup()
     assert popup.evaluate(may_read) is False
     page = chromium.open(f"chrome-extension://{EXTENSION_ID}/welcome.html")
-    eventually(lambda: page.has("[data-name=agree]"), what="the consent page")
+    wait_until(lambda: page.has("[data-name=agree]"), what="the consent page")
     page.click("[data-name=agree]")
-    eventually(lambda: popup.evaluate(may_read), what="the permission")
-    wait_for(popup, "signed-out")
+    wait_until(lambda: popup.evaluate(may_read), what="the permission")
+    wait_for_screen(popup, "signed-out")
     sign_in(popup)
-    wait_for(popup, "ready")
+    wait_for_screen(popup, "ready")
 
     chromium.open(site.url("/article/6"))
-    eventually(lambda: popup.has("[data-name=import-history]"))
+    wait_until(lambda: popup.has("[data-name=import-history]"))
     popup.click("[data-name=import-history]")
 
     def is_imported() -> bool:
         # Chrome writes its history down some time after the visit; who is told that there is nothing asks again.
         if popup.evaluate("document.body.innerText.includes('Nothing there')"):
             popup.click("[data-name=import-history]")
-        return screen(popup) == "completed"
+        return current_screen(popup) == "completed"
 
-    eventually(is_imported, what="the visit in Chrome's history")
+    wait_until(is_imported, what="the visit in Chrome's history")
     popup.click("[data-name=new]")
-    wait_for(popup, "ready")
+    wait_for_screen(popup, "ready")
     popup.click("[data-name=start]")
-    wait_for(popup, "recording")
+    wait_for_screen(popup, "recording")
     chromium.open(site.url("/article/1"))
-    linger(1.5)
+    dwell(1.5)
     # Taken back in the middle: it pauses, and goes on only with the permission.
     popup.evaluate(f"chrome.permissions.remove({{origins: {ORIGINS}}})")
-    wait_for(popup, "paused")
+    wait_for_screen(popup, "paused")
     assert command(popup, "resume")["code"] == "no_permission"
     popup.click("[data-name=resume]")
-    wait_for(popup, "recording")
-    stop(popup)
+    wait_for_screen(popup, "recording")
+    stop_recording(popup)
     urls = {e["url"] for s in server.sessions.values() for e in s.events.values() if e["type"] == "page_visit"}
     assert urls == {site.url("/article/6"), site.url("/article/1")}
-    assert screen(popup) == "completed"
+    assert current_screen(popup) == "completed"

@@ -12,10 +12,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
-from tests.extension.browser import EXTENSION_ID, Chromium, eventually, screen
+from tests.extension.browser import EXTENSION_ID, Chromium, current_screen, wait_until
 from tests.extension.fake_server import FakeServer
-from tests.extension.local_site import Site
-from tests.extension.person import ready_to_record, sign_in
+from tests.extension.local_site import LocalSite
+from tests.extension.user_actions import ready_to_record, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -96,7 +96,7 @@ def _check(page: Page, name: str) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     server.sign_up("a.reader.with.a.long.name@example.com", "correct horse")
     first = chromium.popup()
     with sync_playwright() as playwright:
@@ -132,7 +132,7 @@ def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: Fa
             page.wait_for_selector("[data-screen=signed-out]")
             _check(page, f"{mark}-signed-out")
         sign_in(first, "a.reader.with.a.long.name@example.com")
-        eventually(lambda: screen(first) == "ready", what="ready")
+        wait_until(lambda: current_screen(first) == "ready", what="ready")
         # A second popup would see our states as well, and ask the worker about them.
         first.close()
         with server.lock:
@@ -173,14 +173,14 @@ def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: Fa
         browser.close()
 
 
-def test_show_me_is_what_is_sent(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_show_me_is_what_is_sent(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     """The page shows the event that a recording then sends: same address, title and text."""
     popup = ready_to_record(chromium, server)
     tab = chromium.open(site.url("/article/8?token=SECRET"))
-    eventually(lambda: tab.has("#next"))
+    wait_until(lambda: tab.has("#next"))
     tab_id = popup.evaluate("chrome.tabs.query({}).then(ts => ts.find(t => t.url?.includes('/article/8')).id)")
     shown = chromium.open(f"chrome-extension://{EXTENSION_ID}/show-me.html?tab={tab_id}")
-    eventually(lambda: shown.has(".page-text"), what="the preview")
+    wait_until(lambda: shown.has(".page-text"), what="the preview")
     preview = json.loads(
         shown.evaluate(
             f"chrome.runtime.sendMessage({{command: 'preview', args: {{tabId: {tab_id}}}}})"
@@ -192,25 +192,25 @@ def test_show_me_is_what_is_sent(chromium: Chromium, server: FakeServer, site: S
     shown.close()
     tab.front()
     popup.click("[data-name=start]")
-    eventually(
+    wait_until(
         lambda: [e for s in server.sessions.values() for e in s.events.values() if e.get("content")], what="the visit"
     )
     (visit,) = [e for e in server.only_session().events.values() if e["type"] == "page_visit"]
     assert {k: visit[k] for k in ("url", "title", "content")} == {k: preview[k] for k in ("url", "title", "content")}
 
 
-def test_title_and_commands(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_title_and_commands(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     popup.click("[data-name=start]")
-    eventually(lambda: popup.has("button.title"), what="recording")
+    wait_until(lambda: popup.has("button.title"), what="recording")
     popup.click("button.title")
     popup.evaluate(
         "(() => { const f = document.querySelector('.title-field'); f.value = 'Reefs'; f.focus();"
         " f.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true})); })()"
     )
-    eventually(lambda: server.only_session().title == "Reefs", what="the title arrives")
+    wait_until(lambda: server.only_session().title == "Reefs", what="the title arrives")
     assert "Reefs" in popup.text("button.title")
     badge = popup.evaluate("chrome.action.getBadgeText({})")
     assert badge == "●"
     popup.click("[data-name=pause]")
-    eventually(lambda: popup.evaluate("chrome.action.getBadgeText({})") == "❚❚", what="the badge shows the pause")
+    wait_until(lambda: popup.evaluate("chrome.action.getBadgeText({})") == "❚❚", what="the badge shows the pause")

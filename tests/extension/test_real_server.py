@@ -11,11 +11,19 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.extension.browser import Chromium, eventually, linger, screen
-from tests.extension.cable import Cable
+from tests.extension.browser import Chromium, current_screen, dwell, wait_until
 from tests.extension.cdp import Tab
-from tests.extension.local_site import Site
-from tests.extension.person import agree, read, sign_in, start, stop, stored_receipt, wait_for
+from tests.extension.local_site import LocalSite
+from tests.extension.tcp_proxy import TcpProxy
+from tests.extension.user_actions import (
+    accept_consent,
+    read_article,
+    sign_in,
+    start_recording,
+    stop_recording,
+    stored_receipt,
+    wait_for_screen,
+)
 from tests.support.product import Product
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(580)]
@@ -61,9 +69,9 @@ def readers() -> Iterator[Callable[[str], Reader]]:
 
 def begin(chromium: Chromium, origin: str, reader: Reader) -> Tab:
     popup = chromium.popup()
-    agree(popup, origin)
+    accept_consent(popup, origin)
     sign_in(popup, reader.email, PASSWORD)
-    start(popup)
+    start_recording(popup)
     return popup
 
 
@@ -83,17 +91,19 @@ def check_receipt(reader: Reader, session_id: str, final: dict[str, int]) -> Non
     assert theirs["by_type"]["page_visit"] == theirs["by_type"]["page_leave"]
 
 
-def test_from_start_to_map(product: Product, chromium: Chromium, site: Site, readers: Callable[[str], Reader]) -> None:
+def test_from_start_to_map(
+    product: Product, chromium: Chromium, site: LocalSite, readers: Callable[[str], Reader]
+) -> None:
     reader = readers(product.origin)
     popup = begin(chromium, product.origin, reader)
     tab = chromium.open()
     for number in (1, 2, 3):
-        read(tab, site.url(f"/article/{number}"), number, 2)
+        read_article(tab, site.url(f"/article/{number}"), number, 2)
     marked = tab.drag_over("#p1")
-    linger(1.5)
+    dwell(1.5)
     tab.goto(site.url("/members"))
-    linger(1.5)
-    final = stop(popup, 60)
+    dwell(1.5)
+    final = stop_recording(popup, 60)
     (session,) = reader.look("/sessions")["sessions"]
     check_receipt(reader, session["id"], final)
     links = popup.evaluate("[...document.querySelectorAll('main a')].map(a => a.href)")
@@ -102,7 +112,7 @@ def test_from_start_to_map(product: Product, chromium: Chromium, site: Site, rea
     assert visited(reader, session["id"]) == [site.url(f"/article/{n}") for n in (1, 2, 3)]
     (highlight,) = reader.look(f"/sessions/{session['id']}/events?type=highlight")["highlights"]
     assert highlight["text"] == " ".join(marked.split())
-    eventually(lambda: popup.has("[data-generation=completed]"), 120, "the map")
+    wait_until(lambda: popup.has("[data-generation=completed]"), 120, "the map")
     mindmap = reader.look(f"/sessions/{session['id']}/mindmap")["mindmap"]
     assert mindmap["status"] == "completed"
     assert sum(node["type"] == "page" for node in mindmap["data"]["nodes"]) == 3
@@ -116,40 +126,40 @@ def test_the_dashboard_signs_the_extension_in(
         pytest.skip("the dashboard is not built")
     reader = readers(product.origin)
     popup = chromium.popup()
-    agree(popup, product.origin)
-    wait_for(popup, "signed-out")
+    accept_consent(popup, product.origin)
+    wait_for_screen(popup, "signed-out")
     page = chromium.open(f"{product.origin}/login")
-    eventually(lambda: page.has("input[name=password]"), what="the dashboard's login")
+    wait_until(lambda: page.has("input[name=password]"), what="the dashboard's login")
     page.front()
     page.type("input[name=email]", reader.email)
     page.type("input[name=password]", PASSWORD)
     page.click("button[type=submit]")
-    wait_for(popup, "ready")
+    wait_for_screen(popup, "ready")
     assert popup.text(".who") == reader.email
 
     popup.evaluate("chrome.runtime.sendMessage({command: 'signOut', args: {}})")
-    wait_for(popup, "signed-out")
+    wait_for_screen(popup, "signed-out")
     popup.click("[data-name=on-the-web]")
-    target = eventually(
+    target = wait_until(
         lambda: next((t["targetId"] for t in chromium.targets() if "/extension/link" in t["url"]), None),
         what="the dashboard's question",
     )
     asked = Tab(chromium.cdp, target)
-    eventually(lambda: asked.has("button.primary"), what="its button")
+    wait_until(lambda: asked.has("button.primary"), what="its button")
     asked.click("button.primary")
-    wait_for(popup, "ready")
+    wait_for_screen(popup, "ready")
 
 
 @pytest.mark.soak
 def test_everything_breaks_once(
-    chromium: Chromium, site: Site, readers: Callable[[str], Reader], request: pytest.FixtureRequest
+    chromium: Chromium, site: LocalSite, readers: Callable[[str], Reader], request: pytest.FixtureRequest
 ) -> None:
     """Killed workers, server and browser, two cuts of the network, tokens of a minute: 0 lost, 0 doubled."""
     with Product(TRAILMIND_ACCESS_TOKEN_TTL_S="60") as server:
-        cable = Cable(server.port)
-        request.addfinalizer(cable.close)
+        proxy = TcpProxy(server.port)
+        request.addfinalizer(proxy.close)
         reader = readers(server.origin)
-        popup = begin(chromium, cable.origin, reader)
+        popup = begin(chromium, proxy.origin, reader)
         tab = chromium.open()
 
         def restart_server() -> None:
@@ -163,11 +173,11 @@ def test_everything_breaks_once(
             restarts[-1].start()
 
         breakage: dict[int, Callable[[], object]] = {
-            3: cable.cut,
-            5: cable.mend,
+            3: proxy.disconnect,
+            5: proxy.reconnect,
             8: restart,
-            12: cable.cut,
-            14: cable.mend,
+            12: proxy.disconnect,
+            14: proxy.reconnect,
         }
         num_kills = 0
         for number in range(1, 21):
@@ -176,17 +186,17 @@ def test_everything_breaks_once(
                 chromium.kill()
                 chromium.start()
                 popup = chromium.popup()
-                wait_for(popup, "interrupted")
+                wait_for_screen(popup, "interrupted")
                 popup.click("[data-name=continue]")
-                wait_for(popup, "recording")
+                wait_for_screen(popup, "recording")
                 tab = chromium.open()
-            read(tab, site.url(f"/article/{number}"), number, 2)
+            read_article(tab, site.url(f"/article/{number}"), number, 2)
             if number % 4 == 0:
                 num_kills += chromium.kill_worker()
         for thread in restarts:
             thread.join()
         popup.click("[data-name=stop]")
-        eventually(lambda: screen(popup) == "completed", 120, "completed")
+        wait_until(lambda: current_screen(popup) == "completed", 120, "completed")
         final = stored_receipt(popup)
         assert num_kills >= 4
         (session,) = reader.look("/sessions")["sessions"]

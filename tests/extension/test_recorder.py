@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.extension.browser import Chromium, eventually, linger, screen
+from tests.extension.browser import Chromium, current_screen, dwell, wait_until
 from tests.extension.fake_server import FakeServer
-from tests.extension.local_site import Site
-from tests.extension.person import ready_to_record, start, stop
+from tests.extension.local_site import LocalSite
+from tests.extension.user_actions import ready_to_record, start_recording, stop_recording
 
 pytestmark = pytest.mark.browser
 
@@ -21,9 +21,9 @@ def events(server: FakeServer, kind: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda e: e["seq"])
 
 
-def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
+    start_recording(popup)
     # Whoever counts must not need the popup for it.
     popup.close()
     truth: dict[str, float] = {}
@@ -38,27 +38,27 @@ def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, si
     tab = chromium.open()
     shown_at = time.monotonic()
     tab.goto(site.url("/article/1?utm=x&access_token=SECRETVALUE"))
-    eventually(lambda: tab.has("#next"))
-    linger(3)
+    wait_until(lambda: tab.has("#next"))
+    dwell(3)
     tab.evaluate("scrollTo(0, (document.documentElement.scrollHeight - innerHeight) / 2)")
-    linger(1)
+    dwell(1)
     leave("/article/1", lambda: tab.click("#next"))
-    eventually(lambda: "Article 2" in tab.text("h1"))
-    linger(2)
+    wait_until(lambda: "Article 2" in tab.text("h1"))
+    dwell(2)
     # Another tab comes to the front: nobody reads article 2 any more.
     other = chromium.open()
     leave("/article/2", lambda: other.goto(site.url("/app")))
-    eventually(lambda: other.has("nav a"))
-    linger(2)
+    wait_until(lambda: other.has("nav a"))
+    dwell(2)
     leave("/app", lambda: other.click("nav a"))
-    linger(2)
+    dwell(2)
     leave("/app/one", tab.front)
-    linger(2)
+    dwell(2)
     # The popup comes to the front, and article 2 is not read any more.
     leave("/article/2", lambda: None)
     popup = chromium.popup()
     assert popup.evaluate("[...document.querySelectorAll('.numbers dd')].map(e => e.innerText)")[0] == "4"
-    stop(popup)
+    stop_recording(popup)
 
     visits = events(server, "page_visit")
     paths = [e["url"].removeprefix(site.url("")) for e in visits]
@@ -82,29 +82,29 @@ def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, si
     assert seqs == list(range(1, len(seqs) + 1))
 
 
-def test_each_highlight_once(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_each_highlight_once(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
+    start_recording(popup)
     tab = chromium.open(site.url("/article/3"))
-    eventually(lambda: tab.has("#p2"))
-    linger(1.5)
+    wait_until(lambda: tab.has("#p2"))
+    dwell(1.5)
     marked = tab.drag_over("#p2")
-    linger(1.3)
+    dwell(1.3)
     # A click into the selection, the same words again, and a part of them: nothing new.
     tab.drag_over("#p2")
-    linger(1.3)
+    dwell(1.3)
     tab.select("#p2", 5, 60)
-    linger(1.3)
+    dwell(1.3)
     # With the keyboard, somewhere else.
     tab.evaluate("(() => { const n = document.querySelector('#p5').firstChild; getSelection().collapse(n, 0); })()")
     for _ in range(30):
         tab.key("ArrowRight", modifiers=8)
     tab.select("#p5", 0, 40)
-    linger(1.3)
+    dwell(1.3)
     # Too short to mean anything.
     tab.select("#p7", 0, 5)
-    linger(1.3)
-    stop(popup)
+    dwell(1.3)
+    stop_recording(popup)
 
     found = events(server, "highlight")
     assert len(found) == 2, [e["text"] for e in found]
@@ -119,18 +119,18 @@ def test_each_highlight_once(chromium: Chromium, server: FakeServer, site: Site)
     assert second["metadata"]["via"] == "keyboard"
 
 
-def test_frames_and_pdf_are_one_visit_each(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_frames_and_pdf_are_one_visit_each(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
+    start_recording(popup)
     tab = chromium.open(site.url("/frames"))
-    eventually(lambda: tab.has("#f"))
-    linger(2)
-    frame = eventually(lambda: tab.frame("/article/90"), what="the frame")
+    wait_until(lambda: tab.has("#f"))
+    dwell(2)
+    frame = wait_until(lambda: tab.frame("/article/90"), what="the frame")
     frame.select("#p3", 0, 40)
-    linger(1.3)
+    dwell(1.3)
     tab.goto(site.url("/paper.pdf"))
-    linger(2.5)
-    stop(popup)
+    dwell(2.5)
+    stop_recording(popup)
     visits = events(server, "page_visit")
     assert [e["url"].removeprefix(site.url("")) for e in visits] == ["/frames", "/paper.pdf"]
     assert visits[1]["content"] == "A paper about reefs"
@@ -143,9 +143,9 @@ def test_frames_and_pdf_are_one_visit_each(chromium: Chromium, server: FakeServe
     assert marked["metadata"]["frame_url"] == site.url("/article/90", host="other.reef.test")
 
 
-def test_nothing_of_sensitive_pages_leaves_the_browser(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_nothing_of_sensitive_pages_leaves_the_browser(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server, excludedHosts=["private.trail.test"])
-    start(popup)
+    start_recording(popup)
     for url in (
         site.url("/members"),
         site.url("/", host="ebanking.bank.test"),
@@ -154,56 +154,56 @@ def test_nothing_of_sensitive_pages_leaves_the_browser(chromium: Chromium, serve
         site.url("/").replace("news.trail.test", "127.0.0.1"),
     ):
         tab = chromium.open(url)
-        linger(1.6)
+        dwell(1.6)
         tab.close()
     tab = chromium.open(site.url("/article/5"))
-    linger(2)
-    final = stop(popup)
+    dwell(2)
+    final = stop_recording(popup)
     everything = [e for s in server.sessions.values() for e in s.events.values()]
     assert {e["url"] for e in everything} == {site.url("/article/5")}
     assert final["excluded"] == 5
     assert final["seen"] == final["stored"] + final["excluded"]
 
 
-def test_only_the_chosen_tab(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_only_the_chosen_tab(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     chosen = chromium.open(site.url("/article/1"))
-    eventually(lambda: chosen.has("#next"))
+    wait_until(lambda: chosen.has("#next"))
     tab_id = popup.evaluate("chrome.tabs.query({}).then(ts => ts.find(t => t.url?.includes('/article/1')).id)")
     popup.evaluate(
         f"chrome.runtime.sendMessage({{command: 'start', args: {{scope: 'tab', tabId: {tab_id}, windowId: null}}}})"
     )
-    linger(1)
+    dwell(1)
     other = chromium.open(site.url("/article/7"))
-    linger(1.5)
+    dwell(1.5)
     other.close()
     chosen.front()
     chosen.click("#next")
-    linger(2)
-    stop(popup)
+    dwell(2)
+    stop_recording(popup)
     assert {e["url"] for e in events(server, "page_visit")} == {site.url("/article/1"), site.url("/article/2")}
 
 
 def test_pause_stops_the_clock_and_resume_makes_no_second_visit(
-    chromium: Chromium, server: FakeServer, site: Site
+    chromium: Chromium, server: FakeServer, site: LocalSite
 ) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
+    start_recording(popup)
     tab = chromium.open(site.url("/article/4"))
-    eventually(lambda: tab.has("#next"))
+    wait_until(lambda: tab.has("#next"))
     read_from = time.monotonic()
-    linger(2)
+    dwell(2)
     popup.click("[data-name=pause]")
     truth_s = time.monotonic() - read_from
-    eventually(lambda: server.only_session().status == "paused", what="the server knows of the pause")
-    linger(2.5)
+    wait_until(lambda: server.only_session().status == "paused", what="the server knows of the pause")
+    dwell(2.5)
     popup.click("[data-name=resume]")
     read_from = time.monotonic()
-    eventually(lambda: server.only_session().status == "recording", what="the server knows of the resume")
-    linger(1)
+    wait_until(lambda: server.only_session().status == "recording", what="the server knows of the resume")
+    dwell(1)
     popup.click("[data-name=stop]")
     truth_s += time.monotonic() - read_from
-    eventually(lambda: screen(popup) == "completed", what="completed")
+    wait_until(lambda: current_screen(popup) == "completed", what="completed")
     (visit,) = events(server, "page_visit")
     (leave,) = events(server, "page_leave")
     assert leave["metadata"]["visit_id"] == visit["event_id"]

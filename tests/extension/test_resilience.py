@@ -7,11 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.extension.browser import Chromium, eventually, linger, screen
+from tests.extension.browser import Chromium, current_screen, dwell, wait_until
 from tests.extension.fake_server import FakeServer
-from tests.extension.local_site import Site
-from tests.extension.person import EMAIL, read, ready_to_record, sign_in, start, stop, stored_receipt, wait_for
-from tests.extension.seeding import seed_events
+from tests.extension.local_site import LocalSite
+from tests.extension.queued_events import insert_queued_events
+from tests.extension.user_actions import (
+    EMAIL,
+    read_article,
+    ready_to_record,
+    sign_in,
+    start_recording,
+    stop_recording,
+    stored_receipt,
+    wait_for_screen,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -35,37 +44,37 @@ def check_books(server: FakeServer, final: dict[str, int]) -> None:
     assert sorted(e["metadata"]["visit_id"] for e in leaves) == sorted(e["event_id"] for e in visits)
 
 
-def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     """Workers die, connections are cut, answers get lost, the server restarts, tokens expire: all while browsing."""
     popup = ready_to_record(chromium, server)
-    start(popup)
+    start_recording(popup)
     tab = chromium.open()
 
     def renewal_lost() -> None:
         server.expire_tokens()
-        server.fail("/refresh$", "lose", times=1)
+        server.inject_fault("/refresh$", "lose", times=1)
 
     trouble: dict[int, Callable[[], Any]] = {
-        2: lambda: server.fail("/events$", "lose", times=1),
+        2: lambda: server.inject_fault("/events$", "lose", times=1),
         4: server.expire_tokens,
-        5: lambda: server.fail("/events$", "cut", times=2),
+        5: lambda: server.inject_fault("/events$", "cut", times=2),
         7: server.stop,
         9: server.start,
-        11: lambda: server.fail("/events$", "refuse", status=429, headers={"Retry-After": "1"}),
-        12: lambda: server.fail("/events$", "refuse", status=500, times=2),
-        13: lambda: server.fail("/events$", "lose", times=2),
+        11: lambda: server.inject_fault("/events$", "refuse", status=429, headers={"Retry-After": "1"}),
+        12: lambda: server.inject_fault("/events$", "refuse", status=500, times=2),
+        13: lambda: server.inject_fault("/events$", "lose", times=2),
         # A proxy whose server is still starting says so of every path.
-        17: lambda: server.fail("/", "refuse", status=404, is_foreign=True, times=3),
+        17: lambda: server.inject_fault("/", "refuse", status=404, is_foreign=True, times=3),
         14: renewal_lost,
     }
     num_kills = 0
     for number in range(1, 19):
         trouble.get(number, lambda: None)()
-        read(tab, site.url(f"/article/{number}"), number, 1.6)
+        read_article(tab, site.url(f"/article/{number}"), number, 1.6)
         if number % 3 == 0:
             num_kills += chromium.kill_worker()
-    server.fail("/stop$", "lose", times=1)
-    final = stop(popup, timeout_s=90)
+    server.inject_fault("/stop$", "lose", times=1)
+    final = stop_recording(popup, timeout_s=90)
     assert num_kills >= 4
     visits = sorted((e for e in all_events(server) if e["type"] == "page_visit"), key=lambda e: e["seq"])
     assert [e["url"] for e in visits] == [site.url(f"/article/{n}") for n in range(1, 19)]
@@ -73,23 +82,23 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: Site) -> 
     assert server.only_session().status in ("processing", "completed")
 
 
-def test_the_browser_is_killed(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_the_browser_is_killed(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
-    eventually(lambda: len(server.sessions) == 1, what="the session")
+    start_recording(popup)
+    wait_until(lambda: len(server.sessions) == 1, what="the session")
     server.stop()
     tab = chromium.open()
     for number in (1, 2, 3):
-        read(tab, site.url(f"/article/{number}"), number, 1.5)
+        read_article(tab, site.url(f"/article/{number}"), number, 1.5)
     before = stored_receipt(popup)
     assert before["waiting"] >= 5
     chromium.kill()
     server.start()
     chromium.start()
     popup = chromium.popup()
-    wait_for(popup, "interrupted")
+    wait_for_screen(popup, "interrupted")
     popup.click("[data-name=finish]")
-    eventually(lambda: screen(popup) == "completed", 90, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", 90, "completed")
     final = stored_receipt(popup)
     assert final["seen"] >= before["seen"] + 1
     urls = [e["url"] for e in all_events(server) if e["type"] == "page_visit"]
@@ -97,56 +106,58 @@ def test_the_browser_is_killed(chromium: Chromium, server: FakeServer, site: Sit
     check_books(server, final)
 
 
-def test_an_interrupted_recording_goes_on(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_an_interrupted_recording_goes_on(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
+    start_recording(popup)
     chromium.open(site.url("/article/1"))
-    linger(2)
+    dwell(2)
     chromium.kill()
     chromium.start()
     popup = chromium.popup()
-    wait_for(popup, "interrupted")
+    wait_for_screen(popup, "interrupted")
     popup.click("[data-name=continue]")
-    wait_for(popup, "recording")
+    wait_for_screen(popup, "recording")
     chromium.open(site.url("/article/2"))
-    linger(2)
-    final = stop(popup)
+    dwell(2)
+    final = stop_recording(popup)
     assert {e["url"] for e in all_events(server)} == {site.url("/article/1"), site.url("/article/2")}
     assert len(server.sessions) == 1
     check_books(server, final)
 
 
-def test_no_server_from_start_to_stop(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_no_server_from_start_to_stop(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     server.stop()
-    start(popup)
+    start_recording(popup)
     chromium.open(site.url("/article/1"))
-    linger(2)
+    dwell(2)
     popup.click("[data-name=stop]")
-    eventually(lambda: screen(popup) == "stopping" and popup.has("[data-trouble=offline]"), what="the truth about it")
+    wait_until(
+        lambda: current_screen(popup) == "stopping" and popup.has("[data-trouble=offline]"), what="the truth about it"
+    )
     assert stored_receipt(popup)["waiting"] >= 2
     server.start()
-    eventually(lambda: screen(popup) == "completed", 60, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", 60, "completed")
     check_books(server, stored_receipt(popup))
     assert len(server.sessions) == 1
 
 
-def test_the_server_loses_the_session(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_the_server_loses_the_session(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
+    start_recording(popup)
     tab = chromium.open(site.url("/article/1"))
-    eventually(lambda: len(all_events(server)) >= 1, what="the first page arrived")
+    wait_until(lambda: len(all_events(server)) >= 1, what="the first page arrived")
     server.sessions.clear()
     server.acknowledged.clear()
     tab.goto(site.url("/article/2"))
-    eventually(lambda: screen(popup) == "lost", what="the loss is noticed")
+    wait_until(lambda: current_screen(popup) == "lost", what="the loss is noticed")
     tab.goto(site.url("/article/3"))
-    linger(2)
+    dwell(2)
     popup.click("[data-name=continue]")
-    wait_for(popup, "recording")
+    wait_for_screen(popup, "recording")
     tab.goto(site.url("/article/4"))
-    linger(2)
-    final = stop(popup)
+    dwell(2)
+    final = stop_recording(popup)
     stored = all_events(server)
     urls = [e["url"] for e in stored if e["type"] == "page_visit"]
     assert sorted(urls) == [site.url(f"/article/{n}") for n in (2, 3, 4)]
@@ -154,47 +165,47 @@ def test_the_server_loses_the_session(chromium: Chromium, server: FakeServer, si
     assert final["seen"] == final["stored"]
 
 
-def test_a_server_that_takes_little_at_once(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_a_server_that_takes_little_at_once(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
-    eventually(lambda: len(server.sessions) == 1, what="the session")
+    start_recording(popup)
+    wait_until(lambda: len(server.sessions) == 1, what="the session")
     server.stop()
     tab = chromium.open()
     for number in range(1, 6):
         tab.goto(site.url(f"/article/{number}"))
-        linger(1.6)
+        dwell(1.6)
     server.max_bytes = 7_000
     server.start()
-    final = stop(popup, timeout_s=60)
+    final = stop_recording(popup, timeout_s=60)
     check_books(server, final)
     assert sum(e["type"] == "page_visit" and "content" in e for e in all_events(server)) == 5
 
 
-def test_signed_out_in_the_middle(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_signed_out_in_the_middle(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
-    start(popup)
-    eventually(lambda: len(server.sessions) == 1, what="the session")
+    start_recording(popup)
+    wait_until(lambda: len(server.sessions) == 1, what="the session")
     server.expire_tokens()
-    server.refresh.clear()
+    server.valid_refresh_tokens.clear()
     chromium.open(site.url("/article/1"))
-    eventually(lambda: popup.has("[data-trouble=signed_out]"), what="asked to sign in")
-    linger(1)
+    wait_until(lambda: popup.has("[data-trouble=signed_out]"), what="asked to sign in")
+    dwell(1)
     sign_in(popup)
-    final = stop(popup)
+    final = stop_recording(popup)
     check_books(server, final)
     assert {e["url"] for e in all_events(server)} == {site.url("/article/1")}
 
 
-def test_linked_by_the_dashboard(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_linked_by_the_dashboard(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     """The page that the user signed in on hands over a one-time code, bound to our challenge."""
     server.sign_up(EMAIL)
     dashboard = site.url("/", host="localhost")
     popup = chromium.popup()
     settings = {"serverUrl": server.origin, "webUrl": dashboard.rstrip("/"), "consentedAt": 1}
     popup.evaluate(f"chrome.storage.local.set({{settings: {settings!r}}})".replace("'", '"'))
-    eventually(lambda: screen(popup) == "signed-out", what="signed out")
+    wait_until(lambda: current_screen(popup) == "signed-out", what="signed out")
     page = chromium.open(dashboard)
-    eventually(lambda: page.has("h1"))
+    wait_until(lambda: page.has("h1"))
     extension = "paenoilheahmjokpbligdebdblbckpfc"
     ask = "new Promise(r => chrome.runtime.sendMessage('%s', %s, r))"
     hello = page.evaluate(ask % (extension, "{type: 'trailmind.hello'}"))
@@ -207,24 +218,24 @@ def test_linked_by_the_dashboard(chromium: Chromium, server: FakeServer, site: S
         ask % (extension, f"{{type: 'trailmind.link', code: 'one-time', state: '{hello['state']}'}}")
     )
     assert linked == {"ok": True}
-    eventually(lambda: screen(popup) == "ready", what="signed in")
+    wait_until(lambda: current_screen(popup) == "ready", what="signed in")
     stranger = chromium.open(site.url("/", host="127.0.0.1"))
-    eventually(lambda: stranger.has("h1"))
+    wait_until(lambda: stranger.has("h1"))
     heard = stranger.evaluate(ask % (extension, "{type: 'trailmind.hello'}"))
     assert heard == {"ok": False, "error": "unknown_origin"}
 
 
-def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     """A day offline: the popup opens at once, the worker stays small, everything arrives."""
     popup = ready_to_record(chromium, server)
     server.stop()
-    start(popup)
-    seed_events(popup, 5_000)
+    start_recording(popup)
+    insert_queued_events(popup, 5_000)
     second = chromium.popup()
     opened_ms = []
     for _ in range(5):
         second.send("Page.reload")
-        ready = eventually(lambda: second.evaluate("document.getElementById('root')?.dataset.ready"), what="the popup")
+        ready = wait_until(lambda: second.evaluate("document.getElementById('root')?.dataset.ready"), what="the popup")
         opened_ms.append(int(ready))
     assert min(opened_ms) < 200, opened_ms
     server.start()
@@ -235,33 +246,33 @@ def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, si
         heaps.append(chromium.worker_heap_mb())
         return stored_receipt(popup)["waiting"] == 0
 
-    eventually(measured, 120, "everything sent")
+    wait_until(measured, 120, "everything sent")
     assert max(heaps) < 50, heaps
-    final = stop(popup)
+    final = stop_recording(popup)
     assert len(all_events(server)) == 5_000 == final["stored"]
     assert sum(e["type"] == "page_visit" for e in all_events(server)) == 500
 
 
-def test_the_recorder_costs_a_page_little(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_the_recorder_costs_a_page_little(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     """CPU time of our script during a page load, by the browser's own profiler."""
     popup = ready_to_record(chromium, server)
-    start(popup)
+    start_recording(popup)
     tab = chromium.open(site.url("/article/1"))
-    linger(1)
+    dwell(1)
     costs = [tab.script_cost_ms(site.url(f"/article/{n}"), "recorder.js") for n in range(2, 7)]
     # The best of five: on a shared machine the others hold time in which somebody else was running.
     assert 0 < min(costs) < 5, costs
-    stop(popup)
+    stop_recording(popup)
 
 
-def test_events_stay_with_their_owner(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_events_stay_with_their_owner(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     """What one account recorded is not sent with another's token."""
     popup = ready_to_record(chromium, server)
-    start(popup)
-    eventually(lambda: len(server.sessions) == 1, what="the session")
+    start_recording(popup)
+    wait_until(lambda: len(server.sessions) == 1, what="the session")
     chromium.open(site.url("/article/1"))
-    linger(1)
-    fault = server.fail("/events$", "refuse", status=503, times=1_000)
+    dwell(1)
+    fault = server.inject_fault("/events$", "refuse", status=503, times=1_000)
     popup.evaluate("chrome.runtime.sendMessage({command: 'signOut', args: {}})")
     server.sign_up("other@example.com", "another pass")
     popup.evaluate(
@@ -277,27 +288,27 @@ def test_events_stay_with_their_owner(chromium: Chromium, server: FakeServer, si
         "chrome.runtime.sendMessage({command: 'signIn',"
         f" args: {{email: '{EMAIL}', password: 'correct horse', isNew: false}}}})"
     )
-    eventually(lambda: screen(popup) == "completed", 30, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", 30, "completed")
     check_books(server, stored_receipt(popup))
 
 
-def test_imports_what_is_open(chromium: Chromium, server: FakeServer, site: Site) -> None:
+def test_imports_what_is_open(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     chromium.open(site.url("/article/1"))
     chromium.open(site.url("/article/2"))
     chromium.open(site.url("/login"))
     popup = ready_to_record(chromium, server)
-    linger(1)
+    dwell(1)
     answer = popup.evaluate("chrome.runtime.sendMessage({command: 'importTabs', args: {}})")
     assert answer["ok"], answer
     assert answer["value"]["imported"] == 2
-    eventually(lambda: screen(popup) == "completed", 30, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", 30, "completed")
     stored = all_events(server)
     assert {(e["url"], e["title"]) for e in stored} == {(site.url(f"/article/{n}"), f"Article {n}") for n in (1, 2)}
     assert all("Paragraph" in e["content"] for e in stored)
     popup.click("[data-name=new]")
-    eventually(lambda: screen(popup) == "ready", what="ready again")
+    wait_until(lambda: current_screen(popup) == "ready", what="ready again")
     answer = popup.evaluate("chrome.runtime.sendMessage({command: 'importHistory', args: {hours: 3}})")
     assert answer["ok"], answer
     assert answer["value"]["imported"] == 2
-    eventually(lambda: screen(popup) == "completed", 30, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", 30, "completed")
     assert len(server.sessions) == 2

@@ -25,7 +25,8 @@ from cluster.providers.enricher import Enricher
 from cluster.providers.planning.user_limits import UserLimits
 from models import ai_calls
 from models.billing.ledger import TokenAllowance
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.conftest import Stores
 from tests.support.client import ApiUser

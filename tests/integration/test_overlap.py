@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from actors.quota_state import rate_and_burst
-from cluster.jobs.app import JobParts, job_app
+from cluster.jobs.app import JobResources, create_job_app
 from cluster.maps.generation import MapGenerator
 from cluster.maps.tasks import InlineMapTasks
 from cluster.providers.calling.call_context import CallContextConfig
@@ -22,7 +22,7 @@ from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
 from cluster.settings import Settings
 from launch.local_server import with_changes
-from models.jobs import MAPS, UPKEEP
+from models.jobs import MAINTENANCE, MAPS
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.model_server import model_server
 from tests.support.provider_tasks import InlineProviderTasks
@@ -39,15 +39,16 @@ async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
         settings, pool, InlineProviderTasks(CallContextConfig(settings.postgres_dsn, provider_endpoints(settings)))
     )
     valkey = Redis.from_url(settings.valkey_url)
-    app = job_app(settings.postgres_dsn)
+    resources = JobResources(pool, MapGenerator(pool, valkey, InlineMapTasks(), enricher))
+    app = create_job_app(settings.postgres_dsn)
     async with app.open_async():
         await app.run_worker_async(
-            queues=[MAPS, UPKEEP],
+            queues=[MAPS, MAINTENANCE],
             wait=False,
             concurrency=3,
             install_signal_handlers=False,
             listen_notify=False,
-            additional_context={"parts": JobParts(pool, MapGenerator(pool, valkey, InlineMapTasks(), enricher))},
+            additional_context={"resources": resources},
         )
     await valkey.aclose()
 

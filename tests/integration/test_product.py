@@ -22,7 +22,7 @@ from cluster.settings import Settings
 from kuberay.checks.monitoring_rules import exported
 from serve.app import create_api, with_middleware
 from tests.support.client import PASSWORD, visit
-from tests.support.listening import listeners
+from tests.support.listening_sockets import listeners
 from tests.support.product import Product
 from tests.support.server import no_actor
 

@@ -44,19 +44,19 @@ def orders(dsn: str) -> list[tuple[str, int]]:
 
 
 async def test_every_session_is_ordered_once_at_batch_priority(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regenerate, "CHUNK", 3)
+    monkeypatch.setattr(regenerate, "CHUNK_SIZE", 3)
     ids = add_sessions(dsn, 8)
     with psycopg.connect(dsn) as db:
         db.execute("UPDATE browsing_sessions SET status = 'recording' WHERE id = %s", [ids[0]])
         db.execute("UPDATE browsing_sessions SET deleted_at = now() WHERE id = %s", [ids[1]])
-    assert await regenerate.count(dsn, Selection()) == 6
-    assert await regenerate.order_all(dsn, "night-1", Selection()) == 6
+    assert await regenerate.count_sessions(dsn, Selection()) == 6
+    assert await regenerate.enqueue_all(dsn, "night-1", Selection()) == 6
     assert sorted(orders(dsn)) == sorted((str(i), BATCH) for i in ids[2:])
     assert BATCH < INTERACTIVE
 
 
 async def test_a_run_that_is_cut_off_goes_on_where_it_was(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regenerate, "CHUNK", 2)
+    monkeypatch.setattr(regenerate, "CHUNK_SIZE", 2)
     ids = add_sessions(dsn, 7)
 
     class Cut(Exception):
@@ -67,10 +67,10 @@ async def test_a_run_that_is_cut_off_goes_on_where_it_was(dsn: str, monkeypatch:
             raise Cut
 
     with pytest.raises(Cut):
-        await regenerate.order_all(dsn, "night-2", Selection(), on_progress=cut)
-    assert await regenerate.order_all(dsn, "night-2", Selection()) == 7
+        await regenerate.enqueue_all(dsn, "night-2", Selection(), on_progress=cut)
+    assert await regenerate.enqueue_all(dsn, "night-2", Selection()) == 7
     assert sorted(i for i, _ in orders(dsn)) == sorted(map(str, ids))
-    assert await regenerate.order_all(dsn, "night-2", Selection()) == 7, "a third start has nothing left to do"
+    assert await regenerate.enqueue_all(dsn, "night-2", Selection()) == 7, "a third start has nothing left to do"
     assert len(orders(dsn)) == 7
 
 
@@ -84,7 +84,7 @@ async def test_selections(dsn: str) -> None:
         (Selection(session_ids=(old[0], new[0])), 2),
         (Selection(email="nobody@t.local"), 0),
     ):
-        assert await regenerate.count(dsn, selection) == expected
+        assert await regenerate.count_sessions(dsn, selection) == expected
 
 
 def test_migrations_lead_to_the_models(dsn: str) -> None:

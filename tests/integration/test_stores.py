@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from launch.stores import EmbeddedStores, StoresError, StoresInUse, StoreUrls, programs, running_urls
 from launch.stores.account import server_account
 from launch.stores.server import processes_in
-from tests.support.listening import listeners
+from tests.support.listening_sockets import listeners
 
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root may become another user")

@@ -14,11 +14,11 @@ import psycopg
 
 from tests.support.client import PASSWORD, visit
 
-_NOT_NOW = {429, 500, 502, 503, 504}
+_RETRYABLE = {429, 500, 502, 503, 504}
 
 
 @dataclass
-class Load:
+class LoadResult:
     """What happened to the requests of all recorders. Times are of the monotonic clock."""
 
     num_requests: int = 0
@@ -34,10 +34,10 @@ class Load:
         return max((t - since for t in self.failed_at if t >= since), default=0.0)
 
 
-class Recorder:
+class LoadClient:
     """A client that behaves: it resends what was not acknowledged, and counts what was."""
 
-    def __init__(self, load: Load, origins: Sequence[str], *, give_up_s: float = 240.0) -> None:
+    def __init__(self, load: LoadResult, origins: Sequence[str], *, give_up_s: float = 240.0) -> None:
         self._load, self._give_up_s = load, give_up_s
         # Connections of its own, as every browser has.
         self._clients = [
@@ -50,7 +50,7 @@ class Recorder:
         self.sent: set[str] = set()
         self.acknowledged: set[str] = set()
 
-    async def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+    async def request(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """A call, repeated until the server has an answer that is not "not now"."""
         give_up_at = time.monotonic() + self._give_up_s
         while True:
@@ -60,7 +60,7 @@ class Recorder:
             self._load.num_requests += 1
             try:
                 answer = await client.request(method, path, json=body, headers=self.headers)
-                if answer.status_code not in _NOT_NOW:
+                if answer.status_code not in _RETRYABLE:
                     self._load.latencies_s.append(time.monotonic() - began)
                     self._load.succeeded_at.append(time.monotonic())
                     return answer
@@ -73,15 +73,15 @@ class Recorder:
             assert time.monotonic() < give_up_at, f"{method} {path} was never answered: {problem}"
             await asyncio.sleep(0.25)
 
-    async def begin(self) -> None:
+    async def sign_up_and_start(self) -> None:
         """Sign up and start a session."""
         body = {"email": f"{uuid.uuid4().hex}@test.local", "password": PASSWORD}
-        reply = (await self.call("POST", "/v1/auth/signup", body)).json()
+        reply = (await self.request("POST", "/v1/auth/signup", body)).json()
         self.headers = {"Authorization": f"Bearer {reply['token']}"}
-        started = await self.call("POST", "/v1/sessions/start", {"client_session_id": uuid.uuid4().hex})
+        started = await self.request("POST", "/v1/sessions/start", {"client_session_id": uuid.uuid4().hex})
         self.session = started.json()["session"]["id"]
 
-    async def record(self, over: asyncio.Event, *, batch: int = 5, pause_s: float = 0.1) -> None:
+    async def send_events(self, over: asyncio.Event, *, batch: int = 5, pause_s: float = 0.1) -> None:
         """Send batches until `over`."""
         number = 0
         while not over.is_set():
@@ -92,16 +92,16 @@ class Recorder:
                 text = f"Bears and berries, chapter {number % 17}. " * 10
                 events.append({**visit(url, int(time.time() * 1000), content=text), "event_id": str(uuid.uuid4())})
             self.sent |= {e["event_id"] for e in events}
-            answer = await self.call("POST", f"/v1/sessions/{self.session}/events", {"events": events})
+            answer = await self.request("POST", f"/v1/sessions/{self.session}/events", {"events": events})
             assert answer.status_code == 200, answer.text
             reply = answer.json()
             assert reply["stored"] + reply["duplicate"] == len(events)
             self.acknowledged |= {e["event_id"] for e in events}
             await asyncio.sleep(pause_s)
 
-    async def finish(self) -> None:
+    async def stop_session(self) -> None:
         """Stop the session."""
-        answer = await self.call("POST", f"/v1/sessions/{self.session}/stop")
+        answer = await self.request("POST", f"/v1/sessions/{self.session}/stop")
         # The answer to a first Stop may have been lost: then the second finds it done.
         assert answer.status_code == 200 or "stopped from current state" in answer.text, answer.text
 
@@ -109,7 +109,7 @@ class Recorder:
         """Return when the map is there."""
         give_up_at = time.monotonic() + self._give_up_s
         while time.monotonic() < give_up_at:
-            mindmap = (await self.call("GET", f"/v1/sessions/{self.session}/mindmap")).json()["mindmap"]
+            mindmap = (await self.request("GET", f"/v1/sessions/{self.session}/mindmap")).json()["mindmap"]
             if mindmap["status"] == "completed":
                 return
             assert mindmap["status"] == "generating", mindmap
@@ -123,18 +123,18 @@ class Recorder:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class EventAudit:
     """What the database says, beside what the recorders know."""
 
     acknowledged: int
     lost: int
-    doubled: int
-    invented: int
+    duplicated: int
+    unexpected: int
     maps: int
     versions: int
 
 
-async def audit(dsn: str, recorders: Sequence[Recorder]) -> Ledger:
+async def audit_events(dsn: str, recorders: Sequence[LoadClient]) -> EventAudit:
     """Compare every recorder's acknowledged events with the rows."""
     lost = doubled = invented = maps = versions = 0
     async with await psycopg.AsyncConnection.connect(dsn) as db:
@@ -151,4 +151,4 @@ async def audit(dsn: str, recorders: Sequence[Recorder]) -> Ledger:
             )
             (number,) = await cursor.fetchone() or (0,)
             maps, versions = maps + (number > 0), versions + number
-    return Ledger(sum(len(r.acknowledged) for r in recorders), lost, doubled, invented, maps, versions)
+    return EventAudit(sum(len(r.acknowledged) for r in recorders), lost, doubled, invented, maps, versions)

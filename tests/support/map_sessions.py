@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from cluster.mindmap import build_map
-from cluster.mindmap.evaluation.session_file import pages_of, read_events
+from cluster.mindmap.build import build_map
+from cluster.mindmap.evaluation.session_file import pages_from_events, parse_events
 from launch.samples import sample_events
-from models.mindmap.validation import MindmapDocument
+from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from models.urls import page_id
 
@@ -49,7 +49,7 @@ def make_session(per_subject: int = 5, subjects: Sequence[str] = tuple(SUBJECTS)
 
 @lru_cache
 def sample_pages(name: str) -> tuple[CapturedPage, ...]:
-    return tuple(pages_of(read_events(sample_events(name).read_bytes())))
+    return tuple(pages_from_events(parse_events(sample_events(name).read_bytes())))
 
 
 @lru_cache

@@ -9,11 +9,11 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
-from cluster.jobs.app import JobParts, job_app
+from cluster.jobs.app import JobResources, create_job_app
 from cluster.maps.generation import MapGenerator
 from cluster.maps.tasks import InlineMapTasks
 from cluster.settings import Settings
-from models.jobs import MAPS, UPKEEP
+from models.jobs import MAINTENANCE, MAPS, PREVIOUS_QUEUES
 
 
 class Worker:
@@ -21,18 +21,18 @@ class Worker:
 
     def __init__(self, settings: Settings, pool: AsyncConnectionPool[Any], valkey: Redis) -> None:
         self.generator = MapGenerator(pool, valkey, InlineMapTasks())
-        self._settings, self._parts = settings, JobParts(pool, self.generator)
+        self._settings, self._resources = settings, JobResources(pool, self.generator)
 
     async def run(self) -> None:
         """Carry out every job that is due."""
-        app = job_app(self._settings.postgres_dsn)
+        app = create_job_app(self._settings.postgres_dsn)
         async with app.open_async():
             await app.run_worker_async(
-                queues=[MAPS, UPKEEP],
+                queues=[MAPS, MAINTENANCE, *PREVIOUS_QUEUES],
                 wait=False,
                 install_signal_handlers=False,
                 listen_notify=False,
-                additional_context={"parts": self._parts},
+                additional_context={"resources": self._resources},
             )
 
 

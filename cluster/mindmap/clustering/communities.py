@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from cluster.mindmap.clustering.corpus import Floats, Ints
+from cluster.mindmap.clustering.corpus import FloatArray, IntArray
 
 TOPIC_RESOLUTION, SUBTOPIC_RESOLUTION = 1.0, 1.8
-MERGE_TOPICS, MERGE_SUBTOPICS = 0.75, 1.0
+TOPIC_MERGE_RATIO, SUBTOPIC_MERGE_RATIO = 0.75, 1.0
 MAX_TOPICS, MAX_SUBTOPICS = 10, 6
 MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 6, 0.02
 
 
-def find_topics(similarity: Floats, max_topics: int = MAX_TOPICS) -> Ints:
+def find_topics(similarity: FloatArray, max_topics: int = MAX_TOPICS) -> IntArray:
     """The topic number of every page, numbered by first appearance. Fewer than four pages are one topic."""
     num_pages = len(similarity)
     if num_pages < 4:
         return np.zeros(num_pages, dtype=np.int64)
-    graph = nearest_graph(similarity, min(8, max(2, num_pages // 3)))
+    graph = nearest_neighbour_graph(similarity, min(8, max(2, num_pages // 3)))
     groups = louvain(graph, TOPIC_RESOLUTION)
-    groups = dissolve_singletons(similarity, groups)
-    return renumber(merge_close(similarity, groups, MERGE_TOPICS, max_topics))
+    groups = reassign_singletons(similarity, groups)
+    return renumber(merge_similar_groups(similarity, groups, TOPIC_MERGE_RATIO, max_topics))
 
 
-def find_subtopics(similarity: Floats) -> Ints | None:
+def find_subtopics(similarity: FloatArray) -> IntArray | None:
     """Sub-topic numbers inside one topic, or None when it has no clear parts."""
     num_pages = len(similarity)
     if num_pages < MIN_PAGES_FOR_SUBTOPICS:
         return None
-    graph = nearest_graph(similarity, max(3, min(6, num_pages // 4)))
+    graph = nearest_neighbour_graph(similarity, max(3, min(6, num_pages // 4)))
     groups = louvain(graph, SUBTOPIC_RESOLUTION)
-    groups = dissolve_singletons(similarity, groups)
-    groups = renumber(merge_close(similarity, groups, MERGE_SUBTOPICS, MAX_SUBTOPICS))
+    groups = reassign_singletons(similarity, groups)
+    groups = renumber(merge_similar_groups(similarity, groups, SUBTOPIC_MERGE_RATIO, MAX_SUBTOPICS))
     if groups.max() < 1 or modularity(graph, groups) < MIN_SUBTOPIC_MODULARITY:
         return None
     return groups
 
 
-def nearest_graph(similarity: Floats, num_neighbours: int) -> Floats:
+def nearest_neighbour_graph(similarity: FloatArray, num_neighbours: int) -> FloatArray:
     """The symmetric graph in which two pages are joined when either is among the other's nearest."""
     num_pages = len(similarity)
     k = min(num_neighbours, num_pages - 1)
@@ -51,7 +51,7 @@ def nearest_graph(similarity: Floats, num_neighbours: int) -> Floats:
     return np.where(joined, np.maximum(similarity, 0.0), 0.0)
 
 
-def louvain(graph: Floats, resolution: float) -> Ints:
+def louvain(graph: FloatArray, resolution: float) -> IntArray:
     """Communities by the Louvain method in fixed node order: the same graph gives the same answer."""
     num_nodes = len(graph)
     total = float(graph.sum())
@@ -98,7 +98,7 @@ def _move_nodes(neighbours: list[dict[int, float]], resolution: float, total: fl
     return group
 
 
-def _aggregate(neighbours: list[dict[int, float]], groups: Ints) -> list[dict[int, float]]:
+def _aggregate(neighbours: list[dict[int, float]], groups: IntArray) -> list[dict[int, float]]:
     merged: list[dict[int, float]] = [{} for _ in range(int(groups.max()) + 1)]
     for node, links in enumerate(neighbours):
         row = merged[int(groups[node])]
@@ -108,7 +108,7 @@ def _aggregate(neighbours: list[dict[int, float]], groups: Ints) -> list[dict[in
     return merged
 
 
-def modularity(graph: Floats, groups: Ints) -> float:
+def modularity(graph: FloatArray, groups: IntArray) -> float:
     """Newman's modularity of a grouping of `graph`, at resolution 1."""
     total = float(graph.sum())
     if total <= 0:
@@ -119,7 +119,7 @@ def modularity(graph: Floats, groups: Ints) -> float:
     return inside / total - expected / total**2
 
 
-def dissolve_singletons(similarity: Floats, groups: Ints) -> Ints:
+def reassign_singletons(similarity: FloatArray, groups: IntArray) -> IntArray:
     """Give every page that is alone to the group whose three closest pages are closest to it."""
     groups = groups.copy()
     sizes = np.bincount(groups)
@@ -133,7 +133,7 @@ def dissolve_singletons(similarity: Floats, groups: Ints) -> Ints:
     return groups
 
 
-def merge_close(similarity: Floats, groups: Ints, threshold: float, max_groups: int) -> Ints:
+def merge_similar_groups(similarity: FloatArray, groups: IntArray, threshold: float, max_groups: int) -> IntArray:
     """Join groups that are nearly as close to each other as they are inside, and down to `max_groups` in any case."""
     groups = renumber(groups)
     num = int(groups.max()) + 1
@@ -162,10 +162,10 @@ def merge_close(similarity: Floats, groups: Ints, threshold: float, max_groups: 
     return groups
 
 
-def renumber(groups: Ints) -> Ints:
+def renumber(groups: IntArray) -> IntArray:
     """The same grouping with numbers 0, 1, 2 … in order of first appearance."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))
-    renumbered: Ints = rank[inverse]
+    renumbered: IntArray = rank[inverse]
     return renumbered

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cluster.mindmap.clustering.corpus import Corpus, Floats, Ints
+from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray
 from cluster.mindmap.pages.features import PageFeatures
 
-HOST_WEIGHT, ORDER_WEIGHT = 0.18, 0.10
-MAX_STEPS_APART = 6
-_EXACT = float(1 << 20)
-_BLOCK = 2048
+SITE_SIMILARITY_WEIGHT, VISIT_ORDER_WEIGHT = 0.18, 0.10
+MAX_VISIT_DISTANCE = 6
+_QUANTIZATION = float(1 << 20)
+_COLUMNS_PER_BLOCK = 2048
 
 
-def text_similarity(corpus: Corpus, pages: Ints | None = None) -> Floats:
+def text_similarity(corpus: Corpus, pages: IntArray | None = None) -> FloatArray:
     """Cosines of the pages' weighted TF-IDF vectors, as a symmetric matrix with a zero diagonal.
 
     `pages` restricts the matrix, and the document frequencies, to some rows of the corpus. The vectors are rounded to
@@ -32,7 +32,7 @@ def text_similarity(corpus: Corpus, pages: Ints | None = None) -> Floats:
     out = np.zeros((num_pages, num_pages))
     if not len(rows):
         return out
-    df = np.bincount(cols, minlength=corpus.num_terms)
+    df = np.bincount(cols, minlength=corpus.num_cluster_terms)
     too_common = max(2.0, 0.8 * num_pages)
     kept = (df[cols] >= 2) & (df[cols] <= too_common)
     rows, cols, tf = rows[kept], cols[kept], tf[kept]
@@ -40,20 +40,20 @@ def text_similarity(corpus: Corpus, pages: Ints | None = None) -> Floats:
     idf = np.log((1 + num_pages) / (1 + df)) + 1.0
     weights = (1 + np.log(np.maximum(tf, 1.0))) * idf[cols]
     norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=num_pages))
-    weights = np.round(weights / np.maximum(norms[rows], 1e-12) * _EXACT) / _EXACT
+    weights = np.round(weights / np.maximum(norms[rows], 1e-12) * _QUANTIZATION) / _QUANTIZATION
     order = np.argsort(cols, kind="stable")
     rows, cols, weights = rows[order], cols[order], weights[order]
     _, dense_cols = np.unique(cols, return_inverse=True)
-    for start in range(0, int(dense_cols[-1]) + 1 if len(dense_cols) else 0, _BLOCK):
-        first, last = np.searchsorted(dense_cols, [start, start + _BLOCK])
-        block = np.zeros((num_pages, min(_BLOCK, int(dense_cols[-1]) + 1 - start)))
+    for start in range(0, int(dense_cols[-1]) + 1 if len(dense_cols) else 0, _COLUMNS_PER_BLOCK):
+        first, last = np.searchsorted(dense_cols, [start, start + _COLUMNS_PER_BLOCK])
+        block = np.zeros((num_pages, min(_COLUMNS_PER_BLOCK, int(dense_cols[-1]) + 1 - start)))
         block[rows[first:last], dense_cols[first:last] - start] = weights[first:last]
         out += block @ block.T
     np.fill_diagonal(out, 0.0)
     return out
 
 
-def place_similarity(pages: Sequence[PageFeatures]) -> Floats:
+def site_similarity(pages: Sequence[PageFeatures]) -> FloatArray:
     """1 for pages in the same deep folder of a small host, towards 0 the more of the session one host holds."""
     num_pages = len(pages)
     out = np.zeros((num_pages, num_pages))
@@ -87,14 +87,14 @@ def place_similarity(pages: Sequence[PageFeatures]) -> Floats:
     return out
 
 
-def order_similarity(pages: Sequence[PageFeatures]) -> Floats:
+def visit_order_similarity(pages: Sequence[PageFeatures]) -> FloatArray:
     """1 for pages read one after the other, falling with the steps between them; best over all revisits."""
     num_pages = len(pages)
     out = np.zeros((num_pages, num_pages))
     # Ranks among the visits to placed pages: a search in between is no step away from the subject.
     visits = sorted((at, i) for i, page in enumerate(pages) for at in page.visit_order)
     for a in range(len(visits)):
-        for steps in range(1, MAX_STEPS_APART + 1):
+        for steps in range(1, MAX_VISIT_DISTANCE + 1):
             if a + steps >= len(visits):
                 break
             i, j = visits[a][1], visits[a + steps][1]
@@ -104,7 +104,9 @@ def order_similarity(pages: Sequence[PageFeatures]) -> Floats:
     return out
 
 
-def page_similarity(text: Floats, place: Floats, order: Floats, order_weight: float = ORDER_WEIGHT) -> Floats:
+def combined_similarity(
+    text: FloatArray, place: FloatArray, order: FloatArray, order_weight: float = VISIT_ORDER_WEIGHT
+) -> FloatArray:
     """The one matrix topics are found in, symmetric, rounded so that equal sessions compare equal everywhere."""
-    rounded: Floats = np.round(text + HOST_WEIGHT * place + order_weight * order, 9)
+    rounded: FloatArray = np.round(text + SITE_SIMILARITY_WEIGHT * place + order_weight * order, 9)
     return rounded

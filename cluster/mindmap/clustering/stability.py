@@ -9,12 +9,12 @@ from math import comb
 import numpy as np
 
 from cluster.mindmap.clustering.communities import find_topics
-from cluster.mindmap.clustering.corpus import Floats, Ints
+from cluster.mindmap.clustering.corpus import FloatArray, IntArray
 
 NUM_FOLDS, MIN_PAGES, MAX_PAGES = 4, 8, 700
 
 
-def stability(similarity: Floats, topics: Ints) -> float | None:
+def topic_stability(similarity: FloatArray, topics: IntArray) -> float | None:
     """Mean agreement (adjusted Rand index, floored at 0) of the topics with those found when every tenth page, from
     four different starts, is withheld. None for sessions too small to tell or too large to try in time."""
     num_pages = len(topics)
@@ -24,11 +24,11 @@ def stability(similarity: Floats, topics: Ints) -> float | None:
     for fold in range(NUM_FOLDS):
         kept = np.array([i for i in range(num_pages) if i % 10 != fold], dtype=np.int64)
         again = find_topics(similarity[np.ix_(kept, kept)])
-        agreements.append(max(0.0, adjusted_rand(topics[kept].tolist(), again.tolist())))
+        agreements.append(max(0.0, adjusted_rand_index(topics[kept].tolist(), again.tolist())))
     return round(sum(agreements) / len(agreements), 4)
 
 
-def adjusted_rand(one: Sequence[Hashable], other: Sequence[Hashable]) -> float:
+def adjusted_rand_index(one: Sequence[Hashable], other: Sequence[Hashable]) -> float:
     """Agreement of two groupings of the same things: 1 for equal, about 0 for chance."""
     both = sum(comb(n, 2) for n in Counter(zip(one, other, strict=True)).values())
     in_one = sum(comb(n, 2) for n in Counter(one).values())

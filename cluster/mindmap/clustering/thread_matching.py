@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cluster.mindmap.clustering.similarity import MAX_STEPS_APART
+from cluster.mindmap.clustering.similarity import MAX_VISIT_DISTANCE
 from cluster.mindmap.pages.evidence import content_words
-from cluster.mindmap.text.words import GENERIC
-from models.mindmap.validation import MindmapDocument
+from cluster.mindmap.text.words import GENERIC_WORDS
+from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 
 MIN_CONFIDENCE = 0.4
-MAX_WORDS = 60  # Of a topic: its label and keywords are among them, whatever it holds.
-MIN_LIKENESS = 0.2  # Cosine below which two topics without a page in common never reach `MIN_CONFIDENCE`.
-MAX_TOPICS = 4000  # The comparison holds the square of their number in memory: 64 MB. The latest ones are compared.
+MAX_PROFILE_WORDS = 60  # Of a topic: its label and keywords are among them, whatever it holds.
+MIN_COSINE = 0.2  # Cosine below which two topics without a page in common never reach `MIN_CONFIDENCE`.
+MAX_COMPARED_TOPICS = (
+    4000  # The comparison holds the square of their number in memory: 64 MB. The latest ones are compared.
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +58,6 @@ class TopicProfile:
 
 
 def find_threads(
-    sessions: Sequence[tuple[str, MindmapDocument]],
-    *,
-    unlinked: Collection[tuple[str, str]] = (),
-    min_confidence: float = MIN_CONFIDENCE,
-) -> list[Thread]:
-    """Threads through `sessions` (id and map, oldest first), most sessions first.
-
-    `unlinked` holds (session id, topic id) pairs the user took out of their thread; they join none. One session adds
-    at most one topic to a thread. Pure: the same maps give the same threads with the same ids.
-    """
-    topics = [t for session_id, document in sessions for t in topic_profiles(session_id, document)]
-    return threads_among(topics, unlinked=unlinked, min_confidence=min_confidence)
-
-
-def threads_among(
     profiles: Sequence[TopicProfile],
     *,
     unlinked: Collection[tuple[str, str]] = (),
@@ -78,12 +65,12 @@ def threads_among(
 ) -> list[Thread]:
     """As `find_threads`, for topics already read, oldest session first. At most the latest `MAX_TOPICS` are compared,
     which takes seconds."""
-    topics = [topic for topic in profiles if (topic.session_id, topic.topic_id) not in unlinked][-MAX_TOPICS:]
+    topics = [topic for topic in profiles if (topic.session_id, topic.topic_id) not in unlinked][-MAX_COMPARED_TOPICS:]
     df: Counter[str] = Counter(word for topic in topics for word in topic.words)
-    weights = [_weights(topic, df, len(topics)) for topic in topics]
+    weights = [_tf_idf_weights(topic, df, len(topics)) for topic in topics]
     links = []
-    for i, j in _worth_comparing(topics, weights):
-        confidence = _confidence(topics[i], topics[j], weights[i], weights[j])
+    for i, j in _candidate_pairs(topics, weights):
+        confidence = _link_confidence(topics[i], topics[j], weights[i], weights[j])
         if confidence >= min_confidence:
             links.append((-confidence, i, j))
     thread_of = list(range(len(topics)))
@@ -103,7 +90,7 @@ def threads_among(
     found = []
     for _, members in sorted(members_of.items()):
         if len(members) > 1:
-            found.append(_thread([topics[k] for k in members], [best[k] for k in members]))
+            found.append(_build_thread([topics[k] for k in members], [best[k] for k in members]))
     return sorted(found, key=lambda thread: (-len(thread.members), -thread.confidence, thread.id))
 
 
@@ -135,16 +122,16 @@ def topic_profiles(session_id: str, document: MindmapDocument) -> list[TopicProf
             for word in content_words(" ".join((nodes[page].label, *nodes[page].data.keywords))):
                 words[word] += 1
         for word in list(words):
-            if len(word) < 2 or word in GENERIC:
+            if len(word) < 2 or word in GENERIC_WORDS:
                 del words[word]
-        heaviest = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:MAX_WORDS]
+        heaviest = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:MAX_PROFILE_WORDS]
         words = Counter(dict(heaviest))
         hosts = {nodes[page].data.host or "" for page in inside} - {""}
         found.append(TopicProfile(session_id, node.id, node.label, set(inside), hosts, words))
     return found
 
 
-def _weights(topic: TopicProfile, df: Counter[str], num_topics: int) -> dict[str, float]:
+def _tf_idf_weights(topic: TopicProfile, df: Counter[str], num_topics: int) -> dict[str, float]:
     """The topic's words as a vector of length 1."""
     weights = {
         word: (1 + math.log(count)) * math.log((2 + num_topics) / df[word])
@@ -154,7 +141,7 @@ def _weights(topic: TopicProfile, df: Counter[str], num_topics: int) -> dict[str
     return {word: weight / norm for word, weight in weights.items()}
 
 
-def _worth_comparing(topics: Sequence[TopicProfile], weights: Sequence[dict[str, float]]) -> list[tuple[int, int]]:
+def _candidate_pairs(topics: Sequence[TopicProfile], weights: Sequence[dict[str, float]]) -> list[tuple[int, int]]:
     """Pairs of topics of different sessions that share a page, or so many words that they may belong together."""
     holders: dict[str, list[int]] = {}
     readers: dict[str, list[int]] = {}
@@ -168,14 +155,14 @@ def _worth_comparing(topics: Sequence[TopicProfile], weights: Sequence[dict[str,
         if len(inside) > 1:
             weight = np.array([weights[i][word] for i in inside], dtype=np.float32)
             likeness[np.ix_(inside, inside)] += np.outer(weight, weight)
-    one, other = np.nonzero(np.triu(likeness >= MIN_LIKENESS, 1))
+    one, other = np.nonzero(np.triu(likeness >= MIN_COSINE, 1))
     pairs = set(zip(one.tolist(), other.tolist(), strict=True))
     for inside in readers.values():
         pairs.update((i, j) for a, i in enumerate(inside) for j in inside[a + 1 :])
     return sorted((i, j) for i, j in pairs if topics[i].session_id != topics[j].session_id)
 
 
-def _confidence(
+def _link_confidence(
     one: TopicProfile, other: TopicProfile, weight: dict[str, float], weight_of_other: dict[str, float]
 ) -> float:
     """Chance-like score from three independent signs: the same pages, the same words, the same places."""
@@ -188,7 +175,7 @@ def _confidence(
     return round(1 - doubt, 4)
 
 
-def _thread(topics: Sequence[TopicProfile], confidences: Sequence[float]) -> Thread:
+def _build_thread(topics: Sequence[TopicProfile], confidences: Sequence[float]) -> Thread:
     names = Counter(topic.label for topic in topics)
     common = set.intersection(*(set(topic.words) for topic in topics))
     total: Counter[str] = Counter()
@@ -219,7 +206,7 @@ def merge_sessions(sessions: Sequence[Sequence[CapturedPage]]) -> list[CapturedP
     for pages in ordered:
         numbers = sorted({number for page in pages for number in page.visit_order})
         renumbered = {number: start + i for i, number in enumerate(numbers)}
-        start += len(numbers) + MAX_STEPS_APART + 1
+        start += len(numbers) + MAX_VISIT_DISTANCE + 1
         for page in sorted(pages, key=lambda p: p.page_id):
             order = tuple(renumbered[number] for number in page.visit_order)
             known = merged.get(page.page_id)

@@ -6,25 +6,24 @@ from collections.abc import Iterable, Sequence
 
 from cluster.mindmap.document import flat_layout
 from cluster.mindmap.document import galaxy_layout as layout
-from cluster.mindmap.document.evidence_repair import grounded, repaired
-from cluster.mindmap.document.scorecard import coverage_of, scorecard_of
-from cluster.mindmap.document.stable_ids import keep_ids
-from cluster.mindmap.outline.types import Outline, OutlineTopic, PageNote
-from cluster.mindmap.pages.evidence import bears_out, text_evidence
+from cluster.mindmap.document.outline_repair import repair_outline, verified_evidence
+from cluster.mindmap.document.scorecard import compute_coverage, compute_scorecard
+from cluster.mindmap.document.stable_ids import reuse_ids
+from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
+from cluster.mindmap.pages.evidence import label_evidence_from_text, supports_label
 from cluster.mindmap.pages.importance import topic_importance
-from cluster.mindmap.text.display import MARKUP, collapse_whitespace, shorten, strip_markup
-from models.mindmap.validation import (
+from models.mindmap.document import (
     CORE_COLOR,
     CORE_ID,
-    LEFT_OUT_REASONS,
+    EXCLUSION_REASONS,
     MAX_LABEL_CHARS,
     MAX_TOPIC_LABEL_CHARS,
     TOPIC_COLORS,
     Edge,
     Evidence,
+    ExcludedPage,
     Importance,
     Layout,
-    LeftOut,
     MindmapDocument,
     Node,
     NodeData,
@@ -33,13 +32,14 @@ from models.mindmap.validation import (
     Position,
 )
 from models.recording.pages import CapturedPage
+from models.text import MARKUP, collapse_whitespace, shorten, strip_markup
 from models.urls import host_of, redact_url
 
 #: In how many of a topic's pages a sentence for its label is looked for when no known quote bears it out.
-_SEARCHED_PAGES = 12
+_MAX_PAGES_SEARCHED = 12
 
 
-def compose(
+def compose_document(
     outline: Outline,
     pages: Sequence[CapturedPage],
     *,
@@ -54,16 +54,16 @@ def compose(
     made unique. `previous` lends its ids and positions to whatever is still there.
     """
     captured = {page.page_id: page for page in sorted(pages, key=_reading_key)}
-    outline, notes = repaired(outline, captured)
-    outline = keep_ids(outline, previous)
-    maker = _Maker(outline, captured)
+    outline, notes = repair_outline(outline, captured)
+    outline = reuse_ids(outline, previous)
+    maker = _DocumentBuilder(outline, captured)
     core_label = strip_markup(session_title or "") or strip_markup(outline.title)
     maker.add_core(shorten(core_label or "Untitled session", MAX_LABEL_CHARS))
     for hue, topic in enumerate(outline.topics):
         maker.add_topic(topic, hue)
     maker.add_cross_links()
-    nodes, layouts = _laid_out(maker.nodes, maker.edges, previous)
-    left_out = _left_out(outline, captured)
+    nodes, layouts = _with_layouts(maker.nodes, maker.edges, previous)
+    left_out = _excluded_pages(outline, captured)
     document = MindmapDocument(
         title=shorten(strip_markup(session_title or "") or strip_markup(outline.title), 120),
         summary=shorten(strip_markup(outline.summary), 400),
@@ -73,12 +73,12 @@ def compose(
         edges=tuple(maker.edges),
         layout=Layout(type="galaxy", params={"center": [0, 0, 0], "scale": 1}),
         layouts=layouts,
-        left_out=left_out,
-        coverage=coverage_of(nodes, left_out, captured),
+        excluded_pages=left_out,
+        coverage=compute_coverage(nodes, left_out, captured),
         notes=tuple(notes),
     )
-    neighbours = {note.page_id: note.neighbours for note in outline.notes}
-    card = scorecard_of(document, captured, neighbours, outline.stability, previous)
+    neighbours = {note.page_id: note.neighbours for note in outline.annotations}
+    card = compute_scorecard(document, captured, neighbours, outline.stability, previous)
     return document.model_copy(update={"scorecard": card})
 
 
@@ -90,19 +90,19 @@ def _reading_key(page: CapturedPage) -> tuple[int, int, str]:
     )
 
 
-class _Maker:
+class _DocumentBuilder:
     """Builds nodes and edges in document order and keeps labels unique."""
 
     def __init__(self, outline: Outline, captured: dict[str, CapturedPage]) -> None:
         self.outline, self.captured = outline, captured
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
-        self.notes = {note.page_id: note for note in outline.notes}
+        self.notes = {note.page_id: note for note in outline.annotations}
         placed = outline.placed_page_ids()
         self.importances = [self._importance(page) for page in placed]
         self._labels: set[str] = set()
         self._topic_labels: dict[str, str] = {}
-        shares = [topic_importance(self._of(t.all_page_ids()), self.importances) for t in outline.topics]
+        shares = [topic_importance(self._importances_of(t.all_page_ids()), self.importances) for t in outline.topics]
         self._most = max((share.score for share in shares), default=0.0) or 1.0
         # Topics choose their labels before pages do: a page may carry a longer one.
         for topic, _ in outline.walk():
@@ -112,7 +112,7 @@ class _Maker:
         note = self.notes.get(page_id)
         return note.importance if note else Importance()
 
-    def _of(self, page_ids: Iterable[str]) -> list[Importance]:
+    def _importances_of(self, page_ids: Iterable[str]) -> list[Importance]:
         return [self._importance(page) for page in page_ids]
 
     def add_core(self, label: str) -> None:
@@ -122,20 +122,20 @@ class _Maker:
             visit_count=sum(len(page.visited_at_ms) for page in pages),
             total_duration=sum(page.dwell_ms for page in pages),
             importance=Importance(score=1.0) if pages else Importance(),
-            evidence=grounded(self.outline.evidence, self.captured),
-            **_times(pages),
+            evidence=verified_evidence(self.outline.evidence, self.captured),
+            **_visit_times(pages),
         )
         self.nodes.append(Node(id=CORE_ID, label=label, type="core", size=100, color=CORE_COLOR, data=data))
 
     def add_topic(self, topic: OutlineTopic, hue: int) -> None:
         color = TOPIC_COLORS[hue % len(TOPIC_COLORS)]
-        share = topic_importance(self._of(topic.all_page_ids()), self.importances)
+        share = topic_importance(self._importances_of(topic.all_page_ids()), self.importances)
         size = 40 + 40 * (share.score / self._most) ** 0.5
         self._add_group(topic, "topic", size, color, hue, CORE_ID, share)
         for page in topic.page_ids:
             self._add_page(page, topic.id, color, hue)
         for part in topic.subtopics:
-            inner = topic_importance(self._of(part.page_ids), self.importances)
+            inner = topic_importance(self._importances_of(part.page_ids), self.importances)
             size = 30 + 20 * min(1.0, inner.score / max(share.score, 1e-9)) ** 0.5
             self._add_group(part, "subtopic", size, color, hue, topic.id, inner)
             for page in part.page_ids:
@@ -147,19 +147,19 @@ class _Maker:
         pages = [self.captured[p] for p in topic.all_page_ids()]
         label = self._topic_labels[topic.id]
         evidence = topic.evidence
-        if not any(quote.supports == "label" and bears_out(label, quote.quote) for quote in evidence):
-            evidence = (*text_evidence(label, pages[:_SEARCHED_PAGES]), *evidence)
+        if not any(quote.supports == "label" and supports_label(label, quote.quote) for quote in evidence):
+            evidence = (*label_evidence_from_text(label, pages[:_MAX_PAGES_SEARCHED]), *evidence)
         data = NodeData(
             description=shorten(strip_markup(topic.description), 280) or None,
-            keywords=_clean_words(topic.keywords),
-            urls=tuple(link for page in pages for link in _links(page)),
+            keywords=_clean_keywords(topic.keywords),
+            urls=tuple(link for page in pages for link in _safe_links(page)),
             visit_count=sum(len(page.visited_at_ms) for page in pages),
             total_duration=sum(page.dwell_ms for page in pages),
             hue=hue,
             importance=share,
-            evidence=evidence or _own_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id))),
+            evidence=evidence or _title_or_url_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id))),
             searches=tuple(strip_markup(query) for query in topic.searches),
-            **_times(pages),
+            **_visit_times(pages),
         )
         self.nodes.append(Node(id=topic.id, label=label, type=kind, size=round(size, 2), color=color, data=data))
         self.edges.append(
@@ -168,13 +168,13 @@ class _Maker:
 
     def _add_page(self, page_id: str, parent: str, color: str, hue: int) -> None:
         page = self.captured[page_id]
-        note = self.notes.get(page_id) or _bare_note(page)
+        note = self.notes.get(page_id) or _default_annotation(page)
         host = host_of(page.url)
-        label = self._unique(note.label or page.title or host, MAX_LABEL_CHARS, (host, _last_part(page.url)))
+        label = self._unique(note.label or page.title or host, MAX_LABEL_CHARS, (host, _last_path_segment(page.url)))
         data = NodeData(
             description=shorten(strip_markup(note.description), 280) or None,
-            keywords=_clean_words(note.keywords),
-            urls=_links(page),
+            keywords=_clean_keywords(note.keywords),
+            urls=_safe_links(page),
             visit_count=len(page.visited_at_ms),
             total_duration=page.dwell_ms,
             page_id=page_id,
@@ -183,11 +183,11 @@ class _Maker:
             language=note.language,
             hue=hue,
             importance=note.importance,
-            evidence=grounded(note.evidence, self.captured) or _own_evidence(page),
+            evidence=verified_evidence(note.evidence, self.captured) or _title_or_url_evidence(page),
             highlights=tuple(
                 shorten(collapse_whitespace(text), 400) for text in page.highlights[:20] if collapse_whitespace(text)
             ),
-            **_times([page]),
+            **_visit_times([page]),
         )
         size = round(20 + 20 * min(1.0, note.importance.score), 2)
         self.nodes.append(Node(id=page_id, label=label, type="page", size=size, color=color, data=data))
@@ -209,7 +209,7 @@ class _Maker:
                         weight=round(min(1.0, max(0.01, link.weight)), 6),
                         kind="cross",
                         label=label,
-                        terms=_clean_words(link.terms),
+                        terms=_clean_keywords(link.terms),
                     )
                 )
 
@@ -233,64 +233,64 @@ class _Maker:
         return label
 
 
-def _bare_note(page: CapturedPage) -> PageNote:
+def _default_annotation(page: CapturedPage) -> PageAnnotation:
     """What can be said of a page its outline says nothing about."""
     label = shorten(strip_markup(page.title), MAX_LABEL_CHARS)
-    return PageNote(page.page_id, label, "", (), _own_evidence(page), Importance(), "en")
+    return PageAnnotation(page.page_id, label, "", (), _title_or_url_evidence(page), Importance(), "en")
 
 
-def _links(page: CapturedPage) -> tuple[str, ...]:
+def _safe_links(page: CapturedPage) -> tuple[str, ...]:
     """The page's address without secrets, if a reader may safely follow it."""
     return (redact_url(page.url),) if page.url.lower().startswith(("http://", "https://")) else ()
 
 
-def _own_evidence(page: CapturedPage) -> tuple[Evidence, ...]:
+def _title_or_url_evidence(page: CapturedPage) -> tuple[Evidence, ...]:
     """The least that can be shown for a page: its title, or its address."""
     field, quote = ("title", collapse_whitespace(page.title)) if collapse_whitespace(page.title) else ("url", page.url)
     value = {"page_id": page.page_id, "field": field, "quote": quote, "visited_at_ms": page.visited_at_ms}
     return (Evidence.model_validate(value),)
 
 
-def _times(pages: Sequence[CapturedPage]) -> dict[str, int]:
+def _visit_times(pages: Sequence[CapturedPage]) -> dict[str, int]:
     at = [t for page in pages for t in page.visited_at_ms]
     return {"first_visited_at_ms": min(at), "last_visited_at_ms": max(at)} if at else {}
 
 
-def _clean_words(words: Iterable[str]) -> tuple[str, ...]:
+def _clean_keywords(words: Iterable[str]) -> tuple[str, ...]:
     clean = (shorten(strip_markup(word), 60) for word in words)
     return tuple(dict.fromkeys(word for word in clean if word and not MARKUP.search(word)))[:8]
 
 
-def _last_part(url: str) -> str:
+def _last_path_segment(url: str) -> str:
     return strip_markup(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1])[:30]
 
 
-def _laid_out(
+def _with_layouts(
     nodes: Sequence[Node], edges: Sequence[Edge], previous: MindmapDocument | None
 ) -> tuple[list[Node], dict[str, dict[str, Point]]]:
     parents = {edge.target: edge.source for edge in edges if edge.kind == "contains"}
     placed = [
-        layout.Placed(node.id, parents.get(node.id), node.type, node.size * layout.RADIUS_PER_SIZE[node.type])
+        layout.LayoutNode(node.id, parents.get(node.id), node.type, node.size * layout.RADIUS_PER_SIZE[node.type])
         for node in nodes
     ]
     before: dict[str, Position] = {node.id: node.position for node in previous.nodes} if previous else {}
-    positions = layout.galaxy(placed, before)
+    positions = layout.galaxy_layout(placed, before)
     moved = [node.model_copy(update={"position": positions[node.id]}) for node in nodes]
-    return moved, {"tree": flat_layout.tree(placed), "radial": flat_layout.radial(placed)}
+    return moved, {"tree": flat_layout.tree_layout(placed), "radial": flat_layout.radial_layout(placed)}
 
 
-def _left_out(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[LeftOut, ...]:
+def _excluded_pages(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[ExcludedPage, ...]:
     placed = set(outline.placed_page_ids())
-    reasons = {one.page_id: one for one in outline.left_out}
+    reasons = {one.page_id: one for one in outline.excluded_pages}
     found = []
     for page_id, page in captured.items():
         if page_id in placed:
             continue
         given = reasons.get(page_id)
-        reason = given.reason if given and given.reason in LEFT_OUT_REASONS else "not_placed"
-        sentence = shorten(strip_markup(given.sentence), 200) if given and given.sentence else LEFT_OUT_REASONS[reason]
+        reason = given.reason if given and given.reason in EXCLUSION_REASONS else "not_placed"
+        sentence = shorten(strip_markup(given.sentence), 200) if given and given.sentence else EXCLUSION_REASONS[reason]
         found.append(
-            LeftOut(
+            ExcludedPage(
                 page_id=page_id,
                 url=redact_url(page.url),
                 title=shorten(strip_markup(page.title), 200),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from cluster.mindmap.document.galaxy_layout import Placed
-from models.mindmap.validation import Point
+from cluster.mindmap.document.galaxy_layout import LayoutNode
+from models.mindmap.document import Point
 
-ROW, COLUMN = 30.0, 300.0
+ROW_HEIGHT_PX, COLUMN_WIDTH_PX = 30.0, 300.0
 
 
-def tree(nodes: Sequence[Placed]) -> dict[str, Point]:
+def tree_layout(nodes: Sequence[LayoutNode]) -> dict[str, Point]:
     """Places in a tree that grows to the right, one row per leaf; in pixels, the first row at y = 0."""
     children = _children(nodes)
     depth: dict[str, int] = {}
@@ -24,16 +24,16 @@ def tree(nodes: Sequence[Placed]) -> dict[str, Point]:
         if previous_branch is not None and branch != previous_branch:
             row += 0.6  # A little air between branches.
         previous_branch = branch
-        y[node_id] = row * ROW
+        y[node_id] = row * ROW_HEIGHT_PX
         row += 1.0
     for node in reversed(nodes):
         if node.id not in y:
             below = [y[child] for child in children[node.id]]
             y[node.id] = (below[0] + below[-1]) / 2
-    return {node.id: Point(x=depth[node.id] * COLUMN, y=round(y[node.id], 2)) for node in nodes}
+    return {node.id: Point(x=depth[node.id] * COLUMN_WIDTH_PX, y=round(y[node.id], 2)) for node in nodes}
 
 
-def _leaves(nodes: Sequence[Placed], children: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+def _leaves(nodes: Sequence[LayoutNode], children: Mapping[str, list[str]]) -> list[tuple[str, str]]:
     """Every leaf with the id of its parent, in drawing order."""
     parent = {node.id: node.parent or "" for node in nodes}
     found: list[tuple[str, str]] = []
@@ -48,10 +48,10 @@ def _leaves(nodes: Sequence[Placed], children: Mapping[str, list[str]]) -> list[
     return found
 
 
-SLOT = 24.0
+SLOT_LENGTH_PX = 24.0
 
 
-def radial(nodes: Sequence[Placed]) -> dict[str, Point]:
+def radial_layout(nodes: Sequence[LayoutNode]) -> dict[str, Point]:
     """Places on rings around the core (at 0, 0): topics inside, pages outside, each branch in its own sector.
 
     Sectors are handed out in steps with a little room to spare, so that one page more usually moves nothing else.
@@ -70,7 +70,7 @@ def radial(nodes: Sequence[Placed]) -> dict[str, Point]:
         for owner, pages in groups:
             if owner == topic and not pages and len(groups) > 1:
                 continue
-            room = _room(len(pages)) if owner != topic or pages else 3
+            room = _slots_for(len(pages)) if owner != topic or pages else 3
             offset = (room - len(pages)) / 2 if len(pages) < 3 else 0.5
             for i, page in enumerate(pages):
                 at_slot[page] = slots + offset + i
@@ -80,7 +80,7 @@ def radial(nodes: Sequence[Placed]) -> dict[str, Point]:
         at_slot[topic] = (start + slots) / 2
         slots += 1.5
     total = max(slots, 16.0)
-    outer = max(430.0, total * SLOT / (2 * math.pi))
+    outer = max(430.0, total * SLOT_LENGTH_PX / (2 * math.pi))
     ring = {1: 0.36 * outer, 2: 0.66 * outer, 3: outer}
     found = {roots[0]: Point(x=0.0, y=0.0)}
     for node in nodes:
@@ -93,7 +93,7 @@ def radial(nodes: Sequence[Placed]) -> dict[str, Point]:
     return found
 
 
-def _room(num_pages: int) -> int:
+def _slots_for(num_pages: int) -> int:
     """Slots for a group: enough for its pages and a few more, growing in steps."""
     room = 4
     while room < num_pages + 1:
@@ -101,7 +101,7 @@ def _room(num_pages: int) -> int:
     return room
 
 
-def _children(nodes: Sequence[Placed]) -> dict[str, list[str]]:
+def _children(nodes: Sequence[LayoutNode]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for node in nodes:
         if node.parent is not None:

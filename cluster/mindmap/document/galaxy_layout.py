@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mindmap.validation import NodeType, Position
+from models.mindmap.document import NodeType, Position
 
 Floats = NDArray[np.float64]
 
@@ -21,19 +21,19 @@ TOPIC_DISTANCE = 200.0
 
 
 #: The camera of the 3-D view sees |x| ≤ 500 and |y| ≤ 290 at z = 0; nearer than z = 180 nodes would fill the screen.
-BOX = np.array([470.0, 272.0, 170.0])
+VIEW_BOX = np.array([470.0, 272.0, 170.0])
 
 
 #: Drawn radius per unit of size, as the clients draw it.
 RADIUS_PER_SIZE: dict[NodeType, float] = {"core": 0.5, "topic": 0.4, "subtopic": 0.3, "page": 0.2}
 
 
-_GAP = 4.0
+_MIN_GAP = 4.0
 MAX_TOPIC_RADIUS = 80.0 * RADIUS_PER_SIZE["topic"]
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class LayoutNode:
     """A node as the layouts see it; parents come before their children. `radius` is in world units."""
 
     id: str
@@ -42,8 +42,8 @@ class Placed:
     radius: float
 
 
-def galaxy(
-    nodes: Sequence[Placed], previous: Mapping[str, Position] | None = None, pinned: frozenset[str] = frozenset()
+def galaxy_layout(
+    nodes: Sequence[LayoutNode], previous: Mapping[str, Position] | None = None, pinned: frozenset[str] = frozenset()
 ) -> dict[str, Position]:
     """Positions in space: the core at the origin, topics 200 away from it, each amid its own cloud of pages.
 
@@ -64,10 +64,10 @@ def galaxy(
             topic_of[node.id] = topic_of[node.parent]
     for number, topic in enumerate(topics):
         members = [node for node in nodes if node.type in ("subtopic", "page") and topic_of.get(node.id) == topic.id]
-        found.update(_cloud(topic, number, members, centres, known, pinned))
+        found.update(_place_members(topic, number, members, centres, known, pinned))
     loose = [node for node in nodes if node.id not in found]
     if loose:  # Children of the core that are no topics: a user's own notes.
-        found.update(_ring(loose, found, nodes))
+        found.update(_place_loose_nodes(loose, found, nodes))
     return {node.id: _position(found[node.id]) for node in nodes}
 
 
@@ -83,8 +83,8 @@ def _topic_centres(ids: Sequence[str], known: Mapping[str, Position], pinned: fr
                 kept.append(i)
     fresh = [i for i in range(num) if i not in kept]
     if not kept:
-        return _even_centres(num)
-    candidates = np.concatenate([_even_centres(n) for n in (6, 8, 10, 14, 20)])
+        return _evenly_spaced_centres(num)
+    candidates = np.concatenate([_evenly_spaced_centres(n) for n in (6, 8, 10, 14, 20)])
     for i in fresh:
         taken = centres[kept]
         distance = np.linalg.norm(candidates[:, None, :] - taken[None, :, :], axis=2).min(axis=1)
@@ -93,10 +93,10 @@ def _topic_centres(ids: Sequence[str], known: Mapping[str, Position], pinned: fr
     return centres
 
 
-def _even_centres(num: int) -> Floats:
+def _evenly_spaced_centres(num: int) -> Floats:
     """`num` points at the topics' distance: a ring facing the camera, alternately nearer and farther."""
     if num > 14:
-        return _sphere(num)
+        return _fibonacci_sphere(num)
     turn = math.pi / num if num >= 3 else 0.0
     depth = 0.0 if num <= 2 else min(110.0, 24.0 * num - 24.0)
     points = []
@@ -111,7 +111,7 @@ def _even_centres(num: int) -> Floats:
     return np.array(points)
 
 
-def _sphere(num: int) -> Floats:
+def _fibonacci_sphere(num: int) -> Floats:
     """A Fibonacci spiral over the belt of the sphere that the camera sees well."""
     points = []
     for i in range(num):
@@ -124,10 +124,10 @@ def _sphere(num: int) -> Floats:
     return scaled
 
 
-def _cloud(
-    topic: Placed,
+def _place_members(
+    topic: LayoutNode,
     number: int,
-    members: Sequence[Placed],
+    members: Sequence[LayoutNode],
     centres: Floats,
     known: Mapping[str, Position],
     pinned: frozenset[str],
@@ -136,15 +136,15 @@ def _cloud(
     outward = centre / max(float(np.linalg.norm(centre)), 1e-9)
     parts = [node for node in members if node.type == "subtopic"]
     spacing = 22.0
-    sites = _sites(number, centres, spacing, reach=190.0, in_view=True)
+    sites = _candidate_sites(number, centres, spacing, reach=190.0, in_view=True)
     if len(sites) < 1.6 * len(members) + 40:
-        sites = _sites(number, centres, spacing, reach=190.0)
+        sites = _candidate_sites(number, centres, spacing, reach=190.0)
     while len(sites) < 1.6 * len(members) + 40 and spacing > 5:
         spacing *= 0.87 if spacing > 17.5 else 0.8
-        sites = _sites(number, centres, spacing, reach=420.0)
+        sites = _candidate_sites(number, centres, spacing, reach=420.0)
     shrink = min(1.0, spacing / 20.0)  # Thousands of pages: what does not fit at full size is packed closer.
-    room = _Room(sites, shrink)
-    room.take(centre, topic.radius / shrink)
+    room = _SiteGrid(sites, shrink)
+    room.occupy(centre, topic.radius / shrink)
     found: dict[str, Floats] = {}
     for node in members:
         if node.id in known:
@@ -152,22 +152,22 @@ def _cloud(
             own = float(np.linalg.norm(at - centre))
             others = np.delete(centres, number, axis=0)
             is_ours = not len(others) or own + 10 <= float(np.linalg.norm(others - at, axis=1).min())
-            stays = is_ours and bool((np.abs(at) <= BOX + 20).all()) and room.fits(at, node.radius)
+            stays = is_ours and bool((np.abs(at) <= VIEW_BOX + 20).all()) and room.is_free(at, node.radius)
             if stays or node.id in pinned:
                 found[node.id] = at
-                room.take(at, node.radius)
+                room.occupy(at, node.radius)
     anchors = {topic.id: centre + outward * 26.0}
-    for part, direction in zip(parts, _fan(len(parts), outward), strict=True):
+    for part, direction in zip(parts, _fan_directions(len(parts), outward), strict=True):
         if part.id not in found:
-            found[part.id] = room.place(part, centre + direction * (topic.radius + 48.0))
+            found[part.id] = room.allocate(part, centre + direction * (topic.radius + 48.0))
         anchors[part.id] = found[part.id] + (found[part.id] - centre) * 0.35
     for node in members:
         if node.id not in found:
-            found[node.id] = room.place(node, anchors.get(node.parent or "", anchors[topic.id]))
+            found[node.id] = room.allocate(node, anchors.get(node.parent or "", anchors[topic.id]))
     return found
 
 
-class _Room:
+class _SiteGrid:
     """The free sites around one topic. Keeps, for every site, how far it is from the nearest thing placed."""
 
     def __init__(self, sites: Floats, shrink: float) -> None:
@@ -177,7 +177,7 @@ class _Room:
         self._taken_at = np.empty((0, 3))
         self._taken_radius = np.empty(0)
 
-    def take(self, at: Floats, radius: float) -> None:
+    def occupy(self, at: Floats, radius: float) -> None:
         """Something of this radius now stands there."""
         radius *= self._shrink
         self._taken_at = np.vstack([self._taken_at, at])
@@ -186,31 +186,31 @@ class _Room:
         self._clear = np.minimum(self._clear, np.linalg.norm(apart, axis=1) - radius)
         self._clear_in_view = np.minimum(self._clear_in_view, np.linalg.norm(apart[:, :2], axis=1) - radius)
 
-    def fits(self, at: Floats, radius: float) -> bool:
+    def is_free(self, at: Floats, radius: float) -> bool:
         """Whether something of this radius may stand there."""
-        need = (radius + _GAP) * self._shrink
+        need = (radius + _MIN_GAP) * self._shrink
         return bool((np.linalg.norm(self._taken_at - at, axis=1) >= self._taken_radius + need).all())
 
-    def place(self, node: Placed, anchor: Floats) -> Floats:
+    def allocate(self, node: LayoutNode, anchor: Floats) -> Floats:
         """Take the best free site for `node`: near `anchor`, not deep, and not in front of or behind another node."""
         if not len(self._sites):
-            self.take(anchor, node.radius)
+            self.occupy(anchor, node.radius)
             return anchor
-        need = (node.radius + _GAP) * self._shrink
+        need = (node.radius + _MIN_GAP) * self._shrink
         apart = self._sites - anchor
         cost = np.linalg.norm(apart, axis=1) + 0.5 * np.abs(apart[:, 2])
         cost = cost + np.where(self._clear_in_view >= need - 2.0, 0.0, 40.0)
         cost = np.where(self._clear >= need, np.round(cost, 4), np.inf)
         best = int(np.argmin(cost))
         at = self._sites[best]
-        wobbled = at + _wobble(node.id)
-        if self.fits(wobbled, node.radius):
+        wobbled = at + _jitter(node.id)
+        if self.is_free(wobbled, node.radius):
             at = wobbled
-        self.take(at, node.radius)
+        self.occupy(at, node.radius)
         return np.asarray(at, dtype=np.float64)
 
 
-def _sites(number: int, centres: Floats, spacing: float, reach: float, in_view: bool = False) -> Floats:
+def _candidate_sites(number: int, centres: Floats, spacing: float, reach: float, in_view: bool = False) -> Floats:
     """Points of a close-packed lattice around topic `number`, inside the box and nearer to it than to any other topic;
     `in_view` asks the same of their places on the screen, so that clouds do not cover each other."""
     return _lattice(number, np.ascontiguousarray(centres).tobytes(), spacing, reach, in_view)
@@ -228,7 +228,7 @@ def _lattice(number: int, encoded_centres: bytes, spacing: float, reach: float, 
     shifts = np.array([[0, 0, 0], [half, half, 0], [half, 0, half], [0, half, half]])
     points = (grid[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
     points = points[np.linalg.norm(points, axis=1) <= reach] + centre
-    points = points[(np.abs(points) <= BOX).all(axis=1) & (np.linalg.norm(points, axis=1) >= 50.0 + 26.0)]
+    points = points[(np.abs(points) <= VIEW_BOX).all(axis=1) & (np.linalg.norm(points, axis=1) >= 50.0 + 26.0)]
     own = np.linalg.norm(points - centre, axis=1)
     kept = own >= MAX_TOPIC_RADIUS + 14.0
     others = np.delete(centres, number, axis=0)
@@ -243,7 +243,7 @@ def _lattice(number: int, encoded_centres: bytes, spacing: float, reach: float, 
     return chosen
 
 
-def _fan(num: int, outward: Floats) -> Floats:
+def _fan_directions(num: int, outward: Floats) -> Floats:
     """`num` directions fanned out in the plane the reader looks at, away from the core, alternately near and far."""
     facing = math.atan2(float(outward[1]), float(outward[0]))
     spread = min(1.9, 0.75 * max(0, num - 1))
@@ -255,13 +255,15 @@ def _fan(num: int, outward: Floats) -> Floats:
     return np.array(directions).reshape(num, 3)
 
 
-def _wobble(node_id: str) -> Floats:
+def _jitter(node_id: str) -> Floats:
     """A shift of up to 1.5 units that depends on the id alone, so that clouds do not look like crystals."""
     digest = hashlib.blake2b(node_id.encode("utf-8", "replace"), digest_size=3).digest()
     return (np.array(list(digest), dtype=np.float64) / 255 - 0.5) * 3.0
 
 
-def _ring(loose: Sequence[Placed], found: Mapping[str, Floats], nodes: Sequence[Placed]) -> dict[str, Floats]:
+def _place_loose_nodes(
+    loose: Sequence[LayoutNode], found: Mapping[str, Floats], nodes: Sequence[LayoutNode]
+) -> dict[str, Floats]:
     placed = dict(found)
     radius_of = {node.id: node.radius for node in nodes}
     added: dict[str, Floats] = {}
@@ -275,7 +277,7 @@ def _ring(loose: Sequence[Placed], found: Mapping[str, Floats], nodes: Sequence[
         free = [
             at
             for at in options
-            if all(float(np.linalg.norm(at - p)) >= radius_of[i] + node.radius + _GAP for i, p in placed.items())
+            if all(float(np.linalg.norm(at - p)) >= radius_of[i] + node.radius + _MIN_GAP for i, p in placed.items())
         ]
         placed[node.id] = added[node.id] = free[0] if free else options[-1]
     return added
@@ -284,15 +286,3 @@ def _ring(loose: Sequence[Placed], found: Mapping[str, Floats], nodes: Sequence[
 def _position(at: Floats) -> Position:
     x, y, z = (round(float(value), 3) + 0.0 for value in at)
     return Position(x=x, y=y, z=z)
-
-
-def overlaps(nodes: Sequence[Placed], positions: Mapping[str, Position]) -> list[tuple[str, str]]:
-    """Pairs of nodes whose spheres cut each other in the galaxy."""
-    at = np.array([[positions[n.id].x, positions[n.id].y, positions[n.id].z] for n in nodes])
-    radius = np.array([n.radius for n in nodes])
-    found = []
-    for i in range(len(nodes)):
-        apart = np.linalg.norm(at[i + 1 :] - at[i], axis=1)
-        for j in np.nonzero(apart < radius[i + 1 :] + radius[i] - 1e-6)[0]:
-            found.append((nodes[i].id, nodes[i + 1 + int(j)].id))
-    return found

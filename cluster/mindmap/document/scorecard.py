@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cluster.mindmap.pages.evidence import bears_out
-from models.mindmap.validation import Coverage, LeftOut, MindmapDocument, Node, Scorecard, span_is_in
+from cluster.mindmap.pages.evidence import supports_label
+from models.mindmap.document import Coverage, ExcludedPage, MindmapDocument, Node, Scorecard
+from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
 
 
-def coverage_of(nodes: Sequence[Node], left_out: Sequence[LeftOut], captured: Mapping[str, CapturedPage]) -> Coverage:
+def compute_coverage(
+    nodes: Sequence[Node], left_out: Sequence[ExcludedPage], captured: Mapping[str, CapturedPage]
+) -> Coverage:
     """How many captured pages are on the map or left out with a reason, and how much attention the map holds."""
     on_map = {node.data.page_id for node in nodes if node.type == "page" and node.data.page_id} & set(captured)
     excused = {one.page_id for one in left_out} & set(captured)
@@ -18,13 +21,13 @@ def coverage_of(nodes: Sequence[Node], left_out: Sequence[LeftOut], captured: Ma
     return Coverage(
         captured=len(captured),
         on_map=len(on_map),
-        left_out=len(excused),
+        num_excluded=len(excused),
         ratio=round(len(on_map | excused) / len(captured), 4) if captured else 1.0,
         attention=round(seen / everything, 4) if everything else 1.0,
     )
 
 
-def scorecard_of(
+def compute_scorecard(
     document: MindmapDocument,
     captured: Mapping[str, CapturedPage],
     neighbours: Mapping[str, Sequence[tuple[str, float]]],
@@ -33,7 +36,7 @@ def scorecard_of(
 ) -> Scorecard:
     """The scorecard of a composed document; see `models.mindmap.validation.Scorecard` for what each number means."""
     claims = [node for node in document.nodes if node.type != "core" and node.data.origin == "generated"]
-    grounded = sum(1 for node in claims if _is_grounded(node, captured))
+    grounded = sum(1 for node in claims if _has_verified_label(node, captured))
     return Scorecard(
         grounding=round(grounded / len(claims), 4) if claims else 1.0,
         coverage=document.coverage.ratio,
@@ -44,12 +47,12 @@ def scorecard_of(
     )
 
 
-def _is_grounded(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
+def _has_verified_label(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
     for quote in node.data.evidence:
         page = captured.get(quote.page_id)
-        if quote.supports != "label" or page is None or not span_is_in(page, quote.field, quote.quote):
+        if quote.supports != "label" or page is None or not quote_is_in_page(page, quote.field, quote.quote):
             continue
-        if node.type == "page" or bears_out(node.label, quote.quote):
+        if node.type == "page" or supports_label(node.label, quote.quote):
             return True
     return False
 

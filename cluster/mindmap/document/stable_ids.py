@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cluster.mindmap.outline.types import Outline, OutlineTopic
-from models.mindmap.validation import MindmapDocument
+from models.mindmap.document import MindmapDocument
 
 MIN_OVERLAP = 0.3  # Jaccard index below which two groups of pages are not the same topic.
 
 
-def keep_ids(outline: Outline, previous: MindmapDocument | None, *, min_overlap: float = MIN_OVERLAP) -> Outline:
+def reuse_ids(outline: Outline, previous: MindmapDocument | None, *, min_overlap: float = MIN_OVERLAP) -> Outline:
     """`outline` with its topics and sub-topics named as in `previous` where they are the same, topics that were there
     before in their old order, new ones behind them."""
     if previous is None:
         return outline
-    before = pages_of_groups(previous)
+    before = pages_by_group(previous)
     topic_pages = {t.id: set(t.all_page_ids()) for t in outline.topics}
     # A topic the user split off is made again by replaying the edit; its id is not ours to give away.
     generated = [n for n in previous.nodes if n.data.origin == "generated"]
@@ -68,7 +68,7 @@ def match_groups(
     return matched
 
 
-def pages_of_groups(document: MindmapDocument) -> dict[str, set[str]]:
+def pages_by_group(document: MindmapDocument) -> dict[str, set[str]]:
     """The page ids under every topic and sub-topic of a document."""
     children = document.children()
     kinds = {node.id: node.type for node in document.nodes}

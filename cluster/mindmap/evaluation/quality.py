@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from cluster.mindmap.clustering.corpus import build_corpus, reading_order
-from cluster.mindmap.clustering.stability import adjusted_rand
+from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.pages.features import PageFeatures
-from models.mindmap.validation import MindmapDocument
+from models.mindmap.document import MindmapDocument
 from models.urls import page_url
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class GroundTruth:
     """What a session is known to be about. Keys of `topic_of`, `subtopic_of` and `is_key` are page addresses."""
 
     num_topics: int
@@ -28,7 +28,7 @@ class Truth:
     is_key: dict[str, bool]
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Truth:
+    def from_json(cls, data: dict[str, Any]) -> GroundTruth:
         """From a `*.truth.json` file; noise pages are not part of it."""
         names = {}
         for topic in data["topics"]:
@@ -45,7 +45,7 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
+class MapQuality:
     """Scores in 0..1, higher is better, except the counts of topics.
 
     `ari` (adjusted Rand index) and `v_measure` compare the topics of the pages; `topics_recalled` is the share of
@@ -66,7 +66,7 @@ class Quality:
     coverage: float
 
 
-def assess(document: MindmapDocument, url_of: dict[str, str], truth: Truth) -> Quality:
+def score_map(document: MindmapDocument, url_of: dict[str, str], truth: GroundTruth) -> MapQuality:
     """How well `document` agrees with `truth`; `url_of` gives the address of every page id."""
     parents = document.parents()
     nodes = {node.id: node for node in document.nodes}
@@ -91,16 +91,16 @@ def assess(document: MindmapDocument, url_of: dict[str, str], truth: Truth) -> Q
     topics = [node for node in document.nodes if node.type == "topic"]
     majority = {t.id: _majority([truth.topic_of[u] for u in urls if topic_of.get(u) == t.id]) for t in topics}
     labels = [topic.label for topic in topics]
-    hits = [_names(topic.label, truth.names.get(majority[topic.id] or "", ())) for topic in topics]
+    hits = [_label_contains(topic.label, truth.names.get(majority[topic.id] or "", ())) for topic in topics]
     ok = [len(t.split()) <= 4 and len(t) <= 40 and labels.count(t) == 1 for t in labels]
     nested = [url for url in urls if url in truth.subtopic_of]
-    return Quality(
-        ari=round(adjusted_rand(wanted, found), 4),
+    return MapQuality(
+        ari=round(adjusted_rand_index(wanted, found), 4),
         v_measure=round(v_measure(wanted, found), 4),
         topics=len(topics),
         true_topics=truth.num_topics,
         topics_recalled=round(len({m for m in majority.values() if m}) / max(1, truth.num_topics), 4),
-        subtopic_v=_subtopics(truth, nested, part_of),
+        subtopic_v=_subtopic_v_measure(truth, nested, part_of),
         label_hits=round(sum(hits) / len(hits), 4) if hits else 0.0,
         labels_ok=round(sum(ok) / len(ok), 4) if ok else 0.0,
         importance=_auc([(score_of.get(url, 0.0), truth.is_key[url]) for url in urls]),
@@ -108,7 +108,7 @@ def assess(document: MindmapDocument, url_of: dict[str, str], truth: Truth) -> Q
     )
 
 
-def _subtopics(truth: Truth, urls: Sequence[str], part_of: dict[str, str]) -> float | None:
+def _subtopic_v_measure(truth: GroundTruth, urls: Sequence[str], part_of: dict[str, str]) -> float | None:
     """Mean V-measure of the parts inside each true topic that has more than one chapter."""
     scores = []
     for topic in sorted(set(truth.topic_of.values())):
@@ -124,7 +124,7 @@ def _majority(values: Sequence[str]) -> str | None:
     return min(counts, key=lambda value: (-counts[value], value)) if counts else None
 
 
-def _names(label: str, words: Sequence[str]) -> bool:
+def _label_contains(label: str, words: Sequence[str]) -> bool:
     return any(word in label.lower() for word in words)
 
 
@@ -156,19 +156,19 @@ def v_measure(wanted: Sequence[Hashable], found: Sequence[Hashable]) -> float:
     return 2 * homogeneity * completeness / total if total else 0.0
 
 
-def baselines(features: Sequence[PageFeatures], truth: Truth) -> dict[str, float]:
+def baseline_scores(features: Sequence[PageFeatures], truth: GroundTruth) -> dict[str, float]:
     """ARI of simple ways to group the same pages: by host, by pauses of 30 minutes, and by k-means on plain TF-IDF
     that is told the true number of topics (the best of 10 seeded starts by its own criterion)."""
     pages = [page for page in reading_order(features) if page_url(page.url) in truth.topic_of]
     wanted = [truth.topic_of[page_url(page.url)] for page in pages]
     return {
-        "host": round(adjusted_rand(wanted, [page.host for page in pages]), 4),
-        "gap_30_min": round(adjusted_rand(wanted, _by_gap(pages)), 4),
-        "tfidf_kmeans": round(adjusted_rand(wanted, _by_kmeans(pages, truth.num_topics)), 4),
+        "host": round(adjusted_rand_index(wanted, [page.host for page in pages]), 4),
+        "gap_30_min": round(adjusted_rand_index(wanted, _group_by_gap(pages)), 4),
+        "tfidf_kmeans": round(adjusted_rand_index(wanted, _group_by_kmeans(pages, truth.num_topics)), 4),
     }
 
 
-def _by_gap(pages: Sequence[PageFeatures], gap_ms: int = 30 * 60_000) -> list[int]:
+def _group_by_gap(pages: Sequence[PageFeatures], gap_ms: int = 30 * 60_000) -> list[int]:
     group, groups, last = 0, [], None
     for page in pages:
         at = page.visited_at_ms[0] if page.visited_at_ms else 0
@@ -179,10 +179,10 @@ def _by_gap(pages: Sequence[PageFeatures], gap_ms: int = 30 * 60_000) -> list[in
     return groups
 
 
-def _by_kmeans(pages: Sequence[PageFeatures], num_groups: int) -> list[int]:
+def _group_by_kmeans(pages: Sequence[PageFeatures], num_groups: int) -> list[int]:
     corpus = build_corpus(pages)
-    df = np.bincount(corpus.cols, minlength=corpus.num_terms)
-    matrix = np.zeros((len(pages), corpus.num_terms))
+    df = np.bincount(corpus.cols, minlength=corpus.num_cluster_terms)
+    matrix = np.zeros((len(pages), corpus.num_cluster_terms))
     matrix[corpus.rows, corpus.cols] = corpus.tf * np.log((1 + len(pages)) / (1 + df[corpus.cols]))
     matrix = matrix[:, df >= 2]
     matrix /= np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)

@@ -10,24 +10,24 @@ from models.recording.pages import CapturedPage
 from models.recording.timeline import SessionSpan, TimelineEvent, build_timeline, captured_pages
 
 
-class NotASession(ValueError):
+class InvalidSessionFile(ValueError):
     """The file does not hold an event batch. `str()` says why, for people."""
 
 
-def read_events(raw: bytes | str) -> list[dict[str, Any]]:
+def parse_events(raw: bytes | str) -> list[dict[str, Any]]:
     """The events of a file: a JSON list, or an object with the list under `events`. Raises `NotASession`."""
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise NotASession(f"not JSON: {error}") from error
+        raise InvalidSessionFile(f"not JSON: {error}") from error
     if isinstance(data, dict):
         data = data.get("events")
     if not isinstance(data, list):
-        raise NotASession('expected a list of events, or an object with the list under "events"')
+        raise InvalidSessionFile('expected a list of events, or an object with the list under "events"')
     return [event for event in data if isinstance(event, dict) and isinstance(event.get("type"), str)]
 
 
-def pages_of(events: Sequence[dict[str, Any]]) -> list[CapturedPage]:
+def pages_from_events(events: Sequence[dict[str, Any]]) -> list[CapturedPage]:
     """The captured pages of an event batch, with the dwell, scroll and highlights the service itself would find."""
     contents: dict[str, str] = {}
     found = []

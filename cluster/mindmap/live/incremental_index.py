@@ -1,8 +1,8 @@
-"""The words of a session that is still growing, read page by page instead of anew for every page.
+"""Similarities and annotations of a session's pages, updated page by page while the session grows.
 
-A `GrowingIndex` begins with the corpus of a grouping. A page that comes later is read with what that corpus has learnt
-(its Korean stems, its site names), gets one row of similarities, and leaves the others' as they are: they are off by as
-much as the document frequencies have moved since, and the next grouping puts them right.
+An `IncrementalIndex` starts from the corpus of a whole grouping. A later page is read with what that corpus learnt
+(Korean stems, site names) and gets one new row of similarities; the other rows keep the document frequencies of the
+time they were computed, until the next whole grouping replaces them.
 """
 
 from __future__ import annotations
@@ -20,78 +20,81 @@ from cluster.mindmap.clustering.corpus import (
     BODY_WEIGHT,
     HIGHLIGHT_WEIGHT,
     PATH_WEIGHT,
-    SITE_WEIGHT,
+    SITE_NAME_WEIGHT,
     TITLE_WEIGHT,
     Corpus,
-    Floats,
-    Ints,
-    parts_of,
-    site_segments,
-    split_title,
+    FloatArray,
+    IntArray,
+    analyze_word,
+    site_name_segments,
+    split_title_segments,
 )
-from cluster.mindmap.clustering.similarity import order_similarity, page_similarity, place_similarity
-from cluster.mindmap.outline.types import PageNote
+from cluster.mindmap.clustering.similarity import combined_similarity, site_similarity, visit_order_similarity
+from cluster.mindmap.outline.types import PageAnnotation
 from cluster.mindmap.pages import evidence as quoting
-from cluster.mindmap.pages.features import BREAK, PageFeatures, short_title
+from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures, default_page_label
 from cluster.mindmap.pages.importance import page_importances
-from cluster.mindmap.text.display import hangul_share, shorten, strip_markup
 from cluster.mindmap.text.korean import PARTICLES
-from models.mindmap.validation import MAX_LABEL_CHARS, Importance
+from cluster.mindmap.text.language import hangul_share
+from models.mindmap.document import MAX_LABEL_CHARS, Importance
+from models.text import shorten, strip_markup
 
 NUM_NEIGHBOURS = 8
 _PARTICLES = frozenset(PARTICLES)
 
 
-class GrowingIndex:
+class IncrementalIndex:
     """Similarities and notes of the placed pages of one session, in the order in which they came."""
 
-    def __init__(self, corpus: Corpus, text: Floats, notes: Sequence[PageNote]) -> None:
+    def __init__(self, corpus: Corpus, text: FloatArray, notes: Sequence[PageAnnotation]) -> None:
         self.pages = list(corpus.pages)
-        self.row = {page.page_id: i for i, page in enumerate(self.pages)}
-        self._notes = {note.page_id: note for note in notes}
-        self._part_number = dict(corpus.lexicon.part_number)
-        self._sites = site_segments(self.pages)
+        self.row_of = {page.page_id: i for i, page in enumerate(self.pages)}
+        self._annotations = {note.page_id: note for note in notes}
+        self._term_index = dict(corpus.lexicon.cluster_term_index)
+        self._sites = site_name_segments(self.pages)
         bounds = np.searchsorted(corpus.rows, np.arange(len(self.pages) + 1))
         self._cols = [corpus.cols[a:b] for a, b in pairwise(bounds)]
         self._tf = [corpus.tf[a:b] for a, b in pairwise(bounds)]
-        self._text = text.copy()
+        self._text_similarity = text.copy()
 
     @property
-    def text(self) -> Floats:
+    def text_similarity(self) -> FloatArray:
         """Cosines of the pages' words, by row."""
         num = len(self.pages)
-        return self._text[:num, :num]
+        return self._text_similarity[:num, :num]
 
-    def put(self, page: PageFeatures) -> None:
+    def upsert(self, page: PageFeatures) -> None:
         """Take in a page, or what has changed about one."""
-        row = self.row.get(page.page_id)
-        if row is not None and _words_of(self.pages[row]) == _words_of(page):
+        row = self.row_of.get(page.page_id)
+        if row is not None and _word_fields(self.pages[row]) == _word_fields(page):
             self.pages[row] = page
             return
-        cols, tf = self._counted(page)
+        cols, tf = self._term_counts(page)
         if row is None:
-            row = self.row[page.page_id] = len(self.pages)
+            row = self.row_of[page.page_id] = len(self.pages)
             self.pages.append(page)
             self._cols.append(cols)
             self._tf.append(tf)
-            if row >= len(self._text):
+            if row >= len(self._text_similarity):
                 wider = np.zeros((row * 5 // 4 + 16,) * 2)
-                wider[: len(self._text), : len(self._text)] = self._text
-                self._text = wider
+                wider[: len(self._text_similarity), : len(self._text_similarity)] = self._text_similarity
+                self._text_similarity = wider
         else:
             self.pages[row], self._cols[row], self._tf[row] = page, cols, tf
-            self._notes.pop(page.page_id, None)
+            self._annotations.pop(page.page_id, None)
         closeness = self._cosines(row)
-        self._text[row, : len(closeness)] = closeness
-        self._text[: len(closeness), row] = closeness
+        self._text_similarity[row, : len(closeness)] = closeness
+        self._text_similarity[: len(closeness), row] = closeness
 
-    def closeness(self) -> Floats:
+    def similarity(self) -> FloatArray:
         """What topics are found in, for all pages."""
-        return page_similarity(self.text, place_similarity(self.pages), order_similarity(self.pages))
+        return combined_similarity(
+            self.text_similarity, site_similarity(self.pages), visit_order_similarity(self.pages)
+        )
 
-    def notes(self, groups: Ints) -> tuple[PageNote, ...]:
+    def annotations(self, groups: IntArray) -> tuple[PageAnnotation, ...]:
         """A note on every page, in reading order of their coming; `groups` are the topic numbers by row."""
-        text, num = self.text, len(self.pages)
+        text, num = self.text_similarity, len(self.pages)
         member = np.zeros((int(groups.max()) + 1 if num else 0, num))
         member[groups, np.arange(num)] = 1.0
         peers = member.sum(axis=1)[groups] - 1
@@ -100,18 +103,18 @@ class GrowingIndex:
         importances = page_importances(self.pages, central)
         found = []
         for i, page in enumerate(self.pages):
-            known = self._notes.get(page.page_id)
+            known = self._annotations.get(page.page_id)
             if known is None:
-                known = self._notes[page.page_id] = self._note(i)
+                known = self._annotations[page.page_id] = self._annotate(i)
             found.append(replace(known, importance=importances[i]))
         return tuple(found)
 
-    def _counted(self, page: PageFeatures) -> tuple[Ints, Floats]:
+    def _term_counts(self, page: PageFeatures) -> tuple[IntArray, FloatArray]:
         """The page's clustering terms and their weighted counts."""
-        core, names = split_title(page, self._sites)
+        core, names = split_title_segments(page, self._sites)
         sources = (
             (b"".join(page.title_words[i] for i in core), TITLE_WEIGHT),
-            (b"".join(page.title_words[i] for i in names), SITE_WEIGHT),
+            (b"".join(page.title_words[i] for i in names), SITE_NAME_WEIGHT),
             (page.path_words, PATH_WEIGHT),
             (page.highlight_words, HIGHLIGHT_WEIGHT),
             (b"".join(page.body), BODY_WEIGHT),
@@ -122,48 +125,48 @@ class GrowingIndex:
                 per_word[word] += times * weight  # type: ignore[assignment]  # A counter holds any number.
         counts: Counter[int] = Counter()
         for word, weight in per_word.items():
-            if word != BREAK:
-                for part in self._parts(page.vocabulary[word - 1]):
-                    counts[self._part_number.setdefault(part, len(self._part_number))] += weight
+            if word != PHRASE_BREAK:
+                for part in self._cluster_terms(page.vocabulary[word - 1]):
+                    counts[self._term_index.setdefault(part, len(self._term_index))] += weight
         cols = np.array(sorted(counts), dtype=np.int64)
         return cols, np.array([counts[int(col)] for col in cols], dtype=np.float64)
 
-    def _parts(self, word: str) -> list[str]:
+    def _cluster_terms(self, word: str) -> list[str]:
         if not "가" <= word[0] <= "힣":
-            return parts_of(word)[0]
-        if word in self._part_number:
+            return analyze_word(word)[0]
+        if word in self._term_index:
             return [word]
         for size in range(1, min(4, len(word) - 1) + 1):
-            if word[-size:] in _PARTICLES and word[:-size] in self._part_number:
+            if word[-size:] in _PARTICLES and word[:-size] in self._term_index:
                 return [word[:-size]]
         return [word]
 
-    def _cosines(self, row: int) -> Floats:
+    def _cosines(self, row: int) -> FloatArray:
         """Cosines of one page with all of them, 0 with itself."""
         num = len(self.pages)
         sizes = [len(cols) for cols in self._cols]
         rows = np.repeat(np.arange(num), sizes)
         cols, tf = np.concatenate(self._cols), np.concatenate(self._tf)
-        df = np.bincount(cols, minlength=len(self._part_number))
+        df = np.bincount(cols, minlength=len(self._term_index))
         kept = (df[cols] >= 2) & (df[cols] <= max(2.0, 0.8 * num))
         rows, cols, tf = rows[kept], cols[kept], tf[kept]
         weights = (1 + np.log(np.maximum(tf, 1.0))) * (np.log((1 + num) / (1 + df)) + 1.0)[cols]
         norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=num))
-        mine = np.zeros(len(self._part_number))
+        mine = np.zeros(len(self._term_index))
         mine[cols[rows == row]] = weights[rows == row]
         dots = np.bincount(rows, weights=weights * mine[cols], minlength=num)
-        found: Floats = dots / np.maximum(norms * norms[row], 1e-12)
+        found: FloatArray = dots / np.maximum(norms * norms[row], 1e-12)
         found[row] = 0.0
         return found
 
-    def _note(self, row: int) -> PageNote:
+    def _annotate(self, row: int) -> PageAnnotation:
         page = self.pages[row]
-        core, _ = split_title(page, self._sites)
-        label = strip_markup(" ".join(page.title_segments[i] for i in core)) or short_title(page)
+        core, _ = split_title_segments(page, self._sites)
+        label = strip_markup(" ".join(page.title_segments[i] for i in core)) or default_page_label(page)
         description, evidence = quoting.page_evidence(page)
-        closeness = self.text[row]
+        closeness = self.text_similarity[row]
         nearest = np.argsort(-np.round(closeness, 9), kind="stable")[:NUM_NEIGHBOURS]
-        return PageNote(
+        return PageAnnotation(
             page_id=page.page_id,
             label=shorten(label, MAX_LABEL_CHARS - 12),
             description=description,
@@ -178,8 +181,8 @@ class GrowingIndex:
 
     def _keywords(self, page: PageFeatures, limit: int = 4) -> tuple[str, ...]:
         """Words of the page that stand in its title or often in its text, and on few other pages."""
-        row = self.row[page.page_id]
-        names = list(self._part_number)  # In order of their numbers: that is how they were given.
+        row = self.row_of[page.page_id]
+        names = list(self._term_index)  # In order of their numbers: that is how they were given.
         df = np.bincount(np.concatenate(self._cols), minlength=len(names)).tolist()
         num = len(self.pages)
         scored = sorted(
@@ -190,5 +193,5 @@ class GrowingIndex:
         return tuple(strip_markup(name) for _, name in scored[:limit])
 
 
-def _words_of(page: PageFeatures) -> tuple[object, ...]:
+def _word_fields(page: PageFeatures) -> tuple[object, ...]:
     return page.title_words, page.path_words, page.highlight_words, page.body, page.vocabulary

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cluster.mindmap.outline.types import OutlineTopic
 from cluster.mindmap.pages.features import PageFeatures
-from cluster.mindmap.text.display import shorten
+from models.text import shorten
 
 
 def session_title(labels: Sequence[str], language: str) -> str:

@@ -1,6 +1,6 @@
 """The outline of a session: its topics, what each rests on, and what was left out. The value every provider returns.
 
-The local provider makes one from nothing (`outline.pipeline.outline_session`). A model provider receives that outline
+The local provider makes one from nothing (`outline.pipeline.build_outline`). A model provider receives that outline
 as a skeleton and returns a changed one, for example with `dataclasses.replace`. Nothing in it is trusted: `compose` and
 `models.mindmap.validation.validate_document` check every id and every quote against the captured pages.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from models.mindmap.validation import Evidence, Importance
+from models.mindmap.document import Evidence, Importance
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class CrossLink:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOutPage:
-    """A page that stays off the map: a code of `LEFT_OUT_REASONS` and a sentence for people."""
+class PageExclusion:
+    """A page that stays off the map: a code of `EXCLUSION_REASONS` and a sentence for people."""
 
     page_id: str
     reason: str
@@ -59,7 +59,7 @@ class LeftOutPage:
 
 
 @dataclass(frozen=True, slots=True)
-class PageNote:
+class PageAnnotation:
     """What the outline says of one placed page. `importance` is relative to the session's strongest page."""
 
     page_id: str
@@ -83,8 +83,8 @@ class Outline:
     summary: str
     language: str
     topics: tuple[OutlineTopic, ...]
-    notes: tuple[PageNote, ...]
-    left_out: tuple[LeftOutPage, ...] = ()
+    annotations: tuple[PageAnnotation, ...]
+    excluded_pages: tuple[PageExclusion, ...] = ()
     cross_links: tuple[CrossLink, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     stability: float | None = None

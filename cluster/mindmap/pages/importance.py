@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from cluster.mindmap.pages.features import PageFeatures
-from models.mindmap.validation import Importance
+from models.mindmap.document import Importance
 
-DWELL, HIGHLIGHTS, SCROLL, REVISITS, CENTRALITY = 0.42, 0.30, 0.05, 0.10, 0.13
+DWELL_WEIGHT, HIGHLIGHTS_WEIGHT, SCROLL_WEIGHT, REVISITS_WEIGHT, CENTRALITY_WEIGHT = 0.42, 0.30, 0.05, 0.10, 0.13
 MAX_DWELL_S = 900.0  # A tab left open over lunch is no quarter of an hour's reading, let alone an hour's.
 
 
@@ -21,13 +21,13 @@ def page_importances(pages: Sequence[PageFeatures], centrality: Sequence[float])
     for page, dwell, central in zip(pages, attention, centrality, strict=True):
         revisits = max(0, len(page.visited_at_ms) - 1)
         parts = {
-            "dwell": DWELL * dwell / most_attention,
-            "highlights": HIGHLIGHTS * min(1.0, page.num_highlights / 2),
-            "scroll": SCROLL * page.max_scroll_depth,
-            "revisits": REVISITS * min(1.0, revisits / 2),
-            "centrality": CENTRALITY * max(0.0, central) / most_central,
+            "dwell": DWELL_WEIGHT * dwell / most_attention,
+            "highlights": HIGHLIGHTS_WEIGHT * min(1.0, page.num_highlights / 2),
+            "scroll": SCROLL_WEIGHT * page.max_scroll_depth,
+            "revisits": REVISITS_WEIGHT * min(1.0, revisits / 2),
+            "centrality": CENTRALITY_WEIGHT * max(0.0, central) / most_central,
         }
-        found.append(_rounded(parts))
+        found.append(_rounded_importance(parts))
     return found
 
 
@@ -37,9 +37,9 @@ def topic_importance(inside: Sequence[Importance], all_pages: Sequence[Importanc
     if total <= 0:
         return Importance()
     names = ("dwell", "highlights", "scroll", "revisits", "centrality")
-    return _rounded({name: sum(getattr(one, name) for one in inside) / total for name in names})
+    return _rounded_importance({name: sum(getattr(one, name) for one in inside) / total for name in names})
 
 
-def _rounded(parts: dict[str, float]) -> Importance:
+def _rounded_importance(parts: dict[str, float]) -> Importance:
     rounded = {name: round(value, 6) for name, value in parts.items()}
     return Importance(score=round(sum(rounded.values()), 6), **rounded)

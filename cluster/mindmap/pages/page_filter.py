@@ -12,25 +12,25 @@ _SEARCH_HOST = re.compile(
     r"m\.search\.naver\.com|search\.daum\.net|ecosia\.org|startpage\.com|search\.brave\.com|yandex\.[a-z.]+|"
     r"baidu\.com|kagi\.com|qwant\.com|search\.zum\.com|searx\.[a-z.]+|perplexity\.ai)$"
 )
-_QUERY_NAMES = ("q", "query", "p", "wd", "text", "search_query", "keyword", "k")
+_QUERY_PARAMETERS = ("q", "query", "p", "wd", "text", "search_query", "keyword", "k")
 _SEARCH_PATH = re.compile(r"/(search|results|find|s)(\.\w+)?/?$", re.IGNORECASE)
 _SEARCH_TITLE = re.compile(
     r"(google search|google 검색|at duckduckgo|- bing|네이버 검색|daum 검색|search results|검색 ?결과)",
     re.IGNORECASE,
 )
 
-_END = r"(?:\s*[|\-–—:·.…].*)?$"
+_SITE_NAME_SUFFIX = r"(?:\s*[|\-–—:·.…].*)?$"
 
 
-def _title(*forms: str) -> re.Pattern[str]:
+def _title_pattern(*forms: str) -> re.Pattern[str]:
     """Titles that are one of `forms`, perhaps with a site's name behind."""
-    return re.compile(r"^\s*(?:" + "|".join(forms) + r")\s*" + _END, re.IGNORECASE)
+    return re.compile(r"^\s*(?:" + "|".join(forms) + r")\s*" + _SITE_NAME_SUFFIX, re.IGNORECASE)
 
 
-_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
+_EXCLUDED_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "login",
-        _title(
+        _title_pattern(
             r"sign ?in|log ?in|login|sign ?up|log ?out|register|create (an |your )?account|forgot(ten)? password",
             r"reset (your )?password|two-factor authentication|verify your identity",
             r"(please )?(sign|log) in to (your account|continue).*",
@@ -39,36 +39,36 @@ _TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     (
         "error",
-        _title(
+        _title_pattern(
             r"(error\s*)?(40[0134589]|410|429|50[0234])\b.*|(page |file |site )?not found",
             r"(access |permission )?(denied|forbidden)|(internal |server )error|bad gateway|service unavailable",
             r"problem loading page|this (page|site) can.t be (reached|displayed)",
             r"페이지를 찾을 수 없(습니다|음)|오류|요청하신 페이지를.*",
         ),
     ),
-    ("loading", _title(r"loading|please wait|redirecting|one moment|로딩 ?중?|잠시만 기다려.*|불러오는 중")),
+    ("loading", _title_pattern(r"loading|please wait|redirecting|one moment|로딩 ?중?|잠시만 기다려.*|불러오는 중")),
     (
         "consent",
-        _title(
+        _title_pattern(
             r"we value your privacy|before you continue.*|cookie (consent|settings|policy|preferences)",
             r"your privacy( choices)?|consent|쿠키 (동의|설정)",
         ),
     ),
     (
         "captcha",
-        _title(
+        _title_pattern(
             r"just a moment|attention required.*|are you (a )?(human|robot).*|verify(ing)? you are human|captcha",
             r"security check|robot check|checking your browser.*|로봇이 아닙니다|자동 입력 방지.*",
         ),
     ),
     (
         "inbox",
-        _title(
+        _title_pattern(
             r"(\(\d+\)\s*)?(inbox|mail|messages|notifications|받은 ?편지함|메일함?|쪽지함?|알림)\s*(\(\d[\d,+]*\))?",
             r"(네이버|다음|카카오) ?메일",
         ),
     ),
-    ("new_tab", _title(r"new tab|about:blank|blank page|start page|speed dial|새 ?탭|빈 ?페이지|시작 ?페이지")),
+    ("new_tab", _title_pattern(r"new tab|about:blank|blank page|start page|speed dial|새 ?탭|빈 ?페이지|시작 ?페이지")),
 )
 _UNTITLED = re.compile(r"^\s*(untitled( document)?|no title|home|index|제목 ?없음|홈|document)?\s*$", re.IGNORECASE)
 _BROWSER_SCHEMES = (
@@ -83,7 +83,7 @@ _BROWSER_SCHEMES = (
 )
 
 
-def weight_of_text(text: str) -> int:
+def latin_equivalent_length(text: str) -> int:
     """The length of `text` in Latin-letter equivalents: 150 Hangul syllables say as much as 400 letters."""
     dense = sum(1 for char in text[:2000] if char >= "\u2e80")
     return len(text) + int(1.7 * dense)
@@ -96,7 +96,7 @@ def search_query(url: str, title: str) -> str | None:
         pairs = dict(parse_qsl(parts.query, keep_blank_values=False, max_num_fields=100))
     except ValueError:
         return None
-    query = next((pairs[name] for name in _QUERY_NAMES if pairs.get(name)), None)
+    query = next((pairs[name] for name in _QUERY_PARAMETERS if pairs.get(name)), None)
     on_search_host = bool(_SEARCH_HOST.search(host_of(url)))
     if on_search_host and (query or _SEARCH_PATH.search(parts.path)):
         return query or ""
@@ -107,8 +107,8 @@ def search_query(url: str, title: str) -> str | None:
     return None
 
 
-def left_out_reason(url: str, title: str, text: str) -> str | None:
-    """Why this page stays off the map, as a code of `LEFT_OUT_REASONS`; None for a page worth placing.
+def exclusion_reason(url: str, title: str, text: str) -> str | None:
+    """Why this page stays off the map, as a code of `EXCLUSION_REASONS`; None for a page worth placing.
 
     `title` and the head of `text` are clean, single-line-free of control characters. A page about logging in keeps
     its place: a telling title counts only when there is little text under it.
@@ -117,19 +117,19 @@ def left_out_reason(url: str, title: str, text: str) -> str | None:
         return "new_tab"
     if search_query(url, title) is not None:
         return "search_results"
-    size = weight_of_text(text)
-    for reason, pattern in _TITLES:
+    size = latin_equivalent_length(text)
+    for reason, pattern in _EXCLUDED_TITLES:
         if pattern.match(title) and size < (700 if reason in ("inbox", "captcha") else 300):
             return reason
     if size < 60 and _UNTITLED.match(title):
-        for reason, pattern in _TITLES:
+        for reason, pattern in _EXCLUDED_TITLES:
             if text and pattern.match(text.strip()):
                 return reason
         return "empty"
     return None
 
 
-def path_words(url: str) -> str:
+def url_path_words(url: str) -> str:
     """The readable words of the URL's path, percent-decoded, extensions dropped; at most 300 characters."""
     try:
         path = unquote(urlsplit(url).path, errors="ignore")
@@ -139,7 +139,7 @@ def path_words(url: str) -> str:
     return re.sub(r"[/_\-+.~%=]+", " ", path)[:300].strip()
 
 
-def folders(url: str) -> tuple[str, ...]:
+def url_folders(url: str) -> tuple[str, ...]:
     """The folders of the URL's path, without its last part."""
     try:
         path = urlsplit(url).path

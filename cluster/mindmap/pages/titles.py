@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import re
 
-from cluster.mindmap.text.display import strip_markup
+from models.text import strip_markup
 
 #: Between a page's own title and its site's name. A bare hyphen or colon counts only with space around or behind it.
 _SEPARATOR = re.compile(r"\s+[-–—|·•»«:<>]+\s+|\s*[|»«·•]\s*|\s*—\s*|\s*–\s+|\s+::\s+|(?<=[^\s\d]):\s+")
-_CHAPTER = re.compile(
+_CHAPTER_NUMBER = re.compile(
     r"^\s*(?:(?:chapter|section|part|appendix|lesson|episode)\s+[\dIVXLC]{1,6}[.:)]?\s+|"
     r"[A-Z]\.(?:\d{1,3}\.?)+\s+|(?:\d{1,3}\.)+\d{0,3}\.?\s+|\d{1,3}(?:\.\d{1,3})+\s+|\d{1,3}[.)]\s+|"
     r"제?\s?\d{1,3}\s?[장절편화강회]\s*[.:]?\s+|\(\d{1,4}\)\s+)",
     re.IGNORECASE,
 )
-_UNREAD = re.compile(r"^\s*\(\d+\+?\)\s*")
+_UNREAD_COUNT = re.compile(r"^\s*\(\d+\+?\)\s*")
 
 
-def segments(title: str) -> tuple[str, ...]:
+def segment_title(title: str) -> tuple[str, ...]:
     """The parts of `title` between separators, in order, without markup, chapter numbers and unread counts."""
-    clean = _UNREAD.sub("", strip_markup(title))
-    parts = [strip_chapter(part) for part in _SEPARATOR.split(clean)]
+    clean = _UNREAD_COUNT.sub("", strip_markup(title))
+    parts = [strip_chapter_number(part) for part in _SEPARATOR.split(clean)]
     kept = tuple(part for part in parts if part and any(c.isalnum() for c in part))
     return kept or ((clean,) if clean else ())
 
 
-def strip_chapter(text: str) -> str:
+def strip_chapter_number(text: str) -> str:
     """`text` without a leading "38.16.", "Chapter 9." or "2장."; unchanged when nothing else would be left."""
-    stripped = _CHAPTER.sub("", text, count=1).strip()
+    stripped = _CHAPTER_NUMBER.sub("", text, count=1).strip()
     return stripped if any(c.isalpha() for c in stripped) else text.strip()

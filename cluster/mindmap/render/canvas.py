@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from models.mindmap.validation import MindmapDocument, Node
+from models.mindmap.document import MindmapDocument, Node
 
 FONT_FAMILY = "Pretendard, 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
 
@@ -31,7 +31,7 @@ THEMES: dict[str, Theme] = {
 }
 
 
-def text_width(text: str, size: float) -> float:
+def estimate_text_width(text: str, size: float) -> float:
     """Roughly how wide `text` is at font size `size`; wide East Asian characters count as one em."""
     units = 0.0
     for char in text:
@@ -54,12 +54,12 @@ class Canvas:
     lines: list[str] = field(default_factory=list)
     shapes: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    reserved_boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
     bounds: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
     defs: list[str] = field(default_factory=list)
     padding: float = 36.0
 
-    def reach(self, left: float, top: float, right: float, bottom: float) -> None:
+    def extend_bounds(self, left: float, top: float, right: float, bottom: float) -> None:
         b = self.bounds
         b[0], b[1], b[2], b[3] = min(b[0], left), min(b[1], top), max(b[2], right), max(b[3], bottom)
 
@@ -71,7 +71,7 @@ class Canvas:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" fill="{fill}" fill-opacity="{opacity:.2f}" '
             f'stroke="{stroke}" stroke-width="1.5">{inner}</circle>'
         )
-        self.reach(x - r, y - r, x + r, y + r)
+        self.extend_bounds(x - r, y - r, x + r, y + r)
 
     def path(self, d: str, color: str, width: float, *, opacity: float = 1.0, dashed: bool = False) -> None:
         dash = ' stroke-dasharray="2 6"' if dashed else ""
@@ -84,7 +84,7 @@ class Canvas:
         self, x: float, y: float, text: str, size: float, *, anchor: str = "start", color: str | None = None,
         weight: int = 400, rotate: float | None = None, halo: bool = True,
     ) -> None:  # fmt: skip
-        wide = text_width(text, size)
+        wide = estimate_text_width(text, size)
         left = {"start": x, "middle": x - wide / 2, "end": x - wide}[anchor]
         turn = f' transform="rotate({rotate:.2f} {x:.1f} {y:.1f})"' if rotate is not None else ""
         outline = (
@@ -95,18 +95,18 @@ class Canvas:
             f'fill="{color or self.theme.text}"{outline if halo else ""}{turn}>{escape(text)}</text>'
         )
         if rotate is None:
-            self.reach(left, y - size, left + wide, y + size * 0.4)
+            self.extend_bounds(left, y - size, left + wide, y + size * 0.4)
         else:
             far = x + math.cos(math.radians(rotate)) * (wide if anchor == "start" else -wide)
             high = y + math.sin(math.radians(rotate)) * (wide if anchor == "start" else -wide)
-            self.reach(min(x, far) - size, min(y, high) - size, max(x, far) + size, max(y, high) + size)
+            self.extend_bounds(min(x, far) - size, min(y, high) - size, max(x, far) + size, max(y, high) + size)
 
-    def free(self, left: float, top: float, right: float, bottom: float) -> bool:
+    def is_free(self, left: float, top: float, right: float, bottom: float) -> bool:
         """Whether nothing that was `kept` so far lies in this box."""
-        return all(right <= b[0] or left >= b[2] or bottom <= b[1] or top >= b[3] for b in self.boxes)
+        return all(right <= b[0] or left >= b[2] or bottom <= b[1] or top >= b[3] for b in self.reserved_boxes)
 
-    def keep(self, left: float, top: float, right: float, bottom: float) -> None:
-        self.boxes.append((left, top, right, bottom))
+    def reserve(self, left: float, top: float, right: float, bottom: float) -> None:
+        self.reserved_boxes.append((left, top, right, bottom))
 
     def svg(self, title: str) -> str:
         left, top, right, bottom = self.bounds
@@ -123,18 +123,18 @@ class Canvas:
         )
 
 
-def wrap(text: str, max_width: float, size: float) -> list[str]:
+def wrap_text(text: str, max_width: float, size: float) -> list[str]:
     """`text` on lines no wider than `max_width` where its words allow it."""
     lines: list[str] = []
     for word in text.split():
-        if lines and text_width(f"{lines[-1]} {word}", size) <= max_width:
+        if lines and estimate_text_width(f"{lines[-1]} {word}", size) <= max_width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines or [""]
 
 
-def duration(ms: int) -> str:
+def format_duration(ms: int) -> str:
     """Milliseconds as people say them: "45 s", "3 min", "1 h 20 min"."""
     seconds = round(ms / 1000)
     if seconds < 60:
@@ -145,16 +145,16 @@ def duration(ms: int) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
-def visible(document: MindmapDocument) -> list[Node]:
+def visible_nodes(document: MindmapDocument) -> list[Node]:
     """The nodes of a document that are drawn."""
     return [node for node in document.nodes if not node.data.hidden]
 
 
-def hover(node: Node) -> str:
+def tooltip(node: Node) -> str:
     """What a node says when pointed at."""
     parts = [node.label]
     if node.data.total_duration:
-        parts.append(duration(node.data.total_duration))
+        parts.append(format_duration(node.data.total_duration))
     if node.data.description:
         parts.append(node.data.description)
     return " — ".join(parts)

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import re
 from xml.sax.saxutils import escape, quoteattr
 
-from cluster.mindmap.render.images import duration
-from cluster.mindmap.text.display import collapse_whitespace
-from models.mindmap.validation import CORE_ID, MindmapDocument, Node
+from cluster.mindmap.render.canvas import format_duration
+from models.mindmap.document import CORE_ID, MindmapDocument, Node
+from models.text import collapse_whitespace
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#+|~])")
 
 
-def to_json_text(document: MindmapDocument) -> str:
-    """The document as indented JSON."""
-    return json.dumps(document.to_json(), ensure_ascii=False, indent=2)
-
-
 def to_markdown(document: MindmapDocument) -> str:
     """A readable page: a heading per topic, a linked line per page with the time spent, quotes as quotes."""
-    nodes, children = _nodes(document), document.children()
-    lines = [f"# {_md(document.title or _core(document))}", ""]
+    nodes, children = _visible_nodes_by_id(document), document.children()
+    lines = [f"# {_escape_markdown(document.title or _core_label(document))}", ""]
     if document.summary:
-        lines += [_md(document.summary), ""]
+        lines += [_escape_markdown(document.summary), ""]
 
     def page_line(node: Node, indent: str) -> None:
-        name = _md(node.label)
+        name = _escape_markdown(node.label)
         link = f"[{name}](<{node.data.urls[0]}>)" if node.data.urls else name
-        spent = f" ({duration(node.data.total_duration)})" if node.data.total_duration >= 1000 else ""
+        spent = f" ({format_duration(node.data.total_duration)})" if node.data.total_duration >= 1000 else ""
         lines.append(f"{indent}- {link}{spent}")
-        lines.extend(f"{indent}  > {_md(text)}" for text in node.data.highlights)
+        lines.extend(f"{indent}  > {_escape_markdown(text)}" for text in node.data.highlights)
 
     def walk(node_id: str, level: int) -> None:
         for child in children.get(node_id, []):
@@ -40,35 +34,38 @@ def to_markdown(document: MindmapDocument) -> str:
             if node.type == "page":
                 page_line(node, "")
             else:
-                lines.extend(["", f"{'#' * min(6, level)} {_md(node.label)}", ""])
+                lines.extend(["", f"{'#' * min(6, level)} {_escape_markdown(node.label)}", ""])
                 if node.data.description:
-                    lines.extend([f"> {_md(node.data.description)}", ""])
+                    lines.extend([f"> {_escape_markdown(node.data.description)}", ""])
                 walk(child, level + 1)
 
     walk(CORE_ID, 2)
-    if document.left_out:
+    if document.excluded_pages:
         lines += ["", "## Left out", ""]
-        lines += [f"- {_md(one.title or one.url or one.page_id)}: {_md(one.sentence)}" for one in document.left_out]
+        lines += [
+            f"- {_escape_markdown(one.title or one.url or one.page_id)}: {_escape_markdown(one.sentence)}"
+            for one in document.excluded_pages
+        ]
     return "\n".join(lines).strip()
 
 
 def to_opml(document: MindmapDocument) -> str:
     """OPML 2.0; pages are links."""
-    nodes, children = _nodes(document), document.children()
+    nodes, children = _visible_nodes_by_id(document), document.children()
 
     def outline(node: Node, indent: str) -> list[str]:
-        attributes = f"text={_attr(node.label)}"
+        attributes = f"text={_quote_attribute(node.label)}"
         if node.data.description:
-            attributes += f" _note={_attr(node.data.description)}"
+            attributes += f" _note={_quote_attribute(node.data.description)}"
         if node.type == "page" and node.data.urls:
-            attributes += f' type="link" url={_attr(node.data.urls[0])}'
+            attributes += f' type="link" url={_quote_attribute(node.data.urls[0])}'
         below = [line for c in children.get(node.id, []) if c in nodes for line in outline(nodes[c], indent + "  ")]
         if not below:
             return [f"{indent}<outline {attributes}/>"]
         return [f"{indent}<outline {attributes}>", *below, f"{indent}</outline>"]
 
     body = outline(document.nodes[0], "    ") if document.nodes else []
-    title = escape(_xml(document.title or _core(document)))
+    title = escape(_xml(document.title or _core_label(document)))
     head = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<opml version="2.0">',
@@ -80,17 +77,18 @@ def to_opml(document: MindmapDocument) -> str:
 
 def to_freemind(document: MindmapDocument) -> str:
     """A FreeMind map (`.mm`), which Freeplane, XMind and others open; cross links become arrows."""
-    nodes, children = _nodes(document), document.children()
+    nodes, children = _visible_nodes_by_id(document), document.children()
     arrows: dict[str, list[str]] = {}
     for edge in document.edges:
         if edge.kind == "cross" and edge.source in nodes and edge.target in nodes:
             arrows.setdefault(edge.source, []).append(edge.target)
 
     def write(node: Node, indent: str) -> list[str]:
-        attributes = f"ID={_attr('ID_' + node.id)} TEXT={_attr(node.label)} COLOR={_attr(node.color)}"
+        attributes = f"ID={_quote_attribute('ID_' + node.id)} TEXT={_quote_attribute(node.label)}"
+        attributes += f" COLOR={_quote_attribute(node.color)}"
         if node.type == "page" and node.data.urls:
-            attributes += f" LINK={_attr(node.data.urls[0])}"
-        inner = [f"{indent}  <arrowlink DESTINATION={_attr('ID_' + t)}/>" for t in arrows.get(node.id, [])]
+            attributes += f" LINK={_quote_attribute(node.data.urls[0])}"
+        inner = [f"{indent}  <arrowlink DESTINATION={_quote_attribute('ID_' + t)}/>" for t in arrows.get(node.id, [])]
         if node.data.description:
             text = escape(_xml(node.data.description))
             inner.append(f'{indent}  <richcontent TYPE="NOTE"><html><body><p>{text}</p></body></html></richcontent>')
@@ -103,15 +101,15 @@ def to_freemind(document: MindmapDocument) -> str:
     return "\n".join(['<map version="1.0.1">', *body, "</map>"])
 
 
-def _nodes(document: MindmapDocument) -> dict[str, Node]:
+def _visible_nodes_by_id(document: MindmapDocument) -> dict[str, Node]:
     return {node.id: node for node in document.nodes if not node.data.hidden}
 
 
-def _core(document: MindmapDocument) -> str:
+def _core_label(document: MindmapDocument) -> str:
     return document.nodes[0].label if document.nodes else "Map"
 
 
-def _md(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", collapse_whitespace(text))
 
 
@@ -120,5 +118,5 @@ def _xml(text: str) -> str:
     return collapse_whitespace(text)
 
 
-def _attr(text: str) -> str:
+def _quote_attribute(text: str) -> str:
     return quoteattr(_xml(text))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.mindmap.render.canvas import Canvas, Theme, hover, text_width, visible
-from cluster.mindmap.text.display import shorten
-from models.mindmap.validation import MindmapDocument, Node
+from cluster.mindmap.render.canvas import Canvas, Theme, estimate_text_width, tooltip, visible_nodes
+from models.mindmap.document import MindmapDocument, Node
+from models.text import shorten
 
 
 def draw_galaxy(document: MindmapDocument, theme: Theme) -> Canvas:
     """The space view as the camera sees it: nearer is larger and brighter; labels go where there is room."""
     canvas = Canvas(theme, padding=30.0)
-    nodes = visible(document)
+    nodes = visible_nodes(document)
     camera, scale = 620.0, 1.75
     seen: dict[str, tuple[float, float, float]] = {}
     for node in nodes:
@@ -47,29 +47,29 @@ def draw_galaxy(document: MindmapDocument, theme: Theme) -> Canvas:
         canvas.shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{190 * depth:.1f}" fill="url(#{glow})"/>')
     for node in sorted(nodes, key=lambda n: (n.position.z, n.id)):
         x, y, depth = seen[node.id]
-        radius = _galaxy_radius(node) * depth
+        radius = _node_radius(node) * depth
         fade = 1.0 if node.type in ("core", "topic") else min(1.0, 0.45 + 0.5 * depth**2)
-        canvas.circle(x, y, radius, node.color, opacity=fade, stroke=theme.background, title=hover(node))
-        canvas.keep(x - radius, y - radius, x + radius, y + radius)
-    _galaxy_labels(canvas, nodes, seen)
+        canvas.circle(x, y, radius, node.color, opacity=fade, stroke=theme.background, title=tooltip(node))
+        canvas.reserve(x - radius, y - radius, x + radius, y + radius)
+    _draw_labels(canvas, nodes, seen)
     return canvas
 
 
-def _galaxy_radius(node: Node) -> float:
+def _node_radius(node: Node) -> float:
     return {"core": 46.0, "topic": node.size * 0.42, "subtopic": node.size * 0.24}.get(node.type, node.size * 0.2 + 1.0)
 
 
-def _galaxy_labels(canvas: Canvas, nodes: Sequence[Node], seen: dict[str, tuple[float, float, float]]) -> None:
+def _draw_labels(canvas: Canvas, nodes: Sequence[Node], seen: dict[str, tuple[float, float, float]]) -> None:
     """Labels by weight: core and topics always, the rest where a free spot is found beside the node."""
     rank = {"core": 0, "topic": 1, "subtopic": 2, "page": 3}
     ordered = sorted(nodes, key=lambda n: (rank[n.type], -n.data.importance.score, n.id))
     for node in ordered:
         x, y, depth = seen[node.id]
-        radius = _galaxy_radius(node) * depth
+        radius = _node_radius(node) * depth
         size = {"core": 21.0, "topic": 18.0, "subtopic": 13.5}.get(node.type, 10.5 + 2.0 * node.data.importance.score)
         weight = {"core": 700, "topic": 700, "subtopic": 600}.get(node.type, 400)
         text = shorten(node.label, {"core": 44, "topic": 36, "subtopic": 30}.get(node.type, 34))
-        wide = text_width(text, size) * (1.06 if weight > 400 else 1.0)
+        wide = estimate_text_width(text, size) * (1.06 if weight > 400 else 1.0)
         color = canvas.theme.soft_text if node.type == "page" else None
         spots = [
             (x, y - radius - 5, "middle"),
@@ -84,7 +84,7 @@ def _galaxy_labels(canvas: Canvas, nodes: Sequence[Node], seen: dict[str, tuple[
         for tx, ty, anchor in spots:
             left = {"start": tx, "middle": tx - wide / 2, "end": tx - wide}[anchor]
             box = (left - 2, ty - size * 0.95, left + wide + 2, ty + size * 0.3)
-            if canvas.free(*box):
+            if canvas.is_free(*box):
                 break
         else:
             if node.type not in ("core", "topic"):
@@ -92,5 +92,5 @@ def _galaxy_labels(canvas: Canvas, nodes: Sequence[Node], seen: dict[str, tuple[
             tx, ty, anchor = spots[0]
             left = tx - wide / 2
             box = (left - 2, ty - size * 0.95, left + wide + 2, ty + size * 0.3)
-        canvas.keep(*box)
+        canvas.reserve(*box)
         canvas.text(tx, ty, text, size, anchor=anchor, weight=weight, color=color)

@@ -1,4 +1,4 @@
-"""The map as a picture: SVG in three layouts and two themes, PNG through resvg; `tree_text` draws it for the terminal.
+"""The map as a picture: SVG in three layouts and two themes, PNG through resvg.
 
 Every text is escaped; nothing in the picture loads anything. Coordinates come from the document, so that the picture
 and the views in a browser show the same map.
@@ -12,17 +12,26 @@ from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import escape
 
-from cluster.mindmap.render.canvas import THEMES, Canvas, Theme, duration, hover, text_width, visible, wrap
+from cluster.mindmap.render.canvas import (
+    THEMES,
+    Canvas,
+    Theme,
+    estimate_text_width,
+    format_duration,
+    tooltip,
+    visible_nodes,
+    wrap_text,
+)
 from cluster.mindmap.render.galaxy_image import draw_galaxy
-from cluster.mindmap.text.display import shorten
 from models.mindmap.document import LayoutName, MindmapDocument, Node
+from models.text import shorten
 
 ThemeName = Literal["light", "dark"]
 
 
 def to_svg(document: MindmapDocument, layout: LayoutName = "galaxy", theme: ThemeName = "light") -> str:
     """The map as one self-contained SVG document. Raises `KeyError` for an unknown layout or theme."""
-    canvas = {"galaxy": draw_galaxy, "tree": _tree, "radial": _radial}[layout](document, THEMES[theme])
+    canvas = {"galaxy": draw_galaxy, "tree": _draw_tree, "radial": _draw_radial}[layout](document, THEMES[theme])
     return canvas.svg(document.title or _core_label(document))
 
 
@@ -42,9 +51,9 @@ def _core_label(document: MindmapDocument) -> str:
     return document.nodes[0].label if document.nodes else "Trailmind"
 
 
-def _tree(document: MindmapDocument, theme: Theme) -> Canvas:
+def _draw_tree(document: MindmapDocument, theme: Theme) -> Canvas:
     canvas = Canvas(theme)
-    nodes = visible(document)
+    nodes = visible_nodes(document)
     at = document.layouts.get("tree", {})
     parents = document.parents()
     by_id = {node.id: node for node in nodes if node.id in at}
@@ -67,20 +76,20 @@ def _tree(document: MindmapDocument, theme: Theme) -> Canvas:
             fill, ink = (node.color, theme.core_text) if node.type == "core" else (node.color, "#FFFFFF")
             canvas.shapes.append(
                 f'<rect x="{x:.1f}" y="{y - size:.1f}" width="{wide:.1f}" height="{size * 2:.1f}" rx="{size:.1f}" '
-                f'fill="{fill}"><title>{escape(hover(node))}</title></rect>'
+                f'fill="{fill}"><title>{escape(tooltip(node))}</title></rect>'
             )
-            canvas.reach(x, y - size, x + wide, y + size)
+            canvas.extend_bounds(x, y - size, x + wide, y + size)
             canvas.text(x + size * 0.8, y + size * 0.35, _tree_label(node), size, color=ink, weight=700, halo=False)
         else:
             radius = 5.0 if node.type == "subtopic" else 2.5 + 3.0 * min(1.0, node.data.importance.score)
-            canvas.circle(x + 3, y, radius, node.color, title=hover(node))
+            canvas.circle(x + 3, y, radius, node.color, title=tooltip(node))
             label = _tree_label(node)
             weight = 600 if node.type == "subtopic" else 400
             canvas.text(x + 14, y + size * 0.36, label, size, weight=weight, halo=False)
             if node.type == "page" and node.data.total_duration >= 1000:
-                told = duration(node.data.total_duration) + ("  ★" if node.data.highlights else "")
+                told = format_duration(node.data.total_duration) + ("  ★" if node.data.highlights else "")
                 canvas.text(
-                    x + 14 + text_width(label, size) + 10,
+                    x + 14 + estimate_text_width(label, size) + 10,
                     y + size * 0.34,
                     told,
                     10.5,
@@ -97,7 +106,7 @@ def _tree_label(node: Node) -> str:
 def _tree_width(node: Node, sizes: dict[str, float]) -> float:
     size = sizes[node.type]
     bold = 1.08 if node.type in ("core", "topic") else 1.03
-    wide = text_width(_tree_label(node), size) * bold
+    wide = estimate_text_width(_tree_label(node), size) * bold
     return wide + size * 1.6 if node.type in ("core", "topic") else wide + 20
 
 
@@ -116,9 +125,9 @@ def _tree_columns(nodes: Sequence[Node], x_of: dict[str, float]) -> dict[float, 
     return columns
 
 
-def _radial(document: MindmapDocument, theme: Theme) -> Canvas:
+def _draw_radial(document: MindmapDocument, theme: Theme) -> Canvas:
     canvas = Canvas(theme)
-    nodes = visible(document)
+    nodes = visible_nodes(document)
     at = document.layouts.get("radial", {})
     parents = document.parents()
     by_id = {node.id: node for node in nodes if node.id in at}
@@ -133,7 +142,7 @@ def _radial(document: MindmapDocument, theme: Theme) -> Canvas:
         point, parent = at[node.id], by_id.get(parents.get(node.id, ""))
         if parent is not None:
             canvas.path(
-                _arm(at[parent.id].x, at[parent.id].y, point.x, point.y), node.color,
+                _branch_path(at[parent.id].x, at[parent.id].y, point.x, point.y), node.color,
                 {"topic": 4.0, "subtopic": 2.4}.get(node.type, 1.2), opacity=0.7,
             )  # fmt: skip
     for node in by_id.values():
@@ -142,7 +151,7 @@ def _radial(document: MindmapDocument, theme: Theme) -> Canvas:
         if node.type == "page":
             angle = math.degrees(math.atan2(y, x))
             radius = 3.0 + 5.0 * min(1.0, node.data.importance.score)
-            canvas.circle(x, y, radius, node.color, title=hover(node))
+            canvas.circle(x, y, radius, node.color, title=tooltip(node))
             flip = abs(angle) > 90
             out = radius + 6
             tx, ty = x + out * math.cos(math.radians(angle)), y + out * math.sin(math.radians(angle))
@@ -153,16 +162,16 @@ def _radial(document: MindmapDocument, theme: Theme) -> Canvas:
     for node in by_id.values():
         x, y = at[node.id].x, at[node.id].y
         if node.type == "core":
-            _bubble(canvas, node, x, y, 58.0, 17.0, theme.core_text)
+            _draw_bubble(canvas, node, x, y, 58.0, 17.0, theme.core_text)
         elif node.type == "topic":
-            _bubble(canvas, node, x, y, 26.0 + node.size * 0.28, 14.0, "#FFFFFF")
+            _draw_bubble(canvas, node, x, y, 26.0 + node.size * 0.28, 14.0, "#FFFFFF")
         elif node.type == "subtopic":
-            canvas.circle(x, y, 7.0, node.color, title=hover(node), stroke=theme.background)
+            canvas.circle(x, y, 7.0, node.color, title=tooltip(node), stroke=theme.background)
             canvas.text(x, y - 12, shorten(node.label, 28), 12.5, anchor="middle", weight=600)
     return canvas
 
 
-def _arm(x0: float, y0: float, x1: float, y1: float) -> str:
+def _branch_path(x0: float, y0: float, x1: float, y1: float) -> str:
     """A curve that leaves the inner node straight outwards and arrives straight from the centre."""
     r0, r1 = math.hypot(x0, y0), math.hypot(x1, y1)
     a0 = math.atan2(y0, x0) if r0 > 1 else math.atan2(y1, x1)
@@ -173,24 +182,14 @@ def _arm(x0: float, y0: float, x1: float, y1: float) -> str:
     return f"M{x0:.1f},{y0:.1f} C{c0[0]:.1f},{c0[1]:.1f} {c1[0]:.1f},{c1[1]:.1f} {x1:.1f},{y1:.1f}"
 
 
-def _bubble(canvas: Canvas, node: Node, x: float, y: float, radius: float, size: float, ink: str) -> None:
+def _draw_bubble(canvas: Canvas, node: Node, x: float, y: float, radius: float, size: float, ink: str) -> None:
     """A filled circle with its label inside, on up to three lines, the type shrunk until it fits."""
-    lines = wrap(node.label, 2.0 * radius * 0.80, size)
-    while size > 8.5 and (len(lines) > 3 or max(text_width(line, size) for line in lines) > 2 * radius * 0.84):
+    lines = wrap_text(node.label, 2.0 * radius * 0.80, size)
+    while size > 8.5 and (len(lines) > 3 or max(estimate_text_width(line, size) for line in lines) > 2 * radius * 0.84):
         size -= 0.5
-        lines = wrap(node.label, 2.0 * radius * 0.80, size)
+        lines = wrap_text(node.label, 2.0 * radius * 0.80, size)
     lines = lines[:3]
-    canvas.circle(x, y, radius, node.color, title=hover(node), stroke=canvas.theme.background)
+    canvas.circle(x, y, radius, node.color, title=tooltip(node), stroke=canvas.theme.background)
     for i, line in enumerate(lines):
         dy = (i - (len(lines) - 1) / 2) * size * 1.18 + size * 0.35
         canvas.text(x, y + dy, line, size, anchor="middle", color=ink, weight=700, halo=False)
-
-
-def to_tree_text(document: MindmapDocument, *, evidence: bool = True) -> str:
-    """The map as an indented tree for a terminal; see `cluster.mindmap.render.tree_text`."""
-    from cluster.mindmap.render.tree_text import to_tree_text as render
-
-    return render(document, evidence=evidence)
-
-
-__all__ = ["THEMES", "Theme", "duration", "text_width", "to_png", "to_svg", "to_tree_text", "wrap"]

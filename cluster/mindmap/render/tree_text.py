@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cluster.mindmap.render.images import duration
-from cluster.mindmap.text.display import collapse_whitespace, shorten
-from models.mindmap.validation import MindmapDocument, Node
+from cluster.mindmap.render.canvas import format_duration
+from models.mindmap.document import MindmapDocument, Node
+from models.text import collapse_whitespace, shorten
 
 _QUOTE_CHARS = 88
 
@@ -25,9 +25,9 @@ def to_tree_text(document: MindmapDocument, *, evidence: bool = True) -> str:
         for i, child in enumerate(below):
             last = i == len(below) - 1
             node = nodes[child]
-            lines.append(f"{indent}{'└─ ' if last else '├─ '}{_line(node)}")
+            lines.append(f"{indent}{'└─ ' if last else '├─ '}{_node_line(node)}")
             deeper = indent + ("   " if last else "│  ")
-            quote = _quote(node) if evidence else ""
+            quote = _node_quote(node) if evidence else ""
             if quote:
                 bar = "│  " if any(c in nodes for c in children.get(child, [])) else "   "
                 lines.append(f"{deeper}{bar}“{quote}”")
@@ -40,26 +40,26 @@ def to_tree_text(document: MindmapDocument, *, evidence: bool = True) -> str:
         for edge in cross[:12]:
             shared = f"  ({_safe(edge.label)})" if edge.label else ""
             lines.append(f"  {_safe(nodes[edge.source].label)} ↔ {_safe(nodes[edge.target].label)}{shared}")
-    if document.left_out:
-        lines += ["", f"Left out ({len(document.left_out)})"]
-        for one in document.left_out:
+    if document.excluded_pages:
+        lines += ["", f"Left out ({len(document.excluded_pages)})"]
+        for one in document.excluded_pages:
             lines.append(f"  {_safe(one.title) or _safe(one.url) or one.page_id}: {one.sentence}")
     card, coverage = document.scorecard, document.coverage
     numbers = [
         ("pages on the map", f"{coverage.on_map} of {coverage.captured}"),
-        ("grounding", _percent(card.grounding)),
-        ("attention", _percent(card.attention)),
-        ("separation", _percent(card.separation)),
-        ("stability", _percent(card.stability)),
+        ("grounding", _format_percent(card.grounding)),
+        ("attention", _format_percent(card.attention)),
+        ("separation", _format_percent(card.separation)),
+        ("stability", _format_percent(card.stability)),
     ]
     lines += ["", "  ".join(f"{name} {value}" for name, value in numbers if value)]
     return "\n".join(lines)
 
 
-def _line(node: Node) -> str:
+def _node_line(node: Node) -> str:
     told = []
     if node.data.total_duration >= 1000:
-        told.append(duration(node.data.total_duration))
+        told.append(format_duration(node.data.total_duration))
     if node.type == "page":
         if node.data.visit_count > 1:
             told.append(f"{node.data.visit_count} visits")
@@ -73,7 +73,7 @@ def _line(node: Node) -> str:
     return f"{label}  [{', '.join(told)}]" if told else label
 
 
-def _quote(node: Node) -> str:
+def _node_quote(node: Node) -> str:
     """For a topic a quote for its label, for a page one for its description."""
     wanted = "description" if node.type == "page" else "label"
     best = [q for q in node.data.evidence if q.supports == wanted and q.field != "url"]
@@ -87,5 +87,5 @@ def _safe(text: str | None) -> str:
     return collapse_whitespace(text or "")
 
 
-def _percent(value: float | None) -> str:
+def _format_percent(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cluster.mindmap.text.words import KOREAN_STOP_WORDS, ONE_SYLLABLE, split_words
+from cluster.mindmap.text.words import KOREAN_STOP_WORDS, ONE_SYLLABLE_NOUNS, split_words
 
 PARTICLES = split_words(
     """
@@ -30,7 +30,7 @@ VERB_ENDINGS = split_words(
     스럽게 적인 적으로
     """
 )
-_CLEAR_PARTICLES = frozenset(
+_UNAMBIGUOUS_PARTICLES = frozenset(
     split_words(
         """
     을 를 은 는 의 에서 으로 에는 까지 부터 에서는 으로는
@@ -38,7 +38,7 @@ _CLEAR_PARTICLES = frozenset(
     )
 )
 #: Endings no noun has: words that end so are verbs or adjectives, whatever stands before.
-_NO_NOUN_ENDINGS = split_words(
+_NON_NOUN_ENDINGS = split_words(
     """
     니다 습니다 십시오 세요 어요 아요 해요 네요 군요 지요 나요 까요 는다 었다 았다 였다 겠다 려면 면서 거나 도록
     지만 는데 은데 므로 어서 아서 여서 던지 든지 었던 았던 었을 았을 려고 려는 더라도 어도 아도 을까 ㄹ까 시오
@@ -46,7 +46,7 @@ _NO_NOUN_ENDINGS = split_words(
     다는 자는 냐는 고자
     """
 )
-_NOUN_LIKE_ENDING = frozenset(
+_NOUN_EXCEPTIONS = frozenset(
     split_words(
         """
     화면 표면 측면 정면 단면 장면 가면 라면 평면 도면 방면 국면 지면 수면 내면 노면 냉면 하드웨어 소프트웨어
@@ -62,13 +62,13 @@ class KoreanWord:
     연결): a noun, but used as a verb as often."""
 
     stem: str
-    is_cut: bool
+    has_suffix: bool
     is_noun: bool
-    is_empty: bool
-    is_action: bool = False
+    is_stop_word: bool
+    is_verbal_noun: bool = False
 
 
-def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
+def learn_stems(words: Iterable[str]) -> dict[str, KoreanWord]:
     """The reading of every Hangul word of a session. Depends on the set of words alone, not on order or counts."""
     distinct = sorted(set(words))
     bare = set(distinct)
@@ -79,9 +79,9 @@ def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
         options: list[tuple[str, str, bool]] = []
         for size in range(min(5, len(word) - 1), 0, -1):
             ending, stem = word[-size:], word[:-size]
-            if len(stem) < 2 and stem not in ONE_SYLLABLE:
+            if len(stem) < 2 and stem not in ONE_SYLLABLE_NOUNS:
                 continue
-            if stem[-1] in _VERB_TAILS:
+            if stem[-1] in _VERB_STEM_FINALS:
                 continue  # "접근하는" is 접근 + 하는, never a noun "접근하" with a particle.
             if ending in _PARTICLE_SET:
                 company.setdefault(stem, set()).add(ending)
@@ -97,7 +97,7 @@ def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
         for stem, ending, is_verb in cuts[word]:
             score = len(company.get(stem, ())) + 0.5 * min(3, len(verbal.get(stem, ())))
             score += 1.0 if stem in bare else 0.0
-            score += 0.5 if ending in _CLEAR_PARTICLES else 0.0
+            score += 0.5 if ending in _UNAMBIGUOUS_PARTICLES else 0.0
             score += 0.3 if len(ending) >= 2 else 0.0
             if score > best_score:
                 best, best_score = (stem, ending, is_verb), score
@@ -105,11 +105,11 @@ def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
         num_particles = len(company.get(stem, ()))
         num_verbal = len(verbal.get(stem, ()))
         conjugated = (
-            not ending and word.endswith(_NO_NOUN_ENDINGS) and word not in _NOUN_LIKE_ENDING and num_particles < 2
+            not ending and word.endswith(_NON_NOUN_ENDINGS) and word not in _NOUN_EXCEPTIONS and num_particles < 2
         )
         is_noun = num_particles >= 2 or (num_particles == 1 and not num_verbal) or (stem in bare and num_particles >= 1)
         empty = stem in KOREAN_STOP_WORDS or word in KOREAN_STOP_WORDS or conjugated
-        if (len(stem) == 1 and stem not in ONE_SYLLABLE) or word in _PARTICLE_SET or word in _VERB_SET:
+        if (len(stem) == 1 and stem not in ONE_SYLLABLE_NOUNS) or word in _PARTICLE_SET or word in _VERB_SET:
             empty = True
         if not ending and len(word) == 2 and word[1] in "을를은는" and not num_particles:
             empty = True  # A noun of one syllable with its particle: too little to name anything.
@@ -119,6 +119,6 @@ def learn(words: Iterable[str]) -> dict[str, KoreanWord]:
 
 
 #: Last syllables of verb stems.
-_VERB_TAILS = frozenset("하되있없않였했됐었았겠")
+_VERB_STEM_FINALS = frozenset("하되있없않였했됐었았겠")
 _PARTICLE_SET = frozenset(PARTICLES)
 _VERB_SET = frozenset(VERB_ENDINGS)

@@ -61,7 +61,7 @@ _ENGLISH = split_words(
 STOP_WORDS = frozenset(_ENGLISH)
 
 #: Words that may stand in a label but say little alone.
-GENERIC = frozenset(
+GENERIC_WORDS = frozenset(
     split_words(
         """
     version manual documentation docs doc guide reference tutorial book article post blog news forum wiki faq
@@ -98,7 +98,7 @@ WEAK_VERBS = frozenset(
 )
 
 #: Site-name words that are dropped before a site name becomes a label.
-SITE_WORDS = frozenset(
+SITE_NAME_STOP_WORDS = frozenset(
     split_words(
         """
     documentation docs doc manual manuals handbook guide reference wiki official site website home homepage blog
@@ -109,7 +109,7 @@ SITE_WORDS = frozenset(
 )
 
 #: Places where anything may be read: their names say where a page was found, never what it is about.
-PLATFORMS = frozenset(
+PLATFORM_NAMES = frozenset(
     split_words(
         """
     wikipedia wiktionary wikimedia fandom youtube vimeo reddit twitter facebook instagram tiktok linkedin pinterest
@@ -121,7 +121,7 @@ PLATFORMS = frozenset(
     )
 )
 
-SHORT_WORDS = frozenset(
+SHORT_TERMS = frozenset(
     split_words(
         """
     c r go ai ml ux ui os tv db js ts c++ c# f# 3d 2d vr ar ip pc ssh sql git api css gtk qt
@@ -155,7 +155,7 @@ _KOREAN = split_words(
 KOREAN_STOP_WORDS = frozenset(_KOREAN)
 
 #: Korean nouns of one syllable that are words in their own right.
-ONE_SYLLABLE = frozenset(
+ONE_SYLLABLE_NOUNS = frozenset(
     split_words(
         """
     셀 표 창 책 돈 집 차 물 불 빛 별 달 해 산 강 꽃 색 선 면 점 값 행 열 글 말 춤 곡 음 절 장 앱 웹
@@ -179,8 +179,8 @@ def stem(word: str) -> str:
     return word[:-1]
 
 
-_VERBISH = re.compile(r"(?:ly|ed|ize|ise|izes|ises|ing)$")
-_NOUN_ING = frozenset(split_words(
+_VERB_OR_ADVERB_ENDING = re.compile(r"(?:ly|ed|ize|ise|izes|ises|ing)$")
+_ING_NOUNS = frozenset(split_words(
         """
     string thing ring spring king wing painting drawing building meeting setting engineering programming
     networking banking accounting marketing camping cooking hiking gardening knitting parsing rendering logging
@@ -191,6 +191,6 @@ _NOUN_ING = frozenset(split_words(
 ))  # fmt: skip
 
 
-def looks_like_no_noun(word: str) -> bool:
+def is_unlikely_noun(word: str) -> bool:
     """True for English words that end like verbs or adverbs, which make weak labels."""
-    return len(word) > 4 and bool(_VERBISH.search(word)) and word not in _NOUN_ING
+    return len(word) > 4 and bool(_VERB_OR_ADVERB_ENDING.search(word)) and word not in _ING_NOUNS

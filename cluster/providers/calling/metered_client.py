@@ -35,7 +35,7 @@ from cluster.providers.types import (
 from models import ai_calls
 from models.ai_calls import CallResult, NewCall
 from models.billing.ledger import RESERVATION_LEASE_S, Reservation, TokenAllowance, release
-from telemetry.metrics import METERS
+from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_TOKENS
 
 log = structlog.get_logger("providers")
 
@@ -246,14 +246,14 @@ class MeteredClient:
         )
         async with self._pool.connection() as connection:
             await ai_calls.complete_call(connection, call_id, result)
-        METERS.count("trailmind_ai_calls_total", 1, target.provider, "ok")
-        METERS.observe("trailmind_ai_call_seconds", self._clock() - started, target.provider)
-        METERS.count("trailmind_ai_tokens_total", usage.input_tokens, target.provider, "input")
-        METERS.count("trailmind_ai_tokens_total", usage.output_tokens, target.provider, "output")
+        AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
+        AI_CALL_SECONDS.labels(provider=target.provider).observe(self._clock() - started)
+        AI_TOKENS.labels(provider=target.provider, kind="input").inc(usage.input_tokens)
+        AI_TOKENS.labels(provider=target.provider, kind="output").inc(usage.output_tokens)
 
     async def _record_failure(self, call_id: uuid.UUID, error: ProviderError, started: float) -> _CallFailure:
         status, outcome = _classify(error)
-        METERS.count("trailmind_ai_calls_total", 1, error.provider, status)
+        AI_CALLS.labels(provider=error.provider, outcome=status).inc()
         log.warning("provider_call_failed", provider=error.provider, status=status, reason=error.reason)
         await self._record_unsuccessful(call_id, status, error.reason, started)
         return _CallFailure(error, outcome)

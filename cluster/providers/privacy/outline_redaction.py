@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from cluster.mindmap.outline.types import Outline, OutlineTopic, PageNote
-from models.mindmap.validation import Evidence
+from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
+from models.mindmap.document import Evidence
 
 _WORDS = re.compile(r"[^\W_]+")
 
@@ -85,7 +85,7 @@ def redact_outline(outline: Outline, forbidden: frozenset[str]) -> Outline:
     def quotes(given: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
         return tuple(quote for quote in given if strip_secrets(quote.quote, forbidden) == " ".join(quote.quote.split()))
 
-    def told(one: OutlineTopic | PageNote, nameless: str) -> dict[str, Any]:
+    def told(one: OutlineTopic | PageAnnotation, nameless: str) -> dict[str, Any]:
         return {
             "label": strip_secrets(one.label, forbidden) or nameless,
             "description": strip_secrets(one.description, forbidden),
@@ -102,6 +102,6 @@ def redact_outline(outline: Outline, forbidden: frozenset[str]) -> Outline:
         title=strip_secrets(outline.title, forbidden),
         summary=strip_secrets(outline.summary, forbidden),
         topics=tuple(topic(one) for one in outline.topics),
-        notes=tuple(replace(one, **told(one, "Page")) for one in outline.notes),
+        annotations=tuple(replace(one, **told(one, "Page")) for one in outline.annotations),
         cross_links=tuple(replace(link, label=strip_secrets(link.label, forbidden)) for link in outline.cross_links),
     )

@@ -6,33 +6,34 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cluster.mindmap.outline.types import CrossLink, Outline, OutlineTopic, PageNote
-from cluster.mindmap.pages.evidence import bears_out
-from cluster.mindmap.text.display import collapse_whitespace, shorten, strip_markup
+from cluster.mindmap.outline.types import CrossLink, Outline, OutlineTopic, PageAnnotation
+from cluster.mindmap.pages.evidence import supports_label
 from cluster.providers.prompting.prompts import PromptAliases
 from cluster.providers.prompting.responses import DraftLink, DraftTopic, MergedDraft, OutlineDraft, clean_keywords
 from cluster.providers.types import PageDescription
-from models.mindmap.validation import MAX_TOPIC_LABEL_CHARS, Evidence, span_is_in
+from models.mindmap.document import MAX_TOPIC_LABEL_CHARS, Evidence
+from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
+from models.text import collapse_whitespace, shorten, strip_markup
 
 
 def apply_descriptions(
     skeleton: Outline, told: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
 ) -> Outline:
     """`skeleton` with the pages' notes as a provider describes them; a quote counts only if the page has it."""
-    return replace(skeleton, notes=tuple(_with_description(note, told, pages) for note in skeleton.notes))
+    return replace(skeleton, annotations=tuple(_with_description(note, told, pages) for note in skeleton.annotations))
 
 
 def _with_description(
-    note: PageNote, told: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
-) -> PageNote:
+    note: PageAnnotation, told: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
+) -> PageAnnotation:
     found = told.get(note.page_id)
     page = pages.get(note.page_id)
     if found is None or page is None:
         return note
     evidence = note.evidence
     quote = collapse_whitespace(found.quote)[:240]
-    field = next((f for f in ("text", "highlight") if len(quote) >= 12 and span_is_in(page, f, quote)), None)
+    field = next((f for f in ("text", "highlight") if len(quote) >= 12 and quote_is_in_page(page, f, quote)), None)
     if field is not None:
         own = Evidence.model_validate(
             {
@@ -75,7 +76,7 @@ def apply_outline_draft(skeleton: Outline, draft: OutlineDraft, names: PromptAli
 class _Regrouping:
     def __init__(self, skeleton: Outline, names: PromptAliases) -> None:
         self.skeleton, self.names = skeleton, names
-        self.notes = {note.page_id: note for note in skeleton.notes}
+        self.notes = {note.page_id: note for note in skeleton.annotations}
         self.place = {page: n for n, page in enumerate(skeleton.placed_page_ids())}
         self.old = {topic.id: topic for topic, _ in skeleton.walk()}
         self.old_of_page = {page: topic.id for topic in skeleton.topics for page in topic.all_page_ids()}
@@ -145,11 +146,15 @@ class _Regrouping:
         known = [quote for page in inside if page in self.notes for quote in self.notes[page].evidence]
         ranked = sorted(
             range(len(known)),
-            key=lambda n: (not bears_out(label, known[n].quote), collapse_whitespace(known[n].quote) not in wanted, n),
+            key=lambda n: (
+                not supports_label(label, known[n].quote),
+                collapse_whitespace(known[n].quote) not in wanted,
+                n,
+            ),
         )
         chosen: list[Evidence] = []
         for n in ranked:
-            if len(chosen) == 3 or (chosen and not bears_out(label, known[n].quote)):
+            if len(chosen) == 3 or (chosen and not supports_label(label, known[n].quote)):
                 break
             chosen.append(known[n].model_copy(update={"supports": "label"}))
         return tuple(chosen)
@@ -238,8 +243,8 @@ def _restricted_to(skeleton: Outline, topics: Sequence[OutlineTopic]) -> Outline
     return replace(
         skeleton,
         topics=tuple(topics),
-        notes=tuple(note for note in skeleton.notes if note.page_id in inside),
-        left_out=(),
+        annotations=tuple(note for note in skeleton.annotations if note.page_id in inside),
+        excluded_pages=(),
         cross_links=(),
     )
 

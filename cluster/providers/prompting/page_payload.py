@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 
-from cluster.mindmap.text.display import collapse_whitespace, language_of, shorten, strip_invisible
+from cluster.mindmap.text.language import detect_language
 from cluster.providers.privacy.outline_redaction import mask_secrets, secret_fragments
 from cluster.providers.privacy.redaction import redact
 from cluster.providers.token_estimate import truncate
 from cluster.providers.types import PagePayload
 from models.recording.pages import CapturedPage
+from models.text import collapse_whitespace, shorten, strip_invisible
 from models.urls import host_of
 
 MAX_TEXT_TOKENS = 450
@@ -48,7 +49,7 @@ def page_payload(page: CapturedPage, secrets: set[str] | None = None) -> PagePay
         host=host_of(page.url),
         text=text,
         highlights=highlights,
-        language=language_of(f"{title}\n{title}\n{text}"),
+        language=detect_language(f"{title}\n{title}\n{text}"),
         digest=blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest(),
         num_redactions=in_text + in_title + sum(count for _, count in marked),
     )

@@ -190,7 +190,7 @@ def outline_prompt(skeleton: Outline, names: PromptAliases, language: str) -> Pr
         redactions += count
         return clip(text, max_tokens)
 
-    notes = {note.page_id: note for note in skeleton.notes}
+    notes = {note.page_id: note for note in skeleton.annotations}
     pages = []
     for page_id, name in names.alias_by_page.items():
         note = notes.get(page_id)

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cluster.mindmap.text.display import collapse_whitespace, shorten, strip_markup
 from cluster.providers.prompting.prompts import PromptAliases
 from cluster.providers.types import PageDescription, PagePayload
+from models.text import collapse_whitespace, shorten, strip_markup
 
 MAX_RESPONSE_CHARS = 400_000
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from ray.serve.config import AutoscalingConfig
 
 from cluster.scheduling.autoscaling import (
-    IDLE_BEFORE_LEAVING_S,
-    QueueFacts,
+    IDLE_BEFORE_DOWNSCALE_S,
+    QueueLoad,
     QueuePolicy,
     api_autoscaling,
-    read_queue,
+    read_queue_load,
+    target_workers,
     worker_autoscaling,
-    workers_wanted,
 )
 from tests.conftest import Stores
 
@@ -29,8 +29,8 @@ counts = st.integers(0, 500)
 def test_the_target_is_always_within_bounds_and_serves_what_waits(
     pending: int, running: int, oldest: float, current: int, per_worker: int, idle: float
 ) -> None:
-    facts = QueueFacts(pending, running, oldest)
-    wanted = workers_wanted(facts, current=current, jobs_per_worker=per_worker, minimum=0, maximum=50, idle_s=idle)
+    facts = QueueLoad(pending, running, oldest)
+    wanted = target_workers(facts, current=current, jobs_per_worker=per_worker, minimum=0, maximum=50, idle_s=idle)
     assert 0 <= wanted <= 50
     if pending:
         assert wanted >= min(50, max(1, current)), "nobody is sent away while something waits"
@@ -40,8 +40,8 @@ def test_the_target_is_always_within_bounds_and_serves_what_waits(
 
 
 def wanted(pending: int, running: int, current: int, oldest_s: float = 0.0, idle_s: float = 0.0) -> int:
-    facts = QueueFacts(pending, running, oldest_s)
-    return workers_wanted(facts, current=current, jobs_per_worker=2, minimum=0, maximum=10, idle_s=idle_s)
+    facts = QueueLoad(pending, running, oldest_s)
+    return target_workers(facts, current=current, jobs_per_worker=2, minimum=0, maximum=10, idle_s=idle_s)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def wanted(pending: int, running: int, current: int, oldest_s: float = 0.0, idle
         (1, 2, 2, 60.0, 0.0, 3),  # enough by the numbers, but somebody waits
         (0, 3, 4, 0.0, 0.0, 3),  # one at a time while something runs
         (0, 0, 4, 0.0, 10.0, 4),  # a short pause
-        (0, 0, 4, 0.0, IDLE_BEFORE_LEAVING_S, 0),  # a long one
+        (0, 0, 4, 0.0, IDLE_BEFORE_DOWNSCALE_S, 0),  # a long one
     ],
 )
 def test_cases(pending: int, running: int, current: int, oldest_s: float, idle_s: float, expected: int) -> None:
@@ -62,7 +62,7 @@ def test_cases(pending: int, running: int, current: int, oldest_s: float, idle_s
 
 def test_impossible_bounds_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot have 3 to 2"):
-        workers_wanted(QueueFacts(0, 0), current=0, jobs_per_worker=2, minimum=3, maximum=2, idle_s=0)
+        target_workers(QueueLoad(0, 0), current=0, jobs_per_worker=2, minimum=3, maximum=2, idle_s=0)
     with pytest.raises(ValueError, match="at least one replica"):
         api_autoscaling(0, 4)
 
@@ -74,10 +74,10 @@ def context(target: int) -> SimpleNamespace:
 
 
 def test_the_policy_follows_the_queue_and_holds_still_when_blind() -> None:
-    facts: list[QueueFacts | Exception] = [QueueFacts(3, 0)]
+    facts: list[QueueLoad | Exception] = [QueueLoad(3, 0)]
     now = [0.0]
 
-    def read() -> QueueFacts:
+    def read() -> QueueLoad:
         if isinstance(facts[0], Exception):
             raise facts[0]
         return facts[0]
@@ -86,9 +86,9 @@ def test_the_policy_follows_the_queue_and_holds_still_when_blind() -> None:
     assert policy(context(0)) == (2, {"pending": 3, "running": 0})
     now[0], facts[0] = 5.0, psycopg.OperationalError()
     assert policy(context(2)) == (2, {})
-    now[0], facts[0] = 10.0, QueueFacts(0, 0)
+    now[0], facts[0] = 10.0, QueueLoad(0, 0)
     assert policy(context(2))[0] == 2
-    now[0] = 11.0 + IDLE_BEFORE_LEAVING_S
+    now[0] = 11.0 + IDLE_BEFORE_DOWNSCALE_S
     assert policy(context(2))[0] == 0
 
 
@@ -101,11 +101,11 @@ def test_ray_takes_the_configurations() -> None:
 
 def test_the_queue_is_read_as_it_is(stores: Stores) -> None:
     with psycopg.connect(stores.libpq, autocommit=True) as db:
-        before = read_queue(stores.libpq)
+        before = read_queue_load(stores.libpq)
         db.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status) VALUES"
             " ('maps', 'nobody', 0, '{}', 'todo'), ('maps', 'nobody', 0, '{}', 'doing')"
         )
-        after = read_queue(stores.libpq)
+        after = read_queue_load(stores.libpq)
         db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'nobody'")
     assert (after.pending, after.running) == (before.pending + 1, before.running + 1)

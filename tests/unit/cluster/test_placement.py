@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.scheduling.placement import GROUP_LABEL, check_groups, placed
+from cluster.scheduling.placement import GROUP_LABEL, check_groups, placement_options
 from cluster.settings import Settings, load_settings
 from models.errors import ConfigurationError
 
@@ -18,12 +18,12 @@ def node(group: str | None, alive: bool = True) -> dict[str, object]:
 
 
 def test_a_laptop_has_no_groups() -> None:
-    assert placed(load_settings(), "state") == {}
+    assert placement_options(load_settings(), "state") == {}
     check_groups(load_settings(), [])
 
 
 def test_actors_ask_for_their_group() -> None:
-    assert placed(grouped(), "state") == {"label_selector": {"trailmind.dev/group": "in(state,all)"}}
+    assert placement_options(grouped(), "state") == {"label_selector": {"trailmind.dev/group": "in(state,all)"}}
 
 
 def test_all_groups_there_is_fine() -> None:

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.mindmap import build_map
+from cluster.mindmap.build import build_map
 from cluster.mindmap.document.edit_layout import apply_edits
-from models.mindmap.edits import LOG, REFUSALS, LogEntry, Operation, Redo, Rename, Undo, anchored, effective
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.edits import REJECTION_REASONS, with_anchors
+from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Operation, Redo, Rename, Undo, operations_in_effect
+from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from tests.support.map_sessions import make_page, make_session
 
@@ -25,8 +27,8 @@ LEAVES = [node.id for node in MAP.nodes if node.type == "page"]
 
 
 def do(*operations: dict[str, Any], on: MindmapDocument = MAP) -> tuple[MindmapDocument, list[Any]]:
-    parsed = LOG.validate_python([{"op_id": str(i), **o} for i, o in enumerate(operations)])
-    document, reports = apply_edits(on, effective(parsed))
+    parsed = EDIT_LOG_ADAPTER.validate_python([{"op_id": str(i), **o} for i, o in enumerate(operations)])
+    document, reports = apply_edits(on, operations_in_effect(parsed))
     assert validate_document(document, PAGES) == []
     assert len(reports) == len(operations)
     return document, reports
@@ -92,8 +94,8 @@ def test_pin_hide_and_delete() -> None:
     assert (pinned.position.x, pinned.position.y) == (490, 10)
     assert hidden is not None
     assert hidden.data.hidden
-    assert {one.reason for one in document.left_out} == {"deleted_by_user"}
-    assert document.coverage.on_map + document.coverage.left_out == len(PAGES)
+    assert {one.reason for one in document.excluded_pages} == {"deleted_by_user"}
+    assert document.coverage.on_map + document.coverage.num_excluded == len(PAGES)
     assert [r.status for r in reports] == ["adapted", "applied", "adapted", "not_applied"]
 
 
@@ -128,14 +130,14 @@ def test_own_nodes_and_edges() -> None:
 
 def test_undo_and_redo() -> None:
     one, two, three = (Rename(op_id=str(i), node_id="core", label=str(i)) for i in range(3))
-    assert effective([one, two, Undo()]) == [one]
-    assert effective([one, two, Undo(), Redo()]) == [one, two]
-    assert effective([one, two, Undo(), three, Redo()]) == [one, three]
-    assert effective([Undo(), Redo(), one, Undo(), Undo(), Redo()]) == [one]
+    assert operations_in_effect([one, two, Undo()]) == [one]
+    assert operations_in_effect([one, two, Undo(), Redo()]) == [one, two]
+    assert operations_in_effect([one, two, Undo(), three, Redo()]) == [one, three]
+    assert operations_in_effect([Undo(), Redo(), one, Undo(), Undo(), Redo()]) == [one]
 
 
 def test_an_edit_finds_its_topic_when_ids_have_changed() -> None:
-    edit = anchored(MAP, Rename(op_id="a", node_id=TOPICS[0], label="Kept"))
+    edit = with_anchors(MAP, Rename(op_id="a", node_id=TOPICS[0], label="Kept"))
     again = build_map(PAGES[3:])
     assert again.node(TOPICS[0]) is None
     document, [report] = apply_edits(again, [edit])
@@ -199,7 +201,7 @@ def operations(draw: st.DrawFn) -> list[LogEntry]:
         if kind.endswith("_edge"):
             op["source"], op["target"] = draw(ANY_ID), draw(ANY_ID)
         found.append(op)
-    return LOG.validate_python(found)
+    return EDIT_LOG_ADAPTER.validate_python(found)
 
 
 REGENERATIONS: list[list[CapturedPage]] = [
@@ -217,7 +219,7 @@ REGENERATIONS: list[list[CapturedPage]] = [
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(log=operations(), which=st.integers(0, len(REGENERATIONS) - 1), keep=st.booleans())
 def test_any_edits_on_any_regeneration(log: list[LogEntry], which: int, keep: bool) -> None:
-    edits: list[Operation] = [anchored(MAP, op) for op in effective(log)]
+    edits: list[Operation] = [with_anchors(MAP, op) for op in operations_in_effect(log)]
     pages = REGENERATIONS[which]
     again = _regenerated(which, keep)
     document, reports = apply_edits(again, edits)
@@ -239,10 +241,10 @@ def _regenerated(which: int, keep: bool) -> MindmapDocument:
 
 def test_the_log_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="expected tags"):
-        LOG.validate_python([{"op": "explode", "op_id": "1"}])
+        EDIT_LOG_ADAPTER.validate_python([{"op": "explode", "op_id": "1"}])
 
 
 def test_the_dashboard_tells_every_refusal_in_korean() -> None:
     words = Path(__file__).parents[3] / "clients/dashboard/src/i18n/ko.ts"
     told = words.read_text().split("refused: {", 1)[1].split("},", 1)[0]
-    assert set(re.findall(r"(\w+): \"", told)) == set(REFUSALS)
+    assert set(re.findall(r"(\w+): \"", told)) == set(REJECTION_REASONS)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.mindmap import build_map
+from cluster.mindmap.build import build_map
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.images import to_svg, to_tree_text
+from cluster.mindmap.render.images import to_svg
+from cluster.mindmap.render.tree_text import to_tree_text
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.text import MARKUP, collapse_whitespace, strip_invisible, strip_markup

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from xml.etree import ElementTree
 
 import pytest
 
-from cluster.mindmap import build_map
-from cluster.mindmap.document.galaxy_layout import RADIUS_PER_SIZE, Placed, overlaps
+from cluster.mindmap.build import build_map
+from cluster.mindmap.document.galaxy_layout import RADIUS_PER_SIZE
+from cluster.mindmap.render.canvas import format_duration
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.images import duration, to_png, to_svg, to_tree_text
+from cluster.mindmap.render.images import to_png, to_svg
+from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_names
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument, Node
+from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_page, make_session, sample_map
 
 
-def placed(document: MindmapDocument) -> list[Placed]:
-    return [Placed(node.id, None, node.type, node.size * RADIUS_PER_SIZE[node.type]) for node in document.nodes]
+def overlapping_nodes(document: MindmapDocument) -> list[tuple[str, str]]:
+    """Pairs of nodes whose spheres intersect in the galaxy layout."""
+
+    def distance(a: Node, b: Node) -> float:
+        return math.dist((a.position.x, a.position.y, a.position.z), (b.position.x, b.position.y, b.position.z))
+
+    def radius(node: Node) -> float:
+        return node.size * RADIUS_PER_SIZE[node.type]
+
+    pairs = combinations(document.nodes, 2)
+    return [(a.id, b.id) for a, b in pairs if distance(a, b) < radius(a) + radius(b) - 1e-6]
 
 
 @pytest.mark.parametrize("name", sample_names())
 def test_galaxy_has_no_overlaps_and_fits_the_camera(name: str) -> None:
     document = sample_map(name)
-    assert overlaps(placed(document), {node.id: node.position for node in document.nodes}) == []
+    assert overlapping_nodes(document) == []
     for node in document.nodes:
         assert abs(node.position.x) <= 500
         assert abs(node.position.y) <= 290
@@ -96,7 +109,7 @@ def test_a_picture_becomes_pixels() -> None:
 
 def test_hidden_nodes_are_not_drawn() -> None:
     from cluster.mindmap.document.edit_layout import apply_edits
-    from models.mindmap.edits import Hide
+    from models.mindmap.operations import Hide
 
     document = sample_map("01-money-and-stars")
     page = next(node for node in document.nodes if node.type == "page")
@@ -124,6 +137,6 @@ def test_exports_are_trees_with_links() -> None:
 
 
 def test_durations() -> None:
-    assert [duration(ms) for ms in (0, 999, 45_000, 60_000, 90_000, 4_800_000, 7_200_000)] == [
+    assert [format_duration(ms) for ms in (0, 999, 45_000, 60_000, 90_000, 4_800_000, 7_200_000)] == [
         "0 s", "1 s", "45 s", "1 min", "2 min", "1 h 20 min", "2 h",
     ]  # fmt: skip

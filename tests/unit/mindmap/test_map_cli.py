@@ -9,11 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cluster.mindmap.clustering.stability import adjusted_rand
+from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
 from launch.cli.maps import eval_command, map_command
 from launch.samples import sample_events, sample_names
-from models.mindmap.validation import MindmapDocument
+from models.mindmap.document import MindmapDocument
 
 APP = typer.Typer()
 APP.command("map")(map_command)
@@ -96,8 +96,8 @@ def test_eval_reports_every_sample_beside_its_baselines() -> None:
 
 
 def test_scores_of_known_groupings() -> None:
-    assert adjusted_rand([0, 0, 1, 1], ["a", "a", "b", "b"]) == 1.0
-    assert adjusted_rand([0, 0, 1, 1], [0, 1, 0, 1]) == pytest.approx(-0.5)
+    assert adjusted_rand_index([0, 0, 1, 1], ["a", "a", "b", "b"]) == 1.0
+    assert adjusted_rand_index([0, 0, 1, 1], [0, 1, 0, 1]) == pytest.approx(-0.5)
     assert v_measure([0, 0, 1, 1], [5, 5, 7, 7]) == 1.0
     assert v_measure([0, 0, 1, 1], [0, 0, 0, 0]) == 0.0
     assert v_measure([0, 0, 1, 1], [0, 1, 2, 3]) == pytest.approx(2 / 3)

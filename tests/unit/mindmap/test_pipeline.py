@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cluster.mindmap import build_map, outline_session, page_features
-from cluster.mindmap.evaluation.quality import Truth, assess
+from cluster.mindmap.build import build_map
+from cluster.mindmap.evaluation.quality import GroundTruth, score_map
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.pages.features import page_features
 from launch.samples import sample_names, sample_truth
-from models.mindmap.validation import CORE_COLOR, TOPIC_COLORS, validate_document
+from models.mindmap.document import CORE_COLOR, TOPIC_COLORS
+from models.mindmap.validation import validate_document
 from tests.support.map_sessions import SUBJECTS, make_page, make_session, sample_map, sample_pages
 
 ROOT = Path(__file__).parents[3]
@@ -21,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_interleaved_subjects_come_apart() -> None:
     pages = make_session(per_subject=6)
-    outline = outline_session([page_features(page) for page in pages])
+    outline = build_outline([page_features(page) for page in pages])
     subject_of = {page.page_id: page.title.split()[0].lower() for page in pages}
     found = sorted(sorted({subject_of[p] for p in topic.all_page_ids()}) for topic in outline.topics)
     assert found == [[subject] for subject in sorted(SUBJECTS)]
@@ -31,7 +34,7 @@ def test_interleaved_subjects_come_apart() -> None:
 def test_sentences_follow_the_pages_and_where_they_are_mixed_the_user() -> None:
     def summaries(name: str) -> list[str]:
         features = [page_features(page) for page in sample_pages(name)]
-        return [outline_session(features, language=language).summary for language in ("ko", "en")]
+        return [build_outline(features, language=language).summary for language in ("ko", "en")]
 
     english, korean = summaries("02-web-app-week"), summaries("04-korean-office")
     assert english[0] == english[1]
@@ -47,8 +50,8 @@ def test_samples_are_valid_and_agree_with_their_truth(name: str) -> None:
 
     pages, document = sample_pages(name), sample_map(name)
     assert validate_document(document, pages) == []
-    truth = Truth.from_json(json.loads(sample_truth(name).read_bytes()))
-    quality = assess(document, {page.page_id: page.url for page in pages}, truth)
+    truth = GroundTruth.from_json(json.loads(sample_truth(name).read_bytes()))
+    quality = score_map(document, {page.page_id: page.url for page in pages}, truth)
     assert quality.ari >= 0.7
     assert quality.coverage == 1.0
     assert quality.labels_ok == 1.0
@@ -67,7 +70,7 @@ def test_hash_seeds_and_threads_change_nothing() -> None:
     script = (
         "import hashlib\n"
         "from tests.support.map_sessions import sample_pages\n"
-        "from cluster.mindmap import build_map\n"
+        "from cluster.mindmap.build import build_map\n"
         "print(hashlib.sha256(build_map(sample_pages('04-korean-office')).to_bytes()).hexdigest())\n"
     )
     digests = set()
@@ -118,7 +121,7 @@ def test_no_topics_is_one_node_and_no_edge() -> None:
         assert [node.id for node in document.nodes] == ["core"]
         assert document.edges == ()
         assert validate_document(document, pages) == []
-        assert len(document.left_out) == len(pages)
+        assert len(document.excluded_pages) == len(pages)
 
 
 def test_one_page_is_one_topic() -> None:
@@ -144,14 +147,16 @@ def test_left_out_pages_have_their_reason() -> None:
     }
     pages = make_session() + [make_page(url, title, text) for url, (title, text, _) in noise.items()]
     document = build_map(pages)
-    assert {one.url: one.reason for one in document.left_out} == {url: reason for url, (_, _, reason) in noise.items()}
-    assert all(one.sentence for one in document.left_out)
+    assert {one.url: one.reason for one in document.excluded_pages} == {
+        url: reason for url, (_, _, reason) in noise.items()
+    }
+    assert all(one.sentence for one in document.excluded_pages)
     assert validate_document(document, pages) == []
 
 
 def test_a_page_about_logging_in_keeps_its_place() -> None:
     article = make_page("https://a.example/how", "Log in", "How session cookies keep you signed in. " * 30)
-    assert page_features(article).left_out is None
+    assert page_features(article).exclusion_reason is None
 
 
 def test_a_page_without_text_keeps_its_place_if_it_has_a_name() -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cluster.mindmap import CrossLink, Outline, OutlineTopic, outline_session, page_features
-from cluster.mindmap.document.compose import compose
-from models.mindmap.validation import Evidence, MindmapDocument, validate_document
+from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.outline.types import CrossLink, Outline, OutlineTopic
+from cluster.mindmap.pages.features import page_features
+from models.mindmap.document import Evidence, MindmapDocument
+from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_session, sample_map, sample_pages
 
 NAME = "01-money-and-stars"
@@ -204,11 +207,11 @@ PAGES = make_session(per_subject=5)
 
 @pytest.fixture
 def outline() -> Outline:
-    return outline_session([page_features(page) for page in PAGES])
+    return build_outline([page_features(page) for page in PAGES])
 
 
 def composed(outline: Outline) -> MindmapDocument:
-    document = compose(outline, PAGES, provider="openai", session_title=None)
+    document = compose_document(outline, PAGES, provider="openai", session_title=None)
     assert validate_document(document, PAGES) == []
     return document
 
@@ -225,7 +228,7 @@ def test_invented_and_repeated_pages_are_dropped_and_said(outline: Outline) -> N
 def test_forgotten_pages_are_left_out_with_their_reason(outline: Outline) -> None:
     document = composed(replace(outline, topics=outline.topics[1:]))
     gone = set(outline.topics[0].all_page_ids())
-    assert {one.page_id for one in document.left_out if one.reason == "not_placed"} == gone
+    assert {one.page_id for one in document.excluded_pages if one.reason == "not_placed"} == gone
     assert document.coverage.ratio == 1.0
 
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from cluster.mindmap import build_map
-from cluster.mindmap.clustering.stability import adjusted_rand
-from cluster.mindmap.clustering.thread_matching import TopicProfile, find_threads, merge_sessions, threads_among
+from cluster.mindmap.build import build_map
+from cluster.mindmap.clustering.stability import adjusted_rand_index
+from cluster.mindmap.clustering.thread_matching import (
+    Thread,
+    TopicProfile,
+    find_threads,
+    merge_sessions,
+    topic_profiles,
+)
 from cluster.mindmap.document.edit_layout import apply_edits
-from cluster.mindmap.document.stable_ids import pages_of_groups
+from cluster.mindmap.document.stable_ids import pages_by_group
 from cluster.mindmap.live.live_map import LiveMap, regroup
 from models.mindmap.diff import diff_documents
-from models.mindmap.edits import LOG, effective
-from models.mindmap.validation import MindmapDocument, validate_document
+from models.mindmap.document import MindmapDocument
+from models.mindmap.operations import EDIT_LOG_ADAPTER, operations_in_effect
+from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_page, make_session, sample_map, sample_pages
 
 
@@ -60,10 +68,10 @@ def test_a_live_map_keeps_its_ids() -> None:
     seen: set[str] = set()
     maps = [live.document]
     for i, page in enumerate(pages):
-        delta = live.add(page)
+        delta = live.add_page(page)
         maps.append(live.document)
         seen |= {node.id for node in live.document.nodes}
-        assert page.page_id in {node.id for node in delta.nodes} | set(delta.left_out_page_ids)
+        assert page.page_id in {node.id for node in delta.nodes} | set(delta.excluded_page_ids)
         if i % 40 == 0:
             assert validate_document(live.document, pages[: i + 1]) == []
     assert validate_document(live.document, pages) == []
@@ -79,7 +87,7 @@ def test_deltas_lead_from_one_map_to_the_next() -> None:
     nodes: dict[str, object] = {node.id: node for node in live.document.nodes}
     edges: dict[tuple[str, str], object] = {}
     for page in pages:
-        delta = live.add(page)
+        delta = live.add_page(page)
         nodes = {i: n for i, n in nodes.items() if i not in delta.removed_node_ids}
         nodes |= {node.id: node for node in delta.nodes}
         edges = {pair: e for pair, e in edges.items() if pair not in delta.removed_edges}
@@ -91,8 +99,8 @@ def test_deltas_lead_from_one_map_to_the_next() -> None:
 def test_seeing_a_page_again_changes_its_node_alone() -> None:
     pages = make_session(per_subject=4)
     live = LiveMap()
-    live.add_all(pages)
-    delta = live.add(replace(pages[3], dwell_ms=pages[3].dwell_ms + 60_000))
+    live.add_pages(pages)
+    delta = live.add_page(replace(pages[3], dwell_ms=pages[3].dwell_ms + 60_000))
     assert delta.removed_node_ids == ()
     assert pages[3].page_id in {node.id for node in delta.nodes}
 
@@ -100,26 +108,25 @@ def test_seeing_a_page_again_changes_its_node_alone() -> None:
 def test_pages_are_placed_while_the_session_is_grouped_anew() -> None:
     pages = list(sample_pages("06-long-research"))
     live = LiveMap()
-    live.add_all(pages[:60])
+    live.add_pages(pages[:60])
     for page in pages[60:95]:
-        live.place([page])
-        left_out = {one.page_id for one in live.document.left_out}
+        live.place_pages([page])
+        left_out = {one.page_id for one in live.document.excluded_pages}
         assert page.page_id in {node.id for node in live.document.nodes} | left_out
-    assert live.due, "placing alone leaves the slow part to others"
+    assert live.needs_regrouping, "placing alone leaves the slow part to others"
     found = regroup(live.features(), None, None)
-    live.place(pages[95:100])
-    live.adopt(found)
+    live.place_pages(pages[95:100])
+    live.apply_regrouping(found)
     assert validate_document(live.document, pages[:100]) == []
     assert live.document.coverage.captured == 100
     # What was placed page by page agrees with what is found when everything is known at once.
     again = LiveMap()
-    again.add_all(pages[:100])
+    again.add_pages(pages[:100])
     topics = [
-        {p: t for t, inside in pages_of_groups(m.document).items() if t[0] == "t" for p in inside}
-        for m in (live, again)
+        {p: t for t, inside in pages_by_group(m.document).items() if t[0] == "t" for p in inside} for m in (live, again)
     ]
     placed = sorted(set(topics[0]) & set(topics[1]))
-    assert adjusted_rand([topics[0][p] for p in placed], [topics[1][p] for p in placed]) > 0.9
+    assert adjusted_rand_index([topics[0][p] for p in placed], [topics[1][p] for p in placed]) > 0.9
 
 
 def test_equal_maps_have_no_differences() -> None:
@@ -139,7 +146,7 @@ def test_edits_read_as_changes() -> None:
         {"op": "move", "op_id": "3", "node_id": stray, "parent_id": topics[0]},
         {"op": "delete", "op_id": "4", "node_id": pages[0]},
     ]
-    edited, _ = apply_edits(document, effective(LOG.validate_python(log)))
+    edited, _ = apply_edits(document, operations_in_effect(EDIT_LOG_ADAPTER.validate_python(log)))
     changes = diff_documents(document, edited)
     kinds = {change.kind for change in changes}
     assert {"topic_renamed", "topics_merged", "page_moved", "page_left_out"} <= kinds
@@ -156,6 +163,12 @@ def test_new_pages_read_as_changes() -> None:
     assert [change.kind for change in changes if change.kind.startswith("page_")] == ["page_added"]
 
 
+def _threads(
+    sessions: Sequence[tuple[str, MindmapDocument]], unlinked: Collection[tuple[str, str]] = ()
+) -> list[Thread]:
+    return find_threads([t for name, document in sessions for t in topic_profiles(name, document)], unlinked=unlinked)
+
+
 def test_recurring_subjects_become_threads() -> None:
     monday = build_map(make_session(per_subject=5, subjects=("bread", "chess")))
     tuesday = build_map(
@@ -163,13 +176,13 @@ def test_recurring_subjects_become_threads() -> None:
     )
     unrelated = sample_map("01-money-and-stars")
     sessions = [("mon", monday), ("tue", tuesday), ("wed", unrelated)]
-    threads = find_threads(sessions)
+    threads = _threads(sessions)
     assert [thread.label for thread in threads] == ["Chess"]
     [thread] = threads
     assert [member.session_id for member in thread.members] == ["mon", "tue"]
     assert "chess" in thread.terms
     assert 0.4 <= thread.confidence <= 1
-    assert find_threads(sessions, unlinked={("tue", thread.members[1].topic_id)}) == []
+    assert _threads(sessions, unlinked={("tue", thread.members[1].topic_id)}) == []
 
 
 def test_threads_through_hundreds_of_sessions() -> None:
@@ -179,7 +192,7 @@ def test_threads_through_hundreds_of_sessions() -> None:
         words = recurring.get(i, f"word{i} other{i}").split()
         counts = Counter(dict.fromkeys(words, 4) | {"common": 1})
         profiles.append(TopicProfile(f"s{i:03}", f"t_{i}", words[0].title(), {f"p_{i}"}, {f"host{i}"}, counts))
-    threads = threads_among(profiles)
+    threads = find_threads(profiles)
     found = sorted([m.session_id for m in thread.members] for thread in threads)
     assert found == [["s000", "s299"], ["s007", "s150"]]
 

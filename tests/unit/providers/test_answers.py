@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.mindmap import outline_session, page_features
-from cluster.mindmap.document.compose import compose
+from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
+from cluster.mindmap.pages.features import page_features
 from cluster.providers.prompting import merge
 from cluster.providers.prompting.prompts import PromptAliases, describe_prompt, outline_prompt
 from cluster.providers.prompting.responses import (
@@ -32,7 +33,7 @@ PAGES = make_session(per_subject=6)
 
 
 def skeleton_of(pages: list[CapturedPage]) -> Outline:
-    return outline_session([page_features(page) for page in pages])
+    return build_outline([page_features(page) for page in pages])
 
 
 SKELETON = skeleton_of(PAGES)
@@ -114,7 +115,7 @@ def test_a_good_outline_is_taken_as_it_is() -> None:
     assert {topic.id for topic in outline.topics} == {topic.id for topic in SKELETON.topics}
     assert all(topic.label.endswith("(model)") for topic in outline.topics)
     assert all(topic.evidence for topic in outline.topics)
-    document = compose(outline, PAGES, provider="openai", session_title=None)
+    document = compose_document(outline, PAGES, provider="openai", session_title=None)
     assert validate_document(document, PAGES) == []
     assert document.scorecard.grounding > 0.9
 
@@ -145,7 +146,7 @@ def test_topics_may_be_joined_split_and_linked() -> None:
     assert [topic.label for topic in outline.topics] == ["First half", "Second half"]
     assert outline.topics[0].id == NAMES.topic_by_alias["t1"]
     assert [link.label for link in outline.cross_links if link.label == "both halves"] == ["both halves"]
-    document = compose(outline, PAGES, provider="openai", session_title=None)
+    document = compose_document(outline, PAGES, provider="openai", session_title=None)
     assert validate_document(document, PAGES) == []
     assert document.coverage.on_map == len(PAGES)
 
@@ -190,7 +191,7 @@ def test_whatever_a_model_says_the_map_is_valid_and_whole(
     assert draft is not None
     outline = merge.apply_outline_draft(SKELETON, draft, NAMES)
     assert sorted(outline.placed_page_ids()) == sorted(SKELETON.placed_page_ids())
-    document = compose(outline, PAGES, provider="openai", session_title=None)
+    document = compose_document(outline, PAGES, provider="openai", session_title=None)
     assert validate_document(document, PAGES) == []
     assert document.coverage.on_map == len(PAGES)
 
@@ -203,8 +204,8 @@ def test_a_quote_counts_only_when_the_page_has_it() -> None:
     def described(quote: str) -> list[str]:
         told = {page.page_id: PageDescription(page.page_id, "Dough", "How dough is made.", ("dough",), quote)}
         outline = merge.apply_descriptions(skeleton, told, pages)
-        assert outline.notes[0].label == "Dough"
-        return [e.quote for e in outline.notes[0].evidence if e.supports == "description"]
+        assert outline.annotations[0].label == "Dough"
+        return [e.quote for e in outline.annotations[0].evidence if e.supports == "description"]
 
     assert described("Flour and water make dough.") == ["Flour and water make dough."]
     assert "Dough is the best of all foods." not in described("Dough is the best of all foods.")
@@ -229,5 +230,5 @@ def test_split_and_joined_keep_every_page() -> None:
     assert sorted(placed) == sorted(skeleton.placed_page_ids())
     whole = merge.join_outlines(skeleton, parts)
     assert sorted(whole.placed_page_ids()) == sorted(skeleton.placed_page_ids())
-    document = compose(whole, pages, provider="openai", session_title=None)
+    document = compose_document(whole, pages, provider="openai", session_title=None)
     assert validate_document(document, pages) == []

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from actors.provider_limiter import LimiterRefused
-from cluster.mindmap import outline_session, page_features
-from cluster.mindmap.document.compose import compose
+from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.pages.features import page_features
 from cluster.providers.calling.model_client import ModelProvider, pages_per_outline
 from cluster.providers.calling.provider_chain import NoProviderAvailable, ProviderChain
 from cluster.providers.model_catalog import DEFAULT_CHAINS, catalog_spec, cost_micros, effective_spec
@@ -65,14 +66,14 @@ class Scripted:
 
 async def test_a_long_session_is_outlined_in_parts_and_brought_together() -> None:
     pages = make_session(per_subject=170)
-    skeleton = outline_session([page_features(page) for page in pages])
+    skeleton = build_outline([page_features(page) for page in pages])
     client = Scripted()
     outline = await ModelProvider(CHOICE, client).outline(skeleton, "en")
     assert len(client.prompts) > 3
     assert client.prompts[-1].schema_name == "merged_outline"
     assert outline.title == "A long session"
     assert sorted(outline.placed_page_ids()) == sorted(skeleton.placed_page_ids())
-    document = compose(outline, pages, provider="openai", session_title=None)
+    document = compose_document(outline, pages, provider="openai", session_title=None)
     assert validate_document(document, pages) == []
     # And the quote was a ceiling.
     quote = quoting.estimate_map_cost([], [CHOICE], [], len(pages))
@@ -84,7 +85,7 @@ async def test_a_long_session_is_outlined_in_parts_and_brought_together() -> Non
 async def test_a_quote_is_a_ceiling(per_subject: int, target: ModelTarget) -> None:
     pages = make_session(per_subject=per_subject)
     payloads = [page_payload(page) for page in pages]
-    skeleton = outline_session([page_features(page) for page in pages])
+    skeleton = build_outline([page_features(page) for page in pages])
     client = Scripted()
     provider = ModelProvider(target, client)
     for batch in quoting.page_batches(payloads):

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.listening import Listener, exposed, listeners
+from tests.support.listening_sockets import Listener, exposed, listeners
 
 CHILD = """
 import socket, sys

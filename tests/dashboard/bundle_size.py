@@ -1,4 +1,4 @@
-"""What a visitor downloads before a route can be used: scripts and styles, packed, without fonts and the 3-D chunk."""
+"""What a user downloads before a route can be used: scripts and styles, packed, without fonts and the 3-D chunk."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ ROUTES = {
     "account": "src/account/AccountPage.tsx",
     "shared": "src/share/SharedPage.tsx",
 }
-MOST_BYTES = 250 * 1024
+MAX_BYTES = 250 * 1024
 
 
-def route_weights(root: Path = BUILT_FILES) -> dict[str, int]:
+def route_bundle_sizes(root: Path = BUILT_FILES) -> dict[str, int]:
     """Bytes after gzip of everything each route needs: the page, the entry, one language, the route itself."""
     manifest: dict[str, dict[str, Any]] = json.loads((root / "manifest.json").read_text())
     always = ("index.html", "src/main.tsx", "src/i18n/ko.ts")
     return {
-        name: sum(_packed(root / file) for file in {"index.html", *_files(manifest, *always, module)})
+        name: sum(_gzipped_size(root / file) for file in {"index.html", *_files(manifest, *always, module)})
         for name, module in ROUTES.items()
     }
 
@@ -47,5 +47,5 @@ def _files(manifest: dict[str, dict[str, Any]], *modules: str) -> set[str]:
     return files
 
 
-def _packed(file: Path) -> int:
+def _gzipped_size(file: Path) -> int:
     return len(gzip.compress(file.read_bytes(), 9))

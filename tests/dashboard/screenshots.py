@@ -1,4 +1,4 @@
-"""Every page in every look. `python -m tests.dashboard.gallery` writes the pictures of docs/screenshots."""
+"""Every page in every look. `python -m tests.dashboard.screenshots` writes the pictures of docs/screenshots."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
-from tests.dashboard.visitor import FLAGS, Visitor
+from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 from tests.support.product import Product
 
 _SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
-PLACES = {
+PAGES = {
     "login": "/login",
     "signup": "/signup",
     "sessions": "/sessions",
@@ -27,7 +27,7 @@ PLACES = {
     "account": "/account",
 }
 #: Pages people are sent to. `{share}` is the token of a shared map; the one of the mail is made up.
-SENT_TO = {
+LINKED_PAGES = {
     "shared": "/shared/{share}",
     "forgot": "/forgot-password",
     "reset": "/reset-password#token=from-a-mail",
@@ -35,11 +35,11 @@ SENT_TO = {
     "link": "/extension/link?extension_id=paenoilheahmjokpbligdebdblbckpfc&state=s&code_challenge=c",
 }
 #: What a browser has in which the extension is installed.
-WITH_EXTENSION = "Object.assign(globalThis.chrome ??= {}, { runtime: { sendMessage: async () => ({}) } })"
+EXTENSION_STUB = "Object.assign(globalThis.chrome ??= {}, { runtime: { sendMessage: async () => ({}) } })"
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """One way to look at the dashboard."""
 
     language: str
@@ -65,33 +65,33 @@ class Look:
 
 
 #: Every language, theme and device with every other, in half as many looks as there are.
-PAIRS = [
-    Look("ko", "light", "phone"),
-    Look("ko", "dark", "desktop"),
-    Look("en", "light", "desktop"),
-    Look("en", "dark", "phone"),
+PAIRWISE_APPEARANCES = [
+    Appearance("ko", "light", "phone"),
+    Appearance("ko", "dark", "desktop"),
+    Appearance("en", "light", "desktop"),
+    Appearance("en", "dark", "phone"),
 ]
-LOOKS = [Look(lang, theme, dev) for lang in ("ko", "en") for theme in ("light", "dark") for dev in _SIZES]
+APPEARANCES = [Appearance(lang, theme, dev) for lang in ("ko", "en") for theme in ("light", "dark") for dev in _SIZES]
 
 
-async def settled(page: Page) -> None:
+async def wait_until_loaded(page: Page) -> None:
     """Wait until nothing is loading and the fonts are there."""
     await page.wait_for_load_state("networkidle")
     await page.evaluate("document.fonts.ready.then(() => new Promise(done => setTimeout(done, 250)))")
 
 
-async def arrive(person: Visitor, path: str) -> None:
+async def open_page(person: BrowserUser, path: str) -> None:
     """Go to `path` and stay there, signing in when asked to."""
     await person.page.goto(path)
-    await settled(person.page)
+    await wait_until_loaded(person.page)
     if "/login?next=" in person.page.url:
         await person.sign_in()
         await person.page.wait_for_url(f"**{path}")
-        await settled(person.page)
+        await wait_until_loaded(person.page)
     assert person.page.url.endswith(path), f"{path} ended at {person.page.url}"
 
 
-async def share_token(person: Visitor) -> str:
+async def create_share_link(person: BrowserUser) -> str:
     """Share the session in sight; the token of the link."""
     await person.page.get_by_role("button", name=re.compile("^(Share|공유)$")).click()
     await person.page.get_by_role("button", name=re.compile("Create link|링크 만들기")).click()
@@ -100,29 +100,29 @@ async def share_token(person: Visitor) -> str:
     return link.rsplit("/", 1)[1]
 
 
-async def take_pictures(origin: str, folder: Path) -> None:
+async def take_screenshots(origin: str, folder: Path) -> None:
     """Sign up in each language, play its sample session, and write a picture of every page in every look."""
     folder.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS)
         for language in ("ko", "en"):
-            first = await browser.new_context(**Look(language, "light", "desktop").options, base_url=origin)
-            owner = Visitor(await first.new_page(), origin)
+            first = await browser.new_context(**Appearance(language, "light", "desktop").options, base_url=origin)
+            owner = BrowserUser(await first.new_page(), origin)
             await owner.sign_up()
-            await settled(owner.page)
+            await wait_until_loaded(owner.page)
             await owner.page.screenshot(path=folder / f"first-run-{language}-light-desktop.png")
             session_id = await owner.play_sample()
-            share = await share_token(owner)
-            for look in (each for each in LOOKS if each.language == language):
+            share = await create_share_link(owner)
+            for look in (each for each in APPEARANCES if each.language == language):
                 context = await browser.new_context(**look.options, base_url=origin)
-                person = Visitor(await context.new_page(), origin)
+                person = BrowserUser(await context.new_page(), origin)
                 person.email = owner.email
-                await context.add_init_script(WITH_EXTENSION)
-                for name, path in {**PLACES, **SENT_TO}.items():
-                    await arrive(person, path.format(id=session_id, share=share))
+                await context.add_init_script(EXTENSION_STUB)
+                for name, path in {**PAGES, **LINKED_PAGES}.items():
+                    await open_page(person, path.format(id=session_id, share=share))
                     if name == "outline":
                         await person.page.locator(".outline-row.topic").first.click()
-                        await settled(person.page)
+                        await wait_until_loaded(person.page)
                     await person.page.screenshot(path=folder / f"{name}-{look.name}.png")
                 await context.close()
             await first.close()
@@ -132,7 +132,7 @@ async def take_pictures(origin: str, folder: Path) -> None:
 def main() -> None:
     """Start a product and take its pictures."""
     with Product() as product:
-        asyncio.run(take_pictures(product.origin, Path("docs/screenshots")))
+        asyncio.run(take_screenshots(product.origin, Path("docs/screenshots")))
 
 
 if __name__ == "__main__":

@@ -8,17 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from cluster.mindmap.outline.types import Outline, OutlineTopic
-from models.mindmap.validation import (
-    CORE_ID,
-    Evidence,
-    span_is_in,
-)
+from models.mindmap.document import CORE_ID, Evidence
+from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
 
 _ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 
 
-def repaired(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[Outline, list[str]]:
+def repair_outline(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[Outline, list[str]]:
     """`outline` with every captured page in at most one place and nothing else in it."""
     seen: set[str] = set()
     wrong: Counter[str] = Counter()
@@ -43,13 +40,17 @@ def repaired(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[Outli
         for part in topic.subtopics:
             inside = keep(part.page_ids) + keep(p for deeper in part.subtopics for p in deeper.all_page_ids())
             if inside:
-                parts.append(replace(_checked(part, captured, topic_ids, "s_", inside), page_ids=inside, subtopics=()))
+                parts.append(
+                    replace(_with_valid_id(part, captured, topic_ids, "s_", inside), page_ids=inside, subtopics=())
+                )
         if len(parts) == 1 and not direct:  # A topic with one part is that part.
             direct, parts = parts[0].page_ids, []
         if direct or parts:
             first = direct or parts[0].page_ids
             topics.append(
-                replace(_checked(topic, captured, topic_ids, "t_", first), page_ids=direct, subtopics=tuple(parts))
+                replace(
+                    _with_valid_id(topic, captured, topic_ids, "t_", first), page_ids=direct, subtopics=tuple(parts)
+                )
             )
     notes = []
     if wrong["unknown"]:
@@ -59,7 +60,7 @@ def repaired(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[Outli
     return replace(outline, topics=tuple(topics)), notes
 
 
-def _checked(
+def _with_valid_id(
     topic: OutlineTopic, captured: dict[str, CapturedPage], taken: set[str], prefix: str, pages: Sequence[str]
 ) -> OutlineTopic:
     topic_id = topic.id
@@ -70,13 +71,13 @@ def _checked(
         topic_id = f"{prefix}{pages[0].removeprefix('p_')}_{number}"
         number += 1
     taken.add(topic_id)
-    return replace(topic, id=topic_id, evidence=grounded(topic.evidence, captured))
+    return replace(topic, id=topic_id, evidence=verified_evidence(topic.evidence, captured))
 
 
-def grounded(evidence: Iterable[Evidence], captured: dict[str, CapturedPage]) -> tuple[Evidence, ...]:
+def verified_evidence(evidence: Iterable[Evidence], captured: dict[str, CapturedPage]) -> tuple[Evidence, ...]:
     kept = []
     for quote in evidence:
         page = captured.get(quote.page_id)
-        if page is not None and span_is_in(page, quote.field, quote.quote):
+        if page is not None and quote_is_in_page(page, quote.field, quote.quote):
             kept.append(quote.model_copy(update={"visited_at_ms": page.visited_at_ms}))
     return tuple(kept)

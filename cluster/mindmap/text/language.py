@@ -5,24 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.text import MARKUP, collapse_whitespace, normalized, shorten, strip_invisible, strip_markup
-
-__all__ = [
-    "MARKUP",
-    "collapse_whitespace",
-    "hangul_share",
-    "language_of",
-    "normalized",
-    "sentences",
-    "shorten",
-    "strip_invisible",
-    "strip_markup",
-]  # fmt: skip
-
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]]?\s+")
 
 
-def sentences(line: str) -> Iterator[str]:
+def split_sentences(line: str) -> Iterator[str]:
     """The sentences of one line, each a verbatim slice of it."""
     for part in _SENTENCE_END.split(line):
         if part and part.strip():
@@ -36,7 +22,7 @@ def hangul_share(text: str) -> float:
     return hangul / letters if letters else 0.0
 
 
-def language_of(text: str) -> str:
+def detect_language(text: str) -> str:
     """`ko`, `en`, or another script's code (`ja`, `zh`, `ru`, `ar`, `he`, `el`, `th`, `hi`), by script alone."""
     counts = {"ko": 0, "en": 0, "ja": 0, "zh": 0, "ru": 0, "ar": 0, "he": 0, "el": 0, "th": 0, "hi": 0}
     for char in text[:2000]:
@@ -44,7 +30,7 @@ def language_of(text: str) -> str:
             counts["en"] += 1
             continue
         code = ord(char)
-        for script, low, high in _SCRIPTS:
+        for script, low, high in _SCRIPT_RANGES:
             if low <= code <= high:
                 counts[script] += 1
                 break
@@ -56,7 +42,7 @@ def language_of(text: str) -> str:
     return best if counts[best] else "en"
 
 
-_SCRIPTS = (
+_SCRIPT_RANGES = (
     ("ko", 0xAC00, 0xD7A3),
     ("ko", 0x3131, 0x318E),
     ("ja", 0x3040, 0x30FF),

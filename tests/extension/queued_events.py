@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.extension.cdp import Tab
 
 
-def seed_events(popup: Tab, count: int) -> None:
+def insert_queued_events(popup: Tab, count: int) -> None:
     """Puts `count` events into the running recording, every tenth a page with 18,000 characters of text."""
-    popup.evaluate(_SEED.replace("COUNT", str(count)))
+    popup.evaluate(_INSERT_SCRIPT.replace("COUNT", str(count)))
 
 
-_SEED = """(async () => {
+_INSERT_SCRIPT = """(async () => {
   const db = await new Promise((ok) => { const r = indexedDB.open('trailmind'); r.onsuccess = () => ok(r.result); });
   const tx = db.transaction(['recordings', 'events'], 'readwrite');
   const recordings = await new Promise((ok) => {

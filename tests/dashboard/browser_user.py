@@ -9,7 +9,7 @@ from playwright.async_api import Page
 
 from tests.support.client import PASSWORD
 
-FLAGS = [
+CHROMIUM_FLAGS = [
     "--headless=new",
     "--no-sandbox",
     "--disable-quic",
@@ -23,7 +23,7 @@ FLAGS = [
 ]
 
 
-class Visitor:
+class BrowserUser:
     """`page` with a person in front of it."""
 
     def __init__(self, page: Page, origin: str) -> None:

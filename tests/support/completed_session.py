@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from cluster.mindmap import build_map
+from cluster.mindmap.build import build_map
 from models.recording.pages import CapturedPage
 from models.urls import page_id
 from tests.support.client import ApiUser, visit
@@ -18,7 +18,7 @@ BREAD = "Sourdough starter needs flour, water and patience; the crust browns in 
 CHESS = "The Sicilian defence fights for the centre; the endgame rewards active rooks and pawns. "
 KOREAN = "강화학습은 보상을 최대화하는 정책을 찾는 기계학습 방법이다. 정책 경사와 가치 함수를 함께 배운다. "
 
-MARKED = "the crust browns in a hot oven"
+HIGHLIGHTED_TEXT = "the crust browns in a hot oven"
 PAGES: list[tuple[str, str, str]] = [
     ("https://bread.example/starter", "Sourdough starter", BREAD * 4),
     ("https://bread.example/crust", "A better crust", BREAD * 3 + "Steam in the first minutes. "),
@@ -43,14 +43,14 @@ def recorded_events() -> list[dict[str, Any]]:
             "type": "highlight",
             "url": PAGES[0][0],
             "timestamp": _T0 + 20_000,
-            "text": MARKED,
+            "text": HIGHLIGHTED_TEXT,
             "seq": 2 * len(PAGES) + 1,
         }
     )
     return events
 
 
-async def finished_session(person: ApiUser, db: psycopg.AsyncConnection[Any], **started: Any) -> str:
+async def completed_session(person: ApiUser, db: psycopg.AsyncConnection[Any], **started: Any) -> str:
     """Record, stop, and map; the session's id."""
     session_id = await person.start(**started)
     await person.send(session_id, recorded_events())
@@ -70,7 +70,7 @@ async def save_map(db: psycopg.AsyncConnection[Any], session_id: str) -> None:
                 text=text,
                 dwell_ms=50_000,
                 visit_order=(i,),
-                highlights=(MARKED,) if i == 0 else (),
+                highlights=(HIGHLIGHTED_TEXT,) if i == 0 else (),
             )
             for i, (url, title, text) in enumerate(PAGES)
         ]

@@ -5,30 +5,30 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.extension.browser import Chromium, eventually, linger, receipt, screen
+from tests.extension.browser import Chromium, current_screen, displayed_receipt, dwell, wait_until
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
 
 EMAIL, PASSWORD = "reader@example.com", "correct horse"
 
 
-def agree(popup: Tab, server_url: str, **settings: Any) -> None:
+def accept_consent(popup: Tab, server_url: str, **settings: Any) -> None:
     """As after the first-run page, with this server."""
     chosen = json.dumps({"serverUrl": server_url, "consentedAt": 1, **settings})
     popup.evaluate(f"chrome.storage.local.set({{settings: {chosen}}})")
-    eventually(lambda: screen(popup) not in ("loading", "consent"), what="consent")
+    wait_until(lambda: current_screen(popup) not in ("loading", "consent"), what="consent")
 
 
 def sign_in(popup: Tab, email: str = EMAIL, password: str = PASSWORD) -> None:
     popup.fill("input[name=email]", email)
     popup.fill("input[name=password]", password)
     popup.click("button[type=submit]")
-    eventually(lambda: not popup.has("input[name=password]"), what="signed in")
+    wait_until(lambda: not popup.has("input[name=password]"), what="signed in")
 
 
-def start(popup: Tab) -> None:
+def start_recording(popup: Tab) -> None:
     popup.click("[data-name=start]")
-    eventually(lambda: screen(popup) == "recording", what="recording")
+    wait_until(lambda: current_screen(popup) == "recording", what="recording")
 
 
 def ready_to_record(chromium: Chromium, server: FakeServer, **settings: Any) -> Tab:
@@ -36,32 +36,32 @@ def ready_to_record(chromium: Chromium, server: FakeServer, **settings: Any) -> 
     if EMAIL not in server.users:
         server.sign_up(EMAIL, PASSWORD)
     popup = chromium.popup()
-    agree(popup, server.origin, **settings)
+    accept_consent(popup, server.origin, **settings)
     sign_in(popup)
-    eventually(lambda: screen(popup) == "ready", what="ready")
+    wait_until(lambda: current_screen(popup) == "ready", what="ready")
     return popup
 
 
-def wait_for(popup: Tab, name: str, timeout_s: float = 20.0) -> None:
+def wait_for_screen(popup: Tab, name: str, timeout_s: float = 20.0) -> None:
     """Until the popup shows this screen. What it shows instead is part of the failure."""
     try:
-        eventually(lambda: screen(popup) == name, timeout_s, name)
+        wait_until(lambda: current_screen(popup) == name, timeout_s, name)
     except AssertionError as error:
         view = popup.evaluate("chrome.storage.session.get(null).then(JSON.stringify)")
         raise AssertionError(f"{error}: {popup.text('body')!r}, {view}") from None
 
 
-def read(tab: Tab, url: str, number: int, seconds: float) -> None:
+def read_article(tab: Tab, url: str, number: int, seconds: float) -> None:
     """Opens an article and stays on it."""
     tab.goto(url)
-    eventually(lambda: tab.text("h1") == f"Article {number}", what=f"article {number}")
-    linger(seconds)
+    wait_until(lambda: tab.text("h1") == f"Article {number}", what=f"article {number}")
+    dwell(seconds)
 
 
-def stop(popup: Tab, timeout_s: float = 30.0) -> dict[str, int]:
+def stop_recording(popup: Tab, timeout_s: float = 30.0) -> dict[str, int]:
     """Presses Stop and waits until the server has everything. Returns the last receipt seen before."""
     popup.click("[data-name=stop]")
-    eventually(lambda: screen(popup) == "completed", timeout_s, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", timeout_s, "completed")
     return stored_receipt(popup)
 
 
@@ -73,4 +73,14 @@ def stored_receipt(popup: Tab) -> dict[str, int]:
     return {name: found[name] for name in ("seen", "stored", "excluded", "invalid", "waiting")}
 
 
-__all__ = ["agree", "read", "ready_to_record", "receipt", "sign_in", "start", "stop", "stored_receipt", "wait_for"]
+__all__ = [
+    "accept_consent",
+    "displayed_receipt",
+    "read_article",
+    "ready_to_record",
+    "sign_in",
+    "start_recording",
+    "stop_recording",
+    "stored_receipt",
+    "wait_for_screen",
+]

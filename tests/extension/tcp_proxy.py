@@ -7,14 +7,14 @@ import socket
 import threading
 
 
-class Cable:
+class TcpProxy:
     """Listens on a port of its own and forwards to `target_port` while it is whole."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._is_whole = True
+        self._is_connected = True
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -23,20 +23,20 @@ class Cable:
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def cut(self) -> None:
+    def disconnect(self) -> None:
         """Every connection breaks, new ones break at once."""
         with self._lock:
-            self._is_whole = False
+            self._is_connected = False
             for end in self._ends:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         with self._lock:
-            self._is_whole = True
+            self._is_connected = True
 
     def close(self) -> None:
-        self.cut()
+        self.disconnect()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -51,7 +51,7 @@ class Cable:
 
     def _join(self, near: socket.socket) -> None:
         with near:
-            if not self._is_whole:
+            if not self._is_connected:
                 return
             try:
                 far = socket.create_connection(("127.0.0.1", self._target_port), timeout=5)

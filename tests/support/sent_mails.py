@@ -13,7 +13,7 @@ import psycopg
 from fastapi import FastAPI
 
 
-async def deliver(app: FastAPI, user_id: str) -> None:
+async def send_queued_mails(app: FastAPI, user_id: str) -> None:
     """Send what was ordered for a user, as a worker does; tests share a queue, and each wants its own mails."""
     parts: Any = app.state.parts
     async with await psycopg.AsyncConnection.connect(parts.settings.postgres_dsn) as connection:
@@ -23,7 +23,7 @@ async def deliver(app: FastAPI, user_id: str) -> None:
             [user_id],
         )
         for (args,) in await cursor.fetchall():
-            await parts.post.send(args["sealed"], args["useful_until"])
+            await parts.mail_queue.send(args["sealed"], args["useful_until"])
 
 
 def mails_to(data_dir: Path, address: str) -> list[EmailMessage]:

@@ -1,0 +1,56 @@
+"""The job queue across versions and attempts: previous task names run, waits between retries, deduplication."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from procrastinate.jobs import Job
+
+from cluster.jobs.app import MAX_RETRIES, RETRY_STRATEGY, create_job_app
+from models.jobs import MAINTENANCE, PREVIOUS_QUEUES, PREVIOUS_TASK_NAMES, QUEUES, enqueue
+from tests.support.worker import Worker
+
+Db = psycopg.AsyncConnection[Any]
+
+
+@pytest.mark.parametrize("previous_name", list(PREVIOUS_TASK_NAMES))
+async def test_a_job_enqueued_under_a_previous_task_name_is_executed(
+    previous_name: str, worker: Worker, db: Db
+) -> None:
+    """The previous version enqueued it before the update, in its own queue."""
+    [queue] = PREVIOUS_QUEUES
+    job_id = await enqueue(db, previous_name, queue=queue, queueing_lock=f"test:{previous_name}", timestamp=0)
+    await worker.run()
+    cursor = await db.execute("SELECT status::text, attempts FROM procrastinate_jobs WHERE id = %s", [job_id])
+    assert await cursor.fetchone() == ("succeeded", 1)
+
+
+def test_previous_names_belong_to_today_s_tasks() -> None:
+    tasks = create_job_app("").tasks
+    assert {old: tasks[old].name for old in PREVIOUS_TASK_NAMES} == dict(PREVIOUS_TASK_NAMES)
+    assert {task.queue for name, task in tasks.items() if "builtin" not in name} <= set(QUEUES) - set(PREVIOUS_QUEUES)
+
+
+def test_waits_between_attempts_grow_and_end() -> None:
+    waits_s = []
+    for attempts in range(MAX_RETRIES):
+        job = Job(queue="maps", lock=None, queueing_lock=None, task_name="maps.generate", attempts=attempts)
+        decision = RETRY_STRATEGY.get_retry_decision(exception=ValueError(), job=job)
+        assert decision is not None
+        assert decision.retry_at is not None
+        waits_s.append(round((decision.retry_at - datetime.now(UTC)).total_seconds()))
+    assert waits_s == [3, 9, 27, 81]
+    dead = Job(queue="maps", lock=None, queueing_lock=None, task_name="maps.generate", attempts=MAX_RETRIES)
+    assert RETRY_STRATEGY.get_retry_decision(exception=ValueError(), job=dead) is None
+
+
+async def test_a_queueing_lock_admits_one_waiting_job_and_keeps_the_transaction(db: Db) -> None:
+    async with db.transaction():
+        first = await enqueue(db, "test.none", queue=MAINTENANCE, queueing_lock="test:one", delay_s=3600)
+        second = await enqueue(db, "test.none", queue=MAINTENANCE, queueing_lock="test:one")
+        cursor = await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'test.none' RETURNING id")
+        assert await cursor.fetchall() == [(first,)]
+    assert second is None
