@@ -1,23 +1,28 @@
-"""The durable work there is, and how to order it inside somebody's transaction (transactional outbox).
+"""The job queue: names of tasks and queues, enqueueing inside a transaction, and queries on the queue's tables.
 
-The queue is procrastinate on the same PostgreSQL: an order that is rolled back was never given, one that is committed
-survives every crash. Who carries the orders out is `cluster.jobs.app`.
+The queue is procrastinate on the product's own PostgreSQL (transactional outbox): a job exists if and only if the
+transaction that enqueues it commits, and then it survives every crash. `cluster.jobs.app` runs the jobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, LiteralString
 
+import psycopg
 import structlog
 from procrastinate import PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued
-from procrastinate.jobs import Job
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
+from psycopg.rows import dict_row
 
 from models.database import Connection
+from models.errors import BadRequest, NotFound
 
 #: Queues. Map generation does not wait behind maintenance, nor a mail behind either.
 MAPS, MAINTENANCE, MAIL = "maps", "maintenance", "mail"
@@ -53,6 +58,81 @@ PREVIOUS_TASK_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 
+# A dead job with `attempts` used up is what procrastinate calls failed.
+LIST_UNFINISHED_JOBS: Final = """
+    SELECT j.id, j.task_name AS task, j.queue_name AS queue, j.attempts, j.priority,
+           CASE WHEN j.status = 'failed' THEN 'dead' WHEN j.status = 'todo' AND j.attempts > 0 THEN 'retrying'
+                WHEN j.status = 'todo' THEN 'pending' WHEN j.status = 'doing' THEN 'running'
+                ELSE j.status::text END AS state,
+           j.args ->> 'session_id' AS session_id, j.scheduled_at,
+           (SELECT min(at) FROM procrastinate_events e WHERE e.job_id = j.id) AS ordered_at,
+           m.error_message AS reason
+    FROM procrastinate_jobs j LEFT JOIN mindmaps m ON m.session_id::text = j.args ->> 'session_id'
+    WHERE (%(status)s::text IS NULL OR j.status::text = %(status)s) AND j.status <> 'succeeded'
+    ORDER BY j.id DESC LIMIT %(limit)s
+"""
+
+# The row lock keeps other operators, and procrastinate's own requeueing, out until the transaction ends.
+LOCK_JOB: Final = """
+    SELECT status::text, args ->> 'session_id' FROM procrastinate_jobs WHERE id = %(job_id)s FOR UPDATE
+"""
+
+# JobManager keeps the count of attempts, so that a retried job would be dead again after one more failure.
+RESET_ATTEMPTS: Final = "UPDATE procrastinate_jobs SET attempts = 0 WHERE id = %(job_id)s"
+
+# JobManager deletes waiting jobs only.
+DELETE_DEAD_JOB: Final = """
+    DELETE FROM procrastinate_jobs WHERE id = %(job_id)s AND status IN ('failed', 'cancelled', 'aborted')
+"""
+
+# JobManager.delete_old_jobs selects by queue, not by task, and does not return how many it deletes.
+DELETE_OLD_FAILED_JOBS: Final = """
+    DELETE FROM procrastinate_jobs j WHERE j.task_name = %(task)s AND j.status = 'failed' AND NOT EXISTS
+        (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at > now() - %(age)s::interval)
+"""
+
+# Running jobs stay: their worker would fail to finish them.
+DELETE_JOBS_OF_USER: Final = """
+    DELETE FROM procrastinate_jobs WHERE status IN ('todo', 'failed', 'cancelled', 'aborted', 'succeeded')
+        AND (args ->> 'session_id' = ANY(%(session_ids)s::text[]) OR args ->> 'user_id' = %(user_id)s)
+"""
+
+# A scheduled job (a retry) counts as pending from the moment it may run.
+READ_QUEUE_LOAD: Final = """
+    SELECT count(*) FILTER (WHERE j.status = 'todo' AND coalesce(j.scheduled_at, now()) <= now()),
+        count(*) FILTER (WHERE j.status = 'doing'),
+        coalesce(extract(epoch FROM now() - min(e.at) FILTER
+            (WHERE j.status = 'todo' AND coalesce(j.scheduled_at, now()) <= now())), 0)
+    FROM procrastinate_jobs j
+    LEFT JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
+    WHERE j.queue_name = %(queue)s AND j.status IN ('todo', 'doing')
+"""
+
+COUNT_JOBS_BY_PRIORITY: Final = """
+    SELECT count(*) FILTER (WHERE status IN ('todo', 'doing')), count(*) FILTER (WHERE status = 'failed')
+    FROM procrastinate_jobs WHERE queue_name = %(queue)s AND priority = %(priority)s
+"""
+
+
+class TransactionConnector(PsycopgConnector):
+    """Runs a JobManager's statements on an open connection, as part of its transaction; it opens no pool."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Run a statement and ignore its rows. Raises ConnectorException."""
+        await self.execute_query_all_async(query, **arguments)
+
+    async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
+        """The rows of a statement. Raises ConnectorException, UniqueViolation."""
+        rows: list[dict[str, Any]] = await self.execute_query_all_async_with_connection(
+            self._connection, query, **arguments
+        )
+        return rows
+
+
 async def enqueue(
     connection: Connection,
     task: str,
@@ -64,10 +144,10 @@ async def enqueue(
     delay_s: float | None = None,
     **arguments: Any,
 ) -> int | None:
-    """Order `task` as part of the transaction open on `connection`; return the job's id.
+    """Enqueue `task` as part of the transaction open on `connection`; return the job's id.
 
-    With a `queueing_lock` that already waits in the queue nothing is added and None comes back: asking twice is
-    asking once. Jobs that share a `lock` run one after another.
+    Returns None, and adds nothing, when a job with the same `queueing_lock` waits in the queue already. Jobs that share
+    a `lock` run one after another. `arguments` must be JSON values.
     """
     job = Job(
         task_name=task,
@@ -78,18 +158,37 @@ async def enqueue(
         scheduled_at=datetime.now(UTC) + timedelta(seconds=delay_s) if delay_s else None,
         task_kwargs=arguments,
     )
-    # The connector is never opened: only the manager's SQL is used, on the caller's connection.
-    manager = JobManager(PsycopgConnector())
     try:
         # A savepoint: the unique violation of the queueing lock must not abort the caller's transaction.
         async with connection.transaction():
-            return (await manager.defer_job_async(job, connection)).id
+            return (await JobManager(TransactionConnector(connection)).defer_job_async(job)).id
     except AlreadyEnqueued:
         return None
 
 
+async def enqueue_map(
+    connection: Connection, session_id: str, *, force: bool = False, priority: int = INTERACTIVE
+) -> int | None:
+    """Enqueue the generation of a session's map; `force` generates a version even if the input is unchanged.
+
+    Returns the job's id, None when it is queued already.
+    """
+    return await enqueue(
+        connection,
+        GENERATE_MAP,
+        queue=MAPS,
+        lock=f"map:{session_id}",
+        queueing_lock=f"map:{session_id}",
+        priority=priority,
+        session_id=session_id,
+        force=force,
+        # The request's own id, so that one search in the logs shows the request, its job and the job's Ray tasks.
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+    )
+
+
 async def enqueue_joint_map(connection: Connection, map_id: str) -> int | None:
-    """Order a map over several sessions."""
+    """Enqueue the generation of a map over several sessions. Returns the job's id, None when it is queued already."""
     return await enqueue(
         connection,
         GENERATE_JOINT_MAP,
@@ -100,19 +199,92 @@ async def enqueue_joint_map(connection: Connection, map_id: str) -> int | None:
     )
 
 
-async def enqueue_map(
-    connection: Connection, session_id: str, *, force: bool = False, priority: int = INTERACTIVE
+async def enqueue_purge(
+    connection: Connection, session_id: str, *, priority: int = INTERACTIVE, delay_s: float | None = None
 ) -> int | None:
-    """Order the map of a session."""
+    """Enqueue the purge of a deleted session. Returns the job's id, None when it is queued already."""
     return await enqueue(
         connection,
-        GENERATE_MAP,
-        queue=MAPS,
-        lock=f"map:{session_id}",
-        queueing_lock=f"map:{session_id}",
+        PURGE_SESSION,
+        queue=MAINTENANCE,
+        queueing_lock=f"purge:{session_id}",
         priority=priority,
+        delay_s=delay_s,
         session_id=session_id,
-        force=force,
-        # Of whoever asked, so that one search finds the request, the job and its tasks in the logs.
-        request_id=structlog.contextvars.get_contextvars().get("request_id"),
     )
+
+
+async def list_unfinished_jobs(connection: Connection, *, status: str | None, limit: int) -> list[dict[str, Any]]:
+    """Up to `limit` jobs that have not succeeded, newest first; `status` is procrastinate's (todo, doing, failed …).
+
+    `state` is what operators read: pending, running, retrying or dead.
+    """
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(LIST_UNFINISHED_JOBS, {"status": status, "limit": limit})
+        return await cursor.fetchall()
+
+
+async def retry_dead_job(connection: Connection, job_id: int) -> uuid.UUID | None:
+    """Requeue a dead job with all its attempts; return the session it works on, if any.
+
+    Raises NotFound when there is no such job, BadRequest when it is not dead or when the same work is queued already.
+    """
+    cursor = await connection.execute(LOCK_JOB, {"job_id": job_id})
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    status, session_id = row
+    if status != Status.FAILED.value:
+        raise BadRequest(f"job {job_id} is not dead (it is {status})")
+    try:
+        async with connection.transaction():
+            await JobManager(TransactionConnector(connection)).retry_job_by_id_async(job_id, datetime.now(UTC))
+    except UniqueViolation as error:
+        raise BadRequest(f"job {job_id} cannot be retried: the same work is queued already") from error
+    await connection.execute(RESET_ATTEMPTS, {"job_id": job_id})
+    return uuid.UUID(session_id) if session_id is not None else None
+
+
+async def delete_dead_job(connection: Connection, job_id: int) -> None:
+    """Delete a job that has used up its attempts or was cancelled. Raises NotFound when there is none."""
+    cursor = await connection.execute(DELETE_DEAD_JOB, {"job_id": job_id})
+    if cursor.rowcount == 0:
+        raise NotFound(f"there is no dead job {job_id}")
+
+
+async def delete_old_failed_jobs(connection: Connection, task: str, age: timedelta) -> int:
+    """Delete the dead jobs of `task` without an event for `age`; return how many."""
+    cursor = await connection.execute(DELETE_OLD_FAILED_JOBS, {"task": task, "age": age})
+    return cursor.rowcount
+
+
+async def delete_jobs_of_user(connection: Connection, user_id: uuid.UUID, session_ids: Sequence[uuid.UUID]) -> int:
+    """Delete every job of a user or of their sessions that does not run now; return how many."""
+    cursor = await connection.execute(
+        DELETE_JOBS_OF_USER, {"user_id": str(user_id), "session_ids": [str(session_id) for session_id in session_ids]}
+    )
+    return cursor.rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    """Jobs of a queue that may run now, jobs that run, and how long the oldest pending one has waited, in seconds."""
+
+    pending: int
+    running: int
+    oldest_s: float = 0.0
+
+
+def read_queue_load(connection: psycopg.Connection[Any], queue: str) -> QueueLoad:
+    """The load of `queue` now."""
+    row = connection.execute(READ_QUEUE_LOAD, {"queue": queue}).fetchone()
+    assert row is not None
+    return QueueLoad(int(row[0]), int(row[1]), float(row[2]))
+
+
+async def count_batch_jobs(connection: Connection) -> tuple[int, int]:
+    """How many map jobs of batch priority are waiting or running, and how many are dead."""
+    cursor = await connection.execute(COUNT_JOBS_BY_PRIORITY, {"queue": MAPS, "priority": BATCH})
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])

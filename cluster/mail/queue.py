@@ -15,22 +15,22 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
-from psycopg import AsyncConnection
 
 from cluster.mail.sender import Mailer
 from cluster.mail.templates import Mail
 from cluster.settings import Settings
-from models.jobs import MAIL, SEND_MAIL, enqueue
+from models.database import Connection
+from models.jobs import MAIL, SEND_MAIL, delete_old_failed_jobs, enqueue
 
 #: The longest pause between two tries.
 MAX_RETRY_WAIT_S = 600
+FAILED_MAIL_RETENTION = timedelta(days=30)
 #: How long a notice without a link is worth sending.
 NOTICE_TTL = timedelta(days=3)
 
@@ -47,7 +47,7 @@ class MailQueue:
         self._seal = _mail_cipher(settings.signing_keys)
 
     async def enqueue(
-        self, connection: AsyncConnection[Any], user_id: uuid.UUID, address: str, mail: Mail, *, ttl: timedelta
+        self, connection: Connection, user_id: uuid.UUID, address: str, mail: Mail, *, ttl: timedelta
     ) -> None:
         """Order `mail` as part of the transaction open on `connection`; after `ttl` nobody needs it any more."""
         # Put together here and not by the job, so that a mail sent twice after a crash is one to mail programs: it
@@ -81,14 +81,9 @@ class MailQueue:
             raise
 
 
-async def delete_failed_mails(connection: AsyncConnection[Any]) -> int:
-    """Drop the mails nobody could be sent and no operator asked about for a month; return how many."""
-    cursor = await connection.execute(
-        "DELETE FROM procrastinate_jobs j WHERE j.task_name = %s AND j.status = 'failed' AND NOT EXISTS"
-        " (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at > now() - interval '30 days')",
-        [SEND_MAIL],
-    )
-    return cursor.rowcount
+async def delete_failed_mails(connection: Connection) -> int:
+    """Delete the dead jobs of mails that no operator has retried for a month; return how many."""
+    return await delete_old_failed_jobs(connection, SEND_MAIL, FAILED_MAIL_RETENTION)
 
 
 class RetryUntilExpired(BaseRetryStrategy):

@@ -10,26 +10,16 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from models.jobs import MAPS
+from models.jobs import MAPS, QueueLoad, read_queue_load
 
 #: How old the queue's numbers may be before they are read anew, in seconds.
 POLL_PERIOD_S = 2.0
 #: A worker that has nothing to do stays this long: starting one again takes seconds.
 IDLE_BEFORE_DOWNSCALE_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLoad:
-    """What waits and what runs in the queue of maps; the age in seconds of the longest waiting."""
-
-    pending: int
-    running: int
-    oldest_s: float = 0.0
 
 
 def target_workers(
@@ -63,21 +53,10 @@ def target_workers(
     return max(minimum, min(maximum, wanted))
 
 
-def read_queue_load(dsn: str) -> QueueLoad:
-    """The facts now. Raises psycopg.Error."""
+def read_map_queue(dsn: str) -> QueueLoad:
+    """The load of the queue of maps now. Raises psycopg.Error."""
     with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
-        row = connection.execute(
-            "SELECT count(*) FILTER (WHERE j.status = 'todo' AND coalesce(j.scheduled_at, now()) <= now()),"
-            " count(*) FILTER (WHERE j.status = 'doing'),"
-            " coalesce(extract(epoch FROM now() - min(e.at) FILTER (WHERE j.status = 'todo'"
-            " AND coalesce(j.scheduled_at, now()) <= now())), 0)"
-            " FROM procrastinate_jobs j"
-            " LEFT JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'"
-            " WHERE j.queue_name = %s AND j.status IN ('todo', 'doing')",
-            [MAPS],
-        ).fetchone()
-    assert row is not None
-    return QueueLoad(int(row[0]), int(row[1]), float(row[2]))
+        return read_queue_load(connection, MAPS)
 
 
 class QueuePolicy:
@@ -146,7 +125,7 @@ class QueuePolicy:
 def _read_configured_queue() -> QueueLoad:
     from cluster.settings import load_settings
 
-    return read_queue_load(load_settings().postgres_dsn)
+    return read_map_queue(load_settings().postgres_dsn)
 
 
 def worker_autoscaling(minimum: int, maximum: int, jobs_per_worker: int) -> dict[str, Any]:

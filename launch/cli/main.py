@@ -154,32 +154,36 @@ def migrate(data_dir: DataDir = None) -> None:
 @app.command()
 def jobs(
     action: Annotated[str, typer.Argument(help="list, retry or discard")] = "list",
-    job_id: Annotated[int | None, typer.Argument(help="Which job.")] = None,
-    status: Annotated[str | None, typer.Option(help="todo, doing, failed …: only these.")] = None,
+    job_id: Annotated[int | None, typer.Argument(help="Id of the job to retry or discard.")] = None,
+    status: Annotated[str | None, typer.Option(help="List only jobs in this state: todo, doing or failed.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List the durable jobs, run a dead one again, or drop it."""
+    """List the durable jobs, retry a dead one, or discard a dead one."""
     import asyncio
 
-    from cluster.jobs import admin as job_list
+    from cluster.jobs.admin import discard_job, list_jobs, retry_job
 
     dsn = _settings_with_database(data_dir).postgres_dsn
     if action == "list":
-        found = asyncio.run(job_list.list_jobs(dsn, status=status))
-        if as_json:
-            typer.echo(json.dumps(found, ensure_ascii=False, default=str))
-            return
-        if not found:
-            typer.echo("No jobs.")
-        for job in found:
-            line = f"{job['id']:>7}  {job['state']:<10} {job['task']:<26} tries {job['attempts']}"
-            typer.echo(f"{line}  {job['session_id'] or ''}  {job['reason'] or ''}".rstrip())
-        return
-    if action not in {"retry", "discard"} or job_id is None:
+        _print_jobs(asyncio.run(list_jobs(dsn, status=status)), as_json=as_json)
+    elif action == "retry" and job_id is not None:
+        typer.echo(asyncio.run(retry_job(dsn, job_id)))
+    elif action == "discard" and job_id is not None:
+        typer.echo(asyncio.run(discard_job(dsn, job_id)))
+    else:
         raise ConfigurationError("usage: trailmind jobs [list | retry ID | discard ID]")
-    act: Any = job_list.retry_job if action == "retry" else job_list.discard_job
-    typer.echo(asyncio.run(act(dsn, job_id)))
+
+
+def _print_jobs(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    if not rows:
+        typer.echo("No jobs.")
+    for row in rows:
+        columns = f"{row['id']:>7}  {row['state']:<10} {row['task']:<34} attempts {row['attempts']}"
+        typer.echo(f"{columns}  {row['session_id'] or ''}  {row['reason'] or ''}".rstrip())
 
 
 @app.command()
@@ -192,40 +196,47 @@ def openapi(output: Annotated[Path, typer.Argument(help="Where to write it.")] =
 
 @app.command()
 def regenerate(
-    run_id: Annotated[str | None, typer.Option(help="Names the run: started again, it goes on where it was.")] = None,
-    email: Annotated[str | None, typer.Option(help="Only this user's sessions.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only sessions begun from this day on (UTC).")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Only sessions begun before this day (UTC).")] = None,
-    session: Annotated[list[uuid.UUID] | None, typer.Option(help="Only this session; may be given again.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make a new version even where nothing changed.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many sessions it would be.")] = False,
-    wait: Annotated[bool, typer.Option(help="Wait until the workers are done.")] = True,
+    run_id: Annotated[
+        str | None,
+        typer.Option(help="Name of the run. An interrupted run continues under the same name."),
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="Only sessions of this user.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only sessions started on this day (UTC) or later.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only sessions started before this day (UTC).")] = None,
+    session: Annotated[list[uuid.UUID] | None, typer.Option(help="Only this session. Can be repeated.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Generate a version even if the input is unchanged.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print how many sessions are selected.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the workers have finished.")] = True,
     data_dir: DataDir = None,
 ) -> None:
-    """Order the maps of many sessions anew, behind the people who wait for theirs."""
+    """Regenerate the maps of many sessions, at lower priority than interactive requests."""
     import asyncio
 
-    from cluster.jobs import regenerate as batch
+    from cluster.jobs.regenerate import count_sessions, enqueue_all, wait_until_done
+    from models.mindmap.regeneration import Selection
 
     dsn = _settings_with_database(data_dir).postgres_dsn
-    selection = batch.Selection(email, _utc(since), _utc(until), tuple(session or ()))
-    total = asyncio.run(batch.count_sessions(dsn, selection))
+    selection = Selection(email, _utc(since), _utc(until), tuple(session or ()))
+    num_selected = asyncio.run(count_sessions(dsn, selection))
     if dry_run:
-        typer.echo(f"{total} sessions")
+        typer.echo(f"{num_selected} sessions")
         return
     name = run_id or f"run-{uuid.uuid4().hex[:8]}"
+    num_dead = 0
     with Progress(console=err, transient=True) as bar:
-        task = bar.add_task("Ordering", total=total)
-        ordered = asyncio.run(
-            batch.enqueue_all(dsn, name, selection, force=force, on_progress=lambda n: bar.update(task, completed=n))
+        row = bar.add_task("Enqueueing", total=num_selected)
+        num_enqueued = asyncio.run(
+            enqueue_all(dsn, name, selection, force=force, on_progress=lambda n: bar.update(row, completed=n))
         )
         if wait:
-            bar.update(task, description="Making maps")
-            dead = asyncio.run(
-                batch.wait_until_done(dsn, on_progress=lambda left: bar.update(task, completed=max(total - left, 0)))
+            bar.update(row, description="Generating maps")
+            num_dead = asyncio.run(
+                wait_until_done(dsn, on_progress=lambda left: bar.update(row, completed=max(num_selected - left, 0)))
             )
-    typer.echo(f"{name}: {ordered} maps ordered" + (f", {dead} dead (see `trailmind jobs`)" if wait and dead else ""))
-    if wait and dead:
+    typer.echo(
+        f"{name}: {num_enqueued} maps enqueued" + (f", {num_dead} dead (see `trailmind jobs`)" if num_dead else "")
+    )
+    if num_dead:
         raise typer.Exit(1)
 
 

@@ -1,20 +1,26 @@
-"""Erasing a person: every row that belongs to a user, counted, then gone.
+"""Erasure of an account: every row that belongs to a user, counted and then deleted.
 
-The tables are found in the catalogue, not in a list somebody has to keep: whatever refers to `users` by a foreign
-key, directly or through other tables, belongs to the user.
+The tables are read from PostgreSQL's catalogue, not from a list maintained by hand: every table that refers
+to `users` by a cascading foreign key, directly or through other tables, belongs to the user.
 """
 
 from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Final, TypeAlias
 
 from psycopg import sql
 from psycopg.rows import tuple_row
 
 from models.database import Connection
+from models.jobs import delete_jobs_of_user
 
-_REFERENCES = """
+#: Table → the foreign keys by which its rows belong to a user: (column, referenced table, referenced column).
+OwnedTables: TypeAlias = dict[str, list[tuple[str, str, str]]]
+
+# `confdeltype` is "c" for ON DELETE CASCADE.
+LIST_FOREIGN_KEYS: Final = """
     SELECT c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text, f.attname, c.confdeltype
     FROM pg_constraint c
     JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
@@ -22,45 +28,59 @@ _REFERENCES = """
     WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace
 """
 
+LOCK_USER: Final = "SELECT FROM users WHERE id = %(user_id)s FOR UPDATE"
 
-async def owned_tables(connection: Connection) -> dict[str, list[tuple[str, str, str]]]:
-    """Table → the ways its rows belong to a user: (column, referenced table, referenced column), cascading only."""
+# A flush holds the rows of its sessions with a shared lock: once these locks are held, no flush is in progress.
+LOCK_SESSIONS_OF_USER: Final = "SELECT id FROM browsing_sessions WHERE user_id = %(user_id)s ORDER BY id FOR UPDATE"
+
+# Foreign keys cascade to every other table.
+DELETE_USER: Final = "DELETE FROM users WHERE id = %(user_id)s"
+
+FIND_ACCOUNTS_TO_ERASE: Final = """
+    SELECT id FROM users WHERE status = 'inactive' AND deleted_at < now() - %(grace_period)s::interval
+    ORDER BY deleted_at LIMIT %(limit)s
+"""
+
+
+async def owned_tables(connection: Connection) -> OwnedTables:
+    """Every table whose rows belong to users, found by following foreign keys from `users`."""
     async with connection.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(_REFERENCES)
+        await cursor.execute(LIST_FOREIGN_KEYS)
         references = [row for row in await cursor.fetchall() if row[4] in ("c", b"c")]
-    found: dict[str, list[tuple[str, str, str]]] = {}
-    known = {"users"}
+    owned: OwnedTables = {}
+    reached = {"users"}
     while True:
-        fresh = [r for r in references if r[2] in known and (r[1], r[2], r[3]) not in found.get(r[0], [])]
+        fresh = [r for r in references if r[2] in reached and (r[1], r[2], r[3]) not in owned.get(r[0], [])]
         if not fresh:
-            return found
+            return owned
         for table, column, target, target_column, _ in fresh:
-            found.setdefault(table, []).append((column, target, target_column))
-            known.add(table)
+            owned.setdefault(table, []).append((column, target, target_column))
+            reached.add(table)
 
 
-def user_row_condition(
-    table: str, tables: dict[str, list[tuple[str, str, str]]], seen: frozenset[str]
-) -> sql.Composable:
-    """The condition that a row of `table` is the user's."""
-    ways: list[sql.Composable] = []
+def user_row_condition(table: str, tables: OwnedTables, visited: frozenset[str]) -> sql.Composable:
+    """The SQL condition that a row of `table` belongs to the user `%(user)s`.
+
+    `visited` are the tables on the way to this one; a cycle of foreign keys is not followed twice.
+    """
+    conditions: list[sql.Composable] = []
     for column, target, target_column in tables[table]:
         if target == "users":
-            ways.append(sql.SQL("{} = %(user)s").format(sql.Identifier(column)))
-        elif target not in seen:
-            ways.append(
+            conditions.append(sql.SQL("{} = %(user)s").format(sql.Identifier(column)))
+        elif target not in visited:
+            conditions.append(
                 sql.SQL("{} IN (SELECT {} FROM {} WHERE {})").format(
                     sql.Identifier(column),
                     sql.Identifier(target_column),
                     sql.Identifier(target),
-                    user_row_condition(target, tables, seen | {target}),
+                    user_row_condition(target, tables, visited | {target}),
                 )
             )
-    return sql.SQL("(") + sql.SQL(" OR ").join(ways) + sql.SQL(")") if ways else sql.SQL("false")
+    return sql.SQL("(") + sql.SQL(" OR ").join(conditions) + sql.SQL(")") if conditions else sql.SQL("false")
 
 
 async def count_user_rows(connection: Connection, user_id: uuid.UUID) -> dict[str, int]:
-    """How many rows of each table are the user's; tables with none are absent."""
+    """Table → number of the user's rows in it; tables without any are absent."""
     tables = await owned_tables(connection)
     counts = {}
     for table in sorted(tables):
@@ -75,34 +95,24 @@ async def count_user_rows(connection: Connection, user_id: uuid.UUID) -> dict[st
 
 
 async def erase_user(connection: Connection, user_id: uuid.UUID) -> dict[str, int]:
-    """Erase the account and everything of it; return what went, empty when there was no such account.
+    """Delete the account and every row that belongs to it; return how many rows of each table, empty if there is none.
 
-    The caller commits. Waits for writers that are at it, and nobody can add anything meanwhile.
+    The caller commits. Waits for transactions that write to the user's sessions; later ones find no session.
     """
-    cursor = await connection.execute("SELECT FROM users WHERE id = %s FOR UPDATE", [user_id])
+    cursor = await connection.execute(LOCK_USER, {"user_id": user_id})
     if await cursor.fetchone() is None:
         return {}
-    # Flushes hold their session's row shared: after this none of them is under way.
-    sessions = await connection.execute(
-        "SELECT id FROM browsing_sessions WHERE user_id = %s ORDER BY id FOR UPDATE", [user_id]
-    )
-    ids = [str(row[0]) for row in await sessions.fetchall()]
+    cursor = await connection.execute(LOCK_SESSIONS_OF_USER, {"user_id": user_id})
+    session_ids = [row[0] for row in await cursor.fetchall()]
     counts = await count_user_rows(connection, user_id)
-    jobs = await connection.execute(
-        "DELETE FROM procrastinate_jobs WHERE status IN ('todo', 'failed', 'cancelled', 'aborted', 'succeeded')"
-        " AND (args ->> 'session_id' = ANY(%s) OR args ->> 'user_id' = %s)",
-        [ids, str(user_id)],
-    )
-    if jobs.rowcount:
-        counts["jobs"] = jobs.rowcount
-    await connection.execute("DELETE FROM users WHERE id = %s", [user_id])
+    num_jobs = await delete_jobs_of_user(connection, user_id, session_ids)
+    if num_jobs:
+        counts["jobs"] = num_jobs
+    await connection.execute(DELETE_USER, {"user_id": user_id})
     return counts
 
 
-async def accounts_to_erase(connection: Connection, delay: timedelta, limit: int = 100) -> list[uuid.UUID]:
-    """Accounts closed longer ago than `delay`."""
-    cursor = await connection.execute(
-        "SELECT id FROM users WHERE status = 'inactive' AND deleted_at < now() - %s ORDER BY deleted_at LIMIT %s",
-        [delay, limit],
-    )
+async def accounts_to_erase(connection: Connection, grace_period: timedelta, limit: int = 100) -> list[uuid.UUID]:
+    """Up to `limit` accounts that were closed longer ago than `grace_period`, the earliest first."""
+    cursor = await connection.execute(FIND_ACCOUNTS_TO_ERASE, {"grace_period": grace_period, "limit": limit})
     return [row[0] for row in await cursor.fetchall()]

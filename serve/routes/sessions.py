@@ -17,7 +17,7 @@ from models.accounts.logins import ClientProgram
 from models.accounts.users import User, active_user
 from models.billing.plans import TooManySessions, current_plan
 from models.errors import BadRequest, IllegalTransition, NotFound, Unauthorized
-from models.jobs import MAINTENANCE, PURGE_SESSION, enqueue
+from models.jobs import enqueue_purge
 from models.recording.browsing_sessions import (
     OPEN_STATUSES,
     BrowsingSession,
@@ -255,14 +255,7 @@ async def delete_session(session_id: str, user_id: CurrentUserId, db: DbSession)
     found = await owned_session(db, parse_session_id(session_id), user_id)
     found.deleted_at = datetime.now(UTC)
     await db.flush()
-    await enqueue(
-        await driver_connection(db),
-        PURGE_SESSION,
-        queue=MAINTENANCE,
-        queueing_lock=f"purge:{found.id}",
-        delay_s=UNDO_S,
-        session_id=str(found.id),
-    )
+    await enqueue_purge(await driver_connection(db), str(found.id), delay_s=UNDO_S)
     await db.commit()
     return Response(status_code=204)
 

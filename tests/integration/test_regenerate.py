@@ -12,11 +12,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from cluster.jobs import regenerate
-from cluster.jobs.regenerate import Selection
 from models.base import Base
 from models.jobs import BATCH, INTERACTIVE
 from models.migrations import tables  # noqa: F401 - registers every table
 from models.migrations.run import migrate, wanted_revision
+from models.mindmap.regeneration import Selection
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from ray.serve.config import AutoscalingConfig
 
 from cluster.scheduling.autoscaling import (
     IDLE_BEFORE_DOWNSCALE_S,
-    QueueLoad,
     QueuePolicy,
     api_autoscaling,
-    read_queue_load,
+    read_map_queue,
     target_workers,
     worker_autoscaling,
 )
+from models.jobs import QueueLoad
 from tests.conftest import Stores
 
 counts = st.integers(0, 500)
@@ -101,11 +101,11 @@ def test_ray_takes_the_configurations() -> None:
 
 def test_the_queue_is_read_as_it_is(stores: Stores) -> None:
     with psycopg.connect(stores.libpq, autocommit=True) as db:
-        before = read_queue_load(stores.libpq)
+        before = read_map_queue(stores.libpq)
         db.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status) VALUES"
             " ('maps', 'nobody', 0, '{}', 'todo'), ('maps', 'nobody', 0, '{}', 'doing')"
         )
-        after = read_queue_load(stores.libpq)
+        after = read_map_queue(stores.libpq)
         db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'nobody'")
     assert (after.pending, after.running) == (before.pending + 1, before.running + 1)
