@@ -107,7 +107,7 @@ export default defineConfig({
         // One file for what every page needs, instead of thirty small ones that each cost a round trip.
         codeSplitting: {
           groups: [
-            { name: "login", test: /src\/(api\/(login|errors|early)|map\/late)|vite\/preload-helper/, priority: 20 },
+            { name: "login", test: /src\/(api\/(login|early)|map\/late)|api\/src\/errors|vite\/preload-helper/, priority: 20 },
             {
               name: "base",
               test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|react-store|store|react-query|query-core)|openapi-fetch)\//,

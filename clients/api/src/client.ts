@@ -1,6 +1,6 @@
 import createClient, { type Client } from "openapi-fetch";
 
-import { errorOf } from "./errors.ts";
+import { errorOf, toApiError } from "./errors.ts";
 import type { components, operations, paths } from "./schema.ts";
 
 export type TrailmindClient = Client<paths>;
@@ -47,9 +47,15 @@ export function trailmind({ baseUrl, token, fetch }: Options): TrailmindClient {
   return client;
 }
 
-/** The data of a call. @throws ApiError for an answer outside 2xx; what `fetch` throws when none came. */
+/**
+ * The data of a call; undefined for a response without a body.
+ *
+ * @throws ApiError for a response outside 2xx and when no usable response arrives.
+ */
 export async function unwrap<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
-  const { data, error, response } = await call;
+  const { data, error, response } = await call.catch((reason: unknown) => {
+    throw toApiError(reason);
+  });
   if (!response.ok) throw errorOf(response, error);
   return data as T;
 }

@@ -1,36 +1,111 @@
-/** An answer outside 2xx. */
+/** What can go wrong with a request, told apart by what the caller can do about it. */
+export type ErrorKind =
+  | "offline"
+  | "timeout"
+  | "bad_request"
+  | "signed_out"
+  | "payment"
+  | "forbidden"
+  | "missing"
+  | "conflict"
+  | "too_many"
+  | "unavailable"
+  | "server";
+
+const KIND_BY_STATUS: Record<number, ErrorKind> = {
+  400: "bad_request",
+  401: "signed_out",
+  402: "payment",
+  403: "forbidden",
+  404: "missing",
+  409: "conflict",
+  422: "bad_request",
+  429: "too_many",
+  502: "unavailable",
+  503: "unavailable",
+  504: "timeout",
+};
+
+const MAX_RETRY_AFTER_S = 3_600;
+
+interface ErrorDetails {
+  kind?: ErrorKind;
+  retryAfterS?: number | null;
+  requestId?: string | null;
+}
+
+/** A request without a usable response, or with one outside 2xx. */
 export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly kind: ErrorKind;
+  /** The response's HTTP status; 0 when no response arrived. */
   readonly status: number;
-  /** Stable, for programs; empty when the answer was not ours (a proxy's page). */
+  /** Stable, for programs; empty when the response was not the API's (a proxy's page). */
   readonly code: string;
   /** Seconds the server asks to wait before the next try. */
   readonly retryAfterS: number | null;
   /** What to quote when asking the operator. */
   readonly requestId: string | null;
 
-  constructor(status: number, code: string, message: string, retryAfterS: number | null, requestId: string | null) {
-    super(message);
-    this.name = "ApiError";
+  constructor(status: number, code: string, message: string, details: ErrorDetails = {}) {
+    super(message || `HTTP ${status}`);
+    this.kind = details.kind ?? KIND_BY_STATUS[status] ?? (status >= 500 ? "server" : "bad_request");
     this.status = status;
     this.code = code;
-    this.retryAfterS = retryAfterS;
-    this.requestId = requestId;
+    this.retryAfterS = details.retryAfterS ?? null;
+    this.requestId = details.requestId ?? null;
+  }
+
+  /** Whether `message` is the API's own sentence. */
+  get isFromServer(): boolean {
+    return this.status > 0 && this.code !== "";
   }
 }
 
-/** The error an answer stands for; `body` is its JSON, or anything else when it was none. */
+/** The error of a response outside 2xx; `body` is its JSON, or anything else when it has none. */
 export function errorOf(response: Response, body: unknown): ApiError {
   const detail = isRecord(body) && isRecord(body["error"]) ? body["error"] : {};
-  const wait = Number(response.headers.get("Retry-After") ?? "");
   return new ApiError(
     response.status,
     typeof detail["code"] === "string" ? detail["code"] : "",
-    typeof detail["message"] === "string" ? detail["message"] : `HTTP ${response.status}`,
-    Number.isFinite(wait) && wait > 0 ? wait : null,
-    response.headers.get("X-Request-ID"),
+    typeof detail["message"] === "string" ? detail["message"] : "",
+    {
+      retryAfterS: retryAfterS(response.headers.get("Retry-After"), Date.now()),
+      requestId: response.headers.get("X-Request-ID"),
+    },
   );
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** `errorOf` for a response whose body nobody has read yet. */
+export async function readError(response: Response): Promise<ApiError> {
+  const body: unknown = await response.json().catch(() => null);
+  return errorOf(response, body);
+}
+
+/**
+ * Any thrown value as an ApiError. `fetch` throws a TypeError without a connection, and a DOMException on a time-out or
+ * an abort.
+ */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof DOMException && (error.name === "TimeoutError" || error.name === "AbortError"))
+    return new ApiError(0, "timeout", error.message, { kind: "timeout" });
+  if (error instanceof TypeError) return new ApiError(0, "offline", error.message, { kind: "offline" });
+  return new ApiError(0, "unexpected", error instanceof Error ? error.message : String(error), { kind: "server" });
+}
+
+/**
+ * Seconds to wait by a `Retry-After` header (RFC 9110, section 10.2.3), which holds seconds or a date; null when it is
+ * missing or malformed. At least 0, at most an hour.
+ */
+export function retryAfterS(header: string | null, nowMs: number): number | null {
+  if (header === null || header.trim() === "") return null;
+  const seconds = Number(header);
+  const waitS = Number.isFinite(seconds) ? seconds : (Date.parse(header) - nowMs) / 1000;
+  if (!Number.isFinite(waitS)) return null;
+  return Math.min(Math.max(waitS, 0), MAX_RETRY_AFTER_S);
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1868,7 +1868,7 @@ export interface components {
              * Is Enabled
              * @default true
              */
-            is_enabled: boolean;
+            is_enabled?: boolean;
         };
         /**
          * AiConfigEnvelope
@@ -1936,7 +1936,7 @@ export interface components {
              * Is Enabled
              * @default true
              */
-            is_enabled: boolean;
+            is_enabled?: boolean;
             /**
              * Task Type
              * @enum {string}
@@ -2101,7 +2101,7 @@ export interface components {
              * @default Bearer
              * @constant
              */
-            token_type: "Bearer";
+            token_type?: "Bearer";
             /** Expires In */
             expires_in: number;
             user: components["schemas"]["UserReply"];
@@ -2115,23 +2115,23 @@ export interface components {
              * Page Text
              * @default true
              */
-            page_text: boolean;
+            page_text?: boolean;
             /**
              * Highlights
              * @default true
              */
-            highlights: boolean;
+            highlights?: boolean;
             /**
              * Scroll
              * @default true
              */
-            scroll: boolean;
+            scroll?: boolean;
             /**
              * Scope
              * @default all_tabs
              * @enum {string}
              */
-            scope: "all_tabs" | "this_window" | "this_tab";
+            scope?: "all_tabs" | "this_window" | "this_tab";
         };
         /**
          * ChangeReply
@@ -2146,7 +2146,7 @@ export interface components {
              * Why
              * @default
              */
-            why: string;
+            why?: string;
             /** Node Ids */
             node_ids: string[];
         };
@@ -2179,7 +2179,7 @@ export interface components {
              * Now
              * @default false
              */
-            now: boolean;
+            now?: boolean;
         };
         /**
          * DeletionReceipt
@@ -2582,7 +2582,7 @@ export interface components {
              * @default S256
              * @constant
              */
-            code_challenge_method: "S256";
+            code_challenge_method?: "S256";
         };
         /**
          * ExtensionCode
@@ -2648,7 +2648,7 @@ export interface components {
              * Force
              * @default false
              */
-            force: boolean;
+            force?: boolean;
         };
         /**
          * GoogleBegin
@@ -2739,7 +2739,7 @@ export interface components {
              * @default ok
              * @constant
              */
-            status: "ok";
+            status?: "ok";
         };
         /**
          * HighlightReply
@@ -3313,7 +3313,7 @@ export interface components {
              * Z
              * @default 0
              */
-            z: number;
+            z?: number;
         };
         /**
          * QuoteEnvelope
@@ -3817,12 +3817,12 @@ export interface components {
              * @default map
              * @enum {string}
              */
-            shows: "map" | "pages" | "highlights";
+            shows?: "map" | "pages" | "highlights";
             /**
              * Expires In Days
              * @default 30
              */
-            expires_in_days: number;
+            expires_in_days?: number;
         };
         /**
          * ShareEnvelope
@@ -4194,7 +4194,7 @@ export interface components {
              * @default Bearer
              * @constant
              */
-            token_type: "Bearer";
+            token_type?: "Bearer";
             /** Expires In */
             expires_in: number;
         };
@@ -4334,18 +4334,18 @@ export interface components {
              * @description The address was confirmed by a link sent to it
              * @default false
              */
-            email_verified: boolean;
+            email_verified?: boolean;
             /**
              * Has Password
              * @description False for accounts that only sign in with Google
              * @default true
              */
-            has_password: boolean;
+            has_password?: boolean;
             /**
              * Google Linked
              * @default false
              */
-            google_linked: boolean;
+            google_linked?: boolean;
             /** Avatar Url */
             avatar_url?: string;
             /**
@@ -4353,7 +4353,7 @@ export interface components {
              * @default user
              * @enum {string}
              */
-            role: "user" | "admin";
+            role?: "user" | "admin";
         };
         /**
          * Verdict
@@ -4497,37 +4497,37 @@ export interface components {
              * Event Id
              * @default null
              */
-            event_id: string | null;
+            event_id?: string | null;
             /**
              * Seq
              * @default null
              */
-            seq: number | null;
+            seq?: number | null;
             /**
              * Url
              * @default null
              */
-            url: string | null;
+            url?: string | null;
             /**
              * Title
              * @default null
              */
-            title: string | null;
+            title?: string | null;
             /**
              * Content
              * @default null
              */
-            content: string | null;
+            content?: string | null;
             /**
              * Text
              * @default null
              */
-            text: string | null;
+            text?: string | null;
             /**
              * Metadata
              * @default null
              */
-            metadata: unknown;
+            metadata?: unknown;
         } & {
             [key: string]: unknown;
         };

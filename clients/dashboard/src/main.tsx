@@ -1,8 +1,8 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
+import { toApiError } from "@trailmind/api";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { toApiError } from "./api/errors";
 import { loadWords } from "./i18n";
 import { makeRouter } from "./router";
 import { Toaster } from "./ui/Toaster";

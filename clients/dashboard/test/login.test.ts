@@ -1,3 +1,4 @@
+import { unwrap } from "@trailmind/api";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 type Login = typeof import("~/api/login");
@@ -33,9 +34,9 @@ describe("a request", () => {
         : reply(401, { error: { message: "expired", code: "UNAUTHORIZED" } });
     });
     const answers = await Promise.all([
-      client.json("GET", "/v1/a"),
-      client.json("GET", "/v1/b"),
-      client.json("GET", "/v1/c"),
+      unwrap(client.api.GET("/v1/usage")),
+      unwrap(client.api.GET("/v1/subscription")),
+      unwrap(client.api.GET("/v1/auth/me")),
     ]);
     expect(answers).toEqual([{ ok: true }, { ok: true }, { ok: true }]);
     expect(renewals).toBe(1);
@@ -44,7 +45,7 @@ describe("a request", () => {
   it("signs out when there is no login left, and says that it ended", async () => {
     login.accept({ user, token: "old", expires_in: 900 });
     vi.stubGlobal("fetch", async () => reply(401, { error: { message: "over", code: "UNAUTHORIZED" } }));
-    await expect(client.json("GET", "/v1/a")).rejects.toMatchObject({ kind: "signed_out" });
+    await expect(unwrap(client.api.GET("/v1/usage"))).rejects.toMatchObject({ kind: "signed_out" });
     expect(login.currentLogin()).toEqual({ state: "out", expired: true });
   });
 
@@ -53,7 +54,7 @@ describe("a request", () => {
     vi.stubGlobal("fetch", async () => {
       throw new TypeError("Failed to fetch");
     });
-    await expect(client.json("GET", "/v1/a")).rejects.toMatchObject({ kind: "offline" });
+    await expect(unwrap(client.api.GET("/v1/usage"))).rejects.toMatchObject({ kind: "offline" });
     expect(login.currentLogin().state).toBe("in");
   });
 
@@ -68,7 +69,7 @@ describe("a request", () => {
     vi.stubGlobal("fetch", async () =>
       reply(status, { error: { message: "m", code: "C" } }, { "retry-after": "7", "x-request-id": "r1" }),
     );
-    await expect(client.json("GET", "/v1/a")).rejects.toMatchObject({
+    await expect(unwrap(client.api.GET("/v1/usage"))).rejects.toMatchObject({
       kind,
       status,
       retryAfterS: 7,

@@ -1,7 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { unwrap } from "@trailmind/api";
 import { useState, useSyncExternalStore } from "react";
-import { download, request } from "~/api/client";
+import { api, download } from "~/api/client";
 import { currentLogin, forget, onLogin } from "~/api/login";
 import { optionalQuery } from "~/api/queries";
 import { useWords } from "~/i18n";
@@ -12,21 +13,21 @@ import { ChangePassword } from "./ChangePassword";
 import { DeleteAccount } from "./DeleteAccount";
 import { Section } from "./Section";
 import { Settings } from "./Settings";
-import { Plans, Usage, type UsageFacts } from "./Usage";
+import { Plans, Usage } from "./Usage";
 
 export function AccountPage() {
   const t = useWords();
   const navigate = useNavigate();
   const client = useQueryClient();
   const login = useSyncExternalStore(onLogin, currentLogin);
-  const usage = useQuery(optionalQuery<{ usage: UsageFacts }>(["usage"], "/v1/usage"));
+  const usage = useQuery(optionalQuery(["usage"], () => unwrap(api.GET("/v1/usage"))));
   const [isLeaving, setLeaving] = useState(false);
   if (login.state !== "in") return null;
   const { account } = login;
   const signOut = async () => {
     setLeaving(true);
     // The login ends here even when the server cannot be told; it then ends there by itself.
-    await request("POST", "/v1/auth/logout").catch(() => undefined);
+    await unwrap(api.POST("/v1/auth/logout")).catch(() => undefined);
     forget(false);
     client.clear();
     await navigate({ to: "/login" });
@@ -50,7 +51,7 @@ export function AccountPage() {
             type="button"
             className="button"
             onClick={() =>
-              request("POST", "/v1/auth/send-verification").then(
+              unwrap(api.POST("/v1/auth/send-verification")).then(
                 () => say(t.account.verifySent),
                 (error: unknown) => say(sentence(error, t)),
               )

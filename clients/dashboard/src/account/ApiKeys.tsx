@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type ApiKeyCreate, toApiError, unwrap } from "@trailmind/api";
 import { useState } from "react";
-import { json } from "~/api/client";
-import { toApiError } from "~/api/errors";
+import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
 import { when } from "~/i18n/format";
@@ -9,35 +9,28 @@ import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import { Section } from "./Section";
 
-interface Key {
-  id: string;
-  name: string;
-  hint: string;
-  last_used_at?: string;
-}
-const PATH = "/v1/auth/api-keys";
-const SCOPES = ["sessions:read", "sessions:write", "events:write", "usage:read"];
+const SCOPES: ApiKeyCreate["scopes"] = ["sessions:read", "sessions:write", "events:write", "usage:read"];
 
 export function ApiKeys() {
   const t = useWords();
   const language = useLanguage();
   const client = useQueryClient();
   const [name, setName] = useState("");
-  const keys = useQuery(optionalQuery<{ api_keys: Key[] }>(["api-keys"], PATH));
+  const keys = useQuery(optionalQuery(["api-keys"], () => unwrap(api.GET("/v1/auth/api-keys"))));
   const refresh = () => client.invalidateQueries({ queryKey: ["api-keys"] });
   const create = useMutation({
-    mutationFn: () => json<{ key: string }>("POST", PATH, { name: name.trim(), scopes: SCOPES }),
+    mutationFn: () => unwrap(api.POST("/v1/auth/api-keys", { body: { name: name.trim(), scopes: SCOPES } })),
     onSuccess: () => {
       setName("");
       return refresh();
     },
     onError: (error) => {
       const problem = toApiError(error);
-      say(problem.message && problem.status < 500 ? problem.message : sentence(error, t));
+      say(problem.isFromServer && problem.status < 500 ? problem.message : sentence(error, t));
     },
   });
   const revoke = useMutation({
-    mutationFn: (id: string) => json("DELETE", `${PATH}/${id}`),
+    mutationFn: (id: string) => unwrap(api.DELETE("/v1/auth/api-keys/{key_id}", { params: { path: { key_id: id } } })),
     onSuccess: () => {
       say(t.account.keyRevoked);
       return refresh();

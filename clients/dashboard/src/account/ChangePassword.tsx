@@ -1,8 +1,8 @@
 import { valibotResolver } from "@hookform/resolvers/valibot";
+import { toApiError, unwrap } from "@trailmind/api";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
-import { json } from "~/api/client";
-import { toApiError } from "~/api/errors";
+import { api } from "~/api/client";
 import { accept } from "~/api/login";
 import { useWords } from "~/i18n";
 import { Field } from "~/ui/Field";
@@ -24,7 +24,7 @@ export function ChangePassword() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      accept(await json("POST", "/v1/auth/password", values));
+      accept(await unwrap(api.POST("/v1/auth/password", { body: values })));
       form.reset();
       say(t.account.passwordChanged);
     } catch (error) {

@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { toApiError, unwrap } from "@trailmind/api";
 import { useState } from "react";
-import { json } from "~/api/client";
-import { toApiError } from "~/api/errors";
+import { api } from "~/api/client";
 import { forget } from "~/api/login";
 import { useWords } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
@@ -19,7 +19,8 @@ export function DeleteAccount({ email }: { email: string }) {
   const [typed, setTyped] = useState("");
   const [password, setPassword] = useState("");
   const erase = useMutation({
-    mutationFn: () => json("POST", "/v1/users/me/deletion", { ...(password ? { password } : {}), now: true }),
+    mutationFn: () =>
+      unwrap(api.POST("/v1/users/me/deletion", { body: { ...(password ? { password } : {}), now: true } })),
     onSuccess: async () => {
       setOpen(false);
       say(t.account.deleted);

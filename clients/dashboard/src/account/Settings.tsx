@@ -1,22 +1,16 @@
 import { Switch } from "@base-ui/react/switch";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type SettingsPatch, toApiError, unwrap } from "@trailmind/api";
 import { useId, useState } from "react";
-import { json } from "~/api/client";
-import { toApiError } from "~/api/errors";
+import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { setLanguage, useLanguage, useWords } from "~/i18n";
-import { setTheme, type Theme, useTheme } from "~/theme";
+import { setTheme, useTheme } from "~/theme";
 import { Segmented } from "~/ui/basics";
 import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import { Section } from "./Section";
 
-interface AccountSettings {
-  language: "ko" | "en";
-  theme: Theme;
-  email_notifications: boolean;
-  excluded_domains: string[];
-}
 const KEY = ["settings"];
 
 /** What is kept with the account, so that it is the same on every device; language and theme also work without it. */
@@ -27,24 +21,23 @@ export function Settings() {
   const client = useQueryClient();
   const domainsId = useId();
   const noticesId = useId();
-  const stored = useQuery(optionalQuery<{ settings: AccountSettings }>(KEY, "/v1/users/me/settings"));
+  const stored = useQuery(optionalQuery(KEY, () => unwrap(api.GET("/v1/users/me/settings"))));
   const settings = stored.data?.settings;
   // A draft belongs to the list it was begun on; another list from the server discards it.
   const [draft, setDraft] = useState<{ of: readonly string[]; text: string } | null>(null);
   const domains = draft && draft.of === settings?.excluded_domains ? draft.text : null;
   const save = useMutation({
-    mutationFn: (change: Partial<AccountSettings>) =>
-      json<{ settings: AccountSettings }>("PATCH", "/v1/users/me/settings", change),
+    mutationFn: (change: SettingsPatch) => unwrap(api.PATCH("/v1/users/me/settings", { body: change })),
     onSuccess: (reply) => {
       client.setQueryData(KEY, reply);
       say(t.account.saved);
     },
     onError: (error) => {
       const problem = toApiError(error);
-      say(problem.kind === "bad_request" && problem.message ? problem.message : sentence(error, t));
+      say(problem.kind === "bad_request" && problem.isFromServer ? problem.message : sentence(error, t));
     },
   });
-  const change = (part: Partial<AccountSettings>) => {
+  const change = (part: SettingsPatch) => {
     if (part.language) void setLanguage(part.language);
     if (part.theme) setTheme(part.theme);
     if (settings) save.mutate(part);

@@ -1,36 +1,18 @@
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
+import { type UsageEnvelope, unwrap } from "@trailmind/api";
 import { Check } from "lucide-react";
+import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
 import { compact, date } from "~/i18n/format";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Section } from "./Section";
 
-export interface UsageFacts {
-  period_start: string;
-  period_end: string;
-  tokens_used: number;
-  token_limit: number;
-  percent_used: number;
-  is_unlimited: boolean;
-  by_operation: Record<string, number>;
-}
-interface Plan {
-  id: string;
-  name: string;
-  price_cents: number;
-  billing_period: string;
-  token_limit?: number | null;
-  session_retention_days?: number | null;
-  max_concurrent_sessions?: number | null;
-  features: Record<string, boolean>;
-}
-
 export function Plans() {
   const t = useWords();
   const language = useLanguage();
-  const plans = useQuery(optionalQuery<{ plans: Plan[] }>(["plans"], "/v1/subscription/plans"));
-  const mine = useQuery(optionalQuery<{ subscription: { plan: Plan } }>(["subscription"], "/v1/subscription"));
+  const plans = useQuery(optionalQuery(["plans"], () => unwrap(api.GET("/v1/subscription/plans"))));
+  const mine = useQuery(optionalQuery(["subscription"], () => unwrap(api.GET("/v1/subscription"))));
   if (plans.data === null) return null;
   return (
     <Section title={t.account.plan}>
@@ -98,14 +80,11 @@ export function Plans() {
   );
 }
 
-export function Usage({ query }: { query: UseQueryResult<{ usage: UsageFacts } | null> }) {
+export function Usage({ query }: { query: UseQueryResult<UsageEnvelope | null> }) {
   const t = useWords();
   const language = useLanguage();
   const history = useQuery(
-    optionalQuery<{ history: Pick<UsageFacts, "period_start" | "tokens_used" | "token_limit" | "is_unlimited">[] }>(
-      ["usage-history"],
-      "/v1/usage/history?months=6",
-    ),
+    optionalQuery(["usage-history"], () => unwrap(api.GET("/v1/usage/history", { params: { query: { months: 6 } } }))),
   );
   const usage = query.data?.usage;
   const percent = usage ? Math.round(usage.percent_used) : 0;

@@ -1,7 +1,6 @@
-/** The API, typed by its OpenAPI description. Every call either answers data or throws an ApiError. */
-import { trailmind } from "@trailmind/api";
+/** The API, typed by its OpenAPI description. `unwrap` turns a call into its data or a thrown ApiError. */
+import { readError, toApiError, trailmind } from "@trailmind/api";
 import { takeEarly } from "./early";
-import { ApiError, errorOf, toApiError } from "./errors";
 import { accessToken, forget, renew, WEB_CLIENT } from "./login";
 
 const TIMEOUT_MS = 20_000;
@@ -29,52 +28,19 @@ function send(request: Request, token: string | null, timeoutMs: number | null):
   return fetch(new Request(request, { headers, signal: AbortSignal.any(signals) }));
 }
 
-export const api = trailmind({
-  baseUrl: typeof location === "undefined" ? "http://localhost" : location.origin,
-  fetch: (request) => authorizedFetch(request),
-});
+const baseUrl = typeof location === "undefined" ? "http://localhost" : location.origin;
 
-/** The data of an answer; throws what `errorOf` makes of anything but 2xx. */
-export async function data<T>(call: Promise<{ data?: T; response: Response; error?: unknown }>): Promise<T> {
-  const answer = await call.catch((error: unknown) => {
+export const api = trailmind({ baseUrl, fetch: (request) => authorizedFetch(request) });
+
+/** The API without a login: the sign-in pages show what fails, so no token is renewed and no page is redirected. */
+export const anonymousApi = trailmind({ baseUrl, fetch: (request) => send(request, null, TIMEOUT_MS) });
+
+/** Saves a response as a file under the name the server gives it. Throws ApiError. */
+export async function download(path: string, fallbackName: string): Promise<void> {
+  const response = await authorizedFetch(new Request(new URL(path, location.origin))).catch((error: unknown) => {
     throw toApiError(error);
   });
-  if (!answer.response.ok) {
-    const { response } = answer;
-    // openapi-fetch has read the body already; put it back for `errorOf`.
-    throw await errorOf(
-      new Response(JSON.stringify(answer.error ?? null), { status: response.status, headers: response.headers }),
-    );
-  }
-  return answer.data as T;
-}
-
-/** A call the typed client does not describe (files, optional features). Throws ApiError unless it is 2xx. */
-export async function request(method: string, path: string, body?: unknown): Promise<Response> {
-  const init: RequestInit = { method };
-  if (body !== undefined) {
-    init.body = JSON.stringify(body);
-    init.headers = { "Content-Type": "application/json" };
-  }
-  let response: Response;
-  try {
-    response = await authorizedFetch(new Request(new URL(path, location.origin), init));
-  } catch (error) {
-    throw toApiError(error);
-  }
-  if (!response.ok) throw await errorOf(response);
-  return response;
-}
-
-/** The JSON of `request`. */
-export async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const response = await request(method, path, body);
-  return (response.status === 204 ? undefined : await response.json()) as T;
-}
-
-/** Saves an answer as a file under the name the server gives it. */
-export async function download(path: string, fallbackName: string): Promise<void> {
-  const response = await request("GET", path);
+  if (!response.ok) throw await readError(response);
   const given = /filename\*?=(?:UTF-8'')?"?([^";]+)/i.exec(response.headers.get("content-disposition") ?? "")?.[1];
   const url = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");
@@ -83,5 +49,3 @@ export async function download(path: string, fallbackName: string): Promise<void
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
-
-export { ApiError };

@@ -3,8 +3,8 @@
  * is sent is used by nobody else. See docs/extension.md.
  */
 
-import { json } from "./client";
-import { isRecord } from "./errors";
+import { isRecord, unwrap } from "@trailmind/api";
+import { api } from "./client";
 
 /** The id every unpacked copy has; a store's copy has the one its build names. */
 const KNOWN_ID: string = import.meta.env.VITE_EXTENSION_ID ?? "paenoilheahmjokpbligdebdblbckpfc";
@@ -15,7 +15,11 @@ interface Messenger {
 
 function messenger(): Messenger | null {
   const runtime: unknown = (globalThis as { chrome?: { runtime?: unknown } }).chrome?.runtime;
-  return isRecord(runtime) && typeof runtime.sendMessage === "function" ? (runtime as unknown as Messenger) : null;
+  return isMessenger(runtime) ? runtime : null;
+}
+
+function isMessenger(runtime: unknown): runtime is Messenger {
+  return isRecord(runtime) && typeof runtime.sendMessage === "function";
 }
 
 /** Whether this browser lets the page speak to an extension at all. */
@@ -31,10 +35,8 @@ export interface LinkRequest {
 
 /** Hands a sign-in code to the extension that asked. Throws ApiError, or Error when the extension refuses. */
 export async function linkExtension({ extensionId, state, codeChallenge }: LinkRequest): Promise<void> {
-  const { code } = await json<{ code: string }>("POST", "/v1/auth/extension/code", {
-    code_challenge: codeChallenge,
-    code_challenge_method: "S256",
-  });
+  const body = { code_challenge: codeChallenge, code_challenge_method: "S256" } as const;
+  const { code } = await unwrap(api.POST("/v1/auth/extension/code", { body }));
   const answer = await messenger()?.sendMessage(extensionId, { type: "trailmind.link", code, state });
   if (!isRecord(answer) || answer.ok !== true) throw new Error(isRecord(answer) ? String(answer.error) : "no answer");
 }

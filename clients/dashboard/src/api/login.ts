@@ -3,7 +3,7 @@
  * no script can read. localStorage holds one bit, "somebody signed in here", so that a stranger's first visit does not
  * begin with a failing renewal.
  */
-import { ApiError, errorOf, isRecord } from "./errors";
+import { ApiError, isRecord, readError } from "@trailmind/api";
 
 export interface Account {
   id: string;
@@ -40,7 +40,7 @@ export function onLogin(listener: () => void): () => void {
 
 /** Takes the answer of login or signup. Throws when it is none. */
 export function accept(reply: unknown): Account {
-  if (!isRecord(reply) || typeof reply.token !== "string") throw new ApiError("server", 0, "unexpected", "");
+  if (!isRecord(reply) || typeof reply.token !== "string") throw unexpected();
   const account = accountOf(reply.user);
   keep(reply.token, reply.expires_in);
   set({ state: "in", account });
@@ -116,10 +116,10 @@ async function askForToken(): Promise<boolean> {
   const response = await ask().catch(ask);
   if (!response.ok) {
     if (response.status < 500 && response.status !== 429) return false;
-    throw await errorOf(response);
+    throw await readError(response);
   }
   const reply: unknown = await response.json();
-  if (!isRecord(reply) || typeof reply.token !== "string") throw new ApiError("server", 0, "unexpected", "");
+  if (!isRecord(reply) || typeof reply.token !== "string") throw unexpected();
   keep(reply.token, reply.expires_in);
   if (login.state !== "in") {
     // Who it is is shown on one page only; the others need not wait for it.
@@ -145,8 +145,12 @@ function keep(value: string, expiresInS: unknown): void {
   remember(true);
 }
 
+function unexpected(): ApiError {
+  return new ApiError(0, "unexpected", "the reply has another shape than the contract", { kind: "server" });
+}
+
 function accountOf(user: unknown): Account {
-  if (!isRecord(user)) throw new ApiError("server", 0, "unexpected", "");
+  if (!isRecord(user)) throw unexpected();
   const verified = user.email_verified;
   return {
     id: String(user.id),

@@ -1,8 +1,15 @@
 /** Every read of the dashboard: its key, its request, how long it stays fresh. */
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
-import { defined, type MindmapReply, type SessionReply, type TimelineReply, type TimelineVisit } from "@trailmind/api";
-import { api, data, json, request } from "./client";
-import { ApiError } from "./errors";
+import {
+  ApiError,
+  defined,
+  type MindmapReply,
+  type SessionReply,
+  type TimelineReply,
+  type TimelineVisit,
+  unwrap,
+} from "@trailmind/api";
+import { api } from "./client";
 
 export type Session = SessionReply;
 export type Status = Session["session_status"];
@@ -45,7 +52,7 @@ export const sessionsQuery = (filters: Filters) =>
     queryKey: ["sessions", filters],
     initialPageParam: 0,
     queryFn: ({ pageParam, signal }) =>
-      data(
+      unwrap(
         api.GET("/v1/sessions", {
           params: { query: { limit: PAGE_SIZE, offset: pageParam, ...defined(filterQuery(filters)) } },
           signal,
@@ -66,7 +73,8 @@ const path = (session_id: string) => ({ params: { path: { session_id } } });
 export const sessionQuery = (id: string) =>
   queryOptions({
     queryKey: ["session", id],
-    queryFn: async ({ signal }) => (await data(api.GET("/v1/sessions/{session_id}", { ...path(id), signal }))).session,
+    queryFn: async ({ signal }) =>
+      (await unwrap(api.GET("/v1/sessions/{session_id}", { ...path(id), signal }))).session,
     refetchInterval: (query) => (query.state.data && isMoving(query.state.data.session_status) ? 4_000 : false),
   });
 
@@ -82,7 +90,7 @@ export function knownSession(client: QueryClient, id: string): Session | undefin
 export const timelineQuery = (id: string, isLive: boolean) =>
   queryOptions({
     queryKey: ["timeline", id],
-    queryFn: ({ signal }) => data(api.GET("/v1/sessions/{session_id}/timeline", { ...path(id), signal })),
+    queryFn: ({ signal }) => unwrap(api.GET("/v1/sessions/{session_id}/timeline", { ...path(id), signal })),
     refetchInterval: isLive ? 2_500 : false,
   });
 
@@ -92,7 +100,7 @@ export const mindmapQuery = (id: string) =>
     queryKey: ["mindmap", id],
     queryFn: async ({ signal }) => {
       try {
-        return (await data(api.GET("/v1/sessions/{session_id}/mindmap", { ...path(id), signal }))).mindmap;
+        return (await unwrap(api.GET("/v1/sessions/{session_id}/mindmap", { ...path(id), signal }))).mindmap;
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return null;
         throw error;
@@ -106,8 +114,13 @@ export const thumbnailQuery = (id: string, updatedAt: string, theme: "light" | "
     queryKey: ["thumbnail", id, updatedAt, theme],
     queryFn: async () => {
       try {
-        const answer = await request("GET", `/v1/sessions/${id}/mindmap/image?layout=radial&theme=${theme}`);
-        return URL.createObjectURL(await answer.blob());
+        const image = await unwrap(
+          api.GET("/v1/sessions/{session_id}/mindmap/image", {
+            params: { path: { session_id: id }, query: { layout: "radial", theme } },
+            parseAs: "blob",
+          }),
+        );
+        return URL.createObjectURL(image);
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return null;
         throw error;
@@ -117,13 +130,13 @@ export const thumbnailQuery = (id: string, updatedAt: string, theme: "light" | "
     retry: false,
   });
 
-/** A part of the API that an older server may not have: null where it is not there. */
-export const optionalQuery = <T>(key: readonly unknown[], url: string) =>
+/** A part of the API that an older server may not have: null where it is missing. */
+export const optionalQuery = <T>(queryKey: readonly unknown[], read: () => Promise<T>) =>
   queryOptions({
-    queryKey: key,
+    queryKey,
     queryFn: async (): Promise<T | null> => {
       try {
-        return await json<T>("GET", url);
+        return await read();
       } catch (error) {
         if (error instanceof ApiError && (error.status === 404 || error.status === 405)) return null;
         throw error;
@@ -131,3 +144,6 @@ export const optionalQuery = <T>(key: readonly unknown[], url: string) =>
     },
     staleTime: 60_000,
   });
+
+export const receiptQuery = (id: string) =>
+  optionalQuery(["receipt", id], () => unwrap(api.GET("/v1/sessions/{session_id}/receipt", path(id))));

@@ -1,7 +1,7 @@
 /** News of one session by server-sent events. `EventSource` cannot send a token, so this reads the stream itself. */
+import { isRecord, readError } from "@trailmind/api";
 import { createParser } from "eventsource-parser";
 import { authorizedFetch } from "./client";
-import { errorOf, isRecord } from "./errors";
 
 export interface News {
   event: string;
@@ -12,7 +12,7 @@ export interface News {
 async function readNews(sessionId: string, signal: AbortSignal, onNews: (news: News) => void): Promise<void> {
   const url = new URL(`/v1/sessions/${encodeURIComponent(sessionId)}/stream`, location.origin);
   const response = await authorizedFetch(new Request(url, { signal, headers: { Accept: "text/event-stream" } }), null);
-  if (!response.ok || !response.body) throw await errorOf(response);
+  if (!response.ok || !response.body) throw await readError(response);
   const parser = createParser({
     onEvent(message) {
       let told: unknown;

@@ -1,8 +1,8 @@
 import { useMutation } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
+import { ApiError } from "@trailmind/api";
 import { CircleCheck, Puzzle } from "lucide-react";
 import { useSyncExternalStore } from "react";
-import { ApiError } from "~/api/errors";
 import { canReachExtensions, linkExtension } from "~/api/extension";
 import { currentLogin, onLogin } from "~/api/login";
 import { useWords } from "~/i18n";

@@ -1,15 +1,15 @@
 import { valibotResolver } from "@hookform/resolvers/valibot";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { toApiError, unwrap } from "@trailmind/api";
 import { useState } from "react";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
-import { toApiError } from "~/api/errors";
+import { anonymousApi } from "~/api/client";
 import { currentLogin } from "~/api/login";
 import { useWords, type Words } from "~/i18n";
 import { Field } from "~/ui/Field";
 import { sentence } from "~/ui/sentence";
 import { GoogleButton } from "./google";
-import { post } from "./post";
 import { signedIn, signedUp } from "./signedIn";
 
 const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;
@@ -31,7 +31,7 @@ export function LoginForm() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      signedIn(await post("/v1/auth/login", values), t);
+      signedIn(await unwrap(anonymousApi.POST("/v1/auth/login", { body: values })), t);
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);
@@ -92,14 +92,14 @@ export function SignupForm() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      signedUp(await post("/v1/auth/signup", values), t);
+      signedUp(await unwrap(anonymousApi.POST("/v1/auth/signup", { body: values })), t);
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);
       if (problem.status === 409) form.setError("email", { message: t.auth.taken }, { shouldFocus: true });
       else
         form.setError("root", {
-          message: problem.kind === "bad_request" && problem.message ? problem.message : sentence(error, t),
+          message: problem.kind === "bad_request" && problem.isFromServer ? problem.message : sentence(error, t),
         });
     }
   });

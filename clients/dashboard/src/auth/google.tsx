@@ -2,21 +2,15 @@
  * Google by the authorization-code flow with PKCE: a plain redirect, so that no foreign script ever runs here. Shown
  * only when the server names a client id.
  */
+
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { unwrap } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
+import { anonymousApi, api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { useWords } from "~/i18n";
-import { post } from "./post";
 import { signedIn } from "./signedIn";
-
-interface GoogleConfig {
-  enabled: boolean;
-}
-interface GoogleBegun {
-  authorization_url: string;
-  state: string;
-}
 
 const STATE = "trailmind.google";
 const redirectUri = () => `${location.origin}/auth/google/callback`;
@@ -29,10 +23,8 @@ const base64url = (bytes: Uint8Array) =>
 async function leaveForGoogle(next: string | undefined): Promise<void> {
   const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
-  const begun = (await post("/v1/auth/google/begin", {
-    redirect_uri: redirectUri(),
-    code_challenge: base64url(new Uint8Array(digest)),
-  })) as GoogleBegun;
+  const body = { redirect_uri: redirectUri(), code_challenge: base64url(new Uint8Array(digest)) };
+  const begun = await unwrap(anonymousApi.POST("/v1/auth/google/begin", { body }));
   sessionStorage.setItem(STATE, JSON.stringify({ state: begun.state, verifier, next }));
   location.assign(begun.authorization_url);
 }
@@ -40,7 +32,10 @@ async function leaveForGoogle(next: string | undefined): Promise<void> {
 export function GoogleButton({ next }: { next: string | undefined }) {
   const t = useWords();
   const [isFailed, setFailed] = useState(false);
-  const config = useQuery({ ...optionalQuery<GoogleConfig>(["google"], "/v1/auth/google/config"), retry: false });
+  const config = useQuery({
+    ...optionalQuery(["google"], () => unwrap(api.GET("/v1/auth/google/config"))),
+    retry: false,
+  });
   if (!config.data?.enabled) return null;
   return (
     <>
@@ -73,7 +68,8 @@ export function GoogleCallback() {
       setFailed(true);
       return;
     }
-    post("/v1/auth/google/code", { code, redirect_uri: redirectUri(), state, code_verifier: kept.verifier }).then(
+    const body = { code, redirect_uri: redirectUri(), state, code_verifier: kept.verifier };
+    unwrap(anonymousApi.POST("/v1/auth/google/code", { body })).then(
       (reply) => {
         signedIn(reply, t);
         void navigate({ href: kept.next ?? "/sessions", replace: true });

@@ -1,14 +1,14 @@
 import { valibotResolver } from "@hookform/resolvers/valibot";
 import { Link, useLocation } from "@tanstack/react-router";
+import { toApiError, unwrap } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
-import { toApiError } from "~/api/errors";
+import { anonymousApi } from "~/api/client";
 import { useWords } from "~/i18n";
 import { Field } from "~/ui/Field";
 import { sentence } from "~/ui/sentence";
 import { emailField } from "./forms";
-import { post } from "./post";
 
 export function ForgotForm() {
   const t = useWords();
@@ -17,7 +17,7 @@ export function ForgotForm() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      await post("/v1/auth/forgot-password", values);
+      await unwrap(anonymousApi.POST("/v1/auth/forgot-password", { body: values }));
       setSent(true);
     } catch (error) {
       form.setError("root", { message: sentence(error, t) });
@@ -80,7 +80,9 @@ export function ResetForm() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async ({ password }) => {
     try {
-      await post("/v1/auth/reset-password", { token, new_password: password });
+      await unwrap(
+        anonymousApi.POST("/v1/auth/reset-password", { body: { token: token ?? "", new_password: password } }),
+      );
       setDone(true);
     } catch (error) {
       const problem = toApiError(error);
@@ -144,7 +146,7 @@ export function VerifyEmail() {
     // A link works once; React's development mode runs effects twice.
     if (!token || wasAsked.current) return;
     wasAsked.current = true;
-    post("/v1/auth/verify-email", { token }).then(
+    unwrap(anonymousApi.POST("/v1/auth/verify-email", { body: { token } })).then(
       () => setState("done"),
       () => setState("failed"),
     );

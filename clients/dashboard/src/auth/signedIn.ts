@@ -1,4 +1,5 @@
-import { json } from "~/api/client";
+import { unwrap } from "@trailmind/api";
+import { api } from "~/api/client";
 import { greetExtension } from "~/api/extension";
 import { accept } from "~/api/login";
 import { language, type Words } from "~/i18n";
@@ -13,5 +14,5 @@ export function signedIn(reply: unknown, t: Words): void {
 /** The same for a new account, which is also told the language its mails are to be in. */
 export function signedUp(reply: unknown, t: Words): void {
   signedIn(reply, t);
-  void json("PATCH", "/v1/users/me/settings", { language: language() }).catch(() => undefined);
+  void unwrap(api.PATCH("/v1/users/me/settings", { body: { language: language() } })).catch(() => undefined);
 }

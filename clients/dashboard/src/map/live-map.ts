@@ -1,5 +1,5 @@
 /** The map that grows while a session records: whole once, then node by node. */
-import { isRecord } from "~/api/errors";
+import { isRecord } from "@trailmind/api";
 
 type Raw = Record<string, unknown>;
 

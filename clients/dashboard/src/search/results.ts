@@ -1,8 +1,7 @@
 /** Search results, and what of them is marked. */
 import { infiniteQueryOptions } from "@tanstack/react-query";
-import type { SearchReply } from "@trailmind/api";
-import { api, data } from "~/api/client";
-import { ApiError } from "~/api/errors";
+import { ApiError, type SearchReply, unwrap } from "@trailmind/api";
+import { api } from "~/api/client";
 
 export type Results = SearchReply & { isMissing?: boolean };
 
@@ -35,7 +34,7 @@ export const searchQuery = (q: string) =>
     initialPageParam: 0,
     queryFn: async ({ pageParam, signal }): Promise<Results> => {
       try {
-        return await data(
+        return await unwrap(
           api.GET("/v1/search", { params: { query: { q: q.slice(0, 200), limit: SIZE, offset: pageParam } }, signal }),
         );
       } catch (error) {

@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
+import { unwrap } from "@trailmind/api";
 import {
   ArrowLeft,
   Columns2,
@@ -15,8 +16,8 @@ import {
   Trash2,
 } from "lucide-react";
 import { useRef, useState } from "react";
-import { api, data, download } from "~/api/client";
-import { isOpen, optionalQuery, type Session } from "~/api/queries";
+import { api, download } from "~/api/client";
+import { isOpen, receiptQuery, type Session } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
 import { date, duration, span } from "~/i18n/format";
 import type { MapModel } from "~/map/model";
@@ -27,7 +28,7 @@ import { Menu } from "~/ui/Menu";
 import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import type { Edits } from "./edits";
-import { FORMATS, hasFeature, type Receipt } from "./features";
+import { FORMATS, hasFeature } from "./features";
 import type { PanelName } from "./panel-name";
 
 export function Header(props: {
@@ -45,9 +46,7 @@ export function Header(props: {
   const language = useLanguage();
   const navigate = useNavigate();
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
-  const receipt = useQuery(
-    optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`),
-  );
+  const receipt = useQuery(receiptQuery(session.id));
   const facts = receipt.data?.receipt;
   const canShare = hasFeature("/v1/sessions/{session_id}/shares");
   const exportPath = hasFeature("/v1/sessions/{session_id}/export");
@@ -167,7 +166,7 @@ function Title({ session }: { session: Session }) {
   const isDone = useRef(false);
   const rename = useMutation({
     mutationFn: (title: string) =>
-      data(api.PATCH("/v1/sessions/{session_id}", { params: { path: { session_id: session.id } }, body: { title } })),
+      unwrap(api.PATCH("/v1/sessions/{session_id}", { params: { path: { session_id: session.id } }, body: { title } })),
     onMutate: (title) =>
       client.setQueryData(["session", session.id], (old: Session | undefined) => (old ? { ...old, title } : old)),
     onError: () => say(t.session.titleFailed),
@@ -224,7 +223,7 @@ function StatusActions({ session }: { session: Session }) {
   const path = { params: { path: { session_id: session.id } } };
   const act = useMutation({
     mutationFn: (action: "pause" | "resume" | "stop") =>
-      data(
+      unwrap(
         action === "stop"
           ? api.POST("/v1/sessions/{session_id}/stop", path)
           : action === "pause"

@@ -1,7 +1,9 @@
 /** What is one click away from a session: left-out pages, scorecard, receipt, versions, sharing, drawing again. */
+
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { json } from "~/api/client";
-import { type Mindmap, optionalQuery, type Session } from "~/api/queries";
+import { unwrap } from "@trailmind/api";
+import { api } from "~/api/client";
+import { type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
 import { useWords } from "~/i18n";
 import { clock, date, duration, type Language } from "~/i18n/format";
 import { type MapModel, parseMap } from "~/map/model";
@@ -11,9 +13,8 @@ import { Dialog } from "~/ui/Dialog";
 import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { type Change, changeSentence } from "./changes";
+import { changeSentence } from "./changes";
 import type { Edits } from "./edits";
-import type { Receipt } from "./features";
 import type { PanelName } from "./panel-name";
 import { useGenerate } from "./useGenerate";
 
@@ -146,14 +147,12 @@ function Score({ model }: Props) {
 
 function ReceiptFacts({ session }: Props) {
   const t = useWords();
-  const receipt = useQuery(
-    optionalQuery<{ receipt: Receipt }>(["receipt", session.id], `/v1/sessions/${session.id}/receipt`),
-  );
+  const receipt = useQuery(receiptQuery(session.id));
   if (receipt.isPending) return <Skeletons rows={2} height={48} />;
   if (receipt.isError) return <ErrorState error={receipt.error} />;
   const facts = receipt.data?.receipt;
   if (!facts) return <p>{t.account.absent}</p>;
-  const reasons = [...listOf(facts.excluded_by), ...listOf(facts.invalid_because)];
+  const reasons = [...facts.excluded_by, ...facts.invalid_because];
   return (
     <>
       <p className="muted">{t.receipt.hint}</p>
@@ -161,15 +160,13 @@ function ReceiptFacts({ session }: Props) {
         {(["seen", "stored", "duplicate", "excluded", "invalid"] as const).map((key) => (
           <div key={key}>
             <dt className="muted small">{t.receipt[key]}</dt>
-            <dd>{String(facts[key] ?? 0)}</dd>
+            <dd>{facts[key]}</dd>
           </div>
         ))}
-        {typeof facts.missing === "number" && (
-          <div>
-            <dt className="muted small">{t.receipt.gaps}</dt>
-            <dd>{facts.missing}</dd>
-          </div>
-        )}
+        <div>
+          <dt className="muted small">{t.receipt.gaps}</dt>
+          <dd>{facts.missing}</dd>
+        </div>
       </dl>
       {reasons.length > 0 && (
         <ul className="panel-list">
@@ -185,27 +182,26 @@ function ReceiptFacts({ session }: Props) {
   );
 }
 
-function listOf(value: unknown): { reason: string; count: number }[] {
-  return Array.isArray(value) ? (value as { reason: string; count: number }[]) : [];
-}
-
-interface Version {
-  number: number;
-  provider?: string;
-  created_at: string;
-  is_current?: boolean;
-}
-
 function Versions({ session, mindmap, model, language }: Props) {
   const t = useWords();
   const client = useQueryClient();
-  const base = `/v1/sessions/${session.id}/mindmap/versions`;
-  const versions = useQuery(optionalQuery<{ versions: Version[] }>(["versions", session.id], base));
+  const path = { session_id: session.id };
+  const versions = useQuery(
+    optionalQuery(["versions", session.id], () =>
+      unwrap(api.GET("/v1/sessions/{session_id}/mindmap/versions", { params: { path } })),
+    ),
+  );
   const compare = useMutation({
     mutationFn: async (number: number) => {
       const [{ changes }, old] = await Promise.all([
-        json<{ changes: Change[] }>("GET", `${base}/${number}/diff?to=${mindmap?.version ?? number}`),
-        json<{ version: { data?: unknown } }>("GET", `${base}/${number}`),
+        unwrap(
+          api.GET("/v1/sessions/{session_id}/mindmap/versions/{number}/diff", {
+            params: { path: { ...path, number }, query: { to: mindmap?.version ?? number } },
+          }),
+        ),
+        unwrap(
+          api.GET("/v1/sessions/{session_id}/mindmap/versions/{number}", { params: { path: { ...path, number } } }),
+        ),
       ]);
       const labelsOf = (map: MapModel | null) => new Map(map?.document.nodes.map((node) => [node.id, node.label]));
       return { number, changes, labels: { before: labelsOf(parseMap(old.version.data)), after: labelsOf(model) } };
@@ -213,7 +209,12 @@ function Versions({ session, mindmap, model, language }: Props) {
     onError: (error) => say(sentence(error, t)),
   });
   const restore = useMutation({
-    mutationFn: (number: number) => json("POST", `${base}/${number}/restore`),
+    mutationFn: (number: number) =>
+      unwrap(
+        api.POST("/v1/sessions/{session_id}/mindmap/versions/{number}/restore", {
+          params: { path: { ...path, number } },
+        }),
+      ),
     onSuccess: (_, number) => {
       void client.invalidateQueries({ queryKey: ["mindmap", session.id] });
       void client.invalidateQueries({ queryKey: ["versions", session.id] });
@@ -274,28 +275,16 @@ function Versions({ session, mindmap, model, language }: Props) {
   );
 }
 
-interface Disclosure {
-  id: string;
-  provider: string;
-  model: string;
-  operation: string;
-  sent_at: string;
-  num_chars: number;
-  num_redactions: number;
-  text?: string;
-  instructions?: string;
-  answer?: string;
-}
-
 /** Every request to a provider, as it was sent: what people ask for before they trust a service with their reading. */
 function Disclosures({ session, language }: Props) {
   const t = useWords();
   const sent = useQuery({
     queryKey: ["disclosures", session.id],
     queryFn: () =>
-      json<{ disclosures: Disclosure[]; total: number; text_retention_days: number }>(
-        "GET",
-        `/v1/sessions/${session.id}/disclosures?limit=200`,
+      unwrap(
+        api.GET("/v1/sessions/{session_id}/disclosures", {
+          params: { path: { session_id: session.id }, query: { limit: 200 } },
+        }),
       ),
   });
   if (sent.isPending) return <Skeletons rows={3} height={48} />;
@@ -358,10 +347,7 @@ function Regenerate({ session, onClose }: Props) {
   const quote = useQuery({
     queryKey: ["quote", session.id],
     queryFn: () =>
-      json<{ quote: { provider: string; cost_micros: number; tokens: number; is_affordable: boolean } }>(
-        "POST",
-        `/v1/sessions/${session.id}/mindmap/quote`,
-      ),
+      unwrap(api.POST("/v1/sessions/{session_id}/mindmap/quote", { params: { path: { session_id: session.id } } })),
     retry: false,
   });
   const cost = quote.data?.quote;

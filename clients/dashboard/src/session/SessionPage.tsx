@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { toApiError } from "@trailmind/api";
 import { ArrowLeft, Ellipsis, ListTree, Map as MapIcon, SearchX } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useEffectEvent, useMemo, useState } from "react";
-import { toApiError } from "~/api/errors";
 import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
 import { documentOf } from "~/map/live-map";

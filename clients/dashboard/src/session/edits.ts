@@ -1,33 +1,20 @@
 /** Edits of a map as operations: each is one request, one undo step, and outlives the version it was made on. */
+
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { json } from "~/api/client";
-import { isRecord, toApiError } from "~/api/errors";
-import { type Mindmap, optionalQuery } from "~/api/queries";
+import { type OperationBody, toApiError, unwrap } from "@trailmind/api";
+import { api } from "~/api/client";
+import { optionalQuery } from "~/api/queries";
 import { useWords } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import { hasFeature } from "./features";
 
-type Operation =
-  | { op: "rename"; node_id: string; label: string }
-  | { op: "merge"; node_ids: string[] }
-  | { op: "split"; node_id: string; member_ids: string[]; label: string }
-  | { op: "move"; node_id: string; parent_id: string }
-  | { op: "pin"; node_id: string; pinned: boolean }
-  | { op: "hide"; node_id: string; hidden: boolean }
-  | { op: "add_node"; parent_id: string; type: "topic" | "subtopic" | "page"; label: string }
-  | { op: "add_edge"; source: string; target: string }
-  | { op: "remove_edge"; source: string; target: string }
-  | { op: "delete"; node_id: string }
-  | { op: "undo" }
-  | { op: "redo" };
-
 export interface Edits {
   isAvailable: boolean;
   canUndo: boolean;
   canRedo: boolean;
-  run: (operation: Operation) => void;
+  run: (operation: OperationBody) => void;
   rename: (id: string, label: string) => void;
   move: (model: MapModel, id: string, parent: string) => void;
   undo: () => void;
@@ -49,32 +36,32 @@ export function canSplit(model: MapModel, id: string): boolean {
 export function useEdits(sessionId: string, version: number): Edits {
   const t = useWords();
   const client = useQueryClient();
+  const path = { session_id: sessionId };
   const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");
   const log = useQuery({
-    ...optionalQuery<{ can_undo: boolean; can_redo: boolean }>(
-      ["edits", sessionId],
-      `/v1/sessions/${sessionId}/mindmap/edits?limit=1`,
+    ...optionalQuery(["edits", sessionId], () =>
+      unwrap(api.GET("/v1/sessions/{session_id}/mindmap/edits", { params: { path, query: { limit: 1 } } })),
     ),
     enabled: isAvailable && version > 0,
   });
   const change = useMutation({
-    mutationFn: (operation: Operation) => {
+    mutationFn: (operation: OperationBody) => {
       const own =
         operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: crypto.randomUUID() };
-      return json<unknown>("PATCH", `/v1/sessions/${sessionId}/mindmap`, {
-        operations: [own],
-        ...(version ? { version } : {}),
-      });
+      return unwrap(
+        api.PATCH("/v1/sessions/{session_id}/mindmap", {
+          params: { path },
+          body: { operations: [own], ...(version ? { version } : {}) },
+        }),
+      );
     },
     onSuccess: (reply, operation) => {
       void client.invalidateQueries({ queryKey: ["edits", sessionId] });
-      if (isRecord(reply) && isRecord(reply.mindmap) && isRecord(reply.mindmap.data))
-        client.setQueryData(["mindmap", sessionId], reply.mindmap as unknown as Mindmap);
+      if (reply.mindmap.data) client.setQueryData(["mindmap", sessionId], reply.mindmap);
       else void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
       void client.invalidateQueries({ queryKey: ["versions", sessionId] });
-      const reports = isRecord(reply) && Array.isArray(reply.reports) ? reply.reports : [];
-      const refused = reports.find((report) => isRecord(report) && report.status === "not_applied");
-      if (isRecord(refused)) say(t.edit.refused[String(refused.reason)] ?? String(refused.sentence));
+      const refused = reply.reports.find((report) => report.status === "not_applied");
+      if (refused) say(t.edit.refused[refused.reason ?? ""] ?? refused.sentence);
       else if (operation.op === "undo") say(t.edit.undone);
       else if (operation.op === "redo") say(t.edit.redone);
       else say(t.edit.saved, { label: t.common.undo, run: () => change.mutate({ op: "undo" }) });

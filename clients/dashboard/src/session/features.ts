@@ -3,15 +3,6 @@ import features from "virtual:api";
 
 export const FORMATS = ["png", "svg", "markdown", "opml", "freemind", "json", "csv"] as const;
 
-export interface Receipt {
-  seen: number;
-  stored: number;
-  duplicate: number;
-  excluded: number;
-  invalid: number;
-  [other: string]: unknown;
-}
-
 /** Whether the server has a path, a method of it, a query parameter of that. */
 export function hasFeature(path: string, method = "get", parameter?: string): boolean {
   const parameters = features[path]?.[method];

@@ -1,7 +1,8 @@
 /** What the server tells while something is going on with a session. */
+
 import type { QueryClient } from "@tanstack/react-query";
+import { isRecord } from "@trailmind/api";
 import { useEffect, useState } from "react";
-import { isRecord } from "~/api/errors";
 import { followNews } from "~/api/stream";
 import { type GrowingMap, grow } from "~/map/live-map";
 

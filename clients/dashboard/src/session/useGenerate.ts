@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, data } from "~/api/client";
+import { unwrap } from "@trailmind/api";
+import { api } from "~/api/client";
 import { useWords } from "~/i18n";
 import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
@@ -10,7 +11,7 @@ export function useGenerate(id: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (force: boolean) =>
-      data(
+      unwrap(
         api.POST("/v1/sessions/{session_id}/mindmap/generate", {
           params: { path: { session_id: id } },
           body: { force },

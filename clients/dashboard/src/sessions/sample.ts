@@ -2,19 +2,14 @@
  * Plays a recorded session through the real recorder: start, events in small batches, stop. The recordings are those
  * the server's own demo uses.
  */
-import { api, data, json } from "~/api/client";
+import { type EventBody, unwrap } from "@trailmind/api";
+import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
 import english from "../../../../launch/samples/02-web-app-week.events.json?url";
 import korean from "../../../../launch/samples/05-mixed-korean-english.events.json?url";
 
-interface RecordedEvent {
-  type: string;
-  timestamp: number;
-  [field: string]: unknown;
-}
-
 /** Moves the recording in time so that it ends at `nowMs`. */
-export function endingAt(events: readonly RecordedEvent[], nowMs: number): RecordedEvent[] {
+export function endingAt(events: readonly EventBody[], nowMs: number): EventBody[] {
   const last = Math.max(...events.map((e) => e.timestamp));
   return events.map((e) => ({ ...e, timestamp: e.timestamp + nowMs - last }));
 }
@@ -35,18 +30,18 @@ export interface Playback {
 
 /** Answers the id of the session. Throws ApiError; what was sent until then is kept. */
 export async function playSample({ language, title, onProgress, pauseMs = 500 }: Playback): Promise<string> {
-  const recorded = (await (await fetch(language === "ko" ? korean : english)).json()) as RecordedEvent[];
+  const recorded = (await (await fetch(language === "ko" ? korean : english)).json()) as EventBody[];
   const events = endingAt(recorded, Date.now());
-  const { session } = await data(api.POST("/v1/sessions/start", { body: title ? { title } : {} }));
-  const path = `/v1/sessions/${session.id}`;
+  const { session } = await unwrap(api.POST("/v1/sessions/start", { body: title ? { title } : {} }));
+  const params = { path: { session_id: session.id } };
   let played = 0;
   onProgress(session, played, events.length);
   for (const batch of slices(events, 12)) {
-    await json("POST", `${path}/events`, { events: batch });
+    await unwrap(api.POST("/v1/sessions/{session_id}/events", { params, body: { events: batch } }));
     played += batch.length;
     onProgress(session, played, events.length);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
-  await data(api.POST("/v1/sessions/{session_id}/stop", { params: { path: { session_id: session.id } } }));
+  await unwrap(api.POST("/v1/sessions/{session_id}/stop", { params }));
   return session.id;
 }

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, data } from "~/api/client";
+import { unwrap } from "@trailmind/api";
+import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
 import { useWords } from "~/i18n";
 import { say } from "~/ui/say";
@@ -14,7 +15,7 @@ export function useDelete(onGone?: () => void) {
   return useMutation({
     // Kept alive: the card is gone at once, and somebody may leave the page in the same second.
     mutationFn: (session: Session) =>
-      data(api.DELETE("/v1/sessions/{session_id}", { ...path(session.id), keepalive: true })),
+      unwrap(api.DELETE("/v1/sessions/{session_id}", { ...path(session.id), keepalive: true })),
     onMutate: (session) => {
       client.setQueriesData<{ pages: { sessions: Session[]; total: number }[] }>({ queryKey: ["sessions"] }, (old) =>
         old?.pages
@@ -33,7 +34,7 @@ export function useDelete(onGone?: () => void) {
       onGone?.();
       const restore = async () => {
         try {
-          await data(api.POST("/v1/sessions/{session_id}/restore", path(session.id)));
+          await unwrap(api.POST("/v1/sessions/{session_id}/restore", path(session.id)));
           say(t.sessions.restored);
         } catch (error) {
           say(sentence(error, t));

@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type ShareReply, unwrap } from "@trailmind/api";
 import { useState } from "react";
-import { json } from "~/api/client";
+import { api } from "~/api/client";
 import { optionalQuery, type Session } from "~/api/queries";
 import { useWords } from "~/i18n";
 import { date, type Language } from "~/i18n/format";
@@ -8,31 +9,31 @@ import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import { ErrorState, Skeletons } from "~/ui/states";
 
-interface Share {
-  id: string;
-  url: string;
-  shows: "map" | "pages" | "highlights";
-  expires_at?: string | null;
-  revoked_at?: string | null;
-}
-
 /** Makes, lists and takes back read-only links. */
 export function SharePanel({ session, language }: { session: Session; language: Language }) {
   const t = useWords();
   const client = useQueryClient();
-  const [shows, setShows] = useState<Share["shows"]>("pages");
+  const [shows, setShows] = useState<ShareReply["shows"]>("pages");
   const [days, setDays] = useState(7);
-  const base = `/v1/sessions/${session.id}/shares`;
+  const path = { session_id: session.id };
   const key = ["shares", session.id];
-  const links = useQuery(optionalQuery<{ shares: Share[] }>(key, base));
+  const links = useQuery(
+    optionalQuery(key, () => unwrap(api.GET("/v1/sessions/{session_id}/shares", { params: { path } }))),
+  );
   const refresh = () => client.invalidateQueries({ queryKey: key });
   const create = useMutation({
-    mutationFn: () => json<{ share: Share }>("POST", base, { shows, expires_in_days: days }),
+    mutationFn: () =>
+      unwrap(
+        api.POST("/v1/sessions/{session_id}/shares", { params: { path }, body: { shows, expires_in_days: days } }),
+      ),
     onSuccess: refresh,
     onError: (error) => say(sentence(error, t)),
   });
   const revoke = useMutation({
-    mutationFn: (id: string) => json("DELETE", `${base}/${id}`),
+    mutationFn: (id: string) =>
+      unwrap(
+        api.DELETE("/v1/sessions/{session_id}/shares/{share_id}", { params: { path: { ...path, share_id: id } } }),
+      ),
     onSuccess: () => {
       say(t.share.revoked);
       return refresh();
@@ -42,7 +43,7 @@ export function SharePanel({ session, language }: { session: Session; language: 
   if (links.isPending) return <Skeletons rows={2} height={44} />;
   if (links.isError) return <ErrorState error={links.error} />;
   if (!links.data) return <p>{t.account.absent}</p>;
-  const active = links.data.shares.filter((share) => !share.revoked_at);
+  const { shares } = links.data;
   return (
     <>
       <p className="muted">{t.share.body}</p>
@@ -51,7 +52,7 @@ export function SharePanel({ session, language }: { session: Session; language: 
           className="input compact grow"
           aria-label={t.share.what}
           value={shows}
-          onChange={(e) => setShows(e.target.value as Share["shows"])}
+          onChange={(e) => setShows(e.target.value as ShareReply["shows"])}
         >
           <option value="map">{t.share.map}</option>
           <option value="pages">{t.share.pages}</option>
@@ -72,9 +73,9 @@ export function SharePanel({ session, language }: { session: Session; language: 
         </button>
       </div>
       <h3>{t.share.existing}</h3>
-      {active.length === 0 && <p className="muted">{t.share.none}</p>}
+      {shares.length === 0 && <p className="muted">{t.share.none}</p>}
       <ul className="panel-list">
-        {active.map((share) => (
+        {shares.map((share) => (
           <li key={share.id}>
             <span className="grow">
               <input
@@ -85,10 +86,7 @@ export function SharePanel({ session, language }: { session: Session; language: 
                 onFocus={(e) => e.currentTarget.select()}
               />
               <span className="small muted">
-                {t.share[share.shows]}
-                {share.expires_at
-                  ? ` · ${t.share.expires} ${date(new Date(share.expires_at), new Date(), language)}`
-                  : ""}
+                {t.share[share.shows]} · {t.share.expires} {date(new Date(share.expires_at), new Date(), language)}
               </span>
             </span>
             <button

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { toApiError, unwrap } from "@trailmind/api";
 import { Unlink } from "lucide-react";
 import { useMemo } from "react";
-import { json } from "~/api/client";
-import { isRecord, toApiError } from "~/api/errors";
+import { api } from "~/api/client";
 import { useWords } from "~/i18n";
 import { MapView } from "~/map/MapView";
 import { parseMap } from "~/map/model";
@@ -20,15 +20,10 @@ export function SharedPage() {
   const navigate = useNavigate({ from: "/shared/$token" });
   const shared = useQuery({
     queryKey: ["shared", token],
-    queryFn: () => json<Record<string, unknown>>("GET", `/v1/shared/${encodeURIComponent(token)}`),
+    queryFn: () => unwrap(api.GET("/v1/shared/{token}", { params: { path: { token } } })),
     retry: false,
   });
-  const model = useMemo(() => {
-    const reply = shared.data;
-    const inner = reply && isRecord(reply.shared) ? reply.shared : reply;
-    const map = inner && isRecord(inner.mindmap) ? inner.mindmap : inner;
-    return map ? parseMap(map.data ?? map) : null;
-  }, [shared.data]);
+  const model = useMemo(() => (shared.data ? parseMap(shared.data.mindmap) : null), [shared.data]);
   const set = (change: Partial<SessionSearch>) =>
     void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
   const node = search.node && model ? model.byId.get(search.node) : undefined;

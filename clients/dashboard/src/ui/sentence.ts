@@ -1,4 +1,4 @@
-import { toApiError } from "~/api/errors";
+import { toApiError } from "@trailmind/api";
 import type { Words } from "~/i18n";
 
 /** The sentence for a failure that no field is to blame for. */

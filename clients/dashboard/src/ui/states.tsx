@@ -1,8 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation } from "@tanstack/react-router";
+import { type ErrorKind, toApiError } from "@trailmind/api";
 import { CloudOff, Gauge, Hourglass, KeyRound, SearchX, ServerCrash, TriangleAlert } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
-import { type ErrorKind, toApiError } from "~/api/errors";
 import { useWords } from "~/i18n";
 import { Blank } from "./basics";
 
