@@ -133,17 +133,27 @@ class HeadersTooLarge(TrailmindError):
 
 
 class IllegalTransition(BadRequest):
-    """The browsing session is not in a state that allows `action`."""
+    """The status of a browsing session or of a map does not allow `action`."""
 
     code = "ILLEGAL_TRANSITION"
-    _DONE: ClassVar[dict[str, str]] = {"pause": "paused", "resume": "resumed", "stop": "stopped"}
+    _PARTICIPLES: ClassVar[dict[str, str]] = {
+        "pause": "paused",
+        "resume": "resumed",
+        "stop": "stopped",
+        "expire": "expired",
+        "discard_empty": "discarded",
+        "advance": "advanced",
+        "complete": "completed",
+        "fail": "failed",
+        "retry": "retried",
+    }
 
-    def __init__(self, action: str, current: str) -> None:
-        super().__init__(action, current)
-        self.action, self.current = action, current
+    def __init__(self, action: str, current: str, subject: str = "session") -> None:
+        super().__init__(action, current, subject)
+        self.action, self.current, self.subject = action, current, subject
 
     def __str__(self) -> str:
-        return f"session cannot be {self._DONE.get(self.action, self.action)} from current state"
+        return f"{self.subject} cannot be {self._PARTICIPLES.get(self.action, self.action)} from current state"
 
 
 class NotAcceptingEvents(BadRequest):

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from models.jobs import delete_dead_job, list_unfinished_jobs, retry_dead_job
+from models.mindmap.state import retry_map
 
 
 async def list_jobs(dsn: str, *, status: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
@@ -23,16 +24,7 @@ async def retry_job(dsn: str, job_id: int) -> str:
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         session_id = await retry_dead_job(connection, job_id)
         if session_id is not None:
-            await connection.execute(
-                "UPDATE browsing_sessions SET status = 'processing', failure_reason = NULL, updated_at = now()"
-                " WHERE id = %s AND status = 'failed'",
-                [session_id],
-            )
-            await connection.execute(
-                "UPDATE mindmaps SET status = 'generating', stage = 'queued', percent = 0, error_message = NULL"
-                " WHERE session_id = %s AND status = 'failed'",
-                [session_id],
-            )
+            await retry_map(connection, session_id)
     return f"Job {job_id} is queued again."
 
 

@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from models.accounts.erasure import accounts_to_erase, erase_user
 from models.errors import IllegalTransition, NotFound
 from models.jobs import BATCH
+from models.mindmap.state import discard_empty_session, invalidate_joint_maps
 from models.recording.close_session import close_session
 
 log = structlog.get_logger("jobs")
@@ -65,12 +66,7 @@ async def purge_session(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -
         cursor = await connection.execute("DELETE FROM events WHERE session_id = %s", [session_id])
         num_events = cursor.rowcount
         # Maps over several sessions show its pages: they are made again without it, when their user asks.
-        await connection.execute(
-            "UPDATE joint_maps SET data = NULL, input_digest = NULL, status = 'failed', stage = NULL,"
-            " error_message = 'a session of this map was deleted; make the map again'"
-            " WHERE id IN (SELECT map_id FROM joint_map_sessions WHERE session_id = %s)",
-            [session_id],
-        )
+        await invalidate_joint_maps(connection, session_id)
         await connection.execute("DELETE FROM browsing_sessions WHERE id = %s", [session_id])
     return {"page_contents": num_contents, "events": num_events, "browsing_sessions": 1}
 
@@ -109,19 +105,11 @@ async def close_abandoned_sessions(pool: AsyncConnectionPool[Any], after_s: floa
     for session_id, last in abandoned:
         try:
             if last is None:
-                await _fail_empty(pool, session_id)
+                async with pool.connection() as connection:
+                    await discard_empty_session(connection, session_id, "nothing was recorded")
             else:
-                await close_session(pool, session_id, None, action="expire", priority=BATCH)
+                await close_session(pool, session_id, None, is_expired=True, priority=BATCH)
             closed += 1
         except (IllegalTransition, NotFound):
             log.info("abandoned_session_changed_state", session_id=str(session_id))
     return closed
-
-
-async def _fail_empty(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -> None:
-    async with pool.connection() as connection:
-        await connection.execute(
-            "UPDATE browsing_sessions SET status = 'failed', ended_at = now(), updated_at = now(),"
-            " failure_reason = 'nothing was recorded' WHERE id = %s AND status IN ('recording', 'paused')",
-            [session_id],
-        )

@@ -28,8 +28,9 @@ from cluster.mindmap.outline.types import Outline
 from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.types import LOCAL_PROVIDER, SessionGone
 from models.billing.ledger import OutOfTokens
-from models.errors import JobFailed
+from models.errors import IllegalTransition, JobFailed, NotFound
 from models.mindmap.document import MindmapDocument
+from models.mindmap.state import advance_map, begin_map, complete_map, fail_map
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
@@ -114,7 +115,7 @@ class MapGenerator:
             return
         try:
             document = await self._make(order, given)
-        except SessionGone:
+        except (SessionGone, NotFound):  # NotFound: the session was erased before generation began
             return
         except OutOfTokens as refused:
             # The user's own choice: no map rather than a local one. Trying again would change nothing.
@@ -127,13 +128,19 @@ class MapGenerator:
         given.timings_ms["total"] = round((time.perf_counter() - began) * 1e3, 1)
         await self._save(order, given, document)
 
+    async def _begin(self, order: MapRequest, num_pages: int) -> None:
+        async with self._pool.connection() as connection:
+            await begin_map(connection, order.session_id, stage="reading", percent=5)
+        event = {"status": "generating", "stage": "reading", "percent": 5, "pages_read": 0, "pages_total": num_pages}
+        await notify(self._valkey, order.session_id, "mindmap", event)
+
     async def _stage(self, order: MapRequest, stage: str, percent: int, **facts: Any) -> None:
         async with self._pool.connection() as connection:
-            await connection.execute(
-                "UPDATE mindmaps SET status = 'generating', stage = %s, percent = %s, updated_at = now()"
-                " WHERE session_id = %s",
-                [stage, percent, order.session_id],
-            )
+            try:
+                await advance_map(connection, order.session_id, stage, percent)
+            except (IllegalTransition, NotFound):
+                # Another worker finished this map, or the session was erased: there is no progress to report.
+                return
         news = {"status": "generating", "stage": stage, "percent": percent, **facts}
         await notify(self._valkey, order.session_id, "mindmap", news)
 
@@ -171,7 +178,7 @@ class MapGenerator:
 
     async def _make(self, order: MapRequest, given: _Input) -> MindmapDocument:
         total = len(given.pages)
-        await self._stage(order, "reading", 5, pages_read=0, pages_total=total)
+        await self._begin(order, total)
         told = [0.0]
         background: set[asyncio.Task[None]] = set()
 
@@ -275,17 +282,12 @@ class MapGenerator:
     async def fail(self, session_id: uuid.UUID, reason: str) -> None:
         """Give up: the user reads `reason` and may try again."""
         MAPS_FINISHED.labels(outcome="failed").inc()
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(
-                "UPDATE browsing_sessions SET status = 'failed', failure_reason = %s, updated_at = now()"
-                " WHERE id = %s AND status = 'processing'",
-                [reason, session_id],
-            )
-            await connection.execute(
-                "UPDATE mindmaps SET status = 'failed', error_message = %s, stage = NULL, updated_at = now()"
-                " WHERE session_id = %s",
-                [reason, session_id],
-            )
+        async with self._pool.connection() as connection:
+            try:
+                await fail_map(connection, session_id, reason)
+            except (IllegalTransition, NotFound) as error:
+                log.info("map_failure_not_applied", session_id=str(session_id), reason=str(error))
+                return
         await notify(self._valkey, session_id, "mindmap", {"status": "failed", "error_message": reason})
 
 
@@ -297,12 +299,11 @@ async def _write_version(
     connection: AsyncConnection[Any], order: MapRequest, given: _Input, edited: EditedDocument | None
 ) -> int:
     cursor = await connection.execute(
-        "INSERT INTO mindmaps (id, session_id, status) VALUES (gen_random_uuid(), %s, 'generating')"
-        " ON CONFLICT (session_id) DO UPDATE SET updated_at = now() RETURNING id, current_version",
-        [order.session_id],
+        "SELECT id, current_version FROM mindmaps WHERE session_id = %s FOR UPDATE", [order.session_id]
     )
     row = await cursor.fetchone()
-    assert row is not None
+    if row is None:
+        raise NotFound("mindmap not found for this session")
     mindmap_id, current = row
     cursor = await connection.execute(
         "SELECT number FROM mindmap_versions WHERE mindmap_id = %s AND number = %s AND input_digest = %s",
@@ -333,11 +334,7 @@ async def _write_version(
         written = await cursor.fetchone()
         assert written is not None
         number = written[0]
-    await connection.execute(
-        "UPDATE mindmaps SET status = 'completed', stage = NULL, percent = 100, error_message = NULL,"
-        " current_version = %s, updated_at = now() WHERE id = %s",
-        [number, mindmap_id],
-    )
+    await connection.execute("UPDATE mindmaps SET current_version = %s WHERE id = %s", [number, mindmap_id])
     return int(number)
 
 
@@ -353,13 +350,4 @@ async def _finish_session(
             " summary = nullif(%s, ''), keywords = %s WHERE id = %s",
             [document.title[:200], document.summary, keywords, session_id],
         )
-    cursor = await connection.execute(
-        "UPDATE browsing_sessions SET status = 'completed', failure_reason = NULL, updated_at = now()"
-        " WHERE id = %s AND status IN ('processing', 'failed') RETURNING id",
-        [session_id],
-    )
-    if await cursor.fetchone() is not None:
-        await connection.execute(
-            "INSERT INTO session_transitions (id, session_id, status) VALUES (gen_random_uuid(), %s, 'completed')",
-            [session_id],
-        )
+    await complete_map(connection, session_id)

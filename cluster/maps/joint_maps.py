@@ -5,6 +5,7 @@ May be run any number of times: the row is written whole, and equal input is not
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import Any
 
@@ -15,8 +16,9 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.maps.generation import input_digest
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.thread_matching import merge_sessions
-from models.errors import JobFailed
+from models.errors import IllegalTransition, JobFailed, NotFound
 from models.mindmap.document import MindmapDocument
+from models.mindmap.state import advance_joint_map, begin_joint_map, complete_joint_map, fail_joint_map
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
@@ -36,14 +38,15 @@ class JointMapGenerator:
     async def generate(self, map_id: uuid.UUID) -> None:
         """Make the map. Returns quietly when it was deleted. Raises JobFailed with a sentence for the user."""
         async with self._pool.connection() as connection, connection.transaction():
+            try:
+                await begin_joint_map(connection, map_id, stage="reading", percent=5)
+            except NotFound:
+                return
             cursor = await connection.execute(
-                "UPDATE joint_maps SET status = 'generating', stage = 'reading', percent = 5, updated_at = now()"
-                " WHERE id = %s RETURNING user_id, title, input_digest, data",
-                [map_id],
+                "SELECT user_id, title, input_digest, data FROM joint_maps WHERE id = %s", [map_id]
             )
             row = await cursor.fetchone()
-            if row is None:
-                return
+            assert row is not None
             user_id, title, known_digest, data = row
             cursor = await connection.execute(
                 "SELECT s.id FROM joint_map_sessions j JOIN browsing_sessions s ON s.id = j.session_id"
@@ -83,24 +86,26 @@ class JointMapGenerator:
 
     async def _stage(self, map_id: uuid.UUID, stage: str, percent: int) -> None:
         async with self._pool.connection() as connection:
-            await connection.execute(
-                "UPDATE joint_maps SET stage = %s, percent = %s, updated_at = now() WHERE id = %s",
-                [stage, percent, map_id],
-            )
+            with contextlib.suppress(IllegalTransition, NotFound):  # `_finish` finds the same and drops the document.
+                await advance_joint_map(connection, map_id, stage, percent)
 
     async def _finish(self, map_id: uuid.UUID, document: MindmapDocument, digest: str) -> None:
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, connection.transaction():
+            try:
+                await complete_joint_map(connection, map_id)
+            except (IllegalTransition, NotFound):
+                # A session of the map, or the map, was erased since its pages were read: they must not be saved.
+                log.info("joint_map_discarded", map_id=str(map_id))
+                return
             await connection.execute(
-                "UPDATE joint_maps SET status = 'completed', stage = NULL, percent = 100, error_message = NULL,"
-                " data = %s, input_digest = %s, provider = %s, updated_at = now() WHERE id = %s",
+                "UPDATE joint_maps SET data = %s, input_digest = %s, provider = %s WHERE id = %s",
                 [Jsonb(document.to_json()), digest, document.provider, map_id],
             )
 
     async def fail(self, map_id: uuid.UUID, reason: str) -> None:
         """Give up: the user reads `reason` and may try again."""
         async with self._pool.connection() as connection:
-            await connection.execute(
-                "UPDATE joint_maps SET status = 'failed', stage = NULL, error_message = %s, updated_at = now()"
-                " WHERE id = %s",
-                [reason, map_id],
-            )
+            try:
+                await fail_joint_map(connection, map_id, reason)
+            except (IllegalTransition, NotFound) as error:
+                log.info("map_failure_not_applied", map_id=str(map_id), reason=str(error))

@@ -1,4 +1,4 @@
-"""Browsing sessions: their states, who may read them, and compare-and-set transitions."""
+"""Browsing sessions: the table, and which session a user may read. Status changes: `models.mindmap.state`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import enum
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, func, select, text, update
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
-from models.errors import Forbidden, IllegalTransition, NotFound, TrailmindError
+from models.errors import Forbidden, NotFound, TrailmindError
 from models.recording.events import Event
 
 
@@ -28,17 +28,6 @@ class SessionStatus(enum.StrEnum):
 
 #: Sessions in these states take events.
 OPEN_STATUSES = (SessionStatus.RECORDING, SessionStatus.PAUSED)
-
-#: action → (states it may start from, state it ends in).
-TRANSITIONS: dict[str, tuple[tuple[SessionStatus, ...], SessionStatus]] = {
-    "pause": ((SessionStatus.RECORDING,), SessionStatus.PAUSED),
-    "resume": ((SessionStatus.PAUSED,), SessionStatus.RECORDING),
-    "stop": (OPEN_STATUSES, SessionStatus.PROCESSING),
-    "expire": (OPEN_STATUSES, SessionStatus.PROCESSING),
-    "complete": ((SessionStatus.PROCESSING, SessionStatus.FAILED), SessionStatus.COMPLETED),
-    "fail": ((SessionStatus.PROCESSING,), SessionStatus.FAILED),
-    "retry": ((SessionStatus.FAILED,), SessionStatus.PROCESSING),
-}
 
 
 class BrowsingSession(Base):
@@ -139,39 +128,6 @@ async def owned_session(
     if found.user_id != user_id:
         raise Forbidden("access denied")
     return found
-
-
-async def transition(
-    db: AsyncSession, session_id: uuid.UUID, action: str, *, now: datetime | None = None
-) -> BrowsingSession:
-    """Move the session by compare-and-set and note when.
-
-    Of two callers at once one wins and the other gets IllegalTransition. Does not check ownership.
-    """
-    allowed, target = TRANSITIONS[action]
-    now = now or datetime.now(UTC)
-    values: dict[str, object] = {"status": target, "updated_at": now}
-    if action in {"stop", "expire"}:
-        values["ended_at"] = now
-    moved = await db.scalar(
-        update(BrowsingSession)
-        .where(
-            BrowsingSession.id == session_id,
-            BrowsingSession.status.in_([str(s) for s in allowed]),
-            BrowsingSession.deleted_at.is_(None),
-        )
-        .values(**values)
-        .returning(BrowsingSession)
-        .execution_options(populate_existing=True)
-    )
-    if moved is None:
-        current = await db.scalar(select(BrowsingSession.status).where(BrowsingSession.id == session_id))
-        if current is None:
-            raise NotFound("session not found")
-        raise IllegalTransition(action, current)
-    db.add(SessionTransition(session_id=session_id, status=target, at=now))
-    await db.flush()
-    return moved
 
 
 def parse_session_id(text: str, *, error_type: type[TrailmindError] = NotFound) -> uuid.UUID:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import defer
 from models.errors import BadRequest, Conflict, NotFound
 from models.jobs import enqueue_joint_map
 from models.mindmap.joint_maps import MAX_SESSIONS, JointMap, JointMapSession
+from models.mindmap.state import begin_joint_map
 from models.mindmap.versions import MapStatus
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession
 from models.schemas.maps import JointMapBody, JointMapEnvelope, JointMapList, JointMapReply
@@ -121,14 +122,15 @@ async def create_map(body: JointMapBody, user_id: CurrentUserId, db: DbSession) 
         title=body.title or None,
         since=_utc(body.since),
         until=_utc(body.until),
-        status=MapStatus.GENERATING,
-        stage="queued",
     )
     db.add(ordered)
     await db.flush()
     db.add_all([JointMapSession(map_id=ordered.id, session_id=session.id) for session in sessions])
     await db.flush()
-    await enqueue_joint_map(await driver_connection(db), str(ordered.id))
+    connection = await driver_connection(db)
+    await begin_joint_map(connection, ordered.id)
+    await enqueue_joint_map(connection, str(ordered.id))
+    await db.refresh(ordered)
     await db.commit()
     sessions.sort(key=lambda session: (session.started_at, session.id))
     return JointMapEnvelope(map=_reply(ordered, [session.id for session in sessions], data=False))
@@ -190,9 +192,11 @@ async def regenerate_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> 
         )
         # What was drawn from them must not be shown, nor be the model for the next.
         found.data, found.input_digest = None, None
-    found.status, found.stage, found.percent, found.error_message = MapStatus.GENERATING, "queued", 0, None
     await db.flush()
-    await enqueue_joint_map(await driver_connection(db), str(found.id))
+    connection = await driver_connection(db)
+    await begin_joint_map(connection, found.id)
+    await enqueue_joint_map(connection, str(found.id))
+    await db.refresh(found)
     await db.commit()
     there = [session_id for session_id, is_there in members if is_there]
     return JointMapEnvelope(map=_reply(found, there, data=False))

@@ -76,8 +76,6 @@ async def _apply_entries(
         raise Conflict(outcome.reports[0].sentence)
     await db.commit()
     await publish_edit(state, owned, outcome)
-    # The rows were changed under SQLAlchemy, which must not answer from memory.
-    db.expire_all()
     return EditsReply(
         mindmap=(await current_map_reply(db, session_id, user_id)),
         reports=[report_reply(report) for report in outcome.reports],

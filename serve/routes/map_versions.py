@@ -157,7 +157,6 @@ async def restore_version(
     outcome = await restore_map_version(await driver_connection(db), owned, number)
     await db.commit()
     await publish_edit(state, owned, outcome)
-    db.expire_all()
     return EditsReply(
         mindmap=await current_map_reply(db, session_id, user_id),
         reports=[report_reply(report) for report in outcome.reports],

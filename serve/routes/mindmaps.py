@@ -17,6 +17,7 @@ from models.errors import NotFound
 from models.jobs import enqueue_map
 from models.mindmap.document import LayoutName, MindmapDocument
 from models.mindmap.edits import EditReport
+from models.mindmap.state import begin_map
 from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.common import EditReportReply, EditsState, GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
@@ -75,14 +76,19 @@ async def current_map_reply(db: AsyncSession, session_id: str, user_id: uuid.UUI
 async def load_map(
     db: AsyncSession, session_id: str, user_id: uuid.UUID
 ) -> tuple[uuid.UUID, Mindmap | None, MindmapVersion | None]:
+    """The caller's session id, its map, and the version shown, as they are in the database now. Raises NotFound."""
     owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
-    found = await db.scalar(select(Mindmap).where(Mindmap.session_id == owned.id))
+    # Statements on the psycopg connection change these rows without SQLAlchemy's knowledge, so a copy that this
+    # request has loaded before may be stale: replace it.
+    found = await db.scalar(
+        select(Mindmap).where(Mindmap.session_id == owned.id).execution_options(populate_existing=True)
+    )
     if found is None:
         return owned.id, None, None
     version = await db.scalar(
-        select(MindmapVersion).where(
-            MindmapVersion.mindmap_id == found.id, MindmapVersion.number == found.current_version
-        )
+        select(MindmapVersion)
+        .where(MindmapVersion.mindmap_id == found.id, MindmapVersion.number == found.current_version)
+        .execution_options(populate_existing=True)
     )
     return owned.id, found, version
 
@@ -102,14 +108,13 @@ async def generate(
     body: Annotated[GenerateBody | None, Body()] = None,
 ) -> MindmapEnvelope:
     """Order a map. Equal input gives the map there is, at no cost, unless `force` is set."""
-    owned, found, _ = await load_map(db, session_id, user_id)
+    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
     await check_token_budget(state, db, owned, user_id)
-    if found is None:
-        found = Mindmap(session_id=owned)
-        db.add(found)
-    found.status, found.stage, found.percent, found.error_message = MapStatus.GENERATING, "queued", 0, None
-    await db.flush()
-    await enqueue_map(await driver_connection(db), str(owned), force=bool(body and body.force))
+    connection = await driver_connection(db)
+    await begin_map(connection, owned)
+    await enqueue_map(connection, str(owned), force=bool(body and body.force))
+    _, found, _ = await load_map(db, session_id, user_id)
+    assert found is not None
     await db.commit()
     await notify(state.valkey, owned, "mindmap", {"status": "generating", "stage": "queued", "percent": 0})
     return MindmapEnvelope(mindmap=mindmap_reply(found, None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,17 +17,17 @@ from cluster.maps.notifications import notify
 from models.accounts.logins import ClientProgram
 from models.accounts.users import User, active_user
 from models.billing.plans import TooManySessions, current_plan
+from models.database import Connection
 from models.errors import BadRequest, IllegalTransition, NotFound, Unauthorized
 from models.jobs import enqueue_purge
+from models.mindmap.state import pause_session, resume_session, start_session
 from models.recording.browsing_sessions import (
     OPEN_STATUSES,
     BrowsingSession,
     SessionStatus,
-    SessionTransition,
     owned_session,
     parse_session_id,
     running_sessions,
-    transition,
 )
 from models.recording.exclusions import normalize_domain
 from models.recording.session_filters import session_filters
@@ -153,7 +154,7 @@ async def start(
     db.add(begun)
     try:
         await db.flush()
-        db.add(SessionTransition(session_id=begun.id, status=SessionStatus.RECORDING, at=now))
+        await start_session(await driver_connection(db), begun.id)
         await db.commit()
     except IntegrityError:
         await db.rollback()
@@ -218,25 +219,30 @@ async def update_session(
 
 
 async def _change_status(
-    action: str, session_id: str, user_id: uuid.UUID, db: AsyncSession, state: State
+    change: Callable[[Connection, uuid.UUID], Awaitable[None]],
+    session_id: str,
+    user_id: uuid.UUID,
+    db: AsyncSession,
+    state: State,
 ) -> SessionEnvelope:
     found = await owned_session(db, parse_session_id(session_id), user_id)
-    moved = await transition(db, found.id, action)
+    await change(await driver_connection(db), found.id)
+    await db.refresh(found)
     await db.commit()
-    await notify(state.valkey, moved.id, "session", {"session_status": moved.status})
-    return await _envelope(db, moved)
+    await notify(state.valkey, found.id, "session", {"session_status": found.status})
+    return await _envelope(db, found)
 
 
 @router.patch("/{session_id}/pause", response_model_exclude_none=True)
 async def pause(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> SessionEnvelope:
     """Pause a recording."""
-    return await _change_status("pause", session_id, user_id, db, state)
+    return await _change_status(pause_session, session_id, user_id, db, state)
 
 
 @router.patch("/{session_id}/resume", response_model_exclude_none=True)
 async def resume(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> SessionEnvelope:
     """Go on recording."""
-    return await _change_status("resume", session_id, user_id, db, state)
+    return await _change_status(resume_session, session_id, user_id, db, state)
 
 
 @router.post("/{session_id}/stop", response_model_exclude_none=True)

@@ -74,7 +74,7 @@ async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
 ) -> None:
     app, client = watched
     ann = await sign_up(client)
-    live: LiveMaps = app.state.parts.live
+    live: LiveMaps = app.state.parts.live_maps
     session = await ann.start()
     key = (uuid.UUID(session), uuid.UUID(ann.id))
     events = page_events(12)
@@ -106,7 +106,7 @@ async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
 async def test_who_comes_back_finds_everything_in_its_place(watched: tuple[FastAPI, httpx.AsyncClient]) -> None:
     app, client = watched
     ann = await sign_up(client)
-    live: LiveMaps = app.state.parts.live
+    live: LiveMaps = app.state.parts.live_maps
     session = await ann.start()
     key = (uuid.UUID(session), uuid.UUID(ann.id))
     screen, again = Screen(), Screen()
@@ -161,6 +161,6 @@ async def test_nobody_watching_costs_nothing(watched: tuple[FastAPI, httpx.Async
     ann = await sign_up(client)
     session = await ann.start()
     await ann.send(session, page_events(3))
-    live: LiveMaps = app.state.parts.live
+    live: LiveMaps = app.state.parts.live_maps
     assert live._poller is None
     assert not await app.state.parts.valkey.exists(f"trailmind:live:{session}")
