@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from models.schemas.common import Body, Reply, Time
+from models.schemas.base import Body, Reply, Time
 
 
 class AdminUser(Reply):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from models.schemas.common import Reply, Time
+from models.schemas.base import Reply, Time
 
 
 class QuoteReply(Reply):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.schemas.common import Reply, Time
+from models.schemas.base import Reply, Time
 
 
 class PlanReply(Reply):

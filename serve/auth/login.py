@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.logins import ClientProgram, LoginFamily, open_family, revoke_families, secret_digest
 from models.accounts.users import User
 from models.errors import Unauthorized
-from models.schemas.accounts import AuthReply, TokenReply, UserReply
+from models.schemas.accounts import UserReply
+from models.schemas.logins import AuthReply, TokenReply
 from serve.auth.access_tokens import bearer_token
 from serve.state import AppState
 

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from models.schemas.common import ErrorReply, EventsBody, Reply
+from models.schemas.base import ErrorReply, Reply
+from models.schemas.events import EventsBody
 from serve.auth.authorization import ACCESS_RULES, SCOPES, Access, AccessRule
 from serve.openapi.examples import BODY_EXAMPLES, PARAMETER_DESCRIPTIONS, REPLY_EXAMPLES
 

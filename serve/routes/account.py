@@ -17,15 +17,8 @@ from models.accounts.erasure import count_user_rows, erase_user
 from models.accounts.logins import revoke_all_logins
 from models.accounts.users import User, UserSettings, active_user
 from models.errors import BadRequest, Forbidden, Unauthorized
-from models.schemas.accounts import UserEnvelope
-from models.schemas.settings import (
-    CaptureOptions,
-    DeletionBody,
-    DeletionReceipt,
-    SettingsEnvelope,
-    SettingsPatch,
-    SettingsReply,
-)
+from models.schemas.accounts import DeletionBody, DeletionReceipt, UserEnvelope
+from models.schemas.settings import CaptureOptions, SettingsEnvelope, SettingsPatch, SettingsReply
 from serve.account_export import account_archive
 from serve.auth.login import REFRESH_COOKIE, REFRESH_COOKIE_PATH, user_reply
 from serve.auth.passwords import verify_password

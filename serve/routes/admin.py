@@ -36,7 +36,7 @@ from models.schemas.admin import (
     JobReply,
     TaskType,
 )
-from models.schemas.common import MessageReply
+from models.schemas.base import MessageReply
 from serve.state import AppState, CurrentUserId, DbSession, State
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])

@@ -15,16 +15,9 @@ from cluster.mail.templates import Language, preferred_language, verification_ma
 from models.accounts.logins import LoginFamily, issue_one_time_token, revoke_families
 from models.accounts.users import User, active_user, user_by_email
 from models.errors import Conflict, NotFound, Unauthorized
-from models.schemas.accounts import (
-    AuthReply,
-    Credentials,
-    LoginBody,
-    LoginList,
-    LoginReply,
-    TokenReply,
-    UserEnvelope,
-)
-from models.schemas.common import MessageReply
+from models.schemas.accounts import UserEnvelope
+from models.schemas.base import MessageReply
+from models.schemas.logins import AuthReply, Credentials, LoginBody, LoginList, LoginReply, TokenReply
 from serve.auth.login import log_in, log_out, rotate_refresh_token, user_reply
 from serve.auth.passwords import hash_password, verify_password
 from serve.http.rate_limits import RateLimitPolicy, rate_limited

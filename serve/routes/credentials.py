@@ -16,21 +16,11 @@ from cluster.mail.templates import Language, password_changed_mail, password_res
 from models.accounts.logins import ApiKey, issue_one_time_token, new_api_key, redeem_one_time_token, revoke_all_logins
 from models.accounts.users import User, UserSettings, active_user, user_by_email
 from models.errors import BadRequest, Conflict, NotFound, Unauthorized
-from models.schemas.accounts import (
-    ApiKeyCreate,
-    ApiKeyCreated,
-    ApiKeyList,
-    ApiKeyReply,
-    AuthReply,
-    ExtensionChallenge,
-    ExtensionCode,
-    ExtensionExchange,
-    ForgotBody,
-    PasswordChange,
-    ResetBody,
-    TokenBody,
-)
-from models.schemas.common import MessageReply
+from models.schemas.api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyList, ApiKeyReply
+from models.schemas.base import MessageReply
+from models.schemas.extension_link import ExtensionChallenge, ExtensionCode, ExtensionExchange
+from models.schemas.logins import AuthReply
+from models.schemas.passwords import ForgotBody, PasswordChange, ResetBody, TokenBody
 from serve.auth.login import log_in
 from serve.auth.passwords import hash_password, verify_password
 from serve.http.rate_limits import RateLimitPolicy

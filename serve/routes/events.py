@@ -13,10 +13,9 @@ from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.recording.ingest import events_reply, parse_batch
 from models.recording.timeline import HighlightRecord, VisitRecord
 from models.recording.timeline_store import from_epoch_ms, load_span, load_timeline
-from models.schemas.common import (
-    EventsBody,
+from models.schemas.events import EventsBody, EventsReply
+from models.schemas.timeline import (
     EventsList,
-    EventsReply,
     EventStats,
     HighlightReply,
     PageVisitReply,

@@ -24,7 +24,7 @@ from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.recording.timeline import Timeline
 from models.recording.timeline_store import from_epoch_ms, load_timeline
-from models.schemas.library import ExportFormat
+from models.schemas.exports import ExportFormat
 from serve.map_image import IMAGE_CSP_HEADERS
 from serve.routes.events import highlight_reply, visit_fields
 from serve.routes.usage import current_plan_of

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.users import User, user_by_email
 from models.errors import Conflict, Unauthorized
-from models.schemas.accounts import AuthReply, GoogleBegin, GoogleBegun, GoogleBody, GoogleCode, GoogleConfig
+from models.schemas.google import GoogleBegin, GoogleBegun, GoogleBody, GoogleCode, GoogleConfig
+from models.schemas.logins import AuthReply
 from serve.auth.login import log_in
 from serve.auth.openid import GoogleProfile
 from serve.state import DbSession, RateLimitedByAddress, State

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from sqlalchemy import text
 
 from models.migrations.run import current_revision, wanted_revision
-from models.schemas.common import HealthReply, ReadyReply
+from models.schemas.health import HealthReply, ReadyReply
 from serve.state import AppState, State
 
 router = APIRouter(tags=["health"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from models.recording.browsing_sessions import owned_session, parse_session_id
-from models.schemas.settings import Gap, InvalidReason, ReceiptEnvelope, ReceiptReply
+from models.schemas.ingest_report import Gap, InvalidReason, ReceiptEnvelope, ReceiptReply
 from serve.state import CurrentUserId, DbSession, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])

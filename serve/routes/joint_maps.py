@@ -17,7 +17,7 @@ from models.mindmap.joint_maps import MAX_SESSIONS, JointMap, JointMapSession
 from models.mindmap.state import begin_joint_map
 from models.mindmap.versions import MapStatus
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession
-from models.schemas.maps import JointMapBody, JointMapEnvelope, JointMapList, JointMapReply
+from models.schemas.joint_maps import JointMapBody, JointMapEnvelope, JointMapList, JointMapReply
 from serve.state import CurrentUserId, DbSession, driver_connection
 
 router = APIRouter(prefix="/v1/maps", tags=["mindmaps"])

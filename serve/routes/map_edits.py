@@ -16,14 +16,7 @@ from models.errors import Conflict, NotFound, ValidationFailed
 from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Redo, Undo, operations_in_effect
 from models.mindmap.versions import Mindmap, MindmapEdit, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
-from models.schemas.maps import (
-    EditLogReply,
-    EditsBody,
-    EditsReply,
-    ExpectedSeqBody,
-    LogEntryReply,
-    OperationBody,
-)
+from models.schemas.map_edits import EditLogReply, EditsBody, EditsReply, ExpectedSeqBody, LogEntryReply, OperationBody
 from serve.routes.mindmaps import current_map_reply, report_reply
 from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
 

@@ -17,7 +17,8 @@ from models.mindmap.diff import Change, diff_documents
 from models.mindmap.document import MindmapDocument
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
-from models.schemas.maps import ChangeReply, DiffReply, EditsReply, VersionEnvelope, VersionList, VersionReply
+from models.schemas.map_edits import EditsReply
+from models.schemas.versions import ChangeReply, DiffReply, VersionEnvelope, VersionList, VersionReply
 from serve.routes.map_edits import publish_edit
 from serve.routes.mindmaps import current_map_reply, report_reply
 from serve.state import CurrentUserId, DbSession, State, driver_connection

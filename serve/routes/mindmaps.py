@@ -20,7 +20,14 @@ from models.mindmap.edits import EditReport
 from models.mindmap.state import begin_map
 from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
-from models.schemas.common import EditReportReply, EditsState, GenerateBody, MindmapEnvelope, MindmapReply, PictureLink
+from models.schemas.mindmaps import (
+    EditReportReply,
+    EditsState,
+    GenerateBody,
+    MindmapEnvelope,
+    MindmapReply,
+    PictureLink,
+)
 from serve.auth.signed_links import sign_link, verify_link
 from serve.map_image import IMAGE_RESPONSES, svg_response
 from serve.routes.ai import check_token_budget

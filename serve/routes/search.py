@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query
 
 from models.errors import BadRequest
 from models.recording.exclusions import normalize_domain
-from models.schemas.library import Mark, SearchHit, SearchReply
+from models.schemas.search import Mark, SearchHit, SearchReply
 from models.search.index import index_session, stale_sessions
 from models.search.queries import SearchFilters, page_texts, search, snippet
 from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection

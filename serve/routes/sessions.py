@@ -32,7 +32,7 @@ from models.recording.browsing_sessions import (
 from models.recording.exclusions import normalize_domain
 from models.recording.session_filters import session_filters
 from models.recording.timeline_store import load_timeline
-from models.schemas.common import SessionEnvelope, SessionList, SessionReply, SessionStart, SessionUpdate
+from models.schemas.sessions import SessionEnvelope, SessionList, SessionReply, SessionStart, SessionUpdate
 from serve.auth.login import client_program
 from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
 

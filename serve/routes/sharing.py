@@ -17,7 +17,7 @@ from models.mindmap.document import LayoutName, MindmapDocument
 from models.mindmap.sharing import ShareLink, share_link_id, share_token, visible_document
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
-from models.schemas.library import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
+from models.schemas.sharing import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
 from serve.map_image import IMAGE_RESPONSES, svg_response
 from serve.state import AppState, CurrentUserId, DbSession, RateLimitedByAddress, State
 

@@ -13,7 +13,7 @@ from cluster.maps.threads import add_thread_link, add_thread_unlink, load_thread
 from models.errors import BadRequest, NotFound
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session
-from models.schemas.maps import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
+from models.schemas.threads import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
 from serve.state import CurrentUserId, DbSession, driver_connection
 
 router = APIRouter(prefix="/v1/threads", tags=["mindmaps"])

@@ -1,0 +1,65 @@
+"""What every request and response body shares: base classes, field types, the error reply.
+
+Optional fields of replies are omitted, never null; times end in `Z`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
+
+MAX_TITLE_CHARS = 200
+
+
+def _utc_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def reject_nul(value: str) -> str:
+    """`value` unchanged. Raises ValueError if it contains a NUL character: PostgreSQL text cannot hold one."""
+    if "\x00" in value:
+        raise ValueError("contains a NUL character")
+    return value
+
+
+Time = Annotated[datetime, PlainSerializer(_utc_text, return_type=str, when_used="json")]
+Title = Annotated[str, StringConstraints(max_length=MAX_TITLE_CHARS), AfterValidator(reject_nul)]
+Description = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(reject_nul)]
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(reject_nul)]
+#: PKCE (RFC 7636): code verifiers have 43 to 128 unreserved characters.
+CodeVerifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{43,128}$")]
+CodeChallenge = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are ignored, as the reference does."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Reply(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ErrorDetail(Reply):
+    """What went wrong, for people (`message`) and for programs (`code`)."""
+
+    message: str
+    code: str
+    details: list[dict[str, str]] | None = None
+
+
+class ErrorReply(Reply):
+    """The shape of every error."""
+
+    error: ErrorDetail
+
+
+class MessageReply(Reply):
+    """A sentence."""
+
+    message: str

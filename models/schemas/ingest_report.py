@@ -1,0 +1,46 @@
+"""Response bodies of the ingest report (`/receipt`): what happened to every event of a session."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from models.schemas.base import Reply, Time
+
+
+class InvalidReason(Reply):
+    """Why events were not stored, and how many."""
+
+    reason: str
+    count: int
+
+
+class Gap(Reply):
+    """Numbers in the client's sequence nothing was seen of, both ends included."""
+
+    first: int
+    last: int
+
+
+class ReceiptReply(Reply):
+    """What became of everything a session's client sent. `seen = stored + duplicate + excluded + invalid`."""
+
+    session_id: str
+    seen: int
+    stored: int
+    duplicate: int
+    excluded: int
+    invalid: int
+    by_type: dict[str, int] = Field(description="Stored events")
+    excluded_by: list[InvalidReason]
+    invalid_because: list[InvalidReason]
+    gaps: list[Gap] = Field(description="The first thousand; empty when the client numbers nothing")
+    missing: int = Field(description="How many numbers the gaps hold")
+    last_seq: int | None = None
+    first_event_at: Time | None = None
+    last_event_at: Time | None = None
+
+
+class ReceiptEnvelope(Reply):
+    """`{"receipt": …}`"""
+
+    receipt: ReceiptReply

@@ -1,0 +1,84 @@
+"""Request and response bodies of signing up, logging in and refreshing a login."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, StringConstraints
+
+from models.schemas.accounts import UserReply
+from models.schemas.base import Body, Reply, Time, reject_nul
+
+# One @, no spaces, a dot somewhere in the domain. `.local` is fine; whether the box exists only a mail can tell.
+_EMAIL = re.compile(r"^[^@\s\x00-\x1f\"<>(),;:\\\[\]]+@[^@\s\x00-\x1f\"<>(),;:\\\[\]]+\.[^@\s.\x00-\x1f]+$")
+
+
+def _email(value: str) -> str:
+    value = value.strip()
+    if len(value) > 254 or not _EMAIL.match(value) or ".." in value:
+        raise ValueError("is not an e-mail address")
+    return value
+
+
+Email = Annotated[str, AfterValidator(_email)]
+#: argon2 takes any length; this only keeps a megabyte of password from being hashed.
+MAX_PASSWORD_CHARS = 1024
+Password = Annotated[str, StringConstraints(min_length=8, max_length=MAX_PASSWORD_CHARS), AfterValidator(reject_nul)]
+EMAIL_EXAMPLE, PASSWORD_EXAMPLE = "ann@example.com", "correct horse battery"
+
+
+class Credentials(Body):
+    """Sign-up: an address and a password of at least 8 characters."""
+
+    model_config = ConfigDict(
+        extra="ignore", json_schema_extra={"examples": [{"email": EMAIL_EXAMPLE, "password": PASSWORD_EXAMPLE}]}
+    )
+    email: Email
+    password: Password
+
+
+class LoginBody(Body):
+    """Log-in: whatever was typed; what does not fit simply does not match."""
+
+    model_config = ConfigDict(
+        extra="ignore", json_schema_extra={"examples": [{"email": EMAIL_EXAMPLE, "password": PASSWORD_EXAMPLE}]}
+    )
+    email: Annotated[str, StringConstraints(max_length=1_000)]
+    password: Annotated[str, StringConstraints(max_length=100_000)]
+
+
+class TokenReply(Reply):
+    """A renewed login: `token` goes into `Authorization: Bearer`, for `expires_in` seconds.
+
+    `refresh_token` replaces the one that was sent, which no longer works. Browsers that said
+    `X-Trailmind-Client: web` get it as an HttpOnly cookie instead.
+    """
+
+    token: str
+    refresh_token: str | None = None
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a scheme, not a secret
+    expires_in: int
+
+
+class AuthReply(TokenReply):
+    """A login."""
+
+    user: UserReply
+
+
+class LoginReply(Reply):
+    """One device or program that is logged in."""
+
+    id: str
+    client: Literal["web", "extension", "other"]
+    is_current: bool
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
+
+
+class LoginList(Reply):
+    """Where the account is logged in, newest first."""
+
+    logins: list[LoginReply]

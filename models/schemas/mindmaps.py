@@ -1,0 +1,66 @@
+"""Request and response bodies of a session's mind map."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from models.schemas.base import Body, Reply, Time
+
+
+class GenerateBody(Body):
+    """`force` makes a new version even when nothing changed."""
+
+    force: bool = False
+
+
+class EditReportReply(Reply):
+    """What became of one edit; `sentence` is for the user, in English."""
+
+    op_id: str
+    op: str
+    status: Literal["applied", "adapted", "not_applied"]
+    sentence: str
+    node_id: str | None = None
+    reason: str | None = Field(default=None, description="Why it was not applied, as a word that stays the same")
+
+
+class EditsState(Reply):
+    """The edits the map carries: `seq` goes into `expected_seq`; `not_applied` could not be kept on this version."""
+
+    seq: int
+    num_in_effect: int
+    can_undo: bool
+    can_redo: bool
+    not_applied: list[EditReportReply]
+
+
+class MindmapReply(Reply):
+    """How far a map is, and, once completed, the map (`data`)."""
+
+    id: str
+    session_id: str
+    status: Literal["pending", "generating", "completed", "failed"]
+    stage: str | None = None
+    percent: int | None = None
+    version: int | None = None
+    provider: str | None = None
+    data: dict[str, Any] | None = None
+    edits: EditsState | None = None
+    error_message: str | None = None
+    created_at: Time
+    updated_at: Time
+
+
+class MindmapEnvelope(Reply):
+    """`{"mindmap": …}`"""
+
+    mindmap: MindmapReply
+
+
+class PictureLink(Reply):
+    """A link that needs no login."""
+
+    url: str
+    expires_at: Time

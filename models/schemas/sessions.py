@@ -1,0 +1,59 @@
+"""Request and response bodies of browsing sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from models.schemas.base import Body, Description, Reply, Time, Title
+
+
+class SessionStart(Body):
+    """All optional; the reference's clients send no body."""
+
+    title: Title | None = None
+    client_session_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+
+class SessionUpdate(Body):
+    """What is absent or null stays as it is; an empty string empties the field."""
+
+    title: Title | None = None
+    description: Description | None = None
+
+
+class SessionReply(Reply):
+    """A browsing session. The counts are live while it records."""
+
+    id: str
+    title: str | None = None
+    description: str | None = None
+    summary: str | None = None
+    session_status: Literal["recording", "paused", "processing", "completed", "failed"]
+    started_at: Time
+    ended_at: Time | None = None
+    created_at: Time
+    updated_at: Time
+    page_count: int | None = None
+    highlight_count: int | None = None
+    event_count: int | None = None
+    dwell_ms: int | None = None
+    keywords: list[str] | None = None
+    error_message: str | None = None
+    deletes_at: Time | None = Field(
+        default=None, description="When the plan lets the session go; absent while it is kept"
+    )
+
+
+class SessionEnvelope(Reply):
+    """`{"session": …}`"""
+
+    session: SessionReply
+
+
+class SessionList(Reply):
+    """One page of sessions and how many there are in all."""
+
+    sessions: list[SessionReply]
+    total: int
