@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 
-from fastapi import Depends, Request
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -18,12 +17,12 @@ from cluster.mail.queue import MailQueue
 from cluster.maps.live_maps import LiveMaps
 from cluster.scheduling.shards import buffer_limits
 from cluster.settings import Settings
-from models.errors import Unauthorized
+from models.database import Connection
 from models.recording.shard_map import ShardMap, read_shard_map
 from serve.auth.access_tokens import LoginTokens
-from serve.auth.authorization import Identity, authorize, check_anonymous_rate
 from serve.auth.login_cache import LoginCache
 from serve.auth.openid import GoogleSignIn
+from serve.database import pooled_connection
 from serve.http.rate_limits import RateLimiter
 from serve.shard_router import ShardRouter
 from telemetry.metrics import record_connections
@@ -49,11 +48,14 @@ class AppState:
     #: API keys seen lately: the digest of the secret and the owner, by the key's id.
     api_keys: dict[uuid.UUID, tuple[bytes, uuid.UUID]] = field(default_factory=dict)
 
+    def open_connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A psycopg connection from the pool, outside a request's transaction. The caller commits."""
+        return pooled_connection(self.engine)
+
     async def shard_map(self) -> ShardMap:
         """How many shards there shall be now."""
-        async with self.engine.connect() as connection:
-            raw: Any = await connection.get_raw_connection()
-            return await read_shard_map(raw.driver_connection, self.settings.num_shards)
+        async with self.open_connection() as connection:
+            return await read_shard_map(connection, self.settings.num_shards)
 
     def set_connection_gauges(self) -> None:
         """Set the gauges of the database connections in use and idle."""
@@ -78,12 +80,6 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
     )
     valkey = Redis.from_url(settings.valkey_url, socket_timeout=2.0, socket_connect_timeout=2.0)
 
-    @asynccontextmanager
-    async def connect() -> AsyncIterator[Any]:
-        async with engine.connect() as connection:
-            raw: Any = await connection.get_raw_connection()
-            yield raw.driver_connection
-
     return AppState(
         settings=settings,
         engine=engine,
@@ -105,65 +101,5 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         rate_limiter=RateLimiter(valkey, settings),
         mail_queue=MailQueue(settings),
         google=GoogleSignIn(settings),
-        live_maps=LiveMaps(connect, valkey),
+        live_maps=LiveMaps(partial(pooled_connection, engine), valkey),
     )
-
-
-def app_state(request: Request) -> AppState:
-    """The parts, for a route."""
-    state: AppState = request.app.state.parts
-    return state
-
-
-State = Annotated[AppState, Depends(app_state)]
-
-
-async def db_session(state: State) -> AsyncIterator[AsyncSession]:
-    """A transaction for one request. The route commits; whatever is not committed is rolled back."""
-    async with state.session_factory() as db:
-        yield db
-
-
-DbSession = Annotated[AsyncSession, Depends(db_session)]
-
-
-async def current_identity(state: State, request: Request) -> Identity:
-    """Who is asking. Raises Unauthorized, Forbidden or RateLimited."""
-    return await authorize(state, request)
-
-
-CurrentIdentity = Annotated[Identity, Depends(current_identity)]
-
-
-async def current_user_id(who: CurrentIdentity) -> uuid.UUID:
-    """The id of the user who is asking."""
-    return who.user_id
-
-
-CurrentUserId = Annotated[uuid.UUID, Depends(current_user_id)]
-
-
-async def limit_by_address(state: State, request: Request) -> None:
-    """For routes without a login: count the call by its address. Raises RateLimited."""
-    await check_anonymous_rate(state, request)
-
-
-RateLimitedByAddress = Depends(limit_by_address)
-
-__all__ = [
-    "AppState",
-    "CurrentIdentity",
-    "CurrentUserId",
-    "DbSession",
-    "RateLimitedByAddress",
-    "State",
-    "Unauthorized",
-    "app_state",
-    "open_state",
-]
-
-
-async def driver_connection(db: AsyncSession) -> Any:
-    """The psycopg connection under a SQLAlchemy session, in the same transaction."""
-    raw = await (await db.connection()).get_raw_connection()
-    return raw.driver_connection

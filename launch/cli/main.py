@@ -189,7 +189,7 @@ def _print_jobs(rows: list[dict[str, Any]], *, as_json: bool) -> None:
 @app.command()
 def openapi(output: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("docs/openapi.json")) -> None:
     """Write the API's contract. Needs no database and no cluster."""
-    from serve.openapi.document import write_openapi
+    from serve.openapi.export import write_openapi
 
     write_openapi(output)
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
+from models.errors import Unauthorized
 
 
 class User(Base):
@@ -69,3 +70,11 @@ async def user_by_email(db: AsyncSession, email: str) -> User | None:
 async def active_user(db: AsyncSession, user_id: uuid.UUID) -> User | None:
     """The account, unless it was closed."""
     return await db.scalar(select(User).where(User.id == user_id, User.status == "active"))
+
+
+async def require_active_user(db: AsyncSession, user_id: uuid.UUID) -> User:
+    """The account. Raises Unauthorized if it was closed or erased."""
+    user = await active_user(db, user_id)
+    if user is None:
+        raise Unauthorized("user not found")
+    return user

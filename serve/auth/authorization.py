@@ -10,7 +10,6 @@ import enum
 import hmac
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import Request
@@ -19,9 +18,7 @@ from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, 
 from models.errors import Forbidden, Unauthorized
 from serve.auth.access_tokens import bearer_token
 from serve.http.rate_limits import client_address
-
-if TYPE_CHECKING:
-    from serve.state import AppState
+from serve.state import AppState
 
 
 class Access(enum.StrEnum):

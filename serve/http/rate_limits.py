@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class RateLimiter:
         self.user = RateLimitPolicy("user", settings.user_calls_per_minute)
         self.events = RateLimitPolicy("events", settings.events_calls_per_minute)
         self.public = RateLimitPolicy("public", settings.public_calls_per_minute)
+        self.mails = RateLimitPolicy("mails", 3)
         self._shared_limiter = SlidingWindowCounterRateLimiter(
             RedisStorage(
                 "async+redis://",
@@ -82,6 +84,10 @@ class RateLimiter:
         self._local_limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._clock = clock
         self._leases: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    async def allows_mail(self, user_id: uuid.UUID) -> bool:
+        """Count one mail to this user; whether it may be sent. Protects mailboxes from being flooded through us."""
+        return not self.is_enabled or (await self.count(self.mails, str(user_id))).is_allowed
 
     async def count(self, policy: RateLimitPolicy, key: str, *, cost: int = 1) -> RateLimitResult:
         """Count `cost` calls of `who`; a refused call is not counted."""

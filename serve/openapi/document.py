@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -233,15 +232,3 @@ def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRul
 def document_json(document: dict[str, Any]) -> str:
     """The document as it is kept in the repository: stable and readable in a diff."""
     return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=False) + "\n"
-
-
-def write_openapi(path: Path) -> None:
-    """Write the contract to `path`. Needs no database and no cluster."""
-    from cluster.settings import Settings
-    from serve.app import create_api
-
-    def no_shard(index: int) -> Any:
-        raise ConnectionError(index)
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(document_json(create_api(Settings(), no_shard).openapi()), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -15,24 +14,19 @@ from cluster.mail.templates import account_closed_mail
 from models.accounts.audit import record_audit
 from models.accounts.erasure import count_user_rows, erase_user
 from models.accounts.logins import revoke_all_logins
-from models.accounts.users import User, UserSettings, active_user
-from models.errors import BadRequest, Forbidden, Unauthorized
+from models.accounts.users import User, UserSettings, require_active_user
+from models.database import Connection
+from models.errors import BadRequest, Forbidden
 from models.schemas.accounts import DeletionBody, DeletionReceipt, UserEnvelope
 from models.schemas.settings import CaptureOptions, SettingsEnvelope, SettingsPatch, SettingsReply
 from serve.account_export import account_archive
 from serve.auth.login import REFRESH_COOKIE, REFRESH_COOKIE_PATH, user_reply
 from serve.auth.passwords import verify_password
-from serve.routes.credentials import language_of
-from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.mail_language import mail_language
+from serve.state import AppState
 
 router = APIRouter(tags=["account"])
-
-
-async def _require_user(db: AsyncSession, user_id: uuid.UUID) -> User:
-    user = await active_user(db, user_id)
-    if user is None:
-        raise Unauthorized("user not found")
-    return user
 
 
 def settings_reply(found: UserSettings | None) -> SettingsReply:
@@ -59,7 +53,7 @@ def settings_reply(found: UserSettings | None) -> SettingsReply:
 @router.get("/v1/users/me", response_model_exclude_none=True)
 async def get_user(user_id: CurrentUserId, db: DbSession) -> UserEnvelope:
     """Who am I."""
-    return UserEnvelope(user=user_reply(await _require_user(db, user_id)))
+    return UserEnvelope(user=user_reply(await require_active_user(db, user_id)))
 
 
 @router.get("/v1/users/me/settings")
@@ -71,7 +65,7 @@ async def get_settings(user_id: CurrentUserId, db: DbSession) -> SettingsEnvelop
 @router.patch("/v1/users/me/settings")
 async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: State, db: DbSession) -> SettingsEnvelope:
     """Change settings. Excluded domains count from the next event on, also for a recording under way."""
-    await _require_user(db, user_id)
+    await require_active_user(db, user_id)
     # Whoever asks second of two at once builds on what the first wrote.
     found = await db.get(UserSettings, user_id, with_for_update=True)
     if found is None:
@@ -95,7 +89,7 @@ async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: Sta
 )
 async def export_everything(user_id: CurrentUserId, state: State, db: DbSession) -> StreamingResponse:
     """Everything we know of the caller: account, settings, sessions, events, page texts, highlights, maps, usage."""
-    await _require_user(db, user_id)
+    await require_active_user(db, user_id)
     name = f"trailmind-{datetime.now(UTC):%Y%m%d}.zip"
     return StreamingResponse(
         account_archive(state, user_id),
@@ -104,11 +98,12 @@ async def export_everything(user_id: CurrentUserId, state: State, db: DbSession)
     )
 
 
-async def _close(state: AppState, db: AsyncSession, user: User, request: Request, *, at_once: bool) -> DeletionReceipt:
-    connection = await driver_connection(db)
+async def _close(
+    state: AppState, db: AsyncSession, connection: Connection, user: User, request: Request, *, at_once: bool
+) -> DeletionReceipt:
     delay = timedelta(seconds=0 if at_once else state.settings.account_deletion_delay_s)
     ended = await revoke_all_logins(db, user, "closed")
-    language, address = await language_of(db, user.id, request), user.email
+    language, address = await mail_language(db, user.id, request), user.email
     if not delay:
         user_id = user.id
         counts = await erase_user(connection, user_id)
@@ -141,6 +136,7 @@ async def delete_account(
     user_id: CurrentUserId,
     state: State,
     db: DbSession,
+    connection: DbConnection,
     request: Request,
     response: Response,
     body: Annotated[DeletionBody | None, Body()] = None,
@@ -151,22 +147,27 @@ async def delete_account(
     """
     wanted = body or DeletionBody()
     await state.rate_limiter.check(request, state.rate_limiter.credentials, f"password:{user_id}")
-    user = await _require_user(db, user_id)
+    user = await require_active_user(db, user_id)
     if user.password_hash is not None and not await verify_password(wanted.password or "", user.password_hash):
         raise BadRequest("the password is wrong")
-    receipt = await _close(state, db, user, request, at_once=wanted.now)
+    receipt = await _close(state, db, connection, user, request, at_once=wanted.now)
     _drop_cookie(response)
     return receipt
 
 
 @router.delete("/v1/auth/me", status_code=204)
 async def delete_me(
-    user_id: CurrentUserId, state: State, db: DbSession, request: Request, hard: Annotated[bool, Query()] = False
+    user_id: CurrentUserId,
+    state: State,
+    db: DbSession,
+    connection: DbConnection,
+    request: Request,
+    hard: Annotated[bool, Query()] = False,
 ) -> Response:
     """Close the account; with `hard` (test mode only) erase it at once."""
     if hard and state.settings.environment != "test":
         raise Forbidden("hard delete is only allowed in test environment")
-    await _close(state, db, await _require_user(db, user_id), request, at_once=hard)
+    await _close(state, db, connection, await require_active_user(db, user_id), request, at_once=hard)
     response = Response(status_code=204)
     _drop_cookie(response)
     return response

@@ -37,7 +37,8 @@ from models.schemas.admin import (
     TaskType,
 )
 from models.schemas.base import MessageReply
-from serve.state import AppState, CurrentUserId, DbSession, State
+from serve.dependencies import CurrentUserId, DbSession, State
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 Limit = Annotated[int, Query(ge=1, le=100)]

@@ -15,18 +15,19 @@ from cluster.providers.planning.user_limits import UserLimits, load_user_limits
 from cluster.providers.types import LOCAL_PROVIDER
 from models.ai_calls import AiCall, AiCallText
 from models.billing.ledger import Balance, OutOfTokens, load_balance
+from models.database import Connection
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.recording.timeline_store import load_pages
 from models.schemas.ai import DisclosureList, DisclosureReply, QuoteEnvelope, QuoteReply
-from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 
 
 async def _plan(
-    state: AppState, db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID
+    state: AppState, db: AsyncSession, connection: Connection, session_id: uuid.UUID, user_id: uuid.UUID
 ) -> tuple[CallPlan, UserLimits, Balance, int]:
-    connection = await driver_connection(db)
     _, pages = await load_pages(connection, session_id, user_id)
     endpoints = provider_endpoints(state.settings)
     plan = await plan_calls(connection, endpoints, user_id, session_id, pages, state.settings.openai_model)
@@ -35,10 +36,12 @@ async def _plan(
 
 
 @router.post("/mindmap/quote", response_model_exclude_none=True)
-async def quote(session_id: str, user_id: CurrentUserId, state: State, db: DbSession) -> QuoteEnvelope:
+async def quote(
+    session_id: str, user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection
+) -> QuoteEnvelope:
     """What a map of this session would cost at most, before it is ordered. Repeat it freely: nothing is kept."""
     owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
-    plan, terms, now, num_pages = await _plan(state, db, owned.id, user_id)
+    plan, terms, now, num_pages = await _plan(state, db, connection, owned.id, user_id)
     limit, left = terms.allowance.token_limit, now.tokens_left
     first = next(iter(plan.chains["outline"] or plan.chains["describe"]), None)
     return QuoteEnvelope(
@@ -58,14 +61,16 @@ async def quote(session_id: str, user_id: CurrentUserId, state: State, db: DbSes
     )
 
 
-async def check_token_budget(state: AppState, db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
+async def check_token_budget(
+    state: AppState, db: AsyncSession, connection: Connection, session_id: uuid.UUID, user_id: uuid.UUID
+) -> None:
     """Raise OutOfTokens (402, with the reset date) for users who want no map rather than one without a model."""
     if not provider_endpoints(state.settings):
         return
     terms = await load_user_limits(db, user_id, state.settings.default_plan)
     if not terms.refuses_when_out_of_tokens or terms.allowance.token_limit is None:
         return
-    plan, terms, now, _ = await _plan(state, db, session_id, user_id)
+    plan, terms, now, _ = await _plan(state, db, connection, session_id, user_id)
     left = now.tokens_left or 0
     if plan.estimate.tokens > left:
         raise OutOfTokens(plan.estimate.tokens, left, terms.allowance.period_end)

@@ -4,49 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mail.templates import Language, preferred_language, verification_mail
-from models.accounts.logins import LoginFamily, issue_one_time_token, revoke_families
-from models.accounts.users import User, active_user, user_by_email
+from cluster.mail.templates import preferred_language
+from models.accounts.logins import LoginFamily, revoke_families
+from models.accounts.users import User, require_active_user, user_by_email
 from models.errors import Conflict, NotFound, Unauthorized
 from models.schemas.accounts import UserEnvelope
 from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply, Credentials, LoginBody, LoginList, LoginReply, TokenReply
 from serve.auth.login import log_in, log_out, rotate_refresh_token, user_reply
 from serve.auth.passwords import hash_password, verify_password
+from serve.auth.verification_mail import enqueue_verification_mail
+from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
 from serve.http.rate_limits import RateLimitPolicy, rate_limited
-from serve.state import (
-    AppState,
-    CurrentIdentity,
-    CurrentUserId,
-    DbSession,
-    RateLimitedByAddress,
-    State,
-    driver_connection,
-)
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
-VERIFY_TTL = timedelta(days=2)
 #: Wrong passwords for one account, from wherever: slows a distributed guesser, spares its owner's typing.
 _ACCOUNT = RateLimitPolicy("account", 30)
 
 
-async def mail_verification(state: AppState, db: AsyncSession, user: User, language: Language) -> None:
-    """Order the mail with the link that proves the address of `user`. The caller commits."""
-    token = await issue_one_time_token(db, user.id, "verify", ttl=VERIFY_TTL)
-    # After the `#`: it reaches neither a server's log nor a Referer header.
-    mail = verification_mail(language, f"{state.settings.origin}/verify-email#token={token}")
-    await state.mail_queue.enqueue(await driver_connection(db), user.id, user.email, mail, ttl=VERIFY_TTL)
-
-
 @router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
-async def signup(body: Credentials, state: State, db: DbSession, request: Request, response: Response) -> AuthReply:
+async def signup(
+    body: Credentials, state: State, db: DbSession, connection: DbConnection, request: Request, response: Response
+) -> AuthReply:
     """Make an account and log in. A mail asks to confirm the address; the account works without."""
     if await user_by_email(db, body.email) is not None:
         raise Conflict("email already exists")
@@ -56,7 +40,9 @@ async def signup(body: Credentials, state: State, db: DbSession, request: Reques
         await db.flush()
     except IntegrityError:
         raise Conflict("email already exists") from None
-    await mail_verification(state, db, user, preferred_language(request.headers.get("accept-language", "")))
+    await enqueue_verification_mail(
+        state, db, connection, user, preferred_language(request.headers.get("accept-language", ""))
+    )
     return await log_in(state, db, request, response, user)
 
 
@@ -147,7 +133,4 @@ async def end_login(login_id: uuid.UUID, user_id: CurrentUserId, state: State, d
 @router.get("/me", response_model_exclude_none=True)
 async def me(user_id: CurrentUserId, db: DbSession) -> UserEnvelope:
     """Who am I."""
-    user = await active_user(db, user_id)
-    if user is None:
-        raise Unauthorized("user not found")
-    return UserEnvelope(user=user_reply(user))
+    return UserEnvelope(user=user_reply(await require_active_user(db, user_id)))

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.database import Connection
 from models.errors import BadRequest
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.recording.ingest import events_reply, parse_batch
@@ -24,7 +26,7 @@ from models.schemas.timeline import (
     TimelineVisit,
 )
 from serve.auth.authorization import authorize
-from serve.state import CurrentUserId, DbSession, app_state, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, app_state
 from telemetry.metrics import EVENT_VERDICTS, EVENTS_RECEIVED
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
@@ -94,9 +96,9 @@ def highlight_reply(highlight: HighlightRecord) -> HighlightReply:
     )
 
 
-async def _timeline(db: DbSession, session_id: str, user_id: uuid.UUID) -> Any:
+async def _timeline(db: AsyncSession, connection: Connection, session_id: str, user_id: uuid.UUID) -> Any:
     found = await owned_session(db, parse_session_id(session_id), user_id)
-    return await load_timeline(await driver_connection(db), found.id)
+    return await load_timeline(connection, found.id)
 
 
 @router.get("/events", response_model_exclude_none=True)
@@ -104,13 +106,14 @@ async def list_events(
     session_id: str,
     user_id: CurrentUserId,
     db: DbSession,
+    connection: DbConnection,
     type: Annotated[Literal["page_visit", "highlight"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     sort: Annotated[str, Query(max_length=50)] = "occurred_at:desc",
 ) -> EventsList:
     """Visits and highlights by the time they happened, newest first unless `sort` ends in `:asc`."""
-    line = await _timeline(db, session_id, user_id)
+    line = await _timeline(db, connection, session_id, user_id)
     entries: list[VisitRecord | HighlightRecord] = []
     if type != "highlight":
         entries += line.visits
@@ -128,9 +131,9 @@ async def list_events(
 
 
 @router.get("/events/stats")
-async def event_stats(session_id: str, user_id: CurrentUserId, db: DbSession) -> EventStats:
+async def event_stats(session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> EventStats:
     """How many events, visits, highlights and different pages."""
-    line = await _timeline(db, session_id, user_id)
+    line = await _timeline(db, connection, session_id, user_id)
     return EventStats(
         total_events=line.num_events,
         page_visits=line.num_page_visits,
@@ -140,10 +143,11 @@ async def event_stats(session_id: str, user_id: CurrentUserId, db: DbSession) ->
 
 
 @router.get("/timeline", response_model_exclude_none=True)
-async def get_timeline(session_id: str, user_id: CurrentUserId, db: DbSession) -> TimelineReply:
+async def get_timeline(
+    session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> TimelineReply:
     """The whole session in the order it happened, highlights under their visits."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
-    connection = await driver_connection(db)
     line, span = await load_timeline(connection, found.id), await load_span(connection, found.id)
     marked: dict[str | None, list[HighlightReply]] = {}
     for highlight in line.highlights:

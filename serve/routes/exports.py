@@ -25,10 +25,10 @@ from models.recording.browsing_sessions import BrowsingSession, owned_session, p
 from models.recording.timeline import Timeline
 from models.recording.timeline_store import from_epoch_ms, load_timeline
 from models.schemas.exports import ExportFormat
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.map_image import IMAGE_CSP_HEADERS
 from serve.routes.events import highlight_reply, visit_fields
 from serve.routes.usage import current_plan_of
-from serve.state import CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["exports"])
 
@@ -145,6 +145,7 @@ async def export_session(
     user_id: CurrentUserId,
     state: State,
     db: DbSession,
+    connection: DbConnection,
     format: Annotated[ExportFormat, Query()] = "markdown",
     layout: Annotated[LayoutName, Query(description="Of pictures")] = "galaxy",
     theme: Annotated[ThemeName, Query(description="Of pictures")] = "light",
@@ -156,9 +157,9 @@ async def export_session(
     require_feature(standing.plan, EXPORT_FEATURES[format], f"exports as {format}")
     body: bytes | str
     if format == "csv":
-        body = timeline_csv(await load_timeline(await driver_connection(db), found.id))
+        body = timeline_csv(await load_timeline(connection, found.id))
     elif format == "json":
-        line = await load_timeline(await driver_connection(db), found.id)
+        line = await load_timeline(connection, found.id)
         body = _as_json(found, line, await _document(db, found))
     elif format in _TEXTS:
         body = await asyncio.to_thread(_TEXTS[format], await _document(db, found))

@@ -18,7 +18,7 @@ from models.schemas.google import GoogleBegin, GoogleBegun, GoogleBody, GoogleCo
 from models.schemas.logins import AuthReply
 from serve.auth.login import log_in
 from serve.auth.openid import GoogleProfile
-from serve.state import DbSession, RateLimitedByAddress, State
+from serve.dependencies import DbSession, RateLimitedByAddress, State
 
 router = APIRouter(prefix="/v1/auth/google", tags=["auth"])
 STATE_TTL_S = 600

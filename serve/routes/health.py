@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from models.migrations.run import current_revision, wanted_revision
 from models.schemas.health import HealthReply, ReadyReply
-from serve.state import AppState, State
+from serve.dependencies import State
+from serve.state import AppState
 
 router = APIRouter(tags=["health"])
 

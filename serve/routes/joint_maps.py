@@ -18,7 +18,7 @@ from models.mindmap.state import begin_joint_map
 from models.mindmap.versions import MapStatus
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession
 from models.schemas.joint_maps import JointMapBody, JointMapEnvelope, JointMapList, JointMapReply
-from serve.state import CurrentUserId, DbSession, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, DbSession
 
 router = APIRouter(prefix="/v1/maps", tags=["mindmaps"])
 #: Maps one user may keep: each is up to some megabytes.
@@ -111,7 +111,9 @@ def _utc(at: datetime | None) -> datetime | None:
 
 
 @router.post("", status_code=202, response_model_exclude_none=True)
-async def create_map(body: JointMapBody, user_id: CurrentUserId, db: DbSession) -> JointMapEnvelope:
+async def create_map(
+    body: JointMapBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> JointMapEnvelope:
     """Order a map over the chosen sessions, or over those of a range of dates. Read it until it is completed."""
     sessions = await _chosen(db, user_id, body)
     num_maps = await db.scalar(select(func.count()).select_from(JointMap).where(JointMap.user_id == user_id)) or 0
@@ -127,7 +129,6 @@ async def create_map(body: JointMapBody, user_id: CurrentUserId, db: DbSession) 
     await db.flush()
     db.add_all([JointMapSession(map_id=ordered.id, session_id=session.id) for session in sessions])
     await db.flush()
-    connection = await driver_connection(db)
     await begin_joint_map(connection, ordered.id)
     await enqueue_joint_map(connection, str(ordered.id))
     await db.refresh(ordered)
@@ -181,7 +182,9 @@ async def get_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> JointMa
 
 
 @router.post("/{map_id}/generate", status_code=202, response_model_exclude_none=True)
-async def regenerate_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> JointMapEnvelope:
+async def regenerate_map(
+    map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> JointMapEnvelope:
     """Make the map again from what its sessions hold now; deleted ones leave it."""
     found = await _owned(db, map_id, user_id)
     members = (await _members(db, [found.id]))[found.id]
@@ -193,7 +196,6 @@ async def regenerate_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> 
         # What was drawn from them must not be shown, nor be the model for the next.
         found.data, found.input_digest = None, None
     await db.flush()
-    connection = await driver_connection(db)
     await begin_joint_map(connection, found.id)
     await enqueue_joint_map(connection, str(found.id))
     await db.refresh(found)

@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import EditOutcome, append_edits, log_state, read_log
 from cluster.maps.notifications import notify
+from models.database import Connection
 from models.errors import Conflict, NotFound, ValidationFailed
 from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Redo, Undo, operations_in_effect
 from models.mindmap.versions import Mindmap, MindmapEdit, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.schemas.map_edits import EditLogReply, EditsBody, EditsReply, ExpectedSeqBody, LogEntryReply, OperationBody
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.routes.mindmaps import current_map_reply, report_reply
-from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap", tags=["mindmaps"])
 _SEQ = ExpectedSeqBody()
@@ -49,6 +51,7 @@ def _entries(operations: list[OperationBody]) -> list[LogEntry]:
 async def _apply_entries(
     state: AppState,
     db: AsyncSession,
+    connection: Connection,
     user_id: uuid.UUID,
     session_id: str,
     entries: list[LogEntry],
@@ -59,7 +62,7 @@ async def _apply_entries(
 ) -> EditsReply:
     owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
     outcome = await append_edits(
-        await driver_connection(db),
+        connection,
         owned,
         entries,
         expected_seq=expected_seq,
@@ -67,10 +70,18 @@ async def _apply_entries(
     )
     if must_apply and outcome.reports[0].status == "not_applied":
         raise Conflict(outcome.reports[0].sentence)
+    reply = await edits_reply(db, connection, session_id, user_id, outcome)
     await db.commit()
     await publish_edit(state, owned, outcome)
+    return reply
+
+
+async def edits_reply(
+    db: AsyncSession, connection: Connection, session_id: str, user_id: uuid.UUID, outcome: EditOutcome
+) -> EditsReply:
+    """The map after the edits, and what happened to each of them. Call it before the commit."""
     return EditsReply(
-        mindmap=(await current_map_reply(db, session_id, user_id)),
+        mindmap=await current_map_reply(db, connection, session_id, user_id),
         reports=[report_reply(report) for report in outcome.reports],
     )
 
@@ -87,7 +98,7 @@ async def publish_edit(state: AppState, session_id: uuid.UUID, outcome: EditOutc
 
 @router.patch("", response_model_exclude_none=True)
 async def edit_mindmap(
-    session_id: str, body: EditsBody, user_id: CurrentUserId, db: DbSession, state: State
+    session_id: str, body: EditsBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> EditsReply:
     """Edit the map: each operation is one step that can be undone, and outlives the version it was made on.
 
@@ -96,7 +107,14 @@ async def edit_mindmap(
     """
     entries = _entries(body.operations)
     return await _apply_entries(
-        state, db, user_id, session_id, entries, expected_seq=body.expected_seq, expected_version=body.version
+        state,
+        db,
+        connection,
+        user_id,
+        session_id,
+        entries,
+        expected_seq=body.expected_seq,
+        expected_version=body.version,
     )
 
 
@@ -105,12 +123,13 @@ async def undo_edit(
     session_id: str,
     user_id: CurrentUserId,
     db: DbSession,
+    connection: DbConnection,
     state: State,
     body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> EditsReply:
     """Take back the last edit in effect. 409 when there is none."""
     seq = (body or _SEQ).expected_seq
-    return await _apply_entries(state, db, user_id, session_id, [Undo()], expected_seq=seq, must_apply=True)
+    return await _apply_entries(state, db, connection, user_id, session_id, [Undo()], expected_seq=seq, must_apply=True)
 
 
 @router.post("/redo", response_model_exclude_none=True)
@@ -118,12 +137,13 @@ async def redo_edit(
     session_id: str,
     user_id: CurrentUserId,
     db: DbSession,
+    connection: DbConnection,
     state: State,
     body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> EditsReply:
     """Bring back what the last undo took. 409 when there is nothing, or something new was done since."""
     seq = (body or _SEQ).expected_seq
-    return await _apply_entries(state, db, user_id, session_id, [Redo()], expected_seq=seq, must_apply=True)
+    return await _apply_entries(state, db, connection, user_id, session_id, [Redo()], expected_seq=seq, must_apply=True)
 
 
 @router.get("/edits", response_model_exclude_none=True)
@@ -131,6 +151,7 @@ async def list_edits(
     session_id: str,
     user_id: CurrentUserId,
     db: DbSession,
+    connection: DbConnection,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> EditLogReply:
@@ -149,7 +170,7 @@ async def list_edits(
     if row is None:
         raise NotFound("mindmap not found for this session")
     mindmap_id, reports = row
-    log = await read_log(await driver_connection(db), mindmap_id)
+    log = await read_log(connection, mindmap_id)
     state_of = log_state(log)
     told = {report["op_id"]: report for report in reports or []}
     active = {operation.op_id for operation in operations_in_effect(log)}

@@ -19,9 +19,9 @@ from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.schemas.map_edits import EditsReply
 from models.schemas.versions import ChangeReply, DiffReply, VersionEnvelope, VersionList, VersionReply
-from serve.routes.map_edits import publish_edit
-from serve.routes.mindmaps import current_map_reply, report_reply
-from serve.state import CurrentUserId, DbSession, State, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.routes.map_edits import edits_reply, publish_edit
+from serve.routes.mindmaps import report_reply
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap/versions", tags=["mindmaps"])
 Number = Annotated[int, Path(ge=1, le=1_000_000)]
@@ -150,15 +150,13 @@ async def _diff(db: AsyncSession, found: Mindmap, old: int, new: int) -> DiffRep
 
 @router.post("/{number}/restore", response_model_exclude_none=True)
 async def restore_version(
-    session_id: str, number: Number, user_id: CurrentUserId, db: DbSession, state: State
+    session_id: str, number: Number, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> EditsReply:
     """Show a version again, as a new version. The edits made since stay in effect; `reports` tells what became of
     them."""
     owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
-    outcome = await restore_map_version(await driver_connection(db), owned, number)
+    outcome = await restore_map_version(connection, owned, number)
+    reply = await edits_reply(db, connection, session_id, user_id, outcome)
     await db.commit()
     await publish_edit(state, owned, outcome)
-    return EditsReply(
-        mindmap=await current_map_reply(db, session_id, user_id),
-        reports=[report_reply(report) for report in outcome.reports],
-    )
+    return reply

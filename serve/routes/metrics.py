@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from cluster.jobs.database_metrics import database_metrics
 from cluster.settings import Settings
 from models.errors import NotFound
-from serve.state import DbSession, State, driver_connection
+from serve.dependencies import State
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,9 +26,10 @@ def _may_read(settings: Settings, request: Request) -> bool:
 
 
 @router.get("/metrics")
-async def metrics(request: Request, state: State, db: DbSession) -> Response:
+async def metrics(request: Request, state: State) -> Response:
     """The database's gauges. Any one replica's answer is the whole truth, so scrape the Service and not the Pods."""
     if not _may_read(state.settings, request):
         raise NotFound("no such address")
-    body = await database_metrics(await driver_connection(db), default_shards=state.settings.num_shards)
+    async with state.open_connection() as connection:
+        body = await database_metrics(connection, default_shards=state.settings.num_shards)
     return Response(body, media_type=CONTENT_TYPE_LATEST)

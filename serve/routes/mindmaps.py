@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.maps.edits import LogState, log_state, read_log
 from cluster.maps.notifications import notify
 from cluster.mindmap.render.images import ThemeName
+from models.database import Connection
 from models.errors import NotFound
 from models.jobs import enqueue_map
 from models.mindmap.document import LayoutName, MindmapDocument
@@ -29,9 +30,9 @@ from models.schemas.mindmaps import (
     PictureLink,
 )
 from serve.auth.signed_links import sign_link, verify_link
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.map_image import IMAGE_RESPONSES, svg_response
 from serve.routes.ai import check_token_budget
-from serve.state import CurrentUserId, DbSession, State, driver_connection
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 
@@ -70,13 +71,15 @@ def _edits_state(version: MindmapVersion, log: LogState) -> EditsState:
     )
 
 
-async def current_map_reply(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> MindmapReply:
+async def current_map_reply(
+    db: AsyncSession, connection: Connection, session_id: str, user_id: uuid.UUID
+) -> MindmapReply:
     """The caller's map with its edits. Raises NotFound before the first was ordered."""
     _, found, version = await load_map(db, session_id, user_id)
     if found is None:
         raise NotFound("mindmap not found for this session")
     # Most maps are never edited: they need no look at the log.
-    log = await read_log(await driver_connection(db), found.id) if version and version.edits_seq else []
+    log = await read_log(connection, found.id) if version and version.edits_seq else []
     return mindmap_reply(found, version, log_state(log))
 
 
@@ -101,9 +104,11 @@ async def load_map(
 
 
 @router.get("/mindmap", response_model_exclude_none=True)
-async def get_mindmap(session_id: str, user_id: CurrentUserId, db: DbSession) -> MindmapEnvelope:
+async def get_mindmap(
+    session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> MindmapEnvelope:
     """The map with its user's edits, or how far it is. 404 before the first was ordered."""
-    return MindmapEnvelope(mindmap=await current_map_reply(db, session_id, user_id))
+    return MindmapEnvelope(mindmap=await current_map_reply(db, connection, session_id, user_id))
 
 
 @router.post("/mindmap/generate", status_code=202, response_model_exclude_none=True)
@@ -111,13 +116,13 @@ async def generate(
     session_id: str,
     user_id: CurrentUserId,
     db: DbSession,
+    connection: DbConnection,
     state: State,
     body: Annotated[GenerateBody | None, Body()] = None,
 ) -> MindmapEnvelope:
     """Order a map. Equal input gives the map there is, at no cost, unless `force` is set."""
     owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
-    await check_token_budget(state, db, owned, user_id)
-    connection = await driver_connection(db)
+    await check_token_budget(state, db, connection, owned, user_id)
     await begin_map(connection, owned)
     await enqueue_map(connection, str(owned), force=bool(body and body.force))
     _, found, _ = await load_map(db, session_id, user_id)

@@ -16,7 +16,8 @@ from models.recording.exclusions import normalize_domain
 from models.schemas.search import Mark, SearchHit, SearchReply
 from models.search.index import index_session, stale_sessions
 from models.search.queries import SearchFilters, page_texts, search, snippet
-from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, State
+from serve.state import AppState
 
 log = structlog.get_logger("serve")
 router = APIRouter(prefix="/v1", tags=["search"])
@@ -26,12 +27,12 @@ _MAX_INDEXED_BEFORE_REPLY, _MAX_INDEXED_AFTER_REPLY = 5, 500
 
 async def _index(state: AppState, user_id: uuid.UUID, limit: int) -> int:
     """Index up to `limit` sessions, each in a transaction of its own; return how many were left over."""
-    async with state.session_factory() as db:
-        stale = await stale_sessions(await driver_connection(db), user_id, limit + 1)
+    async with state.open_connection() as connection:
+        stale = await stale_sessions(connection, user_id, limit + 1)
     for session_id in stale[:limit]:
-        async with state.session_factory() as db:
-            await index_session(await driver_connection(db), session_id)
-            await db.commit()
+        async with state.open_connection() as connection:
+            await index_session(connection, session_id)
+            await connection.commit()
     return len(stale) - limit
 
 
@@ -48,7 +49,7 @@ async def _index_rest(state: AppState, user_id: uuid.UUID) -> None:
 async def search_pages(
     user_id: CurrentUserId,
     state: State,
-    db: DbSession,
+    connection: DbConnection,
     q: Annotated[str, Query(min_length=1, max_length=200, description="Words, or parts of them")],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=400)] = 0,
@@ -73,7 +74,6 @@ async def search_pages(
     left = await _index(state, user_id, _MAX_INDEXED_BEFORE_REPLY)
     if left > 0 and user_id not in state.indexing_tasks:
         state.indexing_tasks[user_id] = asyncio.create_task(_index_rest(state, user_id))
-    connection = await driver_connection(db)
     rows, has_more = await search(connection, user_id, q, wanted, limit=limit, offset=offset)
     texts = await page_texts(connection, user_id, [r["content_key"] for r in rows if r["content_key"]])
     results = []

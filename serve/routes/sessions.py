@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.notifications import notify
 from models.accounts.logins import ClientProgram
-from models.accounts.users import User, active_user
+from models.accounts.users import User, require_active_user
 from models.billing.plans import TooManySessions, current_plan
 from models.database import Connection
-from models.errors import BadRequest, IllegalTransition, NotFound, Unauthorized
+from models.errors import BadRequest, IllegalTransition, NotFound
 from models.jobs import enqueue_purge
 from models.mindmap.state import pause_session, resume_session, start_session
 from models.recording.browsing_sessions import (
@@ -34,7 +34,8 @@ from models.recording.session_filters import session_filters
 from models.recording.timeline_store import load_timeline
 from models.schemas.sessions import SessionEnvelope, SessionList, SessionReply, SessionStart, SessionUpdate
 from serve.auth.login import client_program
-from serve.state import AppState, CurrentUserId, DbSession, State, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 MAX_LIMIT = 100
@@ -67,10 +68,10 @@ def session_reply(found: BrowsingSession, **live: Any) -> SessionReply:
     )
 
 
-async def _envelope(db: AsyncSession, found: BrowsingSession) -> SessionEnvelope:
+async def _envelope(connection: Connection, found: BrowsingSession) -> SessionEnvelope:
     if found.status not in OPEN_STATUSES:
         return SessionEnvelope(session=session_reply(found))
-    line = await load_timeline(await driver_connection(db), found.id)
+    line = await load_timeline(connection, found.id)
     return SessionEnvelope(
         session=session_reply(
             found,
@@ -123,6 +124,7 @@ async def start(
     user_id: CurrentUserId,
     state: State,
     db: DbSession,
+    connection: DbConnection,
     request: Request,
     body: Annotated[SessionStart | None, Body()] = None,
 ) -> SessionEnvelope:
@@ -131,14 +133,12 @@ async def start(
     Beyond what the plan allows at once, a start that names its program (`X-Trailmind-Client`) or has a
     `client_session_id` is refused with 409 `CONCURRENT_SESSION_LIMIT`; any other stops the oldest recording.
     """
-    user = await active_user(db, user_id)
-    if user is None:
-        raise Unauthorized("user not found")
+    user = await require_active_user(db, user_id)
     wanted = body or SessionStart()
     if state.settings.limits_sessions:
         known = await _session_by_client_id(db, user_id, wanted.client_session_id)
         if known is not None:
-            return await _envelope(db, known)
+            return await _envelope(connection, known)
         speaks_up = wanted.client_session_id is not None or client_program(request) is not ClientProgram.OTHER
         await enforce_session_limit(state, db, user, can_retry=speaks_up)
     now = datetime.now(UTC)
@@ -151,17 +151,18 @@ async def start(
         created_at=now,
         updated_at=now,
     )
-    db.add(begun)
     try:
-        await db.flush()
-        await start_session(await driver_connection(db), begun.id)
-        await db.commit()
+        # A savepoint: the connection of the request's transaction stays usable after a duplicate.
+        async with db.begin_nested():
+            db.add(begun)
+            await db.flush()
+            await start_session(connection, begun.id)
     except IntegrityError:
-        await db.rollback()
         known = await _session_by_client_id(db, user_id, wanted.client_session_id)
         if known is None:
             raise
-        return await _envelope(db, known)
+        return await _envelope(connection, known)
+    await db.commit()
     return SessionEnvelope(session=session_reply(begun))
 
 
@@ -198,15 +199,17 @@ async def list_sessions(
 
 
 @router.get("/{session_id}", response_model_exclude_none=True)
-async def get_session(session_id: str, user_id: CurrentUserId, db: DbSession) -> SessionEnvelope:
+async def get_session(
+    session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> SessionEnvelope:
     """One session."""
-    return await _envelope(db, await owned_session(db, parse_session_id(session_id), user_id))
+    return await _envelope(connection, await owned_session(db, parse_session_id(session_id), user_id))
 
 
 @router.put("/{session_id}", response_model_exclude_none=True)
 @router.patch("/{session_id}", response_model_exclude_none=True)
 async def update_session(
-    session_id: str, body: SessionUpdate, user_id: CurrentUserId, db: DbSession
+    session_id: str, body: SessionUpdate, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> SessionEnvelope:
     """Rename or describe; what is absent stays."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
@@ -214,8 +217,10 @@ async def update_session(
         found.title, found.title_source = body.title, "user"
     if body.description is not None:
         found.description = body.description
+    await db.flush()
+    envelope = await _envelope(connection, found)
     await db.commit()
-    return await _envelope(db, found)
+    return envelope
 
 
 async def _change_status(
@@ -223,26 +228,32 @@ async def _change_status(
     session_id: str,
     user_id: uuid.UUID,
     db: AsyncSession,
-    state: State,
+    connection: Connection,
+    state: AppState,
 ) -> SessionEnvelope:
-    found = await owned_session(db, parse_session_id(session_id), user_id)
-    await change(await driver_connection(db), found.id)
-    await db.refresh(found)
+    session = await owned_session(db, parse_session_id(session_id), user_id)
+    await change(connection, session.id)
+    await db.refresh(session)
+    envelope = await _envelope(connection, session)
     await db.commit()
-    await notify(state.valkey, found.id, "session", {"session_status": found.status})
-    return await _envelope(db, found)
+    await notify(state.valkey, session.id, "session", {"session_status": session.status})
+    return envelope
 
 
 @router.patch("/{session_id}/pause", response_model_exclude_none=True)
-async def pause(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> SessionEnvelope:
+async def pause(
+    session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
+) -> SessionEnvelope:
     """Pause a recording."""
-    return await _change_status(pause_session, session_id, user_id, db, state)
+    return await _change_status(pause_session, session_id, user_id, db, connection, state)
 
 
 @router.patch("/{session_id}/resume", response_model_exclude_none=True)
-async def resume(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> SessionEnvelope:
+async def resume(
+    session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
+) -> SessionEnvelope:
     """Go on recording."""
-    return await _change_status(resume_session, session_id, user_id, db, state)
+    return await _change_status(resume_session, session_id, user_id, db, connection, state)
 
 
 @router.post("/{session_id}/stop", response_model_exclude_none=True)
@@ -256,18 +267,20 @@ async def stop(session_id: str, user_id: CurrentUserId, db: DbSession, state: St
 
 
 @router.delete("/{session_id}", status_code=204)
-async def delete_session(session_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
+async def delete_session(session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
     """Delete a session. It is gone for every route at once, and from the database when the undo time is over."""
     found = await owned_session(db, parse_session_id(session_id), user_id)
     found.deleted_at = datetime.now(UTC)
     await db.flush()
-    await enqueue_purge(await driver_connection(db), str(found.id), delay_s=UNDO_S)
+    await enqueue_purge(connection, str(found.id), delay_s=UNDO_S)
     await db.commit()
     return Response(status_code=204)
 
 
 @router.post("/{session_id}/restore", response_model_exclude_none=True)
-async def restore_session(session_id: str, user_id: CurrentUserId, db: DbSession) -> SessionEnvelope:
+async def restore_session(
+    session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> SessionEnvelope:
     """Take a deletion back, while that is possible."""
     found = await db.get(BrowsingSession, parse_session_id(session_id))
     if found is None or found.user_id != user_id:
@@ -275,5 +288,7 @@ async def restore_session(session_id: str, user_id: CurrentUserId, db: DbSession
         await owned_session(db, parse_session_id(session_id), user_id)
         raise BadRequest("session cannot be restored")
     found.deleted_at = None
+    await db.flush()
+    envelope = await _envelope(connection, found)
     await db.commit()
-    return await _envelope(db, found)
+    return envelope

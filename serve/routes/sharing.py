@@ -18,8 +18,9 @@ from models.mindmap.sharing import ShareLink, share_link_id, share_token, visibl
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.sharing import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
+from serve.dependencies import CurrentUserId, DbSession, RateLimitedByAddress, State
 from serve.map_image import IMAGE_RESPONSES, svg_response
-from serve.state import AppState, CurrentUserId, DbSession, RateLimitedByAddress, State
+from serve.state import AppState
 
 router = APIRouter(tags=["sharing"])
 MAX_LINKS = 50

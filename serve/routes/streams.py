@@ -18,7 +18,8 @@ from cluster.maps.live_maps import LiveMapUpdate
 from cluster.maps.notifications import session_channel
 from models.mindmap.versions import MapStatus, Mindmap
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
-from serve.state import AppState, CurrentUserId, State
+from serve.dependencies import CurrentUserId, State
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 KEEP_ALIVE_S = 15.0

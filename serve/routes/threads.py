@@ -14,7 +14,7 @@ from models.errors import BadRequest, NotFound
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session
 from models.schemas.threads import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
-from serve.state import CurrentUserId, DbSession, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, DbSession
 
 router = APIRouter(prefix="/v1/threads", tags=["mindmaps"])
 
@@ -23,12 +23,13 @@ router = APIRouter(prefix="/v1/threads", tags=["mindmaps"])
 async def list_threads(
     user_id: CurrentUserId,
     db: DbSession,
+    connection: DbConnection,
     session_id: Annotated[uuid.UUID | None, Query(description="Only threads through this session")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> ThreadList:
     """Topics that recur across the caller's latest sessions, with how sure we are of it."""
-    found = await load_threads(await driver_connection(db), user_id)
+    found = await load_threads(connection, user_id)
     await db.commit()
     if session_id is not None:
         found = [thread for thread in found if any(m["session_id"] == str(session_id) for m in thread["members"])]
@@ -76,14 +77,14 @@ async def _check(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
 
 
 @router.post("/link", status_code=204)
-async def link_topics(body: LinkBody, user_id: CurrentUserId, db: DbSession) -> Response:
+async def link_topics(body: LinkBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
     """Say that two topics of different sessions are one subject. Safe to repeat."""
     if body.topic.session_id == body.other.session_id:
         raise BadRequest("a thread joins topics of different sessions")
     await _check(db, user_id, body.topic)
     await _check(db, user_id, body.other)
     await add_thread_link(
-        await driver_connection(db),
+        connection,
         user_id,
         (body.topic.session_id, body.topic.topic_id),
         (body.other.session_id, body.other.topic_id),
@@ -93,9 +94,9 @@ async def link_topics(body: LinkBody, user_id: CurrentUserId, db: DbSession) -> 
 
 
 @router.post("/unlink", status_code=204)
-async def unlink_topic(body: TopicRef, user_id: CurrentUserId, db: DbSession) -> Response:
+async def unlink_topic(body: TopicRef, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
     """Take a topic out of its thread; it joins none until it is linked again. Safe to repeat."""
     await _check(db, user_id, body)
-    await add_thread_unlink(await driver_connection(db), user_id, (body.session_id, body.topic_id))
+    await add_thread_unlink(connection, user_id, (body.session_id, body.topic_id))
     await db.commit()
     return Response(status_code=204)

@@ -9,10 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.accounts.users import User, active_user
+from models.accounts.users import User, require_active_user
 from models.billing.ledger import TokenAllowance, load_balance, used_by_operation
 from models.billing.plans import FREE, PLANS, CurrentPlan, Plan, current_plan, usage_periods
-from models.errors import Unauthorized
+from models.database import Connection
 from models.schemas.plans import (
     PlanList,
     PlanReply,
@@ -22,7 +22,8 @@ from models.schemas.plans import (
     UsageHistory,
     UsageReply,
 )
-from serve.state import AppState, CurrentUserId, DbSession, RateLimitedByAddress, State, driver_connection
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1", tags=["plans"])
 _NO_SUBSCRIPTION = uuid.UUID(int=0)
@@ -44,9 +45,7 @@ def plan_reply(plan: Plan) -> PlanReply:
 
 async def current_plan_of(state: AppState, db: AsyncSession, user_id: uuid.UUID) -> tuple[User, CurrentPlan]:
     """The caller and the plan they are on. Raises Unauthorized."""
-    user = await active_user(db, user_id)
-    if user is None:
-        raise Unauthorized("user not found")
+    user = await require_active_user(db, user_id)
     return user, await current_plan(db, user, default=state.settings.default_plan)
 
 
@@ -59,24 +58,31 @@ async def list_plans() -> PlanList:
 @router.get("/subscription", response_model_exclude_none=True)
 async def subscription(user_id: CurrentUserId, state: State, db: DbSession) -> SubscriptionEnvelope:
     """The plan the caller is on."""
-    _, standing = await current_plan_of(state, db, user_id)
+    _, current = await current_plan_of(state, db, user_id)
     return SubscriptionEnvelope(
         subscription=SubscriptionReply(
-            id=str(standing.subscription_id or _NO_SUBSCRIPTION),
-            status=standing.status,
-            current_period_start=standing.period_start,
-            current_period_end=standing.period_end,
-            cancel_at_period_end=standing.cancel_at_period_end,
-            plan=plan_reply(standing.plan),
+            id=str(current.subscription_id or _NO_SUBSCRIPTION),
+            status=current.status,
+            current_period_start=current.period_start,
+            current_period_end=current.period_end,
+            cancel_at_period_end=current.cancel_at_period_end,
+            plan=plan_reply(current.plan),
         )
     )
 
 
 async def _usage(
-    db: AsyncSession, user_id: uuid.UUID, plan: Plan, start: datetime, end: datetime, *, is_current: bool
+    db: AsyncSession,
+    connection: Connection,
+    user_id: uuid.UUID,
+    plan: Plan,
+    start: datetime,
+    end: datetime,
+    *,
+    is_current: bool,
 ) -> UsageReply:
-    parts = await used_by_operation(db, user_id, start, end)
-    used, limit = sum(parts.values()), plan.token_limit
+    by_operation = await used_by_operation(db, user_id, start, end)
+    used, limit = sum(by_operation.values()), plan.token_limit
     reply = UsageReply(
         period_start=start,
         period_end=end,
@@ -85,34 +91,38 @@ async def _usage(
         percent_used=used / limit * 100 if limit else 0.0,
         is_unlimited=limit is None,
         can_use_ai=True,
-        by_operation=parts,
+        by_operation=by_operation,
     )
     if is_current:
-        now = await load_balance(await driver_connection(db), user_id, TokenAllowance(start, end, limit))
-        left = now.tokens_left
+        balance = await load_balance(connection, user_id, TokenAllowance(start, end, limit))
+        left = balance.tokens_left
         reply.can_use_ai = left is None or left > 0
-        reply.granted_tokens_left, reply.reserved_tokens = now.granted_tokens_left, now.reserved_tokens
+        reply.granted_tokens_left, reply.reserved_tokens = balance.granted_tokens_left, balance.reserved_tokens
     return reply
 
 
 @router.get("/usage", response_model_exclude_none=True)
-async def usage(user_id: CurrentUserId, state: State, db: DbSession) -> UsageEnvelope:
+async def usage(user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection) -> UsageEnvelope:
     """Tokens used in the current period."""
-    _, standing = await current_plan_of(state, db, user_id)
-    found = await _usage(db, user_id, standing.plan, standing.usage_start, standing.usage_end, is_current=True)
-    return UsageEnvelope(usage=found)
+    _, current = await current_plan_of(state, db, user_id)
+    reply = await _usage(db, connection, user_id, current.plan, current.usage_start, current.usage_end, is_current=True)
+    return UsageEnvelope(usage=reply)
 
 
 @router.get("/usage/history", response_model_exclude_none=True)
 async def usage_history(
-    user_id: CurrentUserId, state: State, db: DbSession, months: Annotated[int, Query(ge=1, le=24)] = 6
+    user_id: CurrentUserId,
+    state: State,
+    db: DbSession,
+    connection: DbConnection,
+    months: Annotated[int, Query(ge=1, le=24)] = 6,
 ) -> UsageHistory:
     """The current period and those before it, back to the day of sign-up."""
-    user, standing = await current_plan_of(state, db, user_id)
+    user, current = await current_plan_of(state, db, user_id)
     periods = await usage_periods(db, user, months)
     return UsageHistory(
         history=[
-            await _usage(db, user_id, standing.plan, start, end, is_current=i == 0)
+            await _usage(db, connection, user_id, current.plan, start, end, is_current=i == 0)
             for i, (start, end) in enumerate(periods)
         ]
     )

@@ -1,0 +1,20 @@
+"""The language of mails to one user."""
+
+from __future__ import annotations
+
+import uuid
+
+from fastapi import Request
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.mail.templates import Language, preferred_language
+from models.accounts.users import UserSettings
+
+
+async def mail_language(db: AsyncSession, user_id: uuid.UUID, request: Request) -> Language:
+    """The language of the user's settings, else the one the browser prefers (`Accept-Language`)."""
+    chosen = await db.scalar(select(UserSettings.language).where(UserSettings.user_id == user_id))
+    if chosen is None:
+        return preferred_language(request.headers.get("accept-language", ""))
+    return "en" if chosen == "en" else "ko"

@@ -1,0 +1,96 @@
+"""Passwords: change one, request a reset link, set a new one with the link."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.mail.queue import NOTICE_TTL
+from cluster.mail.templates import password_changed_mail, password_reset_mail
+from models.accounts.logins import issue_one_time_token, redeem_one_time_token, revoke_all_logins
+from models.accounts.users import User, active_user, require_active_user, user_by_email
+from models.database import Connection
+from models.errors import BadRequest
+from models.schemas.base import MessageReply
+from models.schemas.logins import AuthReply
+from models.schemas.passwords import ForgotBody, PasswordChange, ResetBody
+from serve.auth.login import log_in
+from serve.auth.passwords import hash_password, verify_password
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
+from serve.mail_language import mail_language
+from serve.state import AppState
+
+router = APIRouter(prefix="/v1/auth", tags=["auth"])
+RESET_TTL = timedelta(hours=1)
+
+
+@router.post("/password", response_model_exclude_none=True)
+async def change_password(
+    body: PasswordChange,
+    user_id: CurrentUserId,
+    state: State,
+    db: DbSession,
+    connection: DbConnection,
+    request: Request,
+    response: Response,
+) -> AuthReply:
+    """Change the password. Every other login ends; the answer is a new one for this program."""
+    await state.rate_limiter.check(request, state.rate_limiter.credentials, f"password:{user_id}")
+    user = await require_active_user(db, user_id)
+    if user.password_hash is not None and not await verify_password(body.current_password or "", user.password_hash):
+        # Not 401: the access token is valid, and clients log out on 401.
+        raise BadRequest("the current password is wrong")
+    user.password_hash = await hash_password(body.new_password)
+    revoked_ids = await revoke_all_logins(db, user, "password")
+    await _mail_password_changed(state, db, connection, user, request)
+    reply = await log_in(state, db, request, response, user)
+    await state.login_cache.revoke(revoked_ids)
+    return reply
+
+
+async def _mail_password_changed(
+    state: AppState, db: AsyncSession, connection: Connection, user: User, request: Request
+) -> None:
+    mail = password_changed_mail(await mail_language(db, user.id, request))
+    await state.mail_queue.enqueue(connection, user.id, user.email, mail, ttl=NOTICE_TTL)
+
+
+@router.post("/forgot-password", dependencies=[RateLimitedByAddress])
+async def forgot_password(
+    body: ForgotBody, state: State, db: DbSession, connection: DbConnection, request: Request
+) -> MessageReply:
+    """Send a link for a new password. The answer is the same whether or not there is such an account."""
+    email = body.email.strip()
+    user = await user_by_email(db, email) if "\x00" not in email else None
+    if user is not None and user.status == "active" and await state.rate_limiter.allows_mail(user.id):
+        token = await issue_one_time_token(db, user.id, "reset", ttl=RESET_TTL)
+        link = f"{state.settings.origin}/reset-password#token={token}"
+        mail = password_reset_mail(await mail_language(db, user.id, request), link)
+        await state.mail_queue.enqueue(connection, user.id, user.email, mail, ttl=RESET_TTL)
+        await db.commit()
+    return MessageReply(message="If the email exists, a password reset link has been sent.")
+
+
+@router.post("/reset-password", dependencies=[RateLimitedByAddress])
+async def reset_password(
+    body: ResetBody, state: State, db: DbSession, connection: DbConnection, request: Request
+) -> MessageReply:
+    """Set a new password with the token of the mail. Ends every login of the account."""
+    # Hashed before the token is redeemed: the row lock is not held for the time of an argon2 hash.
+    password_hash = await hash_password(body.new_password)
+    token = await redeem_one_time_token(db, body.token, "reset")
+    if token is None:
+        raise BadRequest("invalid or expired token")
+    user = await active_user(db, token.user_id)
+    if user is None:
+        raise BadRequest("user account is inactive")
+    user.password_hash = password_hash
+    # Opening the mail proves ownership of the address.
+    user.email_verified_at = user.email_verified_at or datetime.now(UTC)
+    revoked_ids = await revoke_all_logins(db, user, "reset")
+    await _mail_password_changed(state, db, connection, user, request)
+    await db.commit()
+    await state.login_cache.revoke(revoked_ids)
+    return MessageReply(message="Password has been reset successfully.")
