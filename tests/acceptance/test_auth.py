@@ -198,7 +198,7 @@ async def test_11_logout_reaches_another_replica(settings: Settings, api: httpx.
         assert (await other.get("/v1/auth/me", headers=ann.headers)).status_code == 200
         await ann.ok("POST", "/v1/auth/logout")
         # What this replica remembers is at most two seconds old; the test lets that time pass.
-        app.state.parts.standing._clock = lambda: time.monotonic() + 2.1
+        app.state.parts.login_cache._clock = lambda: time.monotonic() + 2.1
         assert (await other.get("/v1/auth/me", headers=ann.headers)).status_code == 401
 
 

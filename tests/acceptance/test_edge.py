@@ -130,7 +130,7 @@ async def test_72_never_in_test_mode(api: httpx.AsyncClient) -> None:
 
 async def test_a_made_up_address_is_of_no_use(settings: Settings) -> None:
     async with running_api(with_changes(settings, rate_limits=True, credential_calls_per_minute=2)) as (app, client):
-        app.state.parts.limiter.credentials = type(app.state.parts.limiter.credentials)(uuid.uuid4().hex, 2)
+        app.state.parts.rate_limiter.credentials = type(app.state.parts.rate_limiter.credentials)(uuid.uuid4().hex, 2)
         codes = []
         for _ in range(3):
             headers = {"X-Forwarded-For": _address()}
@@ -165,14 +165,14 @@ async def test_the_hot_path_is_limited_with_few_questions(settings: Settings) ->
         ann = await sign_up(client)
         session_id = await ann.start()
         asked = 0
-        count = app.state.parts.limiter.count
+        count = app.state.parts.rate_limiter.count
 
         async def counting(*args: Any, **kwargs: Any) -> Any:
             nonlocal asked
             asked += args[0].name == "events"
             return await count(*args, **kwargs)
 
-        app.state.parts.limiter.count = counting
+        app.state.parts.rate_limiter.count = counting
         codes = []
         for i in range(105):
             answer = await ann.call(
