@@ -49,7 +49,7 @@ def exported() -> dict[str, dict[str, frozenset[str]]]:
             # Ray's agent puts its own prefix before what processes count.
             found[f"ray_{name}{suffix}"] = dict(metric.label_values)
     for gauge in DATABASE_GAUGES:
-        found[gauge.name] = {name: frozenset(gauge.label_values) for name in gauge.labels}
+        found[gauge.name] = {gauge.label: frozenset(gauge.label_values)} if gauge.label else {}
     return found
 
 

@@ -438,7 +438,7 @@ RULE_SAMPLES: list[Sample] = [
     (
         "metric-label",
         alert("TrailmindBacklog", put('trailmind_jobs_pending{queue="map"} > 1', "expr")),
-        "never has queue=map, only mail, maps",
+        "never has queue=map, only mail, maintenance, maps",
     ),
     (
         "metric-label",

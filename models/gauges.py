@@ -1,0 +1,44 @@
+"""Statements behind the gauges that are read from the database; see `cluster.jobs.database_metrics` for their names.
+
+Each returns rows of one label value and a number, or one row with a number where the gauge has no label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, LiteralString
+
+from models.database import Connection
+
+COUNT_SESSIONS_BY_STATUS: Final = """
+    SELECT status, count(*) FROM browsing_sessions WHERE deleted_at IS NULL GROUP BY status
+"""
+COUNT_MAPS_BY_STATUS: Final = "SELECT status, count(*) FROM mindmaps GROUP BY status"
+COUNT_PENDING_JOBS: Final = """
+    SELECT queue_name, count(*) FROM procrastinate_jobs
+    WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()) GROUP BY queue_name
+"""
+COUNT_RUNNING_JOBS: Final = (
+    "SELECT queue_name, count(*) FROM procrastinate_jobs WHERE status = 'doing' GROUP BY queue_name"
+)
+COUNT_DEAD_JOBS: Final = (
+    "SELECT queue_name, count(*) FROM procrastinate_jobs WHERE status = 'failed' GROUP BY queue_name"
+)
+# A retry waits from the moment it may run, not from the moment it was first enqueued.
+OLDEST_PENDING_JOB_S: Final = """
+    SELECT j.queue_name, extract(epoch FROM now() - min(greatest(e.at, j.scheduled_at)))
+    FROM procrastinate_jobs j JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
+    WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now()) GROUP BY j.queue_name
+"""
+COUNT_USERS: Final = "SELECT count(*) FROM users"
+# Without a row the configured number of shards applies.
+REQUESTED_SHARDS: Final = "SELECT num_shards FROM shard_map"
+COUNT_DATABASE_CLIENTS: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+DATABASE_CLIENT_LIMIT: Final = "SELECT current_setting('max_connections')::int"
+DATABASE_SIZE_BYTES: Final = "SELECT pg_database_size(current_database())"
+
+
+async def read_gauge(connection: Connection, statement: LiteralString) -> Sequence[tuple[Any, ...]]:
+    """The rows of one of this module's statements."""
+    cursor = await connection.execute(statement)
+    return await cursor.fetchall()
