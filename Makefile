@@ -49,8 +49,15 @@ up: web-app ## Start everything and serve until Ctrl-C
 
 # Two processes, because much of the time a test waits for a browser or for Ray; JOBS=0 runs all in one.
 JOBS ?= 2
-test: web-app ## Run all tests (ARGS="-k …" for some)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+test: web-app ## Run all tests in random order (ARGS="-k …" for some)
+	@$(BIN)/python -m tests --jobs $(JOBS) $(ARGS)
+
+test-unit: setup ## Run the fast tests: no Ray, PostgreSQL or Chromium
+	@$(BIN)/python -m pytest -n $(JOBS) --durations=5 -m "not services and not browser and not serial and not slow" tests/unit tests/architecture $(ARGS)
+
+coverage: setup ## Measure which lines the unit and acceptance tests run; `make test` prints the last figure
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak and not serial" --cov --cov-report= tests/unit tests/architecture tests/acceptance $(ARGS)
+	@echo "Line coverage of the product by unit and acceptance tests, measured $$(date +%F): $$($(BIN)/coverage report --format=total) %" | tee .coverage-figure
 
 check: setup ## Lint, format, types, import contracts, dependencies and dead code
 	@$(BIN)/ruff check .
@@ -119,6 +126,6 @@ lock: setup ## Compile requirements.lock anew
 	@$(BIN)/uv pip compile pyproject.toml --group dev --group web --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 
 clean: ## Remove what the targets made
-	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: help setup dashboard web-app demo up test check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean bench-live
+.PHONY: help setup dashboard web-app demo up test test-unit coverage check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean bench-live

@@ -34,10 +34,10 @@ from launch.ray_environment import free_ports
 from launch.replay import ReplayClient, read_session_file, shift_to_end_at
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 from tests.dashboard.bundle_size import route_bundle_sizes
+from tests.support.chromium import CHROMIUM
 from tests.support.client import PASSWORD
 from tests.support.product import Product
 
-CHROMIUM = "/usr/bin/chromium"
 LIGHTHOUSE = Path(__file__).parent / "lighthouse"
 VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 NUM_OPENED = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -18,13 +19,66 @@ import pytest
 from cluster.settings import Settings
 from launch.stores import EmbeddedStores
 from models.migrations.run import migrate
+from tests.support.chromium import CHROMIUM, SKIP_REASON, skipped_sentence
 from tests.support.client import ApiUser, sign_up
+from tests.support.network_guard import NetworkGuard
 from tests.support.product import Product
 from tests.support.worker import Worker, job_worker
+
+#: Fixtures that start PostgreSQL, Valkey or Ray, and those that start Chromium.
+_SERVICE_FIXTURES = {"servers", "product", "cluster"}
+_BROWSER_FIXTURES = {"browser", "browsers"}
+_guard = NetworkGuard()
 
 # A developer's own settings must not leak into tests.
 for _name in [n for n in os.environ if n.startswith("TRAILMIND_")]:
     del os.environ[_name]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Install the network guard."""
+    _guard.install()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they start, so that `-m "not services"` selects the fast ones."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & _SERVICE_FIXTURES:
+            item.add_marker(pytest.mark.services)
+        if fixtures & _BROWSER_FIXTURES:
+            item.add_marker(pytest.mark.browser)
+            if not CHROMIUM:
+                item.add_marker(pytest.mark.skip(reason=SKIP_REASON))
+        if item.get_closest_marker("chaos"):
+            item.add_marker(pytest.mark.serial)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that tried to connect to another machine, also when the code under test caught the error."""
+    _guard.refused.clear()
+    _guard.is_active = item.get_closest_marker("other_hosts") is None
+    try:
+        yield
+    finally:
+        _guard.is_active = False
+    if _guard.refused:
+        hosts = ", ".join(sorted(set(_guard.refused)))
+        pytest.fail(f"The test tried to connect to {hosts}. Tests may connect to this machine only.", pytrace=False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many browser tests were skipped for want of Chromium, and how to install it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    num_skipped = sum(SKIP_REASON in str(report.longrepr) for report in skipped)
+    if num_skipped:
+        terminalreporter.write_line(skipped_sentence(num_skipped), yellow=True)
+    if summary_file := os.environ.get("TEST_SUMMARY_FILE"):
+        with Path(summary_file).open("a") as file:
+            file.write(json.dumps({"num_skipped_browser_tests": num_skipped}) + "\n")
 
 
 @dataclass(frozen=True)

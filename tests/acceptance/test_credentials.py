@@ -232,6 +232,7 @@ async def _timed() -> AsyncIterator[list[float]]:
     took.append(time.perf_counter() - began)
 
 
+@pytest.mark.serial
 async def test_the_time_of_a_failed_login_tells_nothing(api: httpx.AsyncClient, ann: ApiUser) -> None:
     async def fastest(email: str) -> float:
         times = []

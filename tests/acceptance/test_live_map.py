@@ -69,6 +69,7 @@ class Screen:
         return {node["id"] for node in self.nodes.values() if node["type"] == "page"}
 
 
+@pytest.mark.serial
 async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
     watched: tuple[FastAPI, httpx.AsyncClient], db: Db
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -13,10 +12,10 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from serve.dashboard import BUILT_FILES
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
+from tests.support.chromium import CHROMIUM
 
 # Two cores may be busy with other things.
 expect.set_options(timeout=15_000)
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +28,6 @@ def origin(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium, drawing in software."""
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
     assert (BUILT_FILES / "index.html").exists(), "the dashboard is not built: run `make dashboard`"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)

@@ -11,6 +11,7 @@ from typing import Any
 from playwright.async_api import Page, async_playwright
 
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
+from tests.support.chromium import CHROMIUM
 from tests.support.product import Product
 
 _SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
@@ -104,7 +105,7 @@ async def take_screenshots(origin: str, folder: Path) -> None:
     """Sign up in each language, play its sample session, and write a picture of every page in every look."""
     folder.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         for language in ("ko", "en"):
             first = await browser.new_context(**Appearance(language, "light", "desktop").options, base_url=origin)
             owner = BrowserUser(await first.new_page(), origin)

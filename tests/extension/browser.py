@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.extension.cdp import Cdp, Tab
+from tests.support.chromium import CHROMIUM
 
 EXTENSION_ID = "paenoilheahmjokpbligdebdblbckpfc"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 
 _FLAGS = [
     "--headless=new",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.extension.browser import CHROMIUM, Chromium
+from tests.extension.browser import Chromium
 from tests.extension.builds import build_extension, has_node, with_permissions_granted
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import LocalSite
@@ -16,8 +16,6 @@ from tests.extension.local_site import LocalSite
 @pytest.fixture(scope="session")
 def product_build() -> Path:
     """The unpacked extension as its users get it."""
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
     if not has_node():
         pytest.skip("Node is not installed")
     return build_extension()

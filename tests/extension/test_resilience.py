@@ -22,7 +22,7 @@ from tests.extension.user_actions import (
     wait_for_screen,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.serial]
 
 
 def all_events(server: FakeServer) -> list[dict[str, Any]]:

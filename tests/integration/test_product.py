@@ -298,6 +298,7 @@ def test_nothing_but_guarded_ports_of_ray_can_be_reached_from_outside(product: P
         assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED, str(found)
 
 
+@pytest.mark.other_hosts
 def test_the_api_listens_on_loopback_only(product: Product) -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://{own_address()}:{product.port}/health", timeout=5.0, trust_env=False)

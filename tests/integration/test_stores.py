@@ -340,6 +340,7 @@ def test_what_was_acknowledged_survives_the_kill_of_postgres_under_load(data_dir
         assert "automatic recovery in progress" in (data_dir / "logs" / "postgres.log").read_text()
 
 
+@pytest.mark.serial
 def test_a_killed_valkey_is_back_at_the_same_url(data_dir: Path) -> None:
     with EmbeddedStores(data_dir, postgres=False) as stores:
         url = stores.start().redis_url

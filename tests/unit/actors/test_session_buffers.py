@@ -173,6 +173,7 @@ async def test_the_longest_idle_are_let_go_when_all_together_cost_too_much() -> 
     assert (buffers.num_active_users, buffers.idle_bytes) == (0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_exclusions", [0, 100])
 async def test_an_idle_user_costs_less_than_20_kb(num_exclusions: int) -> None:
     async def excluded(user: uuid.UUID) -> frozenset[str]:

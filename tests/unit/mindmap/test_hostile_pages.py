@@ -137,6 +137,7 @@ def test_odd_addresses() -> None:
     check([make_page(url, f"Page number {i}", "Some text about bread. " * 10) for i, url in enumerate(urls)])
 
 
+@pytest.mark.serial
 def test_a_five_megabyte_page_costs_no_more_than_its_head() -> None:
     huge = make_page("https://a.example/huge", "Everything about bread", "flour water salt yeast\n" * 220_000)
     one_line = make_page("https://a.example/line", "One line", "x" * 5_000_000)

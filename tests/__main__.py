@@ -1,0 +1,68 @@
+"""`python -m tests [pytest arguments]`: the whole suite, as `make test` runs it.
+
+First everything that tolerates a busy machine, in several processes; then the tests marked `serial`, in one process.
+Both phases use one random order, whose seed is printed; `--randomly-seed=N` repeats it. Failed tests are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.chromium import skipped_sentence
+
+_ROOT = Path(__file__).parents[1]
+#: Written by `make coverage`.
+COVERAGE_FIGURE = _ROOT / ".coverage-figure"
+_NO_TESTS_COLLECTED = 5
+
+
+def run_suite(num_processes: int, pytest_arguments: list[str]) -> int:
+    """Run both phases and print one summary; the exit status is 0 when both passed."""
+    if not any(argument.startswith("--randomly-seed") for argument in pytest_arguments):
+        pytest_arguments = [f"--randomly-seed={random.randrange(2**32)}", *pytest_arguments]
+    phases = {
+        "parallel": ["-n", str(num_processes), "--dist", "loadfile", "-m", "not soak and not serial"],
+        "serial": ["-n", "0", "-m", "serial and not soak"],
+    }
+    with tempfile.TemporaryDirectory(prefix="trailmind-tests-") as folder:
+        summary_file = Path(folder) / "summary.jsonl"
+        statuses = {name: _run_phase(options + pytest_arguments, summary_file) for name, options in phases.items()}
+        lines = summary_file.read_text().splitlines() if summary_file.exists() else []
+    for name, status in statuses.items():
+        print(f"{name} phase: {_outcome(status)}")
+    num_skipped = sum(json.loads(line)["num_skipped_browser_tests"] for line in lines)
+    if num_skipped:
+        print(skipped_sentence(num_skipped))
+    if COVERAGE_FIGURE.exists():
+        print(COVERAGE_FIGURE.read_text().strip())
+    if set(statuses.values()) == {_NO_TESTS_COLLECTED}:
+        return _NO_TESTS_COLLECTED
+    return next((status for status in statuses.values() if status not in (0, _NO_TESTS_COLLECTED)), 0)
+
+
+def _run_phase(arguments: list[str], summary_file: Path) -> int:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.run(command, cwd=_ROOT, env={**os.environ, "TEST_SUMMARY_FILE": str(summary_file)}).returncode
+
+
+def _outcome(status: int) -> str:
+    return {0: "passed", _NO_TESTS_COLLECTED: "no tests selected"}.get(status, f"failed (pytest exit status {status})")
+
+
+def main() -> None:
+    """Parse `-j` and pass everything else to pytest."""
+    parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__.partition("\n")[0])
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="processes of the parallel phase; 0 for none")
+    options, pytest_arguments = parser.parse_known_args()
+    sys.exit(run_suite(options.jobs, pytest_arguments))
+
+
+if __name__ == "__main__":
+    main()
