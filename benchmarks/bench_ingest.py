@@ -149,7 +149,7 @@ def stored(dsn: str) -> int:
 
 async def bench(running: Product, bare_port: int, batch: int, num_requests: int) -> dict[str, Any]:
     """One batch size: warm-up, the product, the bare parts, in one run."""
-    dsn = running.settings.postgres_dsn
+    dsn = running.settings.database.postgres_dsn
     users = await sign_up_all(running.origin, CONNECTIONS)
     await measure(running.port, users, batch, max(CONNECTIONS * 4, num_requests // 10))
     before = stored(dsn)

@@ -140,14 +140,16 @@ async def measure(settings: Any, num_pages: int) -> dict[str, dict[str, float]]:
     async with running_api(settings) as (_, client):
         person, other = await sign_up(client), await sign_up(client)
         began = time.perf_counter()
-        await asyncio.to_thread(fill, settings.postgres_dsn, other.id, num_pages // 5, Writer(words, 3))
-        await asyncio.to_thread(fill, settings.postgres_dsn, person.id, num_pages, Writer(words, 2))
+        await asyncio.to_thread(fill, settings.database.postgres_dsn, other.id, num_pages // 5, Writer(words, 3))
+        await asyncio.to_thread(fill, settings.database.postgres_dsn, person.id, num_pages, Writer(words, 2))
         print(f"{num_pages:,} pages written in {time.perf_counter() - began:.0f} s")
         found = {}
         for kind, asked in questions(words, random.Random(4)).items():
             numbers = found[kind] = await _ask(person, asked)
             if all(params.keys() == {"q"} for params in asked):
-                numbers["plain_ms"] = await asyncio.to_thread(_plain, settings.postgres_dsn, person.id, asked[5:8])
+                numbers["plain_ms"] = await asyncio.to_thread(
+                    _plain, settings.database.postgres_dsn, person.id, asked[5:8]
+                )
                 numbers["ratio_p50"] = round(numbers["p50_ms"] / numbers["plain_ms"], 2)
         return found
 

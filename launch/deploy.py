@@ -49,7 +49,7 @@ def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -
     for index in range(asyncio.run(current_shard_map(settings)).num_shards):
         connect_shard(settings, index)
     # Replicas must be reached at their node's address; the load balancers' own port stays on the loopback interface.
-    serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host="0.0.0.0", port=settings.port))  # noqa: S104
+    serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host="0.0.0.0", port=settings.server.port))  # noqa: S104
     release: dict[str, Any] = {"num_cpus": 0}
     if version is not None:
         # Another value of a variable makes Serve start new replicas. Without one they take the processes Ray has ready.
@@ -59,7 +59,7 @@ def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -
         "GenerationWorker": {"ray_actor_options": {**release, **placement_options(settings, "ai")}},
     }
     serve.run(build(options), name=APP_NAME, route_prefix="/", blocking=False)
-    wait_until_ready(settings.origin, max(deadline - time.monotonic(), 0.0), every_s=0.2)
+    wait_until_ready(settings.server.origin, max(deadline - time.monotonic(), 0.0), every_s=0.2)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ import psutil
 from pydantic import SecretStr
 
 from cluster.scheduling.placement import GROUP_LABEL
-from cluster.settings import Settings
+from cluster.settings import Settings, with_changes
 from launch.gcs_valkey import GcsValkey
-from launch.local_server import available_stores, with_changes, with_signing_key
+from launch.local_server import available_stores, with_signing_key
 from launch.ray_environment import free_ports, local_ray_environment
 from launch.stores.account import server_account
 from launch.stores.sockets import socket_dir
@@ -165,9 +165,9 @@ class LocalCluster:
         # One replica of the API per node at most, or a dead node could take both.
         num_replicas = min(2, sum(group in {"serve", "all"} for group in self.groups))
         # Shards are what is to be seen moving about, so there are two at least.
-        num_shards = max(settings.num_shards, 2)
+        num_shards = max(settings.scaling.num_shards, 2)
         settings = with_changes(settings, placement="groups", num_api_replicas=num_replicas, num_shards=num_shards)
-        migrate(settings.sqlalchemy_url)
+        migrate(settings.database.sqlalchemy_url)
         self._settings = settings
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "TRAILMIND_"))},
@@ -346,7 +346,7 @@ class LocalCluster:
                         self._start_node(number)
 
     def _write_cluster_info(self) -> None:
-        facts = ClusterInfo(self.directory, self.ray_address, self._settings.origin, self.groups, os.getpid())
+        facts = ClusterInfo(self.directory, self.ray_address, self._settings.server.origin, self.groups, os.getpid())
         path = cluster_info_path(self._settings.data_dir)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(facts)))

@@ -20,7 +20,7 @@ import redis
 import structlog
 from pydantic import SecretStr
 
-from cluster.settings import Settings, to_environment
+from cluster.settings import Settings, to_environment, with_changes
 from launch.ray_environment import local_ray_environment
 from launch.readiness import wait_until_ready
 from launch.secret_store import local_secret
@@ -35,19 +35,14 @@ STOP_TIMEOUT_S = 45.0
 ReportStatus = Callable[[str], None]
 
 
-def with_changes(settings: Settings, **changes: Any) -> Settings:
-    """`settings` with `changes`, checked again."""
-    return Settings.model_validate({**{k: getattr(settings, k) for k in Settings.model_fields}, **changes})
-
-
 def with_running_stores(settings: Settings) -> Settings:
     """`settings` with the URLs of the embedded stores a running `trailmind up` published, where none are set."""
     changes: dict[str, Any] = {}
     urls = running_urls(settings.data_dir)
     if urls is not None:
-        if settings.database_url is None:
+        if settings.database.url is None:
             changes["database_url"] = SecretStr(urls.database_url)
-        if settings.redis_url is None:
+        if settings.valkey.url is None:
             changes["redis_url"] = SecretStr(urls.redis_url)
     return with_changes(settings, **changes) if changes else settings
 
@@ -55,7 +50,7 @@ def with_running_stores(settings: Settings) -> Settings:
 @contextmanager
 def available_stores(settings: Settings, report: ReportStatus, *, durable: bool = True) -> Iterator[Settings]:
     """The settings with both stores reachable: given ones as they are, missing ones embedded until the end."""
-    wants_postgres, wants_valkey = settings.database_url is None, settings.redis_url is None
+    wants_postgres, wants_valkey = settings.database.url is None, settings.valkey.url is None
     if not wants_postgres and not wants_valkey:
         yield settings
         return
@@ -74,7 +69,7 @@ def available_stores(settings: Settings, report: ReportStatus, *, durable: bool 
 
 def with_signing_key(settings: Settings) -> Settings:
     """The settings with a signing key: given, or generated into the data directory (never in production)."""
-    if settings.secret_key is not None:
+    if settings.auth.secret_key is not None:
         return settings
     return with_changes(settings, secret_key=SecretStr(local_secret(settings.data_dir, "signing-key")))
 
@@ -116,7 +111,7 @@ class LocalServer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.origin = settings.origin
+        self.origin = settings.server.origin
         self._stack = ExitStack()
         self._is_stopping = False
 
@@ -137,8 +132,10 @@ class LocalServer:
         # The stores and Ray mostly wait for their processes while they start; the imports can happen meanwhile.
         threading.Thread(target=_preload_deployments, name="import-ahead", daemon=True).start()
         settings = self._stack.enter_context(available_stores(settings, report, durable=durable))
-        migrate(settings.sqlalchemy_url)
-        with contextlib.closing(redis.Redis.from_url(settings.valkey_url, socket_connect_timeout=5.0)) as valkey:
+        migrate(settings.database.sqlalchemy_url)
+        with contextlib.closing(
+            redis.Redis.from_url(settings.valkey.connection_url, socket_connect_timeout=5.0)
+        ) as valkey:
             valkey.ping()
         os.environ.update(to_environment(settings))
         self.settings = settings
@@ -157,14 +154,14 @@ class LocalServer:
         # One that lost its Ray keeps the port and answers for nobody: after a crash, and when Ray went before us.
         kill_haproxy(self.settings.data_dir)
         self._stack.callback(kill_haproxy, self.settings.data_dir)
-        if self.settings.ray_address:
-            ray.init(address=self.settings.ray_address, namespace=APP_NAME, log_to_driver=False)
+        if self.settings.scaling.ray_address:
+            ray.init(address=self.settings.scaling.ray_address, namespace=APP_NAME, log_to_driver=False)
         else:
             with local_ray_node():
                 ray.init(
                     # A cluster of our own, whatever else of Ray's runs on this machine.
                     address="local",
-                    num_cpus=self.settings.num_cpus or max(2, os.cpu_count() or 2),
+                    num_cpus=self.settings.scaling.num_cpus or max(2, os.cpu_count() or 2),
                     namespace=APP_NAME,
                     include_dashboard=False,
                     log_to_driver=False,
@@ -193,7 +190,7 @@ class LocalServer:
 
         # Its steps are not ours to report; what goes wrong still is.
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        http_options = HTTPOptions(host=self.settings.host, port=self.settings.port)
+        http_options = HTTPOptions(host=self.settings.server.host, port=self.settings.server.port)
         self._stack.callback(self._stop_serve)
         # Returns when the load balancers answer; meanwhile the replicas can start as well.
         started = _run_in_thread(lambda: serve.start(proxy_location="HeadOnly", http_options=http_options))

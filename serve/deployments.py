@@ -26,17 +26,17 @@ def make_app() -> ASGIApp:
 
 
 def _api_scale(settings: Settings) -> dict[str, Any]:
-    if settings.max_api_replicas is None:
-        return {"num_replicas": settings.num_api_replicas}
-    return {"autoscaling_config": api_autoscaling(settings.num_api_replicas, settings.max_api_replicas)}
+    if settings.scaling.max_api_replicas is None:
+        return {"num_replicas": settings.scaling.num_api_replicas}
+    return {"autoscaling_config": api_autoscaling(settings.scaling.num_api_replicas, settings.scaling.max_api_replicas)}
 
 
 def _worker_scale(settings: Settings) -> dict[str, Any]:
-    if settings.max_workers is None:
-        return {"num_replicas": settings.num_workers}
+    if settings.scaling.max_workers is None:
+        return {"num_replicas": settings.scaling.num_workers}
     return {
         "autoscaling_config": worker_autoscaling(
-            settings.num_workers, settings.max_workers, settings.worker_concurrency
+            settings.scaling.num_workers, settings.scaling.max_workers, settings.scaling.worker_concurrency
         )
     }
 

@@ -55,7 +55,7 @@ class AppState:
     async def shard_map(self) -> ShardMap:
         """How many shards there shall be now."""
         async with self.open_connection() as connection:
-            return await read_shard_map(connection, self.settings.num_shards)
+            return await read_shard_map(connection, self.settings.scaling.num_shards)
 
     def set_connection_gauges(self) -> None:
         """Set the gauges of the database connections in use and idle."""
@@ -76,9 +76,13 @@ class AppState:
 def open_state(settings: Settings, connect_shard: Any) -> AppState:
     """The parts, not yet connected to anything: each connects on first use and again after a loss."""
     engine = create_async_engine(
-        settings.sqlalchemy_url, pool_size=settings.db_pool_size, max_overflow=5, pool_timeout=5, pool_pre_ping=True
+        settings.database.sqlalchemy_url,
+        pool_size=settings.database.pool_size,
+        max_overflow=5,
+        pool_timeout=5,
+        pool_pre_ping=True,
     )
-    valkey = Redis.from_url(settings.valkey_url, socket_timeout=2.0, socket_connect_timeout=2.0)
+    valkey = Redis.from_url(settings.valkey.connection_url, socket_timeout=2.0, socket_connect_timeout=2.0)
 
     return AppState(
         settings=settings,
@@ -86,16 +90,18 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         session_factory=async_sessionmaker(engine, expire_on_commit=False),
         valkey=valkey,
         shards=ShardRouter(
-            settings.num_shards,
+            settings.scaling.num_shards,
             connect_shard,
-            PostgresBuffers(settings.postgres_dsn, buffer_limits(settings), max_connections=2, writer="replica"),
-            timeout_s=settings.shard_timeout_s,
+            PostgresBuffers(
+                settings.database.postgres_dsn, buffer_limits(settings), max_connections=2, writer="replica"
+            ),
+            timeout_s=settings.recording.shard_timeout_s,
         ),
         login_tokens=LoginTokens(
-            settings.signing_keys,
-            access_ttl_s=settings.access_token_ttl_s,
-            refresh_ttl_s=settings.refresh_token_ttl_s,
-            plain_ttl_s=settings.plain_token_ttl_s,
+            settings.auth.signing_keys,
+            access_ttl_s=settings.auth.access_token_ttl_s,
+            refresh_ttl_s=settings.auth.refresh_token_ttl_s,
+            plain_ttl_s=settings.auth.long_lived_token_ttl_s,
         ),
         login_cache=LoginCache(valkey),
         rate_limiter=RateLimiter(valkey, settings),

@@ -53,24 +53,24 @@ class JobWorker:
         settings = self._settings
         export_to_ray()
         pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-            settings.postgres_dsn, min_size=1, max_size=8, open=False, kwargs={"autocommit": True}
+            settings.database.postgres_dsn, min_size=1, max_size=8, open=False, kwargs={"autocommit": True}
         )
         await pool.open()
         REGISTRY.add_collector(lambda: record_psycopg_pool("worker", pool.get_stats()))
-        valkey = Redis.from_url(settings.valkey_url, socket_timeout=5.0)
+        valkey = Redis.from_url(settings.valkey.connection_url, socket_timeout=5.0)
         tasks = RayMapTasks(**placement_options(settings, "ai"))
         model_tasks = RayProviderTasks(**placement_options(settings, "ai"))
         enricher = build_enricher(settings, pool, model_tasks)
         mail_queue = MailQueue(settings)
-        retention = RetentionEnforcer(mail_queue, settings.default_plan, settings.origin)
+        retention = RetentionEnforcer(mail_queue, settings.limits.default_plan, settings.server.origin)
         resources = JobResources(
             pool,
             MapGenerator(pool, valkey, tasks, enricher),
             mail_queue,
-            settings.forgotten_after_s,
-            settings.ai_text_retention_days,
-            settings.account_deletion_delay_s,
-            retention if settings.limits_retention else None,
+            settings.recording.idle_timeout_s,
+            settings.privacy.ai_text_retention_days,
+            settings.privacy.account_deletion_delay_s,
+            retention if settings.retention_enabled else None,
         )
         warm_up = asyncio.create_task(_call_after(WARM_UP_DELAY_S, tasks.warm_up))
         models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings))))
@@ -89,13 +89,13 @@ class JobWorker:
             await pool.close()
 
     async def _work(self, resources: JobResources) -> None:
-        app = create_job_app(self._settings.postgres_dsn)
+        app = create_job_app(self._settings.database.postgres_dsn)
         async with app.open_async():
             await requeue_stalled_jobs(app)
             self._worker = asyncio.create_task(
                 app.run_worker_async(
                     queues=QUEUES,
-                    concurrency=self._settings.worker_concurrency + 1,
+                    concurrency=self._settings.scaling.worker_concurrency + 1,
                     install_signal_handlers=False,
                     fetch_job_polling_interval=2.0,
                     update_heartbeat_interval=HEARTBEAT_S,

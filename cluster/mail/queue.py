@@ -44,7 +44,7 @@ class MailQueue:
 
     def __init__(self, settings: Settings) -> None:
         self.mailer = Mailer(settings)
-        self._seal = _mail_cipher(settings.signing_keys)
+        self._seal = _mail_cipher(settings.auth.signing_keys)
 
     async def enqueue(
         self, connection: Connection, user_id: uuid.UUID, address: str, mail: Mail, *, ttl: timedelta

@@ -30,8 +30,8 @@ class Mailer:
     """Hands mails over. Who wants one sent orders it (`cluster.mail.queue`)."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
-        self._from = settings.mail_from
+        self._url = settings.mail.smtp_url.get_secret_value() if settings.mail.smtp_url else None
+        self._from = settings.mail.sender
         self.outbox = settings.data_dir / "outbox"
 
     def compose(self, to: str, mail: Mail) -> EmailMessage:

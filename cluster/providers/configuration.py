@@ -32,9 +32,9 @@ class ProviderEndpoint:
 def provider_endpoints(settings: Settings) -> dict[str, ProviderEndpoint]:
     """The configured providers by name. Empty without any key: then every map is local."""
     configured = {
-        "openai": (settings.openai_api_key, settings.openai_base_url),
-        "anthropic": (settings.anthropic_api_key, settings.anthropic_base_url),
-        "gemini": (settings.gemini_api_key, settings.gemini_base_url),
+        "openai": (settings.providers.openai_api_key, settings.providers.openai_base_url),
+        "anthropic": (settings.providers.anthropic_api_key, settings.providers.anthropic_base_url),
+        "gemini": (settings.providers.gemini_api_key, settings.providers.gemini_base_url),
     }
     endpoints = {}
     for name, (key, base_url) in configured.items():

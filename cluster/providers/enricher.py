@@ -273,12 +273,12 @@ def build_enricher(settings: Settings, pool: AsyncConnectionPool[Any], tasks: Pr
     endpoints = provider_endpoints(settings)
     if not endpoints:
         return None
-    engine = create_async_engine(settings.sqlalchemy_url, poolclass=NullPool)
+    engine = create_async_engine(settings.database.sqlalchemy_url, poolclass=NullPool)
     return Enricher(
         pool,
         endpoints,
         tasks,
-        user_limits_loader(engine, settings.default_plan),
-        openai_model=settings.openai_model,
-        stores_texts=settings.ai_text_retention_days > 0,
+        user_limits_loader(engine, settings.limits.default_plan),
+        openai_model=settings.providers.openai_model,
+        stores_texts=settings.privacy.ai_text_retention_days > 0,
     )

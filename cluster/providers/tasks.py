@@ -50,7 +50,7 @@ def _worker_config() -> CallContextConfig:
 
     settings = load_settings()
     export_to_ray()
-    dsn = settings.postgres_dsn
+    dsn = settings.database.postgres_dsn
     return CallContextConfig(
         dsn,
         provider_endpoints(settings),

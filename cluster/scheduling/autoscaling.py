@@ -125,7 +125,7 @@ class QueuePolicy:
 def _read_configured_queue() -> QueueLoad:
     from cluster.settings import load_settings
 
-    return read_map_queue(load_settings().postgres_dsn)
+    return read_map_queue(load_settings().database.postgres_dsn)
 
 
 def worker_autoscaling(minimum: int, maximum: int, jobs_per_worker: int) -> dict[str, Any]:

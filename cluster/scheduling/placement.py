@@ -22,7 +22,9 @@ ALL_GROUPS = "all"
 
 def placement_options(settings: Settings, group: Group) -> dict[str, Any]:
     """Options for Ray that put an actor or a task on the nodes of `group`."""
-    return {"label_selector": {GROUP_LABEL: f"in({group},{ALL_GROUPS})"}} if settings.placement == "groups" else {}
+    return (
+        {"label_selector": {GROUP_LABEL: f"in({group},{ALL_GROUPS})"}} if settings.scaling.placement == "groups" else {}
+    )
 
 
 def spread_options(settings: Settings, group: Group) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def check_groups(settings: Settings, nodes: Iterable[Mapping[str, Any]], groups:
     Ray itself would wait for such a node without a word. `nodes` are those of `ray.nodes()`. Only for clusters whose
     nodes are all there from the start: where an autoscaler adds them, none is a fine beginning.
     """
-    if settings.placement != "groups":
+    if settings.scaling.placement != "groups":
         return
     alive = [node for node in nodes if node.get("Alive", True)]
     there = {str(node.get("Labels", {}).get(GROUP_LABEL)) for node in alive} - {"None"}

@@ -18,10 +18,10 @@ from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
 def buffer_limits(settings: Settings) -> BufferLimits:
     """The shards' bounds."""
     return BufferLimits(
-        settings.user_buffer_bytes,
-        settings.shard_buffer_bytes,
-        settings.passivate_after_s,
-        settings.shard_idle_bytes,
+        settings.recording.user_buffer_bytes,
+        settings.recording.shard_buffer_bytes,
+        settings.recording.user_idle_timeout_s,
+        settings.recording.shard_idle_bytes,
     )
 
 
@@ -29,8 +29,8 @@ def connect_shard(settings: Settings, index: int) -> Any:
     """The actor of shard number `index`, started on first use; returns at once, the actor needs a moment more."""
     return get_or_start_shard(
         index,
-        settings.num_shards,
-        settings.postgres_dsn,
+        settings.scaling.num_shards,
+        settings.database.postgres_dsn,
         buffer_limits(settings),
         settings.log_level,
         **spread_options(settings, "state"),
@@ -53,8 +53,8 @@ def drain_shards(timeout_s: float = 10.0) -> int:
 
 async def current_shard_map(settings: Settings) -> ShardMap:
     """How many shards there shall be."""
-    async with await psycopg.AsyncConnection.connect(settings.postgres_dsn, autocommit=True) as connection:
-        return await read_shard_map(connection, settings.num_shards)
+    async with await psycopg.AsyncConnection.connect(settings.database.postgres_dsn, autocommit=True) as connection:
+        return await read_shard_map(connection, settings.scaling.num_shards)
 
 
 async def request_num_shards(settings: Settings, num_shards: int) -> ShardMap:
@@ -62,5 +62,5 @@ async def request_num_shards(settings: Settings, num_shards: int) -> ShardMap:
 
     Raises BadRequest for a number that cannot be.
     """
-    async with await psycopg.AsyncConnection.connect(settings.postgres_dsn, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(settings.database.postgres_dsn, autocommit=True) as connection:
         return await set_num_shards(connection, num_shards)

@@ -61,13 +61,13 @@ def _data_dir(settings: Settings) -> CheckResult:
 
 
 def _postgresql(settings: Settings, found: Settings) -> CheckResult:
-    if found.database_url is None:
+    if found.database.url is None:
         return CheckResult("PostgreSQL", "note", "embedded, not running; `trailmind up` starts it")
-    kind = "embedded" if settings.database_url is None else "DATABASE_URL"
+    kind = "embedded" if settings.database.url is None else "DATABASE_URL"
     try:
-        with psycopg.connect(found.postgres_dsn, connect_timeout=3) as connection:
+        with psycopg.connect(found.database.postgres_dsn, connect_timeout=3) as connection:
             version = connection.info.server_version // 10000
-        engine = create_engine(found.sqlalchemy_url)
+        engine = create_engine(found.database.sqlalchemy_url)
         with engine.connect() as sql:
             current = current_revision(sql)
         engine.dispose()
@@ -82,11 +82,11 @@ def _postgresql(settings: Settings, found: Settings) -> CheckResult:
 
 
 def _valkey(settings: Settings, found: Settings) -> CheckResult:
-    if found.redis_url is None:
+    if found.valkey.url is None:
         return CheckResult("Valkey", "note", "embedded, not running; `trailmind up` starts it")
-    kind = "embedded" if settings.redis_url is None else "REDIS_URL"
+    kind = "embedded" if settings.valkey.url is None else "REDIS_URL"
     try:
-        client = redis.Redis.from_url(found.valkey_url, socket_connect_timeout=3, socket_timeout=3)
+        client = redis.Redis.from_url(found.valkey.connection_url, socket_connect_timeout=3, socket_timeout=3)
         client.ping()
         client.close()
     except (redis.RedisError, OSError) as error:
@@ -96,24 +96,26 @@ def _valkey(settings: Settings, found: Settings) -> CheckResult:
 
 def _server(settings: Settings) -> CheckResult:
     try:
-        answer = httpx.get(f"{settings.origin}/ready", timeout=5.0, trust_env=False)
+        answer = httpx.get(f"{settings.server.origin}/ready", timeout=5.0, trust_env=False)
         checks = answer.json()["checks"]
     except (httpx.HTTPError, ValueError, KeyError):
         with socket.socket() as s:
             s.settimeout(1.0)
-            taken = s.connect_ex((settings.host, settings.port)) == 0
+            taken = s.connect_ex((settings.server.host, settings.server.port)) == 0
         if taken:
-            return CheckResult("Server", "bad", f"port {settings.port} is taken by another program; set TRAILMIND_PORT")
-        return CheckResult("Server", "note", f"not running; `trailmind up` starts it at {settings.origin}")
+            return CheckResult(
+                "Server", "bad", f"port {settings.server.port} is taken by another program; set TRAILMIND_PORT"
+            )
+        return CheckResult("Server", "note", f"not running; `trailmind up` starts it at {settings.server.origin}")
     wrong = [f"{part} {state}" for part, state in checks.items() if state != "ok"]
-    return CheckResult("Server", "bad" if wrong else "ok", "; ".join(wrong) or f"ready at {settings.origin}")
+    return CheckResult("Server", "bad" if wrong else "ok", "; ".join(wrong) or f"ready at {settings.server.origin}")
 
 
 def _providers(settings: Settings) -> list[CheckResult]:
     keys = {
-        "OPENAI_API_KEY": settings.openai_api_key,
-        "ANTHROPIC_API_KEY": settings.anthropic_api_key,
-        "GEMINI_API_KEY": settings.gemini_api_key,
+        "OPENAI_API_KEY": settings.providers.openai_api_key,
+        "ANTHROPIC_API_KEY": settings.providers.anthropic_api_key,
+        "GEMINI_API_KEY": settings.providers.gemini_api_key,
     }
     given = [name for name, key in keys.items() if key is not None]
     missing = [name for name, key in keys.items() if key is None]
@@ -123,6 +125,6 @@ def _providers(settings: Settings) -> list[CheckResult]:
 
 
 def _google(settings: Settings) -> CheckResult:
-    if settings.google_client_id is None:
+    if settings.auth.google_client_id is None:
         return CheckResult("Google sign-in", "note", "off; GOOGLE_CLIENT_ID turns it on")
     return CheckResult("Google sign-in", "ok", "on")

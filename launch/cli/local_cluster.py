@@ -45,7 +45,7 @@ def up(
     with err.status("Starting …") as status:
         cluster.start(lambda sentence: status.update(sentence))
     try:
-        err.print(f"[bold green]Ready[/] at {cluster.settings.origin}; nodes: head, {', '.join(cluster.groups)}")
+        err.print(f"[bold green]Ready[/] at {cluster.settings.server.origin}; nodes: head, {', '.join(cluster.groups)}")
         wait_for_signal()
     finally:
         with err.status("Stopping …"):
@@ -120,7 +120,7 @@ def shards(
     from models.errors import ConfigurationError
 
     settings = with_running_stores(_settings(data_dir))
-    if settings.database_url is None:
+    if settings.database.url is None:
         raise ConfigurationError("there is no database: set DATABASE_URL, or start one with `trailmind up`")
     found = asyncio.run(current_shard_map(settings) if number is None else request_num_shards(settings, number))
     typer.echo(f"{found.num_shards} shards (version {found.version} of the map)")

@@ -50,7 +50,7 @@ _READY_TIMEOUT_S = 30.0
 
 def _is_ready(settings: Settings) -> bool:
     try:
-        wait_until_ready(settings.origin, _READY_TIMEOUT_S)
+        wait_until_ready(settings.server.origin, _READY_TIMEOUT_S)
     except ConfigurationError:
         return False
     return True
@@ -62,7 +62,7 @@ def _running_server(settings: Settings) -> Iterator[bool]:
     from launch.stores import running_urls
 
     if running_urls(settings.data_dir) is not None and _is_ready(settings):
-        err.print(f"Using the Trailmind that runs at {settings.origin}", style="dim")
+        err.print(f"Using the Trailmind that runs at {settings.server.origin}", style="dim")
         yield False
         return
     from launch.local_server import LocalServer
@@ -83,8 +83,9 @@ def up(data_dir: DataDir = None, port: Port = None) -> None:
     settings = _settings(data_dir, port)
     with _running_server(settings) as is_ours:
         if not is_ours:
-            raise ConfigurationError(f"Trailmind runs at {settings.origin} already")
-        err.print(f"[bold green]Ready[/] at {settings.origin}   API docs at {settings.origin}/docs   Ctrl-C stops")
+            raise ConfigurationError(f"Trailmind runs at {settings.server.origin} already")
+        origin = settings.server.origin
+        err.print(f"[bold green]Ready[/] at {origin}   API docs at {origin}/docs   Ctrl-C stops")
         wait_for_signal()
 
 
@@ -104,7 +105,7 @@ def demo(
     path = session or player.sample_path()
     read_session_file(path)  # a bad file is said before anything is started
     with _running_server(settings) as is_ours:
-        result = player.run_demo(settings.origin, path, err)
+        result = player.run_demo(settings.server.origin, path, err)
         picture = settings.data_dir / "demo" / f"{result['session_id']}.svg"
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(httpx.get(result["picture_url"], timeout=30.0, trust_env=False).raise_for_status().content)
@@ -117,7 +118,7 @@ def demo(
             out.print(f"[bold]Picture[/]  {picture}", soft_wrap=True)
             return
         out.print(f"[bold]Picture[/]  {result['picture_url']}\n         {picture}", soft_wrap=True)
-        out.print(f"\n[bold green]Serving[/] at {settings.origin} until Ctrl-C")
+        out.print(f"\n[bold green]Serving[/] at {settings.server.origin} until Ctrl-C")
         wait_for_signal()
 
 
@@ -138,7 +139,7 @@ def _settings_with_database(data_dir: Path | None) -> Settings:
     from launch.local_server import with_running_stores
 
     settings = with_running_stores(_settings(data_dir))
-    if settings.database_url is None:
+    if settings.database.url is None:
         raise ConfigurationError("there is no database: set DATABASE_URL, or start one with `trailmind up`")
     return settings
 
@@ -148,7 +149,7 @@ def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to the schema this version needs. Safe to run at any time, from many places."""
     from models.migrations.run import migrate as run
 
-    typer.echo(run(_settings_with_database(data_dir).sqlalchemy_url))
+    typer.echo(run(_settings_with_database(data_dir).database.sqlalchemy_url))
 
 
 @app.command()
@@ -164,7 +165,7 @@ def jobs(
 
     from cluster.jobs.admin import discard_job, list_jobs, retry_job
 
-    dsn = _settings_with_database(data_dir).postgres_dsn
+    dsn = _settings_with_database(data_dir).database.postgres_dsn
     if action == "list":
         _print_jobs(asyncio.run(list_jobs(dsn, status=status)), as_json=as_json)
     elif action == "retry" and job_id is not None:
@@ -215,7 +216,7 @@ def regenerate(
     from cluster.jobs.regenerate import count_sessions, enqueue_all, wait_until_done
     from models.mindmap.regeneration import Selection
 
-    dsn = _settings_with_database(data_dir).postgres_dsn
+    dsn = _settings_with_database(data_dir).database.postgres_dsn
     selection = Selection(email, _utc(since), _utc(until), tuple(session or ()))
     num_selected = asyncio.run(count_sessions(dsn, selection))
     if dry_run:

@@ -247,4 +247,4 @@ async def check_anonymous_rate(state: AppState, request: Request) -> None:
         allowance = state.rate_limiter.credentials
     else:
         allowance = state.rate_limiter.public
-    await state.rate_limiter.check(request, allowance, client_address(request, state.settings.trusted_proxies))
+    await state.rate_limiter.check(request, allowance, client_address(request, state.settings.server.trusted_proxies))

@@ -66,7 +66,7 @@ def _issue_tokens(
             refresh,
             max_age=tokens.refresh_ttl_s,
             path=REFRESH_COOKIE_PATH,
-            secure=state.settings.origin.startswith("https://"),
+            secure=state.settings.server.origin.startswith("https://"),
             httponly=True,
             samesite="strict",
         )
@@ -137,7 +137,7 @@ async def rotate_refresh_token(state: AppState, db: AsyncSession, request: Reque
         family.previous_jti, family.current_jti = claims.jti, uuid.uuid4()
         family.rotation_key, family.rotated_at = key, datetime.now(UTC)
         family.expires_at = datetime.now(UTC) + timedelta(seconds=state.login_tokens.refresh_ttl_s)
-    elif not _is_lost_reply_retry(family, claims.jti, key, client, state.settings.refresh_cookie_grace_s):
+    elif not _is_lost_reply_retry(family, claims.jti, key, client, state.settings.auth.refresh_cookie_grace_s):
         await revoke_families(db, "reuse", family_id=family.id)
         await db.commit()
         await state.login_cache.revoke([family.id])

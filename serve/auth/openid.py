@@ -44,9 +44,9 @@ class GoogleSignIn:
     """One OpenID provider: its addresses, its keys, its tokens."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._issuer = settings.google_issuer.rstrip("/")
-        self.client_id = settings.google_client_id or None
-        secret = settings.google_client_secret
+        self._issuer = settings.auth.google_issuer.rstrip("/")
+        self.client_id = settings.auth.google_client_id or None
+        secret = settings.auth.google_client_secret
         self._secret = secret.get_secret_value() if secret else None
         self._clock = clock
         self._metadata: tuple[float, dict[str, Any]] | None = None

@@ -21,5 +21,5 @@ async def enqueue_verification_mail(
     """Enqueue the mail with the link that verifies the address of `user`. The caller commits."""
     token = await issue_one_time_token(db, user.id, "verify", ttl=VERIFY_TTL)
     # In the fragment: browsers send it neither to the server nor in a Referer header.
-    mail = verification_mail(language, f"{state.settings.origin}/verify-email#token={token}")
+    mail = verification_mail(language, f"{state.settings.server.origin}/verify-email#token={token}")
     await state.mail_queue.enqueue(connection, user.id, user.email, mail, ttl=VERIFY_TTL)

@@ -67,11 +67,11 @@ class RateLimiter:
     """Counts calls."""
 
     def __init__(self, valkey: Redis, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self.is_enabled = settings.rate_limits
-        self.credentials = RateLimitPolicy("credentials", settings.credential_calls_per_minute)
-        self.user = RateLimitPolicy("user", settings.user_calls_per_minute)
-        self.events = RateLimitPolicy("events", settings.events_calls_per_minute)
-        self.public = RateLimitPolicy("public", settings.public_calls_per_minute)
+        self.is_enabled = settings.limits.rate_limits_enabled
+        self.credentials = RateLimitPolicy("credentials", settings.limits.credential_calls_per_minute)
+        self.user = RateLimitPolicy("user", settings.limits.user_calls_per_minute)
+        self.events = RateLimitPolicy("events", settings.limits.events_calls_per_minute)
+        self.public = RateLimitPolicy("public", settings.limits.public_calls_per_minute)
         self.mails = RateLimitPolicy("mails", 3)
         self._shared_limiter = SlidingWindowCounterRateLimiter(
             RedisStorage(

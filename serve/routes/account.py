@@ -101,7 +101,7 @@ async def export_everything(user_id: CurrentUserId, state: State, db: DbSession)
 async def _close(
     state: AppState, db: AsyncSession, connection: Connection, user: User, request: Request, *, at_once: bool
 ) -> DeletionReceipt:
-    delay = timedelta(seconds=0 if at_once else state.settings.account_deletion_delay_s)
+    delay = timedelta(seconds=0 if at_once else state.settings.privacy.account_deletion_delay_s)
     ended = await revoke_all_logins(db, user, "closed")
     language, address = await mail_language(db, user.id, request), user.email
     if not delay:

@@ -67,7 +67,7 @@ async def _user_reply(state: AppState, db: AsyncSession, user: User) -> AdminUse
         role=user.role,
         status=user.status,
         email_verified=user.email_verified_at is not None,
-        plan=plan or state.settings.default_plan,
+        plan=plan or state.settings.limits.default_plan,
         num_sessions=sessions or 0,
         created_at=user.created_at,
         deleted_at=user.deleted_at,
@@ -188,7 +188,9 @@ async def list_all_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> JobList:
     """Jobs that are not done."""
-    found = await list_jobs(state.settings.postgres_dsn, status=_JOB_STATES[status] if status else None, limit=limit)
+    found = await list_jobs(
+        state.settings.database.postgres_dsn, status=_JOB_STATES[status] if status else None, limit=limit
+    )
     return JobList(jobs=[JobReply.model_validate(job) for job in found if status in (None, job["state"])])
 
 
@@ -198,7 +200,7 @@ JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 @router.post("/jobs/{job_id}/retry")
 async def retry_dead_job(job_id: JobId, admin_id: CurrentUserId, state: State, db: DbSession) -> MessageReply:
     """Give a dead job another chance."""
-    sentence = await retry_job(state.settings.postgres_dsn, job_id)
+    sentence = await retry_job(state.settings.database.postgres_dsn, job_id)
     record_audit(db, admin_id, "job.retried", job_id)
     await db.commit()
     return MessageReply(message=sentence)
@@ -207,7 +209,7 @@ async def retry_dead_job(job_id: JobId, admin_id: CurrentUserId, state: State, d
 @router.delete("/jobs/{job_id}", status_code=204)
 async def discard_dead_job(job_id: JobId, admin_id: CurrentUserId, state: State, db: DbSession) -> Response:
     """Drop a dead job for good."""
-    await discard_job(state.settings.postgres_dsn, job_id)
+    await discard_job(state.settings.database.postgres_dsn, job_id)
     record_audit(db, admin_id, "job.discarded", job_id)
     await db.commit()
     return Response(status_code=204)

@@ -30,8 +30,8 @@ async def _plan(
 ) -> tuple[CallPlan, UserLimits, Balance, int]:
     _, pages = await load_pages(connection, session_id, user_id)
     endpoints = provider_endpoints(state.settings)
-    plan = await plan_calls(connection, endpoints, user_id, session_id, pages, state.settings.openai_model)
-    terms = await load_user_limits(db, user_id, state.settings.default_plan)
+    plan = await plan_calls(connection, endpoints, user_id, session_id, pages, state.settings.providers.openai_model)
+    terms = await load_user_limits(db, user_id, state.settings.limits.default_plan)
     return plan, terms, await load_balance(connection, user_id, terms.allowance), len(pages)
 
 
@@ -67,7 +67,7 @@ async def check_token_budget(
     """Raise OutOfTokens (402, with the reset date) for users who want no map rather than one without a model."""
     if not provider_endpoints(state.settings):
         return
-    terms = await load_user_limits(db, user_id, state.settings.default_plan)
+    terms = await load_user_limits(db, user_id, state.settings.limits.default_plan)
     if not terms.refuses_when_out_of_tokens or terms.allowance.token_limit is None:
         return
     plan, terms, now, _ = await _plan(state, db, connection, session_id, user_id)
@@ -116,5 +116,5 @@ async def disclosures(
             for call, kept in found.all()
         ],
         total=total or 0,
-        text_retention_days=state.settings.ai_text_retention_days,
+        text_retention_days=state.settings.privacy.ai_text_retention_days,
     )

@@ -26,7 +26,7 @@ async def verify_email(body: TokenBody, state: State, db: DbSession) -> MessageR
     if user is None:
         raise BadRequest("invalid or expired token")
     user.email_verified_at = user.email_verified_at or datetime.now(UTC)
-    if user.email.lower() in {email.lower() for email in state.settings.admin_emails}:
+    if user.email.lower() in {email.lower() for email in state.settings.auth.admin_emails}:
         user.role = "admin"
     await db.commit()
     return MessageReply(message="The e-mail address is confirmed.")

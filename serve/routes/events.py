@@ -56,7 +56,7 @@ async def post_events(session_id: str, request: Request) -> Response:
         await request.body(),
         user_id=user_id,
         session_id=wanted,
-        allow_private_networks=state.settings.record_private_networks,
+        allow_private_networks=state.settings.recording.record_private_networks,
     )
     outcome = await state.shards.save(batch)
     if outcome.error is not None:

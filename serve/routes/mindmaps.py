@@ -161,9 +161,9 @@ async def picture_link(session_id: str, user_id: CurrentUserId, db: DbSession, s
     owned, found, version = await load_map(db, session_id, user_id)
     if found is None or version is None:
         raise NotFound("mindmap not found for this session")
-    token = sign_link(state.settings.signing_key, "picture", str(owned), ttl_s=PICTURE_LINK_TTL_S)
+    token = sign_link(state.settings.auth.signing_key, "picture", str(owned), ttl_s=PICTURE_LINK_TTL_S)
     return PictureLink(
-        url=f"{state.settings.origin}/pictures/{token}",
+        url=f"{state.settings.server.origin}/pictures/{token}",
         expires_at=datetime.now(UTC) + timedelta(seconds=PICTURE_LINK_TTL_S),
     )
 
@@ -181,7 +181,7 @@ async def picture(
     theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
     """The picture behind a link."""
-    session_id = uuid.UUID(verify_link(state.settings.signing_key, "picture", token))
+    session_id = uuid.UUID(verify_link(state.settings.auth.signing_key, "picture", token))
     found = await db.scalar(
         select(MindmapVersion)
         .join(Mindmap, Mindmap.id == MindmapVersion.mindmap_id)

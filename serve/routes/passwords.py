@@ -66,7 +66,7 @@ async def forgot_password(
     user = await user_by_email(db, email) if "\x00" not in email else None
     if user is not None and user.status == "active" and await state.rate_limiter.allows_mail(user.id):
         token = await issue_one_time_token(db, user.id, "reset", ttl=RESET_TTL)
-        link = f"{state.settings.origin}/reset-password#token={token}"
+        link = f"{state.settings.server.origin}/reset-password#token={token}"
         mail = password_reset_mail(await mail_language(db, user.id, request), link)
         await state.mail_queue.enqueue(connection, user.id, user.email, mail, ttl=RESET_TTL)
         await db.commit()

@@ -103,7 +103,7 @@ async def enforce_session_limit(state: AppState, db: AsyncSession, user: User, *
     """
     # Of two starts at once the second waits for what the first does.
     await db.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
-    plan = (await current_plan(db, user, default=state.settings.default_plan)).plan
+    plan = (await current_plan(db, user, default=state.settings.limits.default_plan)).plan
     allowed = plan.max_concurrent_sessions
     if allowed is None:
         return
@@ -135,7 +135,7 @@ async def start(
     """
     user = await require_active_user(db, user_id)
     wanted = body or SessionStart()
-    if state.settings.limits_sessions:
+    if state.settings.session_limits_enabled:
         known = await _session_by_client_id(db, user_id, wanted.client_session_id)
         if known is not None:
             return await _envelope(connection, known)

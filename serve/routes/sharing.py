@@ -30,12 +30,12 @@ _PRIVATE = {"X-Robots-Tag": "noindex, nofollow, noarchive", "Cache-Control": "pr
 
 
 def _reply(state: AppState, link: ShareLink) -> ShareReply:
-    token = share_token(state.settings.signing_key, link.id)
+    token = share_token(state.settings.auth.signing_key, link.id)
     return ShareReply(
         id=str(link.id),
         session_id=str(link.session_id),
-        url=f"{state.settings.origin}/shared/{token}",
-        api_url=f"{state.settings.origin}/v1/shared/{token}",
+        url=f"{state.settings.server.origin}/shared/{token}",
+        api_url=f"{state.settings.server.origin}/v1/shared/{token}",
         shows=link.visibility,
         created_at=link.created_at,
         expires_at=link.expires_at,
@@ -101,7 +101,7 @@ async def revoke_share(session_id: str, share_id: uuid.UUID, user_id: CurrentUse
 
 
 async def _shared(state: AppState, db: AsyncSession, token: str) -> tuple[ShareLink, BrowsingSession, MindmapDocument]:
-    link_id = share_link_id(state.settings.signing_keys, token)
+    link_id = share_link_id(state.settings.auth.signing_keys, token)
     row = None
     if link_id is not None:
         row = (

@@ -46,7 +46,7 @@ def plan_reply(plan: Plan) -> PlanReply:
 async def current_plan_of(state: AppState, db: AsyncSession, user_id: uuid.UUID) -> tuple[User, CurrentPlan]:
     """The caller and the plan they are on. Raises Unauthorized."""
     user = await require_active_user(db, user_id)
-    return user, await current_plan(db, user, default=state.settings.default_plan)
+    return user, await current_plan(db, user, default=state.settings.limits.default_plan)
 
 
 @router.get("/subscription/plans", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])

@@ -13,8 +13,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.maintenance import erase_due_accounts
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from models.accounts.erasure import owned_tables
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session
@@ -121,11 +120,11 @@ async def test_an_account_may_wait_a_while(ann: ApiUser, db: psycopg.AsyncConnec
     assert receipt["status"] == "scheduled"
     cursor = await db.execute("SELECT status, deleted_at IS NOT NULL FROM users WHERE id = %s", [ann.id])
     assert await cursor.fetchone() == ("inactive", True)
-    async with AsyncConnectionPool(settings.postgres_dsn, min_size=1, max_size=2, open=False) as pool:
-        await erase_due_accounts(pool, settings.account_deletion_delay_s)
+    async with AsyncConnectionPool(settings.database.postgres_dsn, min_size=1, max_size=2, open=False) as pool:
+        await erase_due_accounts(pool, settings.privacy.account_deletion_delay_s)
         assert (await _rows_of(db, ann.id)).get("users") == 1  # not yet
         await db.execute("UPDATE users SET deleted_at = deleted_at - interval '8 days' WHERE id = %s", [ann.id])
-        assert await erase_due_accounts(pool, settings.account_deletion_delay_s) >= 1
+        assert await erase_due_accounts(pool, settings.privacy.account_deletion_delay_s) >= 1
     assert await _rows_of(db, ann.id) == {}
 
 

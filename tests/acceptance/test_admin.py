@@ -10,8 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from tests.support.client import ApiUser, sign_up
 from tests.support.completed_session import completed_session
 from tests.support.sent_mails import mails_to, send_queued_mails, token_in

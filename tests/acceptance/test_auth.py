@@ -11,8 +11,7 @@ import jwt
 import psycopg
 import pytest
 
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from serve.auth.access_tokens import key_id
 from serve.auth.login import REFRESH_COOKIE
 from tests.support.client import PASSWORD, ApiUser, sign_up
@@ -297,7 +296,7 @@ async def test_keys_rotate_without_a_logout(settings: Settings, ann: ApiUser) ->
 
 async def test_a_program_that_knows_only_token_stays_logged_in(settings: Settings, ann: ApiUser) -> None:
     claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
-    assert claims["exp"] - claims["iat"] == ann.reply["expires_in"] == settings.plain_token_ttl_s >= 24 * 3600
+    assert claims["exp"] - claims["iat"] == ann.reply["expires_in"] == settings.auth.long_lived_token_ttl_s >= 24 * 3600
 
 
 async def test_one_device_can_be_logged_out(api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser) -> None:

@@ -12,8 +12,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from serve.app import create_api, with_middleware
 from serve.http.middleware import RequestMiddleware
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit

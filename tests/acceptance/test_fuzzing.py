@@ -32,7 +32,7 @@ def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("TRAILMIND_")},
         "DATABASE_URL": fresh_database,
-        "REDIS_URL": settings.valkey_url,
+        "REDIS_URL": settings.valkey.connection_url,
         "FUZZ_DATA_DIR": str(tmp_path),
     }
     command = [sys.executable, "-m", "tests.support.fuzzed_app"]

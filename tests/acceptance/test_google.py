@@ -12,8 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from tests.support.client import PASSWORD, sign_up
 from tests.support.openid import openid_provider
 from tests.support.server import running_api

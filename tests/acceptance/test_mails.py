@@ -18,8 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.jobs.app import JobResources, create_job_app
 from cluster.mail.queue import MailQueue, delete_failed_mails
 from cluster.maps.generation import MapGenerator
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from models.errors import Conflict
 from models.jobs import MAIL, SEND_MAIL
 from tests.support.client import ApiUser, sign_up
@@ -74,8 +73,10 @@ def settings(settings: Settings, port: int) -> Settings:
 
 async def work(settings: Settings) -> None:
     """What a worker does with the mails that are due."""
-    async with AsyncConnectionPool[Any](settings.postgres_dsn, min_size=1, kwargs={"autocommit": True}) as pool:
-        app = create_job_app(settings.postgres_dsn)
+    async with AsyncConnectionPool[Any](
+        settings.database.postgres_dsn, min_size=1, kwargs={"autocommit": True}
+    ) as pool:
+        app = create_job_app(settings.database.postgres_dsn)
         generator: MapGenerator = None  # type: ignore[assignment] # mails need no maps
         resources = JobResources(pool, generator, MailQueue(settings))
         async with app.open_async():
@@ -122,7 +123,7 @@ async def test_what_waits_tells_neither_the_link_nor_the_address(
         [(_, _, _, args)] = await ordered(db, person)
         async with server.listening(port):
             # A key that has been replaced still opens what it sealed.
-            key = settings.signing_key
+            key = settings.auth.signing_key
             await work(with_changes(settings, secret_key="a newer key " * 4, previous_secret_keys=key))
     assert person.email not in args
     assert token_in(server.mails[0]) not in args

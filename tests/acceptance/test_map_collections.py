@@ -136,7 +136,7 @@ async def test_deleting_a_session_takes_it_off_every_map(
     hidden = (await ann.ok("GET", f"/v1/maps/{made}"))["map"]
     assert (hidden["status"], "data" in hidden, hidden["session_ids"]) == ("failed", False, [kept])
     assert "deleted" in hidden["error_message"]
-    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
         await purge_session(pool, uuid.UUID(gone))
     row = await (await db.execute("SELECT data FROM joint_maps WHERE id = %s", [made])).fetchone()
     assert row == (None,), "nothing of it is left on the disk"

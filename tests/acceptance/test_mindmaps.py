@@ -234,7 +234,7 @@ async def test_40_forgotten_recordings_are_closed(ann: ApiUser, settings: Settin
             "UPDATE browsing_sessions SET updated_at = now() - interval '25 hours' WHERE id = %s", [session]
         )
     await db.execute("UPDATE events SET received_at = now() - interval '25 hours' WHERE session_id = %s", [with_events])
-    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
         await close_abandoned_sessions(pool, 24 * 3600)
     status = {s["id"]: s["session_status"] for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
     assert status == {
@@ -255,7 +255,7 @@ async def test_purging_a_deleted_session_leaves_nothing(ann: ApiUser, settings: 
     for session, texts in ((kept, ["shared"]), (gone, ["shared", "its own"])):
         await ann.send(session, [visit(f"https://e.com/{t}", content=f"{t} text " * 30) for t in texts])
     await ann.call("DELETE", f"/v1/sessions/{gone}")
-    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
         assert await purge_session(pool, uuid.UUID(kept)) == {}, "only what was deleted is purged"
         assert await purge_session(pool, uuid.UUID(gone)) == {"page_contents": 1, "events": 2, "browsing_sessions": 1}
     for table in ("events", "visits", "highlights", "session_transitions", "event_rejections"):

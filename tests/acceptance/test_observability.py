@@ -27,8 +27,7 @@ from cluster.jobs.database_metrics import DATABASE_GAUGES
 from cluster.jobs.middleware import observe_job
 from cluster.providers.calling.metered_client import CallScope, MeteredClient
 from cluster.providers.types import ModelResponse, ModelTarget, Prompt, ProviderDown, Usage
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from models.billing.ledger import TokenAllowance
 from models.errors import Unavailable
 from models.recording.event_writer import BatchOutcome
@@ -46,7 +45,7 @@ Db = psycopg.AsyncConnection[Any]
 
 @pytest.fixture
 async def pool(settings: Settings) -> AsyncIterator[AsyncConnectionPool[Any]]:
-    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as found:
+    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as found:
         yield found
 
 
@@ -115,7 +114,7 @@ async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: ApiUser, 
 
 async def test_shards_and_coalescers_move_the_meters(settings: Settings) -> None:
     before = REGISTRY.totals()
-    stand_in = PostgresBuffers(settings.postgres_dsn, BufferLimits(), writer="replica")
+    stand_in = PostgresBuffers(settings.database.postgres_dsn, BufferLimits(), writer="replica")
     shard = FakeShard()
     router = ShardRouter(1, lambda _: shard, stand_in)
     await asyncio.gather(*(router.save(batch()) for _ in range(10)))
@@ -225,7 +224,7 @@ async def test_calls_to_providers_are_counted(ann: ApiUser, pool: AsyncConnectio
 
 async def test_limiters_move_the_meters(settings: Settings) -> None:
     model = f"model-{uuid.uuid4().hex}"
-    limiter = ProviderLimiterActor(settings.postgres_dsn, f"openai/{model}", runs_in_ray=False)
+    limiter = ProviderLimiterActor(settings.database.postgres_dsn, f"openai/{model}", runs_in_ray=False)
     limit = RateLimit(None, None, 2)
     permits = [await limiter.reserve(PermitRequest(user, 1, max_wait_s=5), limit) for user in ("a", "b")]
     waits = asyncio.create_task(limiter.reserve(PermitRequest("c", 1, max_wait_s=60), limit))
@@ -288,7 +287,7 @@ async def test_database_gauges_move(
         assert stopped["trailmind_jobs_oldest_pending_seconds"][("maps",)] >= 3600
         assert stopped["trailmind_mindmaps"][("generating",)] == before["trailmind_mindmaps"][("generating",)] + 1
         assert (await read())["trailmind_users"][()] == before["trailmind_users"][()] + 1
-        assert stopped["trailmind_shards_wanted"][()] == settings.num_shards
+        assert stopped["trailmind_shards_wanted"][()] == settings.scaling.num_shards
         assert 1 <= stopped["trailmind_database_clients"][()] <= stopped["trailmind_database_client_limit"][()]
         assert stopped["trailmind_database_bytes"][()] > 1_000_000
     finally:

@@ -17,8 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.jobs.maintenance import purge_session
 from cluster.jobs.retention import RetentionEnforcer
 from cluster.mail.queue import MailQueue
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.sent_mails import mails_to, send_queued_mails
 from tests.support.server import running_api
@@ -101,7 +100,7 @@ class Keeper:
 
     def __init__(self, pool: AsyncConnectionPool[Any], settings: Settings, db: Db) -> None:
         self.pool, self.db = pool, db
-        self.retention = RetentionEnforcer(MailQueue(settings), "free", settings.origin)
+        self.retention = RetentionEnforcer(MailQueue(settings), "free", settings.server.origin)
 
     async def on_day(self, day: float) -> None:
         await self.retention.enforce(self.pool, NOW + timedelta(days=day))
@@ -129,7 +128,9 @@ class Keeper:
 async def keeper(settings: Settings, db: Db) -> AsyncIterator[Keeper]:
     # Sessions of other tests are nobody's business on day 30.
     await db.execute("UPDATE browsing_sessions SET deleted_at = now() WHERE deleted_at IS NULL")
-    async with AsyncConnectionPool[Any](settings.postgres_dsn, min_size=1, kwargs={"autocommit": True}) as pool:
+    async with AsyncConnectionPool[Any](
+        settings.database.postgres_dsn, min_size=1, kwargs={"autocommit": True}
+    ) as pool:
         yield Keeper(pool, settings, db)
 
 
@@ -205,4 +206,4 @@ def test_where_limits_hold_unless_said(
     settings: Settings, changes: dict[str, Any], limits: bool, retention: bool
 ) -> None:
     found = with_changes(settings, rate_limits=True, extension_ids=("abc",), **changes)
-    assert (found.limits_sessions, found.limits_retention) == (limits, retention)
+    assert (found.session_limits_enabled, found.retention_enabled) == (limits, retention)

@@ -14,8 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from models.mindmap.sharing import share_link_id, share_token
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session

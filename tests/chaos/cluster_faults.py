@@ -25,9 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cluster.scheduling.shards import request_num_shards
-from cluster.settings import load_settings
+from cluster.settings import load_settings, with_changes
 from launch.local_cluster import LocalCluster, node_processes
-from launch.local_server import with_changes
 from launch.ray_environment import free_ports
 from tests.support.load import LoadClient, LoadResult, audit_events
 
@@ -88,7 +87,7 @@ async def under_load(
     """Record steadily, do `fault` in the middle and go on until `after_s` after every node is up again; stop every
     session, wait for the maps, count."""
     load = LoadResult()
-    recorders = [LoadClient(load, origins or (cluster.settings.origin,)) for _ in range(NUM_RECORDERS)]
+    recorders = [LoadClient(load, origins or (cluster.settings.server.origin,)) for _ in range(NUM_RECORDERS)]
     await asyncio.gather(*(r.sign_up_and_start() for r in recorders))
     over = asyncio.Event()
     recording = [asyncio.create_task(r.send_events(over)) for r in recorders]
@@ -105,7 +104,7 @@ async def under_load(
     counted = (load.num_requests, load.num_errors, load.recovery_s(began), max(load.latencies_s, default=0.0))
     await asyncio.gather(*(r.stop_session() for r in recorders))
     await asyncio.gather(*(r.wait_for_map() for r in recorders))
-    found = await audit_events(cluster.settings.postgres_dsn, recorders)
+    found = await audit_events(cluster.settings.database.postgres_dsn, recorders)
     await asyncio.gather(*(r.close() for r in recorders))
     return Outcome(
         name,
@@ -182,9 +181,9 @@ def second_application(cluster: LocalCluster) -> Any:
     environment = {
         "PATH": str(Path(sys.executable).parent),
         "HOME": str(data_dir),
-        "DATABASE_URL": settings.postgres_dsn,
-        "REDIS_URL": settings.valkey_url,
-        "TRAILMIND_SECRET_KEY": settings.signing_key,
+        "DATABASE_URL": settings.database.postgres_dsn,
+        "REDIS_URL": settings.valkey.connection_url,
+        "TRAILMIND_SECRET_KEY": settings.auth.signing_key,
         "TRAILMIND_ENVIRONMENT": "test",
         "TRAILMIND_RATE_LIMITS": "0",
     }
@@ -232,7 +231,7 @@ async def run_all(cluster: LocalCluster, wanted: list[str], show: Callable[[Outc
 
             async def nothing() -> None: ...
 
-            both = (cluster.settings.origin, origin)
+            both = (cluster.settings.server.origin, origin)
             show(await under_load(cluster, name, nothing, after_s=15.0, origins=both))
 
 

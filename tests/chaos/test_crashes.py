@@ -88,7 +88,7 @@ async def test_a_crash_under_load_loses_nothing(product: Product, recorders: lis
     await asyncio.gather(*(r.stop_session() for r in recorders_left))
     await asyncio.gather(*(r.wait_for_map() for r in [*early, *recorders_left]))
 
-    found = await audit_events(product.settings.postgres_dsn, recorders)
+    found = await audit_events(product.settings.database.postgres_dsn, recorders)
     assert (found.lost, found.duplicated, found.unexpected) == (0, 0, 0)
     assert found.maps == found.versions == len(recorders), "exactly one version each"
     assert found.acknowledged > 100

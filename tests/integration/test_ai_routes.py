@@ -12,8 +12,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 

@@ -20,8 +20,7 @@ from cluster.maps.tasks import InlineMapTasks
 from cluster.providers.calling.call_context import CallContextConfig
 from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from models.jobs import MAINTENANCE, MAPS
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.model_server import model_server
@@ -36,11 +35,13 @@ TEXT = "Bread. " * 40
 async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
     """One application's worker, until nothing is due. It has models when its settings have a key."""
     enricher = build_enricher(
-        settings, pool, InlineProviderTasks(CallContextConfig(settings.postgres_dsn, provider_endpoints(settings)))
+        settings,
+        pool,
+        InlineProviderTasks(CallContextConfig(settings.database.postgres_dsn, provider_endpoints(settings))),
     )
-    valkey = Redis.from_url(settings.valkey_url)
+    valkey = Redis.from_url(settings.valkey.connection_url)
     resources = JobResources(pool, MapGenerator(pool, valkey, InlineMapTasks(), enricher))
-    app = create_job_app(settings.postgres_dsn)
+    app = create_job_app(settings.database.postgres_dsn)
     async with app.open_async():
         await app.run_worker_async(
             queues=[MAPS, MAINTENANCE],
@@ -58,7 +59,7 @@ async def test_two_applications_lose_and_double_nothing(settings: Settings, db: 
     async with (
         running_api(settings) as (_, old),
         running_api(settings) as (_, new),
-        AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool,
+        AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool,
     ):
         people = [await sign_up(old) for _ in range(NUM_PEOPLE)]
         sessions = [await p.start() for p in people]
@@ -113,7 +114,7 @@ async def test_two_applications_keep_one_quota(settings: Settings, db: Db) -> No
         try:
             async with (
                 running_api(keyed) as (_, api),
-                AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool,
+                AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool,
             ):
                 sessions = []
                 for number in range(num_people):

@@ -119,7 +119,7 @@ def test_dead_jobs_are_listed_and_run_again(product: Product, client: httpx.Clie
     )
     client.post(f"/v1/sessions/{session}/stop")
     wait_for_map(client, session)
-    with psycopg.connect(product.settings.postgres_dsn, autocommit=True) as db:
+    with psycopg.connect(product.settings.database.postgres_dsn, autocommit=True) as db:
         # As if five tries had failed.
         row = db.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, attempts) VALUES"

@@ -12,8 +12,7 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from cluster.settings import Settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, with_changes
 from models.migrations.run import migrate
 from tests.conftest import Stores
 from tests.support.client import ApiUser, sign_up, visit

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 async def send_queued_mails(app: FastAPI, user_id: str) -> None:
     """Send what was ordered for a user, as a worker does; tests share a queue, and each wants its own mails."""
     parts: Any = app.state.parts
-    async with await psycopg.AsyncConnection.connect(parts.settings.postgres_dsn) as connection:
+    async with await psycopg.AsyncConnection.connect(parts.settings.database.postgres_dsn) as connection:
         cursor = await connection.execute(
             "WITH taken AS (DELETE FROM procrastinate_jobs WHERE task_name = 'mails.send' AND args ->> 'user_id' = %s"
             " RETURNING id, args) SELECT args FROM taken ORDER BY id",

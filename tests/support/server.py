@@ -11,8 +11,7 @@ import ray.exceptions
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from cluster.settings import Settings, load_settings
-from launch.local_server import with_changes
+from cluster.settings import Settings, load_settings, with_changes
 from serve.app import create_api, with_middleware
 
 SIGNING_KEY = "a key for tests that is long enough to be one"

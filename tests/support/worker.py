@@ -25,7 +25,7 @@ class Worker:
 
     async def run(self) -> None:
         """Carry out every job that is due."""
-        app = create_job_app(self._settings.postgres_dsn)
+        app = create_job_app(self._settings.database.postgres_dsn)
         async with app.open_async():
             await app.run_worker_async(
                 queues=[MAPS, MAINTENANCE, *PREVIOUS_QUEUES],
@@ -39,7 +39,7 @@ class Worker:
 @asynccontextmanager
 async def job_worker(settings: Settings) -> AsyncIterator[Worker]:
     """A worker on the stores of `settings`."""
-    async with AsyncConnectionPool(settings.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
-        valkey = Redis.from_url(settings.valkey_url)
+    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+        valkey = Redis.from_url(settings.valkey.connection_url)
         yield Worker(settings, pool, valkey)
         await valkey.aclose()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cluster.settings import load_settings, to_environment
+from cluster.settings import VARIABLES, Settings, load_settings, to_environment, with_changes
 from launch.secret_store import local_secret
 from models.errors import ConfigurationError
 
@@ -71,6 +72,41 @@ def test_another_process_loads_equal_settings(monkeypatch: pytest.MonkeyPatch, t
     for name, value in to_environment(mine).items():
         monkeypatch.setenv(name, value)
     assert load_settings() == mine
+
+
+@pytest.mark.parametrize(
+    ("deprecated", "replacement", "read"),
+    [
+        ("TRAILMIND_FORGOTTEN_AFTER_S", "TRAILMIND_RECORDING_IDLE_TIMEOUT_S", lambda s: s.recording.idle_timeout_s),
+        ("TRAILMIND_PASSIVATE_AFTER_S", "TRAILMIND_USER_IDLE_TIMEOUT_S", lambda s: s.recording.user_idle_timeout_s),
+        ("TRAILMIND_PLAIN_TOKEN_TTL_S", "TRAILMIND_LONG_LIVED_TOKEN_TTL_S", lambda s: s.auth.long_lived_token_ttl_s),
+    ],
+)
+def test_deprecated_variables_still_work_and_warn(
+    monkeypatch: pytest.MonkeyPatch, deprecated: str, replacement: str, read: Callable[[Settings], float]
+) -> None:
+    monkeypatch.setenv(deprecated, "4321")
+    with pytest.warns(FutureWarning, match=f"^{deprecated} is deprecated; set {replacement} instead$"):
+        assert read(load_settings()) == 4321
+    monkeypatch.setenv(replacement, "1234")
+    assert read(load_settings()) == 1234
+
+
+def test_every_variable_has_one_field_and_a_description() -> None:
+    names = [name for variable in VARIABLES for name in variable.names]
+    assert len(names) == len(set(names))
+    assert all(variable.field.description for variable in VARIABLES)
+    assert len({variable.flat_name for variable in VARIABLES}) == len(VARIABLES)
+
+
+def test_changes_are_validated_and_leave_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(database_url="postgresql://u:p@h/d")
+    changed = with_changes(settings, port=9200, trusted_proxies=("10.0.0.0/8",))
+    assert (changed.server.port, settings.server.port) == (9200, 9000)
+    assert changed.database.postgres_dsn == "postgresql://u:p@h/d"
+    for name, value in (("port", 70000), ("trusted_proxies", "not-a-network"), ("no_such_field", 1)):
+        with pytest.raises(ConfigurationError, match=name.upper() + "|" + name):
+            with_changes(settings, **{name: value})
 
 
 def test_a_generated_secret_is_kept_and_private(tmp_path: Path) -> None:

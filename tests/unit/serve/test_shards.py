@@ -88,7 +88,9 @@ async def test_users_are_routed_by_the_newest_map(settings: Any, before: int, af
     def connect(index: int) -> Handle:
         return handles.setdefault(index, Handle())
 
-    router = ShardRouter(before, connect, PostgresBuffers(settings.postgres_dsn, BufferLimits(), writer="replica"))
+    router = ShardRouter(
+        before, connect, PostgresBuffers(settings.database.postgres_dsn, BufferLimits(), writer="replica")
+    )
     users = [uuid.uuid4() for _ in range(200)]
     await asyncio.gather(*(router.save(batch(u)) for u in users))
     assert router.resize(ShardMap(7, after)) is (before != after)
@@ -106,7 +108,7 @@ async def test_nobody_waits_for_a_shard_that_is_only_being_started(settings: Any
     starting = Handle()
     starting.thawed.clear()
     handles = {0: Handle(), 1: starting}
-    stand_in = PostgresBuffers(settings.postgres_dsn, BufferLimits(), writer="replica")
+    stand_in = PostgresBuffers(settings.database.postgres_dsn, BufferLimits(), writer="replica")
     stand_in.append = stood_in  # type: ignore[method-assign]
     router = ShardRouter(1, handles.__getitem__, stand_in, timeout_s=3600)
     router.resize(ShardMap(1, 2))
@@ -122,7 +124,7 @@ async def test_nobody_waits_for_a_shard_that_is_only_being_started(settings: Any
 
 async def test_calls_on_their_way_finish_where_they_are(settings: Any) -> None:
     handles = {0: Handle(), 1: Handle()}
-    router = ShardRouter(2, handles.__getitem__, PostgresBuffers(settings.postgres_dsn, BufferLimits()))
+    router = ShardRouter(2, handles.__getitem__, PostgresBuffers(settings.database.postgres_dsn, BufferLimits()))
     user = next(u for u in iter(uuid.uuid4, None) if shard_of_bucket(bucket_of(u), 2) == 1)
     handles[1].thawed.clear()
     waiting = asyncio.create_task(router.save(batch(user)))
@@ -138,7 +140,7 @@ async def test_calls_on_their_way_finish_where_they_are(settings: Any) -> None:
 
 
 async def test_a_shard_forgets_who_moved_and_ends_when_it_is_one_too_many(settings: Any) -> None:
-    shard = SessionBufferShard(1, 2, settings.postgres_dsn, BufferLimits(), runs_in_ray=False)
+    shard = SessionBufferShard(1, 2, settings.database.postgres_dsn, BufferLimits(), runs_in_ray=False)
     buffers = shard._postgres.buffers
     buffers._load_exclusions = no_rules
     buffers._save = saved
@@ -158,7 +160,7 @@ async def test_a_shard_forgets_who_moved_and_ends_when_it_is_one_too_many(settin
 
 
 async def test_a_shard_that_is_told_to_end_finishes_what_it_has_accepted(settings: Any) -> None:
-    shard = SessionBufferShard(1, 2, settings.postgres_dsn, BufferLimits(), runs_in_ray=False)
+    shard = SessionBufferShard(1, 2, settings.database.postgres_dsn, BufferLimits(), runs_in_ray=False)
     buffers, on_disk = shard._postgres.buffers, asyncio.Event()
 
     async def slow(batches: Any, excluded: Any) -> list[BatchOutcome]:
