@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.maps.generation import input_digest
 from cluster.maps.tasks import MapTasks
-from cluster.mindmap.clustering.thread_matching import merge_sessions
+from cluster.mindmap.clustering.session_merging import merge_sessions
 from models.errors import IllegalTransition, JobFailed, NotFound
 from models.mindmap.document import MindmapDocument
 from models.mindmap.state import advance_joint_map, begin_joint_map, complete_joint_map, fail_joint_map

@@ -10,7 +10,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.maintenance import purge_session
-from cluster.mindmap.clustering.thread_matching import merge_sessions
+from cluster.mindmap.clustering.session_merging import merge_sessions
 from cluster.settings import Settings
 from models.mindmap.document import MindmapDocument
 from models.mindmap.validation import validate_document

@@ -1,19 +1,30 @@
-"""Finding the topics: communities among each page's nearest pages. Deterministic, and it chooses their number."""
+"""Topics as communities of a nearest-neighbour graph, found by the Louvain method.
+
+Louvain (Blondel, Guillaume, Lambiotte and Lefebvre 2008, "Fast unfolding of communities in large networks") chooses
+the number of communities itself. Nodes are visited in a fixed order, so that the same graph gives the same topics.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from cluster.mindmap.clustering.corpus import FloatArray, IntArray
 
+#: Resolution of the modularity (Reichardt and Bornholdt 2006): higher values give smaller communities.
 TOPIC_RESOLUTION, SUBTOPIC_RESOLUTION = 1.0, 1.8
+#: Groups are merged when their similarity to each other is at least this share of the similarity inside them.
 TOPIC_MERGE_RATIO, SUBTOPIC_MERGE_RATIO = 0.75, 1.0
 MAX_TOPICS, MAX_SUBTOPICS = 10, 6
 MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 6, 0.02
 
 
 def find_topics(similarity: FloatArray, max_topics: int = MAX_TOPICS) -> IntArray:
-    """The topic number of every page, numbered by first appearance. Fewer than four pages are one topic."""
+    """The topic number of every page, numbered by first appearance. Fewer than four pages are one topic.
+
+    `similarity` is a symmetric matrix (pages x pages) in reading order.
+    """
     num_pages = len(similarity)
     if num_pages < 4:
         return np.zeros(num_pages, dtype=np.int64)
@@ -24,7 +35,7 @@ def find_topics(similarity: FloatArray, max_topics: int = MAX_TOPICS) -> IntArra
 
 
 def find_subtopics(similarity: FloatArray) -> IntArray | None:
-    """Sub-topic numbers inside one topic, or None when it has no clear parts."""
+    """The sub-topic number of every page of one topic, or None when the topic has no clear parts."""
     num_pages = len(similarity)
     if num_pages < MIN_PAGES_FOR_SUBTOPICS:
         return None
@@ -38,21 +49,24 @@ def find_subtopics(similarity: FloatArray) -> IntArray | None:
 
 
 def nearest_neighbour_graph(similarity: FloatArray, num_neighbours: int) -> FloatArray:
-    """The symmetric graph in which two pages are joined when either is among the other's nearest."""
+    """The symmetric graph that joins two pages when either is among the `num_neighbours` nearest of the other.
+
+    Edge weights are the similarities, negative ones as 0 (pages x pages).
+    """
     num_pages = len(similarity)
     k = min(num_neighbours, num_pages - 1)
-    # Ties go to the page read first: a stable sort on negated values keeps index order.
+    # A stable sort of negated values breaks ties in reading order.
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, : k + 1]
-    joined = np.zeros((num_pages, num_pages), dtype=bool)
+    is_joined = np.zeros((num_pages, num_pages), dtype=bool)
     for i in range(num_pages):
-        mine = [j for j in nearest[i] if j != i][:k]
-        joined[i, mine] = True
-    joined |= joined.T
-    return np.where(joined, np.maximum(similarity, 0.0), 0.0)
+        neighbours = [j for j in nearest[i] if j != i][:k]
+        is_joined[i, neighbours] = True
+    is_joined |= is_joined.T
+    return np.where(is_joined, np.maximum(similarity, 0.0), 0.0)
 
 
 def louvain(graph: FloatArray, resolution: float) -> IntArray:
-    """Communities by the Louvain method in fixed node order: the same graph gives the same answer."""
+    """The community number of every node, by the Louvain method in fixed node order."""
     num_nodes = len(graph)
     total = float(graph.sum())
     membership = np.arange(num_nodes)
@@ -71,34 +85,40 @@ def louvain(graph: FloatArray, resolution: float) -> IntArray:
         neighbours = _aggregate(neighbours, dense)
 
 
+#: Bounds the work on a graph on which the moves do not settle.
+_MAX_SWEEPS = 50
+
+
 def _move_nodes(neighbours: list[dict[int, float]], resolution: float, total: float) -> list[int]:
+    """Phase 1 of Louvain: move single nodes to the neighbouring group with the largest gain until none gains."""
     degree = [sum(links.values()) for links in neighbours]
     group = list(range(len(neighbours)))
-    weight_of = list(degree)
-    for _ in range(50):
-        moved = False
+    group_degree = list(degree)
+    for _ in range(_MAX_SWEEPS):
+        has_moved = False
         for node, links in enumerate(neighbours):
-            mine = group[node]
-            weight_of[mine] -= degree[node]
-            towards: dict[int, float] = {mine: 0.0}
+            current = group[node]
+            group_degree[current] -= degree[node]
+            weight_to: dict[int, float] = {current: 0.0}
             for other, weight in links.items():
                 if other != node:
-                    towards[group[other]] = towards.get(group[other], 0.0) + weight
-            best, best_gain = mine, towards[mine] - resolution * degree[node] * weight_of[mine] / total
-            for candidate in sorted(towards):
-                gain = towards[candidate] - resolution * degree[node] * weight_of[candidate] / total
+                    weight_to[group[other]] = weight_to.get(group[other], 0.0) + weight
+            best, best_gain = current, weight_to[current] - resolution * degree[node] * group_degree[current] / total
+            for candidate in sorted(weight_to):
+                gain = weight_to[candidate] - resolution * degree[node] * group_degree[candidate] / total
                 if gain > best_gain + 1e-12:
                     best, best_gain = candidate, gain
-            weight_of[best] += degree[node]
-            if best != mine:
+            group_degree[best] += degree[node]
+            if best != current:
                 group[node] = best
-                moved = True
-        if not moved:
+                has_moved = True
+        if not has_moved:
             break
     return group
 
 
 def _aggregate(neighbours: list[dict[int, float]], groups: IntArray) -> list[dict[int, float]]:
+    """Phase 2 of Louvain: the graph whose nodes are the groups, with summed weights."""
     merged: list[dict[int, float]] = [{} for _ in range(int(groups.max()) + 1)]
     for node, links in enumerate(neighbours):
         row = merged[int(groups[node])]
@@ -109,7 +129,7 @@ def _aggregate(neighbours: list[dict[int, float]], groups: IntArray) -> list[dic
 
 
 def modularity(graph: FloatArray, groups: IntArray) -> float:
-    """Newman's modularity of a grouping of `graph`, at resolution 1."""
+    """Modularity (Newman and Girvan 2004) of a grouping of `graph`, at resolution 1."""
     total = float(graph.sum())
     if total <= 0:
         return 0.0
@@ -120,50 +140,61 @@ def modularity(graph: FloatArray, groups: IntArray) -> float:
 
 
 def reassign_singletons(similarity: FloatArray, groups: IntArray) -> IntArray:
-    """Give every page that is alone to the group whose three closest pages are closest to it."""
+    """Assign every page that is a group of its own to the most similar group, by its three most similar pages.
+
+    All pages become one group when no group has two pages.
+    """
     groups = groups.copy()
     sizes = np.bincount(groups)
-    lonely = [i for i in range(len(groups)) if sizes[groups[i]] == 1]
-    homes = [g for g in range(len(sizes)) if sizes[g] >= 2]
-    if not homes:
+    singletons = [i for i in range(len(groups)) if sizes[groups[i]] == 1]
+    larger_groups = [g for g in range(len(sizes)) if sizes[g] >= 2]
+    if not larger_groups:
         return np.zeros(len(groups), dtype=np.int64)
-    members = {g: np.nonzero(groups == g)[0] for g in homes}
-    for i in lonely:
-        groups[i] = max(homes, key=lambda g: (float(np.sort(similarity[i, members[g]])[-3:].mean()), -g))
+    members = {g: np.nonzero(groups == g)[0] for g in larger_groups}
+    for i in singletons:
+        groups[i] = max(larger_groups, key=lambda g: (float(np.sort(similarity[i, members[g]])[-3:].mean()), -g))
     return groups
 
 
 def merge_similar_groups(similarity: FloatArray, groups: IntArray, threshold: float, max_groups: int) -> IntArray:
-    """Join groups that are nearly as close to each other as they are inside, and down to `max_groups` in any case."""
+    """Merge groups that are nearly as similar to each other as they are inside, most similar first.
+
+    Merging continues below `threshold` (a ratio of similarities) until at most `max_groups` remain.
+    """
     groups = renumber(groups)
-    num = int(groups.max()) + 1
-    member = np.zeros((num, len(groups)))
-    member[groups, np.arange(len(groups))] = 1.0
-    sums = member @ similarity @ member.T
-    sizes = member.sum(axis=1)
-    alive = list(range(num))
-    while len(alive) > 1:
-        inside = {g: sums[g, g] / max(sizes[g] * (sizes[g] - 1), 1.0) for g in alive}
-        best: tuple[float, int, int] | None = None
-        for x, a in enumerate(alive):
-            for b in alive[x + 1 :]:
-                between = sums[a, b] / (sizes[a] * sizes[b])
-                ratio = round(between / max(min(inside[a], inside[b]), 1e-9), 9)
-                if best is None or ratio > best[0]:
-                    best = (ratio, a, b)
-        if best is None or (best[0] < threshold and len(alive) <= max_groups):
+    num_groups = int(groups.max()) + 1
+    membership = np.zeros((num_groups, len(groups)))
+    membership[groups, np.arange(len(groups))] = 1.0
+    sums = membership @ similarity @ membership.T
+    sizes = membership.sum(axis=1)
+    remaining = list(range(num_groups))
+    while len(remaining) > 1:
+        ratio, a, b = _most_similar_pair(remaining, sums, sizes)
+        if ratio < threshold and len(remaining) <= max_groups:
             break
-        _, a, b = best
         sums[a] += sums[b]
         sums[:, a] += sums[:, b]
         sizes[a] += sizes[b]
         groups[groups == b] = a
-        alive.remove(b)
+        remaining.remove(b)
     return groups
 
 
+def _most_similar_pair(remaining: list[int], sums: FloatArray, sizes: FloatArray) -> tuple[float, int, int]:
+    """The pair of groups with the highest ratio of mean similarity between them to the lower one inside them."""
+    inside = {g: sums[g, g] / max(sizes[g] * (sizes[g] - 1), 1.0) for g in remaining}
+    best: tuple[float, int, int] = (-math.inf, 0, 0)
+    for x, a in enumerate(remaining):
+        for b in remaining[x + 1 :]:
+            between = sums[a, b] / (sizes[a] * sizes[b])
+            ratio = round(between / max(min(inside[a], inside[b]), 1e-9), 9)
+            if ratio > best[0]:
+                best = (ratio, a, b)
+    return best
+
+
 def renumber(groups: IntArray) -> IntArray:
-    """The same grouping with numbers 0, 1, 2 … in order of first appearance."""
+    """The same grouping, numbered 0, 1, 2 … by first appearance."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))

@@ -1,37 +1,45 @@
-"""A session's pages brought together: which words are terms, what is boilerplate, which page has which term."""
+"""The words of a session's pages as numbers: terms, boilerplate, and weighted term counts per page."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures
-from cluster.mindmap.text import korean
+from cluster.mindmap.text.korean import KoreanWord, learn_stems
 from cluster.mindmap.text.words import KOREAN_STOP_WORDS, SHORT_TERMS, STOP_WORDS, stem
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
+#: Weight of one occurrence of a word, by the part of the page in which it occurs.
 TITLE_WEIGHT, SITE_NAME_WEIGHT, PATH_WEIGHT, HIGHLIGHT_WEIGHT, BODY_WEIGHT = 3.0, 1.0, 1.0, 3.0, 1.0
 _CAMEL_CASE_PARTS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _INNER_PUNCTUATION = re.compile(r"[._'’#-]+")
 _HANGUL = re.compile(r"^[가-힣]+$")
 _HAN = re.compile(r"^[\u4e00-\u9fff々]+$")
+_MAX_BOILERPLATE_CHARS = 48
 
 
 @dataclass(slots=True)
 class Lexicon:
-    """All spellings of the session and what they stand for.
+    """All spellings of a session and the terms they stand for.
 
-    `label_term[s]` is the term a spelling `s` puts into a label, or -1 for words that never stand in one (also for
-    `s` = -1, a break); `ends[s]` is
-    true when a particle was cut off, so that a phrase cannot go on. `terms` names label terms. The clustering terms of
-    `s` are `part_ids[part_start[s]:part_start[s + 1]]`.
+    A spelling stands for one label term (shown to the user) and for any number of clustering terms ("PostgreSQL-dump"
+    also counts as its parts). For spelling number `s`:
+
+    - `label_term_ids[s]` is its label term, or -1 for a word that is never part of a label. The array has one more
+      entry, so that `s` = -1 (a phrase break) reads -1 as well;
+    - `ends_phrase[s]` is true when a particle was cut off, so that a phrase cannot continue after it;
+    - `stems[s]` is the spelling as shown, without the particle;
+    - `cluster_term_ids[cluster_term_offsets[s]:cluster_term_offsets[s + 1]]` are its clustering terms.
+
+    `label_terms[t]`, `is_noun[t]` and `is_verbal_noun[t]` describe label term `t`.
     """
 
     spellings: list[str]
@@ -51,10 +59,11 @@ class Lexicon:
 
 @dataclass(slots=True)
 class Corpus:
-    """The placed pages in reading order, with their word sequences as numbers of `lexicon`.
+    """The placed pages in reading order, with their words as spelling numbers of `lexicon`.
 
-    `titles[i]`, `bodies[i]`: spelling numbers, -1 between phrases (boilerplate lines are gone from `bodies`).
-    `rows/cols/tf`: the weighted term counts for clustering, in coordinate form.
+    `titles[i]` and `bodies[i]` hold the spelling numbers of page `i`, with -1 between phrases; `bodies` has no
+    boilerplate lines. `core_titles[i]` is the title without site names, which are in `site_names[i]`. `rows`, `cols`
+    and `tf` are the weighted counts of clustering terms as a sparse matrix in coordinate form (pages x terms).
     """
 
     pages: list[PageFeatures]
@@ -67,109 +76,99 @@ class Corpus:
     cols: IntArray
     tf: FloatArray
     num_cluster_terms: int
-    boilerplate: frozenset[int] = field(default_factory=frozenset)
-
-
-def reading_order(features: Sequence[PageFeatures]) -> list[PageFeatures]:
-    """Pages by first visit, then by id: the same list whatever order they arrive in."""
-
-    def key(page: PageFeatures) -> tuple[int, int, str]:
-        return (
-            page.visited_at_ms[0] if page.visited_at_ms else 1 << 62,
-            page.visit_order[0] if page.visit_order else 1 << 62,
-            page.page_id,
-        )
-
-    return sorted(features, key=key)
+    boilerplate: frozenset[int]
 
 
 def build_corpus(pages: Sequence[PageFeatures]) -> Corpus:
-    """Read the words of `pages` (already in reading order, none of them left out) against each other."""
-    sites = site_name_segments(pages)
+    """The corpus of `pages`, which must be in reading order and free of excluded pages."""
+    site_names = site_name_segments(pages)
     boilerplate = boilerplate_lines(pages)
     lexicon = _build_lexicon(pages)
-    number = lexicon.spelling_index
-    titles: list[IntArray] = []
-    bodies: list[IntArray] = []
-    core_titles: list[str] = []
-    site_names: list[tuple[str, ...]] = []
-    rows, cols, weights = [], [], []
-    for row, page in enumerate(pages):
-        to_global = np.empty(len(page.vocabulary) + 1, dtype=np.int64)
-        to_global[PHRASE_BREAK] = -1
-        to_global[1:] = [number[word] for word in page.vocabulary]
-        core, names = split_title_segments(page, sites)
-        core_titles.append(" ".join(page.title_segments[i] for i in core))
-        site_names.append(tuple(page.title_segments[i] for i in names))
-        title = _concat_with_breaks([to_global[_decode(page.title_words[i])] for i in core])
-        site = _concat_with_breaks([to_global[_decode(page.title_words[i])] for i in names])
-        kept = [
-            to_global[_decode(line)]
-            for line, key in zip(page.body, page.line_hashes, strict=True)
-            if key not in boilerplate
-        ]
-        titles.append(title)
-        bodies.append(_concat_with_breaks(kept))
-        # Furniture names nothing, so labels must not see it; but it tells sites apart, so topics may.
-        whole_body = _concat_with_breaks([to_global[_decode(line)] for line in page.body])
-        sources = (
-            (title, TITLE_WEIGHT),
-            (site, SITE_NAME_WEIGHT),
-            (to_global[_decode(page.path_words)], PATH_WEIGHT),
-            (to_global[_decode(page.highlight_words)], HIGHLIGHT_WEIGHT),
-            (whole_body, BODY_WEIGHT),
-        )
-        terms, tf = _term_counts(sources, lexicon)
-        rows.append(np.full(len(terms), row, dtype=np.int64))
-        cols.append(terms)
-        weights.append(tf)
-    return Corpus(
+    corpus = Corpus(
         pages=list(pages),
         lexicon=lexicon,
-        core_titles=core_titles,
-        site_names=site_names,
-        titles=titles,
-        bodies=bodies,
-        rows=np.concatenate(rows) if rows else np.empty(0, np.int64),
-        cols=np.concatenate(cols) if cols else np.empty(0, np.int64),
-        tf=np.concatenate(weights) if weights else np.empty(0, np.float64),
+        core_titles=[],
+        site_names=[],
+        titles=[],
+        bodies=[],
+        rows=np.empty(0, np.int64),
+        cols=np.empty(0, np.int64),
+        tf=np.empty(0, np.float64),
         num_cluster_terms=lexicon.num_cluster_terms,
         boilerplate=boilerplate,
     )
+    rows, cols, counts = [], [], []
+    for row, page in enumerate(pages):
+        terms, tf = _add_page(corpus, page, site_names)
+        rows.append(np.full(len(terms), row, dtype=np.int64))
+        cols.append(terms)
+        counts.append(tf)
+    if rows:
+        corpus.rows, corpus.cols, corpus.tf = np.concatenate(rows), np.concatenate(cols), np.concatenate(counts)
+    return corpus
+
+
+def _add_page(corpus: Corpus, page: PageFeatures, site_names: frozenset[str]) -> tuple[IntArray, FloatArray]:
+    """Append the title and body of `page` to `corpus`; return its clustering terms and their weighted counts."""
+    index = corpus.lexicon.spelling_index
+    to_spelling = np.empty(len(page.vocabulary) + 1, dtype=np.int64)
+    to_spelling[PHRASE_BREAK] = -1
+    to_spelling[1:] = [index[word] for word in page.vocabulary]
+    core, names = split_title_segments(page, site_names)
+    corpus.core_titles.append(" ".join(page.title_segments[i] for i in core))
+    corpus.site_names.append(tuple(page.title_segments[i] for i in names))
+    title = _concat_with_breaks([to_spelling[_decode(page.title_words[i])] for i in core])
+    corpus.titles.append(title)
+    lines = [to_spelling[_decode(line)] for line in page.body]
+    content = [line for line, key in zip(lines, page.line_hashes, strict=True) if key not in corpus.boilerplate]
+    corpus.bodies.append(_concat_with_breaks(content))
+    sources = (
+        (title, TITLE_WEIGHT),
+        (_concat_with_breaks([to_spelling[_decode(page.title_words[i])] for i in names]), SITE_NAME_WEIGHT),
+        (to_spelling[_decode(page.path_words)], PATH_WEIGHT),
+        (to_spelling[_decode(page.highlight_words)], HIGHLIGHT_WEIGHT),
+        # Boilerplate must not enter labels, but it identifies sites, which helps clustering.
+        (_concat_with_breaks(lines), BODY_WEIGHT),
+    )
+    return _term_counts(sources, corpus.lexicon)
 
 
 def site_name_segments(pages: Sequence[PageFeatures]) -> frozenset[str]:
-    """Title segments that name a site rather than a page: seen on several pages, beside something else."""
+    """Title segments (case-folded) that name a site: on several pages, beside other segments."""
     counts: Counter[str] = Counter()
     for page in pages:
         counts.update({segment.casefold() for segment in page.title_segments})
-    needed = 3 if len(pages) >= 8 else 2
-    found = {segment for segment, count in counts.items() if count >= needed}
-    # A name that stands alone as often as beside a page's title is a page's title itself.
-    alone: Counter[str] = Counter(p.title_segments[0].casefold() for p in pages if len(p.title_segments) == 1)
-    return frozenset(s for s in found if alone[s] * 2 <= counts[s])
+    min_pages = 3 if len(pages) >= 8 else 2
+    # A segment that is often the whole title is the name of a page.
+    whole_titles: Counter[str] = Counter(p.title_segments[0].casefold() for p in pages if len(p.title_segments) == 1)
+    return frozenset(
+        segment for segment, count in counts.items() if count >= min_pages and whole_titles[segment] * 2 <= count
+    )
 
 
 def boilerplate_lines(pages: Sequence[PageFeatures]) -> frozenset[int]:
-    """Keys of short lines that are furniture: on many pages of the session, or on most pages of one host."""
-    everywhere: Counter[int] = Counter()
-    on_host: dict[str, Counter[int]] = {}
-    host_size: Counter[str] = Counter(page.host for page in pages)
+    """Hashes of short lines that are navigation: on many pages of the session, or on most pages of one host."""
+    session_counts: Counter[int] = Counter()
+    host_counts: dict[str, Counter[int]] = {}
+    pages_of_host: Counter[str] = Counter(page.host for page in pages)
     for page in pages:
-        keys = {key for key, line in zip(page.line_hashes, page.body, strict=True) if len(line) <= 48}
-        everywhere.update(keys)
-        on_host.setdefault(page.host, Counter()).update(keys)
+        hashes = {
+            key for key, line in zip(page.line_hashes, page.body, strict=True) if len(line) <= _MAX_BOILERPLATE_CHARS
+        }
+        session_counts.update(hashes)
+        host_counts.setdefault(page.host, Counter()).update(hashes)
     limit = max(3, 0.08 * len(pages))
-    found = {key for key, count in everywhere.items() if count > limit}
-    for host, counts in on_host.items():
-        if host_size[host] >= 4:
-            found.update(key for key, count in counts.items() if count >= 3 and count >= 0.5 * host_size[host])
-    return frozenset(found)
+    boilerplate = {key for key, count in session_counts.items() if count > limit}
+    for host, counts in host_counts.items():
+        num_pages = pages_of_host[host]
+        if num_pages >= 4:
+            boilerplate.update(key for key, count in counts.items() if count >= 3 and count >= 0.5 * num_pages)
+    return frozenset(boilerplate)
 
 
-def split_title_segments(page: PageFeatures, sites: frozenset[str]) -> tuple[list[int], list[int]]:
-    """Which segments of the page's title are its own, and which name its site."""
-    names = [i for i, segment in enumerate(page.title_segments) if segment.casefold() in sites]
+def split_title_segments(page: PageFeatures, site_names: frozenset[str]) -> tuple[list[int], list[int]]:
+    """The positions of the page's own title segments, and of those that name its site."""
+    names = [i for i, segment in enumerate(page.title_segments) if segment.casefold() in site_names]
     core = [i for i in range(len(page.title_segments)) if i not in names]
     if not core and names:
         core, names = names[:1], names[1:]
@@ -180,107 +179,105 @@ def _decode(encoded: bytes) -> NDArray[np.uint16]:
     return np.frombuffer(encoded, dtype=np.uint16)
 
 
-def _concat_with_breaks(parts: list[IntArray]) -> IntArray:
-    if not parts:
+def _concat_with_breaks(sequences: Sequence[IntArray]) -> IntArray:
+    """`sequences` in one array, each followed by a phrase break (-1)."""
+    if not sequences:
         return np.empty(0, dtype=np.int64)
-    out: list[IntArray] = []
-    gap = np.array([-1], dtype=np.int64)
-    for part in parts:
-        out.append(part)
-        out.append(gap)
-    return np.concatenate(out)
+    phrase_break = np.array([-1], dtype=np.int64)
+    return np.concatenate([part for sequence in sequences for part in (sequence, phrase_break)])
 
 
 def _term_counts(sources: Sequence[tuple[IntArray, float]], lexicon: Lexicon) -> tuple[IntArray, FloatArray]:
-    """Sorted clustering terms of one page and their weighted counts."""
-    spellings, weights = [], []
+    """The clustering terms of one page, sorted, and their weighted counts. A source is (spelling numbers, weight)."""
+    spellings, spelling_weights = [], []
     for sequence, weight in sources:
         known = sequence[sequence >= 0]
         spellings.append(known)
-        weights.append(np.full(len(known), weight))
+        spelling_weights.append(np.full(len(known), weight))
     words: IntArray = np.concatenate(spellings)
-    weight_of = np.concatenate(weights)
+    weights = np.concatenate(spelling_weights)
     first = lexicon.cluster_term_offsets[words]
-    num = lexicon.cluster_term_offsets[words + 1] - first
-    total = int(num.sum())
+    num_terms = lexicon.cluster_term_offsets[words + 1] - first
+    total = int(num_terms.sum())
     if not total:
         return np.empty(0, np.int64), np.empty(0, np.float64)
-    offsets = np.arange(total) - np.repeat(np.cumsum(num) - num, num)
-    terms = lexicon.cluster_term_ids[np.repeat(first, num) + offsets]
+    # The terms of all words end to end, without a Python loop: position within the word plus the word's offset.
+    positions = np.arange(total) - np.repeat(np.cumsum(num_terms) - num_terms, num_terms)
+    terms = lexicon.cluster_term_ids[np.repeat(first, num_terms) + positions]
     unique, inverse = np.unique(terms, return_inverse=True)
-    counts: FloatArray = np.bincount(inverse, np.repeat(weight_of, num), len(unique)).astype(np.float64)
+    counts: FloatArray = np.bincount(inverse, np.repeat(weights, num_terms), len(unique)).astype(np.float64)
     return unique, counts
 
 
 def _build_lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
     spellings = sorted({word for page in pages for word in page.vocabulary})
-    readings = korean.learn_stems(word for word in spellings if _HANGUL.match(word))
-    part_number: dict[str, int] = {}
-    term_number: dict[str, int] = {}
-    # One place more than there are spellings: a phrase break is -1, which then reads the last, "no term".
-    label_term = np.full(len(spellings) + 1, -1, dtype=np.int64)
-    ends = np.zeros(len(spellings) + 1, dtype=bool)
-    noun: list[bool] = []
-    action: list[bool] = []
-    stems: list[str] = []
-    part_start = np.zeros(len(spellings) + 1, dtype=np.int64)
-    part_ids: list[int] = []
+    korean_words = learn_stems(word for word in spellings if _HANGUL.match(word))
+    cluster_term_index: dict[str, int] = {}
+    label_term_index: dict[str, int] = {}
+    # One entry more than spellings: a phrase break is -1 and reads the last entry, "no term".
+    label_term_ids = np.full(len(spellings) + 1, -1, dtype=np.int64)
+    ends_phrase = np.zeros(len(spellings) + 1, dtype=bool)
+    is_noun: list[bool] = []
+    is_verbal_noun: list[bool] = []
+    cluster_term_offsets = np.zeros(len(spellings) + 1, dtype=np.int64)
+    cluster_term_ids: list[int] = []
     for i, word in enumerate(spellings):
-        reading = readings.get(word)
-        shown = word
-        if reading is not None:
-            shown = reading.stem
-            parts = [] if reading.is_stop_word else [reading.stem]
-            ends[i] = reading.has_suffix
-            label, is_noun = (None if reading.is_stop_word else reading.stem), reading.is_noun
-        else:
-            parts, label = analyze_word(word)
-            is_noun = True
-        if label is not None:
-            known = term_number.setdefault(label, len(term_number))
-            if known == len(noun):
-                noun.append(is_noun)
-                action.append(reading is not None and reading.is_verbal_noun)
-            label_term[i] = known
-        stems.append(shown)
-        part_ids.extend(part_number.setdefault(part, len(part_number)) for part in parts)
-        part_start[i + 1] = len(part_ids)
+        korean = korean_words.get(word)
+        cluster_terms, label_term = analyze_word(word) if korean is None else _korean_terms(korean)
+        if label_term is not None:
+            term_id = label_term_index.setdefault(label_term, len(label_term_index))
+            if term_id == len(is_noun):
+                is_noun.append(korean is None or korean.is_noun)
+                is_verbal_noun.append(korean is not None and korean.is_verbal_noun)
+            label_term_ids[i] = term_id
+        ends_phrase[i] = korean is not None and korean.has_suffix
+        cluster_term_ids.extend(cluster_term_index.setdefault(term, len(cluster_term_index)) for term in cluster_terms)
+        cluster_term_offsets[i + 1] = len(cluster_term_ids)
     return Lexicon(
         spellings=spellings,
         spelling_index={spelling: i for i, spelling in enumerate(spellings)},
-        label_term_ids=label_term,
-        ends_phrase=ends,
-        label_terms=list(term_number),
-        label_term_index=term_number,
-        is_noun=np.array(noun, dtype=bool),
-        is_verbal_noun=np.array(action, dtype=bool),
-        stems=stems,
-        cluster_term_offsets=part_start,
-        cluster_term_ids=np.array(part_ids, dtype=np.int64),
-        cluster_term_index=part_number,
-        num_cluster_terms=len(part_number),
+        label_term_ids=label_term_ids,
+        ends_phrase=ends_phrase,
+        label_terms=list(label_term_index),
+        label_term_index=label_term_index,
+        is_noun=np.array(is_noun, dtype=bool),
+        is_verbal_noun=np.array(is_verbal_noun, dtype=bool),
+        stems=[korean_words[word].stem if word in korean_words else word for word in spellings],
+        cluster_term_offsets=cluster_term_offsets,
+        cluster_term_ids=np.array(cluster_term_ids, dtype=np.int64),
+        cluster_term_index=cluster_term_index,
+        num_cluster_terms=len(cluster_term_index),
     )
 
 
+def _korean_terms(word: KoreanWord) -> tuple[list[str], str | None]:
+    return ([], None) if word.is_stop_word else ([word.stem], word.stem)
+
+
 def analyze_word(word: str) -> tuple[list[str], str | None]:
-    """The clustering terms of a word that is not Korean, and its term in a label (None: never in one)."""
+    """The clustering terms of a word that is not Korean, and its label term (None: never part of a label).
+
+    Chinese words count as character bigrams; compounds ("PageRank", "git-commit") also as their parts.
+    """
     lower = word.lower()
     if _HAN.match(word):
-        pairs = [word[i : i + 2] for i in range(len(word) - 1)] or [word]
-        return pairs, word if len(word) >= 2 else None
+        bigrams = [word[i : i + 2] for i in range(len(word) - 1)] or [word]
+        return bigrams, word if len(word) >= 2 else None
     if not word.isascii() and not word[0].isascii():
         return ([lower], lower) if len(word) >= 2 else ([], None)
     pieces = [piece for piece in _INNER_PUNCTUATION.split(word) if piece]
-    if len(pieces) == 1:
-        pieces = _CAMEL_CASE_PARTS.findall(word) if not (word.islower() or word.isupper() or word.istitle()) else pieces
+    if len(pieces) == 1 and not (word.islower() or word.isupper() or word.istitle()):
+        pieces = _CAMEL_CASE_PARTS.findall(word)
     whole = _english_term(lower)
-    parts = [whole] if whole else []
+    terms = [whole] if whole else []
     if len(pieces) > 1:
-        parts += [part for part in (_english_term(piece.lower()) for piece in pieces) if part and part != whole]
-    return parts, whole
+        piece_terms = (_english_term(piece.lower()) for piece in pieces)
+        terms += [term for term in piece_terms if term and term != whole]
+    return terms, whole
 
 
 def _english_term(lower: str) -> str | None:
+    """The stem of a lower-case word; None for a stop word or a word too short to carry meaning."""
     if lower in SHORT_TERMS:
         return lower
     base = lower[:-2] if lower.endswith(("'s", "’s")) else lower

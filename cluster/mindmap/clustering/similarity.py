@@ -1,4 +1,4 @@
-"""How close two pages of a session are: shared words, shared place on the web, and nearness in reading order."""
+"""Similarity of the pages of a session: shared words, shared location on the web, and nearness in reading order."""
 
 from __future__ import annotations
 
@@ -10,103 +10,125 @@ from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray
 from cluster.mindmap.pages.features import PageFeatures
 
 SITE_SIMILARITY_WEIGHT, VISIT_ORDER_WEIGHT = 0.18, 0.10
+#: Pages further apart than this many visits are not near each other in reading order.
 MAX_VISIT_DISTANCE = 6
+#: Terms on a larger share of the pages than this distinguish nothing.
+_MAX_DOCUMENT_SHARE = 0.8
 _QUANTIZATION = float(1 << 20)
+#: Terms per matrix product: bounds the memory of the dense block.
 _COLUMNS_PER_BLOCK = 2048
 
 
 def text_similarity(corpus: Corpus, pages: IntArray | None = None) -> FloatArray:
-    """Cosines of the pages' weighted TF-IDF vectors, as a symmetric matrix with a zero diagonal.
+    """Cosines of the pages' weighted TF-IDF vectors: a symmetric matrix (pages x pages) with a zero diagonal.
 
     `pages` restricts the matrix, and the document frequencies, to some rows of the corpus. The vectors are rounded to
     multiples of 2^-20, so that every sum in the product is exact in double precision: the result does not depend on
-    how many threads the linear algebra library uses, or on the order in which it adds.
+    the number of threads of the linear algebra library, or on the order in which it adds.
     """
     num_pages = len(corpus.pages) if pages is None else len(pages)
     rows, cols, tf = corpus.rows, corpus.cols, corpus.tf
     if pages is not None:
-        place = np.full(len(corpus.pages), -1, dtype=np.int64)
-        place[pages] = np.arange(num_pages)
-        chosen = place[rows] >= 0
-        rows, cols, tf = place[rows[chosen]], cols[chosen], tf[chosen]
-    out = np.zeros((num_pages, num_pages))
+        new_row = np.full(len(corpus.pages), -1, dtype=np.int64)
+        new_row[pages] = np.arange(num_pages)
+        is_chosen = new_row[rows] >= 0
+        rows, cols, tf = new_row[rows[is_chosen]], cols[is_chosen], tf[is_chosen]
+    similarity = np.zeros((num_pages, num_pages))
     if not len(rows):
-        return out
-    df = np.bincount(cols, minlength=corpus.num_cluster_terms)
-    too_common = max(2.0, 0.8 * num_pages)
-    kept = (df[cols] >= 2) & (df[cols] <= too_common)
+        return similarity
+    rows, cols, weights = _tf_idf(rows, cols, tf, num_pages, corpus.num_cluster_terms)
+    order = np.argsort(cols, kind="stable")
+    rows, cols, weights = rows[order], cols[order], weights[order]
+    _, dense_cols = np.unique(cols, return_inverse=True)
+    num_cols = int(dense_cols[-1]) + 1 if len(dense_cols) else 0
+    for start in range(0, num_cols, _COLUMNS_PER_BLOCK):
+        first, last = np.searchsorted(dense_cols, [start, start + _COLUMNS_PER_BLOCK])
+        block = np.zeros((num_pages, min(_COLUMNS_PER_BLOCK, num_cols - start)))
+        block[rows[first:last], dense_cols[first:last] - start] = weights[first:last]
+        similarity += block @ block.T
+    np.fill_diagonal(similarity, 0.0)
+    return similarity
+
+
+def _tf_idf(
+    rows: IntArray, cols: IntArray, tf: FloatArray, num_pages: int, num_terms: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Normalised TF-IDF weights with logarithmic term frequency (Salton and Buckley 1988), in coordinate form."""
+    df = np.bincount(cols, minlength=num_terms)
+    kept = (df[cols] >= 2) & (df[cols] <= max(2.0, _MAX_DOCUMENT_SHARE * num_pages))
     rows, cols, tf = rows[kept], cols[kept], tf[kept]
-    # One more than usual: on a few dozen pages a frequent word still tells two subjects apart.
+    # Plus 1: among a few dozen pages a frequent word still separates two subjects.
     idf = np.log((1 + num_pages) / (1 + df)) + 1.0
     weights = (1 + np.log(np.maximum(tf, 1.0))) * idf[cols]
     norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=num_pages))
     weights = np.round(weights / np.maximum(norms[rows], 1e-12) * _QUANTIZATION) / _QUANTIZATION
-    order = np.argsort(cols, kind="stable")
-    rows, cols, weights = rows[order], cols[order], weights[order]
-    _, dense_cols = np.unique(cols, return_inverse=True)
-    for start in range(0, int(dense_cols[-1]) + 1 if len(dense_cols) else 0, _COLUMNS_PER_BLOCK):
-        first, last = np.searchsorted(dense_cols, [start, start + _COLUMNS_PER_BLOCK])
-        block = np.zeros((num_pages, min(_COLUMNS_PER_BLOCK, int(dense_cols[-1]) + 1 - start)))
-        block[rows[first:last], dense_cols[first:last] - start] = weights[first:last]
-        out += block @ block.T
-    np.fill_diagonal(out, 0.0)
-    return out
+    return rows, cols, weights
 
 
 def site_similarity(pages: Sequence[PageFeatures]) -> FloatArray:
-    """1 for pages in the same deep folder of a small host, towards 0 the more of the session one host holds."""
+    """Similarity by host and URL folders, in 0..1 (pages x pages, zero diagonal).
+
+    Two pages in the same deepest folder of a small host reach 1. The larger a host's share of the session, the less
+    its name and folders say: with a share of 1 only half of the folder similarity remains.
+    """
     num_pages = len(pages)
-    out = np.zeros((num_pages, num_pages))
-    by_host: dict[str, list[int]] = {}
+    similarity = np.zeros((num_pages, num_pages))
+    pages_of_host: dict[str, list[int]] = {}
     for i, page in enumerate(pages):
         if page.host:
-            by_host.setdefault(page.host, []).append(i)
-    for members in by_host.values():
+            pages_of_host.setdefault(page.host, []).append(i)
+    for members in pages_of_host.values():
         if len(members) < 2:
             continue
         share = len(members) / num_pages
         index = np.array(members)
-        folders = [pages[i].folders for i in members]
-        deepest = max((len(f) for f in folders), default=0)
-        shared = np.zeros((len(members), len(members)))
-        numbers: dict[tuple[str, ...], int] = {}
-        for depth in range(1, deepest + 1):
-            # Equal leading folders up to this depth add one; pages with a shorter path never match.
-            prefix = np.array(
-                [
-                    numbers.setdefault(f[:depth], len(numbers)) if len(f) >= depth else -1 - k
-                    for k, f in enumerate(folders)
-                ]
-            )
-            shared += prefix[:, None] == prefix[None, :]
-        lengths = np.array([len(f) for f in folders])
-        depth_of = np.maximum(np.maximum(lengths[:, None], lengths[None, :]), 1)
-        block = 0.5 * (1 - share) + 0.5 * (shared / depth_of) * (1 - 0.5 * share)
-        out[np.ix_(index, index)] = block
-    np.fill_diagonal(out, 0.0)
-    return out
+        folders = _folder_similarity([pages[i].folders for i in members])
+        similarity[np.ix_(index, index)] = 0.5 * (1 - share) + 0.5 * folders * (1 - 0.5 * share)
+    np.fill_diagonal(similarity, 0.0)
+    return similarity
+
+
+def _folder_similarity(paths: Sequence[tuple[str, ...]]) -> FloatArray:
+    """The number of leading folders that two paths share, divided by the depth of the deeper path."""
+    shared = np.zeros((len(paths), len(paths)))
+    prefix_ids: dict[tuple[str, ...], int] = {}
+    for depth in range(1, max((len(path) for path in paths), default=0) + 1):
+        # Paths with equal prefixes of this depth get the same id; shorter paths get an id of their own.
+        ids = np.array(
+            [
+                prefix_ids.setdefault(path[:depth], len(prefix_ids)) if len(path) >= depth else -1 - i
+                for i, path in enumerate(paths)
+            ]
+        )
+        shared += ids[:, None] == ids[None, :]
+    depths = np.array([len(path) for path in paths])
+    similarity: FloatArray = shared / np.maximum(np.maximum(depths[:, None], depths[None, :]), 1)
+    return similarity
 
 
 def visit_order_similarity(pages: Sequence[PageFeatures]) -> FloatArray:
-    """1 for pages read one after the other, falling with the steps between them; best over all revisits."""
+    """1 for pages visited one after the other, decreasing with the number of visits between them.
+
+    Of several visits the nearest pair counts. Shape (pages x pages), zero diagonal.
+    """
     num_pages = len(pages)
-    out = np.zeros((num_pages, num_pages))
-    # Ranks among the visits to placed pages: a search in between is no step away from the subject.
-    visits = sorted((at, i) for i, page in enumerate(pages) for at in page.visit_order)
-    for a in range(len(visits)):
-        for steps in range(1, MAX_VISIT_DISTANCE + 1):
-            if a + steps >= len(visits):
-                break
-            i, j = visits[a][1], visits[a + steps][1]
+    similarity = np.zeros((num_pages, num_pages))
+    # Positions among the visits to placed pages: an excluded search page between two pages does not separate them.
+    visits = sorted((position, i) for i, page in enumerate(pages) for position in page.visit_order)
+    for a, (_, i) in enumerate(visits):
+        for distance, (_, j) in enumerate(visits[a + 1 : a + 1 + MAX_VISIT_DISTANCE], 1):
             if i != j:
-                near = float(np.exp(-(steps - 1) / 2))
-                out[i, j] = out[j, i] = max(out[i, j], near)
-    return out
+                nearness = float(np.exp(-(distance - 1) / 2))
+                similarity[i, j] = similarity[j, i] = max(similarity[i, j], nearness)
+    return similarity
 
 
 def combined_similarity(
-    text: FloatArray, place: FloatArray, order: FloatArray, order_weight: float = VISIT_ORDER_WEIGHT
+    text: FloatArray, site: FloatArray, visit_order: FloatArray, visit_order_weight: float = VISIT_ORDER_WEIGHT
 ) -> FloatArray:
-    """The one matrix topics are found in, symmetric, rounded so that equal sessions compare equal everywhere."""
-    rounded: FloatArray = np.round(text + SITE_SIMILARITY_WEIGHT * place + order_weight * order, 9)
+    """The weighted sum of the three similarities, in which topics are found.
+
+    Symmetric (pages x pages); rounded to 9 decimals, so that equal sessions give equal results on every machine.
+    """
+    rounded: FloatArray = np.round(text + SITE_SIMILARITY_WEIGHT * site + visit_order_weight * visit_order, 9)
     return rounded

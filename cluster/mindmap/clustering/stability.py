@@ -1,4 +1,4 @@
-"""Whether the topics would still be there had some pages not been read."""
+"""Stability of the topics: whether they would be found again if some pages had not been read."""
 
 from __future__ import annotations
 
@@ -15,26 +15,32 @@ NUM_FOLDS, MIN_PAGES, MAX_PAGES = 4, 8, 700
 
 
 def topic_stability(similarity: FloatArray, topics: IntArray) -> float | None:
-    """Mean agreement (adjusted Rand index, floored at 0) of the topics with those found when every tenth page, from
-    four different starts, is withheld. None for sessions too small to tell or too large to try in time."""
+    """How well the topics agree with those of the same session without every tenth page, in 0..1.
+
+    The mean adjusted Rand index (negative values count as 0) over four different starts. None for a session too small
+    to judge, or too large to cluster again in reasonable time.
+    """
     num_pages = len(topics)
     if not MIN_PAGES <= num_pages <= MAX_PAGES:
         return None
     agreements = []
     for fold in range(NUM_FOLDS):
         kept = np.array([i for i in range(num_pages) if i % 10 != fold], dtype=np.int64)
-        again = find_topics(similarity[np.ix_(kept, kept)])
-        agreements.append(max(0.0, adjusted_rand_index(topics[kept].tolist(), again.tolist())))
+        topics_without = find_topics(similarity[np.ix_(kept, kept)])
+        agreements.append(max(0.0, adjusted_rand_index(topics[kept].tolist(), topics_without.tolist())))
     return round(sum(agreements) / len(agreements), 4)
 
 
-def adjusted_rand_index(one: Sequence[Hashable], other: Sequence[Hashable]) -> float:
-    """Agreement of two groupings of the same things: 1 for equal, about 0 for chance."""
-    both = sum(comb(n, 2) for n in Counter(zip(one, other, strict=True)).values())
-    in_one = sum(comb(n, 2) for n in Counter(one).values())
-    in_other = sum(comb(n, 2) for n in Counter(other).values())
-    pairs = comb(len(one), 2)
-    if not pairs:
+def adjusted_rand_index(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
+    """Agreement of two groupings of the same items (Hubert and Arabie 1985): 1 when equal, about 0 by chance.
+
+    `first[i]` and `second[i]` are the groups of item `i`. Raises `ValueError` for sequences of different lengths.
+    """
+    pairs_in_both = sum(comb(n, 2) for n in Counter(zip(first, second, strict=True)).values())
+    pairs_in_first = sum(comb(n, 2) for n in Counter(first).values())
+    pairs_in_second = sum(comb(n, 2) for n in Counter(second).values())
+    num_pairs = comb(len(first), 2)
+    if not num_pairs:
         return 1.0
-    expected, most = in_one * in_other / pairs, (in_one + in_other) / 2
-    return 1.0 if most == expected else (both - expected) / (most - expected)
+    expected, maximum = pairs_in_first * pairs_in_second / num_pairs, (pairs_in_first + pairs_in_second) / 2
+    return 1.0 if maximum == expected else (pairs_in_both - expected) / (maximum - expected)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from cluster.mindmap.clustering.corpus import build_corpus, reading_order
+from cluster.mindmap.clustering.corpus import build_corpus
 from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.pages.features import PageFeatures
+from cluster.mindmap.pages.reading_order import in_reading_order
 from models.mindmap.document import MindmapDocument
 from models.urls import page_url
 
@@ -159,7 +160,7 @@ def v_measure(wanted: Sequence[Hashable], found: Sequence[Hashable]) -> float:
 def baseline_scores(features: Sequence[PageFeatures], truth: GroundTruth) -> dict[str, float]:
     """ARI of simple ways to group the same pages: by host, by pauses of 30 minutes, and by k-means on plain TF-IDF
     that is told the true number of topics (the best of 10 seeded starts by its own criterion)."""
-    pages = [page for page in reading_order(features) if page_url(page.url) in truth.topic_of]
+    pages = [page for page in in_reading_order(features) if page_url(page.url) in truth.topic_of]
     wanted = [truth.topic_of[page_url(page.url)] for page in pages]
     return {
         "host": round(adjusted_rand_index(wanted, [page.host for page in pages]), 4),

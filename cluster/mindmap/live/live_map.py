@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cluster.mindmap.clustering.corpus import Corpus, FloatArray, build_corpus, reading_order
+from cluster.mindmap.clustering.corpus import Corpus, FloatArray, build_corpus
 from cluster.mindmap.clustering.similarity import text_similarity
 from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.document.stable_ids import reuse_ids
@@ -23,6 +23,7 @@ from cluster.mindmap.live.incremental_index import IncrementalIndex
 from cluster.mindmap.outline.pipeline import build_outline, page_exclusion
 from cluster.mindmap.outline.types import Outline, OutlineTopic
 from cluster.mindmap.pages.features import PageFeatures, page_features
+from cluster.mindmap.pages.reading_order import in_reading_order
 from models.mindmap.document import Edge, MindmapDocument, Node
 from models.recording.pages import CapturedPage
 
@@ -83,7 +84,7 @@ class Regrouping:
 
 def regroup(pages: Sequence[PageFeatures], title: str | None, language: str | None) -> Regrouping:
     """Group the whole session. Pure, and the one slow step: it may run beside the map it is meant for."""
-    placeable = [page for page in reading_order(pages) if page.exclusion_reason is None]
+    placeable = [page for page in in_reading_order(pages) if page.exclusion_reason is None]
     corpus = build_corpus(placeable)
     return Regrouping(build_outline(pages, title=title, language=language), corpus, text_similarity(corpus))
 
@@ -189,7 +190,7 @@ class LiveMap:
         for i, topic in enumerate(topics):
             for page_id in topic.all_page_ids():
                 groups[number[page_id]] = i
-        noise = [page for page in reading_order(list(self._features.values())) if page.exclusion_reason is not None]
+        noise = [page for page in in_reading_order(self._features.values()) if page.exclusion_reason is not None]
         return replace(
             outline,
             topics=tuple(topics),

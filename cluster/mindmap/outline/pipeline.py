@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cluster.mindmap.clustering.communities import find_subtopics, find_topics
-from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray, build_corpus, reading_order
+from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray, build_corpus
 from cluster.mindmap.clustering.similarity import (
     combined_similarity,
     site_similarity,
@@ -25,6 +25,7 @@ from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation,
 from cluster.mindmap.pages import evidence as quoting
 from cluster.mindmap.pages.features import PageFeatures, default_page_label
 from cluster.mindmap.pages.importance import page_importances
+from cluster.mindmap.pages.reading_order import in_reading_order
 from models.mindmap.document import EXCLUSION_REASONS, MAX_LABEL_CHARS, Importance
 from models.text import shorten, strip_markup
 
@@ -52,7 +53,7 @@ def build_outline(
     pages are in; where the pages are mixed, in `language` ("ko", "en"), the user's own. Never raises for odd pages:
     what cannot be placed is left out with a reason.
     """
-    ordered = reading_order(_without_duplicates(features))
+    ordered = in_reading_order(_without_duplicates(features))
     pages = [page for page in ordered if page.exclusion_reason is None]
     language = _outline_language(pages, language)
     left_out = tuple(page_exclusion(page) for page in ordered if page.exclusion_reason is not None)

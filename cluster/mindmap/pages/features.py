@@ -1,7 +1,7 @@
-"""Per-page work: everything the map needs from one page, small enough to send between processes.
+"""What one page contributes to the map, small enough to send between processes.
 
-`page_features` sees one page alone, so it may run anywhere and in any order. A page's text travels as a list of its
-distinct words and arrays of indices into it: about 4 kB for a page of 4,000 characters.
+`page_features` reads one page alone, so it may run anywhere and in any order. A page's text becomes a list of its
+distinct words and arrays of indices into that list: about 4 kB for a page of 4,000 characters.
 """
 
 from __future__ import annotations
@@ -9,9 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cluster.mindmap.pages import page_filter as kinds
+from cluster.mindmap.pages.page_filter import (
+    exclusion_reason,
+    latin_equivalent_length,
+    search_query,
+    url_folders,
+    url_path_words,
+)
 from cluster.mindmap.pages.titles import segment_title
 from cluster.mindmap.text.language import detect_language, split_sentences
 from models.recording.pages import CapturedPage
@@ -22,7 +29,9 @@ MAX_BODY_CHARS = 4000
 MAX_HIGHLIGHT_CHARS = 2000
 MAX_PASSAGES = 8
 MAX_PASSAGE_CHARS = 240
-_MAX_CHARS_READ = 24_000  # What is looked at of a page of any size; navigation rarely fills more.
+#: Characters of a page's text that are read at all; the navigation before the article is rarely longer.
+_MAX_CHARS_READ = 24_000
+_MAX_TITLE_CHARS = 2000
 
 WORD_PATTERN = re.compile(
     r"[A-Za-zÀ-ɏ][A-Za-z0-9À-ɏ]*(?:[._'’#-][A-Za-z0-9À-ɏ]+)*(?:\+\+|#)?"
@@ -31,11 +40,13 @@ WORD_PATTERN = re.compile(
     r"|[^\W\d_A-Za-zÀ-ɏ가-힣\u3040-\u30ff\u4e00-\u9fff]+"
 )
 PHRASE_BREAK = 0
+_MAX_WORD_CHARS = 40
+_MAX_VOCABULARY = 65_000  # Word indices are unsigned 16-bit numbers.
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A verbatim sentence of a page that could stand as evidence. `field` says where it was found."""
+    """A verbatim sentence of a page that can serve as evidence. `field` is where it is: "text" or "highlight"."""
 
     text: str
     field: str
@@ -45,9 +56,11 @@ class Passage:
 class PageFeatures:
     """One page, ready for `build_outline`.
 
-    `vocabulary[i - 1]` is the word that index `i` stands for in the sequences, which are little arrays of unsigned
-    16-bit numbers as bytes; index 0 breaks a phrase. `body` is one sequence per line of text, `line_keys` the lines'
-    64-bit keys (equal lines have equal keys), by which text repeated across pages is recognised.
+    `vocabulary[i - 1]` is the word with index `i`. `title_words` (one sequence per title segment), `path_words`,
+    `highlight_words` and `body` (one sequence per line of text) hold word indices as the bytes of unsigned 16-bit
+    numbers; index 0 (`PHRASE_BREAK`) separates phrases. `line_hashes` holds a 64-bit hash per line of `body`, by which
+    lines repeated on several pages are recognised. `exclusion_reason` is a key of `EXCLUSION_REASONS`, or None for a
+    page that is placed on the map.
     """
 
     page_id: str
@@ -57,7 +70,6 @@ class PageFeatures:
     title: str
     title_segments: tuple[str, ...]
     language: str
-    num_chars: int
     exclusion_reason: str | None
     search_query: str | None
     vocabulary: tuple[str, ...]
@@ -74,76 +86,65 @@ class PageFeatures:
     visit_order: tuple[int, ...]
 
 
-#: Words after which an English sentence cannot end.
-_CONTINUATION_WORDS = frozenset(
-    ("the", "a", "an", "of", "to", "and", "or", "in", "for", "with", "by", "from", "on", "at", "is", "are")
-)
-_SENTENCE_FINAL = re.compile(r"[.!?:;。！？…\])}]$|[다요]$")
-
-
 class _Vocabulary:
+    """The distinct words of one page, numbered from 1 by first appearance."""
+
     def __init__(self) -> None:
         self.index: dict[str, int] = {}
 
     def encode(self, text: str) -> bytes:
-        """`text` as indices, phrases parted by `BREAK` wherever anything but white space lies between words."""
-        found = array("H")
+        """`text` as word indices, with `PHRASE_BREAK` wherever words are separated by more than white space."""
+        indices = array("H")
         end = 0
         index = self.index
         for match in WORD_PATTERN.finditer(text):
             start = match.start()
             if start > end and not text[end:start].isspace():
-                found.append(PHRASE_BREAK)
+                indices.append(PHRASE_BREAK)
             word = match.group()
             end = match.end()
             number = index.get(word)
             if number is None:
-                if len(word) > 40 or len(index) >= 65_000:
-                    found.append(PHRASE_BREAK)
+                if len(word) > _MAX_WORD_CHARS or len(index) >= _MAX_VOCABULARY:
+                    indices.append(PHRASE_BREAK)
                     continue
                 number = index[word] = len(index) + 1
-            found.append(number)
-        return found.tobytes()
+            indices.append(number)
+        return indices.tobytes()
 
 
 def page_features(page: CapturedPage) -> PageFeatures:
     """Everything `build_outline` needs to know about `page`. Pure: the same page gives the same value anywhere."""
-    title = collapse_whitespace(page.title[:2000])
-    shown_title = strip_markup(page.title)
-    head = strip_invisible(page.text[:_MAX_CHARS_READ])
-    lines = join_wrapped_lines([line for line in (collapse_whitespace(raw) for raw in head.split("\n")) if line])
-    body_lines = _truncate_lines(lines, MAX_BODY_CHARS)
-    highlights = [collapse_whitespace(text) for text in page.highlights if text and text.strip()]
-
+    title = collapse_whitespace(page.title[:_MAX_TITLE_CHARS])
+    clean_title = strip_markup(page.title)
+    title_segments = segment_title(page.title[:_MAX_TITLE_CHARS])
+    lines = _body_lines(page.text)
+    text = "\n".join(lines)
+    highlights = [collapse_whitespace(highlight) for highlight in page.highlights if highlight and highlight.strip()]
     words = _Vocabulary()
-    parts = segment_title(page.title[:2000])
-    title_words = tuple(words.encode(part) for part in parts)
-    path = words.encode(strip_invisible(kinds.url_path_words(page.url)))
-    highlighted = words.encode("\n".join(highlights)[:MAX_HIGHLIGHT_CHARS])
-    body = tuple(words.encode(line) for line in body_lines)
-    keys = tuple(
-        int.from_bytes(hashlib.blake2b(line.encode("utf-8", "replace"), digest_size=8).digest(), "big")
-        for line in body_lines
-    )
-    text = "\n".join(body_lines)
+    # The vocabulary numbers words by first appearance: the order of these four calls is part of the result.
+    title_words = tuple(words.encode(segment) for segment in title_segments)
+    path_words = words.encode(strip_invisible(url_path_words(page.url)))
+    highlight_words = words.encode("\n".join(highlights)[:MAX_HIGHLIGHT_CHARS])
+    body = tuple(words.encode(line) for line in lines)
     return PageFeatures(
         page_id=page.page_id,
         url=page.url,
         host=host_of(page.url),
-        folders=kinds.url_folders(page.url),
-        title=shown_title,
-        title_segments=parts,
-        language=detect_language(f"{shown_title}\n{shown_title}\n{text}"),
-        num_chars=len(page.text),
-        exclusion_reason=kinds.exclusion_reason(page.url, title, text),
-        search_query=kinds.search_query(page.url, title),
+        folders=url_folders(page.url),
+        title=clean_title,
+        title_segments=title_segments,
+        # The title counts twice: a short text may be all navigation.
+        language=detect_language(f"{clean_title}\n{clean_title}\n{text}"),
+        exclusion_reason=exclusion_reason(page.url, title, text),
+        search_query=search_query(page.url, title),
         vocabulary=tuple(words.index),
         title_words=title_words,
-        path_words=path,
-        highlight_words=highlighted,
+        path_words=path_words,
+        highlight_words=highlight_words,
         body=body,
-        line_hashes=keys,
-        passages=_select_passages(highlights, body_lines, parts),
+        line_hashes=tuple(_line_hash(line) for line in lines),
+        passages=_select_passages(highlights, lines, title_segments),
         dwell_ms=max(0, page.dwell_ms),
         max_scroll_depth=min(1.0, max(0.0, page.max_scroll_depth)),
         num_highlights=len(highlights),
@@ -152,29 +153,47 @@ def page_features(page: CapturedPage) -> PageFeatures:
     )
 
 
-def join_wrapped_lines(lines: list[str]) -> list[str]:
-    """`lines` with those joined that were broken in mid-sentence to fit a screen."""
+def _body_lines(text: str) -> list[str]:
+    """The lines of the head of `text` that count: cleaned, unwrapped, at most `MAX_BODY_CHARS` together."""
+    head = strip_invisible(text[:_MAX_CHARS_READ])
+    lines = [line for line in (collapse_whitespace(raw) for raw in head.split("\n")) if line]
+    return _truncate_lines(join_wrapped_lines(lines), MAX_BODY_CHARS)
+
+
+def _line_hash(line: str) -> int:
+    return int.from_bytes(hashlib.blake2b(line.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+
+
+#: Words that cannot end an English sentence.
+_CONTINUATION_WORDS = frozenset(
+    ("the", "a", "an", "of", "to", "and", "or", "in", "for", "with", "by", "from", "on", "at", "is", "are")
+)
+_SENTENCE_FINAL = re.compile(r"[.!?:;。！？…\])}]$|[다요]$")
+
+
+def join_wrapped_lines(lines: Sequence[str]) -> list[str]:
+    """`lines` with hard-wrapped lines joined: those that were broken inside a sentence to fit a line width."""
     joined: list[str] = []
     for line in lines:
-        goes_on = (
-            bool(joined) and len(joined[-1]) > 40 and len(joined[-1]) < 2000 and not _SENTENCE_FINAL.search(joined[-1])
-        )
-        unfinished = goes_on and (joined[-1][-1] in ",(-" or joined[-1].rsplit(" ", 1)[-1] in _CONTINUATION_WORDS)
-        if goes_on and (line[0].islower() or unfinished) and not line.startswith(("http", "www.")):
-            joined[-1] = f"{joined[-1]} {line}"
+        previous = joined[-1] if joined else ""
+        # Shorter lines are headings or menu items; the upper limit bounds the work on text without punctuation.
+        may_continue = 40 < len(previous) < 2000 and not _SENTENCE_FINAL.search(previous)
+        is_unfinished = may_continue and (previous[-1] in ",(-" or previous.rsplit(" ", 1)[-1] in _CONTINUATION_WORDS)
+        if may_continue and (line[0].islower() or is_unfinished) and not line.startswith(("http", "www.")):
+            joined[-1] = f"{previous} {line}"
         else:
             joined.append(line)
     return joined
 
 
-def _truncate_lines(lines: list[str], max_chars: int) -> list[str]:
-    """The first lines that together hold `max_chars`; the last one is cut."""
+def _truncate_lines(lines: Sequence[str], max_chars: int) -> list[str]:
+    """The first lines that hold `max_chars` characters together, the last of them cut."""
     kept: list[str] = []
-    left = max_chars
+    num_left = max_chars
     for line in lines:
-        kept.append(line if len(line) <= left else line[:left])
-        left -= len(line) + 1
-        if left <= 0:
+        kept.append(line if len(line) <= num_left else line[:num_left])
+        num_left -= len(line) + 1
+        if num_left <= 0:
             break
     return kept
 
@@ -182,48 +201,66 @@ def _truncate_lines(lines: list[str], max_chars: int) -> list[str]:
 _INSTRUCTION_START = re.compile(
     r"^(click|choose|press|select|see|go to|note that|copyright|©|http|\[|prev|next)", re.IGNORECASE
 )
+_MAX_HIGHLIGHT_PASSAGES = 4
+_MAX_SENTENCES_SCORED = 60
 
 
-def _select_passages(highlights: list[str], lines: list[str], parts: tuple[str, ...]) -> tuple[Passage, ...]:
-    """The sentences of the page that say most about it: what was highlighted, then those naming what the title names,
-    then the first whole ones."""
-    found: list[Passage] = []
-    seen: set[str] = set()
-    for text in highlights[:4]:
-        quote = next(iter(split_sentences(text)), text) if len(text) > MAX_PASSAGE_CHARS else text
-        quote = quote[:MAX_PASSAGE_CHARS]
-        if len(quote) >= 15 and quote not in seen:
-            seen.add(quote)
-            found.append(Passage(quote, "highlight"))
-    title_words = {word.lower() for part in parts for word in WORD_PATTERN.findall(part) if len(word) > 1}
+def _select_passages(
+    highlights: Sequence[str], lines: Sequence[str], title_segments: Sequence[str]
+) -> tuple[Passage, ...]:
+    """The most informative sentences of a page: its highlights, then the sentences that share words with its title,
+    then the first complete ones; the longest line of a page that has none of these."""
+    passages = _highlight_passages(highlights)
+    seen = {passage.text for passage in passages}
+    for sentence in _ranked_sentences(lines, title_segments, seen)[: MAX_PASSAGES - len(passages)]:
+        if sentence not in seen:
+            seen.add(sentence)
+            passages.append(Passage(sentence, "text"))
+    if not passages and lines:
+        longest = max(lines[:40], key=lambda line: (min(latin_equivalent_length(line), 200), -lines.index(line)))
+        passages.append(Passage(longest[:MAX_PASSAGE_CHARS].strip(), "text"))
+    return tuple(passages)
+
+
+def _highlight_passages(highlights: Sequence[str]) -> list[Passage]:
+    """The first highlights as passages; of a long one its first sentence."""
+    passages: dict[str, Passage] = {}
+    for highlight in highlights[:_MAX_HIGHLIGHT_PASSAGES]:
+        text = highlight
+        if len(highlight) > MAX_PASSAGE_CHARS:
+            text = next(iter(split_sentences(highlight)), highlight)[:MAX_PASSAGE_CHARS]
+        if len(text) >= 15:
+            passages.setdefault(text, Passage(text, "highlight"))
+    return list(passages.values())
+
+
+def _ranked_sentences(lines: Sequence[str], title_segments: Sequence[str], excluded: set[str]) -> list[str]:
+    """The sentences that can serve as passages, best first."""
+    title_words = _words(" ".join(title_segments), min_chars=2)
     scored: list[tuple[float, int, str]] = []
     position = 0
     for line in lines:
         for sentence in split_sentences(line):
             position += 1
-            size = kinds.latin_equivalent_length(sentence)
-            if size < 40 or len(sentence) > MAX_PASSAGE_CHARS or sentence in seen or position > 60:
+            if position > _MAX_SENTENCES_SCORED or len(sentence) > MAX_PASSAGE_CHARS or sentence in excluded:
                 continue
-            words = {word.lower() for word in WORD_PATTERN.findall(sentence)}
-            score = len(title_words & words) / (1 + len(title_words)) + 1.0 / (2 + position)
+            if latin_equivalent_length(sentence) < 40:
+                continue
+            score = len(title_words & _words(sentence)) / (1 + len(title_words)) + 1.0 / (2 + position)
             score += 0.3 if sentence[-1] in ".。!?" else 0.0
-            score -= 0.25 if sentence[0].islower() else 0.0  # The tail of a sentence whose head is elsewhere.
+            score -= 0.25 if sentence[0].islower() else 0.0  # The second half of a sentence that was cut.
             score -= 0.5 if _INSTRUCTION_START.match(sentence) else 0.0
             scored.append((-score, position, sentence))
-    for _, _, sentence in sorted(scored)[: MAX_PASSAGES - len(found)]:
-        if sentence in seen:
-            continue
-        seen.add(sentence)
-        found.append(Passage(sentence, "text"))
-    if not found and lines:
-        longest = max(lines[:40], key=lambda line: (min(kinds.latin_equivalent_length(line), 200), -lines.index(line)))
-        found.append(Passage(longest[:MAX_PASSAGE_CHARS].strip(), "text"))
-    return tuple(found)
+    return [sentence for _, _, sentence in sorted(scored)]
+
+
+def _words(text: str, min_chars: int = 1) -> set[str]:
+    return {word.lower() for word in WORD_PATTERN.findall(text) if len(word) >= min_chars}
 
 
 def default_page_label(features: PageFeatures, max_chars: int = 72) -> str:
-    """A page's own name when nothing is known about its neighbours: its title, else the end of its address."""
+    """A label for a page from the page alone: its title, else its host and path, else its id."""
     if features.title:
         return shorten(features.title, max_chars)
-    path = kinds.url_path_words(features.url)
+    path = url_path_words(features.url)
     return shorten(strip_markup(f"{features.host} {path}".strip()) or features.page_id, max_chars)

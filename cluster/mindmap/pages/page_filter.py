@@ -1,4 +1,4 @@
-"""Which captured pages are worth a place on a map, and why the others are not."""
+"""Which captured pages are excluded from the map (search results, sign-in, errors …), and URL parts as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SITE_NAME_SUFFIX = r"(?:\s*[|\-–—:·.…].*)?$"
 
 
 def _title_pattern(*forms: str) -> re.Pattern[str]:
-    """Titles that are one of `forms`, perhaps with a site's name behind."""
+    """A pattern for titles that are one of `forms`, optionally followed by a site's name."""
     return re.compile(r"^\s*(?:" + "|".join(forms) + r")\s*" + _SITE_NAME_SUFFIX, re.IGNORECASE)
 
 
@@ -84,19 +84,22 @@ _BROWSER_SCHEMES = (
 
 
 def latin_equivalent_length(text: str) -> int:
-    """The length of `text` in Latin-letter equivalents: 150 Hangul syllables say as much as 400 letters."""
-    dense = sum(1 for char in text[:2000] if char >= "\u2e80")
-    return len(text) + int(1.7 * dense)
+    """The length of `text` in Latin letters, where a CJK character counts as 2.7 letters.
+
+    150 Hangul syllables carry about as much text as 400 Latin letters.
+    """
+    num_cjk = sum(1 for char in text[:2000] if char >= "\u2e80")
+    return len(text) + int(1.7 * num_cjk)
 
 
 def search_query(url: str, title: str) -> str | None:
-    """What was searched for, when `url` is a page of search results; otherwise None."""
+    """The query when `url` is a page of search results ("" when the query is unknown), otherwise None."""
     try:
         parts = urlsplit(url)
-        pairs = dict(parse_qsl(parts.query, keep_blank_values=False, max_num_fields=100))
+        parameters = dict(parse_qsl(parts.query, keep_blank_values=False, max_num_fields=100))
     except ValueError:
         return None
-    query = next((pairs[name] for name in _QUERY_PARAMETERS if pairs.get(name)), None)
+    query = next((parameters[name] for name in _QUERY_PARAMETERS if parameters.get(name)), None)
     on_search_host = bool(_SEARCH_HOST.search(host_of(url)))
     if on_search_host and (query or _SEARCH_PATH.search(parts.path)):
         return query or ""
@@ -108,10 +111,10 @@ def search_query(url: str, title: str) -> str | None:
 
 
 def exclusion_reason(url: str, title: str, text: str) -> str | None:
-    """Why this page stays off the map, as a code of `EXCLUSION_REASONS`; None for a page worth placing.
+    """Why a page is excluded from the map, as a key of `EXCLUSION_REASONS`; None for a page that is placed.
 
-    `title` and the head of `text` are clean, single-line-free of control characters. A page about logging in keeps
-    its place: a telling title counts only when there is little text under it.
+    `title` and `text` must be free of control characters. A title such as "Sign in" excludes a page only when the
+    page has little text: an article about signing in stays on the map.
     """
     if url.lower().startswith(_BROWSER_SCHEMES):
         return "new_tab"
@@ -130,7 +133,10 @@ def exclusion_reason(url: str, title: str, text: str) -> str | None:
 
 
 def url_path_words(url: str) -> str:
-    """The readable words of the URL's path, percent-decoded, extensions dropped; at most 300 characters."""
+    """The words of the URL's path, percent-decoded and without file extension; at most 300 characters.
+
+    Empty for an invalid URL.
+    """
     try:
         path = unquote(urlsplit(url).path, errors="ignore")
     except ValueError:
@@ -140,7 +146,7 @@ def url_path_words(url: str) -> str:
 
 
 def url_folders(url: str) -> tuple[str, ...]:
-    """The folders of the URL's path, without its last part."""
+    """The folders of the URL's path, without the last segment; empty for an invalid URL."""
     try:
         path = urlsplit(url).path
     except ValueError:

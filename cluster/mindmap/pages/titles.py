@@ -1,4 +1,4 @@
-"""What a page title says: its segments, without chapter numbers."""
+"""Page titles split into segments (page name, site name), without chapter numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from models.text import strip_markup
 
-#: Between a page's own title and its site's name. A bare hyphen or colon counts only with space around or behind it.
+#: Separators between a page's name and its site's name. A hyphen or colon separates only next to white space.
 _SEPARATOR = re.compile(r"\s+[-–—|·•»«:<>]+\s+|\s*[|»«·•]\s*|\s*—\s*|\s*–\s+|\s+::\s+|(?<=[^\s\d]):\s+")
 _CHAPTER_NUMBER = re.compile(
     r"^\s*(?:(?:chapter|section|part|appendix|lesson|episode)\s+[\dIVXLC]{1,6}[.:)]?\s+|"
@@ -19,13 +19,13 @@ _UNREAD_COUNT = re.compile(r"^\s*\(\d+\+?\)\s*")
 
 def segment_title(title: str) -> tuple[str, ...]:
     """The parts of `title` between separators, in order, without markup, chapter numbers and unread counts."""
-    clean = _UNREAD_COUNT.sub("", strip_markup(title))
-    parts = [strip_chapter_number(part) for part in _SEPARATOR.split(clean)]
-    kept = tuple(part for part in parts if part and any(c.isalnum() for c in part))
-    return kept or ((clean,) if clean else ())
+    clean_title = _UNREAD_COUNT.sub("", strip_markup(title))
+    parts = [strip_chapter_number(part) for part in _SEPARATOR.split(clean_title)]
+    segments = tuple(part for part in parts if part and any(c.isalnum() for c in part))
+    return segments or ((clean_title,) if clean_title else ())
 
 
 def strip_chapter_number(text: str) -> str:
-    """`text` without a leading "38.16.", "Chapter 9." or "2장."; unchanged when nothing else would be left."""
+    """`text` without a leading "38.16.", "Chapter 9." or "2장."; unchanged when no letter would remain."""
     stripped = _CHAPTER_NUMBER.sub("", text, count=1).strip()
     return stripped if any(c.isalpha() for c in stripped) else text.strip()

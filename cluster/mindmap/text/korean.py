@@ -1,14 +1,14 @@
-"""Korean words without their particles, learnt from the session itself: no dictionary, no model.
+"""Korean stems without particles and endings, learnt from the words of one session: no dictionary and no model.
 
-Korean glues particles and verb endings to a noun. A fixed list of endings cuts words that merely look inflected
-("온라인" ends in "인", "해상도" in "도"). What is really a noun gives itself away in a session: it appears with
-*different* particles, or bare. So every way of cutting a word is a candidate, and the stem with the most company wins.
+Korean attaches particles and verb endings to a noun. Stripping a fixed list of endings also cuts words that only look
+inflected ("온라인" ends in "인", "해상도" in "도"). A real noun occurs in a session with several different particles,
+or bare. So every possible cut of a word is a candidate, and the stem with the most different endings wins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.mindmap.text.words import KOREAN_STOP_WORDS, ONE_SYLLABLE_NOUNS, split_words
 
@@ -20,7 +20,7 @@ PARTICLES = split_words(
     이라면 라면 이나마 조차 마저 대로
     """
 )
-#: Endings of 하다, 되다, 이다: what stands before them is a noun, and the word was used as a verb.
+#: Endings of the verbs 하다, 되다 and 이다: the stem before them is a noun that is used as a verb.
 VERB_ENDINGS = split_words(
     """
     합니다 합니까 하십시오 하세요 하려면 하는 하고 하여 하면 하기 하지 하거나 하도록 하는데 하므로 하며 하면서
@@ -30,6 +30,7 @@ VERB_ENDINGS = split_words(
     스럽게 적인 적으로
     """
 )
+#: Particles that are rarely the last syllable of a noun.
 _UNAMBIGUOUS_PARTICLES = frozenset(
     split_words(
         """
@@ -37,7 +38,7 @@ _UNAMBIGUOUS_PARTICLES = frozenset(
     """
     )
 )
-#: Endings no noun has: words that end so are verbs or adjectives, whatever stands before.
+#: Endings that no noun has: a word with one of them is a verb or an adjective.
 _NON_NOUN_ENDINGS = split_words(
     """
     니다 습니다 십시오 세요 어요 아요 해요 네요 군요 지요 나요 까요 는다 었다 았다 였다 겠다 려면 면서 거나 도록
@@ -46,6 +47,7 @@ _NON_NOUN_ENDINGS = split_words(
     다는 자는 냐는 고자
     """
 )
+#: Nouns that look like words with one of `_NON_NOUN_ENDINGS`.
 _NOUN_EXCEPTIONS = frozenset(
     split_words(
         """
@@ -55,11 +57,21 @@ _NOUN_EXCEPTIONS = frozenset(
 )
 
 
+_PARTICLE_SET = frozenset(PARTICLES)
+_VERB_ENDING_SET = frozenset(VERB_ENDINGS)
+#: Last syllables of verb stems: "접근하는" is 접근 + 하는, never a noun "접근하" with a particle.
+_VERB_STEM_FINALS = frozenset("하되있없않였했됐었았겠")
+_MAX_ENDING_SYLLABLES = 5
+
+
 @dataclass(frozen=True, slots=True)
 class KoreanWord:
-    """How one spelling is read: its stem, whether a particle or ending was cut off, whether the stem is surely a noun,
-    whether the word is a verb or a stop word and so names nothing, and whether the stem names something done (삽입,
-    연결): a noun, but used as a verb as often."""
+    """The analysis of one spelling.
+
+    `has_suffix`: a particle or an ending was cut off. `is_noun`: the stem is a noun with high confidence.
+    `is_stop_word`: the word is a verb form or a stop word and names nothing. `is_verbal_noun`: the stem is a noun that
+    names an action (삽입, 연결) and is used with verb endings at least as often as with particles.
+    """
 
     stem: str
     has_suffix: bool
@@ -68,57 +80,98 @@ class KoreanWord:
     is_verbal_noun: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """One way to cut a word; `ending` is empty when the word is its own stem."""
+
+    stem: str
+    ending: str
+
+
+@dataclass(slots=True)
+class _Endings:
+    """The different particles and verb endings seen with every stem of the session."""
+
+    particles: dict[str, set[str]] = field(default_factory=dict)
+    verb_endings: dict[str, set[str]] = field(default_factory=dict)
+
+    def num_particles(self, stem: str) -> int:
+        return len(self.particles.get(stem, ()))
+
+    def num_verb_endings(self, stem: str) -> int:
+        return len(self.verb_endings.get(stem, ()))
+
+
 def learn_stems(words: Iterable[str]) -> dict[str, KoreanWord]:
-    """The reading of every Hangul word of a session. Depends on the set of words alone, not on order or counts."""
+    """The analysis of every Hangul word of a session.
+
+    Depends on the set of words alone, not on their order or frequency.
+    """
     distinct = sorted(set(words))
-    bare = set(distinct)
-    company: dict[str, set[str]] = {}
-    verbal: dict[str, set[str]] = {}
-    cuts: dict[str, list[tuple[str, str, bool]]] = {}
-    for word in distinct:
-        options: list[tuple[str, str, bool]] = []
-        for size in range(min(5, len(word) - 1), 0, -1):
-            ending, stem = word[-size:], word[:-size]
-            if len(stem) < 2 and stem not in ONE_SYLLABLE_NOUNS:
-                continue
-            if stem[-1] in _VERB_STEM_FINALS:
-                continue  # "접근하는" is 접근 + 하는, never a noun "접근하" with a particle.
-            if ending in _PARTICLE_SET:
-                company.setdefault(stem, set()).add(ending)
-                options.append((stem, ending, False))
-            elif ending in _VERB_SET:
-                verbal.setdefault(stem, set()).add(ending)
-                options.append((stem, ending, True))
-        cuts[word] = options
-    readings: dict[str, KoreanWord] = {}
-    for word in distinct:
-        best = (word, "", False)
-        best_score = len(company.get(word, ())) + 0.5 * min(2, len(verbal.get(word, ()))) + 1.0
-        for stem, ending, is_verb in cuts[word]:
-            score = len(company.get(stem, ())) + 0.5 * min(3, len(verbal.get(stem, ())))
-            score += 1.0 if stem in bare else 0.0
-            score += 0.5 if ending in _UNAMBIGUOUS_PARTICLES else 0.0
-            score += 0.3 if len(ending) >= 2 else 0.0
-            if score > best_score:
-                best, best_score = (stem, ending, is_verb), score
-        stem, ending, is_verb = best
-        num_particles = len(company.get(stem, ()))
-        num_verbal = len(verbal.get(stem, ()))
-        conjugated = (
-            not ending and word.endswith(_NON_NOUN_ENDINGS) and word not in _NOUN_EXCEPTIONS and num_particles < 2
-        )
-        is_noun = num_particles >= 2 or (num_particles == 1 and not num_verbal) or (stem in bare and num_particles >= 1)
-        empty = stem in KOREAN_STOP_WORDS or word in KOREAN_STOP_WORDS or conjugated
-        if (len(stem) == 1 and stem not in ONE_SYLLABLE_NOUNS) or word in _PARTICLE_SET or word in _VERB_SET:
-            empty = True
-        if not ending and len(word) == 2 and word[1] in "을를은는" and not num_particles:
-            empty = True  # A noun of one syllable with its particle: too little to name anything.
-        is_action = num_verbal >= 2 and num_verbal >= num_particles
-        readings[word] = KoreanWord(stem, bool(ending), is_noun and not conjugated, empty, is_action)
-    return readings
+    bare_words = set(distinct)
+    endings = _Endings()
+    cuts = {word: _possible_cuts(word, endings) for word in distinct}
+    return {
+        word: _analyze(word, _best_cut(word, cuts[word], endings, bare_words), endings, bare_words) for word in distinct
+    }
 
 
-#: Last syllables of verb stems.
-_VERB_STEM_FINALS = frozenset("하되있없않였했됐었았겠")
-_PARTICLE_SET = frozenset(PARTICLES)
-_VERB_SET = frozenset(VERB_ENDINGS)
+def _possible_cuts(word: str, endings: _Endings) -> list[_Cut]:
+    """Every cut of `word` into a stem and a known ending, longest ending first; records the endings seen."""
+    cuts = []
+    for size in range(min(_MAX_ENDING_SYLLABLES, len(word) - 1), 0, -1):
+        ending, stem = word[-size:], word[:-size]
+        if (len(stem) < 2 and stem not in ONE_SYLLABLE_NOUNS) or stem[-1] in _VERB_STEM_FINALS:
+            continue
+        if ending in _PARTICLE_SET:
+            endings.particles.setdefault(stem, set()).add(ending)
+        elif ending in _VERB_ENDING_SET:
+            endings.verb_endings.setdefault(stem, set()).add(ending)
+        else:
+            continue
+        cuts.append(_Cut(stem, ending))
+    return cuts
+
+
+def _best_cut(word: str, cuts: list[_Cut], endings: _Endings, bare_words: set[str]) -> _Cut:
+    """The cut whose stem has the most different endings; the whole word unless a cut scores higher."""
+    best = _Cut(word, "")
+    best_score = endings.num_particles(word) + 0.5 * min(2, endings.num_verb_endings(word)) + 1.0
+    for cut in cuts:
+        score = endings.num_particles(cut.stem) + 0.5 * min(3, endings.num_verb_endings(cut.stem))
+        score += 1.0 if cut.stem in bare_words else 0.0
+        score += 0.5 if cut.ending in _UNAMBIGUOUS_PARTICLES else 0.0
+        score += 0.3 if len(cut.ending) >= 2 else 0.0
+        if score > best_score:
+            best, best_score = cut, score
+    return best
+
+
+def _analyze(word: str, cut: _Cut, endings: _Endings, bare_words: set[str]) -> KoreanWord:
+    num_particles, num_verb_endings = endings.num_particles(cut.stem), endings.num_verb_endings(cut.stem)
+    is_conjugated = (
+        not cut.ending and word.endswith(_NON_NOUN_ENDINGS) and word not in _NOUN_EXCEPTIONS and num_particles < 2
+    )
+    occurs_as_noun = (
+        num_particles >= 2
+        or (num_particles == 1 and not num_verb_endings)
+        or (cut.stem in bare_words and num_particles >= 1)
+    )
+    return KoreanWord(
+        stem=cut.stem,
+        has_suffix=bool(cut.ending),
+        is_noun=occurs_as_noun and not is_conjugated,
+        is_stop_word=is_conjugated or _is_stop_word(word, cut, num_particles),
+        is_verbal_noun=num_verb_endings >= 2 and num_verb_endings >= num_particles,
+    )
+
+
+def _is_stop_word(word: str, cut: _Cut, num_particles: int) -> bool:
+    if cut.stem in KOREAN_STOP_WORDS or word in KOREAN_STOP_WORDS:
+        return True
+    if word in _PARTICLE_SET or word in _VERB_ENDING_SET:
+        return True
+    if len(cut.stem) == 1 and cut.stem not in ONE_SYLLABLE_NOUNS:
+        return True
+    # A noun of one syllable with its particle: too short to name a topic.
+    return not cut.ending and len(word) == 2 and word[1] in "을를은는" and not num_particles

@@ -1,4 +1,4 @@
-"""Words that carry no subject, in English and Korean, and the shape of English words."""
+"""Word lists for English and Korean (stop words, generic words, platform names), and an English plural stemmer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """The words of a list written as running text."""
+    """The words of a list that is written as running text."""
     return tuple(text.split())
 
 
@@ -60,7 +60,7 @@ _ENGLISH = split_words(
 
 STOP_WORDS = frozenset(_ENGLISH)
 
-#: Words that may stand in a label but say little alone.
+#: Words that may be part of a label but are too general to be one.
 GENERIC_WORDS = frozenset(
     split_words(
         """
@@ -81,7 +81,7 @@ GENERIC_WORDS = frozenset(
     )
 )
 
-#: Verbs of manuals and buttons: they say what one does, not what a topic is about.
+#: Verbs and adjectives of manuals and user interfaces: they describe an action or state, not the subject of a page.
 WEAK_VERBS = frozenset(
     split_words(
         """
@@ -97,7 +97,7 @@ WEAK_VERBS = frozenset(
     )
 )
 
-#: Site-name words that are dropped before a site name becomes a label.
+#: Words removed from a site's name before the name becomes a label.
 SITE_NAME_STOP_WORDS = frozenset(
     split_words(
         """
@@ -108,7 +108,7 @@ SITE_NAME_STOP_WORDS = frozenset(
     )
 )
 
-#: Places where anything may be read: their names say where a page was found, never what it is about.
+#: Platforms that host pages about anything: their names identify the source of a page, not its topic.
 PLATFORM_NAMES = frozenset(
     split_words(
         """
@@ -121,6 +121,7 @@ PLATFORM_NAMES = frozenset(
     )
 )
 
+#: Terms of one to three characters that are not discarded for their length.
 SHORT_TERMS = frozenset(
     split_words(
         """
@@ -154,7 +155,7 @@ _KOREAN = split_words(
 
 KOREAN_STOP_WORDS = frozenset(_KOREAN)
 
-#: Korean nouns of one syllable that are words in their own right.
+#: Korean nouns of one syllable; other single syllables are treated as particles or fragments.
 ONE_SYLLABLE_NOUNS = frozenset(
     split_words(
         """
@@ -167,7 +168,11 @@ _VOWEL = re.compile(r"[aeiouy]")
 
 
 def stem(word: str) -> str:
-    """`word`, lower case English, without its plural ending; other words unchanged."""
+    """`word` (lower-case English) without a plural or possessive ending; other words unchanged.
+
+    A variant of the S-stemmer (Harman 1991, "How effective is suffixing?"): it keeps words readable as labels, which
+    stronger stemmers (Porter) do not.
+    """
     if len(word) <= 3 or not word.endswith("s") or word.endswith(("ss", "us", "is", "ous", "ics", "news", "'s")):
         return word[:-2] if word.endswith("'s") and len(word) > 4 else word
     if word.endswith("ies") and len(word) > 4:
@@ -192,5 +197,5 @@ _ING_NOUNS = frozenset(split_words(
 
 
 def is_unlikely_noun(word: str) -> bool:
-    """True for English words that end like verbs or adverbs, which make weak labels."""
+    """Whether an English word ends like a verb or adverb, and so would make a weak label."""
     return len(word) > 4 and bool(_VERB_OR_ADVERB_ENDING.search(word)) and word not in _ING_NOUNS

@@ -11,12 +11,12 @@ from itertools import pairwise
 import pytest
 
 from cluster.mindmap.build import build_map
+from cluster.mindmap.clustering.session_merging import merge_sessions
 from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.clustering.thread_matching import (
     Thread,
     TopicProfile,
     find_threads,
-    merge_sessions,
     topic_profiles,
 )
 from cluster.mindmap.document.edit_layout import apply_edits
