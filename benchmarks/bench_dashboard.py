@@ -26,7 +26,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from benchmarks.bench_map import SAMPLES, synthetic
@@ -50,7 +50,7 @@ window.ticking_ = requestAnimationFrame(tick); }"""
 
 def record(origin: str, email: str, events: list[dict[str, Any]]) -> str:
     """Record `events` for `email` (signed up when new) and wait for the map; the session's id."""
-    with httpx.Client(base_url=origin, timeout=120.0, trust_env=False) as client:
+    with httpx2.Client(base_url=origin, timeout=120.0, trust_env=False) as client:
         recorder = ReplayClient(client)
         reply = client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
         if reply.status_code == 200:

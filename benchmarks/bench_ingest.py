@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import uvicorn
 from fastapi import FastAPI
@@ -116,7 +116,7 @@ def _serve_bare(settings: Settings, port: int) -> None:
 
 async def sign_up_all(origin: str, count: int) -> list[tuple[str, str]]:
     """`count` users with a recording each: (token, session id)."""
-    async with httpx.AsyncClient(base_url=origin, timeout=60.0, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=origin, timeout=60.0, trust_env=False) as client:
 
         async def one() -> tuple[str, str]:
             body = {"email": f"{uuid.uuid4().hex}@bench.local", "password": uuid.uuid4().hex}

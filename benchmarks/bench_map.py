@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 
 from launch.replay import ReplayClient, read_session_file, shift_to_end_at
@@ -81,7 +81,7 @@ def peak_memory() -> Iterator[list[float]]:
 
 def measure(running: Product, events: list[dict[str, Any]]) -> dict[str, Any]:
     """Record, stop, and wait for the map."""
-    with httpx.Client(base_url=running.origin, timeout=120.0, trust_env=False) as client:
+    with httpx2.Client(base_url=running.origin, timeout=120.0, trust_env=False) as client:
         recorder = ReplayClient(client)
         recorder.sign_up(f"{uuid.uuid4().hex}@bench.local", uuid.uuid4().hex)
         session = recorder.call("start", "POST", "/v1/sessions/start")["session"]["id"]

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from launch.ray_environment import free_ports
 
@@ -57,9 +57,9 @@ def measure(command: list[str], port: int, variables: dict[str, str], news: Path
             if process.poll() is not None:
                 raise SystemExit(f"{command[:3]} ended with {process.returncode}")
             try:
-                if httpx.get(f"http://127.0.0.1:{port}/ready", timeout=5.0, trust_env=False).status_code == 200:
+                if httpx2.get(f"http://127.0.0.1:{port}/ready", timeout=5.0, trust_env=False).status_code == 200:
                     break
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 pass
             time.sleep(0.05)
         ready_s = time.monotonic() - began

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-import httpx
+import httpx2
 
 from models.errors import ConfigurationError
 
@@ -12,14 +12,14 @@ from models.errors import ConfigurationError
 def wait_until_ready(origin: str, timeout_s: float, *, every_s: float = 0.1) -> None:
     """Return when `/ready` at `origin` answers 200. Raises ConfigurationError with the last thing heard."""
     deadline, last = time.monotonic() + timeout_s, "nothing answered"
-    with httpx.Client(base_url=origin, timeout=5.0, trust_env=False) as client:
+    with httpx2.Client(base_url=origin, timeout=5.0, trust_env=False) as client:
         while time.monotonic() < deadline:
             try:
                 answer = client.get("/ready")
                 if answer.status_code == 200:
                     return
                 last = answer.text
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 last = type(error).__name__
             time.sleep(every_s)
     raise ConfigurationError(f"the server did not become ready within {timeout_s:g} s: {last}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from models.errors import BadRequest, TrailmindError
 
@@ -88,7 +88,7 @@ def batches(events: list[dict[str, Any]], size: int = BATCH_SIZE) -> Iterator[li
 class ReplayClient:
     """One signed-in client that records a session over HTTP."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx2.Client) -> None:
         self._client = client
         self.timings = Timings()
         #: Verdicts counted over everything that was sent, resent batches included.
@@ -101,7 +101,7 @@ class ReplayClient:
             began = time.perf_counter()
             try:
                 answer = self._client.request(method, path, headers=self.headers, **kwargs)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 problem = type(error).__name__
                 retry_after_s = 0.2 * 2**attempt
             else:
@@ -150,7 +150,7 @@ class ReplayClient:
         raise ReplayFailed(f"there was no map after {timeout_s:g} s")
 
 
-def _sentence(answer: httpx.Response) -> str:
+def _sentence(answer: httpx2.Response) -> str:
     try:
         return str(answer.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -149,7 +149,7 @@ def settings(stores: Stores, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def api(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the real app, running in this process on real stores, without Ray."""
     from tests.support.server import running_api
 
@@ -158,13 +158,13 @@ async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def ann(api: httpx.AsyncClient) -> ApiUser:
+async def ann(api: httpx2.AsyncClient) -> ApiUser:
     """A user."""
     return await sign_up(api)
 
 
 @pytest.fixture
-async def bob(api: httpx.AsyncClient) -> ApiUser:
+async def bob(api: httpx2.AsyncClient) -> ApiUser:
     """Another user."""
     return await sign_up(api)
 

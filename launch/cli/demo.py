@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -29,7 +29,7 @@ def run_demo(origin: str, session_file: Path, console: Console) -> dict[str, Any
     """Record, stop and map `session_file` on the server at `origin`; what came out, JSON-able."""
     events = shift_to_end_at(read_session_file(session_file), int(time.time() * 1000))
     with (
-        httpx.Client(base_url=origin, timeout=60.0, trust_env=False) as client,
+        httpx2.Client(base_url=origin, timeout=60.0, trust_env=False) as client,
         Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
         ) as bar,

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 from typing import Literal
 
-import httpx
+import httpx2
 import psycopg
 import redis
 from sqlalchemy import create_engine
@@ -96,9 +96,9 @@ def _valkey(settings: Settings, found: Settings) -> CheckResult:
 
 def _server(settings: Settings) -> CheckResult:
     try:
-        answer = httpx.get(f"{settings.server.origin}/ready", timeout=5.0, trust_env=False)
+        answer = httpx2.get(f"{settings.server.origin}/ready", timeout=5.0, trust_env=False)
         checks = answer.json()["checks"]
-    except (httpx.HTTPError, ValueError, KeyError):
+    except (httpx2.HTTPError, ValueError, KeyError):
         with socket.socket() as s:
             s.settimeout(1.0)
             taken = s.connect_ex((settings.server.host, settings.server.port)) == 0

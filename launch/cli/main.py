@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -108,7 +108,7 @@ def demo(
         result = player.run_demo(settings.server.origin, path, err)
         picture = settings.data_dir / "demo" / f"{result['session_id']}.svg"
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(httpx.get(result["picture_url"], timeout=30.0, trust_env=False).raise_for_status().content)
+        picture.write_bytes(httpx2.get(result["picture_url"], timeout=30.0, trust_env=False).raise_for_status().content)
         if as_json:
             sys.stdout.write(player.result_json({**result, "picture_file": str(picture)}) + "\n")
             return

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -83,7 +83,7 @@ class GoogleSignIn:
         }
         if code_challenge:
             parameters |= {"code_challenge": code_challenge, "code_challenge_method": "S256"}
-        return str(httpx.URL(endpoint).copy_merge_params(parameters))
+        return str(httpx2.URL(endpoint).copy_merge_params(parameters))
 
     async def exchange(
         self, code: str, redirect_uri: str, *, code_verifier: str | None = None, nonce: str | None = None
@@ -170,10 +170,10 @@ class GoogleSignIn:
 
     async def _get(self, url: str) -> Any:
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+            async with httpx2.AsyncClient(timeout=TIMEOUT_S) as client:
                 answer = await client.get(url)
                 answer.raise_for_status()
                 return answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             log.warning("google_unreachable", error=type(error).__name__)
             raise Unavailable("Google does not answer; try again in a moment", 5.0) from None

@@ -7,7 +7,7 @@ import json
 import zipfile
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
@@ -20,7 +20,7 @@ from tests.support.completed_session import completed_session
 from tests.support.server import running_api
 
 
-async def _log_in(client: httpx.AsyncClient, person: ApiUser) -> int:
+async def _log_in(client: httpx2.AsyncClient, person: ApiUser) -> int:
     answer = await client.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})
     return answer.status_code
 
@@ -48,7 +48,7 @@ async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, 
 
 
 async def test_21_hard_delete_erases_every_row(
-    api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
+    api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     for person in (ann, bob):
         session_id = await completed_session(person, db)
@@ -80,7 +80,7 @@ async def test_22_hard_delete_only_in_test_mode(settings: Settings) -> None:
 
 
 async def test_23_soft_delete_ends_every_way_in(
-    api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
+    api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await ann.start()
     made = await ann.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": ["sessions:read"]})
@@ -100,7 +100,7 @@ async def test_23_soft_delete_ends_every_way_in(
 
 
 async def test_the_receipt_counts_what_goes(
-    api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
+    api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     await completed_session(ann, db)
     assert (await ann.call("POST", "/v1/users/me/deletion", json={"password": "wrong"})).status_code == 400

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -37,7 +37,7 @@ async def _acts(operator: ApiUser) -> list[tuple[str, str]]:
     return [(e["action"], e["subject"]) for e in entries if e.get("actor_id") == operator.id]
 
 
-async def test_accounts(operator: ApiUser, api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_accounts(operator: ApiUser, api: httpx2.AsyncClient, ann: ApiUser) -> None:
     found = await operator.ok("GET", "/v1/admin/users", params={"q": ann.email[:12].upper()})
     assert [u["id"] for u in found["users"]] == [ann.id]
     assert found["total"] == 1
@@ -54,7 +54,7 @@ async def test_accounts(operator: ApiUser, api: httpx.AsyncClient, ann: ApiUser)
     assert await _acts(operator) == [("user.changed", ann.id)] * 2
 
 
-async def test_an_operator_who_is_none_any_more(operator: ApiUser, api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_an_operator_who_is_none_any_more(operator: ApiUser, api: httpx2.AsyncClient, ann: ApiUser) -> None:
     path = f"/v1/admin/users/{ann.id}"
     await operator.ok("PATCH", path, json={"role": "admin"})
     login = {"email": ann.email, "password": "correct horse battery"}

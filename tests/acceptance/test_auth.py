@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import psycopg
 import pytest
@@ -24,17 +24,17 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def _log_in(api: httpx.AsyncClient, email: str, **headers: str) -> dict[str, Any]:
+async def _log_in(api: httpx2.AsyncClient, email: str, **headers: str) -> dict[str, Any]:
     answer = await api.post("/v1/auth/login", json={"email": email, "password": PASSWORD}, headers=headers)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-async def _refresh(api: httpx.AsyncClient, token: str, **headers: str) -> httpx.Response:
+async def _refresh(api: httpx2.AsyncClient, token: str, **headers: str) -> httpx2.Response:
     return await api.post("/v1/auth/refresh", headers=_bearer(token) | headers)
 
 
-async def test_01_sign_up(api: httpx.AsyncClient) -> None:
+async def test_01_sign_up(api: httpx2.AsyncClient) -> None:
     email = f"{uuid.uuid4().hex}@test.local"
     answer = await api.post("/v1/auth/signup", json={"email": f"  {email} ", "password": PASSWORD})
     assert answer.status_code == 201
@@ -48,7 +48,7 @@ async def test_01_sign_up(api: httpx.AsyncClient) -> None:
     assert PASSWORD not in answer.text
 
 
-async def test_02_an_address_is_taken_in_any_spelling(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_02_an_address_is_taken_in_any_spelling(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     for email in (ann.email, ann.email.upper(), f" {ann.email}"):
         answer = await api.post("/v1/auth/signup", json={"email": email, "password": PASSWORD})
         assert answer.status_code == 409
@@ -69,21 +69,21 @@ async def test_02_an_address_is_taken_in_any_spelling(api: httpx.AsyncClient, an
         [],
     ],
 )
-async def test_03_what_is_no_account_is_refused(api: httpx.AsyncClient, body: Any) -> None:
+async def test_03_what_is_no_account_is_refused(api: httpx2.AsyncClient, body: Any) -> None:
     answer = await api.post("/v1/auth/signup", json=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["message"]
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
 
 
-async def test_04_log_in(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_04_log_in(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     reply = await _log_in(api, ann.email.upper())
     assert reply["user"]["id"] == ann.id
     assert reply["token"] != ann.reply["token"]
     assert reply["refresh_token"]
 
 
-async def test_04_a_password_longer_than_bcrypt_could_hold(api: httpx.AsyncClient) -> None:
+async def test_04_a_password_longer_than_bcrypt_could_hold(api: httpx2.AsyncClient) -> None:
     email, password = f"{uuid.uuid4().hex}@test.local", "긴 비밀번호 " * 100
     assert (await api.post("/v1/auth/signup", json={"email": email, "password": password})).status_code == 201
     answer = await api.post("/v1/auth/login", json={"email": email, "password": password})
@@ -92,7 +92,7 @@ async def test_04_a_password_longer_than_bcrypt_could_hold(api: httpx.AsyncClien
     assert answer.status_code == 401
 
 
-async def test_05_wrong_password_and_unknown_address_look_the_same(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_05_wrong_password_and_unknown_address_look_the_same(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     wrong = await api.post("/v1/auth/login", json={"email": ann.email, "password": "not the password"})
     unknown = await api.post("/v1/auth/login", json={"email": "nobody@test.local", "password": PASSWORD})
     assert wrong.status_code == unknown.status_code == 401
@@ -105,7 +105,7 @@ async def test_06_who_am_i(ann: ApiUser) -> None:
     assert (user["id"], user["email"]) == (ann.id, ann.email)
 
 
-async def test_07_08_what_is_no_access_token_is_refused(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_07_08_what_is_no_access_token_is_refused(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     token = ann.reply["token"]
     for header in (
         None,
@@ -136,14 +136,14 @@ async def test_07_08_what_is_no_access_token_is_refused(api: httpx.AsyncClient, 
         {"jti": None},
     ],
 )
-async def test_08_every_claim_is_checked(api: httpx.AsyncClient, ann: ApiUser, change: dict[str, Any]) -> None:
+async def test_08_every_claim_is_checked(api: httpx2.AsyncClient, ann: ApiUser, change: dict[str, Any]) -> None:
     claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
     claims = {k: v for k, v in (claims | change).items() if v is not None}
     forged = jwt.encode(claims, SIGNING_KEY, algorithm="HS256", headers={"kid": key_id(SIGNING_KEY)})
     assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
 
 
-async def test_08_only_our_algorithm_and_our_keys(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_08_only_our_algorithm_and_our_keys(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
     kid = {"kid": key_id(SIGNING_KEY)}
     for forged in (
@@ -156,7 +156,7 @@ async def test_08_only_our_algorithm_and_our_keys(api: httpx.AsyncClient, ann: A
         assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
 
 
-async def test_09_refresh(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_09_refresh(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     answer = await _refresh(api, ann.reply["refresh_token"])
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
@@ -164,14 +164,14 @@ async def test_09_refresh(api: httpx.AsyncClient, ann: ApiUser) -> None:
     assert (await _refresh(api, answer.json()["refresh_token"])).status_code == 200
 
 
-async def test_10_refresh_takes_nothing_else(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_10_refresh_takes_nothing_else(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     for header in (f"Bearer {ann.reply['token']}", "Bearer garbage", "Basic x", "Bearer"):
         answer = await api.post("/v1/auth/refresh", headers={"Authorization": header})
         assert answer.status_code == 401
     assert (await api.post("/v1/auth/refresh")).status_code == 401
 
 
-async def test_11_logout_revokes(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_11_logout_revokes(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     answer = await ann.call("POST", "/v1/auth/logout")
     assert answer.status_code == 200
     assert answer.json() == {"message": "successfully logged out"}
@@ -180,7 +180,7 @@ async def test_11_logout_revokes(api: httpx.AsyncClient, ann: ApiUser) -> None:
     assert (await _refresh(api, ann.reply["refresh_token"])).status_code == 401
 
 
-async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     phone, laptop = await _log_in(api, ann.email), await _log_in(api, ann.email)
     assert (await api.post("/v1/auth/logout", headers=_bearer(phone["token"]))).status_code == 200
     assert (await api.get("/v1/auth/me", headers=_bearer(laptop["token"]))).status_code == 200
@@ -192,7 +192,7 @@ async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx.AsyncCli
     assert await _log_in(api, ann.email)
 
 
-async def test_11_logout_reaches_another_replica(settings: Settings, api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_11_logout_reaches_another_replica(settings: Settings, api: httpx2.AsyncClient, ann: ApiUser) -> None:
     async with running_api(settings) as (app, other):
         assert (await other.get("/v1/auth/me", headers=ann.headers)).status_code == 200
         await ann.ok("POST", "/v1/auth/logout")
@@ -212,18 +212,18 @@ async def test_11_logout_holds_without_valkey(settings: Settings) -> None:
         assert (await restarted.get("/v1/sessions", headers=person.headers)).status_code == 401
 
 
-async def test_12_logout_needs_a_login(api: httpx.AsyncClient) -> None:
+async def test_12_logout_needs_a_login(api: httpx2.AsyncClient) -> None:
     assert (await api.post("/v1/auth/logout")).status_code == 401
     assert (await api.post("/v1/auth/logout", headers=_bearer("bad"))).status_code == 401
 
 
-async def test_13_two_logins_in_one_second_differ(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_13_two_logins_in_one_second_differ(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     first, second = await _log_in(api, ann.email), await _log_in(api, ann.email)
     assert first["token"] != second["token"]
 
 
 async def test_a_stolen_refresh_token_ends_the_login(
-    api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
+    api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     stolen = ann.reply["refresh_token"]
     renewed = (await _refresh(api, stolen)).json()
@@ -235,7 +235,7 @@ async def test_a_stolen_refresh_token_ends_the_login(
     assert rows == [("reuse",)]
 
 
-async def test_a_lost_answer_is_no_theft(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_a_lost_answer_is_no_theft(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     first = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
     again = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
     assert first.status_code == again.status_code == 200
@@ -264,7 +264,7 @@ async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings,
         assert (await browser.post("/v1/auth/refresh", headers=WEB)).status_code == 401
 
 
-async def test_whoever_came_over_https_stays_there(settings: Settings, api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_whoever_came_over_https_stays_there(settings: Settings, api: httpx2.AsyncClient, ann: ApiUser) -> None:
     assert "strict-transport-security" not in (await api.get("/health")).headers
     async with running_api(with_changes(settings, public_url="https://trailmind.example")) as (_, browser):
         answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
@@ -299,7 +299,7 @@ async def test_a_program_that_knows_only_token_stays_logged_in(settings: Setting
     assert claims["exp"] - claims["iat"] == ann.reply["expires_in"] == settings.auth.long_lived_token_ttl_s >= 24 * 3600
 
 
-async def test_one_device_can_be_logged_out(api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser) -> None:
+async def test_one_device_can_be_logged_out(api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser) -> None:
     phone = await _log_in(api, ann.email, **{"X-Trailmind-Client": "extension"})
     logins = (await ann.ok("GET", "/v1/auth/logins"))["logins"]
     assert [(x["client"], x["is_current"]) for x in logins] == [("extension", False), ("other", True)]

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import psycopg
 import pytest
@@ -45,7 +45,7 @@ BODIES: dict[str, Any] = {
 
 
 @pytest.fixture
-async def walked(settings: Settings) -> AsyncIterator[tuple[dict[str, Any], httpx.AsyncClient]]:
+async def walked(settings: Settings) -> AsyncIterator[tuple[dict[str, Any], httpx2.AsyncClient]]:
     """The contract and a client."""
     async with running_api(settings) as (app, client):
         yield app.openapi(), client
@@ -73,8 +73,8 @@ _ANY = {
 
 
 async def _ask(
-    client: httpx.AsyncClient, path: str, method: str, operation: dict[str, Any], headers: dict[str, str], **ids: str
-) -> httpx.Response:
+    client: httpx2.AsyncClient, path: str, method: str, operation: dict[str, Any], headers: dict[str, str], **ids: str
+) -> httpx2.Response:
     body = BODIES.get(operation["operationId"], {})
     arguments: dict[str, Any] = {} if method in {"GET", "DELETE"} else {"json": body}
     if any(p["name"] == "q" and p.get("required") for p in operation.get("parameters", [])):
@@ -91,7 +91,7 @@ def test_every_route_has_a_rule_and_every_rule_a_route(settings: Settings) -> No
     assert ACCESS_RULES.keys() - found == set(), "these rules are for routes that are gone"
 
 
-async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx.AsyncClient]) -> None:
+async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx2.AsyncClient]) -> None:
     document, client = walked
     person, leaver = await sign_up(client), await sign_up(client)
     await leaver.ok("POST", "/v1/auth/logout")
@@ -117,7 +117,7 @@ async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx.AsyncClient]) 
     assert walked_routes > 40
 
 
-async def test_an_api_key_opens_only_what_its_scope_says(walked: tuple[dict[str, Any], httpx.AsyncClient]) -> None:
+async def test_an_api_key_opens_only_what_its_scope_says(walked: tuple[dict[str, Any], httpx2.AsyncClient]) -> None:
     document, client = walked
     person = await sign_up(client)
 
@@ -140,7 +140,7 @@ async def test_an_api_key_opens_only_what_its_scope_says(walked: tuple[dict[str,
 
 
 async def test_a_stranger_reaches_nothing_of_mine(
-    walked: tuple[dict[str, Any], httpx.AsyncClient], db: psycopg.AsyncConnection[Any]
+    walked: tuple[dict[str, Any], httpx2.AsyncClient], db: psycopg.AsyncConnection[Any]
 ) -> None:
     document, client = walked
     owner, stranger = await sign_up(client), await sign_up(client)
@@ -184,7 +184,7 @@ async def _rows(db: psycopg.AsyncConnection[Any], owner: ApiUser) -> list[Any]:
 
 
 async def test_only_operators_operate(
-    walked: tuple[dict[str, Any], httpx.AsyncClient], db: psycopg.AsyncConnection[Any]
+    walked: tuple[dict[str, Any], httpx2.AsyncClient], db: psycopg.AsyncConnection[Any]
 ) -> None:
     document, client = walked
     person = await sign_up(client)

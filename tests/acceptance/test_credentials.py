@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from fastapi import FastAPI
@@ -27,7 +27,7 @@ NEW = "an even better password"
 class Box:
     """The app, a client, and the mails it sent."""
 
-    def __init__(self, app: FastAPI, client: httpx.AsyncClient, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, client: httpx2.AsyncClient, settings: Settings) -> None:
         self.app, self.client, self.settings = app, client, settings
 
     async def mails(self, person: ApiUser) -> list[EmailMessage]:
@@ -41,7 +41,7 @@ class Box:
         await self.client.post("/v1/auth/forgot-password", json={"email": person.email})
         return await self.token(person, "재설정")
 
-    async def reset(self, token: str, password: str = NEW) -> httpx.Response:
+    async def reset(self, token: str, password: str = NEW) -> httpx2.Response:
         return await self.client.post("/v1/auth/reset-password", json={"token": token, "new_password": password})
 
     async def log_in(self, address: str, password: str) -> int:
@@ -151,7 +151,7 @@ def _challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-async def test_the_extension_is_linked_by_a_one_time_code(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_the_extension_is_linked_by_a_one_time_code(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     verifier = "v" * 64
     code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
     body = {"code": code, "code_verifier": verifier}
@@ -165,7 +165,7 @@ async def test_the_extension_is_linked_by_a_one_time_code(api: httpx.AsyncClient
     assert (await api.post("/v1/auth/extension/exchange", json=body)).status_code == 401
 
 
-async def test_a_stolen_code_is_of_no_use(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_a_stolen_code_is_of_no_use(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     verifier = "v" * 64
     code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
     thief = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": "x" * 64})
@@ -183,7 +183,7 @@ async def _key(person: ApiUser, *scopes: str, **more: Any) -> tuple[str, dict[st
     return made["api_key"]["id"], {"Authorization": f"Bearer {made['key']}"}
 
 
-async def test_an_api_key_does_what_its_scopes_say(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_an_api_key_does_what_its_scopes_say(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     key_id, headers = await _key(ann, "sessions:read")
     assert (await api.get("/v1/sessions", headers=headers)).status_code == 200
     refused = await api.post("/v1/sessions/start", headers=headers)
@@ -199,7 +199,7 @@ async def test_an_api_key_does_what_its_scopes_say(api: httpx.AsyncClient, ann: 
 
 
 async def test_an_api_key_is_kept_as_a_digest_and_can_be_revoked(
-    api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
+    api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     key_id, headers = await _key(ann, "sessions:read")
     secret = headers["Authorization"].rpartition("_")[2]
@@ -218,7 +218,7 @@ async def test_an_api_key_is_kept_as_a_digest_and_can_be_revoked(
         assert answer.status_code == 401
 
 
-async def test_an_api_key_ends(api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_an_api_key_ends(api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     key_id, headers = await _key(ann, "sessions:read", expires_in_days=1)
     await db.execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = %s", [key_id])
     assert (await api.get("/v1/sessions", headers=headers)).status_code == 401
@@ -233,7 +233,7 @@ async def _timed() -> AsyncIterator[list[float]]:
 
 
 @pytest.mark.serial
-async def test_the_time_of_a_failed_login_tells_nothing(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_the_time_of_a_failed_login_tells_nothing(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     async def fastest(email: str) -> float:
         times = []
         for _ in range(5):

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from fastapi import FastAPI
@@ -19,7 +19,9 @@ from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.server import no_actor, running_api
 
 
-async def _preflight(api: httpx.AsyncClient, origin: str, method: str = "PATCH", path: str = "/v1/x") -> httpx.Response:
+async def _preflight(
+    api: httpx2.AsyncClient, origin: str, method: str = "PATCH", path: str = "/v1/x"
+) -> httpx2.Response:
     return await api.options(
         path,
         headers={
@@ -30,7 +32,7 @@ async def _preflight(api: httpx.AsyncClient, origin: str, method: str = "PATCH",
     )
 
 
-async def test_69_an_extension_may_call(api: httpx.AsyncClient) -> None:
+async def test_69_an_extension_may_call(api: httpx2.AsyncClient) -> None:
     for path in ("/v1/sessions/start", "/v1/auth/login", "/v1/nothing/here"):
         answer = await _preflight(api, "chrome-extension://abc", path=path)
         assert answer.status_code == 204
@@ -59,7 +61,7 @@ async def test_69_in_production_only_ours(settings: Settings) -> None:
             assert "access-control-allow-origin" not in answer.headers, stranger
 
 
-async def test_70_known_origins_and_no_others(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_70_known_origins_and_no_others(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     assert (await _preflight(api, "http://localhost:3000")).status_code == 204
     evil = await _preflight(api, "http://evil.test")
     assert (evil.status_code, evil.json()["error"]["code"]) == (403, "FORBIDDEN")
@@ -68,7 +70,7 @@ async def test_70_known_origins_and_no_others(api: httpx.AsyncClient, ann: ApiUs
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_71_request_ids(api: httpx.AsyncClient) -> None:
+async def test_71_request_ids(api: httpx2.AsyncClient) -> None:
     assert (await api.get("/health", headers={"X-Request-ID": "abc"})).headers["x-request-id"] == "abc"
     made = (await api.get("/health")).headers["x-request-id"]
     assert uuid.UUID(made)
@@ -80,7 +82,7 @@ async def test_71_request_ids(api: httpx.AsyncClient) -> None:
 
 
 @pytest.fixture
-async def strict(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+async def strict(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
     """The app with limits on, called from an address of the test's own behind a proxy it trusts."""
     limited = with_changes(settings, rate_limits=True, trusted_proxies=("127.0.0.1",))
     async with running_api(limited) as (app, client):
@@ -93,7 +95,7 @@ def _address() -> str:
     return f"198.18.{number % 256}.{number // 256 % 254 + 1}"
 
 
-async def test_72_the_eleventh_try_in_a_minute(strict: tuple[FastAPI, httpx.AsyncClient]) -> None:
+async def test_72_the_eleventh_try_in_a_minute(strict: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     _, client = strict
     bodies: list[tuple[str, dict[str, str]]] = [
         ("login", {"email": "nobody@test.local", "password": "wrong password"}),
@@ -121,7 +123,7 @@ async def test_72_the_eleventh_try_in_a_minute(strict: tuple[FastAPI, httpx.Asyn
     assert (await client.post("/v1/auth/login", json=bodies[0][1])).status_code == 401
 
 
-async def test_72_never_in_test_mode(api: httpx.AsyncClient) -> None:
+async def test_72_never_in_test_mode(api: httpx2.AsyncClient) -> None:
     for _ in range(15):
         answer = await api.post("/v1/auth/forgot-password", json={"email": "nobody@test.local"})
         assert answer.status_code == 200
@@ -138,7 +140,7 @@ async def test_a_made_up_address_is_of_no_use(settings: Settings) -> None:
         assert codes == [200, 200, 429]
 
 
-async def test_only_the_last_untrusted_address_counts(strict: tuple[FastAPI, httpx.AsyncClient]) -> None:
+async def test_only_the_last_untrusted_address_counts(strict: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     _, client = strict
     real = _address()
     codes = []
@@ -195,13 +197,13 @@ async def test_without_valkey_limits_hold_within_a_replica(settings: Settings) -
 # --- health, errors, bounds ---------------------------------------------------------------------------------------
 
 
-async def test_73_health(api: httpx.AsyncClient) -> None:
+async def test_73_health(api: httpx2.AsyncClient) -> None:
     answer = await api.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"[" * 100_000, b'{"a": "\xc3\x28"}'])
-async def test_74_malformed_json(api: httpx.AsyncClient, ann: ApiUser, body: bytes) -> None:
+async def test_74_malformed_json(api: httpx2.AsyncClient, ann: ApiUser, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     session_id = await ann.start()
     for answer in (
@@ -213,7 +215,7 @@ async def test_74_malformed_json(api: httpx.AsyncClient, ann: ApiUser, body: byt
         assert answer.json()["error"]["message"]
 
 
-async def test_a_packed_body_is_refused_in_words(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_a_packed_body_is_refused_in_words(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     session = await ann.start()
     answer = await ann.call(
         "POST", f"/v1/sessions/{session}/events", content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}
@@ -221,7 +223,7 @@ async def test_a_packed_body_is_refused_in_words(api: httpx.AsyncClient, ann: Ap
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-async def test_75_every_error_is_json_with_a_message(api: httpx.AsyncClient, ann: ApiUser) -> None:
+async def test_75_every_error_is_json_with_a_message(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     for answer in (
         await api.get("/v1/nowhere"),
         await api.put("/v1/auth/login"),
@@ -274,10 +276,10 @@ async def test_a_request_that_takes_too_long_is_given_up(settings: Settings) -> 
             ended.set()
 
     async with api.router.lifespan_context(api):
-        transport = httpx.ASGITransport(
+        transport = httpx2.ASGITransport(
             app=RequestMiddleware(with_middleware(api, settings), loopback_only=False, timeout_s=0.05)
         )
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
             answer = await client.get("/slow")
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "DEADLINE_EXCEEDED"
@@ -286,7 +288,7 @@ async def test_a_request_that_takes_too_long_is_given_up(settings: Settings) -> 
 
 
 async def test_nobody_is_logged_in_by_a_password_in_the_log(
-    api: httpx.AsyncClient, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    api: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     person = await sign_up(api)
     await api.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})

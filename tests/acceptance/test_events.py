@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -335,7 +335,7 @@ async def test_bad_requests_to_the_lists(ann: ApiUser) -> None:
         assert answer.status_code == 400, query
 
 
-async def test_unknown_paths_and_methods_in_our_shape(api: httpx.AsyncClient) -> None:
+async def test_unknown_paths_and_methods_in_our_shape(api: httpx2.AsyncClient) -> None:
     for method, path, status in (("GET", "/v1/nothing", 404), ("DELETE", "/v1/sessions/start", 405)):
         answer = await api.request(method, path)
         assert answer.status_code in {status, 401}

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from pydantic import SecretStr
@@ -85,7 +85,7 @@ async def test_a_schema_that_is_behind_makes_it_not_ready(fresh_database: str, s
         ("GET", "/v1/sessions/" + "x" * 20_000, 413),
     ],
 )
-async def test_every_error_has_our_shape(api: httpx.AsyncClient, method: str, path: str, status: int) -> None:
+async def test_every_error_has_our_shape(api: httpx2.AsyncClient, method: str, path: str, status: int) -> None:
     answer = await api.request(method, path)
     assert answer.status_code == status
     assert set(answer.json()) == {"error"}
@@ -93,7 +93,7 @@ async def test_every_error_has_our_shape(api: httpx.AsyncClient, method: str, pa
     assert answer.json()["error"]["code"]
 
 
-async def test_71_request_ids_are_echoed_or_made(api: httpx.AsyncClient) -> None:
+async def test_71_request_ids_are_echoed_or_made(api: httpx2.AsyncClient) -> None:
     assert (await api.get("/health", headers={"X-Request-ID": "abc"})).headers["x-request-id"] == "abc"
     made = (await api.get("/health")).headers["x-request-id"]
     assert uuid.UUID(made)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -49,7 +49,7 @@ def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator
         found = f"http://127.0.0.1:{int(port)}"
         try:
             # The contract is put together when it is first asked for; Schemathesis waits no more than ten seconds.
-            httpx.get(f"{found}/openapi.json", timeout=120, trust_env=False)
+            httpx2.get(f"{found}/openapi.json", timeout=120, trust_env=False)
             yield found
         finally:
             process.communicate(timeout=30)
@@ -73,7 +73,7 @@ def _run(address: str, tmp_path: Path, *more: str) -> None:
 
 
 async def _caller(address: str) -> ApiUser:
-    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=address, trust_env=False) as client:
         return await sign_up(client)
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -36,19 +36,19 @@ class Provider:
             "state": "s",
             **parameters,
         }
-        async with httpx.AsyncClient() as browser:
+        async with httpx2.AsyncClient() as browser:
             answer = await browser.post(f"{self.issuer}/oauth2/authorize", params=query, data={"sub": subject})
         assert answer.status_code == 302, answer.text
         return parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
 
     async def set_user(self, subject: str, **claims: Any) -> None:
-        async with httpx.AsyncClient() as browser:
+        async with httpx2.AsyncClient() as browser:
             (await browser.put(f"{self.issuer}/users/{subject}", json=claims)).raise_for_status()
 
     async def id_token(self, subject: str, *, client_id: str = CLIENT_ID) -> str:
         """What Google's button would hand to a page of `client_id`."""
         code = await self.allow(subject, client_id=client_id)
-        async with httpx.AsyncClient() as browser:
+        async with httpx2.AsyncClient() as browser:
             answer = await browser.post(
                 f"{self.issuer}/oauth2/token",
                 data={
@@ -69,7 +69,7 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture
-async def google(settings: Settings, provider: Provider) -> AsyncIterator[httpx.AsyncClient]:
+async def google(settings: Settings, provider: Provider) -> AsyncIterator[httpx2.AsyncClient]:
     configured = with_changes(
         settings, google_issuer=provider.issuer, google_client_id=CLIENT_ID, google_client_secret="secret"
     )
@@ -85,7 +85,7 @@ async def person(provider: Provider) -> dict[str, str]:
     return found
 
 
-async def test_18_no_or_a_bad_credential(google: httpx.AsyncClient, api: httpx.AsyncClient) -> None:
+async def test_18_no_or_a_bad_credential(google: httpx2.AsyncClient, api: httpx2.AsyncClient) -> None:
     for client in (google, api):  # the second has no Google set up
         for credential in ("", "garbage", "a.b.c"):
             answer = await client.post("/v1/auth/google", json={"credential": credential})
@@ -94,7 +94,7 @@ async def test_18_no_or_a_bad_credential(google: httpx.AsyncClient, api: httpx.A
 
 
 async def test_19_a_new_google_user_gets_one_account(
-    google: httpx.AsyncClient, provider: Provider, person: dict[str, str]
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     first = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
     assert first.status_code == 200, first.text
@@ -108,7 +108,7 @@ async def test_19_a_new_google_user_gets_one_account(
 
 
 async def test_19_a_verified_account_is_linked(
-    google: httpx.AsyncClient, provider: Provider, person: dict[str, str], db: psycopg.AsyncConnection[Any]
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str], db: psycopg.AsyncConnection[Any]
 ) -> None:
     owner = await sign_up(google, person["email"].upper())
     await db.execute("UPDATE users SET email_verified_at = now() WHERE id = %s", [owner.id])
@@ -124,7 +124,7 @@ async def test_19_a_verified_account_is_linked(
 
 
 async def test_19_a_stranger_cannot_lie_in_wait(
-    google: httpx.AsyncClient, provider: Provider, person: dict[str, str]
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     await sign_up(google, person["email"])  # by somebody who does not own the address
     answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
@@ -133,7 +133,7 @@ async def test_19_a_stranger_cannot_lie_in_wait(
 
 
 async def test_a_closed_account_stays_closed(
-    google: httpx.AsyncClient, provider: Provider, person: dict[str, str], db: psycopg.AsyncConnection[Any]
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str], db: psycopg.AsyncConnection[Any]
 ) -> None:
     made = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
     await db.execute("UPDATE users SET status = 'inactive' WHERE id = %s", [made.json()["user"]["id"]])
@@ -142,7 +142,7 @@ async def test_a_closed_account_stays_closed(
 
 
 async def test_an_unverified_google_address_is_refused(
-    google: httpx.AsyncClient, provider: Provider, person: dict[str, str]
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     await provider.set_user(person["sub"], email=person["email"], email_verified=False)
     answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
@@ -150,7 +150,7 @@ async def test_an_unverified_google_address_is_refused(
 
 
 async def test_a_token_for_another_app_is_refused(
-    google: httpx.AsyncClient, settings: Settings, provider: Provider, person: dict[str, str]
+    google: httpx2.AsyncClient, settings: Settings, provider: Provider, person: dict[str, str]
 ) -> None:
     stolen = await provider.id_token(person["sub"], client_id="another-app")
     assert (await google.post("/v1/auth/google", json={"credential": stolen})).status_code == 401
@@ -160,7 +160,7 @@ async def test_a_token_for_another_app_is_refused(
         assert (await client.get("/v1/auth/google/config")).json() == {"enabled": False}
 
 
-async def test_20_codes(google: httpx.AsyncClient, provider: Provider, person: dict[str, str]) -> None:
+async def test_20_codes(google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]) -> None:
     body = {"code": "invalid", "redirect_uri": REDIRECT}
     answer = await google.post("/v1/auth/google/code", json=body)
     assert answer.status_code == 401
@@ -171,7 +171,9 @@ async def test_20_codes(google: httpx.AsyncClient, provider: Provider, person: d
     assert answer.json()["user"]["email"] == person["email"]
 
 
-async def test_state_and_nonce_work_once(google: httpx.AsyncClient, provider: Provider, person: dict[str, str]) -> None:
+async def test_state_and_nonce_work_once(
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
+) -> None:
     challenge = hashlib.sha256(b"x").hexdigest()[:43]
     begun = (
         await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT, "code_challenge": challenge})
@@ -192,7 +194,7 @@ async def test_state_and_nonce_work_once(google: httpx.AsyncClient, provider: Pr
 
 
 async def test_a_code_with_somebody_elses_nonce_is_refused(
-    google: httpx.AsyncClient, provider: Provider, person: dict[str, str]
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     begun = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
     code = await provider.allow(person["sub"], nonce="another")

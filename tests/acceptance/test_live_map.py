@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from fastapi import FastAPI
@@ -28,7 +28,7 @@ PATIENCE_S = 20.0
 
 
 @pytest.fixture
-async def watched(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+async def watched(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
     async with running_api(settings) as found:
         yield found
 
@@ -71,7 +71,7 @@ class Screen:
 
 @pytest.mark.serial
 async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
-    watched: tuple[FastAPI, httpx.AsyncClient], db: Db
+    watched: tuple[FastAPI, httpx2.AsyncClient], db: Db
 ) -> None:
     app, client = watched
     ann = await sign_up(client)
@@ -104,7 +104,7 @@ async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
     assert live.num_watched == 0
 
 
-async def test_who_comes_back_finds_everything_in_its_place(watched: tuple[FastAPI, httpx.AsyncClient]) -> None:
+async def test_who_comes_back_finds_everything_in_its_place(watched: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     app, client = watched
     ann = await sign_up(client)
     live: LiveMaps = app.state.parts.live_maps
@@ -157,7 +157,7 @@ async def test_the_stream_carries_the_live_map_until_the_final_one(ann: ApiUser,
     assert screen.nodes.keys() <= {node["id"] for node in final}, "the final map goes on from the one that was watched"
 
 
-async def test_nobody_watching_costs_nothing(watched: tuple[FastAPI, httpx.AsyncClient]) -> None:
+async def test_nobody_watching_costs_nothing(watched: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     app, client = watched
     ann = await sign_up(client)
     session = await ann.start()

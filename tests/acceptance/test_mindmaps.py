@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
@@ -203,7 +203,7 @@ async def test_the_stream_tells_every_stage(ann: ApiUser, worker: Worker) -> Non
     assert percents == sorted(percents)
 
 
-async def test_pictures_and_links_to_them(ann: ApiUser, bob: ApiUser, worker: Worker, api: httpx.AsyncClient) -> None:
+async def test_pictures_and_links_to_them(ann: ApiUser, bob: ApiUser, worker: Worker, api: httpx2.AsyncClient) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     assert (await ann.call("GET", f"/v1/sessions/{session}/mindmap/image")).status_code == 404

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 import structlog
@@ -78,7 +78,7 @@ class FakeShard:
         return Method
 
 
-async def test_a_journey_moves_the_meters(api: httpx.AsyncClient, ann: ApiUser, worker: Worker) -> None:
+async def test_a_journey_moves_the_meters(api: httpx2.AsyncClient, ann: ApiUser, worker: Worker) -> None:
     before = REGISTRY.totals()
     session = await ann.start()
     events = [visit(f"https://example.com/{i}", content="Bread and butter. " * 30) for i in range(5)]
@@ -259,7 +259,7 @@ def gauges(text: str) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 async def test_database_gauges_move(
-    settings: Settings, api: httpx.AsyncClient, ann: ApiUser, worker: Worker, db: Db
+    settings: Settings, api: httpx2.AsyncClient, ann: ApiUser, worker: Worker, db: Db
 ) -> None:
     async def read() -> dict[str, dict[tuple[str, ...], float]]:
         answer = await api.get("/metrics")
@@ -308,7 +308,7 @@ async def test_metrics_are_off_the_public_route(settings: Settings) -> None:
         assert "/metrics" not in (await client.get("/openapi.json")).json()["paths"]
 
 
-async def test_ten_thousand_addresses_make_no_series(api: httpx.AsyncClient) -> None:
+async def test_ten_thousand_addresses_make_no_series(api: httpx2.AsyncClient) -> None:
     before = len(REGISTRY.totals())
     for i in range(300):
         await api.post(f"/v1/no/such/{i}")
@@ -329,7 +329,7 @@ def json_logs() -> Any:
 
 @pytest.mark.usefixtures("json_logs")
 async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
-    api: httpx.AsyncClient,
+    api: httpx2.AsyncClient,
     worker: Worker,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -354,7 +354,7 @@ async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
         assert secret not in written, secret
 
 
-async def test_a_bad_request_id_is_replaced(api: httpx.AsyncClient) -> None:
+async def test_a_bad_request_id_is_replaced(api: httpx2.AsyncClient) -> None:
     for given in ("x" * 10_000, "a b", "a\tb"):
         answer = await api.get("/health", headers={"X-Request-ID": given})
         assert answer.headers["x-request-id"] != given

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from fastapi import FastAPI
@@ -31,20 +31,20 @@ Db = psycopg.AsyncConnection[Any]
 
 
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+async def app(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
     async with running_api(with_changes(settings, session_limits=True)) as running:
         yield running
 
 
 @pytest.fixture
-async def person(app: tuple[FastAPI, httpx.AsyncClient]) -> ApiUser:
+async def person(app: tuple[FastAPI, httpx2.AsyncClient]) -> ApiUser:
     return await sign_up(app[1])
 
 
 # --- recordings at once --------------------------------------------------------------------------------------------
 
 
-async def start(person: ApiUser, client_session_id: str) -> httpx.Response:
+async def start(person: ApiUser, client_session_id: str) -> httpx2.Response:
     """As our extension starts: it has an id of its own for the recording, and asks again later."""
     return await person.call("POST", "/v1/sessions/start", json={"client_session_id": client_session_id})
 
@@ -135,7 +135,7 @@ async def keeper(settings: Settings, db: Db) -> AsyncIterator[Keeper]:
 
 
 async def test_a_session_is_warned_about_and_goes_on_day_30(
-    app: tuple[FastAPI, httpx.AsyncClient], person: ApiUser, keeper: Keeper, settings: Settings
+    app: tuple[FastAPI, httpx2.AsyncClient], person: ApiUser, keeper: Keeper, settings: Settings
 ) -> None:
     old = await keeper.session(person)
     await keeper.on_day(22.9)
@@ -178,7 +178,7 @@ async def test_who_pays_in_time_keeps_everything(person: ApiUser, keeper: Keeper
 
 
 async def test_what_records_is_never_let_go_and_two_users_are_told_apart(
-    app: tuple[FastAPI, httpx.AsyncClient], person: ApiUser, keeper: Keeper, settings: Settings
+    app: tuple[FastAPI, httpx2.AsyncClient], person: ApiUser, keeper: Keeper, settings: Settings
 ) -> None:
     recording = await keeper.session(person, age_days=90)
     await keeper.db.execute("UPDATE browsing_sessions SET status = 'recording' WHERE id = %s", [recording])

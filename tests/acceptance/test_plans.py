@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -40,7 +40,7 @@ async def test_65_everybody_has_a_subscription(ann: ApiUser) -> None:
     assert start == _time(ann.reply["user"]["created_at"])
 
 
-async def test_66_three_plans(api: httpx.AsyncClient) -> None:
+async def test_66_three_plans(api: httpx2.AsyncClient) -> None:
     plans = {p["id"]: p for p in (await api.get("/v1/subscription/plans")).json()["plans"]}
     assert list(plans) == ["free", "pro", "enterprise"]
     free, pro, enterprise = plans.values()

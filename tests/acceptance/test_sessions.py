@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.client import ApiUser, visit
@@ -129,7 +129,7 @@ async def test_starting_twice_with_the_same_client_id_is_one_session(ann: ApiUse
     assert await bob.start(client_session_id="tab-7") != first
 
 
-async def test_a_caller_without_account_gets_401(api: httpx.AsyncClient) -> None:
+async def test_a_caller_without_account_gets_401(api: httpx2.AsyncClient) -> None:
     answer = await api.get("/v1/sessions")
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "UNAUTHORIZED"

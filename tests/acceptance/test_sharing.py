@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -31,7 +31,7 @@ def _path(share: dict[str, Any]) -> str:
 
 
 async def test_a_link_shows_what_was_chosen(
-    api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
+    api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await completed_session(ann, db, title="Bread and chess")
     for shows, pages, passages in (("map", False, False), ("pages", True, False), ("highlights", True, True)):
@@ -62,7 +62,7 @@ async def test_a_link_shows_what_was_chosen(
 
 
 async def test_a_link_can_be_taken_back_and_ends(
-    api: httpx.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
+    api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await completed_session(ann, db)
     first, second, third = [await _share(ann, session_id) for _ in range(3)]
@@ -79,7 +79,7 @@ async def test_a_link_can_be_taken_back_and_ends(
     assert (await api.get(_path(third) + "/image")).status_code == 404
 
 
-async def test_no_link_can_be_guessed(api: httpx.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_no_link_can_be_guessed(api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     share = await _share(ann, await completed_session(ann, db))
     token = share["url"].rpartition("/")[2]
     assert share_link_id([SIGNING_KEY], token) == uuid.UUID(share["id"])
@@ -113,7 +113,7 @@ async def owner(settings: Settings) -> AsyncIterator[ApiUser]:
         yield await sign_up(client)
 
 
-async def _export(person: ApiUser, session_id: str, kind: str, **params: Any) -> httpx.Response:
+async def _export(person: ApiUser, session_id: str, kind: str, **params: Any) -> httpx2.Response:
     answer = await person.call("GET", f"/v1/sessions/{session_id}/export", params={"format": kind, **params})
     assert answer.status_code == 200, answer.text
     return answer

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 from rich.console import Console
 from rich.table import Table
@@ -193,8 +193,8 @@ def second_application(cluster: LocalCluster) -> Any:
     origin, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 150
     try:
         while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{origin}/ready", timeout=5, trust_env=False).status_code == 200:
+            with contextlib.suppress(httpx2.HTTPError):
+                if httpx2.get(f"{origin}/ready", timeout=5, trust_env=False).status_code == 200:
                     break
             time.sleep(0.2)
         else:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from cluster.scheduling.shards import request_num_shards
@@ -69,7 +69,7 @@ async def upload(person: ApiUser, session: str, half_s: float) -> int:
         yield body[len(body) // 2 :]
 
     # A connection of its own, as every browser has.
-    async with httpx.AsyncClient(base_url=person.client.base_url, timeout=30.0, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=person.client.base_url, timeout=30.0, trust_env=False) as client:
         answer = await client.post(
             f"/v1/sessions/{session}/events",
             content=halves(),
@@ -81,7 +81,7 @@ async def upload(person: ApiUser, session: str, half_s: float) -> int:
 
 async def test_a_node_that_is_asked_to_go_finishes_what_it_has_accepted(cluster: LocalCluster) -> None:
     """Both replicas, one on each node, are in the middle of requests when the one node is told to end."""
-    async with httpx.AsyncClient(base_url=cluster.settings.server.origin, timeout=30.0, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=cluster.settings.server.origin, timeout=30.0, trust_env=False) as client:
         people = [await sign_up(client) for _ in range(4)]
         sessions = [await person.start() for person in people]
         uploads = [

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -96,7 +96,7 @@ async def test_a_crash_under_load_loses_nothing(product: Product, recorders: lis
 
 def test_power_cut_and_second_start(product: Product) -> None:
     """The whole tree dies at once; the next start needs no hand, and what was acknowledged is there."""
-    with httpx.Client(base_url=product.origin, timeout=20.0, trust_env=False) as client:
+    with httpx2.Client(base_url=product.origin, timeout=20.0, trust_env=False) as client:
         reply = client.post("/v1/auth/signup", json={"email": f"{uuid.uuid4().hex}@t.local", "password": PASSWORD})
         headers = {"Authorization": f"Bearer {reply.json()['token']}"}
         session = client.post("/v1/sessions/start", headers=headers).json()["session"]["id"]
@@ -116,7 +116,7 @@ def test_told_all_at_once_it_stops_and_leaves_the_port(product: Product) -> None
     os.killpg(product.pid, signal.SIGTERM)
     product.stop()
     try:
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{product.origin}/health", trust_env=False)
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"{product.origin}/health", trust_env=False)
     finally:
         product.start()

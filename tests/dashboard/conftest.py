@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
@@ -69,7 +69,7 @@ async def user(browser: Browser, origin: str, page_errors: PageErrors) -> Browse
 
 
 @pytest.fixture
-async def server(origin: str) -> AsyncIterator[httpx.AsyncClient]:
+async def server(origin: str) -> AsyncIterator[httpx2.AsyncClient]:
     """The same product, asked directly."""
-    async with httpx.AsyncClient(base_url=origin, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=origin, timeout=30) as client:
         yield client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import httpx
+import httpx2
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 async def test_from_signing_up_to_deleting(
-    user: BrowserUser, browser: Browser, server: httpx.AsyncClient, page_errors: PageErrors
+    user: BrowserUser, browser: Browser, server: httpx2.AsyncClient, page_errors: PageErrors
 ) -> None:
     page = user.page
     await user.sign_up()
@@ -103,7 +103,7 @@ async def test_from_signing_up_to_deleting(
     await page.get_by_role("button", name="Create link").click()
     link = await page.get_by_role("dialog").get_by_role("textbox").input_value()
     stranger = await (await browser.new_context(locale="en-US")).new_page()
-    await stranger.goto(link.replace(httpx.URL(link).netloc.decode(), httpx.URL(user.origin).netloc.decode()))
+    await stranger.goto(link.replace(httpx2.URL(link).netloc.decode(), httpx2.URL(user.origin).netloc.decode()))
     await expect(stranger.locator(".map-canvas")).to_be_visible()
     await expect(stranger.get_by_role("button", name="Share", exact=True)).to_have_count(0)
     await page.get_by_role("button", name="Revoke").click()

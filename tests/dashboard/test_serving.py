@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -33,7 +33,7 @@ def built(tmp_path: Path) -> Path:
     return root
 
 
-def client_of(root: Path) -> httpx.AsyncClient:
+def client_of(root: Path) -> httpx2.AsyncClient:
     app = FastAPI()
 
     @app.get("/v1/things")
@@ -41,7 +41,7 @@ def client_of(root: Path) -> httpx.AsyncClient:
         return {"a": "thing"}
 
     install_dashboard(app, root)
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://testserver")
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver")
 
 
 async def test_every_address_of_its_own_is_the_page(built: Path) -> None:

@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 
@@ -63,7 +63,7 @@ def _provider_window(chromium: Chromium, issuer: str) -> Tab:
 
 def test_sign_in_with_google(chromium: Chromium, api_origin: str, issuer: str) -> None:
     subject, email = uuid.uuid4().hex, f"{uuid.uuid4().hex[:10]}@gmail.example"
-    httpx.put(
+    httpx2.put(
         f"{issuer}/users/{subject}", json={"email": email, "email_verified": True}, trust_env=False
     ).raise_for_status()
     popup = chromium.popup()

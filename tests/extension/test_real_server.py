@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.extension.browser import Chromium, current_screen, dwell, wait_until
@@ -37,7 +37,7 @@ class Reader:
 
     def __init__(self, origin: str) -> None:
         self.email = f"reader-{uuid.uuid4().hex[:8]}@example.com"
-        self._http = httpx.Client(base_url=origin + "/v1", timeout=30, trust_env=False)
+        self._http = httpx2.Client(base_url=origin + "/v1", timeout=30, trust_env=False)
         self._ask("POST", "/auth/signup", json={"email": self.email, "password": PASSWORD})
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from hashlib import blake2b
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from pydantic import SecretStr
@@ -26,7 +26,7 @@ async def stopped(person: ApiUser) -> str:
 
 
 @pytest.fixture
-async def keyed(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def keyed(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """The API of a server that has a key."""
     changed = with_changes(settings, openai_api_key=SecretStr("a key for tests"), gemini_api_key=SecretStr("another"))
     async with running_api(changed) as (_, client):
@@ -46,7 +46,7 @@ async def test_without_a_key_a_map_is_free(ann: ApiUser) -> None:
     }
 
 
-async def test_a_quote_names_the_model_the_ceiling_and_its_share(keyed: httpx.AsyncClient) -> None:
+async def test_a_quote_names_the_model_the_ceiling_and_its_share(keyed: httpx2.AsyncClient) -> None:
     ann = await sign_up(keyed)
     session = await stopped(ann)
     quote = (await ann.ok("POST", f"/v1/sessions/{session}/mindmap/quote"))["quote"]
@@ -61,7 +61,7 @@ async def test_a_quote_names_the_model_the_ceiling_and_its_share(keyed: httpx.As
     assert quote["is_affordable"]
 
 
-async def test_the_configuration_counts_at_once(keyed: httpx.AsyncClient, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_the_configuration_counts_at_once(keyed: httpx2.AsyncClient, db: psycopg.AsyncConnection[Any]) -> None:
     ann = await sign_up(keyed)
     session = await stopped(ann)
     path = f"/v1/sessions/{session}/mindmap/quote"
@@ -78,7 +78,7 @@ async def test_the_configuration_counts_at_once(keyed: httpx.AsyncClient, db: ps
 
 
 async def test_out_of_tokens_refuses_with_the_reset_date(
-    keyed: httpx.AsyncClient, db: psycopg.AsyncConnection[Any]
+    keyed: httpx2.AsyncClient, db: psycopg.AsyncConnection[Any]
 ) -> None:
     ann = await sign_up(keyed)
     session = await stopped(ann)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -36,19 +36,19 @@ def trailmind(product: Product, *arguments: str) -> subprocess.CompletedProcess[
 
 
 @pytest.fixture
-def client(product: Product) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=product.origin, timeout=30.0, trust_env=False) as found:
+def client(product: Product) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=product.origin, timeout=30.0, trust_env=False) as found:
         reply = found.post("/v1/auth/signup", json={"email": f"{uuid.uuid4().hex}@t.local", "password": PASSWORD})
         found.headers["Authorization"] = f"Bearer {reply.json()['token']}"
         yield found
 
 
-def start(client: httpx.Client) -> str:
+def start(client: httpx2.Client) -> str:
     return str(client.post("/v1/sessions/start").json()["session"]["id"])
 
 
 def test_ready_says_what_it_checked(product: Product) -> None:
-    answer = httpx.get(f"{product.origin}/ready", trust_env=False)
+    answer = httpx2.get(f"{product.origin}/ready", trust_env=False)
     assert answer.status_code == 200
     assert answer.json()["checks"] == dict.fromkeys(("postgresql", "schema", "valkey", "shards"), "ok")
 
@@ -110,7 +110,7 @@ def test_a_second_up_on_the_same_data_says_where_the_first_is(product: Product) 
     assert f"runs at {product.origin} already" in run.stderr
 
 
-def test_dead_jobs_are_listed_and_run_again(product: Product, client: httpx.Client) -> None:
+def test_dead_jobs_are_listed_and_run_again(product: Product, client: httpx2.Client) -> None:
     import psycopg
 
     session = start(client)
@@ -137,7 +137,7 @@ def test_dead_jobs_are_listed_and_run_again(product: Product, client: httpx.Clie
     assert trailmind(product, "jobs", "retry", "999999").returncode == 1
 
 
-def wait_for_map(client: httpx.Client, session: str) -> dict[str, Any]:
+def wait_for_map(client: httpx2.Client, session: str) -> dict[str, Any]:
     """Follow the stream to its end, as a dashboard does."""
     with client.stream("GET", f"/v1/sessions/{session}/stream", timeout=60.0) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
@@ -156,7 +156,7 @@ def ray_logs(product: Product) -> str:
     return "\n".join(file.read_text(errors="replace") for file in files)
 
 
-def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, client: httpx.Client) -> None:
+def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, client: httpx2.Client) -> None:
     session, request_id = start(client), f"from-the-edge-{uuid.uuid4().hex[:8]}"
     text = "Planted page text: the sourdough of my grandmother. " * 20
     url = "https://planted.example/reset?token=plantedquery"
@@ -189,7 +189,7 @@ def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, cl
         assert secret not in written, secret
 
 
-def test_a_request_id_that_is_none_is_replaced_and_none_is_said_twice(client: httpx.Client) -> None:
+def test_a_request_id_that_is_none_is_replaced_and_none_is_said_twice(client: httpx2.Client) -> None:
     for given, is_good in (("mine-1", True), ("x" * 5_000, False), ("a b", False)):
         answer = client.get("/health", headers={"X-Request-ID": given})
         (said,) = answer.headers.get_list("X-Request-ID")
@@ -202,14 +202,14 @@ def scrape(product: Product) -> str:
     for found in listeners(product.pid):
         if "DashboardAgent" in found.process:
             try:
-                answer = httpx.get(f"http://127.0.0.1:{found.port}/metrics", trust_env=False, timeout=5.0)
-            except httpx.HTTPError:
+                answer = httpx2.get(f"http://127.0.0.1:{found.port}/metrics", trust_env=False, timeout=5.0)
+            except httpx2.HTTPError:
                 continue
             pages.append(answer.text if answer.status_code == 200 else "")
     return "\n".join(pages)
 
 
-def test_the_nodes_metrics_port_shows_what_all_processes_count(product: Product, client: httpx.Client) -> None:
+def test_the_nodes_metrics_port_shows_what_all_processes_count(product: Product, client: httpx2.Client) -> None:
     """Under the very names that alerts and dashboards ask for."""
     session = start(client)
     client.post(
@@ -254,7 +254,7 @@ def test_the_nodes_metrics_port_shows_what_all_processes_count(product: Product,
     assert missing() == []
 
 
-def test_a_10_mb_body_is_refused_through_the_ingress(client: httpx.Client) -> None:
+def test_a_10_mb_body_is_refused_through_the_ingress(client: httpx2.Client) -> None:
     session = start(client)
     body = json.dumps({"events": [visit("https://example.com/", content="x" * 10_000_000)]}).encode()
     answer = client.post(f"/v1/sessions/{session}/events", content=body)
@@ -263,7 +263,7 @@ def test_a_10_mb_body_is_refused_through_the_ingress(client: httpx.Client) -> No
     assert client.get(f"/v1/sessions/{session}/events/stats").json()["total_events"] == 0
 
 
-def test_parallel_batches_through_the_ingress_lose_nothing(client: httpx.Client) -> None:
+def test_parallel_batches_through_the_ingress_lose_nothing(client: httpx2.Client) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     session = start(client)
@@ -300,8 +300,8 @@ def test_nothing_but_guarded_ports_of_ray_can_be_reached_from_outside(product: P
 
 @pytest.mark.other_hosts
 def test_the_api_listens_on_loopback_only(product: Product) -> None:
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://{own_address()}:{product.port}/health", timeout=5.0, trust_env=False)
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"http://{own_address()}:{product.port}/health", timeout=5.0, trust_env=False)
 
 
 @pytest.mark.parametrize(
@@ -311,8 +311,8 @@ def test_the_api_listens_on_loopback_only(product: Product) -> None:
 async def test_callers_who_are_not_on_this_machine_get_a_403(settings: Settings, caller: str, status: int) -> None:
     api = create_api(settings, no_actor)
     async with api.router.lifespan_context(api):
-        transport = httpx.ASGITransport(app=with_middleware(api, settings), client=(caller, 5))
-        async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+        transport = httpx2.ASGITransport(app=with_middleware(api, settings), client=(caller, 5))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://t") as client:
             answer = await client.get("/health")
     assert answer.status_code == status
     if status == 403:

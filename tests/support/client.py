@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import httpx
+import httpx2
 
 PASSWORD = "correct horse battery"
 
@@ -13,13 +13,13 @@ PASSWORD = "correct horse battery"
 class ApiUser:
     """One user with a token. `client` may be in-process or real HTTP."""
 
-    def __init__(self, client: httpx.AsyncClient, reply: dict[str, Any]) -> None:
+    def __init__(self, client: httpx2.AsyncClient, reply: dict[str, Any]) -> None:
         self.client, self.reply = client, reply
         self.id: str = reply["user"]["id"]
         self.email: str = reply["user"]["email"]
         self.headers = {"Authorization": f"Bearer {reply['token']}"}
 
-    async def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+    async def call(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
         """A request as this user."""
         headers = {**self.headers, **kwargs.pop("headers", {})}
         return await self.client.request(method, path, headers=headers, **kwargs)
@@ -41,7 +41,7 @@ class ApiUser:
         return reply
 
 
-async def sign_up(client: httpx.AsyncClient, email: str | None = None) -> ApiUser:
+async def sign_up(client: httpx2.AsyncClient, email: str | None = None) -> ApiUser:
     """A new user."""
     email = email or f"{uuid.uuid4().hex[:12]}@test.local"
     answer = await client.post("/v1/auth/signup", json={"email": email, "password": PASSWORD})

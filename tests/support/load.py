@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 
 from tests.support.client import PASSWORD, visit
@@ -41,7 +41,7 @@ class LoadClient:
         self._load, self._give_up_s = load, give_up_s
         # Connections of its own, as every browser has.
         self._clients = [
-            httpx.AsyncClient(base_url=origin, timeout=httpx.Timeout(10.0, connect=3.0), trust_env=False)
+            httpx2.AsyncClient(base_url=origin, timeout=httpx2.Timeout(10.0, connect=3.0), trust_env=False)
             for origin in origins
         ]
         self._turn = 0
@@ -50,7 +50,7 @@ class LoadClient:
         self.sent: set[str] = set()
         self.acknowledged: set[str] = set()
 
-    async def request(self, method: str, path: str, body: Any = None) -> httpx.Response:
+    async def request(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """A call, repeated until the server has an answer that is not "not now"."""
         give_up_at = time.monotonic() + self._give_up_s
         while True:
@@ -65,7 +65,7 @@ class LoadClient:
                     self._load.succeeded_at.append(time.monotonic())
                     return answer
                 problem = f"status {answer.status_code}"
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 problem = type(error).__name__
             self._load.num_errors += 1
             self._load.failed_at.append(time.monotonic())

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 
 from launch.ray_environment import free_ports
 
@@ -24,9 +24,9 @@ def openid_provider() -> Iterator[str]:
             deadline = time.monotonic() + 30
             while True:
                 try:
-                    httpx.get(f"{issuer}/jwks", trust_env=False).raise_for_status()
+                    httpx2.get(f"{issuer}/jwks", trust_env=False).raise_for_status()
                     break
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     assert time.monotonic() < deadline
                     assert process.poll() is None
                     time.sleep(0.05)

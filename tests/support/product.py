@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 import psutil
 
 from cluster.settings import Settings, load_settings
@@ -75,9 +75,9 @@ class Product:
             if self._process.poll() is not None:
                 break
             try:
-                if httpx.get(f"{self.origin}/ready", timeout=5.0, trust_env=False).status_code == 200:
+                if httpx2.get(f"{self.origin}/ready", timeout=5.0, trust_env=False).status_code == 200:
                     return
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 pass
             time.sleep(0.1)
         tail = self.log_path.read_text(errors="replace")[-3000:]

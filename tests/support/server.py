@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import ray.exceptions
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -39,10 +39,10 @@ def no_actor(index: int) -> Any:
 
 
 @asynccontextmanager
-async def running_api(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+async def running_api(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
     """The real app on real stores in this process, and a client that talks to it."""
     api = create_api(settings, no_actor)
     async with api.router.lifespan_context(api):
-        transport = httpx.ASGITransport(app=with_middleware(api, settings), client=("127.0.0.1", 50000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        transport = httpx2.ASGITransport(app=with_middleware(api, settings), client=("127.0.0.1", 50000))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield api, client

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
+import httpx2
 from google import genai
 from google.genai import errors, types
 
@@ -31,7 +31,7 @@ class GeminiTransport:
 
     def __init__(self, api_key: str, base_url: str | None = None) -> None:
         # Our own client, because the SDK would else take aiohttp where it is installed, and warn about how it does.
-        self._http = httpx.AsyncClient()
+        self._http = httpx2.AsyncClient()
         self._client = genai.Client(
             api_key=api_key,
             vertexai=False,
@@ -65,9 +65,9 @@ class GeminiTransport:
             )
         except errors.APIError as error:
             raise error_from_status("gemini", error.code, _headers(error.response), error.details) from error
-        except (TimeoutError, httpx.TimeoutException) as error:
+        except (TimeoutError, httpx2.TimeoutException) as error:
             raise ProviderTimedOut("gemini", "timeout") from error
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, OSError) as error:
             raise ProviderDown("gemini", "connection") from error
         except ValueError as error:
             raise ProviderDown("gemini", "not_an_answer") from error

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from launch.haproxy_wrapper import write_wrapper
@@ -47,9 +47,9 @@ def balancer(tmp_path: Path, **options: Any) -> Iterator[tuple[int, int]]:
         try:
             while process.poll() is None:
                 try:
-                    httpx.get(f"http://127.0.0.1:{metrics_port}/", trust_env=False)
+                    httpx2.get(f"http://127.0.0.1:{metrics_port}/", trust_env=False)
                     break
-                except httpx.ConnectError:
+                except httpx2.ConnectError:
                     time.sleep(0.02)
             assert process.poll() is None, process.stderr and process.stderr.read()
             yield port, metrics_port
@@ -60,7 +60,7 @@ def balancer(tmp_path: Path, **options: Any) -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize("on_loopback", [True, False])
 def test_a_balancer_without_an_application_says_try_again(tmp_path: Path, on_loopback: bool) -> None:
     with balancer(tmp_path, on_loopback=on_loopback) as (port, metrics_port):
-        answer = httpx.get(f"http://127.0.0.1:{port}/v1/sessions", trust_env=False)
+        answer = httpx2.get(f"http://127.0.0.1:{port}/v1/sessions", trust_env=False)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
     binds = [line.strip() for line in (tmp_path / "haproxy.cfg").read_text().splitlines() if "bind" in line]
@@ -72,5 +72,5 @@ def test_a_balancer_without_an_application_says_try_again(tmp_path: Path, on_loo
 
 def test_where_balancers_share_a_port_one_without_an_application_does_not_listen(tmp_path: Path) -> None:
     shared = {"SERVE_SOCKET_REUSE_PORT_ENABLED": "1"}
-    with balancer(tmp_path, variables=shared) as (port, _), pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+    with balancer(tmp_path, variables=shared) as (port, _), pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False)
