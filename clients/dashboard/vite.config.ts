@@ -107,7 +107,11 @@ export default defineConfig({
         // One file for what every page needs, instead of thirty small ones that each cost a round trip.
         codeSplitting: {
           groups: [
-            { name: "login", test: /src\/(api\/(login|early)|map\/late)|api\/src\/errors|vite\/preload-helper/, priority: 20 },
+            {
+              name: "login",
+              test: /src\/(api\/(login|early)|map\/late)|api\/src\/errors|vite\/preload-helper/,
+              priority: 20,
+            },
             {
               name: "base",
               test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|react-store|store|react-query|query-core)|openapi-fetch)\//,
@@ -115,7 +119,7 @@ export default defineConfig({
             },
             {
               name: "ui",
-              test: /node_modules\/lucide-react|src\/(ui\/(basics|states|Menu\.|media|say|sentence|Split)|api\/|i18n\/(index|format)|theme|session\/features|sessions\/useDelete)/,
+              test: /node_modules\/lucide-react|api\/src\/(format|messages)|src\/(ui\/(basics|states|Menu\.|media|say|sentence|Split)|api\/|i18n\/index|theme|session\/features|sessions\/useDelete)/,
               priority: 5,
             },
           ],

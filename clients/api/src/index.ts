@@ -1,4 +1,6 @@
-/** The Trailmind API, typed by the contract in `docs/openapi.json`. */
+/** The Trailmind API, typed by the contract in `docs/openapi.json`, and what its clients share. */
 export * from "./client.ts";
 export * from "./errors.ts";
+export * from "./format.ts";
+export * from "./messages.ts";
 export type * from "./schema.ts";

@@ -1,10 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ApiKeyCreate, toApiError, unwrap } from "@trailmind/api";
+import { type ApiKeyCreate, relativeTime, toApiError, unwrap } from "@trailmind/api";
 import { useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
-import { when } from "~/i18n/format";
 import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import { Section } from "./Section";
@@ -52,7 +51,7 @@ export function ApiKeys() {
                   <span className="small muted tnum">
                     …{key.hint} ·{" "}
                     {key.last_used_at
-                      ? t.account.keyUsed(when(new Date(key.last_used_at), new Date(), language))
+                      ? t.account.keyUsed(relativeTime(new Date(key.last_used_at), new Date(), language))
                       : t.account.keyNever}
                   </span>
                 </span>

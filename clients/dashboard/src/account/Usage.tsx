@@ -1,10 +1,9 @@
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
-import { type UsageEnvelope, unwrap } from "@trailmind/api";
+import { compactNumber, shortDate, type UsageEnvelope, unwrap } from "@trailmind/api";
 import { Check } from "lucide-react";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
-import { compact, date } from "~/i18n/format";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Section } from "./Section";
 
@@ -44,7 +43,7 @@ export function Plans() {
                   <ul className="small plan-limits tnum">
                     <li>
                       {plan.token_limit
-                        ? t.account.tokensMonth(compact(plan.token_limit, language))
+                        ? t.account.tokensMonth(compactNumber(plan.token_limit, language))
                         : t.account.tokensAny}
                     </li>
                     <li>
@@ -102,11 +101,16 @@ export function Usage({ query }: { query: UseQueryResult<UsageEnvelope | null> }
             <p className="row wrap tnum">
               <b>
                 {usage.is_unlimited
-                  ? t.account.tokens(compact(usage.tokens_used, language))
-                  : t.account.of(compact(usage.tokens_used, language), compact(usage.token_limit, language))}
+                  ? t.account.tokens(compactNumber(usage.tokens_used, language))
+                  : t.account.of(
+                      compactNumber(usage.tokens_used, language),
+                      compactNumber(usage.token_limit, language),
+                    )}
               </b>
               {usage.is_unlimited && <span className="badge">{t.account.unlimited}</span>}
-              <span className="muted">{t.account.resets(date(new Date(usage.period_end), new Date(), language))}</span>
+              <span className="muted">
+                {t.account.resets(shortDate(new Date(usage.period_end), new Date(), language))}
+              </span>
             </p>
             {!usage.is_unlimited && (
               <div
@@ -133,7 +137,7 @@ export function Usage({ query }: { query: UseQueryResult<UsageEnvelope | null> }
                   <span className="meter">
                     <i style={{ width: `${(n / spent) * 100}%` }} />
                   </span>
-                  <span className="small tnum">{compact(n, language)}</span>
+                  <span className="small tnum">{compactNumber(n, language)}</span>
                 </div>
               ))}
             </div>
@@ -146,12 +150,12 @@ export function Usage({ query }: { query: UseQueryResult<UsageEnvelope | null> }
                 const share = month.token_limit > 0 ? month.tokens_used / month.token_limit : 0;
                 return (
                   <div key={month.period_start} className="bar-row">
-                    <span>{date(new Date(month.period_start), new Date(), language)}</span>
+                    <span>{shortDate(new Date(month.period_start), new Date(), language)}</span>
                     <span className="meter">
                       <i style={{ width: `${Math.min(100, share * 100)}%` }} />
                     </span>
                     <span className="small tnum">
-                      {month.is_unlimited ? compact(month.tokens_used, language) : `${Math.round(share * 100)}%`}
+                      {month.is_unlimited ? compactNumber(month.tokens_used, language) : `${Math.round(share * 100)}%`}
                     </span>
                   </div>
                 );

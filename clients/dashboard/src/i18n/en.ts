@@ -1,4 +1,4 @@
-const n = (count: number, one: string, many: string) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+import { plural } from "@trailmind/api";
 
 /** Every English sentence of the dashboard. `ko.ts` must have the same shape. */
 export const en = {
@@ -97,7 +97,7 @@ export const en = {
     title: "Sessions",
     filters: (c: number) => (c ? `Filters (${c})` : "Filters"),
     anyStatus: "Any status",
-    count: (c: number) => n(c, "session", "sessions"),
+    count: (c: number) => plural(c, "session"),
     filter: "Filter sessions",
     status: "Status",
     all: "All",
@@ -108,8 +108,8 @@ export const en = {
     text: "Search titles, summaries, highlights",
     loadMore: "Show more",
     clearFilters: "Clear filters",
-    pages: (c: number) => n(c, "page", "pages"),
-    highlights: (c: number) => n(c, "highlight", "highlights"),
+    pages: (c: number) => plural(c, "page"),
+    highlights: (c: number) => plural(c, "highlight"),
     reading: (d: string) => `${d} reading`,
     noMap: "No map yet",
     none: "Nothing matches",
@@ -176,7 +176,7 @@ export const en = {
     select: (t: string) => `Show ${t} on the map`,
     elsewhere: "Marked on pages outside the session",
     filteredOut: "No pages in this part",
-    count: (c: number) => n(c, "visit", "visits"),
+    count: (c: number) => plural(c, "visit"),
     note: "Note",
     jumpTo: "Jump to time",
   },
@@ -204,7 +204,7 @@ export const en = {
     expandAll: "Expand all",
     collapseAll: "Topics only",
     canvas: (t: string, c: number) =>
-      `Map of ${t} with ${n(c, "node", "nodes")}. Arrow keys move, Enter selects, plus and minus zoom, 0 fits. The outline view holds the same content as text.`,
+      `Map of ${t} with ${plural(c, "node")}. Arrow keys move, Enter selects, plus and minus zoom, 0 fits. The outline view holds the same content as text.`,
     none: "There is no map yet",
     noneHint: "A map is drawn when the recording stops. You can also ask for one now.",
     generate: "Draw the map",
@@ -219,7 +219,7 @@ export const en = {
     unreadableHint: "It was made by a version this page does not understand.",
     no3d: "No 3-D on this device; the flat galaxy shows the same.",
     loading3d: "Loading the galaxy…",
-    nodes: (a: number, b: number) => `${n(a, "topic", "topics")}, ${n(b, "page", "pages")}`,
+    nodes: (a: number, b: number) => `${plural(a, "topic")}, ${plural(b, "page")}`,
     kinds: { core: "Session", topic: "Topic", subtopic: "Subtopic", page: "Page" },
     newTopic: "New topic found",
   },
@@ -233,7 +233,7 @@ export const en = {
     saving: "Saving",
     other: "Working",
     read: (a: number, b: number) => `${a} of ${b} pages read`,
-    topics: (c: number) => `${n(c, "topic", "topics")} found`,
+    topics: (c: number) => `${plural(c, "topic")} found`,
     elapsed: (d: string) => `${d} so far`,
     title: "Drawing your map",
   },
@@ -257,15 +257,13 @@ export const en = {
     searches: "Searched for",
     highlights: "Highlights",
     visited: (w: string) => `visited ${w}`,
-    visits: (c: number) => n(c, "visit", "visits"),
+    visits: (c: number) => plural(c, "visit"),
     provider: (p: string, v: number) => `Drawn by ${p} · version ${v}`,
     shares: "shares",
     close: "Close evidence",
     byYou: "named by you",
     minutes: (d: string, h: number, r: number) =>
-      [`${d} reading`, h ? n(h, "highlight", "highlights") : "", r ? n(r, "return", "returns") : ""]
-        .filter(Boolean)
-        .join(", "),
+      [`${d} reading`, h ? plural(h, "highlight") : "", r ? plural(r, "return") : ""].filter(Boolean).join(", "),
   },
   leftOut: {
     title: "Left out",
@@ -388,7 +386,7 @@ export const en = {
     gone: "This link no longer works",
     goneHint: "It was revoked or has expired. Ask the person who sent it.",
     made: "with Trailmind",
-    views: (c: number) => n(c, "view", "views"),
+    views: (c: number) => plural(c, "view"),
   },
   export: {
     title: "Export",
@@ -410,7 +408,7 @@ export const en = {
     placeholder: "Pages, highlights, titles, topics",
     none: (q: string) => `Nothing found for “${q}”`,
     noneHint: "Parts of words work too. Try a shorter one.",
-    results: (c: number) => n(c, "result", "results"),
+    results: (c: number) => plural(c, "result"),
     palette: "Go to or do",
     recent: "Recent sessions",
     actions: "Actions",
@@ -453,9 +451,9 @@ export const en = {
     perMonth: (p: string) => `${p} a month`,
     tokensMonth: (c: string) => `${c} tokens a month`,
     tokensAny: "Unlimited tokens",
-    keptDays: (d: number) => `Sessions kept for ${n(d, "day", "days")}`,
+    keptDays: (d: number) => `Sessions kept for ${plural(d, "day")}`,
     keptAlways: "Sessions kept until you delete them",
-    atOnce: (c: number) => `${n(c, "recording", "recordings")} at a time`,
+    atOnce: (c: number) => `${plural(c, "recording")} at a time`,
     atOnceAny: "Any number of recordings at a time",
     free: "Free",
     custom: "On request",
@@ -520,11 +518,11 @@ export const en = {
     hint: "Every request to an AI provider about this session, as it was sent.",
     none: "Nothing left this server: the map was drawn here.",
     chars: (c: string) => `${c} characters`,
-    redacted: (c: number) => `${n(c, "secret", "secrets")} removed`,
+    redacted: (c: number) => `${plural(c, "secret")} removed`,
     text: "What was sent",
     instructions: "Instructions",
     answer: "Answer",
-    kept: (d: number) => `Texts are kept for ${n(d, "day", "days")}; the record stays.`,
+    kept: (d: number) => `Texts are kept for ${plural(d, "day")}; the record stays.`,
     gone: "The text is no longer kept.",
   },
   errors: {

@@ -1,7 +1,7 @@
 /** The reader's language. Only its sentences are loaded; the other's come when it is chosen. */
+import type { Language } from "@trailmind/api";
 import { useSyncExternalStore } from "react";
 import type { Words } from "./en";
-import type { Language } from "./format";
 
 const KEY = "trailmind.language";
 const listeners = new Set<() => void>();
@@ -51,4 +51,4 @@ function words(wanted: Language = chosen): Words {
   return found;
 }
 
-export type { Language, Words };
+export type { Words };

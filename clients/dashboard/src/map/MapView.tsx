@@ -1,4 +1,5 @@
 /** The map with its tools: layouts, search, zoom, legend, outline, full screen. Selection is the caller's. */
+import { duration } from "@trailmind/api";
 import {
   ChevronDown,
   ChevronUp,
@@ -18,7 +19,6 @@ import {
 } from "lucide-react";
 import { type ReactNode, useEffect, useEffectEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
-import { duration } from "~/i18n/format";
 import type { LayoutName } from "~/session/search";
 import { IconButton, Segmented } from "~/ui/basics";
 import { useMedia } from "~/ui/media";

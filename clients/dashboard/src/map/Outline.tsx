@@ -1,8 +1,8 @@
 /** The map as text: the same nodes as a tree one can walk with arrow keys and a screen reader. */
+import { duration } from "@trailmind/api";
 import { ChevronRight } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { useLanguage, useWords } from "~/i18n";
-import { duration } from "~/i18n/format";
 import type { MapProps } from "./FlatMap";
 import { type MapNode, subtree } from "./model";
 

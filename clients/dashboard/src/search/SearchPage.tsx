@@ -1,9 +1,9 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { duration, shortDate } from "@trailmind/api";
 import { Search, SearchX } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
-import { date, duration } from "~/i18n/format";
 import { Blank, hostOf, SiteMark } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { pieces, searchQuery } from "./results";
@@ -91,7 +91,7 @@ export function SearchPage() {
                       {[
                         hit.session_title || t.common.untitled,
                         hit.domain,
-                        date(new Date(hit.last_visited_at), new Date(), language),
+                        shortDate(new Date(hit.last_visited_at), new Date(), language),
                         hit.dwell_ms ? t.timeline.dwell(duration(hit.dwell_ms, language)) : "",
                       ]
                         .filter(Boolean)

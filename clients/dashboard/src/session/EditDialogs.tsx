@@ -1,6 +1,6 @@
+import { duration } from "@trailmind/api";
 import { useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
-import { duration } from "~/i18n/format";
 import { type MapModel, type MapNode, subtree } from "~/map/model";
 import { Dialog } from "~/ui/Dialog";
 import { Field } from "~/ui/Field";

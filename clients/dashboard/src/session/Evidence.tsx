@@ -1,7 +1,7 @@
+import { duration, shortDate, timeOfDay } from "@trailmind/api";
 import { CornerUpRight, ExternalLink, X } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { useLanguage, useWords } from "~/i18n";
-import { clock, date, duration } from "~/i18n/format";
 import { ancestors, type MapModel, type MapNode } from "~/map/model";
 import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics";
 import { EditActions } from "./EditActions";
@@ -123,7 +123,7 @@ export function Evidence(props: {
                       {" "}
                       · {page?.data.host ?? hostOf(url)}
                       {at
-                        ? ` · ${t.evidence.visited(`${date(new Date(at), new Date(), language)} ${clock(new Date(at), language)}`)}`
+                        ? ` · ${t.evidence.visited(`${shortDate(new Date(at), new Date(), language)} ${timeOfDay(new Date(at), language)}`)}`
                         : ""}
                     </span>
                   </span>

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { unwrap } from "@trailmind/api";
+import { duration, shortDate, timeRange, unwrap } from "@trailmind/api";
 import {
   ArrowLeft,
   Columns2,
@@ -19,7 +19,6 @@ import { useRef, useState } from "react";
 import { api, download } from "~/api/client";
 import { isOpen, receiptQuery, type Session } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
-import { date, duration, span } from "~/i18n/format";
 import type { MapModel } from "~/map/model";
 import type { View } from "~/session/search";
 import { useDelete } from "~/sessions/useDelete";
@@ -78,7 +77,7 @@ export function Header(props: {
           <Title session={session} />
           <p className="session-meta small muted tnum">
             <time dateTime={session.started_at}>
-              {date(began, new Date(), language)} {span(began, ended, session.dwell_ms ?? 0, language)}
+              {shortDate(began, new Date(), language)} {timeRange(began, ended, session.dwell_ms ?? 0, language)}
             </time>
             {numbers.map(([label, value]) => (
               <span key={label}>

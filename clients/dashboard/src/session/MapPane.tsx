@@ -1,9 +1,9 @@
 import type { UseQueryResult } from "@tanstack/react-query";
+import { duration } from "@trailmind/api";
 import { Ellipsis, Network, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
-import { duration } from "~/i18n/format";
 import { MapView } from "~/map/MapView";
 import type { MapModel } from "~/map/model";
 import type { SessionSearch } from "~/session/search";

@@ -1,11 +1,10 @@
 /** What is one click away from a session: left-out pages, scorecard, receipt, versions, sharing, drawing again. */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { unwrap } from "@trailmind/api";
+import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
 import { useWords } from "~/i18n";
-import { clock, date, duration, type Language } from "~/i18n/format";
 import { type MapModel, parseMap } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
 import { hostOf, SiteMark, safeHref } from "~/ui/basics";
@@ -235,7 +234,7 @@ function Versions({ session, mindmap, model, language }: Props) {
             <span className="grow">
               <b>{t.versions.version(each.number)}</b>{" "}
               <span className="small muted">
-                {each.provider} · {date(new Date(each.created_at), new Date(), language)}
+                {each.provider} · {shortDate(new Date(each.created_at), new Date(), language)}
               </span>
             </span>
             {each.number === mindmap?.version ? (
@@ -308,7 +307,7 @@ function Disclosures({ session, language }: Props) {
                 <span className="small muted tnum">
                   {[
                     t.account.operations[each.operation] ?? each.operation.replaceAll("_", " "),
-                    `${date(new Date(each.sent_at), new Date(), language)} ${clock(new Date(each.sent_at), language)}`,
+                    `${shortDate(new Date(each.sent_at), new Date(), language)} ${timeOfDay(new Date(each.sent_at), language)}`,
                     t.disclosure.chars(each.num_chars.toLocaleString(language)),
                     each.num_redactions > 0 ? t.disclosure.redacted(each.num_redactions) : "",
                   ]

@@ -1,6 +1,6 @@
+import { timeOfDay } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
 import { useLanguage, useWords } from "~/i18n";
-import { clock } from "~/i18n/format";
 import { useTones } from "~/map/useTones";
 import type { Range, Row } from "./rows";
 
@@ -73,7 +73,7 @@ export function Strip({
         aria-valuemin={0}
         aria-valuemax={Math.round(length / 1000)}
         aria-valuenow={Math.round((at - span.fromMs) / 1000)}
-        aria-valuetext={clock(new Date(at), language)}
+        aria-valuetext={timeOfDay(new Date(at), language)}
         onPointerDown={(e) => {
           e.currentTarget.setPointerCapture(e.pointerId);
           setBrush({ fromMs: timeAt(e), toMs: timeAt(e) });
@@ -108,8 +108,8 @@ export function Strip({
         }}
       />
       <div className="strip-ends small muted tnum">
-        <span>{clock(new Date(span.fromMs), language)}</span>
-        <span>{clock(new Date(span.toMs), language)}</span>
+        <span>{timeOfDay(new Date(span.fromMs), language)}</span>
+        <span>{timeOfDay(new Date(span.toMs), language)}</span>
       </div>
     </div>
   );

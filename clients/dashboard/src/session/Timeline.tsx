@@ -1,9 +1,9 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
+import { duration, timeOfDay } from "@trailmind/api";
 import { Clock3, ExternalLink, Hourglass, Pause, RotateCcw } from "lucide-react";
 import { useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import type { Timeline as TimelineData } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
-import { clock, duration } from "~/i18n/format";
 import { type MapModel, subtree } from "~/map/model";
 import { Blank, hostOf, SiteMark, safeHref } from "~/ui/basics";
 import { filterRows, type Range, type Row, rowAt, rowsOf, spanOf } from "./rows";
@@ -104,7 +104,7 @@ export function Timeline(props: {
         )}
         {range && (
           <button type="button" className="chip" aria-pressed="true" onClick={() => setRange(null)}>
-            {t.timeline.range(clock(new Date(range.fromMs), language), clock(new Date(range.toMs), language))} ·{" "}
+            {t.timeline.range(timeOfDay(new Date(range.fromMs), language), timeOfDay(new Date(range.toMs), language))} ·{" "}
             {t.common.clear}
           </button>
         )}
@@ -206,7 +206,7 @@ function VisitRow(props: {
       data-visit={visit.id}
     >
       <time className="visit-time tnum" dateTime={visit.visited_at}>
-        {clock(new Date(row.atMs), language)}
+        {timeOfDay(new Date(row.atMs), language)}
       </time>
       <span className="visit-hue" aria-hidden="true" />
       <div className="grow">

@@ -1,6 +1,5 @@
 /** What changed between two versions, in the reader's language. The server tells it in English, with the nodes it is about. */
-import type { ChangeReply } from "@trailmind/api";
-import type { Language } from "~/i18n/format";
+import type { ChangeReply, Language } from "@trailmind/api";
 
 /** A change as the server describes it; an older server leaves out the reason and the nodes. */
 type Change = Pick<ChangeReply, "kind" | "sentence"> & Partial<ChangeReply>;

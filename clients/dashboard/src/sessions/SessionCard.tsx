@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
+import { duration, relativeTime, shortDate, timeRange } from "@trailmind/api";
 import { Ellipsis, ListTree, Map as MapIcon, Network, Trash2 } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { isMoving, type Session, thumbnailQuery } from "~/api/queries";
 import { useLanguage, useWords } from "~/i18n";
-import { date, duration, span, when } from "~/i18n/format";
 import { useShownTheme } from "~/theme";
 import { IconButton, StatusBadge } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
@@ -32,8 +32,8 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
         </div>
         <div className="card-meta tnum">
           <time dateTime={session.started_at} title={began.toLocaleString(language)}>
-            {isToday ? when(began, now, language) : date(began, now, language)} ·{" "}
-            {span(began, ended, session.dwell_ms ?? 0, language)}
+            {isToday ? relativeTime(began, now, language) : shortDate(began, now, language)} ·{" "}
+            {timeRange(began, ended, session.dwell_ms ?? 0, language)}
           </time>
           {Boolean(session.dwell_ms) && <span>{t.sessions.reading(duration(session.dwell_ms ?? 0, language))}</span>}
           {typeof session.page_count === "number" && <span>{t.sessions.pages(session.page_count)}</span>}

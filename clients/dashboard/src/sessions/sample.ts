@@ -2,7 +2,7 @@
  * Plays a recorded session through the real recorder: start, events in small batches, stop. The recordings are those
  * the server's own demo uses.
  */
-import { type EventBody, unwrap } from "@trailmind/api";
+import { type EventBody, type Language, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
 import english from "../../../../launch/samples/02-web-app-week.events.json?url";
@@ -21,7 +21,7 @@ export function slices<T>(items: readonly T[], count: number): T[][] {
 }
 
 export interface Playback {
-  language: "ko" | "en";
+  language: Language;
   title: string | null;
   /** Told after the session exists and after every batch. */
   onProgress: (session: Session, played: number, total: number) => void;

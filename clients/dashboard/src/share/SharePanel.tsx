@@ -1,10 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ShareReply, unwrap } from "@trailmind/api";
+import { type Language, type ShareReply, shortDate, unwrap } from "@trailmind/api";
 import { useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery, type Session } from "~/api/queries";
 import { useWords } from "~/i18n";
-import { date, type Language } from "~/i18n/format";
 import { say } from "~/ui/say";
 import { sentence } from "~/ui/sentence";
 import { ErrorState, Skeletons } from "~/ui/states";
@@ -86,7 +85,7 @@ export function SharePanel({ session, language }: { session: Session; language: 
                 onFocus={(e) => e.currentTarget.select()}
               />
               <span className="small muted">
-                {t.share[share.shows]} · {t.share.expires} {date(new Date(share.expires_at), new Date(), language)}
+                {t.share[share.shows]} · {t.share.expires} {shortDate(new Date(share.expires_at), new Date(), language)}
               </span>
             </span>
             <button

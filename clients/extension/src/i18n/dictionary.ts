@@ -1,5 +1,6 @@
-/** The words in the user's language. The setting wins over the browser. */
+/** The messages in the user's language. The setting wins over the browser. */
 
+import { type Language, type LanguageChoice, selectLanguage } from "@trailmind/api";
 import { browser } from "wxt/browser";
 
 import { en, type Words } from "./en";
@@ -7,8 +8,8 @@ import { ko } from "./ko";
 
 export type { Words };
 
-export function dictionaryFor(choice: "auto" | "ko" | "en"): Words {
-  if (choice !== "auto") return choice === "ko" ? ko : en;
-  const language = browser.i18n?.getUILanguage?.() ?? navigator.language;
-  return language.toLowerCase().startsWith("ko") ? ko : en;
+const CATALOGUES: Record<Language, Words> = { en, ko };
+
+export function dictionaryFor(choice: LanguageChoice): Words {
+  return CATALOGUES[selectLanguage(choice, () => browser.i18n?.getUILanguage?.() ?? navigator.language)];
 }

@@ -1,10 +1,8 @@
+import { dateTime, type Language, plural, timeOfDay } from "@trailmind/api";
 import type { View } from "../recording/view";
-import { dateTime, timeOfDay } from "./format";
-
-const plural = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 export const en = {
-  language: "en" as "ko" | "en",
+  language: "en" as Language,
   titles: {
     recording: (at: number) => `Browsing, ${dateTime(at, "en")}`,
     tabs: (at: number) => `Open tabs, ${dateTime(at, "en")}`,

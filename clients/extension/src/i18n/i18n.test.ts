@@ -3,7 +3,6 @@ import { fakeBrowser } from "wxt/testing/fake-browser";
 
 import { dictionaryFor } from "./dictionary";
 import { en } from "./en";
-import { clock, span, when } from "./format";
 import { ko } from "./ko";
 
 function paths(value: unknown, path = ""): string[] {
@@ -25,15 +24,4 @@ test("the setting wins over the browser", () => {
   vi.spyOn(fakeBrowser.i18n, "getUILanguage").mockReturnValue("ko-KR");
   expect(dictionaryFor("auto").language).toBe("ko");
   expect(dictionaryFor("en").language).toBe("en");
-});
-
-test("spans and clocks", () => {
-  expect(clock(65_000)).toBe("1:05");
-  expect(clock(3_725_000)).toBe("1:02:05");
-  expect(span(5_520_000, "en")).toBe("1 h 32 min");
-  expect(span(5_520_000, "ko")).toBe("1시간 32분");
-  expect(span(42_000, "ko")).toBe("42초");
-  expect(when(0, 30_000, "en")).toBe("just now");
-  expect(when(0, 5 * 60_000, "ko")).toBe("5분 전");
-  expect(when(0, 3 * 3_600_000, "en")).toBe("3 h ago");
 });

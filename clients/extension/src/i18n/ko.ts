@@ -1,5 +1,5 @@
+import { dateTime, timeOfDay } from "@trailmind/api";
 import type { Words } from "./en";
-import { dateTime, timeOfDay } from "./format";
 
 export const ko: Words = {
   language: "ko",

@@ -1,7 +1,7 @@
 /** States in which only the user can say how it goes on. None of them is a dead end. */
 
+import { duration } from "@trailmind/api";
 import { useState } from "preact/hooks";
-import { span } from "../../i18n/format";
 import { askToReadPages } from "../../permission";
 import { elapsedMs, type RecordingView } from "../../recording/view";
 import { command } from "../command";
@@ -27,7 +27,7 @@ export function Interrupted({ recording }: { recording: RecordingView }) {
       </div>
       <Numbers
         items={[
-          { value: span(elapsedMs(recording, Date.now()), words.language), label: words.recording.time },
+          { value: duration(elapsedMs(recording, Date.now()), words.language), label: words.recording.time },
           { value: recording.pages, label: words.common.pages },
           { value: recording.highlights, label: words.common.highlights },
         ]}

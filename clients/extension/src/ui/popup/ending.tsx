@@ -1,6 +1,6 @@
 /** After Stop: what is left goes out, then the map is made. */
 
-import { span } from "../../i18n/format";
+import { duration } from "@trailmind/api";
 import { elapsedMs, type RecordingView } from "../../recording/view";
 import { webOrigin } from "../../settings";
 import { command } from "../command";
@@ -107,7 +107,7 @@ function Summary({ recording }: { recording: RecordingView }) {
   return (
     <Numbers
       items={[
-        { value: span(elapsedMs(recording, Date.now()), words.language), label: words.recording.time },
+        { value: duration(elapsedMs(recording, Date.now()), words.language), label: words.recording.time },
         { value: recording.pages, label: words.common.pages },
         { value: recording.highlights, label: words.common.highlights },
       ]}

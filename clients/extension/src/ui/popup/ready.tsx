@@ -1,10 +1,10 @@
 /** Nothing is being recorded: start, or look at what was. */
 
+import { dateTime } from "@trailmind/api";
 import { useEffect, useId, useState } from "preact/hooks";
 
 import { browser } from "wxt/browser";
 
-import { dateTime } from "../../i18n/format";
 import type { RecentSession } from "../../messages";
 import { askToReadPages } from "../../permission";
 import { decide } from "../../privacy/policy";

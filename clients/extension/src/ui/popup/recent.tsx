@@ -1,8 +1,8 @@
 /** The last ten sessions, with their titles to edit. */
 
+import { dateTime } from "@trailmind/api";
 import { useState } from "preact/hooks";
 
-import { dateTime } from "../../i18n/format";
 import type { RecentSession } from "../../messages";
 import { webOrigin } from "../../settings";
 import { command } from "../command";

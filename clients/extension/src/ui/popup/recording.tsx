@@ -1,8 +1,8 @@
 /** A recording is running or paused. */
 
+import { stopwatch } from "@trailmind/api";
 import { useState } from "preact/hooks";
 
-import { clock } from "../../i18n/format";
 import { askToReadPages } from "../../permission";
 import { elapsedMs, type RecordingView } from "../../recording/view";
 import { command } from "../command";
@@ -30,7 +30,7 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
           {isPaused ? w.paused : w.status[recording.scope]}
         </p>
         <p class="time" role="timer" aria-live="off" data-name="time">
-          {clock(elapsedMs(recording, now))}
+          {stopwatch(elapsedMs(recording, now))}
         </p>
         <Title recording={recording} />
       </div>

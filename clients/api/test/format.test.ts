@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { compactNumber, duration, relativeTime, shortDate, stopwatch, timeOfDay, timeRange } from "../src/index.ts";
+
+describe("duration", () => {
+  it.each([
+    [0, "0 s", "0초"],
+    [59_400, "59 s", "59초"],
+    [90_000, "2 min", "2분"],
+    [3_600_000, "1 h", "1시간"],
+    [5_520_000, "1 h 32 min", "1시간 32분"],
+    [-5, "0 s", "0초"],
+    [42_000, "42 s", "42초"],
+  ])("says %d ms as people do", (ms, en, ko) => {
+    expect(duration(ms, "en")).toBe(en);
+    expect(duration(ms, "ko")).toBe(ko);
+  });
+});
+
+describe("relativeTime", () => {
+  const now = new Date(2026, 10, 23, 12, 0);
+  it("is relative up to a day, then dated", () => {
+    expect(relativeTime(new Date(2026, 10, 23, 11, 57), now, "en")).toBe("3 minutes ago");
+    expect(relativeTime(new Date(2026, 10, 23, 9, 0), now, "ko")).toBe("3시간 전");
+    expect(relativeTime(new Date(2026, 10, 20, 9, 0), now, "en")).toBe("20 Nov");
+  });
+  it("names another year", () => {
+    expect(shortDate(new Date(2025, 0, 2), now, "en")).toBe("2 Jan 2025");
+    expect(shortDate(new Date(2025, 0, 2), now, "ko")).toBe("2025년 1월 2일");
+  });
+  it("writes the time of day the same in both languages", () => {
+    expect(timeOfDay(new Date(2026, 0, 1, 9, 5), "en")).toBe("09:05");
+    expect(timeOfDay(new Date(2026, 0, 1, 9, 5), "ko")).toBe("09:05");
+  });
+});
+
+describe("timeRange", () => {
+  const [began, ended] = [new Date(2026, 0, 1, 9, 5), new Date(2026, 0, 1, 11, 20)];
+  it("says from when to when", () => {
+    expect(timeRange(began, ended, 3_600_000, "en")).toBe("09:05–11:20");
+    expect(timeRange(began, null, 0, "ko")).toBe("09:05");
+  });
+  it("does not say a span shorter than what was read in it", () => {
+    expect(timeRange(began, new Date(2026, 0, 1, 9, 6), 7_200_000, "en")).toBe("09:06");
+  });
+});
+
+it("shows a running clock", () => {
+  expect(stopwatch(65_000)).toBe("1:05");
+  expect(stopwatch(3_725_000)).toBe("1:02:05");
+});
+
+it("shortens large numbers", () => {
+  expect(compactNumber(1_234, "en")).toBe("1.2K");
+});
