@@ -67,6 +67,9 @@ check: setup ## Lint, format, types, import contracts, dependencies and dead cod
 	@$(BIN)/deptry .
 	@$(BIN)/vulture
 
+prose: setup ## Look for words that newcomers do not understand (ARGS=docs for one folder, ARGS=--count for numbers)
+	@$(BIN)/python -m tests.architecture.prose $(ARGS)
+
 format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -128,4 +131,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: help setup dashboard web-app demo up test test-unit coverage check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean bench-live
+.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean bench-live
