@@ -8,7 +8,7 @@ from fastapi import Request
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mail.templates import Language, preferred_language
+from cluster.mail.messages import Language, preferred_language
 from models.accounts.users import UserSettings
 
 

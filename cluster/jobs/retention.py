@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
+from cluster.mail.messages import Language, retention_mail
 from cluster.mail.queue import MailQueue
-from cluster.mail.templates import Language, retention_mail
 from models.jobs import BATCH, enqueue_purge
 from models.recording.retention import (
     NOTICE_PERIOD,

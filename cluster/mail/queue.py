@@ -1,7 +1,7 @@
-"""Mails as durable work: ordered in the transaction that causes them, tried until the mail server takes them.
+"""Mails as durable jobs: enqueued in the transaction that causes them, retried until the mail server accepts them.
 
-What waits in the queue is sealed with the signing keys. The links in mails are secrets that the database otherwise
-holds only as digests, and addresses belong in no list of jobs.
+A queued mail is encrypted with the signing keys. The links in mails are secrets that the database otherwise holds only
+as digests, and addresses must not appear in a list of jobs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import base64
 import email
 import email.policy
 import json
-import smtplib
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,63 +21,57 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
 
-from cluster.mail.sender import Mailer
-from cluster.mail.templates import Mail
+from cluster.mail.messages import Mail
+from cluster.mail.sender import Mailer, MailUndeliverable
 from cluster.settings import Settings
 from models.database import Connection
 from models.jobs import MAIL, SEND_MAIL, delete_old_failed_jobs, enqueue
 
-#: The longest pause between two tries.
+#: The longest wait between two attempts.
 MAX_RETRY_WAIT_S = 600
 FAILED_MAIL_RETENTION = timedelta(days=30)
-#: How long a notice without a link is worth sending.
+#: A notice without a link is not sent any more after this time.
 NOTICE_TTL = timedelta(days=3)
 
 
-class MailUndeliverable(Exception):
-    """The mail cannot be sent, now or later: refused for good, or of no use any more. Its job is dead."""
-
-
 class MailQueue:
-    """Orders mails, and sends what was ordered."""
+    """Enqueues mails, and sends queued ones."""
 
     def __init__(self, settings: Settings) -> None:
         self.mailer = Mailer(settings)
-        self._seal = _mail_cipher(settings.auth.signing_keys)
+        self._cipher = _mail_cipher(settings.auth.signing_keys)
 
     async def enqueue(
         self, connection: Connection, user_id: uuid.UUID, address: str, mail: Mail, *, ttl: timedelta
     ) -> None:
-        """Order `mail` as part of the transaction open on `connection`; after `ttl` nobody needs it any more."""
-        # Put together here and not by the job, so that a mail sent twice after a crash is one to mail programs: it
-        # has the same Message-ID.
+        """Enqueue `mail` as part of the transaction open on `connection`. It is not sent any more after `ttl`."""
+        # The message is composed here and not by the job, so that a mail that is sent twice after a crash has one
+        # Message-ID, and mail programs show it once.
         message = self.mailer.compose(address, mail)
-        sealed = self._seal.encrypt(json.dumps({"kind": mail.kind, "message": message.as_string()}).encode())
+        payload = json.dumps({"kind": mail.kind, "message": message.as_string()})
         await enqueue(
             connection,
             SEND_MAIL,
             queue=MAIL,
             user_id=str(user_id),
-            sealed=sealed.decode(),
+            sealed=self._cipher.encrypt(payload.encode()).decode(),
             useful_until=int((datetime.now(UTC) + ttl).timestamp()),
         )
 
     async def send(self, sealed: str, useful_until: int) -> None:
-        """Hand an ordered mail over. Raises MailRefused, or OSError or smtplib.SMTPException when it may go later."""
+        """Send a queued mail; `useful_until` is a Unix time in seconds.
+
+        Raises MailUndeliverable, or OSError or aiosmtplib.SMTPException when a later attempt may succeed.
+        """
         if datetime.now(UTC).timestamp() >= useful_until:
-            raise MailUndeliverable("too late")
+            raise MailUndeliverable("the mail has expired")
         try:
-            ordered = json.loads(self._seal.decrypt(sealed))
+            payload = json.loads(self._cipher.decrypt(sealed))
         except InvalidToken:
-            raise MailUndeliverable("sealed with a key that is gone") from None
-        message = email.message_from_string(ordered["message"], EmailMessage, policy=email.policy.default)
+            raise MailUndeliverable("the key that encrypted the mail is missing") from None
+        message = email.message_from_string(payload["message"], EmailMessage, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
-        try:
-            await self.mailer.send(message, ordered["kind"])
-        except smtplib.SMTPRecipientsRefused as error:
-            if all(500 <= code < 600 for code, _ in error.recipients.values()):
-                raise MailUndeliverable("the mail server does not know the address") from None
-            raise
+        await self.mailer.send(message, payload["kind"])
 
 
 async def delete_failed_mails(connection: Connection) -> int:
@@ -87,18 +80,18 @@ async def delete_failed_mails(connection: Connection) -> int:
 
 
 class RetryUntilExpired(BaseRetryStrategy):
-    """1, 2, 4 … seconds, at most ten minutes, for as long as the mail is of use."""
+    """Waits 1, 2, 4 … seconds, at most MAX_RETRY_WAIT_S, until the mail expires."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        pause_s = min(2 ** min(job.attempts, 20), MAX_RETRY_WAIT_S)
-        is_useful = datetime.now(UTC).timestamp() + pause_s < job.task_kwargs["useful_until"]
-        if isinstance(exception, MailUndeliverable) or not is_useful:
+        wait_s = min(2 ** min(job.attempts, 20), MAX_RETRY_WAIT_S)
+        is_valid = datetime.now(UTC).timestamp() + wait_s < job.task_kwargs["useful_until"]
+        if isinstance(exception, MailUndeliverable) or not is_valid:
             return None
-        return RetryDecision(retry_in={"seconds": pause_s})
+        return RetryDecision(retry_in={"seconds": wait_s})
 
 
 def _mail_cipher(keys: Sequence[str]) -> MultiFernet:
-    """Seals with the first of `keys`, opens with any."""
+    """Encrypts with the first of `keys`, decrypts with any of them."""
     return MultiFernet(
         Fernet(base64.urlsafe_b64encode(HKDF(SHA256(), 32, None, b"trailmind mails").derive(key.encode())))
         for key in keys

@@ -1,15 +1,13 @@
-"""Sending mail: through SMTP where a server is configured, else into a folder that a developer can open.
+"""Sends mail: through SMTP where a server is configured, otherwise into a folder that a developer can open.
 
-Neither addresses nor contents reach a log: both are private, and the links in them are secrets.
+Neither addresses nor contents are logged: both are private, and the links in mails are secrets.
 """
 
 from __future__ import annotations
 
 import asyncio
-import smtplib
 import ssl
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -18,63 +16,76 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from cluster.mail.templates import Mail
+from cluster.mail.messages import Mail
 from cluster.settings import Settings
 
 log = structlog.get_logger("mail")
 
-TIMEOUT_S = 10.0
+SMTP_TIMEOUT_S = 10.0
+
+
+class MailUndeliverable(Exception):
+    """The mail cannot be sent, now or later: it is rejected, has expired, or cannot be decrypted. Its job is dead."""
 
 
 class Mailer:
-    """Hands mails over. Who wants one sent orders it (`cluster.mail.queue`)."""
+    """Composes mails and sends them. Callers enqueue mails with `cluster.mail.queue.MailQueue` instead."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.mail.smtp_url.get_secret_value() if settings.mail.smtp_url else None
+        smtp_url = settings.mail.smtp_url
+        self._smtp_url = smtp_url.get_secret_value() if smtp_url else None
         self._from = settings.mail.sender
         self.outbox = settings.data_dir / "outbox"
 
-    def compose(self, to: str, mail: Mail) -> EmailMessage:
-        """The message as it goes over the wire: text, and the same as HTML."""
+    def compose(self, address: str, mail: Mail) -> EmailMessage:
+        """The complete message, with headers, plain text and HTML."""
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self._from, to, mail.subject
+        message["From"], message["To"], message["Subject"] = self._from, address, mail.subject
         message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain="trailmind.local")
         message["Auto-Submitted"] = "auto-generated"
-        for name, value in mail.headers:
-            message[name] = value
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
         return message
 
     async def send(self, message: EmailMessage, kind: str) -> None:
-        """Give the mail to the server. Raises OSError or smtplib.SMTPException."""
-        deliver: Callable[[EmailMessage], None] = self._to_server if self._url else self._to_outbox
-        await asyncio.to_thread(deliver, message)
+        """Send the message, or write it to the outbox folder.
+
+        Raises MailUndeliverable when the server rejects the address, OSError or aiosmtplib.SMTPException when a later
+        attempt may succeed.
+        """
+        if self._smtp_url:
+            await _send_by_smtp(self._smtp_url, message)
+        else:
+            await asyncio.to_thread(_write_to_outbox, self.outbox, message)
         log.info("mail_sent", kind=kind)
 
-    def _to_server(self, message: EmailMessage) -> None:
-        url = urlsplit(self._url or "")
-        host, context = url.hostname or "localhost", ssl.create_default_context()
-        server: smtplib.SMTP
-        if url.scheme == "smtps":
-            server = smtplib.SMTP_SSL(host, url.port or 465, timeout=TIMEOUT_S, context=context)
-        else:
-            server = smtplib.SMTP(host, url.port or 587, timeout=TIMEOUT_S)
-        with server:
-            server.ehlo()
-            if url.scheme == "smtp" and server.has_extn("starttls"):
-                server.starttls(context=context)
-                server.ehlo()
-            if url.username:
-                server.login(unquote(url.username), unquote(url.password or ""))
-            server.send_message(message)
 
-    def _to_outbox(self, message: EmailMessage) -> None:
-        self.outbox.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self.outbox / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.eml"
-        _write_private(path, bytes(message))
+async def _send_by_smtp(smtp_url: str, message: EmailMessage) -> None:
+    # On first use: only workers send mails, but API replicas import this module, and the import takes 40 ms.
+    import aiosmtplib
+
+    url = urlsplit(smtp_url)
+    is_tls = url.scheme == "smtps"
+    try:
+        await aiosmtplib.send(
+            message,
+            hostname=url.hostname or "localhost",
+            port=url.port or (465 if is_tls else 587),
+            username=unquote(url.username) if url.username else None,
+            password=unquote(url.password or "") if url.username else None,
+            use_tls=is_tls,
+            start_tls=False if is_tls else None,  # None: if the server offers it
+            tls_context=ssl.create_default_context(),
+            timeout=SMTP_TIMEOUT_S,
+        )
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        if all(500 <= recipient.code < 600 for recipient in error.recipients):
+            raise MailUndeliverable("the mail server rejects the address") from None
+        raise
 
 
-def _write_private(path: Path, content: bytes) -> None:
+def _write_to_outbox(outbox: Path, message: EmailMessage) -> None:
+    outbox.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = outbox / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.eml"
     path.touch(mode=0o600)
-    path.write_bytes(content)
+    path.write_bytes(bytes(message))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mail.templates import Language, verification_mail
+from cluster.mail.messages import Language, verification_mail
 from models.accounts.logins import issue_one_time_token
 from models.accounts.users import User
 from models.database import Connection

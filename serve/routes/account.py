@@ -9,8 +9,8 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cluster.mail.messages import account_closed_mail
 from cluster.mail.queue import NOTICE_TTL
-from cluster.mail.templates import account_closed_mail
 from models.accounts.audit import record_audit
 from models.accounts.erasure import count_user_rows, erase_user
 from models.accounts.logins import revoke_all_logins

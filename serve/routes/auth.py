@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from cluster.mail.templates import preferred_language
+from cluster.mail.messages import preferred_language
 from models.accounts.logins import LoginFamily, revoke_families
 from models.accounts.users import User, require_active_user, user_by_email
 from models.errors import Conflict, NotFound, Unauthorized

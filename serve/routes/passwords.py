@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cluster.mail.messages import password_changed_mail, password_reset_mail
 from cluster.mail.queue import NOTICE_TTL
-from cluster.mail.templates import password_changed_mail, password_reset_mail
 from models.accounts.logins import issue_one_time_token, redeem_one_time_token, revoke_all_logins
 from models.accounts.users import User, active_user, require_active_user, user_by_email
 from models.database import Connection
