@@ -101,7 +101,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
             settings.auth.signing_keys,
             access_ttl_s=settings.auth.access_token_ttl_s,
             refresh_ttl_s=settings.auth.refresh_token_ttl_s,
-            plain_ttl_s=settings.auth.long_lived_token_ttl_s,
+            long_lived_ttl_s=settings.auth.long_lived_token_ttl_s,
         ),
         login_cache=LoginCache(valkey),
         rate_limiter=RateLimiter(valkey, settings),

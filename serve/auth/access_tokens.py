@@ -1,4 +1,7 @@
-"""Login tokens: JSON Web Tokens (RFC 7519), HS256, told apart by `token_type`, each signed by a key with an id."""
+"""Login tokens: JSON Web Tokens (RFC 7519), HS256, each signed by a key named in its `kid` header.
+
+Access and refresh tokens differ in the claim `token_type`.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,32 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import jwt
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import GuestProtocol, OctKey
+from joserfc.jwt import JWTClaimsRegistry
 
 from models.errors import Unauthorized
 
 ISSUER, AUDIENCE = "trailmind", "trailmind-api"
-_CACHE_SIZE = 4096
+_ALGORITHM = "HS256"
+_MAX_VERIFIED = 4096
+_CLAIMS = JWTClaimsRegistry(
+    iss={"essential": True, "value": ISSUER},
+    aud={"essential": True, "value": AUDIENCE},
+    exp={"essential": True},
+    iat={"essential": True},
+    sub={"essential": True},
+    jti={"essential": True},
+)
 TokenType = Literal["access", "refresh"]
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says. `expires_at` is UTC epoch seconds; `family_id` is the login it descends from."""
+    """The claims of a valid token. `expires_at` is UTC epoch seconds; `family_id` is the login it descends from."""
 
     user_id: uuid.UUID
     jti: uuid.UUID
@@ -29,25 +44,27 @@ class Claims:
 
 
 def key_id(key: str) -> str:
-    """The public name of a signing key; says nothing about the key."""
+    """The public id of a signing key: a keyed BLAKE2b digest, which reveals nothing about the key."""
     return hashlib.blake2b(key.encode(), digest_size=6, person=b"trailmind-kid").hexdigest()
 
 
 class LoginTokens:
-    """Issues tokens with the first key and accepts those of all of them. Needs no database.
+    """Issues tokens with the first key and accepts those of all keys. Needs no database.
 
-    To rotate: put the new key first and keep the old one until the last token it signed is over; nobody is logged out.
+    To rotate keys, put the new key first and keep the old one until the last token it signed has expired: no login
+    ends.
     """
 
-    def __init__(self, keys: Sequence[str], *, access_ttl_s: int, refresh_ttl_s: int, plain_ttl_s: int) -> None:
-        self._keys = {key_id(key): key for key in keys}
+    def __init__(self, keys: Sequence[str], *, access_ttl_s: int, refresh_ttl_s: int, long_lived_ttl_s: int) -> None:
+        self._keys = {key_id(key): OctKey.import_key(key) for key in keys}
         self._current = key_id(keys[0])
-        self.access_ttl_s, self.refresh_ttl_s, self.plain_ttl_s = access_ttl_s, refresh_ttl_s, plain_ttl_s
-        # Checking a signature costs tens of microseconds, and a recording sends the same token all afternoon.
+        self.access_ttl_s, self.refresh_ttl_s, self.long_lived_ttl_s = access_ttl_s, refresh_ttl_s, long_lived_ttl_s
+        # Access tokens that were verified before: checking a signature costs tens of microseconds, and a recording
+        # sends the same token with every request.
         self._verified: dict[str, Claims] = {}
 
     def issue(self, user_id: uuid.UUID, kind: TokenType, family_id: uuid.UUID, *, jti: uuid.UUID, ttl_s: int) -> str:
-        """A new token; two issued in the same second differ by their `jti`."""
+        """A new token, valid for `ttl_s` seconds; two issued in the same second differ by their `jti`."""
         now = int(time.time())
         claims = {
             "sub": str(user_id),
@@ -60,44 +77,39 @@ class LoginTokens:
             "iss": ISSUER,
             "aud": AUDIENCE,
         }
-        return jwt.encode(claims, self._keys[self._current], algorithm="HS256", headers={"kid": self._current})
+        header = {"alg": _ALGORITHM, "kid": self._current}
+        return jwt.encode(header, claims, self._keys[self._current], algorithms=[_ALGORITHM])
 
     def verify(self, token: str, kind: TokenType) -> Claims:
-        """What `token` says. Raises Unauthorized when it is not ours, not of this kind, or over."""
+        """The claims of `token`. Raises Unauthorized if it is forged, expired or of another type."""
         known = self._verified.get(token)
         if known is not None and kind == "access":
             if known.expires_at > time.time():
                 return known
             del self._verified[token]
         try:
-            claims = self._decode(token)
-            if claims.get("token_type") != kind:
+            decoded = jwt.decode(token, self._key_of, algorithms=[_ALGORITHM]).claims
+            _CLAIMS.validate(decoded)
+            if decoded.get("token_type") != kind:
                 raise Unauthorized(f"invalid or expired {kind} token")
-            found = Claims(
-                uuid.UUID(claims["sub"]), uuid.UUID(claims["jti"]), int(claims["exp"]), uuid.UUID(claims["fam"])
+            claims = Claims(
+                uuid.UUID(decoded["sub"]), uuid.UUID(decoded["jti"]), int(decoded["exp"]), uuid.UUID(decoded["fam"])
             )
-        except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError):
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError):
             raise Unauthorized(f"invalid or expired {kind} token") from None
         if kind == "access":
-            if len(self._verified) >= _CACHE_SIZE:
+            if len(self._verified) >= _MAX_VERIFIED:
                 self._verified.clear()
-            self._verified[token] = found
-        return found
+            self._verified[token] = claims
+        return claims
 
-    def _decode(self, token: str) -> dict[str, Any]:
-        named = jwt.get_unverified_header(token).get("kid")
-        return jwt.decode(
-            token,
-            self._keys[str(named)],
-            algorithms=["HS256"],
-            issuer=ISSUER,
-            audience=AUDIENCE,
-            options={"require": ["exp", "iat", "sub", "jti", "iss", "aud"]},
-        )
+    def _key_of(self, token: GuestProtocol) -> OctKey:
+        """The key a token names. Raises KeyError for an unknown one or none."""
+        return self._keys[token.headers()["kid"]]
 
 
 def bearer_token(header: str | None) -> str:
-    """The token in an `Authorization` header. Raises Unauthorized when there is none or it is of another shape."""
+    """The token of an `Authorization` header. Raises Unauthorized if the header is missing or has another form."""
     if not header:
         raise Unauthorized("the Authorization header is missing")
     parts = header.split(" ")

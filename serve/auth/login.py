@@ -56,7 +56,7 @@ def _issue_tokens(
     state: AppState, request: Request, response: Response, user_id: uuid.UUID, family_id: uuid.UUID, jti: uuid.UUID
 ) -> TokenReply:
     client, tokens = client_program(request), state.login_tokens
-    ttl_s = tokens.plain_ttl_s if client is ClientProgram.OTHER else tokens.access_ttl_s
+    ttl_s = tokens.long_lived_ttl_s if client is ClientProgram.OTHER else tokens.access_ttl_s
     access = tokens.issue(user_id, "access", family_id, jti=uuid.uuid4(), ttl_s=ttl_s)
     refresh = tokens.issue(user_id, "refresh", family_id, jti=jti, ttl_s=tokens.refresh_ttl_s)
     response.headers["Cache-Control"] = "no-store"

@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 
 import httpx2
-import jwt
 import psycopg
 import pytest
 
@@ -16,6 +15,7 @@ from serve.auth.access_tokens import key_id
 from serve.auth.login import REFRESH_COOKIE
 from tests.support.client import PASSWORD, ApiUser, sign_up
 from tests.support.server import SIGNING_KEY, running_api
+from tests.support.tokens import signed_token, token_claims, token_header
 
 WEB = {"X-Trailmind-Client": "web"}
 
@@ -137,21 +137,21 @@ async def test_07_08_what_is_no_access_token_is_refused(api: httpx2.AsyncClient,
     ],
 )
 async def test_08_every_claim_is_checked(api: httpx2.AsyncClient, ann: ApiUser, change: dict[str, Any]) -> None:
-    claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
+    claims = token_claims(ann.reply["token"])
     claims = {k: v for k, v in (claims | change).items() if v is not None}
-    forged = jwt.encode(claims, SIGNING_KEY, algorithm="HS256", headers={"kid": key_id(SIGNING_KEY)})
+    forged = signed_token(claims, SIGNING_KEY, kid=key_id(SIGNING_KEY))
     assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
 
 
 async def test_08_only_our_algorithm_and_our_keys(api: httpx2.AsyncClient, ann: ApiUser) -> None:
-    claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
-    kid = {"kid": key_id(SIGNING_KEY)}
+    claims = token_claims(ann.reply["token"])
+    kid = key_id(SIGNING_KEY)
     for forged in (
-        jwt.encode(claims, None, algorithm="none", headers=kid),  # type: ignore[arg-type]
-        jwt.encode(claims, "x" * 64, algorithm="HS256", headers=kid),
-        jwt.encode(claims, SIGNING_KEY + "x" * 64, algorithm="HS512", headers=kid),
-        jwt.encode(claims, SIGNING_KEY, algorithm="HS256"),
-        jwt.encode(claims, SIGNING_KEY, algorithm="HS256", headers={"kid": "../../etc/passwd"}),
+        signed_token(claims, "", algorithm="none", kid=kid),
+        signed_token(claims, "x" * 64, kid=kid),
+        signed_token(claims, SIGNING_KEY, algorithm="HS512", kid=kid),
+        signed_token(claims, SIGNING_KEY),
+        signed_token(claims, SIGNING_KEY, kid="../../etc/passwd"),
     ):
         assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
 
@@ -288,14 +288,14 @@ async def test_keys_rotate_without_a_logout(settings: Settings, ann: ApiUser) ->
     async with running_api(rotated) as (_, client):
         assert (await client.get("/v1/auth/me", headers=ann.headers)).status_code == 200
         renewed = (await _refresh(client, ann.reply["refresh_token"])).json()
-        assert jwt.get_unverified_header(renewed["token"])["kid"] == key_id("a new key that is long enough too")
+        assert token_header(renewed["token"])["kid"] == key_id("a new key that is long enough too")
     async with running_api(with_changes(rotated, previous_secret_keys=None)) as (_, client):
         assert (await client.get("/v1/auth/me", headers=ann.headers)).status_code == 401
         assert (await client.get("/v1/auth/me", headers=_bearer(renewed["token"]))).status_code == 200
 
 
 async def test_a_program_that_knows_only_token_stays_logged_in(settings: Settings, ann: ApiUser) -> None:
-    claims = jwt.decode(ann.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
+    claims = token_claims(ann.reply["token"])
     assert claims["exp"] - claims["iat"] == ann.reply["expires_in"] == settings.auth.long_lived_token_ttl_s >= 24 * 3600
 
 

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
-import jwt
 import psycopg
 import pytest
 
@@ -23,6 +22,7 @@ from serve.openapi.document import operations
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session
 from tests.support.server import SIGNING_KEY, running_api
+from tests.support.tokens import signed_token, token_claims
 
 PROTECTED = {Access.LOGIN, Access.USER, Access.ADMIN}
 #: Bodies that would be accepted, where an empty object would not: a refusal must be about the caller.
@@ -95,12 +95,11 @@ async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx2.AsyncClient])
     document, client = walked
     person, leaver = await sign_up(client), await sign_up(client)
     await leaver.ok("POST", "/v1/auth/logout")
-    claims = jwt.decode(person.reply["token"], SIGNING_KEY, algorithms=["HS256"], audience="trailmind-api")
+    claims = token_claims(person.reply["token"])
     over = claims | {"exp": int(time.time()) - 1}
-    kid = {"kid": key_id(SIGNING_KEY)}
     callers: dict[str, dict[str, str]] = {
         "nobody": {},
-        "expired": {"Authorization": f"Bearer {jwt.encode(over, SIGNING_KEY, algorithm='HS256', headers=kid)}"},
+        "expired": {"Authorization": f"Bearer {signed_token(over, SIGNING_KEY, kid=key_id(SIGNING_KEY))}"},
         "revoked": leaver.headers,
         "refresh token": {"Authorization": f"Bearer {person.reply['refresh_token']}"},
         "unknown API key": {"Authorization": f"Bearer tm_{uuid.uuid4().hex}_secret"},
