@@ -74,7 +74,7 @@ LIST_UNFINISHED_JOBS: Final = """
 
 # The row lock keeps other operators, and procrastinate's own requeueing, out until the transaction ends.
 LOCK_JOB: Final = """
-    SELECT status::text, args ->> 'session_id' FROM procrastinate_jobs WHERE id = %(job_id)s FOR UPDATE
+    SELECT status::text, task_name, args ->> 'session_id' FROM procrastinate_jobs WHERE id = %(job_id)s FOR UPDATE
 """
 
 # JobManager keeps the count of attempts, so that a retried job would be dead again after one more failure.
@@ -225,7 +225,7 @@ async def list_unfinished_jobs(connection: Connection, *, status: str | None, li
 
 
 async def retry_dead_job(connection: Connection, job_id: int) -> uuid.UUID | None:
-    """Requeue a dead job with all its attempts; return the session it works on, if any.
+    """Requeue a dead job with all its attempts; return the session whose map it generates, if it generates one.
 
     Raises NotFound when there is no such job, BadRequest when it is not dead or when the same work is queued already.
     """
@@ -233,7 +233,7 @@ async def retry_dead_job(connection: Connection, job_id: int) -> uuid.UUID | Non
     row = await cursor.fetchone()
     if row is None:
         raise NotFound(f"there is no job {job_id}")
-    status, session_id = row
+    status, task, session_id = row
     if status != Status.FAILED.value:
         raise BadRequest(f"job {job_id} is not dead (it is {status})")
     try:
@@ -242,7 +242,7 @@ async def retry_dead_job(connection: Connection, job_id: int) -> uuid.UUID | Non
     except UniqueViolation as error:
         raise BadRequest(f"job {job_id} cannot be retried: the same work is queued already") from error
     await connection.execute(RESET_ATTEMPTS, {"job_id": job_id})
-    return uuid.UUID(session_id) if session_id is not None else None
+    return uuid.UUID(session_id) if task == GENERATE_MAP else None
 
 
 async def delete_dead_job(connection: Connection, job_id: int) -> None:

@@ -62,7 +62,7 @@ class JobResources:
     pool: AsyncConnectionPool[Any]
     generator: MapGenerator
     mail_queue: MailQueue | None = None
-    abandoned_after_s: float = 24 * 3600.0
+    idle_timeout_s: float = 24 * 3600.0
     ai_text_retention_days: int = 30
     account_deletion_delay_s: float = 7 * 86400.0
     retention: RetentionEnforcer | None = None
@@ -163,7 +163,7 @@ async def send_mail(context: JobContext, user_id: str, sealed: str, useful_until
 async def close_abandoned(context: JobContext, timestamp: int) -> None:
     """Close recordings that receive no more events."""
     resources = _resources(context)
-    await close_abandoned_sessions(resources.pool, resources.abandoned_after_s)
+    await close_abandoned_sessions(resources.pool, resources.idle_timeout_s)
 
 
 async def release_reservations(context: JobContext, timestamp: int) -> None:

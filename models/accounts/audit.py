@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import Index, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UuidKey
+from models.database import Connection
+
+INSERT_AUDIT_ENTRY: Final = """
+    INSERT INTO audit_log (id, action, subject, facts, at)
+    VALUES (gen_random_uuid(), %(action)s, %(subject)s, %(facts)s, now())
+"""
 
 
 class AuditEntry(Base):
@@ -29,3 +37,10 @@ class AuditEntry(Base):
 def record_audit(db: AsyncSession, actor_id: uuid.UUID | None, action: str, subject: object, **facts: Any) -> None:
     """Write an act down, in the transaction that does it."""
     db.add(AuditEntry(actor_id=actor_id, action=action, subject=str(subject), facts=facts))
+
+
+async def insert_audit_entry(connection: Connection, action: str, subject: object, facts: Mapping[str, Any]) -> None:
+    """Record an act of the system itself, which has no actor, in the caller's transaction."""
+    await connection.execute(
+        INSERT_AUDIT_ENTRY, {"action": action, "subject": str(subject), "facts": Jsonb(dict(facts))}
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from psycopg import OperationalError
@@ -18,6 +20,28 @@ from models.recording.timeline_store import load_timeline, save_timeline
 LOCK_SESSION: Final = """
     SELECT user_id, deleted_at IS NOT NULL FROM browsing_sessions WHERE id = %(session_id)s FOR UPDATE
 """
+
+# The time of the last event counts, not the last change of the row: a recording that runs for days stays open.
+FIND_ABANDONED_SESSIONS: Final = """
+    SELECT s.id, e.last_at IS NOT NULL FROM browsing_sessions s
+    LEFT JOIN LATERAL (SELECT max(received_at) AS last_at FROM events WHERE session_id = s.id) e ON true
+    WHERE s.status IN ('recording', 'paused') AND s.deleted_at IS NULL
+        AND greatest(s.updated_at, e.last_at) < now() - %(idle_timeout)s::interval
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonedSession:
+    """An open recording that has received no event for a long time; perhaps it never received one."""
+
+    session_id: uuid.UUID
+    has_events: bool
+
+
+async def find_abandoned_sessions(connection: Connection, idle_timeout: timedelta) -> list[AbandonedSession]:
+    """Open recordings without an event or another change for `idle_timeout`."""
+    cursor = await connection.execute(FIND_ABANDONED_SESSIONS, {"idle_timeout": idle_timeout})
+    return [AbandonedSession(*row) for row in await cursor.fetchall()]
 
 
 async def close_session(

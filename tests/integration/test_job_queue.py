@@ -10,7 +10,18 @@ import pytest
 from procrastinate.jobs import Job
 
 from cluster.jobs.app import MAX_RETRIES, RETRY_STRATEGY, create_job_app
-from models.jobs import MAINTENANCE, PREVIOUS_QUEUES, PREVIOUS_TASK_NAMES, QUEUES, enqueue
+from cluster.jobs.maintenance import requeue_stalled_jobs
+from cluster.settings import Settings
+from models.errors import BadRequest, NotFound
+from models.jobs import (
+    MAINTENANCE,
+    PREVIOUS_QUEUES,
+    PREVIOUS_TASK_NAMES,
+    QUEUES,
+    delete_dead_job,
+    enqueue,
+    retry_dead_job,
+)
 from tests.support.worker import Worker
 
 Db = psycopg.AsyncConnection[Any]
@@ -54,3 +65,55 @@ async def test_a_queueing_lock_admits_one_waiting_job_and_keeps_the_transaction(
         cursor = await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'test.none' RETURNING id")
         assert await cursor.fetchall() == [(first,)]
     assert second is None
+
+
+async def test_a_stalled_job_is_requeued_once_and_never_lost(
+    settings: Settings, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers find the same stalled job; the second one comes too late."""
+    job_id = await enqueue(db, "test.stalled", queue="test", queueing_lock="test:stalled")
+    await db.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [job_id])
+    app = create_job_app(settings.database.postgres_dsn)
+    async with app.open_async():
+        stalled = [job for job in await app.job_manager.get_stalled_jobs() if job.id == job_id]
+
+        async def find(**_: Any) -> list[Job]:
+            return stalled
+
+        monkeypatch.setattr(app.job_manager, "get_stalled_jobs", find)
+        assert await requeue_stalled_jobs(app) == 1
+        assert await requeue_stalled_jobs(app) == 0
+    cursor = await db.execute("DELETE FROM procrastinate_jobs WHERE id = %s RETURNING status::text", [job_id])
+    assert await cursor.fetchone() == ("todo",)
+
+
+async def test_a_stalled_job_whose_work_is_queued_again_is_deleted(settings: Settings, db: Db) -> None:
+    first = await enqueue(db, "test.stalled", queue="test", queueing_lock="test:stalled")
+    await db.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [first])
+    second = await enqueue(db, "test.stalled", queue="test", queueing_lock="test:stalled")
+    app = create_job_app(settings.database.postgres_dsn)
+    async with app.open_async():
+        await requeue_stalled_jobs(app)
+    cursor = await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'test.stalled' RETURNING id")
+    assert await cursor.fetchall() == [(second,)]
+
+
+async def test_a_retried_job_has_all_its_attempts_again(db: Db) -> None:
+    job_id = await enqueue(db, "test.dead", queue="test", queueing_lock="test:dead")
+    assert job_id is not None
+    await db.execute("UPDATE procrastinate_jobs SET status = 'failed', attempts = 5 WHERE id = %s", [job_id])
+    async with db.transaction():
+        assert await retry_dead_job(db, job_id) is None
+    cursor = await db.execute("SELECT status::text, attempts FROM procrastinate_jobs WHERE id = %s", [job_id])
+    assert await cursor.fetchone() == ("todo", 0)
+    with pytest.raises(BadRequest, match="is not dead"):
+        await retry_dead_job(db, job_id)
+    await db.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = %s", [job_id])
+    await enqueue(db, "test.dead", queue="test", queueing_lock="test:dead")
+    async with db.transaction():
+        with pytest.raises(BadRequest, match="queued already"):
+            await retry_dead_job(db, job_id)
+    await delete_dead_job(db, job_id)
+    with pytest.raises(NotFound):
+        await retry_dead_job(db, job_id)
+    await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'test.dead'")

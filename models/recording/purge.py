@@ -1,0 +1,46 @@
+"""Purge of a deleted session: its rows, and the page texts that no other session of its user needs."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+from models.database import Connection
+from models.mindmap.state import invalidate_joint_maps
+
+# The lock waits for flushes and for a restore of the session. A restored session is not deleted any more.
+LOCK_DELETED_SESSION: Final = """
+    SELECT user_id FROM browsing_sessions WHERE id = %(session_id)s AND deleted_at IS NOT NULL FOR UPDATE
+"""
+
+# Page texts are stored once per user and content; other sessions may refer to the same text.
+DELETE_UNSHARED_CONTENTS: Final = """
+    DELETE FROM page_contents c WHERE c.user_id = %(user_id)s
+        AND c.content_key IN (
+            SELECT content_key FROM events WHERE session_id = %(session_id)s AND content_key IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT FROM events e JOIN browsing_sessions s ON s.id = e.session_id
+            WHERE s.user_id = %(user_id)s AND s.id <> %(session_id)s AND e.content_key = c.content_key)
+"""
+
+DELETE_EVENTS: Final = "DELETE FROM events WHERE session_id = %(session_id)s"
+
+# Foreign keys cascade to the session's other rows.
+DELETE_SESSION: Final = "DELETE FROM browsing_sessions WHERE id = %(session_id)s"
+
+
+async def delete_session_rows(connection: Connection, session_id: uuid.UUID) -> dict[str, int]:
+    """Delete a session that is marked as deleted, and all its rows; return how many of each kind.
+
+    Safe to repeat. Returns nothing, and deletes nothing, when the session was restored or is purged already. Joint maps
+    that show the session lose their document until their user generates them again.
+    """
+    cursor = await connection.execute(LOCK_DELETED_SESSION, {"session_id": session_id})
+    row = await cursor.fetchone()
+    if row is None:
+        return {}
+    contents = await connection.execute(DELETE_UNSHARED_CONTENTS, {"user_id": row[0], "session_id": session_id})
+    events = await connection.execute(DELETE_EVENTS, {"session_id": session_id})
+    await invalidate_joint_maps(connection, session_id)
+    await connection.execute(DELETE_SESSION, {"session_id": session_id})
+    return {"page_contents": contents.rowcount, "events": events.rowcount, "browsing_sessions": 1}
