@@ -73,7 +73,9 @@ async def describe_pages(
             for payloads in batches[:CALLS_PER_TASK]
         )
         expect = (largest, min(num_waiting, CALLS_PER_TASK))
-    async with open_call_context(config, request, num_pending=lambda: num_waiting, prefetch=expect) as desk:
+    async with open_call_context(
+        config, request, connections=connections, num_pending=lambda: num_waiting, prefetch=expect
+    ) as desk:
 
         async def one(payloads: Sequence[PagePayload]) -> None:
             nonlocal num_waiting

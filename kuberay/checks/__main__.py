@@ -67,7 +67,7 @@ def check_rules(documents: list[Document]) -> list[Finding]:
         *service_rules.check(documents, environment),
         *drain_rules.check(documents, environment),
         *job_rules.check(documents),
-        *settings_rules.check(documents, environment),
+        *settings_rules.check(environment),
         *reference_rules.check(documents),
         *monitoring_rules.check(documents),
     ]

@@ -96,7 +96,7 @@ def ray_reads(variable: str) -> bool:
     return re.search(rb"(?<![A-Za-z0-9_])%s(?![A-Za-z0-9_])" % re.escape(name).encode(), _ray_text()) is not None
 
 
-def check(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
+def check(environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
     """`environment` as `environments` makes it."""
     told: set[str] = set()
     for owner, seen in environment.items():

@@ -43,7 +43,7 @@ def up(
 
     cluster = LocalCluster(_settings(data_dir, port), nodes)
     with err.status("Starting …") as status:
-        cluster.start(lambda sentence: status.update(sentence))
+        cluster.start(status.update)
     try:
         err.print(f"[bold green]Ready[/] at {cluster.settings.server.origin}; nodes: head, {', '.join(cluster.groups)}")
         wait_for_signal()

@@ -69,7 +69,7 @@ def _running_server(settings: Settings) -> Iterator[bool]:
 
     running = LocalServer(settings)
     with err.status("Starting …") as status:
-        running.start(lambda sentence: status.update(sentence))
+        running.start(status.update)
     try:
         yield True
     finally:

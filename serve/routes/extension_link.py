@@ -22,9 +22,7 @@ CODE_TTL = timedelta(minutes=2)
 
 
 @router.post("/code")
-async def extension_code(
-    body: ExtensionChallenge, user_id: CurrentUserId, state: State, db: DbSession
-) -> ExtensionCode:
+async def extension_code(body: ExtensionChallenge, user_id: CurrentUserId, db: DbSession) -> ExtensionCode:
     """A code with which the extension that made the challenge can log in as the caller: once, for two minutes."""
     await require_active_user(db, user_id)
     code = await issue_one_time_token(db, user_id, "extension", ttl=CODE_TTL, code_challenge=body.code_challenge)

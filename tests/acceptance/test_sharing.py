@@ -6,9 +6,9 @@ import csv
 import io
 import json
 import uuid
-import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncIterator
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx2
 import psycopg

@@ -500,7 +500,7 @@ def test_of_many_starts_at_once_exactly_one_wins(data_dir: Path, launcher: Launc
 
 def test_a_kill_during_the_first_start_leaves_no_half_cluster(data_dir: Path, launcher: Launcher) -> None:
     first = launcher.begin(data_dir)
-    until(lambda: (data_dir / "postgres.new" / "PG_VERSION").exists(), "initdb at work")
+    until((data_dir / "postgres.new" / "PG_VERSION").exists, "initdb at work")
     first.kill()
     assert not (data_dir / "postgres").exists()
     with EmbeddedStores(data_dir, durable=False) as stores:

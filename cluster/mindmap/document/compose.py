@@ -262,7 +262,7 @@ def _clean_keywords(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _last_path_segment(url: str) -> str:
-    return strip_markup(url.split("?")[0].rstrip("/").rsplit("/", 1)[-1])[:30]
+    return strip_markup(url.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1])[:30]
 
 
 def _with_layouts(

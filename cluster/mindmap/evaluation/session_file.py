@@ -33,7 +33,7 @@ def pages_from_events(events: Sequence[dict[str, Any]]) -> list[CapturedPage]:
     found = []
     for i, event in enumerate(events):
         at = event.get("timestamp")
-        if isinstance(at, bool) or not isinstance(at, int | float) or at != at or not 0 <= at < 1e14:
+        if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < 1e14:
             continue
         key = f"{i:08d}"
         content = event.get("content")

@@ -272,7 +272,7 @@ def _format_label(text: str) -> str:
 
 
 def _is_plain_word(text: str) -> bool:
-    first = text.split()[0]
+    first = text.split(maxsplit=1)[0]
     return first.isalpha() and first not in STOP_WORDS
 
 

@@ -130,7 +130,7 @@ class ModelProvider:
             verdict = validate_merge(draft, list(names))
             return (None if verdict.fatal else merge.apply_merge_draft(whole, draft, names)), verdict
 
-        return await self._request("mindmap", merge_prompt(whole, names, language), read)
+        return await self._request("mindmap", merge_prompt(names, language), read)
 
     async def _outline(self, skeleton: Outline, language: str) -> Outline:
         names = PromptAliases(skeleton)

@@ -234,7 +234,7 @@ def outline_prompt(skeleton: Outline, names: PromptAliases, language: str) -> Pr
     )
 
 
-def merge_prompt(outline: Outline, names: dict[str, OutlineTopic], language: str) -> Prompt:
+def merge_prompt(names: dict[str, OutlineTopic], language: str) -> Prompt:
     """Ask which topics of `names` are one subject. They come from answers that were checked, and are redacted again."""
     topics = [
         {

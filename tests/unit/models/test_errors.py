@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-import models.errors as errors
+from models import errors
 from models.errors import TrailmindError
 
 
