@@ -1,4 +1,4 @@
-"""What connects topics across the tree: pairs of pages that speak of the same thing in different topics."""
+"""Links across the tree: topics and pages of different topics that share unusual words."""
 
 from __future__ import annotations
 
@@ -9,83 +9,135 @@ from collections.abc import Sequence
 import numpy as np
 
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray
-from cluster.mindmap.outline.phrases import PhraseIndex
+from cluster.mindmap.outline.phrases import PhraseIndex, phrase_key
 from cluster.mindmap.outline.types import CrossLink
 from cluster.mindmap.text.words import GENERIC_WORDS
 from models.text import strip_markup
 
 MIN_LINK_COSINE = 0.18
 MAX_PAGE_LINKS = 40
+MAX_LINKS_PER_PAGE = 2
+MAX_SHARED_TERMS = 3
+#: The strongest page pairs of two topics from which their shared terms are taken.
+_PAIRS_PER_TOPIC_LINK = 12
+
+#: A pair of pages of different topics: (cosine, row, row).
+_PagePair = tuple[float, int, int]
 
 
 def find_cross_links(
     corpus: Corpus, index: PhraseIndex, text: FloatArray, topics: IntArray, topic_ids: Sequence[str]
 ) -> list[CrossLink]:
-    """Links between topics (the terms their closest pages share), then between pages, strongest first."""
-    num_pages = len(corpus.pages)
+    """Links between topics, strongest first, then links between pages of different topics, strongest first.
+
+    `text` is the text similarity of the pages (pages x pages), `topics` the topic number of every page, and
+    `topic_ids` the id of every topic number.
+    """
+    pairs = _similar_pairs(text, topics)
+    shared = _SharedTerms(corpus, index)
+    return _topic_links(pairs, shared, topics, topic_ids) + _page_links(pairs, shared, corpus)
+
+
+def _similar_pairs(text: FloatArray, topics: IntArray) -> list[_PagePair]:
+    """The pairs of pages of different topics with a cosine above `MIN_LINK_COSINE`, most similar first."""
     across = np.triu(text, 1) * (topics[:, None] != topics[None, :])
     rows, cols = np.nonzero(across > MIN_LINK_COSINE)
     pairs = sorted((-round(float(across[i, j]), 9), int(i), int(j)) for i, j in zip(rows, cols, strict=True))
-    limit = min(MAX_PAGE_LINKS, max(3, num_pages // 6))
-    df: Counter[int] = Counter()
-    terms_of = [_frequent_terms(corpus, i) for i in range(num_pages)]
-    for terms in terms_of:
-        df.update(terms)
-    between: dict[tuple[int, int], list[tuple[float, int, int]]] = {}
-    for negative, i, j in pairs:
-        key = (min(int(topics[i]), int(topics[j])), max(int(topics[i]), int(topics[j])))
-        between.setdefault(key, []).append((-negative, i, j))
+    return [(-negative, i, j) for negative, i, j in pairs]
+
+
+def _topic_links(
+    pairs: Sequence[_PagePair], shared: _SharedTerms, topics: IntArray, topic_ids: Sequence[str]
+) -> list[CrossLink]:
+    pairs_between: dict[tuple[int, int], list[_PagePair]] = {}
+    for cosine, i, j in pairs:
+        first, second = sorted((int(topics[i]), int(topics[j])))
+        pairs_between.setdefault((first, second), []).append((cosine, i, j))
+    links = []
+    for (a, b), topic_pairs in sorted(pairs_between.items(), key=lambda item: (-_link_strength(item[1]), item[0])):
+        terms = shared.of_pairs(topic_pairs[:_PAIRS_PER_TOPIC_LINK])
+        if terms:
+            weight = round(min(1.0, _link_strength(topic_pairs)), 6)
+            links.append(CrossLink(topic_ids[a], topic_ids[b], weight, terms, _link_label(terms)))
+    return links[: max(3, len(topic_ids))]
+
+
+def _page_links(pairs: Sequence[_PagePair], shared: _SharedTerms, corpus: Corpus) -> list[CrossLink]:
+    limit = min(MAX_PAGE_LINKS, max(3, len(corpus.pages) // 6))
+    num_links: Counter[int] = Counter()
     links: list[CrossLink] = []
-    for (a, b), found in sorted(between.items(), key=lambda item: (-_link_strength(item[1]), item[0])):
-        counts: dict[int, float] = {}
-        for cosine, i, j in found[:12]:
-            for term in terms_of[i] & terms_of[j]:
-                counts[term] = counts.get(term, 0.0) + cosine * math.log((1 + num_pages) / (df[term] + 0.5))
-        shared = _spelled_terms(corpus, index, counts, [i for _, i, j in found[:12] for i in (i, j)])
-        if shared:
-            weight = round(min(1.0, _link_strength(found)), 6)
-            links.append(CrossLink(topic_ids[a], topic_ids[b], weight, shared, ", ".join(shared[:2])))
-    links = links[: max(3, len(topic_ids))]
-    used: Counter[int] = Counter()
-    page_links: list[CrossLink] = []
-    for negative, i, j in pairs:
-        if len(page_links) >= limit:
+    for cosine, i, j in pairs:
+        if len(links) >= limit:
             break
-        if used[i] >= 2 or used[j] >= 2:
+        if num_links[i] >= MAX_LINKS_PER_PAGE or num_links[j] >= MAX_LINKS_PER_PAGE:
             continue
-        counts = {t: math.log((1 + num_pages) / (df[t] + 0.5)) for t in terms_of[i] & terms_of[j]}
-        shared = _spelled_terms(corpus, index, counts, [i, j])
-        if shared:
-            used[i] += 1
-            used[j] += 1
-            ids = corpus.pages[i].page_id, corpus.pages[j].page_id
-            page_links.append(CrossLink(*ids, round(-negative, 6), shared, ", ".join(shared[:2])))
-    return links + page_links
+        terms = shared.of_pages(i, j)
+        if terms:
+            num_links[i] += 1
+            num_links[j] += 1
+            source, target = corpus.pages[i].page_id, corpus.pages[j].page_id
+            links.append(CrossLink(source, target, round(cosine, 6), terms, _link_label(terms)))
+    return links
 
 
-def _link_strength(found: Sequence[tuple[float, int, int]]) -> float:
-    best = [cosine for cosine, _, _ in found[:5]]
-    return sum(best) / 5 + 0.1 * math.log1p(len(found)) / 3
+def _link_strength(pairs: Sequence[_PagePair]) -> float:
+    """Strength of a link between two topics: mainly the five most similar page pairs, slightly their number."""
+    best = [cosine for cosine, _, _ in pairs[:5]]
+    return sum(best) / 5 + 0.1 * math.log1p(len(pairs)) / 3
+
+
+def _link_label(terms: Sequence[str]) -> str:
+    return ", ".join(terms[:2])
+
+
+class _SharedTerms:
+    """The terms that pages share, weighted by how rare they are in the session."""
+
+    def __init__(self, corpus: Corpus, index: PhraseIndex) -> None:
+        self._corpus, self._index = corpus, index
+        self._terms_of_page = [_frequent_terms(corpus, i) for i in range(len(corpus.pages))]
+        df: Counter[int] = Counter()
+        for terms in self._terms_of_page:
+            df.update(terms)
+        self._idf = {term: math.log((1 + len(corpus.pages)) / (count + 0.5)) for term, count in df.items()}
+
+    def of_pages(self, i: int, j: int) -> tuple[str, ...]:
+        """Up to three terms that two pages share, rarest first, as most often spelled on these pages."""
+        weights = {term: self._idf[term] for term in self._terms_of_page[i] & self._terms_of_page[j]}
+        return self._spelled(weights, [i, j])
+
+    def of_pairs(self, pairs: Sequence[_PagePair]) -> tuple[str, ...]:
+        """Up to three terms that the pages of several pairs share, weighted by the cosine of each pair."""
+        weights: dict[int, float] = {}
+        for cosine, i, j in pairs:
+            for term in self._terms_of_page[i] & self._terms_of_page[j]:
+                weights[term] = weights.get(term, 0.0) + cosine * self._idf[term]
+        return self._spelled(weights, [row for _, i, j in pairs for row in (i, j)])
+
+    def _spelled(self, weights: dict[int, float], pages: Sequence[int]) -> tuple[str, ...]:
+        label_terms = self._corpus.lexicon.label_terms
+        best = sorted(weights.items(), key=lambda item: (-round(item[1], 9), label_terms[item[0]]))
+        sequences = self._index.word_sequences(np.array(sorted(set(pages)), dtype=np.int64))
+        spelled = [
+            strip_markup(self._index.most_common_spelling(phrase_key(term), sequences))
+            for term, weight in best[:MAX_SHARED_TERMS]
+            if weight > 0
+        ]
+        return tuple(text for text in spelled if text and len(text) <= 36)
 
 
 def _frequent_terms(corpus: Corpus, page: int) -> set[int]:
+    """The specific nouns that occur on a page at least twice, or in its title, as label term numbers."""
     lexicon = corpus.lexicon
     words = np.concatenate([corpus.titles[page], corpus.bodies[page]])
     terms = lexicon.label_term_ids[words[words >= 0]]
     unique, counts = np.unique(terms[terms >= 0], return_counts=True)
-    titled = corpus.titles[page]
-    in_title = set(lexicon.label_term_ids[titled[titled >= 0]].tolist())
+    title_words = corpus.titles[page]
+    title_terms = set(lexicon.label_term_ids[title_words[title_words >= 0]].tolist())
     return {
-        int(t)
-        for t, count in zip(unique, counts, strict=True)
-        if (count >= 2 or t in in_title) and lexicon.is_noun[t] and lexicon.label_terms[t] not in GENERIC_WORDS
+        int(term)
+        for term, count in zip(unique, counts, strict=True)
+        if (count >= 2 or term in title_terms)
+        and lexicon.is_noun[term]
+        and lexicon.label_terms[term] not in GENERIC_WORDS
     }
-
-
-def _spelled_terms(
-    corpus: Corpus, index: PhraseIndex, counts: dict[int, float], pages: Sequence[int]
-) -> tuple[str, ...]:
-    best = sorted(counts.items(), key=lambda item: (-round(item[1], 9), corpus.lexicon.label_terms[item[0]]))[:3]
-    texts = index.word_sequences(np.array(sorted(set(pages)), dtype=np.int64))
-    shown = [strip_markup(index.most_common_spelling(term + 1, texts)) for term, weight in best if weight > 0]
-    return tuple(word for word in shown if word and len(word) <= 36)

@@ -1,4 +1,4 @@
-"""Names for topics: the phrase that is common inside, rare outside, and stands in titles."""
+"""Labels for topics: the phrase that is common inside a topic, rare outside, and used in titles."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cluster.mindmap.clustering.corpus import IntArray
-from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex
+from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
 from cluster.mindmap.text.language import hangul_share
 from cluster.mindmap.text.words import GENERIC_WORDS, PLATFORM_NAMES, SITE_NAME_STOP_WORDS, STOP_WORDS
 from models.text import MARKUP, shorten, strip_markup
 
 MAX_TOPIC_WORDS, MAX_TOPIC_CHARS = 4, 36
-
-
-MIN_NAME_COVERAGE = 0.4
-MIN_SINGLE_COVERAGE = 0.55  # A phrase on fewer of the pages than this is helped by a second one.
-CONFIDENT_SCORE = 0.9  # A single common word below this score too.
-HOST_NAME_SCORE = 0.45  # Enough when the pages have little else in common; a telling word of their own goes before.
-
+MAX_KEYWORDS = 6
+MIN_NAME_COVERAGE = 0.4  # A proper name is a label of its own from this share of the pages on.
+MIN_SINGLE_COVERAGE = 0.55  # A phrase on a smaller share of the pages is combined with a second one.
+CONFIDENT_SCORE = 0.9  # A single common word with a lower score is combined with a second phrase, too.
+HOST_NAME_SCORE = 0.45  # High enough to win when the pages have little else in common.
+MAX_SITE_SHARE_OUTSIDE = 0.15  # A site name that more of the other pages have does not distinguish the topic.
+_MAX_OPTIONS = 12
 
 _WORDS = re.compile(r"\w+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
+_TRAILING_FUNCTION_WORDS = frozenset(("of", "and", "the", "a", "to", "in", "for", "with", "on", "및", "와"))
 
 
 @dataclass(frozen=True, slots=True)
 class _LabelOption:
-    """A candidate as it would be written.
+    """A possible label. `coverage` is the share of the group's pages that contain it.
 
-    `stands_alone`: it is good enough to be the second half of a label; `is_name`: of a product, a place, a work.
+    `is_standalone`: good enough to be the second half of a label. `is_proper_name`: the name of a product, place or
+    work.
     """
 
     score: float
@@ -43,7 +45,7 @@ class _LabelOption:
 
 
 class TopicLabeler:
-    """Gives every group of a session a label no other group has."""
+    """Gives every group of a session's pages a label that no other group has. Groups labelled first choose first."""
 
     def __init__(self, index: PhraseIndex) -> None:
         self._index = index
@@ -51,186 +53,200 @@ class TopicLabeler:
         self._used_labels: set[str] = set()
 
     def label(self, pages: IntArray, *, rivals: IntArray, parent: str = "") -> tuple[str, tuple[str, ...]]:
-        """A label for the group `pages`, told apart from `rivals`, and up to six keywords."""
-        corpus = self._corpus
-        titles = " ".join(corpus.core_titles[i] for i in pages)
-        bodies = [corpus.pages[i].language for i in pages]
-        korean = sum(1 for language in bodies if language == "ko") * 2 > len(pages) or hangul_share(titles) > 0.5
-        avoid = frozenset(word.lower() for word in parent.split()) | frozenset(self._label_terms(parent))
-        found = self._index.candidates(pages, rivals=rivals, korean=korean, avoid=avoid)
-        texts = self._index.word_sequences(pages)
-        keywords = self._keywords(found, texts)
-        options: list[_LabelOption] = []
-        for candidate in self._with_longer_phrases(found):
-            text = self._index.most_common_spelling(candidate.key, texts)
-            options.append(
-                _LabelOption(
-                    score=candidate.score,
-                    text=text,
-                    coverage=candidate.coverage,
-                    is_standalone=self._index.is_standalone_noun(candidate.key),
-                    is_proper_name=self._index.is_proper_name(candidate.key),
-                )
-            )
+        """A label for the group `pages` that distinguishes it from `rivals`, and up to six keywords.
+
+        `pages` and `rivals` are rows of the corpus; `parent` is the label of the topic whose sub-topic is labelled.
+        """
+        sequences = self._index.word_sequences(pages)
+        candidates = self._index.candidates(
+            pages, rivals=rivals, korean=self._is_korean(pages), avoid=self._words_to_avoid(parent)
+        )
+        keywords = self._keywords(candidates, sequences)
+        options = [self._option(candidate, sequences) for candidate in self._with_longer_phrases(candidates)]
         if not parent:
-            options += [
-                _LabelOption(score, name, share, True, True)
-                for name, score, share in self._site_name_options(pages, rivals)
-            ]
-            options += self._host_name_options(pages, rivals, texts)
+            options += self._site_name_options(pages, rivals)
+            options += self._host_name_options(pages, rivals, sequences)
         options.sort(key=lambda option: (-option.score, option.text))
-        label = self._choose_label(options, is_part=bool(parent))
+        label = self._choose_label(options, is_subtopic=bool(parent))
         if parent and len(pages) == 2 and options and options[0].score < CONFIDENT_SCORE / 2:
-            # Two pages with little in common are best told by what each is called.
+            # Two pages with little in common are best described by both titles.
             label = self._joined_titles(pages) or label
         if not label or not self._is_unused(label) or len(pages) == 1:
             label = self._fallback_label(label, options, pages)
         self._used_labels.add(_normalize(label))
         return label, keywords
 
-    def _label_terms(self, text: str) -> list[str]:
+    def _is_korean(self, pages: IntArray) -> bool:
+        """Whether most pages are in Korean, or their titles are mostly in Hangul."""
+        num_korean = sum(1 for i in pages if self._corpus.pages[i].language == "ko")
+        titles = " ".join(self._corpus.core_titles[i] for i in pages)
+        return num_korean * 2 > len(pages) or hangul_share(titles) > 0.5
+
+    def _words_to_avoid(self, parent: str) -> frozenset[str]:
+        """The words of the parent's label, as written and as label terms."""
         lexicon = self._corpus.lexicon
-        numbers = [lexicon.spelling_index[word] for word in text.split() if word in lexicon.spelling_index]
-        return [lexicon.label_terms[lexicon.label_term_ids[n]] for n in numbers if lexicon.label_term_ids[n] >= 0]
+        words = parent.split()
+        term_ids = [lexicon.label_term_ids[lexicon.spelling_index[w]] for w in words if w in lexicon.spelling_index]
+        terms = {lexicon.label_terms[term] for term in term_ids if term >= 0}
+        return frozenset(word.lower() for word in words) | terms
 
-    def _with_longer_phrases(self, found: Sequence[PhraseCandidate]) -> list[PhraseCandidate]:
-        """The candidates, each replaced by a longer phrase that contains it and scores nearly as well."""
-        result, seen = [], set()
-        for candidate in found[:12]:
-            words = self._index.terms(candidate.key)
-            chosen = candidate
-            for longer in found:
-                inner = self._index.terms(longer.key)
-                if (
-                    len(inner) > len(words)
-                    and longer.score >= 0.62 * candidate.score
-                    and _contains_sequence(inner, words)
-                ):
-                    chosen = PhraseCandidate(longer.key, candidate.score, longer.coverage)
+    def _option(self, candidate: PhraseCandidate, sequences: Sequence[WordSequence]) -> _LabelOption:
+        return _LabelOption(
+            score=candidate.score,
+            text=self._index.most_common_spelling(candidate.key, sequences),
+            coverage=candidate.coverage,
+            is_standalone=self._index.is_standalone_noun(candidate.key),
+            is_proper_name=self._index.is_proper_name(candidate.key),
+        )
+
+    def _with_longer_phrases(self, candidates: Sequence[PhraseCandidate]) -> list[PhraseCandidate]:
+        """The best candidates, each replaced by a longer phrase that contains it and scores nearly as high.
+
+        Similar to the C-value (Frantzi, Ananiadou and Mima 2000): a term that mostly occurs inside a longer one is
+        represented by the longer one.
+        """
+        chosen: dict[int, PhraseCandidate] = {}
+        for candidate in candidates[:_MAX_OPTIONS]:
+            terms = self._index.terms(candidate.key)
+            best = candidate
+            for other in candidates:
+                other_terms = self._index.terms(other.key)
+                is_longer = len(other_terms) > len(terms) and _contains_sequence(other_terms, terms)
+                if is_longer and other.score >= 0.62 * candidate.score:
+                    best = PhraseCandidate(other.key, candidate.score, other.coverage)
                     break
-            if chosen.key not in seen:
-                seen.add(chosen.key)
-                result.append(chosen)
-        return result
+            chosen.setdefault(best.key, best)
+        return list(chosen.values())
 
-    def _choose_label(self, options: Sequence[_LabelOption], *, is_part: bool) -> str:
-        usable = [replace(option, text=_format_label(option.text)) for option in options]
-        usable = [option for option in usable if option.text and self._is_unused(option.text)]
+    def _choose_label(self, options: Sequence[_LabelOption], *, is_subtopic: bool) -> str:
+        """The best option, or a combination of it with a second one; empty when no option is usable."""
+        formatted = [replace(option, text=_format_label(option.text)) for option in options]
+        usable = [option for option in formatted if option.text and self._is_unused(option.text)]
         if not usable:
             return ""
         best = usable[0]
         if best.is_proper_name and best.coverage >= MIN_NAME_COVERAGE:
             return best.text
-        if not best.is_proper_name and not is_part:
-            # "Image" says little of pages about GIMP: with a name that many of them use, a common word is specific.
-            for name in usable[1:8]:
-                if name.is_proper_name and name.coverage >= MIN_NAME_COVERAGE and name.score >= 0.2 * best.score:
-                    leads = name.score >= 0.5 * best.score
-                    if joined := self._join_options(name, best) if leads else self._join_options(best, name):
-                        return joined
-        if best.coverage < MIN_SINGLE_COVERAGE or (best.score < CONFIDENT_SCORE and " " not in best.text):
-            for other in usable[1:6]:
-                good = other.is_standalone and other.score >= 0.45 * best.score
-                if good and (joined := self._join_options(best, other)):
-                    return joined
-        return best.text
+        combined = "" if best.is_proper_name or is_subtopic else self._combined_with_name(best, usable[1:8])
+        is_weak = best.coverage < MIN_SINGLE_COVERAGE or (best.score < CONFIDENT_SCORE and " " not in best.text)
+        if not combined and is_weak:
+            combined = self._combined_with_phrase(best, usable[1:6])
+        return combined or best.text
 
-    def _join_options(self, one: _LabelOption, other: _LabelOption) -> str:
-        """Both in one label, if they say different things in one language and the label is short enough."""
-        first, second = (set(_WORDS.findall(option.text.casefold())) for option in (one, other))
-        tongues = {hangul_share(option.text) > 0.5 for option in (one, other) if not option.is_proper_name}
-        joined = f"{one.text} · {other.text}"
-        return (
-            joined
-            if not first & second and len(tongues) < 2 and _is_short_enough(joined) and self._is_unused(joined)
-            else ""
-        )
+    def _combined_with_name(self, best: _LabelOption, others: Sequence[_LabelOption]) -> str:
+        """A common noun made specific by a name that many pages use: "GIMP · Image"."""
+        for name in others:
+            is_common_name = name.is_proper_name and name.coverage >= MIN_NAME_COVERAGE
+            if is_common_name and name.score >= 0.2 * best.score:
+                is_name_first = name.score >= 0.5 * best.score
+                joined = self._join_options(name, best) if is_name_first else self._join_options(best, name)
+                if joined:
+                    return joined
+        return ""
+
+    def _combined_with_phrase(self, best: _LabelOption, others: Sequence[_LabelOption]) -> str:
+        for other in others:
+            if other.is_standalone and other.score >= 0.45 * best.score:
+                joined = self._join_options(best, other)
+                if joined:
+                    return joined
+        return ""
+
+    def _join_options(self, first: _LabelOption, second: _LabelOption) -> str:
+        """Both options in one label; empty if they share a word, mix languages, or make the label too long."""
+        first_words, second_words = (set(_WORDS.findall(option.text.casefold())) for option in (first, second))
+        languages = {hangul_share(option.text) > 0.5 for option in (first, second) if not option.is_proper_name}
+        joined = f"{first.text} · {second.text}"
+        if first_words & second_words or len(languages) > 1:
+            return ""
+        return joined if _is_short_enough(joined) and self._is_unused(joined) else ""
 
     def _joined_titles(self, pages: IntArray) -> str:
-        """The titles of two pages as one label, when they are short enough; otherwise nothing."""
-        titles = [title_label(self._corpus.core_titles[int(i)]) for i in pages]
+        """The complete titles of two pages as one label; empty if that is too long."""
+        titles = [strip_markup(self._corpus.core_titles[int(i)]) for i in pages]
+        is_complete = all(title and title == title_label(title) for title in titles)
         joined = " · ".join(titles)
-        whole = all(
-            title == strip_markup(self._corpus.core_titles[int(i)]) for title, i in zip(titles, pages, strict=True)
-        )
-        return joined if whole and all(titles) and _is_short_enough(joined) and self._is_unused(joined) else ""
+        return joined if is_complete and _is_short_enough(joined) and self._is_unused(joined) else ""
 
     def _fallback_label(self, label: str, options: Sequence[_LabelOption], pages: IntArray) -> str:
-        """For one page its own short title; else the next free phrase, a short title, or a number."""
+        """An unused label when the best one is missing or taken.
+
+        For a single page its short title; otherwise the next unused option, title or host; at last a numbered label.
+        """
         titles = sorted(
-            (title_label(self._corpus.core_titles[int(i)]) for i in pages), key=lambda t: (len(t) > 30, len(t) < 3)
+            (title_label(self._corpus.core_titles[int(i)]) for i in pages),
+            key=lambda title: (len(title) > 30, len(title) < 3),
         )
-        if len(pages) == 1:
-            first = [titles[0]] if titles[0] else []
-            choices = first + [_format_label(option.text) for option in options]
-        else:
-            choices = [_format_label(option.text) for option in options] + titles
-        hosts = [self._corpus.pages[i].host for i in pages if self._corpus.pages[i].host]
-        choice: str
-        for choice in [*choices, *hosts]:
+        phrases = [_format_label(option.text) for option in options]
+        hosts = [self._corpus.pages[int(i)].host for i in pages]
+        choices = [titles[0], *phrases, *hosts] if len(pages) == 1 else [*phrases, *titles, *hosts]
+        for choice in choices:
             if choice and self._is_unused(choice):
                 return choice
-        base: str = label or (titles[0] if titles and titles[0] else "Pages")
+        base: str = label or (titles[0] if titles else "") or "Pages"
         number = 2
         while not self._is_unused(f"{base} ({number})"):
             number += 1
         return f"{base} ({number})"
 
-    def _site_name_options(self, pages: IntArray, rivals: IntArray) -> list[tuple[str, float, float]]:
-        """Site names (cleaned of versions and "documentation") that most of the group shares and few others do."""
-        inside: Counter[str] = Counter()
-        spelling: dict[str, Counter[str]] = {}
+    def _site_name_options(self, pages: IntArray, rivals: IntArray) -> list[_LabelOption]:
+        """Site names (without versions and words such as "documentation") that many of `pages` and few others have."""
+        num_inside: Counter[str] = Counter()
+        spellings: dict[str, Counter[str]] = {}
         for i in pages:
             for name in {clean_site_name(n) for n in self._corpus.site_names[i]} - {""}:
-                inside[_normalize(name)] += 1
-                spelling.setdefault(_normalize(name), Counter())[name] += 1
-        outside: Counter[str] = Counter()
+                num_inside[_normalize(name)] += 1
+                spellings.setdefault(_normalize(name), Counter())[name] += 1
+        num_outside: Counter[str] = Counter()
         others = set(rivals.tolist()) - set(pages.tolist())
         for i in others:
-            outside.update({_normalize(clean_site_name(n)) for n in self._corpus.site_names[i]})
-        found = []
-        for name, count in sorted(inside.items()):
-            share, elsewhere = count / len(pages), outside[name] / max(1, len(others))
-            if share >= 0.3 and elsewhere <= 0.15:
-                shown = min(spelling[name].items(), key=lambda item: (-item[1], item[0]))[0]
-                found.append((shown, round(2.1 * (share - elsewhere), 9), share))
-        return found
+            num_outside.update({_normalize(clean_site_name(n)) for n in self._corpus.site_names[i]})
+        options = []
+        for name, count in sorted(num_inside.items()):
+            share, share_outside = count / len(pages), num_outside[name] / max(1, len(others))
+            if share >= 0.3 and share_outside <= MAX_SITE_SHARE_OUTSIDE:
+                text = min(spellings[name].items(), key=lambda item: (-item[1], item[0]))[0]
+                options.append(_LabelOption(round(2.1 * (share - share_outside), 9), text, share, True, True))
+        return options
 
     def _host_name_options(
-        self, pages: IntArray, rivals: IntArray, texts: Sequence[tuple[IntArray, IntArray, int]]
+        self, pages: IntArray, rivals: IntArray, sequences: Sequence[WordSequence]
     ) -> list[_LabelOption]:
-        """What the site of most of the group is named for, if its pages use the word too ("postgresql.org")."""
+        """Words of the host name of most of `pages` that the pages themselves use ("postgresql.org")."""
         lexicon = self._corpus.lexicon
         others = np.setdiff1d(rivals, pages)
-        found = []
+        options = []
         for word in sorted(self._index.host_words(pages)):
-            number = lexicon.label_term_index.get(word)
-            if number is None or word in GENERIC_WORDS or word in SITE_NAME_STOP_WORDS or word in PLATFORM_NAMES:
+            term = lexicon.label_term_index.get(word)
+            if term is None or word in GENERIC_WORDS or word in SITE_NAME_STOP_WORDS or word in PLATFORM_NAMES:
                 continue
-            used = sum(1 for i in pages if number in self._index.label_terms_on_page(int(i))) / len(pages)
-            inside = sum(1 for i in pages if word in self._corpus.pages[i].host) / len(pages)
-            elsewhere = sum(1 for i in others if word in self._corpus.pages[i].host) / max(1, len(others))
-            if used >= 0.25 and elsewhere <= 0.15:
-                text = self._index.most_common_spelling(number + 1, texts)
-                found.append(_LabelOption(round(HOST_NAME_SCORE * (inside - elsewhere), 9), text, used, True, True))
-        return found
+            coverage = sum(1 for i in pages if term in self._index.label_terms_on_page(int(i))) / len(pages)
+            share = self._share_of_hosts(word, pages)
+            share_outside = self._share_of_hosts(word, others)
+            if coverage >= 0.25 and share_outside <= MAX_SITE_SHARE_OUTSIDE:
+                text = self._index.most_common_spelling(phrase_key(term), sequences)
+                score = round(HOST_NAME_SCORE * (share - share_outside), 9)
+                options.append(_LabelOption(score, text, coverage, True, True))
+        return options
 
-    def _keywords(
-        self, found: Sequence[PhraseCandidate], texts: Sequence[tuple[IntArray, IntArray, int]]
-    ) -> tuple[str, ...]:
+    def _share_of_hosts(self, word: str, pages: IntArray) -> float:
+        return sum(1 for i in pages if word in self._corpus.pages[i].host) / max(1, len(pages))
+
+    def _keywords(self, candidates: Sequence[PhraseCandidate], sequences: Sequence[WordSequence]) -> tuple[str, ...]:
+        """The best phrases, without those that contain one another; weak ones only if there are not yet two."""
         keywords: list[str] = []
         used: list[tuple[str, ...]] = []
-        for candidate in found:
-            words = self._index.terms(candidate.key)
-            if any(_contains_sequence(words, other) or _contains_sequence(other, words) for other in used):
+        for candidate in candidates:
+            terms = self._index.terms(candidate.key)
+            if any(_contains_sequence(terms, other) or _contains_sequence(other, terms) for other in used):
                 continue
             if self._index.quality_factor(candidate.key) < 0.5 and len(keywords) >= 2:
                 continue
-            shown = strip_markup(self._index.most_common_spelling(candidate.key, texts))
-            if shown and len(shown) <= MAX_TOPIC_CHARS and not MARKUP.search(shown):
-                keywords.append(shown)
-                used.append(words)
-            if len(keywords) == 6:
+            text = strip_markup(self._index.most_common_spelling(candidate.key, sequences))
+            if text and len(text) <= MAX_TOPIC_CHARS and not MARKUP.search(text):
+                keywords.append(text)
+                used.append(terms)
+            if len(keywords) == MAX_KEYWORDS:
                 break
         return tuple(keywords)
 
@@ -239,7 +255,10 @@ class TopicLabeler:
 
 
 def clean_site_name(name: str) -> str:
-    """A site's name without version numbers and words like "documentation"; empty when nothing telling is left."""
+    """A site's name without version numbers and words such as "documentation"; empty when no name is left.
+
+    Empty also for platforms (`PLATFORM_NAMES`), which host pages about anything.
+    """
     words = _VERSION.sub(" ", strip_markup(name)).split()
     if any(word.lower() in PLATFORM_NAMES for word in words):
         return ""
@@ -249,26 +268,20 @@ def clean_site_name(name: str) -> str:
 
 
 def title_label(title: str) -> str:
-    """The head of a page title as a label: at most four words."""
-    words = strip_markup(title).split()
-    text = " ".join(words[:MAX_TOPIC_WORDS])
-    while (
-        text
-        and words
-        and text.split()[-1].lower() in {"of", "and", "the", "a", "to", "in", "for", "with", "on", "및", "와"}
-    ):
-        text = " ".join(text.split()[:-1])
-    return shorten(text, MAX_TOPIC_CHARS)
+    """The first words of a page title as a label: at most four, without trailing "of", "and" …"""
+    words = strip_markup(title).split()[:MAX_TOPIC_WORDS]
+    while words and words[-1].lower() in _TRAILING_FUNCTION_WORDS:
+        words.pop()
+    return shorten(" ".join(words), MAX_TOPIC_CHARS)
 
 
 def _format_label(text: str) -> str:
+    """`text` as a label; empty if it is too long. A lower-case word gets a capital, a name keeps its spelling."""
     text = strip_markup(text)
     if not text or not _is_short_enough(text):
         return ""
-    # A plain lower-case word gets a capital; a name keeps its own spelling.
-    return (
-        text[0].upper() + text[1:] if text[0].isascii() and text.split()[0].islower() and _is_plain_word(text) else text
-    )
+    is_lower_case = text[0].isascii() and text.split()[0].islower() and _is_plain_word(text)
+    return text[0].upper() + text[1:] if is_lower_case else text
 
 
 def _is_plain_word(text: str) -> bool:

@@ -1,10 +1,10 @@
-"""From pages to an outline, without a key and without a network: the local provider's work."""
+"""The local provider: from page features to an outline, without an API key and without network."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from cluster.mindmap.outline.cross_links import find_cross_links
 from cluster.mindmap.outline.labels import TopicLabeler
 from cluster.mindmap.outline.phrases import PhraseIndex
 from cluster.mindmap.outline.summary import session_summary, session_title
-from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation, PageExclusion
-from cluster.mindmap.pages import evidence as quoting
+from cluster.mindmap.outline.types import NUM_NEIGHBOURS, Outline, OutlineTopic, PageAnnotation, PageExclusion
+from cluster.mindmap.pages.evidence import content_words, describe_topic, label_evidence, page_evidence
 from cluster.mindmap.pages.features import PageFeatures, default_page_label
 from cluster.mindmap.pages.importance import page_importances
 from cluster.mindmap.pages.reading_order import in_reading_order
@@ -30,145 +30,158 @@ from models.mindmap.document import EXCLUSION_REASONS, MAX_LABEL_CHARS, Importan
 from models.text import shorten, strip_markup
 
 SUBTOPIC_VISIT_ORDER_WEIGHT = 0.03
-SUBTOPIC_SITE_FACTOR = (
-    3.0  # Within one subject folders are chapters; the damping for big hosts leaves too little of them.
-)
-NUM_NEIGHBOURS = 8
+#: Inside one subject URL folders are chapters, and the damping for large hosts leaves too little of them.
+SUBTOPIC_SITE_FACTOR = 3.0
+MAX_PAGE_LABEL_CHARS = MAX_LABEL_CHARS - 12  # Leaves room for a suffix that makes the label unique.
+MAX_PAGE_KEYWORDS = 4
+MIN_NEIGHBOUR_COSINE = 0.02
+#: A query belongs to a topic if one of its pages contains more than this share of the query's words.
+MIN_QUERY_MATCH = 0.3
 
 
 @dataclass(slots=True)
 class _Grouping:
-    """Topic number of each placed page, and per topic its sub-topic numbers (None: no parts)."""
+    """The topic number of each page, and by topic the sub-topic numbers of its pages (None: no sub-topics)."""
 
     topics: IntArray
     subtopics: list[IntArray | None]
+
+    def members(self) -> list[IntArray]:
+        """The rows of each topic's pages."""
+        return [np.nonzero(self.topics == number)[0] for number in range(len(self.subtopics))]
 
 
 def build_outline(
     features: Sequence[PageFeatures], *, title: str | None = None, language: str | None = None
 ) -> Outline:
-    """The outline of one session. The same pages give the same outline, in whatever order they come.
+    """The outline of one session. The same pages give the same outline, whatever order they arrive in.
 
-    `title` is the user's own and is kept as it is. The sentences we write ourselves are in the language most of the
-    pages are in; where the pages are mixed, in `language` ("ko", "en"), the user's own. Never raises for odd pages:
-    what cannot be placed is left out with a reason.
+    `title` is the user's own title and is kept. Generated sentences are in the language of most pages; for a session
+    in mixed languages in `language` ("ko" or "en"), the user's. Never raises for unusual pages: a page that cannot be
+    placed is excluded with a reason.
     """
     ordered = in_reading_order(_without_duplicates(features))
     pages = [page for page in ordered if page.exclusion_reason is None]
     language = _outline_language(pages, language)
-    left_out = tuple(page_exclusion(page) for page in ordered if page.exclusion_reason is not None)
+    excluded_pages = tuple(page_exclusion(page) for page in ordered if page.exclusion_reason is not None)
+    user_title = strip_markup(title or "")
     if not pages:
-        own = strip_markup(title or "")
         return Outline(
-            title=own or session_title([], language),
+            title=user_title or session_title([], language),
             summary=session_summary([], [], language),
             language=language,
             topics=(),
             annotations=(),
-            excluded_pages=left_out,
+            excluded_pages=excluded_pages,
         )
     corpus = build_corpus(pages)
     text = text_similarity(corpus)
-    place, order = site_similarity(pages), visit_order_similarity(pages)
-    similarity = combined_similarity(text, place, order)
-    grouping = _find_grouping(corpus, similarity, place, order)
-    notes = annotate_pages(corpus, text, grouping.topics)
-    importances = [note.importance for note in notes]
+    site, visit_order = site_similarity(pages), visit_order_similarity(pages)
+    similarity = combined_similarity(text, site, visit_order)
+    grouping = _find_grouping(corpus, similarity, site, visit_order)
+    annotations = annotate_pages(corpus, text, grouping.topics)
     index = PhraseIndex(corpus)
-    topics = _label_topics(corpus, index, grouping, importances)
+    topics = _label_topics(corpus, index, grouping, [annotation.importance for annotation in annotations])
     topics = _with_search_queries(topics, corpus, ordered)
-    summary_pages = {page.page_id: page for page in pages}
+    page_of = {page.page_id: page for page in pages}
     return Outline(
-        title=strip_markup(title or "") or session_title([topic.label for topic in topics], language),
-        summary=session_summary(topics, [summary_pages[p] for t in topics for p in t.all_page_ids()], language),
+        title=user_title or session_title([topic.label for topic in topics], language),
+        summary=session_summary(topics, [page_of[p] for t in topics for p in t.all_page_ids()], language),
         language=language,
         topics=tuple(topics),
-        annotations=tuple(notes),
-        excluded_pages=left_out,
+        annotations=tuple(annotations),
+        excluded_pages=excluded_pages,
         cross_links=tuple(find_cross_links(corpus, index, text, grouping.topics, [topic.id for topic in topics])),
-        evidence=tuple(quote for topic in topics for quote in topic.evidence[:1])[:4],
+        evidence=tuple(evidence for topic in topics for evidence in topic.evidence[:1])[:4],
         stability=topic_stability(similarity, grouping.topics),
     )
 
 
 def _without_duplicates(features: Sequence[PageFeatures]) -> list[PageFeatures]:
-    kept: dict[str, PageFeatures] = {}
+    """The first page with every page id."""
+    pages: dict[str, PageFeatures] = {}
     for page in features:
-        kept.setdefault(page.page_id, page)
-    return list(kept.values())
+        pages.setdefault(page.page_id, page)
+    return list(pages.values())
 
 
 def _outline_language(pages: Sequence[PageFeatures], preferred: str | None) -> str:
+    """The language of at least two thirds of the pages, else `preferred`, else the most frequent one."""
     counts = Counter(page.language for page in pages)
     if not counts:
         return preferred or "en"
-    main = min(counts, key=lambda code: (-counts[code], code))
-    # Korean sentences about a session read in English would be as odd as the reverse, so a clear majority decides.
-    return main if preferred is None or 3 * counts[main] >= 2 * len(pages) else preferred
+    most_frequent = min(counts, key=lambda code: (-counts[code], code))
+    has_majority = 3 * counts[most_frequent] >= 2 * len(pages)
+    return most_frequent if preferred is None or has_majority else preferred
 
 
 def page_exclusion(page: PageFeatures) -> PageExclusion:
-    """Why this page, which `page_features` set aside, is not on the map."""
+    """Why `page`, which `page_features` excluded, is not on the map."""
     reason = page.exclusion_reason or "empty"
     return PageExclusion(page.page_id, reason, EXCLUSION_REASONS[reason])
 
 
-def _find_grouping(corpus: Corpus, similarity: FloatArray, place: FloatArray, order: FloatArray) -> _Grouping:
+def _find_grouping(corpus: Corpus, similarity: FloatArray, site: FloatArray, visit_order: FloatArray) -> _Grouping:
+    """Topics of all pages, and sub-topics inside each topic with document frequencies of that topic alone."""
     topics = find_topics(similarity)
-    parts: list[IntArray | None] = []
-    for number in range(int(topics.max()) + 1):
-        members = np.nonzero(topics == number)[0]
-        inner = combined_similarity(
+    grouping = _Grouping(topics, [None] * (int(topics.max()) + 1))
+    for number, members in enumerate(grouping.members()):
+        inner_similarity = combined_similarity(
             text_similarity(corpus, members),
-            SUBTOPIC_SITE_FACTOR * place[np.ix_(members, members)],
-            order[np.ix_(members, members)],
+            SUBTOPIC_SITE_FACTOR * site[np.ix_(members, members)],
+            visit_order[np.ix_(members, members)],
             SUBTOPIC_VISIT_ORDER_WEIGHT,
         )
-        parts.append(find_subtopics(inner))
-    return _Grouping(topics, parts)
+        grouping.subtopics[number] = find_subtopics(inner_similarity)
+    return grouping
 
 
 def _centrality(text: FloatArray, topics: IntArray) -> list[float]:
-    """Each page's mean closeness to the other pages of its topic."""
-    found = []
+    """Each page's mean text similarity to the other pages of its topic."""
+    centrality = []
     for i in range(len(topics)):
-        peers = topics == topics[i]
-        num = int(peers.sum()) - 1
-        found.append(round(float(text[i, peers].sum()) / num, 9) if num else 0.0)
-    return found
+        is_peer = topics == topics[i]
+        num_others = int(is_peer.sum()) - 1
+        centrality.append(round(float(text[i, is_peer].sum()) / num_others, 9) if num_others else 0.0)
+    return centrality
 
 
 def annotate_pages(corpus: Corpus, text: FloatArray, topics: IntArray) -> list[PageAnnotation]:
-    """A note on every page of `corpus`, in its order; `topics` are the pages' topic numbers."""
+    """An annotation for every page of `corpus`, in its order.
+
+    `text` is the text similarity of the pages (pages x pages); `topics` are their topic numbers.
+    """
     importances = page_importances(corpus.pages, _centrality(text, topics))
-    notes = []
     nearest = np.argsort(-np.round(text, 9), axis=1, kind="stable")[:, :NUM_NEIGHBOURS]
     keywords = _page_keywords(corpus)
+    annotations = []
     for i, page in enumerate(corpus.pages):
-        near = tuple(
-            (corpus.pages[int(j)].page_id, round(float(text[i, j]), 6)) for j in nearest[i] if text[i, j] > 0.02
+        neighbours = tuple(
+            (corpus.pages[int(j)].page_id, round(float(text[i, j]), 6))
+            for j in nearest[i]
+            if text[i, j] > MIN_NEIGHBOUR_COSINE
         )
-        description, evidence = quoting.page_evidence(page)
+        description, evidence = page_evidence(page)
         label = strip_markup(corpus.core_titles[i]) or default_page_label(page)
-        notes.append(
+        annotations.append(
             PageAnnotation(
                 page_id=page.page_id,
-                label=shorten(label, MAX_LABEL_CHARS - 12),
+                label=shorten(label, MAX_PAGE_LABEL_CHARS),
                 description=description,
                 keywords=keywords[i],
                 evidence=evidence,
                 importance=importances[i],
                 language=page.language,
-                neighbours=near,
+                neighbours=neighbours,
             )
         )
-    return notes
+    return annotations
 
 
-def _page_keywords(corpus: Corpus, limit: int = 4) -> list[tuple[str, ...]]:
-    """The words of each page that are frequent on it and rare elsewhere, as written there; title words first."""
+def _page_keywords(corpus: Corpus) -> list[tuple[str, ...]]:
+    """The terms of each page with the highest TF-IDF, as spelled there; words of the title count four times."""
     lexicon = corpus.lexicon
-    per_page: list[tuple[IntArray, IntArray, IntArray]] = []
+    terms_of_page: list[tuple[IntArray, IntArray, IntArray]] = []  # Terms, a spelling of each, and their counts.
     df = np.zeros(len(lexicon.label_terms) + 1, dtype=np.int64)
     for title, body in zip(corpus.titles, corpus.bodies, strict=True):
         words = np.concatenate([title, title, title, body])
@@ -177,110 +190,102 @@ def _page_keywords(corpus: Corpus, limit: int = 4) -> list[tuple[str, ...]]:
         words, terms = words[terms >= 0], terms[terms >= 0]
         unique, first, counts = np.unique(terms, return_index=True, return_counts=True)
         df[unique] += 1
-        per_page.append((unique, words[first], counts))
-    found = []
-    for terms, words, counts in per_page:
-        score = (1 + np.log(counts)) * np.log((1 + len(per_page)) / (df[terms] + 0.5))
+        terms_of_page.append((unique, words[first], counts))
+    keywords = []
+    for terms, words, counts in terms_of_page:
+        score = (1 + np.log(counts)) * np.log((1 + len(terms_of_page)) / (df[terms] + 0.5))
         score = np.round(np.where(lexicon.is_noun[terms], score, score * 0.3), 9)
-        best = np.lexsort((terms, -score))[:limit].tolist()
-        shown = [lexicon.stems[int(words[k])] for k in best if counts[k] >= 2]
-        found.append(tuple(strip_markup(word) for word in shown))
-    return found
+        best = np.lexsort((terms, -score))[:MAX_PAGE_KEYWORDS].tolist()
+        spelled = [lexicon.stems[int(words[k])] for k in best if counts[k] >= 2]
+        keywords.append(tuple(strip_markup(word) for word in spelled))
+    return keywords
 
 
 def _label_topics(
     corpus: Corpus, index: PhraseIndex, grouping: _Grouping, importances: Sequence[Importance]
 ) -> list[OutlineTopic]:
-    namer = TopicLabeler(index)
-    everything = np.arange(len(corpus.pages))
-    members = [np.nonzero(grouping.topics == number)[0] for number in range(len(grouping.subtopics))]
-    names = [namer.label(inside, rivals=everything) for inside in members]
+    """The topics with labels, sub-topics, descriptions and evidence. Topics choose their labels before sub-topics."""
+    labeler = TopicLabeler(index)
+    all_pages = np.arange(len(corpus.pages))
+    members = grouping.members()
+    labels = [labeler.label(pages, rivals=all_pages) for pages in members]
+    builder = _TopicBuilder(corpus, importances)
     topics = []
-    words_of: dict[str, set[str]] = {}  # Lives as long as this call: page text is not kept between sessions.
-    for inside, parts, (label, keywords) in zip(members, grouping.subtopics, names, strict=True):
+    for pages, subtopic_numbers, (label, keywords) in zip(members, grouping.subtopics, labels, strict=True):
         subtopics: list[OutlineTopic] = []
-        direct = inside
-        if parts is not None:
-            direct = inside[:0]
-            for number in range(int(parts.max()) + 1):
-                part = inside[parts == number]
-                sub_label, sub_keywords = namer.label(part, rivals=inside, parent=label)
-                subtopics.append(_build_topic("s_", corpus, part, sub_label, sub_keywords, importances, words_of))
-        topic = _build_topic("t_", corpus, inside, label, keywords, importances, words_of)
-        topics.append(
-            OutlineTopic(
-                id=topic.id,
-                label=label,
-                description=topic.description,
-                keywords=keywords,
-                page_ids=tuple(corpus.pages[i].page_id for i in direct),
-                subtopics=tuple(subtopics),
-                evidence=topic.evidence,
-            )
-        )
+        if subtopic_numbers is not None:
+            for number in range(int(subtopic_numbers.max()) + 1):
+                inside = pages[subtopic_numbers == number]
+                sub_label, sub_keywords = labeler.label(inside, rivals=pages, parent=label)
+                subtopics.append(builder.build("s_", inside, sub_label, sub_keywords))
+        topic = builder.build("t_", pages, label, keywords)
+        # Every page of a topic with sub-topics is in one of them.
+        topics.append(replace(topic, page_ids=(), subtopics=tuple(subtopics)) if subtopics else topic)
     return topics
 
 
-def _build_topic(
-    prefix: str,
-    corpus: Corpus,
-    inside: IntArray,
-    label: str,
-    keywords: tuple[str, ...],
-    importances: Sequence[Importance],
-    words_of: dict[str, set[str]],
-) -> OutlineTopic:
-    """A topic over the pages `inside`, with its sentence and quotes. Its id is that of the page read first in it."""
-    strongest = sorted((int(i) for i in inside), key=lambda i: (-importances[i].score, i))
-    pages = [corpus.pages[i] for i in strongest]
-    weights = [importances[i].score for i in strongest]
-    description, why = quoting.describe_topic(keywords, label, pages, weights, words_of)
-    return OutlineTopic(
-        id=prefix + corpus.pages[int(inside[0])].page_id.removeprefix("p_"),
-        label=label,
-        description=description,
-        keywords=keywords,
-        page_ids=tuple(corpus.pages[i].page_id for i in inside),
-        evidence=quoting.label_evidence(label, pages) + why,
-    )
+class _TopicBuilder:
+    """Builds topics with a description and evidence. Caches the words of passages while one outline is built."""
+
+    def __init__(self, corpus: Corpus, importances: Sequence[Importance]) -> None:
+        self._corpus, self._importances = corpus, importances
+        self._words_of_passage: dict[str, set[str]] = {}
+
+    def build(self, prefix: str, members: IntArray, label: str, keywords: tuple[str, ...]) -> OutlineTopic:
+        """A topic over the pages `members`; its id is `prefix` and the id of the page that was read first."""
+        scores = {int(i): self._importances[i].score for i in members}
+        by_importance = sorted(scores, key=lambda i: (-scores[i], i))
+        pages = [self._corpus.pages[i] for i in by_importance]
+        description, description_evidence = describe_topic(
+            keywords, label, pages, [scores[i] for i in by_importance], self._words_of_passage
+        )
+        page_ids = tuple(self._corpus.pages[i].page_id for i in members)
+        return OutlineTopic(
+            id=prefix + page_ids[0].removeprefix("p_"),
+            label=label,
+            description=description,
+            keywords=keywords,
+            page_ids=page_ids,
+            evidence=label_evidence(label, pages) + description_evidence,
+        )
 
 
 def _with_search_queries(
     topics: Sequence[OutlineTopic], corpus: Corpus, ordered: Sequence[PageFeatures]
 ) -> list[OutlineTopic]:
-    """Note on each topic what was searched for: a query belongs where most of its words are found in the titles."""
-    lexicon = corpus.lexicon
-    number = {term: i for i, term in enumerate(lexicon.label_terms)}
-    terms_of: dict[str, set[int]] = {}
-    if any(page.search_query for page in ordered):
-        for i, one in enumerate(corpus.pages):
-            words = np.concatenate([corpus.titles[i], corpus.bodies[i]])
-            terms_of[one.page_id] = set(np.unique(lexicon.label_term_ids[words[words >= 0]]).tolist())
-    found: dict[str, list[str]] = {}
+    """`topics` with the queries of the session's search pages, each at the topic whose pages contain most of it."""
+    if not any(page.search_query for page in ordered):
+        return list(topics)
+    terms_of_page = _label_terms_by_page(corpus)
+    term_index = corpus.lexicon.label_term_index
+    queries: dict[str, list[str]] = {}
     for page in ordered:
         query = strip_markup(page.search_query or "")
-        wanted = {number[word] for word in quoting.content_words(query) if word in number}
-        if not wanted:
-            continue
-        best: tuple[float, str] | None = None
-        for topic in topics:
-            inside = topic.all_page_ids()
-            hits = sum(len(wanted & terms_of[p]) for p in inside) / (len(wanted) * len(inside))
-            any_page = max(len(wanted & terms_of[p]) for p in inside) / len(wanted)
-            if any_page > 0.3 and (best is None or hits > best[0]):
-                best = (hits, topic.id)
-        if best is not None and query not in found.setdefault(best[1], []):
-            found[best[1]].append(shorten(query, 80))
-    return [
-        OutlineTopic(
-            id=t.id,
-            label=t.label,
-            description=t.description,
-            keywords=t.keywords,
-            page_ids=t.page_ids,
-            subtopics=t.subtopics,
-            evidence=t.evidence,
-            searches=tuple(found.get(t.id, ())),
-        )
-        for t in topics
-    ]
+        terms = {term_index[word] for word in content_words(query) if word in term_index}
+        topic = _topic_of_query(terms, topics, terms_of_page)
+        if topic is not None and query not in queries.setdefault(topic.id, []):
+            queries[topic.id].append(shorten(query, 80))
+    return [replace(topic, searches=tuple(queries.get(topic.id, ()))) for topic in topics]
+
+
+def _label_terms_by_page(corpus: Corpus) -> dict[str, set[int]]:
+    terms_of_page = {}
+    for page, title, body in zip(corpus.pages, corpus.titles, corpus.bodies, strict=True):
+        words = np.concatenate([title, body])
+        terms_of_page[page.page_id] = set(np.unique(corpus.lexicon.label_term_ids[words[words >= 0]]).tolist())
+    return terms_of_page
+
+
+def _topic_of_query(
+    terms: set[int], topics: Sequence[OutlineTopic], terms_of_page: dict[str, set[int]]
+) -> OutlineTopic | None:
+    """The topic whose pages contain most of a query's terms; None if no page contains more than `MIN_QUERY_MATCH`."""
+    if not terms:
+        return None
+    best: tuple[float, OutlineTopic] | None = None
+    for topic in topics:
+        matches = [len(terms & terms_of_page[page_id]) for page_id in topic.all_page_ids()]
+        mean_match = sum(matches) / (len(terms) * len(matches))
+        if max(matches) / len(terms) > MIN_QUERY_MATCH and (best is None or mean_match > best[0]):
+            best = (mean_match, topic)
+    return best[1] if best else None

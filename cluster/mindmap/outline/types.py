@@ -1,7 +1,7 @@
-"""The outline of a session: its topics, what each rests on, and what was left out. The value every provider returns.
+"""The outline of a session: topics with their evidence, and the pages that are not on the map.
 
-The local provider makes one from nothing (`outline.pipeline.build_outline`). A model provider receives that outline
-as a skeleton and returns a changed one, for example with `dataclasses.replace`. Nothing in it is trusted: `compose` and
+Every provider returns this value. The local provider builds one from pages (`outline.pipeline.build_outline`); a model
+provider receives that outline and returns a changed copy. An outline is not trusted: `compose_document` and
 `models.mindmap.validation.validate_document` check every id and every quote against the captured pages.
 """
 
@@ -12,13 +12,17 @@ from dataclasses import dataclass
 
 from models.mindmap.document import Evidence, Importance
 
+#: Nearest pages that are kept for every page.
+NUM_NEIGHBOURS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class OutlineTopic:
-    """A topic, or a sub-topic when it stands in another topic's `subtopics` (which then have none of their own).
+    """A topic, or a sub-topic when it is one of another topic's `subtopics` (sub-topics have none of their own).
 
-    `page_ids` are the pages directly under it, in reading order; those of its sub-topics are not repeated here.
-    `label` is 1–4 words without markup; `description` one sentence; `evidence` quotes that bear them out.
+    `page_ids` are the pages directly below it, in reading order, without those of its sub-topics. `label` has one to
+    four words and no markup; `description` is one sentence; `evidence` holds quotes that support both. `searches` are
+    the queries with which the user searched for the topic.
     """
 
     id: str
@@ -31,15 +35,16 @@ class OutlineTopic:
     searches: tuple[str, ...] = ()
 
     def all_page_ids(self) -> tuple[str, ...]:
-        """Every page of the topic, sub-topics included."""
-        return self.page_ids + tuple(page for sub in self.subtopics for page in sub.page_ids)
+        """Every page of the topic, including those of its sub-topics."""
+        return self.page_ids + tuple(page for subtopic in self.subtopics for page in subtopic.page_ids)
 
 
 @dataclass(frozen=True, slots=True)
 class CrossLink:
-    """A relation between two topics, sub-topics or pages that the tree does not show, and the terms they share.
+    """A relation between two topics, sub-topics or pages that the tree does not show.
 
-    `source` and `target` are topic ids or page ids; `weight` is in 0..1; `label` is what is shown on the line.
+    `source` and `target` are topic ids or page ids; `weight` is in 0..1; `terms` are the words they share; `label` is
+    the text shown on the edge.
     """
 
     source: str
@@ -51,7 +56,7 @@ class CrossLink:
 
 @dataclass(frozen=True, slots=True)
 class PageExclusion:
-    """A page that stays off the map: a code of `EXCLUSION_REASONS` and a sentence for people."""
+    """Why a page is not on the map: a key of `EXCLUSION_REASONS`, and a sentence for the user."""
 
     page_id: str
     reason: str
@@ -60,7 +65,11 @@ class PageExclusion:
 
 @dataclass(frozen=True, slots=True)
 class PageAnnotation:
-    """What the outline says of one placed page. `importance` is relative to the session's strongest page."""
+    """What the outline says about one placed page.
+
+    `importance` is relative to the session's most important page. `neighbours` are the nearest pages by text as
+    (page id, cosine), nearest first.
+    """
 
     page_id: str
     label: str
@@ -69,14 +78,15 @@ class PageAnnotation:
     evidence: tuple[Evidence, ...]
     importance: Importance
     language: str
-    neighbours: tuple[tuple[str, float], ...] = ()  # Nearest pages by text and their cosine, nearest first.
+    neighbours: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A whole session in outline. `notes` has exactly one entry for every placed page, in reading order.
+    """The outline of a whole session. `annotations` has exactly one entry per placed page, in reading order.
 
-    `summary` is one sentence. `stability` (0..1, None if unknown) is how well the topics held when pages were withheld.
+    `summary` is one sentence. `stability` (0..1, None if unknown) is the agreement of the topics with those found
+    when some pages are withheld.
     """
 
     title: str
@@ -94,8 +104,8 @@ class Outline:
         return tuple(page for topic in self.topics for page in topic.all_page_ids())
 
     def walk(self) -> Iterator[tuple[OutlineTopic, OutlineTopic | None]]:
-        """Every topic and sub-topic with its parent (None for a topic)."""
+        """Every topic and sub-topic with its parent (None for a topic), parents first."""
         for topic in self.topics:
             yield topic, None
-            for sub in topic.subtopics:
-                yield sub, topic
+            for subtopic in topic.subtopics:
+                yield subtopic, topic
