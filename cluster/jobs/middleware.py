@@ -1,4 +1,4 @@
-"""What is counted and logged around every job, whatever it does."""
+"""Logging and metrics around every job."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ log = structlog.get_logger("jobs")
 
 
 async def observe_job(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any) -> Any:
-    """A procrastinate middleware: binds the job's ids for the logs and counts how its attempts end."""
+    """Run a job as procrastinate's middleware: bind its ids for the logs, count how the attempt ends, and its time.
+
+    Raises what the job raises.
+    """
     job = context.job
     bind_context({"job_id": job.id, **{k: v for k, v in job.task_kwargs.items() if v is not None}})
-    began, outcome = time.perf_counter(), "succeeded"
+    started_at, outcome = time.perf_counter(), "succeeded"
     try:
         return await run()
     except asyncio.CancelledError:
@@ -31,10 +34,10 @@ async def observe_job(run: Callable[[], Awaitable[Any]], context: JobContext, wo
         outcome = "dead" if retry is None else "retried"
         raise
     finally:
-        took = time.perf_counter() - began
-        # The task's own name: `job.task_name` may be the name that a previous version enqueued.
+        elapsed_s = time.perf_counter() - started_at
+        # The task's current name: `job.task_name` may be the name under which a previous version enqueued the job.
         task = context.task.name if context.task else job.task_name
         JOBS_FINISHED.labels(task=task, outcome=outcome).inc()
-        JOB_SECONDS.labels(task=task).observe(took)
+        JOB_SECONDS.labels(task=task).observe(elapsed_s)
         level = log.info if job.task_kwargs.get("session_id") else log.debug
-        level("job_ended", task=task, outcome=outcome, took_ms=round(took * 1e3, 1))
+        level("job_ended", task=task, outcome=outcome, took_ms=round(elapsed_s * 1e3, 1))

@@ -1,4 +1,4 @@
-"""What a replica of `GenerationWorker` does: it takes jobs from PostgreSQL and has Ray carry them out."""
+"""The job worker in a replica of `GenerationWorker`: takes jobs from PostgreSQL; Ray tasks do the heavy steps."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from telemetry.ray_export import export_to_ray
 
 log = structlog.get_logger("worker")
 
-#: A worker reports that it is alive this often; see STALLED_AFTER_S.
+#: The interval of heartbeats. Other workers requeue the jobs of one that sends none for STALLED_AFTER_S.
 HEARTBEAT_S = 2.0
-
-
-#: Starting the worker processes for maps at once would take the CPUs from the API, which people wait for.
+#: New jobs are notified through PostgreSQL; retries and missed notifications are found by polling.
+POLL_INTERVAL_S = 2.0
+#: A stopping worker waits this long for its running jobs; other workers requeue those that are cut off.
+SHUTDOWN_TIMEOUT_S = 25.0
+#: The wait before the next attempt to reach PostgreSQL.
+RECONNECT_WAIT_S = 0.5
+#: The Ray workers for maps start this long after the replica: earlier they would compete with the API for CPUs while
+#: the first users wait for it.
 WARM_UP_DELAY_S = 5.0
 
 
-async def _call_after(delay_s: float, action: Callable[[], Awaitable[None]]) -> None:
-    await asyncio.sleep(delay_s)
-    await action()
-
-
 class JobWorker:
-    """Takes jobs until it is told to stop."""
+    """Runs jobs until `stop` is called."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -49,7 +49,7 @@ class JobWorker:
         self._worker: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Return when stopped and the jobs at hand are done."""
+        """Run jobs; return after `stop`, when the running jobs have finished."""
         settings = self._settings
         export_to_ray()
         pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
@@ -58,49 +58,41 @@ class JobWorker:
         await pool.open()
         REGISTRY.add_collector(lambda: record_psycopg_pool("worker", pool.get_stats()))
         valkey = Redis.from_url(settings.valkey.connection_url, socket_timeout=5.0)
-        tasks = RayMapTasks(**placement_options(settings, "ai"))
+        map_tasks = RayMapTasks(**placement_options(settings, "ai"))
         model_tasks = RayProviderTasks(**placement_options(settings, "ai"))
-        enricher = build_enricher(settings, pool, model_tasks)
-        mail_queue = MailQueue(settings)
-        retention = RetentionEnforcer(mail_queue, settings.limits.default_plan, settings.server.origin)
-        resources = JobResources(
-            pool,
-            MapGenerator(pool, valkey, tasks, enricher),
-            mail_queue,
-            settings.recording.idle_timeout_s,
-            settings.privacy.ai_text_retention_days,
-            settings.privacy.account_deletion_delay_s,
-            retention if settings.retention_enabled else None,
-        )
-        warm_up = asyncio.create_task(_call_after(WARM_UP_DELAY_S, tasks.warm_up))
-        models_warm_up = asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings))))
+        resources = _job_resources(settings, pool, valkey, map_tasks, model_tasks)
+        warm_ups = [
+            asyncio.create_task(_call_after(WARM_UP_DELAY_S, map_tasks.warm_up)),
+            asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings)))),
+        ]
         try:
             while not self._stopping.is_set():
-                # PostgreSQL may go away under a worker; the jobs are safe there, so simply begin again.
+                # An error here means that PostgreSQL is unavailable. Jobs are durable: reconnect and continue.
                 try:
-                    await self._work(resources)
+                    await self._run_jobs(resources)
                 except Exception as error:
                     log.warning("worker_interrupted", error=type(error).__name__)
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(RECONNECT_WAIT_S)
         finally:
-            warm_up.cancel()
-            models_warm_up.cancel()
+            for warm_up in warm_ups:
+                warm_up.cancel()
             await valkey.aclose()
             await pool.close()
 
-    async def _work(self, resources: JobResources) -> None:
+    async def _run_jobs(self, resources: JobResources) -> None:
         app = create_job_app(self._settings.database.postgres_dsn)
         async with app.open_async():
             await requeue_stalled_jobs(app)
             self._worker = asyncio.create_task(
                 app.run_worker_async(
                     queues=QUEUES,
+                    # One more than the maps in progress, so that long maps do not delay mails and maintenance.
                     concurrency=self._settings.scaling.worker_concurrency + 1,
                     install_signal_handlers=False,
-                    fetch_job_polling_interval=2.0,
+                    fetch_job_polling_interval=POLL_INTERVAL_S,
                     update_heartbeat_interval=HEARTBEAT_S,
                     stalled_worker_timeout=STALLED_AFTER_S,
-                    shutdown_graceful_timeout=25.0,
+                    shutdown_graceful_timeout=SHUTDOWN_TIMEOUT_S,
                     delete_jobs="successful",
                     additional_context={"resources": resources},
                 )
@@ -108,7 +100,33 @@ class JobWorker:
             await self._worker
 
     def stop(self) -> None:
-        """Take no more jobs; `run` returns when those at hand are done."""
+        """Take no more jobs; `run` returns when the running ones have finished."""
         self._stopping.set()
         if self._worker is not None:
-            self._worker.cancel()  # procrastinate: stop taking jobs, finish those at hand
+            # procrastinate answers a cancel by a graceful shutdown: it fetches no more and waits for running jobs.
+            self._worker.cancel()
+
+
+def _job_resources(
+    settings: Settings,
+    pool: AsyncConnectionPool[Any],
+    valkey: Redis,
+    map_tasks: RayMapTasks,
+    model_tasks: RayProviderTasks,
+) -> JobResources:
+    mail_queue = MailQueue(settings)
+    retention = RetentionEnforcer(mail_queue, settings.limits.default_plan, settings.server.origin)
+    return JobResources(
+        pool=pool,
+        generator=MapGenerator(pool, valkey, map_tasks, build_enricher(settings, pool, model_tasks)),
+        mail_queue=mail_queue,
+        idle_timeout_s=settings.recording.idle_timeout_s,
+        ai_text_retention_days=settings.privacy.ai_text_retention_days,
+        account_deletion_delay_s=settings.privacy.account_deletion_delay_s,
+        retention=retention if settings.retention_enabled else None,
+    )
+
+
+async def _call_after(delay_s: float, action: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.sleep(delay_s)
+    await action()

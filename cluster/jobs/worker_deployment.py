@@ -1,15 +1,14 @@
-"""The deployment that takes jobs from PostgreSQL and has Ray carry them out.
+"""The Serve deployment that takes jobs from PostgreSQL; Ray tasks do the heavy steps.
 
-Serve restarts and scales it. A replica that is stopped finishes the jobs it has; one that dies is noticed by its
-missing heartbeat, and others take its jobs over. What it does is `cluster.jobs.worker`; this module is light to import,
-because whoever starts the application imports it too.
+Serve restarts and scales it. A stopped replica finishes its running jobs; when one dies, its heartbeat stops and other
+replicas requeue its jobs. The work is in `cluster.jobs.worker`. This module imports little, because the process that
+deploys the application imports it too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import os
 import sys
 import threading
@@ -21,16 +20,19 @@ from cluster.settings import load_settings
 if TYPE_CHECKING:
     from cluster.jobs.worker import JobWorker
 
-#: Nobody waits for the first job of a server that starts, but people wait for its API.
+#: While a server starts, users wait for its API and not yet for a job: the import yields the CPU.
 _IMPORT_NICENESS = 10
+#: Longer than the worker waits for its running jobs (`cluster.jobs.worker.SHUTDOWN_TIMEOUT_S`).
+_STOP_TIMEOUT_S = 28.0
 
 
-def _import_behind_others() -> type[JobWorker]:
-    if sys.platform == "linux":  # where a thread has a priority of its own; this one ends with the import
+def _import_at_low_priority() -> type[JobWorker]:
+    if sys.platform == "linux":  # where threads have priorities; this thread ends with the import
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
-    found: type[JobWorker] = importlib.import_module("cluster.jobs.worker").JobLoop
-    return found
+    from cluster.jobs.worker import JobWorker
+
+    return JobWorker
 
 
 class GenerationWorker:
@@ -40,36 +42,40 @@ class GenerationWorker:
         self._settings = load_settings()
         configure_logs(self._settings)
         self._is_stopping = False
-        self._loop: JobWorker | None = None
+        self._worker: JobWorker | None = None
         self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        # A thread of its own: the pool's threads would stay, and slow.
-        imported: asyncio.Future[type[JobWorker]] = asyncio.get_running_loop().create_future()
-        loop = asyncio.get_running_loop()
-
-        def work() -> None:
-            try:
-                found = _import_behind_others()
-            except BaseException as error:
-                loop.call_soon_threadsafe(imported.set_exception, error)
-            else:
-                loop.call_soon_threadsafe(imported.set_result, found)
-
-        threading.Thread(target=work, name="import", daemon=True).start()
-        self._loop = (await imported)(self._settings)
+        self._worker = (await _import_in_new_thread())(self._settings)
         if not self._is_stopping:
-            await self._loop.run()
+            await self._worker.run()
 
     async def check_health(self) -> None:
-        """Serve replaces a replica whose loop has ended."""
+        """Raise RuntimeError when the worker has ended; Serve then replaces the replica."""
         if self._running.done() and not self._is_stopping:
             raise RuntimeError("the job worker has ended")
 
     async def __del__(self) -> None:
         self._is_stopping = True
-        if self._loop is None:
+        if self._worker is None:
             self._running.cancel()
         else:
-            self._loop.stop()
-        await asyncio.wait([self._running], timeout=28.0)
+            self._worker.stop()
+        await asyncio.wait([self._running], timeout=_STOP_TIMEOUT_S)
+
+
+async def _import_in_new_thread() -> type[JobWorker]:
+    # Not in the event loop's thread pool: its threads live on and would keep the low priority.
+    loop = asyncio.get_running_loop()
+    imported: asyncio.Future[type[JobWorker]] = loop.create_future()
+
+    def import_and_report() -> None:
+        try:
+            worker_class = _import_at_low_priority()
+        except BaseException as error:
+            loop.call_soon_threadsafe(imported.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(imported.set_result, worker_class)
+
+    threading.Thread(target=import_and_report, name="import", daemon=True).start()
+    return await imported

@@ -11,6 +11,8 @@ from procrastinate.jobs import Job
 
 from cluster.jobs.app import MAX_RETRIES, RETRY_STRATEGY, create_job_app
 from cluster.jobs.maintenance import requeue_stalled_jobs
+from cluster.jobs.worker import JobWorker
+from cluster.jobs.worker_deployment import _import_in_new_thread
 from cluster.settings import Settings
 from models.errors import BadRequest, NotFound
 from models.jobs import (
@@ -37,6 +39,11 @@ async def test_a_job_enqueued_under_a_previous_task_name_is_executed(
     await worker.run()
     cursor = await db.execute("SELECT status::text, attempts FROM procrastinate_jobs WHERE id = %s", [job_id])
     assert await cursor.fetchone() == ("succeeded", 1)
+
+
+async def test_the_deployment_imports_the_worker() -> None:
+    """By its name at run time, in a thread: no type checker sees a wrong one."""
+    assert await _import_in_new_thread() is JobWorker
 
 
 def test_previous_names_belong_to_today_s_tasks() -> None:
