@@ -1,7 +1,8 @@
-"""Who goes next: interactive work before batch work, and among users by weight, whoever has had least.
+"""A fair queue: interactive before batch items, and users by weight.
 
-Start-time fair queueing: every user has a virtual time that grows with what they were given, divided by their weight.
-A user who comes back from idleness starts at the present, and cannot save up turns.
+Start-time fair queueing (Goyal, Vin and Cheng, 1996): each user has a virtual time that grows by the cost of the served
+items, divided by the user's weight. The user with the smallest virtual time is served next. A user who returns from
+idleness starts at the current virtual time, and so cannot accumulate turns.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ Item = TypeVar("Item")
 
 
 class _Lane(Generic[Item]):
+    """The queue of one priority."""
+
     def __init__(self) -> None:
         self.waiting: dict[str, deque[tuple[Item, float]]] = {}
         self.finish_times: dict[str, float] = {}
@@ -36,7 +39,7 @@ class _Lane(Generic[Item]):
         if not self.waiting[user]:
             del self.waiting[user]
             if not self.waiting:
-                # Nobody waits: what was given before matters no more, and memory stays small.
+                # Bounds the memory: in an empty queue the past shares have no effect.
                 self.finish_times.clear()
                 self.virtual_time = 0.0
         return item
@@ -47,7 +50,7 @@ class _Lane(Generic[Item]):
 
 
 class FairQueue(Generic[Item]):
-    """Items of many users in the order they should be served."""
+    """Items of many users in the order in which they are served."""
 
     def __init__(self) -> None:
         self._lanes: dict[bool, _Lane[Item]] = {True: _Lane(), False: _Lane()}
@@ -57,29 +60,29 @@ class FairQueue(Generic[Item]):
         return self._size
 
     def push(self, item: Item, *, user: str, cost: float, weight: float = 1.0, is_interactive: bool = True) -> None:
-        """Add an item that costs `cost` of whatever is shared out."""
+        """Add an item that uses `cost` of the shared resource, e.g. tokens."""
         self._lanes[is_interactive].push(user, max(cost, 1.0) / max(weight, 0.01), item)
         self._size += 1
 
     def peek(self) -> Item | None:
-        """Who is next, without taking them out."""
+        """The next item, which stays in the queue; None when the queue is empty."""
         first = self._lanes[True].peek()
         return first if first is not None else self._lanes[False].peek()
 
     def pop(self) -> Item:
-        """Take out who is next. Raises IndexError when nobody waits."""
+        """Remove and return the next item. Raises IndexError when the queue is empty."""
         for lane in (self._lanes[True], self._lanes[False]):
             if lane.waiting:
                 self._size -= 1
                 return lane.pop()
-        raise IndexError("nobody waits")
+        raise IndexError("the queue is empty")
 
     def waiting(self) -> list[Item]:
-        """Everybody who waits, in no particular order."""
-        return [item for lane in self._lanes.values() for line in lane.waiting.values() for item, _ in line]
+        """All items, in no particular order."""
+        return [item for lane in self._lanes.values() for entries in lane.waiting.values() for item, _ in entries]
 
     def remove(self, item_ids: set[int]) -> None:
-        """Take out the items with these `id()`s: they wait no longer."""
+        """Remove the items with these `id()`s."""
         for lane in self._lanes.values():
             for user in list(lane.waiting):
                 kept = deque(entry for entry in lane.waiting[user] if id(entry[0]) not in item_ids)

@@ -1,4 +1,4 @@
-"""The Ray rim of the limiter: one actor for one provider's model, found by name from everywhere in the cluster."""
+"""The limiter as a Ray actor: one per provider's model, found by name from any process of the cluster."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from actors.provider_limiter import (
     LimiterRefused,
     Permit,
     PermitRequest,
-    PostgresQuotaStore,
     ProviderLimiter,
     QuotaLimiter,
 )
 from actors.quota_state import RateLimit
+from actors.quota_store import PostgresQuotaStore
 from actors.session_buffers import RAY_NAMESPACE
 from telemetry.metrics import (
     PROVIDER_QUEUE_LENGTH,
@@ -35,22 +35,25 @@ from telemetry.ray_export import export_to_ray
 
 log = structlog.get_logger("limiter")
 
-#: A permit, and how its call went.
+#: A permit id and the outcome of its call.
 SettledPermit = tuple[str, CallOutcome]
 
-#: Beyond the wait that was asked for; starting the actor takes seconds on a busy machine.
+#: In addition to the requested wait: starting the actor takes seconds on a busy machine.
 _RPC_TIMEOUT_S = 15.0
-#: How long the news of a call that went well waits for a question to go with.
+#: How long the settlement of a successful call waits to be sent with the next request.
 _SETTLE_PIGGYBACK_S = 0.01
 
 
 def limiter_name(key: str) -> str:
-    """The name a limiter is found by; `key` is `provider/model`."""
+    """The name of a limiter's actor; `key` is `provider/model`."""
     return f"provider-limiter:{key}"
 
 
 class ProviderLimiterActor:
-    """See ProviderLimiter. Refusals are returned, not raised: across processes an exception is no longer itself."""
+    """See ProviderLimiter. Refusals are returned, because Ray wraps an exception in a class of its own.
+
+    A restart loses the queue; the quota is in PostgreSQL.
+    """
 
     def __init__(self, dsn: str, key: str, *, runs_in_ray: bool = True) -> None:
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
@@ -68,10 +71,10 @@ class ProviderLimiterActor:
     async def reserve(
         self, request: PermitRequest, limit: RateLimit, settled: Sequence[SettledPermit] = ()
     ) -> Permit | LimiterRefused:
-        """See Limiter; `ended` are calls of the client's that came back meanwhile."""
+        """See QuotaLimiter. `settled` are calls of the same client that have ended since its last request."""
         await self._open()
         for permit_id, outcome in settled:
-            # Before the question is looked at: it may need what they give back. Both are written in one go.
+            # Started before the request, which may need the released quota; the store batches both into one write.
             settling = asyncio.ensure_future(self._settle_or_log(permit_id, outcome))
             self._settling.add(settling)
             settling.add_done_callback(self._settling.discard)
@@ -82,8 +85,8 @@ class ProviderLimiterActor:
             return refused
 
     async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
-        """See Limiter."""
-        # The first thing a restarted limiter hears may be how a call went that its former life let go.
+        """See QuotaLimiter."""
+        # The first call to a restarted actor may settle a permit that it granted before the restart.
         await self._open()
         await self._limiter.settle(permit_id, outcome)
 
@@ -91,8 +94,8 @@ class ProviderLimiterActor:
         try:
             await self._limiter.settle(permit_id, outcome)
         except Exception as error:
-            # The lease ends by itself.
-            log.warning("permit_not_settled", error=type(error).__name__)
+            # The lease expires on its own.
+            log.warning("permit_settlement_failed", error=type(error).__name__)
 
     async def _open(self) -> None:
         if not self._is_open:
@@ -100,7 +103,7 @@ class ProviderLimiterActor:
             self._is_open = True
 
     async def close(self) -> None:
-        """Let go of the database; for tests, an actor ends with its process."""
+        """Close the database pool. For tests: an actor ends with its process."""
         REGISTRY.remove_collector(self._set_gauges)
         await self._pool.close()
 
@@ -116,9 +119,10 @@ class ProviderLimiterActor:
 
 
 class RemoteLimiter:
-    """A limiter that is an actor elsewhere. While it is away, `own` works in its place, on the same shared state.
+    """The client of a limiter actor. While the actor is unavailable, `fallback` is used, on the same shared state.
 
-    Who ends a call well mostly begins another: the news waits a moment, and goes with the next question.
+    A successful call is usually followed by another: its settlement waits for _SETTLE_PIGGYBACK_S to be sent with the
+    next request.
     """
 
     def __init__(self, handle: Any, fallback: QuotaLimiter) -> None:
@@ -126,39 +130,37 @@ class RemoteLimiter:
         self._unsent_settlements: dict[str, tuple[CallOutcome, asyncio.Event]] = {}
 
     async def reserve(self, request: PermitRequest, limit: RateLimit) -> Permit:
-        """See Limiter."""
-        ended = [(permit_id, outcome) for permit_id, (outcome, _) in self._unsent_settlements.items()]
-        for _, taken in self._unsent_settlements.values():
-            taken.set()
-        self._unsent_settlements.clear()
-        asking = self._handle.reserve.remote(request, limit, ended)
+        """See QuotaLimiter."""
+        settled = self._take_unsent_settlements()
+        reply = self._handle.reserve.remote(request, limit, settled)
         try:
-            # An actor on a node that was lost answers nothing at all until Ray has noticed.
+            # An actor on a lost node does not respond until Ray has detected the loss.
             async with asyncio.timeout(request.max_wait_s + _RPC_TIMEOUT_S):
-                answer = await asking
+                result = await reply
         except asyncio.CancelledError:
-            # Whoever gave up does not stay in the queue.
-            ray.cancel(asking)
+            # Removes the request from the actor's queue.
+            ray.cancel(reply)
             raise
         except (RayActorError, TimeoutError) as error:
-            # What it may have granted meanwhile counts as out until its lease ends: less than the quota, never more.
-            log.warning("limiter_away", error=type(error).__name__)
-            for permit_id, outcome in ended:
+            # A permit that the actor has granted meanwhile counts as running until its lease expires: the quota is
+            # underused, never exceeded.
+            log.warning("limiter_unavailable", error=type(error).__name__)
+            for permit_id, outcome in settled:
                 await self._fallback.settle(permit_id, outcome)
             return await self._fallback.reserve(request, limit)
-        if isinstance(answer, LimiterRefused):
-            raise answer
-        permit: Permit = answer
+        if isinstance(result, LimiterRefused):
+            raise result
+        permit: Permit = result
         return permit
 
     async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
-        """See Limiter."""
+        """See QuotaLimiter."""
         if outcome.kind == "ok":
-            taken = asyncio.Event()
-            self._unsent_settlements[permit_id] = (outcome, taken)
+            is_taken = asyncio.Event()
+            self._unsent_settlements[permit_id] = (outcome, is_taken)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_SETTLE_PIGGYBACK_S):
-                    await taken.wait()
+                    await is_taken.wait()
             if self._unsent_settlements.pop(permit_id, None) is None:
                 return
         try:
@@ -167,9 +169,16 @@ class RemoteLimiter:
         except (RayActorError, TimeoutError):
             await self._fallback.settle(permit_id, outcome)
 
+    def _take_unsent_settlements(self) -> list[SettledPermit]:
+        settled = [(permit_id, outcome) for permit_id, (outcome, _) in self._unsent_settlements.items()]
+        for _, is_taken in self._unsent_settlements.values():
+            is_taken.set()
+        self._unsent_settlements.clear()
+        return settled
+
 
 def provider_limiter(key: str, dsn: str, **options: Any) -> Any:
-    """The cluster's one limiter for `key`, started on first use. `options` go to Ray (placement)."""
+    """The cluster's only limiter of `key`, started on the first use. `options` are Ray actor options (placement)."""
     remote = ray.remote(num_cpus=0, max_restarts=-1)(ProviderLimiterActor)
     return remote.options(
         name=limiter_name(key),

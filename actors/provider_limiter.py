@@ -1,7 +1,7 @@
-"""One limiter for one provider's model: who may call now, who waits, who is told to come back later.
+"""The limiter of one provider's model: grants permits within the quota, queues requests, refuses those that expire.
 
-The quota itself is a row in PostgreSQL (`actors.quota_state`), so that all clusters share one truth; the queue is
-in memory. A restart loses the queue: those who waited ask again. Calls that were out come back when their lease ends.
+The quota is a row in PostgreSQL (`actors.quota_store`) that all clusters share; the queue is in memory. A restart loses
+the queue, and waiting callers request again. The leases of running calls survive and expire on their own.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
-
-from psycopg_pool import AsyncConnectionPool
+from typing import Any, Protocol
 
 from actors.fair_queue import FairQueue
 from actors.quota_state import CallOutcome, Decision, QuotaState, RateLimit
+from actors.quota_store import QuotaStore
 from models.errors import TrailmindError
-from models.provider_quota import load_quota, save_quota
 
 __all__ = [
     "CallOutcome",
@@ -27,22 +25,22 @@ __all__ = [
     "PermitRequest",
     "ProviderLimiter",
     "QuotaLimiter",
-    "QuotaStore",
     "RateLimit",
 ]
 
-#: How often what other clusters did is looked at while somebody waits for a call of theirs to come back.
+#: How often the shared state is read while a request waits for calls of other clusters to end.
 _POLL_S = 0.25
+#: Permits granted by one update of the shared state.
 _BATCH = 16
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class PermitRequest:
-    """A call somebody wants to make. `tokens` is the most it may use; `max_wait_s` how long it is worth waiting.
+    """A call that a client wants to make.
 
-    `after` is the permit of a call that will have ended before this one begins: this one takes over its slot.
+    `tokens` is the upper bound of its usage, `weight` the user's share, `max_wait_s` the longest wait in the queue and
+    `lease_s` the time after which an unsettled call no longer counts as running. `after` is the permit of a call that
+    ends before this one starts, whose concurrency slot this one takes.
     """
 
     user: str
@@ -56,14 +54,14 @@ class PermitRequest:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to make one call. To be settled; otherwise it counts as out until the lease ends."""
+    """Permission to make one call. Must be settled; otherwise the call counts as running until its lease expires."""
 
     permit_id: str
     waited_s: float
 
 
 class LimiterRefused(TrailmindError):
-    """The call cannot go in the time it has. `reason` is what is in the way, `wait_s` when it will be gone."""
+    """The call cannot start within its waiting time. `reason` names the limit; retry after `wait_s` seconds."""
 
     code, status = "PROVIDER_THROTTLED", 429
 
@@ -73,29 +71,18 @@ class LimiterRefused(TrailmindError):
         self.retry_after_s = wait_s
 
     def __str__(self) -> str:
-        return f"the provider's quota is used up ({self.reason}); again in {self.wait_s:.0f} s"
+        return f"the provider's quota is used up ({self.reason}); retry in {self.wait_s:.0f} s"
 
 
 class QuotaLimiter(Protocol):
-    """What a caller sees: the actor, or one in its own process."""
+    """A limiter as its clients see it: the actor, or one in their own process."""
 
     async def reserve(self, request: PermitRequest, limit: RateLimit) -> Permit:
-        """Wait for one's turn. Raises LimiterRefused."""
+        """Wait until the call may start. Raises LimiterRefused."""
         ...
 
     async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
-        """Say how the call went."""
-        ...
-
-
-class QuotaStore(Protocol):
-    """Where the shared state lives."""
-
-    async def update(self, change: Callable[[QuotaState, float], Result]) -> Result:
-        """Run `change(state, now)`, alone, and keep what it made of the state. `now` is the clock all share.
-
-        It may be run more than once; the last run counts.
-        """
+        """Report how the call ended."""
         ...
 
 
@@ -105,9 +92,18 @@ class _Waiter:
     since: float
     granted: asyncio.Future[Permit] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
+    def time_left_s(self, now: float) -> float:
+        return self.since + self.request.max_wait_s - now
+
 
 class ProviderLimiter:
-    """Queues calls and lets them go within the quota."""
+    """Queues permit requests and grants them within the quota. See QuotaLimiter.
+
+    Args:
+        store: The shared quota state.
+        clock: Measures waiting times, in seconds.
+        new_id: Makes unique permit ids.
+    """
 
     def __init__(
         self,
@@ -126,48 +122,56 @@ class ProviderLimiter:
         self.blocked_by = ""
 
     async def reserve(self, request: PermitRequest, limit: RateLimit) -> Permit:
-        """See Limiter. The newest limit given is the one that holds."""
+        """See QuotaLimiter. The limit of the latest request applies to all."""
         if limit != self._limit:
             self._limit = limit
             self._changed.set()
-        waiting = _Waiter(request, self._clock())
-        self._push(waiting)
+        waiter = _Waiter(request, self._clock())
+        self._enqueue(waiter)
         self._ensure_serving()
         try:
-            return await waiting.granted
+            return await waiter.granted
         except asyncio.CancelledError:
-            if waiting.granted.done() and not waiting.granted.cancelled() and waiting.granted.exception() is None:
-                # Granted in the very moment the caller gave up: nobody will call.
-                await self.settle(waiting.granted.result().permit_id, CallOutcome("unused"))
+            if waiter.granted.done() and not waiter.granted.cancelled() and waiter.granted.exception() is None:
+                # Granted at the moment of the cancellation: the call will not be made.
+                await self.settle(waiter.granted.result().permit_id, CallOutcome("unused"))
             raise
 
     async def settle(self, permit_id: str, outcome: CallOutcome) -> None:
-        """See Limiter."""
+        """See QuotaLimiter."""
         limit = self._limit
 
         def change(state: QuotaState, now: float) -> None:
-            # Here, in the order of the changes: what comes back later may be older than the next permit.
-            self.in_flight = _apply_settlement(state, now, limit, permit_id, outcome)
+            state.advance(limit, now)
+            state.release(limit, permit_id, outcome)
+            # Set inside the update, in the order of the updates: the return of `update` may be delayed past the next.
+            self.in_flight = state.num_in_flight()
 
         await self._store.update(change)
         self._changed.set()
 
     def stats(self) -> dict[str, Any]:
-        """Numbers for operators: the queue, the waits, what is in the way."""
-        waits = sorted(self.recent_waits_s)
+        """Numbers for operators: the queue, the waits in seconds, and the limit that blocks the queue."""
+        waits_s = sorted(self.recent_waits_s)
         return {
             "queue_length": len(self._queue),
             "in_flight": self.in_flight,
             "utilisation": self.in_flight / max(1, self._limit.max_concurrent),
             "num_granted": self.num_granted,
             "num_refused": self.num_refused,
-            "wait_p95_s": waits[int(len(waits) * 0.95)] if waits else 0.0,
+            "wait_p95_s": waits_s[int(len(waits_s) * 0.95)] if waits_s else 0.0,
             "blocked_by": self.blocked_by,
         }
 
-    def _push(self, one: _Waiter) -> None:
-        ask = one.request
-        self._queue.push(one, user=ask.user, cost=ask.tokens, weight=ask.weight, is_interactive=ask.is_interactive)
+    def _enqueue(self, waiter: _Waiter) -> None:
+        request = waiter.request
+        self._queue.push(
+            waiter,
+            user=request.user,
+            cost=request.tokens,
+            weight=request.weight,
+            is_interactive=request.is_interactive,
+        )
 
     def _ensure_serving(self) -> None:
         self._changed.set()
@@ -180,164 +184,99 @@ class ProviderLimiter:
             try:
                 wait_s = await self._serve_batch()
             except Exception as error:
-                # The truth cannot be reached: nobody goes, and nobody hangs.
+                # The quota store is unavailable: fail all waiters instead of blocking them.
                 self._refuse_all(error)
                 return
             if wait_s > 0 and len(self._queue):
-                soonest = min(one.since + one.request.max_wait_s for one in self._queue.waiting()) - self._clock()
+                now = self._clock()
+                first_expiry_s = min(waiter.time_left_s(now) for waiter in self._queue.waiting())
                 try:
-                    async with asyncio.timeout(max(0.001, min(wait_s, soonest + 0.001))):
+                    async with asyncio.timeout(max(0.001, min(wait_s, first_expiry_s + 0.001))):
                         await self._changed.wait()
                 except TimeoutError:
                     continue
 
     async def _serve_batch(self) -> float:
-        """Let go whoever may, up to a batch; refuse whose time is over; return how long nothing more can go."""
-        self._queue.remove({id(one) for one in self._queue.waiting() if one.granted.done()})
+        """Grant up to a batch of permits and refuse expired requests; returns the seconds until a retry is useful."""
+        self._queue.remove({id(waiter) for waiter in self._queue.waiting() if waiter.granted.done()})
         if not len(self._queue):
             return 0.0
         chosen: list[tuple[_Waiter, str]] = []
         limit = self._limit
 
         def decide(state: QuotaState, now: float) -> tuple[Decision, list[tuple[_Waiter, float]]]:
-            # The store may run this again when another cluster was faster.
-            for one, _ in chosen:
-                self._push(one)
-            chosen.clear()
+            # The store runs this again when another cluster was faster.
+            self._return_to_queue(chosen)
             state.advance(limit, now)
-            verdict = Decision()
+            decision = Decision()
             while len(chosen) < _BATCH and (head := self._queue.peek()) is not None:
-                permit_id = self._new_id()
-                verdict = state.try_acquire(
-                    limit, permit_id, head.request.tokens, head.request.lease_s, head.request.after
-                )
-                if not verdict.is_granted:
+                permit_id, request = self._new_id(), head.request
+                decision = state.try_acquire(limit, permit_id, request.tokens, request.lease_s, request.after)
+                if not decision.is_granted:
                     break
                 self._queue.pop()
                 chosen.append((head, permit_id))
             self.in_flight = state.num_in_flight()
-            return verdict, self._expected_waits(state, limit)
+            return decision, self._expected_waits(state, limit)
 
         try:
-            verdict, expected = await self._store.update(decide)
+            decision, expected_waits = await self._store.update(decide)
         except BaseException:
-            # Nothing was kept of what we decided.
-            for one, _ in chosen:
-                self._push(one)
+            # The update was not stored.
+            self._return_to_queue(chosen)
             raise
         await self._grant(chosen)
-        self.blocked_by = verdict.reason
-        if verdict.is_granted:
+        self.blocked_by = decision.reason
+        if decision.is_granted:
             return 0.0
-        self._refuse_late(verdict, expected)
-        return min(verdict.wait_s, _POLL_S) if verdict.reason in ("concurrency", "circuit_open") else verdict.wait_s
+        self._refuse_late(decision, expected_waits)
+        # Calls of other clusters end without a signal to this process.
+        return min(decision.wait_s, _POLL_S) if decision.reason in ("concurrency", "circuit_open") else decision.wait_s
+
+    def _return_to_queue(self, chosen: list[tuple[_Waiter, str]]) -> None:
+        for waiter, _ in chosen:
+            self._enqueue(waiter)
+        chosen.clear()
 
     def _expected_waits(self, state: QuotaState, limit: RateLimit) -> list[tuple[_Waiter, float]]:
-        """Who waits, and when each may expect to go by the quota alone."""
-        found = []
+        """The waiters with the seconds until each may start by the quota alone."""
+        expected = []
         tokens = 0
-        order = sorted(self._queue.waiting(), key=lambda one: (not one.request.is_interactive, one.since))
-        for number, one in enumerate(order, 1):
-            tokens += one.request.tokens
-            found.append((one, state.estimated_wait_s(limit, number, tokens)))
-        return found
+        order = sorted(self._queue.waiting(), key=lambda waiter: (not waiter.request.is_interactive, waiter.since))
+        for position, waiter in enumerate(order, 1):
+            tokens += waiter.request.tokens
+            expected.append((waiter, state.estimated_wait_s(limit, position, tokens)))
+        return expected
 
     async def _grant(self, chosen: Sequence[tuple[_Waiter, str]]) -> None:
         now = self._clock()
-        for one, permit_id in chosen:
-            if one.granted.done():  # Gave up while the state was being written.
+        for waiter, permit_id in chosen:
+            if waiter.granted.done():  # Cancelled while the state was being written.
                 await self.settle(permit_id, CallOutcome("unused"))
                 continue
-            waited = now - one.since
+            waited_s = now - waiter.since
             self.num_granted += 1
-            self.recent_waits_s = [*self.recent_waits_s[-199:], waited]
-            one.granted.set_result(Permit(permit_id, waited))
+            self.recent_waits_s = [*self.recent_waits_s[-199:], waited_s]
+            waiter.granted.set_result(Permit(permit_id, waited_s))
 
-    def _refuse_late(self, verdict: Decision, expected: Sequence[tuple[_Waiter, float]]) -> None:
-        """Refuse whoever cannot go in time, at once rather than after a wait in vain."""
+    def _refuse_late(self, decision: Decision, expected_waits: Sequence[tuple[_Waiter, float]]) -> None:
+        """Refuse requests that cannot start within their waiting time now, instead of after a useless wait."""
         now = self._clock()
-        late: set[int] = set()
-        for one, wait_s in expected:
-            left = one.since + one.request.max_wait_s - now
-            if left <= 0 or wait_s > left:
-                late.add(id(one))
-                self.num_refused += 1
-                if not one.granted.done():
-                    one.granted.set_exception(LimiterRefused(verdict.reason, max(wait_s, min(verdict.wait_s, 5.0))))
-        self._queue.remove(late)
+        refused_ids: set[int] = set()
+        for waiter, wait_s in expected_waits:
+            time_left_s = waiter.time_left_s(now)
+            if time_left_s <= 0 or wait_s > time_left_s:
+                refused_ids.add(id(waiter))
+                retry_s = max(wait_s, min(decision.wait_s, 5.0))
+                self._refuse(waiter, LimiterRefused(decision.reason, retry_s))
+        self._queue.remove(refused_ids)
 
     def _refuse_all(self, error: Exception) -> None:
-        for one in self._queue.waiting():
-            if not one.granted.done():
-                one.granted.set_exception(LimiterRefused(f"unreachable_{type(error).__name__}", 5.0))
-                self.num_refused += 1
+        for waiter in self._queue.waiting():
+            self._refuse(waiter, LimiterRefused(f"unreachable_{type(error).__name__}", 5.0))
         self._queue = FairQueue()
 
-
-def _apply_settlement(state: QuotaState, now: float, limit: RateLimit, permit_id: str, outcome: CallOutcome) -> int:
-    state.advance(limit, now)
-    state.release(limit, permit_id, outcome)
-    return state.num_in_flight()
-
-
-class PostgresQuotaStore:
-    """The state as a row, which all clusters of this database share. The clock is PostgreSQL's.
-
-    Whoever writes says which version they changed, and begins again when somebody else was faster. A limiter is nearly
-    always alone, so that a change is one statement; changes that wait for it go together in the next.
-    """
-
-    def __init__(self, pool: AsyncConnectionPool[Any], key: str, clock: Callable[[], float] | None = None) -> None:
-        self._pool, self._key, self._clock = pool, key, clock
-        self._pending: list[_PendingUpdate] = []
-        self._writing: asyncio.Task[None] | None = None
-        # The last version seen, its state, and how far PostgreSQL's clock is ahead of ours.
-        self._last_read: tuple[int, Any] | None = None
-        self._clock_offset_s = 0.0
-
-    async def update(self, change: Callable[[QuotaState, float], Result]) -> Result:
-        """See WindowStore. `change` may be run more than once; the last run counts."""
-        mine = _PendingUpdate(change)
-        self._pending.append(mine)
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.ensure_future(self._write())
-        result: Result = await asyncio.shield(mine.done)
-        return result
-
-    async def _write(self) -> None:
-        while self._pending:
-            batch, self._pending = self._pending, []
-            try:
-                results = await self._apply(batch)
-            except Exception as error:
-                self._last_read = None
-                for one in batch:
-                    if not one.done.done():
-                        one.done.set_exception(error)
-                continue
-            for one, result in zip(batch, results, strict=True):
-                if not one.done.done():
-                    one.done.set_result(result)
-
-    async def _apply(self, batch: Sequence[_PendingUpdate]) -> list[Any]:
-        async with self._pool.connection() as connection:
-            while True:
-                if self._last_read is None:
-                    stored = await load_quota(connection, self._key)
-                    self._last_read = (stored.version, stored.state)
-                    self._clock_offset_s = stored.now_s - time.monotonic()
-                version, state_json = self._last_read
-                now = self._clock() if self._clock is not None else time.monotonic() + self._clock_offset_s
-                state = QuotaState.from_json(state_json, now)
-                results = [pending.update(state, now) for pending in batch]
-                new_json = state.to_json()
-                if await save_quota(connection, self._key, version, new_json):
-                    self._last_read = (version + 1, new_json)
-                    return results
-                self._last_read = None
-
-
-@dataclass(slots=True, eq=False)
-class _PendingUpdate:
-    update: Callable[[QuotaState, float], Any]
-    done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    def _refuse(self, waiter: _Waiter, refusal: LimiterRefused) -> None:
+        if not waiter.granted.done():
+            waiter.granted.set_exception(refusal)
+            self.num_refused += 1

@@ -1,6 +1,6 @@
-"""Making a local outline better with models, if there are any and the user's plan pays for it.
+"""Improves a local outline with models, where a provider is configured and the user's plan covers the cost.
 
-Nothing here may keep a map from being made: whatever goes wrong, the local outline stands, and the map's notes say so.
+Failures here never block map generation: the local outline is used, and the map's notes give the reason.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,16 +39,20 @@ from models.recording.pages import CapturedPage
 
 log = structlog.get_logger("providers")
 
-#: A map waits no longer than this for models, all in all.
+#: The time for all model calls of one map, in seconds.
 BUDGET_S = 150.0
-#: What was begun in time may still end; then the map is made without.
+#: Calls started within the budget may run this much longer; then the map is made without models.
 _GRACE_S = 30.0
+#: The interval at which progress and deletion are polled.
 _WATCH_S = 1.0
+
+#: Receives the number of described pages and the number of all pages.
+ProgressCallback = Callable[[int, int], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class EnrichResult:
-    """What came of it: the outline, who made it, sentences for the map's notes."""
+    """The outline, the provider and model that made it, and sentences for the map's notes."""
 
     outline: Outline
     provider: str = LOCAL_PROVIDER
@@ -56,8 +60,30 @@ class EnrichResult:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _MapRun:
+    """The inputs of one map. `request` has no targets yet; `pages` are the captured pages on the map by id."""
+
+    request: CallRequest
+    plan: CallPlan
+    skeleton: Outline
+    pages: dict[str, CapturedPage]
+    nonce: str
+    on_progress: ProgressCallback | None
+
+
 class Enricher:
-    """Brings models into the making of maps. Exists only where a provider can be reached."""
+    """Improves outlines with models. Exists only where at least one provider is configured.
+
+    Args:
+        pool: Autocommit database connections.
+        endpoints: The configured providers by name.
+        tasks: Where the calls run.
+        load_limits: Loads the limits of a user. Raises NotFound for a closed account.
+        openai_model: Replaces the model of OpenAI in the default chains.
+        stores_texts: Whether sent texts and responses are stored for disclosure.
+        budget_s: The time for all model calls of one map.
+    """
 
     def __init__(
         self,
@@ -74,7 +100,7 @@ class Enricher:
         self._openai_model, self._stores_texts, self._budget_s = openai_model, stores_texts, budget_s
 
     async def configuration_digest(self) -> str:
-        """What a map's making depends on besides its pages; empty when everything is local."""
+        """The prompt version and the model chains, on which a map depends besides its pages; empty without models."""
         async with self._pool.connection() as connection:
             chains = await load_chains(connection, self._endpoints, self._openai_model)
         keys = [target.key for task in sorted(chains) for target in chains[task]]
@@ -89,10 +115,23 @@ class Enricher:
         *,
         is_interactive: bool = True,
         nonce: str = "",
-        on_progress: Callable[[int, int], Awaitable[None]] | None = None,
+        on_progress: ProgressCallback | None = None,
     ) -> EnrichResult:
-        """`skeleton` made better, or as it is with a note on why. Raises OutOfTokens for a user who wants that, and
-        SessionGone."""
+        """The outline improved by models, or `skeleton` itself with a note that gives the reason.
+
+        Args:
+            session_id: The browsing session of the map.
+            user_id: Its owner, who pays for the calls.
+            skeleton: The local outline.
+            pages: The captured pages of the session; those that `skeleton` excludes are not sent.
+            is_interactive: Whether a user waits for the map; interactive calls precede batch calls.
+            nonce: Makes a forced map differ from the cached outline of the same pages.
+            on_progress: Called with the number of described pages, and of all pages.
+
+        Raises:
+            OutOfTokens: the tokens do not cover the map, and the user prefers no map over a local one.
+            SessionGone: the session or the account was deleted.
+        """
         placed = set(skeleton.placed_page_ids())
         captured = {page.page_id: page for page in pages if page.page_id in placed}
         async with self._pool.connection() as connection:
@@ -102,159 +141,145 @@ class Enricher:
         if plan.is_local:
             return EnrichResult(skeleton)
         try:
-            terms = await self._load_limits(user_id)
+            limits = await self._load_limits(user_id)
         except NotFound as error:
             raise SessionGone("all", "account_closed") from error
         try:
-            await self._check_budget(user_id, terms, plan)
+            await self._check_budget(user_id, limits, plan)
         except OutOfTokens as error:
-            if terms.refuses_when_out_of_tokens:
+            if limits.refuses_when_out_of_tokens:
                 raise
-            return EnrichResult(skeleton, notes=[_out_of_tokens(error.resets_at)])
-        order = CallRequest(
+            return EnrichResult(skeleton, notes=[_out_of_tokens_note(error.resets_at)])
+        request = CallRequest(
             scope=CallScope(
                 user_id=user_id,
                 session_id=session_id,
-                allowance=terms.allowance,
+                allowance=limits.allowance,
                 is_interactive=is_interactive,
-                weight=terms.weight,
+                weight=limits.weight,
                 stores_texts=self._stores_texts,
             ),
             targets=(),
-            language=terms.language or skeleton.language,
+            language=limits.language or skeleton.language,
             deadline=time.time() + self._budget_s,
         )
-        work = asyncio.ensure_future(self._enrich(order, plan, skeleton, captured, nonce, on_progress))
-        over = asyncio.Event()
-        watch = asyncio.ensure_future(self._watch_for_deletion(session_id, over))
-        try:
-            await asyncio.wait([work, watch], timeout=self._budget_s + _GRACE_S, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return work.result()
-            if watch.done():
-                raise SessionGone("all", "session_gone")
-            # Whatever hangs (a node that was lost, a cluster without room), the map does not.
-            log.warning("models_took_too_long", session_id=str(session_id))
-            return EnrichResult(skeleton, notes=["No model answered in time: the topics are our own."])
-        finally:
-            over.set()
-            for task in (work, watch):
-                task.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
+        return await self._enrich_in_time(_MapRun(request, plan, skeleton, captured, nonce, on_progress))
 
-    async def _check_budget(self, user_id: uuid.UUID, terms: UserLimits, plan: CallPlan) -> None:
-        """Better no call than half of them: the quote must be there as a whole."""
-        allowance = terms.allowance
+    async def _check_budget(self, user_id: uuid.UUID, limits: UserLimits, plan: CallPlan) -> None:
+        """Raise OutOfTokens unless the whole estimate is covered: a map with half of its calls is not started."""
+        allowance = limits.allowance
         if allowance.token_limit is None:
             return
         async with self._pool.connection() as connection:
-            left = (await load_balance(connection, user_id, allowance)).tokens_left
-        if left is not None and plan.estimate.tokens > left:
-            raise OutOfTokens(plan.estimate.tokens, left, allowance.period_end)
+            tokens_left = (await load_balance(connection, user_id, allowance)).tokens_left
+        if tokens_left is not None and plan.estimate.tokens > tokens_left:
+            raise OutOfTokens(plan.estimate.tokens, tokens_left, allowance.period_end)
 
-    async def _enrich(
-        self,
-        order: CallRequest,
-        plan: CallPlan,
-        skeleton: Outline,
-        captured: dict[str, CapturedPage],
-        nonce: str,
-        on_progress: Callable[[int, int], Awaitable[None]] | None,
-    ) -> EnrichResult:
-        result = EnrichResult(skeleton)
-        told = dict(plan.cached_descriptions)
+    async def _enrich_in_time(self, run: _MapRun) -> EnrichResult:
+        session_id = run.request.scope.session_id
+        enriching = asyncio.ensure_future(self._enrich(run))
+        finished = asyncio.Event()
+        watching = asyncio.ensure_future(self._watch_for_deletion(session_id, finished))
         try:
-            if plan.pages_to_describe:
-                await self._describe(order, plan, told, result, len(captured), on_progress)
-            result.outline = apply_descriptions(skeleton, told, captured)
-            if plan.chains["outline"]:
-                await self._outline(order, plan, result, nonce)
-            elif told:
-                result.provider, result.model = plan.chains["describe"][0].provider, plan.chains["describe"][0].model
+            await asyncio.wait(
+                [enriching, watching], timeout=self._budget_s + _GRACE_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if enriching.done():
+                return enriching.result()
+            if watching.done():
+                raise SessionGone("all", "session_gone")
+            # A lost node or a full cluster must not delay the map any longer.
+            log.warning("models_timed_out", session_id=str(session_id))
+            return EnrichResult(run.skeleton, notes=["No model answered in time: the topics are our own."])
+        finally:
+            finished.set()
+            for task in (enriching, watching):
+                task.cancel()
+            await asyncio.gather(enriching, watching, return_exceptions=True)
+
+    async def _enrich(self, run: _MapRun) -> EnrichResult:
+        result = EnrichResult(run.skeleton)
+        descriptions = dict(run.plan.cached_descriptions)
+        try:
+            if run.plan.pages_to_describe:
+                descriptions |= await self._describe(run, result)
+            result.outline = apply_descriptions(run.skeleton, descriptions, run.pages)
+            if run.plan.chains["outline"]:
+                await self._outline(run, result)
+            elif descriptions:
+                first = run.plan.chains["describe"][0]
+                result.provider, result.model = first.provider, first.model
         except OutOfTokens as error:
-            result.notes.append(_out_of_tokens(error.resets_at))
+            result.notes.append(_out_of_tokens_note(error.resets_at))
         except SessionGone:
             raise
         except ProviderError as error:
             result.notes.append(f"No model could outline this session ({error.reason}): the topics are our own.")
         return result
 
-    async def _describe(
-        self,
-        order: CallRequest,
-        plan: CallPlan,
-        told: dict[str, PageDescription],
-        result: EnrichResult,
-        total: int,
-        on_progress: Callable[[int, int], Awaitable[None]] | None,
-    ) -> None:
-        asked = CallRequest(order.scope, plan.chains["describe"], order.language, order.deadline)
-        over = asyncio.Event()
-        telling = asyncio.ensure_future(
-            self._report_progress(order, plan, total - len(plan.pages_to_describe), total, on_progress, over)
-        )
+    async def _describe(self, run: _MapRun, result: EnrichResult) -> dict[str, PageDescription]:
+        """The new descriptions by page id; notes missing ones in `result`. Raises SessionGone, OutOfTokens."""
+        plan, num_pages = run.plan, len(run.pages)
+        request = replace(run.request, targets=plan.chains["describe"])
+        finished = asyncio.Event()
+        reporting = asyncio.ensure_future(self._report_progress(run, finished))
         try:
-            done = await self._tasks.describe(asked, page_batches(plan.pages_to_describe))
+            described = await self._tasks.describe(request, page_batches(plan.pages_to_describe))
         finally:
-            over.set()
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
-        told.update({page.page_id: page for page in done.pages})
-        if done.is_session_deleted:
+            finished.set()
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
+        if described.is_session_deleted:
             raise SessionGone("all", "session_gone")
-        left = len(plan.pages_to_describe) - len(done.pages)
-        if left:
-            why = ", ".join(sorted(done.failures)) or "no answer"
-            result.notes.append(f"{left} of {total} pages were not described by a model ({why}).")
-        log.info("pages_described", num_pages=len(done.pages), num_failed=left)
-        if done.out_of_tokens_until is not None:
-            raise OutOfTokens(plan.estimate.tokens, 0, done.out_of_tokens_until)
+        num_failed = len(plan.pages_to_describe) - len(described.pages)
+        if num_failed:
+            reasons = ", ".join(sorted(described.failures)) or "no answer"
+            result.notes.append(f"{num_failed} of {num_pages} pages were not described by a model ({reasons}).")
+        log.info("pages_described", num_pages=len(described.pages), num_failed=num_failed)
+        if described.out_of_tokens_until is not None:
+            raise OutOfTokens(plan.estimate.tokens, 0, described.out_of_tokens_until)
+        return {page.page_id: page for page in described.pages}
 
-    async def _outline(self, order: CallRequest, plan: CallPlan, result: EnrichResult, nonce: str) -> None:
-        targets = plan.chains["outline"]
-        skeleton = redact_outline(result.outline, plan.secret_fragments)
-        digest = outline_digest(skeleton, order.language, nonce)
+    async def _outline(self, run: _MapRun, result: EnrichResult) -> None:
+        """Replace the outline of `result` by a cached or a new one of the model chain."""
+        targets, scope = run.plan.chains["outline"], run.request.scope
+        skeleton = redact_outline(result.outline, run.plan.secret_fragments)
+        digest = outline_digest(skeleton, run.request.language, run.nonce)
         async with self._pool.connection() as connection:
-            known = await load_outline(connection, order.scope.user_id, order.scope.session_id, targets, digest)
-        if known is not None:
-            result.outline, result.provider, result.model = known
+            cached = await load_outline(connection, scope.user_id, scope.session_id, targets, digest)
+        if cached is not None:
+            result.outline, result.provider, result.model = cached
             return
-        asked = CallRequest(order.scope, targets, order.language, order.deadline)
-        result.outline, target = await self._tasks.outline(asked, skeleton, digest)
+        request = replace(run.request, targets=targets)
+        result.outline, target = await self._tasks.outline(request, skeleton, digest)
         result.provider, result.model = target.provider, target.model
         if target != targets[0]:
             result.notes.append(f"{targets[0].provider} could not be used; {target.provider} made this map.")
 
-    async def _report_progress(
-        self,
-        order: CallRequest,
-        plan: CallPlan,
-        known: int,
-        total: int,
-        on_progress: Callable[[int, int], Awaitable[None]] | None,
-        over: asyncio.Event,
-    ) -> None:
-        # The checkpoints are where progress can be seen, whichever machines the tasks run on.
-        digests = [payload.digest for payload in plan.pages_to_describe]
-        while on_progress is not None and not await _is_set_within(_WATCH_S, over):
+    async def _report_progress(self, run: _MapRun, finished: asyncio.Event) -> None:
+        # Progress is read from the response cache, because the tasks may run on any machine.
+        digests = [payload.digest for payload in run.plan.pages_to_describe]
+        num_pages = len(run.pages)
+        num_cached_before = num_pages - len(digests)
+        while run.on_progress is not None and not await _is_set_within(_WATCH_S, finished):
             async with self._pool.connection() as connection:
-                num_cached = await count_cached_digests(connection, order.scope.user_id, digests)
-            await on_progress(known + num_cached, total)
+                num_cached = await count_cached_digests(connection, run.request.scope.user_id, digests)
+            await run.on_progress(num_cached_before + num_cached, num_pages)
 
-    async def _watch_for_deletion(self, session_id: uuid.UUID, over: asyncio.Event) -> None:
-        """Returns when the session has been deleted, or its account closed."""
-        while not await _is_set_within(_WATCH_S, over):
+    async def _watch_for_deletion(self, session_id: uuid.UUID, finished: asyncio.Event) -> None:
+        """Return when the session or its account is deleted, or when `finished` is set."""
+        while not await _is_set_within(_WATCH_S, finished):
             async with self._pool.connection() as connection:
                 if not await session_accepts_calls(connection, session_id):
                     return
 
 
 async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
-    """Whether `event` comes within `seconds`.
+    """Whether `event` is set within `seconds`.
 
-    What runs beside the work ends by an event, not by being cancelled alone: a cancellation can be lost on its way (as
-    in Python 3.11, whose `asyncio.wait_for` drops one that comes together with its answer), and a loop would go on for
-    ever, with the map waiting for its end.
+    Background loops end by an event and not by cancellation alone, because a cancellation can be lost: in Python 3.11
+    `asyncio.wait_for` drops one that coincides with its result. The loop would then run on, and the map would wait for
+    it.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -264,12 +289,12 @@ async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
     return True
 
 
-def _out_of_tokens(until: datetime) -> str:
-    return f"Made without a model: your plan's tokens are used up until {until:%Y-%m-%d}."
+def _out_of_tokens_note(resets_at: datetime) -> str:
+    return f"Made without a model: your plan's tokens are used up until {resets_at:%Y-%m-%d}."
 
 
 def build_enricher(settings: Settings, pool: AsyncConnectionPool[Any], tasks: ProviderTasks) -> Enricher | None:
-    """The enricher these settings allow; None without any key, and then nothing of this room is ever touched."""
+    """The enricher for these settings; None when no provider is configured."""
     endpoints = provider_endpoints(settings)
     if not endpoints:
         return None

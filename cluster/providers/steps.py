@@ -1,5 +1,6 @@
-"""The two pieces of work with models: describing pages in batches, and outlining. Coroutines; where they run is decided
-in `provider_tasks`.
+"""The two steps that call models: describing pages in batches, and refining the outline.
+
+Both are coroutines; `cluster.providers.tasks` decides in which process they run.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-
-import structlog
 
 from cluster.mindmap.outline.types import Outline
 from cluster.providers.calling.call_context import (
@@ -28,15 +27,13 @@ from cluster.providers.response_cache import save_description, save_outline
 from cluster.providers.types import ModelTarget, PageDescription, PagePayload, SessionGone
 from models.billing.ledger import OutOfTokens
 
-log = structlog.get_logger("providers")
-
-#: Calls one task has out at a time: they wait for the network, so one process can hold many.
+#: Concurrent calls of one task. They wait for the network, so that one process can hold many.
 CALLS_PER_TASK = 16
 
 
 @dataclass(slots=True)
 class DescribeResult:
-    """What came of describing: the descriptions, who made how many, why pages went without."""
+    """The descriptions, their number by model, and the number of pages without one by reason."""
 
     pages: list[PageDescription] = field(default_factory=list)
     by_model: Counter[str] = field(default_factory=Counter)
@@ -45,7 +42,7 @@ class DescribeResult:
     is_session_deleted: bool = False
 
     def merge(self, other: DescribeResult) -> None:
-        """Take in what another task has done."""
+        """Add the result of another task."""
         self.pages += other.pages
         self.by_model += other.by_model
         self.failures += other.failures
@@ -59,58 +56,63 @@ async def describe_pages(
     batches: Sequence[Sequence[PagePayload]],
     connections: ProviderConnections | None = None,
 ) -> DescribeResult:
-    """Describe every batch, a bounded number at a time, and keep each answer as soon as it is there.
+    """Describe every batch, at most CALLS_PER_TASK at a time, and cache each response as soon as it is valid.
 
-    A batch that fails costs only itself. Never raises for a provider's fault.
+    A batch that fails affects only its own pages: provider errors, spent tokens and a deleted session are part of the
+    result. `connections` are those of the process; without them the function opens its own.
     """
-    done = DescribeResult()
-    gate = asyncio.Semaphore(CALLS_PER_TASK)
-    num_waiting = len(batches)
-    expect = (0, 0)
-    if request.targets and batches:
-        largest = max(
-            estimate_prompt_tokens(with_output_limit(describe_prompt(payloads), request.targets[0]))
-            for payloads in batches[:CALLS_PER_TASK]
-        )
-        expect = (largest, min(num_waiting, CALLS_PER_TASK))
+    result = DescribeResult()
+    semaphore = asyncio.Semaphore(CALLS_PER_TASK)
+    num_pending = len(batches)
     async with open_call_context(
-        config, request, connections=connections, num_pending=lambda: num_waiting, prefetch=expect
-    ) as desk:
+        config,
+        request,
+        connections=connections,
+        num_pending=lambda: num_pending,
+        prefetch=_first_calls(request, batches),
+    ) as context:
 
-        async def one(payloads: Sequence[PagePayload]) -> None:
-            nonlocal num_waiting
-            async with gate:
-                num_waiting -= 1
-                if done.out_of_tokens_until is not None or done.is_session_deleted:
-                    return
-                await _describe_batch(desk, request, payloads, done)
+        async def describe(payloads: Sequence[PagePayload]) -> None:
+            nonlocal num_pending
+            async with semaphore:
+                num_pending -= 1
+                if result.out_of_tokens_until is None and not result.is_session_deleted:
+                    await _describe_batch(context, request, payloads, result)
 
-        await gather_all(*(one(payloads) for payloads in batches))
-    return done
+        await gather_all(*(describe(payloads) for payloads in batches))
+    return result
+
+
+def _first_calls(request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> tuple[int, int]:
+    """The upper bound of tokens of the calls that start at once, and their number."""
+    if not request.targets:
+        return 0, 0
+    first = batches[:CALLS_PER_TASK]
+    prompts = (with_output_limit(describe_prompt(payloads), request.targets[0]) for payloads in first)
+    return max(map(estimate_prompt_tokens, prompts), default=0), len(first)
 
 
 async def _describe_batch(
-    desk: CallContext, order: CallRequest, payloads: Sequence[PagePayload], done: DescribeResult
+    context: CallContext, request: CallRequest, payloads: Sequence[PagePayload], result: DescribeResult
 ) -> None:
     try:
-        told, provider = await desk.chain.run(lambda provider: provider.describe(payloads, order.language))
+        descriptions, provider = await context.chain.run(lambda provider: provider.describe(payloads, request.language))
     except OutOfTokens as error:
-        done.out_of_tokens_until = error.resets_at
+        result.out_of_tokens_until = error.resets_at
         return
     except SessionGone:
-        done.is_session_deleted = True
+        result.is_session_deleted = True
         return
     except NoProviderAvailable as error:
-        done.failures[error.reason] += len(payloads)
+        result.failures[error.reason] += len(payloads)
         return
-    by_id = {payload.page_id: payload for payload in payloads}
-    async with desk.pool.connection() as connection, connection.transaction():
-        for page in told:
-            await save_description(
-                connection, order.scope.user_id, order.scope.session_id, provider.target, by_id[page.page_id], page
-            )
-    done.pages += told
-    done.by_model[provider.target.key] += len(told)
+    scope, target = request.scope, provider.target
+    payload_of = {payload.page_id: payload for payload in payloads}
+    async with context.pool.connection() as connection, connection.transaction():
+        for page in descriptions:
+            await save_description(connection, scope.user_id, scope.session_id, target, payload_of[page.page_id], page)
+    result.pages += descriptions
+    result.by_model[target.key] += len(descriptions)
 
 
 async def refine_outline(
@@ -120,10 +122,16 @@ async def refine_outline(
     digest: str,
     connections: ProviderConnections | None = None,
 ) -> tuple[Outline, ModelTarget]:
-    """A better outline, and who made it. Raises NoProvider, OutOfTokens, SessionGone."""
-    async with open_call_context(config, request, connections=connections) as desk:
-        outline, provider = await desk.chain.run(lambda provider: provider.outline(skeleton, request.language))
-        async with desk.pool.connection() as connection:
+    """The outline improved by a model, cached under `digest`, and the model that made it.
+
+    Raises:
+        NoProviderAvailable: every model of the chain failed.
+        OutOfTokens: the user's tokens do not cover the call.
+        SessionGone: the session or the account was deleted.
+    """
+    async with open_call_context(config, request, connections=connections) as context:
+        outline, provider = await context.chain.run(lambda provider: provider.outline(skeleton, request.language))
+        async with context.pool.connection() as connection:
             await save_outline(
                 connection, request.scope.user_id, request.scope.session_id, provider.target, digest, outline
             )

@@ -1,4 +1,4 @@
-"""Where the work with models runs: as Ray tasks, or in this process."""
+"""Runs the model steps as Ray tasks."""
 
 from __future__ import annotations
 
@@ -15,33 +15,35 @@ from cluster.providers.steps import CALLS_PER_TASK, DescribeResult, describe_pag
 from cluster.providers.types import ModelTarget, PagePayload, ProviderError
 from models.billing.ledger import OutOfTokens
 
-#: Tasks out at a time for one session. With CALLS_PER_TASK it bounds what one map asks at once.
+#: Concurrent tasks of one session. TASKS_AT_ONCE * CALLS_PER_TASK bounds the concurrent calls of one map.
 TASKS_AT_ONCE = 2
 
 Result = TypeVar("Result")
 OutlineResult = tuple[Outline, ModelTarget] | ProviderError | OutOfTokens
+#: A step, given the configuration and the connections of its process.
+Step = Callable[[CallContextConfig, ProviderConnections], Coroutine[Any, Any, Result]]
 
 
 class ProviderTasks(Protocol):
     """See RayProviderTasks."""
 
     async def describe(self, request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
-        """Describe the batches."""
+        """Describe the batches. See steps.describe_pages."""
         ...
 
     async def outline(self, request: CallRequest, skeleton: Outline, digest: str) -> tuple[Outline, ModelTarget]:
-        """Outline the session. Raises ProviderError, OutOfTokens."""
+        """Refine the outline. See steps.refine_outline, also for the errors."""
         ...
 
 
 def distribute_batches(batches: Sequence[Sequence[PagePayload]], num_tasks: int) -> list[list[Sequence[PagePayload]]]:
-    """The batches dealt to at most `num_tasks` tasks, no more of them than are needed to have all batches out."""
-    num = max(1, min(num_tasks, -(-len(batches) // CALLS_PER_TASK)))
-    return [list(batches[start::num]) for start in range(num) if batches[start::num]]
+    """The batches distributed over at most `num_tasks` tasks, and over no more than needed to start all at once."""
+    num_used = max(1, min(num_tasks, -(-len(batches) // CALLS_PER_TASK)))
+    return [list(batches[start::num_used]) for start in range(num_used) if batches[start::num_used]]
 
 
 def _worker_config() -> CallContextConfig:
-    """The parts as a Ray worker knows them: keys come from its own environment and never travel as arguments."""
+    """The configuration in a Ray worker: keys come from its environment and are never task arguments."""
     from actors.limiter_actor import RemoteLimiter, provider_limiter
     from cluster.providers.configuration import provider_endpoints
     from cluster.scheduling.placement import spread_options
@@ -54,15 +56,16 @@ def _worker_config() -> CallContextConfig:
     return CallContextConfig(
         dsn,
         provider_endpoints(settings),
-        lambda target, own: RemoteLimiter(provider_limiter(target.key, dsn, **spread_options(settings, "state")), own),
+        lambda target, fallback: RemoteLimiter(
+            provider_limiter(target.key, dsn, **spread_options(settings, "state")), fallback
+        ),
     )
 
 
 class _WorkerLoop:
-    """What a worker process keeps from one task to the next: a loop, and its connections.
+    """The event loop and the connections that a worker process keeps between tasks.
 
-    A task that opens its own pays for a new connection to the database and one to the vendor, with all that either
-    learns anew on its first use.
+    Without them every task would open a new database connection and a new connection to the vendor.
     """
 
     def __init__(self) -> None:
@@ -70,20 +73,21 @@ class _WorkerLoop:
         threading.Thread(target=self._loop.run_forever, name="provider-calls", daemon=True).start()
         self._connections: ProviderConnections | None = None
 
-    def run(self, work: Callable[[CallContextConfig, ProviderConnections], Coroutine[Any, Any, Result]]) -> Result:
-        """Do `work` on the loop. A task that is cancelled cancels it, and waits until it has cleaned up."""
-        parts, finished = _worker_config(), threading.Event()
-        begun: concurrent.futures.Future[asyncio.Task[Result]] = concurrent.futures.Future()
+    def run(self, step: Step[Result]) -> Result:
+        """Run `step` on the loop. A cancelled Ray task cancels it and waits for its clean-up."""
+        config, finished = _worker_config(), threading.Event()
+        started: concurrent.futures.Future[asyncio.Task[Result]] = concurrent.futures.Future()
 
-        def begin() -> None:
-            task = self._loop.create_task(self._do(parts, work))
+        def start() -> None:
+            task = self._loop.create_task(self._run(config, step))
             task.add_done_callback(lambda _: finished.set())
-            begun.set_result(task)
+            started.set_result(task)
 
-        self._loop.call_soon_threadsafe(begin)
-        task = begun.result()
+        self._loop.call_soon_threadsafe(start)
+        task = started.result()
         try:
-            # Ray's cancellation is seen between two instructions, and a thread that waits for good comes to none.
+            # Ray raises its cancellation between two bytecode instructions: a blocking wait without time-out would
+            # never see it.
             while not finished.wait(0.2):
                 pass
         except BaseException:
@@ -92,14 +96,10 @@ class _WorkerLoop:
             raise
         return task.result()
 
-    async def _do(
-        self,
-        parts: CallContextConfig,
-        work: Callable[[CallContextConfig, ProviderConnections], Coroutine[Any, Any, Result]],
-    ) -> Result:
+    async def _run(self, config: CallContextConfig, step: Step[Result]) -> Result:
         if self._connections is None:
-            self._connections = ProviderConnections(parts)
-        return await work(parts, self._connections)
+            self._connections = ProviderConnections(config)
+        return await step(config, self._connections)
 
 
 @functools.cache
@@ -107,19 +107,19 @@ def _worker() -> _WorkerLoop:
     return _WorkerLoop()
 
 
-def _describe(order: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
-    return _worker().run(lambda parts, connections: describe_pages(parts, order, batches, connections))
+def _describe(request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
+    return _worker().run(lambda config, connections: describe_pages(config, request, batches, connections))
 
 
-def _outline(order: CallRequest, skeleton: Outline, digest: str) -> OutlineResult:
+def _outline(request: CallRequest, skeleton: Outline, digest: str) -> OutlineResult:
     try:
-        return _worker().run(lambda parts, connections: refine_outline(parts, order, skeleton, digest, connections))
+        return _worker().run(lambda config, connections: refine_outline(config, request, skeleton, digest, connections))
     except (ProviderError, OutOfTokens) as error:
-        # Returned, because an exception does not cross processes as itself.
+        # Returned, because Ray wraps an exception that crosses processes in a class of its own.
         return error
 
 
-def _load(providers: Sequence[str]) -> None:
+def _import_sdks(providers: Sequence[str]) -> None:
     from cluster.providers.configuration import open_transport, provider_endpoints
     from cluster.settings import load_settings
 
@@ -130,38 +130,41 @@ def _load(providers: Sequence[str]) -> None:
 
 
 class RayProviderTasks:
-    """The work as Ray tasks. They wait for the network most of their time and are planned with little CPU."""
+    """Runs the steps as Ray tasks. They wait for the network most of the time and request little CPU.
+
+    `options` are Ray task options that override the defaults.
+    """
 
     def __init__(self, **options: Any) -> None:
         import ray
 
         self._ray = ray
-        # A task may be repeated: what was answered is checkpointed, what was asked and lost is given back.
+        # Tasks can be retried: validated responses are cached, and reservations of lost calls are released.
         defaults: dict[str, Any] = {"num_cpus": 0.25, "max_retries": 2, **options}
         self._describe = ray.remote(_describe).options(**defaults)
         self._outline = ray.remote(_outline).options(**defaults)
-        self._load = ray.remote(_load).options(**defaults)
+        self._import_sdks = ray.remote(_import_sdks).options(**defaults)
 
     async def warm_up(self, providers: Sequence[str]) -> None:
-        """Have the vendors' SDKs imported before the first user waits for them."""
+        """Import the vendors' SDKs in worker processes before the first map needs them."""
         if providers:
-            await asyncio.gather(*(self._load.remote(list(providers)) for _ in range(TASKS_AT_ONCE)))
+            await asyncio.gather(*(self._import_sdks.remote(list(providers)) for _ in range(TASKS_AT_ONCE)))
 
     async def describe(self, request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
-        """See ProviderTasks. What goes through the object store is the payloads, some kilobytes each, and no more."""
+        """See ProviderTasks. Only the payloads, some kilobytes each, pass through the object store."""
         tasks = [self._describe.remote(request, share) for share in distribute_batches(batches, TASKS_AT_ONCE)]
-        done = DescribeResult()
+        result = DescribeResult()
         for part in await self._gather(tasks):
-            done.merge(part)
-        return done
+            result.merge(part)
+        return result
 
     async def outline(self, request: CallRequest, skeleton: Outline, digest: str) -> tuple[Outline, ModelTarget]:
         """See ProviderTasks."""
         (result,) = await self._gather([self._outline.remote(request, skeleton, digest)])
         if isinstance(result, BaseException):
             raise result
-        found: tuple[Outline, ModelTarget] = result
-        return found
+        refined: tuple[Outline, ModelTarget] = result
+        return refined
 
     async def _gather(self, tasks: Sequence[Any]) -> list[Any]:
         async def result(task: Awaitable[Result]) -> Result:

@@ -1,4 +1,4 @@
-"""How many tokens a text is, without any vendor's tokenizer, and cutting to a number of them."""
+"""Estimates token counts without a vendor's tokenizer, and truncates text to a number of tokens."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import re
 
 from cluster.mindmap.text.language import split_sentences
 
-# On the high side on purpose, a reservation must be a ceiling: English prose has more characters to a token than this,
-# code and JSON about as many, and the tokenizers in use need about one token for a syllable of Hangul or a Han
-# character. What a call really used is booked afterwards, and the operator absorbs the excess
-# (see models.billing.ledger).
+# High on purpose, because a reservation is a ceiling: English prose has more characters per token than this, code and
+# JSON about as many, and current tokenizers need about one token for a Hangul syllable or a Han character. The real
+# usage is booked afterwards, and the operator absorbs any excess (see models.billing.ledger).
 _CHARS_PER_TOKEN = 2.8
 _TOKENS_PER_WIDE_CHAR = 1.5
 _ASCII = re.compile(r"[\x00-\x7f]")
-#: What a vendor adds around a message: roles, schema plumbing.
+#: Tokens that a vendor adds to a request for roles and the schema.
 OVERHEAD_TOKENS = 60
 
 
 def estimate_tokens(text: str) -> int:
-    """An upper estimate of the tokens of `text`."""
+    """An upper bound of the number of tokens in `text`."""
     if text.isascii():
         return math.ceil(len(text) / _CHARS_PER_TOKEN)
     wide = len(_ASCII.sub("", text))
@@ -28,33 +27,33 @@ def estimate_tokens(text: str) -> int:
 
 
 def truncate(text: str, max_tokens: int) -> str:
-    """The beginning of `text` that has at most `max_tokens`, cut after a whole sentence.
+    """The start of `text` with at most `max_tokens`, cut after a sentence.
 
-    Only when the first sentence alone is too long is it cut inside, at a word.
+    A first sentence that is too long is cut after a word.
     """
     if estimate_tokens(text) <= max_tokens:
         return text
     kept: list[str] = []
-    left = float(max_tokens)
+    tokens_left = float(max_tokens)
     for line in text.split("\n"):
-        whole = True
+        is_whole_line = True
         parts = []
         for sentence in split_sentences(line):
             cost = estimate_tokens(sentence) + 1
-            if cost > left:
-                whole = False
+            if cost > tokens_left:
+                is_whole_line = False
                 break
             parts.append(sentence)
-            left -= cost
+            tokens_left -= cost
         if parts:
             kept.append(" ".join(parts))
-        if not whole:
+        if not is_whole_line:
             break
     return "\n".join(kept) or _cut_at_word(text, max_tokens)
 
 
 def clip(text: str, max_tokens: int) -> str:
-    """One line of `text` that, as a JSON string, has at most `max_tokens`; cut at a word."""
+    """The start of `text` that has at most `max_tokens` as a JSON string, cut after a word and ended by an ellipsis."""
     if estimate_tokens(json.dumps(text, ensure_ascii=False)) <= max_tokens:
         return text
     return _cut_at_word(text, max_tokens - 1) + "…"

@@ -1,4 +1,4 @@
-"""What every provider takes and gives: one protocol with two operations, and the plain call beneath it."""
+"""The values of a model call, the transport protocol, and the errors of providers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOCAL_PROVIDER = "local"
 
 @dataclass(frozen=True, slots=True)
 class PagePayload:
-    """What may be told of one page: redacted already, cut to size. `digest` names its content."""
+    """The content of one page that may be sent: redacted, then truncated. `digest` identifies the content."""
 
     page_id: str
     title: str
@@ -29,7 +29,7 @@ class PagePayload:
 
 @dataclass(frozen=True, slots=True)
 class PageDescription:
-    """What a provider says of one page. `quote` is its claim of a verbatim sentence, not yet believed."""
+    """A provider's description of one page. `quote` is an unverified claim of a verbatim sentence."""
 
     page_id: str
     label: str
@@ -40,9 +40,10 @@ class PageDescription:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One question: our `instructions` (the vendor's system role) and the untrusted `data` (the user role).
+    """One request: our `instructions` (the vendor's system role) and the untrusted `data` (the user role).
 
-    The answer must be JSON by `schema`. `earlier` is an answer that failed and what was wrong with it.
+    The response must be JSON that conforms to `schema`. `previous_attempt` is an invalid response and the problems
+    found in it.
     """
 
     instructions: str
@@ -54,13 +55,13 @@ class Prompt:
     num_redactions: int = 0
 
     def sent_text(self) -> str:
-        """Everything of the user's that leaves with this prompt."""
+        """All user content that is sent with this prompt."""
         return self.data if self.previous_attempt is None else "\n\n".join((self.data, *self.previous_attempt))
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counts them. Cached ones are part of the input, reasoning ones of the output."""
+    """Tokens as the provider counts them. Cached tokens are part of the input, reasoning tokens of the output."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -69,13 +70,13 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """What is paid for."""
+        """The tokens that are charged."""
         return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitHints:
-    """What a provider's headers say about our quota; None where it says nothing. Times are seconds from now."""
+    """Our quota according to the provider's response headers; None where a header is missing."""
 
     requests_per_minute: float | None = None
     requests_left: float | None = None
@@ -85,7 +86,7 @@ class RateLimitHints:
 
 @dataclass(frozen=True, slots=True)
 class ModelResponse:
-    """What came back: the raw text, what it cost, and whether it was cut off."""
+    """A provider's response: the raw text, the usage, and whether the text was cut off by the output limit."""
 
     text: str
     usage: Usage
@@ -96,7 +97,7 @@ class ModelResponse:
 
 @dataclass(frozen=True, slots=True)
 class ModelTarget:
-    """One link of a chain: which model, and how it is asked. None means the catalog's number."""
+    """One link of a chain: a model and its call parameters. None means the catalog's value."""
 
     provider: str
     model: str
@@ -107,32 +108,32 @@ class ModelTarget:
     tokens_per_minute: float | None = None
     max_concurrent: int | None = None
     context_tokens: int | None = None
-    #: Somebody's own server that speaks OpenAI's language: the vendor's quotas say nothing about it.
+    #: An OpenAI-compatible server of the operator: the vendor's quotas do not apply.
     is_self_hosted: bool = False
 
     @property
     def key(self) -> str:
-        """`provider/model`: what limiters and checkpoints go by."""
+        """`provider/model`: the key of limiters and cached responses."""
         return f"{self.provider}/{self.model}"
 
 
 class Transport(Protocol):
-    """One vendor's SDK: asks once, never retries by itself. Belongs to one event loop."""
+    """One vendor's SDK. It sends each request once, without retries, and belongs to one event loop."""
 
     async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
-        """The answer. Raises ProviderError and nothing else of its own."""
+        """Send `prompt` once. `call_id` is the idempotency key. Raises ProviderError and no other error."""
         ...
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         ...
 
 
-# --- what can go wrong ------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 class ProviderError(TrailmindError):
-    """A provider could not be used. `reason` is a short code of ours, safe to log and to store."""
+    """A provider could not be used. `reason` is our own short code, safe to log and to store."""
 
     code, status = "PROVIDER_FAILED", 502
 
@@ -145,7 +146,7 @@ class ProviderError(TrailmindError):
 
 
 class ProviderThrottled(ProviderError):
-    """The provider, or our own limiter in front of it, refuses calls for now."""
+    """The provider, or our own limiter in front of it, refuses calls for `retry_after_s` seconds."""
 
     code, status = "PROVIDER_THROTTLED", 429
 
@@ -155,35 +156,35 @@ class ProviderThrottled(ProviderError):
         self.retry_after_s, self.hints = retry_after_s, hints or RateLimitHints()
 
     def __str__(self) -> str:
-        return f"{self.provider} takes no more calls for now; again in {self.retry_after_s:.0f} s"
+        return f"{self.provider} is throttled; retry in {self.retry_after_s:.0f} s"
 
 
 class ProviderDown(ProviderError):
-    """The provider answered with a server error, or not at all."""
+    """The provider returned a server error or is unreachable."""
 
     code = "PROVIDER_DOWN"
 
 
 class ProviderTimedOut(ProviderDown):
-    """No answer within the call's time. What it cost is unknown."""
+    """The provider did not respond within the time-out. The usage of the call is unknown."""
 
     code = "PROVIDER_TIMEOUT"
 
 
 class ProviderRefused(ProviderError):
-    """The provider will not take this call however often it is made: key, model, size, policy."""
+    """The provider rejects the call permanently: key, model, size or policy. A retry fails again."""
 
     code = "PROVIDER_REFUSED"
 
 
 class ResponseFormatRefused(ProviderRefused):
-    """The server does not take the form of answer we asked for; asked again, it is asked for a plainer one."""
+    """The server does not support the requested response format. The next call requests a simpler format."""
 
     code = "PROVIDER_FORMAT"
 
 
 class UnusableResponse(ProviderError):
-    """The answer is cut off, not JSON, or breaks the rules; `problems` says how, without repeating it."""
+    """The response is truncated, not JSON, or fails validation. `problems` describe it without quoting it."""
 
     code = "ANSWER_UNUSABLE"
 
@@ -194,6 +195,6 @@ class UnusableResponse(ProviderError):
 
 
 class SessionGone(ProviderError):
-    """The session was deleted while its map was being made: nothing more is sent."""
+    """The session or its account was deleted while the map was being made: no further call is sent."""
 
     code = "SESSION_GONE"

@@ -16,8 +16,9 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from actors.limiter_actor import RemoteLimiter, provider_limiter
-from actors.provider_limiter import LimiterRefused, PermitRequest, PostgresQuotaStore, ProviderLimiter
+from actors.provider_limiter import LimiterRefused, PermitRequest, ProviderLimiter
 from actors.quota_state import CallOutcome, RateLimit
+from actors.quota_store import PostgresQuotaStore
 from cluster.providers.calling.call_context import CallRequest
 from cluster.providers.calling.metered_client import CallScope
 from cluster.providers.planning.cost_estimate import page_batches

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from actors.provider_limiter import LimiterRefused, PermitRequest, PostgresQuotaStore, ProviderLimiter
+from actors.provider_limiter import LimiterRefused, PermitRequest, ProviderLimiter
 from actors.quota_state import CallOutcome, RateLimit, rate_and_burst
+from actors.quota_store import PostgresQuotaStore
 from tests.conftest import Stores
 
 Pool = AsyncConnectionPool[Any]

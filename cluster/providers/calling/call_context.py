@@ -1,4 +1,4 @@
-"""Everything a process needs to ask providers: connections, transports, limiters. Opened for one piece of work."""
+"""The connections, the transports and the limiters that a process needs to call providers for one request."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
-from actors.provider_limiter import PostgresQuotaStore, ProviderLimiter, QuotaLimiter
+from actors.provider_limiter import ProviderLimiter, QuotaLimiter
+from actors.quota_store import PostgresQuotaStore
 from cluster.providers.calling.metered_client import CallScope, MeteredClient
 from cluster.providers.calling.model_client import ModelProvider
 from cluster.providers.calling.provider_chain import ProviderChain
 from cluster.providers.configuration import ProviderEndpoint, open_transport
 from cluster.providers.types import ModelTarget, Transport
 
-LimiterFinder = Callable[[ModelTarget, "QuotaLimiter"], "QuotaLimiter"]
+#: Finds the shared limiter of a target, given a limiter of this process as its fallback.
+LimiterFinder = Callable[[ModelTarget, QuotaLimiter], QuotaLimiter]
 
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """What a piece of work may do: for whom, with which models, until when (seconds of the epoch)."""
+    """Whom to call for, the models in order, the language of the map, and the deadline in epoch seconds."""
 
     scope: CallScope
     targets: tuple[ModelTarget, ...]
@@ -32,7 +34,7 @@ class CallRequest:
 
 @dataclass(frozen=True, slots=True)
 class CallContextConfig:
-    """Where things are; small enough to send to another process."""
+    """The addresses of the database and the providers, and how limiters and transports are found."""
 
     dsn: str
     endpoints: dict[str, ProviderEndpoint]
@@ -41,10 +43,10 @@ class CallContextConfig:
 
 
 class ProviderConnections:
-    """The ways to the database and to the vendors: of one desk, or kept by a process for all its desks."""
+    """The database pool and the vendors' transports, for one context or for all contexts of a process."""
 
     def __init__(self, config: CallContextConfig, max_connections: int = 4) -> None:
-        self._parts = config
+        self._config = config
         self._transports: dict[str, Transport] = {}
         self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             config.dsn,
@@ -52,33 +54,33 @@ class ProviderConnections:
             max_size=max_connections,
             open=False,
             timeout=15.0,
-            # The same few statements, again and again: planned on their first use.
+            # Every call runs the same few statements: prepare them on their first use.
             kwargs={"autocommit": True, "prepare_threshold": 0},
         )
 
     async def ensure_open(self) -> None:
-        """Open the database's, or make sure that they still are."""
+        """Open the database pool, or replace its broken connections."""
         if self.pool.closed:
             await self.pool.open(wait=True, timeout=15.0)
         else:
             await self.pool.check()
 
     def transport(self, provider: str) -> Transport:
-        """The way to a vendor, opened on first use."""
+        """The transport of a provider, opened on the first use."""
         if provider not in self._transports:
-            self._transports[provider] = self._parts.open_transport(provider, self._parts.endpoints[provider])
+            self._transports[provider] = self._config.open_transport(provider, self._config.endpoints[provider])
         return self._transports[provider]
 
     async def close(self) -> None:
-        """For good."""
-        for one in self._transports.values():
-            await one.close()
+        """Close the transports and the pool."""
+        for transport in self._transports.values():
+            await transport.close()
         await self.pool.close()
 
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """An open desk."""
+    """The database pool, the metered client and the model chain of one request."""
 
     pool: AsyncConnectionPool[Any]
     client: MeteredClient
@@ -94,23 +96,28 @@ async def open_call_context(
     num_pending: Callable[[], int] = lambda: 0,
     prefetch: tuple[int, int] = (0, 0),
 ) -> AsyncIterator[CallContext]:
-    """A desk for `order`, closed at the end. `more`, and `expect` of the first model (tokens, calls): see Caller.
+    """A context for `request`, closed at the end.
 
-    `connections` belong to the caller; without them the desk has its own.
+    Args:
+        config: The addresses and factories of this process.
+        request: The scope, models and deadline of the calls.
+        connections: Connections that the caller owns; without them the context opens and closes its own.
+        num_pending: Returns the number of calls that will follow those already started. See MeteredClient.
+        prefetch: The tokens per call and the number of calls for which permits are requested at once.
     """
-    ways = connections or ProviderConnections(config)
+    used_connections = connections or ProviderConnections(config)
     limiters: dict[str, QuotaLimiter] = {}
 
     def limiter(target: ModelTarget) -> QuotaLimiter:
         if target.key not in limiters:
-            own = ProviderLimiter(PostgresQuotaStore(ways.pool, target.key))
-            limiters[target.key] = config.find_limiter(target, own) if config.find_limiter else own
+            fallback = ProviderLimiter(PostgresQuotaStore(used_connections.pool, target.key))
+            limiters[target.key] = config.find_limiter(target, fallback) if config.find_limiter else fallback
         return limiters[target.key]
 
-    caller = MeteredClient(
-        ways.pool,
+    client = MeteredClient(
+        used_connections.pool,
         request.scope,
-        ways.transport,
+        used_connections.transport,
         limiter,
         deadline=request.deadline,
         clock=time.time,
@@ -118,11 +125,11 @@ async def open_call_context(
     )
     try:
         if request.targets:
-            caller.prefetch_permits(request.targets[0], *prefetch)
-        await ways.ensure_open()
-        chain = ProviderChain([ModelProvider(target, caller) for target in request.targets], deadline=request.deadline)
-        yield CallContext(ways.pool, caller, chain)
+            client.prefetch_permits(request.targets[0], *prefetch)
+        await used_connections.ensure_open()
+        chain = ProviderChain([ModelProvider(target, client) for target in request.targets], deadline=request.deadline)
+        yield CallContext(used_connections.pool, client, chain)
     finally:
-        await caller.close()
+        await client.close()
         if connections is None:
-            await ways.close()
+            await used_connections.close()

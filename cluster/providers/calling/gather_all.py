@@ -1,4 +1,4 @@
-"""Several calls at once that end together."""
+"""Runs coroutines concurrently and waits for all of them, also on failure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ Value = TypeVar("Value")
 
 
 async def gather_all(*calls: Coroutine[Any, Any, Value]) -> list[Value]:
-    """Everything or nothing: when one fails, or the caller is cancelled, all have ended before the error goes on.
+    """The results in the order of `calls`; raises the first error after all calls have ended.
 
-    `asyncio.gather` alone goes on with the first that was cancelled, while others still write down that they were.
+    `asyncio.gather` alone raises while the other calls still record their cancellation in the database. Unlike
+    `asyncio.TaskGroup`, this raises the error itself and not an exception group.
     """
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
         return list(await asyncio.gather(*tasks))
     except asyncio.CancelledError:
-        # They have been told already; told twice, they would not finish what they do about it.
+        # `gather` has cancelled the tasks; a second cancel would interrupt their clean-up.
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
     except BaseException:

@@ -1,4 +1,4 @@
-"""A vendor's model as a provider: the two operations, each checked, with one chance to put a fault right."""
+"""A vendor's model with two operations, describe and outline. Each response is validated, with one repair attempt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from cluster.mindmap.outline.types import Outline
 from cluster.providers.calling.gather_all import gather_all
 from cluster.providers.model_catalog import effective_spec
-from cluster.providers.prompting import merge
+from cluster.providers.prompting import merge, outline_parts
 from cluster.providers.prompting.prompts import (
     BARE_TOPIC_TOKENS,
     PAGE_TOKENS,
@@ -44,142 +44,153 @@ from cluster.providers.types import (
 )
 from models.billing.ledger import OutOfTokens
 
-#: Pages one describing call takes: few enough that a failure loses little.
+#: Pages per describe call: few, so that a failure loses little.
 PAGES_PER_CALL = 5
-#: Pages one outlining call takes, where the model has room for them.
+#: Pages per outline call, where the model's limits allow as many.
 PAGES_PER_OUTLINE = 160
 
 Value = TypeVar("Value")
+#: Parses and validates a response; the value is None when the response cannot be used at all.
+ReadResponse = Callable[[ModelResponse], tuple[Value | None, Validation]]
 
 
 class ModelCall(Protocol):
-    """A call that was made and answered."""
+    """A completed and charged call."""
 
     @property
     def response(self) -> ModelResponse: ...
 
     async def reject(self) -> None:
-        """The answer is of no use: nobody pays for it."""
+        """Refund the call: its response is unusable. Idempotent."""
         ...
 
 
 class ModelClient(Protocol):
-    """Makes calls: waits for the limiter, reserves, asks, settles, logs."""
+    """Makes calls: waits for a permit, reserves tokens, sends the prompt, settles and logs the call."""
 
     async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> ModelCall:
-        """Raises ProviderError, OutOfTokens."""
+        """Send `prompt` once; `operation` is the ledger's. Raises ProviderError, OutOfTokens."""
         ...
 
 
 def pages_per_outline(target: ModelTarget) -> int:
-    """How many pages fit one outlining call, by the model's context and its tokens a minute."""
-    facts = effective_spec(target)
-    room = facts.context_tokens * 0.6
-    if facts.tokens_per_minute:
-        room = min(room, facts.tokens_per_minute * 0.5)
-    if facts.max_output_tokens:
-        room = min(room, (facts.max_output_tokens - 1500) * 5)
-    return max(
-        10, min(PAGES_PER_OUTLINE, int((room - 4000) / (PAGE_TOKENS + BARE_TOPIC_TOKENS + RICH_TOPIC_TOKENS // 2 + 40)))
-    )
+    """The number of pages that fit one outline call, by the context, rate and output limits of the model."""
+    spec = effective_spec(target)
+    prompt_budget = spec.context_tokens * 0.6
+    if spec.tokens_per_minute:
+        prompt_budget = min(prompt_budget, spec.tokens_per_minute * 0.5)
+    if spec.max_output_tokens:
+        prompt_budget = min(prompt_budget, (spec.max_output_tokens - 1500) * 5)
+    tokens_per_page = PAGE_TOKENS + BARE_TOPIC_TOKENS + RICH_TOPIC_TOKENS // 2 + 40
+    return max(10, min(PAGES_PER_OUTLINE, int((prompt_budget - 4000) / tokens_per_page)))
 
 
 def with_output_limit(prompt: Prompt, target: ModelTarget) -> Prompt:
-    """`prompt` with as much room for the answer as the model needs and has."""
-    facts = effective_spec(target)
-    room = min(facts.max_output_tokens, prompt.max_output_tokens + facts.reasoning_overhead_tokens)
-    return replace(prompt, max_output_tokens=room)
+    """`prompt` with room for the model's reasoning in its output limit, within the limit of the model."""
+    spec = effective_spec(target)
+    limit = min(spec.max_output_tokens, prompt.max_output_tokens + spec.reasoning_overhead_tokens)
+    return replace(prompt, max_output_tokens=limit)
 
 
 class ModelProvider:
-    """One model of one vendor. See MapProvider."""
+    """One model of one vendor."""
 
     def __init__(self, target: ModelTarget, client: ModelClient) -> None:
         self.target, self._client = target, client
 
     @property
     def name(self) -> str:
-        """The vendor."""
+        """The vendor, as in the `provider` field of a map."""
         return self.target.provider
 
     async def describe(self, payloads: Sequence[PagePayload], language: str) -> list[PageDescription]:
-        """Descriptions of at most PAGES_PER_CALL pages; some may be missing when even a second answer lacks them."""
+        """The descriptions of at most PAGES_PER_CALL pages. Pages that the repaired response lacks are missing.
 
-        def read(answer: ModelResponse) -> tuple[list[PageDescription] | None, Validation]:
-            found, verdict = parse_response(answer.text, DescribeResponse, is_truncated=answer.is_truncated)
-            if found is None:
-                return None, verdict
-            told, verdict = validate_descriptions(found, payloads)
-            return told or None, verdict
+        Raises:
+            ProviderError: the call failed or its response is unusable.
+            OutOfTokens: the user's tokens do not cover the call.
+        """
+
+        def read(response: ModelResponse) -> tuple[list[PageDescription] | None, Validation]:
+            parsed, validation = parse_response(response.text, DescribeResponse, is_truncated=response.is_truncated)
+            if parsed is None:
+                return None, validation
+            descriptions, validation = validate_descriptions(parsed, payloads)
+            return descriptions or None, validation
 
         return await self._request("summarize", describe_prompt(payloads), read)
 
     async def outline(self, skeleton: Outline, language: str) -> Outline:
-        """See MapProvider. A session too long for one call is outlined in parts, which are then brought together."""
-        parts = merge.split_outline(skeleton, pages_per_outline(self.target))
+        """`skeleton` renamed, regrouped and described. A long session is outlined in parts, which a last call merges.
+
+        Raises:
+            ProviderError: a call failed or its response is unusable.
+            OutOfTokens: the user's tokens do not cover the calls.
+        """
+        parts = outline_parts.split_outline(skeleton, pages_per_outline(self.target))
         if len(parts) <= 1:
             return await self._outline(skeleton, language)
-        done = await gather_all(*(self._outline(part, language) for part in parts))
-        whole = merge.join_outlines(skeleton, done)
-        names = {f"t{number}": topic for number, topic in enumerate(whole.topics, 1)}
+        outlined = await gather_all(*(self._outline(part, language) for part in parts))
+        joined = outline_parts.join_outlines(skeleton, outlined)
+        topics = {f"t{number}": topic for number, topic in enumerate(joined.topics, 1)}
 
-        def read(answer: ModelResponse) -> tuple[Outline | None, Validation]:
-            draft, verdict = parse_response(answer.text, MergedDraft, is_truncated=answer.is_truncated)
+        def read(response: ModelResponse) -> tuple[Outline | None, Validation]:
+            draft, validation = parse_response(response.text, MergedDraft, is_truncated=response.is_truncated)
             if draft is None:
-                return None, verdict
-            verdict = validate_merge(draft, list(names))
-            return (None if verdict.fatal else merge.apply_merge_draft(whole, draft, names)), verdict
+                return None, validation
+            validation = validate_merge(draft, list(topics))
+            return (None if validation.fatal else outline_parts.apply_merge_draft(joined, draft, topics)), validation
 
-        return await self._request("mindmap", merge_prompt(names, language), read)
+        return await self._request("mindmap", merge_prompt(topics, language), read)
 
     async def _outline(self, skeleton: Outline, language: str) -> Outline:
-        names = PromptAliases(skeleton)
+        aliases = PromptAliases(skeleton)
 
-        def read(answer: ModelResponse) -> tuple[Outline | None, Validation]:
-            draft, verdict = parse_response(answer.text, OutlineDraft, is_truncated=answer.is_truncated)
+        def read(response: ModelResponse) -> tuple[Outline | None, Validation]:
+            draft, validation = parse_response(response.text, OutlineDraft, is_truncated=response.is_truncated)
             if draft is None:
-                return None, verdict
-            verdict = validate_outline(draft, names)
-            return (None if verdict.fatal else merge.apply_outline_draft(skeleton, draft, names)), verdict
+                return None, validation
+            validation = validate_outline(draft, aliases)
+            return (None if validation.fatal else merge.apply_outline_draft(skeleton, draft, aliases)), validation
 
-        return await self._request("mindmap", outline_prompt(skeleton, names, language), read)
+        return await self._request("mindmap", outline_prompt(skeleton, aliases, language), read)
 
-    async def _request(
-        self, operation: str, prompt: Prompt, read: Callable[[ModelResponse], tuple[Value | None, Validation]]
-    ) -> Value:
-        # The second attempt reserves no more than the first, so that what was quoted stays the ceiling.
+    async def _request(self, operation: str, prompt: Prompt, read: ReadResponse[Value]) -> Value:
+        """The value of a valid response. A response with problems gets one repair attempt; only one call is charged."""
         prompt = with_output_limit(prompt, self.target)
+        # The repair reserves no more than the first attempt, so that the cost estimate stays a ceiling.
         max_tokens = estimate_prompt_tokens(prompt)
-        made = await self._call(operation, prompt, max_tokens)
-        value, verdict = read(made.response)
-        if value is not None and not verdict.problems:
+        first_call = await self._call(operation, prompt, max_tokens)
+        value, validation = read(first_call.response)
+        if value is not None and not validation.problems:
             return value
         if value is None:
-            # Given back before anything else can happen: nobody pays for what cannot be used.
-            await made.reject()
+            # Refunded before the repair, which may fail: an unusable response is never charged.
+            await first_call.reject()
         try:
-            again = await self._call(operation, repair_prompt(prompt, made.response.text, verdict.problems), max_tokens)
+            repair = repair_prompt(prompt, first_call.response.text, validation.problems)
+            second_call = await self._call(operation, repair, max_tokens)
         except SessionGone:
             raise
         except (ProviderError, OutOfTokens):
             if value is not None:
                 return value
             raise
-        second, second_verdict = read(again.response)
-        if second is None:
-            await again.reject()
+        repaired, repaired_validation = read(second_call.response)
+        if repaired is None:
+            await second_call.reject()
             if value is not None:
                 return value
-            raise UnusableResponse(self.name, "unusable_answer", second_verdict.problems)
+            raise UnusableResponse(self.name, "unusable_answer", repaired_validation.problems)
         if value is not None:
-            await made.reject()
-        return second
+            await first_call.reject()
+        return repaired
 
     async def _call(self, operation: str, prompt: Prompt, max_tokens: int) -> ModelCall:
         for _ in range(2):
             try:
                 return await self._client.call(self.target, operation, prompt, max_tokens)
             except ResponseFormatRefused:
-                # A call like any other, which the limiter and the ledger know of; the next is asked more plainly.
+                # The transport requests a simpler format in the next call, which is limited and charged like any other.
                 continue
         return await self._client.call(self.target, operation, prompt, max_tokens)

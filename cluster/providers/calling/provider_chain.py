@@ -1,4 +1,4 @@
-"""One provider after another, until one can do it or all have said no."""
+"""Tries the models of a chain in order until one succeeds or all have failed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ log = structlog.get_logger("providers")
 
 Value = TypeVar("Value")
 
-#: Refusals that every further call would meet as well.
+#: Reasons of a refusal that every further call would meet as well.
 _PERMANENT_REASONS = {"bad_key", "no_credit", "forbidden", "no_such_model"}
 MAX_ROUNDS = 4
 
 
 class NoProviderAvailable(ProviderError):
-    """Every provider of the chain was tried, and none could do it. `reason` is that of the last."""
+    """Every provider of the chain was tried, and all failed. `reason` is that of the last one."""
 
     code = "NO_PROVIDER"
 
 
 class ProviderChain:
-    """The models of a task in order. Remembers, for as long as it lives, which of them are of no use."""
+    """The models of a task in order. Skips those that have refused a call permanently.
+
+    `deadline` is a time on `clock`, in seconds.
+    """
 
     def __init__(
         self,
@@ -42,13 +45,18 @@ class ProviderChain:
         self._unusable: set[str] = set()
 
     async def run(self, call: Callable[[ModelProvider], Awaitable[Value]]) -> tuple[Value, ModelProvider]:
-        """What the first that can says. When all that is in the way is a quota, waits for it while there is time.
+        """The result of the first provider for which `call` succeeds, and that provider.
 
-        Raises NoProvider, and whatever has nothing to do with a provider: OutOfTokens, SessionGone.
+        When at least one provider was throttled, waits and starts another round, within the deadline.
+
+        Raises:
+            NoProviderAvailable: all providers failed.
+            SessionGone: the session or the account was deleted.
+            OutOfTokens: the user's tokens do not cover the call.
         """
         reason = "none_configured"
         for _ in range(MAX_ROUNDS):
-            soonest: float | None = None
+            retry_waits_s: list[float] = []
             for provider in self._providers:
                 if provider.target.key in self._unusable:
                     continue
@@ -58,13 +66,12 @@ class ProviderChain:
                     raise
                 except ProviderError as error:
                     reason = error.reason
-                    log.warning("provider_passed_over", provider=provider.name, code=error.code, reason=error.reason)
+                    log.warning("provider_skipped", provider=provider.name, code=error.code, reason=error.reason)
                     if isinstance(error, ProviderThrottled):
-                        wait = max(0.05, error.retry_after_s or 0.0)
-                        soonest = wait if soonest is None else min(soonest, wait)
+                        retry_waits_s.append(max(0.05, error.retry_after_s or 0.0))
                     elif isinstance(error, ProviderRefused) and error.reason in _PERMANENT_REASONS:
                         self._unusable.add(provider.target.key)
-            if soonest is None or self._clock() + soonest >= self._deadline:
+            if not retry_waits_s or self._clock() + min(retry_waits_s) >= self._deadline:
                 break
-            await self._sleep(soonest)
+            await self._sleep(min(retry_waits_s))
         raise NoProviderAvailable("all", reason)

@@ -1,10 +1,10 @@
-"""What a map may cost at most, before it is made. The same arithmetic reserves the tokens while it is."""
+"""The upper bound of a map's tokens and cost, by the same arithmetic that reserves the tokens of each call."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cluster.providers.calling.model_client import PAGES_PER_CALL, pages_per_outline
@@ -16,7 +16,7 @@ from cluster.providers.types import ModelTarget, PagePayload, Usage
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """Ceilings: `input_tokens` and `output_tokens` together are what may be charged."""
+    """Upper bounds: `tokens` are the most that is charged, `cost_micros` (micro-dollars) the most that is billed."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -25,7 +25,7 @@ class CostEstimate:
 
     @property
     def tokens(self) -> int:
-        """What is compared with the plan."""
+        """Input and output tokens, which the user's allowance must cover."""
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: CostEstimate) -> CostEstimate:
@@ -42,54 +42,59 @@ def estimate_map_cost(
     outline_targets: Sequence[ModelTarget],
     payloads: Sequence[PagePayload],
     num_pages: int,
-    *,
-    has_outline: bool = False,
 ) -> CostEstimate:
-    """The ceiling of describing `payloads` and outlining `num_pages`, by the dearest model of each chain."""
+    """The upper bound of describing `payloads` and outlining `num_pages`, by the largest target of each chain."""
     total = CostEstimate()
     if describe_targets and payloads:
-        total += max((_describe_cost(target, payloads) for target in describe_targets), key=lambda quote: quote.tokens)
-    if outline_targets and num_pages and not has_outline:
-        total += max((_outline_cost(target, num_pages) for target in outline_targets), key=lambda quote: quote.tokens)
+        total += _largest(_describe_cost(target, payloads) for target in describe_targets)
+    if outline_targets and num_pages:
+        total += _largest(_outline_cost(target, num_pages) for target in outline_targets)
     return total
 
 
 def page_batches(payloads: Sequence[PagePayload]) -> list[list[PagePayload]]:
-    """The payloads as they are sent: a few to a call."""
+    """The payloads in batches of one call each."""
     return [list(payloads[start : start + PAGES_PER_CALL]) for start in range(0, len(payloads), PAGES_PER_CALL)]
 
 
+def _largest(estimates: Iterable[CostEstimate]) -> CostEstimate:
+    return max(estimates, key=lambda estimate: estimate.tokens)
+
+
 def _describe_cost(target: ModelTarget, payloads: Sequence[PagePayload]) -> CostEstimate:
+    overhead = effective_spec(target).reasoning_overhead_tokens
     total = CostEstimate()
     for batch in page_batches(payloads):
         prompt = prompts.describe_prompt(batch)
-        output = prompt.max_output_tokens + effective_spec(target).reasoning_overhead_tokens
-        total += _call_cost(target, prompts.estimate_prompt_tokens(prompt) - prompt.max_output_tokens, output)
+        input_tokens = prompts.estimate_prompt_tokens(prompt) - prompt.max_output_tokens
+        total += _call_cost(target, input_tokens, prompt.max_output_tokens + overhead)
     return total
 
 
 def _outline_cost(target: ModelTarget, num_pages: int) -> CostEstimate:
-    room = effective_spec(target).reasoning_overhead_tokens
+    overhead = effective_spec(target).reasoning_overhead_tokens
     per_call = pages_per_outline(target)
-    # Topics are kept whole, so that parts may be filled to little more than a half.
+    # Topics are not divided, so that a part may be filled to little more than a half.
     num_parts = 1 if num_pages <= per_call else -(-2 * num_pages // per_call)
-    fixed = OVERHEAD_TOKENS + estimate_tokens(
+    fixed_tokens = OVERHEAD_TOKENS + estimate_tokens(
         prompts.OUTLINE_INSTRUCTIONS + json.dumps(prompts.OUTLINE_SCHEMA) + "x" * 200
     )
-    # Every page may be a topic of its own; only one of two pages or more has keywords and searches.
-    per_page = prompts.PAGE_TOKENS + prompts.BARE_TOPIC_TOKENS + prompts.RICH_TOPIC_TOKENS / 2
+    # Every page may be a topic of its own; only a topic of two or more pages has keywords and searches.
+    tokens_per_page = prompts.PAGE_TOKENS + prompts.BARE_TOPIC_TOKENS + prompts.RICH_TOPIC_TOKENS / 2
     total = _call_cost(
         target,
-        fixed * num_parts + math.ceil(per_page * num_pages),
+        fixed_tokens * num_parts + math.ceil(tokens_per_page * num_pages),
         prompts.outline_output_tokens(num_pages)
         + (num_parts - 1) * prompts.outline_output_tokens(0)
-        + room * num_parts,
+        + overhead * num_parts,
     )
     if num_parts > 1:
-        per_topic = prompts.BARE_TOPIC_TOKENS + prompts.TOPIC_SUMMARY_TOKENS + prompts.RICH_TOPIC_TOKENS
-        # An answer with more topics than a third of its pages is refused (see answers.check_outline).
-        topics = num_pages // 3 + 12 * num_parts
-        total += _call_cost(target, fixed + per_topic * topics, prompts.merge_output_tokens(topics) + room)
+        tokens_per_topic = prompts.BARE_TOPIC_TOKENS + prompts.TOPIC_SUMMARY_TOKENS + prompts.RICH_TOPIC_TOKENS
+        # Validation rejects a response with more topics than a third of its pages (responses.validate_outline).
+        max_topics = num_pages // 3 + 12 * num_parts
+        total += _call_cost(
+            target, fixed_tokens + tokens_per_topic * max_topics, prompts.merge_output_tokens(max_topics) + overhead
+        )
     return total
 
 

@@ -1,4 +1,7 @@
-"""Bringing a model's answer and our own outline together: the model says what belongs where, we keep what we know."""
+"""Applies model responses to the local outline: the model decides the grouping and the wording, not the facts.
+
+Page ids, evidence and coverage come from the local outline; a response can only select among them.
+"""
 
 from __future__ import annotations
 
@@ -9,296 +12,246 @@ from dataclasses import replace
 from cluster.mindmap.outline.types import CrossLink, Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import supports_label
 from cluster.providers.prompting.prompts import PromptAliases
-from cluster.providers.prompting.responses import DraftLink, DraftTopic, MergedDraft, OutlineDraft, clean_keywords
+from cluster.providers.prompting.responses import DraftLink, DraftTopic, OutlineDraft, clean_keywords
 from cluster.providers.types import PageDescription
 from models.mindmap.document import MAX_TOPIC_LABEL_CHARS, Evidence
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
 from models.text import collapse_whitespace, shorten, strip_markup
 
+MAX_TITLE_CHARS, MAX_SUMMARY_CHARS, MAX_TOPIC_SUMMARY_CHARS = 120, 400, 240
+#: A shorter quote would be found on a page by chance.
+_MIN_QUOTE_CHARS = 12
+
 
 def apply_descriptions(
-    skeleton: Outline, told: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
+    skeleton: Outline, descriptions: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
 ) -> Outline:
-    """`skeleton` with the pages' notes as a provider describes them; a quote counts only if the page has it."""
-    return replace(skeleton, annotations=tuple(_with_description(note, told, pages) for note in skeleton.annotations))
+    """`skeleton` with the descriptions by page id. A quote becomes evidence only if the page contains it."""
+    return replace(
+        skeleton,
+        annotations=tuple(
+            _with_description(annotation, descriptions.get(annotation.page_id), pages.get(annotation.page_id))
+            for annotation in skeleton.annotations
+        ),
+    )
 
 
 def _with_description(
-    note: PageAnnotation, told: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
+    annotation: PageAnnotation, description: PageDescription | None, page: CapturedPage | None
 ) -> PageAnnotation:
-    found = told.get(note.page_id)
-    page = pages.get(note.page_id)
-    if found is None or page is None:
-        return note
-    evidence = note.evidence
-    quote = collapse_whitespace(found.quote)[:240]
-    field = next((f for f in ("text", "highlight") if len(quote) >= 12 and quote_is_in_page(page, f, quote)), None)
-    if field is not None:
-        own = Evidence.model_validate(
-            {
-                "page_id": note.page_id,
-                "field": field,
-                "quote": quote,
-                "supports": "description",
-                "visited_at_ms": page.visited_at_ms,
-            }
-        )
-        evidence = (*(e for e in evidence if e.supports != "description"), own)
+    if description is None or page is None:
+        return annotation
+    evidence = annotation.evidence
+    if (quoted := _quoted_evidence(description.quote, page)) is not None:
+        evidence = (*(each for each in evidence if each.supports != "description"), quoted)
     return replace(
-        note,
-        label=found.label,
-        description=found.description or note.description,
-        keywords=found.keywords or note.keywords,
+        annotation,
+        label=description.label,
+        description=description.description or annotation.description,
+        keywords=description.keywords or annotation.keywords,
         evidence=evidence,
     )
 
 
-def apply_outline_draft(skeleton: Outline, draft: OutlineDraft, names: PromptAliases) -> Outline:
-    """`skeleton` regrouped and renamed as `draft` says. Whatever the draft forgot stays where most of its kin went."""
-    maker = _Regrouping(skeleton, names)
-    topics = [topic for one in draft.topics if (topic := maker.build_topic(one)) is not None]
-    topics = maker.restore_missing_pages(topics)
-    ids = {topic.id for topic in topics} | {part.id for topic in topics for part in topic.subtopics}
-    ends = maker.topic_ids_by_name(topics)
+def _quoted_evidence(quote: str, page: CapturedPage) -> Evidence | None:
+    quote = collapse_whitespace(quote)[:240]
+    if len(quote) < _MIN_QUOTE_CHARS:
+        return None
+    field = next((field for field in ("text", "highlight") if quote_is_in_page(page, field, quote)), None)
+    if field is None:
+        return None
+    return Evidence.model_validate(
+        {
+            "page_id": page.page_id,
+            "field": field,
+            "quote": quote,
+            "supports": "description",
+            "visited_at_ms": page.visited_at_ms,
+        }
+    )
+
+
+def apply_outline_draft(skeleton: Outline, draft: OutlineDraft, aliases: PromptAliases) -> Outline:
+    """`skeleton` regrouped and renamed by `draft`. A page missing from the draft stays with its old topic's pages."""
+    regrouping = _Regrouping(skeleton, aliases)
+    topics = [topic for each in draft.topics if (topic := regrouping.build_topic(each)) is not None]
+    topics = regrouping.restore_missing_pages(topics)
+    linkable_ids = {topic.id for topic in topics} | {part.id for topic in topics for part in topic.subtopics}
     return replace(
         skeleton,
-        title=shorten(strip_markup(draft.title), 120) or skeleton.title,
-        summary=shorten(strip_markup(draft.summary), 400) or skeleton.summary,
+        title=shorten(strip_markup(draft.title), MAX_TITLE_CHARS) or skeleton.title,
+        summary=shorten(strip_markup(draft.summary), MAX_SUMMARY_CHARS) or skeleton.summary,
         topics=tuple(topics),
-        cross_links=_links(draft.links, ends, skeleton.cross_links, ids | set(names.alias_by_page)),
-        evidence=tuple(quote for topic in topics for quote in topic.evidence[:1])[:4],
-        # How well the topics hold was measured for the local ones.
+        cross_links=combine_links(
+            draft.links,
+            regrouping.topic_ids_by_name(topics),
+            skeleton.cross_links,
+            linkable_ids | set(aliases.alias_by_page),
+        ),
+        evidence=leading_evidence(topics),
+        # The stability was measured for the local topics.
         stability=None,
     )
 
 
 class _Regrouping:
-    def __init__(self, skeleton: Outline, names: PromptAliases) -> None:
-        self.skeleton, self.names = skeleton, names
-        self.notes = {note.page_id: note for note in skeleton.annotations}
-        self.place = {page: n for n, page in enumerate(skeleton.placed_page_ids())}
-        self.old = {topic.id: topic for topic, _ in skeleton.walk()}
-        self.old_of_page = {page: topic.id for topic in skeleton.topics for page in topic.all_page_ids()}
-        self.placed: set[str] = set()
-        self.ids: set[str] = set()
-        self.by_name: dict[str, str] = {}
+    """The state while topics are built from a draft: the pages that are placed and the ids that are used."""
+
+    def __init__(self, skeleton: Outline, aliases: PromptAliases) -> None:
+        self._skeleton, self._aliases = skeleton, aliases
+        self._annotations = {annotation.page_id: annotation for annotation in skeleton.annotations}
+        self._position = {page: number for number, page in enumerate(skeleton.placed_page_ids())}
+        self._old_topics = {topic.id: topic for topic, _ in skeleton.walk()}
+        self._old_topic_of_page = {page: topic.id for topic in skeleton.topics for page in topic.all_page_ids()}
+        self._placed: set[str] = set()
+        self._used_ids: set[str] = set()
+        self._id_by_name: dict[str, str] = {}
 
     def build_topic(self, draft: DraftTopic) -> OutlineTopic | None:
-        parts = [part for one in draft.subtopics if (part := self._build_subtopic(one)) is not None]
-        direct = self._claim_pages(draft.pages)
-        if len(parts) == 1 and not direct:
-            direct, parts = parts[0].page_ids, []
-        inside = direct + tuple(page for part in parts for page in part.page_ids)
-        return self._new_topic(draft, "t_", direct, tuple(parts), inside) if inside else None
+        """The topic of a draft with the pages that no earlier topic has; None without any page."""
+        subtopics = [part for each in draft.subtopics if (part := self._build_subtopic(each)) is not None]
+        own_pages = self._claim_pages(draft.pages)
+        if len(subtopics) == 1 and not own_pages:
+            own_pages, subtopics = subtopics[0].page_ids, []
+        all_pages = own_pages + tuple(page for part in subtopics for page in part.page_ids)
+        return self._new_topic(draft, "t_", own_pages, tuple(subtopics), all_pages) if all_pages else None
 
     def _build_subtopic(self, draft: DraftTopic) -> OutlineTopic | None:
-        inside = list(draft.pages)
+        aliases = list(draft.pages)
         below = list(draft.subtopics)
         while below:  # Deeper levels are flattened.
             deeper = below.pop()
-            inside += deeper.pages
+            aliases += deeper.pages
             below += deeper.subtopics
-        pages = self._claim_pages(inside)
+        pages = self._claim_pages(aliases)
         return self._new_topic(draft, "s_", pages, (), pages) if pages else None
 
-    def _claim_pages(self, given: Sequence[str]) -> tuple[str, ...]:
-        pages = {self.names.page_by_alias[name] for name in given if name in self.names.page_by_alias} - self.placed
-        self.placed |= pages
-        return tuple(sorted(pages, key=lambda page: self.place[page]))
+    def _claim_pages(self, aliases: Sequence[str]) -> tuple[str, ...]:
+        page_by_alias = self._aliases.page_by_alias
+        pages = {page_by_alias[alias] for alias in aliases if alias in page_by_alias} - self._placed
+        self._placed |= pages
+        return tuple(sorted(pages, key=lambda page: self._position[page]))
 
     def _new_topic(
         self,
         draft: DraftTopic,
         prefix: str,
-        direct: tuple[str, ...],
-        parts: tuple[OutlineTopic, ...],
-        inside: tuple[str, ...],
+        own_pages: tuple[str, ...],
+        subtopics: tuple[OutlineTopic, ...],
+        all_pages: tuple[str, ...],
     ) -> OutlineTopic:
-        known = self.names.topic_by_alias.get(draft.id, "")
-        first = min(inside, key=lambda page: self.place[page])
-        topic_id = known if known.startswith(prefix) else prefix + first.removeprefix("p_")
-        number, wanted = 2, topic_id
-        while topic_id in self.ids:
-            topic_id, number = f"{wanted}_{number}", number + 1
-        self.ids.add(topic_id)
-        if draft.id:
-            self.by_name.setdefault(draft.id, topic_id)
-        self.by_name.setdefault(collapse_whitespace(draft.label).casefold(), topic_id)
-        old = self.old.get(known)
+        """A topic (`prefix` "t_") or subtopic ("s_") of `own_pages`; `all_pages` include those of `subtopics`."""
+        old_id = self._aliases.topic_by_alias.get(draft.id, "")
+        old = self._old_topics.get(old_id)
+        topic_id = self._unique_id(draft, prefix, old_id, all_pages)
         label = shorten(strip_markup(draft.label), MAX_TOPIC_LABEL_CHARS) or (old.label if old else "Topic")
-        kin = Counter(self.old_of_page[page] for page in inside)
-        main = self.old[kin.most_common(1)[0][0]] if kin else None
+        old_topic_counts = Counter(self._old_topic_of_page[page] for page in all_pages)
+        main = self._old_topics[old_topic_counts.most_common(1)[0][0]] if old_topic_counts else None
+        description = shorten(strip_markup(draft.summary), MAX_TOPIC_SUMMARY_CHARS)
         return OutlineTopic(
             id=topic_id,
             label=label,
-            description=shorten(strip_markup(draft.summary), 240) or (old.description if old else ""),
+            description=description or (old.description if old else ""),
             keywords=clean_keywords(draft.keywords) or (old.keywords if old else ()),
-            page_ids=direct,
-            subtopics=parts,
-            evidence=self._evidence(draft, label, inside),
+            page_ids=own_pages,
+            subtopics=subtopics,
+            evidence=self._evidence(draft, label, all_pages),
             searches=main.searches if main and prefix == "t_" else (),
         )
 
-    def _evidence(self, draft: DraftTopic, label: str, inside: Sequence[str]) -> tuple[Evidence, ...]:
-        """Quotes for the label that are known to stand in the pages; the model only chooses among them."""
-        wanted = {collapse_whitespace(claim.text) for claim in draft.quotes}
-        known = [quote for page in inside if page in self.notes for quote in self.notes[page].evidence]
+    def _unique_id(self, draft: DraftTopic, prefix: str, old_id: str, all_pages: Sequence[str]) -> str:
+        """The old topic's id if it is of the same level, else one from the first page; registers the draft's names."""
+        first_page = min(all_pages, key=lambda page: self._position[page])
+        base_id = old_id if old_id.startswith(prefix) else prefix + first_page.removeprefix("p_")
+        topic_id = unused_id(base_id, self._used_ids)
+        self._used_ids.add(topic_id)
+        if draft.id:
+            self._id_by_name.setdefault(draft.id, topic_id)
+        self._id_by_name.setdefault(collapse_whitespace(draft.label).casefold(), topic_id)
+        return topic_id
+
+    def _evidence(self, draft: DraftTopic, label: str, all_pages: Sequence[str]) -> tuple[Evidence, ...]:
+        """At most three verified quotes for the label; the model only influences which."""
+        chosen_by_model = {collapse_whitespace(claim.text) for claim in draft.quotes}
+        verified = [
+            evidence for page in all_pages if page in self._annotations for evidence in self._annotations[page].evidence
+        ]
         ranked = sorted(
-            range(len(known)),
-            key=lambda n: (
-                not supports_label(label, known[n].quote),
-                collapse_whitespace(known[n].quote) not in wanted,
-                n,
+            verified,
+            key=lambda evidence: (
+                not supports_label(label, evidence.quote),
+                collapse_whitespace(evidence.quote) not in chosen_by_model,
             ),
         )
         chosen: list[Evidence] = []
-        for n in ranked:
-            if len(chosen) == 3 or (chosen and not supports_label(label, known[n].quote)):
+        for evidence in ranked:
+            if len(chosen) == 3 or (chosen and not supports_label(label, evidence.quote)):
                 break
-            chosen.append(known[n].model_copy(update={"supports": "label"}))
+            chosen.append(evidence.model_copy(update={"supports": "label"}))
         return tuple(chosen)
 
     def restore_missing_pages(self, topics: list[OutlineTopic]) -> list[OutlineTopic]:
-        """Pages the draft names nowhere go where most of their old topic went, or keep that topic."""
-        went: dict[str, Counter[int]] = {}
+        """`topics` with the pages that the draft omits: each joins most pages of its old topic, or keeps that topic."""
+        destinations: dict[str, Counter[int]] = {}
         for number, topic in enumerate(topics):
             for page in topic.all_page_ids():
-                went.setdefault(self.old_of_page[page], Counter())[number] += 1
-        for old in self.skeleton.topics:
-            lost = [page for page in old.all_page_ids() if page not in self.placed]
-            if not lost:
+                destinations.setdefault(self._old_topic_of_page[page], Counter())[number] += 1
+        for old in self._skeleton.topics:
+            missing = [page for page in old.all_page_ids() if page not in self._placed]
+            if not missing:
                 continue
-            self.placed.update(lost)
-            if old.id in went:
-                number = went[old.id].most_common(1)[0][0]
-                direct = sorted((*topics[number].page_ids, *lost), key=lambda page: self.place[page])
-                topics[number] = replace(topics[number], page_ids=tuple(direct))
+            self._placed.update(missing)
+            if old.id in destinations:
+                number = destinations[old.id].most_common(1)[0][0]
+                own_pages = sorted((*topics[number].page_ids, *missing), key=lambda page: self._position[page])
+                topics[number] = replace(topics[number], page_ids=tuple(own_pages))
             else:
-                kept = set(lost)
-                parts = tuple(
-                    replace(part, page_ids=tuple(p for p in part.page_ids if p in kept))
-                    for part in old.subtopics
-                    if kept & set(part.page_ids)
-                )
-                topics.append(replace(old, page_ids=tuple(p for p in old.page_ids if p in kept), subtopics=parts))
+                topics.append(_restricted_topic(old, set(missing)))
         return topics
 
     def topic_ids_by_name(self, topics: Sequence[OutlineTopic]) -> dict[str, str]:
-        """What a link may name a topic by: its short name, its label."""
-        return {**{collapse_whitespace(t.label).casefold(): t.id for t in topics}, **self.by_name}
+        """The topic ids by the names that a link may use: aliases and folded labels."""
+        return {**{collapse_whitespace(t.label).casefold(): t.id for t in topics}, **self._id_by_name}
 
 
-def _links(
-    drafted: Sequence[DraftLink], ends: Mapping[str, str], old: Sequence[CrossLink], known: set[str]
+def _restricted_topic(topic: OutlineTopic, kept: set[str]) -> OutlineTopic:
+    subtopics = tuple(
+        replace(part, page_ids=tuple(page for page in part.page_ids if page in kept))
+        for part in topic.subtopics
+        if kept & set(part.page_ids)
+    )
+    return replace(topic, page_ids=tuple(page for page in topic.page_ids if page in kept), subtopics=subtopics)
+
+
+def unused_id(base_id: str, used_ids: set[str]) -> str:
+    """`base_id`, with a number appended if it is used."""
+    topic_id, number = base_id, 2
+    while topic_id in used_ids:
+        topic_id, number = f"{base_id}_{number}", number + 1
+    return topic_id
+
+
+def leading_evidence(topics: Sequence[OutlineTopic]) -> tuple[Evidence, ...]:
+    """The first evidence of each topic, for at most four topics: the evidence of the whole outline."""
+    return tuple(evidence for topic in topics for evidence in topic.evidence[:1])[:4]
+
+
+def combine_links(
+    drafted: Sequence[DraftLink], ids_by_name: Mapping[str, str], old: Sequence[CrossLink], known_ids: set[str]
 ) -> tuple[CrossLink, ...]:
+    """At most eight links of the model, then the old links between known ids; one link for each pair."""
     links: dict[frozenset[str], CrossLink] = {}
 
-    def find(end: str) -> str | None:
-        return ends.get(end) or ends.get(collapse_whitespace(end).casefold())
+    def find(name: str) -> str | None:
+        return ids_by_name.get(name) or ids_by_name.get(collapse_whitespace(name).casefold())
 
     for link in drafted[:8]:
         source, target = find(link.source), find(link.target)
         if source and target and source != target:
             label = shorten(strip_markup(link.reason), 60)
             links.setdefault(frozenset((source, target)), CrossLink(source, target, 0.5, (), label))
-    for known_link in old:
-        if known_link.source in known and known_link.target in known:
-            links.setdefault(frozenset((known_link.source, known_link.target)), known_link)
+    for old_link in old:
+        if old_link.source in known_ids and old_link.target in known_ids:
+            links.setdefault(frozenset((old_link.source, old_link.target)), old_link)
     return tuple(links.values())
-
-
-def split_outline(skeleton: Outline, max_pages: int) -> list[Outline]:
-    """`skeleton` in parts of at most `max_pages`, topics kept whole where they fit."""
-    groups: list[list[OutlineTopic]] = [[]]
-    size = 0
-    for topic in skeleton.topics:
-        for piece in _split_topic(topic, max_pages):
-            num_pages = len(piece.all_page_ids())
-            if size + num_pages > max_pages and groups[-1]:
-                groups.append([])
-                size = 0
-            groups[-1].append(piece)
-            size += num_pages
-    return [_restricted_to(skeleton, group) for group in groups if group]
-
-
-def _split_topic(topic: OutlineTopic, max_pages: int) -> list[OutlineTopic]:
-    if len(topic.all_page_ids()) <= max_pages:
-        return [topic]
-    pieces = [replace(part, id="t_" + part.id.removeprefix("s_")) for part in topic.subtopics]
-    if topic.page_ids:
-        pieces.insert(0, replace(topic, subtopics=()))
-    cut = []
-    for piece in pieces:
-        for start in range(0, len(piece.page_ids), max_pages):
-            pages = piece.page_ids[start : start + max_pages]
-            name = piece.id if start == 0 else "t_" + pages[0].removeprefix("p_")
-            cut.append(replace(piece, id=name, page_ids=pages))
-    return cut
-
-
-def _restricted_to(skeleton: Outline, topics: Sequence[OutlineTopic]) -> Outline:
-    inside = {page for topic in topics for page in topic.all_page_ids()}
-    return replace(
-        skeleton,
-        topics=tuple(topics),
-        annotations=tuple(note for note in skeleton.annotations if note.page_id in inside),
-        excluded_pages=(),
-        cross_links=(),
-    )
-
-
-def join_outlines(skeleton: Outline, parts: Sequence[Outline]) -> Outline:
-    """The parts of a `split` outline as one, before topics that are the same subject are brought together."""
-    ids: set[str] = set()
-    topics = []
-    for topic in (topic for part in parts for topic in part.topics):
-        name, number = topic.id, 2
-        while name in ids:
-            name, number = f"{topic.id}_{number}", number + 1
-        ids.add(name)
-        topics.append(replace(topic, id=name))
-    known = {topic.id for topic in topics} | set(skeleton.placed_page_ids())
-    links = [link for part in parts for link in part.cross_links] + list(skeleton.cross_links)
-    return replace(
-        skeleton,
-        topics=tuple(topics),
-        cross_links=_links((), {}, links, known),
-        stability=None,
-    )
-
-
-def apply_merge_draft(outline: Outline, draft: MergedDraft, names: Mapping[str, OutlineTopic]) -> Outline:
-    """`outline` with the topics joined that `draft` says are one subject; forgotten ones stay as they are."""
-    used: set[str] = set()
-    topics: list[OutlineTopic] = []
-    ends: dict[str, str] = {}
-    for one in draft.topics:
-        members = [names[name] for name in dict.fromkeys(one.ids) if name in names and name not in used]
-        used.update(one.ids)
-        if not members:
-            continue
-        first = members[0]
-        topic = replace(
-            first,
-            label=shorten(strip_markup(one.label), MAX_TOPIC_LABEL_CHARS) or first.label,
-            description=shorten(strip_markup(one.summary), 240) or first.description,
-            keywords=clean_keywords(one.keywords) or first.keywords,
-            page_ids=tuple(page for member in members for page in member.page_ids),
-            subtopics=tuple(part for member in members for part in member.subtopics),
-            evidence=tuple(quote for member in members for quote in member.evidence)[:3],
-            searches=tuple(dict.fromkeys(query for member in members for query in member.searches)),
-        )
-        topics.append(topic)
-        ends[collapse_whitespace(one.label).casefold()] = topic.id
-    topics += [topic for name, topic in names.items() if name not in used]
-    known = {topic.id for topic in topics} | {p.id for t in topics for p in t.subtopics}
-    return replace(
-        outline,
-        title=shorten(strip_markup(draft.title), 120) or outline.title,
-        summary=shorten(strip_markup(draft.summary), 400) or outline.summary,
-        topics=tuple(topics),
-        cross_links=_links(draft.links, ends, outline.cross_links, known | set(outline.placed_page_ids())),
-        evidence=tuple(quote for topic in topics for quote in topic.evidence[:1])[:4],
-    )

@@ -1,4 +1,4 @@
-"""From a captured page to what may be told of it: redacted first, then cut, so that no cut can hide a secret's form."""
+"""The content of a page that may be sent: redacted first, then truncated, so that no cut hides a secret's pattern."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ MAX_TEXT_TOKENS = 450
 MAX_TITLE_CHARS = 200
 MAX_HIGHLIGHTS = 6
 MAX_HIGHLIGHT_CHARS = 300
-# A page of any size is looked at only so far; the cut may fall into a secret, but far behind what is sent.
+# Bounds the redaction of long pages. This cut may divide a secret, but far behind the text that is sent.
 _MAX_REDACTED_CHARS = 16_000
 
 
 def page_payload(page: CapturedPage, secrets: set[str] | None = None) -> PagePayload:
-    """The payload of `page`. Pure: the same page gives the same payload and digest anywhere.
+    """The payload of `page`. Pure: the same page has the same payload and digest on every machine.
 
-    What was taken out, of the page's address too, is added to `secrets`.
+    The redacted secrets, including those of the page's URL, are added to `secrets`.
     """
-    own: set[str] = set()
-    text, in_text = redact(strip_invisible(page.text[:_MAX_REDACTED_CHARS]), own)
-    title, in_title = redact(collapse_whitespace(page.title[:2000]), own)
-    marked = [
-        redact(collapse_whitespace(passage[:2000]), own)
-        for passage in page.highlights[:MAX_HIGHLIGHTS]
-        if passage.strip()
+    page_secrets: set[str] = set()
+    text, num_in_text = redact(strip_invisible(page.text[:_MAX_REDACTED_CHARS]), page_secrets)
+    title, num_in_title = redact(collapse_whitespace(page.title[:2000]), page_secrets)
+    redacted_highlights = [
+        redact(collapse_whitespace(highlight[:2000]), page_secrets)
+        for highlight in page.highlights[:MAX_HIGHLIGHTS]
+        if highlight.strip()
     ]
-    redact(page.url, own)
-    said_again = secret_fragments(own)
-    highlights = tuple(shorten(mask_secrets(passage, said_again), MAX_HIGHLIGHT_CHARS) for passage, _ in marked)
-    text = truncate(mask_secrets(text, said_again), MAX_TEXT_TOKENS)
-    title = shorten(mask_secrets(title, said_again), MAX_TITLE_CHARS)
+    redact(page.url, page_secrets)
+    # A page may repeat a secret where no pattern detects it.
+    fragments = secret_fragments(page_secrets)
+    highlights = tuple(
+        shorten(mask_secrets(highlight, fragments), MAX_HIGHLIGHT_CHARS) for highlight, _ in redacted_highlights
+    )
+    text = truncate(mask_secrets(text, fragments), MAX_TEXT_TOKENS)
+    title = shorten(mask_secrets(title, fragments), MAX_TITLE_CHARS)
     if secrets is not None:
-        secrets |= own
+        secrets |= page_secrets
     content = json.dumps([page.page_id, title, host_of(page.url), text, highlights], ensure_ascii=False)
     return PagePayload(
         page_id=page.page_id,
@@ -51,5 +54,5 @@ def page_payload(page: CapturedPage, secrets: set[str] | None = None) -> PagePay
         highlights=highlights,
         language=detect_language(f"{title}\n{title}\n{text}"),
         digest=blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest(),
-        num_redactions=in_text + in_title + sum(count for _, count in marked),
+        num_redactions=num_in_text + num_in_title + sum(count for _, count in redacted_highlights),
     )

@@ -1,8 +1,10 @@
-"""What we ask of a model, and the form the answer must have.
+"""The prompts and the JSON schemas of their responses.
 
-Our words are the vendor's system role. Everything that comes from pages is one JSON document in the user role, between
-two marks that a page cannot know: inside JSON strings nothing can close the document, and the model is told that
-whatever it reads there is material, never an order.
+Our instructions are sent in the vendor's system role. All page content is one JSON document in the user role, between
+two random markers that a page cannot know: nothing inside a JSON string can close the document. The instructions tell
+the model that the document is material and contains no instructions (a defence against prompt injection).
+
+A change of the texts below changes the responses: increment PROMPT_VERSION.
 """
 
 from __future__ import annotations
@@ -10,18 +12,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from cluster.mindmap.outline.types import Outline, OutlineTopic
+from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
 from cluster.providers.privacy.redaction import redact
 from cluster.providers.token_estimate import OVERHEAD_TOKENS, clip, estimate_tokens
 from cluster.providers.types import PagePayload, Prompt
 
-#: Raised whenever the same page may be described differently: old checkpoints then do not count.
+#: Incremented when the same page may get a different response: cached responses of older versions are not used.
 PROMPT_VERSION = 1
 
 DESCRIBE_OUTPUT_TOKENS_PER_PAGE = 160
-#: What one page, and one topic of the draft, may take of an outlining prompt, in tokens.
+#: Tokens per page and per topic of the draft in an outline prompt.
 LABEL_TOKENS, ABOUT_TOKENS, QUOTE_TOKENS, WORD_TOKENS, QUERY_TOKENS = 22, 50, 44, 10, 18
 PAGE_TOKENS = LABEL_TOKENS + ABOUT_TOKENS + QUOTE_TOKENS + 34
 BARE_TOPIC_TOKENS = LABEL_TOKENS + 24
@@ -84,7 +87,7 @@ Write in {language}; keep names as they are written.
 
 
 def _object(**properties: Any) -> dict[str, Any]:
-    # Every vendor's strict mode wants all properties required and no others.
+    # The strict mode of every vendor requires all properties and forbids others.
     return {
         "type": "object",
         "properties": properties,
@@ -121,7 +124,7 @@ MERGE_SCHEMA = _object(
 
 
 def language_name(code: str) -> str:
-    """A language's English name, for a prompt."""
+    """The English name of a language code; English for an unknown code."""
     return LANGUAGES.get(code, "English")
 
 
@@ -131,7 +134,7 @@ def _between_markers(document: dict[str, Any]) -> str:
 
 
 def describe_prompt(payloads: Sequence[PagePayload]) -> Prompt:
-    """Ask for the descriptions of a few pages; they are called p1, p2 … in the order given."""
+    """The prompt for the descriptions of a few pages, whose aliases are p1, p2 … in the order of `payloads`."""
     pages = [
         {
             "id": f"p{number}",
@@ -154,7 +157,7 @@ def describe_prompt(payloads: Sequence[PagePayload]) -> Prompt:
 
 
 class PromptAliases:
-    """Short names for a prompt's pages and topics, and back: they save tokens and give nothing away."""
+    """Short aliases for the pages and topics of a prompt, in both directions: they save tokens and reveal no ids."""
 
     def __init__(self, skeleton: Outline) -> None:
         self.page_by_alias = {f"p{n}": page for n, page in enumerate(skeleton.placed_page_ids(), 1)}
@@ -170,81 +173,90 @@ OUTLINE_INSTRUCTIONS = _OUTLINE + _UNTRUSTED
 
 
 def merge_output_tokens(num_topics: int) -> int:
-    """Room for the answer that brings topics together."""
+    """The output limit of the response that merges topics."""
     return 1200 + 60 * num_topics
 
 
 def outline_output_tokens(num_pages: int) -> int:
-    """Room for the answer: the page ids, and the sentences of the topics they make."""
+    """The output limit of an outline response: the page aliases and the sentences of their topics."""
     return 1500 + 40 * num_pages
 
 
-def outline_prompt(skeleton: Outline, names: PromptAliases, language: str) -> Prompt:
-    """Ask for a better outline of the pages in `skeleton`."""
-    redactions = 0
+class _Redactor:
+    """Redacts and clips the text of one prompt, and counts the redactions.
 
-    def clean(text: str, max_tokens: int) -> str:
-        nonlocal redactions
-        # Labels and descriptions may stem from the local outline, which quotes pages as they are.
+    Labels and descriptions of the local outline quote the pages as they are.
+    """
+
+    def __init__(self) -> None:
+        self.num_redactions = 0
+
+    def clip(self, text: str, max_tokens: int) -> str:
         text, count = redact(text)
-        redactions += count
+        self.num_redactions += count
         return clip(text, max_tokens)
 
-    notes = {note.page_id: note for note in skeleton.annotations}
-    pages = []
-    for page_id, name in names.alias_by_page.items():
-        note = notes.get(page_id)
-        if note is None:
-            pages.append({"id": name})
-            continue
-        quote = next((e.quote for e in note.evidence if e.field in ("text", "highlight")), "")
-        pages.append(
-            {
-                "id": name,
-                "label": clean(note.label, LABEL_TOKENS),
-                "about": clean(note.description, ABOUT_TOKENS),
-                "attention": f"{note.importance.score:.2f}",
-                # A quote is only of use whole.
-                **({"quote": quote} if clip(quote, QUOTE_TOKENS) == quote and redact(quote)[1] == 0 else {}),
-            }
-        )
 
-    def draft(topic: OutlineTopic) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "id": names.alias_by_topic[topic.id],
-            "label": clean(topic.label, LABEL_TOKENS),
-            "pages": [names.alias_by_page[page] for page in topic.page_ids],
-        }
-        if len(topic.all_page_ids()) > 1:
-            found["keywords"] = [clean(word, WORD_TOKENS) for word in topic.keywords[:4]]
-            if topic.searches:
-                found["searched_for"] = [clean(query, QUERY_TOKENS) for query in topic.searches[:3]]
-        if topic.subtopics:
-            found["subtopics"] = [draft(part) for part in topic.subtopics]
-        return found
-
-    document = {"pages": pages, "outline": [draft(topic) for topic in skeleton.topics]}
+def outline_prompt(skeleton: Outline, aliases: PromptAliases, language: str) -> Prompt:
+    """The prompt for a better outline of the pages in `skeleton`, in the language with the code `language`."""
+    redactor = _Redactor()
+    annotations = {annotation.page_id: annotation for annotation in skeleton.annotations}
+    pages = [
+        _outline_page(alias, annotations.get(page_id), redactor) for page_id, alias in aliases.alias_by_page.items()
+    ]
+    document = {"pages": pages, "outline": [_draft_topic(topic, aliases, redactor) for topic in skeleton.topics]}
     return Prompt(
         instructions=_OUTLINE.format(language=language_name(language)) + _UNTRUSTED,
         data=_between_markers(document),
         schema_name="session_outline",
         schema=OUTLINE_SCHEMA,
         max_output_tokens=outline_output_tokens(len(pages)),
-        num_redactions=redactions,
+        num_redactions=redactor.num_redactions,
     )
 
 
-def merge_prompt(names: dict[str, OutlineTopic], language: str) -> Prompt:
-    """Ask which topics of `names` are one subject. They come from answers that were checked, and are redacted again."""
+def _outline_page(alias: str, annotation: PageAnnotation | None, redactor: _Redactor) -> dict[str, Any]:
+    if annotation is None:
+        return {"id": alias}
+    page: dict[str, Any] = {
+        "id": alias,
+        "label": redactor.clip(annotation.label, LABEL_TOKENS),
+        "about": redactor.clip(annotation.description, ABOUT_TOKENS),
+        "attention": f"{annotation.importance.score:.2f}",
+    }
+    quote = next((each.quote for each in annotation.evidence if each.field in ("text", "highlight")), "")
+    # A shortened or redacted quote could not be matched with the page.
+    if clip(quote, QUOTE_TOKENS) == quote and redact(quote)[1] == 0:
+        page["quote"] = quote
+    return page
+
+
+def _draft_topic(topic: OutlineTopic, aliases: PromptAliases, redactor: _Redactor) -> dict[str, Any]:
+    draft: dict[str, Any] = {
+        "id": aliases.alias_by_topic[topic.id],
+        "label": redactor.clip(topic.label, LABEL_TOKENS),
+        "pages": [aliases.alias_by_page[page] for page in topic.page_ids],
+    }
+    if len(topic.all_page_ids()) > 1:
+        draft["keywords"] = [redactor.clip(keyword, WORD_TOKENS) for keyword in topic.keywords[:4]]
+        if topic.searches:
+            draft["searched_for"] = [redactor.clip(query, QUERY_TOKENS) for query in topic.searches[:3]]
+    if topic.subtopics:
+        draft["subtopics"] = [_draft_topic(part, aliases, redactor) for part in topic.subtopics]
+    return draft
+
+
+def merge_prompt(topic_by_alias: dict[str, OutlineTopic], language: str) -> Prompt:
+    """The prompt that asks which topics are one subject. Their texts come from validated responses, redacted again."""
     topics = [
         {
-            "id": name,
+            "id": alias,
             "label": clip(redact(topic.label)[0], LABEL_TOKENS),
             "summary": clip(redact(topic.description)[0], TOPIC_SUMMARY_TOKENS),
-            "keywords": [clip(redact(word)[0], WORD_TOKENS) for word in topic.keywords[:4]],
+            "keywords": [clip(redact(keyword)[0], WORD_TOKENS) for keyword in topic.keywords[:4]],
             "num_pages": len(topic.all_page_ids()),
         }
-        for name, topic in names.items()
+        for alias, topic in topic_by_alias.items()
     ]
     return Prompt(
         instructions=_MERGE.format(language=language_name(language)) + _UNTRUSTED,
@@ -255,26 +267,21 @@ def merge_prompt(names: dict[str, OutlineTopic], language: str) -> Prompt:
     )
 
 
-def repair_prompt(prompt: Prompt, answer: str, problems: Sequence[str]) -> Prompt:
-    """The same question again, with the answer that failed and what was wrong with it."""
-    told = "\n".join(f"- {problem}" for problem in problems[:12])
-    return Prompt(
-        instructions=prompt.instructions,
-        data=prompt.data,
-        schema_name=prompt.schema_name,
-        schema=prompt.schema,
-        max_output_tokens=prompt.max_output_tokens,
-        # A model repeats what it is shown; a broken answer is shown only so far.
+def repair_prompt(prompt: Prompt, response: str, problems: Sequence[str]) -> Prompt:
+    """`prompt` with the invalid response and its problems as further turns of the conversation."""
+    listed = "\n".join(f"- {problem}" for problem in problems[:12])
+    return replace(
+        prompt,
+        # A model repeats what it reads, so that the invalid response is redacted and truncated.
         previous_attempt=(
-            redact(answer[:6000])[0] or "{}",
-            f"That answer cannot be used:\n{told}\nGive the whole answer again, without these faults.",
+            redact(response[:6000])[0] or "{}",
+            f"That answer cannot be used:\n{listed}\nGive the whole answer again, without these faults.",
         ),
-        num_redactions=prompt.num_redactions,
     )
 
 
 def estimate_prompt_tokens(prompt: Prompt) -> int:
-    """An upper estimate of what asking `prompt` uses, the answer included: what is reserved for it."""
+    """The upper bound of the tokens of a call, response included: the tokens that are reserved."""
     schema = estimate_tokens(json.dumps(prompt.schema))
     text = estimate_tokens(prompt.instructions) + estimate_tokens(prompt.sent_text())
     return text + schema + OVERHEAD_TOKENS + prompt.max_output_tokens

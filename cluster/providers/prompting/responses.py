@@ -1,13 +1,13 @@
-"""Reading what a model answered, believing none of it: JSON, schema, ids, and how far it may be mended.
+"""Parses and validates model responses: JSON, schema, ids, and whether code can repair the rest.
 
-A problem is a sentence for the model's second attempt; it names our ids and counts, never page text.
+A problem is a sentence for the repair prompt. It contains our aliases and counts, never page text.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ MAX_RESPONSE_CHARS = 400_000
 
 
 class _ResponseModel(BaseModel):
-    # Strict about types, lenient about extras: what we do not know is not read.
+    # Strict about types; unknown fields are ignored.
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
@@ -81,33 +81,26 @@ class MergedDraft(_ResponseModel):
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What is wrong with an answer. What is `mendable` alone may be put right by code when a second try fails too."""
+    """The problems of a response. `repairable` ones can be repaired by code when a second attempt fails too."""
 
     fatal: tuple[str, ...] = ()
     repairable: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """All of it, worst first."""
+        """All problems, fatal ones first."""
         return self.fatal + self.repairable
-
-
-@dataclass(slots=True)
-class _Counts:
-    unknown: int = 0
-    repeated: int = 0
-    seen: set[str] = field(default_factory=set)
 
 
 ResponseT = TypeVar("ResponseT", bound=_ResponseModel)
 
 
-# Reasoning models on servers that do not take the thoughts out themselves.
+# Reasoning models on servers that do not strip the reasoning.
 _THINK_BLOCK = re.compile(r"\A<think>.*?</think>", re.DOTALL)
 
 
 def parse_response(text: str, shape: type[ResponseT], *, is_truncated: bool) -> tuple[ResponseT | None, Validation]:
-    """The answer as `shape`, or None and why not. Thoughts before the JSON and a fence around it are forgiven."""
+    """The response as `shape`, or None with the reason. Accepts a `<think>` block before the JSON and a code fence."""
     if is_truncated:
         return None, Validation(("The answer was cut off: be shorter.",))
     if len(text) > MAX_RESPONSE_CHARS:
@@ -121,34 +114,29 @@ def parse_response(text: str, shape: type[ResponseT], *, is_truncated: bool) -> 
         first = error.errors(include_input=False, include_url=False)[0]
         if first["type"] == "json_invalid":
             return None, Validation(("The answer is not valid JSON.",))
-        # Field names of our own schema; a name the model made up is not repeated.
-        known = set(_FIELDS)
-        place = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in known)
-        return None, Validation((f"The answer does not follow the schema at {place or 'the top'}: {first['type']}.",))
+        # Only field names of our schema: a name invented by the model must not be repeated.
+        path = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in _FIELDS)
+        return None, Validation((f"The answer does not follow the schema at {path or 'the top'}: {first['type']}.",))
 
 
 _FIELDS = {name for shape in (DescribedPage, DescribeResponse, DraftTopic, OutlineDraft) for name in shape.model_fields}
 
 
 def validate_descriptions(
-    found: DescribeResponse, payloads: Sequence[PagePayload]
+    response: DescribeResponse, payloads: Sequence[PagePayload]
 ) -> tuple[list[PageDescription], Validation]:
-    """The descriptions that can be used, one a page, and what is wrong with the answer."""
-    by_name = {f"p{number}": payload for number, payload in enumerate(payloads, 1)}
-    told: dict[str, PageDescription] = {}
-    unknown = repeated = empty = 0
-    for page in found.pages:
-        payload = by_name.get(page.id)
+    """The usable descriptions, at most one per page, and the problems of the response."""
+    payload_by_alias = {f"p{number}": payload for number, payload in enumerate(payloads, 1)}
+    descriptions: dict[str, PageDescription] = {}
+    num_unknown = num_repeated = 0
+    for page in response.pages:
+        payload = payload_by_alias.get(page.id)
         if payload is None:
-            unknown += 1
-        elif payload.page_id in told:
-            repeated += 1
-        else:
-            label = shorten(strip_markup(page.label), 68)
-            if not label:
-                empty += 1
-                continue
-            told[payload.page_id] = PageDescription(
+            num_unknown += 1
+        elif payload.page_id in descriptions:
+            num_repeated += 1
+        elif label := shorten(strip_markup(page.label), 68):
+            descriptions[payload.page_id] = PageDescription(
                 page_id=payload.page_id,
                 label=label,
                 description=shorten(strip_markup(page.summary), 240),
@@ -156,76 +144,89 @@ def validate_descriptions(
                 quote=page.quote[:400],
             )
     problems = []
-    missing = [name for name, payload in by_name.items() if payload.page_id not in told]
+    missing = [alias for alias, payload in payload_by_alias.items() if payload.page_id not in descriptions]
     if missing:
         problems.append(f"There is no entry with a label for: {', '.join(missing)}.")
-    if unknown:
-        problems.append(f"{unknown} entries have ids that are not in the document.")
-    if repeated:
-        problems.append(f"{repeated} entries repeat an id.")
-    if not told:
+    if num_unknown:
+        problems.append(f"{num_unknown} entries have ids that are not in the document.")
+    if num_repeated:
+        problems.append(f"{num_repeated} entries repeat an id.")
+    if not descriptions:
         return [], Validation(tuple(problems) or ("There are no pages in the answer.",))
-    return list(told.values()), Validation(repairable=tuple(problems))
+    return list(descriptions.values()), Validation(repairable=tuple(problems))
 
 
-def validate_outline(draft: OutlineDraft, names: PromptAliases) -> Validation:
-    """What is wrong with an outline: fatal when it lost or made up more than a fifth of the pages."""
-    counts = _Counts()
-    labels: Counter[str] = Counter()
+@dataclass(slots=True)
+class _Usage:
+    """How a draft uses pages and labels."""
 
-    def walk(topics: Sequence[DraftTopic], depth: int) -> None:
+    num_unknown: int = 0
+    num_repeated: int = 0
+    pages: set[str] = field(default_factory=set)
+    labels: Counter[str] = field(default_factory=Counter)
+
+    def add(self, topics: Sequence[DraftTopic], known_aliases: Container[str], depth: int = 0) -> None:
         for topic in topics:
-            labels[collapse_whitespace(topic.label).casefold()] += 1
-            for page in topic.pages:
-                if page not in names.page_by_alias:
-                    counts.unknown += 1
-                elif page in counts.seen:
-                    counts.repeated += 1
+            self.labels[collapse_whitespace(topic.label).casefold()] += 1
+            for alias in topic.pages:
+                if alias not in known_aliases:
+                    self.num_unknown += 1
+                elif alias in self.pages:
+                    self.num_repeated += 1
                 else:
-                    counts.seen.add(page)
+                    self.pages.add(alias)
             if depth < 4:
-                walk(topic.subtopics, depth + 1)
+                self.add(topic.subtopics, known_aliases, depth + 1)
 
-    walk(draft.topics, 0)
-    total = len(names.page_by_alias)
-    missing = [name for name in names.page_by_alias if name not in counts.seen]
-    problems = []
-    if missing:
-        problems.append(f"These pages stand nowhere: {', '.join(missing[:40])}.")
-    if counts.unknown:
-        problems.append(f"{counts.unknown} page ids are not in the document.")
-    if counts.repeated:
-        problems.append(f"{counts.repeated} page ids stand in more than one place.")
-    if any(not label for label in labels):
-        problems.append("A topic has no label.")
-    if any(count > 1 for label, count in labels.items() if label):
-        problems.append("Two topics have the same label.")
+
+def validate_outline(draft: OutlineDraft, aliases: PromptAliases) -> Validation:
+    """The problems of an outline: fatal when more than a fifth of the pages are missing or unknown."""
+    usage = _Usage()
+    usage.add(draft.topics, aliases.page_by_alias)
+    num_pages = len(aliases.page_by_alias)
+    missing = [alias for alias in aliases.page_by_alias if alias not in usage.pages]
+    problems = _outline_problems(usage, missing)
     if not draft.topics:
         return Validation(("There are no topics.",))
-    if len(draft.topics) > max(12, total // 3):
+    if len(draft.topics) > max(12, num_pages // 3):
         return Validation(("There are far too many topics.", *problems))
-    if (len(missing) + counts.unknown) * 5 > total:
+    if (len(missing) + usage.num_unknown) * 5 > num_pages:
         return Validation(tuple(problems))
     return Validation(repairable=tuple(problems))
 
 
+def _outline_problems(usage: _Usage, missing: Sequence[str]) -> list[str]:
+    problems = []
+    if missing:
+        problems.append(f"These pages stand nowhere: {', '.join(missing[:40])}.")
+    if usage.num_unknown:
+        problems.append(f"{usage.num_unknown} page ids are not in the document.")
+    if usage.num_repeated:
+        problems.append(f"{usage.num_repeated} page ids stand in more than one place.")
+    if any(not label for label in usage.labels):
+        problems.append("A topic has no label.")
+    if any(count > 1 for label, count in usage.labels.items() if label):
+        problems.append("Two topics have the same label.")
+    return problems
+
+
 def validate_merge(draft: MergedDraft, known: Sequence[str]) -> Validation:
-    """What is wrong with a merged outline; topics it forgot can be kept as they were."""
-    given = [name for topic in draft.topics for name in topic.ids]
-    missing = [name for name in known if name not in given]
+    """The problems of a merged outline, of which `known` are the topic aliases; fatal when half of them is missing."""
+    used = [alias for topic in draft.topics for alias in topic.ids]
+    missing = [alias for alias in known if alias not in used]
     problems = []
     if missing:
         problems.append(f"These ids stand nowhere: {', '.join(missing[:40])}.")
-    if len(set(given)) < len(given):
+    if len(set(used)) < len(used):
         problems.append("An id stands in more than one topic.")
-    if set(given) - set(known):
+    if set(used) - set(known):
         problems.append("There are ids that are not in the document.")
     if not draft.topics or len(missing) * 2 > len(known):
         return Validation(tuple(problems) or ("There are no topics.",))
     return Validation(repairable=tuple(problems))
 
 
-def clean_keywords(words: Sequence[str], limit: int = 5) -> tuple[str, ...]:
-    """Keywords fit to be shown."""
-    clean = (shorten(strip_markup(word[:200]), 40) for word in words[:20])
-    return tuple(dict.fromkeys(word for word in clean if word))[:limit]
+def clean_keywords(keywords: Sequence[str], limit: int = 5) -> tuple[str, ...]:
+    """At most `limit` distinct keywords without markup."""
+    clean = (shorten(strip_markup(keyword[:200]), 40) for keyword in keywords[:20])
+    return tuple(dict.fromkeys(keyword for keyword in clean if keyword))[:limit]

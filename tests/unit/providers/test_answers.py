@@ -14,7 +14,7 @@ from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import page_features
-from cluster.providers.prompting import merge
+from cluster.providers.prompting import merge, outline_parts
 from cluster.providers.prompting.prompts import PromptAliases, describe_prompt, outline_prompt
 from cluster.providers.prompting.responses import (
     DescribeResponse,
@@ -223,12 +223,12 @@ def test_page_text_stays_inside_one_json_string() -> None:
 def test_split_and_joined_keep_every_page() -> None:
     pages = make_session(per_subject=40)
     skeleton = skeleton_of(pages)
-    parts = merge.split_outline(skeleton, 25)
+    parts = outline_parts.split_outline(skeleton, 25)
     assert all(len(part.placed_page_ids()) <= 25 for part in parts)
     assert len(parts) > 4
     placed = [page for part in parts for page in part.placed_page_ids()]
     assert sorted(placed) == sorted(skeleton.placed_page_ids())
-    whole = merge.join_outlines(skeleton, parts)
+    whole = outline_parts.join_outlines(skeleton, parts)
     assert sorted(whole.placed_page_ids()) == sorted(skeleton.placed_page_ids())
     document = compose_document(whole, pages, provider="openai", session_title=None)
     assert validate_document(document, pages) == []
