@@ -380,7 +380,8 @@ def ray_client_environment(cluster: ClusterInfo, settings: Settings) -> dict[str
 def list_nodes(cluster: ClusterInfo) -> list[dict[str, Any]]:
     """The nodes as Ray sees them, with the names of the actors on each. `ray_environment` must be in place."""
     import ray
-    from ray._private.state import actors as all_actors  # the public one asks the dashboard, which is off
+
+    from cluster.ray_internals import live_actors
 
     untyped: Any = ray
     untyped.init(
@@ -391,7 +392,7 @@ def list_nodes(cluster: ClusterInfo) -> list[dict[str, Any]]:
         _node_ip_address=node_ip(0),
     )
     try:
-        actors = [actor for actor in all_actors().values() if actor["State"] == "ALIVE"]
+        actors = live_actors()
         return [
             {
                 "node_id": node["NodeID"],

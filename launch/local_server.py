@@ -1,4 +1,4 @@
-"""The whole product in one machine: stores, schema, Ray, Serve; started, watched, stopped."""
+"""The whole product on one machine: starts and stops the stores, the schema, Ray and Ray Serve."""
 
 from __future__ import annotations
 
@@ -17,58 +17,62 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import redis
-import structlog
 from pydantic import SecretStr
 
 from cluster.settings import Settings, to_environment, with_changes
 from launch.ray_environment import local_ray_environment
 from launch.readiness import wait_until_ready
 from launch.secret_store import local_secret
-from launch.stores import EmbeddedStores, running_urls
+from launch.stores import EmbeddedStores, StoreUrls, running_urls
 from models.migrations.run import migrate
-
-log = structlog.get_logger("runtime")
 
 APP_NAME = "trailmind"
 READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 45.0
+_OBJECT_STORE_BYTES = 256 * 1024 * 1024
+
+#: Receives one sentence about the current step of a start.
 ReportStatus = Callable[[str], None]
 
 
 def with_running_stores(settings: Settings) -> Settings:
-    """`settings` with the URLs of the embedded stores a running `trailmind up` published, where none are set."""
-    changes: dict[str, Any] = {}
+    """`settings` with the URLs of the embedded stores that a running `trailmind up` published, where none are set."""
     urls = running_urls(settings.data_dir)
-    if urls is not None:
-        if settings.database.url is None:
-            changes["database_url"] = SecretStr(urls.database_url)
-        if settings.valkey.url is None:
-            changes["redis_url"] = SecretStr(urls.redis_url)
+    return settings if urls is None else _with_missing_urls(settings, urls)
+
+
+def _with_missing_urls(settings: Settings, urls: StoreUrls) -> Settings:
+    changes: dict[str, Any] = {}
+    if settings.database.url is None:
+        changes["database_url"] = SecretStr(urls.database_url)
+    if settings.valkey.url is None:
+        changes["redis_url"] = SecretStr(urls.redis_url)
     return with_changes(settings, **changes) if changes else settings
 
 
 @contextmanager
 def available_stores(settings: Settings, report: ReportStatus, *, durable: bool = True) -> Iterator[Settings]:
-    """The settings with both stores reachable: given ones as they are, missing ones embedded until the end."""
-    wants_postgres, wants_valkey = settings.database.url is None, settings.valkey.url is None
-    if not wants_postgres and not wants_valkey:
+    """Yield the settings with the URLs of both stores; a store without a URL is embedded and stopped at the end.
+
+    Raises:
+        StoresError: an embedded store cannot run; the sentence names the remedy.
+    """
+    needs_postgres, needs_valkey = settings.database.url is None, settings.valkey.url is None
+    if not needs_postgres and not needs_valkey:
         yield settings
         return
-    embedded = EmbeddedStores(settings.data_dir, postgres=wants_postgres, valkey=wants_valkey, durable=durable)
+    embedded = EmbeddedStores(settings.data_dir, postgres=needs_postgres, valkey=needs_valkey, durable=durable)
     with embedded:
-        for notice in embedded.messages:
-            report(notice)
-        urls = embedded.start()
-        changes: dict[str, Any] = {}
-        if wants_postgres:
-            changes["database_url"] = SecretStr(urls.database_url)
-        if wants_valkey:
-            changes["redis_url"] = SecretStr(urls.redis_url)
-        yield with_changes(settings, **changes)
+        for message in embedded.messages:
+            report(message)
+        yield _with_missing_urls(settings, embedded.start())
 
 
 def with_signing_key(settings: Settings) -> Settings:
-    """The settings with a signing key: given, or generated into the data directory (never in production)."""
+    """`settings` with a signing key: the configured one, or one generated into the data directory.
+
+    In production the settings require a configured key.
+    """
     if settings.auth.secret_key is not None:
         return settings
     return with_changes(settings, secret_key=SecretStr(local_secret(settings.data_dir, "signing-key")))
@@ -79,35 +83,32 @@ def _preload_deployments() -> None:
 
 
 def _run_in_thread(call: Callable[[], Any]) -> Future[Any]:
-    """Begin `call` in a thread that nobody has to wait for when the process is told to end."""
-    done: Future[Any] = Future()
+    """Run `call` in a daemon thread, which does not delay the end of the process as a `ThreadPoolExecutor` would."""
+    future: Future[Any] = Future()
 
-    def work() -> None:
+    def run() -> None:
         try:
-            done.set_result(call())
+            future.set_result(call())
         except BaseException as error:
-            done.set_exception(error)
+            future.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()
-    return done
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 def _wait_for_controller(starting: Future[Any]) -> None:
-    """Return when Serve's controller can be found, or `starting` it has failed."""
-    import ray
-    from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+    """Return when Serve's controller has started. Raises the error of `starting` when it failed."""
+    from cluster.ray_internals import serve_controller_exists
 
-    untyped: Any = ray
     while not starting.done():
-        with contextlib.suppress(ValueError):
-            untyped.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+        if serve_controller_exists():
             return
         time.sleep(0.02)
     starting.result()
 
 
 class LocalServer:
-    """A running Trailmind on this machine."""
+    """A Trailmind that runs in this process and its children."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -116,7 +117,12 @@ class LocalServer:
         self._is_stopping = False
 
     def start(self, report: ReportStatus = lambda _: None, *, durable: bool = True) -> None:
-        """Start everything and return when requests are answered. Undone by `stop`, also after a failure here."""
+        """Start everything and return when `/ready` answers. `stop` undoes it; a failed start stops by itself.
+
+        Raises:
+            ConfigurationError: the server is not ready within `READY_TIMEOUT_S`.
+            StoresError: an embedded store cannot run.
+        """
         try:
             self._start(report, durable)
         except BaseException:
@@ -127,15 +133,14 @@ class LocalServer:
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         report("Starting PostgreSQL and Valkey …")
         settings = with_signing_key(self.settings)
-        # Read by Ray when it is imported, and inherited by every process it starts.
+        # Ray reads these variables when it is imported, and every process that it starts inherits them.
         os.environ.update(local_ray_environment(settings))
-        # The stores and Ray mostly wait for their processes while they start; the imports can happen meanwhile.
-        threading.Thread(target=_preload_deployments, name="import-ahead", daemon=True).start()
+        # The start of the stores and of Ray mostly waits for other processes; this thread imports meanwhile.
+        threading.Thread(target=_preload_deployments, name="preload", daemon=True).start()
         settings = self._stack.enter_context(available_stores(settings, report, durable=durable))
         migrate(settings.database.sqlalchemy_url)
-        with contextlib.closing(
-            redis.Redis.from_url(settings.valkey.connection_url, socket_connect_timeout=5.0)
-        ) as valkey:
+        valkey = redis.Redis.from_url(settings.valkey.connection_url, socket_connect_timeout=5.0)
+        with contextlib.closing(valkey):
             valkey.ping()
         os.environ.update(to_environment(settings))
         self.settings = settings
@@ -148,10 +153,11 @@ class LocalServer:
     def _start_ray(self) -> None:
         import ray
 
+        from cluster.ray_internals import redirect_worker_output
         from cluster.scheduling.shards import connect_shard, current_shard_map
         from launch.ray_node import kill_haproxy, local_ray_node
 
-        # One that lost its Ray keeps the port and answers for nobody: after a crash, and when Ray went before us.
+        # A load balancer that outlives its Ray, after a crash, keeps the port and answers every request with an error.
         kill_haproxy(self.settings.data_dir)
         self._stack.callback(kill_haproxy, self.settings.data_dir)
         if self.settings.scaling.ray_address:
@@ -159,26 +165,25 @@ class LocalServer:
         else:
             with local_ray_node():
                 ray.init(
-                    # A cluster of our own, whatever else of Ray's runs on this machine.
+                    # A new cluster, even if another Ray runs on this machine.
                     address="local",
                     num_cpus=self.settings.scaling.num_cpus or max(2, os.cpu_count() or 2),
                     namespace=APP_NAME,
                     include_dashboard=False,
                     log_to_driver=False,
                     configure_logging=False,
-                    object_store_memory=256 * 1024 * 1024,
-                    # All of Ray's own traffic stays on the loopback interface.
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    # Ray's own traffic stays on the loopback interface.
                     _node_ip_address="127.0.0.1",
                 )
         untyped: Any = ray
         self._stack.callback(untyped.shutdown)
-        # Ray prints what goes wrong anywhere in the cluster to the standard output of whoever started it, where it
-        # would end up in the middle of an answer; and while everything stops on purpose, it is nobody's news.
-        untyped._private.worker.print_to_stdstream = self._print_ray_output
-        # Ray's own handler aborts the process; ours lets it stop what it started.
+        # Ray prints errors of workers on standard output, where they would corrupt the output of `--json`.
+        redirect_worker_output(self._print_worker_output)
+        # Ray's own handler aborts the process before it can stop what it started.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        # The shards need a moment to start; let them do it while Serve starts too.
+        # The shards start while Serve starts.
         for index in range(asyncio.run(current_shard_map(self.settings)).num_shards):
             connect_shard(self.settings, index)
 
@@ -188,24 +193,22 @@ class LocalServer:
 
         from serve.deployments import build
 
-        # Its steps are not ours to report; what goes wrong still is.
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         http_options = HTTPOptions(host=self.settings.server.host, port=self.settings.server.port)
         self._stack.callback(self._stop_serve)
-        # Returns when the load balancers answer; meanwhile the replicas can start as well.
-        started = _run_in_thread(lambda: serve.start(proxy_location="HeadOnly", http_options=http_options))
-        _wait_for_controller(started)
+        # `serve.start` returns when the load balancers answer; the replicas start meanwhile.
+        starting = _run_in_thread(lambda: serve.start(proxy_location="HeadOnly", http_options=http_options))
+        _wait_for_controller(starting)
         serve.run(build(), name=APP_NAME, route_prefix="/", blocking=False)
-        started.result()
+        starting.result()
 
     def _stop_serve(self) -> None:
         from ray import serve
-        from ray._private import worker
 
+        from cluster.ray_internals import local_node_is_alive
         from cluster.scheduling.shards import drain_shards
 
         shutdown: Any = serve.shutdown
-        node: Any = worker._global_node
 
         def drain() -> None:
             shutdown()
@@ -213,18 +216,19 @@ class LocalServer:
 
         draining = _run_in_thread(drain)
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        # A service manager tells every process at once: then Ray is gone already, and whoever asks it waits for ever.
-        while time.monotonic() < deadline and (node is None or node.remaining_processes_alive()):
+        # A service manager signals every process at once: Ray may have ended, and a call to it would never return.
+        while time.monotonic() < deadline and local_node_is_alive():
             if draining.done():
                 draining.result()
                 return
             time.sleep(0.02)
 
-    def _print_ray_output(self, news: dict[str, Any], **_: Any) -> None:
+    def _print_worker_output(self, text: str) -> None:
+        # During a stop the workers report the end of their peers, which is expected.
         if not self._is_stopping:
-            sys.stderr.write("\n".join(["Ray:", *news["lines"]]) + "\n")
+            sys.stderr.write(f"Ray:\n{text}\n")
 
     def stop(self) -> None:
-        """Stop everything in reverse order: requests, unsaved events, Ray, stores."""
+        """Stop everything in reverse order: requests, unsaved events, Ray, stores. A repeat changes nothing."""
         self._is_stopping = True
         self._stack.close()

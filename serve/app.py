@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
-from ray.serve._private import http_util
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from actors.session_shard import SHARD_MAP_POLL_S
 from cluster.logging_setup import configure_logs
+from cluster.ray_internals import disable_serve_request_ids
 from cluster.scheduling.shards import connect_shard
 from cluster.settings import Settings, load_settings
 from serve.dashboard import install_dashboard
@@ -132,27 +132,10 @@ def _count_request(method: str, route: str, status: int, took_s: float) -> None:
     HTTP_REQUEST_SECONDS.labels(method=method, route=route).observe(took_s)
 
 
-class PassThrough:
-    """An ASGI middleware that changes nothing."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-
-def _disable_ray_request_ids() -> None:
-    # Ray Serve puts the X-Request-ID a client sent on every answer, unchecked, beside the one our edge has checked; and
-    # offers no way to turn that off. `tests/integration/test_product.py` notices when this no longer works.
-    untyped: Any = http_util
-    untyped.RequestIdMiddleware = PassThrough
-
-
 def create_app() -> ASGIApp:
     """The app as a replica runs it, configured by the environment."""
     settings = load_settings()
     configure_logs(settings)
     export_to_ray()
-    _disable_ray_request_ids()
+    disable_serve_request_ids()
     return with_middleware(create_api(settings, partial(connect_shard, settings)), settings)

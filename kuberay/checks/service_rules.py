@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import typing
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from ray.serve._private.build_app import build_app
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
+from cluster.ray_internals import application_deployments
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import HEAD_GROUP, Document, label, of_kind, ray_groups
 from kuberay.checks.ray_rules import GROUP_LABEL
@@ -106,8 +106,7 @@ def deployment_names(import_path: str, environ: dict[str, str]) -> frozenset[str
     """The deployments of the application as a container with `environ` builds it. Starts nothing."""
     with only(environ):
         application = imported(import_path)({})
-    built = build_app(application, name="checked", make_deployment_handle=cast(Any, lambda *_: None))
-    return frozenset(deployment.name for deployment in built.deployments)
+    return application_deployments(application)
 
 
 def check(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:

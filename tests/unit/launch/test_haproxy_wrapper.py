@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from cluster.ray_internals import haproxy_config_template
 from launch.haproxy_wrapper import write_wrapper
 from launch.ray_environment import free_ports, haproxy_is_available
 
@@ -21,9 +22,7 @@ pytestmark = pytest.mark.skipif(not haproxy_is_available(), reason="there is no 
 
 def ray_config(path: Path, port: int, metrics_port: int) -> None:
     """As Ray writes it before the balancer has heard of an application; the line to mend is Ray's own."""
-    from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
-
-    template = HAPROXY_CONFIG_TEMPLATE.splitlines()
+    template = haproxy_config_template().splitlines()
     start = template.index("backend default_backend")
     lines = ["global", "defaults", "    mode http"]
     lines += [f"    timeout {what} 5s" for what in ("connect", "client", "server")]

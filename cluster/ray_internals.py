@@ -1,0 +1,207 @@
+"""Every use of Ray's private API. No other module imports from `ray._private`, `ray._raylet` or `ray.serve._private`.
+
+Ray offers no public way to do what these functions do. `INTERNALS` lists each private attribute with its purpose;
+`tests/unit/cluster/test_ray_internals.py` reads the list and fails with one sentence for each attribute that another
+version of Ray no longer has. `pyproject.toml` pins the version. The module is in `cluster` because `serve` uses it too,
+and nothing below `launch` may import `launch`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import ray._private.node
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    """One private attribute of Ray that we use."""
+
+    module: str
+    attribute: str
+    purpose: str
+    #: Parameters that we pass by name or override.
+    parameters: tuple[str, ...] = ()
+
+    def problem(self) -> str | None:
+        """What is wrong with the attribute in the installed Ray, in one sentence; None when it is as expected."""
+        used = f"cluster/ray_internals.py uses it to {self.purpose}"
+        try:
+            value: Any = importlib.import_module(self.module)
+            for name in self.attribute.split("."):
+                value = getattr(value, name)
+        except (ImportError, AttributeError):
+            return f"Ray {ray.__version__} has no {self.module}.{self.attribute}: {used}"
+        code = getattr(inspect.unwrap(value) if callable(value) else value, "__code__", None)
+        names = set() if code is None else {*code.co_varnames, *code.co_consts}
+        missing = [name for name in self.parameters if name not in names]
+        if missing:
+            return f"{self.module}.{self.attribute} of Ray {ray.__version__} has no parameter {missing[0]}: {used}"
+        return None
+
+
+_NODE = "ray._private.node"
+_RAYLET = "ray._raylet"
+#: Parameter of the raylet -> the attribute of `ray._raylet` that names the port's file.
+_AGENT_PORTS = {
+    "metrics_agent_port": "METRICS_AGENT_PORT_NAME",
+    "metrics_export_port": "METRICS_EXPORT_PORT_NAME",
+    "dashboard_agent_listen_port": "DASHBOARD_AGENT_LISTEN_PORT_NAME",
+    "runtime_env_agent_port": "RUNTIME_ENV_AGENT_PORT_NAME",
+}
+NUM_AGENT_PORTS = len(_AGENT_PORTS)
+
+INTERNALS: tuple[Internal, ...] = (
+    Internal(_NODE, "Node", "start a local node with fewer processes"),
+    Internal(_NODE, "Node.start_api_server", "leave out the API server of a local node"),
+    Internal(_NODE, "Node.start_monitor", "leave out the autoscaler of a local node"),
+    Internal(_NODE, "Node.start_log_monitor", "leave out the log monitor of a local node"),
+    Internal(_NODE, "Node.start_raylet", "assign the ports of the agents before the raylet starts"),
+    Internal(_NODE, "Node.get_session_dir_path", "find the directory of the agents' port files"),
+    Internal(_NODE, "Node.node_id", "name the agents' port files"),
+    Internal(_NODE, "Node.remaining_processes_alive", "notice during a stop that Ray has ended already"),
+    Internal(_RAYLET, "persist_port", "write the agents' port files"),
+    *(Internal(_RAYLET, name, "write the agents' port files") for name in _AGENT_PORTS.values()),
+    Internal("ray._private.utils", "get_dashboard_dependency_error", "skip the slow import check of ray[default]"),
+    Internal("ray._private.worker", "_global_node", "notice during a stop that Ray has ended already"),
+    Internal("ray._private.worker", "print_to_stdstream", "keep the output of workers off standard output"),
+    Internal("ray._private.worker", "init", "choose the address of the node that connects", ("_node_ip_address",)),
+    Internal("ray._private.state", "actors", "list actors while Ray's dashboard is off"),
+    Internal("ray.serve._private.constants", "SERVE_CONTROLLER_NAME", "wait for the controller of Ray Serve"),
+    Internal("ray.serve._private.constants", "SERVE_NAMESPACE", "wait for the controller of Ray Serve"),
+    Internal("ray.serve._private.http_util", "RequestIdMiddleware", "stop Ray Serve from adding a second X-Request-ID"),
+    Internal("ray.serve._private.build_app", "build_app", "list the deployments of an application without a cluster"),
+    Internal(
+        "ray.serve._private.haproxy_templates",
+        "HAPROXY_CONFIG_TEMPLATE",
+        "test the HAProxy wrapper on Ray's template",
+    ),
+)
+
+
+class LocalRayNode(ray._private.node.Node):
+    """The only node of a cluster on one machine, without the processes that nothing uses there.
+
+    A head node as `ray.init` starts it has three Python programs that one machine does not need: the API server (what
+    remains of Ray's dashboard when it is off), the autoscaler's monitor and the log monitor. `ray.init` also waits for
+    the first of them, and then until the node's two agents, each another Python program, have imported everything and
+    written down which ports they got. On two cores that took half of the start-up time (`make bench-start`). This node
+    leaves the three out and assigns the ports of the agents, so that nothing waits for them.
+    """
+
+    #: The ports of the agents; `local_ray_node` sets them.
+    agent_ports: tuple[int, ...] = ()
+
+    def start_api_server(self, **_: Any) -> None:
+        """Start nothing: our commands read from the GCS."""
+
+    def start_monitor(self, *_: Any) -> None:
+        """Start nothing: a local node does not scale."""
+
+    def start_log_monitor(self) -> None:
+        """Start nothing: `log_to_driver` is off."""
+
+    def start_raylet(self, *arguments: Any, **options: Any) -> None:
+        """Start the raylet with the assigned ports of its agents."""
+        raylet: Any = importlib.import_module(_RAYLET)
+        node: Any = self
+        for (parameter, constant), port in zip(_AGENT_PORTS.items(), self.agent_ports, strict=True):
+            setattr(node._ray_params, parameter, port)
+            raylet.persist_port(node.get_session_dir_path(), node.node_id, getattr(raylet, constant), port)
+        super().start_raylet(*arguments, **options)
+
+
+@contextlib.contextmanager
+def _replaced(module_name: str, attribute: str, value: object) -> Iterator[None]:
+    module = importlib.import_module(module_name)
+    original = getattr(module, attribute)
+    setattr(module, attribute, value)
+    try:
+        yield
+    finally:
+        setattr(module, attribute, original)
+
+
+@contextlib.contextmanager
+def local_ray_node(agent_ports: tuple[int, ...]) -> Iterator[None]:
+    """Within the block, `ray.init` starts a `LocalRayNode`; `agent_ports` are `NUM_AGENT_PORTS` free ports."""
+    node_class = type("LocalRayNode", (LocalRayNode,), {"agent_ports": agent_ports})
+    with (
+        _replaced(_NODE, "Node", node_class),
+        # Ray imports everything the agents need only to find out whether it can: ray[default] is a dependency of ours.
+        _replaced("ray._private.utils", "get_dashboard_dependency_error", lambda: None),
+    ):
+        yield
+
+
+def local_node_is_alive() -> bool:
+    """Whether the Ray node that this process started still runs; True when it started none."""
+    worker: Any = importlib.import_module("ray._private.worker")
+    node = worker._global_node
+    return node is None or bool(node.remaining_processes_alive())
+
+
+def redirect_worker_output(write: Callable[[str], None]) -> None:
+    """Pass to `write` what Ray would print on standard output for workers that fail anywhere in the cluster."""
+    worker: Any = importlib.import_module("ray._private.worker")
+
+    def print_to_write(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
+        write("\n".join(data["lines"]))
+
+    worker.print_to_stdstream = print_to_write
+
+
+def live_actors() -> list[dict[str, Any]]:
+    """The live actors of the connected cluster. The public `ray.util.state` needs the dashboard, which is off."""
+    state: Any = importlib.import_module("ray._private.state")
+    return [actor for actor in state.actors().values() if actor["State"] == "ALIVE"]
+
+
+def serve_controller_exists() -> bool:
+    """Whether the controller actor of Ray Serve has started."""
+    constants: Any = importlib.import_module("ray.serve._private.constants")
+    try:
+        ray.get_actor(constants.SERVE_CONTROLLER_NAME, namespace=constants.SERVE_NAMESPACE)
+    except ValueError:
+        return False
+    return True
+
+
+class _PassThrough:
+    """An ASGI middleware that changes nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def disable_serve_request_ids() -> None:
+    """Stop Ray Serve from adding the client's unchecked X-Request-ID beside the one that our middleware has checked.
+
+    `tests/integration/test_product.py` checks that responses carry one.
+    """
+    http_util: Any = importlib.import_module("ray.serve._private.http_util")
+    http_util.RequestIdMiddleware = _PassThrough
+
+
+def application_deployments(application: Any) -> frozenset[str]:
+    """The names of the deployments of a bound Serve application. Starts nothing and needs no cluster."""
+    build_app: Any = importlib.import_module("ray.serve._private.build_app").build_app
+    built = build_app(application, name="checked", make_deployment_handle=lambda *_: None)
+    return frozenset(deployment.name for deployment in built.deployments)
+
+
+def haproxy_config_template() -> str:
+    """The template from which Ray Serve writes the configuration of HAProxy."""
+    templates: Any = importlib.import_module("ray.serve._private.haproxy_templates")
+    template: str = templates.HAPROXY_CONFIG_TEMPLATE
+    return template
