@@ -85,7 +85,7 @@ class JobWorker:
             await requeue_stalled_jobs(app)
             self._worker = asyncio.create_task(
                 app.run_worker_async(
-                    queues=QUEUES,
+                    queues=list(QUEUES),  # psycopg adapts a tuple as a record, a list as an array
                     # One more than the maps in progress, so that long maps do not delay mails and maintenance.
                     concurrency=self._settings.scaling.worker_concurrency + 1,
                     install_signal_handlers=False,
