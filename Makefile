@@ -65,7 +65,7 @@ check: setup ## Lint, format, types, import contracts, dependencies and dead cod
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo importlinter.toml
 	@$(BIN)/deptry .
-	@$(BIN)/vulture
+	@$(BIN)/python -m tests.architecture.dead_code
 
 prose: setup ## Look for words that newcomers do not understand (ARGS=docs for one folder, ARGS=--count for numbers)
 	@$(BIN)/python -m tests.architecture.prose $(ARGS)

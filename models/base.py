@@ -19,7 +19,6 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 
-Uuid = Annotated[uuid.UUID, mapped_column(UUID(as_uuid=True))]
 UuidKey = Annotated[uuid.UUID, mapped_column(UUID(as_uuid=True), primary_key=True, default=uuid.uuid4)]
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 CreatedAt = Annotated[

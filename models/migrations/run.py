@@ -63,15 +63,3 @@ def migrate(sqlalchemy_url: str, revision: str = "head") -> str:
                 connection.commit()
     finally:
         engine.dispose()
-
-
-def draft_revision(sqlalchemy_url: str, message: str, revision_id: str) -> None:
-    """Write the next migration from the difference between the models and the database (developers only)."""
-    from alembic import command
-
-    engine = create_engine(sqlalchemy_url)
-    try:
-        with engine.connect() as connection:
-            command.revision(_config(connection), message=message, autogenerate=True, rev_id=revision_id)
-    finally:
-        engine.dispose()

@@ -87,7 +87,7 @@ class _OperationRejected(Exception):
 def with_anchors(document: MindmapDocument, operation: Operation) -> Operation:
     """`operation` with the pages of every topic it names, so that it can be replayed when ids have changed."""
     tree = EditableMap(document)
-    named = (*operation.subjects(), *(operation.member_ids if isinstance(operation, Split) else ()))
+    named = (*operation.referenced_node_ids(), *(operation.member_ids if isinstance(operation, Split) else ()))
     anchors = {
         node_id: tuple(tree.descendant_pages(node_id))[:200]
         for node_id in named
@@ -134,7 +134,7 @@ def _resolve_nodes(tree: EditableMap, operation: Operation) -> tuple[dict[str, s
     """Where the nodes an operation names are on this map, and a remark when they had to be looked for."""
     found: dict[str, str] = {}
     moved = False
-    for node_id in operation.subjects():
+    for node_id in operation.referenced_node_ids():
         if node_id in tree.nodes:
             found[node_id] = node_id
             continue

@@ -33,7 +33,7 @@ class Rename(_Operation):
     node_id: Identifier
     label: LabelText
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.node_id,)
 
 
@@ -44,7 +44,7 @@ class Merge(_Operation):
     node_ids: Annotated[tuple[Identifier, ...], Field(min_length=2, max_length=50)]
     label: LabelText | None = None
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return self.node_ids
 
 
@@ -56,7 +56,7 @@ class Split(_Operation):
     member_ids: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=2000)]
     label: LabelText
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.node_id,)
 
 
@@ -65,7 +65,7 @@ class Move(_Operation):
     node_id: Identifier
     parent_id: Identifier
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.node_id, self.parent_id)
 
 
@@ -77,7 +77,7 @@ class Pin(_Operation):
     pinned: bool = True
     position: Position | None = None
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.node_id,)
 
 
@@ -86,7 +86,7 @@ class Hide(_Operation):
     node_id: Identifier
     hidden: bool = True
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.node_id,)
 
 
@@ -99,7 +99,7 @@ class AddNode(_Operation):
     label: LabelText
     description: LabelText | None = None
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.parent_id,)
 
 
@@ -109,7 +109,7 @@ class AddEdge(_Operation):
     target: Identifier
     label: LabelText | None = None
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.source, self.target)
 
 
@@ -118,7 +118,7 @@ class RemoveEdge(_Operation):
     source: Identifier
     target: Identifier
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.source, self.target)
 
 
@@ -128,7 +128,7 @@ class LabelEdge(_Operation):
     target: Identifier
     label: LabelText
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.source, self.target)
 
 
@@ -138,7 +138,7 @@ class Delete(_Operation):
     op: Literal["delete"] = "delete"
     node_id: Identifier
 
-    def subjects(self) -> tuple[str, ...]:
+    def referenced_node_ids(self) -> tuple[str, ...]:
         return (self.node_id,)
 
 

@@ -20,7 +20,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, CreatedAt, UuidKey
 from models.mindmap.document import MindmapDocument, Node, NodeData
 
-VISIBILITIES = ("map", "pages", "highlights")
 _DIGEST_BYTES = 24
 
 

@@ -23,114 +23,148 @@ NAME = "01-money-and-stars"
 Data = dict[str, Any]
 
 
+Corruption = Callable[[Data, random.Random], None]
+CORRUPTIONS: list[Corruption] = []
+
+
+def corruption(function: Corruption) -> Corruption:
+    """Add a way to break a map to `CORRUPTIONS`."""
+    CORRUPTIONS.append(function)
+    return function
+
+
 def _nodes(data: Data, kind: str) -> list[Data]:
     return [node for node in data["nodes"] if node["type"] == kind]
 
 
+@corruption
 def _foreign_page(data: Data, rng: random.Random) -> None:
     page = rng.choice(_nodes(data, "page"))
     page["data"]["page_id"] = "p_0123456789abcdef"
 
 
+@corruption
 def _unknown_evidence(data: Data, rng: random.Random) -> None:
     rng.choice(_nodes(data, rng.choice(["topic", "page"])))["data"]["evidence"][0]["page_id"] = "p_ffffffffffffffff"
 
 
+@corruption
 def _invented_quote(data: Data, rng: random.Random) -> None:
     quote = rng.choice(_nodes(data, rng.choice(["topic", "subtopic", "page"])))["data"]["evidence"][0]
     quote["quote"] = quote["quote"][: len(quote["quote"]) // 2] + " which nobody ever wrote"
 
 
+@corruption
 def _invented_time(data: Data, rng: random.Random) -> None:
     rng.choice(_nodes(data, "page"))["data"]["evidence"][0]["visited_at_ms"] = [1]
 
 
+@corruption
 def _no_evidence(data: Data, rng: random.Random) -> None:
     rng.choice(_nodes(data, rng.choice(["topic", "page"])))["data"]["evidence"] = []
 
 
+@corruption
 def _cycle(data: Data, rng: random.Random) -> None:
     part = rng.choice(_nodes(data, "subtopic"))["id"]
     edge = next(e for e in data["edges"] if e["target"] == part and e["kind"] == "contains")
     edge["source"] = next(e["target"] for e in data["edges"] if e["source"] == part)
 
 
+@corruption
 def _two_parents(data: Data, rng: random.Random) -> None:
     page, topic = rng.choice(_nodes(data, "page"))["id"], rng.choice(_nodes(data, "topic"))["id"]
     data["edges"].append({"source": topic, "target": page, "weight": 0.5, "kind": "contains"})
 
 
+@corruption
 def _orphan(data: Data, rng: random.Random) -> None:
     target = rng.choice(data["nodes"][1:])["id"]
     data["edges"] = [edge for edge in data["edges"] if edge["target"] != target or edge["kind"] != "contains"]
 
 
+@corruption
 def _dangling(data: Data, rng: random.Random) -> None:
     rng.choice(data["edges"])[rng.choice(["source", "target"])] = "nowhere"
 
 
+@corruption
 def _self_edge(data: Data, rng: random.Random) -> None:
     node = rng.choice(data["nodes"])["id"]
     data["edges"].append({"source": node, "target": node, "weight": 0.5, "kind": "cross"})
 
 
+@corruption
 def _repeated_edge(data: Data, rng: random.Random) -> None:
     data["edges"].append(copy.deepcopy(rng.choice(data["edges"])))
 
 
+@corruption
 def _repeated_node(data: Data, rng: random.Random) -> None:
     data["nodes"].append(copy.deepcopy(rng.choice(data["nodes"])))
 
 
+@corruption
 def _lost_page(data: Data, rng: random.Random) -> None:
     page = rng.choice(_nodes(data, "page"))
     data["nodes"].remove(page)
     data["edges"] = [edge for edge in data["edges"] if page["id"] not in (edge["source"], edge["target"])]
 
 
+@corruption
 def _page_in_both_places(data: Data, rng: random.Random) -> None:
     page = rng.choice(_nodes(data, "page"))
     data["left_out"].append({"page_id": page["id"], "reason": "login", "sentence": "A sign-in page."})
 
 
+@corruption
 def _left_out_without_reason(data: Data, rng: random.Random) -> None:
     rng.choice(data["left_out"])[rng.choice(["reason", "sentence"])] = ""
 
 
+@corruption
 def _long_label(data: Data, rng: random.Random) -> None:
     rng.choice(data["nodes"])["label"] = "word " * 30
 
 
+@corruption
 def _marked_up_label(data: Data, rng: random.Random) -> None:
     bad = rng.choice(["<b>bold</b>", "**bold**", "a `b` c", "[x](http://y)", "&lt;b&gt;", "x\u202ey", "a\nb", "", "  "])
     rng.choice(data["nodes"])["label"] = bad
 
 
+@corruption
 def _marked_up_description(data: Data, rng: random.Random) -> None:
     rng.choice(data["nodes"])["data"]["description"] = "See <script>alert(1)</script>."
 
 
+@corruption
 def _same_labels(data: Data, rng: random.Random) -> None:
     topics = _nodes(data, "topic")
     topics[0]["label"] = topics[1]["label"].upper()
 
 
+@corruption
 def _unsafe_link(data: Data, rng: random.Random) -> None:
     rng.choice(_nodes(data, "page"))["data"]["urls"] = ["javascript:alert(1)"]
 
 
+@corruption
 def _no_core(data: Data, rng: random.Random) -> None:
     data["nodes"] = data["nodes"][1:]
 
 
+@corruption
 def _second_core(data: Data, rng: random.Random) -> None:
     rng.choice(data["nodes"][1:])["type"] = "core"
 
 
+@corruption
 def _wrong_kind(data: Data, rng: random.Random) -> None:
     rng.choice(_nodes(data, "page"))["type"] = rng.choice(["topic", "planet"])
 
 
+@corruption
 def _impossible_number(data: Data, rng: random.Random) -> None:
     node = rng.choice(data["nodes"])
     field = rng.choice(["size", "x"])
@@ -141,22 +175,27 @@ def _impossible_number(data: Data, rng: random.Random) -> None:
         node["position"]["x"] = value if value != -5.0 else -5000.0
 
 
+@corruption
 def _bad_weight(data: Data, rng: random.Random) -> None:
     rng.choice(data["edges"])["weight"] = rng.choice([-0.1, 7.0, float("nan"), "heavy"])
 
 
+@corruption
 def _half_a_layout(data: Data, rng: random.Random) -> None:
     data["layouts"]["tree"].popitem()
 
 
+@corruption
 def _wrong_coverage(data: Data, rng: random.Random) -> None:
     data["coverage"][rng.choice(["captured", "on_map", "left_out"])] += 1
 
 
+@corruption
 def _bad_color(data: Data, rng: random.Random) -> None:
     rng.choice(data["nodes"])["color"] = "red;background:url(x)"
 
 
+@corruption
 def _bad_id(data: Data, rng: random.Random) -> None:
     node = rng.choice(_nodes(data, "topic"))
     old, new = node["id"], "a b<c>"
@@ -166,14 +205,9 @@ def _bad_id(data: Data, rng: random.Random) -> None:
             edge[end] = new if edge[end] == old else edge[end]
 
 
+@corruption
 def _missing_part(data: Data, rng: random.Random) -> None:
     del rng.choice(data["nodes"])[rng.choice(["id", "label", "type", "size"])]
-
-
-CORRUPTIONS: list[Callable[[Data, random.Random], None]] = [
-    value for name, value in list(globals().items()) if name.startswith("_") and name != "_nodes" and callable(value)
-    and getattr(value, "__module__", "") == __name__
-]  # fmt: skip
 
 
 def test_a_thousand_corrupted_maps_and_none_stored() -> None:
