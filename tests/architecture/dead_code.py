@@ -1,7 +1,8 @@
 """Unused code, and product code that only tests use, found by vulture.
 
-`python -m tests.architecture.dead_code` prints both and fails when there is any. Names that frameworks, other processes or
-PostgreSQL use are in `used_names.toml`, each with the reason. Fields and attributes are not checked: most are read as JSON or by a library.
+`python -m tests.architecture.dead_code` prints both and fails when there is any. Names that frameworks, other processes
+or PostgreSQL use are in `used_names.toml`, each with the reason. Fields and attributes are not checked: most are read
+as JSON or by a library.
 """
 
 from __future__ import annotations
