@@ -1,13 +1,15 @@
-"""The map document: what is stored as a version, served as `mindmap.data` and drawn by every client.
+"""The map document: stored as a version, served as `mindmap.data`, and drawn by every client.
 
-A document is a tree `core → topic → subtopic → page` plus cross edges, three layouts, the pages left out, and the
-numbers by which a reader can check it. JSON names follow the clients: `visitCount` and `totalDuration` are camel
-case, everything else is snake case. `model_dump(by_alias=True)`, here `to_json()`, is the only outside form.
+A document is a tree `core → topic → subtopic → page` with cross edges, three layouts, the excluded pages, and numbers
+by which a reader can judge it. The JSON names are those of the clients: `visitCount` and `totalDuration` are camel
+case, `left_out` stands for excluded pages, everything else is snake case. Outside Python a document exists only as
+`to_json()`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,12 +20,13 @@ EvidenceField = Literal["title", "text", "highlight", "url"]
 LayoutName = Literal["galaxy", "tree", "radial"]
 
 CORE_ID = "core"
+NODE_ID_PATTERN = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 CORE_COLOR = "#FFD700"
 TOPIC_COLORS = ("#3B82F6", "#10B981", "#F59E0B", "#EF4444", "#8B5CF6", "#EC4899", "#14B8A6", "#F97316")
 MAX_LABEL_CHARS = 80
 MAX_TOPIC_LABEL_CHARS = 48
 
-#: Why a captured page is not on the map, and the sentence shown for it.
+#: Why a captured page is not on the map, with the sentence shown to the user.
 EXCLUSION_REASONS: dict[str, str] = {
     "search_results": "A list of search results, not a page that was read.",
     "login": "A sign-in page: nothing on it is about your subject.",
@@ -46,19 +49,19 @@ class _FrozenModel(BaseModel):
 
 
 class Position(_FrozenModel):
-    """World units of the 3-D view: x to the right, y up, z towards the reader."""
+    """World units of the 3-D view: x to the right, y up, z towards the viewer."""
 
     x: float = 0.0
     y: float = 0.0
     z: float = 0.0
 
     def clamped(self, x: float, y: float, z: float) -> Position:
-        """This place, or the nearest to it with every coordinate within plus or minus the given bounds."""
+        """The nearest position with |x|, |y| and |z| within the bounds."""
         return Position(x=min(max(self.x, -x), x), y=min(max(self.y, -y), y), z=min(max(self.z, -z), z))
 
 
 class Evidence(_FrozenModel):
-    """A verbatim span of one captured page, and what on the node it supports."""
+    """A verbatim quote from one field of a captured page, and what of the node it supports."""
 
     page_id: str
     field: EvidenceField
@@ -68,8 +71,10 @@ class Evidence(_FrozenModel):
 
 
 class Importance(_FrozenModel):
-    """`score` in 0..1 and the parts that add up to it. Of a page: relative to the session's strongest page;
-    of a topic: its share of the session's attention."""
+    """`score` in 0..1, and the parts that add up to it.
+
+    Of a page: relative to the session's most important page. Of a topic: its share of all pages' importance.
+    """
 
     score: float = 0.0
     dwell: float = 0.0
@@ -80,7 +85,11 @@ class Importance(_FrozenModel):
 
 
 class NodeData(_FrozenModel):
-    """What a node knows beyond its picture. `totalDuration` is active time in milliseconds."""
+    """The content of a node. `totalDuration` is active time in milliseconds; times are UTC epoch milliseconds.
+
+    `hue` is the position of the node's topic in `TOPIC_COLORS`; `origin` is who created the node, `label_by` who
+    wrote its label.
+    """
 
     description: str | None = None
     keywords: tuple[str, ...] = ()
@@ -105,7 +114,7 @@ class NodeData(_FrozenModel):
 
 
 class Node(_FrozenModel):
-    """One node. `size` is in the clients' units: core 100, topics up to 80, subtopics to 50, pages to 40."""
+    """One node. `size` is in the clients' units: core 100, topics up to 80, sub-topics up to 50, pages up to 40."""
 
     id: str
     label: str
@@ -117,7 +126,7 @@ class Node(_FrozenModel):
 
 
 class Edge(_FrozenModel):
-    """`contains` edges make the tree (parent to child); `cross` edges never do."""
+    """`contains` edges form the tree (parent to child); `cross` edges are relations outside it."""
 
     source: str
     target: str
@@ -129,19 +138,21 @@ class Edge(_FrozenModel):
 
 
 class Layout(_FrozenModel):
+    """The layout that clients show first, with its parameters."""
+
     type: LayoutName = "galaxy"
     params: dict[str, Any] = Field(default_factory=dict)
 
 
 class Point(_FrozenModel):
-    """A place on a flat layout, in pixels; y grows downwards."""
+    """A position in a flat layout, in pixels; y grows downwards."""
 
     x: float
     y: float
 
 
 class ExcludedPage(_FrozenModel):
-    """A captured page that is not drawn: a code of `EXCLUSION_REASONS`, and a sentence for people."""
+    """A captured page that is not drawn: a key of `EXCLUSION_REASONS`, and a sentence for the user."""
 
     page_id: str
     url: str = ""
@@ -152,7 +163,11 @@ class ExcludedPage(_FrozenModel):
 
 
 class Coverage(_FrozenModel):
-    """Counts of pages. `attention` is the share of active time spent on pages that are on the map."""
+    """Counts of pages, with two shares in 0..1.
+
+    `ratio` is the share of captured pages that are on the map or excluded with a reason; `attention` is the share of
+    active time that was spent on pages on the map.
+    """
 
     captured: int = 0
     on_map: int = 0
@@ -162,13 +177,13 @@ class Coverage(_FrozenModel):
 
 
 class Scorecard(_FrozenModel):
-    """How far a map can be trusted, each in 0..1 and computed by code; None where it cannot be known.
+    """How far a map can be trusted: shares in 0..1 that are computed from the pages; None where one is unknown.
 
-    `grounding`: share of nodes whose label is borne out by a quote found in a page.
-    `coverage`: share of captured pages on the map or left out with a reason; `attention`: as in `Coverage`.
-    `separation`: share of each page's nearest neighbours (by text) that lie in its own topic.
+    `grounding`: nodes whose label is supported by a verbatim quote of a page.
+    `coverage`, `attention`: as `ratio` and `attention` of `Coverage`.
+    `separation`: similarity to each page's nearest pages (by text) that lies in its own topic.
     `stability`: agreement of the topics with those found when part of the pages is withheld.
-    `continuity`: share of the previous version's nodes that kept their id.
+    `continuity`: nodes of the previous version that kept their id.
     """
 
     grounding: float = 1.0
@@ -196,16 +211,16 @@ class MindmapDocument(_FrozenModel):
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The document as plain JSON values, under the names the clients read; unset optional fields are absent."""
+        """The document as plain JSON values under the clients' names; optional fields without a value are absent."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON: equal maps are equal bytes, whatever machine or worker count made them."""
+        """Canonical JSON (sorted keys, UTF-8): equal maps are equal bytes."""
         return json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_json`; raises `pydantic.ValidationError` for anything else."""
+        """The inverse of `to_json`. Raises `pydantic.ValidationError` for anything else."""
         return cls.model_validate(data)
 
     def node(self, node_id: str) -> Node | None:
@@ -213,13 +228,30 @@ class MindmapDocument(_FrozenModel):
         return next((node for node in self.nodes if node.id == node_id), None)
 
     def parents(self) -> dict[str, str]:
-        """Child id to parent id, from the `contains` edges."""
+        """Parent id by child id, from the `contains` edges."""
         return {edge.target: edge.source for edge in self.edges if edge.kind == "contains"}
 
     def children(self) -> dict[str, list[str]]:
-        """Parent id to child ids, in the order of the edges."""
-        found: dict[str, list[str]] = {}
+        """Child ids by parent id, in the order of the `contains` edges."""
+        children: dict[str, list[str]] = {}
         for edge in self.edges:
             if edge.kind == "contains":
-                found.setdefault(edge.source, []).append(edge.target)
-        return found
+                children.setdefault(edge.source, []).append(edge.target)
+        return children
+
+    def topic_of_pages(self) -> dict[str, str]:
+        """By page node id the topic it is below, directly or in a sub-topic; the core for a page without topic.
+
+        Pages that are not in the tree are missing.
+        """
+        parents = self.parents()
+        type_of = {node.id: node.type for node in self.nodes}
+        topics: dict[str, str] = {}
+        for node in self.nodes:
+            if node.type == "page":
+                ancestor = parents.get(node.id)
+                while ancestor is not None and type_of.get(ancestor) == "subtopic":
+                    ancestor = parents.get(ancestor)
+                if ancestor is not None:
+                    topics[node.id] = ancestor
+        return topics

@@ -13,6 +13,7 @@ from models.mindmap.document import (
     EXCLUSION_REASONS,
     MAX_LABEL_CHARS,
     MAX_TOPIC_LABEL_CHARS,
+    NODE_ID_PATTERN,
     MindmapDocument,
     NodeType,
 )
@@ -20,7 +21,7 @@ from models.recording.pages import CapturedPage
 from models.text import MARKUP, collapse_whitespace, normalized, strip_invisible
 
 _COLOR = re.compile(r"^#[0-9A-Fa-f]{6}$")
-_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
+
 _ALLOWED_CHILDREN: dict[NodeType, frozenset[NodeType]] = {
     "core": frozenset({"topic", "page"}),
     "topic": frozenset({"subtopic", "page"}),
@@ -76,7 +77,7 @@ def _node_problems(document: MindmapDocument, captured: dict[str, CapturedPage])
         if count > 1:
             yield ValidationProblem("duplicate_node", node_id, f"{count} nodes share one id.")
     for node in document.nodes:
-        if not _ID.match(node.id):
+        if not NODE_ID_PATTERN.match(node.id):
             yield ValidationProblem("bad_id", node.id[:64], "An id is 1 to 64 letters, digits or _ . : -")
         if node.type == "core" and node.id != CORE_ID:
             yield ValidationProblem("second_core", node.id, "A map has one core.")

@@ -1,17 +1,20 @@
-"""From an outline to the map document: checked ids, unique labels, sizes, places, and the numbers to judge it by."""
+"""From an outline to the map document: checked ids, unique labels, sizes, layouts, coverage and scorecard."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from cluster.mindmap.document import flat_layout
-from cluster.mindmap.document import galaxy_layout as layout
+from cluster.mindmap.document.flat_layout import flat_layouts
+from cluster.mindmap.document.galaxy_layout import galaxy_layout
+from cluster.mindmap.document.layout_nodes import layout_nodes
 from cluster.mindmap.document.outline_repair import repair_outline, verified_evidence
 from cluster.mindmap.document.scorecard import compute_coverage, compute_scorecard
 from cluster.mindmap.document.stable_ids import reuse_ids
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import label_evidence_from_text, supports_label
 from cluster.mindmap.pages.importance import topic_importance
+from cluster.mindmap.pages.reading_order import in_reading_order
 from models.mindmap.document import (
     CORE_COLOR,
     CORE_ID,
@@ -29,13 +32,15 @@ from models.mindmap.document import (
     NodeData,
     NodeType,
     Point,
-    Position,
 )
 from models.recording.pages import CapturedPage
 from models.text import MARKUP, collapse_whitespace, shorten, strip_markup
 from models.urls import host_of, redact_url
 
-#: In how many of a topic's pages a sentence for its label is looked for when no known quote bears it out.
+MAX_TITLE_CHARS, MAX_SUMMARY_CHARS, MAX_DESCRIPTION_CHARS = 120, 400, 280
+MAX_PAGE_TITLE_CHARS, MAX_HIGHLIGHT_CHARS, MAX_SENTENCE_CHARS = 200, 400, 200
+MAX_KEYWORDS, MAX_KEYWORD_CHARS, MAX_HIGHLIGHTS = 8, 60, 20
+#: Pages of a topic whose text is searched for a sentence with its label, if no known quote supports the label.
 _MAX_PAGES_SEARCHED = 12
 
 
@@ -47,218 +52,217 @@ def compose_document(
     session_title: str | None,
     previous: MindmapDocument | None = None,
 ) -> MindmapDocument:
-    """The map document for `outline` over `pages`, valid whoever made the outline.
+    """The map document for `outline` over `pages`: valid whichever provider made the outline.
 
-    What the outline gets wrong is put right and said in `notes`: unknown or repeated page ids are dropped, pages it
-    forgot are left out as `not_placed`, quotes that do not stand in their page are removed, labels are cleaned, cut and
-    made unique. `previous` lends its ids and positions to whatever is still there.
+    Errors of the outline are corrected and reported in `notes`: unknown and repeated page ids are dropped, pages that
+    it does not mention are excluded as `not_placed`, quotes that are not verbatim are removed, labels are cleaned,
+    shortened and made unique. Nodes that are in `previous` keep their ids and, where possible, their positions.
     """
-    captured = {page.page_id: page for page in sorted(pages, key=_reading_key)}
+    captured = {page.page_id: page for page in in_reading_order(pages)}
     outline, notes = repair_outline(outline, captured)
     outline = reuse_ids(outline, previous)
-    maker = _DocumentBuilder(outline, captured)
-    core_label = strip_markup(session_title or "") or strip_markup(outline.title)
-    maker.add_core(shorten(core_label or "Untitled session", MAX_LABEL_CHARS))
+    title = strip_markup(session_title or "") or strip_markup(outline.title)
+    builder = _DocumentBuilder(outline, captured)
+    builder.add_core(shorten(title or "Untitled session", MAX_LABEL_CHARS))
     for hue, topic in enumerate(outline.topics):
-        maker.add_topic(topic, hue)
-    maker.add_cross_links()
-    nodes, layouts = _with_layouts(maker.nodes, maker.edges, previous)
-    left_out = _excluded_pages(outline, captured)
+        builder.add_topic(topic, hue)
+    builder.add_cross_links()
+    nodes, layouts = _with_layouts(builder.nodes, builder.edges, previous)
+    excluded_pages = _excluded_pages(outline, captured)
     document = MindmapDocument(
-        title=shorten(strip_markup(session_title or "") or strip_markup(outline.title), 120),
-        summary=shorten(strip_markup(outline.summary), 400),
+        title=shorten(title, MAX_TITLE_CHARS),
+        summary=shorten(strip_markup(outline.summary), MAX_SUMMARY_CHARS),
         language=outline.language,
         provider=provider,
         nodes=tuple(nodes),
-        edges=tuple(maker.edges),
+        edges=tuple(builder.edges),
         layout=Layout(type="galaxy", params={"center": [0, 0, 0], "scale": 1}),
         layouts=layouts,
-        excluded_pages=left_out,
-        coverage=compute_coverage(nodes, left_out, captured),
+        excluded_pages=excluded_pages,
+        coverage=compute_coverage(nodes, excluded_pages, captured),
         notes=tuple(notes),
     )
-    neighbours = {note.page_id: note.neighbours for note in outline.annotations}
-    card = compute_scorecard(document, captured, neighbours, outline.stability, previous)
-    return document.model_copy(update={"scorecard": card})
-
-
-def _reading_key(page: CapturedPage) -> tuple[int, int, str]:
-    return (
-        page.visited_at_ms[0] if page.visited_at_ms else 1 << 62,
-        page.visit_order[0] if page.visit_order else 1 << 62,
-        page.page_id,
-    )
+    neighbours = {annotation.page_id: annotation.neighbours for annotation in outline.annotations}
+    scorecard = compute_scorecard(document, captured, neighbours, outline.stability, previous)
+    return document.model_copy(update={"scorecard": scorecard})
 
 
 class _DocumentBuilder:
-    """Builds nodes and edges in document order and keeps labels unique."""
+    """Builds nodes and edges in document order, with unique labels."""
 
-    def __init__(self, outline: Outline, captured: dict[str, CapturedPage]) -> None:
+    def __init__(self, outline: Outline, captured: Mapping[str, CapturedPage]) -> None:
         self.outline, self.captured = outline, captured
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
-        self.notes = {note.page_id: note for note in outline.annotations}
-        placed = outline.placed_page_ids()
-        self.importances = [self._importance(page) for page in placed]
+        self._annotations = {annotation.page_id: annotation for annotation in outline.annotations}
+        self._importances = self._importances_of(outline.placed_page_ids())
         self._labels: set[str] = set()
-        self._topic_labels: dict[str, str] = {}
-        shares = [topic_importance(self._importances_of(t.all_page_ids()), self.importances) for t in outline.topics]
-        self._most = max((share.score for share in shares), default=0.0) or 1.0
-        # Topics choose their labels before pages do: a page may carry a longer one.
-        for topic, _ in outline.walk():
-            self._topic_labels[topic.id] = self._unique(topic.label or "Topic", MAX_TOPIC_LABEL_CHARS, ())
-
-    def _importance(self, page_id: str) -> Importance:
-        note = self.notes.get(page_id)
-        return note.importance if note else Importance()
+        shares = [self._share(topic) for topic in outline.topics]
+        self._max_share = max((share.score for share in shares), default=0.0) or 1.0
+        # Topics choose their labels before pages: a page label may be longer and can get a suffix.
+        self._topic_labels = {
+            topic.id: self._unique_label(topic.label or "Topic", MAX_TOPIC_LABEL_CHARS, ())
+            for topic, _ in outline.walk()
+        }
 
     def _importances_of(self, page_ids: Iterable[str]) -> list[Importance]:
-        return [self._importance(page) for page in page_ids]
+        annotations = (self._annotations.get(page_id) for page_id in page_ids)
+        return [annotation.importance if annotation else Importance() for annotation in annotations]
+
+    def _share(self, topic: OutlineTopic) -> Importance:
+        """The topic's share of the importance of all placed pages."""
+        return topic_importance(self._importances_of(topic.all_page_ids()), self._importances)
 
     def add_core(self, label: str) -> None:
-        pages = [self.captured[p] for p in self.outline.placed_page_ids()]
+        pages = [self.captured[page_id] for page_id in self.outline.placed_page_ids()]
         data = NodeData(
             description=self.outline.summary or None,
-            visit_count=sum(len(page.visited_at_ms) for page in pages),
-            total_duration=sum(page.dwell_ms for page in pages),
             importance=Importance(score=1.0) if pages else Importance(),
             evidence=verified_evidence(self.outline.evidence, self.captured),
-            **_visit_times(pages),
+            **_visit_totals(pages),
         )
         self.nodes.append(Node(id=CORE_ID, label=label, type="core", size=100, color=CORE_COLOR, data=data))
 
     def add_topic(self, topic: OutlineTopic, hue: int) -> None:
+        """Add a topic with its pages, sub-topics and their pages. Sizes grow with the square root of importance."""
         color = TOPIC_COLORS[hue % len(TOPIC_COLORS)]
-        share = topic_importance(self._importances_of(topic.all_page_ids()), self.importances)
-        size = 40 + 40 * (share.score / self._most) ** 0.5
+        share = self._share(topic)
+        size = 40 + 40 * (share.score / self._max_share) ** 0.5
         self._add_group(topic, "topic", size, color, hue, CORE_ID, share)
-        for page in topic.page_ids:
-            self._add_page(page, topic.id, color, hue)
-        for part in topic.subtopics:
-            inner = topic_importance(self._importances_of(part.page_ids), self.importances)
-            size = 30 + 20 * min(1.0, inner.score / max(share.score, 1e-9)) ** 0.5
-            self._add_group(part, "subtopic", size, color, hue, topic.id, inner)
-            for page in part.page_ids:
-                self._add_page(page, part.id, color, hue)
+        for page_id in topic.page_ids:
+            self._add_page(page_id, topic.id, color, hue)
+        for subtopic in topic.subtopics:
+            subtopic_share = self._share(subtopic)
+            size = 30 + 20 * min(1.0, subtopic_share.score / max(share.score, 1e-9)) ** 0.5
+            self._add_group(subtopic, "subtopic", size, color, hue, topic.id, subtopic_share)
+            for page_id in subtopic.page_ids:
+                self._add_page(page_id, subtopic.id, color, hue)
 
     def _add_group(
         self, topic: OutlineTopic, kind: NodeType, size: float, color: str, hue: int, parent: str, share: Importance
     ) -> None:
-        pages = [self.captured[p] for p in topic.all_page_ids()]
+        pages = [self.captured[page_id] for page_id in topic.all_page_ids()]
         label = self._topic_labels[topic.id]
-        evidence = topic.evidence
-        if not any(quote.supports == "label" and supports_label(label, quote.quote) for quote in evidence):
-            evidence = (*label_evidence_from_text(label, pages[:_MAX_PAGES_SEARCHED]), *evidence)
         data = NodeData(
-            description=shorten(strip_markup(topic.description), 280) or None,
+            description=shorten(strip_markup(topic.description), MAX_DESCRIPTION_CHARS) or None,
             keywords=_clean_keywords(topic.keywords),
-            urls=tuple(link for page in pages for link in _safe_links(page)),
-            visit_count=sum(len(page.visited_at_ms) for page in pages),
-            total_duration=sum(page.dwell_ms for page in pages),
+            urls=tuple(url for page in pages for url in _safe_links(page)),
             hue=hue,
             importance=share,
-            evidence=evidence or _title_or_url_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id))),
+            evidence=_group_evidence(topic, label, pages),
             searches=tuple(strip_markup(query) for query in topic.searches),
-            **_visit_times(pages),
+            **_visit_totals(pages),
         )
         self.nodes.append(Node(id=topic.id, label=label, type=kind, size=round(size, 2), color=color, data=data))
-        self.edges.append(
-            Edge(source=parent, target=topic.id, weight=1.0 if kind == "topic" else round(share.score, 6))
-        )
+        weight = 1.0 if kind == "topic" else round(share.score, 6)
+        self.edges.append(Edge(source=parent, target=topic.id, weight=weight))
 
     def _add_page(self, page_id: str, parent: str, color: str, hue: int) -> None:
         page = self.captured[page_id]
-        note = self.notes.get(page_id) or _default_annotation(page)
+        annotation = self._annotations.get(page_id) or _default_annotation(page)
+        importance = annotation.importance
         host = host_of(page.url)
-        label = self._unique(note.label or page.title or host, MAX_LABEL_CHARS, (host, _last_path_segment(page.url)))
+        suffixes = (host, _last_path_segment(page.url))
+        label = self._unique_label(annotation.label or page.title or host, MAX_LABEL_CHARS, suffixes)
+        highlights = (collapse_whitespace(text) for text in page.highlights[:MAX_HIGHLIGHTS])
         data = NodeData(
-            description=shorten(strip_markup(note.description), 280) or None,
-            keywords=_clean_keywords(note.keywords),
+            description=shorten(strip_markup(annotation.description), MAX_DESCRIPTION_CHARS) or None,
+            keywords=_clean_keywords(annotation.keywords),
             urls=_safe_links(page),
-            visit_count=len(page.visited_at_ms),
-            total_duration=page.dwell_ms,
             page_id=page_id,
-            title=shorten(strip_markup(page.title), 200) or None,
+            title=shorten(strip_markup(page.title), MAX_PAGE_TITLE_CHARS) or None,
             host=host or None,
-            language=note.language,
+            language=annotation.language,
             hue=hue,
-            importance=note.importance,
-            evidence=verified_evidence(note.evidence, self.captured) or _title_or_url_evidence(page),
-            highlights=tuple(
-                shorten(collapse_whitespace(text), 400) for text in page.highlights[:20] if collapse_whitespace(text)
-            ),
-            **_visit_times([page]),
+            importance=importance,
+            evidence=verified_evidence(annotation.evidence, self.captured) or _title_or_url_evidence(page),
+            highlights=tuple(shorten(text, MAX_HIGHLIGHT_CHARS) for text in highlights if text),
+            **_visit_totals([page]),
         )
-        size = round(20 + 20 * min(1.0, note.importance.score), 2)
+        size = round(20 + 20 * min(1.0, importance.score), 2)
         self.nodes.append(Node(id=page_id, label=label, type="page", size=size, color=color, data=data))
-        self.edges.append(Edge(source=parent, target=page_id, weight=round(max(0.05, note.importance.score), 6)))
+        self.edges.append(Edge(source=parent, target=page_id, weight=round(max(0.05, importance.score), 6)))
 
     def add_cross_links(self) -> None:
-        """Cross edges whose two ends are on the map and not already parent and child."""
-        known = {node.id for node in self.nodes} - {CORE_ID}
-        joined = {frozenset((edge.source, edge.target)) for edge in self.edges}
+        """Add the cross links between two nodes of the map that no other edge connects."""
+        linkable = {node.id for node in self.nodes} - {CORE_ID}
+        connected = {frozenset((edge.source, edge.target)) for edge in self.edges}
         for link in self.outline.cross_links:
             pair = frozenset((link.source, link.target))
-            if len(pair) == 2 and pair <= known and pair not in joined:
-                joined.add(pair)
-                label = shorten(strip_markup(link.label), MAX_LABEL_CHARS) or None
+            if len(pair) == 2 and pair <= linkable and pair not in connected:
+                connected.add(pair)
                 self.edges.append(
                     Edge(
                         source=link.source,
                         target=link.target,
                         weight=round(min(1.0, max(0.01, link.weight)), 6),
                         kind="cross",
-                        label=label,
+                        label=shorten(strip_markup(link.label), MAX_LABEL_CHARS) or None,
                         terms=_clean_keywords(link.terms),
                     )
                 )
 
-    def _unique(self, text: str, max_chars: int, suffixes: Sequence[str]) -> str:
+    def _unique_label(self, text: str, max_chars: int, suffixes: Sequence[str]) -> str:
+        """`text` as a label that no other node has: as it is, with a suffix, or with a number."""
         label = shorten(strip_markup(text), max_chars) or "Untitled"
         choices = [label]
         choices += [
-            f"{shorten(label, max_chars - len(s) - 3)} · {s}" for s in suffixes if s and len(s) < max_chars // 2
+            f"{shorten(label, max_chars - len(suffix) - 3)} · {suffix}"
+            for suffix in suffixes
+            if suffix and len(suffix) < max_chars // 2
         ]
-        for choice in choices:
-            if choice.casefold() not in self._labels and not MARKUP.search(choice):
-                label = choice
-                break
-        else:
-            number = 2
-            base = shorten(MARKUP.sub(" ", label), max_chars - 7)
-            while f"{base} ({number})".casefold() in self._labels:
-                number += 1
-            label = f"{base} ({number})"
-        self._labels.add(label.casefold())
-        return label
+        unused = (c for c in choices if c.casefold() not in self._labels and not MARKUP.search(c))
+        unique = next(unused, "") or self._numbered_label(label, max_chars)
+        self._labels.add(unique.casefold())
+        return unique
+
+    def _numbered_label(self, label: str, max_chars: int) -> str:
+        base = shorten(MARKUP.sub(" ", label), max_chars - 7)
+        number = 2
+        while f"{base} ({number})".casefold() in self._labels:
+            number += 1
+        return f"{base} ({number})"
+
+
+def _group_evidence(topic: OutlineTopic, label: str, pages: Sequence[CapturedPage]) -> tuple[Evidence, ...]:
+    """The topic's evidence, with a quote for its label if the pages have one; never empty."""
+    evidence = topic.evidence
+    if not any(quote.supports == "label" and supports_label(label, quote.quote) for quote in evidence):
+        evidence = (*label_evidence_from_text(label, pages[:_MAX_PAGES_SEARCHED]), *evidence)
+    return evidence or _title_or_url_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id)))
 
 
 def _default_annotation(page: CapturedPage) -> PageAnnotation:
-    """What can be said of a page its outline says nothing about."""
+    """The annotation of a page about which the outline says nothing."""
     label = shorten(strip_markup(page.title), MAX_LABEL_CHARS)
     return PageAnnotation(page.page_id, label, "", (), _title_or_url_evidence(page), Importance(), "en")
 
 
 def _safe_links(page: CapturedPage) -> tuple[str, ...]:
-    """The page's address without secrets, if a reader may safely follow it."""
+    """The page's URL without secrets; empty unless it is http or https."""
     return (redact_url(page.url),) if page.url.lower().startswith(("http://", "https://")) else ()
 
 
 def _title_or_url_evidence(page: CapturedPage) -> tuple[Evidence, ...]:
-    """The least that can be shown for a page: its title, or its address."""
-    field, quote = ("title", collapse_whitespace(page.title)) if collapse_whitespace(page.title) else ("url", page.url)
-    value = {"page_id": page.page_id, "field": field, "quote": quote, "visited_at_ms": page.visited_at_ms}
-    return (Evidence.model_validate(value),)
+    """The evidence that every page has: its title, or its URL."""
+    title = collapse_whitespace(page.title)
+    if title:
+        return (Evidence(page_id=page.page_id, field="title", quote=title, visited_at_ms=page.visited_at_ms),)
+    return (Evidence(page_id=page.page_id, field="url", quote=page.url, visited_at_ms=page.visited_at_ms),)
 
 
-def _visit_times(pages: Sequence[CapturedPage]) -> dict[str, int]:
-    at = [t for page in pages for t in page.visited_at_ms]
-    return {"first_visited_at_ms": min(at), "last_visited_at_ms": max(at)} if at else {}
+def _visit_totals(pages: Sequence[CapturedPage]) -> dict[str, Any]:
+    """The fields of `NodeData` that are counted over all visits to `pages`."""
+    visited_at_ms = [at for page in pages for at in page.visited_at_ms]
+    totals = {"visit_count": len(visited_at_ms), "total_duration": sum(page.dwell_ms for page in pages)}
+    if visited_at_ms:
+        totals |= {"first_visited_at_ms": min(visited_at_ms), "last_visited_at_ms": max(visited_at_ms)}
+    return totals
 
 
 def _clean_keywords(words: Iterable[str]) -> tuple[str, ...]:
-    clean = (shorten(strip_markup(word), 60) for word in words)
-    return tuple(dict.fromkeys(word for word in clean if word and not MARKUP.search(word)))[:8]
+    cleaned = (shorten(strip_markup(word), MAX_KEYWORD_CHARS) for word in words)
+    return tuple(dict.fromkeys(word for word in cleaned if word and not MARKUP.search(word)))[:MAX_KEYWORDS]
 
 
 def _last_path_segment(url: str) -> str:
@@ -268,35 +272,36 @@ def _last_path_segment(url: str) -> str:
 def _with_layouts(
     nodes: Sequence[Node], edges: Sequence[Edge], previous: MindmapDocument | None
 ) -> tuple[list[Node], dict[str, dict[str, Point]]]:
+    """`nodes` with positions in the galaxy, and the two flat layouts."""
     parents = {edge.target: edge.source for edge in edges if edge.kind == "contains"}
-    placed = [
-        layout.LayoutNode(node.id, parents.get(node.id), node.type, node.size * layout.RADIUS_PER_SIZE[node.type])
-        for node in nodes
-    ]
-    before: dict[str, Position] = {node.id: node.position for node in previous.nodes} if previous else {}
-    positions = layout.galaxy_layout(placed, before)
-    moved = [node.model_copy(update={"position": positions[node.id]}) for node in nodes]
-    return moved, {"tree": flat_layout.tree_layout(placed), "radial": flat_layout.radial_layout(placed)}
+    nodes_to_place = layout_nodes(nodes, parents)
+    previous_positions = {node.id: node.position for node in previous.nodes} if previous else {}
+    positions = galaxy_layout(nodes_to_place, previous_positions)
+    placed = [node.model_copy(update={"position": positions[node.id]}) for node in nodes]
+    return placed, flat_layouts(nodes_to_place)
 
 
-def _excluded_pages(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[ExcludedPage, ...]:
+def _excluded_pages(outline: Outline, captured: Mapping[str, CapturedPage]) -> tuple[ExcludedPage, ...]:
+    """Every captured page that is in no topic, with the outline's reason, else as `not_placed`."""
     placed = set(outline.placed_page_ids())
-    reasons = {one.page_id: one for one in outline.excluded_pages}
-    found = []
+    exclusions = {exclusion.page_id: exclusion for exclusion in outline.excluded_pages}
+    excluded = []
     for page_id, page in captured.items():
         if page_id in placed:
             continue
-        given = reasons.get(page_id)
-        reason = given.reason if given and given.reason in EXCLUSION_REASONS else "not_placed"
-        sentence = shorten(strip_markup(given.sentence), 200) if given and given.sentence else EXCLUSION_REASONS[reason]
-        found.append(
+        exclusion = exclusions.get(page_id)
+        reason = exclusion.reason if exclusion and exclusion.reason in EXCLUSION_REASONS else "not_placed"
+        sentence = EXCLUSION_REASONS[reason]
+        if exclusion and exclusion.sentence:
+            sentence = shorten(strip_markup(exclusion.sentence), MAX_SENTENCE_CHARS)
+        excluded.append(
             ExcludedPage(
                 page_id=page_id,
                 url=redact_url(page.url),
-                title=shorten(strip_markup(page.title), 200),
+                title=shorten(strip_markup(page.title), MAX_PAGE_TITLE_CHARS),
                 reason=reason,
                 sentence=sentence,
                 total_duration=page.dwell_ms,
             )
         )
-    return tuple(found)
+    return tuple(excluded)

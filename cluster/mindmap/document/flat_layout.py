@@ -1,109 +1,135 @@
-"""Where every node stands on paper: `tree` and `radial`. Deterministic, without overlaps, and calm."""
+"""The flat layouts `tree` and `radial`: deterministic, without overlaps, and stable when a page is added."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-from cluster.mindmap.document.galaxy_layout import LayoutNode
+from cluster.mindmap.document.layout_nodes import LayoutNode
 from models.mindmap.document import Point
 
 ROW_HEIGHT_PX, COLUMN_WIDTH_PX = 30.0, 300.0
+#: Space between the pages of two parents in the tree, in rows.
+_BRANCH_GAP = 0.6
+#: Length of the outer ring per page.
+SLOT_LENGTH_PX = 24.0
+_MIN_SLOTS = 16.0
+_TOPIC_GAP_SLOTS = 1.5
+_MIN_OUTER_RADIUS_PX = 430.0
+#: Radius of the ring of each node type, as a share of the outer radius.
+_TOPIC_RING, _SUBTOPIC_RING = 0.36, 0.66
+
+
+def flat_layouts(nodes: Sequence[LayoutNode]) -> dict[str, dict[str, Point]]:
+    """Both flat layouts, by name. Parents must come before their children."""
+    return {"tree": tree_layout(nodes), "radial": radial_layout(nodes)}
 
 
 def tree_layout(nodes: Sequence[LayoutNode]) -> dict[str, Point]:
-    """Places in a tree that grows to the right, one row per leaf; in pixels, the first row at y = 0."""
+    """Positions in a tree that grows to the right, with one row per leaf; in pixels, the first row at y = 0."""
     children = _children(nodes)
     depth: dict[str, int] = {}
-    y: dict[str, float] = {}
-    row = 0.0
     for node in nodes:
         depth[node.id] = 0 if node.parent is None else depth.get(node.parent, 0) + 1
-    previous_branch = None
-    for node_id, branch in _leaves(nodes, children):
-        if previous_branch is not None and branch != previous_branch:
-            row += 0.6  # A little air between branches.
-        previous_branch = branch
+    y: dict[str, float] = {}
+    row = 0.0
+    previous_parent = None
+    for node_id, parent in _leaves(nodes, children):
+        if previous_parent is not None and parent != previous_parent:
+            row += _BRANCH_GAP
+        previous_parent = parent
         y[node_id] = row * ROW_HEIGHT_PX
         row += 1.0
     for node in reversed(nodes):
         if node.id not in y:
-            below = [y[child] for child in children[node.id]]
-            y[node.id] = (below[0] + below[-1]) / 2
+            y_below = [y[child] for child in children[node.id]]
+            y[node.id] = (y_below[0] + y_below[-1]) / 2
     return {node.id: Point(x=depth[node.id] * COLUMN_WIDTH_PX, y=round(y[node.id], 2)) for node in nodes}
 
 
 def _leaves(nodes: Sequence[LayoutNode], children: Mapping[str, list[str]]) -> list[tuple[str, str]]:
     """Every leaf with the id of its parent, in drawing order."""
-    parent = {node.id: node.parent or "" for node in nodes}
-    found: list[tuple[str, str]] = []
+    parent_of = {node.id: node.parent or "" for node in nodes}
+    leaves: list[tuple[str, str]] = []
     stack = [node.id for node in reversed(nodes) if node.parent is None]
     while stack:
-        at = stack.pop()
-        below = children.get(at, [])
+        node_id = stack.pop()
+        below = children.get(node_id, [])
         if below:
             stack.extend(reversed(below))
         else:
-            found.append((at, parent[at]))
-    return found
-
-
-SLOT_LENGTH_PX = 24.0
+            leaves.append((node_id, parent_of[node_id]))
+    return leaves
 
 
 def radial_layout(nodes: Sequence[LayoutNode]) -> dict[str, Point]:
-    """Places on rings around the core (at 0, 0): topics inside, pages outside, each branch in its own sector.
+    """Positions on rings around the core at (0, 0), in pixels: topics inside, pages outside, a sector per topic.
 
-    Sectors are handed out in steps with a little room to spare, so that one page more usually moves nothing else.
+    Sectors grow in steps and have a few spare slots, so that one page more usually moves no other node.
     """
-    children = _children(nodes)
-    type_of = {node.id: node.type for node in nodes}
     roots = [node.id for node in nodes if node.parent is None]
     if not roots:
         return {}
-    slots = 0.0
-    at_slot: dict[str, float] = {}
-    for topic in children.get(roots[0], []):
-        start = slots
-        groups = [(topic, [c for c in children.get(topic, []) if type_of[c] != "subtopic"])]
-        groups += [(c, children.get(c, [])) for c in children.get(topic, []) if type_of[c] == "subtopic"]
-        for owner, pages in groups:
-            if owner == topic and not pages and len(groups) > 1:
-                continue
-            room = _slots_for(len(pages)) if owner != topic or pages else 3
-            offset = (room - len(pages)) / 2 if len(pages) < 3 else 0.5
-            for i, page in enumerate(pages):
-                at_slot[page] = slots + offset + i
-            if owner != topic:
-                at_slot[owner] = slots + max(1.0, room / 2)
-            slots += room
-        at_slot[topic] = (start + slots) / 2
-        slots += 1.5
-    total = max(slots, 16.0)
-    outer = max(430.0, total * SLOT_LENGTH_PX / (2 * math.pi))
-    ring = {1: 0.36 * outer, 2: 0.66 * outer, 3: outer}
-    found = {roots[0]: Point(x=0.0, y=0.0)}
+    slot_of, num_slots = _radial_slots(nodes, roots[0])
+    total = max(num_slots, _MIN_SLOTS)
+    outer_radius = max(_MIN_OUTER_RADIUS_PX, total * SLOT_LENGTH_PX / (2 * math.pi))
+    points = {roots[0]: Point(x=0.0, y=0.0)}
     for node in nodes:
-        if node.id in at_slot:
-            level = {"topic": 1, "subtopic": 2}.get(node.type, 3)
-            angle = 2 * math.pi * at_slot[node.id] / total - math.pi / 2
-            found[node.id] = Point(x=round(ring[level] * math.cos(angle), 2), y=round(ring[level] * math.sin(angle), 2))
-    for i, node in enumerate(n for n in nodes if n.id not in found):
-        found[node.id] = Point(x=round(outer + 80.0, 2), y=round(-outer + 40.0 * i, 2))
-    return found
+        if node.id in slot_of:
+            ring = {"topic": _TOPIC_RING, "subtopic": _SUBTOPIC_RING}.get(node.type, 1.0)
+            angle = 2 * math.pi * slot_of[node.id] / total - math.pi / 2
+            x, y = ring * outer_radius * math.cos(angle), ring * outer_radius * math.sin(angle)
+            points[node.id] = Point(x=round(x, 2), y=round(y, 2))
+    # Pages directly below the core, such as the user's notes, are in a column beside the rings.
+    for i, node in enumerate([node for node in nodes if node.id not in points]):
+        points[node.id] = Point(x=round(outer_radius + 80.0, 2), y=round(-outer_radius + 40.0 * i, 2))
+    return points
+
+
+def _radial_slots(nodes: Sequence[LayoutNode], root: str) -> tuple[dict[str, float], float]:
+    """The slot on the ring of every node below a topic, and the total number of slots."""
+    children = _children(nodes)
+    type_of = {node.id: node.type for node in nodes}
+    slot_of: dict[str, float] = {}
+    next_slot = 0.0
+    for topic in children.get(root, []):
+        first_slot = next_slot
+        below = children.get(topic, [])
+        direct_pages = [child for child in below if type_of[child] != "subtopic"]
+        subtopics = [child for child in below if type_of[child] == "subtopic"]
+        if direct_pages or not subtopics:
+            num_slots = _slots_for(len(direct_pages)) if direct_pages else 3
+            _assign_slots(slot_of, direct_pages, next_slot, num_slots)
+            next_slot += num_slots
+        for subtopic in subtopics:
+            pages = children.get(subtopic, [])
+            num_slots = _slots_for(len(pages))
+            _assign_slots(slot_of, pages, next_slot, num_slots)
+            slot_of[subtopic] = next_slot + max(1.0, num_slots / 2)
+            next_slot += num_slots
+        slot_of[topic] = (first_slot + next_slot) / 2
+        next_slot += _TOPIC_GAP_SLOTS
+    return slot_of, next_slot
+
+
+def _assign_slots(slot_of: dict[str, float], pages: Sequence[str], first_slot: float, num_slots: int) -> None:
+    """Give `pages` consecutive slots: one or two pages in the middle, more from the start."""
+    offset = (num_slots - len(pages)) / 2 if len(pages) < 3 else 0.5
+    for i, page in enumerate(pages):
+        slot_of[page] = first_slot + offset + i
 
 
 def _slots_for(num_pages: int) -> int:
     """Slots for a group: enough for its pages and a few more, growing in steps."""
-    room = 4
-    while room < num_pages + 1:
-        room += max(2, room // 5)
-    return room
+    num_slots = 4
+    while num_slots < num_pages + 1:
+        num_slots += max(2, num_slots // 5)
+    return num_slots
 
 
 def _children(nodes: Sequence[LayoutNode]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    children: dict[str, list[str]] = {}
     for node in nodes:
         if node.parent is not None:
-            found.setdefault(node.parent, []).append(node.id)
-    return found
+            children.setdefault(node.parent, []).append(node.id)
+    return children

@@ -1,126 +1,130 @@
-"""Where every node stands in space: `galaxy`. Deterministic, without overlaps, and calm: a page more takes a free
-place and leaves the others where they are."""
+"""The galaxy layout: positions in space, deterministic, without overlaps, and stable when a page is added."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mindmap.document import NodeType, Position
+from cluster.mindmap.document.layout_nodes import RADIUS_PER_SIZE, LayoutNode
+from models.mindmap.document import Position
 
-Floats = NDArray[np.float64]
+#: A position (3) or several (n x 3), in world units.
+Coordinates = NDArray[np.float64]
 
-
+#: Distance of topics from the core.
 TOPIC_DISTANCE = 200.0
-
-
-#: The camera of the 3-D view sees |x| ≤ 500 and |y| ≤ 290 at z = 0; nearer than z = 180 nodes would fill the screen.
+#: Half the size of the space that is used. The camera sees |x| <= 500 and |y| <= 290 at z = 0; nodes nearer to it than
+#: z = 180 would fill the screen.
 VIEW_BOX = np.array([470.0, 272.0, 170.0])
-
-
-#: Drawn radius per unit of size, as the clients draw it.
-RADIUS_PER_SIZE: dict[NodeType, float] = {"core": 0.5, "topic": 0.4, "subtopic": 0.3, "page": 0.2}
-
-
-_MIN_GAP = 4.0
 MAX_TOPIC_RADIUS = 80.0 * RADIUS_PER_SIZE["topic"]
-
-
-@dataclass(frozen=True, slots=True)
-class LayoutNode:
-    """A node as the layouts see it; parents come before their children. `radius` is in world units."""
-
-    id: str
-    parent: str | None
-    type: NodeType
-    radius: float
+#: Least distance between the surfaces of two nodes.
+_MIN_GAP = 4.0
+#: Radius of the core, and the space around it and around topics that pages do not enter.
+_CORE_RADIUS, _CORE_CLEARANCE, _TOPIC_CLEARANCE = 50.0, 26.0, 14.0
+#: Distance between the candidate sites of pages.
+_SITE_SPACING = 22.0
+_NEAR_SITES_RADIUS, _FAR_SITES_RADIUS = 190.0, 420.0
+#: Beyond this number the ring cannot hold all topics, and they are distributed over a sphere.
+_MAX_TOPICS_ON_RING = 14
 
 
 def galaxy_layout(
     nodes: Sequence[LayoutNode], previous: Mapping[str, Position] | None = None, pinned: frozenset[str] = frozenset()
 ) -> dict[str, Position]:
-    """Positions in space: the core at the origin, topics 200 away from it, each amid its own cloud of pages.
+    """Positions in space: the core at the origin, topics 200 units away, each surrounded by its pages.
 
-    Nodes found in `previous` stay there when they can, those of them that are `pinned` in any case. Every topic owns
-    the part of space nearest to it, so clouds of different topics never touch; inside a cloud pages take the free site
-    nearest to their parent.
+    A node in `previous` keeps its position if it is still free there; a node in `pinned` always keeps it. Every topic
+    owns the part of space that is nearest to it, so that pages of different topics do not mix; a page takes the free
+    site nearest to its parent. Parents must come before their children in `nodes`.
     """
-    known = previous or {}
+    known = {node_id: _coordinates(position) for node_id, position in (previous or {}).items()}
     topics = [node for node in nodes if node.type == "topic"]
-    centres = _topic_centres([t.id for t in topics], known, pinned)
-    found: dict[str, Floats] = {node.id: np.zeros(3) for node in nodes if node.type == "core"}
-    found.update({topic.id: centres[i] for i, topic in enumerate(topics)})
+    centres = _topic_centres([topic.id for topic in topics], known, pinned)
+    placed: dict[str, Coordinates] = {node.id: np.zeros(3) for node in nodes if node.type == "core"}
+    placed.update({topic.id: centres[i] for i, topic in enumerate(topics)})
+    members = _members_of_topics(nodes)
+    for number, topic in enumerate(topics):
+        placed.update(_place_members(topic, number, members[topic.id], centres, known, pinned))
+    # Pages directly below the core are the user's own notes.
+    unplaced = [node for node in nodes if node.id not in placed]
+    placed.update(_place_loose_nodes(unplaced, placed, nodes))
+    return {node.id: _position(placed[node.id]) for node in nodes}
+
+
+def _members_of_topics(nodes: Sequence[LayoutNode]) -> dict[str, list[LayoutNode]]:
+    """The sub-topics and pages below every topic, in order."""
     topic_of: dict[str, str] = {}
+    members: dict[str, list[LayoutNode]] = {}
     for node in nodes:
         if node.type == "topic":
             topic_of[node.id] = node.id
+            members[node.id] = []
         elif node.parent in topic_of:
             topic_of[node.id] = topic_of[node.parent]
-    for number, topic in enumerate(topics):
-        members = [node for node in nodes if node.type in ("subtopic", "page") and topic_of.get(node.id) == topic.id]
-        found.update(_place_members(topic, number, members, centres, known, pinned))
-    loose = [node for node in nodes if node.id not in found]
-    if loose:  # Children of the core that are no topics: a user's own notes.
-        found.update(_place_loose_nodes(loose, found, nodes))
-    return {node.id: _position(found[node.id]) for node in nodes}
+            members[topic_of[node.id]].append(node)
+    return members
 
 
-def _topic_centres(ids: Sequence[str], known: Mapping[str, Position], pinned: frozenset[str]) -> Floats:
-    num = len(ids)
-    centres = np.zeros((num, 3))
+def _topic_centres(ids: Sequence[str], known: Mapping[str, Coordinates], pinned: frozenset[str]) -> Coordinates:
+    """The position of every topic (topics x 3): the known one, or the candidate farthest from all other topics."""
+    centres = np.zeros((len(ids), 3))
     kept = []
     for i, topic in enumerate(ids):
         if topic in known:
-            at = np.array([known[topic].x, known[topic].y, known[topic].z])
-            if topic in pinned or abs(float(np.linalg.norm(at)) - TOPIC_DISTANCE) < 1.0:
-                centres[i] = at
+            is_at_distance = abs(float(np.linalg.norm(known[topic])) - TOPIC_DISTANCE) < 1.0
+            if topic in pinned or is_at_distance:
+                centres[i] = known[topic]
                 kept.append(i)
-    fresh = [i for i in range(num) if i not in kept]
     if not kept:
-        return _evenly_spaced_centres(num)
-    candidates = np.concatenate([_evenly_spaced_centres(n) for n in (6, 8, 10, 14, 20)])
-    for i in fresh:
-        taken = centres[kept]
-        distance = np.linalg.norm(candidates[:, None, :] - taken[None, :, :], axis=2).min(axis=1)
-        centres[i] = candidates[int(np.argmax(np.round(distance, 6)))]
+        return _evenly_spaced_centres(len(ids))
+    candidates = np.concatenate([_evenly_spaced_centres(num) for num in (6, 8, 10, 14, 20)])
+    for i in [i for i in range(len(ids)) if i not in kept]:
+        distances = np.linalg.norm(candidates[:, None, :] - centres[kept][None, :, :], axis=2).min(axis=1)
+        centres[i] = candidates[int(np.argmax(np.round(distances, 6)))]
         kept.append(i)
     return centres
 
 
-def _evenly_spaced_centres(num: int) -> Floats:
-    """`num` points at the topics' distance: a ring facing the camera, alternately nearer and farther."""
-    if num > 14:
+def _evenly_spaced_centres(num: int) -> Coordinates:
+    """`num` points at the topics' distance (num x 3): a ring facing the camera, alternately in front and behind.
+
+    More than 14 points are distributed over a sphere instead.
+    """
+    if num > _MAX_TOPICS_ON_RING:
         return _fibonacci_sphere(num)
-    turn = math.pi / num if num >= 3 else 0.0
+    half_step = math.pi / num if num >= 3 else 0.0
     depth = 0.0 if num <= 2 else min(110.0, 24.0 * num - 24.0)
     points = []
     for i in range(num):
         z = depth * (1.0 if i % 2 == 0 else -1.0)
         if num % 2 == 1 and i == num - 1:
             z = 0.0
-        flat = math.sqrt(TOPIC_DISTANCE**2 - z**2)
-        # Clockwise from the upper right, as one reads a clock.
-        angle = math.pi / 2 - turn - 2 * math.pi * i / num if num >= 3 else math.pi * i
-        points.append((flat * math.cos(angle), flat * math.sin(angle), z))
+        radius = math.sqrt(TOPIC_DISTANCE**2 - z**2)
+        # Clockwise from the upper right, in the order in which a clock is read.
+        angle = math.pi / 2 - half_step - 2 * math.pi * i / num if num >= 3 else math.pi * i
+        points.append((radius * math.cos(angle), radius * math.sin(angle), z))
     return np.array(points)
 
 
-def _fibonacci_sphere(num: int) -> Floats:
-    """A Fibonacci spiral over the belt of the sphere that the camera sees well."""
+def _fibonacci_sphere(num: int) -> Coordinates:
+    """`num` points at the topics' distance on a Fibonacci spiral (Gonzalez 2010), without the poles.
+
+    The camera sees the poles at a flat angle, so y stays below 0.85 of the radius, and z is compressed.
+    """
+    golden_angle = math.pi * (3 - math.sqrt(5))
     points = []
     for i in range(num):
         y = 0.85 * (1 - 2 * (i + 0.5) / num)
-        around = i * math.pi * (3 - math.sqrt(5))
-        flat = math.sqrt(1 - y * y)
-        points.append((flat * math.cos(around), y, flat * math.sin(around) * 0.8))
-    unit = np.array(points)
-    scaled: Floats = unit / np.linalg.norm(unit, axis=1, keepdims=True) * TOPIC_DISTANCE
+        angle = i * golden_angle
+        radius = math.sqrt(1 - y * y)
+        points.append((radius * math.cos(angle), y, radius * math.sin(angle) * 0.8))
+    directions = np.array(points)
+    scaled: Coordinates = directions / np.linalg.norm(directions, axis=1, keepdims=True) * TOPIC_DISTANCE
     return scaled
 
 
@@ -128,123 +132,159 @@ def _place_members(
     topic: LayoutNode,
     number: int,
     members: Sequence[LayoutNode],
-    centres: Floats,
-    known: Mapping[str, Position],
+    centres: Coordinates,
+    known: Mapping[str, Coordinates],
     pinned: frozenset[str],
-) -> dict[str, Floats]:
+) -> dict[str, Coordinates]:
+    """Positions of the sub-topics and pages of topic `number`: first those that stay, then sub-topics, then pages."""
     centre = centres[number]
     outward = centre / max(float(np.linalg.norm(centre)), 1e-9)
-    parts = [node for node in members if node.type == "subtopic"]
-    spacing = 22.0
-    sites = _candidate_sites(number, centres, spacing, reach=190.0, in_view=True)
-    if len(sites) < 1.6 * len(members) + 40:
-        sites = _candidate_sites(number, centres, spacing, reach=190.0)
-    while len(sites) < 1.6 * len(members) + 40 and spacing > 5:
-        spacing *= 0.87 if spacing > 17.5 else 0.8
-        sites = _candidate_sites(number, centres, spacing, reach=420.0)
-    shrink = min(1.0, spacing / 20.0)  # Thousands of pages: what does not fit at full size is packed closer.
-    room = _SiteGrid(sites, shrink)
-    room.occupy(centre, topic.radius / shrink)
-    found: dict[str, Floats] = {}
-    for node in members:
-        if node.id in known:
-            at = np.array([known[node.id].x, known[node.id].y, known[node.id].z])
-            own = float(np.linalg.norm(at - centre))
-            others = np.delete(centres, number, axis=0)
-            is_ours = not len(others) or own + 10 <= float(np.linalg.norm(others - at, axis=1).min())
-            stays = is_ours and bool((np.abs(at) <= VIEW_BOX + 20).all()) and room.is_free(at, node.radius)
-            if stays or node.id in pinned:
-                found[node.id] = at
-                room.occupy(at, node.radius)
+    grid = _site_grid(number, centres, len(members))
+    grid.occupy(centre, topic.radius / grid.shrink)
+    placed = _keep_positions(members, number, centres, known, pinned, grid)
+    subtopics = [node for node in members if node.type == "subtopic"]
     anchors = {topic.id: centre + outward * 26.0}
-    for part, direction in zip(parts, _fan_directions(len(parts), outward), strict=True):
-        if part.id not in found:
-            found[part.id] = room.allocate(part, centre + direction * (topic.radius + 48.0))
-        anchors[part.id] = found[part.id] + (found[part.id] - centre) * 0.35
+    for subtopic, direction in zip(subtopics, _fan_directions(len(subtopics), outward), strict=True):
+        if subtopic.id not in placed:
+            placed[subtopic.id] = grid.allocate(subtopic, centre + direction * (topic.radius + 48.0))
+        anchors[subtopic.id] = placed[subtopic.id] + (placed[subtopic.id] - centre) * 0.35
     for node in members:
-        if node.id not in found:
-            found[node.id] = room.allocate(node, anchors.get(node.parent or "", anchors[topic.id]))
-    return found
+        if node.id not in placed:
+            placed[node.id] = grid.allocate(node, anchors.get(node.parent or "", anchors[topic.id]))
+    return placed
+
+
+def _site_grid(number: int, centres: Coordinates, num_members: int) -> _SiteGrid:
+    """The sites of topic `number`, at least 1.6 per member: narrower where the usual spacing gives too few."""
+    num_wanted = 1.6 * num_members + 40
+    spacing = _SITE_SPACING
+    sites = _candidate_sites(number, centres, spacing, _NEAR_SITES_RADIUS, separate_on_screen=True)
+    if len(sites) < num_wanted:
+        sites = _candidate_sites(number, centres, spacing, _NEAR_SITES_RADIUS)
+    while len(sites) < num_wanted and spacing > 5:
+        spacing *= 0.87 if spacing > 17.5 else 0.8
+        sites = _candidate_sites(number, centres, spacing, _FAR_SITES_RADIUS)
+    # With thousands of pages nodes overlap at full size: reserve less space than is drawn.
+    return _SiteGrid(sites, shrink=min(1.0, spacing / 20.0))
+
+
+def _keep_positions(
+    members: Sequence[LayoutNode],
+    number: int,
+    centres: Coordinates,
+    known: Mapping[str, Coordinates],
+    pinned: frozenset[str],
+    grid: _SiteGrid,
+) -> dict[str, Coordinates]:
+    """The members that keep their known position: nearest to this topic, visible and free, or pinned."""
+    others = np.delete(centres, number, axis=0)
+    placed: dict[str, Coordinates] = {}
+    for node in members:
+        if node.id not in known:
+            continue
+        position = known[node.id]
+        distance = float(np.linalg.norm(position - centres[number]))
+        is_nearest = not len(others) or distance + 10 <= float(np.linalg.norm(others - position, axis=1).min())
+        is_visible = bool((np.abs(position) <= VIEW_BOX + 20).all())
+        if node.id in pinned or (is_nearest and is_visible and grid.is_free(position, node.radius)):
+            placed[node.id] = position
+            grid.occupy(position, node.radius)
+    return placed
 
 
 class _SiteGrid:
-    """The free sites around one topic. Keeps, for every site, how far it is from the nearest thing placed."""
+    """The candidate sites around one topic (sites x 3), with the distance of each from the nearest placed node.
 
-    def __init__(self, sites: Floats, shrink: float) -> None:
-        self._sites, self._shrink = sites, shrink
-        self._clear = np.full(len(sites), np.inf)
-        self._clear_in_view = np.full(len(sites), np.inf)
-        self._taken_at = np.empty((0, 3))
-        self._taken_radius = np.empty(0)
+    `shrink` scales the space that a node reserves.
+    """
 
-    def occupy(self, at: Floats, radius: float) -> None:
-        """Something of this radius now stands there."""
-        radius *= self._shrink
-        self._taken_at = np.vstack([self._taken_at, at])
-        self._taken_radius = np.append(self._taken_radius, radius)
-        apart = self._sites - at
-        self._clear = np.minimum(self._clear, np.linalg.norm(apart, axis=1) - radius)
-        self._clear_in_view = np.minimum(self._clear_in_view, np.linalg.norm(apart[:, :2], axis=1) - radius)
+    def __init__(self, sites: Coordinates, shrink: float) -> None:
+        self.shrink = shrink
+        self._sites = sites
+        self._clearance = np.full(len(sites), np.inf)
+        self._clearance_on_screen = np.full(len(sites), np.inf)
+        self._positions = np.empty((0, 3))
+        self._radii = np.empty(0)
 
-    def is_free(self, at: Floats, radius: float) -> bool:
-        """Whether something of this radius may stand there."""
-        need = (radius + _MIN_GAP) * self._shrink
-        return bool((np.linalg.norm(self._taken_at - at, axis=1) >= self._taken_radius + need).all())
+    def occupy(self, position: Coordinates, radius: float) -> None:
+        """Record a node of this radius at `position`."""
+        radius *= self.shrink
+        self._positions = np.vstack([self._positions, position])
+        self._radii = np.append(self._radii, radius)
+        offsets = self._sites - position
+        self._clearance = np.minimum(self._clearance, np.linalg.norm(offsets, axis=1) - radius)
+        distance_on_screen = np.linalg.norm(offsets[:, :2], axis=1)
+        self._clearance_on_screen = np.minimum(self._clearance_on_screen, distance_on_screen - radius)
 
-    def allocate(self, node: LayoutNode, anchor: Floats) -> Floats:
-        """Take the best free site for `node`: near `anchor`, not deep, and not in front of or behind another node."""
+    def is_free(self, position: Coordinates, radius: float) -> bool:
+        """Whether a node of this radius at `position` would overlap no recorded node."""
+        needed = (radius + _MIN_GAP) * self.shrink
+        return bool((np.linalg.norm(self._positions - position, axis=1) >= self._radii + needed).all())
+
+    def allocate(self, node: LayoutNode, anchor: Coordinates) -> Coordinates:
+        """Occupy the best free site for `node` and return its position.
+
+        Good sites are near `anchor`, near the plane z = 0 in depth, and not in front of or behind another node.
+        """
         if not len(self._sites):
             self.occupy(anchor, node.radius)
             return anchor
-        need = (node.radius + _MIN_GAP) * self._shrink
-        apart = self._sites - anchor
-        cost = np.linalg.norm(apart, axis=1) + 0.5 * np.abs(apart[:, 2])
-        cost = cost + np.where(self._clear_in_view >= need - 2.0, 0.0, 40.0)
-        cost = np.where(self._clear >= need, np.round(cost, 4), np.inf)
-        best = int(np.argmin(cost))
-        at = self._sites[best]
-        wobbled = at + _jitter(node.id)
-        if self.is_free(wobbled, node.radius):
-            at = wobbled
-        self.occupy(at, node.radius)
-        return np.asarray(at, dtype=np.float64)
+        needed = (node.radius + _MIN_GAP) * self.shrink
+        offsets = self._sites - anchor
+        cost = np.linalg.norm(offsets, axis=1) + 0.5 * np.abs(offsets[:, 2])
+        cost = cost + np.where(self._clearance_on_screen >= needed - 2.0, 0.0, 40.0)
+        cost = np.where(self._clearance >= needed, np.round(cost, 4), np.inf)
+        position = self._sites[int(np.argmin(cost))]
+        jittered = position + _jitter(node.id)
+        if self.is_free(jittered, node.radius):
+            position = jittered
+        self.occupy(position, node.radius)
+        return np.asarray(position, dtype=np.float64)
 
 
-def _candidate_sites(number: int, centres: Floats, spacing: float, reach: float, in_view: bool = False) -> Floats:
-    """Points of a close-packed lattice around topic `number`, inside the box and nearer to it than to any other topic;
-    `in_view` asks the same of their places on the screen, so that clouds do not cover each other."""
-    return _lattice(number, np.ascontiguousarray(centres).tobytes(), spacing, reach, in_view)
+def _candidate_sites(
+    number: int, centres: Coordinates, spacing: float, max_distance: float, separate_on_screen: bool = False
+) -> Coordinates:
+    """The sites of topic `number` (sites x 3): a face-centred cubic lattice inside the view box.
+
+    All sites are nearer to this topic than to any other; with `separate_on_screen` also in the x-y plane, so that the
+    pages of one topic do not cover those of another.
+    """
+    return _lattice(number, np.ascontiguousarray(centres).tobytes(), spacing, max_distance, separate_on_screen)
 
 
-@lru_cache(maxsize=128)  # A map that grows asks for the same lattices at every page.
-def _lattice(number: int, encoded_centres: bytes, spacing: float, reach: float, in_view: bool) -> Floats:
+@lru_cache(maxsize=128)  # A growing map needs the same lattices again for every page.
+def _lattice(
+    number: int, encoded_centres: bytes, spacing: float, max_distance: float, separate_on_screen: bool
+) -> Coordinates:
     centres = np.frombuffer(encoded_centres, dtype=np.float64).reshape(-1, 3)
     centre = centres[number]
     step = spacing * math.sqrt(2)
-    num = int(reach / step) + 1
-    axis = np.arange(-num, num + 1) * step
-    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    num_steps = int(max_distance / step) + 1
+    axis = np.arange(-num_steps, num_steps + 1) * step
+    cubic = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     half = step / 2
     shifts = np.array([[0, 0, 0], [half, half, 0], [half, 0, half], [0, half, half]])
-    points = (grid[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
-    points = points[np.linalg.norm(points, axis=1) <= reach] + centre
-    points = points[(np.abs(points) <= VIEW_BOX).all(axis=1) & (np.linalg.norm(points, axis=1) >= 50.0 + 26.0)]
-    own = np.linalg.norm(points - centre, axis=1)
-    kept = own >= MAX_TOPIC_RADIUS + 14.0
+    points = (cubic[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
+    points = points[np.linalg.norm(points, axis=1) <= max_distance] + centre
+    is_inside = (np.abs(points) <= VIEW_BOX).all(axis=1)
+    points = points[is_inside & (np.linalg.norm(points, axis=1) >= _CORE_RADIUS + _CORE_CLEARANCE)]
+    distance = np.linalg.norm(points - centre, axis=1)
+    kept = distance >= MAX_TOPIC_RADIUS + _TOPIC_CLEARANCE
     others = np.delete(centres, number, axis=0)
     if len(others):
-        kept &= own + spacing <= np.linalg.norm(points[:, None, :] - others[None, :, :], axis=2).min(axis=1)
-        if in_view:
-            flat = np.linalg.norm(points[:, :2] - centre[:2], axis=1)
-            rest = np.linalg.norm(points[:, None, :2] - others[None, :, :2], axis=2).min(axis=1)
-            kept &= flat + 24.0 <= rest
-    chosen: Floats = points[kept]
-    chosen.flags.writeable = False
-    return chosen
+        kept &= distance + spacing <= np.linalg.norm(points[:, None, :] - others[None, :, :], axis=2).min(axis=1)
+        if separate_on_screen:
+            on_screen = np.linalg.norm(points[:, :2] - centre[:2], axis=1)
+            others_on_screen = np.linalg.norm(points[:, None, :2] - others[None, :, :2], axis=2).min(axis=1)
+            kept &= on_screen + 24.0 <= others_on_screen
+    sites: Coordinates = points[kept]
+    sites.flags.writeable = False  # The cache hands the same array to every caller.
+    return sites
 
 
-def _fan_directions(num: int, outward: Floats) -> Floats:
-    """`num` directions fanned out in the plane the reader looks at, away from the core, alternately near and far."""
+def _fan_directions(num: int, outward: Coordinates) -> Coordinates:
+    """`num` directions (num x 3) in a fan away from the core, alternately slightly in front and behind."""
     facing = math.atan2(float(outward[1]), float(outward[0]))
     spread = min(1.9, 0.75 * max(0, num - 1))
     directions = []
@@ -255,34 +295,44 @@ def _fan_directions(num: int, outward: Floats) -> Floats:
     return np.array(directions).reshape(num, 3)
 
 
-def _jitter(node_id: str) -> Floats:
-    """A shift of up to 1.5 units that depends on the id alone, so that clouds do not look like crystals."""
+def _jitter(node_id: str) -> Coordinates:
+    """An offset of up to 1.5 units per axis that depends on the id alone, so that the lattice is not visible."""
     digest = hashlib.blake2b(node_id.encode("utf-8", "replace"), digest_size=3).digest()
     return (np.array(list(digest), dtype=np.float64) / 255 - 0.5) * 3.0
 
 
 def _place_loose_nodes(
-    loose: Sequence[LayoutNode], found: Mapping[str, Floats], nodes: Sequence[LayoutNode]
-) -> dict[str, Floats]:
-    placed = dict(found)
+    loose: Sequence[LayoutNode], placed: Mapping[str, Coordinates], nodes: Sequence[LayoutNode]
+) -> dict[str, Coordinates]:
+    """Positions of nodes that belong to no topic: on ellipses around the core, the first free one for each."""
+    if not loose:
+        return {}
+    candidates = [
+        np.array([radius * math.cos(angle), radius * math.sin(angle) * 0.6, z])
+        for radius in (90.0, 115.0, 140.0, 330.0, 400.0)
+        for z in (0.0, 60.0, -60.0, 120.0, -120.0)
+        for angle in (step * math.pi / 9 for step in range(18))
+    ]
     radius_of = {node.id: node.radius for node in nodes}
-    added: dict[str, Floats] = {}
+    occupied = dict(placed)
+    positions: dict[str, Coordinates] = {}
     for node in loose:
-        options = [
-            np.array([r * math.cos(a), r * math.sin(a) * 0.6, z])
-            for r in (90.0, 115.0, 140.0, 330.0, 400.0)
-            for z in (0.0, 60.0, -60.0, 120.0, -120.0)
-            for a in (k * math.pi / 9 for k in range(18))
-        ]
-        free = [
-            at
-            for at in options
-            if all(float(np.linalg.norm(at - p)) >= radius_of[i] + node.radius + _MIN_GAP for i, p in placed.items())
-        ]
-        placed[node.id] = added[node.id] = free[0] if free else options[-1]
-    return added
+        free = (
+            candidate
+            for candidate in candidates
+            if all(
+                float(np.linalg.norm(candidate - position)) >= radius_of[other] + node.radius + _MIN_GAP
+                for other, position in occupied.items()
+            )
+        )
+        occupied[node.id] = positions[node.id] = next(free, candidates[-1])
+    return positions
 
 
-def _position(at: Floats) -> Position:
-    x, y, z = (round(float(value), 3) + 0.0 for value in at)
+def _coordinates(position: Position) -> Coordinates:
+    return np.array([position.x, position.y, position.z])
+
+
+def _position(coordinates: Coordinates) -> Position:
+    x, y, z = (round(float(value), 3) + 0.0 for value in coordinates)
     return Position(x=x, y=y, z=z)

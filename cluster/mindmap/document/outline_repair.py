@@ -1,83 +1,94 @@
-"""Putting right what an outline gets wrong: ids not of the session, pages in two places, quotes nobody wrote."""
+"""Corrections of an untrusted outline: unknown ids, pages in two places, quotes that are not verbatim."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from cluster.mindmap.outline.types import Outline, OutlineTopic
-from models.mindmap.document import CORE_ID, Evidence
+from models.mindmap.document import CORE_ID, NODE_ID_PATTERN, Evidence
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
 
-_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 
+def repair_outline(outline: Outline, captured: Mapping[str, CapturedPage]) -> tuple[Outline, list[str]]:
+    """`outline` with every captured page in at most one topic, and sentences that say what was corrected.
 
-def repair_outline(outline: Outline, captured: dict[str, CapturedPage]) -> tuple[Outline, list[str]]:
-    """`outline` with every captured page in at most one place and nothing else in it."""
-    seen: set[str] = set()
-    wrong: Counter[str] = Counter()
-
-    def keep(ids: Iterable[str]) -> tuple[str, ...]:
-        kept = []
-        for page_id in ids:
-            if page_id not in captured:
-                wrong["unknown"] += 1
-            elif page_id in seen:
-                wrong["repeated"] += 1
-            else:
-                seen.add(page_id)
-                kept.append(page_id)
-        return tuple(kept)
-
-    topics = []
-    topic_ids: set[str] = {CORE_ID}
-    for topic in outline.topics:
-        direct = keep(topic.page_ids)
-        parts = []
-        for part in topic.subtopics:
-            inside = keep(part.page_ids) + keep(p for deeper in part.subtopics for p in deeper.all_page_ids())
-            if inside:
-                parts.append(
-                    replace(_with_valid_id(part, captured, topic_ids, "s_", inside), page_ids=inside, subtopics=())
-                )
-        if len(parts) == 1 and not direct:  # A topic with one part is that part.
-            direct, parts = parts[0].page_ids, []
-        if direct or parts:
-            first = direct or parts[0].page_ids
-            topics.append(
-                replace(
-                    _with_valid_id(topic, captured, topic_ids, "t_", first), page_ids=direct, subtopics=tuple(parts)
-                )
-            )
+    Unknown and repeated page ids are removed, deeper levels are flattened into sub-topics, empty topics are dropped,
+    invalid or duplicate topic ids are replaced, and evidence that is not verbatim is removed.
+    """
+    repair = _Repair(captured)
+    topics = [topic for topic in map(repair.topic, outline.topics) if topic is not None]
     notes = []
-    if wrong["unknown"]:
-        notes.append(f"{wrong['unknown']} page ids were not of this session and were dropped.")
-    if wrong["repeated"]:
-        notes.append(f"{wrong['repeated']} pages stood in more than one place; the first was kept.")
+    if repair.num_unknown:
+        notes.append(f"{repair.num_unknown} page ids were not of this session and were dropped.")
+    if repair.num_repeated:
+        notes.append(f"{repair.num_repeated} pages stood in more than one place; the first was kept.")
     return replace(outline, topics=tuple(topics)), notes
 
 
-def _with_valid_id(
-    topic: OutlineTopic, captured: dict[str, CapturedPage], taken: set[str], prefix: str, pages: Sequence[str]
-) -> OutlineTopic:
-    topic_id = topic.id
-    if topic_id in taken or topic_id in captured or not _ID.match(topic_id):
-        topic_id = prefix + pages[0].removeprefix("p_")
-    number = 2
-    while topic_id in taken or topic_id in captured:
-        topic_id = f"{prefix}{pages[0].removeprefix('p_')}_{number}"
-        number += 1
-    taken.add(topic_id)
-    return replace(topic, id=topic_id, evidence=verified_evidence(topic.evidence, captured))
+@dataclass(slots=True)
+class _Repair:
+    """What has been used so far while an outline is repaired in order."""
+
+    captured: Mapping[str, CapturedPage]
+    num_unknown: int = 0
+    num_repeated: int = 0
+    _placed: set[str] = field(default_factory=set)
+    _topic_ids: set[str] = field(default_factory=lambda: {CORE_ID})
+
+    def topic(self, topic: OutlineTopic) -> OutlineTopic | None:
+        """The repaired topic; None if it has no pages."""
+        page_ids = self._place(topic.page_ids)
+        subtopics = [subtopic for subtopic in map(self._subtopic, topic.subtopics) if subtopic is not None]
+        if len(subtopics) == 1 and not page_ids:  # A single sub-topic says nothing more than its topic.
+            page_ids, subtopics = subtopics[0].page_ids, []
+        if not page_ids and not subtopics:
+            return None
+        first_page = (page_ids or subtopics[0].page_ids)[0]
+        return replace(self._with_valid_id(topic, "t_", first_page), page_ids=page_ids, subtopics=tuple(subtopics))
+
+    def _subtopic(self, subtopic: OutlineTopic) -> OutlineTopic | None:
+        below = (page_id for deeper in subtopic.subtopics for page_id in deeper.all_page_ids())
+        page_ids = self._place(subtopic.page_ids) + self._place(below)
+        if not page_ids:
+            return None
+        return replace(self._with_valid_id(subtopic, "s_", page_ids[0]), page_ids=page_ids, subtopics=())
+
+    def _place(self, page_ids: Iterable[str]) -> tuple[str, ...]:
+        """The known ids among `page_ids` that are in no other place yet."""
+        kept = []
+        for page_id in page_ids:
+            if page_id not in self.captured:
+                self.num_unknown += 1
+            elif page_id in self._placed:
+                self.num_repeated += 1
+            else:
+                self._placed.add(page_id)
+                kept.append(page_id)
+        return tuple(kept)
+
+    def _with_valid_id(self, topic: OutlineTopic, prefix: str, first_page: str) -> OutlineTopic:
+        """`topic` with verified evidence, and with an id from its first page if its own is invalid or taken."""
+        base = prefix + first_page.removeprefix("p_")
+        topic_id = topic.id
+        if self._is_taken(topic_id) or not NODE_ID_PATTERN.match(topic_id):
+            topic_id = base
+        number = 2
+        while self._is_taken(topic_id):
+            topic_id = f"{base}_{number}"
+            number += 1
+        self._topic_ids.add(topic_id)
+        return replace(topic, id=topic_id, evidence=verified_evidence(topic.evidence, self.captured))
+
+    def _is_taken(self, topic_id: str) -> bool:
+        return topic_id in self._topic_ids or topic_id in self.captured
 
 
-def verified_evidence(evidence: Iterable[Evidence], captured: dict[str, CapturedPage]) -> tuple[Evidence, ...]:
-    kept = []
-    for quote in evidence:
-        page = captured.get(quote.page_id)
-        if page is not None and quote_is_in_page(page, quote.field, quote.quote):
-            kept.append(quote.model_copy(update={"visited_at_ms": page.visited_at_ms}))
-    return tuple(kept)
+def verified_evidence(evidence: Sequence[Evidence], captured: Mapping[str, CapturedPage]) -> tuple[Evidence, ...]:
+    """The evidence that is verbatim in a captured page, with the visit times of that page."""
+    return tuple(
+        quote.model_copy(update={"visited_at_ms": captured[quote.page_id].visited_at_ms})
+        for quote in evidence
+        if quote.page_id in captured and quote_is_in_page(captured[quote.page_id], quote.field, quote.quote)
+    )

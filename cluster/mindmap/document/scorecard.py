@@ -1,4 +1,4 @@
-"""How far a map can be trusted, counted from the map and the captured pages, not claimed by its maker."""
+"""Coverage and scorecard of a map, counted from the map and the captured pages, not reported by its provider."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from models.recording.pages import CapturedPage
 
 
 def compute_coverage(
-    nodes: Sequence[Node], left_out: Sequence[ExcludedPage], captured: Mapping[str, CapturedPage]
+    nodes: Sequence[Node], excluded_pages: Sequence[ExcludedPage], captured: Mapping[str, CapturedPage]
 ) -> Coverage:
-    """How many captured pages are on the map or left out with a reason, and how much attention the map holds."""
+    """How many captured pages are on the map or excluded with a reason, and the share of reading time on the map."""
     on_map = {node.data.page_id for node in nodes if node.type == "page" and node.data.page_id} & set(captured)
-    excused = {one.page_id for one in left_out} & set(captured)
-    seen = sum(captured[page].dwell_ms for page in on_map)
-    everything = sum(page.dwell_ms for page in captured.values())
+    excluded = {page.page_id for page in excluded_pages} & set(captured)
+    dwell_on_map = sum(captured[page].dwell_ms for page in on_map)
+    total_dwell = sum(page.dwell_ms for page in captured.values())
     return Coverage(
         captured=len(captured),
         on_map=len(on_map),
-        num_excluded=len(excused),
-        ratio=round(len(on_map | excused) / len(captured), 4) if captured else 1.0,
-        attention=round(seen / everything, 4) if everything else 1.0,
+        num_excluded=len(excluded),
+        ratio=round(len(on_map | excluded) / len(captured), 4) if captured else 1.0,
+        attention=round(dwell_on_map / total_dwell, 4) if total_dwell else 1.0,
     )
 
 
@@ -34,11 +34,14 @@ def compute_scorecard(
     stability: float | None,
     previous: MindmapDocument | None,
 ) -> Scorecard:
-    """The scorecard of a composed document; see `models.mindmap.validation.Scorecard` for what each number means."""
+    """The scorecard of a composed document; `Scorecard` says what each number means.
+
+    `neighbours` maps page ids to their nearest pages by text as (page id, cosine). `stability` is the outline's.
+    """
     claims = [node for node in document.nodes if node.type != "core" and node.data.origin == "generated"]
-    grounded = sum(1 for node in claims if _has_verified_label(node, captured))
+    num_verified = sum(1 for node in claims if _has_verified_label(node, captured))
     return Scorecard(
-        grounding=round(grounded / len(claims), 4) if claims else 1.0,
+        grounding=round(num_verified / len(claims), 4) if claims else 1.0,
         coverage=document.coverage.ratio,
         attention=document.coverage.attention,
         separation=_separation(document, neighbours),
@@ -48,6 +51,7 @@ def compute_scorecard(
 
 
 def _has_verified_label(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
+    """Whether a verbatim quote supports the node's label; for a page any verbatim quote of it does."""
     for quote in node.data.evidence:
         page = captured.get(quote.page_id)
         if quote.supports != "label" or page is None or not quote_is_in_page(page, quote.field, quote.quote):
@@ -58,29 +62,23 @@ def _has_verified_label(node: Node, captured: Mapping[str, CapturedPage]) -> boo
 
 
 def _separation(document: MindmapDocument, neighbours: Mapping[str, Sequence[tuple[str, float]]]) -> float | None:
-    parents = document.parents()
-    kinds = {node.id: node.type for node in document.nodes}
-
-    def topic(page: str) -> str | None:
-        at = parents.get(page)
-        while at is not None and kinds.get(at) == "subtopic":
-            at = parents.get(at)
-        return at
-
+    """The share of the similarity to nearest pages that lies in the same topic; None for fewer than two topics."""
+    topic_of = document.topic_of_pages()
     inside = total = 0.0
-    for page, near in neighbours.items():
-        home = topic(page)
-        if home is None:
+    for page, nearest in neighbours.items():
+        topic = topic_of.get(page)
+        if topic is None:
             continue
-        for other, cosine in near:
+        for other, cosine in nearest:
             total += cosine
-            inside += cosine if topic(other) == home else 0.0
+            inside += cosine if topic_of.get(other) == topic else 0.0
     num_topics = sum(1 for node in document.nodes if node.type == "topic")
     return round(inside / total, 4) if total > 0 and num_topics > 1 else None
 
 
 def _continuity(document: MindmapDocument, previous: MindmapDocument | None) -> float | None:
+    """The share of the previous version's nodes that are still on the map."""
     if previous is None or not previous.nodes:
         return None
-    before = {node.id for node in previous.nodes}
-    return round(len(before & {node.id for node in document.nodes}) / len(before), 4)
+    previous_ids = {node.id for node in previous.nodes}
+    return round(len(previous_ids & {node.id for node in document.nodes}) / len(previous_ids), 4)

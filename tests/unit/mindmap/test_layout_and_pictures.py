@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cluster.mindmap.build import build_map
-from cluster.mindmap.document.galaxy_layout import RADIUS_PER_SIZE
+from cluster.mindmap.document.layout_nodes import RADIUS_PER_SIZE
 from cluster.mindmap.render.canvas import format_duration
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import to_png, to_svg
