@@ -1,7 +1,8 @@
-"""What can go wrong, in the words a client gets to read.
+"""The errors that clients receive.
 
-Every error carries a stable `code` and the HTTP `status` it becomes at the edge. Errors cross processes by pickle,
-so `__init__` hands its raw values to `super().__init__` positionally and the sentence is built in `__str__`.
+Every error carries a stable `code` and the HTTP `status` of its response. Errors cross processes by pickle, which
+repeats `__init__` with `args`: pass the raw values to `super().__init__` positionally and build the sentence in
+`__str__`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import ClassVar
 
 
 class TrailmindError(Exception):
-    """The base of every error we raise on purpose. `args[0]` is the sentence unless `__str__` is overridden."""
+    """Base class of all our errors. `str()` is the sentence for the user: `args[0]` unless a subclass overrides it."""
 
     code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
     status: ClassVar[int] = 500
@@ -19,8 +20,19 @@ class TrailmindError(Exception):
     retry_after_s: float | None = None
 
 
+class MessageError(TrailmindError):
+    """Base class of errors whose first argument is the sentence and whose further arguments are facts."""
+
+    def __init__(self, message: str, *facts: object) -> None:
+        super().__init__(message, *facts)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class ConfigurationError(TrailmindError):
-    """A setting stops the start; the sentence names the variable."""
+    """A setting is missing or invalid, so the process does not start; the sentence names the variable."""
 
     code = "CONFIGURATION_ERROR"
 
@@ -31,39 +43,36 @@ class BadRequest(TrailmindError):
     code, status = "BAD_REQUEST", 400
 
 
-class ValidationFailed(BadRequest):
-    """The request's fields are not of the declared form; `fields` lists each as (path, sentence)."""
+class ValidationFailed(MessageError, BadRequest):
+    """Fields of the request are invalid; `fields` lists each as (path, sentence)."""
 
     code = "VALIDATION_ERROR"
 
     def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(message, tuple(fields))
-        self.message, self.fields = message, tuple(fields)
-
-    def __str__(self) -> str:
-        return self.message
+        self.fields = tuple(fields)
 
 
 class Unauthorized(TrailmindError):
-    """Nobody, or nobody we know, is asking."""
+    """The credentials are missing or invalid."""
 
     code, status = "UNAUTHORIZED", 401
 
 
 class Forbidden(TrailmindError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated and lacks permission."""
 
     code, status = "FORBIDDEN", 403
 
 
 class NotFound(TrailmindError):
-    """There is no such thing, or none the caller may know of."""
+    """The resource does not exist, or the caller may not know that it does."""
 
     code, status = "NOT_FOUND", 404
 
 
 class Conflict(TrailmindError):
-    """It exists already, or somebody else was faster."""
+    """The resource exists already, or a concurrent change was first."""
 
     code, status = "CONFLICT", 409
 
@@ -80,40 +89,34 @@ class UnsupportedMediaType(TrailmindError):
     code, status = "UNSUPPORTED_MEDIA_TYPE", 415
 
 
-class RateLimited(TrailmindError):
+class RateLimited(MessageError):
     """Too many requests from one caller."""
 
     code, status = "RATE_LIMIT_EXCEEDED", 429
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message, retry_after_s)
-        self.message, self.retry_after_s = message, retry_after_s
-
-    def __str__(self) -> str:
-        return self.message
+        self.retry_after_s = retry_after_s
 
 
 class BufferFull(RateLimited):
-    """One user sends faster than we can store; the others are not touched."""
+    """One user sends events faster than they can be stored; other users are not affected."""
 
     code = "USER_BUFFER_FULL"
 
 
-class Unavailable(TrailmindError):
-    """A part we need is down or full; the client keeps its queue and comes back after `retry_after_s`."""
+class Unavailable(MessageError):
+    """A dependency is down or full; the client keeps its queue and retries after `retry_after_s`."""
 
     code, status = "SERVICE_UNAVAILABLE", 503
 
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message, retry_after_s)
-        self.message, self.retry_after_s = message, retry_after_s
-
-    def __str__(self) -> str:
-        return self.message
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceeded(TrailmindError):
-    """The answer was not begun in time; what the request did so far is rolled back."""
+    """The response did not begin in time; uncommitted work of the request is rolled back."""
 
     code, status = "DEADLINE_EXCEEDED", 503
     retry_after_s = 5.0
@@ -127,7 +130,7 @@ class DeadlineExceeded(TrailmindError):
 
 
 class HeadersTooLarge(TrailmindError):
-    """More headers than anybody needs."""
+    """The request has too many or too large headers."""
 
     code, status = "HEADERS_TOO_LARGE", 431
 
@@ -166,6 +169,6 @@ class NotAcceptingEvents(BadRequest):
 
 
 class JobFailed(TrailmindError):
-    """A map could not be made; the sentence is for the user."""
+    """A map could not be generated; the sentence is for the user."""
 
     code = "MAP_FAILED"

@@ -1,8 +1,8 @@
-"""The dashboard: its built files, served at `/` by the same app as the API.
+"""The dashboard's built files, served at `/` by the same app as the API.
 
-Asked only when no route matches, so an API path is never shadowed. Every file may be kept by the browser for ever
-under its hashed name; the page itself is checked each time. Nothing on the page may come from elsewhere: the
-Content-Security-Policy names this origin alone, and the page's one inline script by its hash.
+They are looked up only when no route matches, so they never shadow an API path. Files with a hash in their name are
+cached forever; the page itself is revalidated. The Content-Security-Policy allows this origin only, and the page's
+one inline script by its hash.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: Where `npm run build` in clients/dashboard puts its files.
+#: The output directory of `npm run build` in clients/dashboard.
 BUILT_FILES = Path(__file__).parent / "static" / "dashboard"
 
-#: First parts of addresses that belong to programs: a wrong one is answered as an API does, not with a page.
+#: First path segments of the API: an unknown path below them gets a JSON error, not the page.
 API_PREFIXES = frozenset(
     {"v1", "health", "ready", "metrics", "docs", "redoc", "openapi.json", "pictures", "webhooks", "-", "ping"}
 )
@@ -34,12 +34,12 @@ _NOT_BUILT = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><h1>Trailmind is running</h1>
 <p>The dashboard is not part of this installation. Build it with <code>make dashboard</code> and reload.</p>
-<p>The API is here all the same: <a href="/docs">documentation</a>, <a href="/health">health</a>.</p></body></html>
+<p>The API is available: <a href="/docs">documentation</a>, <a href="/health">health</a>.</p></body></html>
 """
 
 
 def script_hashes(page: str) -> list[str]:
-    """The inline scripts of `page` (HTML) as a Content-Security-Policy names them."""
+    """The hashes of the inline scripts of `page` (HTML), in the syntax of Content-Security-Policy."""
     return [
         "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'"
         for script in _INLINE_SCRIPT.findall(page)
@@ -47,14 +47,14 @@ def script_hashes(page: str) -> list[str]:
 
 
 def content_security_policy(page: str) -> str:
-    """The policy of `page` (HTML): this origin only, no inline script but those it has, by hash."""
+    """The Content-Security-Policy of `page` (HTML): this origin only, and the page's own inline scripts by hash."""
     return "; ".join(
         [
             "default-src 'none'",
             " ".join(["script-src 'self'", *script_hashes(page)]),
             "style-src 'self'",
             "font-src 'self'",
-            # Thumbnails are fetched with the login and shown from memory.
+            # Thumbnails are fetched with the access token and shown as blob URLs.
             "img-src 'self' blob:",
             "connect-src 'self'",
             "manifest-src 'self'",
@@ -66,9 +66,9 @@ def content_security_policy(page: str) -> str:
 
 
 class Dashboard:
-    """Answers GET and HEAD with the dashboard's files or, for any address of its own, its page.
+    """Answers GET and HEAD with the dashboard's files, or with its page for the paths of its router.
 
-    The rest is for `otherwise` to answer.
+    Every other request goes to `fallback`.
     """
 
     def __init__(self, fallback: ASGIApp, root: Path = BUILT_FILES) -> None:
@@ -82,11 +82,11 @@ class Dashboard:
             await self._fallback(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        found = self._file(path)
-        if found is not None:
-            await self._send_file(found, path, headers)(scope, receive, send)
+        file = self._file(path)
+        if file is not None:
+            await self._file_response(file, path, headers)(scope, receive, send)
         elif path != "/" and "text/html" not in headers.get("accept", ""):
-            # A program, or a file that is not there: a page instead would only be a riddle.
+            # An API client or a missing file: returning HTML here would confuse API clients.
             await self._fallback(scope, receive, send)
         else:
             await self._index()(scope, receive, send)
@@ -95,24 +95,24 @@ class Dashboard:
         name = path.lstrip("/")
         if not name or "\x00" in name or name == "index.html" or name.endswith((".br", ".gz")):
             return None
-        wanted = (self._root / name).resolve()
-        return wanted if wanted.is_relative_to(self._root) and wanted.is_file() else None
+        file = (self._root / name).resolve()
+        return file if file.is_relative_to(self._root) and file.is_file() else None
 
-    def _send_file(self, found: Path, path: str, headers: Headers) -> Response:
-        kind = _TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
+    def _file_response(self, file: Path, path: str, headers: Headers) -> Response:
+        media_type = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         out = {
             "Cache-Control": _CACHE_FOREVER if path.startswith("/assets/") else "no-cache",
             "Vary": "Accept-Encoding",
         }
         accepted = {part.partition(";")[0].strip() for part in headers.get("accept-encoding", "").split(",")}
         for coding, suffix in (("br", ".br"), ("gzip", ".gz")):
-            packed = found.with_name(found.name + suffix)
-            if coding in accepted and packed.is_file():
-                return FileResponse(packed, media_type=kind, headers={**out, "Content-Encoding": coding})
-        return FileResponse(found, media_type=kind, headers=out)
+            compressed = file.with_name(file.name + suffix)
+            if coding in accepted and compressed.is_file():
+                return FileResponse(compressed, media_type=media_type, headers={**out, "Content-Encoding": coding})
+        return FileResponse(file, media_type=media_type, headers=out)
 
     def _index(self) -> Response:
-        """The page. Read again when it has changed, so that a build shows without a restart."""
+        """The page, read again when the file has changed, so that a new build needs no restart."""
         index = self._root / "index.html"
         try:
             changed_at = index.stat().st_mtime
@@ -126,7 +126,7 @@ class Dashboard:
 
 
 def install_dashboard(app: FastAPI, root: Path = BUILT_FILES) -> None:
-    """Let the dashboard answer whatever no route of `app` does."""
+    """Make the dashboard answer requests that match no route of `app`."""
     app.router.default = Dashboard(app.router.default, root)
 
 

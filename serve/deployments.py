@@ -1,7 +1,7 @@
-"""The Ray Serve application: its two deployments.
+"""The Ray Serve application with its two deployments.
 
-Light to import, because whoever starts the application has no use for the routes: a replica imports `serve.app` when
-it makes its app.
+Cheap to import: the process that deploys the application does not need the routes; a replica imports `serve.app` when
+it creates its app.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cluster.settings import Settings, load_settings
 
 
 def make_app() -> ASGIApp:
-    """`serve.app.create_app`, imported where it is called."""
+    """The app of `serve.app.create_app`, imported on call."""
     from serve.app import create_app
 
     return create_app()
@@ -42,7 +42,7 @@ def _worker_scale(settings: Settings) -> dict[str, Any]:
 
 
 def build(args: dict[str, Any] | None = None) -> Application:
-    """The Serve application: `Api` takes the requests, `GenerationWorker` the jobs.
+    """The Serve application: `Api` serves requests, `GenerationWorker` runs jobs.
 
     `args` may hold options for each deployment (`{"Api": {"num_replicas": 3}}`), as Serve config files pass them.
     """
@@ -54,10 +54,10 @@ def build(args: dict[str, Any] | None = None) -> Application:
         name="Api",
         **{
             **_api_scale(settings),
-            # Our own edge logs what is worth logging; without Ray's line for every request a replica answers about a
-            # third more small ones (`make bench-ingest`).
+            # RequestMiddleware logs requests; without Ray's access log a replica serves a third more small requests
+            # (`make bench-ingest`).
             "logging_config": {"enable_access_log": False},
-            # Requests wait for PostgreSQL, not for the CPU: let one replica hold many.
+            # Requests wait for PostgreSQL rather than the CPU, so one replica can hold many.
             "max_ongoing_requests": 1000,
             "ray_actor_options": {"num_cpus": 0, **placement_options(settings, "serve")},
             "health_check_period_s": 5,

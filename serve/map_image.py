@@ -1,4 +1,4 @@
-"""A map as a picture in an answer."""
+"""Responses with the image of a map."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from fastapi.responses import Response
 from cluster.mindmap.render.images import ThemeName, to_svg
 from models.mindmap.document import LayoutName, MindmapDocument
 
-#: What OpenAPI says of a route that answers with a picture.
+#: OpenAPI responses of a route that returns the image of a map.
 IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/svg+xml": {}}, "description": "The map as a picture"}
 }
-#: A picture needs no script; should one ever get in, it does not run.
+#: An image needs no script; the policy blocks injected ones.
 IMAGE_CSP_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 async def svg_response(
     document: MindmapDocument, layout: LayoutName, theme: ThemeName, headers: dict[str, str] | None = None
 ) -> Response:
-    """The map as an SVG picture, drawn off the event loop."""
+    """The map as an SVG image, rendered in a thread."""
     svg = await asyncio.to_thread(to_svg, document, layout, theme)
     return Response(svg, media_type="image/svg+xml", headers=(headers or {}) | IMAGE_CSP_HEADERS)

@@ -1,4 +1,4 @@
-"""The way from a replica to the shard that holds a user's buffer, and around it when it is gone."""
+"""Routes event batches from a replica to the shard that buffers them; if a shard is unavailable, the replica writes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from telemetry.metrics import SHARD_CALL_BATCHES, SHARD_CALLS, SHARD_FALLBACKS, 
 
 log = structlog.get_logger("serve")
 
-#: How long between two attempts to reach a shard that is away; no request waits for them.
+#: Time between two attempts to reach an unavailable shard, made in the background.
 PROBE_PERIOD_S = 1.0
 
 
 class ShardUnreachable(Exception):
-    """The actor is dead, restarting, or does not answer in time."""
+    """The actor is dead, restarting, or does not reply in time."""
 
 
 class ShardClient:
-    """One shard as a replica sees it: calls are coalesced, at most one is in flight.
+    """A replica's client of one shard actor. Batches are coalesced: at most one append is in flight.
 
-    One request finds out that the shard is away, by waiting for the time-out; the others are turned away at once
-    until a probe in the background has had an answer. A frozen shard thus costs one request its patience, not all.
+    After a call has timed out, calls fail at once until a probe in the background succeeds. Only one request waits for
+    the time-out of a hung shard; the others fail fast.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class ShardClient:
 
     @property
     def is_unavailable(self) -> bool:
-        """Whether calls are turned away for now."""
+        """Whether calls fail at once for now."""
         return self._probing is not None
 
     async def call(self, method: str, *args: Any) -> Any:
-        """Call the actor. Raises ShardUnreachable, at once while it is known to be away, or what the method raised."""
+        """Call the actor. Raises what the method raises, or ShardUnreachable (at once if the shard is unavailable)."""
         if self.is_unavailable:
             raise ShardUnreachable(self._index)
         try:
@@ -63,7 +63,7 @@ class ShardClient:
             raise
 
     def probe_until_started(self) -> None:
-        """The actor is only now being started: turn calls away until it answers, so that none waits for that."""
+        """Fail calls until the actor replies: it is being started, and no request should wait for that."""
         if self._probing is None:
             self._probing = asyncio.create_task(self._probe(0.0))
 
@@ -90,7 +90,7 @@ class ShardClient:
                 except ShardUnreachable:
                     await asyncio.sleep(self._probe_period_s)
                     continue
-                log.info("shard_back", shard=self._index)
+                log.info("shard_recovered", shard=self._index)
                 return
         finally:
             self._probing = None
@@ -102,7 +102,7 @@ class ShardClient:
         return outcomes
 
     async def close(self) -> None:
-        """Wait for what was accepted, and look for the shard no more."""
+        """Wait for accepted batches and stop probing."""
         await self.calls.drain()
         if self._probing is not None:
             self._probing.cancel()
@@ -110,10 +110,10 @@ class ShardClient:
 
 
 class ShardRouter:
-    """Routes each user's batches to their shard; a shard that is away is stood in for by the replica itself.
+    """Routes each user's batches to their shard; if a shard is unavailable, the replica writes directly.
 
-    The stand-in runs the very same statements on a pool of the replica's own, so recording never depends on an actor
-    being up. When the number of shards changes, `resize` moves the buckets; calls on their way finish where they are.
+    `fallback` runs the same statements as a shard, on a pool of the replica, so that recording does not depend on an
+    actor. When the number of shards changes, `resize` reassigns users; calls in flight finish where they are.
     """
 
     def __init__(
@@ -127,49 +127,49 @@ class ShardRouter:
 
     @property
     def num_shards(self) -> int:
-        """How many shards the buckets are dealt out among."""
+        """Number of shards that users are distributed over."""
         return len(self._shards)
 
     def shard_for(self, user_id: uuid.UUID) -> ShardClient:
-        """The shard with this user's buffer."""
+        """The shard that buffers this user's events."""
         return self._shards[shard_of(user_id, len(self._shards))]
 
-    def resize(self, wanted: ShardMap) -> bool:
-        """Follow a newer map; whether anything changed."""
-        if wanted.version <= self._version:
+    def resize(self, shard_map: ShardMap) -> bool:
+        """Apply a newer shard map; whether the number of shards changed."""
+        if shard_map.version <= self._version:
             return False
-        self._version = wanted.version
-        now = len(self._shards)
-        if wanted.num_shards == now:
+        self._version = shard_map.version
+        num_before = len(self._shards)
+        if shard_map.num_shards == num_before:
             return False
-        added = [ShardClient(i, self._connect, self._timeout_s) for i in range(now, wanted.num_shards)]
-        leaving = self._shards[wanted.num_shards :]
-        self._shards = [*self._shards[: wanted.num_shards], *added]
+        added = [ShardClient(i, self._connect, self._timeout_s) for i in range(num_before, shard_map.num_shards)]
+        removed = self._shards[shard_map.num_shards :]
+        self._shards = [*self._shards[: shard_map.num_shards], *added]
         for shard in added:
             shard.probe_until_started()
-        for shard in leaving:
+        for shard in removed:
             task = asyncio.create_task(shard.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         SHARD_MAP_CHANGES.labels().inc()
-        log.info("shard_map_applied", version=wanted.version, num_shards=wanted.num_shards, before=now)
+        log.info("shard_map_applied", version=shard_map.version, num_shards=shard_map.num_shards, before=num_before)
         return True
 
-    async def follow(self, read_map: Callable[[], Awaitable[ShardMap]], period_s: float) -> None:
-        """Keep looking for a newer map. While it cannot be read the last one holds."""
-        is_blind = False
+    async def follow_shard_map(self, read_map: Callable[[], Awaitable[ShardMap]], period_s: float) -> None:
+        """Poll for newer shard maps every `period_s` seconds. While reading fails, the last map stays in use."""
+        has_failed = False
         while True:
             try:
                 self.resize(await read_map())
-                is_blind = False
-            except Exception as error:  # whatever is wrong with the database, recording goes on
-                if not is_blind:
+                has_failed = False
+            except Exception as error:  # recording does not depend on reading the map
+                if not has_failed:
                     log.warning("shard_map_read_failed", error=type(error).__name__)
-                is_blind = True
+                has_failed = True
             await asyncio.sleep(period_s)
 
     async def save(self, batch: IngestBatch) -> BatchOutcome:
-        """What became of the batch; when there is no error it is on disk."""
+        """The outcome of the batch; without an error its events are committed."""
         try:
             return await self.shard_for(batch.user_id).calls.submit(batch, batch.num_bytes)
         except ShardUnreachable:
@@ -177,7 +177,7 @@ class ShardRouter:
             return (await self._fallback.append([batch]))[0]
 
     async def stop(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
-        """Flush, close the session and order its map."""
+        """Flush, close the session and enqueue its map job."""
         try:
             await self.shard_for(user_id).call("close_session", session_id, user_id, current_context_ids())
         except ShardUnreachable:
@@ -185,20 +185,20 @@ class ShardRouter:
             await self._fallback.close_session(session_id, user_id)
 
     async def reload_exclusions(self, user_id: uuid.UUID) -> None:
-        """The user's exclusions changed."""
+        """Make this replica and the user's shard read the user's excluded domains again."""
         self._fallback.buffers.invalidate_user(user_id)
         try:
             await self.shard_for(user_id).call("invalidate_user", user_id)
         except ShardUnreachable:
-            log.info("shard_away_while_forgetting")
+            log.info("exclusions_not_reloaded")
 
     async def count_responding(self) -> tuple[int, int]:
-        """How many shards answer, and how many there shall be. Also has those that are missing started."""
+        """How many shards reply, and how many there should be. Missing actors are started by the call."""
         shards = list(self._shards)
-        answers = await asyncio.gather(*(s.call("stats") for s in shards), return_exceptions=True)
-        return sum(not isinstance(a, BaseException) for a in answers), len(shards)
+        replies = await asyncio.gather(*(s.call("stats") for s in shards), return_exceptions=True)
+        return sum(not isinstance(a, BaseException) for a in replies), len(shards)
 
     async def close(self) -> None:
-        """Finish what was accepted."""
+        """Wait for accepted batches, then close the fallback."""
         await asyncio.gather(*(s.close() for s in self._shards), *self._closing)
         await self._fallback.close()

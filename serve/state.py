@@ -1,4 +1,4 @@
-"""What the routes share: one of each per replica, made when the app starts."""
+"""The state that the routes of one replica share, created when the app starts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from telemetry.metrics import record_connections
 
 @dataclass(slots=True)
 class AppState:
-    """The parts behind the routes."""
+    """Clients, caches and settings of one replica."""
 
     settings: Settings
     engine: AsyncEngine
@@ -43,9 +43,9 @@ class AppState:
     mail_queue: MailQueue
     google: GoogleSignIn
     live_maps: LiveMaps
-    #: Users whose older sessions are being added to the search index.
+    #: By user id: the task that adds the user's older sessions to the search index.
     indexing_tasks: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
-    #: API keys seen lately: the digest of the secret and the owner, by the key's id.
+    #: By key id: digest of the secret and owner of recently used API keys.
     api_keys: dict[uuid.UUID, tuple[bytes, uuid.UUID]] = field(default_factory=dict)
 
     def open_connection(self) -> AbstractAsyncContextManager[Connection]:
@@ -53,7 +53,7 @@ class AppState:
         return pooled_connection(self.engine)
 
     async def shard_map(self) -> ShardMap:
-        """How many shards there shall be now."""
+        """The current shard map: how many shards there should be."""
         async with self.open_connection() as connection:
             return await read_shard_map(connection, self.settings.scaling.num_shards)
 
@@ -63,7 +63,7 @@ class AppState:
         record_connections("api", used=pool.checkedout(), idle=pool.checkedin())
 
     async def close(self) -> None:
-        """Give everything back, unsaved events first."""
+        """Flush buffered events, then close all connections."""
         await self.shards.close()
         await self.live_maps.close()
         for task in list(self.indexing_tasks.values()):
@@ -74,7 +74,7 @@ class AppState:
 
 
 def open_state(settings: Settings, connect_shard: Any) -> AppState:
-    """The parts, not yet connected to anything: each connects on first use and again after a loss."""
+    """The state, not yet connected: each client connects on first use and reconnects after a failure."""
     engine = create_async_engine(
         settings.database.sqlalchemy_url,
         pool_size=settings.database.pool_size,

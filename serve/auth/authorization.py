@@ -1,7 +1,7 @@
-"""Who may call what: one table, one function.
+"""Authorization: one table of access rules, one function that applies them.
 
-Every route of the API has an entry here; `tests/acceptance/test_authorization.py` walks the OpenAPI and fails for one
-that has none. Should one slip through all the same, it takes a login and no API key.
+Every route of the API has a rule here; `tests/acceptance/test_authorization.py` walks the OpenAPI document and fails
+for a route without one. A route without a rule requires a login and rejects API keys.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from serve.state import AppState
 
 
 class Access(enum.StrEnum):
-    """Who a route is for."""
+    """The kind of caller that a route accepts."""
 
-    PUBLIC = "public"  #: anybody
-    CREDENTIALS = "credentials"  #: anybody, and secrets are tried here: counted per address
-    LINK = "link"  #: whoever holds the secret in the address: counted per address
-    LOGIN = "login"  #: a person who logged in; API keys are refused
-    USER = "user"  #: a login, or an API key with the rule's scope
-    ADMIN = "admin"  #: an operator who logged in
+    PUBLIC = "public"  #: every caller
+    CREDENTIALS = "credentials"  #: every caller; the route checks a secret, so calls are limited per address
+    LINK = "link"  #: a caller with the secret in the URL; calls are limited per address
+    LOGIN = "login"  #: a logged-in user; API keys are rejected
+    USER = "user"  #: a logged-in user, or an API key with the rule's scope
+    ADMIN = "admin"  #: a logged-in operator
 
 
 SCOPES = {
@@ -42,7 +42,7 @@ SCOPES = {
 
 @dataclass(frozen=True, slots=True)
 class AccessRule:
-    """Who may call a route; `scope` is what an API key must have."""
+    """The access rule of a route; `scope` is the one that an API key needs."""
 
     access: Access
     scope: str | None = None
@@ -50,7 +50,7 @@ class AccessRule:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking. One of `family_id` (a login) and `api_key_id` is set."""
+    """The authenticated caller. Either `family_id` (a login) or `api_key_id` is set."""
 
     user_id: uuid.UUID
     role: str = "user"
@@ -165,8 +165,12 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("DELETE", "/v1/admin/ai/configs/{task_type}"): _ADMIN,
     ("GET", "/v1/admin/audit"): _ADMIN,
 }
-#: Secrets are too long to be guessed here, and a dashboard with many tabs refreshes often.
+#: Credential routes with the generous limit: refresh tokens are too long to guess, and a dashboard with many tabs
+#: refreshes often.
 _PUBLIC_RATE_PATHS = {"/v1/auth/refresh"}
+
+
+_MAX_CACHED_KEYS = 10_000
 
 
 def rule_for(request: Request) -> AccessRule:
@@ -176,7 +180,7 @@ def rule_for(request: Request) -> AccessRule:
 
 
 async def authenticate(state: AppState, request: Request) -> Identity:
-    """Who is asking, by `Authorization: Bearer` with an access token or an API key. Raises Unauthorized."""
+    """The caller of `Authorization: Bearer` with an access token or an API key. Raises Unauthorized or Forbidden."""
     token = bearer_token(request.headers.get("authorization"))
     if token.startswith(API_KEY_PREFIX):
         return await _by_api_key(state, request, token)
@@ -186,10 +190,10 @@ async def authenticate(state: AppState, request: Request) -> Identity:
         async with state.session_factory() as db:
             return await family_status(db, claims.family_id)
 
-    standing = await state.login_cache.get(claims.family_id, load)
-    if not standing.is_valid:
+    status = await state.login_cache.get(claims.family_id, load)
+    if not status.is_valid:
         raise Unauthorized("invalid or expired access token")
-    return Identity(claims.user_id, standing.role, family_id=claims.family_id)
+    return Identity(claims.user_id, status.role, family_id=claims.family_id)
 
 
 async def _by_api_key(state: AppState, request: Request, token: str) -> Identity:
@@ -198,36 +202,36 @@ async def _by_api_key(state: AppState, request: Request, token: str) -> Identity
         key_id = uuid.UUID(hex=key_hex)
     except ValueError:
         raise Unauthorized("invalid or revoked API key") from None
-    known = state.api_keys.get(key_id)
-    owner = known[1] if known is not None and hmac.compare_digest(known[0], secret_digest(secret)) else None
+    cached = state.api_keys.get(key_id)
+    owner = cached[1] if cached is not None and hmac.compare_digest(cached[0], secret_digest(secret)) else None
 
     async def load() -> LoginStatus:
         nonlocal owner
         async with state.session_factory() as db:
-            found = await api_key_status(db, key_id, secret)
+            owner_and_status = await api_key_status(db, key_id, secret)
             await db.commit()
-        if found is None:
+        if owner_and_status is None:
             return LoginStatus(False)
-        owner = found[0]
-        return found[1]
+        owner, status = owner_and_status
+        return status
 
-    # Cached answers are only for those who have shown the right secret to this replica.
-    standing = await (state.login_cache.get(key_id, load) if owner is not None else load())
-    if not standing.is_valid or owner is None:
+    # The cache is keyed by the key's id: use it only for a secret that this replica has verified.
+    status = await (state.login_cache.get(key_id, load) if owner is not None else load())
+    if not status.is_valid or owner is None:
         raise Unauthorized("invalid or revoked API key")
-    if len(state.api_keys) > 10_000:
+    if len(state.api_keys) > _MAX_CACHED_KEYS:
         state.api_keys.clear()
     state.api_keys[key_id] = (secret_digest(secret), owner)
     rule = rule_for(request)
     if rule.access is not Access.USER:
         raise Forbidden("this needs a person who logged in, not an API key")
-    if rule.scope not in standing.scopes:
+    if rule.scope not in status.scopes:
         raise Forbidden(f"this API key lacks the scope {rule.scope}")
     return Identity(owner, api_key_id=key_id)
 
 
 async def authorize(state: AppState, request: Request) -> Identity:
-    """Let the caller through to a route that needs one, or raise Unauthorized, Forbidden or RateLimited."""
+    """The authenticated caller, if the rule of the route allows it. Raises Unauthorized, Forbidden or RateLimited."""
     identity = await authenticate(state, request)
     structlog.contextvars.bind_contextvars(user_id=str(identity.user_id))
     rule = rule_for(request)
@@ -241,10 +245,10 @@ async def authorize(state: AppState, request: Request) -> Identity:
 
 
 async def check_anonymous_rate(state: AppState, request: Request) -> None:
-    """Count a call of a route that takes callers without a login. Raises RateLimited."""
+    """Count a call of a route without a login by its client address. Raises RateLimited."""
     rule = rule_for(request)
     if rule.access is Access.CREDENTIALS and request.scope["path"] not in _PUBLIC_RATE_PATHS:
-        allowance = state.rate_limiter.credentials
+        policy = state.rate_limiter.credentials
     else:
-        allowance = state.rate_limiter.public
-    await state.rate_limiter.check(request, allowance, client_address(request, state.settings.server.trusted_proxies))
+        policy = state.rate_limiter.public
+    await state.rate_limiter.check(request, policy, client_address(request, state.settings.server.trusted_proxies))

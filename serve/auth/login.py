@@ -1,9 +1,8 @@
-"""Logging in, renewing, logging out: what the auth routes share.
+"""Logins: begin one, refresh its tokens, end it. Shared by the auth routes.
 
-A browser that says `X-Trailmind-Client: web` gets its refresh token as a cookie no script can read, sent only to
-`/v1/auth`. `SameSite=Strict` keeps other sites from sending it, and since it counts only together with that header,
-which a form cannot set and CORS lets only known origins set, a forged request is refused even where a browser does
-not know `SameSite`.
+A browser that sends `X-Trailmind-Client: web` gets its refresh token as an HttpOnly cookie for `/v1/auth`.
+`SameSite=Strict` prevents cross-site requests with it. The cookie is accepted only together with that header, which a
+form cannot set and CORS allows only for known origins: cross-site requests fail also in browsers without `SameSite`.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from serve.state import AppState
 REFRESH_COOKIE = "trailmind_refresh"
 REFRESH_COOKIE_PATH = "/v1/auth"
 CLIENT_HEADER = "x-trailmind-client"
-#: A lost answer is asked for again soon.
+#: A client that lost a response repeats the refresh within this time.
 RETRY_WINDOW = timedelta(minutes=5)
 _INVALID = "invalid or expired refresh token"
 
 
 def client_program(request: Request) -> ClientProgram:
-    """Which program is calling, as it says itself."""
-    said = request.headers.get(CLIENT_HEADER, "").strip().lower()
-    return ClientProgram(said) if said in {"web", "extension"} else ClientProgram.OTHER
+    """The kind of program that calls, by its own header."""
+    name = request.headers.get(CLIENT_HEADER, "").strip().lower()
+    return ClientProgram(name) if name in {"web", "extension"} else ClientProgram.OTHER
 
 
 def user_reply(user: User) -> UserReply:
@@ -75,7 +74,7 @@ def _issue_tokens(
 
 
 async def log_in(state: AppState, db: AsyncSession, request: Request, response: Response, user: User) -> AuthReply:
-    """A new login of `user`; commits."""
+    """Create a login of `user` and commit; the reply with its tokens."""
     jti = uuid.uuid4()
     ttl = timedelta(seconds=state.login_tokens.refresh_ttl_s)
     family = await open_family(db, user, client_program(request), jti=jti, ttl=ttl)
@@ -85,7 +84,7 @@ async def log_in(state: AppState, db: AsyncSession, request: Request, response: 
 
 
 def presented_refresh_token(request: Request) -> str:
-    """The refresh token of a request: in `Authorization`, or the cookie of a browser that says it is one."""
+    """The refresh token of a request: from `Authorization`, or from the cookie of a web client. Raises Unauthorized."""
     header = request.headers.get("authorization")
     cookie = request.cookies.get(REFRESH_COOKIE)
     if header is None and cookie and client_program(request) is ClientProgram.WEB:
@@ -96,7 +95,7 @@ def presented_refresh_token(request: Request) -> str:
 def _is_lost_reply_retry(
     family: LoginFamily, jti: uuid.UUID, key: bytes | None, client: ClientProgram, grace_s: float
 ) -> bool:
-    """Whether the last-but-one refresh token came back because an answer was lost, not because it was stolen."""
+    """Whether the previous refresh token was sent again after a lost response, rather than by a thief."""
     if family.previous_jti != jti or family.rotated_at is None:
         return False
     age = datetime.now(UTC) - family.rotated_at
@@ -108,16 +107,17 @@ def _is_lost_reply_retry(
 
 
 async def rotate_refresh_token(state: AppState, db: AsyncSession, request: Request, response: Response) -> TokenReply:
-    """A new pair for the refresh token presented; commits.
+    """Exchange the refresh token of the request for a new pair of tokens, and commit.
 
-    Raises Unauthorized. A token that was used before ends the whole login: one of the two who have it stole it.
+    Raises Unauthorized. Reuse of a token ends the whole login: one of the two parties that hold it has stolen it
+    (RFC 9700, section 4.14.2).
     """
     claims = state.login_tokens.verify(presented_refresh_token(request), "refresh")
     client = client_program(request)
     sent_key = request.headers.get("idempotency-key", "")
     key = secret_digest(sent_key) if sent_key else None
-    # Locked, so that of two at once the second sees what the first did.
-    found = (
+    # The row lock serializes concurrent refreshes: the second sees the rotation of the first.
+    row = (
         await db.execute(
             select(LoginFamily, User)
             .join(User, User.id == LoginFamily.user_id)
@@ -125,13 +125,13 @@ async def rotate_refresh_token(state: AppState, db: AsyncSession, request: Reque
             .with_for_update(of=LoginFamily)
         )
     ).first()
-    if found is None:
+    if row is None:
         raise Unauthorized(_INVALID)
-    family, user = found
+    family, user = row
     if user.status != "active":
         raise Unauthorized("user not found")
-    is_over = family.revoked_at is not None or family.expires_at <= datetime.now(UTC)
-    if is_over or user.token_version != family.token_version:
+    has_ended = family.revoked_at is not None or family.expires_at <= datetime.now(UTC)
+    if has_ended or user.token_version != family.token_version:
         raise Unauthorized(_INVALID)
     if family.current_jti == claims.jti:
         family.previous_jti, family.current_jti = claims.jti, uuid.uuid4()
@@ -148,7 +148,7 @@ async def rotate_refresh_token(state: AppState, db: AsyncSession, request: Reque
 
 
 async def log_out(state: AppState, db: AsyncSession, response: Response, family_id: uuid.UUID | None) -> None:
-    """End one login; commits. Harmless to repeat."""
+    """End one login and commit, and delete the refresh cookie. Safe to repeat."""
     if family_id is not None:
         await revoke_families(db, "logout", family_id=family_id)
         await db.commit()

@@ -1,4 +1,4 @@
-"""Passwords: argon2id through pwdlib, off the event loop."""
+"""Password hashes: argon2id through pwdlib, computed in a thread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _hasher = PasswordHash.recommended()
 
 
 @lru_cache(maxsize=1)
-def _decoy() -> str:
-    return _hasher.hash("nobody has this password")
+def _decoy_hash() -> str:
+    return _hasher.hash("not the password of any account")
 
 
 async def hash_password(password: str) -> str:
@@ -21,8 +21,11 @@ async def hash_password(password: str) -> str:
 
 
 async def verify_password(password: str, stored: str | None) -> bool:
-    """Whether `password` matches. With nothing stored it takes as long, so that the time tells nobody who exists."""
+    """Whether `password` matches the hash `stored`.
+
+    Without a hash it takes as long, so that the response time does not reveal which accounts exist.
+    """
     if stored is None:
-        await asyncio.to_thread(lambda: _hasher.verify(password, _decoy()))
+        await asyncio.to_thread(lambda: _hasher.verify(password, _decoy_hash()))
         return False
     return await asyncio.to_thread(_hasher.verify, password, stored)

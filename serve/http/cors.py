@@ -1,4 +1,4 @@
-"""Which web pages and extensions may call."""
+"""CORS: which web pages and browser extensions may call the API."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _EXPOSED = ("Content-Length", "RateLimit", "RateLimit-Policy", "Retry-After", "X
 
 
 class ApiCorsMiddleware(CORSMiddleware):
-    """Starlette's, answering preflights with 204 and no body as the clients expect."""
+    """Starlette's CORS middleware that answers preflights with 204 and no body, as the clients expect."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """The answer to an OPTIONS preflight."""
+        """The response to an OPTIONS preflight."""
         response = super().preflight_response(request_headers)
         if response.status_code != 200:
-            refused = error_response(Forbidden("this origin may not call the API (TRAILMIND_CORS_ORIGINS)"))
-            refused.headers["Vary"] = response.headers.get("vary", "Origin")
-            return refused
+            rejection = error_response(Forbidden("this origin may not call the API (TRAILMIND_CORS_ORIGINS)"))
+            rejection.headers["Vary"] = response.headers.get("vary", "Origin")
+            return rejection
         headers = {k: v for k, v in response.headers.items() if k not in {"content-length", "content-type"}}
         return Response(status_code=204, headers=headers)
 
 
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """`app` for the configured origins and extensions, credentials allowed."""
+    """`app` with CORS for the configured origins and extensions, credentials allowed."""
     ids = "|".join("[a-p]{32}|[\\w-]+" if i == "*" else re.escape(i) for i in settings.server.extension_ids)
     return ApiCorsMiddleware(
         app,

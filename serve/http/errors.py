@@ -1,4 +1,4 @@
-"""Every error in one shape: `{"error": {"message", "code"}}`."""
+"""Error responses, all in one shape: `{"error": {"message", "code"}}`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CODES = {
 
 
 def error_response(error: TrailmindError) -> JSONResponse:
-    """The answer for one of our own errors."""
+    """The response for one of our own errors."""
     body: dict[str, Any] = {"message": str(error), "code": error.code}
     if isinstance(error, ValidationFailed) and error.fields:
         body["details"] = [{"field": field, "message": message} for field, message in error.fields]
@@ -48,31 +48,31 @@ def error_response(error: TrailmindError) -> JSONResponse:
 
 def _from_validation(error: RequestValidationError) -> ValidationFailed:
     fields = []
-    for problem in error.errors():
-        if problem["type"] in {"json_invalid", "missing"} and problem["loc"] == ("body",):
-            return ValidationFailed("the body is missing" if problem["type"] == "missing" else "not valid JSON")
-        if problem["type"] == "json_invalid":
+    for detail in error.errors():
+        if detail["type"] in {"json_invalid", "missing"} and detail["loc"] == ("body",):
+            return ValidationFailed("the body is missing" if detail["type"] == "missing" else "not valid JSON")
+        if detail["type"] == "json_invalid":
             return ValidationFailed("the body is not valid JSON")
-        place = ".".join(str(part) for part in problem["loc"] if part not in {"body", "query", "path", "header"})
-        message = problem["msg"].removeprefix("Value error, ")
-        fields.append((place or "body", message[0].lower() + message[1:]))
+        path = ".".join(str(part) for part in detail["loc"] if part not in {"body", "query", "path", "header"})
+        message = detail["msg"].removeprefix("Value error, ")
+        fields.append((path or "body", message[0].lower() + message[1:]))
     sentence = "; ".join(f"{field}: {message}" for field, message in fields[:3])
     return ValidationFailed(sentence or "the request is not valid", fields)
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Make `app` answer every failure in our shape."""
+    """Register handlers so that `app` answers every failure in our shape."""
 
     @app.exception_handler(TrailmindError)
-    async def ours(request: Request, error: TrailmindError) -> JSONResponse:
+    async def trailmind_error(request: Request, error: TrailmindError) -> JSONResponse:
         return error_response(error)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
         return error_response(_from_validation(error))
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         message = {404: "no such address", 405: "this address does not take that method"}.get(
             error.status_code, str(error.detail)
         )
@@ -81,29 +81,29 @@ def install_error_handlers(app: FastAPI) -> None:
             {"error": {"message": message, "code": code}}, status_code=error.status_code, headers=error.headers
         )
 
-    async def database(request: Request, error: Exception) -> JSONResponse:
+    async def database_error(request: Request, error: Exception) -> JSONResponse:
         if (
             isinstance(error, DBAPIError)
             and not isinstance(error, SqlOperationalError)
             and not error.connection_invalidated
         ):
-            return await unexpected(request, error)
+            return await unexpected_error(request, error)
         log.warning("database_unreachable", error=type(error).__name__)
         return error_response(Unavailable("the database cannot be reached; try again in a moment", 2.0))
 
-    async def valkey(request: Request, error: Exception) -> JSONResponse:
-        log.warning("valkey_unreachable", what="request", error=type(error).__name__)
+    async def valkey_error(request: Request, error: Exception) -> JSONResponse:
+        log.warning("valkey_unreachable", operation="request", error=type(error).__name__)
         return error_response(Unavailable("this cannot be done right now; try again in a moment", 2.0))
 
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        # The traceback names code, not data: page text and tokens are never in a message of ours.
+    async def unexpected_error(request: Request, error: Exception) -> JSONResponse:
+        # Safe to log: our exception messages contain neither page text nor tokens.
         log.error("unexpected_error", error=type(error).__name__, exc_info=error)
         return JSONResponse(
             {"error": {"message": "something went wrong on our side", "code": "INTERNAL_SERVER_ERROR"}}, status_code=500
         )
 
-    app.add_exception_handler(DBAPIError, database)
-    app.add_exception_handler(PoolTimeout, database)
-    app.add_exception_handler(OperationalError, database)
-    app.add_exception_handler(RedisError, valkey)
-    app.add_exception_handler(Exception, unexpected)
+    app.add_exception_handler(DBAPIError, database_error)
+    app.add_exception_handler(PoolTimeout, database_error)
+    app.add_exception_handler(OperationalError, database_error)
+    app.add_exception_handler(RedisError, valkey_error)
+    app.add_exception_handler(Exception, unexpected_error)

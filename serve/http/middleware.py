@@ -1,6 +1,6 @@
-"""What happens to every request before a route sees it: who may connect, how much may be sent, ids and headers.
+"""What every request passes before it reaches a route: connection and size checks, a time limit, ids and headers.
 
-One plain ASGI layer instead of five: on the events route each layer is paid for thousands of times a second.
+One plain ASGI layer instead of five: the events route is called thousands of times a second, and pays for each layer.
 """
 
 from __future__ import annotations
@@ -30,11 +30,15 @@ from serve.http.errors import error_response
 
 log = structlog.get_logger("serve")
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
-#: Other bodies are a few fields of JSON.
+#: Limit of every body but event batches: a few fields of JSON.
 MAX_SMALL_BODY_BYTES = 256 * 1024
 _EVENTS_PATH = re.compile(r"^/v1/sessions/[^/]+/events$")
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024
+#: Slower requests are logged as warnings.
+_SLOW_S = 2.0
+#: How long the answer after a time-out may take.
+_TIMEOUT_REPLY_S = 5.0
 
 _HSTS = "max-age=31536000"
 _SECURITY_HEADERS = {
@@ -60,8 +64,9 @@ def is_loopback(host: str | None) -> bool:
 class RequestMiddleware:
     """The outermost layer of the app.
 
-    `loopback_only` refuses callers from other machines: Ray Serve's replicas listen on every interface whatever they
-    are told, so on a laptop the app itself is the door.
+    `loopback_only` refuses clients on other machines: Ray Serve's replicas listen on every interface whatever their
+    configuration says, so on a laptop the app itself has to refuse them. `timeout_s` limits the time until a response
+    begins; streams may then take longer. `observe` receives method, route, status and seconds of each request.
     """
 
     def __init__(
@@ -73,7 +78,7 @@ class RequestMiddleware:
         timeout_s: float = 60.0,
         https_only: bool = False,
     ) -> None:
-        # Whoever came over https once shall not be led to http by anybody in between.
+        # HSTS (RFC 6797) prevents a downgrade to http.
         self._headers = _SECURITY_HEADERS | ({"strict-transport-security": _HSTS} if https_only else {})
         self._app, self._loopback_only, self._observe, self._timeout_s = app, loopback_only, observe, timeout_s
 
@@ -82,93 +87,122 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _REQUEST_ID.match(given) else str(uuid.uuid4())
-        scope.setdefault("state", {})["request_id"] = request_id
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        began, status, started = time.perf_counter(), 500, False
+        response = _Response(send, _bind_request_id(scope, headers), scope, self._headers)
+        started_at = time.perf_counter()
+        try:
+            await self._respond(scope, headers, receive, response)
+        except Exception:
+            # Starlette sends the 500 and raises again for the server to log; our handler has logged it already.
+            if not response.is_started:
+                raise
+        self._record(scope, response.status, time.perf_counter() - started_at)
 
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status, started
-            if message["type"] == "http.response.start":
-                status, started = message["status"], True
-                # An answer that has begun may take its time: streams do.
-                deadline.reschedule(None)
-                out = MutableHeaders(scope=message)
-                out["x-request-id"] = request_id
-                if (rate_limit := scope["state"].get("rate_limit")) is not None:
-                    for name, value in rate_limit.headers().items():
-                        out[name] = value
-                for name, value in self._headers.items():
-                    out.setdefault(name, value)
-            await send(message)
-
-        refusal = self._rejection(scope, headers)
+    async def _respond(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, response: _Response) -> None:
+        """Let the app answer, or answer in its place if the request is refused or takes too long."""
+        max_body_bytes = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
+        rejection = self._rejection(scope, headers, max_body_bytes)
         deadline = asyncio.timeout(self._timeout_s)
         try:
             async with deadline:
-                if refusal is not None:
-                    await error_response(refusal)(scope, receive, send_with_headers)
+                # A response that has begun is not interrupted: streams stay open.
+                response.on_start = lambda: deadline.reschedule(None)
+                if rejection is not None:
+                    await error_response(rejection)(scope, receive, response.send)
                 else:
-                    limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
-                    await self._app(scope, _bounded(receive, limit), send_with_headers)
+                    await self._app(scope, _limit_body(receive, max_body_bytes), response.send)
         except TimeoutError:
-            if not started and not deadline.expired():
+            if response.is_started:
+                return
+            if not deadline.expired():
                 raise
-            if not started:
-                deadline = asyncio.timeout(5.0)
-                async with deadline:
-                    await error_response(DeadlineExceeded(self._timeout_s))(scope, receive, send_with_headers)
-        except Exception:
-            # Starlette answers 500 and raises again for the server to log; our handler has logged it already.
-            if not started:
-                raise
-        took = time.perf_counter() - began
-        route = scope.get("route")
-        path = getattr(route, "path", "unmatched")
-        if self._observe is not None:
-            self._observe(scope["method"], path, status, took)
-        # Thousands a second arrive on the events route; there only what is unusual is worth a line.
-        is_usual = status < 400 and took < 2.0 and _EVENTS_PATH.match(scope["path"])
-        say = log.warning if status >= 500 or took > 2.0 else log.debug if is_usual else log.info
-        ids = {k: v for k, v in (scope.get("path_params") or {}).items() if k == "session_id"}
-        say("http_request", method=scope["method"], path=path, status=status, latency_ms=round(took * 1e3, 1), **ids)
+            async with asyncio.timeout(_TIMEOUT_REPLY_S):
+                response.on_start = None
+                await error_response(DeadlineExceeded(self._timeout_s))(scope, receive, response.send)
 
-    def _rejection(self, scope: Scope, headers: dict[bytes, bytes]) -> TrailmindError | None:
+    def _record(self, scope: Scope, status: int, took_s: float) -> None:
+        """Count and log the request."""
+        path = getattr(scope.get("route"), "path", "unmatched")
+        if self._observe is not None:
+            self._observe(scope["method"], path, status, took_s)
+        # The events route is called thousands of times a second: only its failures and slow calls are logged.
+        is_routine = status < 400 and took_s < _SLOW_S and _EVENTS_PATH.match(scope["path"])
+        write = log.warning if status >= 500 or took_s > _SLOW_S else log.debug if is_routine else log.info
+        ids = {k: v for k, v in (scope.get("path_params") or {}).items() if k == "session_id"}
+        write(
+            "http_request", method=scope["method"], path=path, status=status, latency_ms=round(took_s * 1e3, 1), **ids
+        )
+
+    def _rejection(self, scope: Scope, headers: dict[bytes, bytes], max_body_bytes: int) -> TrailmindError | None:
+        """The error of a request that must not reach the app, or None."""
         client: Any = scope.get("client")
         if self._loopback_only and not is_loopback(client[0] if client else None):
             return Forbidden("this Trailmind answers only programs on its own machine (TRAILMIND_EXPOSURE=loopback)")
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
             return PayloadTooLarge("the address is too long")
-        sent = scope["headers"]
-        if len(sent) > MAX_HEADERS or sum(len(name) + len(value) for name, value in sent) > MAX_HEADER_BYTES:
+        fields = scope["headers"]
+        if len(fields) > MAX_HEADERS or sum(len(name) + len(value) for name, value in fields) > MAX_HEADER_BYTES:
             return HeadersTooLarge(f"at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES // 1024} KB together, please")
         length = headers.get(b"content-length", b"")
-        limit = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
-        if length.isdigit() and int(length) > limit:
-            return payload_too_large(limit)
+        if length.isdigit() and int(length) > max_body_bytes:
+            return payload_too_large(max_body_bytes)
         if headers.get(b"content-encoding", b"identity").lower() not in {b"identity", b""}:
             return UnsupportedMediaType("bodies are read as they are; send this one without Content-Encoding")
         return None
 
 
-def payload_too_large(limit: int) -> PayloadTooLarge:
-    """The refusal for a body of more than `limit` bytes."""
-    return PayloadTooLarge(f"the request body is larger than {limit // 1024} KB; send it in smaller parts")
+class _Response:
+    """The response of one request: `send` adds our headers to it and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str, scope: Scope, headers: dict[str, str]) -> None:
+        self._send, self._request_id, self._scope, self._headers = send, request_id, scope, headers
+        self.status, self.is_started = 500, False
+        self.on_start: Callable[[], None] | None = None
+
+    async def send(self, message: Message) -> None:
+        """ASGI `send`."""
+        if message["type"] == "http.response.start":
+            self.status, self.is_started = message["status"], True
+            if self.on_start is not None:
+                self.on_start()
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self._request_id
+            if (rate_limit := self._scope["state"].get("rate_limit")) is not None:
+                for name, value in rate_limit.headers().items():
+                    headers[name] = value
+            for name, value in self._headers.items():
+                headers.setdefault(name, value)
+        await self._send(message)
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """`receive` that counts: a body without a length is measured as it comes."""
-    seen = 0
+def _bind_request_id(scope: Scope, headers: dict[bytes, bytes]) -> str:
+    """The client's `X-Request-ID` if it is well-formed, else a new one; also in `request.state` and every log line."""
+    sent = headers.get(b"x-request-id", b"").decode("latin-1")
+    request_id = sent if _REQUEST_ID.match(sent) else str(uuid.uuid4())
+    scope.setdefault("state", {})["request_id"] = request_id
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return request_id
 
-    async def bounded() -> Message:
-        nonlocal seen
+
+def payload_too_large(max_bytes: int) -> PayloadTooLarge:
+    """The error for a body of more than `max_bytes`."""
+    return PayloadTooLarge(f"the request body is larger than {max_bytes // 1024} KB; send it in smaller parts")
+
+
+def _limit_body(receive: Receive, max_bytes: int) -> Receive:
+    """`receive` that raises PayloadTooLarge past `max_bytes`: a body may come without a Content-Length.
+
+    Starlette's RequestBodyLimitMiddleware answers in plain text, and its limit does not depend on the path.
+    """
+    received_bytes = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received_bytes
         message = await receive()
         if message["type"] == "http.request":
-            seen += len(message.get("body", b""))
-            if seen > limit:
-                raise payload_too_large(limit)
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > max_bytes:
+                raise payload_too_large(max_bytes)
         return message
 
-    return bounded
+    return receive_limited

@@ -1,7 +1,7 @@
-"""How often one may call: per address where passwords are tried, per user everywhere else.
+"""Rate limits: per client address on routes that check credentials, per user everywhere else.
 
-Counted in Valkey, so that all replicas count together; without Valkey each replica counts for itself, because a
-limit that is off is worse than one that is a little too generous.
+Counted in Valkey, so that all replicas share the counts. While Valkey is unreachable each replica counts for itself:
+a limit that is too generous by the number of replicas is better than none.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from models.errors import RateLimited
 log = structlog.get_logger("serve")
 
 WINDOW_S = 60
-#: The events route asks Valkey once for so many calls of one user.
+#: The events route books this many calls of one user with Valkey at a time.
 MAX_LEASED_CALLS = 50
 _MAX_LEASES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitPolicy:
-    """A policy by name (its name in the `RateLimit` headers) and calls a minute."""
+    """A rate limit: its name in the `RateLimit` headers, and calls per minute."""
 
     name: str
     per_minute: int
 
     @property
     def item(self) -> RateLimitItem:
-        """The same in the library's words."""
+        """The limit as a type of the `limits` library."""
         return RateLimitItemPerMinute(self.per_minute)
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitResult:
-    """How one call came out: `remaining` of `allowance` for the next `reset_s` seconds."""
+    """The outcome of counting one call: `remaining` calls of `policy` for the next `reset_s` seconds."""
 
     policy: RateLimitPolicy
     is_allowed: bool
@@ -64,7 +64,7 @@ class RateLimitResult:
 
 
 class RateLimiter:
-    """Counts calls."""
+    """Counts calls against rate limit policies in sliding windows."""
 
     def __init__(self, valkey: Redis, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self.is_enabled = settings.limits.rate_limits_enabled
@@ -90,12 +90,12 @@ class RateLimiter:
         return not self.is_enabled or (await self.count(self.mails, str(user_id))).is_allowed
 
     async def count(self, policy: RateLimitPolicy, key: str, *, cost: int = 1) -> RateLimitResult:
-        """Count `cost` calls of `who`; a refused call is not counted."""
+        """Count `cost` calls for `key`; a rejected call is not counted."""
         item = policy.item
         try:
             return await self._count(self._shared_limiter, policy, item, key, cost)
         except (RedisError, OSError) as error:
-            log.warning("valkey_unreachable", what="limits", error=type(error).__name__)
+            log.warning("valkey_unreachable", operation="rate_limits", error=type(error).__name__)
             return await self._count(self._local_limiter, policy, item, key, cost)
 
     async def _count(
@@ -112,7 +112,7 @@ class RateLimiter:
         return RateLimitResult(policy, is_allowed, max(0, stats.remaining), reset_s)
 
     async def check(self, request: Request, policy: RateLimitPolicy, key: str) -> None:
-        """Count this call, and let the answer say how many are left. Raises RateLimited."""
+        """Count this call; the response gets the `RateLimit` headers. Raises RateLimited."""
         if not self.is_enabled:
             return
         result = await self.count(policy, key)
@@ -121,13 +121,13 @@ class RateLimiter:
             raise rate_limited(result)
 
     async def check_events(self, request: Request, key: str) -> None:
-        """The same for the hot path: calls are booked with Valkey many at a time. Raises RateLimited."""
+        """Like `check`, for the hot path: one request to Valkey books many calls. Raises RateLimited."""
         if not self.is_enabled:
             return
-        left, until = self._leases.get(key, (0, 0.0))
+        num_left, expires_at = self._leases.get(key, (0, 0.0))
         now = self._clock()
-        if left > 0 and now < until:
-            self._leases[key] = (left - 1, until)
+        if num_left > 0 and now < expires_at:
+            self._leases[key] = (num_left - 1, expires_at)
             return
         lease = min(MAX_LEASED_CALLS, max(1, self.events.per_minute // 10))
         result = await self.count(self.events, key, cost=lease)
@@ -141,15 +141,15 @@ class RateLimiter:
 
 
 def rate_limited(result: RateLimitResult) -> RateLimited:
-    """The refusal."""
+    """The error for a rejected call."""
     return RateLimited("too many requests; wait a moment and try again", float(result.reset_s))
 
 
 def client_address(request: Request, trusted_proxies: Sequence[str]) -> str:
-    """The address the request came from.
+    """The address the request came from; an IPv6 address as its /64 network.
 
-    `X-Forwarded-For` counts only as far as it was written by proxies we trust: read from the right, the first address
-    that is not a trusted proxy's. Whatever stands left of it the caller may have made up.
+    `X-Forwarded-For` is read from the right, past the addresses of trusted proxies. Entries further left can be forged
+    by the client.
     """
     peer = request.client.host if request.client else "local"
     if not trusted_proxies or not _is_in_networks(peer, trusted_proxies):
@@ -164,18 +164,18 @@ def client_address(request: Request, trusted_proxies: Sequence[str]) -> str:
 
 def _is_in_networks(address: str, networks: Sequence[str]) -> bool:
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    mapped = getattr(found, "ipv4_mapped", None) or found
-    return any(mapped in ipaddress.ip_network(network, strict=False) for network in networks)
+    unmapped = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(unmapped in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
 def _address_key(address: str) -> str:
-    """One home's IPv6 network is one caller: it has 2^64 addresses to choose from."""
+    """The rate limit key of an address. One IPv6 /64 is one client: it can choose among 2^64 addresses."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address[:64]
-    found = getattr(found, "ipv4_mapped", None) or found
-    return str(ipaddress.ip_network(f"{found}/64", strict=False)) if found.version == 6 else str(found)
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return str(ipaddress.ip_network(f"{parsed}/64", strict=False)) if parsed.version == 6 else str(parsed)

@@ -1,4 +1,4 @@
-"""Interactive documentation at /docs, from files of our own: it works without a network and tells nobody who reads."""
+"""Swagger UI at /docs, from bundled files: it works offline and makes no request to other servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, HTMLResponse
 from models.errors import NotFound
 from serve.dashboard import script_hashes
 
-#: Swagger UI as this package brings it.
+#: The files of Swagger UI in the package fastapi_swagger.
 _FILES = Path(str(resources.files("fastapi_swagger"))) / "resources"
 _ROOT = "/docs/files"
 _KINDS = {
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 def install_docs(app: FastAPI) -> None:
-    """Serve the documentation of `app`, which must have none of FastAPI's own."""
+    """Serve Swagger UI for `app`, whose own `docs_url` must be None."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -33,7 +33,7 @@ def install_docs(app: FastAPI) -> None:
             swagger_js_url=f"{_ROOT}/swagger-ui-bundle.js",
             swagger_css_url=f"{_ROOT}/swagger-ui.css",
             swagger_favicon_url=f"{_ROOT}/favicon-32x32.png",
-            # Without the first, Swagger UI sends the address of every public server to its makers' validator.
+            # Without `validatorUrl: None`, Swagger UI sends the URL of a public server to validator.swagger.io.
             swagger_ui_parameters={"validatorUrl": None, "docExpansion": "none", "filter": True},
         )
         page.headers["Content-Security-Policy"] = _policy(bytes(page.body).decode())
@@ -51,7 +51,7 @@ def _policy(page: str) -> str:
         [
             "default-src 'none'",
             " ".join(["script-src 'self'", *script_hashes(page)]),
-            # Swagger UI writes styles into its elements, and its style sheet has its icons inside.
+            # Swagger UI sets inline styles, and its style sheet embeds icons as data URLs.
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data:",
             "connect-src 'self'",
