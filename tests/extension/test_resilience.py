@@ -64,7 +64,7 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: LocalSite
         12: lambda: server.inject_fault("/events$", "refuse", status=500, times=2),
         13: lambda: server.inject_fault("/events$", "lose", times=2),
         # A proxy whose server is still starting says so of every path.
-        17: lambda: server.inject_fault("/", "refuse", status=404, is_foreign=True, times=3),
+        17: lambda: server.inject_fault("/", "refuse", status=404, is_from_proxy=True, times=3),
         14: renewal_lost,
     }
     num_kills = 0
