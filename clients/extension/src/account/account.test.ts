@@ -1,6 +1,7 @@
+import { ApiError } from "@trailmind/api";
 import { beforeEach, expect, test } from "vitest";
 
-import { ApiError, SignedOut, Unreachable } from "../api/errors";
+import { SignedOut, Unreachable } from "../api/errors";
 import { bench } from "../testing/make";
 import { Account } from "./account";
 

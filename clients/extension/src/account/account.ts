@@ -3,7 +3,8 @@
  * use one refresh token twice, which the server takes for theft.
  */
 
-import { ApiError, SignedOut } from "../api/errors";
+import { ApiError } from "@trailmind/api";
+import { SignedOut } from "../api/errors";
 import type { Renewal, SignIn, User } from "../api/schemas";
 import type { TrailmindApi } from "../api/trailmind";
 import { uuid } from "../ids";

@@ -1,9 +1,9 @@
 /** The ways to sign in. Each ends with tokens in the account, or throws with a sentence for the user. */
 
+import { ApiError } from "@trailmind/api";
 import { browser } from "wxt/browser";
 import { storage } from "wxt/utils/storage";
 
-import { ApiError } from "../api/errors";
 import type { TrailmindApi } from "../api/trailmind";
 import { Refused } from "../refused";
 import { parseOrigin } from "../settings";

@@ -88,10 +88,6 @@ export const GoogleBegun = reads<contract.GoogleBegun>()(
   v.object({ authorization_url: v.pipe(v.string(), v.url()), state: v.string() }),
 );
 
-export const ErrorAnswer = reads<contract.ErrorReply>()(
-  v.object({ error: v.object({ message: v.string(), code: optional(v.string()) }) }),
-);
-
 export type User = v.InferOutput<typeof User>;
 export type SignIn = v.InferOutput<typeof SignIn>;
 export type Renewal = v.InferOutput<typeof Renewal>;

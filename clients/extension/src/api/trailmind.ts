@@ -1,9 +1,12 @@
-/** The API's operations as typed functions. `origin` is the server's address without `/v1`. */
+/**
+ * The API's operations that the extension uses. `origin` is the server's address without `/v1`. Each returns the parsed
+ * response, throws an ApiError when the server refuses, and Unreachable when no well-formed response arrived.
+ */
 
-import type { Body } from "@trailmind/api";
+import { type Body, type TrailmindClient, trailmind } from "@trailmind/api";
 import * as v from "valibot";
 
-import { Http } from "./http";
+import { Unreachable } from "./errors";
 import {
   EventsAnswer,
   GoogleBegun,
@@ -17,75 +20,72 @@ import {
   SessionList,
   SignIn,
 } from "./schemas";
+import { type Fetch, transport } from "./transport";
 
-const id = encodeURIComponent;
+const TIMEOUT_MS = 30_000;
+/** For what the popup waits for. */
+const SHORT_TIMEOUT_MS = 10_000;
+const PROBE_TIMEOUT_MS = 5_000;
 
 export class TrailmindApi {
-  constructor(private readonly http: Http = new Http()) {}
+  constructor(private readonly fetch: Fetch = (request) => globalThis.fetch(request)) {}
 
   signUp(origin: string, email: string, password: string): Promise<SignIn> {
-    return this.http.send(
-      origin,
-      { method: "POST", path: "/auth/signup", body: { email, password } satisfies Body<"signup"> },
-      SignIn,
-    );
+    return parsed(SignIn, this.client(origin).POST("/v1/auth/signup", { body: { email, password } }));
   }
 
   logIn(origin: string, email: string, password: string): Promise<SignIn> {
-    return this.http.send(
-      origin,
-      { method: "POST", path: "/auth/login", body: { email, password } satisfies Body<"login"> },
-      SignIn,
-    );
+    return parsed(SignIn, this.client(origin).POST("/v1/auth/login", { body: { email, password } }));
   }
 
   /** Whether this server has Google sign-in. */
   async hasGoogle(origin: string): Promise<boolean> {
-    const call = { method: "GET" as const, path: "/auth/google/config", timeoutMs: 5_000 };
-    return (await this.http.send(origin, call, GoogleConfig)).enabled;
+    const client = this.client(origin, null, PROBE_TIMEOUT_MS);
+    return (await parsed(GoogleConfig, client.GET("/v1/auth/google/config"))).enabled;
   }
 
   /** Where to send the user, and the one-time `state` that must come back. */
   beginGoogle(origin: string, body: Body<"google_begin">): Promise<v.InferOutput<typeof GoogleBegun>> {
-    return this.http.send(origin, { method: "POST", path: "/auth/google/begin", body }, GoogleBegun);
+    return parsed(GoogleBegun, this.client(origin).POST("/v1/auth/google/begin", { body }));
   }
 
   exchangeGoogleCode(origin: string, body: Body<"google_code">): Promise<SignIn> {
-    return this.http.send(origin, { method: "POST", path: "/auth/google/code", body }, SignIn);
+    return parsed(SignIn, this.client(origin).POST("/v1/auth/google/code", { body }));
   }
 
   /** Redeems the one-time code that the dashboard handed over after its own sign-in. */
   exchangeLinkCode(origin: string, body: Body<"extension_exchange">): Promise<SignIn> {
-    return this.http.send(origin, { method: "POST", path: "/auth/extension/exchange", body }, SignIn);
+    return parsed(SignIn, this.client(origin).POST("/v1/auth/extension/exchange", { body }));
   }
 
   /**
-   * The old refresh token is dead afterwards; using it again would sign every device of this login out, unless it is
-   * the same try: then the key is the same, and the answer too.
+   * The old refresh token is invalid afterwards; using it again would sign every device of this login out, unless it is
+   * the same try: then the key is the same, and the response too.
    */
   renew(origin: string, refreshToken: string, idempotencyKey: string): Promise<Renewal> {
-    const call = { method: "POST" as const, path: "/auth/refresh", bearer: refreshToken, idempotencyKey };
-    return this.http.send(origin, call, Renewal);
+    const headers = { "Idempotency-Key": idempotencyKey };
+    return parsed(Renewal, this.client(origin, refreshToken).POST("/v1/auth/refresh", { headers }));
   }
 
   async logOut(origin: string, bearer: string): Promise<void> {
-    await this.http.send(origin, { method: "POST", path: "/auth/logout", bearer, timeoutMs: 5_000 }, v.unknown());
+    await parsed(v.unknown(), this.client(origin, bearer, PROBE_TIMEOUT_MS).POST("/v1/auth/logout"));
   }
 
   /** Safe to repeat: the same `client_session_id` gives the same session. */
   async start(origin: string, bearer: string, body: NonNullable<Body<"start">>): Promise<Session> {
-    return (await this.http.send(origin, { method: "POST", path: "/sessions/start", bearer, body }, SessionAnswer))
-      .session;
+    return (await parsed(SessionAnswer, this.client(origin, bearer).POST("/v1/sessions/start", { body }))).session;
   }
 
   async session(origin: string, bearer: string, sessionId: string): Promise<Session> {
-    return (await this.http.send(origin, { method: "GET", path: `/sessions/${id(sessionId)}`, bearer }, SessionAnswer))
-      .session;
+    const call = this.client(origin, bearer).GET("/v1/sessions/{session_id}", sessionPath(sessionId));
+    return (await parsed(SessionAnswer, call)).session;
   }
 
+  /** The newest sessions, at most `limit`. */
   sessions(origin: string, bearer: string, limit: number): Promise<v.InferOutput<typeof SessionList>> {
-    const path = `/sessions?limit=${limit}&offset=0&sort=started_at:desc`;
-    return this.http.send(origin, { method: "GET", path, bearer, timeoutMs: 10_000 }, SessionList);
+    const query = { limit, offset: 0, sort: "started_at:desc" };
+    const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
+    return parsed(SessionList, client.GET("/v1/sessions", { params: { query } }));
   }
 
   async transition(
@@ -94,39 +94,60 @@ export class TrailmindApi {
     sessionId: string,
     action: "pause" | "resume" | "stop",
   ): Promise<Session> {
-    const method = action === "stop" ? "POST" : "PATCH";
-    return (
-      await this.http.send(origin, { method, path: `/sessions/${id(sessionId)}/${action}`, bearer }, SessionAnswer)
-    ).session;
+    const client = this.client(origin, bearer);
+    const init = sessionPath(sessionId);
+    const calls = {
+      pause: () => client.PATCH("/v1/sessions/{session_id}/pause", init),
+      resume: () => client.PATCH("/v1/sessions/{session_id}/resume", init),
+      stop: () => client.POST("/v1/sessions/{session_id}/stop", init),
+    };
+    return (await parsed(SessionAnswer, calls[action]())).session;
   }
 
   async rename(origin: string, bearer: string, sessionId: string, title: string): Promise<Session> {
-    const call = {
-      method: "PATCH" as const,
-      path: `/sessions/${id(sessionId)}`,
-      bearer,
-      body: { title } satisfies Body<"update_session">,
-    };
-    return (await this.http.send(origin, call, SessionAnswer)).session;
+    const init = { ...sessionPath(sessionId), body: { title } };
+    const call = this.client(origin, bearer).PATCH("/v1/sessions/{session_id}", init);
+    return (await parsed(SessionAnswer, call)).session;
   }
 
   async remove(origin: string, bearer: string, sessionId: string): Promise<void> {
-    await this.http.send(origin, { method: "DELETE", path: `/sessions/${id(sessionId)}`, bearer }, v.unknown());
+    const call = this.client(origin, bearer).DELETE("/v1/sessions/{session_id}", sessionPath(sessionId));
+    await parsed(v.unknown(), call);
   }
 
-  /** `json` is the serialised `{events: [...]}`. Safe to repeat: events are told apart by their id. */
-  events(origin: string, bearer: string, sessionId: string, json: string): Promise<EventsAnswer> {
-    const call = { method: "POST" as const, path: `/sessions/${id(sessionId)}/events`, bearer, json };
-    return this.http.send(origin, call, EventsAnswer);
+  /** Safe to repeat: the server tells events apart by their id. */
+  events(origin: string, bearer: string, sessionId: string, body: Body<"post_events">): Promise<EventsAnswer> {
+    const init = { ...sessionPath(sessionId), body };
+    return parsed(EventsAnswer, this.client(origin, bearer).POST("/v1/sessions/{session_id}/events", init));
   }
 
   mindmap(origin: string, bearer: string, sessionId: string): Promise<v.InferOutput<typeof MindmapAnswer>> {
-    const call = { method: "GET" as const, path: `/sessions/${id(sessionId)}/mindmap`, bearer, timeoutMs: 10_000 };
-    return this.http.send(origin, call, MindmapAnswer);
+    const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
+    return parsed(MindmapAnswer, client.GET("/v1/sessions/{session_id}/mindmap", sessionPath(sessionId)));
   }
 
   async receipt(origin: string, bearer: string, sessionId: string): Promise<ServerReceipt> {
-    const call = { method: "GET" as const, path: `/sessions/${id(sessionId)}/receipt`, bearer, timeoutMs: 10_000 };
-    return (await this.http.send(origin, call, ReceiptAnswer)).receipt;
+    const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
+    const call = client.GET("/v1/sessions/{session_id}/receipt", sessionPath(sessionId));
+    return (await parsed(ReceiptAnswer, call)).receipt;
   }
+
+  private client(origin: string, bearer: string | null = null, timeoutMs = TIMEOUT_MS): TrailmindClient {
+    return trailmind({ baseUrl: origin, token: () => bearer, fetch: transport(this.fetch, timeoutMs) });
+  }
+}
+
+const sessionPath = (id: string) => ({ params: { path: { session_id: id } } });
+
+/** The data of a call as `schema` reads it. The server may be older or newer than the contract this was built with. */
+async function parsed<T extends v.GenericSchema>(
+  schema: T,
+  call: Promise<{ data?: unknown; response: Response }>,
+): Promise<v.InferOutput<T>> {
+  const { data } = await call.catch((error: unknown) => {
+    throw error instanceof SyntaxError ? new Unreachable(`not JSON: ${error.message}`) : error;
+  });
+  const result = v.safeParse(schema, data ?? null);
+  if (!result.success) throw new Unreachable(`unexpected response: ${v.summarize(result.issues)}`);
+  return result.output;
 }

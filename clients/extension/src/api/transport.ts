@@ -1,86 +1,53 @@
-/** One request to the server: addressed, timed, parsed. Knows nothing about accounts or retries. */
+/** `fetch` for the API: without cookies, with a time-out, and returning only what the API itself answered. */
 
-import * as v from "valibot";
+import { ApiError, errorOf, isRecord, retryAfterS } from "@trailmind/api";
 
-import { ApiError, retryAfterMs, Unreachable } from "./errors";
-import { ErrorAnswer } from "./schemas";
+import { Unreachable } from "./errors";
 
-export interface Call {
-  method: "GET" | "POST" | "PATCH" | "DELETE";
-  path: string;
-  body?: unknown;
-  /** Already serialised JSON, for callers that must know its size. Wins over `body`. */
-  json?: string;
-  bearer?: string;
-  idempotencyKey?: string;
-  timeoutMs?: number;
-}
-
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+export type Fetch = (request: Request) => Promise<Response>;
 
 /** Too large, and too many requests: a proxy may say both for itself. */
-const FOREIGN_STATUSES = new Set([413, 429]);
+const PROXY_STATUSES = new Set([413, 429]);
 
-export class Http {
-  constructor(
-    private readonly fetch: Fetch = (url, init) => globalThis.fetch(url, init),
-    private readonly now: () => number = Date.now,
-  ) {}
-
-  /**
-   * @throws ApiError for a refusal, Unreachable when no complete, well-formed answer arrived.
-   *
-   * What stands between us and the server (a proxy whose server is still starting, a hotel's portal) refuses too, and
-   * knows nothing of accounts and sessions: its 401, 403 or 404 must not cost anybody a recording. Only refusals in
-   * the server's own words keep their status; of the others those alone that speak about the request or the moment.
-   */
-  async send<T extends v.GenericSchema>(origin: string, call: Call, schema: T): Promise<v.InferOutput<T>> {
-    const response = await this.exchange(origin, call);
+/**
+ * A `fetch` that returns 2xx responses whose body has arrived completely.
+ *
+ * It throws an ApiError for every other response and Unreachable when no complete response arrived. What stands between
+ * us and the server (a proxy whose server is still starting, a captive portal) refuses requests too, and knows nothing
+ * of accounts and sessions: its 401, 403 or 404 must not end a recording. Only errors in the API's own format keep their
+ * status; of the others only those that are about the request or the moment do, and the rest count as 502.
+ */
+export function transport(fetch: Fetch, timeoutMs: number): Fetch {
+  return async (request) => {
+    let response: Response;
     let text: string;
     try {
+      response = await fetch(
+        new Request(request, {
+          // The bearer token is the only credential; the cookies of the server's origin are not ours to send.
+          credentials: "omit",
+          cache: "no-store",
+          signal: AbortSignal.timeout(timeoutMs),
+        }),
+      );
+      // Read here: a body that is cut off leaves open what the server did.
       text = await response.text();
     } catch (error) {
-      // Cut in the middle of the body: we cannot know what the server did.
       throw new Unreachable(String(error));
     }
-    if (!response.ok) throw this.refusal(response, text);
-    const parsed = v.safeParse(schema, parseOrNull(text));
-    if (!parsed.success) throw new Unreachable(`unexpected answer from ${call.path}`);
-    return parsed.output;
-  }
+    if (!response.ok) throw refusal(response, text);
+    return new Response(text || null, { status: response.status });
+  };
+}
 
-  private async exchange(origin: string, call: Call): Promise<Response> {
-    const json = call.json ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
-    const headers: Record<string, string> = { Accept: "application/json" };
-    if (json !== undefined) headers["Content-Type"] = "application/json";
-    if (call.idempotencyKey !== undefined) headers["Idempotency-Key"] = call.idempotencyKey;
-    if (call.bearer !== undefined) headers["Authorization"] = `Bearer ${call.bearer}`;
-    try {
-      return await this.fetch(`${origin}/v1${call.path}`, {
-        method: call.method,
-        headers,
-        ...(json === undefined ? {} : { body: json }),
-        // The bearer token is the only credential; cookies of the server's origin are none of our business.
-        credentials: "omit",
-        cache: "no-store",
-        signal: AbortSignal.timeout(call.timeoutMs ?? 30_000),
-      });
-    } catch (error) {
-      throw new Unreachable(String(error));
-    }
-  }
-
-  private refusal(response: Response, text: string): ApiError {
-    const wishMs = retryAfterMs(response.headers.get("Retry-After"), this.now());
-    const ours = v.safeParse(ErrorAnswer, parseOrNull(text));
-    if (ours.success) {
-      const { message, code } = ours.output.error;
-      return new ApiError(response.status, code ?? "", message, wishMs);
-    }
-    const isBelievable = response.status >= 500 || FOREIGN_STATUSES.has(response.status);
-    const status = isBelievable ? response.status : 502;
-    return new ApiError(status, "", response.statusText || `HTTP ${response.status}`, wishMs);
-  }
+function refusal(response: Response, text: string): ApiError {
+  const body = parseOrNull(text);
+  if (isRecord(body) && isRecord(body["error"]) && typeof body["error"]["message"] === "string")
+    return errorOf(response, body);
+  const isBelievable = response.status >= 500 || PROXY_STATUSES.has(response.status);
+  return new ApiError(isBelievable ? response.status : 502, "", response.statusText || `HTTP ${response.status}`, {
+    retryAfterS: retryAfterS(response.headers.get("Retry-After"), Date.now()),
+  });
 }
 
 function parseOrNull(text: string): unknown {

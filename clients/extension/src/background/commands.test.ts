@@ -1,6 +1,7 @@
+import { ApiError } from "@trailmind/api";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
-import { ApiError, SignedOut, Unreachable } from "../api/errors";
+import { SignedOut, Unreachable } from "../api/errors";
 import type { Pages } from "../recording/pages";
 import { Recorder } from "../recording/recorder";
 import type { Generation } from "../recording/view";

@@ -1,9 +1,9 @@
 /** What the popup and the other own pages may ask of the worker. */
 
+import { ApiError } from "@trailmind/api";
 import { browser } from "wxt/browser";
 import type { Account } from "../account/account";
 import * as signIn from "../account/sign-in";
-import { ApiError } from "../api/errors";
 import type { TrailmindApi } from "../api/trailmind";
 import { dictionaryFor } from "../i18n/dictionary";
 import { uuid } from "../ids";

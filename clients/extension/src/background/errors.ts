@@ -1,6 +1,7 @@
 /** An error as the popup shows it: a code it has words for, and the server's own sentence if there is one. */
 
-import { ApiError, SignedOut, Unreachable } from "../api/errors";
+import { ApiError } from "@trailmind/api";
+import { SignedOut, Unreachable } from "../api/errors";
 import { Refused } from "../refused";
 
 export function explain(error: unknown): { ok: false; code: string; message: string } {

@@ -1,5 +1,6 @@
 /** Which events travel together. */
 
+import type { EventsBody } from "@trailmind/api";
 import type { QueuedEvent } from "./model";
 
 export const MAX_EVENTS = 100;
@@ -25,6 +26,7 @@ export function fill(waiting: readonly QueuedEvent[], maxEvents: number, maxByte
   return batch;
 }
 
-export function serialise(batch: readonly QueuedEvent[]): string {
-  return JSON.stringify({ events: batch.map(({ body, seq }) => ({ ...body, seq })) });
+/** The request body that carries `batch`. */
+export function wireBody(batch: readonly QueuedEvent[]): EventsBody {
+  return { events: batch.map(({ body, seq }) => ({ ...body, seq })) };
 }

@@ -3,12 +3,13 @@
  * an event leaves the queue only with its verdict, every request may be repeated, waiting times are absolute.
  */
 
+import { ApiError } from "@trailmind/api";
 import type { Account } from "../account/account";
-import { ApiError, SignedOut, Unreachable } from "../api/errors";
+import { SignedOut, Unreachable } from "../api/errors";
 import type { EventsAnswer } from "../api/schemas";
 import type { TrailmindApi } from "../api/trailmind";
 import { delayMs } from "./backoff";
-import { MAX_BYTES, MAX_EVENTS, serialise } from "./batch";
+import { MAX_BYTES, MAX_EVENTS, wireBody } from "./batch";
 import type { QueuedEvent, Recording, Trouble } from "./model";
 import { nextStep } from "./steps";
 import type { QueueStore, Settlement } from "./store";
@@ -113,7 +114,7 @@ export class Sender {
     let answer: EventsAnswer;
     try {
       answer = await account.authorised((bearer) =>
-        api.events(recording.origin, bearer, recording.serverId as string, serialise(batch)),
+        api.events(recording.origin, bearer, recording.serverId as string, wireBody(batch)),
       );
     } catch (error) {
       if (error instanceof ApiError && error.status === 413) return this.shrink(recording, batch, limits);
@@ -237,11 +238,12 @@ export class Sender {
       });
       return this.onChange();
     }
-    if (error.code === "CONCURRENT_SESSION_LIMIT") return this.note(recording, "limit", error.retryAfterMs);
-    return this.note(recording, error.status === 429 ? "throttled" : "server", error.retryAfterMs);
+    if (error.code === "CONCURRENT_SESSION_LIMIT") return this.note(recording, "limit", error.retryAfterS);
+    return this.note(recording, error.status === 429 ? "throttled" : "server", error.retryAfterS);
   }
 
-  private async note(recording: Recording, kind: Trouble["kind"], retryAfterMs: number | null): Promise<void> {
+  private async note(recording: Recording, kind: Trouble["kind"], retryAfterS: number | null): Promise<void> {
+    const retryAfterMs = retryAfterS === null ? null : retryAfterS * 1_000;
     await this.deps.store.change(recording.id, (r) => {
       const failures = (r.trouble?.failures ?? 0) + 1;
       // Signing in wakes us; asking every minute whether somebody has would be noise.

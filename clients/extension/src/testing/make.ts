@@ -1,5 +1,4 @@
 import { Account } from "../account/account";
-import { Http } from "../api/http";
 import { TrailmindApi } from "../api/trailmind";
 import type { EventBody, OpenVisit } from "../queue/model";
 import { Sender } from "../queue/sender";
@@ -19,7 +18,7 @@ export class FakeClock {
 export async function bench(clock = new FakeClock()) {
   const server = new MemoryServer();
   const store = new QueueStore("trailmind", clock.now);
-  const api = new TrailmindApi(new Http(server.fetch, clock.now));
+  const api = new TrailmindApi(server.fetch);
   const account = new Account(store, api, clock.now);
   await account.signedIn(ORIGIN, await api.logIn(ORIGIN, "a@example.com", "secret"));
   server.calls.length = 0;

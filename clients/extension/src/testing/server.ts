@@ -1,6 +1,6 @@
 /** The API's contract in memory, behind `fetch`: idempotent events, rotating tokens, and faults on request. */
 
-import type { Fetch } from "../api/http";
+import type { Fetch } from "../api/transport";
 
 /** `foreign`: a proxy in front answers in the server's place. */
 export type Fault = "cut" | "lose" | "foreign" | number;
@@ -38,19 +38,18 @@ export class MemoryServer {
     return [...this.sessions.values()].flatMap((session) => [...session.events.values()]);
   }
 
-  readonly fetch: Fetch = async (url, init) => {
+  readonly fetch: Fetch = async (request) => {
     await Promise.resolve();
-    const path = url.slice(`${ORIGIN}/v1`.length);
-    const call = `${init.method} ${path}`;
+    const path = request.url.slice(`${ORIGIN}/v1`.length);
+    const call = `${request.method} ${path}`;
     this.calls.push(call);
     const fault = this.fault(call);
     if (fault === "cut") throw new TypeError("Failed to fetch");
     if (fault === "foreign") return new Response("No route here yet.", { status: 404 });
     if (typeof fault === "number") return this.answer(fault, { error: { message: "a fault", code: "fault" } });
-    const headers = new Headers(init.headers);
-    const bearer = headers.get("Authorization")?.replace("Bearer ", "") ?? "";
-    this.key = headers.get("Idempotency-Key");
-    const [status, body] = this.route(call, bearer, (init.body as string | undefined) ?? "");
+    const bearer = request.headers.get("Authorization")?.replace("Bearer ", "") ?? "";
+    this.key = request.headers.get("Idempotency-Key");
+    const [status, body] = this.route(call, bearer, await request.text());
     if (fault === "lose") throw new TypeError("Failed to fetch");
     return this.answer(status, body);
   };
