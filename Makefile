@@ -119,6 +119,9 @@ bench-dashboard: web-app ## Weight, a 1,000-node map and Lighthouse, in Chromium
 bench-limiter: setup ## What limiter and ledger add to a provider's call
 	@$(BIN)/python -m benchmarks.bench_limiter $(ARGS)
 
+settings-docs: setup ## Write docs/settings.md from the fields of the settings
+	@$(BIN)/trailmind settings --markdown > docs/settings.md
+
 openapi: setup ## Write the API's contract to docs/openapi.json
 	@$(BIN)/trailmind openapi
 
@@ -131,4 +134,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter openapi eval lock clean bench-live
+.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter settings-docs openapi eval lock clean bench-live

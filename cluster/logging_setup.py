@@ -1,4 +1,4 @@
-"""Logs as the settings want them. What a line looks like, and what never gets into one, is `telemetry.logs`."""
+"""Configures the logs of a process from its settings; `telemetry.logs` defines their format."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from telemetry.logs import configure_logging
 
 
 def configure_logs(settings: Settings) -> None:
-    """One JSON object a line on standard output, from `settings.log_level` up."""
+    """Log as JSON lines on standard output, from `settings.log_level` up."""
     configure_logging(settings.log_level)

@@ -1,8 +1,7 @@
-"""Logs: one JSON object a line on standard output. Constant events, facts as fields, ids bound once at the edge.
+"""Structured logs: one JSON object per line on standard output. An event is a constant, its facts are fields.
 
-Page text, tokens and e-mail addresses never reach a log. Our own events do not carry them; what other people's
-exceptions say (a database error quotes the row) is left out of tracebacks, and whatever still looks like an address
-or a token is blotted out on its way.
+Page text, tokens and e-mail addresses never reach a log. Our own events do not contain them. Tracebacks leave out the
+messages of exceptions from libraries (a database error quotes the row). The remaining strings are sanitized.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import structlog
 
 from models.errors import TrailmindError
 
-#: What travels from the edge to the last task.
+#: The ids that follow a request through every process.
 CONTEXT_IDS = ("request_id", "session_id", "job_id")
 MAX_FIELD_CHARS = 500
 
@@ -28,49 +27,48 @@ _SECRETS = re.compile(
     r"|eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"  # a JSON web token
     r"|\b(?:sk|tm|rk|whsec|AIza)[-_][\w-]{12,}"  # an API key
     r"|(?i:bearer)\s+[\w.~+/=-]{8,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # a URL's password
-    r"|(?<=[?&])[\w.-]+=[^&\s\"']+"  # a query string
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # the credentials in a URL
+    r"|(?<=[?&])[\w.-]+=[^&\s\"']+"  # a query parameter
 )
-
-
-def current_context_ids() -> dict[str, Any]:
-    """The ids bound to what is being done now, to be handed on to another process."""
-    bound = structlog.contextvars.get_contextvars()
-    return {name: bound[name] for name in CONTEXT_IDS if name in bound}
+#: Its level is the level of all our logs in this process; it writes nothing itself.
+_LEVEL = logging.getLogger("trailmind")
 
 
 @dataclass(frozen=True, slots=True)
 class LogContext:
-    """What another process needs to log as part of the same work."""
+    """The ids and the log level that another process needs to log as part of the same work."""
 
     ids: dict[str, Any]
     level: str
 
 
-_level = "INFO"
+def current_context_ids() -> dict[str, Any]:
+    """The ids bound in the current context."""
+    bound = structlog.contextvars.get_contextvars()
+    return {name: bound[name] for name in CONTEXT_IDS if name in bound}
 
 
 def export_log_context() -> LogContext:
-    """The log context of what is being done now."""
-    return LogContext(current_context_ids(), _level)
+    """The current log context, to be passed to another process."""
+    return LogContext(current_context_ids(), logging.getLevelName(_LEVEL.level or logging.INFO))
 
 
 def import_log_context(context: LogContext | None) -> None:
-    """Log as the process that handed `context` on. Without one nothing changes."""
+    """Configure logging and bind the ids as in the process that exported `context`. None changes nothing."""
     if context is not None:
         configure_logging(context.level)
         bind_context(context.ids)
 
 
 def bind_context(ids: Mapping[str, Any] | None) -> None:
-    """Bind the ids another process handed on, in place of those of the work before."""
+    """Replace the bound ids by those of `ids` that are in `CONTEXT_IDS`."""
     structlog.contextvars.clear_contextvars()
     if ids:
         structlog.contextvars.bind_contextvars(**{name: ids[name] for name in CONTEXT_IDS if name in ids})
 
 
 def sanitize(text: str) -> str:
-    """`text` without what looks like a secret or an address, and not too long."""
+    """`text` with secrets and addresses replaced, cut after `MAX_FIELD_CHARS` characters."""
     cut = text if len(text) <= MAX_FIELD_CHARS else text[:MAX_FIELD_CHARS] + "…"
     return _SECRETS.sub("[redacted]", cut)
 
@@ -80,13 +78,13 @@ def _sanitize_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
         if isinstance(value, str) and name not in {"traceback", "timestamp", "level"}:
             event[name] = sanitize(value)
         elif isinstance(value, (dict, list, tuple, set, bytes)):
-            # Facts are numbers and short words; a structure is somebody's data.
+            # Fields are numbers and short words; a structure may hold user data.
             event[name] = f"[{type(value).__name__} of {len(value)}]"
     return event
 
 
 def describe_exception(error: BaseException) -> str:
-    """The traceback with every frame and type, and the sentences of our own errors only."""
+    """The traceback with every frame and type, but only with the messages of our own errors."""
     parts: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error
@@ -95,37 +93,37 @@ def describe_exception(error: BaseException) -> str:
         frames = traceback.extract_tb(current.__traceback__)
         lines = [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         name = f"{type(current).__module__}.{type(current).__qualname__}"
-        sentence = f": {sanitize(str(current))}" if isinstance(current, TrailmindError) else ""
-        parts.append("\n".join([*lines, name + sentence]))
+        message = f": {sanitize(str(current))}" if isinstance(current, TrailmindError) else ""
+        parts.append("\n".join([*lines, name + message]))
         current = current.__cause__ or current.__context__
     return "\ncaused by\n".join(parts)
 
 
 def _format_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    given = event.pop("exc_info", None)
-    if given is True:
-        given = sys.exc_info()
-    error = given[1] if isinstance(given, tuple) else given
+    exc_info = event.pop("exc_info", None)
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
     if isinstance(error, BaseException):
         event["traceback"] = describe_exception(error)
     return event
 
 
 class _StructlogHandler(logging.Handler):
-    """The standard library's records as our JSON lines: what is said and by whom, no arguments of other people's."""
+    """Writes records of the standard library's loggers as our JSON lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        facts: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
+        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info:
-            facts["exc_info"] = record.exc_info
-        structlog.get_logger("library").log(record.levelno, "library_log", **facts)
+            fields["exc_info"] = record.exc_info
+        structlog.get_logger("library").log(record.levelno, "library_log", **fields)
 
 
 class _CurrentStdout:
-    """Standard output as it is when a line is written.
+    """The standard output of the process at the time of each write.
 
-    Ray Serve puts an object of its own in its place in replicas, and its own `print`, to make each line a sentence of a
-    log of its own; ours are lines already, and belong where those of all other processes go.
+    In replicas, Ray Serve replaces `sys.stdout` by an object that turns each line into a record of its own log. Our
+    lines are records already and belong to the output of the process, as in all other processes.
     """
 
     def write(self, text: str) -> int:
@@ -143,10 +141,12 @@ _STDOUT: Any = _CurrentStdout()
 
 
 def configure_logging(level_name: str) -> None:
-    """Set up structlog, and let the standard library's loggers speak the same way. Safe to repeat."""
-    global _level
-    _level = level_name
+    """Write logs of `level_name` and above as JSON lines, those of the standard library's loggers included.
+
+    A repeat replaces the level.
+    """
     level = logging.getLevelNamesMapping()[level_name]
+    _LEVEL.setLevel(level)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from launch.cli.openapi import write_openapi
 from serve.openapi.document import operations
-from serve.openapi.export import write_openapi
 
 KEPT = Path(__file__).parents[3] / "docs" / "openapi.json"
 
