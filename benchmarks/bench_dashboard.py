@@ -1,14 +1,13 @@
-"""`make bench-dashboard`: how the dashboard feels on the present machine, in Debian's Chromium drawing in software.
+"""`make bench-dashboard`: frame rates and load times of the dashboard, in Chromium with software rendering.
 
 Prints one JSON object per finding:
 
 - `weight_kb`: what each route downloads, after gzip, without fonts and the 3-D chunk.
 - `map`, once per layout, on a map of about 1,000 nodes: `open_to_map_ms` from opening the address with an empty cache
-  to the first picture, the middle of five times, and the slowest of them; `pan_fps` and `pan_worst_frame_ms` while the
-  map is dragged in circles for two seconds, `far_*` while it is dragged over several widths of the screen, released and
-  taken up again, `zoom_*` while the wheel goes in and out; `switch_ms` from choosing the layout to its first picture.
-  `of_bare` is `pan_fps` divided by that of an empty page dragged in the same way. The worst frame leaves out one in a
-  hundred.
+  to the first frame: median and maximum of five runs; `pan_fps` and `pan_worst_frame_ms` while the map is dragged in
+  circles for two seconds, `far_*` while it is dragged over several widths of the screen in two movements, `zoom_*`
+  while the wheel zooms in and out; `switch_ms` from choosing the layout to its first frame. `of_bare` is `pan_fps`
+  divided by that of an empty page dragged in the same way. The worst frame is the 99th percentile.
 - `lighthouse`: its scores for the session list and a session page (desktop: 40 ms round trip, 10 Mbit/s).
 """
 
@@ -72,7 +71,7 @@ def record(origin: str, email: str, events: list[dict[str, Any]]) -> str:
 
 
 async def frames_of(page: Page, act: Callable[[Page], Awaitable[None]]) -> dict[str, float]:
-    """What `act` does to the picture: frames per second and the slowest frame but one in a hundred."""
+    """Frames per second during `act`, and the 99th percentile of the frame times."""
     await page.evaluate(_COUNT_FRAMES)
     await act(page)
     frames: list[float] = sorted(
@@ -82,7 +81,7 @@ async def frames_of(page: Page, act: Callable[[Page], Awaitable[None]]) -> dict[
 
 
 async def drag(page: Page, seconds: float = 2.0) -> None:
-    """Drag in circles over the middle of the picture."""
+    """Drag in circles around the centre of the map."""
     x, y = VIEWPORT["width"] * 0.62, VIEWPORT["height"] * 0.55
     await page.mouse.move(x, y)
     await page.mouse.down()
@@ -94,7 +93,7 @@ async def drag(page: Page, seconds: float = 2.0) -> None:
 
 
 async def drag_far(page: Page, strokes: int = 6) -> None:
-    """Drag the picture over more than half of the screen, let go, take it up again; half of the way and back."""
+    """Drag the map over more than half of the screen in two movements, forth and back."""
     for stroke in range(strokes):
         sign = 1 if stroke < strokes / 2 else -1
         x, y = VIEWPORT["width"] * (0.5 + 0.28 * sign), VIEWPORT["height"] * 0.55
@@ -114,7 +113,7 @@ async def wheel(page: Page, turns: int = 60) -> None:
 
 
 async def first_picture_ms(page: Page, since: float = 0.0) -> float:
-    """When the map was first on the screen, in the page's own time."""
+    """When the map was first drawn, on the page's clock."""
     marks = "performance.getEntriesByName('trailmind:map').map(e => e.startTime)"
     for _ in range(600):  # Waiting inside the page would need `eval`, which its policy forbids.
         found = [float(each) for each in await page.evaluate(marks) if each >= since]
@@ -125,7 +124,7 @@ async def first_picture_ms(page: Page, since: float = 0.0) -> float:
 
 
 async def measure_map(context: BrowserContext, origin: str, session: str, layout: str) -> dict[str, float]:
-    """One layout of one session in a fresh page."""
+    """One layout of one session in a new page."""
     opened: list[float] = []
     for _ in range(NUM_OPENED):
         page = await context.new_page()
@@ -186,7 +185,7 @@ async def measure_maps(origin: str, email: str, session: str) -> None:
 
 
 async def measure_pages(origin: str, email: str, session: str, profile: Path) -> None:
-    """Lighthouse on the pages people are on most, signed in."""
+    """Lighthouse on the most used pages, signed in."""
     (port,) = free_ports(1)
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
@@ -256,27 +255,27 @@ def main() -> None:
     parser.add_argument("--origin", help="a running Trailmind instead of one of its own")
     parser.add_argument("--only", choices=("weight", "map", "lighthouse"))
     arguments = parser.parse_args()
-    wanted = [arguments.only] if arguments.only else ["weight", "map", "lighthouse"]
-    if "weight" in wanted:
+    selected_layouts = [arguments.only] if arguments.only else ["weight", "map", "lighthouse"]
+    if "weight" in selected_layouts:
         print(
             json.dumps({"measure": "weight_kb", **{k: round(v / 1024, 1) for k, v in route_bundle_sizes().items()}}),
             flush=True,
         )
-    if wanted == ["weight"]:
+    if selected_layouts == ["weight"]:
         return
     if arguments.origin:
-        run(arguments.origin, arguments.pages, wanted)
+        run(arguments.origin, arguments.pages, selected_layouts)
     else:
         with Product() as product:
-            run(product.origin, arguments.pages, wanted)
+            run(product.origin, arguments.pages, selected_layouts)
 
 
-def run(origin: str, pages: int, wanted: list[str]) -> None:
+def run(origin: str, pages: int, selected_layouts: list[str]) -> None:
     """Everything that needs a server."""
-    if "map" in wanted:
+    if "map" in selected_layouts:
         email = f"map-{int(time.time())}@bench.local"
         asyncio.run(measure_maps(origin, email, record(origin, email, synthetic(pages))))
-    if "lighthouse" in wanted:
+    if "lighthouse" in selected_layouts:
         email = f"list-{int(time.time())}@bench.local"
         sessions = [record(origin, email, read_session_file(file)) for file in sorted(SAMPLES.glob("*.events.json"))]
         with tempfile.TemporaryDirectory() as profile:

@@ -3,7 +3,7 @@
 For each batch size, 64 connections (a user and a session each) post events to a running Trailmind; an answer means
 committed to disk. In the same run, on the same machine and the same PostgreSQL:
 - `bare_insert_events_per_s`: the same rows through psycopg `INSERT … SELECT FROM unnest(…)` alone, one connection,
-  1,000 rows a commit: what the database would take if there were nothing else;
+  1,000 rows a commit: the upper bound of the database alone;
 - `uvicorn_requests_per_s`: the same handler (token check, parsing, verdicts) on plain uvicorn, without Ray and without
   storing anything.
 Prints one JSON object per batch size.
@@ -40,7 +40,7 @@ CONNECTIONS = 64
 
 
 def make_events(count: int, seed: int) -> list[dict[str, Any]]:
-    """`count` small events as the extension sends them while somebody reads."""
+    """`count` small events as the extension sends them while a page is read."""
     now = int(time.time() * 1000)
     return [
         {
@@ -90,7 +90,7 @@ def bare_insert(dsn: str, session_id: uuid.UUID, rows_per_commit: int = 1_000, s
 
 
 class _StoresNothing:
-    """In the place of the way to the shards: everything is accepted at once."""
+    """Replaces the shard router: accepts everything immediately."""
 
     async def save(self, batch: IngestBatch) -> BatchOutcome:
         return BatchOutcome()
@@ -100,7 +100,7 @@ class _StoresNothing:
 
 
 def _serve_bare(settings: Settings, port: int) -> None:
-    """The product's own app, edge, token check, parsing and answer included, on plain uvicorn; nothing is stored."""
+    """The product's app with middleware, token check and parsing on plain uvicorn; nothing is stored."""
     configure_logs(settings)
     api = create_api(settings, lambda _: None)
 

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.bench_limiter`: what limiter and ledger add to a call, and how well pages fan out.
+"""`python -m benchmarks.bench_limiter`: what limiter and ledger add to a call, and how well pages are parallelized.
 
 - `added_ms`: a provider called through the limiter's actor, ledger, log and disclosure on the embedded PostgreSQL with
-  its durable settings: one call at a time at a provider that answers at once, and 32 at a time at one that takes a
-  second. What a call takes beyond the provider's own time is what we add. `bare` is the least any log of calls costs:
-  one row written durably before the call, and one after.
+  its durable settings: one call at a time at a provider that responds immediately, and 32 at a time at one that takes
+  one second. The time of a call beyond the provider's is the added time. `bare` is the lower bound of any log of calls:
+  one durable row before the call, and one after.
 - `makespan`: 500 pages described by Ray tasks at a provider that takes one second a call, 32 calls at a time, beside
   the ideal of full rounds of 32. The workers have their SDK loaded, as they have in a running product.
 Prints one JSON object per part. `--without-ray` keeps the limiter in this process, and leaves the makespan out.
@@ -54,7 +54,7 @@ CHOICE = ModelTarget("openai", "gpt-4.1-mini", None, None, 30.0, 1e7, 1e10, AT_O
 
 
 class ClockedTransport:
-    """Takes `seconds` to answer, and tells whoever asked how long it really took."""
+    """A transport that responds after `seconds` and reports the elapsed time to the caller."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -124,18 +124,18 @@ async def added(dsn: str, num_calls: int, find_limiter: Callable[[QuotaLimiter],
 
     async def user(scope: CallScope, delay_s: float, share: int) -> list[float]:
         order, took, left = CallRequest(scope, (CHOICE,), "en", math.inf), [], share
-        # Users do not begin in the same instant.
+        # Users do not start at the same instant.
         await asyncio.sleep(delay_s)
         async with open_call_context(
             parts, order, connections=connections, num_pending=lambda: left, prefetch=(expected, 1)
-        ) as desk:
+        ) as context:
             for _ in range(share):
                 left -= 1
-                # As in the product, each call has a prompt of its own, made when its turn has come.
+                # As in the product, each call builds its own prompt when it starts.
                 prompt = describe_prompt(batch)
                 tokens = estimate_prompt_tokens(prompt)
                 began = time.perf_counter()
-                await desk.client.call(CHOICE, "summarize", prompt, tokens)
+                await context.client.call(CHOICE, "summarize", prompt, tokens)
                 took.append((time.perf_counter() - began - transport.took_s.get()) * 1e3)
         return took
 

@@ -1,8 +1,8 @@
 """`make bench-map`: from Stop to a finished map, through the whole product.
 
 Plays every sample session (15 to 100+ pages) and one of 500 pages put together from all of them. Prints one JSON object
-per session: `pages`, `stop_to_map_s`, `stages_s` (as the server's own news tell them) and `peak_rss_mb`, the largest
-memory any process of ours that works on maps came to.
+per session: `pages`, `stop_to_map_s`, `stages_s` (from the server's progress events) and `peak_rss_mb`, the largest
+memory of any process that generates maps.
 """
 
 from __future__ import annotations

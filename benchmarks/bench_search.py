@@ -2,9 +2,9 @@
 
     python -m benchmarks.bench_search [--pages 100000] [--json out.json]
 
-Starts a PostgreSQL and a Valkey of its own, writes index rows with the code the product indexes with, and asks the
-real application in this process. Prints the 50th and 95th percentile of each kind of question; exits with 1 when a
-95th percentile is over 100 ms. Beside it stands what the plain SQL question takes in the same run.
+Starts a PostgreSQL and a Valkey of its own, writes index rows with the code the product indexes with, and queries the
+real application in this process. Prints the 50th and 95th percentile of each kind of query; exits with 1 when a
+95th percentile exceeds 100 ms. The plain SQL statement is measured in the same run.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def fill(dsn: str, user_id: str, num_pages: int, writer: Writer) -> None:
         connection.execute("VACUUM ANALYZE search_pages")
 
 
-def questions(words: list[str], chance: random.Random) -> dict[str, list[dict[str, Any]]]:
-    """Kinds of questions, a list of each."""
+def query_sets(words: list[str], chance: random.Random) -> dict[str, list[dict[str, Any]]]:
+    """Queries by kind."""
     korean = [w for w in words if "가" <= w[0] <= "힣"]
     latin = [w for w in words if w[0] <= "z"]
 
@@ -129,12 +129,12 @@ def questions(words: list[str], chance: random.Random) -> dict[str, list[dict[st
         "common words, two weeks": [
             {"q": w, "since": "2025-01-05T00:00:00Z", "until": "2025-01-20T00:00:00Z"} for w in words[:40]
         ],
-        "words nobody wrote": [{"q": w + "zqx"} for w in some(latin, 100, 5_000)],
+        "unknown words": [{"q": w + "zqx"} for w in some(latin, 100, 5_000)],
     }
 
 
 async def measure(settings: Any, num_pages: int) -> dict[str, dict[str, float]]:
-    """Milliseconds of each kind of question."""
+    """Milliseconds of each kind of query."""
     words = _vocabulary(1)
     configure_logs(settings)
     async with running_api(settings) as (_, client):
@@ -144,48 +144,48 @@ async def measure(settings: Any, num_pages: int) -> dict[str, dict[str, float]]:
         await asyncio.to_thread(fill, settings.database.postgres_dsn, person.id, num_pages, Writer(words, 2))
         print(f"{num_pages:,} pages written in {time.perf_counter() - began:.0f} s")
         found = {}
-        for kind, asked in questions(words, random.Random(4)).items():
-            numbers = found[kind] = await _ask(person, asked)
-            if all(params.keys() == {"q"} for params in asked):
+        for kind, queries in query_sets(words, random.Random(4)).items():
+            numbers = found[kind] = await _run_queries(person, queries)
+            if all(params.keys() == {"q"} for params in queries):
                 numbers["plain_ms"] = await asyncio.to_thread(
-                    _plain, settings.database.postgres_dsn, person.id, asked[5:8]
+                    _plain, settings.database.postgres_dsn, person.id, queries[5:8]
                 )
                 numbers["ratio_p50"] = round(numbers["p50_ms"] / numbers["plain_ms"], 2)
         return found
 
 
-# What one would write first: everything that matches, ranked.
+# The simplest statement: every match, ranked.
 _PLAIN = """
     SELECT id FROM search_pages
-    WHERE user_id = %(user)s AND (head @@ %(asked)s::tsquery OR body @@ %(asked)s::tsquery OR partial LIKE %(part)s)
-    ORDER BY ts_rank(head, %(asked)s::tsquery) + attention DESC LIMIT 21
+    WHERE user_id = %(user)s AND (head @@ %(query)s::tsquery OR body @@ %(query)s::tsquery OR partial LIKE %(part)s)
+    ORDER BY ts_rank(head, %(query)s::tsquery) + attention DESC LIMIT 21
 """
 
 
-def _plain(dsn: str, user_id: str, asked: list[dict[str, Any]]) -> float:
-    """Median milliseconds of the plain question in SQL alone: no HTTP, no snippets, no filters."""
+def _plain(dsn: str, user_id: str, queries: list[dict[str, Any]]) -> float:
+    """Median milliseconds of the plain statement alone: no HTTP, no snippets, no filters."""
     times = []
     with psycopg.connect(dsn, autocommit=True) as connection:
-        for params in asked:
-            given = {"user": user_id, "asked": tsquery_text(params["q"]), "part": f"%{params['q']}%"}
+        for params in queries:
+            parameters = {"user": user_id, "query": tsquery_text(params["q"]), "part": f"%{params['q']}%"}
             began = time.perf_counter()
-            connection.execute(_PLAIN, given, prepare=False).fetchall()
+            connection.execute(_PLAIN, parameters, prepare=False).fetchall()
             times.append((time.perf_counter() - began) * 1000)
     return round(statistics.median(times), 1)
 
 
-async def _ask(person: ApiUser, asked: list[dict[str, Any]]) -> dict[str, float]:
+async def _run_queries(person: ApiUser, queries: list[dict[str, Any]]) -> dict[str, float]:
     times, found = [], 0
-    for params in asked[:3] + asked:
+    for params in queries[:3] + queries:
         began = time.perf_counter()
         reply = await person.ok("GET", "/v1/search", params=params)
         times.append((time.perf_counter() - began) * 1000)
         found += len(reply["results"])
-    times = sorted(times[3:])  # the first few warm the caches up
+    times = sorted(times[3:])  # the first three fill the caches
     return {
         "p50_ms": round(statistics.median(times), 1),
         "p95_ms": round(times[int(len(times) * 0.95)], 1),
-        "results": round(found / (len(asked) + 3), 1),
+        "results": round(found / (len(queries) + 3), 1),
     }
 
 

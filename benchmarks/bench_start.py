@@ -2,8 +2,7 @@
 
 Prints one JSON object: `first_start_s` (database made, schema migrated), `second_start_s` (the middle one of
 `--starts`), each from the start of the process to the first 200 of `/ready`; `phases_s` of that start; `stop_s`; and
-`bare_serve_start_s`, measured in the same run: Ray and Ray Serve as they come, with one route that says hello, up to
-its first answer.
+`bare_serve_start_s`, measured in the same run: Ray and Ray Serve with one route, until its first response.
 """
 
 from __future__ import annotations
@@ -43,11 +42,11 @@ sys.stdin.read()
 """
 
 
-def measure(command: list[str], port: int, variables: dict[str, str], news: Path | None = None) -> dict[str, Any]:
+def measure(command: list[str], port: int, variables: dict[str, str], messages: Path | None = None) -> dict[str, Any]:
     """Start `command`, wait until it answers on `port`, stop it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRAILMIND_", "RAY_"))} | variables
-    if news is not None:
-        news.unlink(missing_ok=True)
+    if messages is not None:
+        messages.unlink(missing_ok=True)
     began, began_at = time.monotonic(), time.time()
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
@@ -63,15 +62,15 @@ def measure(command: list[str], port: int, variables: dict[str, str], news: Path
                 pass
             time.sleep(0.05)
         ready_s = time.monotonic() - began
-        while news is not None and not news.exists() and process.poll() is None:
+        while messages is not None and not messages.exists() and process.poll() is None:
             time.sleep(0.05)
     finally:
         stopping = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=90)
     found: dict[str, Any] = {"ready_s": ready_s, "stop_s": time.monotonic() - stopping}
-    if news is not None:
-        marks = [(float(at) - began_at, what) for at, what in json.loads(news.read_text())]
+    if messages is not None:
+        marks = [(float(at) - began_at, what) for at, what in json.loads(messages.read_text())]
         ends = [at for at, _ in marks[1:]] + [ready_s]
         found["phases_s"] = {
             "imports": round(marks[0][0], 2),
@@ -80,8 +79,8 @@ def measure(command: list[str], port: int, variables: dict[str, str], news: Path
     return found
 
 
-def _serve(data_dir: Path, port: int, news: Path) -> None:
-    """`trailmind up`, writing down when it said what."""
+def _serve(data_dir: Path, port: int, messages: Path) -> None:
+    """`trailmind up`, with the time of each of its messages."""
     from cluster.settings import load_settings
     from launch.local_server import LocalServer
 
@@ -93,8 +92,8 @@ def _serve(data_dir: Path, port: int, news: Path) -> None:
         marks.extend((time.time(), name) for beginning, name in names.items() if sentence.startswith(beginning))
 
     running.start(note)
-    (written := news.with_suffix(".part")).write_text(json.dumps(marks))
-    written.rename(news)
+    (written := messages.with_suffix(".part")).write_text(json.dumps(marks))
+    written.rename(messages)
     try:
         signal.pause()
     finally:
@@ -108,17 +107,25 @@ def main() -> None:
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        data_dir, port, news = arguments.serve
-        _serve(Path(data_dir), int(port), Path(news))
+        data_dir, port, messages = arguments.serve
+        _serve(Path(data_dir), int(port), Path(messages))
         return
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-start-"))
     try:
         found = []
         for _ in range(arguments.starts + 1):
             (port,) = free_ports(1)
-            news = data_dir / "news.json"
-            command = [sys.executable, "-m", "benchmarks.bench_start", "--serve", str(data_dir), str(port), str(news)]
-            found.append(measure(command, port, {}, news))
+            messages = data_dir / "messages.json"
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.bench_start",
+                "--serve",
+                str(data_dir),
+                str(port),
+                str(messages),
+            ]
+            found.append(measure(command, port, {}, messages))
         (port,) = free_ports(1)
         bare = measure(
             [sys.executable, "-c", _BARE, str(port)],

@@ -132,8 +132,9 @@ def scores(features: Sequence[PageFeatures], subject_of: dict[str, str]) -> tupl
     outline = build_outline(features)
     topic_of = {page: topic.id for topic in outline.topics for page in topic.all_page_ids()}
     ids = sorted(subject_of)
-    wanted, found = [subject_of[i] for i in ids], [topic_of.get(i, i) for i in ids]
-    return adjusted_rand_index(wanted, found), v_measure(wanted, found), abs(len(outline.topics) - len(set(wanted)))
+    expected, actual = [subject_of[i] for i in ids], [topic_of.get(i, i) for i in ids]
+    topic_count_error = abs(len(outline.topics) - len(set(expected)))
+    return adjusted_rand_index(expected, actual), v_measure(expected, actual), topic_count_error
 
 
 def shuffled(features: Sequence[PageFeatures], seed: int) -> list[PageFeatures]:

@@ -211,7 +211,7 @@ def second_application(cluster: LocalCluster) -> Any:
         shutil.rmtree(data_dir, ignore_errors=True)
 
 
-async def run_all(cluster: LocalCluster, wanted: list[str], show: Callable[[Outcome], None]) -> None:
+async def run_all(cluster: LocalCluster, words: list[str], show: Callable[[Outcome], None]) -> None:
     """Every fault in turn."""
     faults = Faults(cluster)
     plan: dict[str, Callable[[], Awaitable[None]]] = {
@@ -223,10 +223,10 @@ async def run_all(cluster: LocalCluster, wanted: list[str], show: Callable[[Outc
         "redeploy the application": faults.redeploy,
     }
     for name, fault in plan.items():
-        if not wanted or any(word in name for word in wanted):
+        if not words or any(word in name for word in words):
             show(await under_load(cluster, name, fault))
     name = "two clusters at once"
-    if not wanted or any(word in name for word in wanted):
+    if not words or any(word in name for word in words):
         with second_application(cluster) as origin:
 
             async def nothing() -> None: ...
@@ -278,7 +278,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=3)
     arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 150)
-    # Whoever ends this early ends the cluster with it; asyncio knows how to stop at SIGINT.
+    # A SIGTERM also stops the cluster; asyncio handles SIGINT.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-chaos-"))
     cluster = local_cluster(data_dir, arguments.nodes)
@@ -297,7 +297,7 @@ def main() -> None:
     except KeyboardInterrupt:
         console.print("Ended early")
     finally:
-        # Also what there is of it when somebody or something ended it early.
+        # Also the partial results of an interrupted run.
         console.print(table(outcomes))
         console.print(f"{time.monotonic() - began:.0f} s in all")
         cluster.stop()

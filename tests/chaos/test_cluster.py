@@ -79,8 +79,8 @@ async def upload(person: ApiUser, session: str, half_s: float) -> int:
     return int(answer.json()["stored"])
 
 
-async def test_a_node_that_is_asked_to_go_finishes_what_it_has_accepted(cluster: LocalCluster) -> None:
-    """Both replicas, one on each node, are in the middle of requests when the one node is told to end."""
+async def test_a_drained_node_finishes_accepted_requests(cluster: LocalCluster) -> None:
+    """Both replicas, one on each node, process requests while one node is drained."""
     async with httpx2.AsyncClient(base_url=cluster.settings.server.origin, timeout=30.0, trust_env=False) as client:
         people = [await sign_up(client) for _ in range(4)]
         sessions = [await person.start() for person in people]

@@ -111,8 +111,8 @@ def test_power_cut_and_second_start(product: Product) -> None:
         client.post(f"/v1/sessions/{session}/stop", headers=headers)
 
 
-def test_told_all_at_once_it_stops_and_leaves_the_port(product: Product) -> None:
-    """As service managers do: the signal goes to every process, so Ray is gone before it can be asked to stop."""
+def test_a_signal_to_every_process_stops_the_product(product: Product) -> None:
+    """A service manager signals every process, so Ray exits before the launcher can stop it."""
     os.killpg(product.pid, signal.SIGTERM)
     product.stop()
     try:

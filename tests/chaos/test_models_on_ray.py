@@ -1,4 +1,4 @@
-"""Models on a real Ray: a limiter that is killed, work that is cancelled while a provider thinks."""
+"""Model calls on Ray: a killed limiter, and work that is cancelled during a provider's call."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_cancelled_work_stops_its_calls_and_gives_back_what_it_reserved(
     models.reset()
 
 
-async def test_a_killed_limiter_is_stood_in_for_and_comes_back(cluster: Any, stores: Stores) -> None:
+async def test_a_killed_limiter_is_replaced_and_restarts(cluster: Any, stores: Stores) -> None:
     key = f"openai/{uuid.uuid4().hex}"
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
         stores.libpq, min_size=1, max_size=2, open=False, kwargs={"autocommit": True}
@@ -97,7 +97,7 @@ async def test_a_killed_limiter_is_stood_in_for_and_comes_back(cluster: Any, sto
         limiter = RemoteLimiter(handle, ProviderLimiter(PostgresQuotaStore(pool, key)))
         first = await limiter.reserve(PermitRequest("a", 1, max_wait_s=5), LIMIT)
         os.kill((await handle.stats.remote())["pid"], signal.SIGKILL)
-        # One call is out still: whoever answers now, the actor's next life or the stand-in, knows of it.
+        # One call is still running: the restarted actor or the local fallback reads it from PostgreSQL.
         second = await limiter.reserve(PermitRequest("b", 1, max_wait_s=60), LIMIT)
         with pytest.raises(LimiterRefused) as refused:
             await limiter.reserve(PermitRequest("c", 1, max_wait_s=0.2), LIMIT)
@@ -108,7 +108,7 @@ async def test_a_killed_limiter_is_stood_in_for_and_comes_back(cluster: Any, sto
         cluster.kill(handle)
 
 
-async def test_who_gives_up_leaves_the_actors_queue(cluster: Any, stores: Stores) -> None:
+async def test_a_cancelled_request_leaves_the_actors_queue(cluster: Any, stores: Stores) -> None:
     key = f"openai/{uuid.uuid4().hex}"
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(stores.libpq, min_size=0, max_size=1, open=False)
     handle = provider_limiter(key, stores.libpq)

@@ -1,4 +1,4 @@
-"""A person in a browser: the few things every test does."""
+"""A user of the dashboard in a browser: the actions that most tests share."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ CHROMIUM_FLAGS = [
 
 
 class BrowserUser:
-    """`page` with a person in front of it."""
+    """A user of the dashboard in `page`."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self.page, self.origin = page, origin
         self.email = f"{uuid.uuid4().hex[:10]}@test.local"
 
     async def sign_up(self) -> None:
-        """Make an account and arrive at the sessions."""
+        """Create an account; the browser is then on the list of sessions."""
         await self.page.goto("/signup")
         await self.page.locator("input[type=email]").fill(self.email)
         await self.page.locator("input[autocomplete=new-password]").fill(PASSWORD)
@@ -39,13 +39,13 @@ class BrowserUser:
         await self.page.wait_for_url("**/sessions")
 
     async def sign_in(self, password: str = PASSWORD) -> None:
-        """Fill in the sign-in form, wherever it was reached from."""
+        """Fill in and send the sign-in form of the current page."""
         await self.page.locator("input[type=email]").fill(self.email)
         await self.page.locator("input[autocomplete=current-password]").fill(password)
         await self.page.locator("button[type=submit]").click()
 
     async def play_sample(self) -> str:
-        """Play the sample session until its map is there; the session's id."""
+        """Play the sample session until its map is complete; returns the session's id."""
         await self.page.locator("button", has_text=re.compile("sample|샘플")).click()
         await self.page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}"))
         await self.page.wait_for_selector(".map-canvas", timeout=90_000)

@@ -9,7 +9,7 @@ from typing import Any
 
 from serve.dashboard import BUILT_FILES
 
-#: Route by the module that draws it, as the build's manifest names it.
+#: The module of each route, by its name in the build's manifest.
 ROUTES = {
     "login": "src/auth/forms.tsx",
     "sessions": "src/sessions/SessionsPage.tsx",
@@ -32,18 +32,18 @@ def route_bundle_sizes(root: Path = BUILT_FILES) -> dict[str, int]:
 
 
 def _files(manifest: dict[str, dict[str, Any]], *modules: str) -> set[str]:
-    """The files of `modules` and of all they import before they run."""
+    """The files of `modules` and of their static imports."""
     files: set[str] = set()
     seen: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
+    pending = list(modules)
+    while pending:
+        module = pending.pop()
         if module in seen:
             continue
         seen.add(module)
         chunk = manifest[module]
         files.update([chunk["file"], *chunk.get("css", [])])
-        waiting.extend(chunk.get("imports", []))
+        pending.extend(chunk.get("imports", []))
     return files
 
 

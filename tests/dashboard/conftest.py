@@ -1,4 +1,4 @@
-"""A real browser on the real product."""
+"""Fixtures: Chromium on a running product."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from serve.dashboard import BUILT_FILES
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 from tests.support.chromium import CHROMIUM
 
-# Two cores may be busy with other things.
+# The tests share two cores with other processes.
 expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
 def origin(request: pytest.FixtureRequest) -> str:
-    """Where the product answers: a running one named by TEST_ORIGIN, or one started for the tests."""
-    given = os.environ.get("TEST_ORIGIN")
-    return given or str(request.getfixturevalue("product").origin)
+    """The origin of the product: TEST_ORIGIN, or a product started for the tests."""
+    return os.environ.get("TEST_ORIGIN") or str(request.getfixturevalue("product").origin)
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium, drawing in software."""
+    """Chromium with software rendering."""
     assert (BUILT_FILES / "index.html").exists(), "the dashboard is not built: run `make dashboard`"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
@@ -37,12 +36,12 @@ async def browser() -> AsyncIterator[Browser]:
 
 @dataclass
 class PageErrors:
-    """What the browser complained about."""
+    """Errors of a page and violations of its security policy."""
 
     messages: list[str] = field(default_factory=list)
 
     def watch(self, page: Page) -> None:
-        """Note every error and every refusal by the security policy."""
+        """Record the errors of `page`."""
         page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
         page.on("console", self._record)
 
@@ -58,7 +57,7 @@ def page_errors() -> PageErrors:
 
 @pytest.fixture
 async def user(browser: Browser, origin: str, page_errors: PageErrors) -> BrowserUser:
-    """Somebody at a desktop who has not signed in."""
+    """A user at a desktop who has not signed in."""
     context: BrowserContext = await browser.new_context(
         viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=origin
     )
@@ -70,6 +69,6 @@ async def user(browser: Browser, origin: str, page_errors: PageErrors) -> Browse
 
 @pytest.fixture
 async def server(origin: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """The same product, asked directly."""
+    """An HTTP client of the same product."""
     async with httpx2.AsyncClient(base_url=origin, timeout=30) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Every page in every look. `python -m tests.dashboard.screenshots` writes the pictures of docs/screenshots."""
+"""Every page in every appearance. `python -m tests.dashboard.screenshots` writes docs/screenshots."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGES = {
     "search": "/search?q=git",
     "account": "/account",
 }
-#: Pages people are sent to. `{share}` is the token of a shared map; the one of the mail is made up.
+#: Pages that links in mails and shares open. `{share}` is the token of a shared map; the mail's token is fictitious.
 LINKED_PAGES = {
     "shared": "/shared/{share}",
     "forgot": "/forgot-password",
@@ -35,13 +35,13 @@ LINKED_PAGES = {
     "verify": "/verify-email",
     "link": "/extension/link?extension_id=paenoilheahmjokpbligdebdblbckpfc&state=s&code_challenge=c",
 }
-#: What a browser has in which the extension is installed.
+#: Gives a page the messaging API of an installed extension.
 EXTENSION_STUB = "Object.assign(globalThis.chrome ??= {}, { runtime: { sendMessage: async () => ({}) } })"
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """One way to look at the dashboard."""
+    """A combination of language, theme and device."""
 
     language: str
     theme: str
@@ -65,7 +65,7 @@ class Appearance:
         }
 
 
-#: Every language, theme and device with every other, in half as many looks as there are.
+#: Every pair of values occurs (pairwise testing), in half of all combinations.
 PAIRWISE_APPEARANCES = [
     Appearance("ko", "light", "phone"),
     Appearance("ko", "dark", "desktop"),
@@ -76,33 +76,33 @@ APPEARANCES = [Appearance(lang, theme, dev) for lang in ("ko", "en") for theme i
 
 
 async def wait_until_loaded(page: Page) -> None:
-    """Wait until nothing is loading and the fonts are there."""
+    """Wait until the network is idle and the fonts are loaded."""
     await page.wait_for_load_state("networkidle")
     await page.evaluate("document.fonts.ready.then(() => new Promise(done => setTimeout(done, 250)))")
 
 
-async def open_page(person: BrowserUser, path: str) -> None:
-    """Go to `path` and stay there, signing in when asked to."""
-    await person.page.goto(path)
-    await wait_until_loaded(person.page)
-    if "/login?next=" in person.page.url:
-        await person.sign_in()
-        await person.page.wait_for_url(f"**{path}")
-        await wait_until_loaded(person.page)
-    assert person.page.url.endswith(path), f"{path} ended at {person.page.url}"
+async def open_page(user: BrowserUser, path: str) -> None:
+    """Open `path`; sign in when the dashboard redirects to the login page."""
+    await user.page.goto(path)
+    await wait_until_loaded(user.page)
+    if "/login?next=" in user.page.url:
+        await user.sign_in()
+        await user.page.wait_for_url(f"**{path}")
+        await wait_until_loaded(user.page)
+    assert user.page.url.endswith(path), f"{path} ended at {user.page.url}"
 
 
-async def create_share_link(person: BrowserUser) -> str:
-    """Share the session in sight; the token of the link."""
-    await person.page.get_by_role("button", name=re.compile("^(Share|공유)$")).click()
-    await person.page.get_by_role("button", name=re.compile("Create link|링크 만들기")).click()
-    link = await person.page.get_by_role("dialog").get_by_role("textbox").input_value()
-    await person.page.keyboard.press("Escape")
+async def create_share_link(user: BrowserUser) -> str:
+    """Share the displayed session; returns the token of the link."""
+    await user.page.get_by_role("button", name=re.compile("^(Share|공유)$")).click()
+    await user.page.get_by_role("button", name=re.compile("Create link|링크 만들기")).click()
+    link = await user.page.get_by_role("dialog").get_by_role("textbox").input_value()
+    await user.page.keyboard.press("Escape")
     return link.rsplit("/", 1)[1]
 
 
 async def take_screenshots(origin: str, folder: Path) -> None:
-    """Sign up in each language, play its sample session, and write a picture of every page in every look."""
+    """Sign up in each language, play its sample session, and save every page in every appearance."""
     folder.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
@@ -114,24 +114,24 @@ async def take_screenshots(origin: str, folder: Path) -> None:
             await owner.page.screenshot(path=folder / f"first-run-{language}-light-desktop.png")
             session_id = await owner.play_sample()
             share = await create_share_link(owner)
-            for look in (each for each in APPEARANCES if each.language == language):
-                context = await browser.new_context(**look.options, base_url=origin)
-                person = BrowserUser(await context.new_page(), origin)
-                person.email = owner.email
+            for appearance in (each for each in APPEARANCES if each.language == language):
+                context = await browser.new_context(**appearance.options, base_url=origin)
+                user = BrowserUser(await context.new_page(), origin)
+                user.email = owner.email
                 await context.add_init_script(EXTENSION_STUB)
                 for name, path in {**PAGES, **LINKED_PAGES}.items():
-                    await open_page(person, path.format(id=session_id, share=share))
+                    await open_page(user, path.format(id=session_id, share=share))
                     if name == "outline":
-                        await person.page.locator(".outline-row.topic").first.click()
-                        await wait_until_loaded(person.page)
-                    await person.page.screenshot(path=folder / f"{name}-{look.name}.png")
+                        await user.page.locator(".outline-row.topic").first.click()
+                        await wait_until_loaded(user.page)
+                    await user.page.screenshot(path=folder / f"{name}-{appearance.name}.png")
                 await context.close()
             await first.close()
         await browser.close()
 
 
 def main() -> None:
-    """Start a product and take its pictures."""
+    """Start the product and save its screenshots."""
     with Product() as product:
         asyncio.run(take_screenshots(product.origin, Path("docs/screenshots")))
 

@@ -1,4 +1,4 @@
-"""Every page for everybody: no accessibility violation, no sideways scrolling, the keyboard reaches the map."""
+"""Accessibility: axe finds no violation, no page scrolls horizontally, the map works by keyboard."""
 
 from __future__ import annotations
 
@@ -26,36 +26,37 @@ def describe_violations(violations: list[dict[str, Any]]) -> list[str]:
     return [f"{v['id']}: {[node['target'] for node in v['nodes']][:3]}" for v in violations]
 
 
-async def test_no_page_has_a_violation(
+async def test_no_page_violates_accessibility_rules(
     user: BrowserUser, browser: Browser, origin: str, page_errors: PageErrors
 ) -> None:
     await user.sign_up()
     session_id = await user.play_sample()
     share = await create_share_link(user)
     problems: list[str] = []
-    for look in PAIRWISE_APPEARANCES:
-        context = await browser.new_context(**look.options, base_url=origin)
+    for appearance in PAIRWISE_APPEARANCES:
+        context = await browser.new_context(**appearance.options, base_url=origin)
         await context.add_init_script(EXTENSION_STUB)
         page = await context.new_page()
         page_errors.watch(page)
-        person = BrowserUser(page, origin)
-        person.email = user.email
-        places = PAGES if look is not PAIRWISE_APPEARANCES[-1] else {**PAGES, **LINKED_PAGES}
-        for name, path in places.items():
-            where = f"{name} {look.name}"
-            await open_page(person, path.format(id=session_id, share=share))
+        visitor = BrowserUser(page, origin)
+        visitor.email = user.email
+        pages = PAGES if appearance is not PAIRWISE_APPEARANCES[-1] else {**PAGES, **LINKED_PAGES}
+        for name, path in pages.items():
+            where = f"{name} {appearance.name}"
+            await open_page(visitor, path.format(id=session_id, share=share))
             problems += [
-                f"{where}: {each}" for each in describe_violations((await Axe().run(page)).response["violations"])
+                f"{where}: {violation}"
+                for violation in describe_violations((await Axe().run(page)).response["violations"])
             ]
-            wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            if wide > 0:
-                problems.append(f"{where}: {wide} px too wide")
+            overflow_px = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if overflow_px > 0:
+                problems.append(f"{where}: {overflow_px} px too wide")
         await context.close()
     assert problems == []
     assert page_errors.messages == []
 
 
-async def test_the_map_by_keyboard_alone(user: BrowserUser) -> None:
+async def test_the_map_works_by_keyboard(user: BrowserUser) -> None:
     page = user.page
     await user.sign_up()
     await user.play_sample()

@@ -1,4 +1,4 @@
-"""The whole way of a newcomer, in a browser, against the real server."""
+"""A new user's actions from sign-up to deletion, in Chromium with the whole product."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from tests.dashboard.conftest import PageErrors
 pytestmark = pytest.mark.browser
 
 
-async def test_from_signing_up_to_deleting(
+async def test_from_sign_up_to_deletion(
     user: BrowserUser, browser: Browser, server: httpx2.AsyncClient, page_errors: PageErrors
 ) -> None:
     page = user.page
     await user.sign_up()
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
 
-    # The sample is recorded for real, and the timeline grows while it is.
+    # The sample is recorded like any session, and the timeline grows meanwhile.
     await page.get_by_role("button", name="Play a sample session").click()
     await page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}"))
     await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
     await expect(page.locator("article.visit").first).to_be_visible()
-    # So does the map; once the recording has ended, the final one takes its place.
+    # The live map grows too; the final map replaces it after the recording.
     await page.wait_for_selector(".map-canvas")
     await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
     session_id = re.search(r"/sessions/([0-9a-f-]{36})", page.url).group(1)  # type: ignore[union-attr]
     await expect(page.locator(".badge.recording, .badge.processing")).to_have_count(0, timeout=90_000)
 
-    # Every layout, and the same nodes in each; the outline is the map as text.
+    # Every layout shows the map; the outline shows it as text.
     for layout in ("Radial", "Galaxy", "Tree"):
         await page.get_by_role("button", name=layout, exact=True).click()
         await expect(page.locator(".map-canvas")).to_be_visible()
@@ -40,7 +40,7 @@ async def test_from_signing_up_to_deleting(
     topics = page.locator(".outline-row.topic")
     assert await topics.count() >= 2
 
-    # One selection everywhere: outline, evidence, timeline, address.
+    # The selection is shared by outline, evidence, timeline and URL.
     await topics.first.click()
     evidence = page.get_by_role("complementary", name="Evidence")
     await expect(evidence.locator("blockquote").first).to_be_visible()
@@ -51,18 +51,18 @@ async def test_from_signing_up_to_deleting(
     await page.locator("button.visit-title").first.click()
     await expect(evidence.locator("h2")).to_be_visible()
 
-    # A quotation of the evidence is in the page it names.
+    # The evidence quotes its page.
     quote = (await evidence.locator("figure blockquote").first.inner_text()).strip("“”")
     assert len(quote) > 3
 
-    # The title is edited in place and kept.
+    # The edited title is saved.
     await page.get_by_role("button", name="Edit title").click()
     await page.get_by_label("Title", exact=True).fill("My first trail")
     await page.keyboard.press("Enter")
     await page.reload()
     await expect(page.get_by_role("heading", name="My first trail", level=1)).to_be_visible()
 
-    # A topic gets the reader's own name, undone and done again; a new version keeps it.
+    # A renamed topic: undo, redo; a new version keeps the name.
     await page.get_by_role("button", name="Outline", exact=True).click()
     await topics.first.click()
     await evidence.get_by_role("button", name="Rename").click()
@@ -73,7 +73,7 @@ async def test_from_signing_up_to_deleting(
     await expect(topics.first).not_to_contain_text("Named by hand")
     await page.locator(".map-bar").get_by_role("button", name="Redo").click()
     await expect(topics.first).to_contain_text("Named by hand")
-    # A part of it is split off, another node is hidden and brought back.
+    # A part of the topic is split off; a node is hidden and shown again.
     num_topics = await topics.count()
     await evidence.get_by_role("button", name="More edits").click()
     await page.get_by_role("menuitem", name="Split off").click()
@@ -98,18 +98,18 @@ async def test_from_signing_up_to_deleting(
     await expect(evidence).to_contain_text("version 2", timeout=60_000)
     await expect(page.get_by_role("tree")).to_contain_text("Named by hand")
 
-    # Shared read-only: somebody without a login sees the map, until the link is taken back.
+    # Shared read-only: a visitor without a login sees the map until the link is revoked.
     await page.get_by_role("button", name="Share", exact=True).click()
     await page.get_by_role("button", name="Create link").click()
     link = await page.get_by_role("dialog").get_by_role("textbox").input_value()
-    stranger = await (await browser.new_context(locale="en-US")).new_page()
-    await stranger.goto(link.replace(httpx2.URL(link).netloc.decode(), httpx2.URL(user.origin).netloc.decode()))
-    await expect(stranger.locator(".map-canvas")).to_be_visible()
-    await expect(stranger.get_by_role("button", name="Share", exact=True)).to_have_count(0)
+    visitor = await (await browser.new_context(locale="en-US")).new_page()
+    await visitor.goto(link.replace(httpx2.URL(link).netloc.decode(), httpx2.URL(user.origin).netloc.decode()))
+    await expect(visitor.locator(".map-canvas")).to_be_visible()
+    await expect(visitor.get_by_role("button", name="Share", exact=True)).to_have_count(0)
     await page.get_by_role("button", name="Revoke").click()
     await expect(page.get_by_text("No links yet.")).to_be_visible()
-    await stranger.reload()
-    await expect(stranger.get_by_role("heading", name="This link no longer works")).to_be_visible()
+    await visitor.reload()
+    await expect(visitor.get_by_role("heading", name="This link no longer works")).to_be_visible()
     await page.keyboard.press("Escape")
 
     # Exported as a file.
@@ -119,11 +119,11 @@ async def test_from_signing_up_to_deleting(
     path = await (await download.value).path()
     assert path.read_bytes().startswith(b"\x89PNG")
 
-    # Found again by a word of a page.
+    # Search finds a word of a page.
     await page.goto("/search?q=python")
     await expect(page.locator("a.hit mark").first).to_be_visible()
 
-    # The list is filtered by what the server knows; the address keeps it.
+    # The server filters the list; the URL keeps the filter.
     await page.goto("/sessions?q=My+first")
     await expect(page.locator(f'[data-session="{session_id}"]')).to_be_visible()
     await page.goto("/sessions?from=2001-01-01&to=2001-12-31")
@@ -133,13 +133,13 @@ async def test_from_signing_up_to_deleting(
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
 
-    # What was sent to a provider: nothing, and that is said.
+    # The page about disclosures says that nothing was sent to a provider.
     await page.goto(f"/sessions/{session_id}")
     await page.locator(".session-head").get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="What was sent where").click()
     await expect(page.get_by_text("Nothing left this server")).to_be_visible()
 
-    # Deleted at once, taken back within seconds, deleted for good.
+    # Deletion, undo, and permanent deletion.
     await page.goto("/sessions")
     card = page.locator(f'[data-session="{session_id}"]')
     await expect(card.locator("img")).to_be_visible()
@@ -155,10 +155,10 @@ async def test_from_signing_up_to_deleting(
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
     await page.goto(f"/sessions/{session_id}")
     await expect(page.get_by_role("heading", name="This session does not exist")).to_be_visible()
-    assert [t for t in page_errors.messages if "404" not in t] == []
+    assert [message for message in page_errors.messages if "404" not in message] == []
 
 
-async def test_signing_in_brings_back_to_where_one_was(user: BrowserUser, page_errors: PageErrors) -> None:
+async def test_sign_in_returns_to_the_requested_page(user: BrowserUser, page_errors: PageErrors) -> None:
     page = user.page
     await user.sign_up()
     await page.goto("/account")
@@ -167,19 +167,19 @@ async def test_signing_in_brings_back_to_where_one_was(user: BrowserUser, page_e
     await page.goto("/search?q=bread")
     await page.wait_for_url("**/login?next=**")
 
-    # A wrong password is said in place; what was typed stays.
+    # A wrong password shows an error and keeps the typed e-mail address.
     await user.sign_in("not the password")
     await expect(page.get_by_role("alert")).to_contain_text("do not belong together")
     assert await page.locator("input[type=email]").input_value() == user.email
     await user.sign_in()
     await page.wait_for_url("**/search?q=bread")
 
-    # A reload goes on with the login, and no token is within a script's reach.
+    # A reload keeps the login, and no script can read a token.
     await page.reload()
     await expect(page.get_by_role("heading", name="Search")).to_be_visible()
-    kept = await page.evaluate("JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie")
-    assert "eyJ" not in kept
-    assert [t for t in page_errors.messages if "401" not in t] == []
+    storage = await page.evaluate("JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie")
+    assert "eyJ" not in storage
+    assert [message for message in page_errors.messages if "401" not in message] == []
 
 
 async def test_the_account_can_be_erased(user: BrowserUser) -> None:

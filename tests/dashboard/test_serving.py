@@ -1,4 +1,4 @@
-"""How the built files are served: never instead of the API, kept for ever under hashed names, all from one origin."""
+"""Serving of the built dashboard: routing beside the API, caching, compression and the security policy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = f"<!doctype html><title>T</title><script>{SCRIPT}</script><div id=root></
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
-    """A dashboard as the build leaves it."""
+    """A small dashboard build."""
     root = tmp_path / "dashboard"
     (root / "assets").mkdir(parents=True)
     (root / "index.html").write_text(PAGE)
@@ -44,7 +44,7 @@ def client_of(root: Path) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver")
 
 
-async def test_every_address_of_its_own_is_the_page(built: Path) -> None:
+async def test_dashboard_routes_return_the_page(built: Path) -> None:
     async with client_of(built) as client:
         for path in ("/", "/sessions", "/sessions/5?layout=tree", "/shared/a.b.c"):
             answer = await client.get(path, headers={"accept": "text/html"})
@@ -52,7 +52,7 @@ async def test_every_address_of_its_own_is_the_page(built: Path) -> None:
             assert answer.headers["cache-control"] == "no-cache"
 
 
-async def test_api_addresses_are_never_a_page(built: Path) -> None:
+async def test_api_routes_never_return_the_page(built: Path) -> None:
     async with client_of(built) as client:
         assert (await client.get("/v1/things")).json() == {"a": "thing"}
         for path in ("/v1/nothing", "/v1", "/health/x", "/ready", "/metrics", "/pictures/t"):
@@ -63,7 +63,7 @@ async def test_api_addresses_are_never_a_page(built: Path) -> None:
         assert (await client.post("/sessions")).status_code == 404
 
 
-async def test_policy_allows_the_inline_script_by_hash_and_nothing_else(built: Path) -> None:
+async def test_the_security_policy_allows_the_inline_script_by_its_hash_only(built: Path) -> None:
     async with client_of(built) as client:
         policy = (await client.get("/")).headers["content-security-policy"]
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
@@ -73,7 +73,7 @@ async def test_policy_allows_the_inline_script_by_hash_and_nothing_else(built: P
     assert not re.search(r"https?:|\*", policy)
 
 
-async def test_hashed_files_are_kept_for_ever_and_sent_packed(built: Path) -> None:
+async def test_hashed_files_are_immutable_and_compressed(built: Path) -> None:
     async with client_of(built) as client:
         for accepted, body, coding in (
             ("br, gzip", "brotli", "br"),
@@ -91,7 +91,7 @@ async def test_hashed_files_are_kept_for_ever_and_sent_packed(built: Path) -> No
         assert (await client.get("/icon.svg")).headers["cache-control"] == "no-cache"
 
 
-async def test_nothing_outside_its_folder_is_served(built: Path) -> None:
+async def test_no_file_outside_the_build_is_served(built: Path) -> None:
     async with client_of(built) as client:
         for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt", "//etc/passwd", "/%00"):
             answer = await client.get(path)
@@ -99,19 +99,19 @@ async def test_nothing_outside_its_folder_is_served(built: Path) -> None:
             assert "root:" not in answer.text, path
 
 
-async def test_a_missing_file_is_missing(built: Path) -> None:
+async def test_a_missing_file_is_404(built: Path) -> None:
     async with client_of(built) as client:
         assert (await client.get("/assets/gone-1.js")).status_code == 404
 
 
-async def test_a_program_that_asks_for_an_address_there_is_not_is_told_so(built: Path) -> None:
+async def test_an_unknown_route_is_404_for_clients_that_do_not_accept_html(built: Path) -> None:
     async with client_of(built) as client:
         answer = await client.get("/v2/sessions", headers={"accept": "*/*"})
     assert answer.status_code == 404
     assert "html" not in answer.headers["content-type"]
 
 
-async def test_a_new_build_shows_without_a_restart(built: Path) -> None:
+async def test_a_new_build_is_served_without_a_restart(built: Path) -> None:
     async with client_of(built) as client:
         before = await client.get("/")
         (built / "index.html").write_text(PAGE.replace("T", "U"))
@@ -119,7 +119,7 @@ async def test_a_new_build_shows_without_a_restart(built: Path) -> None:
         assert (await client.get("/")).text != before.text
 
 
-async def test_without_a_build_it_says_how_to_make_one(tmp_path: Path) -> None:
+async def test_without_a_build_the_page_names_the_command(tmp_path: Path) -> None:
     async with client_of(tmp_path / "none") as client:
         answer = await client.get("/sessions", headers={"accept": "text/html"})
     assert answer.status_code == 200
@@ -127,7 +127,7 @@ async def test_without_a_build_it_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (BUILT_FILES / "index.html").exists(), reason="the dashboard is not built")
-def test_the_build_loads_nothing_from_elsewhere() -> None:
+def test_the_build_loads_nothing_from_other_origins() -> None:
     page = (BUILT_FILES / "index.html").read_text()
     assert not re.search(r"(src|href)=\"(https?:)?//", page)
     for sheet in BUILT_FILES.glob("assets/*.css"):
@@ -136,7 +136,7 @@ def test_the_build_loads_nothing_from_elsewhere() -> None:
 
 
 @pytest.mark.skipif(not (BUILT_FILES / "manifest.json").exists(), reason="the dashboard is not built")
-def test_no_route_is_heavier_than_its_budget() -> None:
+def test_no_route_exceeds_its_size_budget() -> None:
     weights = route_bundle_sizes()
     assert {name: size for name, size in weights.items() if size > MAX_BYTES} == {}
     assert weights["session"] > 100_000, "the manifest no longer names what the session page loads"

@@ -1,4 +1,4 @@
-"""Every state a reader can meet has its screen: slow, down, 401, 402, 429, 500, empty, unknown."""
+"""Every error state has its screen: slow, unavailable, 401, 402, 429, 500, empty, unknown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def failing(status: int, **headers: str):  # type: ignore[no-untyped-def]
         (503, "unavailable", "The server is busy"),
     ],
 )
-async def test_each_refusal_has_its_screen(user: BrowserUser, status: int, kind: str, said: str) -> None:
+async def test_each_error_status_has_its_screen(user: BrowserUser, status: int, kind: str, said: str) -> None:
     page = user.page
     await user.sign_up()
     await page.route("**/v1/sessions?*", failing(status, **{"retry-after": "2"} if status == 429 else {}))
@@ -50,7 +50,7 @@ async def test_each_refusal_has_its_screen(user: BrowserUser, status: int, kind:
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible(timeout=15_000)
 
 
-async def test_a_server_that_is_away_comes_back_by_itself(user: BrowserUser) -> None:
+async def test_the_page_recovers_when_the_server_is_available_again(user: BrowserUser) -> None:
     page = user.page
     await user.sign_up()
     await page.route("**/v1/sessions?*", lambda route: route.abort("connectionrefused"))
@@ -60,7 +60,7 @@ async def test_a_server_that_is_away_comes_back_by_itself(user: BrowserUser) -> 
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible(timeout=15_000)
 
 
-async def test_a_slow_server_is_said_to_be_slow(user: BrowserUser) -> None:
+async def test_a_slow_response_shows_a_notice(user: BrowserUser) -> None:
     page = user.page
     await user.sign_up()
     go_on = asyncio.Event()
@@ -84,31 +84,31 @@ OTHER_PAGES = {
 
 
 @pytest.mark.parametrize("path", OTHER_PAGES)
-async def test_every_other_page_says_what_is_wrong(user: BrowserUser, path: str) -> None:
-    page, asked = user.page, OTHER_PAGES[path]
+async def test_every_other_page_shows_its_error(user: BrowserUser, path: str) -> None:
+    page, api_route = user.page, OTHER_PAGES[path]
     await user.sign_up()
     for status, kind in ((402, "payment"), (429, "too_many"), (500, "server"), (None, "offline")):
         refuse = failing(status) if status else lambda route: route.abort("connectionrefused")
-        await page.route(asked, refuse)
+        await page.route(api_route, refuse)
         await page.goto(path)
         await expect(page.locator(f'[data-error="{kind}"]').first).to_be_visible()
-        await page.unroute(asked)
-    await page.route(asked, lambda _: None)  # never answered
+        await page.unroute(api_route)
+    await page.route(api_route, lambda _: None)  # never answered
     await page.goto(path, wait_until="commit")
     await expect(page.get_by_text("This is taking longer than usual").first).to_be_visible()
-    await page.unroute(asked)
-    # The login ends while somebody goes there.
+    await page.unroute(api_route)
+    # The login expires before the page is opened.
     await page.goto("/sessions")
     await page.get_by_role("heading", name="Your first trail starts here").wait_for()
     await page.context.clear_cookies()
-    await page.route(asked, failing(401))
+    await page.route(api_route, failing(401))
     await page.evaluate(
         "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')); }", path
     )
     await expect(page.get_by_text("You were signed out because your login ended")).to_be_visible()
 
 
-async def test_a_login_that_ended_asks_to_sign_in_and_returns(user: BrowserUser) -> None:
+async def test_an_expired_login_redirects_to_sign_in_and_back(user: BrowserUser) -> None:
     page = user.page
     await user.sign_up()
     await page.goto("/account")
@@ -122,7 +122,7 @@ async def test_a_login_that_ended_asks_to_sign_in_and_returns(user: BrowserUser)
     await page.wait_for_url("**/sessions")
 
 
-async def test_links_in_mails_carry_their_token_behind_the_hash(user: BrowserUser) -> None:
+async def test_links_in_mails_have_their_token_in_the_fragment(user: BrowserUser) -> None:
     page = user.page
     sent: list[object] = []
 
@@ -141,7 +141,7 @@ async def test_links_in_mails_carry_their_token_behind_the_hash(user: BrowserUse
     assert sent == [{"token": "from-a-mail"}, {"token": "another", "new_password": "a new password 1"}]
 
 
-async def test_unknown_addresses(user: BrowserUser) -> None:
+async def test_unknown_routes(user: BrowserUser) -> None:
     page = user.page
     await user.sign_up()
     await page.goto("/sessions/00000000-0000-4000-8000-000000000000")

@@ -40,7 +40,10 @@ _FLAGS = [
 
 
 def wait_until(check: Callable[[], Any], timeout_s: float = 40.0, what: str = "") -> Any:
-    """The first truthy result of `check`; fails after `timeout_s`. Errors of a loading page count as no."""
+    """The first truthy result of `check`. Errors of a page that still loads count as falsy.
+
+    Raises AssertionError after `timeout_s`.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -58,7 +61,7 @@ def wait_until(check: Callable[[], Any], timeout_s: float = 40.0, what: str = ""
 
 
 def dwell(seconds: float) -> None:
-    """Time that a person spends on a page. The recorder measures real time in a real browser; nothing can be faked."""
+    """Stay on a page. The recorder measures the browser's own clock, so the time has to pass."""
     time.sleep(seconds)
 
 
@@ -105,7 +108,7 @@ class Chromium:
             (self._profile / name).unlink(missing_ok=True)
 
     def quit(self) -> None:
-        """Closes the browser as its user does: the profile is written down."""
+        """Close the browser as a user does, so that it saves the profile."""
         assert self._process is not None
         with contextlib.suppress(Exception):
             self.cdp.send("Browser.close")
@@ -113,8 +116,10 @@ class Chromium:
         self.kill()
 
     def record_granted_permissions(self, permissions: list[str], origins: list[str]) -> None:
-        """While it is closed: as if the user had said yes to these before, and taken it back. Chrome grants them on
-        request without asking again."""
+        """Write to the closed profile that the user once granted these permissions and revoked them.
+
+        Chrome then grants them on request without a dialog, which no test can answer.
+        """
         path = self._profile / "Default" / "Preferences"
         preferences = json.loads(path.read_text())
         ours = preferences["extensions"]["settings"][EXTENSION_ID]
@@ -134,7 +139,7 @@ class Chromium:
         )
 
     def kill_worker(self) -> bool:
-        """Ends the service worker at once; true if one was running."""
+        """Kill the service worker; true if one was running."""
         target = self.worker()
         if target is None:
             return False
@@ -142,7 +147,7 @@ class Chromium:
         return True
 
     def worker_heap_mb(self) -> float:
-        """JavaScript heap of the service worker in MB, 0 while it sleeps."""
+        """JavaScript heap of the service worker in MB; 0 while it is stopped."""
         target = self.worker()
         if target is None:
             return 0.0
@@ -159,7 +164,7 @@ class Chromium:
         return tab
 
     def popup(self) -> Tab:
-        """The popup's page in a window of its own, so that it covers no tab."""
+        """Open the popup's page in a separate window, so that it covers no tab."""
         tab = self.open(f"chrome-extension://{EXTENSION_ID}/popup.html", in_window=True)
         wait_until(lambda: tab.has("main[data-screen]"), what="the popup")
         return tab
@@ -170,5 +175,5 @@ def current_screen(popup: Tab) -> str:
 
 
 def displayed_receipt(popup: Tab) -> dict[str, int]:
-    """The receipt line as numbers."""
+    """The counts of the displayed receipt."""
     return {name: int(value) for name, value in re.findall(r"([a-z]+)\s+(\d+)", popup.text("[data-name=receipt]"))}

@@ -1,4 +1,4 @@
-"""The unpacked extension: as its users get it, and with what they would be asked for granted."""
+"""The unpacked extension: the product's build, and a copy with the optional permissions granted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _run(*command: str) -> None:
 
 
 def build_extension() -> Path:
-    """Builds it; the folder that Chrome loads."""
+    """Build the extension; returns the folder that Chrome loads."""
     if not (_CLIENTS / "node_modules" / "wxt").exists():
         _run("npm", "ci", "--no-audit", "--no-fund")
     _run("npm", "run", "--silent", "build", "--workspace", "extension")
@@ -33,7 +33,7 @@ def build_extension() -> Path:
 
 
 def with_permissions_granted(product: Path, copy: Path) -> Path:
-    """A copy of the build whose manifest demands what the product's only may ask for."""
+    """A copy of the build whose manifest requires the permissions that are optional in the product."""
     shutil.copytree(product, copy)
     path = copy / "manifest.json"
     manifest = json.loads(path.read_text())

@@ -1,7 +1,7 @@
-"""The DevTools protocol over one socket: just enough to use a browser as a person does.
+"""A minimal client of the Chrome DevTools Protocol: enough to navigate, type and click.
 
-Playwright is not used for recordings on purpose: it makes every tab believe that it is visible and focused, and
-whether somebody looks at a tab is what the recorder measures.
+Playwright is not used for recordings: it reports every tab as visible and focused, and the recorder measures whether a
+tab is visible.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A built extension, a browser, a fake server and a local web for each test."""
+"""The built extension, and a browser, a fake server and local sites for each test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.extension.local_site import LocalSite
 
 @pytest.fixture(scope="session")
 def product_build() -> Path:
-    """The unpacked extension as its users get it."""
+    """The unpacked extension of the product."""
     if not has_node():
         pytest.skip("Node is not installed")
     return build_extension()
@@ -23,8 +23,10 @@ def product_build() -> Path:
 
 @pytest.fixture(scope="session")
 def extension_build(product_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, but what Chrome would ask the user for is granted: nobody can answer its dialog in a headless browser.
-    `test_permissions.py` goes the way through the question, with the product's own manifest."""
+    """The extension with its optional permissions granted, because a headless browser cannot answer Chrome's dialog.
+
+    `test_permissions.py` tests the dialog with the product's manifest.
+    """
     return with_permissions_granted(product_build, tmp_path_factory.mktemp("extension") / "granted")
 
 
@@ -44,7 +46,7 @@ def site() -> Iterator[LocalSite]:
 
 @pytest.fixture
 def browsers(extension_build: Path, tmp_path: Path) -> Iterator[Callable[..., Chromium]]:
-    """Starts browsers, each with a fresh profile; kills what is left."""
+    """Start browsers, each with an empty profile; they are killed after the test."""
     started: list[Chromium] = []
 
     def start(language: str = "en-US", build: Path = extension_build) -> Chromium:

@@ -1,4 +1,4 @@
-"""A small faithful server for the extension: the API's contract in memory, and faults on request.
+"""An in-memory implementation of the API that the extension uses, with injected faults.
 
 It keeps what a real one keeps (idempotent events, rotating refresh tokens whose reuse ends the family, sessions that
 take events only while open), so that a test can ask afterwards what was stored. State outlives `stop` and `start`,
@@ -39,7 +39,7 @@ class Fault:
     action: Literal["refuse", "lose", "cut"]
     times: int = 1
     status: int = 500
-    #: Answers as something between the browser and the server would.
+    #: The response looks like one of a proxy between the browser and the server.
     is_from_proxy: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     hits: int = 0
@@ -81,7 +81,7 @@ class FakeServer:
         self.access_tokens: dict[str, tuple[str, float]] = {}
         self.valid_refresh_tokens: dict[str, tuple[str, str]] = {}
         self.used_refresh_tokens: dict[str, str] = {}
-        #: A renewal may be repeated with the key it came with: its answer may have been lost.
+        #: A refresh may be repeated with the same idempotency key, because its response may have been lost.
         self.last_refresh: dict[str, Any] = {}
         self.sessions: dict[str, Session] = {}
         self.codes: dict[str, tuple[str, str]] = {}
@@ -91,7 +91,7 @@ class FakeServer:
         self.max_bytes = MAX_BYTES
         self.max_events = MAX_EVENTS
         self.map_status = "completed"
-        #: Event ids in the order in which answers about them were given, one entry per verdict `stored`.
+        #: Event ids in the order of their responses, one entry per verdict `stored`.
         self.acknowledged: list[str] = []
         self._http: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -112,7 +112,7 @@ class FakeServer:
             allow_reuse_address = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """A client that went away is part of the game."""
+                """Ignore disconnected clients: the tests disconnect them."""
 
         self._http = Http(("127.0.0.1", self.port), Handler)
         self.port = self._http.server_address[1]
@@ -121,7 +121,7 @@ class FakeServer:
         return self
 
     def stop(self) -> None:
-        """As a killed server: open connections are cut, state stays."""
+        """Stop like a killed server: open connections are closed, the state is kept."""
         if self._http is None:
             return
         self._http.shutdown()
@@ -143,7 +143,7 @@ class FakeServer:
             self.users[email] = {"id": str(uuid.uuid4()), "password": password}
 
     def expire_tokens(self) -> None:
-        """Every access token given so far is over; refresh tokens still work."""
+        """Expire all access tokens; refresh tokens stay valid."""
         with self.lock:
             self.access_tokens.clear()
 
@@ -153,7 +153,7 @@ class FakeServer:
                 raise RuntimeError(f"{len(self.sessions)} sessions")
             return next(iter(self.sessions.values()))
 
-    # What the routes do.
+    # Called by the routes.
 
     def issue_tokens(self, email: str, family: str | None = None) -> dict[str, Any]:
         access, refresh = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
@@ -243,7 +243,7 @@ class FakeServer:
         return session
 
     def mindmap(self, session: Session) -> dict[str, Any]:
-        """Moves on with every look: not there, waiting, drawing, done."""
+        """The map, one stage further with every call."""
         if session.status not in ("processing", "completed"):
             raise HttpError(404, "mindmap not found for this session")
         session.map_polls += 1

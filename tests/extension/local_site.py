@@ -1,4 +1,4 @@
-"""A local web of several hosts: articles, an app with routes, a PDF, frames, a login page, a bank."""
+"""Local sites on several hosts: articles, a single-page app, a PDF, frames, a login page, a bank."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class LocalSite:
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """Browsers hang up as they like."""
+                """Ignore browsers that disconnect."""
 
         self._http = Http(("127.0.0.1", 0), Handler)
         self.port: int = self._http.server_address[1]

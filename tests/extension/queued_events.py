@@ -1,4 +1,4 @@
-"""A queue as it looks after a day without a network."""
+"""An event queue as it is after a day without a network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.extension.cdp import Tab
 
 
 def insert_queued_events(popup: Tab, count: int) -> None:
-    """Puts `count` events into the running recording, every tenth a page with 18,000 characters of text."""
+    """Insert `count` events into the current recording; every tenth is a page visit with 18,000 characters."""
     popup.evaluate(_INSERT_SCRIPT.replace("COUNT", str(count)))
 
 

@@ -1,4 +1,4 @@
-"""The network between the browser and a server: a forwarder that can be cut and mended."""
+"""A TCP proxy between the browser and a server that can be disconnected and reconnected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 
 class TcpProxy:
-    """Listens on a port of its own and forwards to `target_port` while it is whole."""
+    """Forwards connections from `port` to `target_port` while it is connected."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
@@ -24,7 +24,7 @@ class TcpProxy:
         return f"http://127.0.0.1:{self.port}"
 
     def disconnect(self) -> None:
-        """Every connection breaks, new ones break at once."""
+        """Shut down every connection; new ones are closed immediately."""
         with self._lock:
             self._is_connected = False
             for end in self._ends:

@@ -1,4 +1,4 @@
-"""Shortcuts and the context menu: Chrome's events, delivered to the running worker as Chrome delivers them."""
+"""Keyboard shortcuts and the context menu: Chrome's events are dispatched in the running service worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.extension.user_actions import ready_to_record, wait_for_screen
 pytestmark = pytest.mark.browser
 
 
-def deliver(chromium: Chromium, event: str, *arguments: Any) -> None:
+def dispatch(chromium: Chromium, event: str, *arguments: Any) -> None:
     worker = wait_until(chromium.worker, what="the worker")
     values = ", ".join(json.dumps(argument) for argument in arguments)
     Tab(chromium.cdp, worker).evaluate(f"chrome.{event}.dispatch({values})")
@@ -29,28 +29,28 @@ def test_start_mark_exclude_pause_and_stop(chromium: Chromium, server: FakeServe
     tab = popup.evaluate("chrome.tabs.query({}).then(ts => ts.find(t => t.url?.includes('/article/3')))")
     badge = "chrome.action.getBadgeText({})"
 
-    deliver(chromium, "commands.onCommand", "toggle-recording", tab)
+    dispatch(chromium, "commands.onCommand", "toggle-recording", tab)
     wait_for_screen(popup, "recording")
     dwell(1)
     # Shorter than what counts as deliberate by itself: the key says that it is.
     page.select("#p2", 0, 9)
-    deliver(chromium, "commands.onCommand", "highlight", tab)
+    dispatch(chromium, "commands.onCommand", "highlight", tab)
     page.select("#p4", 0, 40)
-    deliver(chromium, "contextMenus.onClicked", {"menuItemId": "highlight", "frameId": 0, "editable": False}, tab)
+    dispatch(chromium, "contextMenus.onClicked", {"menuItemId": "highlight", "frameId": 0, "editable": False}, tab)
     wait_until(lambda: "2" in popup.text(".numbers"), what="both are counted")
-    deliver(chromium, "commands.onCommand", "toggle-pause", tab)
+    dispatch(chromium, "commands.onCommand", "toggle-pause", tab)
     wait_for_screen(popup, "paused")
     assert popup.evaluate(badge) == "❚❚"
-    deliver(chromium, "commands.onCommand", "toggle-pause", tab)
+    dispatch(chromium, "commands.onCommand", "toggle-pause", tab)
     wait_for_screen(popup, "recording")
 
     clicked = {"menuItemId": "exclude", "pageUrl": site.url("/article/3"), "editable": False}
-    deliver(chromium, "contextMenus.onClicked", clicked, tab)
+    dispatch(chromium, "contextMenus.onClicked", clicked, tab)
     hosts = "chrome.storage.local.get('settings').then(({settings}) => settings.excludedHosts)"
     wait_until(lambda: popup.evaluate(hosts) == ["news.trail.test"], what="the site is on the list")
     page.goto(site.url("/article/9"))
     wait_until(lambda: "excluded 1" in popup.text("[data-name=receipt]"), what="it is not recorded any more")
-    deliver(chromium, "commands.onCommand", "toggle-recording", tab)
+    dispatch(chromium, "commands.onCommand", "toggle-recording", tab)
     wait_for_screen(popup, "completed")
     stored = [e for s in server.sessions.values() for e in s.events.values()]
     assert {e["url"] for e in stored} == {site.url("/article/3")}

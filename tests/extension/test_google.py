@@ -1,4 +1,4 @@
-"""Sign in with Google in Chrome's own window, with the real API and an OpenID provider on this machine."""
+"""Sign-in with Google in Chrome's window, with the real API and a local OpenID provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The product's own manifest: nothing is readable before the user allowed it, and not after it was taken back."""
+"""The product's manifest: pages are readable only between the user's grant and its revocation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ORIGINS = ["http://*/*", "https://*/*"]
 
 def test_every_permission_is_explained(product_build: Path) -> None:
     manifest = json.loads((product_build / "manifest.json").read_text())
-    explained = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text()
-    asked = [*manifest["permissions"], *manifest["optional_permissions"]]
-    assert [name for name in asked if f"`{name}`" not in explained] == []
-    # Before anybody agreed, the server alone can be reached.
+    privacy_page = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text()
+    permissions = [*manifest["permissions"], *manifest["optional_permissions"]]
+    assert [name for name in permissions if f"`{name}`" not in privacy_page] == []
+    # Before the user grants anything, only the server is reachable.
     assert manifest["host_permissions"] == ["http://127.0.0.1/*"]
     assert "content_scripts" not in manifest
     assert "web_accessible_resources" not in manifest
@@ -43,7 +43,7 @@ def welcome_page(chromium: Chromium) -> Tab:
     return Tab(chromium.cdp, target)
 
 
-def test_the_user_allows_and_takes_back(
+def test_the_user_grants_and_revokes_permissions(
     browsers: Callable[..., Chromium], product_build: Path, server: FakeServer, site: LocalSite
 ) -> None:
     server.sign_up("reader@example.com", "correct horse")
@@ -89,7 +89,7 @@ def test_the_user_allows_and_takes_back(
     wait_for_screen(popup, "recording")
     chromium.open(site.url("/article/1"))
     dwell(1.5)
-    # Taken back in the middle: it pauses, and goes on only with the permission.
+    # Revoked during a recording: it pauses, and resumes only with the permission.
     popup.evaluate(f"chrome.permissions.remove({{origins: {ORIGINS}}})")
     wait_for_screen(popup, "paused")
     assert command(popup, "resume")["code"] == "no_permission"

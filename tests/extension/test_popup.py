@@ -1,4 +1,4 @@
-"""Every state of the popup in both languages and themes: readable, accessible, inside its 360 × 480."""
+"""Every state of the popup in both languages and themes is accessible and fits into 360 × 480 pixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.extension.user_actions import ready_to_record, sign_in
 pytestmark = pytest.mark.browser
 
 NOW = int(time.time() * 1000)
-#: Each language and each theme once; all four pairs for somebody who wants to look.
+#: Each language and each theme once; all four pairs for screenshots.
 LOOKS = [("ko", "light"), ("en", "dark")]
 if os.environ.get("EXTENSION_SCREENSHOTS"):
     LOOKS += [("ko", "dark"), ("en", "light")]
@@ -47,7 +47,7 @@ _LATE = {**_RECEIPT, "stored": 21, "waiting": 18, "waitingSince": NOW - 240_000}
 _ENDED = {"endedAt": NOW - 1_000}
 
 
-def _trouble(kind: str) -> dict[str, Any]:
+def _error(kind: str) -> dict[str, Any]:
     return {"kind": kind, "since": NOW - 240_000, "retryAt": NOW + 60_000, "failures": 5}
 
 
@@ -63,9 +63,9 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
         None,
     ),
     "recording-slow": ({"receipt": _LATE}, None),
-    "recording-offline": ({"receipt": _LATE, "trouble": _trouble("offline")}, None),
-    "recording-limit": ({"receipt": _LATE, "trouble": _trouble("limit")}, None),
-    "recording-signed-out": ({"receipt": _LATE, "trouble": _trouble("signed_out")}, None),
+    "recording-offline": ({"receipt": _LATE, "trouble": _error("offline")}, None),
+    "recording-limit": ({"receipt": _LATE, "trouble": _error("limit")}, None),
+    "recording-signed-out": ({"receipt": _LATE, "trouble": _error("signed_out")}, None),
     "paused": ({"status": "paused", "pausedAt": NOW, "receipt": _DONE}, None),
     "stopping": ({"status": "stopping", **_ENDED, "receipt": _LATE}, None),
     "completed-drawing": ({"status": "completed", **_ENDED, "receipt": _DONE}, _map("generating", 45)),
@@ -173,7 +173,7 @@ def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: Fa
         browser.close()
 
 
-def test_show_me_is_what_is_sent(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_the_preview_shows_what_is_sent(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     """The page shows the event that a recording then sends: same address, title and text."""
     popup = ready_to_record(chromium, server)
     tab = chromium.open(site.url("/article/8?token=SECRET"))

@@ -1,4 +1,4 @@
-"""The extension and the product together: what a person recorded is what the database has, and becomes a map."""
+"""The extension with the whole product: recorded events reach the database and become a map."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ PASSWORD = "correct horse battery"
 DASHBOARD = Path(__file__).parents[2] / "serve" / "static" / "dashboard" / "index.html"
 
 
-class Reader:
+class ApiReader:
     """An account on the real server, seen from outside the browser."""
 
     def __init__(self, origin: str) -> None:
         self.email = f"reader-{uuid.uuid4().hex[:8]}@example.com"
         self._http = httpx2.Client(base_url=origin + "/v1", timeout=30, trust_env=False)
-        self._ask("POST", "/auth/signup", json={"email": self.email, "password": PASSWORD})
+        self._request("POST", "/auth/signup", json={"email": self.email, "password": PASSWORD})
 
-    def _ask(self, method: str, path: str, **options: Any) -> Any:
+    def _request(self, method: str, path: str, **options: Any) -> Any:
         answer = self._http.request(method, path, **options)
         answer.raise_for_status()
         return answer.json()
 
-    def look(self, path: str) -> Any:
+    def get_json(self, path: str) -> Any:
         """A GET with a fresh login: the browser's own must not be touched."""
-        token = self._ask("POST", "/auth/login", json={"email": self.email, "password": PASSWORD})["token"]
-        return self._ask("GET", path, headers={"Authorization": f"Bearer {token}"})
+        token = self._request("POST", "/auth/login", json={"email": self.email, "password": PASSWORD})["token"]
+        return self._request("GET", path, headers={"Authorization": f"Bearer {token}"})
 
     def close(self) -> None:
         self._http.close()
 
 
 @pytest.fixture
-def readers() -> Iterator[Callable[[str], Reader]]:
-    made: list[Reader] = []
+def readers() -> Iterator[Callable[[str], ApiReader]]:
+    made: list[ApiReader] = []
 
-    def make(origin: str) -> Reader:
-        made.append(Reader(origin))
+    def make(origin: str) -> ApiReader:
+        made.append(ApiReader(origin))
         return made[-1]
 
     yield make
@@ -67,7 +67,7 @@ def readers() -> Iterator[Callable[[str], Reader]]:
         reader.close()
 
 
-def begin(chromium: Chromium, origin: str, reader: Reader) -> Tab:
+def sign_in_and_record(chromium: Chromium, origin: str, reader: ApiReader) -> Tab:
     popup = chromium.popup()
     accept_consent(popup, origin)
     sign_in(popup, reader.email, PASSWORD)
@@ -75,14 +75,14 @@ def begin(chromium: Chromium, origin: str, reader: Reader) -> Tab:
     return popup
 
 
-def visited(reader: Reader, session_id: str) -> list[str]:
-    answer = reader.look(f"/sessions/{session_id}/events?type=page_visit&limit=200")
+def visited(reader: ApiReader, session_id: str) -> list[str]:
+    answer = reader.get_json(f"/sessions/{session_id}/events?type=page_visit&limit=200")
     return [v["url"] for v in sorted(answer["page_visits"], key=lambda v: v["visited_at"])]
 
 
-def check_receipt(reader: Reader, session_id: str, final: dict[str, int]) -> None:
+def check_receipt(reader: ApiReader, session_id: str, final: dict[str, int]) -> None:
     """Ours and the database's agree, and no number is missing."""
-    theirs = reader.look(f"/sessions/{session_id}/receipt")["receipt"]
+    theirs = reader.get_json(f"/sessions/{session_id}/receipt")["receipt"]
     assert final["waiting"] == 0
     assert theirs["stored"] == final["stored"]
     assert theirs["missing"] == 0
@@ -92,10 +92,10 @@ def check_receipt(reader: Reader, session_id: str, final: dict[str, int]) -> Non
 
 
 def test_from_start_to_map(
-    product: Product, chromium: Chromium, site: LocalSite, readers: Callable[[str], Reader]
+    product: Product, chromium: Chromium, site: LocalSite, readers: Callable[[str], ApiReader]
 ) -> None:
     reader = readers(product.origin)
-    popup = begin(chromium, product.origin, reader)
+    popup = sign_in_and_record(chromium, product.origin, reader)
     tab = chromium.open()
     for number in (1, 2, 3):
         read_article(tab, site.url(f"/article/{number}"), number, 2)
@@ -104,22 +104,22 @@ def test_from_start_to_map(
     tab.goto(site.url("/members"))
     dwell(1.5)
     final = stop_recording(popup, 60)
-    (session,) = reader.look("/sessions")["sessions"]
+    (session,) = reader.get_json("/sessions")["sessions"]
     check_receipt(reader, session["id"], final)
     links = popup.evaluate("[...document.querySelectorAll('main a')].map(a => a.href)")
     assert links == [f"{product.origin}/sessions/{session['id']}"]
     assert final["excluded"] == 1
     assert visited(reader, session["id"]) == [site.url(f"/article/{n}") for n in (1, 2, 3)]
-    (highlight,) = reader.look(f"/sessions/{session['id']}/events?type=highlight")["highlights"]
+    (highlight,) = reader.get_json(f"/sessions/{session['id']}/events?type=highlight")["highlights"]
     assert highlight["text"] == " ".join(marked.split())
     wait_until(lambda: popup.has("[data-generation=completed]"), 120, "the map")
-    mindmap = reader.look(f"/sessions/{session['id']}/mindmap")["mindmap"]
+    mindmap = reader.get_json(f"/sessions/{session['id']}/mindmap")["mindmap"]
     assert mindmap["status"] == "completed"
     assert sum(node["type"] == "page" for node in mindmap["data"]["nodes"]) == 3
 
 
 def test_the_dashboard_signs_the_extension_in(
-    product: Product, chromium: Chromium, readers: Callable[[str], Reader]
+    product: Product, chromium: Chromium, readers: Callable[[str], ApiReader]
 ) -> None:
     """Right after a sign-in on the web, and from the popup's own button; with the real dashboard."""
     if not DASHBOARD.exists():
@@ -142,24 +142,24 @@ def test_the_dashboard_signs_the_extension_in(
     popup.click("[data-name=on-the-web]")
     target = wait_until(
         lambda: next((t["targetId"] for t in chromium.targets() if "/extension/link" in t["url"]), None),
-        what="the dashboard's question",
+        what="the dashboard's link page",
     )
-    asked = Tab(chromium.cdp, target)
-    wait_until(lambda: asked.has("button.primary"), what="its button")
-    asked.click("button.primary")
+    link_page = Tab(chromium.cdp, target)
+    wait_until(lambda: link_page.has("button.primary"), what="its button")
+    link_page.click("button.primary")
     wait_for_screen(popup, "ready")
 
 
 @pytest.mark.soak
-def test_everything_breaks_once(
-    chromium: Chromium, site: LocalSite, readers: Callable[[str], Reader], request: pytest.FixtureRequest
+def test_every_fault_with_the_real_server(
+    chromium: Chromium, site: LocalSite, readers: Callable[[str], ApiReader], request: pytest.FixtureRequest
 ) -> None:
-    """Killed workers, server and browser, two cuts of the network, tokens of a minute: 0 lost, 0 doubled."""
+    """Killed workers, server and browser, two network outages, tokens of one minute: 0 lost, 0 duplicated."""
     with Product(TRAILMIND_ACCESS_TOKEN_TTL_S="60") as server:
         proxy = TcpProxy(server.port)
         request.addfinalizer(proxy.close)
         reader = readers(server.origin)
-        popup = begin(chromium, proxy.origin, reader)
+        popup = sign_in_and_record(chromium, proxy.origin, reader)
         tab = chromium.open()
 
         def restart_server() -> None:
@@ -172,7 +172,7 @@ def test_everything_breaks_once(
             restarts.append(threading.Thread(target=restart_server))
             restarts[-1].start()
 
-        breakage: dict[int, Callable[[], object]] = {
+        faults: dict[int, Callable[[], object]] = {
             3: proxy.disconnect,
             5: proxy.reconnect,
             8: restart,
@@ -181,7 +181,7 @@ def test_everything_breaks_once(
         }
         num_kills = 0
         for number in range(1, 21):
-            breakage.get(number, lambda: None)()
+            faults.get(number, lambda: None)()
             if number == 16:
                 chromium.kill()
                 chromium.start()
@@ -199,6 +199,6 @@ def test_everything_breaks_once(
         wait_until(lambda: current_screen(popup) == "completed", 120, "completed")
         final = stored_receipt(popup)
         assert num_kills >= 4
-        (session,) = reader.look("/sessions")["sessions"]
+        (session,) = reader.get_json("/sessions")["sessions"]
         check_receipt(reader, session["id"], final)
         assert visited(reader, session["id"]) == [site.url(f"/article/{n}") for n in range(1, 21)]

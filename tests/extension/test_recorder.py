@@ -1,4 +1,4 @@
-"""The recorder over a local web: every visit, its true dwell, each highlight once, and nothing that is off limits."""
+"""The recorder on local sites: every visit with its dwell, each highlight once, and no excluded page."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def events(server: FakeServer, kind: str) -> list[dict[str, Any]]:
 def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     start_recording(popup)
-    # Whoever counts must not need the popup for it.
+    # The recorder counts without an open popup.
     popup.close()
-    truth: dict[str, float] = {}
+    expected_s: dict[str, float] = {}
     shown_at = time.monotonic()
 
     def leave(path: str, next_action: Callable[[], object]) -> None:
         nonlocal shown_at
         next_action()
-        truth[path] = truth.get(path, 0.0) + time.monotonic() - shown_at
+        expected_s[path] = expected_s.get(path, 0.0) + time.monotonic() - shown_at
         shown_at = time.monotonic()
 
     tab = chromium.open()
@@ -45,7 +45,7 @@ def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, si
     leave("/article/1", lambda: tab.click("#next"))
     wait_until(lambda: "Article 2" in tab.text("h1"))
     dwell(2)
-    # Another tab comes to the front: nobody reads article 2 any more.
+    # Another tab is in front: the dwell of article 2 stops.
     other = chromium.open()
     leave("/article/2", lambda: other.goto(site.url("/app")))
     wait_until(lambda: other.has("nav a"))
@@ -54,7 +54,7 @@ def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, si
     dwell(2)
     leave("/app/one", tab.front)
     dwell(2)
-    # The popup comes to the front, and article 2 is not read any more.
+    # The popup is in front: the dwell of article 2 stops.
     leave("/article/2", lambda: None)
     popup = chromium.popup()
     assert popup.evaluate("[...document.querySelectorAll('.numbers dd')].map(e => e.innerText)")[0] == "4"
@@ -73,7 +73,7 @@ def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, si
     assert len(leaves) == len(visits)
     for event in leaves:
         path = event["url"].removeprefix(site.url("")).partition("?")[0]
-        assert event["duration_ms"] / 1000 == pytest.approx(truth[path], abs=1.0), path
+        assert event["duration_ms"] / 1000 == pytest.approx(expected_s[path], abs=1.0), path
     by_visit = {e["metadata"]["visit_id"]: e for e in leaves}
     assert set(by_visit) == {e["event_id"] for e in visits}
     assert by_visit[visits[0]["event_id"]]["max_scroll_depth"] == pytest.approx(0.5, abs=0.02)
@@ -143,7 +143,7 @@ def test_frames_and_pdf_are_one_visit_each(chromium: Chromium, server: FakeServe
     assert marked["metadata"]["frame_url"] == site.url("/article/90", host="other.reef.test")
 
 
-def test_nothing_of_sensitive_pages_leaves_the_browser(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_sensitive_pages_are_not_sent(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server, excludedHosts=["private.trail.test"])
     start_recording(popup)
     for url in (
@@ -165,7 +165,7 @@ def test_nothing_of_sensitive_pages_leaves_the_browser(chromium: Chromium, serve
     assert final["seen"] == final["stored"] + final["excluded"]
 
 
-def test_only_the_chosen_tab(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_recording_of_one_chosen_tab(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     chosen = chromium.open(site.url("/article/1"))
     wait_until(lambda: chosen.has("#next"))
@@ -194,7 +194,7 @@ def test_pause_stops_the_clock_and_resume_makes_no_second_visit(
     read_from = time.monotonic()
     dwell(2)
     popup.click("[data-name=pause]")
-    truth_s = time.monotonic() - read_from
+    expected_s_s = time.monotonic() - read_from
     wait_until(lambda: server.only_session().status == "paused", what="the server knows of the pause")
     dwell(2.5)
     popup.click("[data-name=resume]")
@@ -202,9 +202,9 @@ def test_pause_stops_the_clock_and_resume_makes_no_second_visit(
     wait_until(lambda: server.only_session().status == "recording", what="the server knows of the resume")
     dwell(1)
     popup.click("[data-name=stop]")
-    truth_s += time.monotonic() - read_from
+    expected_s_s += time.monotonic() - read_from
     wait_until(lambda: current_screen(popup) == "completed", what="completed")
     (visit,) = events(server, "page_visit")
     (leave,) = events(server, "page_leave")
     assert leave["metadata"]["visit_id"] == visit["event_id"]
-    assert leave["duration_ms"] / 1000 == pytest.approx(truth_s, abs=1.0)
+    assert leave["duration_ms"] / 1000 == pytest.approx(expected_s_s, abs=1.0)

@@ -1,4 +1,4 @@
-"""Whatever breaks, acknowledged = stored, nothing is lost, nothing is doubled, and the receipt adds up."""
+"""Under every fault, acknowledged events are stored exactly once and the counts of the receipt add up."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ def all_events(server: FakeServer) -> list[dict[str, Any]]:
     return [e for s in server.sessions.values() for e in s.events.values()]
 
 
-def check_books(server: FakeServer, final: dict[str, int]) -> None:
-    """Everything seen has one fate; what the client calls stored is what the server has, each once."""
+def check_counts(server: FakeServer, final: dict[str, int]) -> None:
+    """Every event seen has one outcome; the server has each event that the client counts as stored, once."""
     stored = all_events(server)
     assert final["waiting"] == 0
     assert final["seen"] == final["stored"] + final["excluded"] + final["invalid"]
     assert final["stored"] == len(stored)
     assert len(set(server.acknowledged)) == len(server.acknowledged)
     assert set(server.acknowledged) <= {e["event_id"] for e in stored}
-    # A gap in the numbers would mean a loss.
+    # A gap in the sequence numbers is a lost event.
     assert sorted(e["seq"] for e in stored) == list(range(1, len(stored) + 1))
     visits = [e for e in stored if e["type"] == "page_visit"]
     leaves = [e for e in stored if e["type"] == "page_leave"]
     assert sorted(e["metadata"]["visit_id"] for e in leaves) == sorted(e["event_id"] for e in visits)
 
 
-def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
-    """Workers die, connections are cut, answers get lost, the server restarts, tokens expire: all while browsing."""
+def test_every_fault_during_one_recording(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+    """The worker is killed, connections are cut, responses are lost, the server restarts and tokens expire."""
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     tab = chromium.open()
 
-    def renewal_lost() -> None:
+    def lose_token_refresh() -> None:
         server.expire_tokens()
         server.inject_fault("/refresh$", "lose", times=1)
 
-    trouble: dict[int, Callable[[], Any]] = {
+    faults: dict[int, Callable[[], Any]] = {
         2: lambda: server.inject_fault("/events$", "lose", times=1),
         4: server.expire_tokens,
         5: lambda: server.inject_fault("/events$", "cut", times=2),
@@ -63,13 +63,13 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: LocalSite
         11: lambda: server.inject_fault("/events$", "refuse", status=429, headers={"Retry-After": "1"}),
         12: lambda: server.inject_fault("/events$", "refuse", status=500, times=2),
         13: lambda: server.inject_fault("/events$", "lose", times=2),
-        # A proxy whose server is still starting says so of every path.
+        # A proxy in front of a server that still starts answers 404 on every path.
         17: lambda: server.inject_fault("/", "refuse", status=404, is_from_proxy=True, times=3),
-        14: renewal_lost,
+        14: lose_token_refresh,
     }
     num_kills = 0
     for number in range(1, 19):
-        trouble.get(number, lambda: None)()
+        faults.get(number, lambda: None)()
         read_article(tab, site.url(f"/article/{number}"), number, 1.6)
         if number % 3 == 0:
             num_kills += chromium.kill_worker()
@@ -78,11 +78,11 @@ def test_a_bad_afternoon(chromium: Chromium, server: FakeServer, site: LocalSite
     assert num_kills >= 4
     visits = sorted((e for e in all_events(server) if e["type"] == "page_visit"), key=lambda e: e["seq"])
     assert [e["url"] for e in visits] == [site.url(f"/article/{n}") for n in range(1, 19)]
-    check_books(server, final)
+    check_counts(server, final)
     assert server.only_session().status in ("processing", "completed")
 
 
-def test_the_browser_is_killed(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_recording_survives_a_killed_browser(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     wait_until(lambda: len(server.sessions) == 1, what="the session")
@@ -103,10 +103,10 @@ def test_the_browser_is_killed(chromium: Chromium, server: FakeServer, site: Loc
     assert final["seen"] >= before["seen"] + 1
     urls = [e["url"] for e in all_events(server) if e["type"] == "page_visit"]
     assert sorted(urls) == [site.url(f"/article/{n}") for n in (1, 2, 3)]
-    check_books(server, final)
+    check_counts(server, final)
 
 
-def test_an_interrupted_recording_goes_on(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_an_interrupted_recording_continues(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     chromium.open(site.url("/article/1"))
@@ -122,10 +122,10 @@ def test_an_interrupted_recording_goes_on(chromium: Chromium, server: FakeServer
     final = stop_recording(popup)
     assert {e["url"] for e in all_events(server)} == {site.url("/article/1"), site.url("/article/2")}
     assert len(server.sessions) == 1
-    check_books(server, final)
+    check_counts(server, final)
 
 
-def test_no_server_from_start_to_stop(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_recording_without_a_server(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     server.stop()
     start_recording(popup)
@@ -133,16 +133,16 @@ def test_no_server_from_start_to_stop(chromium: Chromium, server: FakeServer, si
     dwell(2)
     popup.click("[data-name=stop]")
     wait_until(
-        lambda: current_screen(popup) == "stopping" and popup.has("[data-trouble=offline]"), what="the truth about it"
+        lambda: current_screen(popup) == "stopping" and popup.has("[data-trouble=offline]"), what="the offline message"
     )
     assert stored_receipt(popup)["waiting"] >= 2
     server.start()
     wait_until(lambda: current_screen(popup) == "completed", 60, "completed")
-    check_books(server, stored_receipt(popup))
+    check_counts(server, stored_receipt(popup))
     assert len(server.sessions) == 1
 
 
-def test_the_server_loses_the_session(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_a_session_that_the_server_lost(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     tab = chromium.open(site.url("/article/1"))
@@ -150,7 +150,7 @@ def test_the_server_loses_the_session(chromium: Chromium, server: FakeServer, si
     server.sessions.clear()
     server.acknowledged.clear()
     tab.goto(site.url("/article/2"))
-    wait_until(lambda: current_screen(popup) == "lost", what="the loss is noticed")
+    wait_until(lambda: current_screen(popup) == "lost", what="the lost screen")
     tab.goto(site.url("/article/3"))
     dwell(2)
     popup.click("[data-name=continue]")
@@ -165,7 +165,7 @@ def test_the_server_loses_the_session(chromium: Chromium, server: FakeServer, si
     assert final["seen"] == final["stored"]
 
 
-def test_a_server_that_takes_little_at_once(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_a_server_with_a_small_body_limit(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     wait_until(lambda: len(server.sessions) == 1, what="the session")
@@ -177,27 +177,27 @@ def test_a_server_that_takes_little_at_once(chromium: Chromium, server: FakeServ
     server.max_bytes = 7_000
     server.start()
     final = stop_recording(popup, timeout_s=60)
-    check_books(server, final)
+    check_counts(server, final)
     assert sum(e["type"] == "page_visit" and "content" in e for e in all_events(server)) == 5
 
 
-def test_signed_out_in_the_middle(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_sign_in_again_during_a_recording(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     wait_until(lambda: len(server.sessions) == 1, what="the session")
     server.expire_tokens()
     server.valid_refresh_tokens.clear()
     chromium.open(site.url("/article/1"))
-    wait_until(lambda: popup.has("[data-trouble=signed_out]"), what="asked to sign in")
+    wait_until(lambda: popup.has("[data-trouble=signed_out]"), what="the sign-in form")
     dwell(1)
     sign_in(popup)
     final = stop_recording(popup)
-    check_books(server, final)
+    check_counts(server, final)
     assert {e["url"] for e in all_events(server)} == {site.url("/article/1")}
 
 
 def test_linked_by_the_dashboard(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
-    """The page that the user signed in on hands over a one-time code, bound to our challenge."""
+    """The dashboard passes a one-time code that is bound to the extension's PKCE challenge (RFC 7636)."""
     server.sign_up(EMAIL)
     dashboard = site.url("/", host="localhost")
     popup = chromium.popup()
@@ -219,14 +219,14 @@ def test_linked_by_the_dashboard(chromium: Chromium, server: FakeServer, site: L
     )
     assert linked == {"ok": True}
     wait_until(lambda: current_screen(popup) == "ready", what="signed in")
-    stranger = chromium.open(site.url("/", host="127.0.0.1"))
-    wait_until(lambda: stranger.has("h1"))
-    heard = stranger.evaluate(ask % (extension, "{type: 'trailmind.hello'}"))
-    assert heard == {"ok": False, "error": "unknown_origin"}
+    other_site = chromium.open(site.url("/", host="127.0.0.1"))
+    wait_until(lambda: other_site.has("h1"))
+    reply = other_site.evaluate(ask % (extension, "{type: 'trailmind.hello'}"))
+    assert reply == {"ok": False, "error": "unknown_origin"}
 
 
-def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
-    """A day offline: the popup opens at once, the worker stays small, everything arrives."""
+def test_five_thousand_queued_events(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+    """After a day offline the popup opens within 200 ms, the worker stays below 50 MB and every event is sent."""
     popup = ready_to_record(chromium, server)
     server.stop()
     start_recording(popup)
@@ -253,20 +253,20 @@ def test_five_thousand_events_waiting(chromium: Chromium, server: FakeServer, si
     assert sum(e["type"] == "page_visit" for e in all_events(server)) == 500
 
 
-def test_the_recorder_costs_a_page_little(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
-    """CPU time of our script during a page load, by the browser's own profiler."""
+def test_cpu_time_of_the_recorder_in_a_page(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+    """CPU time of the content script during a page load, measured by the browser's profiler."""
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     tab = chromium.open(site.url("/article/1"))
     dwell(1)
     costs = [tab.script_cost_ms(site.url(f"/article/{n}"), "recorder.js") for n in range(2, 7)]
-    # The best of five: on a shared machine the others hold time in which somebody else was running.
+    # The minimum of five: on a shared machine the others include time of other processes.
     assert 0 < min(costs) < 5, costs
     stop_recording(popup)
 
 
-def test_events_stay_with_their_owner(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
-    """What one account recorded is not sent with another's token."""
+def test_events_are_sent_with_their_owners_token_only(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+    """Events of one account are not sent with the token of another account."""
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     wait_until(lambda: len(server.sessions) == 1, what="the session")
@@ -289,10 +289,10 @@ def test_events_stay_with_their_owner(chromium: Chromium, server: FakeServer, si
         f" args: {{email: '{EMAIL}', password: 'correct horse', isNew: false}}}})"
     )
     wait_until(lambda: current_screen(popup) == "completed", 30, "completed")
-    check_books(server, stored_receipt(popup))
+    check_counts(server, stored_receipt(popup))
 
 
-def test_imports_what_is_open(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+def test_import_of_open_tabs_and_history(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     chromium.open(site.url("/article/1"))
     chromium.open(site.url("/article/2"))
     chromium.open(site.url("/login"))

@@ -1,4 +1,4 @@
-"""What a person does with the extension, in one line each."""
+"""Actions of a user in the extension's popup and in tabs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EMAIL, PASSWORD = "reader@example.com", "correct horse"
 
 
 def accept_consent(popup: Tab, server_url: str, **settings: Any) -> None:
-    """As after the first-run page, with this server."""
+    """Store the settings that the first-run page stores, with this server."""
     chosen = json.dumps({"serverUrl": server_url, "consentedAt": 1, **settings})
     popup.evaluate(f"chrome.storage.local.set({{settings: {chosen}}})")
     wait_until(lambda: current_screen(popup) not in ("loading", "consent"), what="consent")
@@ -32,7 +32,7 @@ def start_recording(popup: Tab) -> None:
 
 
 def ready_to_record(chromium: Chromium, server: FakeServer, **settings: Any) -> Tab:
-    """The popup of somebody who agreed and signed in."""
+    """The popup after consent and sign-in."""
     if EMAIL not in server.users:
         server.sign_up(EMAIL, PASSWORD)
     popup = chromium.popup()
@@ -43,7 +43,7 @@ def ready_to_record(chromium: Chromium, server: FakeServer, **settings: Any) -> 
 
 
 def wait_for_screen(popup: Tab, name: str, timeout_s: float = 20.0) -> None:
-    """Until the popup shows this screen. What it shows instead is part of the failure."""
+    """Wait until the popup shows the screen `name`. Raises AssertionError with the displayed text."""
     try:
         wait_until(lambda: current_screen(popup) == name, timeout_s, name)
     except AssertionError as error:
@@ -52,21 +52,21 @@ def wait_for_screen(popup: Tab, name: str, timeout_s: float = 20.0) -> None:
 
 
 def read_article(tab: Tab, url: str, number: int, seconds: float) -> None:
-    """Opens an article and stays on it."""
+    """Open an article and stay on it for `seconds`."""
     tab.goto(url)
     wait_until(lambda: tab.text("h1") == f"Article {number}", what=f"article {number}")
     dwell(seconds)
 
 
 def stop_recording(popup: Tab, timeout_s: float = 30.0) -> dict[str, int]:
-    """Presses Stop and waits until the server has everything. Returns the last receipt seen before."""
+    """Press Stop and wait until all events are sent. Returns the final receipt."""
     popup.click("[data-name=stop]")
     wait_until(lambda: current_screen(popup) == "completed", timeout_s, "completed")
     return stored_receipt(popup)
 
 
 def stored_receipt(popup: Tab) -> dict[str, int]:
-    """The receipt as the queue has it on disk."""
+    """The receipt in the extension's storage."""
     script = """(async () => (await chrome.storage.session.get('view')).view?.current?.receipt ?? null)()"""
     found = popup.evaluate(script)
     assert found is not None

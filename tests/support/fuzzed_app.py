@@ -35,7 +35,7 @@ async def main() -> None:
                 await asyncio.sleep(0)
             sys.stdout.write(f"{listening.getsockname()[1]}\n")
             sys.stdout.flush()
-            # Nobody reads any further: a full pipe would stop the server at some log line.
+            # The parent reads no further: with a full pipe the server would block on a log line.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             await asyncio.to_thread(sys.stdin.read)
             server.should_exit = True

@@ -1,4 +1,4 @@
-"""People who record steadily while things break, and the count of what became of their events."""
+"""Clients that record while faults are injected, and an audit of their events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RETRYABLE = {429, 500, 502, 503, 504}
 
 @dataclass
 class LoadResult:
-    """What happened to the requests of all recorders. Times are of the monotonic clock."""
+    """Requests of all clients and their outcomes. Times are of the monotonic clock."""
 
     num_requests: int = 0
     num_errors: int = 0
@@ -35,11 +35,11 @@ class LoadResult:
 
 
 class LoadClient:
-    """A client that behaves: it resends what was not acknowledged, and counts what was."""
+    """A client that resends unacknowledged events and counts acknowledged ones."""
 
     def __init__(self, load: LoadResult, origins: Sequence[str], *, give_up_s: float = 240.0) -> None:
         self._load, self._give_up_s = load, give_up_s
-        # Connections of its own, as every browser has.
+        # Separate connections, as every browser has.
         self._clients = [
             httpx2.AsyncClient(base_url=origin, timeout=httpx2.Timeout(10.0, connect=3.0), trust_env=False)
             for origin in origins
@@ -51,7 +51,7 @@ class LoadClient:
         self.acknowledged: set[str] = set()
 
     async def request(self, method: str, path: str, body: Any = None) -> httpx2.Response:
-        """A call, repeated until the server has an answer that is not "not now"."""
+        """Send a request, and repeat it while the response is an error that a client retries."""
         give_up_at = time.monotonic() + self._give_up_s
         while True:
             self._turn += 1
@@ -70,7 +70,7 @@ class LoadClient:
             self._load.num_errors += 1
             self._load.failed_at.append(time.monotonic())
             self._load.errors[problem] = self._load.errors.get(problem, 0) + 1
-            assert time.monotonic() < give_up_at, f"{method} {path} was never answered: {problem}"
+            assert time.monotonic() < give_up_at, f"{method} {path} got no final response: {problem}"
             await asyncio.sleep(0.25)
 
     async def sign_up_and_start(self) -> None:
@@ -81,10 +81,10 @@ class LoadClient:
         started = await self.request("POST", "/v1/sessions/start", {"client_session_id": uuid.uuid4().hex})
         self.session = started.json()["session"]["id"]
 
-    async def send_events(self, over: asyncio.Event, *, batch: int = 5, pause_s: float = 0.1) -> None:
-        """Send batches until `over`."""
+    async def send_events(self, stop: asyncio.Event, *, batch: int = 5, pause_s: float = 0.1) -> None:
+        """Send batches until `stop` is set."""
         number = 0
-        while not over.is_set():
+        while not stop.is_set():
             events = []
             for _ in range(batch):
                 number += 1
@@ -102,11 +102,11 @@ class LoadClient:
     async def stop_session(self) -> None:
         """Stop the session."""
         answer = await self.request("POST", f"/v1/sessions/{self.session}/stop")
-        # The answer to a first Stop may have been lost: then the second finds it done.
+        # The response to the first Stop may have been lost: the second finds the session stopped.
         assert answer.status_code == 200 or "stopped from current state" in answer.text, answer.text
 
     async def wait_for_map(self) -> None:
-        """Return when the map is there."""
+        """Wait for the completed map."""
         give_up_at = time.monotonic() + self._give_up_s
         while time.monotonic() < give_up_at:
             mindmap = (await self.request("GET", f"/v1/sessions/{self.session}/mindmap")).json()["mindmap"]
@@ -117,14 +117,14 @@ class LoadClient:
         raise AssertionError(f"no map for {self.session}")
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         for client in self._clients:
             await client.aclose()
 
 
 @dataclass(frozen=True)
 class EventAudit:
-    """What the database says, beside what the recorders know."""
+    """Acknowledged events of the clients compared with the rows of the database."""
 
     acknowledged: int
     lost: int
@@ -135,7 +135,7 @@ class EventAudit:
 
 
 async def audit_events(dsn: str, recorders: Sequence[LoadClient]) -> EventAudit:
-    """Compare every recorder's acknowledged events with the rows."""
+    """Compare every client's acknowledged events with the rows."""
     lost = doubled = invented = maps = versions = 0
     async with await psycopg.AsyncConnection.connect(dsn) as db:
         for recorder in recorders:
