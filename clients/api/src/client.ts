@@ -8,12 +8,12 @@ export type TrailmindClient = Client<paths>;
 /** A named schema of the contract: `Schema<"SessionReply">`. */
 export type Schema<Name extends keyof components["schemas"]> = components["schemas"][Name];
 
-/** The JSON an operation answers with when all is well: `Answer<"start_session">`. */
+/** The JSON of an operation's 2xx response: `Answer<"start">`. */
 export type Answer<Id extends keyof operations> = operations[Id] extends { responses: infer Responses }
   ? { [Status in keyof Responses]: Status extends 200 | 201 | 202 ? JsonOf<Responses[Status]> : never }[keyof Responses]
   : never;
 
-/** The JSON an operation takes: `Body<"log_in">`. */
+/** The JSON of an operation's request: `Body<"login">`. */
 export type Body<Id extends keyof operations> = operations[Id] extends { requestBody?: infer Request }
   ? JsonOf<NonNullable<Request>>
   : never;
@@ -23,7 +23,7 @@ type JsonOf<Message> = Message extends { content: { "application/json": infer Js
 export interface Options {
   /** Where the server is, without `/v1`: `http://127.0.0.1:9000`. */
   baseUrl: string;
-  /** An access token or an API key, asked for before every request. */
+  /** Returns an access token or an API key before every request; null sends none. */
   token?: () => string | null | Promise<string | null>;
   /** Another `fetch`, for example one that renews the login. */
   fetch?: (request: Request) => Promise<Response>;
@@ -31,7 +31,7 @@ export interface Options {
 
 /**
  * Every operation of the API as a typed call: `client.GET("/v1/sessions", { params: { query: { limit: 5 } } })`.
- * A call answers `{ data, error, response }`; `unwrap` turns that into the data or a thrown ApiError.
+ * A call resolves to `{ data, error, response }`; `unwrap` turns that into the data or a thrown ApiError.
  */
 export function trailmind({ baseUrl, token, fetch }: Options): TrailmindClient {
   const client = createClient<paths>(fetch ? { baseUrl, fetch } : { baseUrl });

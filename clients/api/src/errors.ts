@@ -1,4 +1,4 @@
-/** What can go wrong with a request, told apart by what the caller can do about it. */
+/** The kinds of failed requests, by what the caller can do about them. */
 export type ErrorKind =
   | "offline"
   | "timeout"
@@ -44,7 +44,7 @@ export class ApiError extends Error {
   readonly code: string;
   /** Seconds the server asks to wait before the next try. */
   readonly retryAfterS: number | null;
-  /** What to quote when asking the operator. */
+  /** Identifies the request in the server's log. */
   readonly requestId: string | null;
 
   constructor(status: number, code: string, message: string, details: ErrorDetails = {}) {
@@ -76,7 +76,7 @@ export function errorOf(response: Response, body: unknown): ApiError {
   );
 }
 
-/** `errorOf` for a response whose body nobody has read yet. */
+/** `errorOf` for a response whose body is still unread. */
 export async function readError(response: Response): Promise<ApiError> {
   const body: unknown = await response.json().catch(() => null);
   return errorOf(response, body);

@@ -1,11 +1,11 @@
-/** What can go wrong beside the `ApiError` of a response: told apart by what the caller can do about it. */
+/** Failures without a response, beside the shared `ApiError` for a response outside 2xx. */
 
 /** No usable response arrived. Whether the server acted on the request is unknown: resend it as it was. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
 }
 
-/** Nobody is signed in, or the server no longer accepts the refresh token. */
+/** No user is signed in, or the server no longer accepts the refresh token. */
 export class SignedOut extends Error {
   override readonly name = "SignedOut";
 }
