@@ -132,8 +132,18 @@ class FakeServer:
             self._open.clear()
         self._http = None
 
-    def inject_fault(self, pattern: str, action: Literal["refuse", "lose", "cut"], **options: Any) -> Fault:
-        fault = Fault(pattern, action, **options)
+    def inject_fault(
+        self,
+        pattern: str,
+        action: Literal["refuse", "lose", "cut"],
+        *,
+        times: int = 1,
+        status: int = 500,
+        is_from_proxy: bool = False,
+        headers: dict[str, str] | None = None,
+    ) -> Fault:
+        """Apply a fault to the next matching requests; see `Fault`."""
+        fault = Fault(pattern, action, times, status, is_from_proxy, headers or {})
         with self.lock:
             self.faults.append(fault)
         return fault

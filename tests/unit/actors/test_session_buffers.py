@@ -15,6 +15,7 @@ from actors.sharding import NUM_BUCKETS, bucket_of, shard_of, shard_of_bucket
 from models.errors import BufferFull, Unavailable
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import EventRow, IngestBatch
+from tests.support.conditions import until
 
 
 class Disk:
@@ -23,11 +24,13 @@ class Disk:
     def __init__(self) -> None:
         self.flushes: list[list[IngestBatch]] = []
         self.excluded: list[dict[int, str]] = []
+        self.num_saves = 0
         self.ready = asyncio.Event()
         self.ready.set()
         self.error: Exception | None = None
 
     async def save(self, batches: Sequence[IngestBatch], excluded: Sequence[dict[int, str]]) -> Sequence[BatchOutcome]:
+        self.num_saves += 1
         await self.ready.wait()
         if self.error is not None:
             raise self.error
@@ -55,34 +58,31 @@ async def nothing_excluded(_: uuid.UUID) -> frozenset[str]:
 ANN, BOB = uuid.uuid4(), uuid.uuid4()
 
 
-async def test_batches_of_many_users_ride_in_one_transaction() -> None:
+async def test_batches_of_many_users_are_one_transaction() -> None:
     disk = Disk()
     buffers = SessionBuffers(disk.save, nothing_excluded)
     await buffers.append([batch(ANN)])
     disk.ready.clear()
     first = asyncio.create_task(buffers.append([batch(ANN)]))
-    await asyncio.sleep(0)
+    await until(lambda: disk.num_saves == 2)
     rest = [asyncio.create_task(buffers.append([batch(u)])) for u in (ANN, BOB, BOB)]
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await until(lambda: buffers.pending_bytes == 400)
     disk.ready.set()
     await asyncio.gather(first, *rest)
     assert [len(f) for f in disk.flushes] == [1, 1, 3]
 
 
-async def test_one_user_over_the_limit_waits_alone() -> None:
+async def test_a_users_limit_does_not_affect_other_users() -> None:
     disk = Disk()
     disk.ready.clear()
     buffers = SessionBuffers(disk.save, nothing_excluded, BufferLimits(user_bytes=1000, shard_bytes=5000))
     held = asyncio.create_task(buffers.append([batch(ANN, 900)]))
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await until(lambda: buffers.pending_bytes == 900)
     (refused,) = await buffers.append([batch(ANN, 200)])
     assert isinstance(refused.error, BufferFull)
     assert refused.error.retry_after_s
     other = asyncio.create_task(buffers.append([batch(BOB, 900)]))
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await until(lambda: buffers.pending_bytes == 1800)
     disk.ready.set()
     assert [o.error for o in await held + await other] == [None, None]
     assert buffers.pending_bytes == 0
@@ -90,20 +90,19 @@ async def test_one_user_over_the_limit_waits_alone() -> None:
     assert again.error is None
 
 
-async def test_a_full_shard_says_503() -> None:
+async def test_a_full_shard_raises_unavailable() -> None:
     disk = Disk()
     disk.ready.clear()
     buffers = SessionBuffers(disk.save, nothing_excluded, BufferLimits(user_bytes=1000, shard_bytes=1500))
     held = [asyncio.create_task(buffers.append([batch(u, 800)])) for u in (ANN, BOB)]
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await until(lambda: any(task.done() for task in held))
     outcomes = [o.error for t in held if t.done() for o in t.result()]
     assert any(isinstance(e, Unavailable) and e.status == 503 for e in outcomes)
     disk.ready.set()
     await asyncio.gather(*held)
 
 
-async def test_a_failed_save_is_everybodys_error_and_nobodys_loss() -> None:
+async def test_a_failed_save_is_an_error_of_every_batch() -> None:
     disk = Disk()
     disk.error = Unavailable("down", 2.0)
     buffers = SessionBuffers(disk.save, nothing_excluded)
@@ -114,18 +113,18 @@ async def test_a_failed_save_is_everybodys_error_and_nobodys_loss() -> None:
     assert (await buffers.append([batch(ANN)]))[0].error is None
 
 
-async def test_users_are_activated_once_and_let_go_when_idle() -> None:
-    asked: list[uuid.UUID] = []
+async def test_users_are_activated_once_and_passivated_when_idle() -> None:
+    loaded: list[uuid.UUID] = []
 
     async def exclusions(user: uuid.UUID) -> frozenset[str]:
-        asked.append(user)
+        loaded.append(user)
         await asyncio.sleep(0)
         return frozenset({"secret.example"})
 
     clock, disk = Clock(), Disk()
     buffers = SessionBuffers(disk.save, exclusions, BufferLimits(passivate_after_s=60), clock)
     await asyncio.gather(*(buffers.append([batch(ANN, url="https://a.secret.example/")]) for _ in range(5)))
-    assert asked == [ANN]
+    assert loaded == [ANN]
     assert disk.excluded == [{0: "yours: secret.example"}] * 5
     clock.now = 59
     assert buffers.passivate() == 0
@@ -133,20 +132,19 @@ async def test_users_are_activated_once_and_let_go_when_idle() -> None:
     await buffers.append([batch(BOB)])
     assert buffers.num_active_users == 1, "Ann was idle for a minute"
     await buffers.append([batch(ANN)])
-    assert asked == [ANN, BOB, ANN]
+    assert loaded == [ANN, BOB, ANN]
     buffers.invalidate_user(ANN)
     await buffers.append([batch(ANN)])
-    assert asked[-1] == ANN
-    assert len(asked) == 4
+    assert loaded[-1] == ANN
+    assert len(loaded) == 4
 
 
-async def test_a_user_with_unsaved_events_is_never_let_go() -> None:
+async def test_a_user_with_unsaved_events_is_not_passivated() -> None:
     clock, disk = Clock(), Disk()
     buffers = SessionBuffers(disk.save, nothing_excluded, BufferLimits(passivate_after_s=1), clock)
     disk.ready.clear()
     held = asyncio.create_task(buffers.append([batch(ANN)]))
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await until(lambda: buffers.pending_bytes == 100)
     clock.now = 100
     assert buffers.passivate() == 0
     disk.ready.set()
@@ -154,7 +152,7 @@ async def test_a_user_with_unsaved_events_is_never_let_go() -> None:
     assert buffers.passivate() == 1
 
 
-async def test_the_longest_idle_are_let_go_when_all_together_cost_too_much() -> None:
+async def test_the_longest_idle_users_are_passivated_over_the_memory_limit() -> None:
     async def many_exclusions(user: uuid.UUID) -> frozenset[str]:
         return frozenset(f"{i}.{user}.example" for i in range(100))
 

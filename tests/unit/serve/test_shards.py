@@ -16,6 +16,7 @@ from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
 from serve.shard_router import ShardClient, ShardRouter, ShardUnreachable
+from tests.support.conditions import until
 
 
 class Handle:
@@ -46,12 +47,6 @@ def batch(user: uuid.UUID) -> IngestBatch:
     return IngestBatch(user, uuid.uuid4(), rows=[], order=[], event_ids=[], num_bytes=10)
 
 
-async def until_available(shard: ShardClient) -> None:
-    async with asyncio.timeout(5):
-        while shard.is_unavailable:
-            await asyncio.sleep(0)
-
-
 async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
     handle = Handle()
     shard = ShardClient(0, lambda _: handle, timeout_s=0.05, probe_period_s=0.01)
@@ -65,7 +60,7 @@ async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
             await shard.call("stats")
     assert handle.num_calls == calls, "the others are turned away without a call"
     handle.thawed.set()
-    await until_available(shard)
+    await until(lambda: not shard.is_unavailable)
     assert await shard.call("stats") == {}
     await shard.close()
 
@@ -115,9 +110,7 @@ async def test_nobody_waits_for_a_shard_that_is_only_being_started(settings: Any
     user = next(u for u in iter(uuid.uuid4, None) if shard_of_bucket(bucket_of(u), 2) == 1)
     assert (await router.save(batch(user))).duplicates == {7}, "the replica itself"
     starting.thawed.set()
-    async with asyncio.timeout(5):
-        while router.shard_for(user).is_unavailable:
-            await asyncio.sleep(0)
+    await until(lambda: not router.shard_for(user).is_unavailable)
     assert (await router.save(batch(user))).duplicates == set(), "the shard"
     await router.close()
 
@@ -128,8 +121,7 @@ async def test_calls_on_their_way_finish_where_they_are(settings: Any) -> None:
     user = next(u for u in iter(uuid.uuid4, None) if shard_of_bucket(bucket_of(u), 2) == 1)
     handles[1].thawed.clear()
     waiting = asyncio.create_task(router.save(batch(user)))
-    while not handles[1].num_calls:
-        await asyncio.sleep(0)
+    await until(lambda: handles[1].num_calls)
     router.resize(ShardMap(1, 1))
     closing = asyncio.create_task(router.close())
     await asyncio.sleep(0)
@@ -171,8 +163,7 @@ async def test_a_shard_that_is_told_to_end_finishes_what_it_has_accepted(setting
     buffers._save = slow
     batches = [batch(uuid.uuid4()) for _ in range(3)]
     accepted = asyncio.create_task(buffers.append(batches))
-    while not buffers.pending_bytes:
-        await asyncio.sleep(0)
+    await until(lambda: buffers.pending_bytes)
     ending = asyncio.create_task(shard.drain())
     for _ in range(20):
         await asyncio.sleep(0)
