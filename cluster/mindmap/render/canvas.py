@@ -1,4 +1,4 @@
-"""What pictures are drawn on: themes, shapes in layers, escaped text and a guess at its width."""
+"""The SVG canvas of map images: themes, shapes in layers, escaped text, and estimates of text width."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FONT_FAMILY = "Pretendard, 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Go
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours of a picture. `halo` is drawn around text to lift it off the lines."""
+    """Colours of an image. `halo` is the outline of text, which keeps it readable on top of lines."""
 
     background: str
     text: str
@@ -32,7 +32,7 @@ THEMES: dict[str, Theme] = {
 
 
 def estimate_text_width(text: str, size: float) -> float:
-    """Roughly how wide `text` is at font size `size`; wide East Asian characters count as one em."""
+    """The approximate width of `text` in pixels at font size `size`; wide East Asian characters are almost one em."""
     units = 0.0
     for char in text:
         if unicodedata.east_asian_width(char) in "WF":
@@ -48,7 +48,10 @@ def estimate_text_width(text: str, size: float) -> float:
 
 @dataclass(slots=True)
 class Canvas:
-    """Collects shapes in layers and knows how far they reach."""
+    """Collects SVG elements in layers, and their bounds. Coordinates and sizes are in pixels, y grows downwards.
+
+    `bounds` is [left, top, right, bottom]; `reserved_boxes` are the same of areas that labels must not cover.
+    """
 
     theme: Theme
     lines: list[str] = field(default_factory=list)
@@ -60,12 +63,14 @@ class Canvas:
     padding: float = 36.0
 
     def extend_bounds(self, left: float, top: float, right: float, bottom: float) -> None:
+        """Make the image large enough to show this box."""
         b = self.bounds
-        b[0], b[1], b[2], b[3] = min(b[0], left), min(b[1], top), max(b[2], right), max(b[3], bottom)
+        self.bounds = [min(b[0], left), min(b[1], top), max(b[2], right), max(b[3], bottom)]
 
     def circle(
         self, x: float, y: float, r: float, fill: str, *, opacity: float = 1.0, stroke: str = "none", title: str = ""
     ) -> None:
+        """Add a circle; `title` is its tooltip."""
         inner = f"<title>{escape(title)}</title>" if title else ""
         self.shapes.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" fill="{fill}" fill-opacity="{opacity:.2f}" '
@@ -74,6 +79,7 @@ class Canvas:
         self.extend_bounds(x - r, y - r, x + r, y + r)
 
     def path(self, d: str, color: str, width: float, *, opacity: float = 1.0, dashed: bool = False) -> None:
+        """Add a line along the SVG path `d`."""
         dash = ' stroke-dasharray="2 6"' if dashed else ""
         self.lines.append(
             f'<path d="{d}" fill="none" stroke="{color}" stroke-width="{width:.1f}" stroke-opacity="{opacity:.2f}" '
@@ -84,31 +90,35 @@ class Canvas:
         self, x: float, y: float, text: str, size: float, *, anchor: str = "start", color: str | None = None,
         weight: int = 400, rotate: float | None = None, halo: bool = True,
     ) -> None:  # fmt: skip
-        wide = estimate_text_width(text, size)
-        left = {"start": x, "middle": x - wide / 2, "end": x - wide}[anchor]
-        turn = f' transform="rotate({rotate:.2f} {x:.1f} {y:.1f})"' if rotate is not None else ""
+        """Add one line of text at `x`, `y` (baseline), turned by `rotate` degrees around that point."""
+        width = estimate_text_width(text, size)
+        left = {"start": x, "middle": x - width / 2, "end": x - width}[anchor]
+        transform = f' transform="rotate({rotate:.2f} {x:.1f} {y:.1f})"' if rotate is not None else ""
         outline = (
             f' stroke="{self.theme.halo}" stroke-width="{size * 0.28:.1f}" paint-order="stroke" stroke-linejoin="round"'
         )
         self.texts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" font-weight="{weight}" text-anchor="{anchor}" '
-            f'fill="{color or self.theme.text}"{outline if halo else ""}{turn}>{escape(text)}</text>'
+            f'fill="{color or self.theme.text}"{outline if halo else ""}{transform}>{escape(text)}</text>'
         )
         if rotate is None:
-            self.extend_bounds(left, y - size, left + wide, y + size * 0.4)
+            self.extend_bounds(left, y - size, left + width, y + size * 0.4)
         else:
-            far = x + math.cos(math.radians(rotate)) * (wide if anchor == "start" else -wide)
-            high = y + math.sin(math.radians(rotate)) * (wide if anchor == "start" else -wide)
-            self.extend_bounds(min(x, far) - size, min(y, high) - size, max(x, far) + size, max(y, high) + size)
+            length = width if anchor == "start" else -width
+            end_x = x + math.cos(math.radians(rotate)) * length
+            end_y = y + math.sin(math.radians(rotate)) * length
+            self.extend_bounds(min(x, end_x) - size, min(y, end_y) - size, max(x, end_x) + size, max(y, end_y) + size)
 
     def is_free(self, left: float, top: float, right: float, bottom: float) -> bool:
-        """Whether nothing that was `kept` so far lies in this box."""
+        """Whether this box overlaps no reserved box."""
         return all(right <= b[0] or left >= b[2] or bottom <= b[1] or top >= b[3] for b in self.reserved_boxes)
 
     def reserve(self, left: float, top: float, right: float, bottom: float) -> None:
+        """Keep later labels out of this box."""
         self.reserved_boxes.append((left, top, right, bottom))
 
     def svg(self, title: str) -> str:
+        """The image as one self-contained SVG document."""
         left, top, right, bottom = self.bounds
         left, top = left - self.padding, top - self.padding
         width, height = right + self.padding - left, bottom + self.padding - top
@@ -124,7 +134,7 @@ class Canvas:
 
 
 def wrap_text(text: str, max_width: float, size: float) -> list[str]:
-    """`text` on lines no wider than `max_width` where its words allow it."""
+    """`text` in lines of at most `max_width` pixels; a longer word is a line of its own."""
     lines: list[str] = []
     for word in text.split():
         if lines and estimate_text_width(f"{lines[-1]} {word}", size) <= max_width:
@@ -135,7 +145,7 @@ def wrap_text(text: str, max_width: float, size: float) -> list[str]:
 
 
 def format_duration(ms: int) -> str:
-    """Milliseconds as people say them: "45 s", "3 min", "1 h 20 min"."""
+    """A duration in milliseconds for display: "45 s", "3 min", "1 h 20 min"."""
     seconds = round(ms / 1000)
     if seconds < 60:
         return f"{seconds} s"
@@ -146,12 +156,12 @@ def format_duration(ms: int) -> str:
 
 
 def visible_nodes(document: MindmapDocument) -> list[Node]:
-    """The nodes of a document that are drawn."""
+    """The nodes of a document that are not hidden."""
     return [node for node in document.nodes if not node.data.hidden]
 
 
 def tooltip(node: Node) -> str:
-    """What a node says when pointed at."""
+    """The tooltip of a node: label, reading time and description."""
     parts = [node.label]
     if node.data.total_duration:
         parts.append(format_duration(node.data.total_duration))

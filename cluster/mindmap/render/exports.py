@@ -1,4 +1,4 @@
-"""The map in the formats other programs read: Markdown, OPML (outliners), FreeMind (mind-map programs), JSON."""
+"""The map as Markdown, OPML (outliners) and FreeMind (mind-map programs)."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#+|~])")
 
 
 def to_markdown(document: MindmapDocument) -> str:
-    """A readable page: a heading per topic, a linked line per page with the time spent, quotes as quotes."""
+    """Markdown with a heading per topic, a linked item per page with its reading time, and highlights as quotes."""
     nodes, children = _visible_nodes_by_id(document), document.children()
     lines = [f"# {_escape_markdown(document.title or _core_label(document))}", ""]
     if document.summary:
         lines += [_escape_markdown(document.summary), ""]
 
-    def page_line(node: Node, indent: str) -> None:
-        name = _escape_markdown(node.label)
-        link = f"[{name}](<{node.data.urls[0]}>)" if node.data.urls else name
-        spent = f" ({format_duration(node.data.total_duration)})" if node.data.total_duration >= 1000 else ""
-        lines.append(f"{indent}- {link}{spent}")
-        lines.extend(f"{indent}  > {_escape_markdown(text)}" for text in node.data.highlights)
+    def write_page(node: Node) -> None:
+        label = _escape_markdown(node.label)
+        link = f"[{label}](<{node.data.urls[0]}>)" if node.data.urls else label
+        duration = f" ({format_duration(node.data.total_duration)})" if node.data.total_duration >= 1000 else ""
+        lines.append(f"- {link}{duration}")
+        lines.extend(f"  > {_escape_markdown(text)}" for text in node.data.highlights)
 
-    def walk(node_id: str, level: int) -> None:
+    def write_children(node_id: str, level: int) -> None:
         for child in children.get(node_id, []):
             node = nodes.get(child)
             if node is None:
                 continue
             if node.type == "page":
-                page_line(node, "")
+                write_page(node)
             else:
                 lines.extend(["", f"{'#' * min(6, level)} {_escape_markdown(node.label)}", ""])
                 if node.data.description:
                     lines.extend([f"> {_escape_markdown(node.data.description)}", ""])
-                walk(child, level + 1)
+                write_children(child, level + 1)
 
-    walk(CORE_ID, 2)
+    write_children(CORE_ID, 2)
     if document.excluded_pages:
         lines += ["", "## Left out", ""]
         lines += [
-            f"- {_escape_markdown(one.title or one.url or one.page_id)}: {_escape_markdown(one.sentence)}"
-            for one in document.excluded_pages
+            f"- {_escape_markdown(page.title or page.url or page.page_id)}: {_escape_markdown(page.sentence)}"
+            for page in document.excluded_pages
         ]
     return "\n".join(lines).strip()
 
 
 def to_opml(document: MindmapDocument) -> str:
-    """OPML 2.0; pages are links."""
+    """OPML 2.0 (http://opml.org/spec2.opml); pages are outline elements of type "link"."""
     nodes, children = _visible_nodes_by_id(document), document.children()
 
     def outline(node: Node, indent: str) -> list[str]:
@@ -65,7 +65,7 @@ def to_opml(document: MindmapDocument) -> str:
         return [f"{indent}<outline {attributes}>", *below, f"{indent}</outline>"]
 
     body = outline(document.nodes[0], "    ") if document.nodes else []
-    title = escape(_xml(document.title or _core_label(document)))
+    title = escape(collapse_whitespace(document.title or _core_label(document)))
     head = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<opml version="2.0">',
@@ -76,7 +76,7 @@ def to_opml(document: MindmapDocument) -> str:
 
 
 def to_freemind(document: MindmapDocument) -> str:
-    """A FreeMind map (`.mm`), which Freeplane, XMind and others open; cross links become arrows."""
+    """A FreeMind map (`.mm`), which Freeplane and XMind also open; cross edges become arrow links."""
     nodes, children = _visible_nodes_by_id(document), document.children()
     arrows: dict[str, list[str]] = {}
     for edge in document.edges:
@@ -90,7 +90,7 @@ def to_freemind(document: MindmapDocument) -> str:
             attributes += f" LINK={_quote_attribute(node.data.urls[0])}"
         inner = [f"{indent}  <arrowlink DESTINATION={_quote_attribute('ID_' + t)}/>" for t in arrows.get(node.id, [])]
         if node.data.description:
-            text = escape(_xml(node.data.description))
+            text = escape(collapse_whitespace(node.data.description))
             inner.append(f'{indent}  <richcontent TYPE="NOTE"><html><body><p>{text}</p></body></html></richcontent>')
         inner += [line for c in children.get(node.id, []) if c in nodes for line in write(nodes[c], indent + "  ")]
         if not inner:
@@ -113,10 +113,6 @@ def _escape_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", collapse_whitespace(text))
 
 
-def _xml(text: str) -> str:
-    # XML 1.0 has no place for most control characters, escaped or not; `collapse_whitespace` removes them.
-    return collapse_whitespace(text)
-
-
 def _quote_attribute(text: str) -> str:
-    return quoteattr(_xml(text))
+    """`text` as a quoted XML attribute, without the control characters that XML 1.0 forbids even as references."""
+    return quoteattr(collapse_whitespace(text))

@@ -1,13 +1,13 @@
-"""The map as a picture: SVG in three layouts and two themes, PNG through resvg.
+"""The map as an image: SVG in three layouts and two themes, and PNG through resvg.
 
-Every text is escaped; nothing in the picture loads anything. Coordinates come from the document, so that the picture
-and the views in a browser show the same map.
+Every text is escaped, and the image loads nothing. Coordinates come from the document, so that an image shows the same
+map as the views in a browser.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import escape
@@ -23,10 +23,16 @@ from cluster.mindmap.render.canvas import (
     wrap_text,
 )
 from cluster.mindmap.render.galaxy_image import draw_galaxy
-from models.mindmap.document import LayoutName, MindmapDocument, Node
+from models.mindmap.document import LayoutName, MindmapDocument, Node, Point
 from models.text import shorten
 
 ThemeName = Literal["light", "dark"]
+
+_FONTS = Path(__file__).parent / "fonts"
+_TOPIC_TEXT_COLOR = "#FFFFFF"
+#: Font size in pixels of each node type in the tree.
+_TREE_FONT_SIZES = {"core": 20.0, "topic": 16.0, "subtopic": 13.5, "page": 12.5}
+_COLUMN_GAP_PX = 56.0
 
 
 def to_svg(document: MindmapDocument, layout: LayoutName = "galaxy", theme: ThemeName = "light") -> str:
@@ -35,12 +41,12 @@ def to_svg(document: MindmapDocument, layout: LayoutName = "galaxy", theme: Them
     return canvas.svg(document.title or _core_label(document))
 
 
-_FONTS = Path(__file__).parent / "fonts"
-
-
 def to_png(svg: str, font_files: Sequence[str] = (), width: int | None = None) -> bytes:
-    """`svg` as PNG bytes, in the bundled Pretendard (Latin and Hangul) unless `font_files` are given; what it lacks,
-    Hanja for one, comes from the system's fonts where there are any."""
+    """`svg` as PNG bytes, `width` pixels wide if given.
+
+    Uses the bundled Pretendard fonts (Latin and Hangul) unless `font_files` are given. Other characters, such as
+    Hanja, need fonts of the system.
+    """
     import resvg_py
 
     files = list(font_files) or [str(path) for path in sorted(_FONTS.glob("*.otf"))]
@@ -51,139 +57,147 @@ def _core_label(document: MindmapDocument) -> str:
     return document.nodes[0].label if document.nodes else "Trailmind"
 
 
+def _placed_nodes(document: MindmapDocument, layout: LayoutName) -> tuple[dict[str, Node], dict[str, Point]]:
+    """The visible nodes with a position in a flat layout, by id, and the positions."""
+    points = document.layouts.get(layout, {})
+    return {node.id: node for node in visible_nodes(document) if node.id in points}, points
+
+
 def _draw_tree(document: MindmapDocument, theme: Theme) -> Canvas:
     canvas = Canvas(theme)
-    nodes = visible_nodes(document)
-    at = document.layouts.get("tree", {})
+    nodes, points = _placed_nodes(document, "tree")
     parents = document.parents()
-    by_id = {node.id: node for node in nodes if node.id in at}
-    columns = _tree_columns(list(by_id.values()), {i: p.x for i, p in at.items()})
-    x_of = {node_id: columns[at[node_id].x] for node_id in by_id}
-    sizes = {"core": 20.0, "topic": 16.0, "subtopic": 13.5, "page": 12.5}
-    for node in by_id.values():
-        x, y = x_of[node.id], at[node.id].y
-        parent = by_id.get(parents.get(node.id, ""))
+    column_x = _tree_columns(list(nodes.values()), points)
+    for node in nodes.values():
+        x, y = column_x[points[node.id].x], points[node.id].y
+        parent = nodes.get(parents.get(node.id, ""))
         if parent is not None:
-            x0, y0 = x_of[parent.id] + _tree_width(parent, sizes), at[parent.id].y
-            bend = max(20.0, (x - x0) * 0.5)
-            canvas.path(
-                f"M{x0:.1f},{y0:.1f} C{x0 + bend:.1f},{y0:.1f} {x - bend:.1f},{y:.1f} {x - 4:.1f},{y:.1f}",
-                node.color, {"topic": 3.0, "subtopic": 2.0}.get(node.type, 1.2), opacity=0.75,
-            )  # fmt: skip
-        size = sizes[node.type]
+            start = column_x[points[parent.id].x] + _tree_width(parent), points[parent.id].y
+            _draw_tree_branch(canvas, node, start, (x, y))
         if node.type in ("core", "topic"):
-            wide = _tree_width(node, sizes)
-            fill, ink = (node.color, theme.core_text) if node.type == "core" else (node.color, "#FFFFFF")
-            canvas.shapes.append(
-                f'<rect x="{x:.1f}" y="{y - size:.1f}" width="{wide:.1f}" height="{size * 2:.1f}" rx="{size:.1f}" '
-                f'fill="{fill}"><title>{escape(tooltip(node))}</title></rect>'
-            )
-            canvas.extend_bounds(x, y - size, x + wide, y + size)
-            canvas.text(x + size * 0.8, y + size * 0.35, _tree_label(node), size, color=ink, weight=700, halo=False)
+            _draw_pill(canvas, node, x, y)
         else:
-            radius = 5.0 if node.type == "subtopic" else 2.5 + 3.0 * min(1.0, node.data.importance.score)
-            canvas.circle(x + 3, y, radius, node.color, title=tooltip(node))
-            label = _tree_label(node)
-            weight = 600 if node.type == "subtopic" else 400
-            canvas.text(x + 14, y + size * 0.36, label, size, weight=weight, halo=False)
-            if node.type == "page" and node.data.total_duration >= 1000:
-                told = format_duration(node.data.total_duration) + ("  ★" if node.data.highlights else "")
-                canvas.text(
-                    x + 14 + estimate_text_width(label, size) + 10,
-                    y + size * 0.34,
-                    told,
-                    10.5,
-                    color=theme.soft_text,
-                    halo=False,
-                )
+            _draw_tree_leaf(canvas, node, x, y)
     return canvas
+
+
+def _draw_tree_branch(canvas: Canvas, node: Node, start: tuple[float, float], end: tuple[float, float]) -> None:
+    (x0, y0), (x, y) = start, end
+    bend = max(20.0, (x - x0) * 0.5)
+    curve = f"M{x0:.1f},{y0:.1f} C{x0 + bend:.1f},{y0:.1f} {x - bend:.1f},{y:.1f} {x - 4:.1f},{y:.1f}"
+    canvas.path(curve, node.color, {"topic": 3.0, "subtopic": 2.0}.get(node.type, 1.2), opacity=0.75)
+
+
+def _draw_pill(canvas: Canvas, node: Node, x: float, y: float) -> None:
+    """The core or a topic: a filled rectangle with round ends and the label inside."""
+    size, width = _TREE_FONT_SIZES[node.type], _tree_width(node)
+    canvas.shapes.append(
+        f'<rect x="{x:.1f}" y="{y - size:.1f}" width="{width:.1f}" height="{size * 2:.1f}" rx="{size:.1f}" '
+        f'fill="{node.color}"><title>{escape(tooltip(node))}</title></rect>'
+    )
+    canvas.extend_bounds(x, y - size, x + width, y + size)
+    color = canvas.theme.core_text if node.type == "core" else _TOPIC_TEXT_COLOR
+    canvas.text(x + size * 0.8, y + size * 0.35, _tree_label(node), size, color=color, weight=700, halo=False)
+
+
+def _draw_tree_leaf(canvas: Canvas, node: Node, x: float, y: float) -> None:
+    """A sub-topic or page: a dot with the label beside it; behind a page's label its reading time."""
+    size, label = _TREE_FONT_SIZES[node.type], _tree_label(node)
+    radius = 5.0 if node.type == "subtopic" else 2.5 + 3.0 * min(1.0, node.data.importance.score)
+    canvas.circle(x + 3, y, radius, node.color, title=tooltip(node))
+    weight = 600 if node.type == "subtopic" else 400
+    canvas.text(x + 14, y + size * 0.36, label, size, weight=weight, halo=False)
+    if node.type == "page" and node.data.total_duration >= 1000:
+        duration = format_duration(node.data.total_duration) + ("  ★" if node.data.highlights else "")
+        duration_x = x + 14 + estimate_text_width(label, size) + 10
+        canvas.text(duration_x, y + size * 0.34, duration, 10.5, color=canvas.theme.soft_text, halo=False)
 
 
 def _tree_label(node: Node) -> str:
     return shorten(node.label, {"core": 44, "topic": 40, "subtopic": 36}.get(node.type, 64))
 
 
-def _tree_width(node: Node, sizes: dict[str, float]) -> float:
-    size = sizes[node.type]
-    bold = 1.08 if node.type in ("core", "topic") else 1.03
-    wide = estimate_text_width(_tree_label(node), size) * bold
-    return wide + size * 1.6 if node.type in ("core", "topic") else wide + 20
+def _tree_width(node: Node) -> float:
+    """The approximate width of a node with its label, in pixels."""
+    size = _TREE_FONT_SIZES[node.type]
+    is_pill = node.type in ("core", "topic")
+    width = estimate_text_width(_tree_label(node), size) * (1.08 if is_pill else 1.03)
+    return width + size * 1.6 if is_pill else width + 20
 
 
-def _tree_columns(nodes: Sequence[Node], x_of: dict[str, float]) -> dict[float, float]:
-    """Where each column of the layout starts, so that the longest label of the one before still fits."""
-    sizes = {"core": 20.0, "topic": 16.0, "subtopic": 13.5, "page": 12.5}
-    widest: dict[float, float] = {}
+def _tree_columns(nodes: Sequence[Node], points: Mapping[str, Point]) -> dict[float, float]:
+    """The x at which each column of the layout is drawn, so that the widest label of the column before it fits."""
+    widths: dict[float, float] = {}
     for node in nodes:
         if node.type != "page":
-            widest[x_of[node.id]] = max(widest.get(x_of[node.id], 0.0), _tree_width(node, sizes))
+            column = points[node.id].x
+            widths[column] = max(widths.get(column, 0.0), _tree_width(node))
     columns: dict[float, float] = {}
-    at = 0.0
-    for x in sorted({x_of[node.id] for node in nodes}):
-        columns[x] = at
-        at += widest.get(x, 80.0) + 56.0
+    x = 0.0
+    for column in sorted({points[node.id].x for node in nodes}):
+        columns[column] = x
+        x += widths.get(column, 80.0) + _COLUMN_GAP_PX
     return columns
 
 
 def _draw_radial(document: MindmapDocument, theme: Theme) -> Canvas:
     canvas = Canvas(theme)
-    nodes = visible_nodes(document)
-    at = document.layouts.get("radial", {})
+    nodes, points = _placed_nodes(document, "radial")
     parents = document.parents()
-    by_id = {node.id: node for node in nodes if node.id in at}
     for edge in document.edges:
-        if edge.kind == "cross" and edge.source in by_id and edge.target in by_id:
-            a, b = at[edge.source], at[edge.target]
-            canvas.path(
-                f"M{a.x:.1f},{a.y:.1f} Q{(a.x + b.x) * 0.2:.1f},{(a.y + b.y) * 0.2:.1f} {b.x:.1f},{b.y:.1f}",
-                theme.cross, 1.0, opacity=0.35, dashed=True,
-            )  # fmt: skip
-    for node in by_id.values():
-        point, parent = at[node.id], by_id.get(parents.get(node.id, ""))
-        if parent is not None:
-            canvas.path(
-                _branch_path(at[parent.id].x, at[parent.id].y, point.x, point.y), node.color,
-                {"topic": 4.0, "subtopic": 2.4}.get(node.type, 1.2), opacity=0.7,
-            )  # fmt: skip
-    for node in by_id.values():
-        point = at[node.id]
-        x, y = point.x, point.y
+        if edge.kind == "cross" and edge.source in nodes and edge.target in nodes:
+            a, b = points[edge.source], points[edge.target]
+            curve = f"M{a.x:.1f},{a.y:.1f} Q{(a.x + b.x) * 0.2:.1f},{(a.y + b.y) * 0.2:.1f} {b.x:.1f},{b.y:.1f}"
+            canvas.path(curve, theme.cross, 1.0, opacity=0.35, dashed=True)
+    for node in nodes.values():
+        parent = parents.get(node.id, "")
+        if parent in nodes:
+            width = {"topic": 4.0, "subtopic": 2.4}.get(node.type, 1.2)
+            canvas.path(_branch_path(points[parent], points[node.id]), node.color, width, opacity=0.7)
+    # Pages first: the bubbles of topics and sub-topics are drawn over them.
+    for node in nodes.values():
         if node.type == "page":
-            angle = math.degrees(math.atan2(y, x))
-            radius = 3.0 + 5.0 * min(1.0, node.data.importance.score)
-            canvas.circle(x, y, radius, node.color, title=tooltip(node))
-            flip = abs(angle) > 90
-            out = radius + 6
-            tx, ty = x + out * math.cos(math.radians(angle)), y + out * math.sin(math.radians(angle))
-            canvas.text(
-                tx, ty, shorten(node.label, 46), 12.0, anchor="end" if flip else "start",
-                rotate=angle + 180 if flip else angle, halo=False,
-            )  # fmt: skip
-    for node in by_id.values():
-        x, y = at[node.id].x, at[node.id].y
+            _draw_radial_page(canvas, node, points[node.id])
+    for node in nodes.values():
+        x, y = points[node.id].x, points[node.id].y
         if node.type == "core":
             _draw_bubble(canvas, node, x, y, 58.0, 17.0, theme.core_text)
         elif node.type == "topic":
-            _draw_bubble(canvas, node, x, y, 26.0 + node.size * 0.28, 14.0, "#FFFFFF")
+            _draw_bubble(canvas, node, x, y, 26.0 + node.size * 0.28, 14.0, _TOPIC_TEXT_COLOR)
         elif node.type == "subtopic":
             canvas.circle(x, y, 7.0, node.color, title=tooltip(node), stroke=theme.background)
             canvas.text(x, y - 12, shorten(node.label, 28), 12.5, anchor="middle", weight=600)
     return canvas
 
 
-def _branch_path(x0: float, y0: float, x1: float, y1: float) -> str:
-    """A curve that leaves the inner node straight outwards and arrives straight from the centre."""
-    r0, r1 = math.hypot(x0, y0), math.hypot(x1, y1)
-    a0 = math.atan2(y0, x0) if r0 > 1 else math.atan2(y1, x1)
-    a1 = math.atan2(y1, x1)
-    mid = (r0 + r1) / 2
-    c0 = (mid * math.cos(a0), mid * math.sin(a0))
-    c1 = (mid * math.cos(a1), mid * math.sin(a1))
-    return f"M{x0:.1f},{y0:.1f} C{c0[0]:.1f},{c0[1]:.1f} {c1[0]:.1f},{c1[1]:.1f} {x1:.1f},{y1:.1f}"
+def _draw_radial_page(canvas: Canvas, node: Node, point: Point) -> None:
+    """A page with its label along the ray from the core, turned so that it is never upside down."""
+    angle = math.degrees(math.atan2(point.y, point.x))
+    radius = 3.0 + 5.0 * min(1.0, node.data.importance.score)
+    canvas.circle(point.x, point.y, radius, node.color, title=tooltip(node))
+    is_left = abs(angle) > 90
+    distance = radius + 6
+    x, y = point.x + distance * math.cos(math.radians(angle)), point.y + distance * math.sin(math.radians(angle))
+    anchor, rotation = ("end", angle + 180) if is_left else ("start", angle)
+    canvas.text(x, y, shorten(node.label, 46), 12.0, anchor=anchor, rotate=rotation, halo=False)
 
 
-def _draw_bubble(canvas: Canvas, node: Node, x: float, y: float, radius: float, size: float, ink: str) -> None:
-    """A filled circle with its label inside, on up to three lines, the type shrunk until it fits."""
+def _branch_path(start: Point, end: Point) -> str:
+    """A curve that leaves the inner node and reaches the outer one along their rays from the core."""
+    start_radius, end_radius = math.hypot(start.x, start.y), math.hypot(end.x, end.y)
+    end_angle = math.atan2(end.y, end.x)
+    start_angle = math.atan2(start.y, start.x) if start_radius > 1 else end_angle
+    middle = (start_radius + end_radius) / 2
+    control_1 = (middle * math.cos(start_angle), middle * math.sin(start_angle))
+    control_2 = (middle * math.cos(end_angle), middle * math.sin(end_angle))
+    return (
+        f"M{start.x:.1f},{start.y:.1f} C{control_1[0]:.1f},{control_1[1]:.1f} "
+        f"{control_2[0]:.1f},{control_2[1]:.1f} {end.x:.1f},{end.y:.1f}"
+    )
+
+
+def _draw_bubble(canvas: Canvas, node: Node, x: float, y: float, radius: float, size: float, color: str) -> None:
+    """A filled circle with its label inside on up to three lines; the font shrinks from `size` until it fits."""
     lines = wrap_text(node.label, 2.0 * radius * 0.80, size)
     while size > 8.5 and (len(lines) > 3 or max(estimate_text_width(line, size) for line in lines) > 2 * radius * 0.84):
         size -= 0.5
@@ -191,5 +205,5 @@ def _draw_bubble(canvas: Canvas, node: Node, x: float, y: float, radius: float, 
     lines = lines[:3]
     canvas.circle(x, y, radius, node.color, title=tooltip(node), stroke=canvas.theme.background)
     for i, line in enumerate(lines):
-        dy = (i - (len(lines) - 1) / 2) * size * 1.18 + size * 0.35
-        canvas.text(x, y + dy, line, size, anchor="middle", color=ink, weight=700, halo=False)
+        offset = (i - (len(lines) - 1) / 2) * size * 1.18 + size * 0.35
+        canvas.text(x, y + offset, line, size, anchor="middle", color=color, weight=700, halo=False)

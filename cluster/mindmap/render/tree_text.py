@@ -1,4 +1,4 @@
-"""The map as an indented tree for a terminal, with the time spent and a quote that bears each node out."""
+"""The map as an indented tree for a terminal, with reading times and a quote of evidence per node."""
 
 from __future__ import annotations
 
@@ -6,85 +6,100 @@ from cluster.mindmap.render.canvas import format_duration
 from models.mindmap.document import MindmapDocument, Node
 from models.text import collapse_whitespace, shorten
 
-_QUOTE_CHARS = 88
+_MAX_QUOTE_CHARS = 88
+_MAX_CROSS_EDGES = 12
 
 
 def to_tree_text(document: MindmapDocument, *, evidence: bool = True) -> str:
-    """The whole map as lines of text, without colour codes; what was left out stands below with its reasons."""
-    children = document.children()
-    nodes = {node.id: node for node in document.nodes if not node.data.hidden}
+    """The whole map as lines of text without colour codes; excluded pages and the scorecard follow below.
+
+    Labels and quotes hold no control characters, which could move the cursor or change the colours of a terminal.
+    """
     if not document.nodes:
         return "(empty map)"
-    core = document.nodes[0]
-    lines = [_safe(core.label)]
+    nodes = {node.id: node for node in document.nodes if not node.data.hidden}
+    lines = [collapse_whitespace(document.nodes[0].label)]
     if document.summary:
-        lines.append(_safe(document.summary))
-
-    def walk(node_id: str, indent: str) -> None:
-        below = [child for child in children.get(node_id, []) if child in nodes]
-        for i, child in enumerate(below):
-            last = i == len(below) - 1
-            node = nodes[child]
-            lines.append(f"{indent}{'└─ ' if last else '├─ '}{_node_line(node)}")
-            deeper = indent + ("   " if last else "│  ")
-            quote = _node_quote(node) if evidence else ""
-            if quote:
-                bar = "│  " if any(c in nodes for c in children.get(child, [])) else "   "
-                lines.append(f"{deeper}{bar}“{quote}”")
-            walk(child, deeper)
-
-    walk(core.id, "")
-    cross = [edge for edge in document.edges if edge.kind == "cross" and {edge.source, edge.target} <= set(nodes)]
-    if cross:
-        lines += ["", "Connections"]
-        for edge in cross[:12]:
-            shared = f"  ({_safe(edge.label)})" if edge.label else ""
-            lines.append(f"  {_safe(nodes[edge.source].label)} ↔ {_safe(nodes[edge.target].label)}{shared}")
+        lines.append(collapse_whitespace(document.summary))
+    lines += _tree_lines(document, nodes, evidence=evidence)
+    lines += _cross_edge_lines(document, nodes)
     if document.excluded_pages:
         lines += ["", f"Left out ({len(document.excluded_pages)})"]
-        for one in document.excluded_pages:
-            lines.append(f"  {_safe(one.title) or _safe(one.url) or one.page_id}: {one.sentence}")
-    card, coverage = document.scorecard, document.coverage
-    numbers = [
-        ("pages on the map", f"{coverage.on_map} of {coverage.captured}"),
-        ("grounding", _format_percent(card.grounding)),
-        ("attention", _format_percent(card.attention)),
-        ("separation", _format_percent(card.separation)),
-        ("stability", _format_percent(card.stability)),
-    ]
-    lines += ["", "  ".join(f"{name} {value}" for name, value in numbers if value)]
+        for page in document.excluded_pages:
+            name = collapse_whitespace(page.title) or collapse_whitespace(page.url) or page.page_id
+            lines.append(f"  {name}: {page.sentence}")
+    lines += ["", _scores_line(document)]
     return "\n".join(lines)
 
 
+def _tree_lines(document: MindmapDocument, nodes: dict[str, Node], *, evidence: bool) -> list[str]:
+    children = document.children()
+    lines: list[str] = []
+
+    def write_children(node_id: str, indent: str) -> None:
+        below = [child for child in children.get(node_id, []) if child in nodes]
+        for child in below:
+            is_last = child == below[-1]
+            lines.append(f"{indent}{'└─ ' if is_last else '├─ '}{_node_line(nodes[child])}")
+            child_indent = indent + ("   " if is_last else "│  ")
+            quote = _node_quote(nodes[child]) if evidence else ""
+            if quote:
+                has_children = any(grandchild in nodes for grandchild in children.get(child, []))
+                lines.append(f"{child_indent}{'│  ' if has_children else '   '}“{quote}”")
+            write_children(child, child_indent)
+
+    write_children(document.nodes[0].id, "")
+    return lines
+
+
+def _cross_edge_lines(document: MindmapDocument, nodes: dict[str, Node]) -> list[str]:
+    edges = [edge for edge in document.edges if edge.kind == "cross" and {edge.source, edge.target} <= set(nodes)]
+    lines = ["", "Connections"] if edges else []
+    for edge in edges[:_MAX_CROSS_EDGES]:
+        source, target = collapse_whitespace(nodes[edge.source].label), collapse_whitespace(nodes[edge.target].label)
+        label = f"  ({collapse_whitespace(edge.label)})" if edge.label else ""
+        lines.append(f"  {source} ↔ {target}{label}")
+    return lines
+
+
+def _scores_line(document: MindmapDocument) -> str:
+    scorecard, coverage = document.scorecard, document.coverage
+    scores = [
+        ("pages on the map", f"{coverage.on_map} of {coverage.captured}"),
+        ("grounding", _format_percent(scorecard.grounding)),
+        ("attention", _format_percent(scorecard.attention)),
+        ("separation", _format_percent(scorecard.separation)),
+        ("stability", _format_percent(scorecard.stability)),
+    ]
+    return "  ".join(f"{name} {value}" for name, value in scores if value)
+
+
 def _node_line(node: Node) -> str:
-    told = []
+    facts = []
+    if node.type in ("topic", "subtopic"):
+        facts.append(_count(len(node.data.urls), "page"))
     if node.data.total_duration >= 1000:
-        told.append(format_duration(node.data.total_duration))
+        facts.append(format_duration(node.data.total_duration))
     if node.type == "page":
         if node.data.visit_count > 1:
-            told.append(f"{node.data.visit_count} visits")
+            facts.append(_count(node.data.visit_count, "visit"))
         if node.data.highlights:
-            num = len(node.data.highlights)
-            told.append(f"{num} highlight{'s' if num > 1 else ''}")
-    elif node.type in ("topic", "subtopic"):
-        num = len(node.data.urls)
-        told.insert(0, f"{num} page{'s' if num != 1 else ''}")
-    label = _safe(node.label)
-    return f"{label}  [{', '.join(told)}]" if told else label
+            facts.append(_count(len(node.data.highlights), "highlight"))
+    label = collapse_whitespace(node.label)
+    return f"{label}  [{', '.join(facts)}]" if facts else label
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _node_quote(node: Node) -> str:
-    """For a topic a quote for its label, for a page one for its description."""
-    wanted = "description" if node.type == "page" else "label"
-    best = [q for q in node.data.evidence if q.supports == wanted and q.field != "url"]
-    if not best or (node.type == "page" and collapse_whitespace(best[0].quote) == node.label):
+    """A quote that supports a topic's label, or a page's description; empty when there is none worth showing."""
+    supports = "description" if node.type == "page" else "label"
+    quotes = [quote for quote in node.data.evidence if quote.supports == supports and quote.field != "url"]
+    if not quotes or (node.type == "page" and collapse_whitespace(quotes[0].quote) == node.label):
         return ""
-    return shorten(_safe(best[0].quote), _QUOTE_CHARS)
-
-
-def _safe(text: str | None) -> str:
-    """Text that cannot move the cursor or change colours: a terminal obeys control characters."""
-    return collapse_whitespace(text or "")
+    return shorten(collapse_whitespace(quotes[0].quote), _MAX_QUOTE_CHARS)
 
 
 def _format_percent(value: float | None) -> str:
