@@ -13,7 +13,7 @@ SITE_SIMILARITY_WEIGHT, VISIT_ORDER_WEIGHT = 0.18, 0.10
 #: Pages further apart than this many visits are not near each other in reading order.
 MAX_VISIT_DISTANCE = 6
 #: Terms on a larger share of the pages than this distinguish nothing.
-_MAX_DOCUMENT_SHARE = 0.8
+MAX_DOCUMENT_SHARE = 0.8
 _QUANTIZATION = float(1 << 20)
 #: Terms per matrix product: bounds the memory of the dense block.
 _COLUMNS_PER_BLOCK = 2048
@@ -55,7 +55,7 @@ def _tf_idf(
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """Normalised TF-IDF weights with logarithmic term frequency (Salton and Buckley 1988), in coordinate form."""
     df = np.bincount(cols, minlength=num_terms)
-    kept = (df[cols] >= 2) & (df[cols] <= max(2.0, _MAX_DOCUMENT_SHARE * num_pages))
+    kept = (df[cols] >= 2) & (df[cols] <= max(2.0, MAX_DOCUMENT_SHARE * num_pages))
     rows, cols, tf = rows[kept], cols[kept], tf[kept]
     # Plus 1: among a few dozen pages a frequent word still separates two subjects.
     idf = np.log((1 + num_pages) / (1 + df)) + 1.0

@@ -29,89 +29,107 @@ from cluster.mindmap.clustering.corpus import (
     site_name_segments,
     split_title_segments,
 )
-from cluster.mindmap.clustering.similarity import combined_similarity, site_similarity, visit_order_similarity
+from cluster.mindmap.clustering.similarity import (
+    MAX_DOCUMENT_SHARE,
+    combined_similarity,
+    site_similarity,
+    visit_order_similarity,
+)
+from cluster.mindmap.outline.pipeline import MAX_PAGE_KEYWORDS, annotate_page
 from cluster.mindmap.outline.types import PageAnnotation
-from cluster.mindmap.pages import evidence as quoting
-from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures, default_page_label
+from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures
 from cluster.mindmap.pages.importance import page_importances
 from cluster.mindmap.text.korean import PARTICLES
 from cluster.mindmap.text.language import hangul_share
-from models.mindmap.document import MAX_LABEL_CHARS, Importance
-from models.text import shorten, strip_markup
+from models.text import strip_markup
 
-NUM_NEIGHBOURS = 8
 _PARTICLES = frozenset(PARTICLES)
+_MAX_PARTICLE_SYLLABLES = 4
+#: A word of the body counts as a keyword from this weighted count on: three times in the text, or once in the title.
+_MIN_KEYWORD_COUNT = 3
 
 
 class IncrementalIndex:
-    """Similarities and notes of the placed pages of one session, in the order in which they came."""
+    """The similarities and annotations of one session's placed pages; rows are in the order of arrival."""
 
-    def __init__(self, corpus: Corpus, text: FloatArray, notes: Sequence[PageAnnotation]) -> None:
+    def __init__(self, corpus: Corpus, text: FloatArray, annotations: Sequence[PageAnnotation]) -> None:
         self.pages = list(corpus.pages)
         self.row_of = {page.page_id: i for i, page in enumerate(self.pages)}
-        self._annotations = {note.page_id: note for note in notes}
+        self._annotations = {annotation.page_id: annotation for annotation in annotations}
         self._term_index = dict(corpus.lexicon.cluster_term_index)
-        self._sites = site_name_segments(self.pages)
+        self._site_names = site_name_segments(self.pages)
         bounds = np.searchsorted(corpus.rows, np.arange(len(self.pages) + 1))
-        self._cols = [corpus.cols[a:b] for a, b in pairwise(bounds)]
-        self._tf = [corpus.tf[a:b] for a, b in pairwise(bounds)]
-        self._text_similarity = text.copy()
+        self._terms = [corpus.cols[a:b] for a, b in pairwise(bounds)]
+        self._counts = [corpus.tf[a:b] for a, b in pairwise(bounds)]
+        self._text_similarity = text.copy()  # Larger than needed after growth; see `text_similarity`.
 
     @property
     def text_similarity(self) -> FloatArray:
-        """Cosines of the pages' words, by row."""
-        num = len(self.pages)
-        return self._text_similarity[:num, :num]
-
-    def upsert(self, page: PageFeatures) -> None:
-        """Take in a page, or what has changed about one."""
-        row = self.row_of.get(page.page_id)
-        if row is not None and _word_fields(self.pages[row]) == _word_fields(page):
-            self.pages[row] = page
-            return
-        cols, tf = self._term_counts(page)
-        if row is None:
-            row = self.row_of[page.page_id] = len(self.pages)
-            self.pages.append(page)
-            self._cols.append(cols)
-            self._tf.append(tf)
-            if row >= len(self._text_similarity):
-                wider = np.zeros((row * 5 // 4 + 16,) * 2)
-                wider[: len(self._text_similarity), : len(self._text_similarity)] = self._text_similarity
-                self._text_similarity = wider
-        else:
-            self.pages[row], self._cols[row], self._tf[row] = page, cols, tf
-            self._annotations.pop(page.page_id, None)
-        closeness = self._cosines(row)
-        self._text_similarity[row, : len(closeness)] = closeness
-        self._text_similarity[: len(closeness), row] = closeness
+        """Cosines of the pages' words (pages x pages)."""
+        num_pages = len(self.pages)
+        return self._text_similarity[:num_pages, :num_pages]
 
     def similarity(self) -> FloatArray:
-        """What topics are found in, for all pages."""
+        """The combined similarity of all pages, in which topics are found (pages x pages)."""
         return combined_similarity(
             self.text_similarity, site_similarity(self.pages), visit_order_similarity(self.pages)
         )
 
-    def annotations(self, groups: IntArray) -> tuple[PageAnnotation, ...]:
-        """A note on every page, in reading order of their coming; `groups` are the topic numbers by row."""
-        text, num = self.text_similarity, len(self.pages)
-        member = np.zeros((int(groups.max()) + 1 if num else 0, num))
-        member[groups, np.arange(num)] = 1.0
-        peers = member.sum(axis=1)[groups] - 1
-        inside = (text @ member.T)[np.arange(num), groups]
-        central = np.round(np.where(peers > 0, inside / np.maximum(peers, 1), 0.0), 9).tolist()
-        importances = page_importances(self.pages, central)
-        found = []
-        for i, page in enumerate(self.pages):
-            known = self._annotations.get(page.page_id)
-            if known is None:
-                known = self._annotations[page.page_id] = self._annotate(i)
-            found.append(replace(known, importance=importances[i]))
-        return tuple(found)
+    def upsert(self, page: PageFeatures) -> None:
+        """Add a page, or update a known one; similarities are computed again only if its words have changed."""
+        row = self.row_of.get(page.page_id)
+        if row is not None and _word_fields(self.pages[row]) == _word_fields(page):
+            self.pages[row] = page
+            return
+        terms, counts = self._term_counts(page)
+        if row is None:
+            row = self.row_of[page.page_id] = len(self.pages)
+            self.pages.append(page)
+            self._terms.append(terms)
+            self._counts.append(counts)
+            self._reserve(row + 1)
+        else:
+            self.pages[row], self._terms[row], self._counts[row] = page, terms, counts
+            self._annotations.pop(page.page_id, None)
+        cosines = self._cosines(row)
+        self._text_similarity[row, : len(cosines)] = cosines
+        self._text_similarity[: len(cosines), row] = cosines
+
+    def _reserve(self, num_pages: int) -> None:
+        """Grow the matrix by a quarter when it is full, so that it is not copied for every page."""
+        size = len(self._text_similarity)
+        if num_pages > size:
+            larger = np.zeros(((num_pages - 1) * 5 // 4 + 16,) * 2)
+            larger[:size, :size] = self._text_similarity
+            self._text_similarity = larger
+
+    def annotations(self, topics: IntArray) -> tuple[PageAnnotation, ...]:
+        """An annotation for every page, by row; `topics` holds their topic numbers."""
+        importances = page_importances(self.pages, self._centrality(topics))
+        annotations = []
+        for row, page in enumerate(self.pages):
+            annotation = self._annotations.get(page.page_id)
+            if annotation is None:
+                core, _ = split_title_segments(page, self._site_names)
+                title = " ".join(page.title_segments[i] for i in core)
+                annotation = annotate_page(row, self.pages, self.text_similarity[row], title, self._keywords(row))
+                self._annotations[page.page_id] = annotation
+            annotations.append(replace(annotation, importance=importances[row]))
+        return tuple(annotations)
+
+    def _centrality(self, topics: IntArray) -> list[float]:
+        """Each page's mean text similarity to the other pages of its topic."""
+        num_pages = len(self.pages)
+        membership = np.zeros((int(topics.max()) + 1 if num_pages else 0, num_pages))
+        membership[topics, np.arange(num_pages)] = 1.0
+        num_others = membership.sum(axis=1)[topics] - 1
+        total = (self.text_similarity @ membership.T)[np.arange(num_pages), topics]
+        centrality: list[float] = np.round(np.where(num_others > 0, total / np.maximum(num_others, 1), 0.0), 9).tolist()
+        return centrality
 
     def _term_counts(self, page: PageFeatures) -> tuple[IntArray, FloatArray]:
-        """The page's clustering terms and their weighted counts."""
-        core, names = split_title_segments(page, self._sites)
+        """The page's clustering terms, sorted, and their weighted counts; new terms get new numbers."""
+        core, names = split_title_segments(page, self._site_names)
         sources = (
             (b"".join(page.title_words[i] for i in core), TITLE_WEIGHT),
             (b"".join(page.title_words[i] for i in names), SITE_NAME_WEIGHT),
@@ -119,79 +137,63 @@ class IncrementalIndex:
             (page.highlight_words, HIGHLIGHT_WEIGHT),
             (b"".join(page.body), BODY_WEIGHT),
         )
-        per_word: Counter[int] = Counter()
+        word_counts: dict[int, float] = {}
         for encoded, weight in sources:
-            for word, times in Counter(array("H", encoded)).items():
-                per_word[word] += times * weight  # type: ignore[assignment]  # A counter holds any number.
-        counts: Counter[int] = Counter()
-        for word, weight in per_word.items():
+            for word, count in Counter(array("H", encoded)).items():
+                word_counts[word] = word_counts.get(word, 0.0) + count * weight
+        term_counts: dict[int, float] = {}
+        for word, word_count in word_counts.items():
             if word != PHRASE_BREAK:
-                for part in self._cluster_terms(page.vocabulary[word - 1]):
-                    counts[self._term_index.setdefault(part, len(self._term_index))] += weight
-        cols = np.array(sorted(counts), dtype=np.int64)
-        return cols, np.array([counts[int(col)] for col in cols], dtype=np.float64)
+                for term in self._cluster_terms(page.vocabulary[word - 1]):
+                    number = self._term_index.setdefault(term, len(self._term_index))
+                    term_counts[number] = term_counts.get(number, 0.0) + word_count
+        numbers = np.array(sorted(term_counts), dtype=np.int64)
+        return numbers, np.array([term_counts[int(number)] for number in numbers], dtype=np.float64)
 
     def _cluster_terms(self, word: str) -> list[str]:
+        """The clustering terms of a word; of a Korean one the stem that the session is known to use."""
         if not "가" <= word[0] <= "힣":
             return analyze_word(word)[0]
         if word in self._term_index:
             return [word]
-        for size in range(1, min(4, len(word) - 1) + 1):
+        for size in range(1, min(_MAX_PARTICLE_SYLLABLES, len(word) - 1) + 1):
             if word[-size:] in _PARTICLES and word[:-size] in self._term_index:
                 return [word[:-size]]
         return [word]
 
     def _cosines(self, row: int) -> FloatArray:
-        """Cosines of one page with all of them, 0 with itself."""
-        num = len(self.pages)
-        sizes = [len(cols) for cols in self._cols]
-        rows = np.repeat(np.arange(num), sizes)
-        cols, tf = np.concatenate(self._cols), np.concatenate(self._tf)
+        """Text similarity of one page to every page, 0 to itself; weighted as in `text_similarity` of the corpus.
+
+        Not rounded to multiples of 2^-20: only one product is summed, in a fixed order.
+        """
+        num_pages = len(self.pages)
+        rows = np.repeat(np.arange(num_pages), [len(terms) for terms in self._terms])
+        cols, tf = np.concatenate(self._terms), np.concatenate(self._counts)
         df = np.bincount(cols, minlength=len(self._term_index))
-        kept = (df[cols] >= 2) & (df[cols] <= max(2.0, 0.8 * num))
+        kept = (df[cols] >= 2) & (df[cols] <= max(2.0, MAX_DOCUMENT_SHARE * num_pages))
         rows, cols, tf = rows[kept], cols[kept], tf[kept]
-        weights = (1 + np.log(np.maximum(tf, 1.0))) * (np.log((1 + num) / (1 + df)) + 1.0)[cols]
-        norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=num))
-        mine = np.zeros(len(self._term_index))
-        mine[cols[rows == row]] = weights[rows == row]
-        dots = np.bincount(rows, weights=weights * mine[cols], minlength=num)
-        found: FloatArray = dots / np.maximum(norms * norms[row], 1e-12)
-        found[row] = 0.0
-        return found
+        weights = (1 + np.log(np.maximum(tf, 1.0))) * (np.log((1 + num_pages) / (1 + df)) + 1.0)[cols]
+        norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=num_pages))
+        weight_by_term = np.zeros(len(self._term_index))
+        weight_by_term[cols[rows == row]] = weights[rows == row]
+        products = np.bincount(rows, weights=weights * weight_by_term[cols], minlength=num_pages)
+        cosines: FloatArray = products / np.maximum(norms * norms[row], 1e-12)
+        cosines[row] = 0.0
+        return cosines
 
-    def _annotate(self, row: int) -> PageAnnotation:
-        page = self.pages[row]
-        core, _ = split_title_segments(page, self._sites)
-        label = strip_markup(" ".join(page.title_segments[i] for i in core)) or default_page_label(page)
-        description, evidence = quoting.page_evidence(page)
-        closeness = self.text_similarity[row]
-        nearest = np.argsort(-np.round(closeness, 9), kind="stable")[:NUM_NEIGHBOURS]
-        return PageAnnotation(
-            page_id=page.page_id,
-            label=shorten(label, MAX_LABEL_CHARS - 12),
-            description=description,
-            keywords=self._keywords(page),
-            evidence=evidence,
-            importance=Importance(),
-            language=page.language,
-            neighbours=tuple(
-                (self.pages[int(j)].page_id, round(float(closeness[j]), 6)) for j in nearest if closeness[j] > 0.02
-            ),
-        )
-
-    def _keywords(self, page: PageFeatures, limit: int = 4) -> tuple[str, ...]:
-        """Words of the page that stand in its title or often in its text, and on few other pages."""
-        row = self.row_of[page.page_id]
-        names = list(self._term_index)  # In order of their numbers: that is how they were given.
-        df = np.bincount(np.concatenate(self._cols), minlength=len(names)).tolist()
-        num = len(self.pages)
+    def _keywords(self, row: int) -> tuple[str, ...]:
+        """The terms of a page with the highest TF-IDF, of those in its title or often in its text."""
+        terms = list(self._term_index)  # A dict keeps the order of insertion, which is that of the numbers.
+        df = np.bincount(np.concatenate(self._terms), minlength=len(terms)).tolist()
+        num_pages = len(self.pages)
         scored = sorted(
-            (-round((1 + math.log(max(1.0, tf))) * math.log((1 + num) / (df[col] + 0.5)), 9), names[col])
-            for col, tf in zip(self._cols[row].tolist(), self._tf[row].tolist(), strict=True)
-            if tf >= 3 and (len(names[col]) > 2 or hangul_share(names[col]) > 0.5)
+            (-round((1 + math.log(max(1.0, tf))) * math.log((1 + num_pages) / (df[number] + 0.5)), 9), terms[number])
+            for number, tf in zip(self._terms[row].tolist(), self._counts[row].tolist(), strict=True)
+            if tf >= _MIN_KEYWORD_COUNT and (len(terms[number]) > 2 or hangul_share(terms[number]) > 0.5)
         )
-        return tuple(strip_markup(name) for _, name in scored[:limit])
+        return tuple(strip_markup(term) for _, term in scored[:MAX_PAGE_KEYWORDS])
 
 
 def _word_fields(page: PageFeatures) -> tuple[object, ...]:
+    """The fields of a page that decide its words."""
     return page.title_words, page.path_words, page.highlight_words, page.body, page.vocabulary

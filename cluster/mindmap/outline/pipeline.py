@@ -152,30 +152,37 @@ def annotate_pages(corpus: Corpus, text: FloatArray, topics: IntArray) -> list[P
     `text` is the text similarity of the pages (pages x pages); `topics` are their topic numbers.
     """
     importances = page_importances(corpus.pages, _centrality(text, topics))
-    nearest = np.argsort(-np.round(text, 9), axis=1, kind="stable")[:, :NUM_NEIGHBOURS]
     keywords = _page_keywords(corpus)
-    annotations = []
-    for i, page in enumerate(corpus.pages):
-        neighbours = tuple(
-            (corpus.pages[int(j)].page_id, round(float(text[i, j]), 6))
-            for j in nearest[i]
-            if text[i, j] > MIN_NEIGHBOUR_COSINE
-        )
-        description, evidence = page_evidence(page)
-        label = strip_markup(corpus.core_titles[i]) or default_page_label(page)
-        annotations.append(
-            PageAnnotation(
-                page_id=page.page_id,
-                label=shorten(label, MAX_PAGE_LABEL_CHARS),
-                description=description,
-                keywords=keywords[i],
-                evidence=evidence,
-                importance=importances[i],
-                language=page.language,
-                neighbours=neighbours,
-            )
-        )
-    return annotations
+    return [
+        replace(annotate_page(i, corpus.pages, text[i], corpus.core_titles[i], keywords[i]), importance=importances[i])
+        for i in range(len(corpus.pages))
+    ]
+
+
+def annotate_page(
+    row: int, pages: Sequence[PageFeatures], cosines: FloatArray, title: str, keywords: tuple[str, ...]
+) -> PageAnnotation:
+    """The annotation of `pages[row]`, without its importance.
+
+    `cosines` holds its text similarity to every page; `title` is its title without site names.
+    """
+    page = pages[row]
+    description, evidence = page_evidence(page)
+    nearest = np.argsort(-np.round(cosines, 9), kind="stable")[:NUM_NEIGHBOURS]
+    return PageAnnotation(
+        page_id=page.page_id,
+        label=shorten(strip_markup(title) or default_page_label(page), MAX_PAGE_LABEL_CHARS),
+        description=description,
+        keywords=keywords,
+        evidence=evidence,
+        importance=Importance(),
+        language=page.language,
+        neighbours=tuple(
+            (pages[int(other)].page_id, round(float(cosines[other]), 6))
+            for other in nearest
+            if cosines[other] > MIN_NEIGHBOUR_COSINE
+        ),
+    )
 
 
 def _page_keywords(corpus: Corpus) -> list[tuple[str, ...]]:
