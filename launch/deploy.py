@@ -1,7 +1,8 @@
 """Puts the application on a running Ray cluster: `python -m launch.deploy ADDRESS [VERSION]`.
 
-A program of its own because whoever drives Ray ends with the node it is connected to, and a supervisor must not.
-Another VERSION of an application that runs is a rolling update: new replicas first, then the old ones finish.
+It is a program of its own because Ray ends a driver together with the node that it is connected to, and the supervisor
+of a local cluster must outlive its nodes. Deploying another VERSION of a running application is a rolling update: the
+new replicas start, then the old ones finish their requests and stop.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from models.errors import ConfigurationError
 
 
 def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -> None:
-    """Deploy and return when requests are answered. Raises ConfigurationError."""
+    """Deploy to the cluster at `address` and return when `/ready` answers.
+
+    Raises:
+        ConfigurationError: a node group is missing, or the server is not ready within `timeout_s`.
+    """
     import ray
     from ray import serve
     from ray.serve.config import HTTPOptions
@@ -44,15 +49,15 @@ def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -
             if time.monotonic() > deadline - timeout_s / 2:
                 raise
             time.sleep(0.5)
-    # One caller asks for all shards in turn: Ray spreads what each caller asks for, and two replicas that ask at the
-    # same time would both begin with the same node. Those that run already stay where they are.
+    # One process creates all shards in turn: Ray spreads the actors of each caller, so two replicas that create them at
+    # the same time would both begin with the same node. Running shards stay where they are.
     for index in range(asyncio.run(current_shard_map(settings)).num_shards):
         connect_shard(settings, index)
-    # Replicas must be reached at their node's address; the load balancers' own port stays on the loopback interface.
+    # Other nodes reach the replicas at the address of their node; the load balancers listen on loopback only.
     serve.start(proxy_location="EveryNode", http_options=HTTPOptions(host="0.0.0.0", port=settings.server.port))  # noqa: S104
     release: dict[str, Any] = {"num_cpus": 0}
     if version is not None:
-        # Another value of a variable makes Serve start new replicas. Without one they take the processes Ray has ready.
+        # A changed variable makes Serve start new replicas. Without a runtime environment they use prestarted workers.
         release["runtime_env"] = {"env_vars": {"RELEASE": version}}
     options = {
         "Api": {"ray_actor_options": {**release, **placement_options(settings, "serve")}, "max_replicas_per_node": 1},

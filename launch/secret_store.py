@@ -1,4 +1,4 @@
-"""Secrets a laptop makes for itself on first start, kept in the data directory for its owner alone."""
+"""Secrets that a local server generates on its first start, stored in the data directory and readable by its owner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 def local_secret(data_dir: Path, name: str, num_bytes: int = 48) -> str:
-    """The secret called `name`, made on first use (file mode 0600). Two programs at once get the same one."""
+    """The secret `name`, generated from `num_bytes` random bytes on first use (file mode 0600).
+
+    Two processes that call this at the same time get the same secret.
+    """
     path = data_dir / "secrets" / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
@@ -16,7 +19,7 @@ def local_secret(data_dir: Path, name: str, num_bytes: int = 48) -> str:
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(num_bytes), encoding="ascii")
         try:
-            os.link(draft, path)  # unlike a rename, this never replaces what another program wrote first
+            os.link(draft, path)  # unlike a rename, a link never replaces the file of another process
         except FileExistsError:
             pass
         finally:

@@ -1,4 +1,4 @@
-"""Waiting until somebody wants the program to end."""
+"""Waits for the signal that ends the program."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import threading
 
 
 def wait_for_signal() -> None:
-    """Return on Ctrl-C, when asked to terminate, and when the terminal is closed."""
-    done = threading.Event()
+    """Return on Ctrl-C (SIGINT), on SIGTERM, and on SIGHUP when the terminal closes.
+
+    A SIGHUP that the parent ignores (`nohup`) stays ignored.
+    """
+    received = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # What was told to outlive its terminal does.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda *_: done.set())
-    # A wait without time-out would not let Python run the signal handler.
-    while not done.wait(0.5):
+            signal.signal(number, lambda *_: received.set())
+    # A wait without a time-out would keep Python from running the signal handler.
+    while not received.wait(0.5):
         pass

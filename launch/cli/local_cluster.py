@@ -1,4 +1,4 @@
-"""`trailmind cluster`: several Ray nodes on one machine, and how many shards there are on any cluster."""
+"""`trailmind cluster`: several Ray nodes on this machine, and the number of shards of any cluster."""
 
 from __future__ import annotations
 
@@ -6,27 +6,20 @@ import asyncio
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from cluster.settings import Settings, load_settings
+from launch.cli.options import AsJson, DataDir, Port, command_settings, err, settings_with_database
 from launch.signals import wait_for_signal
 
 if TYPE_CHECKING:
-    from launch.local_cluster import ClusterInfo
+    from launch.local_nodes import ClusterInfo
 
-cluster_app = typer.Typer(no_args_is_help=True, help="A cluster of several Ray nodes on this machine; shards anywhere.")
-err = Console(stderr=True)
-
-DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (TRAILMIND_DATA_DIR).")]
-Port = Annotated[int | None, typer.Option(help="Where the server listens (TRAILMIND_PORT).")]
-
-
-def _settings(data_dir: Path | None, port: int | None = None) -> Settings:
-    given: dict[str, Any] = {"data_dir": data_dir.expanduser().absolute() if data_dir else None, "port": port}
-    return load_settings(**{k: v for k, v in given.items() if v is not None})
+cluster_app = typer.Typer(
+    no_args_is_help=True, help="A cluster of several Ray nodes on this machine; shards of any cluster."
+)
+NodeNumber = Annotated[int, typer.Argument(help="Number of the node; 0 is the head.")]
 
 
 @cluster_app.command()
@@ -35,13 +28,13 @@ def up(
     data_dir: DataDir = None,
     port: Port = None,
 ) -> None:
-    """Start a head and worker nodes, labelled as the KubeRay groups are, and serve until Ctrl-C.
+    """Start a head and worker nodes with the labels of the KubeRay groups, and serve until Ctrl-C.
 
-    For tests and to look at. All nodes share this machine; for others, run it on Kubernetes (kuberay/README.md).
+    For tests and demonstrations: all nodes share this machine. Run production on Kubernetes (kuberay/README.md).
     """
     from launch.local_cluster import LocalCluster
 
-    cluster = LocalCluster(_settings(data_dir, port), nodes)
+    cluster = LocalCluster(command_settings(data_dir, port), nodes)
     with err.status("Starting …") as status:
         cluster.start(status.update)
     try:
@@ -53,74 +46,63 @@ def up(
 
 
 @cluster_app.command("kill-node")
-def kill_node(
-    number: Annotated[int, typer.Argument(help="Which node; 0 is the head.")], data_dir: DataDir = None
-) -> None:
-    """Kill a node of the cluster on this machine as a power cut would. Its supervisor starts another in its place."""
-    from launch import local_cluster as nodes
+def kill_node_command(number: NodeNumber, data_dir: DataDir = None) -> None:
+    """Kill a node of the cluster on this machine as a power failure does. Its supervisor replaces the node."""
+    from launch.local_nodes import kill_node
 
-    facts = _cluster_with(number, data_dir)
-    typer.echo(f"killed node {number}: {nodes.kill_node(facts.directory, number)} processes")
+    cluster = _cluster_with_node(number, data_dir)
+    typer.echo(f"killed node {number}: {kill_node(cluster.directory, number)} processes")
 
 
 @cluster_app.command("drain-node")
-def drain_node(
-    number: Annotated[int, typer.Argument(help="Which node; 0 is the head.")], data_dir: DataDir = None
-) -> None:
-    """Ask a node of the cluster on this machine to finish what it has and go, as Kubernetes does before an upgrade."""
-    from launch import local_cluster as nodes
+def drain_node_command(number: NodeNumber, data_dir: DataDir = None) -> None:
+    """Drain a node of the cluster on this machine, as Kubernetes does before an upgrade."""
+    from launch.local_nodes import DRAIN_TIMEOUT_S, drain_node
 
-    facts = _cluster_with(number, data_dir)
-    nodes.drain_node(facts.directory, number)
-    typer.echo(
-        f"node {number} finishes what it has and ends within {nodes.DRAIN_TIMEOUT_S} s; another starts in its place"
-    )
+    cluster = _cluster_with_node(number, data_dir)
+    drain_node(cluster.directory, number)
+    typer.echo(f"node {number} finishes its work and ends within {DRAIN_TIMEOUT_S} s; another starts in its place")
 
 
-def _cluster_with(number: int, data_dir: Path | None) -> ClusterInfo:
-    from launch import local_cluster as nodes
-    from models.errors import BadRequest
+def _cluster_with_node(number: int, data_dir: Path | None) -> ClusterInfo:
+    from launch.local_nodes import check_node_number, running_cluster
 
-    facts = nodes.running_cluster(_settings(data_dir).data_dir)
-    if not 0 <= number <= len(facts.groups):
-        raise BadRequest(f"there is no node {number}: nodes are 0 (the head) to {len(facts.groups)}")
-    return facts
+    cluster = running_cluster(command_settings(data_dir).data_dir)
+    check_node_number(number, cluster.groups)
+    return cluster
 
 
 @cluster_app.command()
-def status(
-    data_dir: DataDir = None, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
-    """Show the nodes of the cluster on this machine, and what runs on each."""
-    from launch import local_cluster as nodes
+def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show the nodes of the cluster on this machine and the actors on each."""
+    from launch.local_nodes import list_nodes, ray_client_environment, running_cluster
 
-    settings = _settings(data_dir)
-    facts = nodes.running_cluster(settings.data_dir)
-    os.environ.update(nodes.ray_client_environment(facts, settings))
-    found = nodes.list_nodes(facts)
+    settings = command_settings(data_dir)
+    cluster = running_cluster(settings.data_dir)
+    os.environ.update(ray_client_environment(cluster, settings))
+    nodes = list_nodes(cluster)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(nodes, indent=2))
         return
-    typer.echo(f"{facts.origin}   Ray at {facts.ray_address}")
-    for node in found:
+    typer.echo(f"{cluster.origin}   Ray at {cluster.ray_address}")
+    for node in nodes:
         typer.echo(f"{node['group']:<6} {node['state']:<5} {node['node_id'][:8]}  {', '.join(node['actors']) or '-'}")
 
 
 @cluster_app.command()
 def shards(
-    number: Annotated[int | None, typer.Argument(help="How many there shall be, 1 to 64.")] = None,
+    number: Annotated[int | None, typer.Argument(help="The new number of shards, 1 to 64.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Show or change the number of session buffer shards, on any cluster that uses this database.
+    """Show or change the number of session buffer shards of the cluster that uses this database.
 
-    Replicas and shards follow within seconds and nothing restarts.
+    Replicas and shards apply a change within seconds, without a restart.
     """
-    from cluster.scheduling.shards import current_shard_map, request_num_shards
-    from launch.local_server import with_running_stores
-    from models.errors import ConfigurationError
+    from cluster.scheduling import shards as scheduling
 
-    settings = with_running_stores(_settings(data_dir))
-    if settings.database.url is None:
-        raise ConfigurationError("there is no database: set DATABASE_URL, or start one with `trailmind up`")
-    found = asyncio.run(current_shard_map(settings) if number is None else request_num_shards(settings, number))
-    typer.echo(f"{found.num_shards} shards (version {found.version} of the map)")
+    settings = settings_with_database(data_dir)
+    if number is None:
+        shard_map = asyncio.run(scheduling.current_shard_map(settings))
+    else:
+        shard_map = asyncio.run(scheduling.request_num_shards(settings, number))
+    typer.echo(f"{shard_map.num_shards} shards (version {shard_map.version} of the map)")

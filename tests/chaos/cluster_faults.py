@@ -26,7 +26,8 @@ from rich.table import Table
 
 from cluster.scheduling.shards import request_num_shards
 from cluster.settings import load_settings, with_changes
-from launch.local_cluster import LocalCluster, node_processes
+from launch.local_cluster import LocalCluster
+from launch.local_nodes import node_processes
 from launch.ray_environment import free_ports
 from tests.support.load import LoadClient, LoadResult, audit_events
 

@@ -14,7 +14,8 @@ import httpx2
 import pytest
 
 from cluster.scheduling.shards import request_num_shards
-from launch.local_cluster import LocalCluster, node_processes
+from launch.local_cluster import LocalCluster
+from launch.local_nodes import node_processes
 from tests.chaos.cluster_faults import local_cluster, under_load
 from tests.support.client import ApiUser, sign_up, visit
 

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from cluster.scheduling.placement import GROUPS
 from cluster.settings import load_settings
 from launch.cli.local_cluster import cluster_app
-from launch.local_cluster import LocalCluster, cluster_info_path, groups_for, running_cluster
+from launch.local_cluster import LocalCluster
+from launch.local_nodes import cluster_info_path, groups_for, running_cluster
 from models.errors import BadRequest, ConfigurationError, TrailmindError
 
 
