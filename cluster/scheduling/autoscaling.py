@@ -1,7 +1,7 @@
-"""How many replicas there should be.
+"""Autoscaling: the number of job workers by the queue of maps, and of API replicas by their ongoing requests.
 
-The decisions are pure functions; the class is what Ray Serve asks, inside its controller, every tenth of a second: it
-must not block, so the queue is read on a thread of its own and the last answer is used.
+The decision is a pure function. `QueuePolicy` is what Ray Serve calls in its controller every 0.1 s: it must not block,
+so a thread reads the queue and the policy uses the last result.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import psycopg
 
 from models.jobs import MAPS, QueueLoad, read_queue_load
 
-#: How old the queue's numbers may be before they are read anew, in seconds.
+#: The interval at which the queue is read, in seconds.
 POLL_PERIOD_S = 2.0
-#: A worker that has nothing to do stays this long: starting one again takes seconds.
+#: Idle workers are kept this long, because starting one takes seconds.
 IDLE_BEFORE_DOWNSCALE_S = 120.0
 
 
 def target_workers(
-    facts: QueueLoad,
+    load: QueueLoad,
     *,
     current: int,
     jobs_per_worker: int,
@@ -32,25 +32,27 @@ def target_workers(
     idle_s: float,
     late_after_s: float = 10.0,
 ) -> int:
-    """Workers to have for what waits and runs. `idle_s` is how long the queue has been empty.
+    """The number of workers for `load`, between `minimum` and `maximum`. `idle_s` is how long the queue has been empty.
 
-    Enough for everything at once; one more than there are when the oldest job has waited past `patience_s` although
-    the numbers say there are enough (a job may be long). Fewer only when nothing waits, and one at a time while
-    something still runs; down to `minimum` after IDLE_BEFORE_LEAVING_S of nothing at all.
+    Pending jobs: enough workers to run every job at once, and never fewer than now; one more than now if the oldest job
+    has waited longer than `late_after_s` although the count suffices, because running jobs may be long. Only running
+    jobs: one worker fewer at a time. Neither: `minimum` after IDLE_BEFORE_DOWNSCALE_S.
+
+    Raises ValueError for bounds that contradict each other.
     """
     if not 0 <= minimum <= maximum or jobs_per_worker < 1:
         raise ValueError(f"cannot have {minimum} to {maximum} workers of {jobs_per_worker} jobs each")
-    needed = math.ceil((facts.pending + facts.running) / jobs_per_worker)
-    if facts.pending:
-        late = current + 1 if facts.oldest_s > late_after_s else 0
-        wanted = max(needed, late, current, 1)
-    elif facts.running:
-        wanted = max(needed, current - 1)
+    needed = math.ceil((load.pending + load.running) / jobs_per_worker)
+    if load.pending:
+        late = current + 1 if load.oldest_s > late_after_s else 0
+        target = max(needed, late, current, 1)
+    elif load.running:
+        target = max(needed, current - 1)
     elif idle_s < IDLE_BEFORE_DOWNSCALE_S:
-        wanted = current
+        target = current
     else:
-        wanted = minimum
-    return max(minimum, min(maximum, wanted))
+        target = minimum
+    return max(minimum, min(maximum, target))
 
 
 def read_map_queue(dsn: str) -> QueueLoad:
@@ -60,9 +62,9 @@ def read_map_queue(dsn: str) -> QueueLoad:
 
 
 class QueuePolicy:
-    """Serve's autoscaling policy for GenerationWorker: by the queue of maps, not by requests (it has none).
+    """Serve's autoscaling policy for GenerationWorker: by the queue of maps, because it receives no requests.
 
-    While PostgreSQL cannot be read the number of workers stays what it is.
+    While PostgreSQL is unavailable the number of workers does not change.
     """
 
     def __init__(
@@ -75,13 +77,13 @@ class QueuePolicy:
     ) -> None:
         self._jobs_per_worker, self._clock, self._in_background = jobs_per_worker, clock, in_background
         self._read = read or _read_configured_queue
-        self._facts: QueueLoad | None = None
+        self._load: QueueLoad | None = None
         self._polled_at = -math.inf
         self._empty_since: float | None = None
         self._polling = threading.Lock()
 
     def __call__(self, context: Any) -> tuple[int, dict[str, Any]]:
-        """The target, and what Serve shows as the policy's state."""
+        """The target number of replicas, and the state that Serve shows for the policy."""
         now = self._clock()
         if now - self._polled_at >= POLL_PERIOD_S:
             self._polled_at = now
@@ -89,32 +91,32 @@ class QueuePolicy:
                 threading.Thread(target=self._poll, name="queue-depth", daemon=True).start()
             else:
                 self._poll()
-        facts, current = self._facts, int(context.target_num_replicas)
-        if facts is None:
+        load, current = self._load, int(context.target_num_replicas)
+        if load is None:
             return current, {}
-        self._empty_since = None if facts.pending or facts.running else self._empty_since or now
-        wanted = target_workers(
-            facts,
+        self._empty_since = None if load.pending or load.running else self._empty_since or now
+        target = target_workers(
+            load,
             current=current,
             jobs_per_worker=self._jobs_per_worker,
             minimum=context.capacity_adjusted_min_replicas,
             maximum=context.capacity_adjusted_max_replicas,
             idle_s=now - self._empty_since if self._empty_since is not None else 0.0,
         )
-        return wanted, {"pending": facts.pending, "running": facts.running}
+        return target, {"pending": load.pending, "running": load.running}
 
     def _poll(self) -> None:
         if not self._polling.acquire(blocking=False):
             return
         try:
-            self._facts = self._read()
+            self._load = self._read()
         except (psycopg.Error, OSError):
-            self._facts = None
+            self._load = None
         finally:
             self._polling.release()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Serve pickles the policy on its way to the controller.
+        # Serve pickles the policy to send it to the controller; a lock cannot be pickled.
         return {k: v for k, v in self.__dict__.items() if k != "_polling"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -129,11 +131,11 @@ def _read_configured_queue() -> QueueLoad:
 
 
 def worker_autoscaling(minimum: int, maximum: int, jobs_per_worker: int) -> dict[str, Any]:
-    """`autoscaling_config` of GenerationWorker. With a minimum of 0 the first job waits for a worker to start."""
+    """`autoscaling_config` of GenerationWorker. With a minimum of 0 the first job waits until a worker has started."""
     return {
         "min_replicas": minimum,
         "max_replicas": maximum,
-        # The policy itself decides when to wait; these only keep it from flapping.
+        # QueuePolicy decides when to scale down; this delay only prevents flapping.
         "upscale_delay_s": 0.0,
         "downscale_delay_s": 10.0,
         "policy": {
@@ -144,12 +146,12 @@ def worker_autoscaling(minimum: int, maximum: int, jobs_per_worker: int) -> dict
 
 
 def api_autoscaling(minimum: int, maximum: int, ongoing_requests: int = 100) -> dict[str, Any]:
-    """`autoscaling_config` of the ingress: by ongoing requests. Never fewer than one: nobody would answer.
+    """`autoscaling_config` of the API: by ongoing requests per replica.
 
-    Raises ValueError for a minimum below one.
+    Raises ValueError for a minimum below one: without a replica no request is answered.
     """
     if minimum < 1:
-        raise ValueError("the ingress needs at least one replica: with none nobody would answer")
+        raise ValueError("the API needs at least one replica: without one, no request is answered")
     return {
         "min_replicas": minimum,
         "max_replicas": max(minimum, maximum),

@@ -1,8 +1,8 @@
-"""Which nodes carry what, by Ray's node labels.
+"""Placement of actors and tasks on groups of nodes, by Ray's node labels.
 
 The groups are those of the KubeRay manifests (`kuberay/base/rayservice.yaml`): `serve` for the API's replicas,
-`state` for the shards and limiters, `ai` for the workers and their tasks. On a laptop nodes have no labels and
-everything runs anywhere.
+`state` for the shards and limiters, `ai` for the job workers and their tasks. Nodes on a laptop have no labels; with
+`TRAILMIND_PLACEMENT=anywhere` everything runs on any node.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from models.errors import ConfigurationError
 GROUP_LABEL = "trailmind.dev/group"
 Group = Literal["serve", "state", "ai"]
 GROUPS: tuple[Group, ...] = ("serve", "state", "ai")
-#: A node of a small cluster may carry every group.
+#: The label of a node that belongs to every group, for small clusters.
 ALL_GROUPS = "all"
 
 
 def placement_options(settings: Settings, group: Group) -> dict[str, Any]:
-    """Options for Ray that put an actor or a task on the nodes of `group`."""
-    return (
-        {"label_selector": {GROUP_LABEL: f"in({group},{ALL_GROUPS})"}} if settings.scaling.placement == "groups" else {}
-    )
+    """Ray options that place an actor or a task on the nodes of `group`; empty where placement is not by groups."""
+    if settings.scaling.placement != "groups":
+        return {}
+    return {"label_selector": {GROUP_LABEL: f"in({group},{ALL_GROUPS})"}}
 
 
 def spread_options(settings: Settings, group: Group) -> dict[str, Any]:
-    """As `placed`, and one by one over the group's nodes: actors that ask for no CPU would all fit on the first.
+    """As `placement_options`, with the actors spread evenly over the group's nodes.
 
-    They ask for next to nothing instead of nothing: Ray lets a node drawn by lot place what asks for nothing, and each
-    node counts its own turns, so that two actors would meet on one node half of the time.
+    The actors request 0.001 CPU: Ray schedules zero-resource actors from a random node, and each node keeps a
+    round-robin counter of its own, so that half of the time two such actors would share a node.
     """
     options = placement_options(settings, group)
     return {**options, "scheduling_strategy": "SPREAD", "num_cpus": 0.001} if options else {}
 
 
 def check_groups(settings: Settings, nodes: Iterable[Mapping[str, Any]], groups: Iterable[str] = GROUPS) -> None:
-    """Raise ConfigurationError when no living node carries a label that something of ours asks for.
+    """Raise ConfigurationError when a group has no living node.
 
-    Ray itself would wait for such a node without a word. `nodes` are those of `ray.nodes()`. Only for clusters whose
-    nodes are all there from the start: where an autoscaler adds them, none is a fine beginning.
+    Ray would wait for such a node without an error. `nodes` is the result of `ray.nodes()`. Only for clusters without
+    an autoscaler, whose nodes all exist from the start.
     """
     if settings.scaling.placement != "groups":
         return
     alive = [node for node in nodes if node.get("Alive", True)]
-    there = {str(node.get("Labels", {}).get(GROUP_LABEL)) for node in alive} - {"None"}
-    missing = [] if ALL_GROUPS in there else [group for group in groups if group not in there]
+    labels = {str(node.get("Labels", {}).get(GROUP_LABEL)) for node in alive} - {"None"}
+    missing = [] if ALL_GROUPS in labels else [group for group in groups if group not in labels]
     if missing:
-        has = f"the {len(alive)} nodes have {', '.join(sorted(there)) or 'none'}"
+        present = f"the {len(alive)} nodes have {', '.join(sorted(labels)) or 'none'}"
         raise ConfigurationError(
-            f"no node carries the label {GROUP_LABEL}={missing[0]} ({has}): label one, or set"
+            f"no node carries the label {GROUP_LABEL}={missing[0]} ({present}): label one, or set"
             " TRAILMIND_PLACEMENT=anywhere"
         )

@@ -1,4 +1,4 @@
-"""Finding, or starting, the cluster's session buffer shards."""
+"""Starts, finds, drains and counts the cluster's session buffer shards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
 
 
 def buffer_limits(settings: Settings) -> BufferLimits:
-    """The shards' bounds."""
+    """The limits of a shard's memory, from the settings."""
     return BufferLimits(
         settings.recording.user_buffer_bytes,
         settings.recording.shard_buffer_bytes,
@@ -26,7 +26,7 @@ def buffer_limits(settings: Settings) -> BufferLimits:
 
 
 def connect_shard(settings: Settings, index: int) -> Any:
-    """The actor of shard number `index`, started on first use; returns at once, the actor needs a moment more."""
+    """The handle of shard number `index`, which is started on first use. Returns before the actor is ready."""
     return get_or_start_shard(
         index,
         settings.scaling.num_shards,
@@ -38,13 +38,13 @@ def connect_shard(settings: Settings, index: int) -> Any:
 
 
 def drain_shards(timeout_s: float = 10.0) -> int:
-    """Let every shard finish what it has accepted, then end it; return how many there were."""
+    """Let every shard save its accepted events for up to `timeout_s`, then kill it; return how many there were."""
     untyped: Any = ray
     named = untyped.util.list_named_actors(all_namespaces=True)
     names = [actor["name"] for actor in named if actor["namespace"] == RAY_NAMESPACE]
     shards = [untyped.get_actor(n, namespace=RAY_NAMESPACE) for n in names if n.startswith(shard_name(0)[:-1])]
     for shard in shards:
-        # Frozen or dead: what it had was promised to nobody.
+        # Unresponsive or dead: unacknowledged events were never confirmed to a client, who sends them again.
         with contextlib.suppress(untyped.exceptions.RayError):
             untyped.get(shard.drain.remote(), timeout=timeout_s)
         untyped.kill(shard)
@@ -52,15 +52,15 @@ def drain_shards(timeout_s: float = 10.0) -> int:
 
 
 async def current_shard_map(settings: Settings) -> ShardMap:
-    """How many shards there shall be."""
+    """The requested number of shards, with the version of the request."""
     async with await psycopg.AsyncConnection.connect(settings.database.postgres_dsn, autocommit=True) as connection:
         return await read_shard_map(connection, settings.scaling.num_shards)
 
 
 async def request_num_shards(settings: Settings, num_shards: int) -> ShardMap:
-    """Change how many there shall be. Replicas and shards follow within seconds; nothing restarts.
+    """Request another number of shards. Replicas and shards apply it within seconds, without a restart.
 
-    Raises BadRequest for a number that cannot be.
+    Raises BadRequest for a number out of range.
     """
     async with await psycopg.AsyncConnection.connect(settings.database.postgres_dsn, autocommit=True) as connection:
         return await set_num_shards(connection, num_shards)
