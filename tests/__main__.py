@@ -25,8 +25,10 @@ _NO_TESTS_COLLECTED = 5
 
 def run_suite(num_processes: int, pytest_arguments: list[str]) -> int:
     """Run both phases and print one summary; the exit status is 0 when both passed."""
-    if not any(argument.startswith("--randomly-seed") for argument in pytest_arguments):
-        pytest_arguments = [f"--randomly-seed={random.randrange(2**32)}", *pytest_arguments]
+    seed = next((a for a in pytest_arguments if a.startswith("--randomly-seed")), "")
+    if not seed:
+        seed = f"--randomly-seed={random.randrange(2**32)}"
+        pytest_arguments = [seed, *pytest_arguments]
     phases = {
         "parallel": ["-n", str(num_processes), "--dist", "loadfile", "-m", "not soak and not serial"],
         "serial": ["-n", "0", "-m", "serial and not soak"],
@@ -37,6 +39,7 @@ def run_suite(num_processes: int, pytest_arguments: list[str]) -> int:
         lines = summary_file.read_text().splitlines() if summary_file.exists() else []
     for name, status in statuses.items():
         print(f"{name} phase: {_outcome(status)}")
+    print(f"Repeat this order with {seed}")
     num_skipped = sum(json.loads(line)["num_skipped_browser_tests"] for line in lines)
     if num_skipped:
         print(skipped_sentence(num_skipped))
