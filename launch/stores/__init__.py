@@ -1,7 +1,7 @@
-"""The embedded data stores: a real PostgreSQL and a real Valkey, started and supervised by us.
+"""The embedded data stores: a real PostgreSQL and a real Valkey, started and supervised by this package.
 
-`EmbeddedStores` is for the one process that runs the product on a laptop; every other command asks `running_urls`.
-The rest of the system knows nothing but the two URLs, so external servers are a matter of configuration.
+One process of a local server uses `EmbeddedStores`; every other command reads `running_urls`. The rest of the system
+uses only the two URLs, so external servers need configuration and no code.
 """
 
 from __future__ import annotations

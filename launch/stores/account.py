@@ -1,9 +1,12 @@
-"""Whom the servers run as.
+"""The operating system user that the embedded servers run as.
 
-PostgreSQL refuses to run as root. A root supervisor therefore hands the servers to the owner of the data directory or,
-when that is root as well, to a system user made for the purpose. That user must be able to enter the directories above
-the data, which may be a closed home: it gets the right to pass through, by an access control list entry that names it
-and nobody else, instead of opening the home to everybody.
+PostgreSQL refuses to run as root. A supervisor that runs as root therefore starts the servers as the owner of the data
+directory or, when that is root as well, as a system user created for them. That user must be able to enter the
+directories above the data, which may be a home directory with mode 0700. It gets search permission (`x`) by one POSIX
+access control list entry per directory, which grants nothing to other users.
+
+The entries are packed here because Python's standard library has no interface for them and pylibacl is a C extension
+without wheels: every installation would need a compiler and the headers of libacl, for one permission bit.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ class SpawnUser(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Account:
-    """The user the servers run as; `is_other` when it is not the user of this process."""
+    """The user that the servers run as; `is_other` when it is not the user of this process."""
 
     uid: int
     gid: int
@@ -46,22 +49,26 @@ class Account:
     is_other: bool
 
     def spawn_user(self) -> SpawnUser:
-        """How to start a process as this user."""
+        """The arguments of `subprocess.Popen` that start a process as this user."""
         return SpawnUser(user=self.uid, group=self.gid, extra_groups=[]) if self.is_other else SpawnUser()
 
     def chown(self, path: Path) -> None:
-        """Make `path` this user's. Links are not followed."""
+        """Make this user the owner of `path`; symbolic links are not followed."""
         if self.is_other:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def make_dir(self, path: Path) -> None:
-        """Have a private directory of this user at `path`; its parent exists."""
+        """Create the directory `path` with mode 0700 and this user as its owner. Its parent must exist."""
         path.mkdir(mode=0o700, exist_ok=True)
         self.chown(path)
 
 
 def supervisor_name() -> str:
-    """The system's name for the user of this process, as PostgreSQL will see its clients."""
+    """The name of the user of this process, as PostgreSQL sees its clients.
+
+    Raises:
+        StoresError: the user id has no name.
+    """
     uid = os.geteuid()
     try:
         return pwd.getpwuid(uid).pw_name
@@ -73,7 +80,11 @@ def supervisor_name() -> str:
 
 
 def server_account(data_dir: Path) -> Account:
-    """The user for the servers of `data_dir`, made if need be. Raises `StoresError` when there is none to be had."""
+    """The user for the servers of `data_dir`; a system user is created when root owns the directory.
+
+    Raises:
+        StoresError: the system user cannot be created; the message names the remedies.
+    """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), supervisor_name(), is_other=False)
     owner = data_dir.stat().st_uid
@@ -89,29 +100,32 @@ def server_account(data_dir: Path) -> Account:
 
 
 def _system_user() -> pwd.struct_passwd:
-    """The system user for servers started by root: no password, no shell, no home."""
+    """The system user for servers started by root, without password, shell and home directory."""
     no_login = ("--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
-    makers = (
+    commands: tuple[list[str], ...] = (
         ["useradd", "--system", "--user-group", *no_login],
         ["adduser", "-S", "-D", "-H", "-h", "/nonexistent", "-s", "/sbin/nologin"],
     )
-    for maker in ([], *makers):
-        if maker and shutil.which(maker[0]):
-            subprocess.run([*maker, SYSTEM_USER], capture_output=True, check=False, timeout=30)
+    for command in ([], *commands):
+        if command and shutil.which(command[0]):
+            subprocess.run([*command, SYSTEM_USER], capture_output=True, check=False, timeout=30)
         try:
             return pwd.getpwnam(SYSTEM_USER)
         except KeyError:
             continue
     raise StoresError(
-        f"the embedded stores cannot run as root, and the system user {SYSTEM_USER} cannot be made here; "
+        f"the embedded stores cannot run as root, and the system user {SYSTEM_USER} cannot be created here; "
         f"run `useradd --system {SYSTEM_USER}`, start Trailmind as a normal user, or set DATABASE_URL and REDIS_URL"
     )
 
 
 def grant_directory_access(account: Account, directory: Path) -> list[Path]:
-    """Let `account` pass through `directory` and all above it; returns those that had to be changed.
+    """Grant `account` search permission on `directory` and its parents; return the directories that were changed.
 
-    Nothing else is granted: neither listing nor reading. Safe to repeat.
+    Neither listing nor reading is granted. A repeat changes nothing.
+
+    Raises:
+        StoresError: the file system has no access control lists, or the permission to change one is missing.
     """
     changed = []
     for step in (*reversed(directory.parents), directory):
@@ -122,14 +136,14 @@ def grant_directory_access(account: Account, directory: Path) -> list[Path]:
 
 
 def may_search(account: Account, directory: Path) -> bool:
-    """Whether `account` may pass through `directory` (not regarding what lies above it)."""
+    """Whether `account` has search permission on `directory` itself; its parents are not examined."""
     status = directory.stat()
     if status.st_uid == account.uid:
         return bool(status.st_mode & stat.S_IXUSR)
     entries = _read_acl(directory, status.st_mode)
     mask = next((perm for tag, perm, _ in entries if tag == _MASK), 7)
-    for tag, perm, who in entries:
-        if tag == _USER and who == account.uid:
+    for tag, perm, owner_id in entries:
+        if tag == _USER and owner_id == account.uid:
             return bool(perm & mask & _SEARCH)
     if status.st_gid == account.gid:
         return bool(status.st_mode & stat.S_IXGRP)
@@ -139,13 +153,13 @@ def may_search(account: Account, directory: Path) -> bool:
 def _grant_search(account: Account, directory: Path) -> None:
     """Add the entry `user:<account>:--x` to the directory's access control list."""
     kept = _read_acl(directory, directory.stat().st_mode)
-    entries = {(tag, who): perm for tag, perm, who in kept}
+    entries = {(tag, owner_id): perm for tag, perm, owner_id in kept}
     # The mask bounds all entries but owner and others; it must let ours through and keep what the others had.
     mask = entries.get((_MASK, _NO_ID), entries[(_GROUP_OBJ, _NO_ID)])
     entries[(_MASK, _NO_ID)] = mask | _SEARCH
     entries[(_USER, account.uid)] = entries.get((_USER, account.uid), 0) | _SEARCH
     packed = struct.pack("<I", _ACL_VERSION)
-    packed += b"".join(struct.pack("<HHI", tag, perm, who) for (tag, who), perm in sorted(entries.items()))
+    packed += b"".join(struct.pack("<HHI", tag, perm, owner_id) for (tag, owner_id), perm in sorted(entries.items()))
     try:
         os.setxattr(directory, _ACL, packed)
     except (OSError, AttributeError) as exc:
@@ -158,9 +172,12 @@ def _grant_search(account: Account, directory: Path) -> None:
 
 
 def _read_acl(directory: Path, mode: int) -> list[tuple[int, int, int]]:
-    """The entries (tag, permissions, id) of the directory's list; its mode bits say the same when it has none."""
+    """The entries (tag, permissions, id) of the access control list, or the mode bits as entries without one.
+
+    The format is that of the extended attribute `system.posix_acl_access`, see acl(5) and linux/posix_acl_xattr.h.
+    """
     try:
         packed = os.getxattr(directory, _ACL)
     except (OSError, AttributeError):
         return [(_USER_OBJ, mode >> 6 & 7, _NO_ID), (_GROUP_OBJ, mode >> 3 & 7, _NO_ID), (_OTHER, mode & 7, _NO_ID)]
-    return [(tag, perm, who) for tag, perm, who in struct.iter_unpack("<HHI", packed[4:])]
+    return [(tag, perm, owner_id) for tag, perm, owner_id in struct.iter_unpack("<HHI", packed[4:])]

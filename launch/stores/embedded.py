@@ -1,4 +1,4 @@
-"""Both embedded stores under one supervisor."""
+"""Supervises both embedded stores."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _MAX_BACKOFF_S = 10.0
 class EmbeddedStores:
     """A PostgreSQL and a Valkey with their data in `data_dir`, kept running until `stop`.
 
-    One supervisor per data directory: a second one gets `StoresInUse` and can connect with `running_urls` instead.
-    A server that dies is restarted at the same URL. A supervisor that dies leaves its servers running; the next one
-    stops and restarts them, because a server it did not start may have other settings or be past help.
+    There is one supervisor per data directory: a second one raises `StoresInUse` and can connect with `running_urls`
+    instead. A server that dies is restarted at the same URL. A supervisor that dies leaves its servers running; the
+    next one restarts them, because a server that it did not start may have other settings or be unresponsive.
     """
 
     def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True, durable: bool = True) -> None:
-        """`durable=False` is for tests: faster, and still safe from kills, but not from a loss of power."""
+        """`durable=False` is for tests: faster, and safe from killed processes, but not from a power failure."""
         self._data_dir = data_dir.expanduser().resolve()
         self._wants_postgres, self._wants_valkey, self._durable = postgres, valkey, durable
         self._lock: DataDirLock | None = None
@@ -48,13 +48,15 @@ class EmbeddedStores:
         self._watcher: threading.Thread | None = None
         self._closing = threading.Event()
         self._supervisor_pid = os.getpid()
-        #: Sentences for the user about what `start` had to do on this system.
+        #: Sentences for the user about changes that `start` made to this system.
         self.messages: list[str] = []
 
     def start(self) -> StoreUrls:
-        """Start both servers and return when they answer. A repeat returns the same URLs.
+        """Start both servers and return their URLs when they answer. A repeat returns the same URLs.
 
-        Raises `StoresInUse`, or `StoresError` with the remedy.
+        Raises:
+            StoresInUse: another process supervises this data directory.
+            StoresError: a server cannot run; the sentence names the remedy.
         """
         if self._urls is not None:
             return self._urls
@@ -75,9 +77,9 @@ class EmbeddedStores:
         return self._urls
 
     def stop(self) -> None:
-        """Stop both servers cleanly and give the data directory free. A repeat is harmless."""
+        """Stop both servers and release the data directory. A repeat changes nothing."""
         if os.getpid() != self._supervisor_pid:
-            return  # a fork of the supervisor inherits its exit handlers, but not its servers
+            return  # a forked child inherits the exit handlers, but the servers belong to its parent
         self._closing.set()
         if self._watcher is not None:
             self._watcher.join()
@@ -114,7 +116,7 @@ class EmbeddedStores:
             self._add_message(f"Running as root: PostgreSQL and Valkey run as the system user {account.name}.")
             if opened := grant_directory_access(account, self._data_dir):
                 where = ", ".join(map(str, opened))
-                self._add_message(f"The user {account.name} was given the right to pass through {where}.")
+                self._add_message(f"The user {account.name} can now pass through {where}.")
         logs = self._data_dir / "logs"
         account.make_dir(logs)
         self._socket_dir = sockets = socket_dir(self._data_dir, account)
@@ -144,7 +146,7 @@ class EmbeddedStores:
         self.messages.append(sentence)
 
     def _watch(self) -> None:
-        """Restart what dies, until `stop`. Failing restarts are tried again, ever less often."""
+        """Restart dead servers until `stop`. A failed restart is retried with exponential backoff."""
         backoff_s: dict[str, float] = {}
         retry_at: dict[str, float] = {}
         logs_capped_at = time.monotonic()

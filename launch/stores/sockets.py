@@ -1,4 +1,4 @@
-"""A place for the servers' sockets: private, and with a path short enough to be one."""
+"""The directory of the servers' unix sockets: private, and with a path that is short enough for a socket."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from launch.stores.errors import StoresError
 POSTGRES_PORT = 5432
 POSTGRES_SOCKET = f".s.PGSQL.{POSTGRES_PORT}"
 VALKEY_SOCKET = "valkey.sock"
-#: The length of `sun_path` less its NUL: 107 on Linux, 103 on macOS.
+#: The length of `sun_path` without its NUL: 107 on Linux, 103 on macOS (unix(7), unix(4)).
 MAX_SOCKET_PATH_BYTES = 103
-#: Not $XDG_RUNTIME_DIR, which may be unset, or vanish with the last login while the servers run on.
-_SHORT_ROOT = Path("/tmp")  # noqa: S108 - the directory made in it is private and checked
+#: Not $XDG_RUNTIME_DIR, which may be unset, and is removed with the last login while the servers still run.
+_SHORT_ROOT = Path("/tmp")  # noqa: S108 - the directory created in it is private and checked
 
 
 def socket_dir(data_dir: Path, account: Account, short_root: Path = _SHORT_ROOT) -> Path:
-    """The directory for both sockets, owned by `account` and closed to everybody else.
+    """The directory for both sockets, owned by `account` with mode 0700.
 
-    It is `run` in the data directory; where that path will not do or the file system holds no sockets, a directory
-    below `short_root` whose name depends on the data directory alone, so that the URLs stay the same.
+    It is `run` in the data directory. If that path is too long, or the file system has no sockets, it is a directory
+    below `short_root` whose name depends on the data directory only, so that the URLs stay the same.
+
+    Raises:
+        StoresError: neither directory can contain a socket.
     """
     inside = data_dir / "run"
     account.make_dir(inside)
@@ -36,7 +39,7 @@ def socket_dir(data_dir: Path, account: Account, short_root: Path = _SHORT_ROOT)
     digest = hashlib.blake2b(os.fsencode(data_dir), digest_size=6).hexdigest()
     outside = short_root / f"trailmind-{os.geteuid()}-{digest}"
     if not _try_create(outside, account):
-        # Somebody else was there first; they may have the name.
+        # The name belongs to another user.
         outside = Path(tempfile.mkdtemp(prefix="trailmind-", dir=short_root))
         account.chown(outside)
     if not _supports_sockets(outside):
@@ -48,7 +51,7 @@ def socket_dir(data_dir: Path, account: Account, short_root: Path = _SHORT_ROOT)
 
 
 def remove_sockets(directory: Path, data_dir: Path) -> None:
-    """Take the sockets away after a clean stop; a directory outside the data directory goes as well."""
+    """Remove the sockets after a clean stop, and the directory if it is outside the data directory."""
     if directory.is_relative_to(data_dir):
         for name in (POSTGRES_SOCKET, f"{POSTGRES_SOCKET}.lock", VALKEY_SOCKET):
             (directory / name).unlink(missing_ok=True)
@@ -57,7 +60,7 @@ def remove_sockets(directory: Path, data_dir: Path) -> None:
 
 
 def _try_create(directory: Path, account: Account) -> bool:
-    """Make or reuse `directory`; False when it belongs to somebody else."""
+    """Create or reuse `directory`; return False when it belongs to another user."""
     try:
         directory.mkdir(mode=0o700)
     except FileExistsError:
@@ -70,9 +73,9 @@ def _try_create(directory: Path, account: Account) -> bool:
 
 
 def _supports_sockets(directory: Path) -> bool:
-    """Whether a socket with our longest name can be bound in `directory`, and its path be written in a URL."""
+    """Whether a socket with the longest name can be bound in `directory`, and its path written in a URL."""
     probe = directory / "probe".ljust(len(POSTGRES_SOCKET), "-")
-    # A comma in a host separates two hosts for libpq, and cannot be escaped.
+    # For libpq a comma separates two hosts and cannot be escaped.
     if len(os.fsencode(probe)) > MAX_SOCKET_PATH_BYTES or "," in str(probe):
         return False
     probe.unlink(missing_ok=True)

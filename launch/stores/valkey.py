@@ -1,4 +1,4 @@
-"""The embedded Valkey: progress channels, rate limits, caches; everything in it may be lost."""
+"""The embedded Valkey for progress channels, rate limits and caches; its data can be lost without harm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from launch.stores.sockets import VALKEY_SOCKET
 
 
 class ValkeyServer(Server):
-    """A Valkey on a unix socket only; a restart begins empty."""
+    """A Valkey on a unix socket only, without persistence: a restart is empty."""
 
     name, process_name, stop_signal = "Valkey", "valkey-server", signal.SIGTERM
 
@@ -24,11 +24,11 @@ class ValkeyServer(Server):
 
     @property
     def url(self) -> str:
-        """For redis-py, from any process of the supervising user."""
+        """The URL for redis-py, valid in every process of the supervising user."""
         return f"unix://{quote(str(self._socket))}?db=0"
 
     def command(self) -> list[str]:
-        """The server and its settings, none of which comes from a file."""
+        """The command line of the server with all its settings; there is no configuration file."""
         settings = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -38,7 +38,7 @@ class ValkeyServer(Server):
             "save": "",
             "appendonly": "no",
             "maxmemory": "128mb",
-            # Rate limits, one-time states and caches all expire; what expires first goes first when memory is short.
+            # Rate limits, one-time states and caches all expire; Valkey evicts the keys that expire first.
             "maxmemory-policy": "volatile-ttl",
             "maxclients": "2000",
             "databases": "4",

@@ -537,11 +537,13 @@ def test_a_bare_environment_is_enough(tmp_path: Path, launcher: Launcher) -> Non
 
 def test_failures_are_sentences(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoresError, match="in the way; move it or choose another data directory"):
+    with pytest.raises(
+        StoresError, match="exists already with other contents; move it or choose another data directory"
+    ):
         EmbeddedStores(tmp_path / "file").start()
     (data_dir / "postgres").mkdir(parents=True)
     (data_dir / "postgres" / "mine").touch()
-    with pytest.raises(StoresError, match="in the way"):
+    with pytest.raises(StoresError, match="exists already with other contents"):
         EmbeddedStores(data_dir).start()
     (data_dir / "postgres" / "mine").unlink()
     (data_dir / "postgres" / "PG_VERSION").write_text("16\n")

@@ -68,7 +68,7 @@ def test_unknown_causes_quote_the_log_and_say_where_it_is(log_text: str, expecte
         (errno.ENOSPC, "free some space"),
         (errno.EACCES, "chown"),
         (errno.EROFS, "read-only"),
-        (errno.ENOTDIR, "in the way"),
+        (errno.ENOTDIR, "exists already with other contents"),
         (errno.EMFILE, "ulimit -n"),
         (errno.EAGAIN, "ulimit -u"),
         (errno.EIO, "choose another data directory"),
@@ -80,7 +80,7 @@ def test_file_errors_get_their_remedy(number: int, expected: str) -> None:
 
 def test_a_file_error_becomes_a_stores_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoresError, match="in the way"), explain_os_errors(tmp_path):
+    with pytest.raises(StoresError, match="exists already with other contents"), explain_os_errors(tmp_path):
         (tmp_path / "file" / "data").mkdir(parents=True)
 
 
