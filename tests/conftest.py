@@ -23,7 +23,7 @@ from tests.support.chromium import CHROMIUM, SKIP_REASON, skipped_sentence
 from tests.support.client import ApiUser, sign_up
 from tests.support.network_guard import NetworkGuard
 from tests.support.product import Product
-from tests.support.worker import Worker, job_worker
+from tests.support.worker import InProcessWorker, job_worker
 
 #: Fixtures that start PostgreSQL, Valkey or Ray, and those that start Chromium.
 _SERVICE_FIXTURES = {"servers", "product", "cluster"}
@@ -170,7 +170,7 @@ async def bob(api: httpx2.AsyncClient) -> ApiUser:
 
 
 @pytest.fixture
-async def worker(settings: Settings) -> AsyncIterator[Worker]:
+async def worker(settings: Settings) -> AsyncIterator[InProcessWorker]:
     """A job worker that runs what waits, when told to."""
     async with job_worker(settings) as found:
         yield found

@@ -113,7 +113,7 @@ def _log_failed_attempt(context: JobContext, error: Exception) -> None:
 
 
 def _user_message(error: Exception) -> str:
-    reason = str(error) if isinstance(error, JobFailed) else "something went wrong while making the map"
+    reason = str(error) if isinstance(error, JobFailed) else "the map could not be generated"
     return f"{reason}; you can try again"
 
 

@@ -20,7 +20,7 @@ from models.recording.timeline_store import load_pages
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.map_sessions import make_session
 from tests.support.server import running_api
-from tests.support.worker import Worker
+from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
 #: Longer than any placing takes on the slowest machine of ours; a frame that does not come fails the test.
@@ -124,7 +124,9 @@ async def test_who_comes_back_finds_everything_in_its_place(watched: tuple[FastA
     assert len(kept) >= 0.95 * len(screen.nodes)
 
 
-async def test_the_stream_carries_the_live_map_until_the_final_one(ann: ApiUser, bob: ApiUser, worker: Worker) -> None:
+async def test_the_stream_carries_the_live_map_until_the_final_one(
+    ann: ApiUser, bob: ApiUser, worker: InProcessWorker
+) -> None:
     session = await ann.start()
     events = page_events(6)
     await ann.send(session, events[:4])

@@ -1,4 +1,4 @@
-"""Mails are durable work: ordered with what causes them, tried until they are taken, secret while they wait."""
+"""Mails are durable jobs: enqueued with their cause, retried until the server accepts them, encrypted in the queue."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ pytestmark = pytest.mark.usefixtures("empty_queue")
 JOB = "SELECT id, status::text, attempts, args::text FROM procrastinate_jobs WHERE args ->> 'user_id' = %s ORDER BY id"
 
 
-class _Server:
-    """A real mail server that keeps what it gets; `refuses` is its answer to every recipient."""
+class _MailServer:
+    """A real mail server that stores what it receives; `rejection` is its answer to every recipient."""
 
-    def __init__(self, refuses: str | None = None) -> None:
+    def __init__(self, rejection: str | None = None) -> None:
         self.mails: list[Any] = []
-        self.refuses = refuses
+        self.rejection = rejection
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
-        if self.refuses:
-            return self.refuses
+        if self.rejection:
+            return self.rejection
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -54,13 +54,13 @@ class _Server:
 
 @pytest.fixture
 async def empty_queue(db: psycopg.AsyncConnection[Any]) -> None:
-    """Other tests sign people up and never read their mail."""
+    """Removes the mails of users that other tests have created."""
     await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = %s", [SEND_MAIL])
 
 
 @pytest.fixture
 def port() -> int:
-    """A port nobody listens at."""
+    """A port without a listener."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -71,13 +71,13 @@ def settings(settings: Settings, port: int) -> Settings:
     return with_changes(settings, smtp_url=f"smtp://127.0.0.1:{port}")
 
 
-async def work(settings: Settings) -> None:
-    """What a worker does with the mails that are due."""
+async def send_due_mails(settings: Settings) -> None:
+    """Send the mails that are due, as a worker does."""
     async with AsyncConnectionPool[Any](
         settings.database.postgres_dsn, min_size=1, kwargs={"autocommit": True}
     ) as pool:
         app = create_job_app(settings.database.postgres_dsn)
-        generator: MapGenerator = None  # type: ignore[assignment] # mails need no maps
+        generator: MapGenerator = None  # type: ignore[assignment] # mails do not use it
         resources = JobResources(pool, generator, MailQueue(settings))
         async with app.open_async():
             await app.run_worker_async(
@@ -89,61 +89,61 @@ async def work(settings: Settings) -> None:
             )
 
 
-async def ordered(db: psycopg.AsyncConnection[Any], person: ApiUser) -> list[tuple[Any, ...]]:
+async def jobs_of(db: psycopg.AsyncConnection[Any], person: ApiUser) -> list[tuple[Any, ...]]:
     return await (await db.execute(JOB, [person.id])).fetchall()
 
 
-async def test_a_mail_server_that_is_away_delays_a_mail_and_loses_none(
+async def test_an_unavailable_mail_server_delays_a_mail_and_loses_none(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    server = _Server()
+    server = _MailServer()
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
-        await work(settings)
-        [(job_id, status, attempts, _)] = await ordered(db, person)
+        await send_due_mails(settings)
+        [(job_id, status, attempts, _)] = await jobs_of(db, person)
         assert (status, attempts) == ("todo", 1)
         await db.execute("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE id = %s", [job_id])
         async with server.listening(port):
-            await work(settings)
+            await send_due_mails(settings)
         [mail] = server.mails
         assert mail["To"] == person.email
         assert mail.get_body(("html",)) is not None
         answer = await client.post("/v1/auth/verify-email", json={"token": token_in(mail)})
         assert answer.status_code == 200
-    assert await ordered(db, person) == []
+    assert await jobs_of(db, person) == []
     assert not (settings.data_dir / "outbox").exists()
 
 
-async def test_what_waits_tells_neither_the_link_nor_the_address(
+async def test_a_queued_mail_reveals_neither_its_link_nor_its_address(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    server = _Server()
+    server = _MailServer()
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
-        [(_, _, _, args)] = await ordered(db, person)
+        [(_, _, _, args)] = await jobs_of(db, person)
         async with server.listening(port):
-            # A key that has been replaced still opens what it sealed.
+            # A key that was replaced still decrypts what it has encrypted.
             key = settings.auth.signing_key
-            await work(with_changes(settings, secret_key="a newer key " * 4, previous_secret_keys=key))
+            await send_due_mails(with_changes(settings, secret_key="a newer key " * 4, previous_secret_keys=key))
     assert person.email not in args
     assert token_in(server.mails[0]) not in args
 
 
 @pytest.mark.parametrize(("answer", "status"), [("550 no such user", "failed"), ("451 come back later", "todo")])
-async def test_a_refusal_for_good_is_a_dead_job_and_one_for_now_is_not(
+async def test_a_permanent_rejection_ends_in_a_dead_job_and_a_temporary_one_is_retried(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any], answer: str, status: str
 ) -> None:
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
-        async with _Server(refuses=answer).listening(port):
-            await work(settings)
-    assert [job[1] for job in await ordered(db, person)] == [status]
+        async with _MailServer(rejection=answer).listening(port):
+            await send_due_mails(settings)
+    assert [job[1] for job in await jobs_of(db, person)] == [status]
 
 
-async def test_a_mail_speaks_the_language_of_the_browser_until_one_is_chosen(
+async def test_a_mail_is_in_the_browsers_language_until_the_user_chooses_one(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    server = _Server()
+    server = _MailServer()
     english = {"Accept-Language": "fr-FR;q=0.9, en-GB, ko;q=0.5"}
     async with running_api(settings) as (_, client):
         client.headers.update(english)
@@ -151,13 +151,11 @@ async def test_a_mail_speaks_the_language_of_the_browser_until_one_is_chosen(
         await person.ok("PATCH", "/v1/users/me/settings", json={"language": "ko"})
         await person.ok("POST", "/v1/auth/send-verification")
         async with server.listening(port):
-            await work(settings)
+            await send_due_mails(settings)
     assert sorted(m["Subject"] for m in server.mails) == ["Confirm your address for Trailmind", "Trailmind 이메일 확인"]
 
 
-async def test_a_mail_that_was_refused_is_forgotten_after_a_month(
-    settings: Settings, db: psycopg.AsyncConnection[Any]
-) -> None:
+async def test_a_dead_mail_job_is_deleted_after_a_month(settings: Settings, db: psycopg.AsyncConnection[Any]) -> None:
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
     await db.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE args ->> 'user_id' = %s", [person.id])
@@ -170,8 +168,10 @@ async def test_a_mail_that_was_refused_is_forgotten_after_a_month(
     assert await delete_failed_mails(db) == 1
 
 
-async def test_a_link_that_is_over_is_not_sent(settings: Settings, port: int, db: psycopg.AsyncConnection[Any]) -> None:
-    server = _Server()
+async def test_a_mail_with_an_expired_link_is_not_sent(
+    settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
+) -> None:
+    server = _MailServer()
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
         await db.execute(
@@ -179,21 +179,21 @@ async def test_a_link_that_is_over_is_not_sent(settings: Settings, port: int, db
             [person.id],
         )
         async with server.listening(port):
-            await work(settings)
+            await send_due_mails(settings)
         assert server.mails == []
-        assert [job[1] for job in await ordered(db, person)] == ["failed"]
-        # Erasing the account leaves no mail to it behind.
+        assert [job[1] for job in await jobs_of(db, person)] == ["failed"]
+        # Erasing the account deletes its queued mails.
         assert (await person.call("DELETE", "/v1/auth/me?hard=true")).status_code == 204
-    assert await ordered(db, person) == []
+    assert await jobs_of(db, person) == []
 
 
-async def test_no_token_without_its_mail(
+async def test_a_token_is_stored_only_together_with_its_mail(
     settings: Settings, db: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever fails after the order, the order is taken back with the rest."""
+    """An error after the mail was enqueued rolls both back."""
 
     async def fail(*_: Any, **__: Any) -> None:
-        raise Conflict("after the order")
+        raise Conflict("after the mail was enqueued")
 
     async with running_api(settings) as (_, client):
         monkeypatch.setattr("serve.routes.auth.log_in", fail)

@@ -16,7 +16,7 @@ from models.mindmap.document import MindmapDocument
 from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.support.client import ApiUser, visit
-from tests.support.worker import Worker
+from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
 SUBJECTS = {
@@ -27,7 +27,7 @@ SUBJECTS = {
 DAY_MS = 86_400_000
 
 
-async def session_about(person: ApiUser, worker: Worker, *subjects: str, part: int = 0) -> str:
+async def session_about(person: ApiUser, worker: InProcessWorker, *subjects: str, part: int = 0) -> str:
     """A finished session of four pages on each subject."""
     session = await person.start()
     events = []
@@ -45,7 +45,7 @@ async def session_about(person: ApiUser, worker: Worker, *subjects: str, part: i
     return session
 
 
-async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: ApiUser, worker: Worker, db: Db) -> None:
+async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     one = await session_about(ann, worker, "bread", "chess")
     two = await session_about(ann, worker, "bread", "tides", part=2)
     answer = await ann.call("POST", "/v1/maps", json={"session_ids": [two, one, one], "title": "Both"})
@@ -83,7 +83,7 @@ async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: ApiUser, worker: 
     assert (await ann.ok("GET", f"/v1/sessions/{one}"))["session"]["session_status"] == "completed"
 
 
-async def test_a_map_over_a_range_of_dates(ann: ApiUser, worker: Worker, db: Db) -> None:
+async def test_a_map_over_a_range_of_dates(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     sessions = [await session_about(ann, worker, "bread", part=i) for i in range(3)]
     for i, session in enumerate(sessions):
         await db.execute(
@@ -99,7 +99,7 @@ async def test_a_map_over_a_range_of_dates(ann: ApiUser, worker: Worker, db: Db)
     assert (await ann.ok("GET", f"/v1/maps/{ordered['id']}"))["map"]["status"] == "completed"
 
 
-async def test_bad_and_foreign_orders(ann: ApiUser, bob: ApiUser, worker: Worker) -> None:
+async def test_bad_and_foreign_orders(ann: ApiUser, bob: ApiUser, worker: InProcessWorker) -> None:
     mine = await session_about(ann, worker, "bread")
     recording = await ann.start()
     for body, status in (
@@ -127,7 +127,7 @@ async def test_bad_and_foreign_orders(ann: ApiUser, bob: ApiUser, worker: Worker
 
 
 async def test_deleting_a_session_takes_it_off_every_map(
-    ann: ApiUser, worker: Worker, settings: Settings, db: Db
+    ann: ApiUser, worker: InProcessWorker, settings: Settings, db: Db
 ) -> None:
     kept, gone = await session_about(ann, worker, "bread"), await session_about(ann, worker, "tides")
     made = (await ann.ok("POST", "/v1/maps", json={"session_ids": [kept, gone]}))["map"]["id"]
@@ -163,7 +163,7 @@ async def threads(person: ApiUser, query: str = "") -> list[dict[str, Any]]:
 
 
 async def test_threads_link_what_comes_back_and_obey_their_user(
-    ann: ApiUser, bob: ApiUser, worker: Worker, db: Db
+    ann: ApiUser, bob: ApiUser, worker: InProcessWorker, db: Db
 ) -> None:
     assert await threads(ann) == []
     one = await session_about(ann, worker, "bread", "chess")
@@ -199,7 +199,7 @@ async def test_threads_link_what_comes_back_and_obey_their_user(
 
 
 @pytest.mark.parametrize("topic", ["no such topic", "core"])
-async def test_only_topics_can_be_linked(ann: ApiUser, worker: Worker, topic: str) -> None:
+async def test_only_topics_can_be_linked(ann: ApiUser, worker: InProcessWorker, topic: str) -> None:
     one = await session_about(ann, worker, "bread")
     body = {"session_id": one, "topic_id": topic}
     assert (await ann.call("POST", "/v1/threads/unlink", json=body)).status_code == 404

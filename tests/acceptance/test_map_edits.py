@@ -16,12 +16,12 @@ from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.acceptance.test_mindmaps import record
 from tests.support.client import ApiUser, visit
-from tests.support.worker import Worker
+from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
 
 
-async def mapped(person: ApiUser, worker: Worker) -> str:
+async def mapped(person: ApiUser, worker: InProcessWorker) -> str:
     session = await record(person)
     await person.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
@@ -63,7 +63,7 @@ async def check(db: Db, person: ApiUser, session: str) -> None:
     assert validate_document(MindmapDocument.from_json(shown), pages) == []
 
 
-async def test_every_kind_of_edit_survives_a_new_version(ann: ApiUser, worker: Worker, db: Db) -> None:
+async def test_every_kind_of_edit_survives_a_new_version(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     session = await mapped(ann, worker)
     first = await get(ann, session)
     assert first["edits"] == {"seq": 0, "num_in_effect": 0, "can_undo": False, "can_redo": False, "not_applied": []}
@@ -111,7 +111,7 @@ async def test_every_kind_of_edit_survives_a_new_version(ann: ApiUser, worker: W
     assert "My own name" in keywords
 
 
-async def test_undo_and_redo_step_by_step(ann: ApiUser, worker: Worker) -> None:
+async def test_undo_and_redo_step_by_step(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     first = await get(ann, session)
     topic = topics(first)[0]
@@ -144,7 +144,7 @@ async def test_undo_and_redo_step_by_step(ann: ApiUser, worker: Worker) -> None:
     assert len((await ann.ok("GET", f"{path}/edits?limit=3&offset=6"))["edits"]) == 2
 
 
-async def test_two_editors_at_once_and_requests_sent_twice(ann: ApiUser, worker: Worker) -> None:
+async def test_two_editors_at_once_and_requests_sent_twice(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]
     path = f"/v1/sessions/{session}/mindmap"
@@ -185,7 +185,7 @@ async def test_bad_edits_are_refused(ann: ApiUser, body: dict[str, Any]) -> None
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
 
 
-async def test_edits_need_a_map_and_its_owner(ann: ApiUser, bob: ApiUser, worker: Worker) -> None:
+async def test_edits_need_a_map_and_its_owner(ann: ApiUser, bob: ApiUser, worker: InProcessWorker) -> None:
     session = await ann.start()
     body = {"operations": [{"op": "undo"}]}
     assert (await ann.call("PATCH", f"/v1/sessions/{session}/mindmap", json=body)).status_code == 404
@@ -204,7 +204,7 @@ async def test_edits_need_a_map_and_its_owner(ann: ApiUser, bob: ApiUser, worker
         assert answer.status_code == 404, path
 
 
-async def test_versions_are_listed_compared_and_restored(ann: ApiUser, worker: Worker, db: Db) -> None:
+async def test_versions_are_listed_compared_and_restored(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     session = await record(ann)
     extra = visit(
         "https://tea.example/oolong", 1_760_000_900_000, title="Oolong tea", content="Oolong tea leaves. " * 40
@@ -258,7 +258,7 @@ async def test_versions_are_listed_compared_and_restored(ann: ApiUser, worker: W
     assert (await get(ann, session))["data"] == old["data"]
 
 
-async def test_other_windows_hear_of_edits(ann: ApiUser, worker: Worker) -> None:
+async def test_other_windows_hear_of_edits(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]
     async with worker.generator._valkey.pubsub() as news:
@@ -299,7 +299,9 @@ def random_operation(rng: random.Random, mindmap: dict[str, Any]) -> dict[str, A
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_any_edits_on_any_versions_are_kept_or_reported(ann: ApiUser, worker: Worker, db: Db, seed: int) -> None:
+async def test_any_edits_on_any_versions_are_kept_or_reported(
+    ann: ApiUser, worker: InProcessWorker, db: Db, seed: int
+) -> None:
     rng = random.Random(seed)
     session = await mapped(ann, worker)
     path = f"/v1/sessions/{session}/mindmap"

@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.settings import Settings
 from models.jobs import enqueue_map
 from tests.support.client import ApiUser, visit
-from tests.support.worker import Worker
+from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
 SAMPLE = Path(__file__).parents[2] / "launch" / "samples" / "01-money-and-stars.events.json"
@@ -30,7 +30,7 @@ async def record(person: ApiUser, sample: Path = SAMPLE) -> str:
     return session
 
 
-async def test_41_only_a_session_being_processed_is_completed(ann: ApiUser, worker: Worker, db: Db) -> None:
+async def test_41_only_a_session_being_processed_is_completed(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     done, recording = await record(ann), await ann.start()
     await ann.ok("POST", f"/v1/sessions/{done}/stop")
     await worker.run()
@@ -57,7 +57,7 @@ async def test_58_no_map_before_one_is_ordered(ann: ApiUser, bob: ApiUser) -> No
         assert (await person.call("GET", f"/v1/sessions/{target}/mindmap")).status_code == 404
 
 
-async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: ApiUser, worker: Worker) -> None:
+async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await record(ann)
     stopped = (await ann.ok("POST", f"/v1/sessions/{session}/stop"))["session"]
     assert stopped["session_status"] == "processing"
@@ -118,7 +118,7 @@ async def test_59_generate_is_the_owners_alone(ann: ApiUser, bob: ApiUser) -> No
     assert (await bob.call("POST", f"/v1/sessions/{session}/mindmap/generate", json={})).status_code == 404
 
 
-async def test_equal_input_is_not_made_twice_unless_forced(ann: ApiUser, worker: Worker, db: Db) -> None:
+async def test_equal_input_is_not_made_twice_unless_forced(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
@@ -137,7 +137,7 @@ async def test_equal_input_is_not_made_twice_unless_forced(ann: ApiUser, worker:
     assert await cursor.fetchone() == (2,)
 
 
-async def test_61_a_session_without_pages_gets_a_core_alone(ann: ApiUser, worker: Worker) -> None:
+async def test_61_a_session_without_pages_gets_a_core_alone(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await ann.start()
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
@@ -145,7 +145,7 @@ async def test_61_a_session_without_pages_gets_a_core_alone(ann: ApiUser, worker
     assert (len(data["nodes"]), data["edges"]) == (1, [])
 
 
-async def test_the_users_title_is_never_overwritten(ann: ApiUser, worker: Worker) -> None:
+async def test_the_users_title_is_never_overwritten(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await record(ann)
     await ann.ok("PATCH", f"/v1/sessions/{session}", json={"title": "My own words"})
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
@@ -154,7 +154,7 @@ async def test_the_users_title_is_never_overwritten(ann: ApiUser, worker: Worker
 
 
 async def test_a_map_that_cannot_be_made_says_so_and_can_be_ordered_again(
-    ann: ApiUser, worker: Worker, db: Db, monkeypatch: pytest.MonkeyPatch
+    ann: ApiUser, worker: InProcessWorker, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
@@ -181,7 +181,7 @@ async def test_a_map_that_cannot_be_made_says_so_and_can_be_ordered_again(
     assert (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["session_status"] == "completed"
 
 
-async def test_the_stream_tells_every_stage(ann: ApiUser, worker: Worker) -> None:
+async def test_the_stream_tells_every_stage(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     asking = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream"))
@@ -203,7 +203,9 @@ async def test_the_stream_tells_every_stage(ann: ApiUser, worker: Worker) -> Non
     assert percents == sorted(percents)
 
 
-async def test_pictures_and_links_to_them(ann: ApiUser, bob: ApiUser, worker: Worker, api: httpx2.AsyncClient) -> None:
+async def test_pictures_and_links_to_them(
+    ann: ApiUser, bob: ApiUser, worker: InProcessWorker, api: httpx2.AsyncClient
+) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     assert (await ann.call("GET", f"/v1/sessions/{session}/mindmap/image")).status_code == 404
@@ -222,7 +224,9 @@ async def test_pictures_and_links_to_them(ann: ApiUser, bob: ApiUser, worker: Wo
     assert (await api.get(path)).status_code == 404
 
 
-async def test_40_forgotten_recordings_are_closed(ann: ApiUser, settings: Settings, worker: Worker, db: Db) -> None:
+async def test_40_forgotten_recordings_are_closed(
+    ann: ApiUser, settings: Settings, worker: InProcessWorker, db: Db
+) -> None:
     from cluster.jobs.maintenance import close_abandoned_sessions
 
     empty, paused, with_events, busy, fresh = [await ann.start() for _ in range(5)]

@@ -38,7 +38,7 @@ from telemetry.logs import configure_logging
 from telemetry.metrics import REGISTRY
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
-from tests.support.worker import Worker
+from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
 
@@ -78,7 +78,7 @@ class FakeShard:
         return Method
 
 
-async def test_a_journey_moves_the_meters(api: httpx2.AsyncClient, ann: ApiUser, worker: Worker) -> None:
+async def test_a_journey_moves_the_meters(api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker) -> None:
     before = REGISTRY.totals()
     session = await ann.start()
     events = [visit(f"https://example.com/{i}", content="Bread and butter. " * 30) for i in range(5)]
@@ -259,7 +259,7 @@ def gauges(text: str) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 async def test_database_gauges_move(
-    settings: Settings, api: httpx2.AsyncClient, ann: ApiUser, worker: Worker, db: Db
+    settings: Settings, api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker, db: Db
 ) -> None:
     async def read() -> dict[str, dict[tuple[str, ...], float]]:
         answer = await api.get("/metrics")
@@ -330,7 +330,7 @@ def json_logs() -> Any:
 @pytest.mark.usefixtures("json_logs")
 async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
     api: httpx2.AsyncClient,
-    worker: Worker,
+    worker: InProcessWorker,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     ann = await sign_up(api, "planted.address@private.example")

@@ -1,4 +1,4 @@
-"""What plans promise beyond tokens: how many recordings at once, and how long sessions are kept."""
+"""Limits of plans other than tokens: concurrent recordings, and the retention of sessions."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ async def person(app: tuple[FastAPI, httpx2.AsyncClient]) -> ApiUser:
     return await sign_up(app[1])
 
 
-# --- recordings at once --------------------------------------------------------------------------------------------
+# --- concurrent recordings --------------------------------------------------------------------------------------------
 
 
 async def start(person: ApiUser, client_session_id: str) -> httpx2.Response:
-    """As our extension starts: it has an id of its own for the recording, and asks again later."""
+    """Start a recording as the extension does: with an id of its own, so that it can repeat the request."""
     return await person.call("POST", "/v1/sessions/start", json={"client_session_id": client_session_id})
 
 
 async def test_the_free_plan_allows_one_recording_at_a_time(person: ApiUser, db: Db) -> None:
     first = await person.start(client_session_id="a")
-    refused = await start(person, "b")
-    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "CONCURRENT_SESSION_LIMIT")
-    assert "stop one" in refused.json()["error"]["message"]
-    assert refused.headers["retry-after"] == "30"
+    rejected = await start(person, "b")
+    assert (rejected.status_code, rejected.json()["error"]["code"]) == (409, "CONCURRENT_SESSION_LIMIT")
+    assert "stop one" in rejected.json()["error"]["message"]
+    assert rejected.headers["retry-after"] == "30"
     web = await person.call("POST", "/v1/sessions/start", headers={"X-Trailmind-Client": "web"})
     assert web.status_code == 409
-    # A repeated start is no second recording, and a pause is no end of the first.
+    # A repeated start is the same recording, and a paused one still counts.
     assert await person.start(client_session_id="a") == first
     await person.ok("PATCH", f"/v1/sessions/{first}/pause")
     assert (await start(person, "b")).status_code == 409
@@ -71,13 +71,13 @@ async def test_the_free_plan_allows_one_recording_at_a_time(person: ApiUser, db:
     assert await cursor.fetchone() == (6,)
 
 
-async def test_of_many_starts_at_once_one_succeeds(person: ApiUser) -> None:
-    answers = await asyncio.gather(*(start(person, each) for each in "abcde"))
-    assert sorted(a.status_code for a in answers) == [201, 409, 409, 409, 409]
+async def test_one_of_many_concurrent_starts_succeeds(person: ApiUser) -> None:
+    responses = await asyncio.gather(*(start(person, each) for each in "abcde"))
+    assert sorted(a.status_code for a in responses) == [201, 409, 409, 409, 409]
 
 
-async def test_the_references_extension_is_never_refused(person: ApiUser) -> None:
-    """It sends a start without a body and knows no error: the older recording is stopped, and its map ordered."""
+async def test_a_start_by_the_v1_extension_stops_the_older_recording(person: ApiUser) -> None:
+    """The v1 extension sends no body and handles no error: the older recording stops, and its map is enqueued."""
     first = await person.start()
     await person.send(first, [visit("https://example.com/")])
     second = await person.start()
@@ -86,36 +86,36 @@ async def test_the_references_extension_is_never_refused(person: ApiUser) -> Non
     assert (await person.ok("GET", f"/v1/sessions/{first}/mindmap"))["mindmap"]["status"] == "generating"
 
 
-async def test_a_browser_that_is_gone_locks_nobody_out(person: ApiUser, db: Db) -> None:
+async def test_a_recording_without_a_client_does_not_block_a_new_one(person: ApiUser, db: Db) -> None:
     lost = await person.start(client_session_id="lost")
     await db.execute("UPDATE browsing_sessions SET updated_at = now() - interval '31 minutes' WHERE id = %s", [lost])
     assert (await start(person, "found")).status_code == 201
 
 
-# --- how long sessions are kept -------------------------------------------------------------------------------------
+# --- retention of sessions -------------------------------------------------------------------------------------
 
 
-class Keeper:
-    """The periodic job, on any day."""
+class RetentionDriver:
+    """Runs the periodic retention job on any day."""
 
     def __init__(self, pool: AsyncConnectionPool[Any], settings: Settings, db: Db) -> None:
         self.pool, self.db = pool, db
-        self.retention = RetentionEnforcer(MailQueue(settings), "free", settings.server.origin)
+        self.enforcer = RetentionEnforcer(MailQueue(settings), "free", settings.server.origin)
 
     async def on_day(self, day: float) -> None:
-        await self.retention.enforce(self.pool, NOW + timedelta(days=day))
+        await self.enforcer.enforce(self.pool, NOW + timedelta(days=day))
 
     async def session(self, person: ApiUser, age_days: float = 0) -> str:
         """A stopped session that began `age_days` before day 0."""
-        found = await person.start()
+        session_id = await person.start()
         await self.db.execute(
             "UPDATE browsing_sessions SET status = 'completed', created_at = %s WHERE id = %s",
-            [NOW - timedelta(days=age_days), found],
+            [NOW - timedelta(days=age_days), session_id],
         )
-        return found
+        return session_id
 
     async def state(self, session_id: str) -> tuple[datetime | None, bool]:
-        """When it will go, and whether it is deleted."""
+        """Its deletion date, and whether it is deleted."""
         cursor = await self.db.execute(
             "SELECT deletes_at, deleted_at IS NOT NULL FROM browsing_sessions WHERE id = %s", [session_id]
         )
@@ -125,71 +125,73 @@ class Keeper:
 
 
 @pytest.fixture
-async def keeper(settings: Settings, db: Db) -> AsyncIterator[Keeper]:
-    # Sessions of other tests are nobody's business on day 30.
+async def retention(settings: Settings, db: Db) -> AsyncIterator[RetentionDriver]:
+    # On day 30 the job would delete the sessions of other tests too.
     await db.execute("UPDATE browsing_sessions SET deleted_at = now() WHERE deleted_at IS NULL")
     async with AsyncConnectionPool[Any](
         settings.database.postgres_dsn, min_size=1, kwargs={"autocommit": True}
     ) as pool:
-        yield Keeper(pool, settings, db)
+        yield RetentionDriver(pool, settings, db)
 
 
-async def test_a_session_is_warned_about_and_goes_on_day_30(
-    app: tuple[FastAPI, httpx2.AsyncClient], person: ApiUser, keeper: Keeper, settings: Settings
+async def test_a_session_is_announced_and_then_deleted_on_day_30(
+    app: tuple[FastAPI, httpx2.AsyncClient], person: ApiUser, retention: RetentionDriver, settings: Settings
 ) -> None:
-    old = await keeper.session(person)
-    await keeper.on_day(22.9)
-    assert await keeper.state(old) == (None, False)
-    await keeper.on_day(23.1)
-    await keeper.on_day(24)  # one notice is enough
+    old = await retention.session(person)
+    await retention.on_day(22.9)
+    assert await retention.state(old) == (None, False)
+    await retention.on_day(23.1)
+    await retention.on_day(24)  # no second notice
     due = NOW + timedelta(days=30.1)
-    assert (await keeper.state(old))[0] == due
-    shown = (await person.ok("GET", f"/v1/sessions/{old}"))["session"]
-    assert datetime.fromisoformat(shown["deletes_at"]) == due
+    assert (await retention.state(old))[0] == due
+    reply = (await person.ok("GET", f"/v1/sessions/{old}"))["session"]
+    assert datetime.fromisoformat(reply["deletes_at"]) == due
     await send_queued_mails(app[0], person.id)
-    told = [m for m in mails_to(settings.data_dir, person.email) if "삭제" in m["Subject"]]
-    assert len(told) == 1
-    assert f"{due:%Y-%m-%d}" in told[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    await keeper.on_day(30)
-    assert (await keeper.state(old))[1] is False
-    await keeper.on_day(30.2)
+    notices = [m for m in mails_to(settings.data_dir, person.email) if "삭제" in m["Subject"]]
+    assert len(notices) == 1
+    assert f"{due:%Y-%m-%d}" in notices[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    await retention.on_day(30)
+    assert (await retention.state(old))[1] is False
+    await retention.on_day(30.2)
     assert (await person.call("GET", f"/v1/sessions/{old}")).status_code == 404
-    cursor = await keeper.db.execute(
+    cursor = await retention.db.execute(
         "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'sessions.purge' AND args ->> 'session_id' = %s",
         [old],
     )
     assert await cursor.fetchone() == (1,)
-    assert (await purge_session(keeper.pool, uuid.UUID(old)))["browsing_sessions"] == 1
+    assert (await purge_session(retention.pool, uuid.UUID(old)))["browsing_sessions"] == 1
 
 
-async def test_who_pays_in_time_keeps_everything(person: ApiUser, keeper: Keeper) -> None:
-    old = await keeper.session(person)
-    await keeper.on_day(24)
-    await keeper.db.execute(SUBSCRIBE, [person.id])
-    await keeper.on_day(40)
-    assert await keeper.state(old) == (None, False)
-    # A smaller plan later on: again a notice, and a week.
-    await keeper.db.execute("UPDATE subscriptions SET status = 'canceled' WHERE user_id = %s", [person.id])
-    await keeper.on_day(50)
-    await keeper.on_day(56.9)
-    assert await keeper.state(old) == (NOW + timedelta(days=57), False)
-    await keeper.on_day(57.1)
-    assert (await keeper.state(old))[1] is True
-
-
-async def test_what_records_is_never_let_go_and_two_users_are_told_apart(
-    app: tuple[FastAPI, httpx2.AsyncClient], person: ApiUser, keeper: Keeper, settings: Settings
+async def test_a_subscription_before_the_deletion_date_keeps_all_sessions(
+    person: ApiUser, retention: RetentionDriver
 ) -> None:
-    recording = await keeper.session(person, age_days=90)
-    await keeper.db.execute("UPDATE browsing_sessions SET status = 'recording' WHERE id = %s", [recording])
+    old = await retention.session(person)
+    await retention.on_day(24)
+    await retention.db.execute(SUBSCRIBE, [person.id])
+    await retention.on_day(40)
+    assert await retention.state(old) == (None, False)
+    # After a change to a smaller plan: another notice, and another week.
+    await retention.db.execute("UPDATE subscriptions SET status = 'canceled' WHERE user_id = %s", [person.id])
+    await retention.on_day(50)
+    await retention.on_day(56.9)
+    assert await retention.state(old) == (NOW + timedelta(days=57), False)
+    await retention.on_day(57.1)
+    assert (await retention.state(old))[1] is True
+
+
+async def test_a_recording_is_never_deleted_and_each_user_gets_their_own_notice(
+    app: tuple[FastAPI, httpx2.AsyncClient], person: ApiUser, retention: RetentionDriver, settings: Settings
+) -> None:
+    recording = await retention.session(person, age_days=90)
+    await retention.db.execute("UPDATE browsing_sessions SET status = 'recording' WHERE id = %s", [recording])
     other = await sign_up(app[1])
-    await keeper.session(other, 40)
-    await keeper.session(other, 50)
-    await keeper.on_day(0)
-    assert (await keeper.state(recording))[0] is None
+    await retention.session(other, 40)
+    await retention.session(other, 50)
+    await retention.on_day(0)
+    assert (await retention.state(recording))[0] is None
     await send_queued_mails(app[0], other.id)
-    [told] = [m for m in mails_to(settings.data_dir, other.email) if "삭제" in m["Subject"]]
-    assert "2개" in told["Subject"]
+    [notice] = [m for m in mails_to(settings.data_dir, other.email) if "삭제" in m["Subject"]]
+    assert "2개" in notice["Subject"]
 
 
 @pytest.mark.parametrize(
@@ -197,13 +199,13 @@ async def test_what_records_is_never_let_go_and_two_users_are_told_apart(
     [
         ({"environment": "test"}, False, False),
         ({"environment": "development"}, True, False),
-        ({"environment": "production"}, True, False),  # nobody could be told
+        ({"environment": "production"}, True, False),  # no mail server for the notices
         ({"environment": "production", "smtp_url": "smtp://mail.example"}, True, True),
         ({"environment": "test", "session_limits": True, "session_retention": True}, True, True),
     ],
 )
-def test_where_limits_hold_unless_said(
+def test_which_environments_enforce_limits_by_default(
     settings: Settings, changes: dict[str, Any], limits: bool, retention: bool
 ) -> None:
-    found = with_changes(settings, rate_limits=True, extension_ids=("abc",), **changes)
-    assert (found.session_limits_enabled, found.retention_enabled) == (limits, retention)
+    completed = with_changes(settings, rate_limits=True, extension_ids=("abc",), **changes)
+    assert (completed.session_limits_enabled, completed.retention_enabled) == (limits, retention)

@@ -24,14 +24,14 @@ from models.jobs import (
     enqueue,
     retry_dead_job,
 )
-from tests.support.worker import Worker
+from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
 
 
 @pytest.mark.parametrize("previous_name", list(PREVIOUS_TASK_NAMES))
 async def test_a_job_enqueued_under_a_previous_task_name_is_executed(
-    previous_name: str, worker: Worker, db: Db
+    previous_name: str, worker: InProcessWorker, db: Db
 ) -> None:
     """The previous version enqueued it before the update, in its own queue."""
     [queue] = PREVIOUS_QUEUES

@@ -1,4 +1,4 @@
-"""Batch regeneration: once for every session, resumable, behind the people who wait; the schema fits the models."""
+"""Batch regeneration: each session once, resumable, at batch priority; the migrated schema equals the models."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def dsn(fresh_database: str) -> str:
 
 def add_sessions(dsn: str, count: int, *, email: str = "ann@t.local", days_ago: int = 0) -> list[uuid.UUID]:
     user, ids = uuid.uuid4(), [uuid.uuid4() for _ in range(count)]
-    began = datetime.now(UTC) - timedelta(days=days_ago)
+    started_at = datetime.now(UTC) - timedelta(days=days_ago)
     with psycopg.connect(dsn) as db:
         db.execute("INSERT INTO users (id, email) VALUES (%s, %s)", [user, email])
         for session in ids:
             db.execute(
                 "INSERT INTO browsing_sessions (id, user_id, status, started_at) VALUES (%s, %s, 'completed', %s)",
-                [session, user, began],
+                [session, user, started_at],
             )
     return ids
 
 
-def orders(dsn: str) -> list[tuple[str, int]]:
+def queued_jobs(dsn: str) -> list[tuple[str, int]]:
     with psycopg.connect(dsn) as db:
         return db.execute("SELECT args ->> 'session_id', priority FROM procrastinate_jobs ORDER BY id").fetchall()
 
 
-async def test_every_session_is_ordered_once_at_batch_priority(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_session_is_enqueued_once_at_batch_priority(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regenerate, "CHUNK_SIZE", 3)
     ids = add_sessions(dsn, 8)
     with psycopg.connect(dsn) as db:
@@ -51,30 +51,30 @@ async def test_every_session_is_ordered_once_at_batch_priority(dsn: str, monkeyp
         db.execute("UPDATE browsing_sessions SET deleted_at = now() WHERE id = %s", [ids[1]])
     assert await regenerate.count_sessions(dsn, Selection()) == 6
     assert await regenerate.enqueue_all(dsn, "night-1", Selection()) == 6
-    assert sorted(orders(dsn)) == sorted((str(i), BATCH) for i in ids[2:])
+    assert sorted(queued_jobs(dsn)) == sorted((str(i), BATCH) for i in ids[2:])
     assert BATCH < INTERACTIVE
 
 
-async def test_a_run_that_is_cut_off_goes_on_where_it_was(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_interrupted_run_continues_where_it_stopped(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regenerate, "CHUNK_SIZE", 2)
     ids = add_sessions(dsn, 7)
 
-    class Cut(Exception):
+    class Interrupted(Exception):
         pass
 
-    def cut(done: int) -> None:
-        if done >= 4:
-            raise Cut
+    def interrupt(num_enqueued: int) -> None:
+        if num_enqueued >= 4:
+            raise Interrupted
 
-    with pytest.raises(Cut):
-        await regenerate.enqueue_all(dsn, "night-2", Selection(), on_progress=cut)
+    with pytest.raises(Interrupted):
+        await regenerate.enqueue_all(dsn, "night-2", Selection(), on_progress=interrupt)
     assert await regenerate.enqueue_all(dsn, "night-2", Selection()) == 7
-    assert sorted(i for i, _ in orders(dsn)) == sorted(map(str, ids))
-    assert await regenerate.enqueue_all(dsn, "night-2", Selection()) == 7, "a third start has nothing left to do"
-    assert len(orders(dsn)) == 7
+    assert sorted(i for i, _ in queued_jobs(dsn)) == sorted(map(str, ids))
+    assert await regenerate.enqueue_all(dsn, "night-2", Selection()) == 7, "a third start enqueues nothing"
+    assert len(queued_jobs(dsn)) == 7
 
 
-async def test_selections(dsn: str) -> None:
+async def test_a_selection_meets_every_criterion(dsn: str) -> None:
     old, new = add_sessions(dsn, 2, days_ago=10), add_sessions(dsn, 3, email="Bob@t.local")
     week_ago = datetime.now(UTC) - timedelta(days=7)
     for selection, expected in (
@@ -87,8 +87,8 @@ async def test_selections(dsn: str) -> None:
         assert await regenerate.count_sessions(dsn, selection) == expected
 
 
-def test_migrations_lead_to_the_models(dsn: str) -> None:
-    """What Alembic would still change is nothing: no column, index or key was forgotten in a migration."""
+def test_the_migrated_schema_equals_the_models(dsn: str) -> None:
+    """Alembic finds no difference: every column, index and key of the models is in a migration."""
     engine = create_engine("postgresql+psycopg://" + dsn.partition("://")[2])
     with engine.connect() as connection:
         context = MigrationContext.configure(
@@ -107,7 +107,7 @@ def test_migrations_lead_to_the_models(dsn: str) -> None:
 
 def test_every_foreign_key_has_an_index(dsn: str) -> None:
     with psycopg.connect(dsn) as db:
-        bare = db.execute(
+        unindexed = db.execute(
             """
             SELECT c.conrelid::regclass::text, c.conname FROM pg_constraint c
             WHERE c.contype = 'f' AND c.conrelid::regclass::text NOT LIKE 'procrastinate%'
@@ -115,9 +115,9 @@ def test_every_foreign_key_has_an_index(dsn: str) -> None:
                               AND (i.indkey::smallint[])[0:cardinality(c.conkey) - 1] @> c.conkey)
             """
         ).fetchall()
-        no_cascade = db.execute(
+        not_cascading = db.execute(
             "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f' AND confdeltype NOT IN"
             " ('c', 'n') AND conrelid::regclass::text NOT LIKE 'procrastinate%'"
         ).fetchall()
-    assert bare == []
-    assert no_cascade == []
+    assert unindexed == []
+    assert not_cascading == []

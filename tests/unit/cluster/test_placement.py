@@ -1,4 +1,4 @@
-"""Placement by labels, and the sentence when nobody carries one."""
+"""Placement by node labels, and the error when no node has one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.settings import Settings, load_settings
 from models.errors import ConfigurationError
 
 
-def grouped() -> Settings:
+def settings_with_groups() -> Settings:
     return load_settings(placement="groups")
 
 
@@ -17,21 +17,23 @@ def node(group: str | None, alive: bool = True) -> dict[str, object]:
     return {"Alive": alive, "Labels": {GROUP_LABEL: group} if group else {}}
 
 
-def test_a_laptop_has_no_groups() -> None:
+def test_placement_anywhere_sets_no_options() -> None:
     assert placement_options(load_settings(), "state") == {}
     check_groups(load_settings(), [])
 
 
-def test_actors_ask_for_their_group() -> None:
-    assert placement_options(grouped(), "state") == {"label_selector": {"trailmind.dev/group": "in(state,all)"}}
+def test_actors_select_the_label_of_their_group() -> None:
+    assert placement_options(settings_with_groups(), "state") == {
+        "label_selector": {"trailmind.dev/group": "in(state,all)"}
+    }
 
 
-def test_all_groups_there_is_fine() -> None:
-    check_groups(grouped(), [node("serve"), node("state"), node("ai"), node(None)])
-    check_groups(grouped(), [node("all")])
+def test_a_cluster_with_every_group_passes() -> None:
+    check_groups(settings_with_groups(), [node("serve"), node("state"), node("ai"), node(None)])
+    check_groups(settings_with_groups(), [node("all")])
 
 
-@pytest.mark.parametrize("gone", [node("state", alive=False), node("stat"), node(None)])
-def test_a_label_nobody_has_is_said(gone: dict[str, object]) -> None:
+@pytest.mark.parametrize("state_node", [node("state", alive=False), node("stat"), node(None)])
+def test_a_group_without_a_node_is_an_error(state_node: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=r"no node carries the label trailmind\.dev/group=state"):
-        check_groups(grouped(), [node("serve"), gone, node("ai")])
+        check_groups(settings_with_groups(), [node("serve"), state_node, node("ai")])
