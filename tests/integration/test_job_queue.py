@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -26,6 +28,7 @@ from models.jobs import (
 )
 from tests.support.worker import InProcessWorker
 
+DOCS = Path(__file__).parents[2] / "docs" / "jobs.md"
 Db = psycopg.AsyncConnection[Any]
 
 
@@ -50,6 +53,13 @@ def test_previous_names_belong_to_today_s_tasks() -> None:
     tasks = create_job_app("").tasks
     assert {old: tasks[old].name for old in PREVIOUS_TASK_NAMES} == dict(PREVIOUS_TASK_NAMES)
     assert {task.queue for name, task in tasks.items() if "builtin" not in name} <= set(QUEUES) - set(PREVIOUS_QUEUES)
+
+
+def test_the_documentation_lists_every_task_and_its_queue() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| (\w+) \|", DOCS.read_text(), re.MULTILINE)
+    tasks = {task.name: task.queue for task in create_job_app("").tasks.values() if "builtin" not in task.name}
+    assert dict(rows) == tasks
+    assert len(rows) == len(tasks)
 
 
 def test_waits_between_attempts_grow_and_end() -> None:
