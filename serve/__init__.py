@@ -1,1 +1,1 @@
-"""The HTTP edge on Ray Serve."""
+"""The HTTP API on Ray Serve."""

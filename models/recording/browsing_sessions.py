@@ -17,7 +17,7 @@ from models.recording.events import Event
 
 
 class SessionStatus(enum.StrEnum):
-    """The five states the clients know; an unknown one crashes the reference's list page."""
+    """The status of a session. v1 clients know these five values only: an unknown one crashes their list page."""
 
     RECORDING = "recording"
     PAUSED = "paused"

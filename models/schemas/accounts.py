@@ -16,7 +16,7 @@ class UserReply(Reply):
     email: str
     created_at: Time
     updated_at: Time
-    email_verified: bool = Field(default=False, description="The address was confirmed by a link sent to it")
+    email_verified: bool = Field(default=False, description="The address was verified with a link sent to it")
     has_password: bool = Field(default=True, description="False for accounts that only sign in with Google")
     google_linked: bool = False
     avatar_url: str | None = None
@@ -30,14 +30,14 @@ class UserEnvelope(Reply):
 
 
 class DeletionBody(Body):
-    """`password` where the account has one. `now` erases at once instead of after the time to think again."""
+    """`password` if the account has one. `now` erases the account at once instead of after the grace period."""
 
     password: Annotated[str, StringConstraints(max_length=100_000)] | None = None
     now: bool = False
 
 
 class DeletionReceipt(Reply):
-    """How many rows of each kind the account has, all of which go at `erased_at`."""
+    """The number of rows of each kind that the account has; all are erased at `erased_at`."""
 
     status: Literal["erased", "scheduled"]
     erased_at: Time

@@ -1,4 +1,4 @@
-"""Request and response bodies for operators."""
+"""Request and response bodies of the operators' API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.schemas.base import Body, Reply, Time
 
 
 class AdminUser(Reply):
-    """An account as an operator sees it: no page, no title, no text."""
+    """An account without pages, titles and texts."""
 
     id: str
     email: str
@@ -31,7 +31,7 @@ class AdminUserList(Reply):
 
 
 class AdminUserPatch(Body):
-    """What is absent stays. `inactive` closes the account, `active` brings a closed one back."""
+    """Absent fields stay unchanged. `inactive` closes the account, `active` reopens a closed one."""
 
     role: Literal["user", "admin"] | None = None
     status: Literal["active", "inactive"] | None = None
@@ -44,7 +44,7 @@ class AdminUserEnvelope(Reply):
 
 
 class AdminSession(Reply):
-    """A session as an operator sees it: its state, not what is in it."""
+    """The state of a session without its content."""
 
     id: str
     user_id: str
@@ -59,7 +59,7 @@ class AdminSession(Reply):
 
 
 class AdminSessionList(Reply):
-    """One page of sessions, newest first, and how many there are in each state."""
+    """One page of sessions, newest first, and the number of sessions in each state."""
 
     sessions: list[AdminSession]
     total: int
@@ -67,7 +67,7 @@ class AdminSessionList(Reply):
 
 
 class JobReply(Reply):
-    """A durable job that is not done."""
+    """A job that is not finished."""
 
     id: int
     task: str
@@ -88,7 +88,7 @@ class JobList(Reply):
 
 
 class ModelChoice(Body):
-    """One model of a chain, with limits that replace the catalogue's. `local` ends the chain."""
+    """One model of a chain, with limits that override the catalog. `local` ends the chain."""
 
     provider: Literal["openai", "anthropic", "gemini", "local"]
     model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]{1,128}$")]
@@ -102,7 +102,7 @@ TaskType = Literal["describe", "outline", "default"]
 
 
 class AiConfigBody(Body):
-    """Who does a task: the chain of models in order, and how each is asked."""
+    """The models of a task, in the order they are tried, and the call parameters."""
 
     chain: list[ModelChoice] = Field(min_length=1, max_length=10)
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -112,7 +112,7 @@ class AiConfigBody(Body):
 
 
 class AiConfigReply(AiConfigBody):
-    """The same, with its task and when it was changed last."""
+    """The configuration of a task, and when it was last changed."""
 
     task_type: TaskType
     updated_at: Time
@@ -125,13 +125,13 @@ class AiConfigEnvelope(Reply):
 
 
 class AiConfigList(Reply):
-    """What is configured; a task without a row follows `default`, and that the built-in order."""
+    """The configured tasks; a task without a configuration uses `default`, and without that the built-in chain."""
 
     configs: list[AiConfigReply]
 
 
 class AuditReply(Reply):
-    """One act."""
+    """One action of an operator."""
 
     id: str
     actor_id: str | None = None
@@ -142,6 +142,6 @@ class AuditReply(Reply):
 
 
 class AuditList(Reply):
-    """Acts, newest first."""
+    """The audit log, newest first."""
 
     entries: list[AuditReply]

@@ -1,4 +1,4 @@
-"""Replies about models: what a map would cost, and what was sent to whom."""
+"""Response bodies about AI providers: the cost estimate of a map, and the text that was sent to them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from models.schemas.base import Reply, Time
 
 
 class QuoteReply(Reply):
-    """What a map would cost at most. Nothing is reserved yet; the real numbers are usually far lower.
+    """The maximum cost of a map. Nothing is reserved; the actual cost is usually far lower.
 
-    `provider` is `local` when no model takes part: then it costs nothing. `plan_share` is `tokens` as a share of the
-    plan's period (0..1, more when it does not fit), absent when there is no limit. `is_affordable` false means the map
-    would be made without a model, or refused, as the user chose (`when_out_of_tokens`).
+    `provider` is `local` when no model is used: then it costs nothing. `plan_share` is `tokens` as a share of the
+    period's limit (above 1 if it exceeds the limit), absent when the plan is unlimited. If `is_affordable` is false,
+    the map is generated without a model, or refused, as the setting `when_out_of_tokens` says.
     """
 
     provider: str
     model: str | None = None
     tokens: int
-    cost_micros: int = Field(description="US dollars times a million, what the provider asks")
+    cost_micros: int = Field(description="Price of the provider, in millionths of a US dollar")
     num_pages: int
-    num_pages_known: int = Field(description="Pages described before, which cost nothing")
+    num_pages_known: int = Field(description="Pages that were described before and cost nothing")
     num_calls: int
     plan_share: float | None = None
     tokens_left: int | None = None
@@ -35,9 +35,9 @@ class QuoteEnvelope(Reply):
 
 
 class DisclosureReply(Reply):
-    """One call to a provider. `text` is exactly what was sent of the user's, after redaction, while it is kept.
+    """One call to a provider. `text` is exactly the user's text that was sent, after redaction, while it is kept.
 
-    `instructions` are ours and hold nothing of the user's. `text_digest` is BLAKE2b-128 of the text.
+    `instructions` are our prompt, without text of the user. `text_digest` is BLAKE2b-128 of the text.
     """
 
     id: str
@@ -55,7 +55,7 @@ class DisclosureReply(Reply):
 
 
 class DisclosureList(Reply):
-    """What went out for one session, newest first. Pages described for an earlier session were sent then, not again."""
+    """The calls for one session, newest first. A page described for an earlier session is not sent again."""
 
     disclosures: list[DisclosureReply]
     total: int

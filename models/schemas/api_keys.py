@@ -12,7 +12,7 @@ Scope = Literal["sessions:read", "sessions:write", "events:write", "usage:read"]
 
 
 class ApiKeyCreate(Body):
-    """A key for a script: what it is for, what it may do, and when it ends (never, if absent)."""
+    """A key for a script: its name, its scopes, and when it expires (never, if absent)."""
 
     name: Annotated[
         str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True), AfterValidator(reject_nul)
@@ -34,13 +34,13 @@ class ApiKeyReply(Reply):
 
 
 class ApiKeyCreated(Reply):
-    """`key` is shown this once."""
+    """A new key. `key` is shown only in this response."""
 
     api_key: ApiKeyReply
     key: str
 
 
 class ApiKeyList(Reply):
-    """The keys that work, newest first."""
+    """The active keys, newest first."""
 
     api_keys: list[ApiKeyReply]

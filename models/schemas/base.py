@@ -1,4 +1,4 @@
-"""What every request and response body shares: base classes, field types, the error reply.
+"""What all request and response bodies share: base classes, field types, the error reply.
 
 Optional fields of replies are omitted, never null; times end in `Z`.
 """
@@ -34,19 +34,19 @@ CodeChallenge = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")
 
 
 class Body(BaseModel):
-    """A request body: unknown fields are ignored, as the reference does."""
+    """Base class of request bodies. Unknown fields are ignored: v1 clients send some."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class Reply(BaseModel):
-    """A response body."""
+    """Base class of response bodies."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class ErrorDetail(Reply):
-    """What went wrong, for people (`message`) and for programs (`code`)."""
+    """An error: `message` for people, `code` for programs."""
 
     message: str
     code: str
@@ -60,6 +60,6 @@ class ErrorReply(Reply):
 
 
 class MessageReply(Reply):
-    """A sentence."""
+    """The outcome as a sentence for people."""
 
     message: str

@@ -10,10 +10,10 @@ from models.schemas.base import Body, Reply
 
 
 class EventBody(BaseModel):
-    """One event. Unknown fields and types are kept as they are.
+    """One event. Unknown fields and types are stored unchanged.
 
-    `content` is the text of a visited page, `text` that of a highlight. `event_id` (or, without one, the event's own
-    bytes) makes sending it twice harmless.
+    `content` is the text of a visited page, `text` that of a highlight. Sending an event again is safe: duplicates are
+    recognized by `event_id`, or without one by the bytes of the event.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -35,7 +35,7 @@ class EventsBody(Body):
 
 
 class Verdict(Reply):
-    """What became of one event."""
+    """The outcome of one event."""
 
     event_id: str | None = None
     verdict: Literal["stored", "duplicate", "excluded", "invalid"]
@@ -43,7 +43,7 @@ class Verdict(Reply):
 
 
 class EventsReply(Reply):
-    """`stored + duplicate + excluded + invalid = total`; `processed` need not be sent again."""
+    """`stored + duplicate + excluded + invalid = total`. Events counted by `processed` need not be sent again."""
 
     processed: int
     total: int

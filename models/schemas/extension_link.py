@@ -8,7 +8,7 @@ from models.schemas.base import Body, CodeChallenge, CodeVerifier, Reply, Secret
 
 
 class ExtensionChallenge(Body):
-    """The extension's PKCE challenge (S256 of its secret)."""
+    """The extension's PKCE challenge (S256 of its verifier)."""
 
     code_challenge: CodeChallenge
     code_challenge_method: Literal["S256"] = "S256"
@@ -22,7 +22,7 @@ class ExtensionCode(Reply):
 
 
 class ExtensionExchange(Body):
-    """The code the web page handed over, and the secret only the extension knows."""
+    """The code from the web page, and the PKCE verifier of the extension."""
 
     code: Secret
     code_verifier: CodeVerifier

@@ -10,20 +10,20 @@ from models.schemas.base import Body, CodeChallenge, CodeVerifier, Reply
 
 
 class GoogleBody(Body):
-    """An ID token as Google's button hands it to a page."""
+    """An ID token from Google's sign-in button."""
 
     credential: Annotated[str, StringConstraints(max_length=10_000)]
 
 
 class GoogleBegin(Body):
-    """Where Google shall send the browser back to, and, where the client can, a PKCE challenge (S256)."""
+    """The redirect URI and, if the client supports PKCE, a code challenge (S256)."""
 
     redirect_uri: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
     code_challenge: CodeChallenge | None = None
 
 
 class GoogleBegun(Reply):
-    """Send the browser to `authorization_url`; Google sends it back with `state` and a code."""
+    """Open `authorization_url` in the browser; Google redirects back with `state` and a code."""
 
     authorization_url: str
     state: str
@@ -31,14 +31,14 @@ class GoogleBegun(Reply):
 
 
 class GoogleConfig(Reply):
-    """Whether "sign in with Google" is set up here."""
+    """Whether sign-in with Google is configured on this server."""
 
     enabled: bool
     client_id: str | None = None
 
 
 class GoogleCode(Body):
-    """An authorization code. `state` and `code_verifier` where the client began with them."""
+    """An authorization code, with `state` and `code_verifier` if the client began with them."""
 
     code: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
     redirect_uri: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]

@@ -8,13 +8,13 @@ from models.schemas.base import Reply
 
 
 class HealthReply(Reply):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class ReadyReply(Reply):
-    """Every part we need answers; `checks` maps each to `ok` or to a sentence."""
+    """The state of every dependency: `checks` maps each to `ok` or to a sentence."""
 
     status: Literal["ready", "not ready"]
     checks: dict[str, str]

@@ -8,21 +8,21 @@ from models.schemas.base import Reply, Time
 
 
 class InvalidReason(Reply):
-    """Why events were not stored, and how many."""
+    """A reason why events were not stored, and the number of those events."""
 
     reason: str
     count: int
 
 
 class Gap(Reply):
-    """Numbers in the client's sequence nothing was seen of, both ends included."""
+    """A range of sequence numbers of which no event arrived, both ends included."""
 
     first: int
     last: int
 
 
 class ReceiptReply(Reply):
-    """What became of everything a session's client sent. `seen = stored + duplicate + excluded + invalid`."""
+    """The outcome of all events that a session's client sent. `seen = stored + duplicate + excluded + invalid`."""
 
     session_id: str
     seen: int
@@ -33,8 +33,8 @@ class ReceiptReply(Reply):
     by_type: dict[str, int] = Field(description="Stored events")
     excluded_by: list[InvalidReason]
     invalid_because: list[InvalidReason]
-    gaps: list[Gap] = Field(description="The first thousand; empty when the client numbers nothing")
-    missing: int = Field(description="How many numbers the gaps hold")
+    gaps: list[Gap] = Field(description="The first thousand; empty when the client sends no sequence numbers")
+    missing: int = Field(description="How many sequence numbers are missing")
     last_seq: int | None = None
     first_event_at: Time | None = None
     last_event_at: Time | None = None

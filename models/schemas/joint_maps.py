@@ -22,7 +22,7 @@ class JointMapBody(Body):
 
 
 class JointMapReply(Reply):
-    """A map over several sessions; `data` once it is made."""
+    """A map over several sessions; `data` once it is completed."""
 
     id: str
     title: str | None = None
@@ -46,7 +46,7 @@ class JointMapEnvelope(Reply):
 
 
 class JointMapList(Reply):
-    """Newest first, without `data`."""
+    """Maps over several sessions, newest first, without `data`."""
 
     maps: list[JointMapReply]
     total: int

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints
 from models.schemas.accounts import UserReply
 from models.schemas.base import Body, Reply, Time, reject_nul
 
-# One @, no spaces, a dot somewhere in the domain. `.local` is fine; whether the box exists only a mail can tell.
+# One @, no spaces, a dot in the domain. `.local` is valid; only a mail can verify that the mailbox exists.
 _EMAIL = re.compile(r"^[^@\s\x00-\x1f\"<>(),;:\\\[\]]+@[^@\s\x00-\x1f\"<>(),;:\\\[\]]+\.[^@\s.\x00-\x1f]+$")
 
 
@@ -22,7 +22,7 @@ def _email(value: str) -> str:
 
 
 Email = Annotated[str, AfterValidator(_email)]
-#: argon2 takes any length; this only keeps a megabyte of password from being hashed.
+#: argon2 accepts any length; the limit prevents hashing a megabyte.
 MAX_PASSWORD_CHARS = 1024
 Password = Annotated[str, StringConstraints(min_length=8, max_length=MAX_PASSWORD_CHARS), AfterValidator(reject_nul)]
 EMAIL_EXAMPLE, PASSWORD_EXAMPLE = "ann@example.com", "correct horse battery"
@@ -39,7 +39,7 @@ class Credentials(Body):
 
 
 class LoginBody(Body):
-    """Log-in: whatever was typed; what does not fit simply does not match."""
+    """Log-in: the address and password as typed; invalid ones do not match any account."""
 
     model_config = ConfigDict(
         extra="ignore", json_schema_extra={"examples": [{"email": EMAIL_EXAMPLE, "password": PASSWORD_EXAMPLE}]}
@@ -49,10 +49,10 @@ class LoginBody(Body):
 
 
 class TokenReply(Reply):
-    """A renewed login: `token` goes into `Authorization: Bearer`, for `expires_in` seconds.
+    """Tokens of a login. Send `token` in `Authorization: Bearer`; it is valid for `expires_in` seconds.
 
-    `refresh_token` replaces the one that was sent, which no longer works. Browsers that said
-    `X-Trailmind-Client: web` get it as an HttpOnly cookie instead.
+    `refresh_token` replaces the one that was sent, which is no longer valid. Web clients
+    (`X-Trailmind-Client: web`) get it as an HttpOnly cookie instead.
     """
 
     token: str
@@ -62,7 +62,7 @@ class TokenReply(Reply):
 
 
 class AuthReply(TokenReply):
-    """A login."""
+    """Tokens of a new login, and its user."""
 
     user: UserReply
 

@@ -16,7 +16,7 @@ NodeId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r
 
 
 class PositionBody(Body):
-    """A place in the 3-D view, in its world units."""
+    """A position in the 3-D view, in its world units."""
 
     x: float = Field(ge=-10_000, le=10_000)
     y: float = Field(ge=-10_000, le=10_000)
@@ -37,7 +37,7 @@ class OperationBody(Body):
         "delete", "undo", "redo",
     ]  # fmt: skip
     op_id: Annotated[
-        NodeId | None, Field(description="The client's id of this edit: sending it again changes nothing")
+        NodeId | None, Field(description="The client's id of this edit; sending it again changes nothing")
     ] = None
     node_id: NodeId | None = None
     node_ids: Annotated[list[NodeId] | None, Field(max_length=50)] = None
@@ -54,7 +54,7 @@ class OperationBody(Body):
 
 
 class EditsBody(Body):
-    """1 to 100 edits, made in order. With `expected_seq` or `version` the request fails when somebody was faster."""
+    """1 to 100 edits, applied in order. With `expected_seq` or `version`, the request fails if the map has changed."""
 
     operations: Annotated[list[OperationBody], Field(min_length=1, max_length=MAX_OPERATIONS)]
     expected_seq: int | None = Field(default=None, ge=0, description="`edits.seq` of the map the client shows")
@@ -62,7 +62,7 @@ class EditsBody(Body):
 
 
 class ExpectedSeqBody(Body):
-    """See EditsBody."""
+    """With `expected_seq`, the request fails if the map has changed."""
 
     expected_seq: int | None = Field(default=None, ge=0)
 
@@ -75,17 +75,17 @@ class EditsReply(Reply):
 
 
 class LogEntryReply(Reply):
-    """One line of the log."""
+    """One entry of the edit log."""
 
     seq: int
     entry: dict[str, Any]
     created_at: Time
-    in_effect: bool = Field(description="False for what was undone, and for undo and redo themselves")
-    report: EditReportReply | None = Field(default=None, description="What became of it on the version shown")
+    in_effect: bool = Field(description="False for undone edits, and for undo and redo themselves")
+    report: EditReportReply | None = Field(default=None, description="Its outcome on the current version")
 
 
 class EditLogReply(Reply):
-    """The log, newest first."""
+    """The edit log, newest first."""
 
     edits: list[LogEntryReply]
     seq: int

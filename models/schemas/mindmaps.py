@@ -10,24 +10,24 @@ from models.schemas.base import Body, Reply, Time
 
 
 class GenerateBody(Body):
-    """`force` makes a new version even when nothing changed."""
+    """`force` generates a new version even when nothing has changed."""
 
     force: bool = False
 
 
 class EditReportReply(Reply):
-    """What became of one edit; `sentence` is for the user, in English."""
+    """The outcome of one edit; `sentence` is for the user, in English."""
 
     op_id: str
     op: str
     status: Literal["applied", "adapted", "not_applied"]
     sentence: str
     node_id: str | None = None
-    reason: str | None = Field(default=None, description="Why it was not applied, as a word that stays the same")
+    reason: str | None = Field(default=None, description="Why it was not applied, as a stable code")
 
 
 class EditsState(Reply):
-    """The edits the map carries: `seq` goes into `expected_seq`; `not_applied` could not be kept on this version."""
+    """The edits of the map: send `seq` as `expected_seq`; `not_applied` edits do not fit this version."""
 
     seq: int
     num_in_effect: int
@@ -37,7 +37,7 @@ class EditsState(Reply):
 
 
 class MindmapReply(Reply):
-    """How far a map is, and, once completed, the map (`data`)."""
+    """The progress of a map and, once completed, the map (`data`)."""
 
     id: str
     session_id: str
@@ -60,7 +60,7 @@ class MindmapEnvelope(Reply):
 
 
 class PictureLink(Reply):
-    """A link that needs no login."""
+    """A link to the map's image that needs no login."""
 
     url: str
     expires_at: Time

@@ -11,26 +11,26 @@ from models.schemas.logins import EMAIL_EXAMPLE, Password
 
 
 class PasswordChange(Body):
-    """The password there is (absent for an account that has none yet) and the one to come."""
+    """The current password (absent for an account without one) and the new one."""
 
     current_password: Annotated[str, StringConstraints(max_length=100_000)] | None = None
     new_password: Password
 
 
 class ForgotBody(Body):
-    """Whose password was forgotten."""
+    """The address of the account."""
 
     email: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] = Field(examples=[EMAIL_EXAMPLE])
 
 
 class ResetBody(Body):
-    """The token of the mail, and the new password."""
+    """The token from the mail, and the new password."""
 
     token: Secret
     new_password: Password
 
 
 class TokenBody(Body):
-    """The token of the mail."""
+    """The token from the mail."""
 
     token: Secret

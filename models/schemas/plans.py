@@ -1,4 +1,4 @@
-"""Response bodies of plans and usage, as the clients know them."""
+"""Response bodies of plans, subscriptions and token usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.schemas.base import Reply, Time
 
 
 class PlanReply(Reply):
-    """A plan; an absent limit is no limit."""
+    """A plan; an absent limit means unlimited."""
 
     id: Literal["free", "pro", "enterprise"]
     name: str
@@ -23,13 +23,13 @@ class PlanReply(Reply):
 
 
 class PlanList(Reply):
-    """Every plan, the cheapest first."""
+    """All plans, the cheapest first."""
 
     plans: list[PlanReply]
 
 
 class SubscriptionReply(Reply):
-    """The plan the caller is on. `id` is all zeros for the plan everybody has."""
+    """The caller's plan. `id` is all zeros for the default plan."""
 
     id: str
     status: Literal["active", "canceled", "past_due", "trialing"]
@@ -51,13 +51,13 @@ class UsageReply(Reply):
     period_start: Time
     period_end: Time
     tokens_used: int
-    token_limit: int = Field(description="What the plan allows; for an unlimited plan the free plan's number")
+    token_limit: int = Field(description="The plan's limit; for an unlimited plan the limit of the free plan")
     percent_used: float
     is_unlimited: bool
     can_use_ai: bool
     by_operation: dict[str, int]
     granted_tokens_left: int | None = Field(default=None, description="Tokens beyond the plan, for the current period")
-    reserved_tokens: int | None = Field(default=None, description="Set aside for maps being made right now")
+    reserved_tokens: int | None = Field(default=None, description="Reserved for maps that are being generated")
 
 
 class UsageEnvelope(Reply):
@@ -67,6 +67,6 @@ class UsageEnvelope(Reply):
 
 
 class UsageHistory(Reply):
-    """Distinct periods, newest first."""
+    """Usage per billing period, newest first."""
 
     history: list[UsageReply]

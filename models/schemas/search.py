@@ -10,7 +10,7 @@ from models.schemas.base import Reply, Time
 
 
 class Mark(Reply):
-    """Characters `[start, end)` of the snippet that were searched for."""
+    """Characters `[start, end)` of the snippet that match the query."""
 
     start: int
     end: int
@@ -26,7 +26,7 @@ class SearchHit(Reply):
     domain: str
     title: str | None = None
     topics: list[str]
-    highlights: list[str] = Field(description="Passages marked on this page that match, or the first three")
+    highlights: list[str] = Field(description="Highlighted passages of this page, at most three")
     snippet: str
     snippet_from: Literal["text", "highlight", "title"]
     marks: list[Mark]
@@ -37,7 +37,7 @@ class SearchHit(Reply):
 
 
 class SearchReply(Reply):
-    """Best first. `is_indexing`: older sessions are still being added, ask again in a moment."""
+    """Results, best first. `is_indexing`: older sessions are still being indexed; search again in a moment."""
 
     results: list[SearchHit]
     has_more: bool

@@ -10,14 +10,14 @@ from models.schemas.base import Body, Description, Reply, Time, Title
 
 
 class SessionStart(Body):
-    """All optional; the reference's clients send no body."""
+    """All fields are optional; v1 clients send no body."""
 
     title: Title | None = None
     client_session_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
 
 class SessionUpdate(Body):
-    """What is absent or null stays as it is; an empty string empties the field."""
+    """Fields that are absent or null stay unchanged; an empty string clears the field."""
 
     title: Title | None = None
     description: Description | None = None
@@ -42,7 +42,7 @@ class SessionReply(Reply):
     keywords: list[str] | None = None
     error_message: str | None = None
     deletes_at: Time | None = Field(
-        default=None, description="When the plan lets the session go; absent while it is kept"
+        default=None, description="When the plan's retention deletes the session; absent while it is kept"
     )
 
 
@@ -53,7 +53,7 @@ class SessionEnvelope(Reply):
 
 
 class SessionList(Reply):
-    """One page of sessions and how many there are in all."""
+    """One page of sessions, and the number of all sessions."""
 
     sessions: list[SessionReply]
     total: int

@@ -15,7 +15,7 @@ Domain = Annotated[str, StringConstraints(min_length=1, max_length=2_000), After
 
 
 class CaptureOptions(Body):
-    """What the extension records unless told otherwise."""
+    """What the extension records by default."""
 
     page_text: bool = True
     highlights: bool = True
@@ -24,7 +24,7 @@ class CaptureOptions(Body):
 
 
 class SettingsReply(Reply):
-    """What the user chose, or the defaults."""
+    """The user's settings, or the defaults."""
 
     language: Literal["ko", "en"]
     theme: Literal["light", "dark", "system"]
@@ -41,7 +41,7 @@ class SettingsEnvelope(Reply):
 
 
 class SettingsPatch(Body):
-    """What is absent stays as it is."""
+    """Absent fields stay unchanged."""
 
     language: Literal["ko", "en"] | None = None
     theme: Literal["light", "dark", "system"] | None = None

@@ -10,7 +10,7 @@ from models.schemas.base import Body, Reply, Time
 
 
 class ShareCreate(Body):
-    """How much to show, and for how long."""
+    """What to share, and for how long."""
 
     shows: Literal["map", "pages", "highlights"] = Field(
         default="map", description="`map`: topics only; `pages`: also pages and addresses; `highlights`: also passages"
@@ -19,7 +19,7 @@ class ShareCreate(Body):
 
 
 class ShareReply(Reply):
-    """A link that works, for everybody who has it, until it is over or taken back."""
+    """A link that works without a login until it expires or is revoked."""
 
     id: str
     session_id: str
@@ -37,13 +37,13 @@ class ShareEnvelope(Reply):
 
 
 class ShareList(Reply):
-    """The links that work, newest first."""
+    """The active links, newest first."""
 
     shares: list[ShareReply]
 
 
 class SharedSession(Reply):
-    """What a share link shows."""
+    """The shared part of a session."""
 
     title: str | None = None
     summary: str | None = None

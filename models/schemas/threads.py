@@ -10,7 +10,7 @@ from models.schemas.map_edits import NodeId
 
 
 class ThreadMemberReply(Reply):
-    """A topic of one session in a thread. `linked_by` says whether a person put it there."""
+    """A topic of one session in a thread; `linked_by` is `user` if a person linked it."""
 
     session_id: str
     session_title: str | None = None
@@ -22,7 +22,7 @@ class ThreadMemberReply(Reply):
 
 
 class ThreadReply(Reply):
-    """A subject that came back: topics of at least two sessions, earliest first, and the words they share."""
+    """A recurring subject: topics of at least two sessions, earliest first, and the words they share."""
 
     id: str
     label: str
@@ -32,7 +32,7 @@ class ThreadReply(Reply):
 
 
 class ThreadList(Reply):
-    """Threads, the longest first."""
+    """Threads, those with the most topics first."""
 
     threads: list[ThreadReply]
     total: int
@@ -46,7 +46,7 @@ class TopicRef(Body):
 
 
 class LinkBody(Body):
-    """Two topics that are one subject."""
+    """Two topics of the same subject."""
 
     topic: TopicRef
     other: TopicRef

@@ -8,7 +8,7 @@ from models.schemas.base import Reply, Time
 
 
 class PageVisitReply(Reply):
-    """One stay on one page. `duration_ms` is active time."""
+    """One visit to one page. `duration_ms` is active time."""
 
     id: str
     url: str
@@ -21,7 +21,7 @@ class PageVisitReply(Reply):
 
 
 class HighlightReply(Reply):
-    """A marked passage."""
+    """A highlighted passage."""
 
     id: str
     text: str
@@ -34,7 +34,7 @@ class HighlightReply(Reply):
 
 
 class EventsList(Reply):
-    """Visits and highlights of one page of the list; `total` counts both, or the kind asked for."""
+    """One page of visits and highlights; `total` counts both, or only the requested `type`."""
 
     page_visits: list[PageVisitReply]
     highlights: list[HighlightReply]
@@ -42,7 +42,7 @@ class EventsList(Reply):
 
 
 class EventStats(Reply):
-    """The clients' four numbers."""
+    """Counts of a session's events."""
 
     total_events: int
     page_visits: int
@@ -51,24 +51,24 @@ class EventStats(Reply):
 
 
 class TimelineVisit(PageVisitReply):
-    """A visit with the passages marked during it."""
+    """A visit with the passages highlighted during it."""
 
     ended_at: Time
     highlights: list[HighlightReply]
 
 
 class Pause(Reply):
-    """The recording was paused; without `ended_at` it still is, or was stopped so."""
+    """A pause of the recording; without `ended_at` the session is still paused, or was stopped while paused."""
 
     started_at: Time
     ended_at: Time | None = None
 
 
 class TimelineReply(Reply):
-    """The session in the order it happened. `clock_skew_ms` was added to every time the client gave."""
+    """The session in chronological order. `clock_skew_ms` has been added to every client timestamp."""
 
     visits: list[TimelineVisit]
-    highlights: list[HighlightReply] = Field(description="Marked on pages never visited in this session")
+    highlights: list[HighlightReply] = Field(description="Highlights on pages that were not visited in this session")
     pauses: list[Pause]
     dwell_ms: int
     clock_skew_ms: int

@@ -9,7 +9,7 @@ from models.schemas.mindmaps import EditReportReply
 
 
 class VersionReply(Reply):
-    """One version. `cost_usd` is what the providers charged for it."""
+    """One version of a map. `cost_usd` is the sum the providers charged for it."""
 
     number: int
     is_current: bool
@@ -36,14 +36,14 @@ class VersionEnvelope(Reply):
 
 
 class VersionList(Reply):
-    """Newest first."""
+    """The versions of a map, newest first."""
 
     versions: list[VersionReply]
     total: int
 
 
 class ChangeReply(Reply):
-    """One difference in words; `why` where the maps tell."""
+    """One difference as a sentence; `why` gives the reason where it is known."""
 
     kind: str
     sentence: str

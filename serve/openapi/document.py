@@ -1,4 +1,4 @@
-"""The API's contract: the OpenAPI document, from the routes, the rules of authorization and a few words of ours."""
+"""The OpenAPI document: FastAPI's, completed with access rules, error responses and examples."""
 
 from __future__ import annotations
 
@@ -16,53 +16,58 @@ from serve.auth.authorization import ACCESS_RULES, SCOPES, Access, AccessRule
 from serve.openapi.examples import BODY_EXAMPLES, PARAMETER_DESCRIPTIONS, REPLY_EXAMPLES
 
 _DESCRIPTION = """
-Record browsing sessions, search them, and turn them into mind maps that can be checked.
+Record browsing sessions, search them, and turn them into mind maps whose labels are verifiable.
 
-**Logging in.** `POST /v1/auth/login` answers a `token` for `Authorization: Bearer` and a `refresh_token`, which works
-once: `POST /v1/auth/refresh` exchanges it for a new pair. Programs that say who they are with `X-Trailmind-Client`
-(`web` or `extension`) get shorter-lived tokens; `web` gets the refresh token as an HttpOnly cookie and has to send
-the header with every refresh. Scripts use an API key in place of the token.
+**Logging in.** `POST /v1/auth/login` returns a `token` for `Authorization: Bearer` and a `refresh_token`, which works
+once: `POST /v1/auth/refresh` exchanges it for a new pair. Clients that send `X-Trailmind-Client` (`web` or
+`extension`) get shorter-lived tokens; `web` gets the refresh token as an HttpOnly cookie and must send the header with
+every refresh. Scripts use an API key instead of the token.
 
 **Errors** are always `{"error": {"message", "code"}}`; the message is for people, the code for programs.
 
-**Limits.** Answers carry `RateLimit` and `RateLimit-Policy`; 429 and 503 carry `Retry-After`.
+**Limits.** Responses carry `RateLimit` and `RateLimit-Policy`; 429 and 503 carry `Retry-After`.
 """
 
 _TAGS = {
-    "health": "Is it alive, is it ready",
+    "health": "Liveness and readiness",
     "auth": "Sign up, log in, passwords, Google, the extension's login, API keys",
-    "account": "Settings, taking everything along, closing the account",
-    "sessions": "Recordings",
-    "events": "What the extension sends, what becomes of it, and the receipt",
-    "mindmaps": "Maps: order, read, watch, look at",
-    "search": "Search over everything ever read",
+    "account": "Profile, settings, data export, account deletion",
+    "sessions": "Browsing sessions: recordings",
+    "events": "Event ingestion, the timeline, and the ingest report (receipt)",
+    "mindmaps": "Mind maps: generate, read, edit, stream, images",
+    "search": "Search over all pages of all sessions",
     "sharing": "Read-only links",
-    "exports": "One session in the formats other programs read",
-    "plans": "Plans, subscription, tokens used",
-    "admin": "For operators",
+    "exports": "One session as a file",
+    "plans": "Plans, subscription, token usage",
+    "admin": "The operators' API",
 }
 
-#: status → (name of the shared response, what it means, an example)
+#: status → (name of the shared response, description, code, example message)
 _ERRORS: dict[int, tuple[str, str, str, str]] = {
     400: (
         "BadRequest",
-        "The request is not of the declared form, or breaks a rule",
+        "The request is invalid",
         "VALIDATION_ERROR",
         "email: is not an e-mail address",
     ),
-    401: ("Unauthorized", "Nobody, or nobody we know, is asking", "UNAUTHORIZED", "invalid or expired access token"),
+    401: ("Unauthorized", "Missing or invalid credentials", "UNAUTHORIZED", "invalid or expired access token"),
     402: (
         "PaymentRequired",
         "The plan does not include this, or its tokens are used up",
         "PLAN_UPGRADE_REQUIRED",
         "the Free plan does not include exports as json; Pro does",
     ),
-    403: ("Forbidden", "The caller is known and may not do this", "FORBIDDEN", "access denied"),
-    404: ("NotFound", "There is no such thing, or none the caller may know of", "NOT_FOUND", "session not found"),
-    409: ("Conflict", "It exists already, or something stands in the way", "CONFLICT", "email already exists"),
+    403: ("Forbidden", "The caller lacks permission", "FORBIDDEN", "access denied"),
+    404: ("NotFound", "The resource does not exist, or the caller may not see it", "NOT_FOUND", "session not found"),
+    409: (
+        "Conflict",
+        "The resource exists already, or its state forbids this",
+        "CONFLICT",
+        "email already exists",
+    ),
     413: (
         "PayloadTooLarge",
-        "More than one request may carry",
+        "The request is too large",
         "PAYLOAD_TOO_LARGE",
         "the request body is larger than 256 KB; send it in smaller parts",
     ),
@@ -75,14 +80,14 @@ _ERRORS: dict[int, tuple[str, str, str, str]] = {
     ),
     431: (
         "HeadersTooLarge",
-        "More headers than anybody needs",
+        "Too many or too large headers",
         "HEADERS_TOO_LARGE",
         "at most 100 headers of 32 KB together, please",
     ),
-    500: ("InternalError", "A mistake of ours", "INTERNAL_SERVER_ERROR", "something went wrong on our side"),
+    500: ("InternalError", "Internal error", "INTERNAL_SERVER_ERROR", "something went wrong on our side"),
     503: (
         "Unavailable",
-        "A part we need is away; try again after `Retry-After` seconds",
+        "A dependency is unavailable; retry after `Retry-After` seconds",
         "SERVICE_UNAVAILABLE",
         "the database cannot be reached; try again in a moment",
     ),
@@ -97,12 +102,12 @@ _TEXT_ANSWERS = {"/health", "/ready"}
 
 
 def operation_id(route: APIRoute) -> str:
-    """The name of an operation in generated clients."""
+    """The operation id of a route: its function's name in generated clients."""
     return f"replace_{route.name}" if "PUT" in (route.methods or ()) and route.name.startswith("update") else route.name
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Make `app` serve its contract at /openapi.json."""
+    """Make `app` serve our OpenAPI document at /openapi.json."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -174,7 +179,7 @@ def _reply_names(of: type[Reply] = Reply) -> Iterator[str]:
 
 
 def _omit_nulls(schema: dict[str, Any]) -> None:
-    """Answers leave out what they do not have; they never say null."""
+    """Remove null from the types of a reply: absent fields are omitted."""
     for value in schema.get("properties", {}).values():
         variants = [v for v in value.get("anyOf", []) if v.get("type") != "null"]
         if variants and len(variants) < len(value["anyOf"]):
@@ -197,7 +202,7 @@ def _error_response(words: str, code: str, message: str) -> dict[str, Any]:
 
 
 def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRule) -> None:
-    """Declare who may call the operation, and every error it can answer."""
+    """Add the security requirement of the operation and all its error responses."""
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     name, statuses = operation["operationId"], set(_EVERYWHERE)
@@ -206,7 +211,7 @@ def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRul
     if operation.get("parameters") or operation.get("requestBody"):
         statuses.add(400)
     if rule.access in (Access.LOGIN, Access.USER, Access.ADMIN):
-        # 400 also for rules no schema can say: a session that has ended, a job that is not dead.
+        # 400 also for rules outside the schema: a session that has ended, a job that has not failed.
         statuses |= {400, 401, 403}
         operation["security"] = [{"bearer": [rule.scope] if rule.scope else []}]
         if rule.access is Access.ADMIN:
@@ -214,7 +219,7 @@ def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRul
     elif rule.access is Access.CREDENTIALS:
         statuses |= {400, 401}
     if "{" in path or (operation.get("requestBody") and rule.access in (Access.LOGIN, Access.USER, Access.ADMIN)):
-        # Bodies name things too.
+        # Bodies contain ids, too.
         statuses.add(404)
     if name in _MAY_CONFLICT:
         statuses.add(409)
@@ -230,5 +235,5 @@ def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRul
 
 
 def document_json(document: dict[str, Any]) -> str:
-    """The document as it is kept in the repository: stable and readable in a diff."""
+    """The document as JSON text in a stable form, as in `docs/openapi.json`."""
     return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=False) + "\n"

@@ -1,6 +1,6 @@
-"""Examples of every body and every answer in the contract, by the name of its schema, and what the parameters mean.
+"""Examples of all request and response bodies by schema name, and descriptions of parameters, for the OpenAPI document.
 
-A test checks each example against its schema, so that none can grow old.
+A test validates each example against its schema.
 """
 
 from __future__ import annotations
@@ -464,29 +464,29 @@ REPLY_EXAMPLES: dict[str, Any] = {
     "VersionList": {"versions": [_VERSION], "total": 1},
 }
 
-#: What a parameter means, where the route does not say it itself.
+#: Descriptions of parameters without one at their route.
 PARAMETER_DESCRIPTIONS = {
-    "format": "What kind of file",
-    "hard": "Erase at once (test mode only)",
-    "has_highlight": "Only pages with a marked passage, or only those without",
+    "format": "The file format",
+    "hard": "Erase at once (test environment only)",
+    "has_highlight": "Only pages with a highlight, or only pages without",
     "job_id": "The job's number",
     "key_id": "The API key",
     "keyword": "One of the session's keywords",
-    "layout": "How the map is laid out",
-    "limit": "At most so many",
+    "layout": "The layout of the map",
+    "limit": "Maximum number of results",
     "login_id": "The login",
     "map_id": "The map over several sessions",
-    "months": "At most so many periods, newest first",
+    "months": "Maximum number of billing periods, newest first",
     "number": "The version",
-    "offset": "Leave out so many",
+    "offset": "Number of results to skip",
     "other": "The version to compare with",
     "session_id": "The session",
     "share_id": "The link",
     "sort": "`started_at:desc` or `started_at:asc`",
-    "status": "Only in this state",
+    "status": "Only with this status",
     "task_type": "The task: `describe`, `outline` or `default` for both",
     "theme": "Light or dark",
     "token": "The secret part of the link",
-    "type": "Only of this kind",
+    "type": "Only of this type",
     "user_id": "The account",
 }

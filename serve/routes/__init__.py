@@ -1,1 +1,1 @@
-"""Routes: each reads the request, calls one function, shapes the reply."""
+"""The routes of the API, one module per resource."""

@@ -1,4 +1,4 @@
-"""The life of an account: settings, taking everything along, closing it."""
+"""The caller's account: profile, settings, data export, deletion."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from serve.state import AppState
 router = APIRouter(tags=["account"])
 
 
-def settings_reply(found: UserSettings | None) -> SettingsReply:
-    """What the user chose, or the defaults."""
-    if found is None:
+def settings_reply(settings: UserSettings | None) -> SettingsReply:
+    """The user's settings, or the defaults."""
+    if settings is None:
         return SettingsReply(
             language="ko",
             theme="system",
@@ -41,18 +41,18 @@ def settings_reply(found: UserSettings | None) -> SettingsReply:
             when_out_of_tokens="local",
         )
     return SettingsReply(
-        language=found.language,
-        theme=found.theme,
-        email_notifications=found.email_notifications,
-        excluded_domains=list(found.excluded_domains),
-        capture=CaptureOptions.model_validate(found.capture),
-        when_out_of_tokens=found.when_out_of_tokens,
+        language=settings.language,
+        theme=settings.theme,
+        email_notifications=settings.email_notifications,
+        excluded_domains=list(settings.excluded_domains),
+        capture=CaptureOptions.model_validate(settings.capture),
+        when_out_of_tokens=settings.when_out_of_tokens,
     )
 
 
 @router.get("/v1/users/me", response_model_exclude_none=True)
 async def get_user(user_id: CurrentUserId, db: DbSession) -> UserEnvelope:
-    """Who am I."""
+    """The caller's account."""
     return UserEnvelope(user=user_reply(await require_active_user(db, user_id)))
 
 
@@ -64,18 +64,18 @@ async def get_settings(user_id: CurrentUserId, db: DbSession) -> SettingsEnvelop
 
 @router.patch("/v1/users/me/settings")
 async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: State, db: DbSession) -> SettingsEnvelope:
-    """Change settings. Excluded domains count from the next event on, also for a recording under way."""
+    """Change settings. Excluded domains apply from the next event on, also to a running recording."""
     await require_active_user(db, user_id)
-    # Whoever asks second of two at once builds on what the first wrote.
-    found = await db.get(UserSettings, user_id, with_for_update=True)
-    if found is None:
-        found = UserSettings(user_id=user_id)
-        db.add(found)
+    # The row lock serializes concurrent changes.
+    settings = await db.get(UserSettings, user_id, with_for_update=True)
+    if settings is None:
+        settings = UserSettings(user_id=user_id)
+        db.add(settings)
     for name, value in body.model_dump(exclude_none=True).items():
-        setattr(found, name, value)
+        setattr(settings, name, value)
     await db.flush()
-    await db.refresh(found)
-    reply = settings_reply(found)
+    await db.refresh(settings)
+    reply = settings_reply(settings)
     await db.commit()
     if body.excluded_domains is not None:
         await state.shards.reload_exclusions(user_id)
@@ -85,10 +85,10 @@ async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: Sta
 @router.get(
     "/v1/users/me/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/zip": {}}, "description": "Everything there is, as a zip archive"}},
+    responses={200: {"content": {"application/zip": {}}, "description": "All data of the account as a zip archive"}},
 )
 async def export_everything(user_id: CurrentUserId, state: State, db: DbSession) -> StreamingResponse:
-    """Everything we know of the caller: account, settings, sessions, events, page texts, highlights, maps, usage."""
+    """All data of the caller: account, settings, sessions, events, page texts, highlights, maps, usage."""
     await require_active_user(db, user_id)
     name = f"trailmind-{datetime.now(UTC):%Y%m%d}.zip"
     return StreamingResponse(
@@ -98,11 +98,11 @@ async def export_everything(user_id: CurrentUserId, state: State, db: DbSession)
     )
 
 
-async def _close(
+async def _close_account(
     state: AppState, db: AsyncSession, connection: Connection, user: User, request: Request, *, at_once: bool
 ) -> DeletionReceipt:
     delay = timedelta(seconds=0 if at_once else state.settings.privacy.account_deletion_delay_s)
-    ended = await revoke_all_logins(db, user, "closed")
+    revoked_ids = await revoke_all_logins(db, user, "closed")
     language, address = await mail_language(db, user.id, request), user.email
     if not delay:
         user_id = user.id
@@ -117,7 +117,7 @@ async def _close(
         mail = account_closed_mail(language, max(1, delay.days))
         await state.mail_queue.enqueue(connection, user_id, address, mail, ttl=NOTICE_TTL)
     await db.commit()
-    await state.login_cache.revoke(ended)
+    await state.login_cache.revoke(revoked_ids)
     await state.shards.reload_exclusions(user_id)
     return DeletionReceipt(
         status="scheduled" if delay else "erased",
@@ -127,7 +127,7 @@ async def _close(
     )
 
 
-def _drop_cookie(response: Response) -> None:
+def _delete_refresh_cookie(response: Response) -> None:
     response.delete_cookie(REFRESH_COOKIE, path=REFRESH_COOKIE_PATH, httponly=True, samesite="strict")
 
 
@@ -141,17 +141,17 @@ async def delete_account(
     response: Response,
     body: Annotated[DeletionBody | None, Body()] = None,
 ) -> DeletionReceipt:
-    """Close the account and erase everything of it: after the time to think again, or at once.
+    """Close the account and erase all its data: after the grace period, or at once.
 
-    From this moment no login of it works. The answer is the receipt.
+    All its logins end at once. The reply is the deletion receipt.
     """
-    wanted = body or DeletionBody()
+    options = body or DeletionBody()
     await state.rate_limiter.check(request, state.rate_limiter.credentials, f"password:{user_id}")
     user = await require_active_user(db, user_id)
-    if user.password_hash is not None and not await verify_password(wanted.password or "", user.password_hash):
+    if user.password_hash is not None and not await verify_password(options.password or "", user.password_hash):
         raise BadRequest("the password is wrong")
-    receipt = await _close(state, db, connection, user, request, at_once=wanted.now)
-    _drop_cookie(response)
+    receipt = await _close_account(state, db, connection, user, request, at_once=options.now)
+    _delete_refresh_cookie(response)
     return receipt
 
 
@@ -164,10 +164,10 @@ async def delete_me(
     request: Request,
     hard: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Close the account; with `hard` (test mode only) erase it at once."""
+    """Close the account; with `hard` (test environment only) erase it at once."""
     if hard and state.settings.environment != "test":
         raise Forbidden("hard delete is only allowed in test environment")
-    await _close(state, db, connection, await require_active_user(db, user_id), request, at_once=hard)
+    await _close_account(state, db, connection, await require_active_user(db, user_id), request, at_once=hard)
     response = Response(status_code=204)
-    _drop_cookie(response)
+    _delete_refresh_cookie(response)
     return response

@@ -1,4 +1,4 @@
-"""For operators: accounts, sessions, jobs, AI configuration. Every act is noted; nothing shows what people read."""
+"""The operators' API: accounts, sessions, jobs, AI configuration. Changes are audited; content is not shown."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _JOB_STATES = {"pending": "todo", "retrying": "todo", "running": "doing", "dead"
 
 
 class CannotDeleteDefault(BadRequest):
-    """Every task falls back to `default`."""
+    """The configuration `default` cannot be deleted: every task falls back to it."""
 
     code = "CANNOT_DELETE_DEFAULT"
 
@@ -79,23 +79,23 @@ async def list_users(
     _: CurrentUserId,
     state: State,
     db: DbSession,
-    q: Annotated[str | None, Query(max_length=254, description="Part of an address")] = None,
+    q: Annotated[str | None, Query(max_length=254, description="Part of an e-mail address")] = None,
     status: Annotated[Literal["active", "inactive"] | None, Query()] = None,
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> AdminUserList:
     """Accounts, newest first."""
-    wanted = []
+    conditions = []
     if q:
         if "\x00" in q:
             raise BadRequest("q: contains a NUL character")
-        wanted.append(func.lower(User.email).contains(q.lower(), autoescape=True))
+        conditions.append(func.lower(User.email).contains(q.lower(), autoescape=True))
     if status:
-        wanted.append(User.status == status)
-    total = await db.scalar(select(func.count()).select_from(User).where(*wanted)) or 0
+        conditions.append(User.status == status)
+    total = await db.scalar(select(func.count()).select_from(User).where(*conditions)) or 0
     order = (User.created_at.desc(), User.id)
-    found = await db.scalars(select(User).where(*wanted).order_by(*order).limit(limit).offset(offset))
-    return AdminUserList(users=[await _user_reply(state, db, u) for u in found.all()], total=total)
+    users = await db.scalars(select(User).where(*conditions).order_by(*order).limit(limit).offset(offset))
+    return AdminUserList(users=[await _user_reply(state, db, user) for user in users.all()], total=total)
 
 
 async def _get_user(db: AsyncSession, user_id: uuid.UUID) -> User:
@@ -115,7 +115,7 @@ async def get_account(user_id: uuid.UUID, _: CurrentUserId, state: State, db: Db
 async def patch_user(
     user_id: uuid.UUID, body: AdminUserPatch, admin_id: CurrentUserId, state: State, db: DbSession
 ) -> AdminUserEnvelope:
-    """Change a role, close an account, or bring a closed one back. Nobody changes their own."""
+    """Change the role of an account, close it or reopen it. Operators cannot change their own account."""
     if user_id == admin_id:
         raise Conflict("operators do not change their own account")
     user = await _get_user(db, user_id)
@@ -125,12 +125,12 @@ async def patch_user(
     if body.status is not None and body.status != user.status:
         user.status = body.status
         user.deleted_at = datetime.now(UTC) if body.status == "inactive" else None
-    ended = await revoke_all_logins(db, user, "admin") if changes else []
+    revoked_ids = await revoke_all_logins(db, user, "admin") if changes else []
     if changes:
         record_audit(db, admin_id, "user.changed", user_id, **changes)
     reply = await _user_reply(state, db, user)
     await db.commit()
-    await state.login_cache.revoke(ended)
+    await state.login_cache.revoke(revoked_ids)
     return AdminUserEnvelope(user=reply)
 
 
@@ -143,18 +143,18 @@ async def list_all_sessions(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> AdminSessionList:
-    """Sessions by state, newest first."""
-    wanted = [BrowsingSession.user_id == user_id] if user_id else []
+    """Sessions, newest first, and their number by status."""
+    conditions = [BrowsingSession.user_id == user_id] if user_id else []
     counts = await db.execute(
-        select(BrowsingSession.status, func.count()).where(*wanted).group_by(BrowsingSession.status)
+        select(BrowsingSession.status, func.count()).where(*conditions).group_by(BrowsingSession.status)
     )
     by_status = {state: int(n) for state, n in counts.all()}
     if status is not None:
-        wanted.append(BrowsingSession.status == status)
+        conditions.append(BrowsingSession.status == status)
     found = await db.execute(
         select(BrowsingSession, Mindmap.status)
         .outerjoin(Mindmap, Mindmap.session_id == BrowsingSession.id)
-        .where(*wanted)
+        .where(*conditions)
         .order_by(BrowsingSession.started_at.desc(), BrowsingSession.id)
         .limit(limit)
         .offset(offset)
@@ -187,7 +187,7 @@ async def list_all_jobs(
     status: Annotated[Literal["pending", "running", "retrying", "dead"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> JobList:
-    """Jobs that are not done."""
+    """Jobs that are not finished."""
     found = await list_jobs(
         state.settings.database.postgres_dsn, status=_JOB_STATES[status] if status else None, limit=limit
     )
@@ -199,7 +199,7 @@ JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 @router.post("/jobs/{job_id}/retry")
 async def retry_dead_job(job_id: JobId, admin_id: CurrentUserId, state: State, db: DbSession) -> MessageReply:
-    """Give a dead job another chance."""
+    """Retry a failed job."""
     sentence = await retry_job(state.settings.database.postgres_dsn, job_id)
     record_audit(db, admin_id, "job.retried", job_id)
     await db.commit()
@@ -208,7 +208,7 @@ async def retry_dead_job(job_id: JobId, admin_id: CurrentUserId, state: State, d
 
 @router.delete("/jobs/{job_id}", status_code=204)
 async def discard_dead_job(job_id: JobId, admin_id: CurrentUserId, state: State, db: DbSession) -> Response:
-    """Drop a dead job for good."""
+    """Discard a failed job."""
     await discard_job(state.settings.database.postgres_dsn, job_id)
     record_audit(db, admin_id, "job.discarded", job_id)
     await db.commit()
@@ -229,7 +229,7 @@ def _config_reply(config: AiConfig) -> AiConfigReply:
 
 @router.get("/ai/configs", response_model_exclude_none=True)
 async def list_ai_configs(_: CurrentUserId, db: DbSession) -> AiConfigList:
-    """Which models do which task."""
+    """The configured models of each task."""
     found = await db.scalars(select(AiConfig).order_by(AiConfig.task_type))
     return AiConfigList(configs=[_config_reply(c) for c in found])
 
@@ -238,7 +238,7 @@ async def list_ai_configs(_: CurrentUserId, db: DbSession) -> AiConfigList:
 async def put_ai_config(
     task_type: TaskType, body: AiConfigBody, admin_id: CurrentUserId, db: DbSession
 ) -> AiConfigEnvelope:
-    """Set who does a task. Counts from the next map on, everywhere."""
+    """Configure the models of a task. Applies to all replicas from the next map on."""
     config = await db.get(AiConfig, task_type, with_for_update=True)
     if config is None:
         config = AiConfig(task_type=task_type)
@@ -255,7 +255,7 @@ async def put_ai_config(
 
 @router.delete("/ai/configs/{task_type}", status_code=204)
 async def delete_ai_config(task_type: TaskType, admin_id: CurrentUserId, db: DbSession) -> Response:
-    """Let a task follow `default` again."""
+    """Delete the configuration of a task, which then uses `default`."""
     if task_type == "default":
         raise CannotDeleteDefault("the default cannot be deleted; every task falls back to it")
     config = await db.get(AiConfig, task_type)
@@ -269,7 +269,7 @@ async def delete_ai_config(task_type: TaskType, admin_id: CurrentUserId, db: DbS
 
 @router.get("/audit", response_model_exclude_none=True)
 async def list_audit(_: CurrentUserId, db: DbSession, limit: Limit = 50, offset: Offset = 0) -> AuditList:
-    """What operators did."""
+    """The audit log of operators' actions, newest first."""
     found = await db.scalars(
         select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id).limit(limit).offset(offset)
     )

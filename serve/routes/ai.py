@@ -1,4 +1,4 @@
-"""What a map would cost, and what was sent to whom."""
+"""AI providers: the cost estimate of a map, and the calls that were made for a session."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def _plan(
 async def quote(
     session_id: str, user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection
 ) -> QuoteEnvelope:
-    """What a map of this session would cost at most, before it is ordered. Repeat it freely: nothing is kept."""
+    """The maximum cost of a map of this session. Safe to repeat: nothing is stored."""
     owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
     plan, terms, now, num_pages = await _plan(state, db, connection, owned.id, user_id)
     limit, left = terms.allowance.token_limit, now.tokens_left
@@ -64,7 +64,7 @@ async def quote(
 async def check_token_budget(
     state: AppState, db: AsyncSession, connection: Connection, session_id: uuid.UUID, user_id: uuid.UUID
 ) -> None:
-    """Raise OutOfTokens (402, with the reset date) for users who want no map rather than one without a model."""
+    """Raise OutOfTokens if the map is not affordable and the user has chosen to refuse maps without a model."""
     if not provider_endpoints(state.settings):
         return
     terms = await load_user_limits(db, user_id, state.settings.limits.default_plan)
@@ -85,14 +85,14 @@ async def disclosures(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> DisclosureList:
-    """Exactly what text of this session went to which provider, and when."""
+    """The calls to AI providers for this session, with the text that was sent."""
     owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
-    mine = AiCall.session_id == owned.id
-    total = await db.scalar(select(func.count()).select_from(AiCall).where(mine))
-    found = await db.execute(
+    of_session = AiCall.session_id == owned.id
+    total = await db.scalar(select(func.count()).select_from(AiCall).where(of_session))
+    calls = await db.execute(
         select(AiCall, AiCallText)
         .outerjoin(AiCallText, AiCallText.call_id == AiCall.id)
-        .where(mine)
+        .where(of_session)
         .order_by(AiCall.started_at.desc(), AiCall.id)
         .limit(limit)
         .offset(offset)
@@ -109,11 +109,11 @@ async def disclosures(
                 num_chars=call.num_chars,
                 num_redactions=call.num_redactions,
                 text_digest=call.text_digest,
-                text=kept.sent if kept else None,
-                instructions=kept.instructions if kept else None,
-                answer=kept.answer if kept else None,
+                text=texts.sent if texts else None,
+                instructions=texts.instructions if texts else None,
+                answer=texts.answer if texts else None,
             )
-            for call, kept in found.all()
+            for call, texts in calls.all()
         ],
         total=total or 0,
         text_retention_days=state.settings.privacy.ai_text_retention_days,

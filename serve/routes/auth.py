@@ -1,4 +1,4 @@
-"""Accounts: sign up, log in, stay logged in, log out."""
+"""Sign up, log in, refresh a login, log out, list logins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbS
 from serve.http.rate_limits import RateLimitPolicy, rate_limited
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
-#: Wrong passwords for one account, from wherever: slows a distributed guesser, spares its owner's typing.
+#: Log-in attempts per account from all addresses: slows distributed guessing, generous enough for typing errors.
 _ACCOUNT = RateLimitPolicy("account", 30)
 
 
@@ -31,7 +31,7 @@ _ACCOUNT = RateLimitPolicy("account", 30)
 async def signup(
     body: Credentials, state: State, db: DbSession, connection: DbConnection, request: Request, response: Response
 ) -> AuthReply:
-    """Make an account and log in. A mail asks to confirm the address; the account works without."""
+    """Create an account and log in. A mail asks to verify the address; the account works without that."""
     if await user_by_email(db, body.email) is not None:
         raise Conflict("email already exists")
     user = User(id=uuid.uuid4(), email=body.email, password_hash=await hash_password(body.password))
@@ -51,31 +51,31 @@ async def login(body: LoginBody, state: State, db: DbSession, request: Request, 
     """Log in."""
     email = body.email.strip()
     if state.rate_limiter.is_enabled:
-        tries = await state.rate_limiter.count(_ACCOUNT, hashlib.sha256(email.lower().encode()).hexdigest())
-        if not tries.is_allowed:
-            raise rate_limited(tries)
+        attempts = await state.rate_limiter.count(_ACCOUNT, hashlib.sha256(email.lower().encode()).hexdigest())
+        if not attempts.is_allowed:
+            raise rate_limited(attempts)
     user = await user_by_email(db, email) if "\x00" not in email else None
-    usable = user is not None and user.status == "active"
-    matches = await verify_password(body.password, user.password_hash if user is not None and usable else None)
-    if user is None or not usable or not matches:
+    is_active = user is not None and user.status == "active"
+    matches = await verify_password(body.password, user.password_hash if user is not None and is_active else None)
+    if user is None or not is_active or not matches:
         raise Unauthorized("invalid email or password")
     return await log_in(state, db, request, response, user)
 
 
 @router.post("/refresh", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def refresh(state: State, db: DbSession, request: Request, response: Response) -> TokenReply:
-    """Renew a login with its refresh token, in `Authorization: Bearer` or in the cookie of a browser.
+    """Refresh a login with its refresh token, in `Authorization: Bearer` or in the cookie of a web client.
 
-    Every refresh token works once; using one a second time ends the login everywhere. Send the same
-    `Idempotency-Key` with a repeated try and a lost answer does no harm.
+    Every refresh token works once; reuse ends the login. A retry after a lost response is safe if it sends the same
+    `Idempotency-Key`.
     """
     return await rotate_refresh_token(state, db, request, response)
 
 
 @router.post("/logout")
-async def logout(who: CurrentIdentity, state: State, db: DbSession, response: Response) -> MessageReply:
+async def logout(identity: CurrentIdentity, state: State, db: DbSession, response: Response) -> MessageReply:
     """End this login: its tokens stop working within seconds."""
-    await log_out(state, db, response, who.family_id)
+    await log_out(state, db, response, identity.family_id)
     return MessageReply(message="successfully logged out")
 
 
@@ -83,20 +83,20 @@ async def logout(who: CurrentIdentity, state: State, db: DbSession, response: Re
 async def logout_all(user_id: CurrentUserId, state: State, db: DbSession, response: Response) -> MessageReply:
     """End every login of the account."""
     await db.execute(update(User).where(User.id == user_id).values(token_version=User.token_version + 1))
-    ended = await revoke_families(db, "logout_all", user_id=user_id)
+    revoked_ids = await revoke_families(db, "logout_all", user_id=user_id)
     await db.commit()
-    await state.login_cache.revoke(ended)
+    await state.login_cache.revoke(revoked_ids)
     await log_out(state, db, response, None)
     return MessageReply(message="successfully logged out everywhere")
 
 
 @router.get("/logins", response_model_exclude_none=True)
-async def list_logins(who: CurrentIdentity, db: DbSession) -> LoginList:
-    """Where the account is logged in (the newest hundred)."""
-    found = await db.scalars(
+async def list_logins(identity: CurrentIdentity, db: DbSession) -> LoginList:
+    """The account's active logins, newest first, at most 100."""
+    families = await db.scalars(
         select(LoginFamily)
         .where(
-            LoginFamily.user_id == who.user_id,
+            LoginFamily.user_id == identity.user_id,
             LoginFamily.revoked_at.is_(None),
             LoginFamily.expires_at > func.now(),
         )
@@ -106,21 +106,21 @@ async def list_logins(who: CurrentIdentity, db: DbSession) -> LoginList:
     return LoginList(
         logins=[
             LoginReply(
-                id=str(f.id),
-                client=f.client,
-                is_current=f.id == who.family_id,
-                created_at=f.created_at,
-                last_used_at=f.rotated_at or f.created_at,
-                expires_at=f.expires_at,
+                id=str(family.id),
+                client=family.client,
+                is_current=family.id == identity.family_id,
+                created_at=family.created_at,
+                last_used_at=family.rotated_at or family.created_at,
+                expires_at=family.expires_at,
             )
-            for f in found
+            for family in families
         ]
     )
 
 
 @router.delete("/logins/{login_id}", status_code=204)
 async def end_login(login_id: uuid.UUID, user_id: CurrentUserId, state: State, db: DbSession) -> Response:
-    """Log one device out."""
+    """End one login of the account."""
     family = await db.get(LoginFamily, login_id)
     if family is None or family.user_id != user_id:
         raise NotFound("there is no such login")
@@ -132,5 +132,5 @@ async def end_login(login_id: uuid.UUID, user_id: CurrentUserId, state: State, d
 
 @router.get("/me", response_model_exclude_none=True)
 async def me(user_id: CurrentUserId, db: DbSession) -> UserEnvelope:
-    """Who am I."""
+    """The caller's account."""
     return UserEnvelope(user=user_reply(await require_active_user(db, user_id)))

@@ -1,4 +1,4 @@
-"""Events in, visits and highlights out."""
+"""Event ingestion, and the timeline derived from events."""
 
 from __future__ import annotations
 
@@ -45,17 +45,15 @@ _encode = msgspec.json.encode
     },
 )
 async def post_events(session_id: str, request: Request) -> Response:
-    """Store a batch. When this answers 200, every event that is not `invalid` or `excluded` is on disk.
-
-    This is the hot path: the body is read raw, nothing is injected, and the answer is encoded once.
-    """
+    """Store a batch of events. With a 200 reply, every event that is not `invalid` or `excluded` is committed."""
+    # The hot path: no dependency injection, no validation by Pydantic, and the reply is encoded once.
     state = app_state(request)
     user_id = (await authorize(state, request)).user_id
-    wanted = parse_session_id(session_id, error_type=BadRequest)
+    parsed_id = parse_session_id(session_id, error_type=BadRequest)
     batch = parse_batch(
         await request.body(),
         user_id=user_id,
-        session_id=wanted,
+        session_id=parsed_id,
         allow_private_networks=state.settings.recording.record_private_networks,
     )
     outcome = await state.shards.save(batch)
@@ -69,7 +67,7 @@ async def post_events(session_id: str, request: Request) -> Response:
 
 
 def visit_fields(visit: VisitRecord) -> dict[str, Any]:
-    """A visit as the clients read it."""
+    """A visit as API resource."""
     return {
         "id": visit.key,
         "url": visit.url,
@@ -83,7 +81,7 @@ def visit_fields(visit: VisitRecord) -> dict[str, Any]:
 
 
 def highlight_reply(highlight: HighlightRecord) -> HighlightReply:
-    """A highlight as the clients read it."""
+    """A highlight as API resource."""
     return HighlightReply(
         id=highlight.key,
         text=highlight.text,
@@ -97,8 +95,8 @@ def highlight_reply(highlight: HighlightRecord) -> HighlightReply:
 
 
 async def _timeline(db: AsyncSession, connection: Connection, session_id: str, user_id: uuid.UUID) -> Any:
-    found = await owned_session(db, parse_session_id(session_id), user_id)
-    return await load_timeline(connection, found.id)
+    session = await owned_session(db, parse_session_id(session_id), user_id)
+    return await load_timeline(connection, session.id)
 
 
 @router.get("/events", response_model_exclude_none=True)
@@ -112,13 +110,13 @@ async def list_events(
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     sort: Annotated[str, Query(max_length=50)] = "occurred_at:desc",
 ) -> EventsList:
-    """Visits and highlights by the time they happened, newest first unless `sort` ends in `:asc`."""
-    line = await _timeline(db, connection, session_id, user_id)
+    """Visits and highlights by time, newest first unless `sort` ends in `:asc`."""
+    timeline = await _timeline(db, connection, session_id, user_id)
     entries: list[VisitRecord | HighlightRecord] = []
     if type != "highlight":
-        entries += line.visits
+        entries += timeline.visits
     if type != "page_visit":
-        entries += line.highlights
+        entries += timeline.highlights
     entries.sort(key=lambda e: (e.started_ms if isinstance(e, VisitRecord) else e.occurred_ms, e.key))
     if not sort.lower().endswith(":asc"):
         entries.reverse()
@@ -132,13 +130,13 @@ async def list_events(
 
 @router.get("/events/stats")
 async def event_stats(session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> EventStats:
-    """How many events, visits, highlights and different pages."""
-    line = await _timeline(db, connection, session_id, user_id)
+    """The number of events, visits, highlights and distinct pages."""
+    timeline = await _timeline(db, connection, session_id, user_id)
     return EventStats(
-        total_events=line.num_events,
-        page_visits=line.num_page_visits,
-        highlights=line.num_highlights,
-        unique_urls=line.num_unique_urls,
+        total_events=timeline.num_events,
+        page_visits=timeline.num_page_visits,
+        highlights=timeline.num_highlights,
+        unique_urls=timeline.num_unique_urls,
     )
 
 
@@ -146,22 +144,22 @@ async def event_stats(session_id: str, user_id: CurrentUserId, db: DbSession, co
 async def get_timeline(
     session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> TimelineReply:
-    """The whole session in the order it happened, highlights under their visits."""
-    found = await owned_session(db, parse_session_id(session_id), user_id)
-    line, span = await load_timeline(connection, found.id), await load_span(connection, found.id)
-    marked: dict[str | None, list[HighlightReply]] = {}
-    for highlight in line.highlights:
-        marked.setdefault(highlight.visit_key, []).append(highlight_reply(highlight))
+    """The whole session in chronological order, highlights below their visits."""
+    session = await owned_session(db, parse_session_id(session_id), user_id)
+    timeline, span = await load_timeline(connection, session.id), await load_span(connection, session.id)
+    by_visit: dict[str | None, list[HighlightReply]] = {}
+    for highlight in timeline.highlights:
+        by_visit.setdefault(highlight.visit_key, []).append(highlight_reply(highlight))
     return TimelineReply(
         visits=[
-            TimelineVisit(**visit_fields(v), ended_at=from_epoch_ms(v.ended_ms), highlights=marked.get(v.key, []))
-            for v in line.visits
+            TimelineVisit(**visit_fields(v), ended_at=from_epoch_ms(v.ended_ms), highlights=by_visit.get(v.key, []))
+            for v in timeline.visits
         ],
-        highlights=marked.get(None, []),
+        highlights=by_visit.get(None, []),
         pauses=[
             Pause(started_at=from_epoch_ms(begun), ended_at=from_epoch_ms(ended) if ended is not None else None)
             for begun, ended in span.pauses
         ],
-        dwell_ms=line.dwell_ms,
-        clock_skew_ms=line.clock_skew_ms,
+        dwell_ms=timeline.dwell_ms,
+        clock_skew_ms=timeline.clock_skew_ms,
     )

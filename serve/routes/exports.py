@@ -1,4 +1,4 @@
-"""One session in the formats other programs read."""
+"""Exports of one session: JSON, Markdown, OPML, FreeMind, SVG, PNG and CSV."""
 
 from __future__ import annotations
 
@@ -60,16 +60,17 @@ _COLUMNS = (
 )
 
 
-def timeline_csv(line: Timeline) -> str:
-    """The timeline as a table, visits and highlights in the order they happened.
+def timeline_csv(timeline: Timeline) -> str:
+    """The timeline as CSV: visits and highlights in chronological order.
 
-    A cell that a spreadsheet would run as a formula begins with an apostrophe: page titles are strangers' text.
+    A cell that a spreadsheet would run as a formula is prefixed with an apostrophe (CSV injection): page titles are
+    untrusted text.
     """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
     rows: list[tuple[int, list[Any]]] = []
-    for v in line.visits:
+    for v in timeline.visits:
         times = [
             from_epoch_ms(v.started_ms).isoformat(),
             from_epoch_ms(v.ended_ms).isoformat(),
@@ -78,51 +79,51 @@ def timeline_csv(line: Timeline) -> str:
         rows.append(
             (v.started_ms, ["visit", *times, v.title or "", v.url, v.is_revisit, f"{v.max_scroll_depth:.2f}", "", ""])
         )
-    for h in line.highlights:
+    for h in timeline.highlights:
         at = from_epoch_ms(h.occurred_ms).isoformat()
         rows.append((h.occurred_ms, ["highlight", at, "", "", "", h.url or "", "", "", h.text, h.note or ""]))
     for _, row in sorted(rows, key=lambda r: r[0]):
-        writer.writerow([_harmless(str(cell)) for cell in row])
+        writer.writerow([_escape_formula(str(cell)) for cell in row])
     return out.getvalue()
 
 
-def _harmless(cell: str) -> str:
+def _escape_formula(cell: str) -> str:
     return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _disposition(title: str | None, extension: str) -> str:
-    """A file name every browser takes (RFC 6266): plain letters, and the real title beside."""
+    """The Content-Disposition header (RFC 6266): an ASCII file name, and the title in UTF-8 (`filename*`)."""
     name = re.sub(r'[\\/:*?"<>|\x00-\x1f\x7f]+', " ", title or "").strip()[:80] or "trailmind"
     plain = re.sub(r"[^A-Za-z0-9 ._-]+", "", unicodedata.normalize("NFKD", name)).strip() or "trailmind"
     return f"attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{quote(name)}.{extension}"
 
 
-async def _document(db: DbSession, found: BrowsingSession) -> MindmapDocument:
+async def _document(db: DbSession, session: BrowsingSession) -> MindmapDocument:
     data = await db.scalar(
         select(MindmapVersion.data)
         .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (MindmapVersion.number == Mindmap.current_version))
-        .where(Mindmap.session_id == found.id)
+        .where(Mindmap.session_id == session.id)
     )
     if data is None:
         raise NotFound("mindmap not found for this session")
     return MindmapDocument.from_json(data)
 
 
-def _as_json(found: BrowsingSession, line: Timeline, document: MindmapDocument) -> bytes:
+def _as_json(session: BrowsingSession, timeline: Timeline, document: MindmapDocument) -> bytes:
     return msgspec.json.format(
         msgspec.json.encode(
             {
                 "session": {
-                    "id": str(found.id),
-                    "title": found.title,
-                    "description": found.description,
-                    "summary": found.summary,
-                    "started_at": found.started_at,
-                    "ended_at": found.ended_at,
-                    "dwell_ms": line.dwell_ms,
+                    "id": str(session.id),
+                    "title": session.title,
+                    "description": session.description,
+                    "summary": session.summary,
+                    "started_at": session.started_at,
+                    "ended_at": session.ended_at,
+                    "dwell_ms": timeline.dwell_ms,
                 },
-                "visits": [visit_fields(v) | {"ended_at": from_epoch_ms(v.ended_ms)} for v in line.visits],
-                "highlights": [highlight_reply(h).model_dump(exclude_none=True) for h in line.highlights],
+                "visits": [visit_fields(v) | {"ended_at": from_epoch_ms(v.ended_ms)} for v in timeline.visits],
+                "highlights": [highlight_reply(h).model_dump(exclude_none=True) for h in timeline.highlights],
                 "mindmap": document.to_json(),
             }
         ),
@@ -147,24 +148,24 @@ async def export_session(
     db: DbSession,
     connection: DbConnection,
     format: Annotated[ExportFormat, Query()] = "markdown",
-    layout: Annotated[LayoutName, Query(description="Of pictures")] = "galaxy",
-    theme: Annotated[ThemeName, Query(description="Of pictures")] = "light",
+    layout: Annotated[LayoutName, Query(description="Of images")] = "galaxy",
+    theme: Annotated[ThemeName, Query(description="Of images")] = "light",
     width: Annotated[int | None, Query(ge=200, le=4000, description="Of PNG, in pixels")] = None,
 ) -> Response:
-    """One session as a file. Which formats there are depends on the plan; 402 names the plan that has it."""
-    found = await owned_session(db, parse_session_id(session_id), user_id)
-    _, standing = await current_plan_of(state, db, user_id)
-    require_feature(standing.plan, EXPORT_FEATURES[format], f"exports as {format}")
+    """One session as a file. The formats depend on the plan; 402 names the plan that includes the format."""
+    session = await owned_session(db, parse_session_id(session_id), user_id)
+    _, current = await current_plan_of(state, db, user_id)
+    require_feature(current.plan, EXPORT_FEATURES[format], f"exports as {format}")
     body: bytes | str
     if format == "csv":
-        body = timeline_csv(await load_timeline(connection, found.id))
+        body = timeline_csv(await load_timeline(connection, session.id))
     elif format == "json":
-        line = await load_timeline(connection, found.id)
-        body = _as_json(found, line, await _document(db, found))
+        timeline = await load_timeline(connection, session.id)
+        body = _as_json(session, timeline, await _document(db, session))
     elif format in _TEXTS:
-        body = await asyncio.to_thread(_TEXTS[format], await _document(db, found))
+        body = await asyncio.to_thread(_TEXTS[format], await _document(db, session))
     else:
-        body = await asyncio.to_thread(to_svg, await _document(db, found), layout, theme)
+        body = await asyncio.to_thread(to_svg, await _document(db, session), layout, theme)
         if format == "png":
             body = await asyncio.to_thread(to_png, body, (), width)
     kind, extension = _TYPES[format]
@@ -172,7 +173,7 @@ async def export_session(
         body,
         media_type=kind,
         headers={
-            "Content-Disposition": _disposition(found.title, extension),
+            "Content-Disposition": _disposition(session.title, extension),
             "Cache-Control": "private, no-store",
             **IMAGE_CSP_HEADERS,
         },

@@ -1,4 +1,4 @@
-"""Sign in with Google: the button's ID token, and the authorization code of pages and extensions."""
+"""Sign in with Google: with the ID token of its button, or with an authorization code."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ STATE_TTL_S = 600
 
 
 class NotLinked(Conflict):
-    """An account with this address exists, but nobody has proved yet that it is the same person's."""
+    """An account with this address exists, and its owner has not verified the address."""
 
     code = "EMAIL_NOT_VERIFIED"
 
 
-class _Begun(msgspec.Struct):
+class _SignInRequest(msgspec.Struct):
     nonce: str
     redirect_uri: str
     uses_pkce: bool
 
 
 async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
-    """The account of this Google user: found, linked, or made. The caller commits.
+    """The account of this Google user: the linked one, an existing one to link, or a new one. The caller commits.
 
-    An account is linked only when its own address was verified: else somebody could sign up with a stranger's address
-    and wait for the stranger to sign in with Google. Raises Unauthorized for a closed account, NotLinked.
+    An existing account is linked only if its address was verified: otherwise an attacker could sign up with the address
+    of a victim and share the account once the victim signs in with Google. Raises Unauthorized for a closed account,
+    Conflict or NotLinked.
     """
     user = await db.scalar(select(User).where(User.google_id == profile.subject))
     if user is None:
@@ -58,7 +59,7 @@ async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
             try:
                 await db.flush()
             except IntegrityError:
-                # The same person in another tab was faster.
+                # A concurrent sign-in of the same user has created the account.
                 await db.rollback()
                 return await account_of(db, profile)
             return user
@@ -82,7 +83,7 @@ async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
 
 @router.get("/config", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def google_config(state: State) -> GoogleConfig:
-    """Whether to show the button."""
+    """Whether sign-in with Google is configured, and its client id."""
     return GoogleConfig(enabled=state.google.is_configured, client_id=state.google.client_id)
 
 
@@ -90,7 +91,7 @@ async def google_config(state: State) -> GoogleConfig:
 async def google_login(
     body: GoogleBody, state: State, db: DbSession, request: Request, response: Response
 ) -> AuthReply:
-    """Log in with the ID token of Google's button; the first time, this makes an account."""
+    """Log in with the ID token of Google's button; the first log-in creates an account."""
     if not state.google.is_configured:
         raise Unauthorized("Invalid Google credentials")
     profile = await state.google.verify(body.credential)
@@ -99,26 +100,26 @@ async def google_login(
 
 @router.post("/begin", dependencies=[RateLimitedByAddress])
 async def google_begin(body: GoogleBegin, state: State) -> GoogleBegun:
-    """Begin the code flow: one-time `state` and nonce, kept for ten minutes."""
-    one_time, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-    url = await state.google.authorization_url(body.redirect_uri, one_time, nonce, body.code_challenge)
-    begun = _Begun(nonce, body.redirect_uri, body.code_challenge is not None)
-    await state.valkey.set(f"google-state:{one_time}", msgspec.json.encode(begun), ex=STATE_TTL_S)
-    return GoogleBegun(authorization_url=url, state=one_time, expires_in=STATE_TTL_S)
+    """Begin the authorization code flow with a one-time `state`, valid for ten minutes."""
+    one_time_state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+    url = await state.google.authorization_url(body.redirect_uri, one_time_state, nonce, body.code_challenge)
+    sign_in = _SignInRequest(nonce, body.redirect_uri, body.code_challenge is not None)
+    await state.valkey.set(f"google-state:{one_time_state}", msgspec.json.encode(sign_in), ex=STATE_TTL_S)
+    return GoogleBegun(authorization_url=url, state=one_time_state, expires_in=STATE_TTL_S)
 
 
 @router.post("/code", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def google_code(body: GoogleCode, state: State, db: DbSession, request: Request, response: Response) -> AuthReply:
-    """Log in with an authorization code. A `state` from `begin` counts once, for its own `redirect_uri`."""
+    """Log in with an authorization code. A `state` from `begin` is valid once, for its own `redirect_uri`."""
     if not state.google.is_configured:
         raise Unauthorized("Invalid authorization code")
     nonce = None
     if body.state is not None:
         raw = await state.valkey.getdel(f"google-state:{body.state}")
-        begun = msgspec.json.decode(raw, type=_Begun) if raw else None
-        is_right = begun is not None and begun.redirect_uri == body.redirect_uri
-        if begun is None or not is_right or (begun.uses_pkce and not body.code_verifier):
+        sign_in = msgspec.json.decode(raw, type=_SignInRequest) if raw else None
+        is_valid = sign_in is not None and sign_in.redirect_uri == body.redirect_uri
+        if sign_in is None or not is_valid or (sign_in.uses_pkce and not body.code_verifier):
             raise Unauthorized("this sign-in was not begun here, or took too long; try again")
-        nonce = begun.nonce
+        nonce = sign_in.nonce
     profile = await state.google.exchange(body.code, body.redirect_uri, code_verifier=body.code_verifier, nonce=nonce)
     return await log_in(state, db, request, response, await account_of(db, profile))

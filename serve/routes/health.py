@@ -1,4 +1,4 @@
-"""Is the process alive, and is everything it needs there."""
+"""Health checks: liveness (`/health`) and readiness (`/ready`)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health")
 async def health() -> HealthReply:
-    """The process answers."""
+    """The process is alive."""
     return HealthReply()
 
 
 @router.get("/ready", responses={503: {"model": ReadyReply}})
 async def ready(state: State, response: Response) -> ReadyReply:
-    """PostgreSQL, its schema, Valkey and the shards answer; 503 with the reason when one does not."""
+    """Whether PostgreSQL, its schema, Valkey and the shards are available; 503 with the reason if one is not."""
     names = ("postgresql", "schema", "valkey", "shards")
     checks = dict(zip(names, await asyncio.gather(*(_sentence(check(state)) for check in _CHECKS)), strict=True))
     is_ready = all(value == "ok" for value in checks.values())
@@ -38,7 +38,7 @@ async def _sentence(check: Awaitable[str]) -> str:
     try:
         async with asyncio.timeout(3.0):
             return await check
-    except Exception as error:  # every failure is the answer here
+    except Exception as error:  # every failure is a result of the check
         return f"does not answer ({type(error).__name__})"
 
 
@@ -52,7 +52,7 @@ async def _schema(state: AppState) -> str:
     async with state.engine.connect() as connection:
         current = await connection.run_sync(current_revision)
     wanted = wanted_revision()
-    # An older program on a newer schema is fine: migrations suit both sides. The other way round is not.
+    # An older program runs on a newer schema, because migrations are backward compatible; not the other way round.
     if current is None or current < wanted:
         return f"is at {current or 'nothing'}, this program needs {wanted}: run `trailmind migrate`"
     return "ok"
@@ -64,8 +64,10 @@ async def _valkey(state: AppState) -> str:
 
 
 async def _shards(state: AppState) -> str:
-    there, wanted = await state.shards.count_responding()
-    return "ok" if there == wanted else f"{wanted - there} of {wanted} do not answer"
+    num_responding, num_shards = await state.shards.count_responding()
+    if num_responding == num_shards:
+        return "ok"
+    return f"{num_shards - num_responding} of {num_shards} do not answer"
 
 
 _CHECKS = (_postgresql, _schema, _valkey, _shards)

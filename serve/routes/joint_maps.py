@@ -1,4 +1,4 @@
-"""Maps over several sessions: order, list, read, make again, delete."""
+"""Maps over several sessions (`/v1/maps`): generate, list, read, delete. Maps of one session are in `mindmaps`."""
 
 from __future__ import annotations
 
@@ -21,91 +21,95 @@ from models.schemas.joint_maps import JointMapBody, JointMapEnvelope, JointMapLi
 from serve.dependencies import CurrentUserId, DbConnection, DbSession
 
 router = APIRouter(prefix="/v1/maps", tags=["mindmaps"])
-#: Maps one user may keep: each is up to some megabytes.
+#: Maximum number of maps per user: each has up to some megabytes.
 MAX_MAPS = 200
 _DELETED = "a session of this map was deleted; make the map again"
 
 
-def _reply(found: JointMap, session_ids: list[uuid.UUID], *, data: bool, is_whole: bool = True) -> JointMapReply:
-    is_done = found.status == MapStatus.COMPLETED and is_whole
+def _reply(joint_map: JointMap, session_ids: list[uuid.UUID], *, data: bool, is_whole: bool = True) -> JointMapReply:
+    is_done = joint_map.status == MapStatus.COMPLETED and is_whole
     return JointMapReply(
-        id=str(found.id),
-        title=found.title or None,
-        # Pages of a deleted session are gone for every route at once, so a map that shows them is, too.
-        status=found.status if is_whole or found.status != MapStatus.COMPLETED else MapStatus.FAILED,
-        stage=found.stage,
-        percent=found.percent,
-        error_message=found.error_message if is_whole else _DELETED,
+        id=str(joint_map.id),
+        title=joint_map.title or None,
+        # A deleted session is hidden from every route at once, so a map with its pages is, too.
+        status=joint_map.status if is_whole or joint_map.status != MapStatus.COMPLETED else MapStatus.FAILED,
+        stage=joint_map.stage,
+        percent=joint_map.percent,
+        error_message=joint_map.error_message if is_whole else _DELETED,
         session_ids=[str(session_id) for session_id in session_ids],
-        since=found.since,
-        until=found.until,
-        provider=found.provider if is_done else None,
-        data=found.data if data and is_done else None,
-        created_at=found.created_at,
-        updated_at=found.updated_at,
+        since=joint_map.since,
+        until=joint_map.until,
+        provider=joint_map.provider if is_done else None,
+        data=joint_map.data if data and is_done else None,
+        created_at=joint_map.created_at,
+        updated_at=joint_map.updated_at,
     )
 
 
 async def _members(db: AsyncSession, map_ids: list[uuid.UUID]) -> dict[uuid.UUID, list[tuple[uuid.UUID, bool]]]:
-    """The sessions of each map, oldest first, and whether each is still there."""
+    """By map id: the sessions of the map, oldest first, and whether each still exists."""
     rows = await db.execute(
         select(JointMapSession.map_id, BrowsingSession.id, BrowsingSession.deleted_at)
         .join(BrowsingSession, BrowsingSession.id == JointMapSession.session_id)
         .where(JointMapSession.map_id.in_(map_ids))
         .order_by(BrowsingSession.started_at, BrowsingSession.id)
     )
-    found: dict[uuid.UUID, list[tuple[uuid.UUID, bool]]] = {map_id: [] for map_id in map_ids}
+    members: dict[uuid.UUID, list[tuple[uuid.UUID, bool]]] = {map_id: [] for map_id in map_ids}
     for map_id, session_id, deleted_at in rows:
-        found[map_id].append((session_id, deleted_at is None))
-    return found
+        members[map_id].append((session_id, deleted_at is None))
+    return members
 
 
 async def _owned(db: AsyncSession, map_id: str, user_id: uuid.UUID) -> JointMap:
     try:
-        wanted = uuid.UUID(map_id)
+        parsed_id = uuid.UUID(map_id)
     except ValueError:
         raise NotFound("map not found") from None
-    found = await db.get(JointMap, wanted)
-    if found is None or found.user_id != user_id:
+    joint_map = await db.get(JointMap, parsed_id)
+    if joint_map is None or joint_map.user_id != user_id:
         raise NotFound("map not found")
-    return found
+    return joint_map
 
 
-async def _chosen(db: AsyncSession, user_id: uuid.UUID, body: JointMapBody) -> list[BrowsingSession]:
-    mine = [BrowsingSession.user_id == user_id, BrowsingSession.deleted_at.is_(None)]
+async def _selected_sessions(db: AsyncSession, user_id: uuid.UUID, body: JointMapBody) -> list[BrowsingSession]:
+    conditions = [BrowsingSession.user_id == user_id, BrowsingSession.deleted_at.is_(None)]
     if body.session_ids is not None:
         if body.since is not None or body.until is not None:
             raise BadRequest("give either session_ids or a range of dates, not both")
-        wanted = set(body.session_ids)
-        found = list(await db.scalars(select(BrowsingSession).where(*mine, BrowsingSession.id.in_(wanted))))
-        if len(found) < len(wanted):
+        session_ids = set(body.session_ids)
+        sessions = list(
+            await db.scalars(select(BrowsingSession).where(*conditions, BrowsingSession.id.in_(session_ids)))
+        )
+        if len(sessions) < len(session_ids):
             raise NotFound("session not found")
-        if any(session.status in OPEN_STATUSES for session in found):
+        if any(session.status in OPEN_STATUSES for session in sessions):
             raise BadRequest("a session that is still recording cannot be on the map; stop it first")
-        return found
+        return sessions
     if body.since is None and body.until is None:
         raise BadRequest("give session_ids, or since and until")
     since, until = _utc(body.since), _utc(body.until)
     if since is not None and until is not None and since >= until:
         raise BadRequest("since must be before until")
-    mine.append(BrowsingSession.status.not_in([str(status) for status in OPEN_STATUSES]))
+    conditions.append(BrowsingSession.status.not_in([str(status) for status in OPEN_STATUSES]))
     if since is not None:
-        mine.append(BrowsingSession.started_at >= since)
+        conditions.append(BrowsingSession.started_at >= since)
     if until is not None:
-        mine.append(BrowsingSession.started_at < until)
-    newest = select(BrowsingSession).where(*mine).order_by(BrowsingSession.started_at.desc()).limit(MAX_SESSIONS + 1)
-    found = list(await db.scalars(newest))
-    if not found:
+        conditions.append(BrowsingSession.started_at < until)
+    newest = (
+        select(BrowsingSession).where(*conditions).order_by(BrowsingSession.started_at.desc()).limit(MAX_SESSIONS + 1)
+    )
+    sessions = list(await db.scalars(newest))
+    if not sessions:
         raise BadRequest("there is no finished session in that time")
-    if len(found) > MAX_SESSIONS:
+    if len(sessions) > MAX_SESSIONS:
         raise BadRequest(f"there are more than {MAX_SESSIONS} sessions in that time; choose a shorter one")
-    return found
+    return sessions
 
 
 def _utc(at: datetime | None) -> datetime | None:
-    """A time without a zone is meant in UTC."""
+    """`at` with a time zone; without one it is UTC. Raises BadRequest outside the years 1970 to 9000."""
     if at is not None and not 1970 <= at.year <= 9000:
-        # At the ends of the calendar a time has no equal in other zones.
+        # Conversion to another time zone overflows at the ends of the calendar.
         raise BadRequest("since and until must lie between the years 1970 and 9000")
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
@@ -114,27 +118,27 @@ def _utc(at: datetime | None) -> datetime | None:
 async def create_map(
     body: JointMapBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> JointMapEnvelope:
-    """Order a map over the chosen sessions, or over those of a range of dates. Read it until it is completed."""
-    sessions = await _chosen(db, user_id, body)
+    """Generate a map over given sessions, or over those of a date range. Poll it until it is completed."""
+    sessions = await _selected_sessions(db, user_id, body)
     num_maps = await db.scalar(select(func.count()).select_from(JointMap).where(JointMap.user_id == user_id)) or 0
     if num_maps >= MAX_MAPS:
         raise Conflict(f"there are {MAX_MAPS} maps already; delete one first")
-    ordered = JointMap(
+    joint_map = JointMap(
         user_id=user_id,
         title=body.title or None,
         since=_utc(body.since),
         until=_utc(body.until),
     )
-    db.add(ordered)
+    db.add(joint_map)
     await db.flush()
-    db.add_all([JointMapSession(map_id=ordered.id, session_id=session.id) for session in sessions])
+    db.add_all([JointMapSession(map_id=joint_map.id, session_id=session.id) for session in sessions])
     await db.flush()
-    await begin_joint_map(connection, ordered.id)
-    await enqueue_joint_map(connection, str(ordered.id))
-    await db.refresh(ordered)
+    await begin_joint_map(connection, joint_map.id)
+    await enqueue_joint_map(connection, str(joint_map.id))
+    await db.refresh(joint_map)
     await db.commit()
     sessions.sort(key=lambda session: (session.started_at, session.id))
-    return JointMapEnvelope(map=_reply(ordered, [session.id for session in sessions], data=False))
+    return JointMapEnvelope(map=_reply(joint_map, [session.id for session in sessions], data=False))
 
 
 @router.get("", response_model_exclude_none=True)
@@ -144,29 +148,29 @@ async def list_maps(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> JointMapList:
-    """The caller's maps over several sessions, newest first, without the maps themselves."""
-    mine = JointMap.user_id == user_id
-    total = await db.scalar(select(func.count()).select_from(JointMap).where(mine)) or 0
-    found = list(
+    """The caller's maps over several sessions, newest first, without `data`."""
+    of_user = JointMap.user_id == user_id
+    total = await db.scalar(select(func.count()).select_from(JointMap).where(of_user)) or 0
+    joint_maps = list(
         await db.scalars(
             select(JointMap)
-            .where(mine)
+            .where(of_user)
             .options(defer(JointMap.data, raiseload=True))
             .order_by(JointMap.created_at.desc(), JointMap.id)
             .limit(limit)
             .offset(offset)
         )
     )
-    members = await _members(db, [one.id for one in found])
+    members = await _members(db, [joint_map.id for joint_map in joint_maps])
     return JointMapList(
         maps=[
             _reply(
-                one,
-                [s for s, is_there in members[one.id] if is_there],
+                joint_map,
+                [s for s, exists in members[joint_map.id] if exists],
                 data=False,
-                is_whole=all(is_there for _, is_there in members[one.id]),
+                is_whole=all(exists for _, exists in members[joint_map.id]),
             )
-            for one in found
+            for joint_map in joint_maps
         ],
         total=total,
     )
@@ -174,39 +178,41 @@ async def list_maps(
 
 @router.get("/{map_id}", response_model_exclude_none=True)
 async def get_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> JointMapEnvelope:
-    """One map over several sessions, or how far it is."""
-    found = await _owned(db, map_id, user_id)
-    members = (await _members(db, [found.id]))[found.id]
-    there = [session_id for session_id, is_there in members if is_there]
-    return JointMapEnvelope(map=_reply(found, there, data=True, is_whole=len(there) == len(members)))
+    """One map over several sessions, or its progress."""
+    joint_map = await _owned(db, map_id, user_id)
+    members = (await _members(db, [joint_map.id]))[joint_map.id]
+    session_ids = [session_id for session_id, exists in members if exists]
+    return JointMapEnvelope(map=_reply(joint_map, session_ids, data=True, is_whole=len(session_ids) == len(members)))
 
 
 @router.post("/{map_id}/generate", status_code=202, response_model_exclude_none=True)
 async def regenerate_map(
     map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> JointMapEnvelope:
-    """Make the map again from what its sessions hold now; deleted ones leave it."""
-    found = await _owned(db, map_id, user_id)
-    members = (await _members(db, [found.id]))[found.id]
-    gone = [session_id for session_id, is_there in members if not is_there]
-    if gone:
+    """Generate the map again from the current content of its sessions, without deleted ones."""
+    joint_map = await _owned(db, map_id, user_id)
+    members = (await _members(db, [joint_map.id]))[joint_map.id]
+    deleted_ids = [session_id for session_id, exists in members if not exists]
+    if deleted_ids:
         await db.execute(
-            delete(JointMapSession).where(JointMapSession.map_id == found.id, JointMapSession.session_id.in_(gone))
+            delete(JointMapSession).where(
+                JointMapSession.map_id == joint_map.id, JointMapSession.session_id.in_(deleted_ids)
+            )
         )
-        # What was drawn from them must not be shown, nor be the model for the next.
-        found.data, found.input_digest = None, None
+        # The previous map shows deleted sessions: it must neither be shown nor be the base of the next.
+        joint_map.data, joint_map.input_digest = None, None
     await db.flush()
-    await begin_joint_map(connection, found.id)
-    await enqueue_joint_map(connection, str(found.id))
-    await db.refresh(found)
+    await begin_joint_map(connection, joint_map.id)
+    await enqueue_joint_map(connection, str(joint_map.id))
+    await db.refresh(joint_map)
     await db.commit()
-    there = [session_id for session_id, is_there in members if is_there]
-    return JointMapEnvelope(map=_reply(found, there, data=False))
+    session_ids = [session_id for session_id, exists in members if exists]
+    return JointMapEnvelope(map=_reply(joint_map, session_ids, data=False))
 
 
 @router.delete("/{map_id}", status_code=204)
 async def delete_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
-    """Delete a map over several sessions; the sessions stay."""
+    """Delete a map over several sessions; the sessions are kept."""
     await db.delete(await _owned(db, map_id, user_id))
     await db.commit()
     return Response(status_code=204)

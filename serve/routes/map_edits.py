@@ -1,4 +1,4 @@
-"""A person's edits on a map: make, take back, read."""
+"""The user's edits of a map: apply, undo, redo, list."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ _SEQ = ExpectedSeqBody()
 
 
 def _entries(operations: list[OperationBody]) -> list[LogEntry]:
-    """The operations as the log keeps them. Raises ValidationFailed where a field is missing or out of place."""
-    given: list[dict[str, Any]] = []
+    """The operations as log entries. Raises ValidationFailed if a field is missing or not allowed."""
+    entries: list[dict[str, Any]] = []
     for operation in operations:
         fields = operation.model_dump(exclude_none=True)
         if operation.op in ("undo", "redo"):
             fields.pop("op_id", None)
         else:
             fields.setdefault("op_id", uuid.uuid4().hex)
-        given.append(fields)
+        entries.append(fields)
     try:
-        return EDIT_LOG_ADAPTER.validate_python(given)
+        return EDIT_LOG_ADAPTER.validate_python(entries)
     except ValidationError as error:
         problems = []
         for problem in error.errors(include_url=False, include_input=False):
-            # The second part of the place is the name of the operation's kind, which no client wrote.
-            place = [str(part) for i, part in enumerate(problem["loc"]) if i != 1]
-            problems.append((".".join(["operations", *place]), problem["msg"]))
+            # The second part of the location is the name of the union member, which is not in the request.
+            path = [str(part) for i, part in enumerate(problem["loc"]) if i != 1]
+            problems.append((".".join(["operations", *path]), problem["msg"]))
         message = f"{problems[0][0]}: {problems[0][1]}"
         raise ValidationFailed(message, problems[:20]) from None
 
@@ -79,7 +79,7 @@ async def _apply_entries(
 async def edits_reply(
     db: AsyncSession, connection: Connection, session_id: str, user_id: uuid.UUID, outcome: EditOutcome
 ) -> EditsReply:
-    """The map after the edits, and what happened to each of them. Call it before the commit."""
+    """The map after the edits, and the outcome of each. Call it before the commit."""
     return EditsReply(
         mindmap=await current_map_reply(db, connection, session_id, user_id),
         reports=[report_reply(report) for report in outcome.reports],
@@ -87,23 +87,23 @@ async def edits_reply(
 
 
 async def publish_edit(state: AppState, session_id: uuid.UUID, outcome: EditOutcome) -> None:
-    """Let other windows know that the map looks different now."""
-    news = {
+    """Notify other clients of the session that the map has changed."""
+    event = {
         "version": outcome.version,
         "seq": outcome.edited.seq,
         "edits_not_applied": sum(report.status == "not_applied" for report in outcome.edited.reports),
     }
-    await notify(state.valkey, session_id, "mindmap_edited", news)
+    await notify(state.valkey, session_id, "mindmap_edited", event)
 
 
 @router.patch("", response_model_exclude_none=True)
 async def edit_mindmap(
     session_id: str, body: EditsBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> EditsReply:
-    """Edit the map: each operation is one step that can be undone, and outlives the version it was made on.
+    """Edit the map. Each operation is one step that can be undone, and is applied again to later versions.
 
-    What cannot be done is reported and changes nothing; the others are done all the same. Sending an operation with
-    a known `op_id` again changes nothing. 409 when `expected_seq` or `version` is not the map's any more.
+    Operations that cannot be applied are reported and change nothing; the others are applied. Sending a known `op_id`
+    again changes nothing. 409 if `expected_seq` or `version` is not the current edit.
     """
     entries = _entries(body.operations)
     return await _apply_entries(
@@ -127,7 +127,7 @@ async def undo_edit(
     state: State,
     body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> EditsReply:
-    """Take back the last edit in effect. 409 when there is none."""
+    """Undo the last edit in effect. 409 if there is nedit."""
     seq = (body or _SEQ).expected_seq
     return await _apply_entries(state, db, connection, user_id, session_id, [Undo()], expected_seq=seq, must_apply=True)
 
@@ -141,7 +141,7 @@ async def redo_edit(
     state: State,
     body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> EditsReply:
-    """Bring back what the last undo took. 409 when there is nothing, or something new was done since."""
+    """Redo the last undone edit. 409 if there is none, or if the map was edited since."""
     seq = (body or _SEQ).expected_seq
     return await _apply_entries(state, db, connection, user_id, session_id, [Redo()], expected_seq=seq, must_apply=True)
 
@@ -155,7 +155,7 @@ async def list_edits(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> EditLogReply:
-    """The log of edits, newest first, with what became of each on the version shown."""
+    """The log of edits, newest first, with the outcome of each on the current version."""
     owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
     row = (
         await db.execute(
@@ -171,8 +171,8 @@ async def list_edits(
         raise NotFound("mindmap not found for this session")
     mindmap_id, reports = row
     log = await read_log(connection, mindmap_id)
-    state_of = log_state(log)
-    told = {report["op_id"]: report for report in reports or []}
+    current = log_state(log)
+    report_by_op = {report["op_id"]: report for report in reports or []}
     active = {operation.op_id for operation in operations_in_effect(log)}
     rows = await db.scalars(
         select(MindmapEdit)
@@ -184,17 +184,17 @@ async def list_edits(
     return EditLogReply(
         edits=[
             LogEntryReply(
-                seq=one.seq,
-                # Anchors are ours: pages by which an edit finds its topic again.
-                entry={k: v for k, v in one.entry.items() if k != "anchors" and v is not None},
-                created_at=one.created_at,
-                in_effect=one.op_id in active,
-                report=report_reply(told[one.op_id]) if one.op_id in told else None,
+                seq=edit.seq,
+                # Anchors are internal: the pages by which an edit finds its topic again.
+                entry={k: v for k, v in edit.entry.items() if k != "anchors" and v is not None},
+                created_at=edit.created_at,
+                in_effect=edit.op_id in active,
+                report=report_reply(report_by_op[edit.op_id]) if edit.op_id in report_by_op else None,
             )
-            for one in rows
+            for edit in rows
         ],
-        seq=state_of.seq,
-        num_in_effect=state_of.num_in_effect,
-        can_undo=state_of.num_in_effect > 0,
-        can_redo=state_of.can_redo,
+        seq=current.seq,
+        num_in_effect=current.num_in_effect,
+        can_undo=current.num_in_effect > 0,
+        can_redo=current.can_redo,
     )

@@ -1,4 +1,4 @@
-"""The versions of a session's map: list, read, compare, bring back."""
+"""The versions of a session's map: list, read, compare, restore."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from serve.routes.mindmaps import report_reply
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap/versions", tags=["mindmaps"])
 Number = Annotated[int, Path(ge=1, le=1_000_000)]
-# What the list needs of a version, without fetching maps of a megabyte each.
-_FACTS = (
+# The columns of the list, without the documents: each has up to a megabyte.
+_LIST_COLUMNS = (
     MindmapVersion.number,
     MindmapVersion.provider,
     MindmapVersion.model,
@@ -69,10 +69,10 @@ def _reply(row: Any, current: int | None, data: dict[str, Any] | None = None) ->
 
 async def _map_of(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> Mindmap:
     owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
-    found = await db.scalar(select(Mindmap).where(Mindmap.session_id == owned.id))
-    if found is None:
+    mindmap = await db.scalar(select(Mindmap).where(Mindmap.session_id == owned.id))
+    if mindmap is None:
         raise NotFound("mindmap not found for this session")
-    return found
+    return mindmap
 
 
 async def _document(db: AsyncSession, mindmap_id: uuid.UUID, number: int) -> dict[str, Any]:
@@ -92,25 +92,27 @@ async def list_versions(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> VersionList:
-    """Every version of the map, newest first, with its inputs' digest, provider, cost and scorecard."""
-    found = await _map_of(db, session_id, user_id)
-    mine = MindmapVersion.mindmap_id == found.id
-    total = await db.scalar(select(func.count()).select_from(MindmapVersion).where(mine)) or 0
+    """All versions of the map, newest first, with input digest, provider, cost and scorecard."""
+    mindmap = await _map_of(db, session_id, user_id)
+    of_map = MindmapVersion.mindmap_id == mindmap.id
+    total = await db.scalar(select(func.count()).select_from(MindmapVersion).where(of_map)) or 0
     rows = await db.execute(
-        select(*_FACTS).where(mine).order_by(MindmapVersion.number.desc()).limit(limit).offset(offset)
+        select(*_LIST_COLUMNS).where(of_map).order_by(MindmapVersion.number.desc()).limit(limit).offset(offset)
     )
-    return VersionList(versions=[_reply(row, found.current_version) for row in rows], total=total)
+    return VersionList(versions=[_reply(row, mindmap.current_version) for row in rows], total=total)
 
 
 @router.get("/{number}", response_model_exclude_none=True)
 async def get_version(session_id: str, number: Number, user_id: CurrentUserId, db: DbSession) -> VersionEnvelope:
-    """One version with its map, as it looked when it was last shown."""
-    found = await _map_of(db, session_id, user_id)
-    data = await _document(db, found.id, number)
+    """One version with its map, in its last state."""
+    mindmap = await _map_of(db, session_id, user_id)
+    data = await _document(db, mindmap.id, number)
     row = (
-        await db.execute(select(*_FACTS).where(MindmapVersion.mindmap_id == found.id, MindmapVersion.number == number))
+        await db.execute(
+            select(*_LIST_COLUMNS).where(MindmapVersion.mindmap_id == mindmap.id, MindmapVersion.number == number)
+        )
     ).one()
-    return VersionEnvelope(version=_reply(row, found.current_version, data))
+    return VersionEnvelope(version=_reply(row, mindmap.current_version, data))
 
 
 @router.get("/{number}/diff", response_model_exclude_none=True)
@@ -119,23 +121,23 @@ async def diff_with(
     number: Number,
     user_id: CurrentUserId,
     db: DbSession,
-    to: Annotated[int | None, Query(ge=1, le=1_000_000, description="The version shown, when absent")] = None,
+    to: Annotated[int | None, Query(ge=1, le=1_000_000, description="The current version, when absent")] = None,
 ) -> DiffReply:
-    """What changed from version `number` to `to`."""
-    found = await _map_of(db, session_id, user_id)
-    return await _diff(db, found, number, to if to is not None else found.current_version or number)
+    """The differences from version `number` to version `to`."""
+    mindmap = await _map_of(db, session_id, user_id)
+    return await _diff(db, mindmap, number, to if to is not None else mindmap.current_version or number)
 
 
 @router.get("/{number}/diff/{other}", response_model_exclude_none=True)
 async def diff_versions(
     session_id: str, number: Number, other: Number, user_id: CurrentUserId, db: DbSession
 ) -> DiffReply:
-    """What changed from version `number` to version `other`, in sentences, with the reasons that can be known."""
+    """The differences from version `number` to version `other`, as sentences with their known reasons."""
     return await _diff(db, await _map_of(db, session_id, user_id), number, other)
 
 
-async def _diff(db: AsyncSession, found: Mindmap, old: int, new: int) -> DiffReply:
-    before, after = await _document(db, found.id, old), await _document(db, found.id, new)
+async def _diff(db: AsyncSession, mindmap: Mindmap, old: int, new: int) -> DiffReply:
+    before, after = await _document(db, mindmap.id, old), await _document(db, mindmap.id, new)
 
     def compare() -> list[Change]:
         return diff_documents(MindmapDocument.from_json(before), MindmapDocument.from_json(after))
@@ -152,8 +154,7 @@ async def _diff(db: AsyncSession, found: Mindmap, old: int, new: int) -> DiffRep
 async def restore_version(
     session_id: str, number: Number, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> EditsReply:
-    """Show a version again, as a new version. The edits made since stay in effect; `reports` tells what became of
-    them."""
+    """Restore a version as a new version. Edits made since stay in effect; `reports` has their outcomes."""
     owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
     outcome = await restore_map_version(connection, owned, number)
     reply = await edits_reply(db, connection, session_id, user_id, outcome)

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, for those who may know them."""
+"""Metrics of the database in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ router = APIRouter(include_in_schema=False)
 
 
 def _may_read(settings: Settings, request: Request) -> bool:
-    """With a token set, who presents it. Without one: everybody on a laptop, whose edge lets only its own programs
-    in, and nobody where the network reaches us (behind a proxy every caller looks like this machine)."""
+    """Whether the request has the configured token.
+
+    Without a configured token, only a loopback server shows metrics: its middleware refuses other machines. On an
+    exposed server every client behind a proxy looks like this machine.
+    """
     if settings.server.metrics_token is None:
         return settings.server.exposure == "loopback"
-    given = request.headers.get("authorization", "")
-    wanted = f"Bearer {settings.server.metrics_token.get_secret_value()}"
-    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+    header = request.headers.get("authorization", "")
+    expected = f"Bearer {settings.server.metrics_token.get_secret_value()}"
+    return hmac.compare_digest(header.encode("utf-8", "replace"), expected.encode())
 
 
 @router.get("/metrics")
 async def metrics(request: Request, state: State) -> Response:
-    """The database's gauges. Any one replica's answer is the whole truth, so scrape the Service and not the Pods."""
+    """The database's gauges. Every replica returns the same, so scrape the Service, not the Pods."""
     if not _may_read(state.settings, request):
         raise NotFound("no such address")
     async with state.open_connection() as connection:

@@ -1,4 +1,4 @@
-"""Maps: read, order, look at, watch."""
+"""The mind map of one session: read it, generate it, its image. `joint_maps` has maps over several sessions."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 
 
 def report_reply(report: EditReport | dict[str, Any]) -> EditReportReply:
-    """A report as the clients read it, from the value or from how it is stored."""
+    """An edit report as API resource, from the value or its stored form."""
     return EditReportReply.model_validate(report)
 
 
-def mindmap_reply(found: Mindmap, version: MindmapVersion | None, log: LogState | None = None) -> MindmapReply:
-    """The resource; `data` and `edits` only when the map is done, as the clients expect."""
-    is_done = found.status == MapStatus.COMPLETED and version is not None
+def mindmap_reply(mindmap: Mindmap, version: MindmapVersion | None, log: LogState | None = None) -> MindmapReply:
+    """The map as API resource; `data` and `edits` only when it is completed, as the clients expect."""
+    is_done = mindmap.status == MapStatus.COMPLETED and version is not None
     return MindmapReply(
-        id=str(found.id),
-        session_id=str(found.session_id),
-        status=found.status,
-        stage=found.stage,
-        percent=found.percent,
-        version=found.current_version,
+        id=str(mindmap.id),
+        session_id=str(mindmap.session_id),
+        status=mindmap.status,
+        stage=mindmap.stage,
+        percent=mindmap.percent,
+        version=mindmap.current_version,
         provider=version.provider if is_done and version else None,
         data=version.data if is_done and version else None,
         edits=_edits_state(version, log) if is_done and version and log else None,
-        error_message=found.error_message,
-        created_at=found.created_at,
-        updated_at=found.updated_at,
+        error_message=mindmap.error_message,
+        created_at=mindmap.created_at,
+        updated_at=mindmap.updated_at,
     )
 
 
@@ -74,13 +74,13 @@ def _edits_state(version: MindmapVersion, log: LogState) -> EditsState:
 async def current_map_reply(
     db: AsyncSession, connection: Connection, session_id: str, user_id: uuid.UUID
 ) -> MindmapReply:
-    """The caller's map with its edits. Raises NotFound before the first was ordered."""
-    _, found, version = await load_map(db, session_id, user_id)
-    if found is None:
+    """The caller's map with its edits. Raises NotFound if none was requested yet."""
+    _, mindmap, version = await load_map(db, session_id, user_id)
+    if mindmap is None:
         raise NotFound("mindmap not found for this session")
-    # Most maps are never edited: they need no look at the log.
-    log = await read_log(connection, found.id) if version and version.edits_seq else []
-    return mindmap_reply(found, version, log_state(log))
+    # Most maps are never edited: skip reading their log.
+    log = await read_log(connection, mindmap.id) if version and version.edits_seq else []
+    return mindmap_reply(mindmap, version, log_state(log))
 
 
 async def load_map(
@@ -90,24 +90,24 @@ async def load_map(
     owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
     # Statements on the psycopg connection change these rows without SQLAlchemy's knowledge, so a copy that this
     # request has loaded before may be stale: replace it.
-    found = await db.scalar(
+    mindmap = await db.scalar(
         select(Mindmap).where(Mindmap.session_id == owned.id).execution_options(populate_existing=True)
     )
-    if found is None:
+    if mindmap is None:
         return owned.id, None, None
     version = await db.scalar(
         select(MindmapVersion)
-        .where(MindmapVersion.mindmap_id == found.id, MindmapVersion.number == found.current_version)
+        .where(MindmapVersion.mindmap_id == mindmap.id, MindmapVersion.number == mindmap.current_version)
         .execution_options(populate_existing=True)
     )
-    return owned.id, found, version
+    return owned.id, mindmap, version
 
 
 @router.get("/mindmap", response_model_exclude_none=True)
 async def get_mindmap(
     session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> MindmapEnvelope:
-    """The map with its user's edits, or how far it is. 404 before the first was ordered."""
+    """The map with the user's edits, or its progress. 404 if no map was requested yet."""
     return MindmapEnvelope(mindmap=await current_map_reply(db, connection, session_id, user_id))
 
 
@@ -120,16 +120,16 @@ async def generate(
     state: State,
     body: Annotated[GenerateBody | None, Body()] = None,
 ) -> MindmapEnvelope:
-    """Order a map. Equal input gives the map there is, at no cost, unless `force` is set."""
+    """Generate a map. Unchanged input returns the existing map at no cost, unless `force` is set."""
     owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
     await check_token_budget(state, db, connection, owned, user_id)
     await begin_map(connection, owned)
     await enqueue_map(connection, str(owned), force=bool(body and body.force))
-    _, found, _ = await load_map(db, session_id, user_id)
-    assert found is not None
+    _, mindmap, _ = await load_map(db, session_id, user_id)
+    assert mindmap is not None
     await db.commit()
     await notify(state.valkey, owned, "mindmap", {"status": "generating", "stage": "queued", "percent": 0})
-    return MindmapEnvelope(mindmap=mindmap_reply(found, None))
+    return MindmapEnvelope(mindmap=mindmap_reply(mindmap, None))
 
 
 @router.get(
@@ -144,9 +144,9 @@ async def image(
     layout: Annotated[LayoutName, Query()] = "radial",
     theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
-    """The map as an SVG picture."""
-    _, found, version = await load_map(db, session_id, user_id)
-    if found is None or version is None:
+    """The map as an SVG image."""
+    _, mindmap, version = await load_map(db, session_id, user_id)
+    if mindmap is None or version is None:
         raise NotFound("mindmap not found for this session")
     return await svg_response(MindmapDocument.from_json(version.data), layout, theme)
 
@@ -157,9 +157,9 @@ PICTURE_LINK_TTL_S = 24 * 3600
 
 @router.post("/mindmap/picture", response_model_exclude_none=True)
 async def picture_link(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> PictureLink:
-    """A link to the map as a picture that needs no login, good for a day."""
-    owned, found, version = await load_map(db, session_id, user_id)
-    if found is None or version is None:
+    """A link to the map's image that needs no login and is valid for a day."""
+    owned, mindmap, version = await load_map(db, session_id, user_id)
+    if mindmap is None or version is None:
         raise NotFound("mindmap not found for this session")
     token = sign_link(state.settings.auth.signing_key, "picture", str(owned), ttl_s=PICTURE_LINK_TTL_S)
     return PictureLink(
@@ -180,9 +180,9 @@ async def picture(
     layout: Annotated[LayoutName, Query()] = "radial",
     theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
-    """The picture behind a link."""
+    """The image of an image link."""
     session_id = uuid.UUID(verify_link(state.settings.auth.signing_key, "picture", token))
-    found = await db.scalar(
+    version = await db.scalar(
         select(MindmapVersion)
         .join(Mindmap, Mindmap.id == MindmapVersion.mindmap_id)
         .join(BrowsingSession, BrowsingSession.id == Mindmap.session_id)
@@ -192,6 +192,6 @@ async def picture(
             BrowsingSession.deleted_at.is_(None),
         )
     )
-    if found is None:
+    if version is None:
         raise NotFound("there is no such picture")
-    return await svg_response(MindmapDocument.from_json(found.data), layout, theme)
+    return await svg_response(MindmapDocument.from_json(version.data), layout, theme)

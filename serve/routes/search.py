@@ -1,4 +1,4 @@
-"""Search over everything the caller ever read."""
+"""Full-text search over all pages of the caller's sessions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from serve.state import AppState
 
 log = structlog.get_logger("serve")
 router = APIRouter(prefix="/v1", tags=["search"])
-#: So many sessions are indexed before the answer; the rest after it.
+#: Stale sessions indexed before the reply, and at most so many after it in the background.
 _MAX_INDEXED_BEFORE_REPLY, _MAX_INDEXED_AFTER_REPLY = 5, 500
 
 
 async def _index(state: AppState, user_id: uuid.UUID, limit: int) -> int:
-    """Index up to `limit` sessions, each in a transaction of its own; return how many were left over."""
+    """Index up to `limit` stale sessions, each in its own transaction; the number of stale sessions that remain."""
     async with state.open_connection() as connection:
         stale = await stale_sessions(connection, user_id, limit + 1)
     for session_id in stale[:limit]:
@@ -50,35 +50,35 @@ async def search_pages(
     user_id: CurrentUserId,
     state: State,
     connection: DbConnection,
-    q: Annotated[str, Query(min_length=1, max_length=200, description="Words, or parts of them")],
+    q: Annotated[str, Query(min_length=1, max_length=200, description="Words or parts of words")],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=400)] = 0,
     session_id: Annotated[uuid.UUID | None, Query()] = None,
-    domain: Annotated[str | None, Query(max_length=2_000, description="With its subdomains")] = None,
+    domain: Annotated[str | None, Query(max_length=2_000, description="A domain, with its subdomains")] = None,
     since: Annotated[datetime | None, Query(description="Visited at or after")] = None,
     until: Annotated[datetime | None, Query(description="Visited before")] = None,
     has_highlight: Annotated[bool | None, Query()] = None,
 ) -> SearchReply:
-    """Pages, passages and topics the caller has met, best first.
+    """Pages of the caller's sessions that match the query, best first.
 
-    Every word must occur, in the title, a passage, a topic, the address or the text; parts of words count, also in
-    Korean. Relevance comes first; among equals, what got more attention.
+    Every word must occur in the title, a highlight, a topic, the address or the text; parts of words match, also in
+    Korean. Results are ranked by relevance, then by attention (active time, visits, highlights).
     """
     if "\x00" in q:
         raise BadRequest("q: contains a NUL character")
     try:
-        wanted = SearchFilters(session_id, normalize_domain(domain) if domain else None, since, until, has_highlight)
+        filters = SearchFilters(session_id, normalize_domain(domain) if domain else None, since, until, has_highlight)
     except ValueError as error:
         raise BadRequest(f"domain: {error}") from None
-    began = time.perf_counter()
-    left = await _index(state, user_id, _MAX_INDEXED_BEFORE_REPLY)
-    if left > 0 and user_id not in state.indexing_tasks:
+    started_at = time.perf_counter()
+    num_stale = await _index(state, user_id, _MAX_INDEXED_BEFORE_REPLY)
+    if num_stale > 0 and user_id not in state.indexing_tasks:
         state.indexing_tasks[user_id] = asyncio.create_task(_index_rest(state, user_id))
-    rows, has_more = await search(connection, user_id, q, wanted, limit=limit, offset=offset)
+    rows, has_more = await search(connection, user_id, q, filters, limit=limit, offset=offset)
     texts = await page_texts(connection, user_id, [r["content_key"] for r in rows if r["content_key"]])
     results = []
     for row in rows:
-        shown = snippet(q, row["title"], row["highlights"], texts.get(row["content_key"], ""))
+        passage = snippet(q, row["title"], row["highlights"], texts.get(row["content_key"], ""))
         results.append(
             SearchHit(
                 session_id=str(row["session_id"]),
@@ -89,9 +89,9 @@ async def search_pages(
                 title=row["title"],
                 topics=row["topics"],
                 highlights=row["highlights"][:3],
-                snippet=shown.text,
-                snippet_from=shown.source,
-                marks=[Mark(start=a, end=b) for a, b in shown.marks],
+                snippet=passage.text,
+                snippet_from=passage.source,
+                marks=[Mark(start=a, end=b) for a, b in passage.marks],
                 first_visited_at=row["first_visited_at"],
                 last_visited_at=row["last_visited_at"],
                 dwell_ms=row["dwell_ms"],
@@ -101,6 +101,6 @@ async def search_pages(
     return SearchReply(
         results=results,
         has_more=has_more,
-        is_indexing=left > 0,
-        took_ms=round((time.perf_counter() - began) * 1000, 1),
+        is_indexing=num_stale > 0,
+        took_ms=round((time.perf_counter() - started_at) * 1000, 1),
     )

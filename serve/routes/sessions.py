@@ -1,4 +1,4 @@
-"""Browsing sessions: start, list, read, name, pause, resume, stop, delete."""
+"""Browsing sessions: start, list, read, rename, pause, resume, stop, delete, restore."""
 
 from __future__ import annotations
 
@@ -39,46 +39,46 @@ from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 MAX_LIMIT = 100
-#: A deleted session can be brought back for this long; then every row of it goes.
+#: A deleted session can be restored within this time; then all its rows are deleted.
 UNDO_S = 15 * 60
 
 
-def session_reply(found: BrowsingSession, **live: Any) -> SessionReply:
-    """The session as the clients read it. `live` replaces the counts of a session that still records."""
-    facts: dict[str, Any] = {
-        "page_count": found.num_pages,
-        "highlight_count": found.num_highlights,
-        "event_count": found.num_events,
-        "dwell_ms": found.dwell_ms,
+def session_reply(session: BrowsingSession, **live: Any) -> SessionReply:
+    """The session as API resource. `live` overrides the stored counts of a session that is still recording."""
+    counts: dict[str, Any] = {
+        "page_count": session.num_pages,
+        "highlight_count": session.num_highlights,
+        "event_count": session.num_events,
+        "dwell_ms": session.dwell_ms,
     } | live
     return SessionReply(
-        id=str(found.id),
-        title=found.title,
-        description=found.description,
-        summary=found.summary,
-        session_status=found.status,
-        started_at=found.started_at,
-        ended_at=found.ended_at,
-        created_at=found.created_at,
-        updated_at=found.updated_at,
-        keywords=found.keywords,
-        error_message=found.failure_reason,
-        deletes_at=found.deletes_at,
-        **facts,
+        id=str(session.id),
+        title=session.title,
+        description=session.description,
+        summary=session.summary,
+        session_status=session.status,
+        started_at=session.started_at,
+        ended_at=session.ended_at,
+        created_at=session.created_at,
+        updated_at=session.updated_at,
+        keywords=session.keywords,
+        error_message=session.failure_reason,
+        deletes_at=session.deletes_at,
+        **counts,
     )
 
 
-async def _envelope(connection: Connection, found: BrowsingSession) -> SessionEnvelope:
-    if found.status not in OPEN_STATUSES:
-        return SessionEnvelope(session=session_reply(found))
-    line = await load_timeline(connection, found.id)
+async def _envelope(connection: Connection, session: BrowsingSession) -> SessionEnvelope:
+    if session.status not in OPEN_STATUSES:
+        return SessionEnvelope(session=session_reply(session))
+    timeline = await load_timeline(connection, session.id)
     return SessionEnvelope(
         session=session_reply(
-            found,
-            page_count=len({v.page_id for v in line.visits}),
-            highlight_count=len(line.highlights),
-            event_count=line.num_events,
-            dwell_ms=line.dwell_ms,
+            session,
+            page_count=len({visit.page_id for visit in timeline.visits}),
+            highlight_count=len(timeline.highlights),
+            event_count=timeline.num_events,
+            dwell_ms=timeline.dwell_ms,
         )
     )
 
@@ -96,12 +96,12 @@ async def _session_by_client_id(
 
 
 async def enforce_session_limit(state: AppState, db: AsyncSession, user: User, *, can_retry: bool) -> None:
-    """See to it that one more recording is within the plan, or raise TooManySessions.
+    """Make room for one more recording within the plan's limit.
 
-    A program that can wait and ask again is refused. The reference's extension would only show an error, with the
-    other recording out of its reach: for it the oldest one is stopped, as its user would have to.
+    Raises TooManySessions if the client can retry. v1 clients cannot: they show an error and give no access to the
+    other recording, so their oldest recordings are stopped instead.
     """
-    # Of two starts at once the second waits for what the first does.
+    # The row lock serializes concurrent starts of one user.
     await db.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
     plan = (await current_plan(db, user, default=state.settings.limits.default_plan)).plan
     allowed = plan.max_concurrent_sessions
@@ -113,7 +113,7 @@ async def enforce_session_limit(state: AppState, db: AsyncSession, user: User, *
     if can_retry:
         raise TooManySessions(plan.name, allowed)
     for session_id in running[: len(running) - allowed + 1]:
-        # Stopped in between by somebody else is as good.
+        # The session may have been stopped concurrently.
         with contextlib.suppress(IllegalTransition, NotFound):
             await state.shards.stop(session_id, user.id)
         await notify(state.valkey, session_id, "session", {"session_status": SessionStatus.PROCESSING})
@@ -128,25 +128,25 @@ async def start(
     request: Request,
     body: Annotated[SessionStart | None, Body()] = None,
 ) -> SessionEnvelope:
-    """Begin a recording. With a `client_session_id` that exists already, that session is answered.
+    """Start a recording. With a `client_session_id` that exists already, the reply is that session.
 
-    Beyond what the plan allows at once, a start that names its program (`X-Trailmind-Client`) or has a
-    `client_session_id` is refused with 409 `CONCURRENT_SESSION_LIMIT`; any other stops the oldest recording.
+    Beyond the number of concurrent recordings of the plan, a start with `X-Trailmind-Client` or a `client_session_id`
+    is rejected with 409 `CONCURRENT_SESSION_LIMIT`; any other start stops the oldest recording.
     """
     user = await require_active_user(db, user_id)
-    wanted = body or SessionStart()
+    options = body or SessionStart()
     if state.settings.session_limits_enabled:
-        known = await _session_by_client_id(db, user_id, wanted.client_session_id)
-        if known is not None:
-            return await _envelope(connection, known)
-        speaks_up = wanted.client_session_id is not None or client_program(request) is not ClientProgram.OTHER
-        await enforce_session_limit(state, db, user, can_retry=speaks_up)
+        existing = await _session_by_client_id(db, user_id, options.client_session_id)
+        if existing is not None:
+            return await _envelope(connection, existing)
+        can_retry = options.client_session_id is not None or client_program(request) is not ClientProgram.OTHER
+        await enforce_session_limit(state, db, user, can_retry=can_retry)
     now = datetime.now(UTC)
-    begun = BrowsingSession(
+    session = BrowsingSession(
         user_id=user_id,
-        title=wanted.title or None,
-        title_source="user" if wanted.title else None,
-        client_session_id=wanted.client_session_id,
+        title=options.title or None,
+        title_source="user" if options.title else None,
+        client_session_id=options.client_session_id,
         started_at=now,
         created_at=now,
         updated_at=now,
@@ -154,16 +154,16 @@ async def start(
     try:
         # A savepoint: the connection of the request's transaction stays usable after a duplicate.
         async with db.begin_nested():
-            db.add(begun)
+            db.add(session)
             await db.flush()
-            await start_session(connection, begun.id)
+            await start_session(connection, session.id)
     except IntegrityError:
-        known = await _session_by_client_id(db, user_id, wanted.client_session_id)
-        if known is None:
+        existing = await _session_by_client_id(db, user_id, options.client_session_id)
+        if existing is None:
             raise
-        return await _envelope(connection, known)
+        return await _envelope(connection, existing)
     await db.commit()
-    return SessionEnvelope(session=session_reply(begun))
+    return SessionEnvelope(session=session_reply(session))
 
 
 @router.get("", response_model_exclude_none=True)
@@ -177,25 +177,25 @@ async def list_sessions(
     since: Annotated[datetime | None, Query(description="Started at or after")] = None,
     until: Annotated[datetime | None, Query(description="Started before")] = None,
     keyword: Annotated[str | None, Query(max_length=100)] = None,
-    domain: Annotated[str | None, Query(max_length=2_000, description="Visited, it or a subdomain")] = None,
-    text: Annotated[str | None, Query(max_length=200, description="In a title, a summary or a marked passage")] = None,
+    domain: Annotated[str | None, Query(max_length=2_000, description="A visited domain, with its subdomains")] = None,
+    text: Annotated[str | None, Query(max_length=200, description="Text in a title, a summary or a highlight")] = None,
 ) -> SessionList:
-    """The caller's sessions, newest first; `sort=started_at:asc` turns that round."""
+    """The caller's sessions, newest first; oldest first with `sort=started_at:asc`."""
     if "\x00" in (keyword or "") + (text or ""):
         raise BadRequest("contains a NUL character")
     try:
         host = normalize_domain(domain) if domain else None
     except ValueError as error:
         raise BadRequest(f"domain: {error}") from None
-    mine = session_filters(user_id, status=status, since=since, until=until, keyword=keyword, domain=host, text=text)
+    filters = session_filters(user_id, status=status, since=since, until=until, keyword=keyword, domain=host, text=text)
     order_by = (
         (BrowsingSession.started_at.asc(), BrowsingSession.id.asc())
         if sort.replace(" ", ":").lower().endswith(":asc")
         else (BrowsingSession.started_at.desc(), BrowsingSession.id.desc())
     )
-    total = await db.scalar(select(func.count()).select_from(BrowsingSession).where(*mine)) or 0
-    found = await db.scalars(select(BrowsingSession).where(*mine).order_by(*order_by).limit(limit).offset(offset))
-    return SessionList(sessions=[session_reply(s) for s in found], total=total)
+    total = await db.scalar(select(func.count()).select_from(BrowsingSession).where(*filters)) or 0
+    sessions = await db.scalars(select(BrowsingSession).where(*filters).order_by(*order_by).limit(limit).offset(offset))
+    return SessionList(sessions=[session_reply(session) for session in sessions], total=total)
 
 
 @router.get("/{session_id}", response_model_exclude_none=True)
@@ -211,14 +211,14 @@ async def get_session(
 async def update_session(
     session_id: str, body: SessionUpdate, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> SessionEnvelope:
-    """Rename or describe; what is absent stays."""
-    found = await owned_session(db, parse_session_id(session_id), user_id)
+    """Change title or description; absent fields stay unchanged."""
+    session = await owned_session(db, parse_session_id(session_id), user_id)
     if body.title is not None:
-        found.title, found.title_source = body.title, "user"
+        session.title, session.title_source = body.title, "user"
     if body.description is not None:
-        found.description = body.description
+        session.description = body.description
     await db.flush()
-    envelope = await _envelope(connection, found)
+    envelope = await _envelope(connection, session)
     await db.commit()
     return envelope
 
@@ -252,27 +252,27 @@ async def pause(
 async def resume(
     session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> SessionEnvelope:
-    """Go on recording."""
+    """Resume a recording."""
     return await _change_status(resume_session, session_id, user_id, db, connection, state)
 
 
 @router.post("/{session_id}/stop", response_model_exclude_none=True)
 async def stop(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> SessionEnvelope:
-    """End the recording; its map is ordered in the same transaction."""
-    wanted = parse_session_id(session_id)
-    await state.shards.stop(wanted, user_id)
-    found = await owned_session(db, wanted, user_id)
-    await notify(state.valkey, wanted, "session", {"session_status": found.status})
-    return SessionEnvelope(session=session_reply(found))
+    """Stop the recording; its map is queued in the same transaction."""
+    parsed_id = parse_session_id(session_id)
+    await state.shards.stop(parsed_id, user_id)
+    session = await owned_session(db, parsed_id, user_id)
+    await notify(state.valkey, parsed_id, "session", {"session_status": session.status})
+    return SessionEnvelope(session=session_reply(session))
 
 
 @router.delete("/{session_id}", status_code=204)
 async def delete_session(session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
-    """Delete a session. It is gone for every route at once, and from the database when the undo time is over."""
-    found = await owned_session(db, parse_session_id(session_id), user_id)
-    found.deleted_at = datetime.now(UTC)
+    """Delete a session. All routes treat it as deleted at once; its rows are deleted after the time to restore it."""
+    session = await owned_session(db, parse_session_id(session_id), user_id)
+    session.deleted_at = datetime.now(UTC)
     await db.flush()
-    await enqueue_purge(connection, str(found.id), delay_s=UNDO_S)
+    await enqueue_purge(connection, str(session.id), delay_s=UNDO_S)
     await db.commit()
     return Response(status_code=204)
 
@@ -281,14 +281,14 @@ async def delete_session(session_id: str, user_id: CurrentUserId, db: DbSession,
 async def restore_session(
     session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> SessionEnvelope:
-    """Take a deletion back, while that is possible."""
-    found = await db.get(BrowsingSession, parse_session_id(session_id))
-    if found is None or found.user_id != user_id:
-        # Somebody else's deleted session is nobody's business, so both are 404.
+    """Restore a deleted session, while that is possible."""
+    session = await db.get(BrowsingSession, parse_session_id(session_id))
+    if session is None or session.user_id != user_id:
+        # Raises NotFound for a deleted session of another user, so that its existence is not revealed.
         await owned_session(db, parse_session_id(session_id), user_id)
         raise BadRequest("session cannot be restored")
-    found.deleted_at = None
+    session.deleted_at = None
     await db.flush()
-    envelope = await _envelope(connection, found)
+    envelope = await _envelope(connection, session)
     await db.commit()
     return envelope

@@ -1,4 +1,4 @@
-"""Share links: read-only, revocable, expiring. Nobody who opens one is counted or remembered."""
+"""Share links: read-only, revocable, expiring. Views are not recorded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from serve.state import AppState
 router = APIRouter(tags=["sharing"])
 MAX_LINKS = 50
 _SESSION = "/v1/sessions/{session_id}"
-#: A shared page is for those who got the link, not for search engines or caches in between.
+#: Keeps shared pages out of search engines and shared caches.
 _PRIVATE = {"X-Robots-Tag": "noindex, nofollow, noarchive", "Cache-Control": "private, no-store"}
 
 
@@ -50,21 +50,21 @@ async def create_share(
     db: DbSession,
     body: Annotated[ShareCreate | None, Body()] = None,
 ) -> ShareEnvelope:
-    """Make a link that shows this session's map to whoever has it."""
-    wanted = body or ShareCreate()
-    found = await owned_session(db, parse_session_id(session_id), user_id)
-    await db.execute(select(BrowsingSession.id).where(BrowsingSession.id == found.id).with_for_update(key_share=True))
-    usable = (ShareLink.session_id == found.id, ShareLink.revoked_at.is_(None), ShareLink.expires_at > func.now())
-    if (await db.scalar(select(func.count()).select_from(ShareLink).where(*usable)) or 0) >= MAX_LINKS:
+    """Create a link that shows this session's map without a login."""
+    options = body or ShareCreate()
+    session = await owned_session(db, parse_session_id(session_id), user_id)
+    await db.execute(select(BrowsingSession.id).where(BrowsingSession.id == session.id).with_for_update(key_share=True))
+    is_active = (ShareLink.session_id == session.id, ShareLink.revoked_at.is_(None), ShareLink.expires_at > func.now())
+    if (await db.scalar(select(func.count()).select_from(ShareLink).where(*is_active)) or 0) >= MAX_LINKS:
         raise Conflict(f"this session has {MAX_LINKS} links already; take one back first")
     now = datetime.now(UTC)
     link = ShareLink(
         id=uuid.uuid4(),
-        session_id=found.id,
+        session_id=session.id,
         user_id=user_id,
-        visibility=wanted.shows,
+        visibility=options.shows,
         created_at=now,
-        expires_at=now + timedelta(days=wanted.expires_in_days),
+        expires_at=now + timedelta(days=options.expires_in_days),
     )
     db.add(link)
     await db.commit()
@@ -73,11 +73,11 @@ async def create_share(
 
 @router.get(f"{_SESSION}/shares")
 async def list_shares(session_id: str, user_id: CurrentUserId, state: State, db: DbSession) -> ShareList:
-    """The links of this session that work."""
-    found = await owned_session(db, parse_session_id(session_id), user_id)
+    """The session's active links, newest first."""
+    session = await owned_session(db, parse_session_id(session_id), user_id)
     links = await db.scalars(
         select(ShareLink)
-        .where(ShareLink.session_id == found.id, ShareLink.revoked_at.is_(None), ShareLink.expires_at > func.now())
+        .where(ShareLink.session_id == session.id, ShareLink.revoked_at.is_(None), ShareLink.expires_at > func.now())
         .order_by(ShareLink.created_at.desc(), ShareLink.id)
         .limit(MAX_LINKS)
     )
@@ -86,21 +86,23 @@ async def list_shares(session_id: str, user_id: CurrentUserId, state: State, db:
 
 @router.delete(f"{_SESSION}/shares/{{share_id}}", status_code=204)
 async def revoke_share(session_id: str, share_id: uuid.UUID, user_id: CurrentUserId, db: DbSession) -> Response:
-    """Take a link back. It stops working at once."""
-    found = await owned_session(db, parse_session_id(session_id), user_id)
-    revoked = await db.scalar(
+    """Revoke a link. It stops working at once."""
+    session = await owned_session(db, parse_session_id(session_id), user_id)
+    revoked_id = await db.scalar(
         update(ShareLink)
-        .where(ShareLink.id == share_id, ShareLink.session_id == found.id, ShareLink.revoked_at.is_(None))
+        .where(ShareLink.id == share_id, ShareLink.session_id == session.id, ShareLink.revoked_at.is_(None))
         .values(revoked_at=func.now())
         .returning(ShareLink.id)
     )
-    if revoked is None:
+    if revoked_id is None:
         raise NotFound("there is no such link")
     await db.commit()
     return Response(status_code=204)
 
 
-async def _shared(state: AppState, db: AsyncSession, token: str) -> tuple[ShareLink, BrowsingSession, MindmapDocument]:
+async def _shared_session(
+    state: AppState, db: AsyncSession, token: str
+) -> tuple[ShareLink, BrowsingSession, MindmapDocument]:
     link_id = share_link_id(state.settings.auth.signing_keys, token)
     row = None
     if link_id is not None:
@@ -124,27 +126,27 @@ async def _shared(state: AppState, db: AsyncSession, token: str) -> tuple[ShareL
             )
         ).first()
     if row is None:
-        # The same for what never was, is over, or was taken back.
+        # The same reply for unknown, expired and revoked links.
         raise NotFound("this link does not work, or no longer does")
-    link, found, data = row
-    return link, found, visible_document(MindmapDocument.from_json(data), link.visibility)
+    link, session, data = row
+    return link, session, visible_document(MindmapDocument.from_json(data), link.visibility)
 
 
 @router.get("/v1/shared/{token}", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def read_shared(token: str, state: State, db: DbSession, response: Response) -> SharedSession:
-    """What a link shows. Needs no login."""
-    link, found, document = await _shared(state, db, token)
+    """The shared part of a session. Needs no login."""
+    link, session, document = await _shared_session(state, db, token)
     response.headers.update(_PRIVATE)
-    shown = document.to_json()
+    visible = document.to_json()
     return SharedSession(
-        title=found.title,
-        summary=found.summary,
+        title=session.title,
+        summary=session.summary,
         shows=link.visibility,
-        started_at=found.started_at,
-        ended_at=found.ended_at,
-        dwell_ms=found.dwell_ms,
+        started_at=session.started_at,
+        ended_at=session.ended_at,
+        dwell_ms=session.dwell_ms,
         expires_at=link.expires_at,
-        mindmap={k: shown[k] for k in ("title", "summary", "language", "nodes", "edges", "layout", "layouts")},
+        mindmap={k: visible[k] for k in ("title", "summary", "language", "nodes", "edges", "layout", "layouts")},
     )
 
 
@@ -161,6 +163,6 @@ async def shared_image(
     layout: Annotated[LayoutName, Query()] = "galaxy",
     theme: Annotated[ThemeName, Query()] = "light",
 ) -> Response:
-    """The shared map as an SVG picture. Needs no login."""
-    _, _, document = await _shared(state, db, token)
+    """The shared map as an SVG image. Needs no login."""
+    _, _, document = await _shared_session(state, db, token)
     return await svg_response(document, layout, theme, _PRIVATE)

@@ -1,4 +1,4 @@
-"""Threads: subjects that came back in several sessions."""
+"""Threads: topics that recur across sessions."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ async def list_threads(
     user_id: CurrentUserId,
     db: DbSession,
     connection: DbConnection,
-    session_id: Annotated[uuid.UUID | None, Query(description="Only threads through this session")] = None,
+    session_id: Annotated[uuid.UUID | None, Query(description="Only threads with a topic of this session")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> ThreadList:
-    """Topics that recur across the caller's latest sessions, with how sure we are of it."""
-    found = await load_threads(connection, user_id)
+    """Topics that recur across the caller's latest sessions, each with a confidence."""
+    threads = await load_threads(connection, user_id)
     await db.commit()
     if session_id is not None:
-        found = [thread for thread in found if any(m["session_id"] == str(session_id) for m in thread["members"])]
-    page = found[offset : offset + limit]
+        threads = [thread for thread in threads if any(m["session_id"] == str(session_id) for m in thread["members"])]
+    page = threads[offset : offset + limit]
     ids = {uuid.UUID(member["session_id"]) for thread in page for member in thread["members"]}
     rows = await db.execute(
         select(BrowsingSession.id, BrowsingSession.title, BrowsingSession.started_at).where(
@@ -60,12 +60,12 @@ async def list_threads(
             )
             for thread in page
         ],
-        total=len(found),
+        total=len(threads),
     )
 
 
-async def _check(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
-    """Raises NotFound unless the topic is on the map of a session of the user."""
+async def _check_topic(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
+    """Raise NotFound unless the topic is on the map of one of the user's sessions."""
     await owned_session(db, topic.session_id, user_id, forbidden_as_not_found=True)
     nodes = await db.scalar(
         select(MindmapVersion.data["nodes"])
@@ -78,11 +78,11 @@ async def _check(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
 
 @router.post("/link", status_code=204)
 async def link_topics(body: LinkBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
-    """Say that two topics of different sessions are one subject. Safe to repeat."""
+    """Link two topics of different sessions as one subject. Safe to repeat."""
     if body.topic.session_id == body.other.session_id:
         raise BadRequest("a thread joins topics of different sessions")
-    await _check(db, user_id, body.topic)
-    await _check(db, user_id, body.other)
+    await _check_topic(db, user_id, body.topic)
+    await _check_topic(db, user_id, body.other)
     await add_thread_link(
         connection,
         user_id,
@@ -95,8 +95,8 @@ async def link_topics(body: LinkBody, user_id: CurrentUserId, db: DbSession, con
 
 @router.post("/unlink", status_code=204)
 async def unlink_topic(body: TopicRef, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
-    """Take a topic out of its thread; it joins none until it is linked again. Safe to repeat."""
-    await _check(db, user_id, body)
+    """Remove a topic from its thread; it joins none until it is linked again. Safe to repeat."""
+    await _check_topic(db, user_id, body)
     await add_thread_unlink(connection, user_id, (body.session_id, body.topic_id))
     await db.commit()
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""Plans, the caller's subscription, and the tokens used."""
+"""Plans, the caller's subscription, and token usage."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_SUBSCRIPTION = uuid.UUID(int=0)
 
 
 def plan_reply(plan: Plan) -> PlanReply:
-    """The plan as the clients read it."""
+    """The plan as API resource."""
     return PlanReply(
         id=plan.id,
         name=plan.name,
@@ -44,20 +44,20 @@ def plan_reply(plan: Plan) -> PlanReply:
 
 
 async def current_plan_of(state: AppState, db: AsyncSession, user_id: uuid.UUID) -> tuple[User, CurrentPlan]:
-    """The caller and the plan they are on. Raises Unauthorized."""
+    """The caller and their current plan. Raises Unauthorized for a closed account."""
     user = await require_active_user(db, user_id)
     return user, await current_plan(db, user, default=state.settings.limits.default_plan)
 
 
 @router.get("/subscription/plans", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def list_plans() -> PlanList:
-    """Every plan. Needs no login."""
+    """All plans. Needs no login."""
     return PlanList(plans=[plan_reply(p) for p in PLANS.values()])
 
 
 @router.get("/subscription", response_model_exclude_none=True)
 async def subscription(user_id: CurrentUserId, state: State, db: DbSession) -> SubscriptionEnvelope:
-    """The plan the caller is on."""
+    """The caller's current plan."""
     _, current = await current_plan_of(state, db, user_id)
     return SubscriptionEnvelope(
         subscription=SubscriptionReply(
@@ -103,7 +103,7 @@ async def _usage(
 
 @router.get("/usage", response_model_exclude_none=True)
 async def usage(user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection) -> UsageEnvelope:
-    """Tokens used in the current period."""
+    """Tokens used in the current billing period."""
     _, current = await current_plan_of(state, db, user_id)
     reply = await _usage(db, connection, user_id, current.plan, current.usage_start, current.usage_end, is_current=True)
     return UsageEnvelope(usage=reply)
@@ -117,7 +117,7 @@ async def usage_history(
     connection: DbConnection,
     months: Annotated[int, Query(ge=1, le=24)] = 6,
 ) -> UsageHistory:
-    """The current period and those before it, back to the day of sign-up."""
+    """Usage of the current billing period and earlier ones, back to the day of sign-up."""
     user, current = await current_plan_of(state, db, user_id)
     periods = await usage_periods(db, user, months)
     return UsageHistory(

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Health
-         * @description The process answers.
+         * @description The process is alive.
          */
         get: operations["health"];
         put?: never;
@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * Ready
-         * @description PostgreSQL, its schema, Valkey and the shards answer; 503 with the reason when one does not.
+         * @description Whether PostgreSQL, its schema, Valkey and the shards are available; 503 with the reason if one is not.
          */
         get: operations["ready"];
         put?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Signup
-         * @description Make an account and log in. A mail asks to confirm the address; the account works without.
+         * @description Create an account and log in. A mail asks to verify the address; the account works without that.
          */
         post: operations["signup"];
         delete?: never;
@@ -95,10 +95,10 @@ export interface paths {
         put?: never;
         /**
          * Refresh
-         * @description Renew a login with its refresh token, in `Authorization: Bearer` or in the cookie of a browser.
+         * @description Refresh a login with its refresh token, in `Authorization: Bearer` or in the cookie of a web client.
          *
-         *     Every refresh token works once; using one a second time ends the login everywhere. Send the same
-         *     `Idempotency-Key` with a repeated try and a lost answer does no harm.
+         *     Every refresh token works once; reuse ends the login. A retry after a lost response is safe if it sends the same
+         *     `Idempotency-Key`.
          */
         post: operations["refresh"];
         delete?: never;
@@ -156,7 +156,7 @@ export interface paths {
         };
         /**
          * List Logins
-         * @description Where the account is logged in (the newest hundred).
+         * @description The account's active logins, newest first, at most 100.
          */
         get: operations["list_logins"];
         put?: never;
@@ -179,7 +179,7 @@ export interface paths {
         post?: never;
         /**
          * End Login
-         * @description Log one device out.
+         * @description End one login of the account.
          */
         delete: operations["end_login"];
         options?: never;
@@ -196,14 +196,14 @@ export interface paths {
         };
         /**
          * Me
-         * @description Who am I.
+         * @description The caller's account.
          */
         get: operations["me"];
         put?: never;
         post?: never;
         /**
          * Delete Me
-         * @description Close the account; with `hard` (test mode only) erase it at once.
+         * @description Close the account; with `hard` (test environment only) erase it at once.
          */
         delete: operations["delete_me"];
         options?: never;
@@ -404,7 +404,7 @@ export interface paths {
         };
         /**
          * Google Config
-         * @description Whether to show the button.
+         * @description Whether sign-in with Google is configured, and its client id.
          */
         get: operations["google_config"];
         put?: never;
@@ -426,7 +426,7 @@ export interface paths {
         put?: never;
         /**
          * Google Login
-         * @description Log in with the ID token of Google's button; the first time, this makes an account.
+         * @description Log in with the ID token of Google's button; the first log-in creates an account.
          */
         post: operations["google_login"];
         delete?: never;
@@ -446,7 +446,7 @@ export interface paths {
         put?: never;
         /**
          * Google Begin
-         * @description Begin the code flow: one-time `state` and nonce, kept for ten minutes.
+         * @description Begin the authorization code flow with a one-time `state`, valid for ten minutes.
          */
         post: operations["google_begin"];
         delete?: never;
@@ -466,7 +466,7 @@ export interface paths {
         put?: never;
         /**
          * Google Code
-         * @description Log in with an authorization code. A `state` from `begin` counts once, for its own `redirect_uri`.
+         * @description Log in with an authorization code. A `state` from `begin` is valid once, for its own `redirect_uri`.
          */
         post: operations["google_code"];
         delete?: never;
@@ -486,10 +486,10 @@ export interface paths {
         put?: never;
         /**
          * Start
-         * @description Begin a recording. With a `client_session_id` that exists already, that session is answered.
+         * @description Start a recording. With a `client_session_id` that exists already, the reply is that session.
          *
-         *     Beyond what the plan allows at once, a start that names its program (`X-Trailmind-Client`) or has a
-         *     `client_session_id` is refused with 409 `CONCURRENT_SESSION_LIMIT`; any other stops the oldest recording.
+         *     Beyond the number of concurrent recordings of the plan, a start with `X-Trailmind-Client` or a `client_session_id`
+         *     is rejected with 409 `CONCURRENT_SESSION_LIMIT`; any other start stops the oldest recording.
          */
         post: operations["start"];
         delete?: never;
@@ -507,7 +507,7 @@ export interface paths {
         };
         /**
          * List Sessions
-         * @description The caller's sessions, newest first; `sort=started_at:asc` turns that round.
+         * @description The caller's sessions, newest first; oldest first with `sort=started_at:asc`.
          */
         get: operations["list_sessions"];
         put?: never;
@@ -532,20 +532,20 @@ export interface paths {
         get: operations["get_session"];
         /**
          * Update Session
-         * @description Rename or describe; what is absent stays.
+         * @description Change title or description; absent fields stay unchanged.
          */
         put: operations["replace_update_session"];
         post?: never;
         /**
          * Delete Session
-         * @description Delete a session. It is gone for every route at once, and from the database when the undo time is over.
+         * @description Delete a session. All routes treat it as deleted at once; its rows are deleted after the time to restore it.
          */
         delete: operations["delete_session"];
         options?: never;
         head?: never;
         /**
          * Update Session
-         * @description Rename or describe; what is absent stays.
+         * @description Change title or description; absent fields stay unchanged.
          */
         patch: operations["update_session"];
         trace?: never;
@@ -585,7 +585,7 @@ export interface paths {
         head?: never;
         /**
          * Resume
-         * @description Go on recording.
+         * @description Resume a recording.
          */
         patch: operations["resume"];
         trace?: never;
@@ -601,7 +601,7 @@ export interface paths {
         put?: never;
         /**
          * Stop
-         * @description End the recording; its map is ordered in the same transaction.
+         * @description Stop the recording; its map is queued in the same transaction.
          */
         post: operations["stop"];
         delete?: never;
@@ -621,7 +621,7 @@ export interface paths {
         put?: never;
         /**
          * Restore Session
-         * @description Take a deletion back, while that is possible.
+         * @description Restore a deleted session, while that is possible.
          */
         post: operations["restore_session"];
         delete?: never;
@@ -639,15 +639,13 @@ export interface paths {
         };
         /**
          * List Events
-         * @description Visits and highlights by the time they happened, newest first unless `sort` ends in `:asc`.
+         * @description Visits and highlights by time, newest first unless `sort` ends in `:asc`.
          */
         get: operations["list_events"];
         put?: never;
         /**
          * Post Events
-         * @description Store a batch. When this answers 200, every event that is not `invalid` or `excluded` is on disk.
-         *
-         *     This is the hot path: the body is read raw, nothing is injected, and the answer is encoded once.
+         * @description Store a batch of events. With a 200 reply, every event that is not `invalid` or `excluded` is committed.
          */
         post: operations["post_events"];
         delete?: never;
@@ -665,7 +663,7 @@ export interface paths {
         };
         /**
          * Event Stats
-         * @description How many events, visits, highlights and different pages.
+         * @description The number of events, visits, highlights and distinct pages.
          */
         get: operations["event_stats"];
         put?: never;
@@ -685,7 +683,7 @@ export interface paths {
         };
         /**
          * Get Timeline
-         * @description The whole session in the order it happened, highlights under their visits.
+         * @description The whole session in chronological order, highlights below their visits.
          */
         get: operations["get_timeline"];
         put?: never;
@@ -705,7 +703,7 @@ export interface paths {
         };
         /**
          * Get Mindmap
-         * @description The map with its user's edits, or how far it is. 404 before the first was ordered.
+         * @description The map with the user's edits, or its progress. 404 if no map was requested yet.
          */
         get: operations["get_mindmap"];
         put?: never;
@@ -715,10 +713,10 @@ export interface paths {
         head?: never;
         /**
          * Edit Mindmap
-         * @description Edit the map: each operation is one step that can be undone, and outlives the version it was made on.
+         * @description Edit the map. Each operation is one step that can be undone, and is applied again to later versions.
          *
-         *     What cannot be done is reported and changes nothing; the others are done all the same. Sending an operation with
-         *     a known `op_id` again changes nothing. 409 when `expected_seq` or `version` is not the map's any more.
+         *     Operations that cannot be applied are reported and change nothing; the others are applied. Sending a known `op_id`
+         *     again changes nothing. 409 if `expected_seq` or `version` is not the current edit.
          */
         patch: operations["edit_mindmap"];
         trace?: never;
@@ -734,7 +732,7 @@ export interface paths {
         put?: never;
         /**
          * Generate
-         * @description Order a map. Equal input gives the map there is, at no cost, unless `force` is set.
+         * @description Generate a map. Unchanged input returns the existing map at no cost, unless `force` is set.
          */
         post: operations["generate"];
         delete?: never;
@@ -752,7 +750,7 @@ export interface paths {
         };
         /**
          * Image
-         * @description The map as an SVG picture.
+         * @description The map as an SVG image.
          */
         get: operations["image"];
         put?: never;
@@ -774,7 +772,7 @@ export interface paths {
         put?: never;
         /**
          * Picture Link
-         * @description A link to the map as a picture that needs no login, good for a day.
+         * @description A link to the map's image that needs no login and is valid for a day.
          */
         post: operations["picture_link"];
         delete?: never;
@@ -792,11 +790,11 @@ export interface paths {
         };
         /**
          * Stream
-         * @description What happens to the session as server-sent events: first how it stands, then every change.
+         * @description The session as server-sent events: first a snapshot, then every change.
          *
-         *     While it records, `map_delta` events grow a map: the first holds all of it (`whole`), each other one the nodes
-         *     and edges to put and to remove. Ends when the map is done or failed, unless `follow` is set. Streams may be cut at
-         *     any time (a new version of the server, a proxy): connect again, the first events tell everything.
+         *     While it records, `map_delta` events grow a map: the first holds all of it (`whole`), each later one the nodes and
+         *     edges to put and to remove. The stream ends when the map is completed or failed, unless `follow` is set. It may be
+         *     cut at any time (deployment of a new version, a proxy): reconnect, and the first events contain everything.
          */
         get: operations["stream"];
         put?: never;
@@ -818,7 +816,7 @@ export interface paths {
         put?: never;
         /**
          * Undo Edit
-         * @description Take back the last edit in effect. 409 when there is none.
+         * @description Undo the last edit in effect. 409 if there is nedit.
          */
         post: operations["undo_edit"];
         delete?: never;
@@ -838,7 +836,7 @@ export interface paths {
         put?: never;
         /**
          * Redo Edit
-         * @description Bring back what the last undo took. 409 when there is nothing, or something new was done since.
+         * @description Redo the last undone edit. 409 if there is none, or if the map was edited since.
          */
         post: operations["redo_edit"];
         delete?: never;
@@ -856,7 +854,7 @@ export interface paths {
         };
         /**
          * List Edits
-         * @description The log of edits, newest first, with what became of each on the version shown.
+         * @description The log of edits, newest first, with the outcome of each on the current version.
          */
         get: operations["list_edits"];
         put?: never;
@@ -876,7 +874,7 @@ export interface paths {
         };
         /**
          * List Versions
-         * @description Every version of the map, newest first, with its inputs' digest, provider, cost and scorecard.
+         * @description All versions of the map, newest first, with input digest, provider, cost and scorecard.
          */
         get: operations["list_versions"];
         put?: never;
@@ -896,7 +894,7 @@ export interface paths {
         };
         /**
          * Get Version
-         * @description One version with its map, as it looked when it was last shown.
+         * @description One version with its map, in its last state.
          */
         get: operations["get_version"];
         put?: never;
@@ -916,7 +914,7 @@ export interface paths {
         };
         /**
          * Diff With
-         * @description What changed from version `number` to `to`.
+         * @description The differences from version `number` to version `to`.
          */
         get: operations["diff_with"];
         put?: never;
@@ -936,7 +934,7 @@ export interface paths {
         };
         /**
          * Diff Versions
-         * @description What changed from version `number` to version `other`, in sentences, with the reasons that can be known.
+         * @description The differences from version `number` to version `other`, as sentences with their known reasons.
          */
         get: operations["diff_versions"];
         put?: never;
@@ -958,8 +956,7 @@ export interface paths {
         put?: never;
         /**
          * Restore Version
-         * @description Show a version again, as a new version. The edits made since stay in effect; `reports` tells what became of
-         *     them.
+         * @description Restore a version as a new version. Edits made since stay in effect; `reports` has their outcomes.
          */
         post: operations["restore_version"];
         delete?: never;
@@ -977,13 +974,13 @@ export interface paths {
         };
         /**
          * List Maps
-         * @description The caller's maps over several sessions, newest first, without the maps themselves.
+         * @description The caller's maps over several sessions, newest first, without `data`.
          */
         get: operations["list_maps"];
         put?: never;
         /**
          * Create Map
-         * @description Order a map over the chosen sessions, or over those of a range of dates. Read it until it is completed.
+         * @description Generate a map over given sessions, or over those of a date range. Poll it until it is completed.
          */
         post: operations["create_map"];
         delete?: never;
@@ -1001,14 +998,14 @@ export interface paths {
         };
         /**
          * Get Map
-         * @description One map over several sessions, or how far it is.
+         * @description One map over several sessions, or its progress.
          */
         get: operations["get_map"];
         put?: never;
         post?: never;
         /**
          * Delete Map
-         * @description Delete a map over several sessions; the sessions stay.
+         * @description Delete a map over several sessions; the sessions are kept.
          */
         delete: operations["delete_map"];
         options?: never;
@@ -1027,7 +1024,7 @@ export interface paths {
         put?: never;
         /**
          * Regenerate Map
-         * @description Make the map again from what its sessions hold now; deleted ones leave it.
+         * @description Generate the map again from the current content of its sessions, without deleted ones.
          */
         post: operations["regenerate_map"];
         delete?: never;
@@ -1045,7 +1042,7 @@ export interface paths {
         };
         /**
          * List Threads
-         * @description Topics that recur across the caller's latest sessions, with how sure we are of it.
+         * @description Topics that recur across the caller's latest sessions, each with a confidence.
          */
         get: operations["list_threads"];
         put?: never;
@@ -1067,7 +1064,7 @@ export interface paths {
         put?: never;
         /**
          * Link Topics
-         * @description Say that two topics of different sessions are one subject. Safe to repeat.
+         * @description Link two topics of different sessions as one subject. Safe to repeat.
          */
         post: operations["link_topics"];
         delete?: never;
@@ -1087,7 +1084,7 @@ export interface paths {
         put?: never;
         /**
          * Unlink Topic
-         * @description Take a topic out of its thread; it joins none until it is linked again. Safe to repeat.
+         * @description Remove a topic from its thread; it joins none until it is linked again. Safe to repeat.
          */
         post: operations["unlink_topic"];
         delete?: never;
@@ -1107,7 +1104,7 @@ export interface paths {
         put?: never;
         /**
          * Quote
-         * @description What a map of this session would cost at most, before it is ordered. Repeat it freely: nothing is kept.
+         * @description The maximum cost of a map of this session. Safe to repeat: nothing is stored.
          */
         post: operations["quote"];
         delete?: never;
@@ -1125,7 +1122,7 @@ export interface paths {
         };
         /**
          * Disclosures
-         * @description Exactly what text of this session went to which provider, and when.
+         * @description The calls to AI providers for this session, with the text that was sent.
          */
         get: operations["disclosures"];
         put?: never;
@@ -1167,7 +1164,7 @@ export interface paths {
         };
         /**
          * Export Session
-         * @description One session as a file. Which formats there are depends on the plan; 402 names the plan that has it.
+         * @description One session as a file. The formats depend on the plan; 402 names the plan that includes the format.
          */
         get: operations["export_session"];
         put?: never;
@@ -1187,13 +1184,13 @@ export interface paths {
         };
         /**
          * List Shares
-         * @description The links of this session that work.
+         * @description The session's active links, newest first.
          */
         get: operations["list_shares"];
         put?: never;
         /**
          * Create Share
-         * @description Make a link that shows this session's map to whoever has it.
+         * @description Create a link that shows this session's map without a login.
          */
         post: operations["create_share"];
         delete?: never;
@@ -1214,7 +1211,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke Share
-         * @description Take a link back. It stops working at once.
+         * @description Revoke a link. It stops working at once.
          */
         delete: operations["revoke_share"];
         options?: never;
@@ -1231,7 +1228,7 @@ export interface paths {
         };
         /**
          * Read Shared
-         * @description What a link shows. Needs no login.
+         * @description The shared part of a session. Needs no login.
          */
         get: operations["read_shared"];
         put?: never;
@@ -1251,7 +1248,7 @@ export interface paths {
         };
         /**
          * Shared Image
-         * @description The shared map as an SVG picture. Needs no login.
+         * @description The shared map as an SVG image. Needs no login.
          */
         get: operations["shared_image"];
         put?: never;
@@ -1271,10 +1268,10 @@ export interface paths {
         };
         /**
          * Search Pages
-         * @description Pages, passages and topics the caller has met, best first.
+         * @description Pages of the caller's sessions that match the query, best first.
          *
-         *     Every word must occur, in the title, a passage, a topic, the address or the text; parts of words count, also in
-         *     Korean. Relevance comes first; among equals, what got more attention.
+         *     Every word must occur in the title, a highlight, a topic, the address or the text; parts of words match, also in
+         *     Korean. Results are ranked by relevance, then by attention (active time, visits, highlights).
          */
         get: operations["search_pages"];
         put?: never;
@@ -1294,7 +1291,7 @@ export interface paths {
         };
         /**
          * Get User
-         * @description Who am I.
+         * @description The caller's account.
          */
         get: operations["get_user"];
         put?: never;
@@ -1324,7 +1321,7 @@ export interface paths {
         head?: never;
         /**
          * Patch Settings
-         * @description Change settings. Excluded domains count from the next event on, also for a recording under way.
+         * @description Change settings. Excluded domains apply from the next event on, also to a running recording.
          */
         patch: operations["patch_settings"];
         trace?: never;
@@ -1338,7 +1335,7 @@ export interface paths {
         };
         /**
          * Export Everything
-         * @description Everything we know of the caller: account, settings, sessions, events, page texts, highlights, maps, usage.
+         * @description All data of the caller: account, settings, sessions, events, page texts, highlights, maps, usage.
          */
         get: operations["export_everything"];
         put?: never;
@@ -1360,9 +1357,9 @@ export interface paths {
         put?: never;
         /**
          * Delete Account
-         * @description Close the account and erase everything of it: after the time to think again, or at once.
+         * @description Close the account and erase all its data: after the grace period, or at once.
          *
-         *     From this moment no login of it works. The answer is the receipt.
+         *     All its logins end at once. The reply is the deletion receipt.
          */
         post: operations["delete_account"];
         delete?: never;
@@ -1380,7 +1377,7 @@ export interface paths {
         };
         /**
          * List Plans
-         * @description Every plan. Needs no login.
+         * @description All plans. Needs no login.
          */
         get: operations["list_plans"];
         put?: never;
@@ -1400,7 +1397,7 @@ export interface paths {
         };
         /**
          * Subscription
-         * @description The plan the caller is on.
+         * @description The caller's current plan.
          */
         get: operations["subscription"];
         put?: never;
@@ -1420,7 +1417,7 @@ export interface paths {
         };
         /**
          * Usage
-         * @description Tokens used in the current period.
+         * @description Tokens used in the current billing period.
          */
         get: operations["usage"];
         put?: never;
@@ -1440,7 +1437,7 @@ export interface paths {
         };
         /**
          * Usage History
-         * @description The current period and those before it, back to the day of sign-up.
+         * @description Usage of the current billing period and earlier ones, back to the day of sign-up.
          */
         get: operations["usage_history"];
         put?: never;
@@ -1494,7 +1491,7 @@ export interface paths {
         head?: never;
         /**
          * Patch User
-         * @description Change a role, close an account, or bring a closed one back. Nobody changes their own.
+         * @description Change the role of an account, close it or reopen it. Operators cannot change their own account.
          *
          *     For operators.
          */
@@ -1510,7 +1507,7 @@ export interface paths {
         };
         /**
          * List All Sessions
-         * @description Sessions by state, newest first.
+         * @description Sessions, newest first, and their number by status.
          *
          *     For operators.
          */
@@ -1532,7 +1529,7 @@ export interface paths {
         };
         /**
          * List All Jobs
-         * @description Jobs that are not done.
+         * @description Jobs that are not finished.
          *
          *     For operators.
          */
@@ -1556,7 +1553,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Dead Job
-         * @description Give a dead job another chance.
+         * @description Retry a failed job.
          *
          *     For operators.
          */
@@ -1579,7 +1576,7 @@ export interface paths {
         post?: never;
         /**
          * Discard Dead Job
-         * @description Drop a dead job for good.
+         * @description Discard a failed job.
          *
          *     For operators.
          */
@@ -1598,7 +1595,7 @@ export interface paths {
         };
         /**
          * List Ai Configs
-         * @description Which models do which task.
+         * @description The configured models of each task.
          *
          *     For operators.
          */
@@ -1621,7 +1618,7 @@ export interface paths {
         get?: never;
         /**
          * Put Ai Config
-         * @description Set who does a task. Counts from the next map on, everywhere.
+         * @description Configure the models of a task. Applies to all replicas from the next map on.
          *
          *     For operators.
          */
@@ -1629,7 +1626,7 @@ export interface paths {
         post?: never;
         /**
          * Delete Ai Config
-         * @description Let a task follow `default` again.
+         * @description Delete the configuration of a task, which then uses `default`.
          *
          *     For operators.
          */
@@ -1648,7 +1645,7 @@ export interface paths {
         };
         /**
          * List Audit
-         * @description What operators did.
+         * @description The audit log of operators' actions, newest first.
          *
          *     For operators.
          */
@@ -1670,7 +1667,7 @@ export interface paths {
         };
         /**
          * Picture
-         * @description The picture behind a link.
+         * @description The image of an image link.
          */
         get: operations["picture"];
         put?: never;
@@ -1687,7 +1684,7 @@ export interface components {
     schemas: {
         /**
          * AdminSession
-         * @description A session as an operator sees it: its state, not what is in it.
+         * @description The state of a session without its content.
          */
         AdminSession: {
             /** Id */
@@ -1719,7 +1716,7 @@ export interface components {
         };
         /**
          * AdminSessionList
-         * @description One page of sessions, newest first, and how many there are in each state.
+         * @description One page of sessions, newest first, and the number of sessions in each state.
          * @example {
          *       "sessions": [
          *         {
@@ -1751,7 +1748,7 @@ export interface components {
         };
         /**
          * AdminUser
-         * @description An account as an operator sees it: no page, no title, no text.
+         * @description An account without pages, titles and texts.
          */
         AdminUser: {
             /** Id */
@@ -1828,7 +1825,7 @@ export interface components {
         };
         /**
          * AdminUserPatch
-         * @description What is absent stays. `inactive` closes the account, `active` brings a closed one back.
+         * @description Absent fields stay unchanged. `inactive` closes the account, `active` reopens a closed one.
          * @example {
          *       "role": "admin"
          *     }
@@ -1841,7 +1838,7 @@ export interface components {
         };
         /**
          * AiConfigBody
-         * @description Who does a task: the chain of models in order, and how each is asked.
+         * @description The models of a task, in the order they are tried, and the call parameters.
          * @example {
          *       "chain": [
          *         {
@@ -1895,7 +1892,7 @@ export interface components {
         };
         /**
          * AiConfigList
-         * @description What is configured; a task without a row follows `default`, and that the built-in order.
+         * @description The configured tasks; a task without a configuration uses `default`, and without that the built-in chain.
          * @example {
          *       "configs": [
          *         {
@@ -1921,7 +1918,7 @@ export interface components {
         };
         /**
          * AiConfigReply
-         * @description The same, with its task and when it was changed last.
+         * @description The configuration of a task, and when it was last changed.
          */
         AiConfigReply: {
             /** Chain */
@@ -1947,7 +1944,7 @@ export interface components {
         };
         /**
          * ApiKeyCreate
-         * @description A key for a script: what it is for, what it may do, and when it ends (never, if absent).
+         * @description A key for a script: its name, its scopes, and when it expires (never, if absent).
          * @example {
          *       "name": "nightly export",
          *       "scopes": [
@@ -1966,7 +1963,7 @@ export interface components {
         };
         /**
          * ApiKeyCreated
-         * @description `key` is shown this once.
+         * @description A new key. `key` is shown only in this response.
          * @example {
          *       "api_key": {
          *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
@@ -1988,7 +1985,7 @@ export interface components {
         };
         /**
          * ApiKeyList
-         * @description The keys that work, newest first.
+         * @description The active keys, newest first.
          * @example {
          *       "api_keys": [
          *         {
@@ -2033,7 +2030,7 @@ export interface components {
         };
         /**
          * AuditList
-         * @description Acts, newest first.
+         * @description The audit log, newest first.
          * @example {
          *       "entries": [
          *         {
@@ -2053,7 +2050,7 @@ export interface components {
         };
         /**
          * AuditReply
-         * @description One act.
+         * @description One action of an operator.
          */
         AuditReply: {
             /** Id */
@@ -2073,7 +2070,7 @@ export interface components {
         };
         /**
          * AuthReply
-         * @description A login.
+         * @description Tokens of a new login, and its user.
          * @example {
          *       "token": "eyJhbGciOi…",
          *       "refresh_token": "eyJhbGciOi…",
@@ -2108,7 +2105,7 @@ export interface components {
         };
         /**
          * CaptureOptions
-         * @description What the extension records unless told otherwise.
+         * @description What the extension records by default.
          */
         CaptureOptions: {
             /**
@@ -2135,7 +2132,7 @@ export interface components {
         };
         /**
          * ChangeReply
-         * @description One difference in words; `why` where the maps tell.
+         * @description One difference as a sentence; `why` gives the reason where it is known.
          */
         ChangeReply: {
             /** Kind */
@@ -2166,7 +2163,7 @@ export interface components {
         };
         /**
          * DeletionBody
-         * @description `password` where the account has one. `now` erases at once instead of after the time to think again.
+         * @description `password` if the account has one. `now` erases the account at once instead of after the grace period.
          * @example {
          *       "password": "correct horse battery staple",
          *       "now": false
@@ -2183,7 +2180,7 @@ export interface components {
         };
         /**
          * DeletionReceipt
-         * @description How many rows of each kind the account has, all of which go at `erased_at`.
+         * @description The number of rows of each kind that the account has; all are erased at `erased_at`.
          * @example {
          *       "status": "scheduled",
          *       "erased_at": "2026-12-20T09:00:00.000Z",
@@ -2236,7 +2233,7 @@ export interface components {
         };
         /**
          * DisclosureList
-         * @description What went out for one session, newest first. Pages described for an earlier session were sent then, not again.
+         * @description The calls for one session, newest first. A page described for an earlier session is not sent again.
          * @example {
          *       "disclosures": [
          *         {
@@ -2265,9 +2262,9 @@ export interface components {
         };
         /**
          * DisclosureReply
-         * @description One call to a provider. `text` is exactly what was sent of the user's, after redaction, while it is kept.
+         * @description One call to a provider. `text` is exactly the user's text that was sent, after redaction, while it is kept.
          *
-         *     `instructions` are ours and hold nothing of the user's. `text_digest` is BLAKE2b-128 of the text.
+         *     `instructions` are our prompt, without text of the user. `text_digest` is BLAKE2b-128 of the text.
          */
         DisclosureReply: {
             /** Id */
@@ -2297,7 +2294,7 @@ export interface components {
         };
         /**
          * EditLogReply
-         * @description The log, newest first.
+         * @description The edit log, newest first.
          * @example {
          *       "edits": [
          *         {
@@ -2336,7 +2333,7 @@ export interface components {
         };
         /**
          * EditReportReply
-         * @description What became of one edit; `sentence` is for the user, in English.
+         * @description The outcome of one edit; `sentence` is for the user, in English.
          */
         EditReportReply: {
             /** Op Id */
@@ -2354,13 +2351,13 @@ export interface components {
             node_id?: string;
             /**
              * Reason
-             * @description Why it was not applied, as a word that stays the same
+             * @description Why it was not applied, as a stable code
              */
             reason?: string;
         };
         /**
          * EditsBody
-         * @description 1 to 100 edits, made in order. With `expected_seq` or `version` the request fails when somebody was faster.
+         * @description 1 to 100 edits, applied in order. With `expected_seq` or `version`, the request fails if the map has changed.
          * @example {
          *       "operations": [
          *         {
@@ -2446,7 +2443,7 @@ export interface components {
         };
         /**
          * EditsState
-         * @description The edits the map carries: `seq` goes into `expected_seq`; `not_applied` could not be kept on this version.
+         * @description The edits of the map: send `seq` as `expected_seq`; `not_applied` edits do not fit this version.
          */
         EditsState: {
             /** Seq */
@@ -2462,7 +2459,7 @@ export interface components {
         };
         /**
          * EventStats
-         * @description The clients' four numbers.
+         * @description Counts of a session's events.
          * @example {
          *       "total_events": 3,
          *       "page_visits": 2,
@@ -2482,7 +2479,7 @@ export interface components {
         };
         /**
          * EventsList
-         * @description Visits and highlights of one page of the list; `total` counts both, or the kind asked for.
+         * @description One page of visits and highlights; `total` counts both, or only the requested `type`.
          * @example {
          *       "page_visits": [
          *         {
@@ -2518,7 +2515,7 @@ export interface components {
         };
         /**
          * EventsReply
-         * @description `stored + duplicate + excluded + invalid = total`; `processed` need not be sent again.
+         * @description `stored + duplicate + excluded + invalid = total`. Events counted by `processed` need not be sent again.
          * @example {
          *       "processed": 2,
          *       "total": 2,
@@ -2557,7 +2554,7 @@ export interface components {
         };
         /**
          * ExpectedSeqBody
-         * @description See EditsBody.
+         * @description With `expected_seq`, the request fails if the map has changed.
          * @example {
          *       "expected_seq": 3
          *     }
@@ -2568,7 +2565,7 @@ export interface components {
         };
         /**
          * ExtensionChallenge
-         * @description The extension's PKCE challenge (S256 of its secret).
+         * @description The extension's PKCE challenge (S256 of its verifier).
          * @example {
          *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
          *       "code_challenge_method": "S256"
@@ -2600,7 +2597,7 @@ export interface components {
         };
         /**
          * ExtensionExchange
-         * @description The code the web page handed over, and the secret only the extension knows.
+         * @description The code from the web page, and the PKCE verifier of the extension.
          * @example {
          *       "code": "5d41402abc4b2a76",
          *       "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -2614,7 +2611,7 @@ export interface components {
         };
         /**
          * ForgotBody
-         * @description Whose password was forgotten.
+         * @description The address of the account.
          * @example {
          *       "email": "ann@example.com"
          *     }
@@ -2628,7 +2625,7 @@ export interface components {
         };
         /**
          * Gap
-         * @description Numbers in the client's sequence nothing was seen of, both ends included.
+         * @description A range of sequence numbers of which no event arrived, both ends included.
          */
         Gap: {
             /** First */
@@ -2638,7 +2635,7 @@ export interface components {
         };
         /**
          * GenerateBody
-         * @description `force` makes a new version even when nothing changed.
+         * @description `force` generates a new version even when nothing has changed.
          * @example {
          *       "force": true
          *     }
@@ -2652,7 +2649,7 @@ export interface components {
         };
         /**
          * GoogleBegin
-         * @description Where Google shall send the browser back to, and, where the client can, a PKCE challenge (S256).
+         * @description The redirect URI and, if the client supports PKCE, a code challenge (S256).
          * @example {
          *       "redirect_uri": "https://abc.chromiumapp.org/",
          *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -2666,7 +2663,7 @@ export interface components {
         };
         /**
          * GoogleBegun
-         * @description Send the browser to `authorization_url`; Google sends it back with `state` and a code.
+         * @description Open `authorization_url` in the browser; Google redirects back with `state` and a code.
          * @example {
          *       "authorization_url": "https://accounts.google.com/o/oauth2/v2/auth?client_id=…",
          *       "state": "c2luZ2xlIHVzZQ",
@@ -2683,7 +2680,7 @@ export interface components {
         };
         /**
          * GoogleBody
-         * @description An ID token as Google's button hands it to a page.
+         * @description An ID token from Google's sign-in button.
          * @example {
          *       "credential": "eyJhbGciOi…"
          *     }
@@ -2694,7 +2691,7 @@ export interface components {
         };
         /**
          * GoogleCode
-         * @description An authorization code. `state` and `code_verifier` where the client began with them.
+         * @description An authorization code, with `state` and `code_verifier` if the client began with them.
          * @example {
          *       "code": "4/0AX4XfWh…",
          *       "redirect_uri": "https://abc.chromiumapp.org/",
@@ -2714,7 +2711,7 @@ export interface components {
         };
         /**
          * GoogleConfig
-         * @description Whether "sign in with Google" is set up here.
+         * @description Whether sign-in with Google is configured on this server.
          * @example {
          *       "enabled": true,
          *       "client_id": "1234.apps.googleusercontent.com"
@@ -2728,7 +2725,7 @@ export interface components {
         };
         /**
          * HealthReply
-         * @description The process answers.
+         * @description The process is alive.
          * @example {
          *       "status": "ok"
          *     }
@@ -2743,7 +2740,7 @@ export interface components {
         };
         /**
          * HighlightReply
-         * @description A marked passage.
+         * @description A highlighted passage.
          */
         HighlightReply: {
             /** Id */
@@ -2765,7 +2762,7 @@ export interface components {
         };
         /**
          * InvalidReason
-         * @description Why events were not stored, and how many.
+         * @description A reason why events were not stored, and the number of those events.
          */
         InvalidReason: {
             /** Reason */
@@ -2796,7 +2793,7 @@ export interface components {
         };
         /**
          * JobReply
-         * @description A durable job that is not done.
+         * @description A job that is not finished.
          */
         JobReply: {
             /** Id */
@@ -2866,7 +2863,7 @@ export interface components {
         };
         /**
          * JointMapList
-         * @description Newest first, without `data`.
+         * @description Maps over several sessions, newest first, without `data`.
          * @example {
          *       "maps": [
          *         {
@@ -2893,7 +2890,7 @@ export interface components {
         };
         /**
          * JointMapReply
-         * @description A map over several sessions; `data` once it is made.
+         * @description A map over several sessions; `data` once it is completed.
          */
         JointMapReply: {
             /** Id */
@@ -2930,7 +2927,7 @@ export interface components {
         };
         /**
          * LinkBody
-         * @description Two topics that are one subject.
+         * @description Two topics of the same subject.
          * @example {
          *       "topic": {
          *         "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
@@ -2948,7 +2945,7 @@ export interface components {
         };
         /**
          * LogEntryReply
-         * @description One line of the log.
+         * @description One entry of the edit log.
          */
         LogEntryReply: {
             /** Seq */
@@ -2961,15 +2958,15 @@ export interface components {
             created_at: string;
             /**
              * In Effect
-             * @description False for what was undone, and for undo and redo themselves
+             * @description False for undone edits, and for undo and redo themselves
              */
             in_effect: boolean;
-            /** @description What became of it on the version shown */
+            /** @description Its outcome on the current version */
             report?: components["schemas"]["EditReportReply"];
         };
         /**
          * LoginBody
-         * @description Log-in: whatever was typed; what does not fit simply does not match.
+         * @description Log-in: the address and password as typed; invalid ones do not match any account.
          * @example {
          *       "email": "ann@example.com",
          *       "password": "correct horse battery staple"
@@ -3024,7 +3021,7 @@ export interface components {
         };
         /**
          * Mark
-         * @description Characters `[start, end)` of the snippet that were searched for.
+         * @description Characters `[start, end)` of the snippet that match the query.
          */
         Mark: {
             /** Start */
@@ -3034,7 +3031,7 @@ export interface components {
         };
         /**
          * MessageReply
-         * @description A sentence.
+         * @description The outcome as a sentence for people.
          * @example {
          *       "message": "successfully logged out"
          *     }
@@ -3092,7 +3089,7 @@ export interface components {
         };
         /**
          * MindmapReply
-         * @description How far a map is, and, once completed, the map (`data`).
+         * @description The progress of a map and, once completed, the map (`data`).
          */
         MindmapReply: {
             /** Id */
@@ -3126,7 +3123,7 @@ export interface components {
         };
         /**
          * ModelChoice
-         * @description One model of a chain, with limits that replace the catalogue's. `local` ends the chain.
+         * @description One model of a chain, with limits that override the catalog. `local` ends the chain.
          */
         ModelChoice: {
             /**
@@ -3162,7 +3159,7 @@ export interface components {
             op: "rename" | "merge" | "split" | "move" | "pin" | "hide" | "add_node" | "add_edge" | "remove_edge" | "label_edge" | "delete" | "undo" | "redo";
             /**
              * Op Id
-             * @description The client's id of this edit: sending it again changes nothing
+             * @description The client's id of this edit; sending it again changes nothing
              */
             op_id?: string | null;
             /** Node Id */
@@ -3191,7 +3188,7 @@ export interface components {
         };
         /**
          * PageVisitReply
-         * @description One stay on one page. `duration_ms` is active time.
+         * @description One visit to one page. `duration_ms` is active time.
          */
         PageVisitReply: {
             /** Id */
@@ -3213,7 +3210,7 @@ export interface components {
         };
         /**
          * PasswordChange
-         * @description The password there is (absent for an account that has none yet) and the one to come.
+         * @description The current password (absent for an account without one) and the new one.
          * @example {
          *       "current_password": "correct horse battery staple",
          *       "new_password": "a better one still"
@@ -3227,7 +3224,7 @@ export interface components {
         };
         /**
          * Pause
-         * @description The recording was paused; without `ended_at` it still is, or was stopped so.
+         * @description A pause of the recording; without `ended_at` the session is still paused, or was stopped while paused.
          */
         Pause: {
             /** Started At */
@@ -3237,7 +3234,7 @@ export interface components {
         };
         /**
          * PictureLink
-         * @description A link that needs no login.
+         * @description A link to the map's image that needs no login.
          * @example {
          *       "url": "https://trailmind.example/pictures/9f86d081…",
          *       "expires_at": "2026-12-20T09:00:00.000Z"
@@ -3251,7 +3248,7 @@ export interface components {
         };
         /**
          * PlanList
-         * @description Every plan, the cheapest first.
+         * @description All plans, the cheapest first.
          * @example {
          *       "plans": [
          *         {
@@ -3275,7 +3272,7 @@ export interface components {
         };
         /**
          * PlanReply
-         * @description A plan; an absent limit is no limit.
+         * @description A plan; an absent limit means unlimited.
          */
         PlanReply: {
             /**
@@ -3302,7 +3299,7 @@ export interface components {
         };
         /**
          * PositionBody
-         * @description A place in the 3-D view, in its world units.
+         * @description A position in the 3-D view, in its world units.
          */
         PositionBody: {
             /** X */
@@ -3339,11 +3336,11 @@ export interface components {
         };
         /**
          * QuoteReply
-         * @description What a map would cost at most. Nothing is reserved yet; the real numbers are usually far lower.
+         * @description The maximum cost of a map. Nothing is reserved; the actual cost is usually far lower.
          *
-         *     `provider` is `local` when no model takes part: then it costs nothing. `plan_share` is `tokens` as a share of the
-         *     plan's period (0..1, more when it does not fit), absent when there is no limit. `is_affordable` false means the map
-         *     would be made without a model, or refused, as the user chose (`when_out_of_tokens`).
+         *     `provider` is `local` when no model is used: then it costs nothing. `plan_share` is `tokens` as a share of the
+         *     period's limit (above 1 if it exceeds the limit), absent when the plan is unlimited. If `is_affordable` is false,
+         *     the map is generated without a model, or refused, as the setting `when_out_of_tokens` says.
          */
         QuoteReply: {
             /** Provider */
@@ -3354,14 +3351,14 @@ export interface components {
             tokens: number;
             /**
              * Cost Micros
-             * @description US dollars times a million, what the provider asks
+             * @description Price of the provider, in millionths of a US dollar
              */
             cost_micros: number;
             /** Num Pages */
             num_pages: number;
             /**
              * Num Pages Known
-             * @description Pages described before, which cost nothing
+             * @description Pages that were described before and cost nothing
              */
             num_pages_known: number;
             /** Num Calls */
@@ -3377,7 +3374,7 @@ export interface components {
         };
         /**
          * ReadyReply
-         * @description Every part we need answers; `checks` maps each to `ok` or to a sentence.
+         * @description The state of every dependency: `checks` maps each to `ok` or to a sentence.
          * @example {
          *       "status": "ready",
          *       "checks": {
@@ -3441,7 +3438,7 @@ export interface components {
         };
         /**
          * ReceiptReply
-         * @description What became of everything a session's client sent. `seen = stored + duplicate + excluded + invalid`.
+         * @description The outcome of all events that a session's client sent. `seen = stored + duplicate + excluded + invalid`.
          */
         ReceiptReply: {
             /** Session Id */
@@ -3469,12 +3466,12 @@ export interface components {
             invalid_because: components["schemas"]["InvalidReason"][];
             /**
              * Gaps
-             * @description The first thousand; empty when the client numbers nothing
+             * @description The first thousand; empty when the client sends no sequence numbers
              */
             gaps: components["schemas"]["Gap"][];
             /**
              * Missing
-             * @description How many numbers the gaps hold
+             * @description How many sequence numbers are missing
              */
             missing: number;
             /** Last Seq */
@@ -3486,7 +3483,7 @@ export interface components {
         };
         /**
          * ResetBody
-         * @description The token of the mail, and the new password.
+         * @description The token from the mail, and the new password.
          * @example {
          *       "token": "9f86d081884c7d659a2feaa0c55ad015",
          *       "new_password": "a better one still"
@@ -3519,7 +3516,7 @@ export interface components {
             topics: string[];
             /**
              * Highlights
-             * @description Passages marked on this page that match, or the first three
+             * @description Highlighted passages of this page, at most three
              */
             highlights: string[];
             /** Snippet */
@@ -3542,7 +3539,7 @@ export interface components {
         };
         /**
          * SearchReply
-         * @description Best first. `is_indexing`: older sessions are still being added, ask again in a moment.
+         * @description Results, best first. `is_indexing`: older sessions are still being indexed; search again in a moment.
          * @example {
          *       "results": [
          *         {
@@ -3615,7 +3612,7 @@ export interface components {
         };
         /**
          * SessionList
-         * @description One page of sessions and how many there are in all.
+         * @description One page of sessions, and the number of all sessions.
          * @example {
          *       "sessions": [
          *         {
@@ -3685,13 +3682,13 @@ export interface components {
             error_message?: string;
             /**
              * Deletes At
-             * @description When the plan lets the session go; absent while it is kept
+             * @description When the plan's retention deletes the session; absent while it is kept
              */
             deletes_at?: string;
         };
         /**
          * SessionStart
-         * @description All optional; the reference's clients send no body.
+         * @description All fields are optional; v1 clients send no body.
          * @example {
          *       "title": "Ray actors",
          *       "client_session_id": "0f9b2a10-7d0f-4a3e"
@@ -3705,13 +3702,13 @@ export interface components {
         };
         /**
          * SessionStatus
-         * @description The five states the clients know; an unknown one crashes the reference's list page.
+         * @description The status of a session. v1 clients know these five values only: an unknown one crashes their list page.
          * @enum {string}
          */
         SessionStatus: "recording" | "paused" | "processing" | "completed" | "failed";
         /**
          * SessionUpdate
-         * @description What is absent or null stays as it is; an empty string empties the field.
+         * @description Fields that are absent or null stay unchanged; an empty string clears the field.
          * @example {
          *       "title": "Ray actors and queues",
          *       "description": "For the talk in December"
@@ -3749,7 +3746,7 @@ export interface components {
         };
         /**
          * SettingsPatch
-         * @description What is absent stays as it is.
+         * @description Absent fields stay unchanged.
          * @example {
          *       "language": "en",
          *       "excluded_domains": [
@@ -3778,7 +3775,7 @@ export interface components {
         };
         /**
          * SettingsReply
-         * @description What the user chose, or the defaults.
+         * @description The user's settings, or the defaults.
          */
         SettingsReply: {
             /**
@@ -3804,7 +3801,7 @@ export interface components {
         };
         /**
          * ShareCreate
-         * @description How much to show, and for how long.
+         * @description What to share, and for how long.
          * @example {
          *       "shows": "pages",
          *       "expires_in_days": 30
@@ -3844,7 +3841,7 @@ export interface components {
         };
         /**
          * ShareList
-         * @description The links that work, newest first.
+         * @description The active links, newest first.
          * @example {
          *       "shares": [
          *         {
@@ -3865,7 +3862,7 @@ export interface components {
         };
         /**
          * ShareReply
-         * @description A link that works, for everybody who has it, until it is over or taken back.
+         * @description A link that works without a login until it expires or is revoked.
          */
         ShareReply: {
             /** Id */
@@ -3888,7 +3885,7 @@ export interface components {
         };
         /**
          * SharedSession
-         * @description What a share link shows.
+         * @description The shared part of a session.
          * @example {
          *       "title": "Ray actors and queues",
          *       "shows": "pages",
@@ -3982,7 +3979,7 @@ export interface components {
         };
         /**
          * SubscriptionReply
-         * @description The plan the caller is on. `id` is all zeros for the plan everybody has.
+         * @description The caller's plan. `id` is all zeros for the default plan.
          */
         SubscriptionReply: {
             /** Id */
@@ -4002,7 +3999,7 @@ export interface components {
         };
         /**
          * ThreadList
-         * @description Threads, the longest first.
+         * @description Threads, those with the most topics first.
          * @example {
          *       "threads": [
          *         {
@@ -4037,7 +4034,7 @@ export interface components {
         };
         /**
          * ThreadMemberReply
-         * @description A topic of one session in a thread. `linked_by` says whether a person put it there.
+         * @description A topic of one session in a thread; `linked_by` is `user` if a person linked it.
          */
         ThreadMemberReply: {
             /** Session Id */
@@ -4060,7 +4057,7 @@ export interface components {
         };
         /**
          * ThreadReply
-         * @description A subject that came back: topics of at least two sessions, earliest first, and the words they share.
+         * @description A recurring subject: topics of at least two sessions, earliest first, and the words they share.
          */
         ThreadReply: {
             /** Id */
@@ -4076,7 +4073,7 @@ export interface components {
         };
         /**
          * TimelineReply
-         * @description The session in the order it happened. `clock_skew_ms` was added to every time the client gave.
+         * @description The session in chronological order. `clock_skew_ms` has been added to every client timestamp.
          * @example {
          *       "visits": [
          *         {
@@ -4124,7 +4121,7 @@ export interface components {
             visits: components["schemas"]["TimelineVisit"][];
             /**
              * Highlights
-             * @description Marked on pages never visited in this session
+             * @description Highlights on pages that were not visited in this session
              */
             highlights: components["schemas"]["HighlightReply"][];
             /** Pauses */
@@ -4136,7 +4133,7 @@ export interface components {
         };
         /**
          * TimelineVisit
-         * @description A visit with the passages marked during it.
+         * @description A visit with the passages highlighted during it.
          */
         TimelineVisit: {
             /** Id */
@@ -4162,7 +4159,7 @@ export interface components {
         };
         /**
          * TokenBody
-         * @description The token of the mail.
+         * @description The token from the mail.
          * @example {
          *       "token": "9f86d081884c7d659a2feaa0c55ad015"
          *     }
@@ -4173,10 +4170,10 @@ export interface components {
         };
         /**
          * TokenReply
-         * @description A renewed login: `token` goes into `Authorization: Bearer`, for `expires_in` seconds.
+         * @description Tokens of a login. Send `token` in `Authorization: Bearer`; it is valid for `expires_in` seconds.
          *
-         *     `refresh_token` replaces the one that was sent, which no longer works. Browsers that said
-         *     `X-Trailmind-Client: web` get it as an HttpOnly cookie instead.
+         *     `refresh_token` replaces the one that was sent, which is no longer valid. Web clients
+         *     (`X-Trailmind-Client: web`) get it as an HttpOnly cookie instead.
          * @example {
          *       "token": "eyJhbGciOi…",
          *       "refresh_token": "eyJhbGciOi…",
@@ -4238,7 +4235,7 @@ export interface components {
         };
         /**
          * UsageHistory
-         * @description Distinct periods, newest first.
+         * @description Usage per billing period, newest first.
          * @example {
          *       "history": [
          *         {
@@ -4273,7 +4270,7 @@ export interface components {
             tokens_used: number;
             /**
              * Token Limit
-             * @description What the plan allows; for an unlimited plan the free plan's number
+             * @description The plan's limit; for an unlimited plan the limit of the free plan
              */
             token_limit: number;
             /** Percent Used */
@@ -4293,7 +4290,7 @@ export interface components {
             granted_tokens_left?: number;
             /**
              * Reserved Tokens
-             * @description Set aside for maps being made right now
+             * @description Reserved for maps that are being generated
              */
             reserved_tokens?: number;
         };
@@ -4331,7 +4328,7 @@ export interface components {
             updated_at: string;
             /**
              * Email Verified
-             * @description The address was confirmed by a link sent to it
+             * @description The address was verified with a link sent to it
              * @default false
              */
             email_verified?: boolean;
@@ -4357,7 +4354,7 @@ export interface components {
         };
         /**
          * Verdict
-         * @description What became of one event.
+         * @description The outcome of one event.
          */
         Verdict: {
             /** Event Id */
@@ -4399,7 +4396,7 @@ export interface components {
         };
         /**
          * VersionList
-         * @description Newest first.
+         * @description The versions of a map, newest first.
          * @example {
          *       "versions": [
          *         {
@@ -4432,7 +4429,7 @@ export interface components {
         };
         /**
          * VersionReply
-         * @description One version. `cost_usd` is what the providers charged for it.
+         * @description One version of a map. `cost_usd` is the sum the providers charged for it.
          */
         VersionReply: {
             /** Number */
@@ -4476,10 +4473,10 @@ export interface components {
         };
         /**
          * EventBody
-         * @description One event. Unknown fields and types are kept as they are.
+         * @description One event. Unknown fields and types are stored unchanged.
          *
-         *     `content` is the text of a visited page, `text` that of a highlight. `event_id` (or, without one, the event's own
-         *     bytes) makes sending it twice harmless.
+         *     `content` is the text of a visited page, `text` that of a highlight. Sending an event again is safe: duplicates are
+         *     recognized by `event_id`, or without one by the bytes of the event.
          */
         EventBody: {
             /**
@@ -4561,7 +4558,7 @@ export interface components {
         };
         /**
          * ErrorDetail
-         * @description What went wrong, for people (`message`) and for programs (`code`).
+         * @description An error: `message` for people, `code` for programs.
          */
         ErrorDetail: {
             /** Message */
@@ -4582,7 +4579,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description The request is not of the declared form, or breaks a rule */
+        /** @description The request is invalid */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -4599,7 +4596,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description Nobody, or nobody we know, is asking */
+        /** @description Missing or invalid credentials */
         Unauthorized: {
             headers: {
                 [name: string]: unknown;
@@ -4633,7 +4630,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description The caller is known and may not do this */
+        /** @description The caller lacks permission */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -4650,7 +4647,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description There is no such thing, or none the caller may know of */
+        /** @description The resource does not exist, or the caller may not see it */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -4667,7 +4664,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description It exists already, or something stands in the way */
+        /** @description The resource exists already, or its state forbids this */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -4684,7 +4681,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description More than one request may carry */
+        /** @description The request is too large */
         PayloadTooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -4735,7 +4732,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description More headers than anybody needs */
+        /** @description Too many or too large headers */
         HeadersTooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -4752,7 +4749,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description A mistake of ours */
+        /** @description Internal error */
         InternalError: {
             headers: {
                 [name: string]: unknown;
@@ -4769,7 +4766,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description A part we need is away; try again after `Retry-After` seconds */
+        /** @description A dependency is unavailable; retry after `Retry-After` seconds */
         Unavailable: {
             headers: {
                 [name: string]: unknown;
@@ -5214,7 +5211,7 @@ export interface operations {
     delete_me: {
         parameters: {
             query?: {
-                /** @description Erase at once (test mode only) */
+                /** @description Erase at once (test environment only) */
                 hard?: boolean;
             };
             header?: never;
@@ -5707,13 +5704,13 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: {
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
                 /** @description `started_at:desc` or `started_at:asc` */
                 sort?: string;
-                /** @description Only in this state */
+                /** @description Only with this status */
                 status?: components["schemas"]["SessionStatus"] | null;
                 /** @description Started at or after */
                 since?: string | null;
@@ -5721,9 +5718,9 @@ export interface operations {
                 until?: string | null;
                 /** @description One of the session's keywords */
                 keyword?: string | null;
-                /** @description Visited, it or a subdomain */
+                /** @description A visited domain, with its subdomains */
                 domain?: string | null;
-                /** @description In a title, a summary or a marked passage */
+                /** @description Text in a title, a summary or a highlight */
                 text?: string | null;
             };
             header?: never;
@@ -6016,11 +6013,11 @@ export interface operations {
     list_events: {
         parameters: {
             query?: {
-                /** @description Only of this kind */
+                /** @description Only of this type */
                 type?: ("page_visit" | "highlight") | null;
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
                 /** @description `started_at:desc` or `started_at:asc` */
                 sort?: string;
@@ -6263,7 +6260,7 @@ export interface operations {
     image: {
         parameters: {
             query?: {
-                /** @description How the map is laid out */
+                /** @description The layout of the map */
                 layout?: "galaxy" | "tree" | "radial";
                 /** @description Light or dark */
                 theme?: "light" | "dark";
@@ -6334,7 +6331,7 @@ export interface operations {
             query?: {
                 /** @description While recording, send the growing map as `map_delta` events */
                 live?: boolean;
-                /** @description Stay when the map is done, for news of edits */
+                /** @description Keep the stream open when the map is done, for edit events */
                 follow?: boolean;
             };
             header?: never;
@@ -6443,9 +6440,9 @@ export interface operations {
     list_edits: {
         parameters: {
             query?: {
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
             };
             header?: never;
@@ -6480,9 +6477,9 @@ export interface operations {
     list_versions: {
         parameters: {
             query?: {
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
             };
             header?: never;
@@ -6551,7 +6548,7 @@ export interface operations {
     diff_with: {
         parameters: {
             query?: {
-                /** @description The version shown, when absent */
+                /** @description The current version, when absent */
                 to?: number | null;
             };
             header?: never;
@@ -6658,9 +6655,9 @@ export interface operations {
     list_maps: {
         parameters: {
             query?: {
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
             };
             header?: never;
@@ -6819,11 +6816,11 @@ export interface operations {
     list_threads: {
         parameters: {
             query?: {
-                /** @description Only threads through this session */
+                /** @description Only threads with a topic of this session */
                 session_id?: string | null;
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
             };
             header?: never;
@@ -6949,9 +6946,9 @@ export interface operations {
     disclosures: {
         parameters: {
             query?: {
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
             };
             header?: never;
@@ -7018,11 +7015,11 @@ export interface operations {
     export_session: {
         parameters: {
             query?: {
-                /** @description What kind of file */
+                /** @description The file format */
                 format?: "json" | "markdown" | "opml" | "freemind" | "svg" | "png" | "csv";
-                /** @description Of pictures */
+                /** @description Of images */
                 layout?: "galaxy" | "tree" | "radial";
-                /** @description Of pictures */
+                /** @description Of images */
                 theme?: "light" | "dark";
                 /** @description Of PNG, in pixels */
                 width?: number | null;
@@ -7197,7 +7194,7 @@ export interface operations {
     shared_image: {
         parameters: {
             query?: {
-                /** @description How the map is laid out */
+                /** @description The layout of the map */
                 layout?: "galaxy" | "tree" | "radial";
                 /** @description Light or dark */
                 theme?: "light" | "dark";
@@ -7232,21 +7229,21 @@ export interface operations {
     search_pages: {
         parameters: {
             query: {
-                /** @description Words, or parts of them */
+                /** @description Words or parts of words */
                 q: string;
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
                 /** @description The session */
                 session_id?: string | null;
-                /** @description With its subdomains */
+                /** @description A domain, with its subdomains */
                 domain?: string | null;
                 /** @description Visited at or after */
                 since?: string | null;
                 /** @description Visited before */
                 until?: string | null;
-                /** @description Only pages with a marked passage, or only those without */
+                /** @description Only pages with a highlight, or only pages without */
                 has_highlight?: boolean | null;
             };
             header?: never;
@@ -7372,7 +7369,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Everything there is, as a zip archive */
+            /** @description All data of the account as a zip archive */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7508,7 +7505,7 @@ export interface operations {
     usage_history: {
         parameters: {
             query?: {
-                /** @description At most so many periods, newest first */
+                /** @description Maximum number of billing periods, newest first */
                 months?: number;
             };
             header?: never;
@@ -7539,13 +7536,13 @@ export interface operations {
     list_users: {
         parameters: {
             query?: {
-                /** @description Part of an address */
+                /** @description Part of an e-mail address */
                 q?: string | null;
-                /** @description Only in this state */
+                /** @description Only with this status */
                 status?: ("active" | "inactive") | null;
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
             };
             header?: never;
@@ -7645,13 +7642,13 @@ export interface operations {
     list_all_sessions: {
         parameters: {
             query?: {
-                /** @description Only in this state */
+                /** @description Only with this status */
                 status?: components["schemas"]["SessionStatus"] | null;
                 /** @description The account */
                 user_id?: string | null;
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
             };
             header?: never;
@@ -7682,9 +7679,9 @@ export interface operations {
     list_all_jobs: {
         parameters: {
             query?: {
-                /** @description Only in this state */
+                /** @description Only with this status */
                 status?: ("pending" | "running" | "retrying" | "dead") | null;
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
             };
             header?: never;
@@ -7871,9 +7868,9 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
-                /** @description At most so many */
+                /** @description Maximum number of results */
                 limit?: number;
-                /** @description Leave out so many */
+                /** @description Number of results to skip */
                 offset?: number;
             };
             header?: never;
@@ -7904,7 +7901,7 @@ export interface operations {
     picture: {
         parameters: {
             query?: {
-                /** @description How the map is laid out */
+                /** @description The layout of the map */
                 layout?: "galaxy" | "tree" | "radial";
                 /** @description Light or dark */
                 theme?: "light" | "dark";
