@@ -1,4 +1,4 @@
-"""A map taken apart so that it can be changed: nodes by id, who hangs under whom, what is joined across."""
+"""A mutable form of the map document, for edits: nodes by id, parents, children and cross edges."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ from models.mindmap.document import (
 )
 
 _IMPORTANCE_PARTS = ("dwell", "highlights", "scroll", "revisits", "centrality")
+#: Two groups of pages with a lower Jaccard index are different topics.
 _MIN_OVERLAP = 0.3
+_MAX_KEYWORDS = 8
+_DEFAULT_EDGE_WEIGHT = 0.5
+#: Limits of `Node.size` by node type.
+_SIZE_LIMITS: dict[NodeType, tuple[float, float]] = {"topic": (40.0, 80.0), "subtopic": (30.0, 50.0)}
 
 
 class EditableMap:
-    """A mutable view of one document. `document()` puts it together again, with totals counted anew.
+    """A mutable copy of one document. `to_document()` converts it back, with totals computed again.
 
-    `merged` says for every topic that was merged away which one holds its pages now.
+    Methods that take a node id raise `KeyError` for an unknown node. `merged_into` maps every topic that was merged
+    away to the topic that has its pages.
     """
 
     def __init__(self, document: MindmapDocument) -> None:
@@ -34,219 +40,256 @@ class EditableMap:
         self.nodes: dict[str, Node] = {node.id: node for node in document.nodes}
         self.parent = document.parents()
         self.children = document.children()
-        self.weights = {e.target: e.weight for e in document.edges if e.kind == "contains"}
-        self.cross: list[Edge] = [edge for edge in document.edges if edge.kind == "cross"]
+        self.weights = {edge.target: edge.weight for edge in document.edges if edge.kind == "contains"}
+        self.cross_edges: list[Edge] = [edge for edge in document.edges if edge.kind == "cross"]
         self.excluded_pages: list[ExcludedPage] = list(document.excluded_pages)
         self.merged_into: dict[str, str] = {}
 
     def descendants(self, node_id: str) -> list[str]:
-        """Everything under a node, parents before children."""
-        found = []
+        """The ids of all nodes below a node, parents before children."""
+        descendants = []
         stack = list(reversed(self.children.get(node_id, [])))
         while stack:
-            at = stack.pop()
-            found.append(at)
-            stack.extend(reversed(self.children.get(at, [])))
-        return found
+            descendant = stack.pop()
+            descendants.append(descendant)
+            stack.extend(reversed(self.children.get(descendant, [])))
+        return descendants
 
     def ancestors(self, node_id: str) -> Iterator[str]:
-        """The parents above a node, nearest first."""
-        at = self.parent.get(node_id)
-        while at is not None:
-            yield at
-            at = self.parent.get(at)
+        """The ids of the nodes above a node, nearest first."""
+        ancestor = self.parent.get(node_id)
+        while ancestor is not None:
+            yield ancestor
+            ancestor = self.parent.get(ancestor)
 
     def descendant_pages(self, node_id: str) -> list[str]:
-        """The captured pages under a node."""
+        """The node ids of the captured pages below a node."""
         return [n for n in self.descendants(node_id) if self.nodes[n].type == "page" and self.nodes[n].data.page_id]
 
     def most_similar_group(self, pages: Iterable[str]) -> str | None:
-        """The topic or sub-topic whose pages are most like `pages`; None when none is much like them."""
-        wanted = set(pages)
+        """The topic or sub-topic with the highest Jaccard index to `pages`; None if none reaches `_MIN_OVERLAP`."""
+        page_ids = set(pages)
         best: tuple[float, str] | None = None
         for node in self.nodes.values():
-            if wanted and node.type in ("topic", "subtopic"):
-                inside = set(self.descendant_pages(node.id))
-                alike = len(wanted & inside) / len(wanted | inside)
-                if alike >= _MIN_OVERLAP and (best is None or alike > best[0] + 1e-9):
-                    best = (alike, node.id)
+            if page_ids and node.type in ("topic", "subtopic"):
+                group = set(self.descendant_pages(node.id))
+                overlap = len(page_ids & group) / len(page_ids | group)
+                if overlap >= _MIN_OVERLAP and (best is None or overlap > best[0] + 1e-9):
+                    best = (overlap, node.id)
         return best[1] if best else None
 
     def update_node(self, node: Node, **changes: Any) -> None:
-        """Replace a node by itself with `changes`."""
+        """Replace a node by a copy with `changes`."""
         self.nodes[node.id] = node.model_copy(update=changes)
 
+    def update_data(self, node: Node, **changes: Any) -> None:
+        """Replace a node by a copy with `changes` in its data."""
+        self.update_node(node, data=node.data.model_copy(update=changes))
+
     def insert_node(self, node: Node, parent: str, after: str | None = None) -> None:
-        """Hang a new node under `parent`, behind `after` or last."""
+        """Add a node below `parent`, behind its child `after`, or last."""
         self.nodes[node.id] = node
         self.parent[node.id] = parent
         siblings = self.children.setdefault(parent, [])
         siblings.insert(siblings.index(after) + 1 if after in siblings else len(siblings), node.id)
 
     def move_node(self, node_id: str, parent: str) -> None:
-        """Hang a node under another parent, last."""
+        """Move a node with its descendants below another parent, as the last child."""
         self.children[self.parent[node_id]].remove(node_id)
         self.parent[node_id] = parent
         self.children.setdefault(parent, []).append(node_id)
+        # Two nodes have one edge at most, and these now have a tree edge.
         self.disconnect(node_id, parent)
 
-    def set_type(self, node_id: str, kind: NodeType) -> None:
-        """Make a topic a sub-topic or the other way round."""
-        self.update_node(self.nodes[node_id], type=kind)
+    def set_type(self, node_id: str, node_type: NodeType) -> None:
+        """Change a topic into a sub-topic, or a sub-topic into a topic."""
+        self.update_node(self.nodes[node_id], type=node_type)
 
     def flatten(self, node_id: str) -> None:
-        """Take the sub-topics out of a topic; their pages hang under it directly."""
+        """Merge the sub-topics of a topic into it, so that their pages are directly below it."""
         for child in list(self.children.get(node_id, [])):
             if self.nodes[child].type == "subtopic":
                 self.merge_groups(node_id, child)
 
-    def merge_groups(self, into: str, other: str) -> None:
-        """Move everything from under `other` under `into`, and `other` away."""
-        target, gone = self.nodes[into], self.nodes[other]
-        for child in list(self.children.get(other, [])):
-            self.move_node(child, into)
-        seen = dict.fromkeys((*target.data.searches, *gone.data.searches))
-        words = dict.fromkeys((*target.data.keywords, *gone.data.keywords))
-        same_rank = target.type == gone.type
-        self.update_node(
+    def merge_groups(self, target_id: str, source_id: str) -> None:
+        """Move everything below `source_id` below `target_id`, with its cross edges, and remove `source_id`."""
+        target, source = self.nodes[target_id], self.nodes[source_id]
+        for child in list(self.children.get(source_id, [])):
+            self.move_node(child, target_id)
+        has_same_type = target.type == source.type
+        self.update_data(
             target,
-            data=target.data.model_copy(
-                update={
-                    "searches": tuple(seen),
-                    "keywords": tuple(words)[:8],
-                    "evidence": target.data.evidence + (gone.data.evidence if same_rank else ()),
-                }
-            ),
+            searches=tuple(dict.fromkeys((*target.data.searches, *source.data.searches))),
+            keywords=tuple(dict.fromkeys((*target.data.keywords, *source.data.keywords)))[:_MAX_KEYWORDS],
+            evidence=target.data.evidence + (source.data.evidence if has_same_type else ()),
         )
-        redirected = []
-        for edge in self.cross:
-            source = into if edge.source == other else edge.source
-            end = into if edge.target == other else edge.target
-            redirected.append(edge.model_copy(update={"source": source, "target": end}))
-        self.cross = []
+        self._redirect_cross_edges(source_id, target_id)
+        self._remove(source_id)
+        self.merged_into[source_id] = target_id
+        self.merged_into = {a: target_id if b == source_id else b for a, b in self.merged_into.items()}
+
+    def _redirect_cross_edges(self, old_id: str, new_id: str) -> None:
+        """Attach the cross edges of one node to another; drop those that would repeat an edge."""
+        redirected = [
+            edge.model_copy(
+                update={
+                    "source": new_id if edge.source == old_id else edge.source,
+                    "target": new_id if edge.target == old_id else edge.target,
+                }
+            )
+            for edge in self.cross_edges
+        ]
+        self.cross_edges = []
         for edge in redirected:
             if edge.source != edge.target and not self.are_connected(edge.source, edge.target):
-                self.cross.append(edge)
-        self._remove(other)
-        self.merged_into[other] = into
-        self.merged_into = {a: into if b == other else b for a, b in self.merged_into.items()}
+                self.cross_edges.append(edge)
 
     def delete_subtree(self, node_id: str) -> None:
-        """Take a node and all below it away; captured pages among them are left out, by the user."""
-        for gone in (*reversed(self.descendants(node_id)), node_id):
-            node = self.nodes[gone]
+        """Remove a node and its descendants; captured pages among them become excluded as `deleted_by_user`."""
+        for removed_id in (*reversed(self.descendants(node_id)), node_id):
+            node = self.nodes[removed_id]
             if node.data.page_id and node.type == "page":
                 self.excluded_pages.append(
                     ExcludedPage(
-                        page_id=node.data.page_id, url=node.data.urls[0] if node.data.urls else "",
-                        title=node.data.title or node.label, reason="deleted_by_user",
-                        sentence=EXCLUSION_REASONS["deleted_by_user"], total_duration=node.data.total_duration,
+                        page_id=node.data.page_id,
+                        url=node.data.urls[0] if node.data.urls else "",
+                        title=node.data.title or node.label,
+                        reason="deleted_by_user",
+                        sentence=EXCLUSION_REASONS["deleted_by_user"],
+                        total_duration=node.data.total_duration,
                     )
-                )  # fmt: skip
-            self._remove(gone)
+                )
+            self._remove(removed_id)
 
     def _remove(self, node_id: str) -> None:
         self.children[self.parent[node_id]].remove(node_id)
         self.children.pop(node_id, None)
         del self.parent[node_id], self.nodes[node_id]
-        self.cross = [edge for edge in self.cross if node_id not in (edge.source, edge.target)]
+        self.cross_edges = [edge for edge in self.cross_edges if node_id not in (edge.source, edge.target)]
 
     def are_connected(self, source: str, target: str) -> bool:
-        """Whether two nodes are joined by any edge."""
+        """Whether any edge connects two nodes, in either direction."""
         if self.parent.get(source) == target or self.parent.get(target) == source:
             return True
-        return any({edge.source, edge.target} == {source, target} for edge in self.cross)
+        return any({edge.source, edge.target} == {source, target} for edge in self.cross_edges)
 
     def connect(self, source: str, target: str, label: str | None) -> None:
-        """Add a connection of the user's own."""
-        self.cross.append(Edge(source=source, target=target, weight=0.5, kind="cross", label=label, origin="user"))
+        """Add a cross edge of the user's own."""
+        weight = _DEFAULT_EDGE_WEIGHT
+        self.cross_edges.append(
+            Edge(source=source, target=target, weight=weight, kind="cross", label=label, origin="user")
+        )
 
     def disconnect(self, source: str, target: str) -> bool:
-        """Remove a connection across the tree; False when there is none."""
-        kept = [edge for edge in self.cross if {edge.source, edge.target} != {source, target}]
-        found, self.cross = len(kept) < len(self.cross), kept
-        return found
+        """Remove the cross edge between two nodes; False if there is none."""
+        kept = [edge for edge in self.cross_edges if {edge.source, edge.target} != {source, target}]
+        is_removed = len(kept) < len(self.cross_edges)
+        self.cross_edges = kept
+        return is_removed
 
     def relabel_edge(self, source: str, target: str, label: str) -> bool:
-        """Label a connection across the tree; False when there is none."""
-        for i, edge in enumerate(self.cross):
+        """Set the label of the cross edge between two nodes; False if there is none."""
+        for i, edge in enumerate(self.cross_edges):
             if {edge.source, edge.target} == {source, target}:
-                self.cross[i] = edge.model_copy(update={"label": label})
+                self.cross_edges[i] = edge.model_copy(update={"label": label})
                 return True
         return False
 
     def remove_empty_topics(self) -> list[str]:
-        """Remove topics that have nothing under them any more, except those the user made; their ids."""
-        gone: list[str] = []
-        for kind in ("subtopic", "topic"):
+        """Remove generated topics and sub-topics without captured pages, and return their ids.
+
+        The user's own pages below them are moved to the core.
+        """
+        removed: list[str] = []
+        for node_type in ("subtopic", "topic"):
             for node in list(self.nodes.values()):
-                if node.id not in self.nodes or node.type != kind or node.data.origin != "generated":
+                if node.id not in self.nodes or node.type != node_type or node.data.origin != "generated":
                     continue
                 if not self.descendant_pages(node.id):
                     self.flatten(node.id)
-                    for note in list(self.children.get(node.id, [])):  # The user's own notes do not vanish with it.
-                        self.move_node(note, CORE_ID)
+                    for child in list(self.children.get(node.id, [])):
+                        self.move_node(child, CORE_ID)
                     self._remove(node.id)
-                    gone.append(node.id)
-        return gone
+                    removed.append(node.id)
+        return removed
 
     def to_document(self) -> MindmapDocument:
-        """The document again: nodes in tree order, colours by topic, totals of topics from their pages."""
-        order = [CORE_ID, *self.descendants(CORE_ID)]
-        pages = [n for n in self.nodes.values() if n.type == "page" and n.data.page_id]
-        total = sum(page.data.importance.score for page in pages)
-        topics = [i for i in self.children.get(CORE_ID, []) if self.nodes[i].type == "topic"]
-        hue_of = {topic: hue for hue, topic in enumerate(topics)}
-        nodes = []
-        for node_id in order:
-            node = self.nodes[node_id]
-            top = next((a for a in (node_id, *self.ancestors(node_id)) if a in hue_of), None)
-            if top is not None:
-                color = TOPIC_COLORS[hue_of[top] % len(TOPIC_COLORS)]
-                data = node.data.model_copy(update={"hue": hue_of[top]})
-                node = node.model_copy(update={"color": color, "data": data})
-            if node.type in ("topic", "subtopic", "core"):
-                node = self._with_totals(node, total)
-            nodes.append(node)
+        """The document: nodes in tree order, colours by topic, totals and coverage computed from the pages.
+
+        Layouts and positions are those of the original document.
+        """
+        nodes = self._ordered_nodes()
         edges = [
-            Edge(source=self.parent[node.id], target=node.id, weight=self.weights.get(node.id, 0.5))
+            Edge(
+                source=self.parent[node.id],
+                target=node.id,
+                weight=self.weights.get(node.id, _DEFAULT_EDGE_WEIGHT),
+            )
             for node in nodes
             if node.id != CORE_ID
         ]
-        before = self._document
-        seen = sum(page.data.total_duration for page in pages)
-        unseen = sum(one.total_duration for one in self.excluded_pages)
-        coverage = Coverage(
-            captured=before.coverage.captured,
+        coverage = self._coverage()
+        return self._document.model_copy(
+            update={
+                "title": self.title,
+                "nodes": tuple(nodes),
+                "edges": (*edges, *self.cross_edges),
+                "excluded_pages": tuple(self.excluded_pages),
+                "coverage": coverage,
+                "scorecard": self._document.scorecard.model_copy(update={"attention": coverage.attention}),
+            }
+        )
+
+    def _pages(self) -> list[Node]:
+        return [node for node in self.nodes.values() if node.type == "page" and node.data.page_id]
+
+    def _ordered_nodes(self) -> list[Node]:
+        total_importance = sum(page.data.importance.score for page in self._pages())
+        topics = [child for child in self.children.get(CORE_ID, []) if self.nodes[child].type == "topic"]
+        hue_of = {topic: hue for hue, topic in enumerate(topics)}
+        nodes = []
+        for node_id in (CORE_ID, *self.descendants(CORE_ID)):
+            node = self.nodes[node_id]
+            topic = next((a for a in (node_id, *self.ancestors(node_id)) if a in hue_of), None)
+            if topic is not None:
+                hue = hue_of[topic]
+                data = node.data.model_copy(update={"hue": hue})
+                node = node.model_copy(update={"color": TOPIC_COLORS[hue % len(TOPIC_COLORS)], "data": data})
+            nodes.append(node if node.type == "page" else self._with_totals(node, total_importance))
+        return nodes
+
+    def _coverage(self) -> Coverage:
+        pages = self._pages()
+        dwell_on_map = sum(page.data.total_duration for page in pages)
+        dwell_excluded = sum(page.total_duration for page in self.excluded_pages)
+        total = dwell_on_map + dwell_excluded
+        return Coverage(
+            captured=self._document.coverage.captured,
             on_map=len(pages),
             num_excluded=len(self.excluded_pages),
-            ratio=before.coverage.ratio,
-            attention=round(seen / (seen + unseen), 4) if seen + unseen else 1.0,
+            ratio=self._document.coverage.ratio,
+            attention=round(dwell_on_map / total, 4) if total else 1.0,
         )
-        card = before.scorecard.model_copy(update={"attention": coverage.attention})
-        changes = {"title": self.title, "nodes": tuple(nodes), "edges": (*edges, *self.cross), "scorecard": card}
-        return before.model_copy(update={**changes, "excluded_pages": tuple(self.excluded_pages), "coverage": coverage})
 
-    def _with_totals(self, node: Node, total: float) -> Node:
-        pages = [self.nodes[p] for p in self.descendant_pages(node.id)]
+    def _with_totals(self, node: Node, total_importance: float) -> Node:
+        """A core, topic or sub-topic with its totals computed from the captured pages below it."""
+        pages = [self.nodes[page_id].data for page_id in self.descendant_pages(node.id)]
         update: dict[str, Any] = {
-            "visit_count": sum(page.data.visit_count for page in pages),
-            "total_duration": sum(page.data.total_duration for page in pages),
+            "visit_count": sum(page.visit_count for page in pages),
+            "total_duration": sum(page.total_duration for page in pages),
         }
         if node.type != "core":
-            update["urls"] = tuple(url for page in pages for url in page.data.urls)
-            if total > 0:
+            update["urls"] = tuple(url for page in pages for url in page.urls)
+            if total_importance > 0:
                 parts = {
-                    n: round(sum(getattr(p.data.importance, n) for p in pages) / total, 6) for n in _IMPORTANCE_PARTS
+                    part: round(sum(getattr(page.importance, part) for page in pages) / total_importance, 6)
+                    for part in _IMPORTANCE_PARTS
                 }
                 update["importance"] = Importance(score=round(sum(parts.values()), 6), **parts)
-        firsts = [p.data.first_visited_at_ms for p in pages if p.data.first_visited_at_ms is not None]
-        lasts = [p.data.last_visited_at_ms for p in pages if p.data.last_visited_at_ms is not None]
-        update["first_visited_at_ms"] = min(firsts) if firsts else None
-        update["last_visited_at_ms"] = max(lasts) if lasts else None
-        size = node.size
-        if node.type == "topic":
-            size = min(80.0, max(40.0, size))
-        elif node.type == "subtopic":
-            size = min(50.0, max(30.0, size))
+        first = [page.first_visited_at_ms for page in pages if page.first_visited_at_ms is not None]
+        last = [page.last_visited_at_ms for page in pages if page.last_visited_at_ms is not None]
+        update["first_visited_at_ms"] = min(first, default=None)
+        update["last_visited_at_ms"] = max(last, default=None)
+        min_size, max_size = _SIZE_LIMITS.get(node.type, (node.size, node.size))
+        size = min(max_size, max(min_size, node.size))
         return node.model_copy(update={"data": node.data.model_copy(update=update), "size": size})

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from models.mindmap.document import MAX_LABEL_CHARS, MindmapDocument, Node, NodeData, NodeType, Position
@@ -37,9 +37,10 @@ from models.text import shorten, strip_markup
 
 @dataclass(frozen=True, slots=True)
 class EditReport:
-    """What became of one operation. `node_id` is the node it ended on, if any; the sentence is for the user.
+    """The result of one operation. `node_id` is the node it was applied to or created, if any.
 
-    `reason` is the key in `REJECTION_REASONS` of why it was not applied, for clients that speak other languages.
+    `adapted` means applied in a changed form; `sentence` tells the user how. `reason` is the key in
+    `REJECTION_REASONS` of an operation that was not applied, for clients in other languages.
     """
 
     op_id: str
@@ -50,7 +51,7 @@ class EditReport:
     reason: str | None = None
 
 
-#: Why an operation was not applied: a stable word for programs, and the sentence for people.
+#: Why an operation was not applied: a stable key for programs, and a sentence for the user.
 REJECTION_REASONS = {
     "gone": "What was edited is no longer on the map.",
     "label_empty": "The label is empty.",
@@ -74,22 +75,31 @@ REJECTION_REASONS = {
     "nothing_to_redo": "There is nothing to redo.",
 }
 
+#: Positions that a pinned node may have, as absolute values; slightly inside of what `validate_document` allows.
+_MAX_PINNED_X, _MAX_PINNED_Y, _MAX_PINNED_Z = 490, 280, 300
+_MAX_ANCHOR_PAGES = 200
+_MAX_DESCRIPTION_CHARS = 280
+_NEW_NODE_SIZES: dict[NodeType, float] = {"topic": 40.0, "subtopic": 30.0, "page": 20.0}
+
 
 def rejection(op_id: str, op: str, reason: str) -> EditReport:
-    """The report of an operation that was not applied, for a reason of `REJECTION_REASONS`."""
+    """The report of an operation that was not applied. Raises `KeyError` unless `reason` is in `REJECTION_REASONS`."""
     return EditReport(op_id, op, "not_applied", REJECTION_REASONS[reason], reason=reason)
 
 
 class _OperationRejected(Exception):
-    """The one argument is a key of `REJECTION_REASONS`."""
+    """An operation cannot be applied; its argument is a key of `REJECTION_REASONS`."""
 
 
 def with_anchors(document: MindmapDocument, operation: Operation) -> Operation:
-    """`operation` with the pages of every topic it names, so that it can be replayed when ids have changed."""
+    """`operation` with the pages of every topic it names, so that it can be replayed when topic ids have changed.
+
+    Anchors that the operation already has are kept.
+    """
     tree = EditableMap(document)
     named = (*operation.referenced_node_ids(), *(operation.member_ids if isinstance(operation, Split) else ()))
     anchors = {
-        node_id: tuple(tree.descendant_pages(node_id))[:200]
+        node_id: tuple(tree.descendant_pages(node_id))[:_MAX_ANCHOR_PAGES]
         for node_id in named
         if node_id in tree.nodes and tree.nodes[node_id].type in ("topic", "subtopic")
     }
@@ -97,60 +107,67 @@ def with_anchors(document: MindmapDocument, operation: Operation) -> Operation:
 
 
 def new_node_id(op_id: str) -> str:
-    """The id of the node an operation makes: the same on every replay."""
+    """The id of the node that an operation creates: the same on every replay."""
     return "u_" + hashlib.blake2b(op_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def apply_operations(
     document: MindmapDocument, operations: Sequence[Operation]
 ) -> tuple[MindmapDocument, list[EditReport]]:
-    """`document` after `operations`, and one report for each of them, in order.
+    """`document` (a version without edits) after `operations`, and one report per operation, in order.
 
-    Operations should be replayed on a version without edits. Layout positions of new nodes are left at the origin.
+    New nodes are at the origin: layouts are not computed here. Never raises for an operation that does not fit; its
+    report says why it was not applied.
     """
     tree = EditableMap(document)
     reports = []
     for operation in operations:
         try:
-            found, adapted = _resolve_nodes(tree, operation)
-            node_id, remark = _HANDLERS[operation.op](tree, operation, found)
-        except _OperationRejected as reason:
-            reports.append(rejection(operation.op_id, operation.op, str(reason)))
+            node_ids, lookup_remark = _resolve_nodes(tree, operation)
+            node_id, remark = _HANDLERS[operation.op](tree, operation, node_ids)
+        except _OperationRejected as rejected:
+            reports.append(rejection(operation.op_id, operation.op, str(rejected)))
             continue
-        sentence = " ".join(part for part in ("Applied.", adapted, remark) if part)
-        status: Literal["applied", "adapted"] = "adapted" if adapted or remark else "applied"
-        reports.append(EditReport(operation.op_id, operation.op, status, sentence, node_id))
-    for gone in tree.remove_empty_topics():
-        reports = [_with_note(r, gone) if r.node_id == gone else r for r in reports]
+        remarks = [text for text in (lookup_remark, remark) if text]
+        sentence = " ".join(["Applied.", *remarks])
+        reports.append(
+            EditReport(operation.op_id, operation.op, "adapted" if remarks else "applied", sentence, node_id)
+        )
+    for removed_id in tree.remove_empty_topics():
+        reports = [_with_note(report) if report.node_id == removed_id else report for report in reports]
     return tree.to_document(), reports
 
 
-def _with_note(report: EditReport, gone: str) -> EditReport:
+def _with_note(report: EditReport) -> EditReport:
+    """The report of an operation whose topic was removed because it has no pages left."""
     sentence = f"{report.sentence} The topic became empty and was removed."
-    return EditReport(report.op_id, report.op, "adapted", sentence, gone)
+    return replace(report, status="adapted", sentence=sentence, reason=None)
 
 
 def _resolve_nodes(tree: EditableMap, operation: Operation) -> tuple[dict[str, str], str]:
-    """Where the nodes an operation names are on this map, and a remark when they had to be looked for."""
-    found: dict[str, str] = {}
-    moved = False
+    """The ids on this map of the nodes that an operation names, and a remark if one of them has another id.
+
+    A node is found by its id, else as the target of an earlier merge, else by the pages that it held. Raises
+    `_OperationRejected` if a node is not found.
+    """
+    resolved: dict[str, str] = {}
     for node_id in operation.referenced_node_ids():
         if node_id in tree.nodes:
-            found[node_id] = node_id
+            resolved[node_id] = node_id
             continue
-        if tree.merged_into.get(node_id) in tree.nodes:
-            found[node_id] = tree.merged_into[node_id]
-            moved = True
-            continue
-        again = tree.most_similar_group(operation.anchors.get(node_id, ()))
-        if again is None:
+        target = tree.merged_into.get(node_id)
+        if target not in tree.nodes:
+            target = tree.most_similar_group(operation.anchors.get(node_id, ()))
+        if target is None:
             raise _OperationRejected("gone")
-        found[node_id] = again
-        moved = True
-    return found, "The topic was drawn anew; the edit went to the one that holds most of its pages." if moved else ""
+        resolved[node_id] = target
+    if all(node_id == target for node_id, target in resolved.items()):
+        return resolved, ""
+    return resolved, "The topic was drawn anew; the edit went to the one that holds most of its pages."
 
 
 def _clean_label(label: str) -> tuple[str, str]:
+    """A label without markup and of valid length, and a remark if it was changed."""
     text = strip_markup(label)
     if not text:
         raise _OperationRejected("label_empty")
@@ -158,57 +175,76 @@ def _clean_label(label: str) -> tuple[str, str]:
     return short, "" if short == label.strip() else "The label was cleaned or shortened."
 
 
-def _rename(tree: EditableMap, edit: Rename, at: dict[str, str]) -> tuple[str, str]:
+#: What the handler of an operation returns: the node id for the report, and a remark if the operation was adapted.
+#: Its argument `ids` maps the node ids of the operation to those of the map.
+_Result = tuple[str | None, str]
+
+
+def _rename(tree: EditableMap, edit: Rename, ids: dict[str, str]) -> _Result:
     label, remark = _clean_label(edit.label)
-    node = tree.nodes[at[edit.node_id]]
-    tree.update_node(node, label=label, data=node.data.model_copy(update={"label_by": "user"}))
+    node = tree.nodes[ids[edit.node_id]]
+    _set_label(tree, node, label)
     if node.type == "core":
         tree.title = label
     return node.id, remark
 
 
-def _merge(tree: EditableMap, edit: Merge, at: dict[str, str]) -> tuple[str, str]:
-    ids = list(dict.fromkeys(at[node_id] for node_id in edit.node_ids))
-    kinds = {tree.nodes[node_id].type for node_id in ids}
-    if len(ids) < 2:
+def _set_label(tree: EditableMap, node: Node, label: str) -> None:
+    tree.update_node(node, label=label, data=node.data.model_copy(update={"label_by": "user"}))
+
+
+def _merge(tree: EditableMap, edit: Merge, ids: dict[str, str]) -> _Result:
+    target_id, *source_ids = dict.fromkeys(ids[node_id] for node_id in edit.node_ids)
+    node_types = {tree.nodes[node_id].type for node_id in (target_id, *source_ids)}
+    if not source_ids:
         raise _OperationRejected("already_one")
-    if not kinds <= {"topic", "subtopic"} or len(kinds) > 1:
+    if not node_types <= {"topic", "subtopic"} or len(node_types) > 1:
         raise _OperationRejected("unlike")
     label, remark = _clean_label(edit.label) if edit.label is not None else ("", "")
-    for other in ids[1:]:
-        tree.merge_groups(ids[0], other)
+    for source_id in source_ids:
+        tree.merge_groups(target_id, source_id)
     if label:
-        node = tree.nodes[ids[0]]
-        tree.update_node(node, label=label, data=node.data.model_copy(update={"label_by": "user"}))
-    return ids[0], remark
+        _set_label(tree, tree.nodes[target_id], label)
+    return target_id, remark
 
 
-def _split(tree: EditableMap, edit: Split, at: dict[str, str]) -> tuple[str, str]:
-    source = tree.nodes[at[edit.node_id]]
+def _split(tree: EditableMap, edit: Split, ids: dict[str, str]) -> _Result:
+    source = tree.nodes[ids[edit.node_id]]
     if source.type not in ("topic", "subtopic"):
         raise _OperationRejected("only_topics_split")
     label, remark = _clean_label(edit.label)
-    inside = set(tree.descendants(source.id))
-    members = [m for m in dict.fromkeys(edit.member_ids) if m in inside]
-    if source.type == "subtopic":
-        members = [m for m in members if tree.nodes[m].type == "page"]
-    members = [m for m in members if not (set(tree.ancestors(m)) & set(members))]
+    members = _members_to_split(tree, source, edit.member_ids)
     if not members:
         raise _OperationRejected("nothing_to_split")
-    if not set(tree.descendant_pages(source.id)) - {p for m in members for p in (m, *tree.descendant_pages(m))}:
+    moved_pages = {page for member in members for page in (member, *tree.descendant_pages(member))}
+    if not set(tree.descendant_pages(source.id)) - moved_pages:
         raise _OperationRejected("nothing_left")
-    new_id = new_node_id(edit.op_id)
-    if new_id in tree.nodes:
-        raise _OperationRejected("already_applied")
+    new_id = _unused_node_id(tree, edit.op_id)
     data = NodeData(origin="user", label_by="user", evidence=())
     node = Node(id=new_id, label=label, type=source.type, size=40, color=source.color, data=data)
     tree.insert_node(node, tree.parent[source.id], after=source.id)
     for member in members:
         tree.move_node(member, new_id)
-    lost = len(set(edit.member_ids)) - len(members)
-    if lost:
-        remark = f"{remark} {lost} of the pages named were not in it any more.".strip()
+    num_missing = len(set(edit.member_ids)) - len(members)
+    if num_missing:
+        remark = f"{remark} {num_missing} of the pages named were not in it any more.".strip()
     return new_id, remark
+
+
+def _members_to_split(tree: EditableMap, source: Node, member_ids: Sequence[str]) -> list[str]:
+    """The ids that are below `source`, without those below another of them; of a sub-topic only pages."""
+    descendants = set(tree.descendants(source.id))
+    members = [member for member in dict.fromkeys(member_ids) if member in descendants]
+    if source.type == "subtopic":
+        members = [member for member in members if tree.nodes[member].type == "page"]
+    return [member for member in members if not set(tree.ancestors(member)) & set(members)]
+
+
+def _unused_node_id(tree: EditableMap, op_id: str) -> str:
+    node_id = new_node_id(op_id)
+    if node_id in tree.nodes:
+        raise _OperationRejected("already_applied")
+    return node_id
 
 
 _ALLOWED_PARENTS: dict[NodeType, tuple[NodeType, ...]] = {
@@ -219,74 +255,80 @@ _ALLOWED_PARENTS: dict[NodeType, tuple[NodeType, ...]] = {
 }
 
 
-def _move(tree: EditableMap, edit: Move, at: dict[str, str]) -> tuple[str, str]:
-    node, target = tree.nodes[at[edit.node_id]], tree.nodes[at[edit.parent_id]]
+def _move(tree: EditableMap, edit: Move, ids: dict[str, str]) -> _Result:
+    node, target = tree.nodes[ids[edit.node_id]], tree.nodes[ids[edit.parent_id]]
     if node.type == "core" or node.id == target.id:
         raise _OperationRejected("cannot_move")
     if target.id in tree.descendants(node.id):
         raise _OperationRejected("into_itself")
+    remark = ""
     if node.type == "subtopic" and target.type == "core":
         tree.set_type(node.id, "topic")
-        tree.move_node(node.id, target.id)
-        return node.id, "It became a topic."
-    if node.type == "topic" and target.type == "topic":
+        remark = "It became a topic."
+    elif node.type == "topic" and target.type == "topic":
         tree.flatten(node.id)
         tree.set_type(node.id, "subtopic")
-        tree.move_node(node.id, target.id)
-        return node.id, "It became a part of that topic."
-    is_note = node.type == "page" and node.data.origin == "user"
-    if target.type not in _ALLOWED_PARENTS[node.type] and not (is_note and target.type == "core"):
-        raise _OperationRejected("wrong_place")
+        remark = "It became a part of that topic."
+    else:
+        is_user_page = node.type == "page" and node.data.origin == "user"
+        if target.type not in _ALLOWED_PARENTS[node.type] and not (is_user_page and target.type == "core"):
+            raise _OperationRejected("wrong_place")
     tree.move_node(node.id, target.id)
-    return node.id, ""
+    return node.id, remark
 
 
-def _pin(tree: EditableMap, edit: Pin, at: dict[str, str]) -> tuple[str, str]:
-    node = tree.nodes[at[edit.node_id]]
+def _pin(tree: EditableMap, edit: Pin, ids: dict[str, str]) -> _Result:
+    node = tree.nodes[ids[edit.node_id]]
     if node.type == "core":
         raise _OperationRejected("core_stays")
     position, remark = node.position, ""
     if edit.pinned and edit.position is not None:
-        position = edit.position.clamped(490, 280, 300)
+        position = _in_view(edit.position)
         remark = "" if position == edit.position else "The place was moved into view."
-        dx, dy, dz = (position.x - node.position.x, position.y - node.position.y, position.z - node.position.z)
-        for below in tree.descendants(node.id):  # What hangs on a node goes with it.
-            one = tree.nodes[below]
-            if not one.data.pinned:
-                at_now = Position(x=one.position.x + dx, y=one.position.y + dy, z=one.position.z + dz)
-                tree.update_node(one, position=at_now.clamped(490, 280, 300))
+        _shift_descendants(tree, node, position)
     tree.update_node(node, position=position, data=node.data.model_copy(update={"pinned": edit.pinned}))
     return node.id, remark
 
 
-def _hide(tree: EditableMap, edit: Hide, at: dict[str, str]) -> tuple[str, str]:
-    node = tree.nodes[at[edit.node_id]]
+def _shift_descendants(tree: EditableMap, node: Node, position: Position) -> None:
+    """Move everything below `node` that is not pinned by the same distance as `node`."""
+    dx, dy, dz = position.x - node.position.x, position.y - node.position.y, position.z - node.position.z
+    for node_id in tree.descendants(node.id):
+        descendant = tree.nodes[node_id]
+        if not descendant.data.pinned:
+            old = descendant.position
+            tree.update_node(descendant, position=_in_view(Position(x=old.x + dx, y=old.y + dy, z=old.z + dz)))
+
+
+def _in_view(position: Position) -> Position:
+    return position.clamped(_MAX_PINNED_X, _MAX_PINNED_Y, _MAX_PINNED_Z)
+
+
+def _hide(tree: EditableMap, edit: Hide, ids: dict[str, str]) -> _Result:
+    node = tree.nodes[ids[edit.node_id]]
     if node.type == "core":
         raise _OperationRejected("core_hidden")
     for node_id in (node.id, *tree.descendants(node.id)):
-        one = tree.nodes[node_id]
-        tree.update_node(one, data=one.data.model_copy(update={"hidden": edit.hidden}))
+        tree.update_data(tree.nodes[node_id], hidden=edit.hidden)
     return node.id, ""
 
 
-def _add_node(tree: EditableMap, edit: AddNode, at: dict[str, str]) -> tuple[str, str]:
+def _add_node(tree: EditableMap, edit: AddNode, ids: dict[str, str]) -> _Result:
     label, remark = _clean_label(edit.label)
-    parent = tree.nodes[at[edit.parent_id]]
-    allowed = parent.type in _ALLOWED_PARENTS[edit.type] or (edit.type == "page" and parent.type == "core")
-    if not allowed:
+    parent = tree.nodes[ids[edit.parent_id]]
+    is_allowed = parent.type in _ALLOWED_PARENTS[edit.type] or (edit.type == "page" and parent.type == "core")
+    if not is_allowed:
         raise _OperationRejected("wrong_place")
-    new_id = new_node_id(edit.op_id)
-    if new_id in tree.nodes:
-        raise _OperationRejected("already_applied")
-    about = shorten(strip_markup(edit.description or ""), 280) or None
-    data = NodeData(origin="user", label_by="user", description=about)
-    size = {"topic": 40.0, "subtopic": 30.0, "page": 20.0}[edit.type]
+    new_id = _unused_node_id(tree, edit.op_id)
+    description = shorten(strip_markup(edit.description or ""), _MAX_DESCRIPTION_CHARS) or None
+    data = NodeData(origin="user", label_by="user", description=description)
+    size = _NEW_NODE_SIZES[edit.type]
     tree.insert_node(Node(id=new_id, label=label, type=edit.type, size=size, color=parent.color, data=data), parent.id)
     return new_id, remark
 
 
-def _add_edge(tree: EditableMap, edit: AddEdge, at: dict[str, str]) -> tuple[str | None, str]:
-    source, target = at[edit.source], at[edit.target]
+def _add_edge(tree: EditableMap, edit: AddEdge, ids: dict[str, str]) -> _Result:
+    source, target = ids[edit.source], ids[edit.target]
     if source == target:
         raise _OperationRejected("same_node")
     label = _clean_label(edit.label)[0] if edit.label else None
@@ -296,30 +338,39 @@ def _add_edge(tree: EditableMap, edit: AddEdge, at: dict[str, str]) -> tuple[str
     return source, ""
 
 
-def _remove_edge(tree: EditableMap, edit: RemoveEdge, at: dict[str, str]) -> tuple[str | None, str]:
-    if not tree.disconnect(at[edit.source], at[edit.target]):
+def _remove_edge(tree: EditableMap, edit: RemoveEdge, ids: dict[str, str]) -> _Result:
+    if not tree.disconnect(ids[edit.source], ids[edit.target]):
         raise _OperationRejected("no_connection")
-    return at[edit.source], ""
+    return ids[edit.source], ""
 
 
-def _label_edge(tree: EditableMap, edit: LabelEdge, at: dict[str, str]) -> tuple[str | None, str]:
+def _label_edge(tree: EditableMap, edit: LabelEdge, ids: dict[str, str]) -> _Result:
     label, remark = _clean_label(edit.label)
-    if not tree.relabel_edge(at[edit.source], at[edit.target], label):
+    if not tree.relabel_edge(ids[edit.source], ids[edit.target], label):
         raise _OperationRejected("no_connection")
-    return at[edit.source], remark
+    return ids[edit.source], remark
 
 
-def _delete(tree: EditableMap, edit: Delete, at: dict[str, str]) -> tuple[str | None, str]:
-    node = tree.nodes[at[edit.node_id]]
+def _delete(tree: EditableMap, edit: Delete, ids: dict[str, str]) -> _Result:
+    node = tree.nodes[ids[edit.node_id]]
     if node.type == "core":
         raise _OperationRejected("core_deleted")
-    num = len([p for p in (node.id, *tree.descendants(node.id)) if tree.nodes[p].data.page_id])
+    subtree = (node.id, *tree.descendants(node.id))
+    num_pages = sum(1 for node_id in subtree if tree.nodes[node_id].data.page_id)
     tree.delete_subtree(node.id)
-    return None, "" if num <= 1 else f"{num} pages went with it and are now listed as left out."
+    return None, "" if num_pages <= 1 else f"{num_pages} pages went with it and are now listed as left out."
 
 
-_HANDLERS: dict[str, Callable[..., tuple[str | None, str]]] = {
-    "rename": _rename, "merge": _merge, "split": _split, "move": _move, "pin": _pin, "hide": _hide,
-    "add_node": _add_node, "add_edge": _add_edge, "remove_edge": _remove_edge, "label_edge": _label_edge,
+_HANDLERS: dict[str, Callable[..., _Result]] = {
+    "rename": _rename,
+    "merge": _merge,
+    "split": _split,
+    "move": _move,
+    "pin": _pin,
+    "hide": _hide,
+    "add_node": _add_node,
+    "add_edge": _add_edge,
+    "remove_edge": _remove_edge,
+    "label_edge": _label_edge,
     "delete": _delete,
-}  # fmt: skip
+}

@@ -1,4 +1,4 @@
-"""The operations a person can make on a map, as values: what is stored in the log and sent by a client."""
+"""The edit operations on a map, as values: the entries of the edit log, and the body of an edit request."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from models.mindmap.document import CORE_ID, Position
 
 Identifier = Annotated[str, Field(min_length=1, max_length=64)]
-
-
 LabelText = Annotated[str, Field(max_length=400)]
 
 
 class _Operation(BaseModel):
-    """`op_id` is the client's, unique within the log; `anchors` maps topic ids to pages they held when edited."""
+    """`op_id` is assigned by the client and unique within the log.
+
+    `anchors` maps the ids of topics to the pages that they held when the operation was made.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,11 +25,13 @@ class _Operation(BaseModel):
     anchors: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def referenced_node_ids(self) -> tuple[str, ...]:
-        """The nodes that must exist for this to make sense."""
+        """The ids of the nodes that must exist for the operation to be applied."""
         return ()
 
 
 class Rename(_Operation):
+    """Set the label of a node; of the core also the title of the map."""
+
     op: Literal["rename"] = "rename"
     node_id: Identifier
     label: LabelText
@@ -38,7 +41,7 @@ class Rename(_Operation):
 
 
 class Merge(_Operation):
-    """Put the contents of `node_ids` (topics, or sub-topics) into the first of them."""
+    """Move the contents of `node_ids` (all topics, or all sub-topics) into the first of them."""
 
     op: Literal["merge"] = "merge"
     node_ids: Annotated[tuple[Identifier, ...], Field(min_length=2, max_length=50)]
@@ -49,7 +52,7 @@ class Merge(_Operation):
 
 
 class Split(_Operation):
-    """Take `member_ids` (pages or sub-topics) out of a topic, into a new one beside it."""
+    """Move `member_ids` (pages or sub-topics) out of a topic into a new topic beside it."""
 
     op: Literal["split"] = "split"
     node_id: Identifier
@@ -61,6 +64,8 @@ class Split(_Operation):
 
 
 class Move(_Operation):
+    """Move a node with its descendants below another parent."""
+
     op: Literal["move"] = "move"
     node_id: Identifier
     parent_id: Identifier
@@ -70,7 +75,7 @@ class Move(_Operation):
 
 
 class Pin(_Operation):
-    """Keep a node where it is, or at `position`; `pinned=False` lets it go again."""
+    """Fix a node at its position, or at `position`; with `pinned=False` layouts may move it again."""
 
     op: Literal["pin"] = "pin"
     node_id: Identifier
@@ -82,6 +87,8 @@ class Pin(_Operation):
 
 
 class Hide(_Operation):
+    """Hide a node with its descendants, or show them again with `hidden=False`."""
+
     op: Literal["hide"] = "hide"
     node_id: Identifier
     hidden: bool = True
@@ -91,7 +98,7 @@ class Hide(_Operation):
 
 
 class AddNode(_Operation):
-    """A node of the user's own: a topic under the core, a sub-topic or a note anywhere below."""
+    """Add a node of the user's own: a topic below the core, a sub-topic below a topic, or a page (a note)."""
 
     op: Literal["add_node"] = "add_node"
     parent_id: Identifier = CORE_ID
@@ -104,6 +111,8 @@ class AddNode(_Operation):
 
 
 class AddEdge(_Operation):
+    """Add a cross edge between two nodes that no edge connects."""
+
     op: Literal["add_edge"] = "add_edge"
     source: Identifier
     target: Identifier
@@ -114,6 +123,8 @@ class AddEdge(_Operation):
 
 
 class RemoveEdge(_Operation):
+    """Remove a cross edge."""
+
     op: Literal["remove_edge"] = "remove_edge"
     source: Identifier
     target: Identifier
@@ -123,6 +134,8 @@ class RemoveEdge(_Operation):
 
 
 class LabelEdge(_Operation):
+    """Set the label of a cross edge."""
+
     op: Literal["label_edge"] = "label_edge"
     source: Identifier
     target: Identifier
@@ -133,7 +146,7 @@ class LabelEdge(_Operation):
 
 
 class Delete(_Operation):
-    """Take a node off the map; pages below it are left out as `deleted_by_user`."""
+    """Remove a node with its descendants; captured pages among them become excluded as `deleted_by_user`."""
 
     op: Literal["delete"] = "delete"
     node_id: Identifier
@@ -143,41 +156,39 @@ class Delete(_Operation):
 
 
 class Undo(BaseModel):
-    """Takes back the last operation still in effect."""
+    """Revert the last operation that is in effect."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     op: Literal["undo"] = "undo"
 
 
 class Redo(BaseModel):
-    """Brings back what the last undo took, unless something new was done since."""
+    """Restore the operation that the last undo reverted, unless another operation followed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     op: Literal["redo"] = "redo"
 
 
 Operation = Rename | Merge | Split | Move | Pin | Hide | AddNode | AddEdge | RemoveEdge | LabelEdge | Delete
-
-
 LogEntry = Annotated[Operation | Undo | Redo, Field(discriminator="op")]
 
 
-#: Parses the log as it is stored and as `PATCH …/mindmap` receives it: a JSON list of operations.
+#: Parses a JSON list of log entries, as it is stored and as `PATCH …/mindmap` receives it.
 EDIT_LOG_ADAPTER: TypeAdapter[list[LogEntry]] = TypeAdapter(list[LogEntry])
 
 
 def operations_in_effect(log: Iterable[LogEntry]) -> list[Operation]:
-    """The operations in effect after every undo and redo of `log`, oldest first."""
-    done: list[Operation] = []
+    """The operations that are in effect after all undo and redo entries of `log`, oldest first."""
+    in_effect: list[Operation] = []
     undone: list[Operation] = []
     for entry in log:
         if isinstance(entry, Undo):
-            if done:
-                undone.append(done.pop())
+            if in_effect:
+                undone.append(in_effect.pop())
         elif isinstance(entry, Redo):
             if undone:
-                done.append(undone.pop())
+                in_effect.append(undone.pop())
         else:
-            done.append(entry)
+            in_effect.append(entry)
             undone.clear()
-    return done
+    return in_effect

@@ -80,7 +80,9 @@ def score_map(document: MindmapDocument, url_of: Mapping[str, str], truth: Groun
     """How well `document` agrees with `truth`; `url_of` gives the URL of every page id."""
     pages = [node for node in document.nodes if node.type == "page" and node.data.page_id is not None]
     url_of_node = {node.id: url_of[node.data.page_id or ""] for node in pages}
-    topic_of = {url_of_node[node_id]: topic for node_id, topic in document.topic_of_pages().items()}
+    topic_of = {
+        url_of_node[node_id]: topic for node_id, topic in document.topic_of_pages().items() if node_id in url_of_node
+    }
     parents = document.parents()
     urls = sorted(truth.topic_of)
     # A page that was not placed is a group of its own: excluding pages must not improve the score.
