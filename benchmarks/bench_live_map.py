@@ -1,9 +1,9 @@
-"""How long a page takes to be placed into a map that grows page by page: one JSON object per size.
+"""Time to place a page on a map that grows page by page: one JSON object per size.
 
 Run as `python -m benchmarks.bench_live_map [PAGES ...]`. Pages are those of `bench_map_pure`, one at a time, in one
-process. `place_*_ms` is what a watcher waits for (beside half a second between two looks at the database at most),
-`regroup_*_ms` what goes on beside it when the session has grown by half, `ids_kept` the share of all node ids ever
-shown that are on the last map.
+process. `place_*_ms` is the time until a page is on the map (without the poll interval of the database, at most half a
+second); `regroup_*_ms` is the time of a whole grouping, which runs beside it when the session has grown by half;
+`ids_kept` is the share of all node ids ever shown that are on the last map.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ def measure(num_pages: int) -> dict[str, float | int]:
     """Grow one map to `num_pages` pages."""
     live = LiveMap()
     seen: set[str] = set()
-    places, regroups = [], []
+    place_times, regroup_times = [], []
     for page in synthetic(num_pages):
-        at = time.perf_counter()
+        started_at = time.perf_counter()
         live.place_pages([page])
-        places.append(time.perf_counter() - at)
+        place_times.append(time.perf_counter() - started_at)
         if live.needs_regrouping:
-            at = time.perf_counter()
+            started_at = time.perf_counter()
             live.apply_regrouping(regroup(live.features(), None, None))
-            regroups.append(time.perf_counter() - at)
+            regroup_times.append(time.perf_counter() - started_at)
         seen |= {node.id for node in live.document.nodes}
-    last = places[-max(20, num_pages // 10) :]
+    last = place_times[-max(20, num_pages // 10) :]
     kept = seen & {node.id for node in live.document.nodes}
     return {
         "pages": num_pages,
-        "place_median_ms": round(1000 * statistics.median(places), 1),
+        "place_median_ms": round(1000 * statistics.median(place_times), 1),
         "place_last_median_ms": round(1000 * statistics.median(last), 1),
-        "place_p95_ms": round(1000 * sorted(places)[int(0.95 * len(places))], 1),
-        "place_max_ms": round(1000 * max(places), 1),
-        "regroups": len(regroups),
-        "regroup_max_ms": round(1000 * max(regroups, default=0.0), 1),
+        "place_p95_ms": round(1000 * sorted(place_times)[int(0.95 * len(place_times))], 1),
+        "place_max_ms": round(1000 * max(place_times), 1),
+        "regroups": len(regroup_times),
+        "regroup_max_ms": round(1000 * max(regroup_times, default=0.0), 1),
         "ids_kept": round(len(kept) / len(seen), 4),
     }
 
 
 def main() -> None:
-    """Measure the sizes given on the command line."""
+    """Measure the sizes on the command line."""
     for size in sys.argv[1:] or ["100", "200", "500"]:
         print(json.dumps(measure(int(size))), flush=True)
 

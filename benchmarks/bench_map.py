@@ -1,8 +1,8 @@
 """`make bench-map`: from Stop to a finished map, through the whole product.
 
-Plays every sample session (15 to 100+ pages) and one of 500 pages put together from all of them. Prints one JSON object
-per session: `pages`, `stop_to_map_s`, `stages_s` (from the server's progress events) and `peak_rss_mb`, the largest
-memory of any process that generates maps.
+Replays every sample session and a synthetic one of 500 pages with their texts. Prints one JSON object per session:
+`pages`, `stop_to_map_s`, `stages_s` (from the server's progress events) and `peak_rss_mb`, the largest memory of any
+process that generates maps.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ SAMPLES = Path(__file__).parents[1] / "launch" / "samples"
 
 
 def synthetic(num_pages: int) -> list[dict[str, Any]]:
-    """A session of `num_pages` different pages: the samples' texts, taken in turn, under addresses of their own."""
-    found = {
+    """The events of a session of `num_pages` different pages: the samples' texts in turn, under URLs of their own."""
+    visit_of_url = {
         page_url(e["url"]): e
         for f in sorted(SAMPLES.glob("*.events.json"))
         for e in read_session_file(f)
         if e["type"] == "page_visit"
     }
-    visits = list(found.values())
+    visits = list(visit_of_url.values())
     events, now = [], 1_760_000_000_000
     for i in range(num_pages):
         source = visits[i % len(visits)]
         lap = i // len(visits)
         url = source["url"].partition("#")[0]
         text = source.get("content") or ""
-        # Another lap shows the second half of the same text first: alike, as pages of one site are, but not equal.
+        # Odd laps swap the halves of the text: similar, as pages of one site are, but not equal.
         half = len(text) // 2
         events.append(
             {
@@ -58,29 +58,33 @@ def synthetic(num_pages: int) -> list[dict[str, Any]]:
     return events
 
 
+#: Parts of the names of the Ray tasks that generate maps.
+_MAP_TASKS = ("_describe", "_outline", "_draw")
+
+
 @contextmanager
 def peak_memory() -> Iterator[list[float]]:
-    """The largest resident size in MB of any Ray worker or job worker, looked at ten times a second."""
-    peak, over = [0.0], threading.Event()
+    """The largest resident memory in MB of any Ray worker that generates maps, sampled ten times a second."""
+    peak, is_over = [0.0], threading.Event()
 
-    def look() -> None:
-        while not over.wait(0.1):
+    def sample() -> None:
+        while not is_over.wait(0.1):
             for process in psutil.process_iter(["cmdline", "memory_info"]):
-                line = " ".join(process.info["cmdline"] or [])
-                if line.startswith("ray::") and ("_describe" in line or "_outline" in line or "_draw" in line):
+                command = " ".join(process.info["cmdline"] or [])
+                if command.startswith("ray::") and any(name in command for name in _MAP_TASKS):
                     peak[0] = max(peak[0], process.info["memory_info"].rss / 1e6)
 
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
+    sampler = threading.Thread(target=sample, daemon=True)
+    sampler.start()
     try:
         yield peak
     finally:
-        over.set()
-        watcher.join()
+        is_over.set()
+        sampler.join()
 
 
 def measure(running: Product, events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Record, stop, and wait for the map."""
+    """Record a session, stop it, and wait for its map. Raises `SystemExit` if there is none."""
     with httpx2.Client(base_url=running.origin, timeout=120.0, trust_env=False) as client:
         recorder = ReplayClient(client)
         recorder.sign_up(f"{uuid.uuid4().hex}@bench.local", uuid.uuid4().hex)
@@ -89,14 +93,14 @@ def measure(running: Product, events: list[dict[str, Any]]) -> dict[str, Any]:
         recorder.send(session, moved, repeat_batch=-1, on_progress=lambda *_: None)
         timings: dict[str, float] = {}
         with peak_memory() as peak:
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             recorder.call("stop", "POST", f"/v1/sessions/{session}/stop")
             with client.stream("GET", f"/v1/sessions/{session}/stream", headers=recorder.headers) as stream:
                 for line in stream.iter_lines():
                     if line.startswith("data: "):
                         timings = json.loads(line[6:]).get("timings_ms", timings)
             mindmap = recorder.call("get_mindmap", "GET", f"/v1/sessions/{session}/mindmap")["mindmap"]
-            took = time.perf_counter() - began
+            seconds = time.perf_counter() - started_at
         if mindmap["status"] != "completed":
             raise SystemExit(f"no map: {mindmap}")
         data = mindmap["data"]
@@ -104,14 +108,14 @@ def measure(running: Product, events: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "pages": pages,
             "topics": sum(n["type"] == "topic" for n in data["nodes"]),
-            "stop_to_map_s": round(took, 3),
+            "stop_to_map_s": round(seconds, 3),
             "stages_s": {k: round(v / 1e3, 3) for k, v in timings.items()},
             "peak_rss_mb": round(peak[0], 1),
         }
 
 
 def main() -> None:
-    """Start a Trailmind of our own, measure, stop it."""
+    """Start a local server, measure, and stop it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=500, help="size of the synthetic session")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
 """Time and memory of the local map in one process, without Ray or a database: one JSON object per session size.
 
 Run as `python benchmarks/bench_map_pure.py [PAGES ...]`; each size is measured in a process of its own, so that
-`peak_rss_mb` is that map's. Pages are those of the bundled samples, repeated with other addresses and shuffled words.
+`peak_rss_mb` is that of one map. Pages are those of the bundled samples, repeated with other URLs and shuffled lines.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from models.urls import page_id
 
 
 def synthetic(num_pages: int) -> list[CapturedPage]:
-    """`num_pages` pages with the texts of the samples, whose lines are drawn anew for every further copy."""
+    """`num_pages` pages with the texts of the samples; further copies have shuffled lines and other URLs."""
     originals = [
         page for name in sample_names() for page in pages_from_events(parse_events(sample_events(name).read_bytes()))
     ]
@@ -54,28 +54,28 @@ def synthetic(num_pages: int) -> list[CapturedPage]:
 def measure(num_pages: int) -> dict[str, float | int]:
     """Seconds of each step and the process's peak memory, for one map."""
     pages = synthetic(num_pages)
-    stages: dict[str, float] = {}
-    began = at = time.perf_counter()
+    steps: dict[str, float] = {}
+    started_at = step_at = time.perf_counter()
     features = [page_features(page) for page in pages]
-    stages["features_s"] = time.perf_counter() - at
-    at = time.perf_counter()
+    steps["features_s"] = time.perf_counter() - step_at
+    step_at = time.perf_counter()
     outline = build_outline(features)
-    stages["outline_s"] = time.perf_counter() - at
-    at = time.perf_counter()
+    steps["outline_s"] = time.perf_counter() - step_at
+    step_at = time.perf_counter()
     document = compose_document(outline, pages, provider="local", session_title=None)
-    stages["compose_s"] = time.perf_counter() - at
-    total = time.perf_counter() - began
-    at = time.perf_counter()
+    steps["compose_s"] = time.perf_counter() - step_at
+    total = time.perf_counter() - started_at
+    step_at = time.perf_counter()
     problems = validate_document(document, pages)
-    stages["validate_s"] = time.perf_counter() - at
+    steps["validate_s"] = time.perf_counter() - step_at
     assert not problems, problems[:3]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    rounded = {name: round(seconds, 3) for name, seconds in stages.items()}
+    rounded = {name: round(seconds, 3) for name, seconds in steps.items()}
     return {"pages": num_pages, "total_s": round(total, 3), **rounded, "peak_rss_mb": round(peak, 1)}
 
 
 def main() -> None:
-    """Measure the sizes given on the command line, each in its own process."""
+    """Measure the sizes on the command line, each in a process of its own."""
     if len(sys.argv) == 3 and sys.argv[1] == "--one":
         print(json.dumps(measure(int(sys.argv[2]))))
         return

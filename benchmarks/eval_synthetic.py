@@ -1,12 +1,12 @@
-"""Score the local maps on many sessions made from folders of documents, one folder per subject.
+"""Score the local provider's maps on synthetic sessions made from folders of documents, one folder per subject.
 
     python benchmarks/eval_synthetic.py --sessions 40 DIR [DIR ...]
 
-Each folder holds HTML, XHTML or text files about one subject: unpacked documentation packages will do. Sessions of
-2 to 5 subjects are drawn with a fixed seed: pages mostly of one subject after another (78 % stay), 10 % revisits,
-dwell times with a long tail, highlights on key pages, subjects on their own host, scattered over hosts, or all on one.
-Prints one JSON object: mean scores, also with the reading order shuffled and with all pages on one host, which is how
-much rests on the words alone.
+Each folder holds HTML, XHTML or text files about one subject, such as an unpacked documentation package. Sessions of 2
+to 5 subjects are generated from a fixed seed: the subject changes with probability 22 % after each page, 10 % of pages
+are revisited, dwell times are log-normal, key pages have highlights, and subjects have a host of their own, several
+hosts, or one common host. Prints one JSON object of mean scores: as read, with shuffled reading order, and with all
+pages on one host (the last two show how much depends on the words alone).
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class _Text(HTMLParser):
             self.parts.append(data)
 
 
-def documents(folder: Path, least: int = 250) -> list[tuple[str, str]]:
-    """(title, text) of the files of a folder that hold at least `least` characters, in order of their names."""
-    found = []
+def documents(folder: Path, min_chars: int = 250) -> list[tuple[str, str]]:
+    """(title, text) of the files of a folder with at least `min_chars` characters, in order of their names."""
+    texts = []
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in (".html", ".htm", ".xhtml", ".txt", ".md") or not path.is_file():
             continue
@@ -76,9 +76,12 @@ def documents(folder: Path, least: int = 250) -> list[tuple[str, str]]:
         lines = (re.sub(r"\s+", " ", line).strip() for line in "".join(parser.parts).split("\n"))
         text = "\n".join(line for line in lines if line)[:9000]
         title = re.sub(r"\s+", " ", parser.title).strip()
-        if title and len(text) >= least:
-            found.append((title, text))
-    return found
+        if title and len(text) >= min_chars:
+            texts.append((title, text))
+    return texts
+
+
+_Document = tuple[str, str, str]  # URL, title, text.
 
 
 def session(subjects: dict[str, list[tuple[str, str]]], seed: int) -> tuple[list[CapturedPage], dict[str, str]]:
@@ -86,49 +89,61 @@ def session(subjects: dict[str, list[tuple[str, str]]], seed: int) -> tuple[list
     rng = random.Random(seed)
     chosen = rng.sample(sorted(subjects), min(len(subjects), rng.choice([2, 2, 3, 3, 4, 5])))
     hub = rng.choice(_HOSTS) if rng.random() < 0.2 else None
-    size, cut = rng.choice([5, 8, 10, 12, 18]), rng.choice([1500, 3000, 3500])
-    waiting: dict[str, list[tuple[str, str, str]]] = {}
+    size, max_chars = rng.choice([5, 8, 10, 12, 18]), rng.choice([1500, 3000, 3500])
+    unread: dict[str, list[_Document]] = {}
     for name in chosen:
-        scattered = rng.random() < 0.4
+        is_scattered = rng.random() < 0.4
         picked = rng.sample(subjects[name], min(len(subjects[name]), max(4, int(size * rng.uniform(0.7, 1.3)))))
-        waiting[name] = [
+        unread[name] = [
             (
-                f"https://{hub or (rng.choice(_HOSTS) if scattered else name + '.example')}/{seed}/{name[:3]}{i}",
+                f"https://{hub or (rng.choice(_HOSTS) if is_scattered else name + '.example')}/{seed}/{name[:3]}{i}",
                 title,
                 text,
             )
             for i, (title, text) in enumerate(picked)
         ]
-    visits: list[tuple[str, tuple[str, str, str]]] = []
-    at = rng.choice(chosen)
-    while any(waiting.values()):
-        if not waiting[at] or rng.random() > 0.78:
-            at = rng.choice([name for name in chosen if waiting[name]])
-        visits.append((at, waiting[at].pop()))
+    return _read(_visit_sequence(unread, rng), max_chars, rng)
+
+
+def _visit_sequence(unread: dict[str, list[_Document]], rng: random.Random) -> list[tuple[str, _Document]]:
+    """(subject, document) of every visit: 78 % stay with the subject, 10 % return to an earlier page."""
+    visits: list[tuple[str, _Document]] = []
+    subject = rng.choice(list(unread))
+    while any(unread.values()):
+        if not unread[subject] or rng.random() > 0.78:
+            subject = rng.choice([name for name in unread if unread[name]])
+        visits.append((subject, unread[subject].pop()))
         if rng.random() < 0.1:
             visits.append(rng.choice(visits))
+    return visits
+
+
+def _read(
+    visits: Sequence[tuple[str, _Document]], max_chars: int, rng: random.Random
+) -> tuple[list[CapturedPage], dict[str, str]]:
+    """The captured pages of the visits, with dwell times and highlights, and the subject of each page id."""
     pages: dict[str, CapturedPage] = {}
     subject_of: dict[str, str] = {}
-    clock = 1_760_000_000_000
-    for order, (name, (url, title, text)) in enumerate(visits):
+    now_ms = 1_760_000_000_000
+    for order, (subject, (url, title, text)) in enumerate(visits):
         is_key = rng.random() < 0.15
-        dwell = int(rng.lognormvariate(12 if is_key else 9.5, 0.7))
-        known = pages.get(url) or CapturedPage(page_id(url), url, title, text[:cut], max_scroll_depth=0.5)
-        marked = rng.sample(re.split(r"(?<=[.!?다])\s", text[:cut]), 1) if is_key else []
+        dwell_ms = int(rng.lognormvariate(12 if is_key else 9.5, 0.7))
+        page = pages.get(url) or CapturedPage(page_id(url), url, title, text[:max_chars], max_scroll_depth=0.5)
+        highlights = rng.sample(re.split(r"(?<=[.!?다])\s", text[:max_chars]), 1) if is_key else []
         pages[url] = replace(
-            known,
-            dwell_ms=known.dwell_ms + dwell,
-            highlights=(*known.highlights, *(part for part in marked if 30 < len(part) < 300)),
-            visited_at_ms=(*known.visited_at_ms, clock),
-            visit_order=(*known.visit_order, order),
+            page,
+            dwell_ms=page.dwell_ms + dwell_ms,
+            highlights=(*page.highlights, *(part for part in highlights if 30 < len(part) < 300)),
+            visited_at_ms=(*page.visited_at_ms, now_ms),
+            visit_order=(*page.visit_order, order),
         )
-        subject_of[known.page_id] = name
-        clock += dwell
+        subject_of[page.page_id] = subject
+        now_ms += dwell_ms
     return list(pages.values()), subject_of
 
 
 def scores(features: Sequence[PageFeatures], subject_of: dict[str, str]) -> tuple[float, float, int]:
-    """ARI, V-measure and the error in the number of topics; pages left out count as topics of their own."""
+    """ARI, V-measure and the error of the number of topics; an excluded page counts as a topic of its own."""
     outline = build_outline(features)
     topic_of = {page: topic.id for topic in outline.topics for page in topic.all_page_ids()}
     ids = sorted(subject_of)
@@ -145,29 +160,29 @@ def shuffled(features: Sequence[PageFeatures], seed: int) -> list[PageFeatures]:
 
 
 def main() -> None:
-    """Draw the sessions, score them, print the means."""
+    """Generate the sessions, score them, and print the means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("folders", type=Path, nargs="+")
-    given = parser.parse_args()
-    subjects = {folder.name: documents(folder) for folder in given.folders}
-    subjects = {name: found for name, found in subjects.items() if len(found) >= 8}
+    arguments = parser.parse_args()
+    subjects = {folder.name: documents(folder) for folder in arguments.folders}
+    subjects = {name: texts for name, texts in subjects.items() if len(texts) >= 8}
     if len(subjects) < 2:
         parser.error("at least two folders with eight documents each are needed")
     rows: dict[str, list[tuple[float, float, int]]] = {"as_read": [], "order_shuffled": [], "one_host": []}
-    for number in range(given.sessions):
-        pages, subject_of = session(subjects, given.seed + number)
+    for number in range(arguments.sessions):
+        pages, subject_of = session(subjects, arguments.seed + number)
         features = [page_features(page) for page in pages]
         rows["as_read"].append(scores(features, subject_of))
         rows["order_shuffled"].append(scores(shuffled(features, number), subject_of))
         rows["one_host"].append(scores([replace(f, host="one.example", folders=()) for f in features], subject_of))
     report: dict[str, object] = {
-        "sessions": given.sessions,
+        "sessions": arguments.sessions,
         "subjects": {n: len(d) for n, d in sorted(subjects.items())},
     }
-    for name, found in rows.items():
-        ari, v, error = (round(sum(row[i] for row in found) / len(found), 4) for i in range(3))
+    for name, results in rows.items():
+        ari, v, error = (round(sum(row[i] for row in results) / len(results), 4) for i in range(3))
         report[name] = {"ari": ari, "v_measure": v, "topic_count_error": error}
     print(json.dumps(report, ensure_ascii=False, indent=2))
 

@@ -1,4 +1,4 @@
-"""`trailmind map FILE` and `trailmind eval`: maps without a server, and how good they are."""
+"""`trailmind map FILE` and `trailmind eval`: maps without a server, and scores of their quality."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import typer
 from rich.console import Console
@@ -24,10 +24,19 @@ from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import to_png, to_svg
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_events, sample_names, sample_truth
+from models.mindmap.document import MindmapDocument
 from models.mindmap.validation import validate_document
+from models.recording.pages import CapturedPage
+
+
+class _Readable(Protocol):
+    """A file: a path, or a resource of a package."""
+
+    def read_bytes(self) -> bytes: ...
+
 
 Format = Literal["tree", "json", "svg", "png", "markdown", "opml", "freemind"]
-_BY_SUFFIX: dict[str, Format] = {
+_FORMAT_BY_SUFFIX: dict[str, Format] = {
     ".svg": "svg",
     ".png": "png",
     ".json": "json",
@@ -46,43 +55,31 @@ _TABLE_COLUMNS = (
 
 
 def map_command(
-    file: Annotated[Path, typer.Argument(help="A list of events as the extension sends them ('-': standard input).")],
+    file: Annotated[
+        Path, typer.Argument(help="A list of events as the extension sends them; '-' reads standard input.")
+    ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write there; the ending chooses the format.")
+        Path | None, typer.Option("--output", "-o", help="Write to this file; its suffix selects the format.")
     ] = None,
     format: Annotated[
-        str | None, typer.Option("--format", "-f", help="tree, json, svg, png, markdown, opml, freemind.")
+        str | None, typer.Option("--format", "-f", help="tree, json, svg, png, markdown, opml or freemind.")
     ] = None,
-    layout: Annotated[str, typer.Option(help="galaxy, tree or radial (pictures only).")] = "radial",
-    theme: Annotated[str, typer.Option(help="light or dark (pictures only).")] = "light",
-    title: Annotated[str | None, typer.Option(help="The session's title, instead of one found in its pages.")] = None,
+    layout: Annotated[str, typer.Option(help="galaxy, tree or radial (images only).")] = "radial",
+    theme: Annotated[str, typer.Option(help="light or dark (images only).")] = "light",
+    title: Annotated[str | None, typer.Option(help="The session's title; generated from its pages if missing.")] = None,
 ) -> None:
-    """Draw the map of a session file: no server, no key, no network."""
-    chosen = format or (_BY_SUFFIX.get(output.suffix.lower()) if output else None) or "tree"
-    if chosen not in set(_BY_SUFFIX.values()):
+    """Write the map of a session file, without a server, an API key or network access."""
+    chosen = format or (_FORMAT_BY_SUFFIX.get(output.suffix.lower()) if output else None) or "tree"
+    if chosen not in set(_FORMAT_BY_SUFFIX.values()):
         raise typer.BadParameter(f"unknown format {chosen!r}", param_hint="--format")
     if layout not in ("galaxy", "tree", "radial"):
-        raise typer.BadParameter("one of galaxy, tree, radial", param_hint="--layout")
+        raise typer.BadParameter("must be galaxy, tree or radial", param_hint="--layout")
     if theme not in ("light", "dark"):
-        raise typer.BadParameter("one of light, dark", param_hint="--theme")
+        raise typer.BadParameter("must be light or dark", param_hint="--theme")
     if chosen == "png" and output is None and sys.stdout.isatty():
-        raise typer.BadParameter("a PNG does not belong on a terminal: give --output", param_hint="--format")
-    try:
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        pages = pages_from_events(parse_events(raw))
-    except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror or error}", param_hint="FILE") from error
-    except InvalidSessionFile as error:
-        raise typer.BadParameter(f"{file}: {error}", param_hint="FILE") from error
-    document = build_map(pages, title=title)
-    if chosen in ("svg", "png"):
-        svg = to_svg(document, layout, theme)  # type: ignore[arg-type]
-        data = to_png(svg) if chosen == "png" else svg.encode()
-    elif chosen == "json":
-        data = json.dumps(document.to_json(), ensure_ascii=False, indent=2).encode() + b"\n"
-    else:
-        writer = {"tree": to_tree_text, "markdown": to_markdown, "opml": to_opml, "freemind": to_freemind}[chosen]
-        data = writer(document).encode() + b"\n"
+        raise typer.BadParameter("a terminal cannot show a PNG: use --output", param_hint="--format")
+    document = build_map(_read_pages(file), title=title)
+    data = _render(document, chosen, layout, theme)
     if output is None:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
@@ -90,63 +87,65 @@ def map_command(
         output.write_bytes(data)
 
 
+def _read_pages(file: Path) -> list[CapturedPage]:
+    """The pages of a session file. Raises `typer.BadParameter` if it cannot be read or is no event batch."""
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return pages_from_events(parse_events(raw))
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror or error}", param_hint="FILE") from error
+    except InvalidSessionFile as error:
+        raise typer.BadParameter(f"{file}: {error}", param_hint="FILE") from error
+
+
+def _render(document: MindmapDocument, output_format: str, layout: str, theme: str) -> bytes:
+    if output_format in ("svg", "png"):
+        svg = to_svg(document, layout, theme)  # type: ignore[arg-type]  # Checked by the caller.
+        return to_png(svg) if output_format == "png" else svg.encode()
+    if output_format == "json":
+        return json.dumps(document.to_json(), ensure_ascii=False, indent=2).encode() + b"\n"
+    write = {"tree": to_tree_text, "markdown": to_markdown, "opml": to_opml, "freemind": to_freemind}[output_format]
+    return write(document).encode() + b"\n"
+
+
 def eval_command(
     sessions: Annotated[
         list[Path] | None,
         typer.Argument(help="NAME.events.json files with a NAME.truth.json beside each; default: the bundled samples."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Score the local maps of sessions with known topics, beside simple baselines."""
+    """Score the local provider's maps of sessions with known topics, beside simple baselines."""
     report = evaluate(sessions or [])
     if as_json:
         sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
         return
-    # A pipe has no width of its own: the table needs its 130 columns.
+    # A pipe has no width of its own, and the table needs 130 columns.
     console = Console()
     Console(width=max(130, console.width)).print(_quality_table(report))
     mean = report["mean"]
-    told = f"mean ARI {mean['ari']:.3f}, V-measure {mean['v_measure']:.3f}; baselines' ARI: "
-    told += ", ".join(f"{name} {value:.3f}" for name, value in mean["baselines"].items())
-    sys.stdout.write(f"{told}\npeak memory {report['peak_rss_mb']:.0f} MB\n")
+    baselines = ", ".join(f"{name} {value:.3f}" for name, value in mean["baselines"].items())
+    sys.stdout.write(
+        f"mean ARI {mean['ari']:.3f}, V-measure {mean['v_measure']:.3f}; baselines' ARI: {baselines}\n"
+        f"peak memory {report['peak_rss_mb']:.0f} MB\n"
+    )
 
 
 def evaluate(files: list[Path]) -> dict[str, Any]:
-    """The quality report: one entry per session, their means, and the process's peak memory in MB."""
-    rows = []
-    given: list[tuple[str, Any, Any]] = [(name, sample_events(name), sample_truth(name)) for name in sample_names()]
+    """The quality report: one entry per session, the means over all sessions, and the peak memory in MB.
+
+    Evaluates the bundled samples if `files` is empty. Raises `typer.BadParameter` for a file that cannot be read.
+    """
+    inputs: list[tuple[str, _Readable, _Readable]]
     if files:
-        given = [
-            (f.name.removesuffix(".events.json"), f, f.with_name(f.name.replace(".events.", ".truth."))) for f in files
-        ]
-    for name, events, known in given:
-        try:
-            pages = pages_from_events(parse_events(events.read_bytes()))
-            truth = GroundTruth.from_json(json.loads(known.read_bytes()))
-        except (OSError, ValueError, KeyError) as error:
-            raise typer.BadParameter(f"{name}: {error}", param_hint="SESSIONS") from error
-        began = time.perf_counter()
-        features = [page_features(page) for page in pages]
-        document = compose_document(build_outline(features), pages, provider="local", session_title=None)
-        seconds = time.perf_counter() - began
-        quality = score_map(document, {page.page_id: page.url for page in pages}, truth)
-        rows.append(
-            {
-                "session": name,
-                "pages": len(pages),
-                **asdict(quality),
-                "labels": [node.label for node in document.nodes if node.type == "topic"],
-                "problems": len(validate_document(document, pages)),
-                "scorecard": document.scorecard.model_dump(mode="json"),
-                "seconds": round(seconds, 3),
-                "peak_rss_mb": _peak_rss_mb(),
-                "baselines": baseline_scores(features, truth),
-            }
-        )
+        inputs = [(f.name.removesuffix(".events.json"), f, _truth_path(f)) for f in files]
+    else:
+        inputs = [(name, sample_events(name), sample_truth(name)) for name in sample_names()]
+    rows = [_evaluate_session(name, events, truth) for name, events, truth in inputs]
     means: dict[str, Any] = {}
-    for name in _AVERAGED_SCORES:
-        values = [row[name] for row in rows if row[name] is not None]
-        means[name] = round(sum(values) / len(values), 4) if values else None
+    for score in _AVERAGED_SCORES:
+        values = [row[score] for row in rows if row[score] is not None]
+        means[score] = round(sum(values) / len(values), 4) if values else None
     means["topic_count_error"] = round(sum(abs(r["topics"] - r["true_topics"]) for r in rows) / len(rows), 4)
     means["baselines"] = {
         name: round(sum(row["baselines"][name] for row in rows) / len(rows), 4) for name in rows[0]["baselines"]
@@ -154,16 +153,43 @@ def evaluate(files: list[Path]) -> dict[str, Any]:
     return {"sessions": rows, "mean": means, "peak_rss_mb": _peak_rss_mb()}
 
 
+def _truth_path(events: Path) -> Path:
+    return events.with_name(events.name.replace(".events.", ".truth."))
+
+
+def _evaluate_session(name: str, events: _Readable, truth_file: _Readable) -> dict[str, Any]:
+    try:
+        pages = pages_from_events(parse_events(events.read_bytes()))
+        truth = GroundTruth.from_json(json.loads(truth_file.read_bytes()))
+    except (OSError, ValueError, KeyError) as error:
+        raise typer.BadParameter(f"{name}: {error}", param_hint="SESSIONS") from error
+    started_at = time.perf_counter()
+    features = [page_features(page) for page in pages]
+    document = compose_document(build_outline(features), pages, provider="local", session_title=None)
+    seconds = time.perf_counter() - started_at
+    return {
+        "session": name,
+        "pages": len(pages),
+        **asdict(score_map(document, {page.page_id: page.url for page in pages}, truth)),
+        "labels": [node.label for node in document.nodes if node.type == "topic"],
+        "problems": len(validate_document(document, pages)),
+        "scorecard": document.scorecard.model_dump(mode="json"),
+        "seconds": round(seconds, 3),
+        "peak_rss_mb": _peak_rss_mb(),
+        "baselines": baseline_scores(features, truth),
+    }
+
+
 def _peak_rss_mb() -> float:
-    """The most memory the process has held so far."""
+    """The peak resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return round(peak, 1)
 
 
 def _quality_table(report: dict[str, Any]) -> Table:
     table = Table(title="Local maps against known topics")
-    for head in _TABLE_COLUMNS:
-        table.add_column(head, justify="left" if head == "session" else "right")
+    for column in _TABLE_COLUMNS:
+        table.add_column(column, justify="left" if column == "session" else "right")
     for row in report["sessions"]:
         table.add_row(
             row["session"],
@@ -175,7 +201,7 @@ def _quality_table(report: dict[str, Any]) -> Table:
             f"{row['peak_rss_mb']:.0f}",
             *(_format_score(row["baselines"][name]) for name in ("host", "gap_30_min", "tfidf_kmeans")),
         )
-    table.caption = "* told the true number of topics"
+    table.caption = "* with the true number of topics"
     return table
 
 
