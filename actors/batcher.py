@@ -1,99 +1,102 @@
-"""One call in flight; whatever comes meanwhile rides in the next.
+"""At most one call in flight; items that arrive meanwhile are batched into the next call.
 
-Idle, an item leaves at once; busy, calls grow instead of queueing up. Used twice: a replica in front of each shard,
-and a shard in front of PostgreSQL (there it is called group commit).
+While idle, an item is sent at once; under load, batches grow instead of the queue. It is used twice: by a replica in
+front of each shard, and by a shard in front of PostgreSQL, where it is group commit (DeWitt et al., "Implementation
+Techniques for Main Memory Database Systems", SIGMOD 1984).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from models.errors import Unavailable
 
-T = TypeVar("T")
-R = TypeVar("R")
-log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class RequestBatcher(Generic[T, R]):
-    """Gathers items into calls of `handle`, which answers each in order.
+class RequestBatcher(Generic[Item, Result]):
+    """Batches items into calls of `handle`, which returns one result for each item, in order.
 
-    A restart loses what was not answered yet; whoever waits sees an error and repeats. Callers may vanish at any
-    moment (a client that hangs up cancels its request): their items are handled all the same and the loop goes on.
+    A restart of the process loses unanswered items; their callers get an error and retry. A caller may be cancelled
+    at any moment (a client that disconnects cancels its request): its item is handled all the same, and the loop
+    continues.
     """
 
     def __init__(
-        self, handle: Callable[[list[T]], Awaitable[Sequence[R]]], *, max_call_bytes: int = 8 * 1024 * 1024
+        self, handle: Callable[[list[Item]], Awaitable[Sequence[Result]]], *, max_call_bytes: int = 8 * 1024 * 1024
     ) -> None:
         self._handle, self._max_call_bytes = handle, max_call_bytes
-        self._waiting: deque[tuple[T, int, asyncio.Future[R]]] = deque()
-        self._in_flight: list[asyncio.Future[R]] = []
+        self._queue: deque[tuple[Item, int, asyncio.Future[Result]]] = deque()
+        self._in_flight: list[asyncio.Future[Result]] = []
         self._running: asyncio.Task[None] | None = None
-        #: Items waiting or in flight, in bytes.
+        #: Bytes of the items that are queued or in flight.
         self.pending_bytes = 0
         self.num_calls = 0
 
-    async def submit(self, item: T, num_bytes: int) -> R:
-        """The answer for `item`. Raises what `handle` raised for the call it rode in."""
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, num_bytes, future))
+    async def submit(self, item: Item, num_bytes: int) -> Result:
+        """The result for `item`. Raises what `handle` raised for the batch of this item, or Unavailable at shutdown.
+
+        An item larger than `max_call_bytes` is sent in a batch of its own.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append((item, num_bytes, future))
         self.pending_bytes += num_bytes
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return await future
 
     async def drain(self) -> None:
-        """Wait until everything added so far has been answered."""
-        futures = [*self._in_flight, *(future for _, _, future in self._waiting)]
+        """Wait until every item submitted so far has a result or an error."""
+        futures = [*self._in_flight, *(future for _, _, future in self._queue)]
         if futures:
             await asyncio.wait(futures)
 
     async def _run(self) -> None:
         try:
-            while self._waiting:
-                call: list[tuple[T, int, asyncio.Future[R]]] = []
-                size = 0
-                while self._waiting and (not call or size + self._waiting[0][1] <= self._max_call_bytes):
-                    entry = self._waiting.popleft()
-                    call.append(entry)
-                    size += entry[1]
-                self._in_flight = [future for _, _, future in call]
+            while self._queue:
+                batch: list[tuple[Item, int, asyncio.Future[Result]]] = []
+                batch_bytes = 0
+                while self._queue and (not batch or batch_bytes + self._queue[0][1] <= self._max_call_bytes):
+                    entry = self._queue.popleft()
+                    batch.append(entry)
+                    batch_bytes += entry[1]
+                self._in_flight = [future for _, _, future in batch]
                 try:
-                    await self._call(call)
+                    await self._call(batch)
                 finally:
                     self._in_flight = []
-                    self.pending_bytes -= size
+                    self.pending_bytes -= batch_bytes
         finally:
             self._running = None
-            if self._waiting:  # only when cancelled: nobody may be left waiting for ever
-                for _, size, future in self._waiting:
-                    self.pending_bytes -= size
+            if self._queue:  # Only after a cancellation: no caller may wait for a loop that has ended.
+                for _, num_bytes, future in self._queue:
+                    self.pending_bytes -= num_bytes
                     if not future.done():
                         future.set_exception(Unavailable("the server is shutting down; send the events again"))
-                self._waiting.clear()
+                self._queue.clear()
 
-    async def _call(self, call: list[tuple[T, int, asyncio.Future[R]]]) -> None:
+    async def _call(self, batch: list[tuple[Item, int, asyncio.Future[Result]]]) -> None:
         self.num_calls += 1
         try:
-            answers = await self._handle([item for item, _, _ in call])
-            if len(answers) != len(call):
-                raise RuntimeError(f"{len(answers)} answers for {len(call)} items")
+            results = await self._handle([item for item, _, _ in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(results)} answers for {len(batch)} items")
         except asyncio.CancelledError:
-            self._fail(call, Unavailable("the server is shutting down; send the events again"))
+            self._fail(batch, Unavailable("the server is shutting down; send the events again"))
             raise
         except Exception as error:
-            self._fail(call, error)
+            self._fail(batch, error)
             return
-        for (_, _, future), answer in zip(call, answers, strict=True):
+        for (_, _, future), result in zip(batch, results, strict=True):
             if not future.done():
-                future.set_result(answer)
+                future.set_result(result)
 
     @staticmethod
-    def _fail(call: Sequence[tuple[T, int, asyncio.Future[R]]], error: Exception) -> None:
-        for _, _, future in call:
+    def _fail(batch: Sequence[tuple[Item, int, asyncio.Future[Result]]], error: Exception) -> None:
+        for _, _, future in batch:
             if not future.done():
                 future.set_exception(error)

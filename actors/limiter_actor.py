@@ -23,7 +23,7 @@ from actors.provider_limiter import (
 )
 from actors.quota_state import RateLimit
 from actors.quota_store import PostgresQuotaStore
-from actors.session_buffers import RAY_NAMESPACE
+from actors.ray_actors import get_or_start_actor
 from telemetry.metrics import (
     PROVIDER_QUEUE_LENGTH,
     PROVIDER_REFUSALS,
@@ -179,12 +179,4 @@ class RemoteLimiter:
 
 def provider_limiter(key: str, dsn: str, **options: Any) -> Any:
     """The cluster's only limiter of `key`, started on the first use. `options` are Ray actor options (placement)."""
-    remote = ray.remote(num_cpus=0, max_restarts=-1)(ProviderLimiterActor)
-    return remote.options(
-        name=limiter_name(key),
-        namespace=RAY_NAMESPACE,
-        get_if_exists=True,
-        lifetime="detached",
-        max_concurrency=1000,
-        **options,
-    ).remote(dsn, key)
+    return get_or_start_actor(ProviderLimiterActor, limiter_name(key), dsn, key, **options)

@@ -1,9 +1,10 @@
-"""Session buffers: many users' unsaved events in one actor.
+"""Session buffers: the unsaved events of many users in one actor.
 
-A shard holds the buffers of every user whose bucket is assigned to it. A user is activated on first touch (their own
-exclusions come from PostgreSQL) and let go when idle, as Orleans does with virtual actors. Nothing here is the truth:
-a batch is answered only after it is on disk, so a restart loses only what no client was promised. Two incarnations
-of a shard at once are harmless, because the database decides what is a repeat.
+A shard holds the buffers of every user whose bucket is assigned to it. A user is activated by their first batch, which
+loads their exclusions from PostgreSQL, and passivated when idle, as Orleans does with virtual actors
+(https://learn.microsoft.com/dotnet/orleans/grains/grain-lifecycle). PostgreSQL is the store of record: a batch is
+acknowledged only after its commit, so a restart loses only unacknowledged events, which clients send again. Two
+instances of one shard at the same time are harmless, because the database detects duplicates.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from actors.batcher import RequestBatcher
-from models.database import Connection
 from models.errors import BufferFull, TrailmindError, Unavailable
 from models.recording.close_session import close_session
-from models.recording.event_writer import BatchOutcome, EventWriter, excluded_rows
+from models.recording.event_writer import BatchOutcome, EventWriter, excluded_rows, set_transaction_timeouts
 from models.recording.ingest import IngestBatch
+from models.recording.user_exclusions import load_excluded_domains
 from telemetry.metrics import (
     ACTIVATIONS,
     ACTIVE_USERS,
@@ -39,27 +40,28 @@ from telemetry.metrics import (
     record_psycopg_pool,
 )
 
-RAY_NAMESPACE = "trailmind"
-
 
 @dataclass(frozen=True, slots=True)
 class BufferLimits:
-    """Bytes of unsaved events one user and one shard may hold, and when an idle user is let go: after a while, or
-    sooner when all who are remembered together take more than `idle_bytes`."""
+    """How much a shard keeps in memory, and for how long."""
 
+    #: Unsaved events of one user.
     user_bytes: int = 16 * 1024 * 1024
+    #: Unsaved events of all users of the shard.
     shard_bytes: int = 128 * 1024 * 1024
+    #: An idle user is evicted after this time …
     passivate_after_s: float = 300.0
+    #: … or sooner, the longest idle first, when the entries of all users take more than this.
     idle_bytes: int = 32 * 1024 * 1024
 
 
-#: A user's id, buffer, time stamps, and places in the tables, as tracemalloc counts them.
+#: The id, the buffer, the timestamps and the dictionary entries of one user, as measured with tracemalloc.
 _BYTES_PER_USER = 350
 
 
 @dataclass(slots=True)
 class UserBuffer:
-    """What a shard knows of one active user: a few hundred bytes, plus the events on their way to disk."""
+    """The state of one active user: a few hundred bytes, plus the events that are not committed yet."""
 
     excluded_domains: frozenset[str]
     touched_at: float
@@ -67,12 +69,16 @@ class UserBuffer:
 
     @property
     def idle_bytes(self) -> int:
-        """About what remembering this user costs while nothing of theirs is unsaved."""
+        """The approximate memory of this entry without unsaved events."""
         return _BYTES_PER_USER + getsizeof(self.excluded_domains) + sum(map(getsizeof, self.excluded_domains))
 
 
 class SessionBuffers:
-    """Buffers of many users, saved by group commit."""
+    """Buffers of many users, saved by group commit.
+
+    `save` writes batches with the rows to exclude from each, in one transaction, and returns an outcome for each.
+    `writer` labels the metrics: a shard, or a replica that writes directly.
+    """
 
     def __init__(
         self,
@@ -95,8 +101,11 @@ class SessionBuffers:
         self.last_flush_s = 0.0
 
     async def append(self, batches: Sequence[IngestBatch]) -> list[BatchOutcome]:
-        """Save the batches; the outcomes run in parallel. Errors ride inside the outcomes: one user's never touch
-        another's."""
+        """Save the batches; return one outcome for each, in the same order.
+
+        Does not raise TrailmindError: an error is part of its outcome, so that one user's error does not affect
+        the batches of others. When an outcome has no error, its events are committed.
+        """
         return list(await asyncio.gather(*(self._append(batch) for batch in batches)))
 
     async def _append(self, batch: IngestBatch) -> BatchOutcome:
@@ -141,10 +150,11 @@ class SessionBuffers:
         if loading is None:
             loading = self._loading[user_id] = asyncio.ensure_future(self._load_exclusions(user_id))
             loading.add_done_callback(lambda _: self._loading.pop(user_id, None))
-        # Shielded: the first caller may hang up, the others still want the answer.
+        # Shielded: the first caller may be cancelled while others wait for the same load.
         domains = await asyncio.shield(loading)
         if not self._is_owned(user_id):
-            # Served, by whoever has not heard yet, but not remembered: a change of the rules is told to the new home.
+            # A replica with an older shard map sent this batch. Serve it, but do not keep the user: only the shard
+            # that owns them is notified when their exclusions change.
             return UserBuffer(domains, self._clock())
         if user_id not in self._users:
             user = self._users[user_id] = UserBuffer(domains, self._clock())
@@ -156,24 +166,28 @@ class SessionBuffers:
         return self._users[user_id]
 
     def passivate(self) -> int:
-        """Let go of users idle for too long, and of the longest idle when all together cost too much; return how
-        many. Whoever has unsaved events stays."""
-        now, gone = self._clock(), 0
+        """Evict users that were idle for too long, and the longest idle while all entries exceed `idle_bytes`.
+
+        Returns how many. A user with unsaved events stays.
+        """
+        now, num_evicted = self._clock(), 0
         for user_id, user in list(self._users.items()):
-            is_crowded = self._idle_bytes > self._limits.idle_bytes
-            if not is_crowded and now - user.touched_at < self._limits.passivate_after_s:
+            is_over_budget = self._idle_bytes > self._limits.idle_bytes
+            if not is_over_budget and now - user.touched_at < self._limits.passivate_after_s:
                 break
             if user.pending_bytes == 0:
                 self._evict(user_id)
-                gone += 1
-        if gone:
-            self.num_passivations += gone
-            PASSIVATIONS.labels(writer=self._writer).inc(gone)
-        return gone
+                num_evicted += 1
+        if num_evicted:
+            self.num_passivations += num_evicted
+            PASSIVATIONS.labels(writer=self._writer).inc(num_evicted)
+        return num_evicted
 
     def retain(self, is_owned: Callable[[uuid.UUID], bool]) -> int:
-        """Hold only users for whom `is_mine`; let go of the others and return how many. Nothing unsaved is lost:
-        what is on its way to disk goes on."""
+        """Keep only users for whom `is_owned` is true, now and in future; evict the others and return how many.
+
+        No event is lost: batches that were submitted already are still saved.
+        """
         self._is_owned = is_owned
         moved = [user_id for user_id in self._users if not is_owned(user_id)]
         for user_id in moved:
@@ -184,7 +198,7 @@ class SessionBuffers:
         return len(moved)
 
     def invalidate_user(self, user_id: uuid.UUID) -> None:
-        """Read the user's exclusions anew at the next touch (they changed). What is on its way to disk goes on."""
+        """Reload the user's exclusions with their next batch. Batches that were submitted already are still saved."""
         self._evict(user_id)
 
     def _evict(self, user_id: uuid.UUID) -> None:
@@ -193,7 +207,7 @@ class SessionBuffers:
             self._idle_bytes -= user.idle_bytes
 
     async def drain(self) -> None:
-        """Wait until everything accepted so far is on disk or refused."""
+        """Wait until every batch accepted so far is committed or has failed."""
         await self._batcher.drain()
 
     @property
@@ -203,17 +217,17 @@ class SessionBuffers:
 
     @property
     def idle_bytes(self) -> int:
-        """About what remembering all of them costs, their unsaved events aside."""
+        """The approximate memory of all entries without unsaved events."""
         return self._idle_bytes
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes accepted and not on disk yet."""
+        """Bytes accepted and not committed yet."""
         return self._batcher.pending_bytes
 
 
 class PostgresBuffers:
-    """Session buffers on a PostgreSQL pool of their own: what a shard runs, and a replica whose shard is gone."""
+    """Session buffers with a PostgreSQL pool of their own, for a shard, or for a replica whose shard is unavailable."""
 
     def __init__(
         self,
@@ -231,7 +245,7 @@ class PostgresBuffers:
             open=False,
             timeout=5.0,
             kwargs={"autocommit": True},
-            configure=_set_transaction_timeouts,
+            configure=set_transaction_timeouts,
         )
         self._store = EventWriter(self.pool)
         self.buffers = SessionBuffers(self._store.save, self._load_exclusions, limits, writer=writer)
@@ -240,7 +254,7 @@ class PostgresBuffers:
         self._opening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Open the pool, once; does not wait for PostgreSQL to be up."""
+        """Open the pool, once. Does not wait for PostgreSQL to be available."""
         if self._opening is None:
             self._opening = asyncio.ensure_future(self.pool.open())
         await asyncio.shield(self._opening)
@@ -251,7 +265,7 @@ class PostgresBuffers:
         return await self.buffers.append(batches)
 
     async def close_session(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
-        """Save what is buffered, then close the session (see `models.recording.close_session`)."""
+        """Save what is buffered, then close the session. Raises as `models.recording.close_session` does."""
         await self.open()
         await self.buffers.drain()
         await close_session(self.pool, session_id, user_id)
@@ -263,7 +277,7 @@ class PostgresBuffers:
             record_psycopg_pool("shard", self.pool.get_stats())
 
     async def close(self) -> None:
-        """Finish what was accepted and give the connections back."""
+        """Save what was accepted, then close the pool."""
         REGISTRY.remove_collector(self._set_gauges)
         await self.buffers.drain()
         await self.pool.close()
@@ -271,19 +285,6 @@ class PostgresBuffers:
     async def _load_exclusions(self, user_id: uuid.UUID) -> frozenset[str]:
         try:
             async with self.pool.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT excluded_domains FROM user_settings WHERE user_id = %s", [user_id]
-                )
-                row = await cursor.fetchone()
+                return await load_excluded_domains(connection, user_id)
         except (OperationalError, PoolTimeout, OSError) as error:
             raise Unavailable("the database cannot be reached; keep the events and send them again", 2.0) from error
-        return frozenset(row[0]) if row else frozenset()
-
-
-async def _set_transaction_timeouts(connection: Connection) -> None:
-    """A frozen process keeps its locks, and others wait for them: PostgreSQL ends its transaction after some seconds.
-
-    COPY counts as a running statement even while it waits for the client, so both limits are needed.
-    """
-    await connection.execute("SET idle_in_transaction_session_timeout = '4s'")
-    await connection.execute("SET statement_timeout = '15s'")

@@ -1,6 +1,6 @@
-"""The session buffer shard as a Ray actor, and how it follows the shard map.
+"""The session buffer shard as a Ray actor, and how it applies the shard map.
 
-What it holds and what a restart loses is said in `actors.session_buffers`.
+`actors.session_buffers` describes its state and what a restart loses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import structlog
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from actors.session_buffers import RAY_NAMESPACE, BufferLimits, PostgresBuffers
+from actors.ray_actors import get_or_start_actor
+from actors.session_buffers import BufferLimits, PostgresBuffers
 from actors.sharding import bucket_of, shard_of_bucket
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
@@ -27,17 +28,17 @@ from telemetry.ray_export import export_to_ray
 
 log = structlog.get_logger("shard")
 
-#: How often everybody looks whether the number of shards has changed.
+#: How often shards and replicas read the shard map.
 SHARD_MAP_POLL_S = 1.0
-#: A shard that is no longer wanted stays this long, until every replica has heard of it.
+#: A shard beyond the number of shards stays this long, so that every replica has read the new map before it ends.
 RETIRE_AFTER_S = 10.0
 
 
 class SessionBufferShard:
-    """The Ray rim: one shard's buffers, reachable by name from every replica.
+    """The Ray actor around one shard's buffers, found by name from every replica.
 
-    It follows the shard map by itself: when buckets move it forgets their users, and when there are to be fewer
-    shards and it is one too many, it finishes what it has accepted and ends for good.
+    It polls the shard map: when buckets move to other shards it evicts their users, and when the number of shards
+    shrinks below its index it saves what it has accepted and ends.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class SessionBufferShard:
         runs_in_ray: bool = True,
     ) -> None:
         self._postgres = PostgresBuffers(dsn, limits, name=str(index))
-        self._index, self._default, self._limits = index, num_shards, limits
+        self._index, self._default_num_shards, self._limits = index, num_shards, limits
         self._version = -1
         self._surplus_since: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,21 +67,24 @@ class SessionBufferShard:
         return await self._postgres.append(batches)
 
     async def close_session(self, session_id: uuid.UUID, user_id: uuid.UUID, ids: dict[str, Any] | None = None) -> None:
-        """Flush and close a session. `ids` are what the edge bound for the logs."""
+        """Save what is buffered and close a session. `ids` are the log context of the request.
+
+        Raises as `models.recording.close_session` does.
+        """
         bind_context(ids)
         await self._postgres.close_session(session_id, user_id)
         log.info("session_stopped", session_id=str(session_id), shard=self._index)
 
     async def invalidate_user(self, user_id: uuid.UUID) -> None:
-        """A user's settings changed."""
+        """Reload the user's exclusions with their next batch."""
         self._postgres.buffers.invalidate_user(user_id)
 
     async def drain(self) -> None:
-        """Finish what was accepted."""
+        """Wait until every accepted batch is committed or has failed."""
         await self._postgres.buffers.drain()
 
     async def start(self) -> None:
-        """Begin to follow the shard map. Safe to call again."""
+        """Open the pool and start the background tasks. Safe to repeat."""
         if not self._tasks:
             await self._postgres.open()
             self._tasks = [
@@ -89,7 +93,7 @@ class SessionBufferShard:
             ]
 
     async def stats(self) -> dict[str, Any]:
-        """Numbers for operators and tests."""
+        """Counters and sizes, for operators and tests; a reply also shows that the shard is alive."""
         await self.start()
         buffers = self._postgres.buffers
         return {
@@ -105,11 +109,18 @@ class SessionBufferShard:
         }
 
     def apply_shard_map(self, version: int, num_shards: int, now: float) -> bool:
-        """Take a version of the map; whether this shard is one too many for long enough to end."""
+        """Apply a version of the map; return whether this shard has been surplus for `RETIRE_AFTER_S`.
+
+        `now` is a monotonic time in seconds. A version that is not newer changes nothing.
+        """
         if version > self._version:
             self._version = version
-            moved = self._postgres.buffers.retain(lambda u: shard_of_bucket(bucket_of(u), num_shards) == self._index)
-            log.info("shard_map_applied", shard=self._index, version=version, num_shards=num_shards, num_moved=moved)
+            num_moved = self._postgres.buffers.retain(
+                lambda user_id: shard_of_bucket(bucket_of(user_id), num_shards) == self._index
+            )
+            log.info(
+                "shard_map_applied", shard=self._index, version=version, num_shards=num_shards, num_moved=num_moved
+            )
             is_surplus = self._index >= num_shards
             self._surplus_since = (self._surplus_since or now) if is_surplus else None
         return self._surplus_since is not None and now - self._surplus_since >= RETIRE_AFTER_S
@@ -118,9 +129,9 @@ class SessionBufferShard:
         while True:
             try:
                 async with self._postgres.pool.connection() as connection:
-                    found = await read_shard_map(connection, self._default)
-                if self.apply_shard_map(found.version, found.num_shards, time.monotonic()):
-                    # An actor can end itself only from within a call.
+                    shard_map = await read_shard_map(connection, self._default_num_shards)
+                if self.apply_shard_map(shard_map.version, shard_map.num_shards, time.monotonic()):
+                    # `exit_actor` works only inside an actor call, so the actor calls itself.
                     untyped: Any = ray
                     untyped.get_runtime_context().current_actor.retire.remote()
                     return
@@ -129,11 +140,11 @@ class SessionBufferShard:
             await asyncio.sleep(SHARD_MAP_POLL_S)
 
     async def retire(self) -> None:
-        """Finish what was accepted and end for good."""
+        """Save what was accepted, then end this actor permanently."""
         await self._postgres.buffers.drain()
         log.info("shard_retired", shard=self._index)
         untyped: Any = ray
-        # Meant, so Ray does not restart it; the name is free for when there are to be more shards again.
+        # An intended exit: Ray does not restart the actor, and its name is free for a later shard of this index.
         untyped.actor.exit_actor()
 
     async def _passivate_periodically(self) -> None:
@@ -143,21 +154,17 @@ class SessionBufferShard:
 
 
 def shard_name(index: int) -> str:
-    """The name a shard is found by."""
+    """The actor name of shard number `index`."""
     return f"session-buffers-{index}"
 
 
 def get_or_start_shard(
     index: int, num_shards: int, dsn: str, limits: BufferLimits, log_level: str = "INFO", **options: Any
 ) -> Any:
-    """The cluster's shard number `index`, started on first use. `num_shards` is what holds while nobody has set
-    another number; `options` go to Ray (placement)."""
-    remote = ray.remote(num_cpus=0, max_restarts=-1)(SessionBufferShard)
-    return remote.options(
-        name=shard_name(index),
-        namespace=RAY_NAMESPACE,
-        get_if_exists=True,
-        lifetime="detached",
-        max_concurrency=1000,
-        **options,
-    ).remote(index, num_shards, dsn, limits, log_level)
+    """The handle of shard number `index`; starts the actor if there is none.
+
+    `num_shards` is the default while the database has no shard map. `options` go to Ray (placement).
+    """
+    return get_or_start_actor(
+        SessionBufferShard, shard_name(index), index, num_shards, dsn, limits, log_level, **options
+    )

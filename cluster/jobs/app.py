@@ -24,8 +24,9 @@ from cluster.jobs.maintenance import (
 from cluster.jobs.middleware import observe_job
 from cluster.jobs.retention import RetentionEnforcer
 from cluster.mail.queue import MailQueue, RetryUntilExpired, delete_failed_mails
-from cluster.maps.generation import MapGenerator, MapRequest
+from cluster.maps.generation import MapGenerator
 from cluster.maps.joint_maps import JointMapGenerator
+from cluster.maps.loader import MapRequest
 from models.ai_calls import purge_call_texts, release_lost_calls
 from models.errors import JobFailed
 from models.jobs import (

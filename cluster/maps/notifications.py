@@ -1,6 +1,7 @@
-"""What happens to a session, told to whoever watches: a Valkey channel per session.
+"""Notifies the watchers of a session: a Valkey pub/sub channel per session.
 
-Only news travels here. Whoever comes late, or misses a message, reads the state from PostgreSQL.
+Valkey delivers each event at most once (https://valkey.io/topics/pubsub/). A watcher that connects late or misses an
+event reads the state from PostgreSQL.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ log = structlog.get_logger("notifications")
 
 
 def session_channel(session_id: uuid.UUID | str) -> str:
-    """The channel of one session."""
+    """The name of a session's channel."""
     return f"trailmind:session:{session_id}"
 
 
 async def notify(valkey: Redis, session_id: uuid.UUID | str, event: str, data: dict[str, Any]) -> None:
-    """Tell the watchers. News that cannot be told is not worth failing for."""
+    """Publish an event to the watchers of a session. While Valkey is unavailable the event is dropped and logged."""
     try:
         await valkey.publish(session_channel(session_id), msgspec.json.encode({"event": event, "data": data}))
     except (RedisError, OSError) as error:

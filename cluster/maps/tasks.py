@@ -1,16 +1,18 @@
-"""The steps of making a map, each a Ray task, so that they spread over the cluster.
+"""The steps of map generation, each a Ray task, so that they are distributed over the cluster.
 
-The steps themselves are pure functions of `cluster.mindmap`. A task is safe to repeat: it depends on its arguments
-alone. Few are in flight at a time, so that a session of hundreds of pages cannot fill the object store.
+The steps are pure functions of `cluster.mindmap`, so Ray may repeat a task. Few tasks are in flight at a time, so that
+a session of hundreds of pages cannot fill the object store
+(https://docs.ray.io/en/latest/ray-core/patterns/limit-pending-tasks.html).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 import structlog
@@ -25,36 +27,14 @@ from telemetry.logs import LogContext, export_log_context, import_log_context
 
 log = structlog.get_logger("tasks")
 
-#: Pages one task reads: enough that starting a task (about a millisecond) does not matter.
+#: Pages per task: enough that the cost of starting a task (about a millisecond) does not matter.
 PAGES_PER_TASK = 24
 MAX_TASKS_IN_FLIGHT = 8
 
 
-class MapTasks(Protocol):
-    """Where the steps run."""
-
-    async def extract_features(
-        self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]
-    ) -> list[PageFeatures]: ...
-
-    async def build_outline(
-        self, features: Sequence[PageFeatures], title: str | None, language: str | None
-    ) -> Outline: ...
-
-    async def compose_document(
-        self,
-        outline: Outline,
-        pages: Sequence[CapturedPage],
-        *,
-        provider: str,
-        title: str | None,
-        previous: MindmapDocument | None,
-    ) -> MindmapDocument: ...
-
-
 @contextmanager
 def _logged(event: str, context: LogContext | None, **facts: int) -> Iterator[None]:
-    """Says, with the ids of the request and the job, what a task in another process did and how long it took."""
+    """Bind the log context of the request and the job, and log `event` with its duration when the block ends."""
     import_log_context(context)
     began = time.perf_counter()
     yield
@@ -62,19 +42,19 @@ def _logged(event: str, context: LogContext | None, **facts: int) -> Iterator[No
         log.info(event, took_ms=round((time.perf_counter() - began) * 1e3, 1), **facts)
 
 
-def _describe(pages: Sequence[CapturedPage], context: LogContext | None = None) -> list[PageFeatures]:
+def _features_step(pages: Sequence[CapturedPage], context: LogContext | None = None) -> list[PageFeatures]:
     with _logged("page_features_extracted", context, num_pages=len(pages)):
         return [page_features(page) for page in pages]
 
 
-def _outline(
+def _outline_step(
     features: Sequence[PageFeatures], title: str | None, language: str | None, context: LogContext | None = None
 ) -> Outline:
     with _logged("session_outlined", context, num_pages=len(features)):
         return build_outline(features, title=title, language=language)
 
 
-def _draw(
+def _compose_step(
     outline: Outline,
     pages: Sequence[CapturedPage],
     provider: str,
@@ -86,45 +66,38 @@ def _draw(
         return compose_document(outline, pages, provider=provider, session_title=title, previous=previous)
 
 
-class RayMapTasks:
-    """The steps as Ray tasks. `options` go to Ray (placement by labels, CPUs)."""
+class MapTasks(ABC):
+    """The steps of map generation; a subclass decides where they run."""
 
-    def __init__(self, **options: Any) -> None:
-        # A worker process that dies under a task is the cluster's affair: Ray runs the task again elsewhere.
-        defaults: dict[str, Any] = {"num_cpus": 1, "max_retries": 4, **options}
-        self._describe: Any = ray.remote(_describe).options(**defaults)
-        self._outline: Any = ray.remote(_outline).options(**defaults)
-        self._draw: Any = ray.remote(_draw).options(**defaults)
+    def __init__(self) -> None:
         self._in_flight = asyncio.Semaphore(MAX_TASKS_IN_FLIGHT)
 
-    async def warm_up(self) -> None:
-        """Have worker processes started and our code imported before the first user waits for them."""
-        page = CapturedPage("p_0", "https://example.com/", "A page", "Words to read. " * 20)
-        untyped: Any = ray
-        num_processes = min(int(untyped.cluster_resources().get("CPU", 1)), 8)
-        await asyncio.gather(*(self._describe.remote([page]) for _ in range(num_processes)))
+    @abstractmethod
+    async def run_step(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of `step(*arguments)`. Raises what the step raises."""
 
     async def extract_features(
         self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]
     ) -> list[PageFeatures]:
-        """The features of `pages`, in order; `on_progress` hears how many are done."""
-        chunks = [pages[i : i + PAGES_PER_TASK] for i in range(0, len(pages), PAGES_PER_TASK)]
-        done = 0
+        """The features of `pages`, in order. Calls `on_progress` with the number of pages done so far."""
+        chunks = [list(pages[i : i + PAGES_PER_TASK]) for i in range(0, len(pages), PAGES_PER_TASK)]
+        num_done = 0
 
-        async def one(chunk: Sequence[CapturedPage]) -> list[PageFeatures]:
-            nonlocal done
+        async def extract(chunk: list[CapturedPage]) -> list[PageFeatures]:
+            nonlocal num_done
             async with self._in_flight:
-                found: list[PageFeatures] = await self._describe.remote(list(chunk), export_log_context())
-            done += len(chunk)
-            on_progress(done)
-            return found
+                features: list[PageFeatures] = await self.run_step(_features_step, chunk)
+            num_done += len(chunk)
+            on_progress(num_done)
+            return features
 
-        return [f for found in await asyncio.gather(*(one(c) for c in chunks)) for f in found]
+        features_of_chunks = await asyncio.gather(*(extract(chunk) for chunk in chunks))
+        return [features for chunk in features_of_chunks for features in chunk]
 
     async def build_outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
-        """Topics, subtopics and what is left out."""
-        found: Outline = await self._outline.remote(features, title, language, export_log_context())
-        return found
+        """Topics, subtopics and excluded pages."""
+        outline: Outline = await self.run_step(_outline_step, features, title, language)
+        return outline
 
     async def compose_document(
         self,
@@ -135,36 +108,30 @@ class RayMapTasks:
         title: str | None,
         previous: MindmapDocument | None,
     ) -> MindmapDocument:
-        """The document with its layouts."""
-        document: MindmapDocument = await self._draw.remote(
-            outline, list(pages), provider, title, previous, export_log_context()
-        )
+        """The document with its layouts. Nodes that `previous` has too keep their ids and positions."""
+        document: MindmapDocument = await self.run_step(_compose_step, outline, list(pages), provider, title, previous)
         return document
 
 
-class InlineMapTasks:
-    """The same steps in this process, for tests and `trailmind map`."""
+class RayMapTasks(MapTasks):
+    """The steps as Ray tasks. `options` go to Ray (placement by labels, CPUs)."""
 
-    async def extract_features(
-        self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]
-    ) -> list[PageFeatures]:
-        """See RayMapTasks."""
-        found = _describe(pages)
-        on_progress(len(pages))
-        return found
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        # Ray runs a task again on another worker when its process dies.
+        defaults: dict[str, Any] = {"num_cpus": 1, "max_retries": 4, **options}
+        self._remote_steps: dict[Callable[..., Any], Any] = {
+            step: ray.remote(step).options(**defaults) for step in (_features_step, _outline_step, _compose_step)
+        }
 
-    async def build_outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
-        """See RayMapTasks."""
-        return _outline(features, title, language)
+    async def run_step(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """See MapTasks. Raises Ray's errors too."""
+        return await self._remote_steps[step].remote(*arguments, export_log_context())
 
-    async def compose_document(
-        self,
-        outline: Outline,
-        pages: Sequence[CapturedPage],
-        *,
-        provider: str,
-        title: str | None,
-        previous: MindmapDocument | None,
-    ) -> MindmapDocument:
-        """See RayMapTasks."""
-        return _draw(outline, pages, provider, title, previous)
+    async def warm_up(self) -> None:
+        """Start worker processes and import the pipeline in them, so that the first map does not wait for that."""
+        page = CapturedPage("p_0", "https://example.com/", "A page", "Words to read. " * 20)
+        untyped: Any = ray
+        num_processes = min(int(untyped.cluster_resources().get("CPU", 1)), 8)
+        features_step = self._remote_steps[_features_step]
+        await asyncio.gather(*(features_step.remote([page]) for _ in range(num_processes)))

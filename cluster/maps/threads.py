@@ -1,7 +1,7 @@
-"""A user's threads: found in their maps, corrected by their links, kept until either changes.
+"""A user's threads: topics with the same subject in several sessions, corrected by the user's links.
 
-Maps are large and seldom change: each is read once, a few at a time, and only its topics' profiles are kept in this
-process. What was found is stored with a digest of everything it was found in.
+Maps are large and change seldom, so each is read once, a few at a time, and only the profiles of its topics are cached
+in the process. The threads are saved with a digest of their input and computed again only when it changes.
 """
 
 from __future__ import annotations
@@ -15,89 +15,90 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from psycopg.types.json import Jsonb
 
 from cluster.mindmap.clustering.thread_matching import Thread, TopicProfile, find_threads, topic_profiles
 from models.database import Connection
 from models.mindmap.document import MindmapDocument
+from models.mindmap.thread_store import (
+    ThreadSource,
+    load_saved_threads,
+    load_shown_documents,
+    load_thread_source,
+    save_threads,
+)
 
-Topic = tuple[uuid.UUID, str]
-#: All of a user's sessions are searched for threads, the latest so many of somebody who has more.
+#: Threads are searched in the user's newest sessions, at most so many.
 MAX_SESSIONS = 2000
-#: Raised whenever the same maps may give other threads.
+#: Increase it whenever the same maps may give other threads.
 ALGORITHM_VERSION = 2
-_READ_AT_ONCE = 20
-#: Profiles of so many maps are kept, about 20 kB each.
-_MAX_KEPT = 3000
-_kept: OrderedDict[tuple[str, int, int], list[TopicProfile]] = OrderedDict()
+_DOCUMENTS_PER_QUERY = 20
+#: About 20 kB per map.
+_MAX_CACHED_MAPS = 3000
+
+#: What a map shows: session id, version, number of edits.
+MapRevision = tuple[str, int, int]
 
 
-async def load_threads(connection: Connection, user_id: uuid.UUID) -> list[dict[str, Any]]:
-    """The user's threads, the longest first, as plain JSON values; the caller commits."""
-    cursor = await connection.execute(
-        "SELECT s.id, m.current_version, v.edits_seq FROM browsing_sessions s"
-        " JOIN mindmaps m ON m.session_id = s.id"
-        " JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
-        " WHERE s.user_id = %s AND s.deleted_at IS NULL ORDER BY s.started_at DESC, s.id LIMIT %s",
-        [user_id, MAX_SESSIONS],
-    )
-    maps = await cursor.fetchall()
-    cursor = await connection.execute(
-        "SELECT session_id, topic_id FROM thread_unlinks WHERE user_id = %s ORDER BY 1, 2", [user_id]
-    )
-    unlinked = [(str(session_id), topic_id) for session_id, topic_id in await cursor.fetchall()]
-    cursor = await connection.execute(
-        "SELECT session_id, topic_id, other_session_id, other_topic_id FROM thread_links WHERE user_id = %s"
-        " ORDER BY 1, 2, 3, 4",
-        [user_id],
-    )
-    links = [((str(a), b), (str(c), d)) for a, b, c, d in await cursor.fetchall()]
-    facts = [ALGORITHM_VERSION, [[str(one), *rest] for one, *rest in maps], unlinked, links]
-    digest = hashlib.blake2b(msgspec.json.encode(facts), digest_size=16).hexdigest()
-    cursor = await connection.execute("SELECT digest, threads FROM thread_findings WHERE user_id = %s", [user_id])
-    known = await cursor.fetchone()
-    if known is not None and known[0] == digest:
-        return list(known[1])
-    profiles = await _profiles(connection, [(str(one), *rest) for one, *rest in reversed(maps)])
-    found = await asyncio.to_thread(_find, profiles, unlinked, links)
-    await connection.execute(
-        "INSERT INTO thread_findings (user_id, digest, threads) VALUES (%s, %s, %s) ON CONFLICT (user_id)"
-        " DO UPDATE SET digest = excluded.digest, threads = excluded.threads, found_at = now()",
-        [user_id, digest, Jsonb(found)],
-    )
-    return found
+class ProfileCache:
+    """Topic profiles of maps, by what the map shows; the least recently used are evicted."""
+
+    def __init__(self, max_maps: int = _MAX_CACHED_MAPS) -> None:
+        self._max_maps = max_maps
+        self._profiles: OrderedDict[MapRevision, list[TopicProfile]] = OrderedDict()
+
+    async def load(self, connection: Connection, maps: Sequence[MapRevision]) -> dict[str, list[TopicProfile]]:
+        """The topic profiles of every map by session id, in the order of `maps`; reads what is not cached."""
+        missing = [revision for revision in maps if revision not in self._profiles]
+        loaded: dict[MapRevision, list[TopicProfile]] = {}
+        for start in range(0, len(missing), _DOCUMENTS_PER_QUERY):
+            revisions = {revision[0]: revision for revision in missing[start : start + _DOCUMENTS_PER_QUERY]}
+            rows = await load_shown_documents(connection, list(revisions))
+            profiles = await asyncio.to_thread(_read_profiles, rows)
+            loaded |= {revisions[session_id]: topics for session_id, topics in profiles.items()}
+        # Collected before the cache is trimmed: `maps` may be larger than the cache.
+        result = {
+            revision[0]: loaded[revision] if revision in loaded else self._profiles.get(revision, [])
+            for revision in maps
+        }
+        self._profiles.update(loaded)
+        for revision in maps:
+            if revision in self._profiles:
+                self._profiles.move_to_end(revision)
+        while len(self._profiles) > self._max_maps:
+            self._profiles.popitem(last=False)
+        return result
 
 
-async def _profiles(connection: Connection, maps: Sequence[tuple[str, int, int]]) -> dict[str, list[TopicProfile]]:
-    """The topics of every map (session id, version, edits), in the given order."""
-    wanted = [key for key in maps if key not in _kept]
-    fresh: dict[tuple[str, int, int], list[TopicProfile]] = {}
-    for start in range(0, len(wanted), _READ_AT_ONCE):
-        some = {key[0]: key for key in wanted[start : start + _READ_AT_ONCE]}
-        cursor = await connection.execute(
-            "SELECT m.session_id::text, v.data FROM mindmaps m"
-            " JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version"
-            " WHERE m.session_id = ANY(%s::uuid[])",
-            [list(some)],
-        )
-        rows = await cursor.fetchall()
-        read = await asyncio.to_thread(_read, rows)
-        fresh |= {some[session_id]: inside for session_id, inside in read.items()}
-    found = {key[0]: fresh[key] if key in fresh else _kept.get(key, []) for key in maps}
-    _kept.update(fresh)
-    for key in maps:
-        if key in _kept:
-            _kept.move_to_end(key)
-    while len(_kept) > _MAX_KEPT:
-        _kept.popitem(last=False)
-    return found
+#: The cache of this process; a replica serves many users, whose maps it reads again for each request.
+_PROFILE_CACHE = ProfileCache()
 
 
-def _read(rows: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, list[TopicProfile]]:
+async def load_threads(
+    connection: Connection, user_id: uuid.UUID, cache: ProfileCache = _PROFILE_CACHE
+) -> list[dict[str, Any]]:
+    """The user's threads, longest first, as JSON values. Saves them when they are computed; does not commit."""
+    source = await load_thread_source(connection, user_id, max_sessions=MAX_SESSIONS)
+    digest = _source_digest(source)
+    saved = await load_saved_threads(connection, user_id, digest)
+    if saved is not None:
+        return saved
+    # Oldest session first: members of a thread are in the order of their sessions.
+    profiles = await cache.load(connection, list(reversed(source.maps)))
+    threads = await asyncio.to_thread(_find_threads, profiles, source.unlinked, source.links)
+    await save_threads(connection, user_id, digest, threads)
+    return threads
+
+
+def _source_digest(source: ThreadSource) -> str:
+    facts = [ALGORITHM_VERSION, source.maps, source.unlinked, source.links]
+    return hashlib.blake2b(msgspec.json.encode(facts), digest_size=16).hexdigest()
+
+
+def _read_profiles(rows: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, list[TopicProfile]]:
     return {session_id: topic_profiles(session_id, MindmapDocument.from_json(data)) for session_id, data in rows}
 
 
-def _find(
+def _find_threads(
     profiles: dict[str, list[TopicProfile]],
     unlinked: Sequence[tuple[str, str]],
     links: Sequence[tuple[tuple[str, str], tuple[str, str]]],
@@ -105,14 +106,14 @@ def _find(
     topics = [topic for inside in profiles.values() for topic in inside]
     labels = {(topic.session_id, topic.topic_id): topic.label for topic in topics}
     rank = {session_id: i for i, session_id in enumerate(profiles)}
-    threads = [_plain(thread) for thread in find_threads(topics, unlinked=set(unlinked))]
+    threads = [_to_json(thread) for thread in find_threads(topics, unlinked=set(unlinked))]
     for pair in links:
         if all(topic in labels for topic in pair):
             threads = _linked(threads, pair, labels, rank)
     return sorted(threads, key=lambda thread: (-len(thread["members"]), -thread["confidence"], thread["id"]))
 
 
-def _plain(thread: Thread) -> dict[str, Any]:
+def _to_json(thread: Thread) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(asdict(thread))
     for member in plain["members"]:
         member["linked_by"] = "trailmind"
@@ -125,7 +126,7 @@ def _linked(
     labels: dict[tuple[str, str], str],
     rank: dict[str, int],
 ) -> list[dict[str, Any]]:
-    """`threads` with the two topics in one; a person's word is certain."""
+    """`threads` with the threads of the two topics joined; a link made by the user has confidence 1."""
     touched = [t for t in threads if any((m["session_id"], m["topic_id"]) in pair for m in t["members"])]
     members = {(m["session_id"], m["topic_id"]): m for thread in touched for m in thread["members"]}
     for topic in pair:
@@ -147,30 +148,3 @@ def _linked(
         "confidence": round(sum(m["confidence"] for m in ordered) / len(ordered), 4),
     }
     return [*(thread for thread in threads if thread not in touched), joined]
-
-
-async def add_thread_link(connection: Connection, user_id: uuid.UUID, topic: Topic, other: Topic) -> None:
-    """Remember that two topics are one subject; what said otherwise is forgotten."""
-    first, second = sorted((topic, other))
-    await connection.execute(
-        "DELETE FROM thread_unlinks WHERE user_id = %s AND (session_id, topic_id) IN ((%s, %s), (%s, %s))",
-        [user_id, *first, *second],
-    )
-    await connection.execute(
-        "INSERT INTO thread_links (id, user_id, session_id, topic_id, other_session_id, other_topic_id)"
-        " VALUES (gen_random_uuid(), %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        [user_id, *first, *second],
-    )
-
-
-async def add_thread_unlink(connection: Connection, user_id: uuid.UUID, topic: Topic) -> None:
-    """Remember that a topic belongs to no thread."""
-    await connection.execute(
-        "DELETE FROM thread_links WHERE user_id = %(user)s AND ((session_id = %(session)s AND topic_id = %(topic)s)"
-        " OR (other_session_id = %(session)s AND other_topic_id = %(topic)s))",
-        {"user": user_id, "session": topic[0], "topic": topic[1]},
-    )
-    await connection.execute(
-        "INSERT INTO thread_unlinks (session_id, topic_id, user_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-        [topic[0], topic[1], user_id],
-    )

@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import ray
 
-from actors.session_buffers import RAY_NAMESPACE, BufferLimits
+from actors.ray_actors import RAY_NAMESPACE
+from actors.session_buffers import BufferLimits
 from actors.session_shard import get_or_start_shard, shard_name
 from cluster.scheduling.placement import spread_options
 from cluster.settings import Settings

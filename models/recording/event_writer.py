@@ -1,10 +1,11 @@
-"""Group commit: many callers' events in one transaction.
+"""Writes events: the batches of many callers in one transaction (group commit).
 
-The plan is the same wherever it runs (a shard, or a replica whose shard is out of reach): lock the sessions'
-rows shared, so that no Stop can slip in between; COPY the events; commit. COPY is about three times as fast as an
-`INSERT` and fails on the first repeat; then the transaction is run again the patient way, with
-`ON CONFLICT DO NOTHING`, which also says what was there already. Repeats are rare, so the fast way nearly always
-holds. The database is the arbiter: two writers at once can do no harm.
+A shard and a replica whose shard is unavailable run the same statements: lock the rows of the sessions `FOR SHARE`, so
+that no session can be closed before the commit; `COPY` the events; commit. `COPY` is about three times as fast as
+`INSERT` and fails on the first duplicate key. Then the transaction runs again with `INSERT … ON CONFLICT DO NOTHING
+RETURNING`, which skips duplicates and reports which rows are new
+(https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT). Duplicates are rare, so the fallback is too.
+The primary key detects duplicates, so any number of writers may run at the same time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from psycopg import OperationalError
 from psycopg.errors import DeadlockDetected, UniqueViolation
@@ -29,16 +30,23 @@ from models.recording.ingest import EventRow, IngestBatch
 from models.urls import host_of
 
 Pool = AsyncConnectionPool[Any]
+#: An event to write: index of its batch, index of its row in that batch, session, event.
+PlacedRow = tuple[int, int, uuid.UUID, EventRow]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OPEN = frozenset(str(s) for s in OPEN_STATUSES)
 _EVENT_COLUMNS = "session_id, event_key, seq, type, occurred_at, content_key, payload"
+SET_IDLE_TIMEOUT: Final = "SET idle_in_transaction_session_timeout = '4s'"
+SET_STATEMENT_TIMEOUT: Final = "SET statement_timeout = '15s'"
 _EVENT_TYPES = ["uuid", "uuid", "int4", "text", "timestamptz", "uuid", "text"]
 
 
 @dataclass(slots=True)
 class BatchOutcome:
-    """What became of one batch: an error for all of it, or which rows were repeats or kept out by the user's rules."""
+    """The result for one batch: an error for all of it, or which rows are duplicates or excluded by the user's rules.
+
+    `duplicates` are indexes of `IngestBatch.rows`; `excluded` maps such an index to the name of the rule.
+    """
 
     error: TrailmindError | None = None
     duplicates: frozenset[int] = frozenset()
@@ -53,18 +61,28 @@ class _SessionRow:
 
 
 def excluded_rows(batch: IngestBatch, domains: frozenset[str]) -> dict[int, str]:
-    """Rows of `batch` on one of the user's own excluded `domains`, with the rule's name."""
+    """The rows of `batch` on one of the user's excluded `domains`: index of the row → name of the rule."""
     if not domains:
         return {}
     return {
-        i: f"yours: {rule}"
-        for i, row in enumerate(batch.rows)
+        place: f"yours: {rule}"
+        for place, row in enumerate(batch.rows)
         if row.url and (rule := matching_domain(host_of(row.url), domains))
     }
 
 
+async def set_transaction_timeouts(connection: Connection) -> None:
+    """Limit how long a connection of an event writer holds its locks.
+
+    A suspended process keeps its transaction open and blocks others; PostgreSQL then aborts it. `COPY` counts as a
+    running statement even while it waits for the client, so both limits are needed.
+    """
+    await connection.execute(SET_IDLE_TIMEOUT)
+    await connection.execute(SET_STATEMENT_TIMEOUT)
+
+
 class EventWriter:
-    """Writes batches to PostgreSQL."""
+    """Writes batches to PostgreSQL. `timeout_s` is how long `save` retries while the database is unavailable."""
 
     def __init__(self, pool: Pool, *, timeout_s: float = 3.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool, self._timeout_s, self._clock = pool, timeout_s, clock
@@ -72,53 +90,59 @@ class EventWriter:
     async def save(
         self, batches: Sequence[IngestBatch], excluded: Sequence[Mapping[int, str]] | None = None
     ) -> list[BatchOutcome]:
-        """Save all `batches` in one transaction; the outcomes run in parallel to them.
+        """Save all `batches` in one transaction; return one outcome for each, in the same order.
 
-        When this returns, what is not an error is on disk. Raises Unavailable when PostgreSQL cannot be reached:
-        then nothing was saved, or everything was and the caller will learn so by repeating.
+        When this returns, every batch without an error is committed. `excluded` are the rows not to store, for each
+        batch. Raises Unavailable when PostgreSQL is unavailable for longer than the timeout: then either nothing or
+        everything was committed, and a retry reports which rows are duplicates.
         """
-        kept_out = [dict(e) for e in excluded] if excluded is not None else [{} for _ in batches]
-        give_up_at = self._clock() + self._timeout_s
+        exclusions = [dict(rules) for rules in excluded] if excluded is not None else [{} for _ in batches]
+        deadline = self._clock() + self._timeout_s
         while True:
             try:
                 async with self._pool.connection(timeout=self._timeout_s) as connection:
                     try:
-                        return await self._write(connection, batches, kept_out, patient=False)
+                        return await self._write(connection, batches, exclusions, skip_duplicates=False)
                     except (UniqueViolation, DeadlockDetected):
-                        return await self._write(connection, batches, kept_out, patient=True)
+                        return await self._write(connection, batches, exclusions, skip_duplicates=True)
             except (OperationalError, PoolTimeout, OSError) as error:
-                # A restarting PostgreSQL is back within a second or two: waiting here spares every client a retry.
-                if self._clock() >= give_up_at:
-                    sentence = "the database cannot be reached; keep the events and send them again"
-                    raise Unavailable(sentence, retry_after_s=2.0) from error
+                # PostgreSQL restarts within a second or two; a retry here saves every client a retry.
+                if self._clock() >= deadline:
+                    message = "the database cannot be reached; keep the events and send them again"
+                    raise Unavailable(message, retry_after_s=2.0) from error
                 await asyncio.sleep(0.1)
 
     async def _write(
-        self, connection: Connection, batches: Sequence[IngestBatch], excluded: list[dict[int, str]], *, patient: bool
+        self,
+        connection: Connection,
+        batches: Sequence[IngestBatch],
+        excluded: list[dict[int, str]],
+        *,
+        skip_duplicates: bool,
     ) -> list[BatchOutcome]:
-        outcomes = [BatchOutcome(excluded=e) for e in excluded]
+        outcomes = [BatchOutcome(excluded=rules) for rules in excluded]
         async with connection.transaction():
-            sessions = await self._lock_sessions(connection, {b.session_id for b in batches})
+            sessions = await self._lock_sessions(connection, {batch.session_id for batch in batches})
             closed: list[int] = []
             for i, batch in enumerate(batches):
                 outcomes[i].error = _session_error(batch, sessions.get(batch.session_id))
                 if isinstance(outcomes[i].error, NotAcceptingEvents):
                     closed.append(i)
             await self._accept_repeated_batches(connection, batches, outcomes, closed)
-            open_ones = [i for i, o in enumerate(outcomes) if o.error is None and i not in closed]
-            fresh = _rows_to_write(batches, outcomes, open_ones)
-            await _save_contents(connection, batches, fresh)
-            if patient:
-                await self._insert(connection, fresh, outcomes)
+            accepted = [i for i, outcome in enumerate(outcomes) if outcome.error is None and i not in closed]
+            rows = _rows_to_write(batches, outcomes, accepted)
+            await _save_contents(connection, batches, rows)
+            if skip_duplicates:
+                await self._insert(connection, rows, outcomes)
             else:
-                await self._copy(connection, fresh)
-            await _save_rejections(connection, [(batches[i], outcomes[i]) for i in open_ones])
-            await _count_duplicates(connection, [(batches[i], outcomes[i]) for i in open_ones])
+                await self._copy(connection, rows)
+            await _save_rejections(connection, [(batches[i], outcomes[i]) for i in accepted])
+            await _count_duplicates(connection, [(batches[i], outcomes[i]) for i in accepted])
         return outcomes
 
     @staticmethod
     async def _lock_sessions(connection: Connection, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, _SessionRow]:
-        # In id order, so that two writers cannot wait for each other.
+        # In id order, so that two writers cannot deadlock.
         cursor = await connection.execute(
             "SELECT id, user_id, status, deleted_at IS NOT NULL FROM browsing_sessions"
             " WHERE id = ANY(%s) ORDER BY id FOR SHARE",
@@ -130,48 +154,47 @@ class EventWriter:
     async def _accept_repeated_batches(
         connection: Connection, batches: Sequence[IngestBatch], outcomes: list[BatchOutcome], closed: Sequence[int]
     ) -> None:
-        """A batch whose answer was lost and that comes again after Stop is a repeat, not a mistake."""
+        """Report a batch for a closed session as duplicate when all its events are stored.
+
+        The client sends a batch again when it did not receive the response; the session may be closed meanwhile.
+        """
         for i in closed:
             rows = batches[i].rows
             if not rows:
                 continue
             cursor = await connection.execute(
                 "SELECT count(*) FROM events WHERE session_id = %s AND event_key = ANY(%s)",
-                [batches[i].session_id, [uuid.UUID(bytes=r.event_key) for r in rows]],
+                [batches[i].session_id, [uuid.UUID(bytes=row.event_key) for row in rows]],
             )
-            found = await cursor.fetchone()
-            if found and found[0] == len({r.event_key for r in rows}):
+            count = await cursor.fetchone()
+            if count and count[0] == len({row.event_key for row in rows}):
                 outcomes[i].error = None
                 outcomes[i].duplicates = frozenset(range(len(rows)))
 
     @staticmethod
-    async def _copy(connection: Connection, fresh: Sequence[tuple[int, int, uuid.UUID, EventRow]]) -> None:
-        if not fresh:
+    async def _copy(connection: Connection, rows: Sequence[PlacedRow]) -> None:
+        if not rows:
             return
         async with (
             connection.cursor() as cursor,
             cursor.copy(f"COPY events ({_EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
         ):
             copy.set_types(_EVENT_TYPES)
-            for _, _, session_id, row in fresh:
+            for _, _, session_id, row in rows:
                 await copy.write_row(_values(session_id, row))
 
     @staticmethod
-    async def _insert(
-        connection: Connection,
-        fresh: Sequence[tuple[int, int, uuid.UUID, EventRow]],
-        outcomes: list[BatchOutcome],
-    ) -> None:
-        if not fresh:
+    async def _insert(connection: Connection, rows: Sequence[PlacedRow], outcomes: list[BatchOutcome]) -> None:
+        if not rows:
             return
-        columns = list(zip(*(_values(session_id, row) for _, _, session_id, row in fresh), strict=True))
+        columns = list(zip(*(_values(session_id, row) for _, _, session_id, row in rows), strict=True))
         cursor = await connection.execute(
             f"INSERT INTO events ({_EVENT_COLUMNS}) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::text[],"
             " %s::timestamptz[], %s::uuid[], %s::text[]) ON CONFLICT DO NOTHING RETURNING session_id, event_key",
-            [list(c) for c in columns],
+            [list(column) for column in columns],
         )
-        stored = {(r[0], r[1]) for r in await cursor.fetchall()}
-        for i, place, session_id, row in fresh:
+        stored = {(session_id, event_key) for session_id, event_key in await cursor.fetchall()}
+        for i, place, session_id, row in rows:
             if (session_id, uuid.UUID(bytes=row.event_key)) not in stored:
                 outcomes[i].duplicates |= {place}
 
@@ -199,12 +222,12 @@ def _values(session_id: uuid.UUID, row: EventRow) -> tuple[Any, ...]:
 
 
 def _rows_to_write(
-    batches: Sequence[IngestBatch], outcomes: list[BatchOutcome], chosen: Sequence[int]
-) -> list[tuple[int, int, uuid.UUID, EventRow]]:
-    """(batch, row, session, event) for each event to write, each key once; repeats within the flush are noted."""
+    batches: Sequence[IngestBatch], outcomes: list[BatchOutcome], accepted: Sequence[int]
+) -> list[PlacedRow]:
+    """The events to write, each key once. Marks duplicates within these batches in `outcomes`."""
     seen: set[tuple[uuid.UUID, bytes]] = set()
-    fresh = []
-    for i in chosen:
+    rows: list[PlacedRow] = []
+    for i in accepted:
         batch, outcome = batches[i], outcomes[i]
         for place, row in enumerate(batch.rows):
             if place in outcome.excluded:
@@ -214,21 +237,19 @@ def _rows_to_write(
                 outcome.duplicates |= {place}
                 continue
             seen.add(key)
-            fresh.append((i, place, batch.session_id, row))
-    # In key order two writers of the same keys wait in line instead of for each other, and the index grows in runs.
-    fresh.sort(key=lambda f: (f[2], f[3].event_key))
-    return fresh
+            rows.append((i, place, batch.session_id, row))
+    # In key order, two writers of the same keys cannot deadlock, and neighbouring index pages are written together.
+    rows.sort(key=lambda placed: (placed[2], placed[3].event_key))
+    return rows
 
 
-async def _save_contents(
-    connection: Connection, batches: Sequence[IngestBatch], fresh: Sequence[tuple[int, int, uuid.UUID, EventRow]]
-) -> None:
-    wanted = {
+async def _save_contents(connection: Connection, batches: Sequence[IngestBatch], rows: Sequence[PlacedRow]) -> None:
+    text_by_key = {
         (batches[i].user_id, row.content_key): batches[i].contents[row.content_key]
-        for i, _, _, row in fresh
+        for i, _, _, row in rows
         if row.content_key is not None
     }
-    contents = sorted(wanted.items())
+    contents = sorted(text_by_key.items())
     if not contents:
         return
     await connection.execute(

@@ -1,14 +1,16 @@
-"""What a person did, from what the browser said: visits, dwell, scroll depth, highlights.
+"""Derives visits, dwell, scroll depth and highlights from the stored events of a session.
 
-A pure function of the events and the session's pauses. The order in which events arrive changes nothing. Times are
+A pure function of the events and the session's pauses; the order in which events arrive does not matter. Times are
 UTC epoch milliseconds.
 
-Dwell. A visit that is left with a measured active time (`active_ms`, from our extension) has that time. One that is
-left with a wall time (`duration_ms`) has it less the time in which a page opened later was in front, so that tabs
-side by side are not counted twice. One that is never left lasts until the next visit, pause or stop.
+Dwell. A visit with a `page_leave` that has a measured active time (`active_ms`, from our extension) has that time as
+dwell. With a wall time (`duration_ms`), the dwell is that time minus the periods in which a visit that began later was
+in front, so that parallel tabs are not counted twice. A visit without `page_leave` ends at the next visit, pause or
+stop.
 
-Clocks. Event times are the client's. When a whole recording lies more than 24 h from when we received it, it is moved
-as one block, so that order and dwell stay; what still lies more than 24 h outside the session is clamped to that edge.
+Clocks. Event times come from the client's clock. When they lie more than 24 h from the times of receipt, all events are
+shifted by one offset, which keeps order and dwell. An event that still lies more than 24 h outside the session is
+clamped to that limit.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ class VisitRecord:
 
 @dataclass(frozen=True, slots=True)
 class HighlightRecord:
-    """One marked passage; `visit_key` is None when its page was never visited in the session."""
+    """One marked passage. `visit_key` is None when the session has no visit of its page."""
 
     key: str
     page_id: str | None
@@ -94,7 +96,10 @@ class HighlightRecord:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Visits and highlights in time order, and the clients' four counts."""
+    """Visits and highlights in time order, and the four counts that clients show.
+
+    `clock_skew_ms` was added to every event time.
+    """
 
     visits: tuple[VisitRecord, ...]
     highlights: tuple[HighlightRecord, ...]
@@ -118,55 +123,86 @@ def _text(value: Any, limit: int) -> str | None:
 
 
 def clock_skew_ms(events: Sequence[TimelineEvent]) -> int:
-    """Milliseconds to add to every event time: 0 unless the recording lies more than a day from its receipt."""
+    """Milliseconds to add to every event time: 0 unless the median event lies more than 24 h from its receipt."""
     if not events:
         return 0
-    offset = median_low(e.received_ms - e.occurred_ms for e in events)
+    offset = median_low(event.received_ms - event.occurred_ms for event in events)
     return offset if abs(offset) > DAY_MS else 0
 
 
 def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeline:
     """The timeline of one session."""
-    given = list(events)
-    shift = clock_skew_ms(given)
-    last_received = max((e.received_ms for e in given), default=span.started_ms)
-    low, high = span.started_ms - DAY_MS, max(last_received, span.ended_ms or 0) + DAY_MS
-    if shift:
-        # Lay the block so that its last event is received when it happens.
-        shift = min(e.received_ms - e.occurred_ms for e in given if abs(e.received_ms - e.occurred_ms - shift) < DAY_MS)
-    moved = sorted(
-        (replace(e, occurred_ms=min(max(e.occurred_ms + shift, low), high)) for e in given),
-        key=lambda e: (e.occurred_ms, -1 if e.seq is None else e.seq, e.type, e.key),
+    received = list(events)
+    skew_ms = clock_skew_ms(received)
+    if skew_ms:
+        # The smallest offset of the block, so that no event of it happens after its receipt.
+        offsets = (event.received_ms - event.occurred_ms for event in received)
+        skew_ms = min(offset for offset in offsets if abs(offset - skew_ms) < DAY_MS)
+    last_received_ms = max((event.received_ms for event in received), default=span.started_ms)
+    earliest_ms = span.started_ms - DAY_MS
+    latest_ms = max(last_received_ms, span.ended_ms or 0) + DAY_MS
+    ordered = sorted(
+        (
+            replace(event, occurred_ms=min(max(event.occurred_ms + skew_ms, earliest_ms), latest_ms))
+            for event in received
+        ),
+        key=lambda event: (event.occurred_ms, -1 if event.seq is None else event.seq, event.type, event.key),
     )
-    # What was clamped happened, but nobody knows when: it neither lasts nor ends what others began.
-    mad = frozenset(e.key for e in given if not low <= e.occurred_ms + shift <= high)
-    live_until = max((e.occurred_ms for e in moved if e.key not in mad), default=span.started_ms)
-    visits = _visits(moved, span, live_until, mad)
-    highlights = _highlights(moved, visits)
-    page_visits = [e for e in moved if e.type == "page_visit"]
+    # Clamped events have no reliable time: they get no dwell and end no other visit.
+    out_of_range = frozenset(
+        event.key for event in received if not earliest_ms <= event.occurred_ms + skew_ms <= latest_ms
+    )
+    last_event_ms = max(
+        (event.occurred_ms for event in ordered if event.key not in out_of_range), default=span.started_ms
+    )
+    visits = _visits(ordered, span, last_event_ms, out_of_range)
+    urls = [_url(event) for event in ordered if event.type == "page_visit"]
     return Timeline(
         visits=tuple(visits),
-        highlights=tuple(highlights),
-        num_events=len(moved),
-        num_page_visits=len(page_visits),
-        num_highlights=sum(e.type == "highlight" for e in moved),
-        num_unique_urls=len({url_hash(u) for e in page_visits if (u := _text(e.fields.get("url"), 8192))}),
-        dwell_ms=sum(v.dwell_ms for v in visits),
-        clock_skew_ms=shift,
+        highlights=tuple(_highlights(ordered, visits)),
+        num_events=len(ordered),
+        num_page_visits=len(urls),
+        num_highlights=sum(event.type == "highlight" for event in ordered),
+        num_unique_urls=len({url_hash(url) for url in urls if url}),
+        dwell_ms=sum(visit.dwell_ms for visit in visits),
+        clock_skew_ms=skew_ms,
     )
+
+
+def _url(event: TimelineEvent) -> str | None:
+    return _text(event.fields.get("url"), 8192)
 
 
 def _visits(
-    events: Sequence[TimelineEvent], span: SessionSpan, live_until: int, mad: frozenset[str]
+    events: Sequence[TimelineEvent], span: SessionSpan, last_event_ms: int, out_of_range: frozenset[str]
 ) -> list[VisitRecord]:
+    visits = _begun_visits(events)
+    leave_events, scroll_depths = _assign_to_visits(events, visits)
+    ends = [_visit_end(i, visits, leave_events.get(i), span, last_event_ms, out_of_range) for i in range(len(visits))]
+    intervals = [(visit.started_ms, ended_ms) for visit, (ended_ms, _) in zip(visits, ends, strict=True)]
+    finished = []
+    for i, (visit, (ended_ms, active_ms)) in enumerate(zip(visits, ends, strict=True)):
+        dwell_ms = ended_ms - visit.started_ms - _covered_ms(intervals, i) if active_ms is None else active_ms
+        finished.append(
+            replace(
+                visit,
+                ended_ms=ended_ms,
+                dwell_ms=min(max(dwell_ms, 0), DAY_MS),
+                max_scroll_depth=round(scroll_depths.get(i, 0.0), 4),
+            )
+        )
+    return finished
+
+
+def _begun_visits(events: Sequence[TimelineEvent]) -> list[VisitRecord]:
+    """A visit for each `page_visit` event, without end, dwell and scroll depth."""
     visits: list[VisitRecord] = []
-    by_page: dict[str, list[int]] = {}
+    visited_pages: set[str] = set()
     for event in events:
-        url = _text(event.fields.get("url"), 8192)
+        url = _url(event)
         if event.type != "page_visit" or url is None:
             continue
         page = page_id(url)
-        places = by_page.setdefault(page, [])
         visits.append(
             VisitRecord(
                 key=event.key,
@@ -178,50 +214,55 @@ def _visits(
                 ended_ms=event.occurred_ms,
                 dwell_ms=0,
                 max_scroll_depth=0.0,
-                is_revisit=bool(places),
+                is_revisit=page in visited_pages,
                 content_key=event.content_key,
                 tab_id=event.get("tab_id", "tabId"),
             )
         )
-        places.append(len(visits) - 1)
+        visited_pages.add(page)
+    return visits
 
-    left: dict[int, TimelineEvent] = {}
-    depth: dict[int, float] = {}
+
+def _assign_to_visits(
+    events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]
+) -> tuple[dict[int, TimelineEvent], dict[int, float]]:
+    """The `page_leave` event and the largest scroll depth (0 to 1) of each visit, by index of the visit."""
+    visits_of_page = _visits_by_page(visits)
+    leave_events: dict[int, TimelineEvent] = {}
+    scroll_depths: dict[int, float] = {}
     for event in events:
-        url = _text(event.fields.get("url"), 8192)
+        url = _url(event)
         if url is None or event.type == "page_visit":
             continue
-        at = _visit_at(event, by_page.get(page_id(url), []), visits, taken=left if event.type == "page_leave" else {})
-        if at is None:
+        # A visit has one leave event at most.
+        taken = leave_events if event.type == "page_leave" else {}
+        i = _visit_at(event, visits_of_page.get(page_id(url), []), visits, taken=taken)
+        if i is None:
             continue
-        reached = _number(event.get("max_scroll_depth", "scroll_depth"))
-        if reached is not None:
-            depth[at] = max(depth.get(at, 0.0), min(max(reached, 0.0), 1.0))
+        depth = _number(event.get("max_scroll_depth", "scroll_depth"))
+        if depth is not None:
+            scroll_depths[i] = max(scroll_depths.get(i, 0.0), min(max(depth, 0.0), 1.0))
         if event.type == "page_leave":
-            left[at] = event
+            leave_events[i] = event
+    return leave_events, scroll_depths
 
-    ends = [_end(i, visits, left.get(i), span, live_until, mad) for i in range(len(visits))]
-    intervals = [(v.started_ms, end) for v, (end, _) in zip(visits, ends, strict=True)]
-    done = []
-    for i, (visit, (end, active)) in enumerate(zip(visits, ends, strict=True)):
-        dwell = active if active is not None else (end - visit.started_ms) - _covered(intervals, i)
-        done.append(
-            replace(
-                visit,
-                ended_ms=end,
-                dwell_ms=min(max(dwell, 0), DAY_MS),
-                max_scroll_depth=round(depth.get(i, 0.0), 4),
-            )
-        )
-    return done
+
+def _visits_by_page(visits: Sequence[VisitRecord]) -> dict[str, list[int]]:
+    by_page: dict[str, list[int]] = {}
+    for i, visit in enumerate(visits):
+        by_page.setdefault(visit.page_id, []).append(i)
+    return by_page
 
 
 def _visit_at(
-    event: TimelineEvent, places: Sequence[int], visits: Sequence[VisitRecord], taken: Mapping[int, Any]
+    event: TimelineEvent, page_visits: Sequence[int], visits: Sequence[VisitRecord], taken: Mapping[int, Any]
 ) -> int | None:
-    """The visit `event` belongs to: the last one of its page (and tab) begun by then that is not `taken`."""
+    """The visit of `page_visits` that `event` belongs to: the last one that began by then, in the same tab if known.
+
+    Visits in `taken` are skipped. None when no visit is left.
+    """
     tab = event.get("tab_id", "tabId")
-    candidates = [i for i in places if i not in taken]
+    candidates = [i for i in page_visits if i not in taken]
     if tab is not None:
         same_tab = [i for i in candidates if visits[i].tab_id in (None, tab)]
         candidates = same_tab or candidates
@@ -231,102 +272,104 @@ def _visit_at(
     return begun[-1] if begun else candidates[0]
 
 
-def _end(
+def _visit_end(
     i: int,
     visits: Sequence[VisitRecord],
     leave: TimelineEvent | None,
     span: SessionSpan,
-    live_until: int,
-    mad: frozenset[str],
+    last_event_ms: int,
+    out_of_range: frozenset[str],
 ) -> tuple[int, int | None]:
-    """When visit `i` ended, and its active time if that was measured."""
+    """When visit `i` ended, and its active time in milliseconds if the client measured it."""
     visit = visits[i]
     if leave is not None:
-        active = _number(leave.get("active_ms"))
-        wall = _number(leave.get("duration_ms"))
-        if active is not None:
-            return max(leave.occurred_ms, visit.started_ms), int(max(active, 0))
-        if wall is not None:
-            return visit.started_ms + int(min(max(wall, 0), DAY_MS)), None
+        active_ms = _number(leave.get("active_ms"))
+        wall_ms = _number(leave.get("duration_ms"))
+        if active_ms is not None:
+            return max(leave.occurred_ms, visit.started_ms), int(max(active_ms, 0))
+        if wall_ms is not None:
+            return visit.started_ms + int(min(max(wall_ms, 0), DAY_MS)), None
         return max(leave.occurred_ms, visit.started_ms), None
-    if visit.key in mad:
+    if visit.key in out_of_range:
         return visit.started_ms, None
-    until = [next((v.started_ms for v in islice(visits, i + 1, None) if v.key not in mad), span.ended_ms or live_until)]
-    until += [p for p, _ in span.pauses if p >= visit.started_ms]
-    until.append(span.ended_ms if span.ended_ms is not None else live_until)
-    return max(min(until), visit.started_ms), None
+    session_end_ms = span.ended_ms if span.ended_ms is not None else last_event_ms
+    later = (other.started_ms for other in islice(visits, i + 1, None) if other.key not in out_of_range)
+    ends = [next(later, span.ended_ms or last_event_ms), session_end_ms]
+    ends += [paused_ms for paused_ms, _ in span.pauses if paused_ms >= visit.started_ms]
+    return max(min(ends), visit.started_ms), None
 
 
-def _covered(intervals: Sequence[tuple[int, int]], i: int) -> int:
-    """Milliseconds of interval `i` in which one that began later was in front."""
+def _covered_ms(intervals: Sequence[tuple[int, int]], i: int) -> int:
+    """Milliseconds of interval `i` in which an interval that began later was in front."""
     start, end = intervals[i]
-    covered, reach = 0, start
+    covered_ms, covered_until = 0, start
     stop = bisect.bisect_left(intervals, (end, 0), lo=i + 1)
-    for begun, ended in intervals[i + 1 : stop]:
-        begun, ended = max(begun, reach), min(ended, end)
-        if ended > begun:
-            covered += ended - begun
-            reach = ended
-    return covered
+    for other_start, other_end in intervals[i + 1 : stop]:
+        uncovered_start, covered_end = max(other_start, covered_until), min(other_end, end)
+        if covered_end > uncovered_start:
+            covered_ms += covered_end - uncovered_start
+            covered_until = covered_end
+    return covered_ms
 
 
 def _highlights(events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]) -> list[HighlightRecord]:
-    by_page: dict[str, list[int]] = {}
-    for i, visit in enumerate(visits):
-        by_page.setdefault(visit.page_id, []).append(i)
+    """The highlights in time order; a passage that was marked twice on one page counts once."""
+    visits_of_page = _visits_by_page(visits)
     seen: set[tuple[str | None, str]] = set()
-    found = []
+    highlights = []
     for event in events:
         if event.type != "highlight":
             continue
         text = _text(event.get("text", "content"), 10_000)
         if text is None:
             continue
-        url = _text(event.fields.get("url"), 8192)
+        text = text.strip()
+        url = _url(event)
         page = page_id(url) if url else None
-        if (page, text.strip()) in seen:
+        if (page, text) in seen:
             continue
-        seen.add((page, text.strip()))
-        at = _visit_at(event, by_page.get(page, []), visits, taken={}) if page else None
-        found.append(
+        seen.add((page, text))
+        i = _visit_at(event, visits_of_page.get(page, []), visits, taken={}) if page else None
+        highlights.append(
             HighlightRecord(
                 key=event.key,
                 page_id=page,
-                visit_key=visits[at].key if at is not None else None,
+                visit_key=visits[i].key if i is not None else None,
                 url=url,
-                text=text.strip(),
+                text=text,
                 occurred_ms=event.occurred_ms,
                 selector=_text(event.get("selector"), 2000),
                 color=_text(event.get("color"), 32) or "#FFFF00",
                 note=_text(event.get("note"), 10_000),
             )
         )
-    return found
+    return highlights
 
 
 def captured_pages(timeline: Timeline, contents: Mapping[str, str]) -> list[CapturedPage]:
     """The pages of a timeline in order of first visit; `contents` maps content keys to page texts."""
-    order: dict[str, list[VisitRecord]] = {}
+    visits_of_page: dict[str, list[VisitRecord]] = {}
     for visit in timeline.visits:
-        order.setdefault(visit.page_id, []).append(visit)
-    marked: dict[str, list[str]] = {}
+        visits_of_page.setdefault(visit.page_id, []).append(visit)
+    highlights_of_page: dict[str, list[str]] = {}
     for highlight in timeline.highlights:
         if highlight.page_id is not None:
-            marked.setdefault(highlight.page_id, []).append(highlight.text)
+            highlights_of_page.setdefault(highlight.page_id, []).append(highlight.text)
     pages = []
-    for page, visits in order.items():
-        texts = [contents[v.content_key] for v in visits if v.content_key in contents and v.content_key is not None]
+    for page, visits in visits_of_page.items():
+        keys = [visit.content_key for visit in visits if visit.content_key is not None]
+        texts = [contents[key] for key in keys if key in contents]
         pages.append(
             CapturedPage(
                 page_id=page,
                 url=page_url(visits[0].url),
-                title=next((v.title for v in reversed(visits) if v.title), ""),
+                title=next((visit.title for visit in reversed(visits) if visit.title), ""),
                 text=max(texts, key=len, default=""),
-                dwell_ms=sum(v.dwell_ms for v in visits),
-                max_scroll_depth=max(v.max_scroll_depth for v in visits),
-                highlights=tuple(marked.get(page, ())),
-                visited_at_ms=tuple(v.started_ms for v in visits),
-                visit_order=tuple(v.ordinal for v in visits),
+                dwell_ms=sum(visit.dwell_ms for visit in visits),
+                max_scroll_depth=max(visit.max_scroll_depth for visit in visits),
+                highlights=tuple(highlights_of_page.get(page, ())),
+                visited_at_ms=tuple(visit.started_ms for visit in visits),
+                visit_order=tuple(visit.ordinal for visit in visits),
             )
         )
     return pages

@@ -1,11 +1,11 @@
-"""A session's timeline out of, and into, the database. Works on an open psycopg connection; the caller commits."""
+"""Loads and saves the timeline of a session. Functions use the caller's transaction and do not commit."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,35 @@ from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, buil
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
+READ_EVENTS: Final = """
+    SELECT event_key, type, occurred_at, received_at, payload, seq, content_key FROM events
+    WHERE session_id = %(session_id)s
+"""
+READ_RECENT_EVENTS: Final = """
+    SELECT session_id, event_key, type, occurred_at, received_at, payload, seq, content_key FROM events
+    WHERE session_id = ANY(%(session_ids)s::uuid[]) AND received_at > now() - %(age)s::interval
+"""
+READ_SPAN: Final = "SELECT started_at, ended_at FROM browsing_sessions WHERE id = %(session_id)s"
+READ_TRANSITIONS: Final = "SELECT status, at FROM session_transitions WHERE session_id = %(session_id)s ORDER BY at, id"
+READ_CONTENTS: Final = """
+    SELECT content_key, text FROM page_contents
+    WHERE user_id = %(user_id)s AND content_key = ANY(%(content_keys)s::uuid[])
+"""
+DELETE_HIGHLIGHTS: Final = "DELETE FROM highlights WHERE session_id = %(session_id)s"
+DELETE_VISITS: Final = "DELETE FROM visits WHERE session_id = %(session_id)s"
+COPY_VISITS: Final = """
+    COPY visits (id, session_id, ordinal, page_id, url, title, started_at, ended_at, dwell_ms, max_scroll_depth,
+        is_revisit, content_key) FROM STDIN
+"""
+COPY_HIGHLIGHTS: Final = """
+    COPY highlights (id, session_id, visit_id, page_id, url, text, selector, color, note, occurred_at) FROM STDIN
+"""
+UPDATE_COUNTS: Final = """
+    UPDATE browsing_sessions SET num_pages = %(num_pages)s, num_visits = %(num_visits)s,
+        num_highlights = %(num_highlights)s, num_events = %(num_events)s, dwell_ms = %(dwell_ms)s
+    WHERE id = %(session_id)s
+"""
+
 
 def epoch_ms(at: datetime) -> int:
     """UTC epoch milliseconds."""
@@ -22,32 +51,40 @@ def epoch_ms(at: datetime) -> int:
 
 
 def from_epoch_ms(ms: int) -> datetime:
-    """The moment `ms` milliseconds after the epoch, in UTC."""
+    """The UTC time `ms` milliseconds after the epoch."""
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 async def load_events(connection: Connection, session_id: uuid.UUID) -> list[TimelineEvent]:
     """Every stored event of the session, in no particular order."""
-    cursor = await connection.execute(
-        "SELECT event_key, type, occurred_at, received_at, payload, seq, content_key FROM events WHERE session_id = %s",
-        [session_id],
-    )
+    cursor = await connection.execute(READ_EVENTS, {"session_id": session_id})
     return [decode_event(*row) for row in await cursor.fetchall()]
+
+
+async def load_recent_events(
+    connection: Connection, session_ids: Sequence[uuid.UUID], age: timedelta
+) -> dict[uuid.UUID, list[TimelineEvent]]:
+    """The events of these sessions received within the last `age`, by session, in no particular order."""
+    cursor = await connection.execute(READ_RECENT_EVENTS, {"session_ids": list(session_ids), "age": age})
+    events: dict[uuid.UUID, list[TimelineEvent]] = {}
+    for session_id, *columns in await cursor.fetchall():
+        events.setdefault(session_id, []).append(decode_event(*columns))
+    return events
 
 
 def decode_event(
     key: uuid.UUID,
-    kind: str,
+    event_type: str,
     occurred_at: datetime,
     received_at: datetime,
     payload: str,
     seq: int | None,
     content_key: uuid.UUID | None,
 ) -> TimelineEvent:
-    """An event as the timeline reads it, from its row."""
+    """The event of one row of the table `events`."""
     return TimelineEvent(
         key=str(key),
-        type=kind,
+        type=event_type,
         occurred_ms=epoch_ms(occurred_at),
         received_ms=epoch_ms(received_at),
         fields=_decode(payload),
@@ -57,14 +94,12 @@ def decode_event(
 
 
 async def load_span(connection: Connection, session_id: uuid.UUID) -> SessionSpan:
-    """When the session ran, with its pauses."""
-    cursor = await connection.execute("SELECT started_at, ended_at FROM browsing_sessions WHERE id = %s", [session_id])
+    """When the session started, ended and was paused. Raises LookupError when it does not exist."""
+    cursor = await connection.execute(READ_SPAN, {"session_id": session_id})
     row = await cursor.fetchone()
     if row is None:
         raise LookupError(session_id)
-    cursor = await connection.execute(
-        "SELECT status, at FROM session_transitions WHERE session_id = %s ORDER BY at, id", [session_id]
-    )
+    cursor = await connection.execute(READ_TRANSITIONS, {"session_id": session_id})
     pauses: list[tuple[int, int | None]] = []
     for status, at in await cursor.fetchall():
         if status == "paused":
@@ -75,15 +110,14 @@ async def load_span(connection: Connection, session_id: uuid.UUID) -> SessionSpa
 
 
 async def load_timeline(connection: Connection, session_id: uuid.UUID) -> Timeline:
-    """The session's timeline, computed from its events."""
+    """The session's timeline, computed from its events. Raises LookupError when the session does not exist."""
     return build_timeline(await load_events(connection, session_id), await load_span(connection, session_id))
 
 
 async def load_contents(connection: Connection, user_id: uuid.UUID, keys: Sequence[str]) -> dict[str, str]:
-    """The page texts with these keys, by key."""
+    """The user's page texts with these content keys; a key without text is absent."""
     cursor = await connection.execute(
-        "SELECT content_key, text FROM page_contents WHERE user_id = %s AND content_key = ANY(%s)",
-        [user_id, [uuid.UUID(k) for k in set(keys)]],
+        READ_CONTENTS, {"user_id": user_id, "content_keys": [uuid.UUID(key) for key in set(keys)]}
     )
     return {str(key): text for key, text in await cursor.fetchall()}
 
@@ -91,16 +125,16 @@ async def load_contents(connection: Connection, user_id: uuid.UUID, keys: Sequen
 async def load_pages(
     connection: Connection, session_id: uuid.UUID, user_id: uuid.UUID
 ) -> tuple[Timeline, list[CapturedPage]]:
-    """The session's timeline and its pages with their texts."""
-    line = await load_timeline(connection, session_id)
-    contents = await load_contents(connection, user_id, [v.content_key for v in line.visits if v.content_key])
-    return line, captured_pages(line, contents)
+    """The session's timeline and its pages with their texts. Raises LookupError when the session does not exist."""
+    timeline = await load_timeline(connection, session_id)
+    contents = await load_contents(connection, user_id, [v.content_key for v in timeline.visits if v.content_key])
+    return timeline, captured_pages(timeline, contents)
 
 
 async def save_timeline(connection: Connection, session_id: uuid.UUID, timeline: Timeline) -> None:
-    """Write visits, highlights and the session's numbers, in place of what was there. Safe to repeat."""
-    await connection.execute("DELETE FROM highlights WHERE session_id = %s", [session_id])
-    await connection.execute("DELETE FROM visits WHERE session_id = %s", [session_id])
+    """Replace the session's visits, highlights and counts. Safe to repeat."""
+    await connection.execute(DELETE_HIGHLIGHTS, {"session_id": session_id})
+    await connection.execute(DELETE_VISITS, {"session_id": session_id})
     ids = {v.key: uuid.uuid5(session_id, v.key) for v in timeline.visits}
     async with connection.cursor() as cursor:
         if timeline.visits:
@@ -126,10 +160,7 @@ async def save_timeline(connection: Connection, session_id: uuid.UUID, timeline:
                         )
                     )
         if timeline.highlights:
-            async with cursor.copy(
-                "COPY highlights (id, session_id, visit_id, page_id, url, text, selector, color, note, occurred_at)"
-                " FROM STDIN"
-            ) as copy:
+            async with cursor.copy(COPY_HIGHLIGHTS) as copy:
                 for h in timeline.highlights:
                     await copy.write_row(
                         (
@@ -146,14 +177,13 @@ async def save_timeline(connection: Connection, session_id: uuid.UUID, timeline:
                         )
                     )
         await cursor.execute(
-            "UPDATE browsing_sessions SET num_pages = %s, num_visits = %s, num_highlights = %s, num_events = %s,"
-            " dwell_ms = %s WHERE id = %s",
-            [
-                len({v.page_id for v in timeline.visits}),
-                len(timeline.visits),
-                len(timeline.highlights),
-                timeline.num_events,
-                timeline.dwell_ms,
-                session_id,
-            ],
+            UPDATE_COUNTS,
+            {
+                "session_id": session_id,
+                "num_pages": len({visit.page_id for visit in timeline.visits}),
+                "num_visits": len(timeline.visits),
+                "num_highlights": len(timeline.highlights),
+                "num_events": timeline.num_events,
+                "dwell_ms": timeline.dwell_ms,
+            },
         )

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.edits import EditOutcome, append_edits, log_state, read_log
+from cluster.maps.edits import EditOutcome, append_edits, log_state
 from cluster.maps.notifications import notify
 from models.database import Connection
 from models.errors import Conflict, NotFound, ValidationFailed
+from models.mindmap.edit_log_store import read_edit_log
 from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Redo, Undo, operations_in_effect
 from models.mindmap.versions import Mindmap, MindmapEdit, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
@@ -170,7 +171,7 @@ async def list_edits(
     if row is None:
         raise NotFound("mindmap not found for this session")
     mindmap_id, reports = row
-    log = await read_log(connection, mindmap_id)
+    log = await read_edit_log(connection, mindmap_id)
     current = log_state(log)
     report_by_op = {report["op_id"]: report for report in reports or []}
     active = {operation.op_id for operation in operations_in_effect(log)}

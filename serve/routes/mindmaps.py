@@ -10,13 +10,14 @@ from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.edits import LogState, log_state, read_log
+from cluster.maps.edits import LogState, log_state
 from cluster.maps.notifications import notify
 from cluster.mindmap.render.images import ThemeName
 from models.database import Connection
 from models.errors import NotFound
 from models.jobs import enqueue_map
 from models.mindmap.document import LayoutName, MindmapDocument
+from models.mindmap.edit_log_store import read_edit_log
 from models.mindmap.edits import EditReport
 from models.mindmap.state import begin_map
 from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
@@ -79,7 +80,7 @@ async def current_map_reply(
     if mindmap is None:
         raise NotFound("mindmap not found for this session")
     # Most maps are never edited: skip reading their log.
-    log = await read_log(connection, mindmap.id) if version and version.edits_seq else []
+    log = await read_edit_log(connection, mindmap.id) if version and version.edits_seq else []
     return mindmap_reply(mindmap, version, log_state(log))
 
 

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.threads import add_thread_link, add_thread_unlink, load_threads
+from cluster.maps.threads import load_threads
 from models.errors import BadRequest, NotFound
+from models.mindmap import thread_store
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session
 from models.schemas.threads import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
@@ -83,7 +84,7 @@ async def link_topics(body: LinkBody, user_id: CurrentUserId, db: DbSession, con
         raise BadRequest("a thread joins topics of different sessions")
     await _check_topic(db, user_id, body.topic)
     await _check_topic(db, user_id, body.other)
-    await add_thread_link(
+    await thread_store.link_topics(
         connection,
         user_id,
         (body.topic.session_id, body.topic.topic_id),
@@ -97,6 +98,6 @@ async def link_topics(body: LinkBody, user_id: CurrentUserId, db: DbSession, con
 async def unlink_topic(body: TopicRef, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
     """Remove a topic from its thread; it joins none until it is linked again. Safe to repeat."""
     await _check_topic(db, user_id, body)
-    await add_thread_unlink(connection, user_id, (body.session_id, body.topic_id))
+    await thread_store.unlink_topic(connection, user_id, (body.session_id, body.topic_id))
     await db.commit()
     return Response(status_code=204)

@@ -135,7 +135,7 @@ async def test_the_stream_carries_the_live_map_until_the_final_one(
     quiet = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream?live=false"))
     async with asyncio.timeout(PATIENCE_S):
         # The map is remembered after each placing: that is when the stream has it.
-        while not await worker.generator._valkey.exists(f"trailmind:live:{session}"):
+        while not await worker.valkey.exists(f"trailmind:live:{session}"):
             await asyncio.sleep(0.02)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()

@@ -261,7 +261,7 @@ async def test_versions_are_listed_compared_and_restored(ann: ApiUser, worker: I
 async def test_other_windows_hear_of_edits(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]
-    async with worker.generator._valkey.pubsub() as news:
+    async with worker.valkey.pubsub() as news:
         await news.subscribe(f"trailmind:session:{session}")
         await news.get_message(timeout=5)
         await change(ann, session, {"op": "hide", "node_id": topic})

@@ -163,7 +163,7 @@ async def test_a_map_that_cannot_be_made_says_so_and_can_be_ordered_again(
         raise RuntimeError("no such luck")
 
     with monkeypatch.context() as broken_pipeline:
-        broken_pipeline.setattr(worker.generator, "_make", broken)
+        broken_pipeline.setattr(worker.generator.tasks, "build_outline", broken)
         for _ in range(5):
             await db.execute(
                 "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE args ->> 'session_id' = %s", [session]
@@ -186,7 +186,7 @@ async def test_the_stream_tells_every_stage(ann: ApiUser, worker: InProcessWorke
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     asking = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream"))
     await asyncio.sleep(0)
-    while not (await worker.generator._valkey.pubsub_numsub(f"trailmind:session:{session}"))[0][1]:
+    while not (await worker.valkey.pubsub_numsub(f"trailmind:session:{session}"))[0][1]:
         await asyncio.sleep(0.01)
     await worker.run()
     async with asyncio.timeout(20):

@@ -18,8 +18,8 @@ from llmock.scenarios import Delay, Fail, Match, Reply
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
-from cluster.maps.generation import MapGenerator, MapRequest
-from cluster.maps.tasks import InlineMapTasks
+from cluster.maps.generation import MapGenerator
+from cluster.maps.loader import MapRequest
 from cluster.providers.calling.call_context import CallContextConfig
 from cluster.providers.enricher import Enricher
 from cluster.providers.planning.user_limits import UserLimits
@@ -30,6 +30,7 @@ from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.conftest import Stores
 from tests.support.client import ApiUser
+from tests.support.inline_map_tasks import InlineMapTasks
 from tests.support.map_sessions import SUBJECTS
 from tests.support.model_server import ModelServer, document_in, model_server, sensible
 from tests.support.provider_tasks import InlineProviderTasks
@@ -587,7 +588,7 @@ async def test_a_lost_cancellation_does_not_hold_a_map(
             await asyncio.sleep(0.1)
 
     monkeypatch.setattr("cluster.providers.enricher._WATCH_S", 0.001)
-    monkeypatch.setattr("cluster.maps.generation.notify", deaf)
+    monkeypatch.setattr("cluster.maps.progress.notify", deaf)
     models.slow(150)
     session = await record(ann)
     document = await asyncio.wait_for(maker.make(session, "openai"), 15)

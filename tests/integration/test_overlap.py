@@ -16,13 +16,13 @@ from redis.asyncio import Redis
 from actors.quota_state import rate_and_burst
 from cluster.jobs.app import JobResources, create_job_app
 from cluster.maps.generation import MapGenerator
-from cluster.maps.tasks import InlineMapTasks
 from cluster.providers.calling.call_context import CallContextConfig
 from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
 from cluster.settings import Settings, with_changes
 from models.jobs import MAINTENANCE, MAPS
 from tests.support.client import ApiUser, sign_up, visit
+from tests.support.inline_map_tasks import InlineMapTasks
 from tests.support.model_server import model_server
 from tests.support.provider_tasks import InlineProviderTasks
 from tests.support.server import running_api

@@ -11,15 +11,16 @@ from redis.asyncio import Redis
 
 from cluster.jobs.app import JobResources, create_job_app
 from cluster.maps.generation import MapGenerator
-from cluster.maps.tasks import InlineMapTasks
 from cluster.settings import Settings
 from models.jobs import MAINTENANCE, MAPS, PREVIOUS_QUEUES
+from tests.support.inline_map_tasks import InlineMapTasks
 
 
 class InProcessWorker:
     """Runs due jobs on request; mails are not among them."""
 
     def __init__(self, settings: Settings, pool: AsyncConnectionPool[Any], valkey: Redis) -> None:
+        self.valkey = valkey
         self.generator = MapGenerator(pool, valkey, InlineMapTasks())
         self._settings, self._resources = settings, JobResources(pool, self.generator)
 

@@ -1,0 +1,111 @@
+"""Loads what a session's map is generated from."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from psycopg_pool import AsyncConnectionPool
+
+from models.mindmap.version_store import load_generation_source
+from models.recording.pages import CapturedPage
+from models.recording.timeline_store import load_pages
+
+#: Increase it whenever the same input may give another map.
+PIPELINE_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MapRequest:
+    """A job's request for the map of a session.
+
+    `force` generates a new version even if the input has not changed. `is_interactive` is false for batch runs.
+    """
+
+    session_id: uuid.UUID
+    force: bool = False
+    is_interactive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MapInput:
+    """What a map is generated from, and the current version, if any.
+
+    `previous` is the current version without edits, as JSON, `previous_digest` the digest of its input, and `version`
+    its number (0 before the first). `loading_ms` is how long the input took to load.
+    """
+
+    user_id: uuid.UUID
+    pages: list[CapturedPage]
+    user_title: str | None
+    language: str | None
+    digest: str
+    previous: dict[str, Any] | None
+    previous_digest: str | None
+    version: int
+    began_at: datetime
+    loading_ms: float
+
+    @property
+    def local_digest(self) -> str:
+        """The digest of this input for a map that the local provider generates."""
+        return input_digest(self.pages, self.user_title, self.language)
+
+
+def input_digest(
+    pages: Sequence[CapturedPage], title: str | None, language: str | None, models_digest: str = ""
+) -> str:
+    """A digest of everything a map is generated from: maps with equal digests are equal.
+
+    `models_digest` stands for the configuration of the models (`Enricher.configuration_digest`).
+    """
+    facts: list[Any] = [PIPELINE_VERSION, title, language, *([models_digest] if models_digest else [])]
+    for page in pages:
+        text_digest = blake2b(page.text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        facts.append(
+            [
+                page.page_id,
+                page.url,
+                page.title,
+                text_digest,
+                page.dwell_ms,
+                page.max_scroll_depth,
+                page.highlights,
+                page.visited_at_ms,
+                page.visit_order,
+            ]
+        )
+    return blake2b(msgspec.json.encode(facts), digest_size=20).hexdigest()
+
+
+async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, models_digest: str) -> MapInput | None:
+    """The input of the session's map; None when the session is deleted or still records."""
+    began = time.perf_counter()
+    async with pool.connection() as connection, connection.transaction():
+        source = await load_generation_source(connection, session_id)
+        if source is None:
+            return None
+        _, pages = await load_pages(connection, session_id, source.user_id)
+    return MapInput(
+        user_id=source.user_id,
+        pages=pages,
+        user_title=source.user_title,
+        language=source.language,
+        digest=input_digest(pages, source.user_title, source.language, models_digest),
+        previous=source.document,
+        previous_digest=source.input_digest,
+        version=source.version,
+        began_at=datetime.now(UTC),
+        loading_ms=elapsed_ms(began),
+    )
+
+
+def elapsed_ms(began: float) -> float:
+    """Milliseconds since `began` (`time.perf_counter`), rounded to 0.1."""
+    return round((time.perf_counter() - began) * 1e3, 1)

@@ -1,0 +1,123 @@
+"""The steps from the pages of a session to a document: features, outline, enrichment by models, layout."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import structlog
+from redis.asyncio import Redis
+
+from cluster.maps.live_maps import load_cached_map
+from cluster.maps.loader import MapInput, MapRequest, elapsed_ms
+from cluster.maps.progress import ProgressReporter
+from cluster.maps.tasks import MapTasks
+from cluster.mindmap.outline.types import Outline
+from cluster.providers.enricher import Enricher, EnrichResult
+from cluster.providers.types import LOCAL_PROVIDER
+from models.mindmap.document import MindmapDocument
+from models.mindmap.validation import validate_document
+
+log = structlog.get_logger("generation")
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedMap:
+    """A generated document, the model that enriched it, and the digest of its input.
+
+    `timings_ms` maps each step to its duration in milliseconds.
+    """
+
+    document: MindmapDocument
+    model: str | None
+    input_digest: str
+    timings_ms: dict[str, float]
+
+
+class MapPipeline:
+    """Runs the steps. Without an `enricher` the outline stays as the local pipeline builds it."""
+
+    def __init__(self, tasks: MapTasks, valkey: Redis, enricher: Enricher | None = None) -> None:
+        self._tasks, self._valkey, self._enricher = tasks, valkey, enricher
+
+    async def run(self, request: MapRequest, source: MapInput, progress: ProgressReporter) -> GeneratedMap:
+        """Generate the document.
+
+        Raises SessionGone when the session is deleted meanwhile, NotFound when it is erased before the first step,
+        OutOfTokens when the user prefers no map to a local one.
+        """
+        timings_ms: dict[str, float] = {}
+        num_pages = len(source.pages)
+        await progress.begin()
+
+        began = time.perf_counter()
+        features = await self._tasks.extract_features(source.pages, progress.report_pages)
+        timings_ms["describe"] = elapsed_ms(began)
+
+        await progress.advance("grouping", 55, pages_read=num_pages)
+        began = time.perf_counter()
+        outline = await self._tasks.build_outline(features, source.user_title, source.language)
+        timings_ms["outline"] = elapsed_ms(began)
+
+        began = time.perf_counter()
+        result = await self._enrich(request, source, outline, progress)
+        if self._enricher is not None:
+            timings_ms["models"] = elapsed_ms(began)
+
+        await progress.advance("drawing", 80, topics=[topic.label for topic in result.outline.topics])
+        began = time.perf_counter()
+        document, result = await self._compose(request, source, outline, result)
+        timings_ms["draw"] = elapsed_ms(began)
+
+        if result.notes:
+            document = document.model_copy(update={"notes": (*document.notes, *result.notes)})
+        # A local map where models are configured is a fallback: its digest is that of a local map, so that the next
+        # request calls the models again although the pages have not changed.
+        is_fallback = result.provider == LOCAL_PROVIDER and self._enricher is not None
+        digest = source.local_digest if is_fallback else source.digest
+        return GeneratedMap(document, result.model, digest, timings_ms)
+
+    async def _enrich(
+        self, request: MapRequest, source: MapInput, outline: Outline, progress: ProgressReporter
+    ) -> EnrichResult:
+        if self._enricher is None:
+            return EnrichResult(outline)
+
+        async def on_progress(num_described: int, num_pages: int) -> None:
+            percent = 55 + 20 * num_described // max(num_pages, 1)
+            await progress.advance("grouping", percent, pages_read=num_described, pages_total=num_pages)
+
+        # A forced request calls the models again; another attempt at the same request uses the cached responses.
+        nonce = f"after version {source.version}" if request.force and source.version else ""
+        return await self._enricher.enrich(
+            request.session_id,
+            source.user_id,
+            outline,
+            source.pages,
+            is_interactive=request.is_interactive,
+            nonce=nonce,
+            on_progress=on_progress,
+        )
+
+    async def _compose(
+        self, request: MapRequest, source: MapInput, outline: Outline, result: EnrichResult
+    ) -> tuple[MindmapDocument, EnrichResult]:
+        """The document, and the result it was composed from: the local outline if the enriched one is not valid."""
+        previous = (
+            MindmapDocument.from_json(source.previous)
+            if source.previous is not None
+            # The first version keeps the ids and positions of the live map that was watched while recording.
+            else await load_cached_map(self._valkey, request.session_id)
+        )
+        document = await self._tasks.compose_document(
+            result.outline, source.pages, provider=result.provider, title=source.user_title, previous=previous
+        )
+        if result.provider == LOCAL_PROVIDER or not validate_document(document, source.pages):
+            return document, result
+        log.warning("provider_map_invalid", provider=result.provider)
+        note = f"The map {result.provider} made broke the rules of maps."
+        local = EnrichResult(outline, notes=[*result.notes, note])
+        document = await self._tasks.compose_document(
+            outline, source.pages, provider=LOCAL_PROVIDER, title=source.user_title, previous=previous
+        )
+        return document, local

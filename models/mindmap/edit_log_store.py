@@ -1,0 +1,44 @@
+"""Reads and appends the edit log of a map. Functions use the caller's transaction and do not commit."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+from psycopg.types.json import Jsonb
+
+from models.database import Connection
+from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Redo, Undo
+
+READ_EDIT_LOG: Final = "SELECT entry FROM mindmap_edits WHERE mindmap_id = %(mindmap_id)s ORDER BY seq"
+INSERT_EDIT: Final = """
+    INSERT INTO mindmap_edits (mindmap_id, seq, op_id, entry)
+    VALUES (%(mindmap_id)s, %(seq)s, %(op_id)s, %(entry)s)
+"""
+
+
+async def read_edit_log(connection: Connection, mindmap_id: uuid.UUID) -> list[LogEntry]:
+    """The whole log, oldest entry first."""
+    cursor = await connection.execute(READ_EDIT_LOG, {"mindmap_id": mindmap_id})
+    return EDIT_LOG_ADAPTER.validate_python([row[0] for row in await cursor.fetchall()])
+
+
+async def append_edit_log(
+    connection: Connection, mindmap_id: uuid.UUID, entries: Sequence[LogEntry], *, num_before: int
+) -> None:
+    """Append `entries` to a log that has `num_before` entries. The caller holds the lock of the map's row.
+
+    Raises psycopg.errors.UniqueViolation when an entry with the same number or operation id exists.
+    """
+    rows = [
+        {
+            "mindmap_id": mindmap_id,
+            "seq": seq,
+            "op_id": None if isinstance(entry, Undo | Redo) else entry.op_id,
+            "entry": Jsonb(entry.model_dump(mode="json")),
+        }
+        for seq, entry in enumerate(entries, start=num_before + 1)
+    ]
+    async with connection.cursor() as cursor:
+        await cursor.executemany(INSERT_EDIT, rows)
