@@ -1,1 +1,1 @@
-"""Running Trailmind on Kubernetes: manifests, the image, and the checks that need no cluster."""
+"""Deployment on Kubernetes: the manifests, the image, and the checks of both that need no cluster."""

@@ -1,1 +1,1 @@
-"""What can be known about the manifests without a cluster. `python -m kuberay.checks` runs all of it."""
+"""Checks of the manifests that need no cluster. `python -m kuberay.checks` runs all of them."""

@@ -1,6 +1,6 @@
-"""`python -m kuberay.checks [OVERLAY ...]`: every check on every overlay; exit code 1 when one refuses.
+"""`python -m kuberay.checks [OVERLAY ...]`: every check on every overlay; exit code 1 when one fails.
 
-With `--deploy` the example's accounts and names are refused too: what scripts/deploy.sh runs first.
+With `--deploy` the placeholder accounts and names of the example fail too; scripts/deploy.sh runs it first.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kuberay.checks import (
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import KUBERAY, ROOT, Document, RenderError, render
 
-#: Every rule there is, with the sentence it keeps.
+#: Every rule: its name and the sentence that it enforces.
 RULES: dict[str, str] = {
     **schemas.RULES,
     **ray_rules.RULES,
@@ -43,14 +43,14 @@ RULES: dict[str, str] = {
 
 
 def overlays(kuberay: Path = KUBERAY) -> list[str]:
-    """The overlays there are."""
+    """The names of all overlays."""
     return sorted(p.parent.name for p in kuberay.glob("overlays/*/kustomization.yaml"))
 
 
 def check_documents(documents: list[Document]) -> list[Finding]:
-    """Every rule about rendered documents. Where a schema is broken already, the other rules are not asked."""
+    """The findings of every rule about rendered documents; after a schema violation the other rules do not run."""
     shape = list(schemas.check(documents))
-    # What has not its schema's shape cannot be walked.
+    # The other rules rely on the shape that the schemas guarantee.
     if any(f.rule in {"document", "crd-schema", "core-schema"} for f in shape):
         return shape
     shape += schemas.check_pods(documents)
@@ -60,7 +60,7 @@ def check_documents(documents: list[Document]) -> list[Finding]:
 
 
 def check_rules(documents: list[Document]) -> list[Finding]:
-    """The rules that no schema holds, about documents that fit theirs."""
+    """The findings of the rules beyond the schemas, for documents that fit their schemas."""
     environment = settings_rules.environments(documents)
     return [
         *ray_rules.check(documents, importlib.metadata.version("ray")),
@@ -74,7 +74,7 @@ def check_rules(documents: list[Document]) -> list[Finding]:
 
 
 def check_sources(kuberay: Path = KUBERAY) -> Iterator[Finding]:
-    """Every rule about files as they are written."""
+    """The findings of every rule about source files."""
     yield from source_rules.check_yaml(kuberay)
     yield from source_rules.check_reasons((kuberay / "base" / "rayservice.yaml").read_text())
     yield from source_rules.check_dockerfile(kuberay / "Dockerfile", ROOT / ".dockerignore")
@@ -83,10 +83,10 @@ def check_sources(kuberay: Path = KUBERAY) -> Iterator[Finding]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check and print; the exit code."""
+    """Run the checks, print the findings and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m kuberay.checks", description=__doc__)
-    parser.add_argument("overlays", nargs="*", metavar="OVERLAY", help="which; all when none is named")
-    parser.add_argument("--deploy", action="store_true", help="refuse what is only an example")
+    parser.add_argument("overlays", nargs="*", metavar="OVERLAY", help="an overlay; default: all")
+    parser.add_argument("--deploy", action="store_true", help="fail on placeholders of the example")
     chosen = parser.parse_args(arguments)
     unknown = set(chosen.overlays) - set(overlays())
     if unknown:
@@ -99,16 +99,16 @@ def main(arguments: list[str] | None = None) -> int:
         except RenderError as error:
             print(f"overlay {overlay} does not render: {error}")
             return 1
-        found = check_documents(documents)
+        findings = check_documents(documents)
         if chosen.deploy:
-            found += source_rules.check_placeholders(yaml.safe_dump_all(documents))
-        results.append((f"overlay {overlay}", f"{len(documents)} documents", found))
-    for name, size, found in results:
-        print(f"{name:16} {size:14} {'ok' if not found else f'{len(found)} refused'}")
-        for finding in found:
+            findings += source_rules.check_placeholders(yaml.safe_dump_all(documents))
+        results.append((f"overlay {overlay}", f"{len(documents)} documents", findings))
+    for name, size, findings in results:
+        print(f"{name:16} {size:14} {'ok' if not findings else f'{len(findings)} failed'}")
+        for finding in findings:
             print(f"  {finding}")
     print(f"{len(RULES)} rules in {time.monotonic() - started:.1f} s")
-    return int(any(found for _, _, found in results))
+    return int(any(findings for _, _, findings in results))
 
 
 if __name__ == "__main__":

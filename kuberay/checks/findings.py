@@ -1,4 +1,4 @@
-"""What a check says when it refuses something."""
+"""The result of a check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about work that ends: the migration, batch RayJobs and the CronJob that makes them."""
+"""Rules about finite work: the migration, batch RayJobs and the CronJob that creates them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from kuberay.checks.manifests import Document, label, of_kind
 
 RULES = {
     "job-mode": "RayJobs are submitted over HTTP",
-    "job-driver": "a RayJob's driver asks for a CPU, and so leaves the head",
+    "job-driver": "the driver of a RayJob requests a CPU, so it does not run on the head",
     "job-storage": "RayJobs have no GCS fault tolerance",
-    "job-own-cluster": "a RayJob brings its own cluster",
-    "job-deletion": "a RayJob's cluster and the RayJob itself are deleted, in that order, for each outcome once",
-    "job-shutdown": "deletion rules are the only way of deletion",
-    "job-deadline": "a RayJob ends",
+    "job-own-cluster": "a RayJob has its own cluster",
+    "job-deletion": "the cluster of a RayJob and the RayJob itself are deleted in that order, once for each outcome",
+    "job-shutdown": "only deletion rules delete",
+    "job-deadline": "a RayJob has a deadline",
     "cron-overlap": "runs do not overlap, and missed ones are not replayed",
     "cron-time-zone": "the time zone is a field, not part of the schedule",
     "migrate": "the migration runs before the rollout",
@@ -23,7 +23,7 @@ _STEPS = ["DeleteWorkers", "DeleteCluster", "DeleteSelf"]
 
 
 def check(documents: list[Document]) -> Iterator[Finding]:
-    """Everything about Jobs, RayJobs and CronJobs."""
+    """The findings about Jobs, RayJobs and CronJobs."""
     for job in of_kind(documents, "RayJob"):
         yield from _ray_job(job)
     for cron in of_kind(documents, "CronJob"):
@@ -47,17 +47,17 @@ def check(documents: list[Document]) -> Iterator[Finding]:
 def _ray_job(job: Document) -> Iterator[Finding]:
     where, spec = label(job), job["spec"]
     if spec.get("submissionMode") != "HTTPMode":
-        text = "write submissionMode: HTTPMode; the default takes the end of a log stream for the end of the job"
+        text = "write submissionMode: HTTPMode; the default mistakes the end of a log stream for the end of the job"
         yield Finding("job-mode", where, text)
     if not spec.get("entrypointNumCpus"):
         yield Finding("job-driver", where, "without entrypointNumCpus the driver is pinned to the head")
     if spec.get("clusterSelector"):
-        text = "with clusterSelector no deletion rule is ever evaluated, and finished RayJobs pile up"
+        text = "with clusterSelector no deletion rule is ever evaluated, and finished RayJobs accumulate"
         yield Finding("job-own-cluster", where, text)
     if "gcsFaultToleranceOptions" in spec.get("rayClusterSpec", {}):
         yield Finding("job-storage", where, "GCS fault tolerance is not supported for RayJobs; make the run resumable")
     if not spec.get("activeDeadlineSeconds"):
-        yield Finding("job-deadline", where, "without activeDeadlineSeconds a stuck run holds its nodes for ever")
+        yield Finding("job-deadline", where, "without activeDeadlineSeconds a stuck run keeps its nodes indefinitely")
     if "shutdownAfterJobFinishes" in spec or "ttlSecondsAfterFinished" in spec:
         text = "shutdownAfterJobFinishes and ttlSecondsAfterFinished exclude deletionRules"
         yield Finding("job-shutdown", where, text)
@@ -72,7 +72,7 @@ def _deletion(where: str, spec: Document) -> Iterator[Finding]:
         outcome = condition.get("jobStatus") or f"deployment {condition.get('jobDeploymentStatus')}"
         policies = delays.setdefault(outcome, {})
         if rule["policy"] in policies:
-            yield Finding("job-deletion", where, f"{rule['policy']} is said twice for {outcome}")
+            yield Finding("job-deletion", where, f"{rule['policy']} appears twice for {outcome}")
         policies[rule["policy"]] = condition.get("ttlSeconds", 0)
         if rule["policy"] == "DeleteWorkers" and spec.get("rayClusterSpec", {}).get("enableInTreeAutoscaling"):
             yield Finding("job-deletion", where, "DeleteWorkers is rejected with autoscaling")
@@ -82,4 +82,4 @@ def _deletion(where: str, spec: Document) -> Iterator[Finding]:
             yield Finding("job-deletion", where, f"{outcome}: delays must grow from workers to cluster to self")
     for outcome in ("SUCCEEDED", "FAILED", "deployment Failed"):
         if "DeleteCluster" not in delays.get(outcome, {}):
-            yield Finding("job-deletion", where, f"no rule deletes the cluster after {outcome}: its nodes stay")
+            yield Finding("job-deletion", where, f"no rule deletes the cluster after {outcome}: its nodes keep running")

@@ -1,4 +1,4 @@
-"""Rendering overlays, and walking what comes out of them."""
+"""Renders overlays and finds the Ray clusters, Pods and documents in them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from kuberay.base.batch import create_rayjob
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBERAY = ROOT / "kuberay"
-#: The group name the operator gives the head's Pod.
+#: The group name that the operator gives the Pod of the head.
 HEAD_GROUP = "headgroup"
 
 Document = dict[str, Any]
 
 
 class RenderError(Exception):
-    """kustomize refused an overlay; the text is its own sentence."""
+    """kustomize failed on an overlay; the message is its own."""
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A Pod as it would run: a template cut out of whatever contains it, with the labels the operator adds."""
+    """A Pod as it would run: the template of a workload, with the labels that the operator adds."""
 
     owner: str  # "RayService/trailmind group serve"
     role: str  # head, worker or plain
@@ -42,7 +42,7 @@ class Pod:
 
     @property
     def main(self) -> Document:
-        """The container the operator edits: the first."""
+        """The first container, which the operator modifies."""
         return self.spec["containers"][0]  # type: ignore[no-any-return]
 
 
@@ -52,18 +52,21 @@ def load(text: str) -> list[Document]:
 
 
 def find_tool(name: str) -> str:
-    """A program from this environment, else from the PATH. Raises FileNotFoundError saying how to get it."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
+    """The path of a program in this environment or else in PATH. Raises FileNotFoundError with the remedy."""
+    installed = Path(sys.executable).parent / name
+    path = str(installed) if installed.exists() else shutil.which(name)
+    if path is None:
         raise FileNotFoundError(f"{name} is not installed; `make setup` installs it with the development tools")
-    return found
+    return path
 
 
 def render(overlay: str, kuberay: Path = KUBERAY) -> list[Document]:
-    """The documents of overlays/`overlay`, as `kubectl kustomize` makes them, the nightly RayJob filled in among them.
+    """The documents that `kubectl kustomize` renders from overlays/`overlay`, and the nightly RayJob.
 
-    Works on a copy: where the overlay wants generated secrets and there are none, the copy gets some.
+    It works on a copy, into which it generates the secrets of the overlay if it needs any.
+
+    Raises:
+        RenderError: kustomize failed.
     """
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "kuberay"
@@ -71,16 +74,16 @@ def render(overlay: str, kuberay: Path = KUBERAY) -> list[Document]:
         target = copy / "overlays" / overlay
         if "secrets/" in (target / "kustomization.yaml").read_text():
             subprocess.run([copy / "scripts/kind-secrets.sh", target], check=True, capture_output=True, timeout=30)
-        done = subprocess.run(
+        result = subprocess.run(
             [find_tool("kubectl"), "kustomize", target], capture_output=True, text=True, timeout=60, check=False
         )
-    if done.returncode:
-        raise RenderError(done.stderr.strip())
-    return with_batch(load(done.stdout))
+    if result.returncode:
+        raise RenderError(result.stderr.strip())
+    return with_batch(load(result.stdout))
 
 
 def with_batch(documents: list[Document]) -> list[Document]:
-    """The documents and the RayJob that each CronJob of ours would create, made by the very code it runs."""
+    """The documents and the RayJob that each of our CronJobs creates, filled in by the code that it runs."""
     jobs = []
     for cron in of_kind(documents, "CronJob"):
         spec = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
@@ -96,17 +99,17 @@ def with_batch(documents: list[Document]) -> list[Document]:
 
 
 def of_kind(documents: list[Document], kind: str) -> list[Document]:
-    """Those of one kind."""
+    """The documents of one kind."""
     return [d for d in documents if d["kind"] == kind]
 
 
 def named(documents: list[Document], kind: str, name: str) -> Document | None:
-    """The one of this kind and name."""
+    """The document of this kind and name; None when there is none."""
     return next((d for d in of_kind(documents, kind) if d["metadata"]["name"] == name), None)
 
 
 def label(document: Document) -> str:
-    """How a finding names a document."""
+    """The name of a document in a finding."""
     return f"{document['kind']}/{document['metadata']['name']}"
 
 
@@ -119,15 +122,15 @@ def ray_clusters(documents: list[Document]) -> Iterator[tuple[Document, Document
 
 
 def ray_groups(cluster: Document) -> Iterator[tuple[str, Document]]:
-    """(name, group spec): the head's first."""
+    """(name, group spec) of every group, the head first."""
     yield HEAD_GROUP, cluster["headGroupSpec"]
     for group in cluster.get("workerGroupSpecs", []):
         yield group["groupName"], group
 
 
 def pods(documents: list[Document]) -> list[Pod]:
-    """Every Pod the documents lead to."""
-    found = []
+    """Every Pod that the documents create."""
+    result = []
     for document, cluster in ray_clusters(documents):
         for name, group in ray_groups(cluster):
             template = group["template"]
@@ -139,7 +142,7 @@ def pods(documents: list[Document]) -> list[Pod]:
                 "ray.io/group": name,
             }
             owner = f"{label(document)} group {name}"
-            found.append(Pod(owner, role, name, document["kind"], labels, template, template["spec"]))
+            result.append(Pod(owner, role, name, document["kind"], labels, template, template["spec"]))
     for document in documents:
         if document["kind"] in {"Job", "StatefulSet", "Deployment", "DaemonSet"}:
             template = document["spec"]["template"]
@@ -148,12 +151,12 @@ def pods(documents: list[Document]) -> list[Pod]:
         else:
             continue
         labels = template.get("metadata", {}).get("labels", {})
-        found.append(Pod(label(document), "plain", None, None, labels, template, template["spec"]))
-    return found
+        result.append(Pod(label(document), "plain", None, None, labels, template, template["spec"]))
+    return result
 
 
 def containers(pod: Pod) -> list[Document]:
-    """All containers of a Pod, the init containers after the others."""
+    """All containers of a Pod, then its init containers."""
     return [*pod.spec["containers"], *pod.spec.get("initContainers", [])]
 
 

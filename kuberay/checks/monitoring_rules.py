@@ -1,10 +1,10 @@
-"""Rules about alerts and dashboards: each asks for numbers that somebody exports, and says what to do about them."""
+"""Rules about alerts and dashboards: they query exported metrics, and every alert has a page in the runbook."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import promql_parser as promql
@@ -16,13 +16,13 @@ from telemetry.metrics import REGISTRY
 
 RULES = {
     "promql": "every expression of an alert or a dashboard is PromQL",
-    "metric-known": "every metric asked for is exported by us, recorded by a rule, or a known one of somebody else's",
-    "metric-label": "labels asked of our metrics are ones they have, with values they take",
+    "metric-known": "every queried metric is exported by us, recorded by a rule, or a known metric of another exporter",
+    "metric-label": "queries use labels and values that our metrics have",
     "metric-shown": "every metric of ours is on a dashboard",
     "alert-page": "every alert has a severity, a summary and a page in the runbook",
-    "dashboard": "dashboards are JSON, found by Grafana's sidecar, and leave the data source to whoever looks",
+    "dashboard": "dashboards are JSON, found by Grafana's sidecar, and leave the data source to the reader",
 }
-#: Metrics of others, as KubeRay 1.7, kube-state-metrics and the kubelet export them.
+#: Metrics that KubeRay 1.7, kube-state-metrics and the kubelet export.
 FOREIGN = {
     "up",
     "kuberay_service_condition_ready",
@@ -34,73 +34,77 @@ FOREIGN = {
     "kube_cronjob_status_last_successful_time",
     "container_memory_working_set_bytes",
 }
-#: What Ray and the scrape put on every series of ours.
+#: Labels that Ray and the scrape add to all our series.
 _ADDED_LABELS = {"le", "job", "ray_cluster", "ray_group", "component", "WorkerId", "NodeAddress"}
 _SEVERITIES = {"critical", "warning", "info", "none"}
 _RUNBOOK = "docs/runbook.md"
 
 
-def exported() -> dict[str, dict[str, frozenset[str]]]:
-    """Series name -> its labels and the values each can take (none named: anything)."""
-    found: dict[str, dict[str, frozenset[str]]] = {}
-    for name, metric in REGISTRY.instruments.items():
-        suffixes = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
+def exported_series() -> dict[str, dict[str, frozenset[str]]]:
+    """Series name -> its labels and the values of each; an empty set allows every value."""
+    series: dict[str, dict[str, frozenset[str]]] = {}
+    for name, instrument in REGISTRY.instruments.items():
+        suffixes = ("_bucket", "_sum", "_count") if instrument.kind == "histogram" else ("",)
         for suffix in suffixes:
-            # Ray's agent puts its own prefix before what processes count.
-            found[f"ray_{name}{suffix}"] = dict(metric.label_values)
+            # Ray's agent adds its prefix to the metrics of processes.
+            series[f"ray_{name}{suffix}"] = dict(instrument.label_values)
     for gauge in DATABASE_GAUGES:
-        found[gauge.name] = {gauge.label: frozenset(gauge.label_values)} if gauge.label else {}
-    return found
+        series[gauge.name] = {gauge.label: frozenset(gauge.label_values)} if gauge.label else {}
+    return series
 
 
 def check(documents: list[Document]) -> Iterator[Finding]:
-    """Every PrometheusRule and every dashboard. Overlays without monitoring have neither."""
-    headings = _headings((ROOT / _RUNBOOK).read_text()) if (ROOT / _RUNBOOK).exists() else set()
-    recorded = {
-        rule["record"]
+    """The findings about every PrometheusRule and dashboard. Overlays without monitoring have neither."""
+    rules = [
+        (label(document), rule)
         for document in of_kind(documents, "PrometheusRule")
         for group in document["spec"]["groups"]
         for rule in group["rules"]
-        if "record" in rule
-    }
-    for document in of_kind(documents, "PrometheusRule"):
-        for group in document["spec"]["groups"]:
-            for rule in group["rules"]:
-                name = rule.get("alert") or rule.get("record")
-                where = f"{label(document)} {name}"
-                yield from _expression(where, rule["expr"], recorded)
-                if "alert" in rule:
-                    yield from _page(where, rule, headings)
-    shown: set[str] = set()
+    ]
+    recorded = {rule["record"]: metrics_of(rule["expr"]) for _, rule in rules if "record" in rule}
+    yield from _rules(rules, recorded)
     dashboards = [d for d in of_kind(documents, "ConfigMap") if any(f.endswith(".json") for f in d.get("data", {}))]
+    shown: set[str] = set()
     for document in dashboards:
-        if document["metadata"].get("labels", {}).get("grafana_dashboard") != "1":
-            yield Finding("dashboard", label(document), 'label grafana_dashboard: "1" is missing: nobody would load it')
-        for file, text in document["data"].items():
-            where = f"{label(document)} {file}"
-            try:
-                dashboard = json.loads(text)
-            except json.JSONDecodeError as error:
-                yield Finding("dashboard", where, f"is no JSON: {error}")
-                continue
-            for title, source, expression in queries(dashboard):
-                if source != "${datasource}":
-                    text = f"asks data source {source!r}: write ${{datasource}}, the reader's choice"
-                    yield Finding("dashboard", f"{where} {title}", text)
-                yield from _expression(f"{where} {title}", expression, recorded)
-                shown |= set(metrics_of(expression))
+        yield from _dashboard(document, recorded, shown)
     if dashboards:
-        shown |= {
-            metric
-            for document in of_kind(documents, "PrometheusRule")
-            for group in document["spec"]["groups"]
-            for rule in group["rules"]
-            if rule.get("record") in shown
-            for metric in metrics_of(rule["expr"])
-        }
-        for name in sorted(set(REGISTRY.instruments) | {g.name for g in DATABASE_GAUGES}):
-            if not shown & {name, *(f"ray_{name}{suffix}" for suffix in ("", "_bucket", "_sum", "_count"))}:
-                yield Finding("metric-shown", "the dashboards", f"{name} is counted and nobody can see it: add a panel")
+        yield from _not_shown(shown, recorded)
+
+
+def _rules(rules: list[tuple[str, Document]], recorded: Mapping[str, list[str]]) -> Iterator[Finding]:
+    headings = _headings((ROOT / _RUNBOOK).read_text()) if (ROOT / _RUNBOOK).exists() else set()
+    for document_label, rule in rules:
+        where = f"{document_label} {rule.get('alert') or rule.get('record')}"
+        yield from _expression(where, rule["expr"], recorded)
+        if "alert" in rule:
+            yield from _alert(where, rule, headings)
+
+
+def _dashboard(document: Document, recorded: Mapping[str, list[str]], shown: set[str]) -> Iterator[Finding]:
+    """The findings about one dashboard; adds the series of its queries to `shown`."""
+    if document["metadata"].get("labels", {}).get("grafana_dashboard") != "1":
+        text = 'label grafana_dashboard: "1" is missing: Grafana would not load it'
+        yield Finding("dashboard", label(document), text)
+    for file, content in document["data"].items():
+        where = f"{label(document)} {file}"
+        try:
+            dashboard = json.loads(content)
+        except json.JSONDecodeError as error:
+            yield Finding("dashboard", where, f"is no JSON: {error}")
+            continue
+        for title, source, expression in queries(dashboard):
+            if source != "${datasource}":
+                text = f"queries data source {source!r}: write ${{datasource}}, the data source of the reader"
+                yield Finding("dashboard", f"{where} {title}", text)
+            yield from _expression(f"{where} {title}", expression, recorded)
+            shown |= set(metrics_of(expression))
+
+
+def _not_shown(shown: set[str], recorded: Mapping[str, list[str]]) -> Iterator[Finding]:
+    visible = shown | {metric for name, metrics in recorded.items() if name in shown for metric in metrics}
+    for name in sorted(set(REGISTRY.instruments) | {gauge.name for gauge in DATABASE_GAUGES}):
+        if not visible & {name, *(f"ray_{name}{suffix}" for suffix in ("", "_bucket", "_sum", "_count"))}:
+            yield Finding("metric-shown", "the dashboards", f"{name} is exported but not on a dashboard: add a panel")
 
 
 def queries(dashboard: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -114,7 +118,7 @@ def queries(dashboard: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def metrics_of(expression: str) -> list[str]:
-    """The names of the series an expression selects; none when it does not parse."""
+    """The names of the series that an expression selects; none when it does not parse."""
     try:
         return [node.name for node in _nodes(expression) if isinstance(node, promql.VectorSelector) and node.name]
     except ValueError:
@@ -122,18 +126,18 @@ def metrics_of(expression: str) -> list[str]:
 
 
 def _nodes(expression: str) -> list[Any]:
-    found: list[Any] = []
-    promql.walk(promql.parse(expression), found.append)
-    return found
+    nodes: list[Any] = []
+    promql.walk(promql.parse(expression), nodes.append)
+    return nodes
 
 
-def _expression(where: str, expression: str, recorded: set[str]) -> Iterator[Finding]:
+def _expression(where: str, expression: str, recorded: Mapping[str, list[str]]) -> Iterator[Finding]:
     try:
         nodes = _nodes(expression)
     except ValueError as error:
         yield Finding("promql", where, f"{error}: {expression}")
         return
-    known = exported()
+    known = exported_series()
     ours: dict[str, frozenset[str]] = {}
     for node in nodes:
         if not isinstance(node, promql.VectorSelector):
@@ -142,9 +146,9 @@ def _expression(where: str, expression: str, recorded: set[str]) -> Iterator[Fin
             ours |= known[node.name]
             for matcher in node.matchers.matchers:
                 yield from _matcher(where, node.name, matcher, known[node.name])
-        elif node.name not in recorded | FOREIGN:
-            hint = f"; processes' numbers are called ray_{node.name}" if f"ray_{node.name}" in known else ""
-            yield Finding("metric-known", where, f"nobody exports {node.name}{hint}")
+        elif node.name not in recorded and node.name not in FOREIGN:
+            hint = f"; metrics of processes are called ray_{node.name}" if f"ray_{node.name}" in known else ""
+            yield Finding("metric-known", where, f"no exporter has {node.name}{hint}")
     for node in nodes:
         if isinstance(node, promql.AggregateExpr) and node.modifier and _is_ours(node, known):
             for name in set(node.modifier.labels) - set(ours) - _ADDED_LABELS:
@@ -161,24 +165,24 @@ def _matcher(where: str, name: str, matcher: Any, labels: dict[str, frozenset[st
             yield Finding("metric-label", where, f"{name} has no label {matcher.name}, only {', '.join(labels)}")
         return
     allowed = labels[matcher.name]
-    # Only a plain choice of values can be held against them, and only where they are fixed.
+    # Only a plain alternation of values can be checked, and only against a fixed set.
     if allowed and re.fullmatch(r"[\w|/.-]+", matcher.value):
         for value in set(matcher.value.split("|")) - allowed:
             text = f"{name} never has {matcher.name}={value}, only {', '.join(sorted(allowed))}"
             yield Finding("metric-label", where, text)
 
 
-def _page(where: str, rule: Document, headings: set[str]) -> Iterator[Finding]:
+def _alert(where: str, rule: Document, headings: set[str]) -> Iterator[Finding]:
     severity, notes = rule.get("labels", {}).get("severity"), rule.get("annotations", {})
     if severity not in _SEVERITIES:
-        yield Finding("alert-page", where, f"severity is {severity}; it is {', '.join(sorted(_SEVERITIES))}")
+        yield Finding("alert-page", where, f"severity is {severity}; it must be {', '.join(sorted(_SEVERITIES))}")
     if not notes.get("summary"):
-        yield Finding("alert-page", where, "has no summary: whoever is woken wants one sentence")
+        yield Finding("alert-page", where, "has no summary: write one sentence for the engineer on call")
     page, _, anchor = notes.get("runbook_url", "").partition("#")
     if not page.endswith(_RUNBOOK) or anchor not in headings:
         yield Finding("alert-page", where, f"write a heading {rule['alert']} in {_RUNBOOK} and point runbook_url there")
 
 
 def _headings(markdown: str) -> set[str]:
-    # As GitHub makes anchors of them; ours are single words.
-    return {found.strip().lower() for found in re.findall(r"^#+ (.+)$", markdown, re.MULTILINE)}
+    # The anchors of GitHub; ours are single words.
+    return {heading.strip().lower() for heading in re.findall(r"^#+ (.+)$", markdown, re.MULTILINE)}

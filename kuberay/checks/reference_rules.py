@@ -1,4 +1,4 @@
-"""Rules about names: whatever one document calls by name or label, another one is."""
+"""Rules about references: every name or label that a document refers to exists in another document."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from kuberay.checks.manifests import (
 from kuberay.checks.settings_rules import secret_values
 
 RULES = {
-    "missing-secret": "every Secret and key that is referred to is made by the overlay",
-    "missing-config": "every ConfigMap that is referred to is made by the overlay",
+    "missing-secret": "every Secret and key that is referred to is created by the overlay",
+    "missing-config": "every ConfigMap that is referred to is created by the overlay",
     "missing-account": "every service account, role and priority class that is referred to exists",
     "missing-service": "every Service that is referred to exists, with that port",
-    "public-metrics": "metrics and Serve's own pages are not on the public route",
-    "policy-selects": "every network policy selects Pods there are, and lets in Pods there are",
-    "policy-missing": "nothing is reachable that no policy names, and the operator reaches the heads",
-    "budget": "disruption budgets count in integers, select Pods, and leave room to drain a node",
+    "public-metrics": "metrics and the internal pages of Serve are not on the public route",
+    "policy-selects": "every network policy selects existing Pods and allows existing Pods",
+    "policy-missing": "a default policy denies all other traffic, and the operator can reach the heads",
+    "budget": "disruption budgets are integers, select Pods, and allow a node to be drained",
     "monitor": "every PodMonitor selects Pods that have its port",
     "phase": "every document is applied in a phase of the rollout",
     "namespace": "every document is in the namespace of the project",
 }
 PHASES = {"prepare", "migrate", "serve"}
 _CLUSTER_SCOPED = {"Namespace", "PriorityClass"}
-#: Ports the operator adds to Ray containers that do not declare them.
+#: Ports that the operator adds to Ray containers.
 _OPERATOR_PORTS = {"metrics"}
 
 
 def check(documents: list[Document]) -> Iterator[Finding]:
-    """Follow every reference."""
+    """The findings about all references."""
     all_pods = pods(documents)
     for pod in all_pods:
         yield from _pod(pod, documents)
@@ -54,7 +54,7 @@ def check(documents: list[Document]) -> Iterator[Finding]:
     for document in documents:
         metadata = document["metadata"]
         if document["kind"] != "RayJob" and metadata.get("labels", {}).get("trailmind.dev/phase") not in PHASES:
-            text = "label trailmind.dev/phase is prepare, migrate or serve; without it the deployment leaves it out"
+            text = "label trailmind.dev/phase must be prepare, migrate or serve; deploy.sh skips a document without it"
             yield Finding("phase", label(document), text)
         if document["kind"] not in _CLUSTER_SCOPED and metadata.get("namespace") != "trailmind":
             yield Finding("namespace", label(document), f"is in {metadata.get('namespace')}, not in trailmind")
@@ -63,39 +63,47 @@ def check(documents: list[Document]) -> Iterator[Finding]:
 def _secret(documents: list[Document], where: str, name: str, key: str | None = None) -> Iterator[Finding]:
     values = secret_values(documents, name)
     if values is None:
-        text = f"Secret {name} is made nowhere in this overlay: add a secretGenerator or an ExternalSecret for it"
+        text = f"Secret {name} does not exist in this overlay: add a secretGenerator or an ExternalSecret for it"
         yield Finding("missing-secret", where, text)
     elif key is not None and key not in values:
         yield Finding("missing-secret", where, f"Secret {name} has no key {key}, only {', '.join(sorted(values))}")
 
 
 def _pod(pod: Pod, documents: list[Document]) -> Iterator[Finding]:
+    secrets, configs = _pod_references(pod)
+    for name, key in secrets:
+        yield from _secret(documents, pod.owner, name, key)
+    for name in configs:
+        if not named(documents, "ConfigMap", name):
+            text = f"ConfigMap {name} does not exist; a generated name must be listed in name-references.yaml"
+            yield Finding("missing-config", pod.owner, text)
+    account = pod.spec.get("serviceAccountName")
+    if account and not named(documents, "ServiceAccount", account):
+        yield Finding("missing-account", pod.owner, f"service account {account} does not exist")
+    priority = pod.spec.get("priorityClassName")
+    if priority and not priority.startswith("system-") and not named(documents, "PriorityClass", priority):
+        yield Finding("missing-account", pod.owner, f"priority class {priority} does not exist")
+
+
+def _pod_references(pod: Pod) -> tuple[list[tuple[str, str | None]], list[str]]:
+    """The (Secret, key) pairs and the ConfigMaps that a Pod refers to; key None means the whole Secret."""
+    secrets: list[tuple[str, str | None]] = []
     configs: list[str] = []
     for container in containers(pod):
         for source in container.get("envFrom", []):
             if "secretRef" in source:
-                yield from _secret(documents, pod.owner, source["secretRef"]["name"])
+                secrets.append((source["secretRef"]["name"], None))
             else:
                 configs.append(source["configMapRef"]["name"])
         for variable in container.get("env", []):
-            reference = variable.get("valueFrom", {}).get("secretKeyRef")
-            if reference:
-                yield from _secret(documents, pod.owner, reference["name"], reference["key"])
+            if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+                secrets.append((reference["name"], reference["key"]))
     for volume in pod.spec.get("volumes", []):
         if "configMap" in volume:
             configs.append(volume["configMap"]["name"])
         if "secret" in volume:
-            yield from _secret(documents, pod.owner, volume["secret"]["secretName"])
-    for name in configs:
-        if not named(documents, "ConfigMap", name):
-            text = f"ConfigMap {name} is made nowhere; a generated name must be listed in name-references.yaml"
-            yield Finding("missing-config", pod.owner, text)
-    account = pod.spec.get("serviceAccountName")
-    if account and not named(documents, "ServiceAccount", account):
-        yield Finding("missing-account", pod.owner, f"service account {account} is made nowhere")
-    priority = pod.spec.get("priorityClassName")
-    if priority and not priority.startswith("system-") and not named(documents, "PriorityClass", priority):
-        yield Finding("missing-account", pod.owner, f"priority class {priority} is made nowhere")
+            secrets.append((volume["secret"]["secretName"], None))
+    return secrets, configs
 
 
 def _ray_secrets(documents: list[Document]) -> Iterator[Finding]:
@@ -117,35 +125,35 @@ def _accounts(documents: list[Document]) -> Iterator[Finding]:
         named_things += [(s["kind"], s["name"]) for s in binding.get("subjects", [])]
         for kind, name in named_things:
             if not named(documents, kind, name):
-                yield Finding("missing-account", label(binding), f"{kind} {name} is made nowhere")
+                yield Finding("missing-account", label(binding), f"{kind} {name} does not exist")
     for store in of_kind(documents, "SecretStore"):
         name = store["spec"]["provider"]["aws"].get("auth", {}).get("jwt", {}).get("serviceAccountRef", {}).get("name")
         if name and not named(documents, "ServiceAccount", name):
-            yield Finding("missing-account", label(store), f"service account {name} is made nowhere")
+            yield Finding("missing-account", label(store), f"service account {name} does not exist")
     for external in of_kind(documents, "ExternalSecret"):
         reference = external["spec"]["secretStoreRef"]
         if reference["kind"] == "SecretStore" and not named(documents, "SecretStore", reference["name"]):
-            yield Finding("missing-secret", label(external), f"SecretStore {reference['name']} is made nowhere")
+            yield Finding("missing-secret", label(external), f"SecretStore {reference['name']} does not exist")
 
 
 def services(documents: list[Document]) -> dict[str, set[int | str]]:
-    """Name -> ports, those Services included that the operator derives from a RayService."""
-    found: dict[str, set[int | str]] = {}
+    """Name -> ports of every Service, including those that the operator creates for a RayService."""
+    ports_by_name: dict[str, set[int | str]] = {}
     for service in of_kind(documents, "Service"):
-        found[service["metadata"]["name"]] = {
+        ports_by_name[service["metadata"]["name"]] = {
             p[k] for p in service["spec"]["ports"] for k in ("port", "name") if k in p
         }
     for ray_service in of_kind(documents, "RayService"):
         head = ray_service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]["containers"][0]
         ports = {p[k] for p in head.get("ports", []) for k in ("containerPort", "name") if k in p}
         name = ray_service["metadata"]["name"]
-        found[f"{name}-head-svc"] = ports
-        found[f"{name}-serve-svc"] = ports & {8000, "serve"}
-    return found
+        ports_by_name[f"{name}-head-svc"] = ports
+        ports_by_name[f"{name}-serve-svc"] = ports & {8000, "serve"}
+    return ports_by_name
 
 
 def _hosts(documents: list[Document]) -> Iterator[Finding]:
-    """Addresses without a dot are Services of this namespace."""
+    """Host names without a dot must be Services of this namespace."""
     urls = []
     for owner, cluster in ray_clusters(documents):
         urls.append((f"{label(owner)} redisAddress", cluster.get("gcsFaultToleranceOptions", {}).get("redisAddress")))
@@ -172,7 +180,7 @@ def _ingress(ingress: Document, documents: list[Document]) -> Iterator[Finding]:
             public[path["path"]] = name
             if port == "use-annotation":
                 if f"alb.ingress.kubernetes.io/actions.{name}" not in annotations:
-                    text = f"the load balancer knows no action {name}"
+                    text = f"the load balancer has no action {name}"
                     yield Finding("missing-service", f"{where} {path['path']}", text)
             elif port not in known.get(name, set()):
                 yield Finding("missing-service", f"{where} {path['path']}", f"no Service {name} with port {port}")
@@ -193,19 +201,19 @@ def _policies(documents: list[Document], all_pods: list[Pod]) -> Iterator[Findin
                 for term in rule.get(peer, []):
                     own = "podSelector" in term and "namespaceSelector" not in term
                     if own and not any(selects(term["podSelector"], pod.labels) for pod in all_pods):
-                        yield Finding("policy-selects", f"{where} {direction}", "names Pods this overlay has not")
+                        yield Finding("policy-selects", f"{where} {direction}", "refers to Pods that do not exist")
     everything = [p for p in policies if not p["spec"]["podSelector"] and "ingress" not in p["spec"]]
     if not any(
         set(p["spec"]["policyTypes"]) == {"Ingress", "Egress"} and "egress" not in p["spec"] for p in everything
     ):
-        yield Finding("policy-missing", "the overlay", "no policy denies what is not named: add default-deny")
+        yield Finding("policy-missing", "the overlay", "no policy denies all other traffic: add default-deny")
     for pod in all_pods:
-        if pod.role == "head" and not _lets_in(policies, pod, 8265):
-            text = "no policy lets the operator reach port 8265: the service would never become ready"
+        if pod.role == "head" and not _allows(policies, pod, 8265):
+            text = "no policy allows the operator to reach port 8265: the service would never become ready"
             yield Finding("policy-missing", pod.owner, text)
 
 
-def _lets_in(policies: list[Document], pod: Pod, port: int) -> bool:
+def _allows(policies: list[Document], pod: Pod, port: int) -> bool:
     for policy in policies:
         if selects(policy["spec"]["podSelector"], pod.labels):
             for rule in policy["spec"].get("ingress", []):
@@ -233,7 +241,7 @@ def _budgets(documents: list[Document], all_pods: list[Pod]) -> Iterator[Finding
             yield Finding("budget", where, "selects no Pod of this overlay")
         for pod in chosen:
             if pod.owner in minimum and least > 0 and least >= minimum[pod.owner]:
-                text = f"minAvailable {least} of at least {minimum[pod.owner]} Pods: no node could be drained"
+                text = f"minAvailable {least} of at least {minimum[pod.owner]} Pods: no node can be drained"
                 yield Finding("budget", where, text)
 
 

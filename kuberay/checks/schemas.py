@@ -1,4 +1,4 @@
-"""Schemas: the CRDs with their CEL rules, the core kinds strictly, and the few foreign kinds we use."""
+"""Validates documents against the CRDs and their CEL rules, the core kinds and the kinds of other operators."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import ROOT, Document, label, pods
 
 RULES = {
-    "document": "every document says what it is and what it is called",
-    "unknown-kind": "every document has a schema to be held against",
-    "crd-schema": "custom resources fit their CRD, with no field it does not know",
-    "crd-cel": "custom resources keep their CRD's own rules",
+    "document": "every document has a kind and a name",
+    "unknown-kind": "every document has a schema",
+    "crd-schema": "custom resources fit their CRD, without unknown fields",
+    "crd-cel": "custom resources satisfy the CEL rules of their CRD",
     "core-schema": "core kinds fit Kubernetes' OpenAPI, strictly",
     "pod-schema": "Pod templates inside custom resources fit Kubernetes' OpenAPI, strictly",
 }
-#: The oldest Kubernetes the manifests are written for; preStop.sleep is stable in it.
+#: The oldest supported Kubernetes; `preStop.sleep` is stable in it.
 KUBERNETES_VERSION = "1.34"
 CRDS = ROOT / "tests" / "kuberay" / "crds"
 _FOREIGN = Path(__file__).with_name("foreign_schemas.yaml")
@@ -32,9 +32,9 @@ Schema = dict[str, Any]
 
 
 def closed(schema: Any, is_root: bool = False) -> Any:
-    """A CRD's structural schema as JSON Schema that refuses what the API server would prune.
+    """The structural schema of a CRD as a JSON Schema that rejects fields which the API server would prune.
 
-    Unknown fields are refused unless the schema keeps them; a required field with a default may be missing.
+    Unknown fields are rejected unless the schema preserves them; a required field with a default may be missing.
     """
     if not isinstance(schema, dict):
         return schema
@@ -57,7 +57,7 @@ def closed(schema: Any, is_root: bool = False) -> Any:
 
 
 def broken_cel(schema: Schema, value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """(path, message) of each CEL rule `value` breaks. Rules about a change need an old object and are left out."""
+    """(path, message) of each CEL rule that `value` violates; rules about changes (`oldSelf`) are skipped."""
     for rule in schema.get("x-kubernetes-validations", []):
         if "oldSelf" not in rule["rule"] and cel.evaluate(rule["rule"], {"self": value}) is False:
             yield path, rule["message"]
@@ -72,7 +72,7 @@ def broken_cel(schema: Schema, value: Any, path: str = "") -> Iterator[tuple[str
 
 @functools.cache
 def crd_schema(api_version: str, kind: str) -> tuple[Schema, Draft202012Validator] | None:
-    """The CRD's schema and its validator; None for a kind or a version KubeRay does not serve without a warning."""
+    """The schema of a CRD and its validator; None for an unknown kind or a deprecated version."""
     file = CRDS / f"{api_version.partition('/')[0]}_{kind.lower()}s.yaml"
     if not file.exists():
         return None
@@ -86,7 +86,7 @@ def crd_schema(api_version: str, kind: str) -> tuple[Schema, Draft202012Validato
 
 @functools.cache
 def foreign_schemas() -> dict[tuple[str, str], Draft202012Validator]:
-    """(apiVersion, kind) -> validator, for the operators we use beside KubeRay's."""
+    """(apiVersion, kind) -> validator, for the operators other than KubeRay's."""
     schemas = yaml.safe_load(_FOREIGN.read_text())
     return {
         (entry["apiVersion"], entry["kind"]): Draft202012Validator({**entry["schema"], "$defs": schemas["defs"]})
@@ -110,7 +110,7 @@ def _core_error(document: Document) -> str | None:
 
 
 def check(documents: list[Document]) -> Iterator[Finding]:
-    """Hold every document against its schema."""
+    """Validate every document against its schema."""
     for index, document in enumerate(documents):
         metadata = document.get("metadata")
         if not (
@@ -131,14 +131,14 @@ def check(documents: list[Document]) -> Iterator[Finding]:
             try:
                 message_or_none = _core_error(document)
             except kubernetes_validate.SchemaNotFoundError:
-                yield Finding("unknown-kind", label(document), f"nothing here knows {key[1]} of {key[0]}")
+                yield Finding("unknown-kind", label(document), f"there is no schema for {key[1]} of {key[0]}")
                 continue
             if message_or_none:
                 yield Finding("core-schema", label(document), message_or_none)
 
 
 def check_pods(documents: list[Document]) -> Iterator[Finding]:
-    """Cut the Pod templates out of the custom resources: a CRD keeps Kubernetes' shapes, not all its rules."""
+    """Validate the Pod templates in custom resources: a CRD has the shape of a Pod, but not all its rules."""
     for pod in pods(documents):
         if pod.cluster_kind:
             metadata = {"name": "cut-out", **pod.template.get("metadata", {})}

@@ -19,15 +19,15 @@ from kuberay.checks.ray_rules import GROUP_LABEL
 from kuberay.checks.settings_rules import only
 
 RULES = {
-    "serve-yaml": "serveConfigV2 is YAML, no key twice",
-    "serve-schema": "serveConfigV2 fits Ray's own model",
-    "serve-unknown-key": "serveConfigV2 has no key Ray would ignore without a word",
+    "serve-yaml": "serveConfigV2 is YAML without duplicate keys",
+    "serve-schema": "serveConfigV2 fits the schema of Ray Serve",
+    "serve-unknown-key": "serveConfigV2 has no key that Ray would ignore silently",
     "serve-import": "every import path imports",
-    "serve-build": "the application builds with the settings it will have",
+    "serve-build": "the application builds with its environment",
     "serve-deployment": "every deployment named exists in the application",
-    "serve-label": "every label selector is met by a worker group",
+    "serve-label": "a worker group matches every label selector",
     "serve-zero": "the ingress deployment never scales to zero",
-    "serve-target": "replicas can reach the load that makes them scale",
+    "serve-target": "replicas can reach the load that triggers scaling",
     "serve-port": "head and workers name Serve's port `serve`",
     "head-excluded": "the head is outside the serving Service",
     "ha-proxy": "HAProxy is on, on every node",
@@ -44,20 +44,20 @@ _MAX_OPEN_FILES = 65536
 
 
 class _NoDuplicates(yaml.SafeLoader):
-    """YAML that refuses a key said twice, where the ordinary loader keeps the last without a word."""
+    """A YAML loader that raises for a duplicate key, where the default loader silently keeps the last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is said twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
 def strict_yaml(text: str) -> list[Any]:
-    """The documents of `text`. Raises yaml.YAMLError for a key said twice as well."""
+    """The documents of `text`. Raises yaml.YAMLError, also for a duplicate key."""
     return list(yaml.load_all(text, Loader=_NoDuplicates))
 
 
@@ -97,20 +97,20 @@ def unknown_keys(model: type[BaseModel], value: Document, path: str = "") -> Ite
 
 
 def imported(path: str) -> Any:
-    """What `module:attribute` names. Raises ImportError or AttributeError."""
+    """The object that `module:attribute` names. Raises ImportError or AttributeError."""
     module, _, attribute = path.replace(":", ".").rpartition(".")
     return getattr(importlib.import_module(module), attribute)
 
 
 def deployment_names(import_path: str, environ: dict[str, str]) -> frozenset[str]:
-    """The deployments of the application as a container with `environ` builds it. Starts nothing."""
+    """The deployments of the application that a container with `environ` builds. Starts nothing."""
     with only(environ):
         application = imported(import_path)({})
     return application_deployments(application)
 
 
 def check(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
-    """Everything about RayServices. `environment` is what the main container of each "RayService/name group g" sees."""
+    """The findings about RayServices; `environment` has the variables of each "RayService/name group g"."""
     for service in of_kind(documents, "RayService"):
         yield from _service(service)
         yield from _config(service, environment)
@@ -121,10 +121,10 @@ def _service(service: Document) -> Iterator[Finding]:
     where, spec = label(service), service["spec"]
     cluster = spec["rayClusterConfig"]
     if spec.get("excludeHeadPodFromServeSvc") is not True:
-        yield Finding("head-excluded", where, "a restarting head takes public requests down: write true")
+        yield Finding("head-excluded", where, "public requests fail while the head restarts: write true")
     storage = cluster.get("gcsFaultToleranceOptions")
     if not storage:
-        yield Finding("gcs-storage", where, "without gcsFaultToleranceOptions a lost head is a full outage of minutes")
+        yield Finding("gcs-storage", where, "without gcsFaultToleranceOptions a lost head is an outage of minutes")
     elif "externalStorageNamespace" in storage:
         text = "a fixed externalStorageNamespace makes an upgrade's new cluster read the old one's state"
         yield Finding("gcs-storage", where, text)
@@ -136,7 +136,7 @@ def _service(service: Document) -> Iterator[Finding]:
     for name, group in ray_groups(cluster):
         main = group["template"]["spec"]["containers"][0]
         if {"containerPort": 8000, "name": "serve"} not in main.get("ports", []):
-            text = "port 8000 named serve is missing: no Serve Service, and the readiness probe asks the wrong port"
+            text = "port 8000 named serve is missing: no Serve Service, and the readiness probe uses the wrong port"
             yield Finding("serve-port", f"{where} group {name}", text)
         env = {e["name"]: e.get("value") for e in main.get("env", [])}
         if name == HEAD_GROUP and env.get("RAY_JOB_ALLOW_DRIVER_ON_WORKER_NODES") != "1":
@@ -162,40 +162,44 @@ def _config(service: Document, environment: dict[str, dict[str, str]]) -> Iterat
     try:
         ServeDeploySchema.model_validate(config)
     except ValidationError as error:
-        for one in error.errors():
-            yield Finding("serve-schema", f"{where} {'.'.join(map(str, one['loc']))}", one["msg"])
+        for detail in error.errors():
+            yield Finding("serve-schema", f"{where} {'.'.join(map(str, detail['loc']))}", detail["msg"])
         return
     for path in unknown_keys(ServeDeploySchema, config):
         yield Finding("serve-unknown-key", f"{where} {path}", "Serve has no such key and would ignore it")
-    groups = service["spec"]["rayClusterConfig"].get("workerGroupSpecs", [])
-    group_labels = [g.get("labels", {}) for g in groups]
     for application in config["applications"]:
-        try:
-            seen = environment.get(f"{label(service)} group serve", {})
-            deployments = deployment_names(application["import_path"], seen)
-        except Exception as error:
-            yield Finding("serve-build", f"{where} {application['import_path']}", f"{type(error).__name__}: {error}")
-            continue
-        for deployment in application.get("deployments", []):
-            inside = f"{where} {deployment['name']}"
-            if deployment["name"] not in deployments:
-                text = f"the application has {', '.join(sorted(deployments))}"
-                yield Finding("serve-deployment", inside, text)
-            selector = deployment.get("ray_actor_options", {}).get("label_selector", {})
-            if not any(selector.items() <= labels.items() for labels in group_labels):
-                have = ", ".join(sorted({v for labels in group_labels if (v := labels.get(GROUP_LABEL))}))
-                text = f"no worker group has {selector}: its replicas would wait for ever. Groups: {have}"
-                yield Finding("serve-label", inside, text)
-            scaling = deployment.get("autoscaling_config") or {}
-            if deployment["name"] == "Api" and scaling.get("min_replicas", 1) < 1:
-                text = "with no replica no worker has a proxy, and the Serve Service has no endpoint"
-                yield Finding("serve-zero", inside, text)
-            target, most = scaling.get("target_ongoing_requests"), deployment.get("max_ongoing_requests")
-            if target and most and most < 1.5 * target:
-                text = (
-                    f"max_ongoing_requests {most} is below 1.5 x target_ongoing_requests {target}: no room for a burst"
-                )
-                yield Finding("serve-target", inside, text)
+        yield from _application(service, where, application, environment.get(f"{label(service)} group serve", {}))
+
+
+def _application(service: Document, where: str, application: Document, environ: dict[str, str]) -> Iterator[Finding]:
+    try:
+        deployments = deployment_names(application["import_path"], environ)
+    except Exception as error:  # the cluster would raise the same
+        yield Finding("serve-build", f"{where} {application['import_path']}", f"{type(error).__name__}: {error}")
+        return
+    groups = service["spec"]["rayClusterConfig"].get("workerGroupSpecs", [])
+    group_labels = [group.get("labels", {}) for group in groups]
+    for deployment in application.get("deployments", []):
+        inside = f"{where} {deployment['name']}"
+        if deployment["name"] not in deployments:
+            yield Finding("serve-deployment", inside, f"the application has {', '.join(sorted(deployments))}")
+        selector = deployment.get("ray_actor_options", {}).get("label_selector", {})
+        if not any(selector.items() <= labels.items() for labels in group_labels):
+            names = ", ".join(sorted({name for labels in group_labels if (name := labels.get(GROUP_LABEL))}))
+            text = f"no worker group has {selector}: its replicas would never be scheduled. Groups: {names}"
+            yield Finding("serve-label", inside, text)
+        yield from _scaling(inside, deployment)
+
+
+def _scaling(where: str, deployment: Document) -> Iterator[Finding]:
+    scaling = deployment.get("autoscaling_config") or {}
+    if deployment["name"] == "Api" and scaling.get("min_replicas", 1) < 1:
+        text = "without a replica no worker has a proxy, and the Serve Service has no endpoint"
+        yield Finding("serve-zero", where, text)
+    target, maximum = scaling.get("target_ongoing_requests"), deployment.get("max_ongoing_requests")
+    if target and maximum and maximum < 1.5 * target:
+        text = f"max_ongoing_requests {maximum} is below 1.5 x target_ongoing_requests {target}: no room for a burst"
+        yield Finding("serve-target", where, text)
 
 
 def _imports(where: str, application: Document) -> Iterator[Finding]:
@@ -207,19 +211,20 @@ def _imports(where: str, application: Document) -> Iterator[Finding]:
     for path in paths:
         try:
             imported(path)
-        except Exception as error:  # whatever the module does at import, the cluster would do too
+        except Exception as error:  # the cluster would raise the same
             yield Finding("serve-import", f"{where} {path}", f"{type(error).__name__}: {error}")
 
 
 def _proxies(service: Document, environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
-    """HAProxy must be on in each container that runs Ray."""
+    """The findings about HAProxy, which must be on in each container that runs Ray."""
     for name, _ in ray_groups(service["spec"]["rayClusterConfig"]):
         where = f"{label(service)} group {name}"
         if environment.get(where, {}).get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
             text = "RAY_SERVE_ENABLE_HA_PROXY=1 is missing: Serve falls back to the Python proxy"
             yield Finding("ha-proxy", where, text)
-        most = int(environment.get(where, {}).get("RAY_SERVE_HAPROXY_MAXCONN", 4096))
-        # Measured: HAProxy 2.8 asks for 50036 files for 20000 connections and refuses to start with fewer.
-        if most * 5 // 2 + 36 > _MAX_OPEN_FILES:
-            text = f"RAY_SERVE_HAPROXY_MAXCONN {most} wants {most * 5 // 2 + 36} files, there are {_MAX_OPEN_FILES}"
+        maximum = int(environment.get(where, {}).get("RAY_SERVE_HAPROXY_MAXCONN", 4096))
+        num_files = maximum * 5 // 2 + 36
+        # Measured: HAProxy 2.8 needs 50,036 open files for 20,000 connections and does not start with fewer.
+        if num_files > _MAX_OPEN_FILES:
+            text = f"RAY_SERVE_HAPROXY_MAXCONN {maximum} needs {num_files} open files; the limit is {_MAX_OPEN_FILES}"
             yield Finding("ha-proxy-files", where, text)

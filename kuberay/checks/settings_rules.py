@@ -1,4 +1,4 @@
-"""What containers find in their environment, held against the programs that read it."""
+"""Rules about the environment variables of containers, checked by the programs that read them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from kuberay.checks.manifests import Document, Pod, named, of_kind, pods
 from models.errors import ConfigurationError
 
 RULES = {
-    "settings": "the application's own settings class accepts what it is given",
+    "settings": "the settings class of the application accepts the environment",
     "ray-variable": "every RAY_ variable is one that the installed Ray reads",
 }
-#: Stands in for what only the secret store knows, of the form the application expects.
+#: Sample values for secrets of the secret store, in the form that the application expects.
 _SAMPLES = {
     "DATABASE_URL": "postgresql://user:password@database:5432/trailmind",
     "REDIS_URL": "rediss://:password@redis:6379/0",
     "TRAILMIND_SECRET_KEY": "0123456789abcdef0123456789abcdef",
     "TRAILMIND_METRICS_TOKEN": "0123456789abcdef0123456789abcdef",
 }
-#: Where the installed Ray names the variables it reads.
+#: The files of the installed Ray that name the variables it reads.
 _RAY_SOURCES = (
     "_raylet.so",
     "_private/ray_constants.py",
@@ -39,7 +39,7 @@ _RAY_SOURCES = (
 
 
 def secret_values(documents: list[Document], name: str) -> dict[str, str] | None:
-    """What a Secret will hold, samples where only the secret store knows; None when nothing makes it."""
+    """The values of a Secret, samples for those of the secret store; None when no document creates it."""
     secret = named(documents, "Secret", name)
     if secret:
         decoded = {k: base64.b64decode(v).decode() for k, v in secret.get("data", {}).items()}
@@ -52,16 +52,16 @@ def secret_values(documents: list[Document], name: str) -> dict[str, str] | None
 
 
 def environment_of(pod: Pod, documents: list[Document]) -> dict[str, str]:
-    """What the first container of `pod` sees, as far as the documents say."""
-    seen: dict[str, str] = {}
+    """The variables of the first container of `pod`, as far as the documents define them."""
+    variables: dict[str, str] = {}
     for source in pod.main.get("envFrom", []):
         if "configMapRef" in source:
             config = named(documents, "ConfigMap", source["configMapRef"]["name"])
-            seen.update(config["data"] if config else {})
+            variables.update(config["data"] if config else {})
         else:
-            seen.update(secret_values(documents, source["secretRef"]["name"]) or {})
-    seen.update({e["name"]: str(e["value"]) for e in pod.main.get("env", []) if "value" in e})
-    return seen
+            variables.update(secret_values(documents, source["secretRef"]["name"]) or {})
+    variables.update({e["name"]: str(e["value"]) for e in pod.main.get("env", []) if "value" in e})
+    return variables
 
 
 def environments(documents: list[Document]) -> dict[str, dict[str, str]]:
@@ -71,15 +71,15 @@ def environments(documents: list[Document]) -> dict[str, dict[str, str]]:
 
 @contextlib.contextmanager
 def only(environ: dict[str, str]) -> Iterator[None]:
-    """As if this process had been started with `environ` and nothing else."""
-    before = dict(os.environ)
+    """Within the block, the environment of this process is `environ`."""
+    original = dict(os.environ)
     os.environ.clear()
     os.environ.update(environ)
     try:
         yield
     finally:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update(original)
 
 
 @functools.cache
@@ -90,29 +90,29 @@ def _ray_text() -> bytes:
 
 @functools.cache
 def ray_reads(variable: str) -> bool:
-    """Whether the installed Ray names this variable: in full, or, for its core's flags, without the RAY_."""
+    """Whether the installed Ray names this variable: in full or, for flags of its core, without `RAY_`."""
     core_flag = variable.removeprefix("RAY_")
     name = core_flag if core_flag.islower() else variable
     return re.search(rb"(?<![A-Za-z0-9_])%s(?![A-Za-z0-9_])" % re.escape(name).encode(), _ray_text()) is not None
 
 
 def check(environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
-    """`environment` as `environments` makes it."""
-    told: set[str] = set()
-    for owner, seen in environment.items():
-        for name in sorted(seen):
-            if name.startswith("RAY_") and not ray_reads(name) and name not in told:
-                told.add(name)
+    """The findings about `environment`, the result of `environments`; each problem is reported once."""
+    reported: set[str] = set()
+    for owner, variables in environment.items():
+        for name in sorted(variables):
+            if name.startswith("RAY_") and not ray_reads(name) and name not in reported:
+                reported.add(name)
                 yield Finding("ray-variable", f"{owner} {name}", "the installed Ray has no such variable")
-        if "TRAILMIND_ENVIRONMENT" not in seen:
+        if "TRAILMIND_ENVIRONMENT" not in variables:
             if owner.startswith(("RayService/", "RayJob/", "Job/trailmind")):
                 text = "TRAILMIND_ENVIRONMENT is missing: the ConfigMap trailmind-config does not reach the container"
                 yield Finding("settings", owner, text)
             continue
         try:
-            with only(seen):
+            with only(variables):
                 load_settings()
         except ConfigurationError as error:
-            if str(error) not in told:
-                told.add(str(error))
+            if str(error) not in reported:
+                reported.add(str(error))
                 yield Finding("settings", owner, str(error))

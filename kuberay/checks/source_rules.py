@@ -1,4 +1,4 @@
-"""Rules about files as they are written: YAML, the RayService's reasons, the Dockerfile, the scripts."""
+"""Rules about source files: YAML, the comments of the RayService, the Dockerfile, scripts and workflows."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from kuberay.checks.manifests import find_tool
 from kuberay.checks.service_rules import strict_yaml
 
 RULES = {
-    "yaml": "every YAML file parses, with no key said twice",
-    "reason": "every field of the RayService carries its reason as a comment",
+    "yaml": "every YAML file parses, without duplicate keys",
+    "reason": "a comment explains every field of the RayService",
     "hadolint": "hadolint finds nothing in the Dockerfile",
-    "docker-user": "the image runs as a user that is not root, by number",
-    "docker-probe-tools": "the image has what the operator's probes call: wget, bash, grep",
-    "docker-lock": "the image is built from the lock file, hashes checked",
-    "docker-labels": "the image says what it is and where it is from",
-    "docker-ignore": "the build context leaves out what is private or large",
+    "docker-user": "the image runs as a numeric user other than root",
+    "docker-probe-tools": "the image has the programs of the operator's probes: wget, bash, grep",
+    "docker-lock": "the image is built from the lock file with checked hashes",
+    "docker-labels": "the image has the standard OCI labels",
+    "docker-ignore": "the build context excludes private and large files",
     "shellcheck": "shellcheck finds nothing in the scripts",
-    "workflow": "GitHub's workflows are what GitHub understands",
-    "workflow-security": "zizmor finds nothing in GitHub's workflows: pinned actions, few rights, no injection",
-    "placeholder": "nothing of the example accounts is left",
+    "workflow": "actionlint finds nothing in the workflows",
+    "workflow-security": "zizmor finds nothing in the workflows: pinned actions, minimal permissions, no injection",
+    "placeholder": "no placeholder of the example is left",
 }
 _LABELS = ("title", "description", "licenses", "source", "version", "revision")
 _IGNORED = (".git", ".venv", "node_modules", "tests", "kuberay/overlays/*/secrets")
 _PLACEHOLDERS = ("example.com", "123456789012", "sha256:" + "0" * 64, "abcdefghijklmnopabcdefghijklmnop")
-#: A mapping key in block style, with whatever follows on the line.
+#: A mapping key in block style, and the rest of the line.
 _KEY = re.compile(r"^(?P<indent> *)(?:- )?(?P<key>[\w./-]+):(?P<rest> .*|)$")
 
 
 def check_yaml(folder: Path) -> Iterator[Finding]:
-    """Every YAML file below `folder`, secrets aside."""
+    """The findings about every YAML file below `folder`, except secrets."""
     for file in sorted(folder.rglob("*.yaml")):
         if "secrets" in file.parts:
             continue
@@ -48,9 +48,9 @@ def check_yaml(folder: Path) -> Iterator[Finding]:
 
 
 def check_reasons(rayservice: str) -> Iterator[Finding]:
-    """Each field below `spec:` has a comment on its line or right above it.
+    """The fields below `spec:` without a comment on their line or the line above.
 
-    A field that only opens a block is explained by what is inside it, and a list item's `name` by its siblings.
+    A field that only opens a block needs none, because its contents have comments.
     """
     lines = rayservice.splitlines()
     for number in range(lines.index("spec:") + 1, len(lines)):
@@ -63,25 +63,25 @@ def check_reasons(rayservice: str) -> Iterator[Finding]:
         opens = match["rest"].strip() in {"", "|"} or re.fullmatch(r" &\w+", match["rest"])
         alias = re.fullmatch(r" \*\w+", match["rest"])
         if not (opens or alias or " #" in line or above.startswith("#")):
-            yield Finding("reason", f"line {number + 1} {match['key']}", "says what, not why: add a comment")
+            yield Finding("reason", f"line {number + 1} {match['key']}", "has no comment that says why")
 
 
 def check_dockerfile(dockerfile: Path, dockerignore: Path) -> Iterator[Finding]:
-    """The image's recipe and what is sent to its build."""
-    done = subprocess.run(
+    """The findings about the Dockerfile and the build context."""
+    result = subprocess.run(
         [find_tool("hadolint"), "--no-color", "--format", "json", dockerfile],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    for found in json.loads(done.stdout or "[]"):
-        yield Finding("hadolint", f"Dockerfile line {found['line']}", f"{found['code']} {found['message']}")
+    for entry in json.loads(result.stdout or "[]"):
+        yield Finding("hadolint", f"Dockerfile line {entry['line']}", f"{entry['code']} {entry['message']}")
     text = re.sub(r"\\\n", " ", dockerfile.read_text())
     final = text[text.rindex("\nFROM ") :]
     users = re.findall(r"^USER\s+(\S+)", final, re.MULTILINE)
     if not users or not re.fullmatch(r"[1-9]\d*(:\d+)?", users[-1]):
-        yield Finding("docker-user", "Dockerfile", "the last USER must be a number other than 0: the kubelet checks it")
+        yield Finding("docker-user", "Dockerfile", "the last USER must be a number other than 0")
     installed = " ".join(re.findall(r"apt-get install(.*)", final))
     for tool in ("bash", "grep", "wget"):
         if not re.search(rf"\b{tool}\b", installed):
@@ -94,42 +94,42 @@ def check_dockerfile(dockerfile: Path, dockerignore: Path) -> Iterator[Finding]:
     ignored = set(dockerignore.read_text().split())
     for entry in _IGNORED:
         if entry not in ignored:
-            yield Finding("docker-ignore", ".dockerignore", f"{entry} would be sent to the build")
+            yield Finding("docker-ignore", ".dockerignore", f"{entry} is missing: the build would receive it")
 
 
-def _found_by(tool: str, *arguments: str | Path) -> list[dict[str, Any]]:
-    """What a checker says, as the JSON it prints."""
-    done = subprocess.run([find_tool(tool), *arguments], capture_output=True, text=True, timeout=60, check=False)
-    found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
-    return found
+def _run_checker(tool: str, *arguments: str | Path) -> list[dict[str, Any]]:
+    """The JSON that a checker prints."""
+    result = subprocess.run([find_tool(tool), *arguments], capture_output=True, text=True, timeout=60, check=False)
+    entries: list[dict[str, Any]] = json.loads(result.stdout or "[]")
+    return entries
 
 
 def check_scripts(scripts: list[Path]) -> Iterator[Finding]:
-    """shellcheck, its opinions about style included."""
-    for found in _found_by("shellcheck", "--format=json", *scripts):
-        where = f"{Path(found['file']).name} line {found['line']}"
-        yield Finding("shellcheck", where, f"SC{found['code']} {found['message']}")
+    """The findings of shellcheck, style included."""
+    for entry in _run_checker("shellcheck", "--format=json", *scripts):
+        where = f"{Path(entry['file']).name} line {entry['line']}"
+        yield Finding("shellcheck", where, f"SC{entry['code']} {entry['message']}")
 
 
 def check_workflows(workflows: Path) -> Iterator[Finding]:
-    """actionlint for what GitHub would refuse, zizmor for what it would let happen. Neither asks the network."""
+    """The findings of actionlint (errors) and zizmor (security). Neither uses the network."""
     files = sorted(workflows.glob("*.yml"))
     if not files:
-        yield Finding("workflow", str(workflows), "there is no workflow: nothing would be checked before it lands")
+        yield Finding("workflow", str(workflows), "there is no workflow: changes would be merged unchecked")
         return
-    for found in _found_by("actionlint", "-no-color", "-format", "{{json .}}", *files):
-        yield Finding("workflow", f"{Path(found['filepath']).name} line {found['line']}", found["message"])
-    for found in _found_by("zizmor", "--offline", "--quiet", "--format=json", *files):
-        place = next(p for p in found["locations"] if p["symbolic"]["kind"] == "Primary")
+    for entry in _run_checker("actionlint", "-no-color", "-format", "{{json .}}", *files):
+        yield Finding("workflow", f"{Path(entry['filepath']).name} line {entry['line']}", entry["message"])
+    for entry in _run_checker("zizmor", "--offline", "--quiet", "--format=json", *files):
+        place = next(p for p in entry["locations"] if p["symbolic"]["kind"] == "Primary")
         file = Path(place["symbolic"]["key"]["Local"]["verbatim_path"]).name
         line = place["concrete"]["location"]["start_point"]["row"] + 1
-        yield Finding("workflow-security", f"{file} line {line}", f"{found['ident']}: {found['desc']}")
+        yield Finding("workflow-security", f"{file} line {line}", f"{entry['ident']}: {entry['desc']}")
 
 
 def check_placeholders(rendered: str) -> Iterator[Finding]:
-    """For a deployment, not for the repository: the example's accounts and names must be gone."""
+    """The placeholders of the example in a rendered overlay, which a deployment must replace."""
     for number, line in enumerate(rendered.splitlines(), 1):
         for placeholder in _PLACEHOLDERS:
             if placeholder in line:
-                text = f"still the example's: {line.strip()[:100]}"
+                text = f"is a placeholder: {line.strip()[:100]}"
                 yield Finding("placeholder", f"rendered line {number}", text)

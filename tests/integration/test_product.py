@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from cluster.settings import Settings
-from kuberay.checks.monitoring_rules import exported
+from kuberay.checks.monitoring_rules import exported_series
 from serve.app import create_api, with_middleware
 from tests.support.client import PASSWORD, visit
 from tests.support.listening_sockets import listeners
@@ -239,7 +239,7 @@ def test_the_nodes_metrics_port_shows_what_all_processes_count(product: Product,
 
     def missing() -> list[str]:
         lines = [line for line in scrape(product).splitlines() if line.startswith("ray_trailmind_")]
-        unknown = {re.split(r"[{ ]", line)[0] for line in lines} - set(exported())
+        unknown = {re.split(r"[{ ]", line)[0] for line in lines} - set(exported_series())
         assert unknown == set(), "alerts and dashboards would not know these"
         return [
             wanted

@@ -1,4 +1,4 @@
-"""Every rule refuses the manifest that breaks it, with the sentence that helps, and lets the good ones pass."""
+"""Every rule has a finding for a manifest that violates it, and none for the manifests of the repository."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _name(value: object) -> str | None:
     return value if isinstance(value, str) else ""
 
 
-def test_there_are_the_overlays_the_readme_speaks_of(overlays: dict[str, Documents]) -> None:
+def test_the_overlays_of_the_readme_exist(overlays: dict[str, Documents]) -> None:
     assert sorted(overlays) == ["eks", "kind"]
 
 
@@ -41,24 +41,24 @@ def test_the_overlays_pass(overlays: dict[str, Documents], overlay: str) -> None
     assert [str(f) for f in checks.check_documents(overlays[overlay])] == []
 
 
-@pytest.mark.parametrize(("rule", "broken", "sentence"), SCHEMA_SAMPLES, ids=_name)
-def test_schemas_refuse(eks: Documents, rule: str, broken: Break, sentence: str) -> None:
+@pytest.mark.parametrize(("rule", "broken", "message"), SCHEMA_SAMPLES, ids=_name)
+def test_schemas_refuse(eks: Documents, rule: str, broken: Break, message: str) -> None:
     good = copy.deepcopy(eks)
     broken(eks)
     changed = [d for d in eks if d not in good]
-    found = list(schemas.check(changed)) or list(schemas.check_pods(changed))
-    assert rule in {f.rule for f in found}
-    assert any(sentence in str(f) for f in found if f.rule == rule), [str(f) for f in found]
+    findings = list(schemas.check(changed)) or list(schemas.check_pods(changed))
+    assert rule in {f.rule for f in findings}
+    assert any(message in str(f) for f in findings if f.rule == rule), [str(f) for f in findings]
 
 
-@pytest.mark.parametrize(("rule", "broken", "sentence"), RULE_SAMPLES, ids=_name)
-def test_rules_refuse(eks: Documents, rule: str, broken: Break, sentence: str) -> None:
+@pytest.mark.parametrize(("rule", "broken", "message"), RULE_SAMPLES, ids=_name)
+def test_rules_refuse(eks: Documents, rule: str, broken: Break, message: str) -> None:
     broken(eks)
-    found = [f for f in checks.check_rules(eks) if f.rule == rule]
-    assert any(sentence in str(f) for f in found), [str(f) for f in found]
+    findings = [f for f in checks.check_rules(eks) if f.rule == rule]
+    assert any(message in str(f) for f in findings), [str(f) for f in findings]
 
 
-#: Maps whose keys are anybody's choice; a wrong one among them is a broken reference or setting, see the rules.
+#: Maps with free keys; rules about references and settings check them.
 _FREE = {"labels", "annotations", "data", "matchLabels", "nodeSelector", "rayStartParams", "requests", "limits"}
 
 
@@ -74,7 +74,7 @@ def _fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
 
 @pytest.mark.parametrize("part", range(4))
 def test_a_typo_in_any_field_is_refused(overlays: dict[str, Documents], part: int) -> None:
-    """A quarter of a random hundred of the fields in each part; the seed is said, so a failure can be repeated."""
+    """A quarter of a random hundred of the fields in each part; the seed is fixed, so a failure can be repeated."""
     fields = [(i, path) for i, d in enumerate(overlays["eks"]) for path in _fields(d) if path != ("kind",)]
     assert len(fields) > 1000
     for index, path in random.Random(f"typo {part}").sample(fields, 25):
@@ -90,11 +90,11 @@ def test_a_typo_in_any_field_is_refused(overlays: dict[str, Documents], part: in
 def test_every_rule_has_a_broken_sample() -> None:
     from tests.kuberay.test_kuberay_sources import SOURCE_RULES
 
-    proved = {rule for rule, _, _ in SCHEMA_SAMPLES + RULE_SAMPLES} | SOURCE_RULES
-    assert proved == set(checks.RULES)
+    covered = {rule for rule, _, _ in SCHEMA_SAMPLES + RULE_SAMPLES} | SOURCE_RULES
+    assert covered == set(checks.RULES)
 
 
-def test_an_overlay_with_a_patch_for_nothing_does_not_render(tmp_path: Any) -> None:
+def test_an_overlay_with_a_missing_resource_does_not_render(tmp_path: Any) -> None:
     overlay = tmp_path / "kuberay" / "overlays" / "eks"
     overlay.mkdir(parents=True)
     (overlay / "kustomization.yaml").write_text("resources: [nowhere.yaml]\n")

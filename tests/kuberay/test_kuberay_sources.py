@@ -1,4 +1,4 @@
-"""The files as they are written: good ones pass, broken ones are refused with the sentence that helps."""
+"""The rules about source files: valid files pass, and each broken file leads to a finding that names the remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOCKERFILE = (KUBERAY / "Dockerfile").read_text()
 IGNORE = (ROOT / ".dockerignore").read_text()
 SERVICE = (KUBERAY / "base" / "rayservice.yaml").read_text()
 
-#: rule, what is replaced in the Dockerfile, by what, a part of the sentence.
+#: rule, what is replaced in the Dockerfile, by what, a part of the message.
 DOCKERFILES = [
     ("hadolint", "python:3.11.14-slim-bookworm AS", "python AS", "DL3006"),
     ("hadolint", "# hadolint ignore=DL3008\n", "", "DL3008"),
@@ -38,17 +38,17 @@ def test_a_broken_dockerfile_is_refused(tmp_path: Path, rule: str, good: str, ba
     file, ignore = tmp_path / "Dockerfile", tmp_path / ".dockerignore"
     file.write_text(DOCKERFILE.replace(good, bad))
     ignore.write_text(IGNORE)
-    found = [f for f in source_rules.check_dockerfile(file, ignore) if f.rule == rule]
-    assert any(sentence in str(f) for f in found), [str(f) for f in found]
+    findings = [f for f in source_rules.check_dockerfile(file, ignore) if f.rule == rule]
+    assert any(sentence in str(f) for f in findings), [str(f) for f in findings]
 
 
 def test_a_build_context_with_secrets_is_refused(tmp_path: Path) -> None:
     file, ignore = tmp_path / "Dockerfile", tmp_path / ".dockerignore"
     file.write_text(DOCKERFILE)
     ignore.write_text(IGNORE.replace("kuberay/overlays/*/secrets\n", ""))
-    found = list(source_rules.check_dockerfile(file, ignore))
-    assert [(f.rule, f.message) for f in found] == [
-        ("docker-ignore", "kuberay/overlays/*/secrets would be sent to the build")
+    findings = list(source_rules.check_dockerfile(file, ignore))
+    assert [(f.rule, f.message) for f in findings] == [
+        ("docker-ignore", "kuberay/overlays/*/secrets is missing: the build would receive it")
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_build_context_with_secrets_is_refused(tmp_path: Path) -> None:
     ("good", "bad"),
     [
         ("    type: NewCluster # twice", "    type: NewCluster ## twice"),
-        ("      version: v2 # said aloud", "      version: v2\n      # said aloud"),
+        ("      version: v2 # explicit", "      version: v2\n      # explicit"),
         ("        minReplicas: 2 # one may die; its", "        minReplicas: 2\n        # one may die; its"),
         (
             "            - {containerPort: 8000, name: serve} # without",
@@ -65,35 +65,35 @@ def test_a_build_context_with_secrets_is_refused(tmp_path: Path) -> None:
         ("      port: 8000  # KubeRay's", "      port: 8000\n      # KubeRay's"),
     ],
 )
-def test_a_field_without_its_reason_is_refused(good: str, bad: str) -> None:
+def test_a_field_without_a_comment_is_refused(good: str, bad: str) -> None:
     assert good in SERVICE, good
     changed = SERVICE.replace(good, bad, 1)
-    found = list(source_rules.check_reasons(changed))
+    findings = list(source_rules.check_reasons(changed))
     if "##" in bad:  # still a comment: the control
-        assert found == []
+        assert findings == []
     else:
-        assert [f.rule for f in found] == ["reason"], [str(f) for f in found]
-        assert "not why" in found[0].message
+        assert [f.rule for f in findings] == ["reason"], [str(f) for f in findings]
+        assert "says why" in findings[0].message
 
 
-def test_a_key_said_twice_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text("a: 1\nb: {c: 1, c: 2}\n")
     (tmp_path / "two.yaml").write_text("a: [1\n")
     (tmp_path / "good.yaml").write_text("a: 1\n---\na: 1\n")
-    found = {f.where: f.message for f in source_rules.check_yaml(tmp_path)}
-    assert sorted(found) == ["one.yaml", "two.yaml"]
-    assert "'c' is said twice" in found["one.yaml"]
+    findings = {f.where: f.message for f in source_rules.check_yaml(tmp_path)}
+    assert sorted(findings) == ["one.yaml", "two.yaml"]
+    assert "duplicate key 'c'" in findings["one.yaml"]
 
 
-def test_a_careless_script_is_refused(tmp_path: Path) -> None:
+def test_a_script_with_an_unquoted_variable_is_refused(tmp_path: Path) -> None:
     script = tmp_path / "careless.sh"
     script.write_text("#!/usr/bin/env bash\nrm -rf $1/data\n")
-    found = list(source_rules.check_scripts([script]))
-    assert any("SC2086" in f.message for f in found)
-    assert {f.where for f in found} == {"careless.sh line 2"}
+    findings = list(source_rules.check_scripts([script]))
+    assert any("SC2086" in f.message for f in findings)
+    assert {f.where for f in findings} == {"careless.sh line 2"}
 
 
-#: rule, what is replaced in ci.yml, by what, a part of the sentence.
+#: rule, what is replaced in ci.yml, by what, a part of the message.
 WORKFLOWS = [
     ("workflow", "runs-on: ubuntu-24.04", "runs_on: ubuntu-24.04", 'unexpected key "runs_on"'),
     ("workflow", "${{ github.sha }}", "${{ github.shaa }}", 'property "shaa" is not defined'),
@@ -107,15 +107,15 @@ def test_a_broken_workflow_is_refused(tmp_path: Path, rule: str, good: str, bad:
     text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     assert good in text
     (tmp_path / "ci.yml").write_text(text.replace(good, bad, 1))
-    found = [f for f in source_rules.check_workflows(tmp_path) if f.rule == rule]
-    assert any(sentence in str(f) for f in found), [str(f) for f in found]
+    findings = [f for f in source_rules.check_workflows(tmp_path) if f.rule == rule]
+    assert any(sentence in str(f) for f in findings), [str(f) for f in findings]
 
 
 def test_a_project_without_workflows_is_refused(tmp_path: Path) -> None:
     assert "there is no workflow" in str(next(source_rules.check_workflows(tmp_path)))
 
 
-def test_the_examples_accounts_do_not_deploy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_placeholders_are_refused_for_a_deployment(capsys: pytest.CaptureFixture[str]) -> None:
     assert checks.main(["--deploy", "eks"]) == 1
     printed = capsys.readouterr().out
     for placeholder in ("trailmind.example.com", "123456789012", "sha256:0000"):
@@ -123,7 +123,7 @@ def test_the_examples_accounts_do_not_deploy(capsys: pytest.CaptureFixture[str])
     assert "placeholder" in printed
 
 
-def test_an_overlay_nobody_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_overlay_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         checks.main(["gke"])
     assert "there is no overlay gke, only eks, kind" in capsys.readouterr().err
@@ -133,7 +133,7 @@ def _rules(test: Callable[..., None]) -> set[str]:
     return {parameters[0] for mark in test.pytestmark for parameters in mark.args[1]}  # type: ignore[attr-defined]
 
 
-#: What the tests above prove.
+#: The rules that the tests above cover.
 SOURCE_RULES = (
     _rules(test_a_broken_dockerfile_is_refused)
     | _rules(test_a_broken_workflow_is_refused)

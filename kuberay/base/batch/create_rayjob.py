@@ -1,7 +1,7 @@
-"""Creates tonight's RayJob: what the CronJob runs.
+"""Creates the RayJob of the night; the CronJob runs it.
 
-A RayJob's name carries the day, so a CronJob that fires twice, or a retry after the answer was lost, meets "already
-exists" and is done. Only the standard library and PyYAML, which the image has; no Kubernetes client.
+The name of a RayJob contains the day, so a CronJob that fires twice, or a retry after a lost response, gets "already
+exists" and succeeds. It uses the standard library and PyYAML, which the image has, and no Kubernetes client.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FROM_ENVIRONMENT = {
 
 
 def fill(template: str, environ: Mapping[str, str], image: str, day: datetime.date) -> dict[str, Any]:
-    """The RayJob of `day`. Raises KeyError naming the placeholder nothing was given for."""
+    """The RayJob of `day`. Raises KeyError with the name of a variable that is not set."""
     run_id = f"nightly-{day:%Y%m%d}"
     values = {placeholder: environ[variable] for placeholder, variable in FROM_ENVIRONMENT.items()}
     name = f"trailmind-regenerate-{day:%Y%m%d}"
@@ -44,30 +44,30 @@ def fill(template: str, environ: Mapping[str, str], image: str, day: datetime.da
 
 
 class Cluster:
-    """The API server, as this Pod's service account sees it."""
+    """A client of the API server with the service account of this Pod."""
 
     def __init__(self, url: str, token: str, tls: ssl.SSLContext | None, namespace: str) -> None:
         self._url, self._token, self._tls, self.namespace = url, token, tls, namespace
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """The decoded answer. Raises urllib.error.HTTPError for anything but success."""
+        """The decoded response. Raises urllib.error.HTTPError for any status but success."""
         request = urllib.request.Request(  # noqa: S310 - the URL is the API server's, not a caller's
             self._url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30, context=self._tls) as answer:  # noqa: S310
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=30, context=self._tls) as response:  # noqa: S310
+            return json.load(response)
 
     def image_of(self, pod: str, container: str) -> str:
-        """The image `container` of `pod` was started from."""
+        """The image of `container` in `pod`."""
         spec = self.call("GET", f"/api/v1/namespaces/{self.namespace}/pods/{pod}")["spec"]
         images: list[str] = [c["image"] for c in spec["containers"] if c["name"] == container]
         return images[0]
 
     def create(self, job: dict[str, Any]) -> bool:
-        """Create the RayJob; False when it exists already, which is as good."""
+        """Create the RayJob; return False when it exists already."""
         try:
             self.call("POST", f"/apis/ray.io/v1/namespaces/{self.namespace}/rayjobs", job)
         except urllib.error.HTTPError as error:
@@ -90,7 +90,7 @@ def in_cluster(environ: Mapping[str, str]) -> Cluster:
 
 
 def main(cluster: Cluster, environ: Mapping[str, str], template: str, day: datetime.date) -> int:
-    """Create the RayJob of `day` and say so in one JSON line; the exit code."""
+    """Create the RayJob of `day`, log the outcome as one JSON line and return the exit code."""
     try:
         image = cluster.image_of(environ["POD_NAME"], environ["CONTAINER_NAME"])
         job = fill(template, environ, image, day)
