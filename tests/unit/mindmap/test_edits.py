@@ -1,4 +1,4 @@
-"""Edits: each does what it says, survives regeneration, and is never dropped in silence."""
+"""Map edits: each is applied as documented, replayed on regenerated maps, and always reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARTS = [node.id for node in MAP.nodes if node.type == "subtopic"]
 LEAVES = [node.id for node in MAP.nodes if node.type == "page"]
 
 
-def do(*operations: dict[str, Any], on: MindmapDocument = MAP) -> tuple[MindmapDocument, list[Any]]:
+def apply(*operations: dict[str, Any], on: MindmapDocument = MAP) -> tuple[MindmapDocument, list[Any]]:
     parsed = EDIT_LOG_ADAPTER.validate_python([{"op_id": str(i), **o} for i, o in enumerate(operations)])
     document, reports = apply_edits(on, operations_in_effect(parsed))
     assert validate_document(document, PAGES) == []
@@ -34,16 +34,16 @@ def do(*operations: dict[str, Any], on: MindmapDocument = MAP) -> tuple[MindmapD
     return document, reports
 
 
-def test_rename() -> None:
-    document, [report] = do({"op": "rename", "node_id": TOPICS[0], "label": "My <i>bread</i>"})
+def test_rename_cleans_the_label() -> None:
+    document, [report] = apply({"op": "rename", "node_id": TOPICS[0], "label": "My <i>bread</i>"})
     node = document.node(TOPICS[0])
     assert node is not None
     assert node.label == "My bread"
     assert report.status == "adapted"
 
 
-def test_merge_then_rename_what_was_merged_away() -> None:
-    document, reports = do(
+def test_an_edit_of_a_merged_topic_applies_to_the_merge_target() -> None:
+    document, reports = apply(
         {"op": "merge", "node_ids": TOPICS[:2], "label": "Both"},
         {"op": "rename", "node_id": TOPICS[1], "label": "Both of them"},
     )
@@ -55,8 +55,8 @@ def test_merge_then_rename_what_was_merged_away() -> None:
     assert document.coverage.on_map == len(PAGES)
 
 
-def test_an_edit_of_what_was_merged_and_deleted_is_reported() -> None:
-    _, reports = do(
+def test_an_edit_of_a_deleted_merge_target_is_reported_as_not_applied() -> None:
+    _, reports = apply(
         {"op": "merge", "node_ids": TOPICS[:2]},
         {"op": "delete", "node_id": TOPICS[0]},
         {"op": "rename", "node_id": TOPICS[1], "label": "Gone"},
@@ -64,15 +64,15 @@ def test_an_edit_of_what_was_merged_and_deleted_is_reported() -> None:
     assert [r.status for r in reports] == ["applied", "adapted", "not_applied"]
 
 
-def test_split() -> None:
-    mine = [p for p in LEAVES if TOPICS[0] in _above(MAP, p)][:3]
-    document, [report] = do({"op": "split", "node_id": TOPICS[0], "member_ids": mine, "label": "Three"})
+def test_split_moves_pages_to_a_new_topic() -> None:
+    members = [p for p in LEAVES if TOPICS[0] in _ancestors(MAP, p)][:3]
+    document, [report] = apply({"op": "split", "node_id": TOPICS[0], "member_ids": members, "label": "Three"})
     assert report.node_id is not None
-    assert sorted(document.children()[report.node_id]) == sorted(mine)
+    assert sorted(document.children()[report.node_id]) == sorted(members)
 
 
-def test_move_a_page_and_a_topic() -> None:
-    document, reports = do(
+def test_move_pages_and_topics() -> None:
+    document, reports = apply(
         {"op": "move", "node_id": LEAVES[0], "parent_id": TOPICS[2]},
         {"op": "move", "node_id": TOPICS[1], "parent_id": TOPICS[0]},
         {"op": "move", "node_id": TOPICS[0], "parent_id": TOPICS[1]},
@@ -83,7 +83,7 @@ def test_move_a_page_and_a_topic() -> None:
 
 
 def test_pin_hide_and_delete() -> None:
-    document, reports = do(
+    document, reports = apply(
         {"op": "pin", "node_id": LEAVES[0], "position": {"x": 9999, "y": 10, "z": 5}},
         {"op": "hide", "node_id": LEAVES[1]},
         {"op": "delete", "node_id": TOPICS[2]},
@@ -94,25 +94,25 @@ def test_pin_hide_and_delete() -> None:
     assert (pinned.position.x, pinned.position.y) == (490, 10)
     assert hidden is not None
     assert hidden.data.hidden
-    assert {one.reason for one in document.excluded_pages} == {"deleted_by_user"}
+    assert {page.reason for page in document.excluded_pages} == {"deleted_by_user"}
     assert document.coverage.on_map + document.coverage.num_excluded == len(PAGES)
     assert [r.status for r in reports] == ["adapted", "applied", "adapted", "not_applied"]
 
 
-def test_what_hangs_on_a_pinned_topic_goes_with_it() -> None:
-    document, _ = do({"op": "pin", "node_id": TOPICS[0], "position": {"x": 380, "y": -200, "z": 0}})
+def test_pinning_a_topic_moves_its_pages() -> None:
+    document, _ = apply({"op": "pin", "node_id": TOPICS[0], "position": {"x": 380, "y": -200, "z": 0}})
     topic = document.node(TOPICS[0])
     assert topic is not None
     assert (topic.position.x, topic.position.y) == (380, -200)
-    for node_id in [n for n in LEAVES if TOPICS[0] in _above(document, n)]:
+    for node_id in [n for n in LEAVES if TOPICS[0] in _ancestors(document, n)]:
         page = document.node(node_id)
         assert page is not None
         assert abs(page.position.x - 380) < 200
         assert page.position.y < 50
 
 
-def test_own_nodes_and_edges() -> None:
-    document, reports = do(
+def test_user_nodes_and_edges() -> None:
+    document, reports = apply(
         {"op": "add_node", "parent_id": "core", "type": "topic", "label": "Ideas"},
         {"op": "add_edge", "source": TOPICS[0], "target": TOPICS[2], "label": "see also"},
         {"op": "label_edge", "source": TOPICS[2], "target": TOPICS[0], "label": "both rise"},
@@ -129,18 +129,18 @@ def test_own_nodes_and_edges() -> None:
 
 
 def test_undo_and_redo() -> None:
-    one, two, three = (Rename(op_id=str(i), node_id="core", label=str(i)) for i in range(3))
-    assert operations_in_effect([one, two, Undo()]) == [one]
-    assert operations_in_effect([one, two, Undo(), Redo()]) == [one, two]
-    assert operations_in_effect([one, two, Undo(), three, Redo()]) == [one, three]
-    assert operations_in_effect([Undo(), Redo(), one, Undo(), Undo(), Redo()]) == [one]
+    first, second, third = (Rename(op_id=str(i), node_id="core", label=str(i)) for i in range(3))
+    assert operations_in_effect([first, second, Undo()]) == [first]
+    assert operations_in_effect([first, second, Undo(), Redo()]) == [first, second]
+    assert operations_in_effect([first, second, Undo(), third, Redo()]) == [first, third]
+    assert operations_in_effect([Undo(), Redo(), first, Undo(), Undo(), Redo()]) == [first]
 
 
-def test_an_edit_finds_its_topic_when_ids_have_changed() -> None:
+def test_an_edit_finds_its_topic_by_pages_when_ids_have_changed() -> None:
     edit = with_anchors(MAP, Rename(op_id="a", node_id=TOPICS[0], label="Kept"))
-    again = build_map(PAGES[3:])
-    assert again.node(TOPICS[0]) is None
-    document, [report] = apply_edits(again, [edit])
+    regenerated = build_map(PAGES[3:])
+    assert regenerated.node(TOPICS[0]) is None
+    document, [report] = apply_edits(regenerated, [edit])
     assert report.status == "adapted"
     kept = [node for node in document.nodes if node.label == "Kept"]
     assert len(kept) == 1
@@ -148,19 +148,19 @@ def test_an_edit_finds_its_topic_when_ids_have_changed() -> None:
 
 def test_regeneration_keeps_ids_of_the_same_topics() -> None:
     extra = make_page("https://new.example/bread", "Bread yeast", "Bread with yeast and flour in the oven. " * 5)
-    again = build_map([*PAGES, extra], previous=MAP)
-    assert set(TOPICS) <= {node.id for node in again.nodes}
+    regenerated = build_map([*PAGES, extra], previous=MAP)
+    assert set(TOPICS) <= {node.id for node in regenerated.nodes}
 
 
-def _above(document: MindmapDocument, node_id: str) -> set[str]:
-    parents, found = document.parents(), set()
+def _ancestors(document: MindmapDocument, node_id: str) -> set[str]:
+    parents, ancestors = document.parents(), set()
     while node_id in parents:
         node_id = parents[node_id]
-        found.add(node_id)
-    return found
+        ancestors.add(node_id)
+    return ancestors
 
 
-ANY_ID = st.sampled_from([*TOPICS, *PARTS, *LEAVES[:6], "core", "nobody"])
+ANY_ID = st.sampled_from([*TOPICS, *PARTS, *LEAVES[:6], "core", "unknown"])
 LABEL = st.one_of(st.sampled_from(["Mine", "<b>x</b>", "", "  ", "한국어 제목", "a" * 300]), st.text(max_size=30))
 
 
@@ -182,7 +182,7 @@ KINDS = [
 
 @st.composite
 def operations(draw: st.DrawFn) -> list[LogEntry]:
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for i in range(draw(st.integers(1, 8))):
         kind = draw(st.sampled_from(KINDS))
         op: dict[str, Any] = {"op": kind} if kind in ("undo", "redo") else {"op": kind, "op_id": f"op{i}"}
@@ -200,8 +200,8 @@ def operations(draw: st.DrawFn) -> list[LogEntry]:
             op["type"] = draw(st.sampled_from(["topic", "subtopic", "page"]))
         if kind.endswith("_edge"):
             op["source"], op["target"] = draw(ANY_ID), draw(ANY_ID)
-        found.append(op)
-    return EDIT_LOG_ADAPTER.validate_python(found)
+        entries.append(op)
+    return EDIT_LOG_ADAPTER.validate_python(entries)
 
 
 REGENERATIONS: list[list[CapturedPage]] = [
@@ -221,12 +221,12 @@ REGENERATIONS: list[list[CapturedPage]] = [
 def test_any_edits_on_any_regeneration(log: list[LogEntry], which: int, keep: bool) -> None:
     edits: list[Operation] = [with_anchors(MAP, op) for op in operations_in_effect(log)]
     pages = REGENERATIONS[which]
-    again = _regenerated(which, keep)
-    document, reports = apply_edits(again, edits)
+    regenerated = _regenerated(which, keep)
+    document, reports = apply_edits(regenerated, edits)
     assert validate_document(document, pages) == []
     assert [r.op_id for r in reports] == [op.op_id for op in edits]
     assert all(r.sentence for r in reports)
-    twice, _ = apply_edits(again, edits)
+    twice, _ = apply_edits(regenerated, edits)
     assert twice.to_bytes() == document.to_bytes()
 
 
@@ -239,12 +239,12 @@ def _regenerated(which: int, keep: bool) -> MindmapDocument:
     return _CACHE[which, keep]
 
 
-def test_the_log_refuses_what_it_does_not_know() -> None:
+def test_the_log_rejects_unknown_operations() -> None:
     with pytest.raises(ValueError, match="expected tags"):
         EDIT_LOG_ADAPTER.validate_python([{"op": "explode", "op_id": "1"}])
 
 
-def test_the_dashboard_tells_every_refusal_in_korean() -> None:
-    words = Path(__file__).parents[3] / "clients/dashboard/src/i18n/ko.ts"
-    told = words.read_text().split("refused: {", 1)[1].split("},", 1)[0]
-    assert set(re.findall(r"(\w+): \"", told)) == set(REJECTION_REASONS)
+def test_the_dashboard_translates_every_rejection_reason() -> None:
+    catalogue = Path(__file__).parents[3] / "clients/dashboard/src/i18n/ko.ts"
+    korean = catalogue.read_text().split("refused: {", 1)[1].split("},", 1)[0]
+    assert set(re.findall(r"(\w+): \"", korean)) == set(REJECTION_REASONS)

@@ -1,4 +1,4 @@
-"""Pages that are odd, broken or meant to harm: a sane map all the same, and no markup in it."""
+"""Unusual, broken and hostile pages: the map is valid and contains no markup."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def check(pages: list[CapturedPage]) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14))
-def test_no_combination_of_markup_survives(pieces: list[str]) -> None:
+def test_no_combination_of_markup_remains(pieces: list[str]) -> None:
     clean = strip_markup("".join(pieces))
     assert not MARKUP.search(clean)
     assert clean == collapse_whitespace(clean)
@@ -121,11 +121,11 @@ def test_empty_texts_and_titles() -> None:
     check([make_page(f"https://a.example/{i}", "", "") for i in range(10)])
 
 
-def test_pages_without_a_single_word() -> None:
+def test_pages_without_words() -> None:
     check([make_page("https://a.example/0", "1234", "5 6 7 8 " * 30)])
 
 
-def test_odd_addresses() -> None:
+def test_invalid_and_unusual_urls() -> None:
     urls = [
         "javascript:alert(1)",
         "file:///etc/passwd",
@@ -138,7 +138,7 @@ def test_odd_addresses() -> None:
 
 
 @pytest.mark.serial
-def test_a_five_megabyte_page_costs_no_more_than_its_head() -> None:
+def test_a_five_megabyte_page_takes_no_longer_than_its_first_characters() -> None:
     huge = make_page("https://a.example/huge", "Everything about bread", "flour water salt yeast\n" * 220_000)
     one_line = make_page("https://a.example/line", "One line", "x" * 5_000_000)
     began = time.perf_counter()

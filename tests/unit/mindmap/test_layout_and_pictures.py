@@ -1,4 +1,4 @@
-"""Places without overlaps inside what the camera sees, and pictures that hold every label and no code."""
+"""Layouts without overlaps inside the view, and images with all labels and without scripts."""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ def test_galaxy_has_no_overlaps_and_fits_the_camera(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sample_names())
-def test_close_things_are_close(name: str) -> None:
-    """A page is nearer to its own topic than to any other, in space."""
+def test_pages_are_nearest_to_their_own_topic(name: str) -> None:
     document = sample_map(name)
     parents = document.parents()
     kinds = {node.id: node.type for node in document.nodes}
@@ -66,7 +65,7 @@ def test_flat_layouts_keep_nodes_apart(name: str, layout: str, apart: float) -> 
         assert (a.x - b.x) ** 2 + (a.y - b.y) ** 2 >= apart**2
 
 
-def test_importance_is_visible() -> None:
+def test_size_grows_with_importance() -> None:
     document = sample_map("06-long-research")
     for kind in ("page", "topic"):
         nodes = sorted((n for n in document.nodes if n.type == kind), key=lambda n: n.data.importance.score)
@@ -75,7 +74,7 @@ def test_importance_is_visible() -> None:
     assert max(pages) > 1.4 * min(pages)
 
 
-def test_a_long_session_is_drawn_whole() -> None:
+def test_a_long_session_has_a_position_for_every_page() -> None:
     pages = [
         make_page(f"{page.url}/{copy}", f"{page.title} {copy}", f"{page.text}\nCopy number {copy}.", visit_order=(i,))
         for copy in range(20)
@@ -89,7 +88,7 @@ def test_a_long_session_is_drawn_whole() -> None:
 
 @pytest.mark.parametrize("layout", ["galaxy", "tree", "radial"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pictures_hold_the_labels(layout: str, theme: str) -> None:
+def test_images_contain_the_labels(layout: str, theme: str) -> None:
     document = sample_map("05-mixed-korean-english")
     svg = to_svg(document, layout, theme)  # type: ignore[arg-type]
     assert svg == to_svg(document, layout, theme)  # type: ignore[arg-type]
@@ -101,7 +100,7 @@ def test_pictures_hold_the_labels(layout: str, theme: str) -> None:
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "").replace(to_tree_text(document), "")
 
 
-def test_a_picture_becomes_pixels() -> None:
+def test_png_has_the_given_width() -> None:
     png = to_png(to_svg(sample_map("04-korean-office"), "radial"), width=600)
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20], "big") == 600
@@ -124,7 +123,7 @@ def test_hidden_nodes_are_not_drawn() -> None:
         assert page.label not in text
 
 
-def test_exports_are_trees_with_links() -> None:
+def test_exports_contain_the_tree_with_links() -> None:
     document = sample_map("02-web-app-week")
     pages = [node for node in document.nodes if node.type == "page"]
     opml = ElementTree.fromstring(to_opml(document))
@@ -136,7 +135,7 @@ def test_exports_are_trees_with_links() -> None:
     assert to_markdown(document).count("](<https://") == len(pages)
 
 
-def test_durations() -> None:
+def test_format_duration() -> None:
     assert [format_duration(ms) for ms in (0, 999, 45_000, 60_000, 90_000, 4_800_000, 7_200_000)] == [
         "0 s", "1 s", "45 s", "1 min", "2 min", "1 h 20 min", "2 h",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""`trailmind map` and `trailmind eval`, as a person runs them."""
+"""The commands `trailmind map` and `trailmind eval`."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def session_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_tree_on_the_terminal(session_file: Path) -> None:
-    ran = RUN.invoke(APP, ["map", str(session_file)])
-    assert ran.exit_code == 0
-    assert "├─ GnuCash" in ran.output
-    assert "Left out (2)" in ran.output
-    assert "“" in ran.output
+def test_map_prints_a_tree(session_file: Path) -> None:
+    result = RUN.invoke(APP, ["map", str(session_file)])
+    assert result.exit_code == 0
+    assert "├─ GnuCash" in result.output
+    assert "Left out (2)" in result.output
+    assert "“" in result.output
 
 
-def test_files_by_their_ending(session_file: Path, tmp_path: Path) -> None:
+def test_the_suffix_of_the_output_selects_the_format(session_file: Path, tmp_path: Path) -> None:
     heads = {
         "map.svg": b"<svg",
         "map.png": b"\x89PNG",
@@ -46,25 +46,25 @@ def test_files_by_their_ending(session_file: Path, tmp_path: Path) -> None:
         "map.mm": b"<map",
     }
     for name, head in heads.items():
-        ran = RUN.invoke(APP, ["map", str(session_file), "-o", str(tmp_path / name), "--title", "An evening"])
-        assert ran.exit_code == 0, ran.output
+        result = RUN.invoke(APP, ["map", str(session_file), "-o", str(tmp_path / name), "--title", "An evening"])
+        assert result.exit_code == 0, result.output
         assert (tmp_path / name).read_bytes().startswith(head)
     document = MindmapDocument.from_json(json.loads((tmp_path / "map.json").read_bytes()))
     assert document.title == "An evening"
 
 
-def test_what_is_no_session_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_invalid_session_files_are_reported_without_traceback(tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     for content in ("not json", '{"a": 1}', "[" * 100_000):
         bad.write_text(content)
-        ran = RUN.invoke(APP, ["map", str(bad)])
-        assert ran.exit_code == 2
-        assert "Traceback" not in ran.output
+        result = RUN.invoke(APP, ["map", str(bad)])
+        assert result.exit_code == 2
+        assert "Traceback" not in result.output
     assert RUN.invoke(APP, ["map", str(tmp_path / "missing.json")]).exit_code == 2
     assert RUN.invoke(APP, ["map", str(bad), "--format", "gif"]).exit_code == 2
 
 
-def test_odd_events_are_passed_over(tmp_path: Path) -> None:
+def test_invalid_events_are_skipped(tmp_path: Path) -> None:
     odd = tmp_path / "odd.json"
     visit = {
         "type": "page_visit",
@@ -76,15 +76,15 @@ def test_odd_events_are_passed_over(tmp_path: Path) -> None:
     odd.write_text(
         json.dumps([1, None, {"type": 3}, {"type": "page_visit"}, {"type": "scroll", "timestamp": "x"}, visit])
     )
-    ran = RUN.invoke(APP, ["map", str(odd)])
-    assert ran.exit_code == 0
-    assert "Bread" in ran.output
+    result = RUN.invoke(APP, ["map", str(odd)])
+    assert result.exit_code == 0
+    assert "Bread" in result.output
 
 
-def test_eval_reports_every_sample_beside_its_baselines() -> None:
-    ran = RUN.invoke(APP, ["eval", "--json"])
-    assert ran.exit_code == 0
-    report = json.loads(ran.output)
+def test_eval_reports_every_sample_with_baselines() -> None:
+    result = RUN.invoke(APP, ["eval", "--json"])
+    assert result.exit_code == 0
+    report = json.loads(result.output)
     assert [row["session"] for row in report["sessions"]] == sample_names()
     assert all(row["problems"] == 0 for row in report["sessions"])
     mean = report["mean"]

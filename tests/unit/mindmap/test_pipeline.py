@@ -22,16 +22,16 @@ from tests.support.map_sessions import SUBJECTS, make_page, make_session, sample
 ROOT = Path(__file__).parents[3]
 
 
-def test_interleaved_subjects_come_apart() -> None:
+def test_interleaved_subjects_become_separate_topics() -> None:
     pages = make_session(per_subject=6)
     outline = build_outline([page_features(page) for page in pages])
     subject_of = {page.page_id: page.title.split()[0].lower() for page in pages}
-    found = sorted(sorted({subject_of[p] for p in topic.all_page_ids()}) for topic in outline.topics)
-    assert found == [[subject] for subject in sorted(SUBJECTS)]
+    subjects = sorted(sorted({subject_of[p] for p in topic.all_page_ids()}) for topic in outline.topics)
+    assert subjects == [[subject] for subject in sorted(SUBJECTS)]
     assert {topic.label.lower().split()[0] for topic in outline.topics} == set(SUBJECTS)
 
 
-def test_sentences_follow_the_pages_and_where_they_are_mixed_the_user() -> None:
+def test_summary_language_is_that_of_most_pages_else_the_users() -> None:
     def summaries(name: str) -> list[str]:
         features = [page_features(page) for page in sample_pages(name)]
         return [build_outline(features, language=language).summary for language in ("ko", "en")]
@@ -45,7 +45,7 @@ def test_sentences_follow_the_pages_and_where_they_are_mixed_the_user() -> None:
 
 
 @pytest.mark.parametrize("name", sample_names())
-def test_samples_are_valid_and_agree_with_their_truth(name: str) -> None:
+def test_samples_are_valid_and_agree_with_the_ground_truth(name: str) -> None:
     import json
 
     pages, document = sample_pages(name), sample_map(name)
@@ -58,7 +58,7 @@ def test_samples_are_valid_and_agree_with_their_truth(name: str) -> None:
     assert quality.importance is None or quality.importance >= 0.9
 
 
-def test_order_of_input_changes_nothing() -> None:
+def test_the_map_does_not_depend_on_page_order() -> None:
     pages = list(sample_pages("05-mixed-korean-english"))
     expected = build_map(pages).to_bytes()
     for seed in range(3):
@@ -66,7 +66,7 @@ def test_order_of_input_changes_nothing() -> None:
         assert build_map(pages).to_bytes() == expected
 
 
-def test_hash_seeds_and_threads_change_nothing() -> None:
+def test_the_map_does_not_depend_on_hash_seeds_or_threads() -> None:
     script = (
         "import hashlib\n"
         "from tests.support.map_sessions import sample_pages\n"
@@ -89,13 +89,13 @@ def test_features_are_picklable_and_small() -> None:
     assert sum(sizes) / len(sizes) < 10_000
 
 
-def test_a_document_survives_json() -> None:
+def test_a_document_round_trips_through_json() -> None:
     document = sample_map("01-money-and-stars")
     assert type(document).from_json(document.to_json()) == document
 
 
-def test_what_the_clients_read() -> None:
-    """Check 60 of the black-box list: core first, topics at radius 200 with the palette in order."""
+def test_fields_that_the_clients_read() -> None:
+    """The core is first, topics are at radius 200, and their colours are the palette in order."""
     document = sample_map("06-long-research")
     core = document.nodes[0]
     assert (core.id, core.type, core.size, core.color) == ("core", "core", 100, CORE_COLOR)
@@ -113,8 +113,8 @@ def test_what_the_clients_read() -> None:
     assert page["data"]["urls"][0].startswith("https://")
 
 
-def test_no_topics_is_one_node_and_no_edge() -> None:
-    """Check 61: only noise, or nothing at all."""
+def test_a_session_without_topics_has_only_the_core() -> None:
+    """A session of excluded pages only, or without pages."""
     login = make_page("https://a.example/login", "Sign in", "Sign in to continue")
     for pages in ([], [login]):
         document = build_map(pages)
@@ -132,7 +132,7 @@ def test_one_page_is_one_topic() -> None:
     assert len({node.label for node in document.nodes[1:]}) == 2
 
 
-def test_left_out_pages_have_their_reason() -> None:
+def test_excluded_pages_have_a_reason() -> None:
     noise = {
         "https://www.google.com/search?q=bread": ("bread - Google Search", "Results", "search_results"),
         "https://search.naver.com/search.naver?query=빵": ("빵 : 네이버 검색", "결과", "search_results"),
@@ -147,19 +147,19 @@ def test_left_out_pages_have_their_reason() -> None:
     }
     pages = make_session() + [make_page(url, title, text) for url, (title, text, _) in noise.items()]
     document = build_map(pages)
-    assert {one.url: one.reason for one in document.excluded_pages} == {
+    assert {page.url: page.reason for page in document.excluded_pages} == {
         url: reason for url, (_, _, reason) in noise.items()
     }
-    assert all(one.sentence for one in document.excluded_pages)
+    assert all(page.sentence for page in document.excluded_pages)
     assert validate_document(document, pages) == []
 
 
-def test_a_page_about_logging_in_keeps_its_place() -> None:
+def test_an_article_about_signing_in_is_not_excluded() -> None:
     article = make_page("https://a.example/how", "Log in", "How session cookies keep you signed in. " * 30)
     assert page_features(article).exclusion_reason is None
 
 
-def test_a_page_without_text_keeps_its_place_if_it_has_a_name() -> None:
+def test_a_page_with_a_title_but_without_text_is_placed() -> None:
     video = make_page("https://video.example/watch?v=1", "Sourdough starter from flour and water")
     pages = [*make_session(), video]
     document = build_map(pages)
@@ -169,7 +169,7 @@ def test_a_page_without_text_keeps_its_place_if_it_has_a_name() -> None:
     assert document.parents()[node.id] == document.parents()[bread]
 
 
-def test_the_users_title_is_never_overwritten() -> None:
+def test_the_users_title_is_kept() -> None:
     document = build_map(make_session(), title="My <b>own</b> evening")
     assert document.title == "My own evening"
     assert document.nodes[0].label == "My own evening"
@@ -186,7 +186,7 @@ def test_importance_parts_add_up() -> None:
     assert sum(topics) == pytest.approx(1.0, abs=1e-3)
 
 
-def test_where_a_page_was_found_is_not_what_it_is_about() -> None:
+def test_platform_names_are_not_labels() -> None:
     subjects = {
         "apollo": "The Apollo spacecraft carried astronauts to the Moon.",
         "sourdough": "Sourdough bread rises with a starter of wild yeast.",

@@ -1,4 +1,4 @@
-"""No corrupted map passes the write path, whoever made it; what a provider gets wrong in an outline is put right."""
+"""Validation rejects every corrupted map; errors of a provider's outline are corrected."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _unknown_evidence(data: Data, rng: random.Random) -> None:
 @corruption
 def _invented_quote(data: Data, rng: random.Random) -> None:
     quote = rng.choice(_nodes(data, rng.choice(["topic", "subtopic", "page"])))["data"]["evidence"][0]
-    quote["quote"] = quote["quote"][: len(quote["quote"]) // 2] + " which nobody ever wrote"
+    quote["quote"] = quote["quote"][: len(quote["quote"]) // 2] + " which is not in the page"
 
 
 @corruption
@@ -210,7 +210,7 @@ def _missing_part(data: Data, rng: random.Random) -> None:
     del rng.choice(data["nodes"])[rng.choice(["id", "label", "type", "size"])]
 
 
-def test_a_thousand_corrupted_maps_and_none_stored() -> None:
+def test_a_thousand_corrupted_maps_are_all_rejected() -> None:
     pages = sample_pages(NAME)
     good = sample_map(NAME).to_json()
     assert validate_document(MindmapDocument.from_json(good), pages) == []
@@ -250,7 +250,7 @@ def composed(outline: Outline) -> MindmapDocument:
     return document
 
 
-def test_invented_and_repeated_pages_are_dropped_and_said(outline: Outline) -> None:
+def test_unknown_and_repeated_pages_are_dropped_and_reported(outline: Outline) -> None:
     first, second, *rest = outline.topics
     pages = first.all_page_ids()
     bad = replace(second, page_ids=(*second.page_ids, "p_made_up", pages[0]))
@@ -259,25 +259,25 @@ def test_invented_and_repeated_pages_are_dropped_and_said(outline: Outline) -> N
     assert document.parents()[pages[0]] in {first.id, *(part.id for part in first.subtopics)}
 
 
-def test_forgotten_pages_are_left_out_with_their_reason(outline: Outline) -> None:
+def test_pages_missing_from_the_outline_are_excluded(outline: Outline) -> None:
     document = composed(replace(outline, topics=outline.topics[1:]))
     gone = set(outline.topics[0].all_page_ids())
-    assert {one.page_id for one in document.excluded_pages if one.reason == "not_placed"} == gone
+    assert {page.page_id for page in document.excluded_pages if page.reason == "not_placed"} == gone
     assert document.coverage.ratio == 1.0
 
 
 def test_quotes_that_are_not_in_the_page_are_removed(outline: Outline) -> None:
     first, *rest = outline.topics
     page = first.all_page_ids()[0]
-    lie = Evidence(page_id=page, field="text", quote="Nobody wrote this.")
-    document = composed(replace(outline, topics=(replace(first, evidence=(lie,)), *rest)))
+    invented = Evidence(page_id=page, field="text", quote="This is not in the page.")
+    document = composed(replace(outline, topics=(replace(first, evidence=(invented,)), *rest)))
     node = document.node(first.id)
     assert node is not None
-    assert lie.quote not in {quote.quote for quote in node.data.evidence}
+    assert invented.quote not in {quote.quote for quote in node.data.evidence}
     assert document.scorecard.grounding < 1.0 or node.data.evidence
 
 
-def test_labels_are_cleaned_cut_and_told_apart(outline: Outline) -> None:
+def test_labels_are_cleaned_shortened_and_unique(outline: Outline) -> None:
     labels = ["<b>Same</b>", "Same", "Much too long " * 20]
     topics = tuple(replace(topic, label=label) for topic, label in zip(outline.topics, labels, strict=True))
     shown = [node.label for node in composed(replace(outline, topics=topics)).nodes if node.type == "topic"]
@@ -286,7 +286,7 @@ def test_labels_are_cleaned_cut_and_told_apart(outline: Outline) -> None:
     assert max(len(label) for label in shown) <= 48
 
 
-def test_empty_and_nested_topics_and_wild_links(outline: Outline) -> None:
+def test_empty_topics_deep_nesting_and_invalid_links_are_corrected(outline: Outline) -> None:
     first, second, third = outline.topics
     empty = OutlineTopic("t_empty", "Nothing", "", (), ())
     deep = replace(second, subtopics=(replace(third, subtopics=(first,)),), page_ids=second.all_page_ids())
@@ -301,7 +301,7 @@ def test_empty_and_nested_topics_and_wild_links(outline: Outline) -> None:
     assert document.coverage.on_map == len(PAGES)
 
 
-def test_ids_that_clash_or_are_no_ids_are_replaced(outline: Outline) -> None:
+def test_duplicate_and_invalid_ids_are_replaced(outline: Outline) -> None:
     ids = ["core", PAGES[0].page_id, "x y <z>"]
     topics = tuple(replace(topic, id=bad) for topic, bad in zip(outline.topics, ids, strict=True))
     composed(replace(outline, topics=topics))

@@ -1,4 +1,4 @@
-"""A map over time: growing while recording, compared between versions, linked between sessions."""
+"""Maps that grow while a session is recorded, differences of versions, and threads through sessions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.map_sessions import make_page, make_session, sample_map, samp
 
 
 def moved_share(old: MindmapDocument, new: MindmapDocument, layout: str) -> float:
-    """Median distance that nodes of both maps moved, as a share of the canvas (the larger of width and height)."""
+    """Median distance by which common nodes moved, as a share of the larger of width and height."""
     if layout == "galaxy":
         before = {n.id: (n.position.x, n.position.y, n.position.z) for n in old.nodes}
         after = {n.id: (n.position.x, n.position.y, n.position.z) for n in new.nodes}
@@ -43,22 +43,22 @@ def moved_share(old: MindmapDocument, new: MindmapDocument, layout: str) -> floa
     return statistics.median(moves) / canvas
 
 
-def test_one_page_more_leaves_the_others_where_they_are() -> None:
+def test_an_added_page_does_not_move_other_nodes() -> None:
     for name in ("02-web-app-week", "05-mixed-korean-english"):
         pages = list(sample_pages(name))
         shares: dict[str, list[float]] = {"galaxy": [], "tree": [], "radial": []}
         for left in range(0, len(pages), 8):
             before = build_map(pages[:left] + pages[left + 1 :])
             after = build_map(pages, previous=before)
-            for layout, found in shares.items():
-                found.append(moved_share(before, after, layout))
-        for layout, found in shares.items():
-            assert statistics.median(found) < 0.05, (name, layout, found)
+            for layout, values in shares.items():
+                values.append(moved_share(before, after, layout))
+        for layout, values in shares.items():
+            assert statistics.median(values) < 0.05, (name, layout, values)
 
 
-@pytest.mark.timeout(900)  # 25 s on a free core; a crowded machine takes many times that.
+@pytest.mark.timeout(900)  # 25 s on an idle core, many times that on a busy machine.
 def test_a_live_map_keeps_its_ids() -> None:
-    # The heads of the texts are enough for this; the growth of the map is what takes the time.
+    # Short texts suffice: the number of pages takes the time.
     names = ("06-long-research", "02-web-app-week", "04-korean-office")
     pages = sorted(
         (replace(page, text=page.text[:600]) for name in names for page in sample_pages(name)),
@@ -81,7 +81,7 @@ def test_a_live_map_keeps_its_ids() -> None:
     assert statistics.mean(share < 0.05 for share in galaxy) > 0.9
 
 
-def test_deltas_lead_from_one_map_to_the_next() -> None:
+def test_deltas_reproduce_the_map() -> None:
     pages = make_session(per_subject=5)
     live = LiveMap()
     nodes: dict[str, object] = {node.id: node for node in live.document.nodes}
@@ -96,7 +96,7 @@ def test_deltas_lead_from_one_map_to_the_next() -> None:
     assert edges == {(edge.source, edge.target): edge for edge in live.document.edges}
 
 
-def test_seeing_a_page_again_changes_its_node_alone() -> None:
+def test_an_updated_page_removes_no_node() -> None:
     pages = make_session(per_subject=4)
     live = LiveMap()
     live.add_pages(pages)
@@ -105,25 +105,25 @@ def test_seeing_a_page_again_changes_its_node_alone() -> None:
     assert pages[3].page_id in {node.id for node in delta.nodes}
 
 
-def test_pages_are_placed_while_the_session_is_grouped_anew() -> None:
+def test_pages_can_be_placed_while_a_regrouping_runs() -> None:
     pages = list(sample_pages("06-long-research"))
     live = LiveMap()
     live.add_pages(pages[:60])
     for page in pages[60:95]:
         live.place_pages([page])
-        left_out = {one.page_id for one in live.document.excluded_pages}
-        assert page.page_id in {node.id for node in live.document.nodes} | left_out
-    assert live.needs_regrouping, "placing alone leaves the slow part to others"
-    found = regroup(live.features(), None, None)
+        excluded = {excluded_page.page_id for excluded_page in live.document.excluded_pages}
+        assert page.page_id in {node.id for node in live.document.nodes} | excluded
+    assert live.needs_regrouping, "place_pages does not group a long session"
+    regrouping = regroup(live.features(), None, None)
     live.place_pages(pages[95:100])
-    live.apply_regrouping(found)
+    live.apply_regrouping(regrouping)
     assert validate_document(live.document, pages[:100]) == []
     assert live.document.coverage.captured == 100
-    # What was placed page by page agrees with what is found when everything is known at once.
-    again = LiveMap()
-    again.add_pages(pages[:100])
+    # Topics of pages placed one by one agree with those of a grouping of all pages.
+    whole = LiveMap()
+    whole.add_pages(pages[:100])
     topics = [
-        {p: t for t, inside in pages_by_group(m.document).items() if t[0] == "t" for p in inside} for m in (live, again)
+        {p: t for t, inside in pages_by_group(m.document).items() if t[0] == "t" for p in inside} for m in (live, whole)
     ]
     placed = sorted(set(topics[0]) & set(topics[1]))
     assert adjusted_rand_index([topics[0][p] for p in placed], [topics[1][p] for p in placed]) > 0.9
@@ -134,7 +134,7 @@ def test_equal_maps_have_no_differences() -> None:
     assert diff_documents(document, document) == []
 
 
-def test_edits_read_as_changes() -> None:
+def test_edits_are_described_as_changes() -> None:
     document = build_map(make_session(per_subject=6))
     topics = [node.id for node in document.nodes if node.type == "topic"]
     pages = [node.id for node in document.nodes if node.type == "page"]
@@ -157,7 +157,7 @@ def test_edits_read_as_changes() -> None:
     assert {"topic_split", "page_placed"} <= back
 
 
-def test_new_pages_read_as_changes() -> None:
+def test_new_pages_are_described_as_changes() -> None:
     pages = make_session(per_subject=5)
     changes = diff_documents(build_map(pages[:-1]), build_map(pages))
     assert [change.kind for change in changes if change.kind.startswith("page_")] == ["page_added"]
@@ -193,17 +193,17 @@ def test_threads_through_hundreds_of_sessions() -> None:
         counts = Counter(dict.fromkeys(words, 4) | {"common": 1})
         profiles.append(TopicProfile(f"s{i:03}", f"t_{i}", words[0].title(), {f"p_{i}"}, {f"host{i}"}, counts))
     threads = find_threads(profiles)
-    found = sorted([m.session_id for m in thread.members] for thread in threads)
-    assert found == [["s000", "s299"], ["s007", "s150"]]
+    sessions = sorted([m.session_id for m in thread.members] for thread in threads)
+    assert sessions == [["s000", "s299"], ["s007", "s150"]]
 
 
 def test_a_map_over_several_sessions() -> None:
-    one = make_session(per_subject=4, subjects=("bread", "chess"))
-    two = make_session(per_subject=5, subjects=("chess", "tides"))
-    pages = merge_sessions([two, one])
-    assert len(pages) == len({page.page_id for page in [*one, *two]})
+    monday = make_session(per_subject=4, subjects=("bread", "chess"))
+    tuesday = make_session(per_subject=5, subjects=("chess", "tides"))
+    pages = merge_sessions([tuesday, monday])
+    assert len(pages) == len({page.page_id for page in [*monday, *tuesday]})
     document = build_map(pages)
     assert validate_document(document, pages) == []
     labels = {node.label.lower() for node in document.nodes if node.type == "topic"}
     assert {"bread", "chess", "tides"} <= {label.split()[0] for label in labels}
-    assert merge_sessions([one, two]) == merge_sessions([two, one])
+    assert merge_sessions([monday, tuesday]) == merge_sessions([tuesday, monday])
