@@ -63,7 +63,7 @@ STORIES = [
         45,
     ),
     Story("TrailmindCommitsFail", {'ray_trailmind_flush_failures_total{writer="shard"}': "0+1x20 20+0x20"}, 12, 30),
-    Story("TrailmindShardsAway", {"ray_trailmind_shard_fallbacks_total": "0+1x30 30+0x20"}, 20, 45),
+    Story("TrailmindShardsUnavailable", {"ray_trailmind_shard_fallbacks_total": "0+1x30 30+0x20"}, 20, 45),
     Story(
         "TrailmindDatabaseConnections",
         {"trailmind_database_clients": "90x30 10x20", "trailmind_database_client_limit": "100x50"},
