@@ -1,7 +1,7 @@
-"""The search index: one row per page of a finished session, derived and rebuilt at will.
+"""The search index: one row per page of a finished session, derived from other tables and rebuildable.
 
-A session is indexed when somebody searches and it is not indexed yet, or its map has changed since; whoever never
-searches pays nothing, and nothing has to remember to keep the index up.
+Sessions are indexed lazily, by a search of their user, if they are new or their map has changed. Users who do not
+search cost nothing, and no other module has to update the index.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from psycopg.rows import dict_row
 from sqlalchemy import BigInteger, ForeignKey, Index, Text, func, text
@@ -23,15 +23,17 @@ from models.database import Connection
 from models.search.words import ADDRESS, TITLE, TOPICS, fold_text, tsvector_text, unweighted_tsvector_text
 from models.urls import host_of
 
-#: Of a page's text, this much is searched.
+#: Characters of a page's text that are indexed.
 MAX_INDEXED_CHARS = 20_000
 _MAX_PARTIAL_CHARS = 4_000
-#: Raised when rows must be built differently: all sessions are indexed anew, as they are searched.
+#: Topics above a page that are indexed with it.
+_MAX_TOPICS = 4
+#: Increase it when rows are built differently: sessions are then indexed again at the next search.
 INDEX_VERSION = 2
 
 
 class SearchPage(Base):
-    """One page of one session as search sees it."""
+    """One page of one session in the index."""
 
     __tablename__ = "search_pages"
     __table_args__ = (
@@ -45,14 +47,14 @@ class SearchPage(Base):
             postgresql_ops={"partial": "gin_trgm_ops"},
         ),
         Index("ix_search_pages_attention", "user_id", text("attention DESC"), "id"),
-        # Backwards, so that a domain is found with its subdomains.
+        # Reversed, so that a domain is found together with its subdomains.
         Index(
             "ix_search_pages_domain",
             "user_id",
             func.reverse(text("domain")).label("backwards"),
             postgresql_ops={"backwards": "text_pattern_ops"},
         ),
-        # One for either end of a stretch of time: of late days there are few pages after, of early ones before.
+        # One index for each end of a time range: recent ranges have few later pages, old ones few earlier pages.
         Index("ix_search_pages_last_visited", "user_id", "last_visited_at"),
         Index("ix_search_pages_first_visited", "user_id", "first_visited_at"),
         Index("ix_search_pages_session_id", "session_id"),
@@ -71,7 +73,7 @@ class SearchPage(Base):
     first_visited_at: Mapped[datetime]
     last_visited_at: Mapped[datetime]
     dwell_ms: Mapped[int] = mapped_column(BigInteger)
-    #: Attention in 0..1: active time, returns, marked passages.
+    #: Attention in 0..1: active time, revisits, highlights.
     attention: Mapped[float]
     head: Mapped[Any] = mapped_column(TSVECTOR)
     body: Mapped[Any] = mapped_column(TSVECTOR)
@@ -79,7 +81,7 @@ class SearchPage(Base):
 
 
 class SearchState(Base):
-    """What of a session is in the index."""
+    """Which version of a session is in the index."""
 
     __tablename__ = "search_state"
 
@@ -92,11 +94,11 @@ class SearchState(Base):
 
 
 def attention_of(dwell_ms: int, num_visits: int, num_highlights: int) -> float:
-    """Attention in 0..1; half of it is time, growing slowly after the first minutes."""
+    """Attention in 0..1: 0.5 active time (logarithmic, 30 minutes at most), 0.2 revisits, 0.3 highlights."""
     time_spent = min(1.0, math.log1p(dwell_ms / 1000) / math.log1p(1800))
-    returns = min(1.0, math.log2(max(1, num_visits)) / 3)
-    marks = min(1.0, num_highlights / 3)
-    return 0.5 * time_spent + 0.2 * returns + 0.3 * marks
+    revisits = min(1.0, math.log2(max(1, num_visits)) / 3)
+    highlights = min(1.0, num_highlights / 3)
+    return 0.5 * time_spent + 0.2 * revisits + 0.3 * highlights
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,135 +107,145 @@ class IndexedPage:
     text: str
 
 
-_PAGES = """
+AGGREGATE_PAGES: Final = """
     SELECT v.page_id, (array_agg(v.url ORDER BY v.ordinal))[1] AS url,
            (array_agg(v.title ORDER BY v.ordinal DESC) FILTER (WHERE v.title <> ''))[1] AS title,
            (array_agg(v.content_key ORDER BY v.ordinal DESC) FILTER (WHERE v.content_key IS NOT NULL))[1]
              AS content_key,
            min(v.started_at) AS first_visited_at, max(v.started_at) AS last_visited_at,
            sum(v.dwell_ms)::bigint AS dwell_ms, count(*) AS num_visits
-    FROM visits v WHERE v.session_id = %s GROUP BY v.page_id
+    FROM visits v WHERE v.session_id = %(session)s GROUP BY v.page_id
 """
-_STALE = """
+FIND_STALE_SESSIONS: Final = """
     SELECT s.id FROM browsing_sessions s
     LEFT JOIN search_state st ON st.session_id = s.id LEFT JOIN mindmaps m ON m.session_id = s.id
-    WHERE s.user_id = %s AND s.deleted_at IS NULL AND s.status NOT IN ('recording', 'paused')
-      AND (st.session_id IS NULL OR st.map_version IS DISTINCT FROM m.current_version OR st.index_version <> %s)
-    ORDER BY s.started_at DESC, s.id LIMIT %s
+    WHERE s.user_id = %(user)s AND s.deleted_at IS NULL AND s.status NOT IN ('recording', 'paused')
+      AND (st.session_id IS NULL OR st.map_version IS DISTINCT FROM m.current_version
+           OR st.index_version <> %(index_version)s)
+    ORDER BY s.started_at DESC, s.id LIMIT %(limit)s
 """
-INDEX_COLUMNS = (
+# Serializes concurrent indexing of one session until the end of the transaction.
+LOCK_SESSION_INDEX: Final = "SELECT pg_advisory_xact_lock(hashtextextended('search:' || %(session)s::text, 0))"
+READ_CURRENT_MAP: Final = """
+    SELECT s.user_id, m.current_version, v.data FROM browsing_sessions s
+    LEFT JOIN mindmaps m ON m.session_id = s.id
+    LEFT JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version
+    WHERE s.id = %(session)s
+"""
+READ_HIGHLIGHTS: Final = """
+    SELECT page_id, array_agg(text ORDER BY occurred_at) FROM highlights
+    WHERE session_id = %(session)s AND page_id IS NOT NULL GROUP BY page_id
+"""
+READ_TEXTS: Final = """
+    SELECT content_key, left(text, %(max_chars)s) FROM page_contents
+    WHERE user_id = %(user)s AND content_key = ANY(%(content_keys)s)
+"""
+DELETE_INDEX_ROWS: Final = "DELETE FROM search_pages WHERE session_id = %(session)s"
+SAVE_INDEX_STATE: Final = """
+    INSERT INTO search_state (session_id, map_version, index_version)
+    VALUES (%(session)s, %(map_version)s, %(index_version)s)
+    ON CONFLICT (session_id) DO UPDATE SET map_version = excluded.map_version,
+        index_version = excluded.index_version, indexed_at = now()
+"""
+INDEX_COLUMNS: Final = (
     "id, user_id, session_id, page_id, url, domain, title, topics, highlights, content_key, first_visited_at,"
     " last_visited_at, dwell_ms, attention, head, body, partial"
 )
+COPY_INDEX_ROWS: Final = f"COPY search_pages ({INDEX_COLUMNS}) FROM STDIN"
 
 
 async def stale_sessions(connection: Connection, user_id: uuid.UUID, limit: int) -> list[uuid.UUID]:
-    """Finished sessions of the user that the index does not know as they are now, newest first."""
-    cursor = await connection.execute(_STALE, [user_id, INDEX_VERSION, limit])
+    """Finished sessions of the user that are not indexed in their current state, newest first."""
+    cursor = await connection.execute(
+        FIND_STALE_SESSIONS, {"user": user_id, "index_version": INDEX_VERSION, "limit": limit}
+    )
     return [row[0] for row in await cursor.fetchall()]
 
 
 async def index_session(connection: Connection, session_id: uuid.UUID) -> int:
-    """Index the session anew; return the number of pages. The caller commits. Safe to repeat and to race."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('search:' || %s::text, 0))", [session_id])
-    cursor = await connection.execute(
-        "SELECT s.user_id, m.current_version, v.data FROM browsing_sessions s"
-        " LEFT JOIN mindmaps m ON m.session_id = s.id"
-        " LEFT JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version WHERE s.id = %s",
-        [session_id],
-    )
-    found = await cursor.fetchone()
-    if found is None:
+    """Index the session again; the number of its pages. The caller commits. Safe to repeat and to run concurrently."""
+    session = {"session": session_id}
+    await connection.execute(LOCK_SESSION_INDEX, session)
+    row = await (await connection.execute(READ_CURRENT_MAP, session)).fetchone()
+    if row is None:
         return 0
-    user_id, map_version, document = found
+    user_id, map_version, document = row
     pages = await _load_pages(connection, user_id, session_id)
     rows = await asyncio.to_thread(index_rows, user_id, session_id, pages, _topics_by_page(document or {}))
-    await connection.execute("DELETE FROM search_pages WHERE session_id = %s", [session_id])
+    await connection.execute(DELETE_INDEX_ROWS, session)
     if rows:
-        async with (
-            connection.cursor() as writer,
-            writer.copy(f"COPY search_pages ({INDEX_COLUMNS}) FROM STDIN") as copy,
-        ):
-            for row in rows:
-                await copy.write_row(row)
-    await connection.execute(
-        "INSERT INTO search_state (session_id, map_version, index_version) VALUES (%s, %s, %s)"
-        " ON CONFLICT (session_id) DO UPDATE SET map_version = excluded.map_version,"
-        " index_version = excluded.index_version, indexed_at = now()",
-        [session_id, map_version, INDEX_VERSION],
-    )
+        async with connection.cursor() as writer, writer.copy(COPY_INDEX_ROWS) as copy:
+            for index_row in rows:
+                await copy.write_row(index_row)
+    await connection.execute(SAVE_INDEX_STATE, session | {"map_version": map_version, "index_version": INDEX_VERSION})
     return len(rows)
 
 
 async def _load_pages(connection: Connection, user_id: uuid.UUID, session_id: uuid.UUID) -> list[IndexedPage]:
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_PAGES, [session_id])
+        await cursor.execute(AGGREGATE_PAGES, {"session": session_id})
         pages = await cursor.fetchall()
-    rows = await connection.execute(
-        "SELECT page_id, array_agg(text ORDER BY occurred_at) FROM highlights"
-        " WHERE session_id = %s AND page_id IS NOT NULL GROUP BY page_id",
-        [session_id],
+    highlights = dict(await (await connection.execute(READ_HIGHLIGHTS, {"session": session_id})).fetchall())
+    content_keys = [page["content_key"] for page in pages if page["content_key"]]
+    cursor_of_texts = await connection.execute(
+        READ_TEXTS, {"max_chars": MAX_INDEXED_CHARS, "user": user_id, "content_keys": content_keys}
     )
-    marked = dict(await rows.fetchall())
-    rows = await connection.execute(
-        "SELECT content_key, left(text, %s) FROM page_contents WHERE user_id = %s AND content_key = ANY(%s)",
-        [MAX_INDEXED_CHARS, user_id, [p["content_key"] for p in pages if p["content_key"]]],
-    )
-    texts = dict(await rows.fetchall())
+    texts = dict(await cursor_of_texts.fetchall())
     return [
-        IndexedPage(page | {"highlights": marked.get(page["page_id"], [])}, texts.get(page["content_key"], ""))
+        IndexedPage(page | {"highlights": highlights.get(page["page_id"], [])}, texts.get(page["content_key"], ""))
         for page in pages
     ]
 
 
 def _topics_by_page(document: dict[str, Any]) -> dict[str, list[str]]:
-    """page_id → the labels of the topics above it, the nearest first."""
+    """page_id → the labels of the topics above the page, the nearest first."""
     nodes = {node["id"]: node for node in document.get("nodes", [])}
     parents = {e["target"]: e["source"] for e in document.get("edges", []) if e.get("kind") == "contains"}
-    found: dict[str, list[str]] = {}
+    topics: dict[str, list[str]] = {}
     for node in nodes.values():
         page = (node.get("data") or {}).get("page_id")
         if node.get("type") != "page" or not page:
             continue
-        above: list[str] = []
-        at = parents.get(node["id"])
-        while at in nodes and nodes[at]["type"] != "core" and len(above) < 4:
-            above.append(nodes[at]["label"])
-            at = parents.get(at)
-        found[page] = above
-    return found
+        labels: list[str] = []
+        ancestor = parents.get(node["id"])
+        while ancestor in nodes and nodes[ancestor]["type"] != "core" and len(labels) < _MAX_TOPICS:
+            labels.append(nodes[ancestor]["label"])
+            ancestor = parents.get(ancestor)
+        topics[page] = labels
+    return topics
 
 
 def index_rows(
     user_id: uuid.UUID, session_id: uuid.UUID, pages: list[IndexedPage], topics: dict[str, list[str]]
 ) -> list[tuple[Any, ...]]:
+    """One row of `search_pages` per page, in the order of INDEX_COLUMNS."""
     rows = []
     for page in pages:
-        known, above = page.fields, topics.get(page.fields["page_id"], [])
-        marked = known["highlights"]
+        fields, page_topics = page.fields, topics.get(page.fields["page_id"], [])
+        highlights = fields["highlights"]
         head = [
-            (TITLE, " ".join([known["title"] or "", *marked])),
-            (TOPICS, " ".join(above)),
-            (ADDRESS, known["url"][:1000]),
+            (TITLE, " ".join([fields["title"] or "", *highlights])),
+            (TOPICS, " ".join(page_topics)),
+            (ADDRESS, fields["url"][:1000]),
         ]
         rows.append(
             (
-                uuid.uuid5(session_id, known["page_id"]),
+                uuid.uuid5(session_id, fields["page_id"]),
                 user_id,
                 session_id,
-                known["page_id"],
-                known["url"],
-                host_of(known["url"]),
-                known["title"],
-                above,
-                marked,
-                known["content_key"],
-                known["first_visited_at"],
-                known["last_visited_at"],
-                known["dwell_ms"],
-                attention_of(known["dwell_ms"], known["num_visits"], len(marked)),
+                fields["page_id"],
+                fields["url"],
+                host_of(fields["url"]),
+                fields["title"],
+                page_topics,
+                highlights,
+                fields["content_key"],
+                fields["first_visited_at"],
+                fields["last_visited_at"],
+                fields["dwell_ms"],
+                attention_of(fields["dwell_ms"], fields["num_visits"], len(highlights)),
                 tsvector_text(head),
-                # With the head: of two words one may stand in the title and the other in the text.
+                # Includes the head: one word of a query may be in the title and another in the text.
                 unweighted_tsvector_text(" ".join([*(part for _, part in head), page.text])),
                 fold_text(" ".join(part for _, part in head))[:_MAX_PARTIAL_CHARS],
             )

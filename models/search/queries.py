@@ -1,10 +1,9 @@
-"""Asking the search index.
+"""Queries on the search index.
 
-A page is found by its words (title, passages, topics, address: the `head`; with the page's text: the `body`) or by a
-part of its head (trigrams). What stands in the head decides the order first, attention second; so the text is asked
-only when the heads do not fill the answer with better pages already. A rare question has few hits, and all are ranked.
-A common one has more than anybody will look at: then the pages with the most attention are walked from the top until
-enough of them match.
+A page matches by its words (`head`: title, highlights, topics and address; `body`: the head with the page's text) or by
+a part of its head (trigrams). Matches in the head rank first, attention second; the text is searched only if the heads
+do not fill the result with better pages already. A rare query has few hits, and all of them are ranked. A common query
+has more than a user will read: the pages with the most attention are scanned from the top until enough of them match.
 """
 
 from __future__ import annotations
@@ -13,30 +12,69 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, LiteralString
 
 from psycopg import AsyncCursor
 from psycopg.rows import dict_row
+from psycopg.sql import SQL, Composed, Literal, Placeholder
 
 from models.database import Connection
 from models.search.words import fold_text, query_terms, tsquery_text
 
-#: More hits than this and the question counts as a common one: so many pages are read to rank them all.
+#: A query with more hits counts as common; up to so many hits are ranked.
 MAX_RANKED_HITS = 2_000
-#: Of a common one, at least so many are ranked.
-_RANKED = 50
-#: Where the planner expects more hits than this, the pages with the most attention are looked at first, so many of
-#: them. Texts lie apart from their rows and cost more to read.
+#: At least so many hits of a common query are ranked.
+_MIN_RANKED_HITS = 50
+#: If the planner expects more hits than this, the pages with the most attention are scanned first: so many of them, and
+#: fewer when texts are searched, which are stored apart from their rows and cost more to read.
 _COMMON = 5_000
-_FIRST, _FIRST_TEXTS = 1_000, 300
-#: What attention weighs; relevance has the rest.
+_FIRST_PAGES, _FIRST_TEXTS = 1_000, 300
+#: Weight of attention in the score; relevance has the rest.
 _ATTENTION = 0.4
 SNIPPET_CHARS = 240
+
+# Compiling a query takes longer than running it, and a sequential scan reads the pages of all users.
+CONFIGURE_PLANNER: Final = "SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true)"
+# Makes the planner scan by the index on attention, whatever it estimates for the words.
+SWITCH_SORTING_PLANS: Final = (
+    "SELECT set_config('enable_bitmapscan', %(state)s, true), set_config('enable_sort', %(state)s, true)"
+)
+READ_HITS: Final = """
+    SELECT p.id, p.session_id, p.page_id, p.url, p.domain, p.title, p.topics, p.highlights, p.content_key,
+           p.first_visited_at, p.last_visited_at, p.dwell_ms, s.title AS session_title
+    FROM search_pages p JOIN browsing_sessions s ON s.id = p.session_id AND s.deleted_at IS NULL
+    WHERE p.id = ANY(%(hits)s)
+"""
+READ_PAGE_TEXTS: Final = """
+    SELECT content_key, left(text, 20000) FROM page_contents
+    WHERE user_id = %(user)s AND content_key = ANY(%(content_keys)s)
+"""
+
+# The statements below depend on the filters and on the number of words: they are composed of these parts.
+_SOME_HITS = SQL("SELECT id, attention, head FROM search_pages WHERE {matches} LIMIT {limit}")
+_HITS_BY_ATTENTION = SQL(
+    "SELECT id, attention, head FROM search_pages WHERE {matches} ORDER BY attention DESC LIMIT {limit}"
+)
+_HITS_AMONG_FIRST_PAGES = SQL(
+    "SELECT id, attention, head FROM (SELECT * FROM search_pages WHERE user_id = %(user)s ORDER BY attention DESC"
+    " LIMIT {num_pages}) search_pages WHERE {matches} LIMIT {limit}"
+)
+_EXPLAIN_HITS = SQL("EXPLAIN (FORMAT JSON) SELECT FROM search_pages WHERE {matches}")
+_RANK_HITS = SQL(
+    "WITH hits AS MATERIALIZED ({hits}) SELECT id, (SELECT count(*) FROM hits) AS num,"
+    " {relevance_weight} * {relevance} + {attention_weight} * attention AS score"
+    " FROM hits ORDER BY score DESC, id LIMIT %(num_rows)s"
+)
+_HEAD_MATCHES = SQL("head @@ %(all_words)s::tsquery")
+_BODY_MATCHES = SQL("body @@ %(all_words)s::tsquery")
+# In 0..1. Every word counts for itself: the index does not know their distance.
+_RELEVANCE = SQL("least(1.0, ts_rank('{0, 0.3, 0.6, 1.0}', head, %(any_word)s::tsquery) * 1.6)")
+_NOT_RELEVANT = SQL("0")
 
 
 @dataclass(frozen=True, slots=True)
 class SearchFilters:
-    """What a hit must also be. `since` and `until` bound its last visit."""
+    """Conditions that a hit must meet. `since` and `until` bound its visits."""
 
     session_id: uuid.UUID | None = None
     domain: str | None = None
@@ -47,176 +85,168 @@ class SearchFilters:
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A passage, where it comes from, and the `[start, end)` places in it that were asked for."""
+    """A passage, its source (`highlight`, `text` or `title`), and the `[start, end)` ranges in it that match."""
 
     text: str
     source: str
     marks: tuple[tuple[int, int], ...]
 
 
-def _conditions(filters: SearchFilters) -> tuple[str, dict[str, Any]]:
-    parts = ["user_id = %(user)s"]
-    given: dict[str, Any] = {}
+def _conditions(filters: SearchFilters) -> tuple[list[LiteralString], dict[str, Any]]:
+    """The filters as SQL conditions and their parameters."""
+    conditions: list[LiteralString] = ["user_id = %(user)s"]
+    parameters: dict[str, Any] = {}
     if filters.session_id is not None:
-        parts.append("session_id = %(session)s")
-        given["session"] = filters.session_id
+        conditions.append("session_id = %(session)s")
+        parameters["session"] = filters.session_id
     if filters.domain is not None:
-        # Backwards, an index finds a domain with its subdomains.
-        parts.append("(reverse(domain) = %(domain)s OR reverse(domain) LIKE %(subdomain)s)")
-        backwards = filters.domain[::-1]
-        given |= {"domain": backwards, "subdomain": _like_literal(backwards) + ".%"}
+        # Reversed, an index finds a domain together with its subdomains.
+        conditions.append("(reverse(domain) = %(domain)s OR reverse(domain) LIKE %(subdomain)s)")
+        reversed_domain = filters.domain[::-1]
+        parameters |= {"domain": reversed_domain, "subdomain": _like_literal(reversed_domain) + ".%"}
     if filters.since is not None:
-        parts.append("last_visited_at >= %(since)s")
-        given["since"] = filters.since
+        conditions.append("last_visited_at >= %(since)s")
+        parameters["since"] = filters.since
     if filters.until is not None:
-        parts.append("first_visited_at < %(until)s")
-        given["until"] = filters.until
+        conditions.append("first_visited_at < %(until)s")
+        parameters["until"] = filters.until
     if filters.has_highlight is not None:
-        parts.append("cardinality(highlights) " + ("> 0" if filters.has_highlight else "= 0"))
-    return " AND ".join(parts), given
+        conditions.append("cardinality(highlights) > 0" if filters.has_highlight else "cardinality(highlights) = 0")
+    return conditions, parameters
 
 
 def _like_literal(text: str) -> str:
-    """`text` for LIKE, standing for itself."""
+    """`text` as a LIKE pattern that matches itself only."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 async def search(
     connection: Connection, user_id: uuid.UUID, text: str, filters: SearchFilters, *, limit: int, offset: int
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Rows of the best hits, best first, and whether there are more. Nothing for a question without a word."""
-    asked = tsquery_text(text)
-    if asked is None:
+    """The rows of the best hits, best first, and whether there are more. No rows for a query without a word."""
+    all_words = tsquery_text(text)
+    if all_words is None:
         return [], False
-    where, given = _conditions(filters)
-    wanted = offset + limit + 1
-    # For the rank each word counts for itself: how far apart they stand the index does not know.
-    given |= {"user": user_id, "asked": asked, "any_of": asked.replace(" & ", " | "), "wanted": wanted}
+    conditions, parameters = _conditions(filters)
+    num_rows = offset + limit + 1
+    parameters |= {
+        "user": user_id,
+        "all_words": all_words,
+        "any_word": all_words.replace(" & ", " | "),
+        "num_rows": num_rows,
+    }
+    parts = query_terms(text)
+    is_in_page: SQL | Composed = _BODY_MATCHES
     # Trigrams need three characters; shorter parts of words are words to the other indexes.
-    typed = query_terms(text)
-    anywhere = "body @@ %(asked)s::tsquery"
-    if all(len(term) >= 3 for term in typed):
-        # One LIKE each: an index cannot answer `LIKE ALL(array)`.
-        parts = " AND ".join(f"partial LIKE %(part{i})s" for i in range(len(typed)))
-        anywhere = f"({parts}) OR {anywhere}"
-        given |= {f"part{i}": f"%{_like_literal(term)}%" for i, term in enumerate(typed)}
+    if all(len(part) >= 3 for part in parts):
+        # One LIKE each: an index does not support `LIKE ALL(array)`.
+        names = [f"part{i}" for i in range(len(parts))]
+        is_partial = SQL(" AND ").join(SQL("partial LIKE {}").format(Placeholder(name)) for name in names)
+        is_in_page = SQL("({}) OR {}").format(is_partial, _BODY_MATCHES)
+        parameters |= {name: f"%{_like_literal(part)}%" for name, part in zip(names, parts, strict=True)}
+    filter_sql = SQL(" AND ").join(map(SQL, conditions))
     async with connection.cursor(row_factory=dict_row) as cursor:
-        # Compiling a question takes longer than answering it, and so does reading the pages of everybody.
-        await cursor.execute("SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true)")
-        heads = _CandidateQuery(where, "head @@ %(asked)s::tsquery", _RELEVANCE, max(_RANKED, wanted), _FIRST)
-        best = await _top_hits(cursor, heads, given)
-        if len(best) < wanted or best[-1][1] < _ATTENTION:
-            # Whatever matches in the text alone scores at most what attention weighs.
-            others = await _top_hits(cursor, _CandidateQuery(where, anywhere, "0", wanted, _FIRST_TEXTS), given)
-            scores = dict(others) | dict(best)
-            best = sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[:wanted]
-        shown = dict(best[offset:wanted])
-        await cursor.execute(_ROWS, {"hits": list(shown)})
-        rows = [row | {"score": shown[row["id"]]} for row in await cursor.fetchall()]
+        await cursor.execute(CONFIGURE_PLANNER)
+        head_query = _CandidateQuery(
+            _both(filter_sql, _HEAD_MATCHES), _RELEVANCE, max(_MIN_RANKED_HITS, num_rows), _FIRST_PAGES
+        )
+        best = await _top_hits(cursor, head_query, parameters)
+        if len(best) < num_rows or best[-1][1] < _ATTENTION:
+            # A match in the text alone scores at most the weight of attention.
+            page_query = _CandidateQuery(_both(filter_sql, is_in_page), _NOT_RELEVANT, num_rows, _FIRST_TEXTS)
+            scores = dict(await _top_hits(cursor, page_query, parameters)) | dict(best)
+            best = sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[:num_rows]
+        page_scores = dict(best[offset:num_rows])
+        await cursor.execute(READ_HITS, {"hits": list(page_scores)})
+        rows = [row | {"score": page_scores[row["id"]]} for row in await cursor.fetchall()]
     rows.sort(key=lambda row: (-row["score"], -row["last_visited_at"].timestamp(), row["id"]))
-    return rows[:limit], len(best) == wanted
+    return rows[:limit], len(best) == num_rows
+
+
+def _both(filter_sql: Composed, matches: SQL | Composed) -> Composed:
+    return SQL("{} AND ({})").format(filter_sql, matches)
 
 
 @dataclass(frozen=True, slots=True)
 class _CandidateQuery:
-    """What to find, in SQL: the caller's filters, the words, how relevant a hit is; how many hits are enough, and how
-    many pages to look at first."""
+    """A search for hits: their condition and relevance in SQL, how many are enough, how many pages to scan first."""
 
-    where: str
-    matches: str
-    relevance: str
-    enough: int
-    first: int
+    matches: Composed
+    relevance: SQL
+    num_enough: int
+    num_first_pages: int
 
 
 async def _top_hits(
-    cursor: AsyncCursor[dict[str, Any]], asked: _CandidateQuery, given: dict[str, Any]
+    cursor: AsyncCursor[dict[str, Any]], query: _CandidateQuery, parameters: dict[str, Any]
 ) -> list[tuple[uuid.UUID, float]]:
     """The ids and scores of the best pages that match, best first."""
-    matches, columns = f"{asked.where} AND ({asked.matches})", "id, attention, head"
-    walk = f"SELECT {columns} FROM search_pages WHERE {matches} ORDER BY attention DESC LIMIT {asked.enough}"
-    first = (
-        f"SELECT {columns} FROM (SELECT * FROM search_pages WHERE user_id = %(user)s ORDER BY attention DESC"
-        f" LIMIT {asked.first}) search_pages WHERE {matches} LIMIT {asked.enough}"
-    )
-    some = f"SELECT {columns} FROM search_pages WHERE {matches} LIMIT {MAX_RANKED_HITS + 1}"
+    limit = Literal(query.num_enough)
     rows: list[dict[str, Any]] = []
-    await cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT FROM search_pages WHERE {matches}", given, prepare=False)
+    await cursor.execute(_EXPLAIN_HITS.format(matches=query.matches), parameters, prepare=False)
     plan = await cursor.fetchone()
     if plan is not None and plan["QUERY PLAN"][0]["Plan"]["Plan Rows"] > _COMMON:
-        rows = await _rank(cursor, asked, first, given)
-    if not rows or rows[0]["num"] < asked.enough:
-        rows = await _rank(cursor, asked, some, given)
+        among_first = _HITS_AMONG_FIRST_PAGES.format(
+            num_pages=Literal(query.num_first_pages), matches=query.matches, limit=limit
+        )
+        rows = await _rank(cursor, query, among_first, parameters)
+    if not rows or rows[0]["num"] < query.num_enough:
+        some = _SOME_HITS.format(matches=query.matches, limit=Literal(MAX_RANKED_HITS + 1))
+        rows = await _rank(cursor, query, some, parameters)
         if rows and rows[0]["num"] > MAX_RANKED_HITS:
-            # By the index on attention, whatever the planner believes about the words.
-            await cursor.execute(_WALK, {"others": "off"})
-            rows = await _rank(cursor, asked, walk, given)
-            await cursor.execute(_WALK, {"others": "on"})
+            await cursor.execute(SWITCH_SORTING_PLANS, {"state": "off"})
+            by_attention = _HITS_BY_ATTENTION.format(matches=query.matches, limit=limit)
+            rows = await _rank(cursor, query, by_attention, parameters)
+            await cursor.execute(SWITCH_SORTING_PLANS, {"state": "on"})
     return [(row["id"], row["score"]) for row in rows]
 
 
-_WALK = "SELECT set_config('enable_bitmapscan', %(others)s, true), set_config('enable_sort', %(others)s, true)"
-
-
 async def _rank(
-    cursor: AsyncCursor[dict[str, Any]], asked: _CandidateQuery, hits: str, given: dict[str, Any]
+    cursor: AsyncCursor[dict[str, Any]], query: _CandidateQuery, hits: Composed, parameters: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    # Planned anew each time: what is best depends on how common the words are.
-    await cursor.execute(
-        f"WITH hits AS MATERIALIZED ({hits}) SELECT id, (SELECT count(*) FROM hits) AS num,"
-        f" {1 - _ATTENTION} * {asked.relevance} + {_ATTENTION} * attention AS score"
-        " FROM hits ORDER BY score DESC, id LIMIT %(wanted)s",
-        given,
-        prepare=False,
+    statement = _RANK_HITS.format(
+        hits=hits,
+        relevance=query.relevance,
+        relevance_weight=Literal(1 - _ATTENTION),
+        attention_weight=Literal(_ATTENTION),
     )
+    # Planned anew each time: the best plan depends on how common the words are.
+    await cursor.execute(statement, parameters, prepare=False)
     return await cursor.fetchall()
 
 
-# In 0..1.
-_RELEVANCE = "least(1.0, ts_rank('{0, 0.3, 0.6, 1.0}', head, %(any_of)s::tsquery) * 1.6)"
-_ROWS = """
-    SELECT p.id, p.session_id, p.page_id, p.url, p.domain, p.title, p.topics, p.highlights, p.content_key,
-           p.first_visited_at, p.last_visited_at, p.dwell_ms, s.title AS session_title
-    FROM search_pages p JOIN browsing_sessions s ON s.id = p.session_id AND s.deleted_at IS NULL
-    WHERE p.id = ANY(%(hits)s)
-"""
-
-
 async def page_texts(connection: Connection, user_id: uuid.UUID, keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Page texts by key."""
-    cursor = await connection.execute(
-        "SELECT content_key, left(text, 20000) FROM page_contents WHERE user_id = %s AND content_key = ANY(%s)",
-        [user_id, list(keys)],
-    )
+    """The texts of pages by content key."""
+    cursor = await connection.execute(READ_PAGE_TEXTS, {"user": user_id, "content_keys": list(keys)})
     return dict(await cursor.fetchall())
 
 
-def snippet(asked: str, title: str | None, highlights: Sequence[str], text: str) -> Snippet:
-    """The passage that shows best why a page was found: a marked one, else the text, else the title."""
-    wanted = query_terms(asked)
-    for passage in highlights:
-        places = _mark_ranges(passage[:SNIPPET_CHARS], wanted)
-        if places:
-            return Snippet(passage[:SNIPPET_CHARS], "highlight", places)
+def snippet(query: str, title: str | None, highlights: Sequence[str], text: str) -> Snippet:
+    """The passage that best shows why a page matches: a highlight, else a part of the text, else the title."""
+    terms = query_terms(query)
+    for highlight in highlights:
+        marks = _mark_ranges(highlight[:SNIPPET_CHARS], terms)
+        if marks:
+            return Snippet(highlight[:SNIPPET_CHARS], "highlight", marks)
     if text:
-        lowered = _folded_aligned(text)
-        at = min((i for i in (lowered.find(term) for term in wanted) if i >= 0), default=None)
-        if at is not None:
-            start = _word_start(text, max(0, at - SNIPPET_CHARS // 3))
+        folded = _folded_aligned(text)
+        first = min((i for i in (folded.find(term) for term in terms) if i >= 0), default=None)
+        if first is not None:
+            start = _word_start(text, max(0, first - SNIPPET_CHARS // 3))
             passage = " ".join(text[start : start + SNIPPET_CHARS].split())
-            return Snippet(passage, "text", _mark_ranges(passage, wanted))
-    shown = title or ""
-    places = _mark_ranges(shown, wanted)
-    if not places and text:
+            return Snippet(passage, "text", _mark_ranges(passage, terms))
+    shown_title = title or ""
+    marks = _mark_ranges(shown_title, terms)
+    if not marks and text:
         passage = " ".join(text[:SNIPPET_CHARS].split())
-        return Snippet(passage, "text", _mark_ranges(passage, wanted))
-    return Snippet(shown, "title", places)
+        return Snippet(passage, "text", _mark_ranges(passage, terms))
+    return Snippet(shown_title, "title", marks)
 
 
 def _folded_aligned(text: str) -> str:
-    """`text` case folded, character for character: places in it are places in the original."""
+    """`text` case-folded character by character: an index in it is an index in the original."""
     folded = fold_text(text)
-    return folded if len(folded) == len(text) else "".join(_fold_char(c) for c in text)
+    return folded if len(folded) == len(text) else "".join(_fold_char(char) for char in text)
 
 
 def _fold_char(char: str) -> str:
@@ -224,23 +254,25 @@ def _fold_char(char: str) -> str:
     return folded if len(folded) == 1 else char
 
 
-def _word_start(text: str, at: int) -> int:
-    if at == 0:
+def _word_start(text: str, index: int) -> int:
+    """The start of the word at or after `index`."""
+    if index == 0:
         return 0
-    space = text.find(" ", at, at + 30)
-    return space + 1 if space >= 0 else at
+    space = text.find(" ", index, index + 30)
+    return space + 1 if space >= 0 else index
 
 
-def _mark_ranges(text: str, wanted: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    lowered = _folded_aligned(text)
-    found: list[tuple[int, int]] = []
-    for term in wanted:
-        at = lowered.find(term)
-        while at >= 0 and len(found) < 50:
-            found.append((at, at + len(term)))
-            at = lowered.find(term, at + len(term))
+def _mark_ranges(text: str, terms: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """The disjoint `[start, end)` ranges of `text` that match a term, in order; about 50 at most."""
+    folded = _folded_aligned(text)
+    ranges: list[tuple[int, int]] = []
+    for term in terms:
+        start = folded.find(term)
+        while start >= 0 and len(ranges) < 50:
+            ranges.append((start, start + len(term)))
+            start = folded.find(term, start + len(term))
     merged: list[tuple[int, int]] = []
-    for start, end in sorted(found):
+    for start, end in sorted(ranges):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
