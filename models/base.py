@@ -1,4 +1,4 @@
-"""The declarative base: naming convention, UTC times, UUID keys."""
+"""The declarative base of all tables: naming convention, UTC times, UUID keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import DateTime, MetaData, Text, func
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-# Alembic can only drop what has a name.
+# Alembic can drop only constraints and indexes that have a name.
 _NAMES = {
     "ix": "ix_%(column_0_N_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -36,7 +36,7 @@ UpdatedAt = Annotated[
 
 
 class Base(DeclarativeBase):
-    """Strings are `text`, dicts are `jsonb`, times carry their zone."""
+    """Base class of all tables. `str` maps to `text`, dicts to `jsonb`, `datetime` to `timestamptz`."""
 
     metadata = MetaData(naming_convention=_NAMES)
     type_annotation_map = {  # noqa: RUF012

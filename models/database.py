@@ -6,9 +6,16 @@ or an actor's save) commits once.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from psycopg import AsyncConnection
 
 #: An open psycopg connection with its default row factory (tuples).
 Connection: TypeAlias = AsyncConnection[Any]
+
+PING: Final = "SELECT 1"
+
+
+async def ping(connection: Connection) -> None:
+    """Raise psycopg.Error unless PostgreSQL replies."""
+    await connection.execute(PING)

@@ -1,8 +1,7 @@
-"""Which spellings of an address are the same page.
+"""Normalization and redaction of URLs.
 
-Two forms are kept apart on purpose. `normalize_url` is the storage form: it changes nothing a server could
-tell apart. `page_url` goes further and drops what only marks how a reader got there (fragment, campaign
-parameters), so that one page visited from two newsletters is one node on the map.
+There are two forms. `normalize_url` is the storage form: servers treat it like the original. `page_url` also drops
+campaign parameters, so that one page visited from two newsletters is one node on the map.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )
 
-#: Parameters whose values let somebody in. Matched on the whole name, split at `_` and `-`.
+#: Names of parameters with credentials. Matched against the whole name, split at `_` and `-`.
 _SECRET_NAMES = frozenset(
     """
     token auth authorization apikey key secret password passwd pwd pass code sig signature session sessionid sid jwt otp
@@ -36,7 +35,7 @@ REDACTED = "REDACTED"
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for ports that are no number
+        parts.port  # noqa: B018 - raises ValueError for an invalid port
     except ValueError:
         return None
     return parts
@@ -45,8 +44,8 @@ def _split(url: str) -> SplitResult | None:
 def normalize_url(url: str) -> str:
     """The storage form of `url`.
 
-    The fragment goes, an empty path becomes `/`, exactly one trailing `/` goes from any other path, scheme and
-    host are lower-cased. Query order, `www.`, ports and escapes stay. What cannot be parsed comes back as it was.
+    Removes the fragment and one trailing `/` of the path, lower-cases scheme and host; an empty path becomes `/`. Query
+    order, `www.`, ports and escapes stay. Returns a URL that cannot be parsed unchanged.
     """
     parts = _split(url.strip())
     if parts is None:
@@ -61,12 +60,12 @@ def normalize_url(url: str) -> str:
 
 
 def url_hash(url: str) -> str:
-    """64 lower-case hex digits that are equal for equal storage forms."""
+    """SHA-256 of the storage form as 64 lower-case hex digits."""
     return hashlib.sha256(normalize_url(url).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def page_url(url: str) -> str:
-    """The address that stands for a page on the map: the storage form without campaign parameters."""
+    """The URL that identifies a page on the map: the storage form without campaign parameters."""
     parts = _split(normalize_url(url))
     if parts is None or not parts.query:
         return normalize_url(url)
@@ -75,7 +74,7 @@ def page_url(url: str) -> str:
 
 
 def page_id(url: str) -> str:
-    """A page's id, the same in every session: `p_` and 16 hex digits of its `page_url`."""
+    """The id of a page, the same in every session: `p_` and 16 hex digits of the SHA-256 of its `page_url`."""
     return "p_" + hashlib.sha256(page_url(url).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -86,7 +85,7 @@ def host_of(url: str) -> str:
 
 
 def is_secret_parameter(name: str, value: str) -> bool:
-    """Whether a URL's parameter looks as if it let its bearer in."""
+    """Whether a URL parameter looks like a credential, by its name or by the form of its value."""
     words = [word for word in re.split(r"[_.\-\[\]]", name.lower()) if word]
     if _SECRET_VALUE.match(value):
         return True
@@ -98,10 +97,10 @@ def is_secret_parameter(name: str, value: str) -> bool:
 
 
 def redact_url(url: str) -> str:
-    """`url` without what could let a reader in: user-info, and the values of secret-looking parameters.
+    """`url` without credentials: without user-info, and with the values of credential parameters redacted.
 
-    Query and fragment are treated alike, because OAuth's implicit flow puts tokens behind the `#`
-    (RFC 6749 §4.2.2). A URL with nothing to hide comes back letter for letter.
+    Query and fragment are treated alike, because OAuth's implicit flow puts tokens into the fragment (RFC 6749, section
+    4.2.2). Returns a URL without credentials unchanged.
     """
     parts = _split(url)
     if parts is None:
@@ -118,8 +117,8 @@ _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"<>]+")
 
 
 def redact_urls(text: str) -> str:
-    """`text` with every URL in it redacted; a title may quote the address it could not load."""
-    return _URL_IN_TEXT.sub(lambda found: redact_url(found.group()), text)
+    """`text` with every URL in it redacted; the title of an error page may contain its URL."""
+    return _URL_IN_TEXT.sub(lambda match: redact_url(match.group()), text)
 
 
 def _redact_pairs(query: str) -> str:

@@ -6,30 +6,26 @@ import io
 import uuid
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
-from models.accounts.erasure import owned_tables, user_row_condition
+from models.accounts.export import Row, rows_to_export, tables_to_export
 from serve.state import AppState
 
-#: Tables with secrets, and tables that are derived from exported ones.
-_EXCLUDED_TABLES = {"login_families", "one_time_tokens", "search_pages", "search_state"}
-_SECRET_COLUMNS = {"password_hash", "digest", "token_version"}
-_FETCH_ROWS = 500
-_README = """Everything Trailmind knows of you, one JSON object a line, one file a kind.
+_README = """All data that Trailmind stores about you: one file per table, one JSON object per line.
 
 users.jsonl, user_settings.jsonl  your account
 browsing_sessions.jsonl           your recordings
-events.jsonl                      every event, as your browser sent it (`payload`)
-page_contents.jsonl               page texts; events name them by `content_key`
-visits.jsonl, highlights.jsonl    what was derived from the events
+events.jsonl                      every event as your browser sent it (`payload`)
+page_contents.jsonl               page texts; events refer to them by `content_key`
+visits.jsonl, highlights.jsonl    derived from the events
 mindmaps.jsonl, mindmap_versions.jsonl   your maps
 
-Left out: password and token digests, and the search index, which is made from the files above.
+Not included: password and token digests, and the search index, which is derived from the files above.
 """
 
 
@@ -69,40 +65,27 @@ def _encode_value(value: Any) -> Any:
 async def account_archive(state: AppState, user_id: uuid.UUID) -> AsyncIterator[bytes]:
     """The archive in pieces. All tables are read in one snapshot (REPEATABLE READ)."""
     buffer = _ArchiveBuffer()
-    async with await psycopg.AsyncConnection.connect(
-        state.settings.database.postgres_dsn, row_factory=dict_row
-    ) as connection:
+    dsn = state.settings.database.postgres_dsn
+    async with await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row) as connection:
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
-        tables = await _tables(connection)
+        tables = await tables_to_export(connection)
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("README.txt", _README)
             yield buffer.drain()
             for table, condition in tables:
-                async with connection.cursor(name=f"export_{table}") as cursor:
-                    await cursor.execute(
-                        sql.SQL("SELECT * FROM {} WHERE {}").format(sql.Identifier(table), condition),
-                        {"user": user_id},
-                    )
-                    rows = await cursor.fetchmany(_FETCH_ROWS)
-                    if not rows:
+                async with aclosing(rows_to_export(connection, table, condition, user_id)) as batches:
+                    first = await anext(batches, None)
+                    if first is None:
                         continue
                     with archive.open(f"{table}.jsonl", "w") as file:
-                        while rows:
-                            for row in rows:
-                                exported = {k: v for k, v in row.items() if k not in _SECRET_COLUMNS}
-                                file.write(msgspec.json.encode(exported, enc_hook=_encode_value) + b"\n")
+                        file.write(_encode_rows(first))
+                        yield buffer.drain()
+                        async for rows in batches:
+                            file.write(_encode_rows(rows))
                             yield buffer.drain()
-                            rows = await cursor.fetchmany(_FETCH_ROWS)
     yield buffer.drain()
 
 
-async def _tables(connection: psycopg.AsyncConnection[dict[str, Any]]) -> list[tuple[str, sql.Composable]]:
-    tables = await owned_tables(connection)
-    exported: list[tuple[str, sql.Composable]] = [("users", sql.SQL("id = %(user)s"))]
-    exported += [
-        (table, user_row_condition(table, tables, frozenset({table})))
-        for table in sorted(tables)
-        if table not in _EXCLUDED_TABLES
-    ]
-    return exported
+def _encode_rows(rows: list[Row]) -> bytes:
+    return b"".join(msgspec.json.encode(row, enc_hook=_encode_value) + b"\n" for row in rows)

@@ -1,4 +1,4 @@
-"""What operators did, and proof of what was erased."""
+"""The audit log: actions of operators, and records of erased accounts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INSERT_AUDIT_ENTRY: Final = """
 
 
 class AuditEntry(Base):
-    """One act. It names ids, never addresses, titles or texts; ids of what is gone are kept without a foreign key."""
+    """One action. It contains ids, never addresses, titles or texts; ids of erased rows stay, so no foreign key."""
 
     __tablename__ = "audit_log"
     __table_args__ = (Index("ix_audit_log_at", text("at DESC"), "id"),)
@@ -35,7 +35,7 @@ class AuditEntry(Base):
 
 
 def record_audit(db: AsyncSession, actor_id: uuid.UUID | None, action: str, subject: object, **facts: Any) -> None:
-    """Write an act down, in the transaction that does it."""
+    """Add an entry to the audit log, in the transaction of the action."""
     db.add(AuditEntry(actor_id=actor_id, action=action, subject=str(subject), facts=facts))
 
 

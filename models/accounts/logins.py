@@ -1,4 +1,4 @@
-"""Logins: token families, API keys, and tokens that work once."""
+"""Logins (refresh token families), API keys, and one-time tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ API_KEY_PREFIX = "tm_"
 
 
 class ClientProgram(enum.StrEnum):
-    """Which program a login belongs to, as it says itself; `other` for those that say nothing."""
+    """The kind of client of a login, from its `X-Trailmind-Client` header; `other` without one."""
 
     WEB = "web"
     EXTENSION = "extension"
@@ -31,9 +31,10 @@ class ClientProgram(enum.StrEnum):
 
 
 class LoginFamily(Base):
-    """One login and all the tokens that descend from it (RFC 9700, section 4.14.2).
+    """One login and all tokens that descend from it: a refresh token family (RFC 9700, section 4.14.2).
 
-    Only the newest refresh token works. An older one that comes back was stolen, or its owner's was: the family ends.
+    Only the newest refresh token is valid. Reuse of an older one means that one of two copies is stolen: the family is
+    revoked.
     """
 
     __tablename__ = "login_families"
@@ -46,12 +47,12 @@ class LoginFamily(Base):
     id: Mapped[UuidKey]
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     client: Mapped[str] = mapped_column(server_default="other", default=ClientProgram.OTHER)
-    #: The user's `token_version` when the password was checked: a login that races a password reset is void.
+    #: The user's `token_version` when the password was verified: a login that races a password reset is invalid.
     token_version: Mapped[int]
-    #: `jti` of the one refresh token that works, and of the one before it.
+    #: `jti` of the valid refresh token, and of the one before it.
     current_jti: Mapped[uuid.UUID]
     previous_jti: Mapped[uuid.UUID | None]
-    #: Digest of the client's `Idempotency-Key` at the last rotation: its repeat is a lost answer, not a theft.
+    #: Digest of the client's `Idempotency-Key` at the last rotation: a retry with it is not a theft.
     rotation_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     rotated_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
@@ -61,7 +62,7 @@ class LoginFamily(Base):
 
 
 class OneTimeToken(Base):
-    """A secret sent by mail or handed over once. Only its SHA-256 is kept."""
+    """A secret that is valid once, sent by mail or shown once. Only its SHA-256 is stored."""
 
     __tablename__ = "one_time_tokens"
     __table_args__ = (
@@ -73,7 +74,7 @@ class OneTimeToken(Base):
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     purpose: Mapped[str]
     digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    #: PKCE (RFC 7636): who exchanges the code must know what this is the S256 of.
+    #: PKCE (RFC 7636): the code is exchanged only with the verifier of this S256 challenge.
     code_challenge: Mapped[str | None]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
@@ -81,7 +82,7 @@ class OneTimeToken(Base):
 
 
 class ApiKey(Base):
-    """A key for scripts. Shown once when it is made; only the SHA-256 of its secret half is kept."""
+    """An API key. It is shown once; only the SHA-256 of its secret half is stored."""
 
     __tablename__ = "api_keys"
     __table_args__ = (Index("ix_api_keys_user_id", "user_id"),)
@@ -90,7 +91,7 @@ class ApiKey(Base):
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str]
     digest: Mapped[bytes] = mapped_column(LargeBinary)
-    #: The last four characters, so that its owner can tell it from the others.
+    #: The last four characters, by which its owner recognizes it.
     hint: Mapped[str]
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[CreatedAt]
@@ -100,13 +101,13 @@ class ApiKey(Base):
 
 
 def secret_digest(secret: str) -> bytes:
-    """What is kept of a random secret. A plain hash is enough: nobody can guess 256 random bits."""
+    """The SHA-256 of a random secret. No slow hash is needed: 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
-    """Whether a login still stands, and what its user may do."""
+    """Whether a login or API key is valid, with its role and scopes."""
 
     is_valid: bool
     role: str = "user"
@@ -114,7 +115,7 @@ class LoginStatus:
 
 
 async def family_status(db: AsyncSession, family_id: uuid.UUID) -> LoginStatus:
-    """Whether the tokens of this family still count."""
+    """The status of a login, by its token family."""
     row = (
         await db.execute(
             select(
@@ -134,7 +135,7 @@ async def family_status(db: AsyncSession, family_id: uuid.UUID) -> LoginStatus:
 async def open_family(
     db: AsyncSession, user: User, client: ClientProgram, *, jti: uuid.UUID, ttl: timedelta
 ) -> LoginFamily:
-    """A new login of `user`, whose first refresh token is `jti`."""
+    """A new login of `user` with the refresh token `jti`."""
     family = LoginFamily(
         id=uuid.uuid4(),
         user_id=user.id,
@@ -151,24 +152,24 @@ async def open_family(
 async def revoke_families(
     db: AsyncSession, reason: str, *, family_id: uuid.UUID | None = None, user_id: uuid.UUID | None = None
 ) -> list[uuid.UUID]:
-    """End one login, or all of a user's; the ids of those that ended now."""
-    ended = update(LoginFamily).where(LoginFamily.revoked_at.is_(None))
+    """Revoke one login, or all logins of a user; the ids of those revoked now. Raises ValueError without either id."""
+    statement = update(LoginFamily).where(LoginFamily.revoked_at.is_(None))
     if family_id is not None:
-        ended = ended.where(LoginFamily.id == family_id)
+        statement = statement.where(LoginFamily.id == family_id)
     if user_id is not None:
-        ended = ended.where(LoginFamily.user_id == user_id)
+        statement = statement.where(LoginFamily.user_id == user_id)
     if family_id is None and user_id is None:
-        raise ValueError("whose logins?")
-    found = await db.scalars(
-        ended.values(revoked_at=func.now(), revoked_reason=reason)
+        raise ValueError("family_id or user_id is required")
+    revoked_ids = await db.scalars(
+        statement.values(revoked_at=func.now(), revoked_reason=reason)
         .returning(LoginFamily.id)
         .execution_options(synchronize_session=False)
     )
-    return list(found)
+    return list(revoked_ids)
 
 
 async def revoke_all_logins(db: AsyncSession, user: User, reason: str) -> list[uuid.UUID]:
-    """End every login of `user`, also those being made at this moment."""
+    """Revoke all logins of `user`, also those that are being created concurrently; their ids."""
     user.token_version = User.token_version + 1
     await db.flush()
     await db.refresh(user)
@@ -178,7 +179,7 @@ async def revoke_all_logins(db: AsyncSession, user: User, reason: str) -> list[u
 async def issue_one_time_token(
     db: AsyncSession, user_id: uuid.UUID, purpose: str, *, ttl: timedelta, code_challenge: str | None = None
 ) -> str:
-    """A secret that works once. Those issued before for the same purpose stop working."""
+    """A new one-time secret. Earlier ones for the same purpose become invalid."""
     now = datetime.now(UTC)
     await db.execute(
         update(OneTimeToken)
@@ -186,7 +187,7 @@ async def issue_one_time_token(
         .values(used_at=now)
         .execution_options(synchronize_session=False)
     )
-    # Nobody asks for old ones any more.
+    # Expired tokens of the user are deleted here, so no job is needed.
     await db.execute(
         delete(OneTimeToken).where(OneTimeToken.user_id == user_id, OneTimeToken.expires_at < now - timedelta(days=7))
     )
@@ -205,8 +206,8 @@ async def issue_one_time_token(
 
 
 async def redeem_one_time_token(db: AsyncSession, secret: str, purpose: str) -> OneTimeToken | None:
-    """The token, used up now; None when it is unknown, over, or was used before. Of two at once one gets it."""
-    found: OneTimeToken | None = await db.scalar(
+    """Use up the token and return it; None if it is unknown, expired or used. Of concurrent calls one succeeds."""
+    token: OneTimeToken | None = await db.scalar(
         update(OneTimeToken)
         .where(
             OneTimeToken.digest == secret_digest(secret),
@@ -217,13 +218,13 @@ async def redeem_one_time_token(db: AsyncSession, secret: str, purpose: str) -> 
         .values(used_at=func.now())
         .returning(OneTimeToken)
     )
-    return found
+    return token
 
 
 def new_api_key(
     user_id: uuid.UUID, name: str, scopes: Iterable[str], expires_at: datetime | None
 ) -> tuple[ApiKey, str]:
-    """A key and the text its owner gets to see once."""
+    """A new API key, and its plaintext to show once."""
     key_id, secret = uuid.uuid4(), secrets.token_urlsafe(32)
     key = ApiKey(
         id=key_id,
@@ -238,7 +239,7 @@ def new_api_key(
 
 
 async def api_key_status(db: AsyncSession, key_id: uuid.UUID, secret: str) -> tuple[uuid.UUID, LoginStatus] | None:
-    """Whose key it is and whether it counts; None when there is no such key or the secret is wrong."""
+    """The owner and status of an API key; None if it does not exist or the secret is wrong."""
     row = (
         await db.execute(
             select(
@@ -263,5 +264,5 @@ async def api_key_status(db: AsyncSession, key_id: uuid.UUID, secret: str) -> tu
         )
         .values(last_used_at=func.now())
     )
-    # A key acts for its user and never for an operator.
+    # A key has the role of a user, also if its owner is an operator.
     return row[0], LoginStatus(bool(row[3]), "user", tuple(row[2]))

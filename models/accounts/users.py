@@ -15,7 +15,7 @@ from models.errors import Unauthorized
 
 
 class User(Base):
-    """One person's account. `email` is kept as typed; `lower(email)` is unique among all accounts."""
+    """One user's account. `email` is stored as typed; `lower(email)` is unique among all accounts."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -33,7 +33,7 @@ class User(Base):
     email_verified_at: Mapped[datetime | None]
     role: Mapped[str] = mapped_column(server_default="user", default="user")
     status: Mapped[str] = mapped_column(server_default="active", default="active")
-    #: Raised to void every token issued before (password reset, "log out everywhere").
+    #: Incremented to revoke all tokens issued before (password reset, "log out everywhere").
     token_version: Mapped[int] = mapped_column(server_default="0", default=0)
     deleted_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
@@ -41,7 +41,7 @@ class User(Base):
 
 
 class UserSettings(Base):
-    """What a user chose; a missing row means the defaults."""
+    """The settings of a user; a missing row means the defaults."""
 
     __tablename__ = "user_settings"
     __table_args__ = (
@@ -54,21 +54,21 @@ class UserSettings(Base):
     theme: Mapped[str] = mapped_column(server_default="system", default="system")
     email_notifications: Mapped[bool] = mapped_column(server_default="true", default=True)
     excluded_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
-    #: What to record by default, as the extension understands it (scope, highlights, page text).
+    #: What the extension records by default (scope, highlights, page text).
     capture: Mapped[dict[str, object]] = mapped_column(server_default=text("'{}'::jsonb"), default=dict)
-    #: Out of tokens: `local` draws the map without a model, `refuse` answers 402.
+    #: When tokens are used up: `local` generates maps without a model, `refuse` returns 402.
     when_out_of_tokens: Mapped[str] = mapped_column(server_default="local", default="local")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
 
 async def user_by_email(db: AsyncSession, email: str) -> User | None:
-    """The account with this address in any spelling of case, whatever its status."""
+    """The account with this address, case-insensitive, with any status."""
     return await db.scalar(select(User).where(func.lower(User.email) == email.lower()))
 
 
 async def active_user(db: AsyncSession, user_id: uuid.UUID) -> User | None:
-    """The account, unless it was closed."""
+    """The account, or None if it is closed or erased."""
     return await db.scalar(select(User).where(User.id == user_id, User.status == "active"))
 
 

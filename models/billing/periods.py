@@ -1,7 +1,7 @@
-"""Billing periods as arithmetic: which one a moment is in, and which came before. All of it in UTC, as Stripe counts.
+"""Arithmetic of billing periods, in UTC as Stripe counts.
 
-A paid period runs from a day of one month to the same day of the next, or to the month's last day when it has no such
-day; the 31st comes back in the months that have one. A plan nobody pays for runs in periods of 30 days.
+A paid period runs from a day of one month to the same day of the next, or to the last day of a month without that day:
+31 January, 28 February, 31 March. Periods of the free plan are 30 days long.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Period = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class BillingCycle:
-    """Periods in a row, of which `[start, end)` is one. A known period of several months is several periods."""
+    """Consecutive periods, given one of them, `[start, end)`. A period of several months counts as monthly periods."""
 
     start: datetime
     end: datetime
 
     def period(self, number: int) -> Period:
-        """The period so many after the first month of the known one; before it when negative."""
+        """The period `number` periods after the given one, or before it if negative."""
         if self._num_months:
             return self._month(number), self._month(number + 1)
         if number == 0:
@@ -33,7 +33,7 @@ class BillingCycle:
         return anchor + steps * FREE_PERIOD, anchor + (steps + 1) * FREE_PERIOD
 
     def period_number_at(self, moment: datetime) -> int:
-        """Which period `moment` is in."""
+        """The number of the period that contains `moment`."""
         begin = self.start.astimezone(UTC)
         number = (moment - begin) // FREE_PERIOD
         while self.period(number)[0] > moment:
@@ -44,7 +44,7 @@ class BillingCycle:
 
     @property
     def _num_months(self) -> int:
-        """How many whole months the known period has; 0 when it is something else."""
+        """The whole months of the given period; 0 if it is not a number of whole months."""
         start, end = self.start.astimezone(UTC), self.end.astimezone(UTC)
         months = (end.year - start.year) * 12 + end.month - start.month
         return months if months > 0 and self._month(months) == end else 0
@@ -52,21 +52,21 @@ class BillingCycle:
     def _month(self, number: int) -> datetime:
         start, end = self.start.astimezone(UTC), self.end.astimezone(UTC)
         year, month = divmod(start.year * 12 + start.month - 1 + number, 12)
-        # Of two neighbours of a short month one shows the day that is meant.
+        # At the end of a short month only one of the two days is the billing day: the later one.
         day = min(max(start.day, end.day), calendar.monthrange(year, month + 1)[1])
         return start.replace(year=year, month=month + 1, day=day)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanPhase:
-    """A time under one plan: its cycle, since when, and until when if it is over."""
+    """A time under one plan: its billing cycle, start, and end if it has ended."""
 
     cycle: BillingCycle
     since: datetime
     until: datetime | None = None
 
     def periods(self, now: datetime) -> Iterator[Period]:
-        """Its periods from `now` backwards; the last one cut where it was left."""
+        """The periods from `now` backwards; the newest is cut at the end of the phase."""
         last = now if self.until is None else min(now, self.until - timedelta(microseconds=1))
         number = self.cycle.period_number_at(last)
         while True:
@@ -82,15 +82,15 @@ def free_cycle(anchor: datetime) -> BillingCycle:
     return BillingCycle(anchor, anchor + FREE_PERIOD)
 
 
-def merged_periods(eras: Sequence[PlanPhase], now: datetime, max_periods: int) -> list[Period]:
-    """All periods, newest first, that do not overlap: `eras` from the latest to the first."""
-    found: list[Period] = []
-    for era in eras:
-        for start, end in era.periods(now):
-            if len(found) == max_periods:
-                return found
-            if found:
-                end = min(end, found[-1][0])
+def merged_periods(phases: Sequence[PlanPhase], now: datetime, max_periods: int) -> list[Period]:
+    """The periods of all phases without overlaps, newest first, at most `max_periods`. `phases` are newest first."""
+    periods: list[Period] = []
+    for phase in phases:
+        for start, end in phase.periods(now):
+            if len(periods) == max_periods:
+                return periods
+            if periods:
+                end = min(end, periods[-1][0])
             if start < end:
-                found.append((start, end))
-    return found
+                periods.append((start, end))
+    return periods

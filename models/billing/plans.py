@@ -1,7 +1,7 @@
-"""Plans: what each allows. The only place that knows; everybody else asks.
+"""Plans and subscriptions: the limits and features of each plan are defined only here.
 
-The authority over who pays is Stripe; a row of `subscriptions` follows it. A user without one is on the default plan,
-whose periods are 30 days from the day of sign-up, computed and never stored, so that they cannot be forgotten.
+Stripe is the authority on subscriptions; rows of `subscriptions` mirror it. A user without a subscription is on the
+default plan, whose billing periods of 30 days from sign-up are computed, not stored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.errors import TrailmindError
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one plan allows; None is no limit. `token_limit` is per period."""
+    """Limits and features of one plan; None means unlimited. `token_limit` is per billing period."""
 
     id: str
     name: str
@@ -57,7 +57,7 @@ ENTERPRISE = Plan(
 )
 PLANS: dict[str, Plan] = {plan.id: plan for plan in (FREE, PRO, ENTERPRISE)}
 
-#: Which feature an export format belongs to. Formats of other programs go with Markdown, tables with JSON.
+#: Export format → the feature that includes it. Outline formats belong to Markdown, tables to JSON.
 EXPORT_FEATURES = {
     "png": "export_png",
     "svg": "export_svg",
@@ -70,7 +70,7 @@ EXPORT_FEATURES = {
 
 
 class FeatureNotInPlan(TrailmindError):
-    """The caller's plan does not include this."""
+    """The user's plan does not include a feature; `needed` is the cheapest plan that does."""
 
     code, status = "PLAN_UPGRADE_REQUIRED", 402
 
@@ -83,10 +83,10 @@ class FeatureNotInPlan(TrailmindError):
 
 
 class TooManySessions(TrailmindError):
-    """As many recordings run as the plan allows at once."""
+    """The user has as many concurrent recordings as the plan allows."""
 
     code, status = "CONCURRENT_SESSION_LIMIT", 409
-    # Programs that ask again by themselves (a recording begun offline) may succeed when one has stopped.
+    # Clients that retry on their own (a recording started offline) succeed once another recording has stopped.
     retry_after_s = 30.0
 
     def __init__(self, plan: str, allowed: int) -> None:
@@ -94,18 +94,18 @@ class TooManySessions(TrailmindError):
         self.plan, self.allowed = plan, allowed
 
     def __str__(self) -> str:
-        many = "one recording" if self.allowed == 1 else f"{self.allowed} recordings"
-        return f"the {self.plan} plan allows {many} at a time; stop one before you start another"
+        limit = "one recording" if self.allowed == 1 else f"{self.allowed} recordings"
+        return f"the {self.plan} plan allows {limit} at a time; stop one before you start another"
 
 
 class Subscription(Base):
-    """Who is on which paid plan, and until when."""
+    """A paid plan of a user, with its current period."""
 
     __tablename__ = "subscriptions"
     __table_args__ = (
         CheckConstraint("plan IN ('free', 'pro', 'enterprise')", name="plan"),
         CheckConstraint("status IN ('active', 'canceled', 'past_due', 'trialing')", name="status"),
-        # One that counts per user: two would make every question about the plan ambiguous.
+        # At most one current subscription per user.
         Index(
             "uq_subscriptions_current",
             "user_id",
@@ -129,10 +129,9 @@ class Subscription(Base):
 
 @dataclass(frozen=True, slots=True)
 class CurrentPlan:
-    """The plan a user is on now. `subscription_id` is None for the default plan.
+    """The current plan of a user. `subscription_id` is None for the default plan.
 
-    `period_*` are the plan's own, as it is paid; tokens are counted in `usage_period`, which is never longer than a
-    month.
+    `period_*` is the paid period; tokens are counted per `usage_period`, which is at most a month.
     """
 
     plan: Plan
@@ -145,12 +144,12 @@ class CurrentPlan:
 
     @property
     def usage_start(self) -> datetime:
-        """When the tokens that count now began to be counted."""
+        """Start of the current usage period."""
         return self.usage_period[0] if self.usage_period else self.period_start
 
     @property
     def usage_end(self) -> datetime:
-        """When the allowance is renewed."""
+        """End of the current usage period: the token limit resets then."""
         return self.usage_period[1] if self.usage_period else self.period_end
 
 
@@ -160,60 +159,68 @@ _CURRENT_STATUSES = ("active", "past_due", "trialing")
 async def current_plan(
     db: AsyncSession, user: User, *, default: str = "free", now: datetime | None = None
 ) -> CurrentPlan:
-    """The plan `user` is on at `now`."""
+    """The plan of `user` at `now`; `default` without a current subscription."""
     now = now or datetime.now(UTC)
     rows = await _subscriptions(db, user)
-    found = next((row for row in rows if row.status in _CURRENT_STATUSES), None)
-    if found is None:
+    subscription = next((row for row in rows if row.status in _CURRENT_STATUSES), None)
+    if subscription is None:
         cycle = free_cycle(_free_since(user, rows, now))
         period = cycle.period(cycle.period_number_at(max(now, cycle.start)))
         return CurrentPlan(PLANS[default], "active", *period, usage_period=period)
-    cycle = BillingCycle(found.current_period_start, found.current_period_end)
-    start, end = found.current_period_start, found.current_period_end
+    cycle = BillingCycle(subscription.current_period_start, subscription.current_period_end)
+    start, end = subscription.current_period_start, subscription.current_period_end
     period = cycle.period(cycle.period_number_at(now))
     if now >= end:
-        # Stripe's word about the next period is on its way: count on from the old one rather than not at all.
+        # Stripe has not reported the next period yet: derive it from the old one.
         start, end = period
-    return CurrentPlan(PLANS[found.plan], found.status, start, end, found.cancel_at_period_end, found.id, period)
+    return CurrentPlan(
+        PLANS[subscription.plan],
+        subscription.status,
+        start,
+        end,
+        subscription.cancel_at_period_end,
+        subscription.id,
+        period,
+    )
 
 
 async def _subscriptions(db: AsyncSession, user: User) -> list[Subscription]:
-    """Every subscription the user ever had, the latest first."""
+    """All subscriptions of the user, past ones too, newest first."""
     query = select(Subscription).where(Subscription.user_id == user.id).order_by(Subscription.created_at.desc())
     return list(await db.scalars(query))
 
 
 def _ended_at(row: Subscription) -> datetime:
-    # At the period's end, or at once (a refund).
+    # At the end of the period, or earlier after a refund.
     return min(row.current_period_end, row.updated_at)
 
 
 def _free_since(user: User, rows: Sequence[Subscription], now: datetime) -> datetime:
-    """From when the free plan's periods are counted: a paid plan that ended begins them anew.
+    """The start of the free plan's periods: sign-up, or the end of the last paid plan.
 
-    Otherwise what was used while paying would count against the free allowance.
+    Otherwise usage under the paid plan would count against the free limit.
     """
     return max([user.created_at, *(min(_ended_at(row), now) for row in rows)])
 
 
 async def usage_periods(db: AsyncSession, user: User, max_periods: int, *, now: datetime | None = None) -> list[Period]:
-    """The period tokens are counted in now and those before it, newest first, back to the day of sign-up."""
+    """The current usage period and earlier ones, newest first, back to sign-up; at most `max_periods`."""
     now = now or datetime.now(UTC)
     rows = await _subscriptions(db, user)
-    eras: list[PlanPhase] = []
+    phases: list[PlanPhase] = []
     later: datetime | None = None
     for row in rows:
         is_over = row.status not in _CURRENT_STATUSES
         if is_over:
             ended_at = min(_ended_at(row), now)
-            # Between two paid plans, and after the last, the free one.
-            eras.append(PlanPhase(free_cycle(ended_at), ended_at, later))
+            # The free plan applies between two paid plans and after the last one.
+            phases.append(PlanPhase(free_cycle(ended_at), ended_at, later))
         cycle = BillingCycle(row.current_period_start, row.current_period_end)
-        eras.append(PlanPhase(cycle, row.created_at, ended_at if is_over else None))
+        phases.append(PlanPhase(cycle, row.created_at, ended_at if is_over else None))
         later = cycle.period(cycle.period_number_at(row.created_at))[0]
     if later is None or user.created_at < later:
-        eras.append(PlanPhase(free_cycle(user.created_at), user.created_at, later))
-    return merged_periods(eras, now, max_periods)
+        phases.append(PlanPhase(free_cycle(user.created_at), user.created_at, later))
+    return merged_periods(phases, now, max_periods)
 
 
 def require_feature(plan: Plan, feature: str, what: str) -> None:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 
 from fastapi import APIRouter, Response
-from sqlalchemy import text
 
+from models.database import ping
 from models.migrations.run import current_revision, wanted_revision
 from models.schemas.health import HealthReply, ReadyReply
 from serve.dependencies import State
@@ -43,18 +43,18 @@ async def _sentence(check: Awaitable[str]) -> str:
 
 
 async def _postgresql(state: AppState) -> str:
-    async with state.engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
+    async with state.open_connection() as connection:
+        await ping(connection)
     return "ok"
 
 
 async def _schema(state: AppState) -> str:
     async with state.engine.connect() as connection:
         current = await connection.run_sync(current_revision)
-    wanted = wanted_revision()
+    required = wanted_revision()
     # An older program runs on a newer schema, because migrations are backward compatible; not the other way round.
-    if current is None or current < wanted:
-        return f"is at {current or 'nothing'}, this program needs {wanted}: run `trailmind migrate`"
+    if current is None or current < required:
+        return f"is at {current or 'nothing'}, this program needs {required}: run `trailmind migrate`"
     return "ok"
 
 
