@@ -143,17 +143,7 @@ def _tree_columns(nodes: Sequence[Node], points: Mapping[str, Point]) -> dict[fl
 def _draw_radial(document: MindmapDocument, theme: Theme) -> Canvas:
     canvas = Canvas(theme)
     nodes, points = _placed_nodes(document, "radial")
-    parents = document.parents()
-    for edge in document.edges:
-        if edge.kind == "cross" and edge.source in nodes and edge.target in nodes:
-            a, b = points[edge.source], points[edge.target]
-            curve = f"M{a.x:.1f},{a.y:.1f} Q{(a.x + b.x) * 0.2:.1f},{(a.y + b.y) * 0.2:.1f} {b.x:.1f},{b.y:.1f}"
-            canvas.path(curve, theme.cross, 1.0, opacity=0.35, dashed=True)
-    for node in nodes.values():
-        parent = parents.get(node.id, "")
-        if parent in nodes:
-            width = {"topic": 4.0, "subtopic": 2.4}.get(node.type, 1.2)
-            canvas.path(_branch_path(points[parent], points[node.id]), node.color, width, opacity=0.7)
+    _draw_radial_edges(canvas, document, nodes, points)
     # Pages first: the bubbles of topics and sub-topics are drawn over them.
     for node in nodes.values():
         if node.type == "page":
@@ -168,6 +158,22 @@ def _draw_radial(document: MindmapDocument, theme: Theme) -> Canvas:
             canvas.circle(x, y, 7.0, node.color, title=tooltip(node), stroke=theme.background)
             canvas.text(x, y - 12, shorten(node.label, 28), 12.5, anchor="middle", weight=600)
     return canvas
+
+
+def _draw_radial_edges(
+    canvas: Canvas, document: MindmapDocument, nodes: Mapping[str, Node], points: Mapping[str, Point]
+) -> None:
+    parents = document.parents()
+    for edge in document.edges:
+        if edge.kind == "cross" and edge.source in nodes and edge.target in nodes:
+            a, b = points[edge.source], points[edge.target]
+            curve = f"M{a.x:.1f},{a.y:.1f} Q{(a.x + b.x) * 0.2:.1f},{(a.y + b.y) * 0.2:.1f} {b.x:.1f},{b.y:.1f}"
+            canvas.path(curve, canvas.theme.cross, 1.0, opacity=0.35, dashed=True)
+    for node in nodes.values():
+        parent = parents.get(node.id, "")
+        if parent in nodes:
+            width = {"topic": 4.0, "subtopic": 2.4}.get(node.type, 1.2)
+            canvas.path(_branch_path(points[parent], points[node.id]), node.color, width, opacity=0.7)
 
 
 def _draw_radial_page(canvas: Canvas, node: Node, point: Point) -> None:
