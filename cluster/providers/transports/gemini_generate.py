@@ -1,4 +1,4 @@
-"""Google's Gemini API."""
+"""Google's Gemini API (generateContent)."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ from cluster.providers.types import (
 )
 
 OFFICIAL_URL = "https://generativelanguage.googleapis.com/"
-_REFUSED = {"SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "RECITATION"}
+#: Finish reasons of a response that a content filter has blocked.
+_BLOCKED_REASONS = {"SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "RECITATION"}
 
 
 class GeminiTransport:
-    """Asks through the official SDK, which is told not to retry."""
+    """Sends prompts through the official SDK, with its retries disabled. See types.Transport."""
 
     def __init__(self, api_key: str, base_url: str | None = None) -> None:
-        # Our own client, because the SDK would else take aiohttp where it is installed, and warn about how it does.
+        # Our own client, because the SDK would otherwise use aiohttp where it is installed, with a warning.
         self._http = httpx2.AsyncClient()
         self._client = genai.Client(
             api_key=api_key,
             vertexai=False,
             http_options=types.HttpOptions(
                 base_url=base_url or OFFICIAL_URL,
-                # The version that takes a JSON schema as it is.
+                # The API version that accepts a plain JSON schema.
                 api_version="v1beta",
                 httpx_async_client=self._http,
                 retry_options=types.HttpRetryOptions(attempts=1),
@@ -47,11 +48,11 @@ class GeminiTransport:
     async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
         """See Transport."""
         contents: list[Any] = [
-            types.Content(role="model" if is_models else "user", parts=[types.Part(text=text)])
-            for is_models, text in conversation_turns(prompt)
+            types.Content(role="model" if is_model else "user", parts=[types.Part(text=text)])
+            for is_model, text in conversation_turns(prompt)
         ]
         try:
-            found = await self._client.aio.models.generate_content(
+            response = await self._client.aio.models.generate_content(
                 model=target.model,
                 contents=contents,
                 config=types.GenerateContentConfig(
@@ -71,23 +72,23 @@ class GeminiTransport:
             raise ProviderDown("gemini", "connection") from error
         except ValueError as error:
             raise ProviderDown("gemini", "not_an_answer") from error
-        if not found.candidates:
-            blocked = found.prompt_feedback is not None
-            raise ProviderRefused("gemini", "content_filter") if blocked else ProviderDown("gemini", "empty_answer")
-        reason = found.candidates[0].finish_reason
-        if reason is not None and reason.value in _REFUSED:
+        if not response.candidates:
+            is_blocked = response.prompt_feedback is not None
+            raise ProviderRefused("gemini", "content_filter") if is_blocked else ProviderDown("gemini", "empty_answer")
+        reason = response.candidates[0].finish_reason
+        if reason is not None and reason.value in _BLOCKED_REASONS:
             raise ProviderRefused("gemini", "content_filter")
-        headers = _headers(found.sdk_http_response)
+        headers = _headers(response.sdk_http_response)
         return ModelResponse(
-            text=found.text or "",
-            usage=_usage(found.usage_metadata),
-            request_id=found.response_id,
+            text=response.text or "",
+            usage=_usage(response.usage_metadata),
+            request_id=response.response_id,
             is_truncated=reason is not None and reason.value == "MAX_TOKENS",
             hints=rate_limit_hints(headers),
         )
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._client.aio.aclose()
         await self._http.aclose()
 
@@ -100,11 +101,11 @@ def _headers(response: Any) -> Mapping[str, str]:
 def _usage(usage: types.GenerateContentResponseUsageMetadata | None) -> Usage:
     if usage is None:
         return Usage()
-    thought = usage.thoughts_token_count or 0
+    reasoning_tokens = usage.thoughts_token_count or 0
     return Usage(
         input_tokens=(usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
-        # Thinking is billed as output and counted beside it.
-        output_tokens=(usage.candidates_token_count or 0) + thought,
+        # Reasoning is billed as output, but counted beside it.
+        output_tokens=(usage.candidates_token_count or 0) + reasoning_tokens,
         cached_tokens=usage.cached_content_token_count or 0,
-        reasoning_tokens=thought,
+        reasoning_tokens=reasoning_tokens,
     )

@@ -1,4 +1,4 @@
-"""What asking is the same for every vendor: the turns of a conversation, and the errors of the SDKs."""
+"""What the vendors' transports share: the turns of a conversation and the translation of SDK errors."""
 
 from __future__ import annotations
 
@@ -7,29 +7,43 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from cluster.providers.model_catalog import effective_spec
 from cluster.providers.transports.vendor_errors import error_from_status
-from cluster.providers.types import Prompt, ProviderDown, ProviderTimedOut
+from cluster.providers.types import ModelTarget, Prompt, ProviderDown, ProviderTimedOut
 
 
 def conversation_turns(prompt: Prompt) -> list[tuple[bool, str]]:
-    """What is said after the instructions, as `(is the model's, text)`: the data, a failed answer and its faults."""
-    said = [(False, prompt.data)]
+    """The turns after the instructions as `(is_model, text)`: the data, and a rejected response with its problems."""
+    turns = [(False, prompt.data)]
     if prompt.previous_attempt is not None:
-        said += [(True, prompt.previous_attempt[0]), (False, prompt.previous_attempt[1])]
-    return said
+        response, problems = prompt.previous_attempt
+        turns += [(True, response), (False, problems)]
+    return turns
 
 
 def chat_messages(prompt: Prompt) -> list[Any]:
-    """The same as OpenAI and Anthropic take it."""
+    """The turns in the format of OpenAI and Anthropic."""
     return [
-        {"role": "assistant" if is_models else "user", "content": text}
-        for is_models, text in conversation_turns(prompt)
+        {"role": "assistant" if is_model else "user", "content": text} for is_model, text in conversation_turns(prompt)
     ]
+
+
+def temperature_option(target: ModelTarget, maximum: float) -> dict[str, Any]:
+    """The `temperature` argument of a call; empty when it is not configured or the model rejects it."""
+    if target.temperature is None or not effective_spec(target).supports_temperature:
+        return {}
+    return {"temperature": min(maximum, target.temperature)}
 
 
 @contextmanager
 def translate_sdk_errors(provider: str, sdk: ModuleType) -> Iterator[None]:
-    """Errors of `openai` or `anthropic`, whose SDKs are made by one generator, as ours."""
+    """Translate errors of `openai` or `anthropic`, whose SDKs share a code generator.
+
+    Raises:
+        ProviderTimedOut: no response within the time-out.
+        ProviderDown: a server error, no connection, or a body that is not of the SDK's shape.
+        ProviderThrottled, ProviderRefused: see vendor_errors.error_from_status.
+    """
     try:
         yield
     except sdk.APITimeoutError as error:
@@ -39,5 +53,5 @@ def translate_sdk_errors(provider: str, sdk: ModuleType) -> Iterator[None]:
     except sdk.APIConnectionError as error:
         raise ProviderDown(provider, "connection") from error
     except (sdk.APIError, ValueError) as error:
-        # ValueError: a body that is not JSON, or not of the SDK's shape.
+        # ValueError: the body is not JSON, or does not have the SDK's shape.
         raise ProviderDown(provider, "not_an_answer") from error

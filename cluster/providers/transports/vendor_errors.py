@@ -1,4 +1,8 @@
-"""What a vendor's status codes and headers mean to us; the same for all of them."""
+"""Translates the status codes and rate-limit headers of all vendors.
+
+Retry-After is defined by RFC 9110, section 10.2.3. The rate-limit headers predate the IETF draft for RateLimit fields
+(draft-ietf-httpapi-ratelimit-headers) and differ from it in names and units.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +15,20 @@ from typing import Any
 
 from cluster.providers.types import ProviderDown, ProviderError, ProviderRefused, ProviderThrottled, RateLimitHints
 
-#: When a vendor throttles without saying for how long.
+#: The wait when a vendor throttles without a Retry-After.
 DEFAULT_RETRY_S = 5.0
 MAX_RETRY_S = 600.0
 _REFUSALS = {400: "bad_request", 401: "bad_key", 402: "no_credit", 403: "forbidden", 404: "no_such_model"}
 
 
 def error_from_status(provider: str, status: int, headers: Mapping[str, str], body: Any = None) -> ProviderError:
-    """The error a status becomes. The vendor's own sentence is left behind: it may repeat the prompt."""
+    """The error for a status code. The vendor's message is dropped, because it may repeat the prompt."""
     if status in (429, 529):
         wait, hints = retry_after_s(headers), rate_limit_hints(headers)
         details = _error_details(body)
         if details:
-            # Gemini says in the body what the others say in headers.
-            wait = _first_number(d.get("retryDelay") for d in details) if wait is None else wait
+            # Gemini sends in the body what the other vendors send in headers.
+            wait = _first_delay_s(detail.get("retryDelay") for detail in details) if wait is None else wait
             hints = replace(hints, requests_per_minute=_quota_per_minute(details, "Requests"))
             hints = replace(hints, tokens_per_minute=_quota_per_minute(details, "Tokens"))
         reason = "overloaded" if status == 529 else "rate_limited"
@@ -36,15 +40,18 @@ def error_from_status(provider: str, status: int, headers: Mapping[str, str], bo
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds a vendor asks to wait: `retry-after-ms`, or `Retry-After` as seconds or as a date (RFC 9110)."""
+    """The wait of `retry-after-ms`, or of `Retry-After` as seconds or HTTP date (RFC 9110); None without a valid one.
+
+    At most MAX_RETRY_S, so that a mistake of a vendor does not block a provider for hours.
+    """
     exact = _parse_number(headers.get("retry-after-ms"))
     if exact is not None:
         return min(max(exact / 1000, 0.0), MAX_RETRY_S)
-    given = headers.get("retry-after")
-    seconds = _parse_number(given)
-    if seconds is None and given:
+    value = headers.get("retry-after")
+    seconds = _parse_number(value)
+    if seconds is None and value:
         try:
-            at = parsedate_to_datetime(given)
+            at = parsedate_to_datetime(value)
         except ValueError:
             return None
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -53,33 +60,33 @@ def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> fl
 
 
 def rate_limit_hints(headers: Mapping[str, str], now: datetime | None = None) -> RateLimitHints:
-    """Our quota as the vendor sees it. OpenAI and its likes say `x-ratelimit-*`, Anthropic `anthropic-ratelimit-*`."""
+    """Our quota by the headers `x-ratelimit-*` (OpenAI and compatible servers) or `anthropic-ratelimit-*`."""
 
-    def find(what: str, kind: str) -> str | None:
+    def header(what: str, kind: str) -> str | None:
         return headers.get(f"x-ratelimit-{what}-{kind}") or headers.get(f"anthropic-ratelimit-{kind}-{what}")
 
     def per_minute(kind: str) -> float | None:
-        limit, left = _parse_number(find("limit", kind)), _parse_number(find("remaining", kind))
-        resets_in = _seconds_until(find("reset", kind), now)
+        limit, left = _parse_number(header("limit", kind)), _parse_number(header("remaining", kind))
+        resets_in = _seconds_until(header("reset", kind), now)
         if not limit:
             return None
         if left is not None and resets_in is not None:
-            # The same header names requests a day on small tiers. A minute's quota is full again this soon.
-            minutes_quota_s = 60 * max(0.0, limit - left) / limit
-            if resets_in > 5 * minutes_quota_s + 3:
+            # On small tiers the same header names the quota per day, which takes longer to refill than one per minute.
+            refill_s = 60 * max(0.0, limit - left) / limit
+            if resets_in > 5 * refill_s + 3:
                 return None
         return limit
 
     return RateLimitHints(
         requests_per_minute=per_minute("requests"),
-        requests_left=_parse_number(find("remaining", "requests")),
+        requests_left=_parse_number(header("remaining", "requests")),
         tokens_per_minute=per_minute("tokens"),
-        tokens_left=_parse_number(find("remaining", "tokens")),
+        tokens_left=_parse_number(header("remaining", "tokens")),
     )
 
 
 def _seconds_until(text: str | None, now: datetime | None) -> float | None:
-    """Seconds until a moment, told as `6m0s` or `120ms` (OpenAI), in seconds, or as a timestamp (Anthropic)."""
+    """The seconds until a reset: `6m0s` or `120ms` (OpenAI), plain seconds, or an ISO timestamp (Anthropic)."""
     if not text:
         return None
     number = _parse_number(text)
@@ -98,25 +105,25 @@ def _seconds_until(text: str | None, now: datetime | None) -> float | None:
 
 
 def _error_details(body: Any) -> list[Mapping[str, Any]]:
-    """The parts of an error as Google words it (google.rpc.Status)."""
+    """The details of an error in Google's format (google.rpc.Status)."""
     error = body.get("error", body) if isinstance(body, Mapping) else None
     details = error.get("details") if isinstance(error, Mapping) else None
-    return [one for one in details if isinstance(one, Mapping)] if isinstance(details, list) else []
+    return [detail for detail in details if isinstance(detail, Mapping)] if isinstance(details, list) else []
 
 
-def _first_number(delays: Iterable[Any]) -> float | None:
-    found = (_seconds_until(delay, None) for delay in delays if isinstance(delay, str))
-    return next((max(0.0, delay) for delay in found if delay is not None), None)
+def _first_delay_s(delays: Iterable[Any]) -> float | None:
+    seconds = (_seconds_until(delay, None) for delay in delays if isinstance(delay, str))
+    return next((max(0.0, delay) for delay in seconds if delay is not None), None)
 
 
 def _quota_per_minute(details: Sequence[Mapping[str, Any]], what: str) -> float | None:
-    """The quota a minute that was passed, e.g. `GenerateRequestsPerMinutePerProjectPerModel`."""
+    """The exceeded quota per minute of `what`, e.g. by `GenerateRequestsPerMinutePerProjectPerModel`."""
     for detail in details:
         violations = detail.get("violations")
-        for one in violations if isinstance(violations, list) else []:
-            name = str(one.get("quotaId", "")) if isinstance(one, Mapping) else ""
+        for violation in violations if isinstance(violations, list) else []:
+            name = str(violation.get("quotaId", "")) if isinstance(violation, Mapping) else ""
             if what in name and "PerMinute" in name:
-                return _parse_number(str(one.get("quotaValue", ""))) or None
+                return _parse_number(str(violation.get("quotaValue", ""))) or None
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import pickle
 from datetime import UTC, datetime, timedelta
@@ -327,9 +326,9 @@ def test_every_error_survives_pickling(error: Exception) -> None:
     assert vars(again) == vars(error)
 
 
-def test_the_chain_ends_even_without_providers() -> None:
+async def test_the_chain_ends_even_without_providers() -> None:
     async def ask(provider: ModelProvider) -> str:
         raise AssertionError
 
     with pytest.raises(NoProviderAvailable):
-        asyncio.run(chain(FakeTime()).run(ask))
+        await chain(FakeTime()).run(ask)
