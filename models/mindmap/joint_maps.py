@@ -1,4 +1,4 @@
-"""Maps over several sessions, and the threads that run through a user's sessions."""
+"""Joint maps (maps over several sessions), and the threads of a user: topics that recur in several sessions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
 from models.mindmap.versions import MapStatus
 
-#: Sessions one map may span: beyond that nobody can read it.
+#: The largest number of sessions on one joint map; a map of more is not readable.
 MAX_SESSIONS = 50
 
 
 class JointMap(Base):
-    """A map over several sessions of one user. It is made again, never edited."""
+    """A map over several sessions of one user. It can be generated again; it has no edits and no versions."""
 
     __tablename__ = "joint_maps"
     __table_args__ = (
@@ -28,16 +28,16 @@ class JointMap(Base):
 
     id: Mapped[UuidKey]
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    #: The user's own; without one the map names itself.
+    #: The title that the user gave; without one the map has a generated title.
     title: Mapped[str | None]
-    #: The range it was ordered for, when it was ordered by dates.
+    #: The range of dates of the request, if it was requested by dates.
     since: Mapped[datetime | None]
     until: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(server_default="pending", default=MapStatus.PENDING)
     stage: Mapped[str | None]
     percent: Mapped[int] = mapped_column(server_default="0", default=0)
     error_message: Mapped[str | None]
-    #: `models.mindmap.validation` as JSON; null until it is made.
+    #: `models.mindmap.document` as JSON; null before the first generation and after a session was erased.
     data: Mapped[dict[str, Any] | None]
     input_digest: Mapped[str | None]
     provider: Mapped[str | None]
@@ -57,7 +57,7 @@ class JointMapSession(Base):
 
 
 class ThreadUnlink(Base):
-    """A topic its user took out of every thread."""
+    """A topic that the user has removed from every thread."""
 
     __tablename__ = "thread_unlinks"
 
@@ -70,7 +70,7 @@ class ThreadUnlink(Base):
 
 
 class ThreadLink(Base):
-    """Two topics of different sessions that their user says are one subject."""
+    """Two topics of different sessions that the user has linked as one subject."""
 
     __tablename__ = "thread_links"
     __table_args__ = (
@@ -89,7 +89,7 @@ class ThreadLink(Base):
 
 
 class ThreadFinding(Base):
-    """The threads found in a user's maps, kept until a map or a link changes."""
+    """The computed threads of a user, valid until a map or a link changes."""
 
     __tablename__ = "thread_findings"
 

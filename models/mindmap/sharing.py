@@ -1,7 +1,7 @@
-"""Share links: a session's map for whoever has the address, until it is over or taken back.
+"""Share links: a session's map for everyone who has the URL, until the link expires or is revoked.
 
-The address is the link's id and a keyed digest of it, so it can be shown to its owner again, nobody can guess one,
-and nothing in the database opens anything.
+The token in the URL is the link's id with an HMAC-SHA256 of it (RFC 2104). So the server can show the URL to its owner
+again, a token cannot be guessed, and the database alone does not give access.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DIGEST_BYTES = 24
 
 
 class ShareLink(Base):
-    """One link. `shows` is how much: topics only (`map`), also the pages, also the marked passages."""
+    """One link. `visibility`: topics only (`map`), with pages (`pages`), or with highlights too (`highlights`)."""
 
     __tablename__ = "share_links"
     __table_args__ = (CheckConstraint("shows IN ('map', 'pages', 'highlights')", name="shows"),)
@@ -43,12 +43,12 @@ def _sign(key: str, link_id: uuid.UUID) -> bytes:
 
 
 def share_token(key: str, link_id: uuid.UUID) -> str:
-    """What stands in the address."""
+    """The token of the link's URL, signed with `key`."""
     return base64.urlsafe_b64encode(link_id.bytes + _sign(key, link_id)).rstrip(b"=").decode()
 
 
 def share_link_id(keys: Sequence[str], token: str) -> uuid.UUID | None:
-    """The link's id, or None when `token` is not one of ours. `keys` are those tokens may be signed with."""
+    """The id of the link with this token, or None when the token is not valid. `keys` are the accepted signing keys."""
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (ValueError, binascii.Error):
@@ -56,13 +56,14 @@ def share_link_id(keys: Sequence[str], token: str) -> uuid.UUID | None:
     if len(raw) != 16 + _DIGEST_BYTES:
         return None
     link_id = uuid.UUID(bytes=raw[:16])
-    # Whole tokens are compared, not what they decode to: the last character of Base64 has spare bits (RFC 4648 §3.5).
-    given = token.encode()
-    return link_id if any(hmac.compare_digest(share_token(key, link_id).encode(), given) for key in keys) else None
+    # Compares encoded tokens, because several Base64 strings decode to the same bytes (RFC 4648, section 3.5).
+    received = token.encode()
+    is_signed = any(hmac.compare_digest(share_token(key, link_id).encode(), received) for key in keys)
+    return link_id if is_signed else None
 
 
 def visible_document(document: MindmapDocument, visibility: str) -> MindmapDocument:
-    """`document` without what the link does not show. Left-out pages and searches are never shown."""
+    """The part of `document` that a link with this visibility shows. Excluded pages and notes are never shown."""
     hidden = {n.id for n in document.nodes if n.data.hidden or (visibility == "map" and n.type == "page")}
     return document.model_copy(
         update={
@@ -92,7 +93,7 @@ def _visible_node(node: Node, visibility: str) -> Node:
         "visit_count": data.visit_count,
     }
     if visibility != "map":
-        # A description may quote the pages.
+        # A description may quote pages.
         kept |= {
             "description": data.description,
             "urls": data.urls,

@@ -1,4 +1,4 @@
-"""Mind maps: one resource a session, many versions, and the log of its user's edits."""
+"""Mind maps: one per session, with its versions and the log of its user's edits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.base import Base, CreatedAt, UpdatedAt, UuidKey
 
 
 class MapStatus(enum.StrEnum):
-    """What a client can be told about a map."""
+    """The status of a map or a joint map; `models.mindmap.state` has the transitions."""
 
     PENDING = "pending"
     GENERATING = "generating"
@@ -22,7 +22,7 @@ class MapStatus(enum.StrEnum):
 
 
 class Mindmap(Base):
-    """The map of a session: how far its making is, and which version is shown."""
+    """The map of a session: its status, the progress of its generation, and the version shown."""
 
     __tablename__ = "mindmaps"
     __table_args__ = (
@@ -36,14 +36,14 @@ class Mindmap(Base):
     stage: Mapped[str | None]
     percent: Mapped[int] = mapped_column(server_default="0", default=0)
     error_message: Mapped[str | None]
-    #: The number of the version shown; null until the first is made.
+    #: The number of the version shown; null before the first version.
     current_version: Mapped[int | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
 
 class MindmapVersion(Base):
-    """One finished map. What was generated never changes; the user's edits are replayed on it."""
+    """One generated map. The generated document never changes; the user's edits are replayed on it."""
 
     __tablename__ = "mindmap_versions"
     __table_args__ = (Index("uq_mindmap_versions_number", "mindmap_id", "number", unique=True),)
@@ -52,17 +52,17 @@ class MindmapVersion(Base):
     mindmap_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("mindmaps.id", ondelete="CASCADE"))
     number: Mapped[int]
     #: `models.mindmap.validation` as JSON: nodes, edges, layout, layouts, left_out, coverage, scorecard …
-    #: This is the map as it is shown, edits included.
+    #: The document shown, with the edits.
     data: Mapped[dict[str, Any]]
-    #: The map before the edits; null while `data` has none.
+    #: The document without the edits; null while no edit is in effect.
     generated: Mapped[dict[str, Any] | None]
-    #: The last entry of the log that `data` knows of.
+    #: The number of the last log entry that is replayed in `data`.
     edits_seq: Mapped[int] = mapped_column(server_default="0", default=0)
-    #: What became of every edit on this version: `models.mindmap.edits.EditReport` as JSON.
+    #: The result of each edit on this version: `models.mindmap.edits.EditReport` as JSON.
     edit_reports: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"), default=list)
-    #: The version this one brought back.
+    #: The version that this one restored.
     restored_from: Mapped[int | None]
-    #: Digest of everything the map was made from; equal input is not made twice.
+    #: Digest of the input of the generation; equal input is not generated twice.
     input_digest: Mapped[str]
     provider: Mapped[str]
     model: Mapped[str | None]
@@ -72,7 +72,7 @@ class MindmapVersion(Base):
 
 
 class MindmapEdit(Base):
-    """One entry of a map's edit log, append-only: an operation, an undo or a redo (`models.mindmap.edits`)."""
+    """An append-only entry of a map's edit log: an operation, an undo or a redo (`models.mindmap.edits`)."""
 
     __tablename__ = "mindmap_edits"
     __table_args__ = (Index("uq_mindmap_edits_op_id", "mindmap_id", "op_id", unique=True),)
@@ -80,7 +80,7 @@ class MindmapEdit(Base):
     mindmap_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("mindmaps.id", ondelete="CASCADE"), primary_key=True)
     #: 1, 2, 3 … without gaps.
     seq: Mapped[int] = mapped_column(primary_key=True)
-    #: The client's id of the operation; null for undo and redo.
+    #: The client's id of the operation, which makes a repeated request safe; null for undo and redo.
     op_id: Mapped[str | None]
     entry: Mapped[dict[str, Any]]
     created_at: Mapped[CreatedAt]

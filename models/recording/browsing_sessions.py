@@ -31,7 +31,7 @@ OPEN_STATUSES = (SessionStatus.RECORDING, SessionStatus.PAUSED)
 
 
 class BrowsingSession(Base):
-    """One recording. The numbers are materialised when it stops; while it records they come from the events."""
+    """One recording. The counts are stored when it is closed; while it records they are computed from its events."""
 
     __tablename__ = "browsing_sessions"
     __table_args__ = (
@@ -39,9 +39,9 @@ class BrowsingSession(Base):
         CheckConstraint("title_source IN ('user', 'generated')", name="title_source"),
         # The list: newest first, one index scan a page.
         Index("ix_browsing_sessions_user_started", "user_id", text("started_at DESC"), text("id DESC")),
-        # What is older than a plan keeps.
+        # Retention: sessions by age.
         Index("ix_browsing_sessions_kept", "created_at", postgresql_where=text("deleted_at IS NULL")),
-        # The sweep for forgotten recordings reads only the few that are open.
+        # The job that closes abandoned recordings reads only the few open ones.
         Index("ix_browsing_sessions_open", "updated_at", postgresql_where=text("status IN ('recording', 'paused')")),
     )
 
@@ -56,7 +56,7 @@ class BrowsingSession(Base):
     started_at: Mapped[CreatedAt]
     ended_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
-    #: When the plan lets it go; its user has been told.
+    #: When the retention of the plan deletes it; set when the deletion notice is sent.
     deletes_at: Mapped[datetime | None]
     num_pages: Mapped[int] = mapped_column(server_default="0", default=0)
     num_visits: Mapped[int] = mapped_column(server_default="0", default=0)
@@ -64,7 +64,7 @@ class BrowsingSession(Base):
     num_events: Mapped[int] = mapped_column(server_default="0", default=0)
     dwell_ms: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     keywords: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
-    #: The client's own id of this recording: starting it twice after a lost answer gives the same session.
+    #: The client's id of this recording: a start that is sent twice returns the same session.
     client_session_id: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -80,7 +80,7 @@ Index(
 
 
 class SessionTransition(Base):
-    """When a session changed state. The timeline needs the pauses; support needs the rest."""
+    """The history of a session's status (written by `models.mindmap.state`). The timeline reads the pauses."""
 
     __tablename__ = "session_transitions"
 
@@ -90,18 +90,18 @@ class SessionTransition(Base):
     at: Mapped[CreatedAt]
 
 
-#: A recording that nothing has come from for so long does not count as one that runs.
+#: A recording without events for this long does not count towards the limit of concurrent recordings.
 IDLE_TIMEOUT = timedelta(minutes=30)
 
 
 async def running_sessions(db: AsyncSession, user_id: uuid.UUID) -> list[uuid.UUID]:
-    """The recordings of the user that run, paused or not, oldest first.
+    """The ids of the user's open recordings, paused or not, oldest first.
 
-    One whose browser is gone does not count: it must not lock its user out.
+    A recording that is idle for `IDLE_TIMEOUT` is left out: a browser that crashed must not block its user.
     """
     since = datetime.now(UTC) - IDLE_TIMEOUT
     latest = select(func.max(Event.received_at)).where(Event.session_id == BrowsingSession.id).scalar_subquery()
-    found = await db.scalars(
+    session_ids = await db.scalars(
         select(BrowsingSession.id)
         .where(
             BrowsingSession.user_id == user_id,
@@ -111,7 +111,7 @@ async def running_sessions(db: AsyncSession, user_id: uuid.UUID) -> list[uuid.UU
         )
         .order_by(BrowsingSession.started_at, BrowsingSession.id)
     )
-    return list(found)
+    return list(session_ids)
 
 
 async def owned_session(
@@ -119,19 +119,19 @@ async def owned_session(
 ) -> BrowsingSession:
     """The session if it is `user_id`'s.
 
-    Raises NotFound when there is none or it was deleted, Forbidden when it is somebody else's (with `hide`, that is
-    NotFound too, as the mindmap routes of the reference answer).
+    Raises NotFound when it does not exist or is deleted, and Forbidden when it belongs to another user, or NotFound
+    then too with `forbidden_as_not_found`, as v1 clients expect of the map routes.
     """
-    found = await db.get(BrowsingSession, session_id)
-    if found is None or found.deleted_at is not None or (forbidden_as_not_found and found.user_id != user_id):
+    session = await db.get(BrowsingSession, session_id)
+    if session is None or session.deleted_at is not None or (forbidden_as_not_found and session.user_id != user_id):
         raise NotFound("session not found")
-    if found.user_id != user_id:
+    if session.user_id != user_id:
         raise Forbidden("access denied")
-    return found
+    return session
 
 
 def parse_session_id(text: str, *, error_type: type[TrailmindError] = NotFound) -> uuid.UUID:
-    """The id in a path. Raises NotFound for a malformed one, as the reference answers, or `otherwise`."""
+    """The session id in a path. Raises `error_type` for a malformed one; v1 clients expect NotFound."""
     try:
         return uuid.UUID(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Events: the truth everything else is derived from."""
+"""Events: the store of record, from which visits, highlights and maps are derived."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from models.base import Base, CreatedAt, Instant, UuidKey
 
 
 class Event(Base):
-    """One event as the client sent it, append-only.
+    """One event as the client sent it; rows are only inserted.
 
-    `payload` is the client's own JSON, byte for byte, except that page text is moved to `page_contents` and secrets
-    are taken out of URLs. It is `text`, not `jsonb`: nothing queries inside, and PostgreSQL would only parse it.
+    `payload` is the client's JSON, byte for byte, except that page text is moved to `page_contents` and secrets are
+    removed from URLs. It is `text`, not `jsonb`, because no query reads it and parsing it would cost time.
     """
 
     __tablename__ = "events"
@@ -23,7 +23,7 @@ class Event(Base):
     session_id: Mapped[uuid.UUID] = mapped_column(
         ForeignKey("browsing_sessions.id", ondelete="CASCADE"), primary_key=True
     )
-    #: The client's event id, or a digest of the event when it sent none (see `models.recording.ingest`).
+    #: The client's event id, or a digest of the event if it has none (`models.recording.ingest`).
     event_key: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     seq: Mapped[int | None]
     type: Mapped[str]
@@ -34,7 +34,7 @@ class Event(Base):
 
 
 class EventRejection(Base):
-    """An event that was not stored, and why. It holds neither URL nor text: that is the point of excluding."""
+    """An event that was not stored, and why. Without URL and text, which an exclusion keeps out of the database."""
 
     __tablename__ = "event_rejections"
     __table_args__ = (CheckConstraint("verdict IN ('excluded', 'invalid')", name="verdict"),)
@@ -50,7 +50,7 @@ class EventRejection(Base):
 
 
 class DuplicateTally(Base):
-    """How many resent events a session got; one row a session, touched only when something was resent."""
+    """The number of duplicate events a session received; no row for a session without duplicates."""
 
     __tablename__ = "duplicate_tallies"
 
@@ -61,7 +61,7 @@ class DuplicateTally(Base):
 
 
 class PageContent(Base):
-    """The text of a page, once per user and content. Never shared between users."""
+    """The text of a page, stored once per user and content; users never share a row."""
 
     __tablename__ = "page_contents"
 
@@ -73,7 +73,7 @@ class PageContent(Base):
 
 
 class Visit(Base):
-    """One stay on one page, written when the session stops (see `models.recording.timeline`)."""
+    """One visit of a page, written when the session is closed (`models.recording.timeline`)."""
 
     __tablename__ = "visits"
     __table_args__ = (Index("ix_visits_session_ordinal", "session_id", "ordinal", unique=True),)
@@ -93,7 +93,7 @@ class Visit(Base):
 
 
 class Highlight(Base):
-    """A passage the user marked, attached to the visit it was made in."""
+    """A passage that the user highlighted, with the visit in which it was highlighted."""
 
     __tablename__ = "highlights"
 

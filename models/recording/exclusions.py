@@ -1,7 +1,7 @@
-"""Which sites are never recorded: a default list of sensitive ones, the user's own on top.
+"""Which sites are never recorded: a default list of sensitive sites, and the domains that a user excludes.
 
-The extension decides before it reads a page; the server decides again before it stores one. A rule's name is all
-that is kept of an excluded event.
+The extension checks the rules before it reads a page, the server again before it stores an event. Of an excluded event
+only the name of the rule is stored.
 """
 
 from __future__ import annotations
@@ -80,23 +80,26 @@ def matching_domain(host: str, domains: Iterable[str] | frozenset[str]) -> str |
 def _sensitive_host(host: str) -> str | None:
     if host in {"localhost", ""} or host.endswith(_PRIVATE_SUFFIXES) or _is_private_address(host):
         return PRIVATE_NETWORK if host else None
-    found = matching_domain(host, frozenset(_BY_HOST))
-    return _BY_HOST[found] if found else None
+    domain = matching_domain(host, frozenset(_BY_HOST))
+    return _BY_HOST[domain] if domain else None
 
 
 def default_exclusion_rule(url: str, *, allow_private_networks: bool = False) -> str | None:
-    """The name of the default rule that excludes `url` (banking, health, mail, sign-in, private network, browser
-    page), or None when it may be recorded. `private_networks` lets those through, for research on an intranet."""
+    """The name of the default rule that excludes `url`, or None when the page may be recorded.
+
+    The rules are banking, health, mail, sign-in, private network and browser page. `allow_private_networks` disables
+    the rule for private networks, for research on an intranet.
+    """
     if _BROWSER_SCHEMES.match(url):
         return "browser page"
-    found = _sensitive_host(host_of(url))
-    return None if found == PRIVATE_NETWORK and allow_private_networks else found
+    rule = _sensitive_host(host_of(url))
+    return None if rule == PRIVATE_NETWORK and allow_private_networks else rule
 
 
 def normalize_domain(entry: str) -> str:
-    """`entry` of a user's list as a bare host: no scheme, path, port or leading `*.`.
+    """The host of an entry in a user's list, without scheme, path, port and leading `*.`; IDNA for other scripts.
 
-    Raises ValueError with a sentence when nothing host-like is left.
+    Raises ValueError with a sentence for the user when the entry has no valid host.
     """
     text = entry.strip().lower().removeprefix("*.")
     host = host_of(text if "://" in text else f"https://{text}").rstrip(".")

@@ -1,7 +1,7 @@
-"""From the bytes of an events request to rows: parsing, verdicts, keys. The hot path, so it is written for speed.
+"""Parses an events request into rows, with a verdict and a key for each event. A hot path, written for speed.
 
-A client's JSON is decoded once, only for the fields we act on; what is stored is the client's own bytes. Only events
-that carry page text or a secret in a URL are written anew.
+The JSON is decoded once, only for the fields that the server uses; the client's own bytes are stored. Only events with
+page text or with a secret in a URL are encoded again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ MAX_EVENTS = 1_000
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_URL_CHARS = 8_192
 MAX_CONTENT_CHARS = 100_000
-#: 9999-12-31: the last day both Python and PostgreSQL can say.
+#: 9999-12-31: the last day that Python's datetime can represent.
 _MAX_TIMESTAMP_MS = 253_402_300_799_000
 
 EventVerdict = Literal["stored", "duplicate", "excluded", "invalid"]
 
 
 class ClientEvent(msgspec.Struct, gc=False):
-    """The fields of an event we act on; all others ride along unread."""
+    """The fields of an event that the server uses; all others are stored unread."""
 
     type: str
     timestamp: int | float
@@ -44,7 +44,7 @@ class ClientEvent(msgspec.Struct, gc=False):
 
 
 class _Identity(msgspec.Struct, gc=False):
-    """What can still be told of an event that is not valid."""
+    """The fields that are read from an event that is not valid."""
 
     event_id: str | int | None = None
     id: str | int | None = None
@@ -68,7 +68,7 @@ class EventRow(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """One event that will not be stored, and the sentence that says why."""
+    """One event that is not stored, with the reason as a sentence or the name of a rule."""
 
     event_key: bytes
     seq: int | None
@@ -78,9 +78,9 @@ class Rejection(NamedTuple):
 
 @dataclass(slots=True)
 class IngestBatch:
-    """One request's events for one session, as the shard gets them.
+    """The events of one request for one session, as a shard receives them.
 
-    `order` names, for every event as sent, its row (index ≥ 0) or its rejection (index < 0, counted from -1).
+    `order` has, for each event as sent, the index of its row (≥ 0) or of its rejection (-1 for the first, -2 …).
     """
 
     user_id: uuid.UUID
@@ -99,7 +99,7 @@ _decode_event = msgspec.json.Decoder(ClientEvent).decode
 _decode_identity = msgspec.json.Decoder(_Identity).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.encode
-# A cheap look before the careful one: user-info in a URL, or a parameter whose name smells of a secret.
+# A fast test before the exact one: user information in a URL, or a parameter whose name suggests a secret.
 _MAYBE_SECRET = re.compile(
     rb"//[^/\"\s]{1,200}@"
     rb"|[?&#;][^=\"&\s]{0,60}(?:token|auth|key|secret|passw|pwd|pass|code|sig|session|sid|jwt|otp|pin|credential|ticket"
@@ -107,18 +107,18 @@ _MAYBE_SECRET = re.compile(
     rb"|=(?:eyJ|[sprk]{2}_(?:live|test)_|gh[pousr]_|xox|AKIA)",
     re.IGNORECASE,
 )
-# One escape of a JSON string. Browsers write a text that was cut in the middle of an emoji with half of its pair: valid
-# JSON that stands for no text. Refusing it would have the client send the whole batch again for ever.
+# One escape of a JSON string. When a text was cut inside a surrogate pair, browsers encode a lone surrogate: JSON that
+# RFC 8259 allows and strict decoders reject. A rejection would make the client send the same batch for ever.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<half>u[dD][89a-fA-F]\w\w)|.)", re.DOTALL)
 
 
 def content_key(text: str) -> bytes:
-    """16 bytes that stand for a page text (BLAKE2b, RFC 7693)."""
+    """The 16-byte key of a page text: its BLAKE2b digest (RFC 7693)."""
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def client_key(event_id: str) -> bytes:
-    """16 bytes for a client's event id: the id itself when it is a UUID, else its BLAKE2b."""
+    """The 16-byte key of a client's event id: the id itself when it is a UUID, else its BLAKE2b digest (RFC 7693)."""
     if len(event_id) == 36:
         try:
             return uuid.UUID(event_id).bytes
@@ -146,8 +146,9 @@ def parse_batch(
 ) -> IngestBatch:
     """The batch in `body`.
 
-    Raises PayloadTooLarge over 4 MB or 1,000 events and BadRequest when the body is not an object with a non-empty
-    list `events`. Whatever is wrong with a single event is that event's verdict.
+    Raises PayloadTooLarge over 4 MB or 1,000 events, and BadRequest when the body is not an object with a non-empty
+    list `events`. An error in a single event becomes the verdict of that event. `allow_private_networks`: see
+    `models.recording.exclusions`.
     """
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLarge("the request is larger than 4 MB; send the events in smaller batches")
@@ -173,10 +174,10 @@ def _events(body: bytes) -> list[msgspec.Raw]:
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError):
-        mended = _ESCAPE.sub(_replace_lone_surrogate, body)
-        if mended == body:
+        repaired = _ESCAPE.sub(_replace_lone_surrogate, body)
+        if repaired == body:
             raise
-        return _decode_envelope(mended).events
+        return _decode_envelope(repaired).events
 
 
 def _replace_lone_surrogate(escape: re.Match[bytes]) -> bytes:
@@ -217,8 +218,8 @@ def _add(batch: IngestBatch, raw: bytes, allow_private_networks: bool) -> None:
 
 
 def _identity(event: ClientEvent | _Identity) -> tuple[str | None, int | None]:
-    given = event.event_id if event.event_id is not None else event.id
-    event_id = None if given is None or given == "" else str(given)
+    client_id = event.event_id if event.event_id is not None else event.id
+    event_id = None if client_id is None or client_id == "" else str(client_id)
     return event_id, event.seq if event.seq is not None and 0 <= event.seq < 2**31 else None
 
 
@@ -238,17 +239,17 @@ def _invalid(event: ClientEvent, raw: bytes, event_id: str | None) -> str | None
         return f"`url` is longer than {MAX_URL_CHARS} characters"
     if event_id is not None and len(event_id) > 200:
         return "`event_id` is longer than 200 characters"
-    # PostgreSQL's text cannot hold U+0000, and no honest page has one: HTML parsers replace it.
+    # PostgreSQL's `text` cannot store U+0000. No page contains it: HTML parsers replace it.
     if b"\\u0000" in raw:
         return "contains a NUL character"
     return None
 
 
 def events_reply(batch: IngestBatch, duplicates: frozenset[int], excluded: dict[int, str]) -> dict[str, Any]:
-    """The answer to an events request, per event in the order sent, with counts that add up to `total`.
+    """The response to an events request: a verdict for each event in the order sent, and counts that sum to `total`.
 
-    `duplicates` and `excluded` name rows of `batch.rows`: those found stored already, and those one of the user's
-    own rules keeps out (row → rule). `processed` counts what the client need not send again.
+    `duplicates` are the indexes of `batch.rows` that were stored already; `excluded` maps the indexes of rows that a
+    rule of the user excludes to the rule. `processed` counts the events that the client need not send again.
     """
     counts = {"stored": 0, "duplicate": 0, "excluded": 0, "invalid": 0}
     listed: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""A page as the map sees it: everything one browsing session knows about one address."""
+"""A page of a browsing session: the input of map generation."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CapturedPage:
-    """One page of a session, all its visits taken together. Times are UTC epoch milliseconds.
+    """One page of a session with all its visits. Times are UTC epoch milliseconds.
 
-    `visited_at_ms` and `visit_order` run in parallel: when each visit began and its 0-based place among all the
-    visits of the session. `dwell_ms` is active time summed over the visits; tabs open side by side are not counted
-    twice. `text` is the longest text captured, `title` the last non-empty title.
+    `visited_at_ms` and `visit_order` have one entry per visit: when it began, and its 0-based position among all visits
+    of the session. `dwell_ms` is the active time of all visits; parallel tabs are not counted twice. `text` is the
+    longest captured text, `title` the last non-empty title.
     """
 
     page_id: str

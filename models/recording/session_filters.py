@@ -1,4 +1,4 @@
-"""Which of a user's sessions a list shows."""
+"""Filters of the list of sessions."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ def session_filters(
     domain: str | None = None,
     text: str | None = None,
 ) -> list[ColumnElement[bool]]:
-    """Conditions on `browsing_sessions`.
+    """Conditions on `browsing_sessions`, all of which a listed session meets.
 
-    `since` and `until` bound the start. `keyword` is one of the session's keywords, whatever its case. `domain` (a bare
-    host) was visited, it or a subdomain. `text` stands in the title, summary, description, a page's title or a
-    passage.
+    The session starts at or after `since` and before `until`. It has the keyword `keyword` and a visit of the host
+    `domain` or a subdomain. Its title, summary, description, a page title or a highlight contains `text`. Keyword,
+    domain and text ignore case.
     """
-    wanted: list[ColumnElement[bool]] = [BrowsingSession.user_id == user_id, BrowsingSession.deleted_at.is_(None)]
+    conditions: list[ColumnElement[bool]] = [BrowsingSession.user_id == user_id, BrowsingSession.deleted_at.is_(None)]
     if status is not None:
-        wanted.append(BrowsingSession.status == status)
+        conditions.append(BrowsingSession.status == status)
     if since is not None:
-        wanted.append(BrowsingSession.started_at >= since)
+        conditions.append(BrowsingSession.started_at >= since)
     if until is not None:
-        wanted.append(BrowsingSession.started_at < until)
+        conditions.append(BrowsingSession.started_at < until)
     if keyword:
         keywords = func.unnest(BrowsingSession.keywords).column_valued("keyword")
-        wanted.append(exists(select(keywords).where(func.lower(keywords) == keyword.strip().lower())))
+        conditions.append(exists(select(keywords).where(func.lower(keywords) == keyword.strip().lower())))
     if domain:
-        # The host is what stands between `//` and the next `/`, `?`, `#` or `:`.
+        # The host is between `//` and the next `/`, `?`, `#` or `:`.
         host = func.lower(func.substring(Visit.url, "^[a-zA-Z]+://([^/?#:]+)"))
         covered = or_(host == domain, host.endswith("." + domain, autoescape=True))
-        wanted.append(_has(Visit, covered))
+        conditions.append(_has(Visit, covered))
     if text:
-        sought = text.strip().lower()
+        search_text = text.strip().lower()
 
         def has(column: ColumnElement[Any]) -> ColumnElement[bool]:
-            return func.lower(column).contains(sought, autoescape=True)
+            return func.lower(column).contains(search_text, autoescape=True)
 
-        wanted.append(
+        conditions.append(
             or_(
                 has(BrowsingSession.title.expression),
                 has(BrowsingSession.summary.expression),
@@ -58,7 +58,7 @@ def session_filters(
                 _has(Highlight, has(Highlight.text.expression)),
             )
         )
-    return wanted
+    return conditions
 
 
 def _has(table: type[Visit] | type[Highlight], condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -31,7 +31,7 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """One stored event. `key` is its id as text; `fields` its payload with `metadata` still nested."""
+    """One stored event. `key` is its key as text, `fields` its payload, with `metadata` as a nested object."""
 
     key: str
     type: str
