@@ -1,4 +1,4 @@
-"""Acceptance checks 42 to 57 of the backend's contract, per-event verdicts, and bad input."""
+"""Events over HTTP: storing, duplicates, verdicts, exclusions, invalid input."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def highlight(text: str, at_ms: int = T0, **fields: Any) -> dict[str, Any]:
     return {"type": "highlight", "timestamp": at_ms, "text": text, **fields}
 
 
-async def test_42_47_48_49_events_in_and_out(ann: ApiUser, db: Db) -> None:
+async def test_events_are_stored_listed_and_counted(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     events = [
         visit("https://example.com/a"),
@@ -51,14 +51,16 @@ async def test_42_47_48_49_events_in_and_out(ann: ApiUser, db: Db) -> None:
     assert stats == {"total_events": 3, "page_visits": 2, "highlights": 1, "unique_urls": 2}
 
 
-async def test_43_no_events_is_a_400(ann: ApiUser) -> None:
+async def test_an_empty_batch_is_a_400(ann: ApiUser) -> None:
     session = await ann.start()
     answer = await ann.call("POST", f"/v1/sessions/{session}/events", json={"events": []})
     assert answer.status_code == 400
     assert answer.json()["error"]["message"] == "no events provided"
 
 
-async def test_44_foreign_unknown_and_malformed_sessions(ann: ApiUser, bob: ApiUser, db: Db) -> None:
+async def test_events_for_foreign_unknown_and_malformed_sessions_are_refused(
+    ann: ApiUser, bob: ApiUser, db: Db
+) -> None:
     session = await ann.start()
     body = {"events": [visit("https://example.com/a")]}
     for person, target, status in (
@@ -72,7 +74,7 @@ async def test_44_foreign_unknown_and_malformed_sessions(ann: ApiUser, bob: ApiU
     assert await count(db, "events", session) == 0
 
 
-async def test_45_a_stopped_session_takes_no_events_but_recognises_repeats(ann: ApiUser, db: Db) -> None:
+async def test_a_closed_session_refuses_events_except_duplicates(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     old = {"events": [visit("https://example.com/a")]}
     await ann.send(session, old["events"])
@@ -86,13 +88,13 @@ async def test_45_a_stopped_session_takes_no_events_but_recognises_repeats(ann: 
     assert await count(db, "events", session) == 1
 
 
-async def test_46_a_paused_session_takes_events(ann: ApiUser) -> None:
+async def test_a_paused_session_accepts_events(ann: ApiUser) -> None:
     session = await ann.start()
     await ann.ok("PATCH", f"/v1/sessions/{session}/pause")
     assert (await ann.send(session, [visit("https://example.com/a")]))["stored"] == 1
 
 
-async def test_49_50_stats_of_nothing_and_of_what_is_not_there(ann: ApiUser, bob: ApiUser) -> None:
+async def test_stats_of_an_empty_and_of_an_unknown_session(ann: ApiUser, bob: ApiUser) -> None:
     session = await ann.start()
     empty = {"total_events": 0, "page_visits": 0, "highlights": 0, "unique_urls": 0}
     assert await ann.ok("GET", f"/v1/sessions/{session}/events/stats") == empty
@@ -102,7 +104,7 @@ async def test_49_50_stats_of_nothing_and_of_what_is_not_there(ann: ApiUser, bob
     assert (await bob.call("GET", f"/v1/sessions/{session}/events/stats")).status_code == 403
 
 
-async def test_51_spellings_of_one_address(ann: ApiUser) -> None:
+async def test_equivalent_urls_are_one_page(ann: ApiUser) -> None:
     session = await ann.start()
     urls = ["https://Example.com/a/", "https://example.com/a#x", "https://example.com/b"]
     await ann.send(session, [visit(u, T0 + i * 1000) for i, u in enumerate(urls)])
@@ -110,7 +112,7 @@ async def test_51_spellings_of_one_address(ann: ApiUser) -> None:
     assert (stats["page_visits"], stats["unique_urls"]) == (3, 2)
 
 
-async def test_53_another_title_is_another_visit_of_the_same_page(ann: ApiUser, bob: ApiUser) -> None:
+async def test_a_changed_title_is_another_visit_of_the_same_page(ann: ApiUser, bob: ApiUser) -> None:
     """The first visit keeps the title it had; no title reaches anybody else's page."""
     session = await ann.start()
     url = "https://example.com/inbox"
@@ -126,7 +128,7 @@ async def test_53_another_title_is_another_visit_of_the_same_page(ann: ApiUser, 
     assert [p["title"] for p in theirs] == ["Bob's"]
 
 
-async def test_54_many_events_of_unknown_types_with_unknown_fields(ann: ApiUser, db: Db) -> None:
+async def test_unknown_event_types_and_fields_are_stored(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     events = [
         {"type": "scroll" if i % 2 else "page_leave", "timestamp": T0 + i, "url": f"https://example.com/{i}",
@@ -140,7 +142,7 @@ async def test_54_many_events_of_unknown_types_with_unknown_fields(ann: ApiUser,
     assert sorted(stored, key=lambda e: e["timestamp"]) == events
 
 
-async def test_55_the_same_batch_twice_is_stored_once(ann: ApiUser, db: Db) -> None:
+async def test_a_repeated_batch_is_stored_once(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     events = [visit(f"https://example.com/{i}", T0 + i) for i in range(5)]
     events += [{**visit("https://example.com/ids", T0 + i), "event_id": f"e-{i}"} for i in range(5)]
@@ -153,14 +155,14 @@ async def test_55_the_same_batch_twice_is_stored_once(ann: ApiUser, db: Db) -> N
     assert await count(db, "events", session) == 11
 
 
-async def test_55_one_batch_with_the_same_event_twice(ann: ApiUser, db: Db) -> None:
+async def test_a_duplicate_event_within_a_batch_is_stored_once(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     reply = await ann.send(session, [visit("https://example.com/a"), visit("https://example.com/a")])
     assert [v["verdict"] for v in reply["verdicts"]] == ["stored", "duplicate"]
     assert await count(db, "events", session) == 1
 
 
-async def test_56_highlights_keep_text_and_place(ann: ApiUser) -> None:
+async def test_highlights_keep_text_and_selector(ann: ApiUser) -> None:
     session = await ann.start()
     await ann.send(
         session,
@@ -178,7 +180,7 @@ async def test_56_highlights_keep_text_and_place(ann: ApiUser) -> None:
     assert [h["text"] for h in timeline["visits"][0]["highlights"]] == ["밑줄 친 문장입니다", "noted"]
 
 
-async def test_57_dwell_comes_from_page_leave(ann: ApiUser) -> None:
+async def test_dwell_comes_from_page_leave(ann: ApiUser) -> None:
     session = await ann.start()
     now = int(time.time() * 1000)
     leave = {"type": "page_leave", "timestamp": now + 42_000, "url": "https://example.com/a", "duration_ms": 42_000,
@@ -188,7 +190,7 @@ async def test_57_dwell_comes_from_page_leave(ann: ApiUser) -> None:
     assert (found["duration_ms"], found["max_scroll_depth"]) == (42_000, 0.75)
 
 
-async def test_verdicts_add_up_and_name_their_reasons(ann: ApiUser, db: Db) -> None:
+async def test_verdicts_sum_to_the_total_and_have_reasons(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     events: list[Any] = [
         {**visit("https://example.com/a"), "event_id": "good"},
@@ -221,7 +223,7 @@ async def test_verdicts_add_up_and_name_their_reasons(ann: ApiUser, db: Db) -> N
     assert "shinhan" not in repr(rejections), "an excluded address must not be kept"
 
 
-async def test_page_text_is_kept_apart_and_once(ann: ApiUser, bob: ApiUser, db: Db) -> None:
+async def test_page_text_is_stored_separately_and_once_per_user(ann: ApiUser, bob: ApiUser, db: Db) -> None:
     text = f"A long text about bears {uuid.uuid4()}. " * 20
     for person in (ann, bob):
         session = await person.start()
@@ -233,7 +235,7 @@ async def test_page_text_is_kept_apart_and_once(ann: ApiUser, bob: ApiUser, db: 
     assert sorted(r[0] for r in await cursor.fetchall()) == sorted([ann.id, bob.id])
 
 
-async def test_secrets_in_addresses_are_not_stored(ann: ApiUser, db: Db) -> None:
+async def test_secrets_in_urls_are_not_stored(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     await ann.send(
         session,
@@ -251,7 +253,7 @@ async def test_secrets_in_addresses_are_not_stored(ann: ApiUser, db: Db) -> None
     assert "q=bears" in row[0]
 
 
-async def test_the_users_own_exclusions_are_obeyed(ann: ApiUser, db: Db) -> None:
+async def test_the_users_exclusions_apply(ann: ApiUser, db: Db) -> None:
     await db.execute(
         "INSERT INTO user_settings (user_id, excluded_domains) VALUES (%s, %s)", [ann.id, ["secret.example.com"]]
     )
@@ -293,7 +295,7 @@ async def test_malformed_bodies_are_a_400(ann: ApiUser, db: Db, body: bytes) -> 
     assert await count(db, "events", session) == 0
 
 
-async def test_half_an_emoji_spoils_no_batch(ann: ApiUser) -> None:
+async def test_a_lone_surrogate_does_not_reject_the_batch(ann: ApiUser) -> None:
     """Browsers cut titles at UTF-16 units and write the half that is left as an escape."""
     session = await ann.start()
     titles = [r"cut \ud83d", r"\ude00 tail", r"whole \ud83d\ude00", r"a backslash \\ud83d"]
@@ -309,7 +311,7 @@ async def test_half_an_emoji_spoils_no_batch(ann: ApiUser) -> None:
     assert shown == {"cut �", "� tail", "whole 😀", "a backslash \\ud83d"}
 
 
-async def test_too_much_at_once_is_a_413(ann: ApiUser, db: Db) -> None:
+async def test_an_oversized_request_is_a_413(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     path = f"/v1/sessions/{session}/events"
     many = await ann.call("POST", path, json={"events": [visit(f"https://e.com/{i}", T0 + i) for i in range(1001)]})
@@ -328,14 +330,14 @@ async def test_too_much_at_once_is_a_413(ann: ApiUser, db: Db) -> None:
     assert (await ann.send(session, full))["stored"] == 1000
 
 
-async def test_bad_requests_to_the_lists(ann: ApiUser) -> None:
+async def test_invalid_list_parameters_are_a_400(ann: ApiUser) -> None:
     session = await ann.start()
     for query in ("limit=0", "offset=-1", "limit=5000", "type=scroll"):
         answer = await ann.call("GET", f"/v1/sessions/{session}/events?{query}")
         assert answer.status_code == 400, query
 
 
-async def test_unknown_paths_and_methods_in_our_shape(api: httpx2.AsyncClient) -> None:
+async def test_unknown_paths_and_methods_have_the_error_format(api: httpx2.AsyncClient) -> None:
     for method, path, status in (("GET", "/v1/nothing", 404), ("DELETE", "/v1/sessions/start", 405)):
         answer = await api.request(method, path)
         assert answer.status_code in {status, 401}

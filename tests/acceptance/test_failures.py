@@ -1,4 +1,4 @@
-"""When parts are missing: clear answers in our shape, never a half-written row, never a traceback."""
+"""Unavailable stores and unexpected errors: the error format, no partial writes, no traceback in a response."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import make_settings, running_api
 
 
-async def test_an_unexpected_error_is_a_500_that_tells_nothing(ann: ApiUser, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unexpected_error_is_a_500_without_details(ann: ApiUser, monkeypatch: pytest.MonkeyPatch) -> None:
     session = await ann.start()
 
     async def broken(*_: object) -> None:
@@ -31,7 +31,7 @@ async def test_an_unexpected_error_is_a_500_that_tells_nothing(ann: ApiUser, mon
     assert answer.headers["x-request-id"]
 
 
-async def test_without_a_database_everything_is_a_503_with_retry_after(settings: Settings, ann: ApiUser) -> None:
+async def test_without_a_database_requests_return_503_with_retry_after(settings: Settings, ann: ApiUser) -> None:
     session = await ann.start()
     nowhere = with_changes(
         settings, database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=1")
@@ -54,7 +54,7 @@ async def test_without_a_database_everything_is_a_503_with_retry_after(settings:
         assert (await client.get("/health")).status_code == 200, "the process itself is well"
 
 
-async def test_without_valkey_recording_goes_on(settings: Settings) -> None:
+async def test_without_valkey_recording_continues(settings: Settings) -> None:
     without = with_changes(settings, redis_url=SecretStr("redis://127.0.0.1:1"))
     async with running_api(without) as (_, client):
         person = await sign_up(client)
@@ -68,7 +68,7 @@ async def test_without_valkey_recording_goes_on(settings: Settings) -> None:
         assert "does not answer" in ready.json()["checks"]["valkey"]
 
 
-async def test_a_schema_that_is_behind_makes_it_not_ready(fresh_database: str, stores: Any, tmp_path: Path) -> None:
+async def test_an_outdated_schema_is_not_ready(fresh_database: str, stores: Any, tmp_path: Path) -> None:
     settings = make_settings(fresh_database, stores.redis_url, data_dir=tmp_path)
     async with running_api(settings) as (_, client):
         ready = await client.get("/ready")
@@ -85,7 +85,7 @@ async def test_a_schema_that_is_behind_makes_it_not_ready(fresh_database: str, s
         ("GET", "/v1/sessions/" + "x" * 20_000, 413),
     ],
 )
-async def test_every_error_has_our_shape(api: httpx2.AsyncClient, method: str, path: str, status: int) -> None:
+async def test_every_error_has_the_error_format(api: httpx2.AsyncClient, method: str, path: str, status: int) -> None:
     answer = await api.request(method, path)
     assert answer.status_code == status
     assert set(answer.json()) == {"error"}
@@ -93,7 +93,7 @@ async def test_every_error_has_our_shape(api: httpx2.AsyncClient, method: str, p
     assert answer.json()["error"]["code"]
 
 
-async def test_71_request_ids_are_echoed_or_made(api: httpx2.AsyncClient) -> None:
+async def test_request_ids_are_echoed_or_generated(api: httpx2.AsyncClient) -> None:
     assert (await api.get("/health", headers={"X-Request-ID": "abc"})).headers["x-request-id"] == "abc"
     made = (await api.get("/health")).headers["x-request-id"]
     assert uuid.UUID(made)
@@ -102,7 +102,9 @@ async def test_71_request_ids_are_echoed_or_made(api: httpx2.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize("body", [{"title": 5}, {"title": "zero \x00"}, [], "x", {"title": "x" * 201}])
-async def test_wrong_types_change_nothing(ann: ApiUser, db: psycopg.AsyncConnection[Any], body: Any) -> None:
+async def test_wrong_types_are_refused_without_changes(
+    ann: ApiUser, db: psycopg.AsyncConnection[Any], body: Any
+) -> None:
     session = await ann.start(title="before")
     answer = await ann.call("PATCH", f"/v1/sessions/{session}", json=body)
     assert answer.status_code == 400
@@ -110,7 +112,7 @@ async def test_wrong_types_change_nothing(ann: ApiUser, db: psycopg.AsyncConnect
     assert await cursor.fetchone() == ("before",)
 
 
-async def test_two_stops_at_once_make_one_map_order(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_concurrent_stops_enqueue_one_map(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     import asyncio
 
     session = await ann.start()
@@ -120,7 +122,7 @@ async def test_two_stops_at_once_make_one_map_order(ann: ApiUser, db: psycopg.As
     assert await cursor.fetchone() == (1,)
 
 
-async def test_events_and_stop_at_once_lose_no_acknowledged_event(
+async def test_concurrent_events_and_stop_lose_no_acknowledged_event(
     ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     import asyncio

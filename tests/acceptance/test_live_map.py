@@ -1,4 +1,4 @@
-"""The map that grows while a session is recorded, as its watchers get it."""
+"""The live map of a recording, as its watchers receive it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Screen:
 
 
 @pytest.mark.serial
-async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
+async def test_watchers_receive_pages_one_by_one_with_stable_ids(
     watched: tuple[FastAPI, httpx2.AsyncClient], db: Db
 ) -> None:
     app, client = watched
@@ -104,7 +104,7 @@ async def test_pages_reach_the_watchers_one_by_one_and_keep_their_ids(
     assert live.num_watched == 0
 
 
-async def test_who_comes_back_finds_everything_in_its_place(watched: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+async def test_a_returning_watcher_gets_the_same_ids_and_positions(watched: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     app, client = watched
     ann = await sign_up(client)
     live: LiveMaps = app.state.parts.live_maps
@@ -124,7 +124,7 @@ async def test_who_comes_back_finds_everything_in_its_place(watched: tuple[FastA
     assert len(kept) >= 0.95 * len(screen.nodes)
 
 
-async def test_the_stream_carries_the_live_map_until_the_final_one(
+async def test_the_stream_sends_the_live_map_until_the_generated_one(
     ann: ApiUser, bob: ApiUser, worker: InProcessWorker
 ) -> None:
     session = await ann.start()
@@ -159,7 +159,7 @@ async def test_the_stream_carries_the_live_map_until_the_final_one(
     assert screen.nodes.keys() <= {node["id"] for node in final}, "the final map goes on from the one that was watched"
 
 
-async def test_nobody_watching_costs_nothing(watched: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+async def test_without_watchers_no_live_map_is_built(watched: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     app, client = watched
     ann = await sign_up(client)
     session = await ann.start()

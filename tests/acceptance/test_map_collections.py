@@ -1,4 +1,4 @@
-"""Maps over several sessions, and the threads that run through them."""
+"""Joint maps over several sessions, and threads."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def session_about(person: ApiUser, worker: InProcessWorker, *subjects: str
     return session
 
 
-async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
+async def test_a_joint_map_over_chosen_sessions_is_valid(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     one = await session_about(ann, worker, "bread", "chess")
     two = await session_about(ann, worker, "bread", "tides", part=2)
     answer = await ann.call("POST", "/v1/maps", json={"session_ids": [two, one, one], "title": "Both"})
@@ -83,7 +83,7 @@ async def test_a_map_over_chosen_sessions_keeps_the_rules(ann: ApiUser, worker: 
     assert (await ann.ok("GET", f"/v1/sessions/{one}"))["session"]["session_status"] == "completed"
 
 
-async def test_a_map_over_a_range_of_dates(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
+async def test_a_joint_map_over_a_range_of_dates(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     sessions = [await session_about(ann, worker, "bread", part=i) for i in range(3)]
     for i, session in enumerate(sessions):
         await db.execute(
@@ -99,7 +99,7 @@ async def test_a_map_over_a_range_of_dates(ann: ApiUser, worker: InProcessWorker
     assert (await ann.ok("GET", f"/v1/maps/{ordered['id']}"))["map"]["status"] == "completed"
 
 
-async def test_bad_and_foreign_orders(ann: ApiUser, bob: ApiUser, worker: InProcessWorker) -> None:
+async def test_invalid_and_foreign_requests_are_refused(ann: ApiUser, bob: ApiUser, worker: InProcessWorker) -> None:
     mine = await session_about(ann, worker, "bread")
     recording = await ann.start()
     for body, status in (
@@ -126,7 +126,7 @@ async def test_bad_and_foreign_orders(ann: ApiUser, bob: ApiUser, worker: InProc
     assert (await bob.ok("GET", "/v1/maps"))["maps"] == []
 
 
-async def test_deleting_a_session_takes_it_off_every_map(
+async def test_deleting_a_session_removes_it_from_joint_maps(
     ann: ApiUser, worker: InProcessWorker, settings: Settings, db: Db
 ) -> None:
     kept, gone = await session_about(ann, worker, "bread"), await session_about(ann, worker, "tides")
@@ -162,7 +162,7 @@ async def threads(person: ApiUser, query: str = "") -> list[dict[str, Any]]:
     return found
 
 
-async def test_threads_link_what_comes_back_and_obey_their_user(
+async def test_threads_join_recurring_topics_and_apply_the_users_links(
     ann: ApiUser, bob: ApiUser, worker: InProcessWorker, db: Db
 ) -> None:
     assert await threads(ann) == []

@@ -1,4 +1,4 @@
-"""Edits of a map over HTTP: made, reported, taken back, replayed on new versions; and the versions themselves."""
+"""Edits of a map over HTTP: apply, report, undo, replay on new versions; and the versions themselves."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_every_kind_of_edit_survives_a_new_version(ann: ApiUser, worker: I
     assert "My own name" in keywords
 
 
-async def test_undo_and_redo_step_by_step(ann: ApiUser, worker: InProcessWorker) -> None:
+async def test_undo_and_redo(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     first = await get(ann, session)
     topic = topics(first)[0]
@@ -144,7 +144,7 @@ async def test_undo_and_redo_step_by_step(ann: ApiUser, worker: InProcessWorker)
     assert len((await ann.ok("GET", f"{path}/edits?limit=3&offset=6"))["edits"]) == 2
 
 
-async def test_two_editors_at_once_and_requests_sent_twice(ann: ApiUser, worker: InProcessWorker) -> None:
+async def test_concurrent_editors_and_repeated_requests(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]
     path = f"/v1/sessions/{session}/mindmap"
@@ -178,7 +178,7 @@ async def test_two_editors_at_once_and_requests_sent_twice(ann: ApiUser, worker:
         {"operations": [{"op": "undo"}], "expected_seq": -1},
     ],
 )
-async def test_bad_edits_are_refused(ann: ApiUser, body: dict[str, Any]) -> None:
+async def test_invalid_edits_are_refused(ann: ApiUser, body: dict[str, Any]) -> None:
     session = await ann.start()
     answer = await ann.call("PATCH", f"/v1/sessions/{session}/mindmap", json=body)
     assert answer.status_code == 400
@@ -258,7 +258,7 @@ async def test_versions_are_listed_compared_and_restored(ann: ApiUser, worker: I
     assert (await get(ann, session))["data"] == old["data"]
 
 
-async def test_other_windows_hear_of_edits(ann: ApiUser, worker: InProcessWorker) -> None:
+async def test_watchers_are_notified_of_edits(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]
     async with worker.valkey.pubsub() as news:
@@ -299,7 +299,7 @@ def random_operation(rng: random.Random, mindmap: dict[str, Any]) -> dict[str, A
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_any_edits_on_any_versions_are_kept_or_reported(
+async def test_random_edits_are_applied_or_reported_on_every_version(
     ann: ApiUser, worker: InProcessWorker, db: Db, seed: int
 ) -> None:
     rng = random.Random(seed)

@@ -1,4 +1,4 @@
-"""Acceptance checks 58 to 61, with the job worker running in this process and the steps inline."""
+"""Map generation over HTTP, with the job worker and the generation steps in this process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def record(person: ApiUser, sample: Path = SAMPLE) -> str:
     return session
 
 
-async def test_41_only_a_session_being_processed_is_completed(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
+async def test_only_a_processing_session_is_completed(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
     done, recording = await record(ann), await ann.start()
     await ann.ok("POST", f"/v1/sessions/{done}/stop")
     await worker.run()
@@ -51,13 +51,13 @@ async def test_41_only_a_session_being_processed_is_completed(ann: ApiUser, work
     assert await cursor.fetchone() == (0,)
 
 
-async def test_58_no_map_before_one_is_ordered(ann: ApiUser, bob: ApiUser) -> None:
+async def test_no_map_before_the_first_request(ann: ApiUser, bob: ApiUser) -> None:
     session = await ann.start()
     for person, target in ((ann, session), (bob, session), (ann, str(uuid.uuid4())), (ann, "x")):
         assert (await person.call("GET", f"/v1/sessions/{target}/mindmap")).status_code == 404
 
 
-async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: ApiUser, worker: InProcessWorker) -> None:
+async def test_stop_leads_to_a_valid_map(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await record(ann)
     stopped = (await ann.ok("POST", f"/v1/sessions/{session}/stop"))["session"]
     assert stopped["session_status"] == "processing"
@@ -102,7 +102,7 @@ async def test_59_60_from_stop_to_a_map_that_keeps_its_promises(ann: ApiUser, wo
 
 
 @pytest.mark.parametrize("body", [{}, {"force": True}, None])
-async def test_59_generate_answers_202_at_once(ann: ApiUser, body: dict[str, Any] | None) -> None:
+async def test_generate_returns_202_without_waiting(ann: ApiUser, body: dict[str, Any] | None) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     answer = await ann.call("POST", f"/v1/sessions/{session}/mindmap/generate", json=body)
@@ -113,12 +113,14 @@ async def test_59_generate_answers_202_at_once(ann: ApiUser, body: dict[str, Any
     assert "data" not in mindmap
 
 
-async def test_59_generate_is_the_owners_alone(ann: ApiUser, bob: ApiUser) -> None:
+async def test_only_the_owner_can_generate(ann: ApiUser, bob: ApiUser) -> None:
     session = await ann.start()
     assert (await bob.call("POST", f"/v1/sessions/{session}/mindmap/generate", json={})).status_code == 404
 
 
-async def test_equal_input_is_not_made_twice_unless_forced(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
+async def test_unchanged_input_is_generated_again_only_when_forced(
+    ann: ApiUser, worker: InProcessWorker, db: Db
+) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
@@ -137,7 +139,7 @@ async def test_equal_input_is_not_made_twice_unless_forced(ann: ApiUser, worker:
     assert await cursor.fetchone() == (2,)
 
 
-async def test_61_a_session_without_pages_gets_a_core_alone(ann: ApiUser, worker: InProcessWorker) -> None:
+async def test_a_session_without_pages_has_only_a_core_node(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await ann.start()
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
@@ -145,7 +147,7 @@ async def test_61_a_session_without_pages_gets_a_core_alone(ann: ApiUser, worker
     assert (len(data["nodes"]), data["edges"]) == (1, [])
 
 
-async def test_the_users_title_is_never_overwritten(ann: ApiUser, worker: InProcessWorker) -> None:
+async def test_the_users_title_is_not_overwritten(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await record(ann)
     await ann.ok("PATCH", f"/v1/sessions/{session}", json={"title": "My own words"})
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
@@ -153,7 +155,7 @@ async def test_the_users_title_is_never_overwritten(ann: ApiUser, worker: InProc
     assert (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["title"] == "My own words"
 
 
-async def test_a_map_that_cannot_be_made_says_so_and_can_be_ordered_again(
+async def test_a_failed_map_has_a_reason_and_can_be_requested_again(
     ann: ApiUser, worker: InProcessWorker, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await record(ann)
@@ -181,7 +183,7 @@ async def test_a_map_that_cannot_be_made_says_so_and_can_be_ordered_again(
     assert (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["session_status"] == "completed"
 
 
-async def test_the_stream_tells_every_stage(ann: ApiUser, worker: InProcessWorker) -> None:
+async def test_the_stream_reports_every_stage(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     asking = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream"))
@@ -203,7 +205,7 @@ async def test_the_stream_tells_every_stage(ann: ApiUser, worker: InProcessWorke
     assert percents == sorted(percents)
 
 
-async def test_pictures_and_links_to_them(
+async def test_images_and_image_links(
     ann: ApiUser, bob: ApiUser, worker: InProcessWorker, api: httpx2.AsyncClient
 ) -> None:
     session = await record(ann)
@@ -224,7 +226,7 @@ async def test_pictures_and_links_to_them(
     assert (await api.get(path)).status_code == 404
 
 
-async def test_40_forgotten_recordings_are_closed(
+async def test_abandoned_recordings_are_closed(
     ann: ApiUser, settings: Settings, worker: InProcessWorker, db: Db
 ) -> None:
     from cluster.jobs.maintenance import close_abandoned_sessions
@@ -252,7 +254,7 @@ async def test_40_forgotten_recordings_are_closed(
     assert (await ann.ok("GET", f"/v1/sessions/{with_events}"))["session"]["session_status"] == "completed"
 
 
-async def test_purging_a_deleted_session_leaves_nothing(ann: ApiUser, settings: Settings, db: Db) -> None:
+async def test_purging_a_deleted_session_deletes_all_its_rows(ann: ApiUser, settings: Settings, db: Db) -> None:
     from cluster.jobs.maintenance import purge_session
 
     kept, gone = await ann.start(), await ann.start()

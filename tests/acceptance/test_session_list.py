@@ -11,7 +11,7 @@ from tests.support.client import ApiUser
 from tests.support.completed_session import completed_session
 
 
-async def test_each_filter_narrows(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_each_filter_narrows_the_list(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     full = await completed_session(ann, db, title="Bread 100% and chess")
     empty = await ann.start(title="Nothing yet")
     await db.execute("UPDATE browsing_sessions SET keywords = '{Sourdough,체스}' WHERE id = %s", [full])
@@ -42,5 +42,5 @@ async def test_each_filter_narrows(ann: ApiUser, db: psycopg.AsyncConnection[Any
     "params",
     [{"since": "x"}, {"status": "unknown"}, {"domain": "not a domain"}, {"text": "a\x00"}, {"text": "x" * 201}],
 )
-async def test_bad_filters_are_refused(ann: ApiUser, params: dict[str, str]) -> None:
+async def test_invalid_filters_are_refused(ann: ApiUser, params: dict[str, str]) -> None:
     assert (await ann.call("GET", "/v1/sessions", params=params)).status_code == 400

@@ -1,4 +1,4 @@
-"""Acceptance checks 24 to 41 of the backend's contract: HTTP in, rows out."""
+"""Browsing sessions over HTTP: start, list, update, pause, resume, stop, delete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support.client import ApiUser, visit
 
 
-async def test_24_start_without_a_body(ann: ApiUser) -> None:
+async def test_start_without_a_body(ann: ApiUser) -> None:
     answer = await ann.call("POST", "/v1/sessions/start", headers={"Content-Type": "application/json"})
     assert answer.status_code == 201
     session = answer.json()["session"]
@@ -20,7 +20,7 @@ async def test_24_start_without_a_body(ann: ApiUser) -> None:
     assert "title" not in session
 
 
-async def test_25_26_pause_and_resume_once_each(ann: ApiUser) -> None:
+async def test_pause_and_resume_once_each(ann: ApiUser) -> None:
     path = f"/v1/sessions/{await ann.start()}"
     assert (await ann.ok("PATCH", f"{path}/pause"))["session"]["session_status"] == "paused"
     again = await ann.call("PATCH", f"{path}/pause")
@@ -33,7 +33,7 @@ async def test_25_26_pause_and_resume_once_each(ann: ApiUser) -> None:
 
 
 @pytest.mark.parametrize("paused_first", [False, True])
-async def test_27_28_stop_ends_it(ann: ApiUser, paused_first: bool) -> None:
+async def test_stop_closes_the_session(ann: ApiUser, paused_first: bool) -> None:
     path = f"/v1/sessions/{await ann.start()}"
     if paused_first:
         await ann.ok("PATCH", f"{path}/pause")
@@ -44,18 +44,18 @@ async def test_27_28_stop_ends_it(ann: ApiUser, paused_first: bool) -> None:
         assert (await ann.call(method, f"{path}/{action}")).status_code == 400
 
 
-async def test_29_two_sessions_at_once_are_independent(ann: ApiUser) -> None:
+async def test_concurrent_sessions_are_independent(ann: ApiUser) -> None:
     first, second = await ann.start(), await ann.start()
     await ann.ok("PATCH", f"/v1/sessions/{first}/pause")
     listed = {s["id"]: s["session_status"] for s in (await ann.ok("GET", "/v1/sessions"))["sessions"]}
     assert listed == {first: "paused", second: "recording"}
 
 
-async def test_30_a_new_user_has_an_empty_list(ann: ApiUser) -> None:
+async def test_a_new_user_has_an_empty_list(ann: ApiUser) -> None:
     assert await ann.ok("GET", "/v1/sessions") == {"sessions": [], "total": 0}
 
 
-async def test_31_32_33_pages_newest_first_own_only(ann: ApiUser, bob: ApiUser) -> None:
+async def test_the_list_is_paged_newest_first_and_private(ann: ApiUser, bob: ApiUser) -> None:
     ids = [await ann.start() for _ in range(5)]
     await bob.start()
     pages = [(await ann.ok("GET", f"/v1/sessions?limit=2&offset={o}"))["sessions"] for o in (0, 2, 4)]
@@ -67,13 +67,13 @@ async def test_31_32_33_pages_newest_first_own_only(ann: ApiUser, bob: ApiUser) 
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=-1", "offset=-1", "limit=ten", "limit=101", "status=lost"])
-async def test_bad_paging_is_a_clear_400(ann: ApiUser, query: str) -> None:
+async def test_invalid_paging_is_a_400(ann: ApiUser, query: str) -> None:
     answer = await ann.call("GET", f"/v1/sessions?{query}")
     assert answer.status_code == 400
     assert query.partition("=")[0] in answer.json()["error"]["message"]
 
 
-async def test_34_get_own_foreign_unknown_malformed(ann: ApiUser, bob: ApiUser) -> None:
+async def test_get_own_foreign_unknown_and_malformed_session(ann: ApiUser, bob: ApiUser) -> None:
     session = await ann.start()
     assert (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]["id"] == session
     assert (await bob.call("GET", f"/v1/sessions/{session}")).status_code == 403
@@ -82,7 +82,7 @@ async def test_34_get_own_foreign_unknown_malformed(ann: ApiUser, bob: ApiUser) 
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-async def test_35_36_update_with_either_verb(ann: ApiUser, method: str) -> None:
+async def test_update_with_put_and_patch(ann: ApiUser, method: str) -> None:
     path = f"/v1/sessions/{await ann.start()}"
     both = await ann.ok(method, path, json={"title": "곰", "description": "about bears"})
     assert (both["session"]["title"], both["session"]["description"]) == ("곰", "about bears")
@@ -92,7 +92,7 @@ async def test_35_36_update_with_either_verb(ann: ApiUser, method: str) -> None:
     assert (await ann.call(method, path, json={"title": "x" * 201})).status_code == 400
 
 
-async def test_37_others_may_not_touch_it(ann: ApiUser, bob: ApiUser) -> None:
+async def test_other_users_cannot_change_a_session(ann: ApiUser, bob: ApiUser) -> None:
     path = f"/v1/sessions/{await ann.start()}"
     calls = [("PUT", "", {"title": "mine"}), ("PATCH", "", {"title": "mine"}), ("DELETE", "", None)]
     calls += [("PATCH", "/pause", None), ("PATCH", "/resume", None), ("POST", "/stop", None)]
@@ -102,7 +102,7 @@ async def test_37_others_may_not_touch_it(ann: ApiUser, bob: ApiUser) -> None:
     assert (await ann.ok("GET", path))["session"]["session_status"] == "recording"
 
 
-async def test_38_39_delete(ann: ApiUser) -> None:
+async def test_delete(ann: ApiUser) -> None:
     session = await ann.start()
     await ann.send(session, [visit("https://example.com/a")])
     answer = await ann.call("DELETE", f"/v1/sessions/{session}")
@@ -115,7 +115,7 @@ async def test_38_39_delete(ann: ApiUser) -> None:
     assert (await ann.ok("GET", "/v1/sessions"))["total"] == 0
 
 
-async def test_a_deletion_can_be_taken_back(ann: ApiUser, bob: ApiUser) -> None:
+async def test_a_deletion_can_be_undone(ann: ApiUser, bob: ApiUser) -> None:
     session = await ann.start(title="kept")
     await ann.call("DELETE", f"/v1/sessions/{session}")
     assert (await bob.call("POST", f"/v1/sessions/{session}/restore")).status_code == 404

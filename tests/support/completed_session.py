@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from cluster.mindmap.build import build_map
+from models.mindmap.state import complete_map
 from models.recording.pages import CapturedPage
 from models.urls import page_id
 from tests.support.client import ApiUser, visit
@@ -77,9 +78,7 @@ async def save_map(db: psycopg.AsyncConnection[Any], session_id: str) -> None:
     )
     data = document.to_json()
     cursor = await db.execute(
-        "UPDATE mindmaps SET status = 'completed', percent = 100, current_version = 1 WHERE session_id = %s"
-        " RETURNING id",
-        [session_id],
+        "UPDATE mindmaps SET current_version = 1 WHERE session_id = %s RETURNING id", [session_id]
     )
     row = await cursor.fetchone()
     assert row is not None
@@ -88,4 +87,4 @@ async def save_map(db: psycopg.AsyncConnection[Any], session_id: str) -> None:
         " VALUES (%s, %s, 1, %s, %s, 'local')",
         [uuid.uuid4(), row[0], json.dumps(data), hashlib.sha256(session_id.encode()).hexdigest()],
     )
-    await db.execute("UPDATE browsing_sessions SET status = 'completed' WHERE id = %s", [session_id])
+    await complete_map(db, uuid.UUID(session_id))

@@ -1,4 +1,4 @@
-"""The batcher on its own: order, bounds, vanished callers, failures."""
+"""RequestBatcher: order, size limits, cancelled callers, errors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from actors.batcher import RequestBatcher
 from models.errors import Unavailable
 
 
-class Gate:
-    """A handler that answers when told to, and remembers its calls."""
+class BlockingHandler:
+    """Returns results once `open` is set, and records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
@@ -24,48 +24,49 @@ class Gate:
 
 
 async def settle() -> None:
+    """Let other tasks run until they block."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_idle_leaves_at_once_and_busy_calls_grow() -> None:
-    gate = Gate()
-    batcher: RequestBatcher[int, int] = RequestBatcher(gate)
+async def test_an_idle_batcher_calls_at_once_and_a_busy_one_batches() -> None:
+    handler = BlockingHandler()
+    batcher: RequestBatcher[int, int] = RequestBatcher(handler)
     tasks = [asyncio.create_task(batcher.submit(0, 1))]
     await settle()
     tasks += [asyncio.create_task(batcher.submit(i, 1)) for i in range(1, 6)]
     await settle()
-    assert gate.calls == [[0]]
-    gate.open.set()
+    assert handler.calls == [[0]]
+    handler.open.set()
     assert await asyncio.gather(*tasks) == [0, 10, 20, 30, 40, 50]
-    assert gate.calls == [[0], [1, 2, 3, 4, 5]]
+    assert handler.calls == [[0], [1, 2, 3, 4, 5]]
     assert batcher.pending_bytes == 0
 
 
-async def test_calls_are_bounded_in_bytes_but_a_big_item_still_goes() -> None:
-    gate = Gate()
-    gate.open.set()
-    batcher: RequestBatcher[int, int] = RequestBatcher(gate, max_call_bytes=100)
+async def test_batches_are_bounded_in_bytes_and_a_larger_item_is_sent_alone() -> None:
+    handler = BlockingHandler()
+    handler.open.set()
+    batcher: RequestBatcher[int, int] = RequestBatcher(handler, max_call_bytes=100)
     await asyncio.gather(*(batcher.submit(i, size) for i, size in enumerate([60, 60, 500, 30, 30])))
-    assert gate.calls == [[0], [1], [2], [3, 4]]
+    assert handler.calls == [[0], [1], [2], [3, 4]]
 
 
-async def test_a_caller_who_hangs_up_does_not_stop_the_others() -> None:
-    gate = Gate()
-    batcher: RequestBatcher[int, int] = RequestBatcher(gate)
-    first, gone, last = (asyncio.create_task(batcher.submit(i, 1)) for i in range(3))
+async def test_a_cancelled_caller_does_not_affect_others() -> None:
+    handler = BlockingHandler()
+    batcher: RequestBatcher[int, int] = RequestBatcher(handler)
+    first, cancelled, last = (asyncio.create_task(batcher.submit(i, 1)) for i in range(3))
     await settle()
-    gone.cancel()
+    cancelled.cancel()
     await settle()
-    gate.open.set()
+    handler.open.set()
     assert await first == 0
     assert await last == 20
-    assert gate.calls == [[0, 1, 2]], "what the vanished caller gave is still handled"
+    assert handler.calls == [[0, 1, 2]], "the item of the cancelled caller is still handled"
     assert batcher.pending_bytes == 0
-    assert await batcher.submit(7, 1) == 70, "the loop is ready for the next"
+    assert await batcher.submit(7, 1) == 70, "the loop continues"
 
 
-async def test_a_failure_reaches_its_own_call_only() -> None:
+async def test_an_error_reaches_only_the_callers_of_its_batch() -> None:
     failing = True
 
     async def handle(items: list[int]) -> list[int]:
@@ -81,7 +82,7 @@ async def test_a_failure_reaches_its_own_call_only() -> None:
     assert batcher.pending_bytes == 0
 
 
-async def test_a_handler_that_loses_answers_is_a_bug_nobody_waits_for() -> None:
+async def test_a_missing_result_raises_instead_of_blocking() -> None:
     async def handle(items: list[int]) -> list[int]:
         return items[:-1]
 
@@ -89,23 +90,23 @@ async def test_a_handler_that_loses_answers_is_a_bug_nobody_waits_for() -> None:
         await RequestBatcher(handle).submit(1, 1)
 
 
-async def test_drained_waits_for_what_was_there_and_not_for_what_comes() -> None:
-    gate = Gate()
-    batcher: RequestBatcher[int, int] = RequestBatcher(gate)
+async def test_drain_waits_for_submitted_items() -> None:
+    handler = BlockingHandler()
+    batcher: RequestBatcher[int, int] = RequestBatcher(handler)
     await batcher.drain()
     task = asyncio.create_task(batcher.submit(1, 1))
     await settle()
     draining = asyncio.create_task(batcher.drain())
     await settle()
     assert not draining.done()
-    gate.open.set()
+    handler.open.set()
     await draining
     assert task.done() or await task == 10
 
 
-async def test_shutting_down_leaves_nobody_waiting() -> None:
-    gate = Gate()
-    batcher: RequestBatcher[int, int] = RequestBatcher(gate)
+async def test_a_cancelled_loop_fails_every_waiting_caller() -> None:
+    handler = BlockingHandler()
+    batcher: RequestBatcher[int, int] = RequestBatcher(handler)
     tasks = [asyncio.create_task(batcher.submit(0, 1))]
     await settle()
     tasks.append(asyncio.create_task(batcher.submit(1, 1)))

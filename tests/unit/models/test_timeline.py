@@ -1,4 +1,4 @@
-"""The timeline is a pure function of what was stored."""
+"""The timeline as a pure function of stored events."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ def event(kind: str, at: int, url: str | None = A, key: str | None = None, **fie
     return TimelineEvent(key or f"{kind}-{at}-{url}", kind, T0 + at, T0 + at + 50, payload)
 
 
-def line(*events: TimelineEvent, ended: int | None = 600_000, pauses: Any = ()) -> Timeline:
+def timeline_of(*events: TimelineEvent, ended: int | None = 600_000, pauses: Any = ()) -> Timeline:
     ends = T0 + ended if ended is not None else None
     return build_timeline(events, SessionSpan(T0, ends, tuple((T0 + a, b and T0 + b) for a, b in pauses)))
 
 
-def dwells(found: Timeline) -> list[int]:
-    return [v.dwell_ms for v in found.visits]
+def dwells(timeline: Timeline) -> list[int]:
+    return [v.dwell_ms for v in timeline.visits]
 
 
-def test_a_leave_gives_the_dwell_and_depth() -> None:
-    found = line(event("page_visit", 0), event("page_leave", 42_000, duration_ms=42_000, max_scroll_depth=0.8))
+def test_page_leave_sets_dwell_and_scroll_depth() -> None:
+    found = timeline_of(event("page_visit", 0), event("page_leave", 42_000, duration_ms=42_000, max_scroll_depth=0.8))
     assert dwells(found) == [42_000]
     assert found.visits[0].max_scroll_depth == 0.8
 
 
-def test_a_nested_metadata_object_says_the_same() -> None:
+def test_fields_in_a_metadata_object_are_read() -> None:
     leave = event("page_leave", 42_000, metadata={"duration_ms": 30_000, "max_scroll_depth": 0.5})
-    found = line(event("page_visit", 0), leave)
+    found = timeline_of(event("page_visit", 0), leave)
     assert (dwells(found), found.visits[0].max_scroll_depth) == ([30_000], 0.5)
 
 
-def test_without_a_leave_the_next_visit_pause_or_stop_ends_it() -> None:
-    assert dwells(line(event("page_visit", 0), event("page_visit", 30_000, B))) == [30_000, 570_000]
-    assert dwells(line(event("page_visit", 0), pauses=[(20_000, 90_000)])) == [20_000]
-    assert dwells(line(event("page_visit", 0), ended=15_000)) == [15_000]
+def test_without_page_leave_the_next_visit_pause_or_stop_ends_a_visit() -> None:
+    assert dwells(timeline_of(event("page_visit", 0), event("page_visit", 30_000, B))) == [30_000, 570_000]
+    assert dwells(timeline_of(event("page_visit", 0), pauses=[(20_000, 90_000)])) == [20_000]
+    assert dwells(timeline_of(event("page_visit", 0), ended=15_000)) == [15_000]
 
 
-def test_while_recording_the_last_visit_lasts_until_the_last_event() -> None:
-    assert dwells(line(event("page_visit", 0), event("scroll", 7_000, scroll_depth=0.2), ended=None)) == [7_000]
+def test_an_open_session_ends_the_last_visit_at_the_last_event() -> None:
+    assert dwells(timeline_of(event("page_visit", 0), event("scroll", 7_000, scroll_depth=0.2), ended=None)) == [7_000]
 
 
-def test_tabs_side_by_side_are_not_counted_twice() -> None:
-    found = line(
+def test_parallel_tabs_are_not_counted_twice() -> None:
+    found = timeline_of(
         event("page_visit", 0, A),
         event("page_visit", 10_000, B),
         event("page_leave", 30_000, B, duration_ms=20_000),
@@ -61,13 +61,13 @@ def test_tabs_side_by_side_are_not_counted_twice() -> None:
     assert found.dwell_ms == 60_000
 
 
-def test_measured_active_time_is_taken_as_it_is() -> None:
+def test_measured_active_time_is_the_dwell() -> None:
     leave = event("page_leave", 60_000, A, duration_ms=60_000, active_ms=9_000)
-    assert dwells(line(event("page_visit", 0, A), event("page_visit", 10_000, B), leave))[0] == 9_000
+    assert dwells(timeline_of(event("page_visit", 0, A), event("page_visit", 10_000, B), leave))[0] == 9_000
 
 
-def test_two_tabs_on_one_page_are_told_apart_by_tab() -> None:
-    found = line(
+def test_page_leave_is_assigned_to_the_visit_of_its_tab() -> None:
+    found = timeline_of(
         event("page_visit", 0, A, "first", tab_id=1),
         event("page_visit", 5_000, A, "second", tab_id=2),
         event("page_leave", 9_000, A, duration_ms=9_000, active_ms=1_000, tab_id=1),
@@ -77,8 +77,8 @@ def test_two_tabs_on_one_page_are_told_apart_by_tab() -> None:
     assert [v.is_revisit for v in found.visits] == [False, True]
 
 
-def test_highlights_belong_to_the_visit_they_were_made_in() -> None:
-    found = line(
+def test_highlights_are_assigned_to_their_visit() -> None:
+    found = timeline_of(
         event("page_visit", 0, A, "one"),
         event("page_visit", 10_000, B, "two"),
         event("page_visit", 20_000, A, "three"),
@@ -91,12 +91,12 @@ def test_highlights_belong_to_the_visit_they_were_made_in() -> None:
     assert found.num_highlights == 4
 
 
-def test_depth_is_the_deepest_and_stays_between_0_and_1() -> None:
+def test_scroll_depth_is_the_maximum_clamped_to_0_and_1() -> None:
     scrolls = [event("scroll", i * 1000, scroll_depth=d) for i, d in enumerate([0.1, 0.6, 0.3, 7, -1], start=1)]
-    assert line(event("page_visit", 0), *scrolls).visits[0].max_scroll_depth == 1.0
+    assert timeline_of(event("page_visit", 0), *scrolls).visits[0].max_scroll_depth == 1.0
 
 
-def test_a_whole_recording_with_a_wrong_clock_is_moved_as_a_block() -> None:
+def test_a_wrong_client_clock_shifts_all_events_by_one_offset() -> None:
     off = 10 * 365 * DAY_MS
     times = [0, 60_000, 120_000]
     events = [TimelineEvent(str(t), "page_visit", T0 - off + t, T0 + t, {"url": f"{A}{t}"}) for t in times]
@@ -106,27 +106,27 @@ def test_a_whole_recording_with_a_wrong_clock_is_moved_as_a_block() -> None:
     assert found.clock_skew_ms == off
 
 
-def test_one_mad_timestamp_is_clamped_and_the_rest_stays() -> None:
-    mad = TimelineEvent("mad", "page_visit", T0 + 4_000 * DAY_MS, T0 + 70_000, {"url": B})
-    found = line(event("page_visit", 0), event("page_visit", 60_000, A), mad)
+def test_an_out_of_range_timestamp_is_clamped_without_affecting_others() -> None:
+    out_of_range = TimelineEvent("out-of-range", "page_visit", T0 + 4_000 * DAY_MS, T0 + 70_000, {"url": B})
+    found = timeline_of(event("page_visit", 0), event("page_visit", 60_000, A), out_of_range)
     assert [v.started_ms - T0 for v in found.visits][:2] == [0, 60_000]
     assert abs(found.visits[2].started_ms - T0 - 600_000) <= DAY_MS
-    assert [v.dwell_ms for v in found.visits] == [60_000, 540_000, 0], "nobody knows when it was, so it lasts nothing"
+    assert [v.dwell_ms for v in found.visits] == [60_000, 540_000, 0], "an event without a reliable time has no dwell"
 
 
-def test_a_mad_timestamp_in_the_past_does_not_last_for_a_day() -> None:
-    mad = TimelineEvent("mad", "page_visit", 1, T0 + 70_000, {"url": B})
-    found = line(event("page_visit", 0), event("page_visit", 60_000, A), mad)
+def test_an_out_of_range_timestamp_in_the_past_has_no_dwell() -> None:
+    out_of_range = TimelineEvent("out-of-range", "page_visit", 1, T0 + 70_000, {"url": B})
+    found = timeline_of(event("page_visit", 0), event("page_visit", 60_000, A), out_of_range)
     assert sorted(v.dwell_ms for v in found.visits) == [0, 60_000, 540_000]
 
 
-def test_pages_gather_their_visits() -> None:
+def test_a_captured_page_aggregates_its_visits() -> None:
     events = [
         event("page_visit", 0, A, title="Old"),
         event("page_visit", 10_000, A + "?utm_source=x", title="New"),
         event("page_visit", 20_000, A + "#part", title=""),
     ]
-    (page,) = captured_pages(line(*events, ended=30_000), {})
+    (page,) = captured_pages(timeline_of(*events, ended=30_000), {})
     assert (page.url, page.title, page.dwell_ms, page.visit_order) == (A, "New", 30_000, (0, 1, 2))
 
 
@@ -154,18 +154,18 @@ events_strategy = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(events_strategy, st.randoms(use_true_random=False))
-def test_the_order_of_arrival_changes_nothing(raw: list[Any], rng: random.Random) -> None:
+def test_the_order_of_arrival_does_not_matter(raw: list[Any], rng: random.Random) -> None:
     events = [event(kind, at, url, key=f"{i:03}", **fields) for i, (kind, at, url, fields) in enumerate(raw)]
     shuffled = events[:]
     rng.shuffle(shuffled)
-    assert line(*events) == line(*shuffled)
+    assert timeline_of(*events) == timeline_of(*shuffled)
 
 
 @settings(max_examples=150, deadline=None)
 @given(events_strategy)
-def test_whatever_was_sent_the_numbers_make_sense(raw: list[Any]) -> None:
+def test_any_events_give_a_consistent_timeline(raw: list[Any]) -> None:
     events = [event(kind, at, url, key=f"{i:03}", **fields) for i, (kind, at, url, fields) in enumerate(raw)]
-    found = line(*events)
+    found = timeline_of(*events)
     assert found.num_events == len(events)
     assert all(0 <= v.dwell_ms <= DAY_MS and 0 <= v.max_scroll_depth <= 1 for v in found.visits)
     assert all(v.ended_ms >= v.started_ms for v in found.visits)

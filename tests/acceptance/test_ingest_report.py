@@ -1,4 +1,4 @@
-"""The receipt of a session, compared with a count of our own."""
+"""The ingest report of a session (`/receipt`), compared with an independent count."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _event(seq: int | None, url: str, **fields: Any) -> dict[str, Any]:
     return found if seq is None else found | {"seq": seq}
 
 
-async def test_the_receipt_is_what_the_database_holds(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_the_ingest_report_matches_the_database(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": ["example.org"]})
     session_id = await ann.start()
     batch = [
@@ -56,7 +56,7 @@ async def test_the_receipt_is_what_the_database_holds(ann: ApiUser, db: psycopg.
     assert "example.org" not in stored
 
 
-async def test_secrets_in_addresses_are_never_stored(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_secrets_in_urls_are_never_stored(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await ann.start()
     secrets = ["hunter2pass", "abcdef0123456789tok", "s3cr3tsession"]
     await ann.send(
@@ -75,7 +75,7 @@ async def test_secrets_in_addresses_are_never_stored(ann: ApiUser, db: psycopg.A
     assert "page=2" in row[0]
 
 
-async def test_a_client_that_numbers_nothing_has_no_gaps(ann: ApiUser) -> None:
+async def test_events_without_sequence_numbers_have_no_gaps(ann: ApiUser) -> None:
     session_id = await ann.start()
     empty = (await ann.ok("GET", f"/v1/sessions/{session_id}/receipt"))["receipt"]
     assert (empty["seen"], empty["gaps"], empty["missing"]) == (0, [], 0)
@@ -86,7 +86,7 @@ async def test_a_client_that_numbers_nothing_has_no_gaps(ann: ApiUser) -> None:
     assert "last_seq" not in receipt
 
 
-async def test_a_huge_gap_is_one_gap(ann: ApiUser) -> None:
+async def test_a_large_gap_is_one_gap(ann: ApiUser) -> None:
     session_id = await ann.start()
     await ann.send(session_id, [_event(0, "https://example.com/0"), _event(2_000_000_000, "https://example.com/1")])
     receipt = (await ann.ok("GET", f"/v1/sessions/{session_id}/receipt"))["receipt"]
@@ -94,7 +94,7 @@ async def test_a_huge_gap_is_one_gap(ann: ApiUser) -> None:
     assert receipt["missing"] == 1_999_999_999
 
 
-async def test_receipts_are_private(ann: ApiUser, bob: ApiUser) -> None:
+async def test_ingest_reports_are_private(ann: ApiUser, bob: ApiUser) -> None:
     session_id = await ann.start()
     assert (await bob.call("GET", f"/v1/sessions/{session_id}/receipt")).status_code == 403
     assert (await ann.call("GET", f"/v1/sessions/{uuid.uuid4()}/receipt")).status_code == 404
