@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Rolls an overlay out in order: checks, what everything needs, the migration, the service; then waits until the
-# service is ready. Stops at the first thing that fails, with the old service still serving.
+# Rolls out an overlay in order: checks, accounts and policies, the migration, the service; then waits until the service
+# is ready. Stops at the first failure, while the old service continues to serve.
 # Usage: deploy.sh OVERLAY [--context CONTEXT]
 set -euo pipefail
 
@@ -35,7 +35,7 @@ if kubectl -n trailmind get externalsecrets.external-secrets.io > /dev/null 2>&1
 fi
 
 echo "== migrate"
-# A Job's template cannot be changed, and the last rollout's may still be there.
+# The template of a Job is immutable, and the Job of the last rollout may still exist.
 kubectl -n trailmind delete job trailmind-migrate --ignore-not-found --wait
 apply migrate
 if ! kubectl -n trailmind wait job/trailmind-migrate --for=condition=Complete --timeout=1800s; then
@@ -46,9 +46,9 @@ fi
 
 echo "== serve"
 apply serve
-# A changed cluster is built beside the old one and takes over when all of it runs; a bad image never takes traffic.
+# A changed cluster is built beside the old one and replaces it when complete; a broken image gets no traffic.
 generation="$(kubectl -n trailmind get rayservice/trailmind -o 'jsonpath={.metadata.generation}')"
-# Until the operator has looked at this very spec, its conditions speak of the one before.
+# Until the operator has observed this spec, its conditions describe the previous one.
 kubectl -n trailmind wait rayservice/trailmind --for="jsonpath={.status.observedGeneration}=$generation" --timeout=120s
 kubectl -n trailmind wait rayservice/trailmind --for=condition=Ready --timeout=900s
 kubectl -n trailmind wait rayservice/trailmind --for=condition=UpgradeInProgress=false --timeout=1800s

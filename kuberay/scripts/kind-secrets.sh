@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the secrets of the kind overlay: random, private to this machine, ignored by git. Keeps those that exist,
-# so that running it again does not lock you out of your own database.
+# Generates the secrets of the kind overlay: random, private to this machine, ignored by git. Keeps existing secrets, so
+# that a second run does not invalidate the password of the database.
 # Usage: kind-secrets.sh [OVERLAY_DIR]
 set -euo pipefail
 

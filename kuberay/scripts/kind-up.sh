@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to a served map on this machine: a kind cluster of its own, KubeRay's operator, the image, the service.
-# Leaves your other clusters and your current kubectl context as they are. Needs docker, kind, kubectl and helm.
+# Starts Trailmind on this machine: a separate kind cluster, KubeRay's operator, the image, the service.
+# Does not change other clusters and the current kubectl context. Needs docker, kind, kubectl and helm.
 # Usage: kind-up.sh [CLUSTER_NAME]
 set -euo pipefail
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tries a built image as Kubernetes will run it: read-only, without rights, as its own user. Needs docker.
+# Tests a built image as Kubernetes runs it: read-only, without capabilities, as its own user. Needs docker.
 # Usage: smoke-image.sh IMAGE
 set -euo pipefail
 

@@ -134,7 +134,7 @@ def alert(name: str, change: Callable[[Any], None]) -> Break:
     return broken
 
 
-def panel(change: Callable[[Any], None], title: str = "Jobs waiting") -> Break:
+def panel(change: Callable[[Any], None], title: str = "Pending jobs") -> Break:
     """Break one panel of the dashboard."""
 
     def broken(documents: Documents) -> None:
