@@ -1,5 +1,6 @@
-"""Models that describe pages and outline sessions: three vendors, anything that speaks OpenAI's language, and `local`.
+"""Model providers that describe pages and outline sessions: three vendors and any OpenAI-compatible server.
 
-`enrich.Enricher` is the way in. The rest, from the outside in: `configuration` (who does what), `chain` (in which
-order), `model_provider` (the two operations, checked), `calls` (limiter, ledger, log), the vendors' transports.
+`enricher.Enricher` is the entry point. From the outside in: `configuration` (endpoints and model chains),
+`calling.provider_chain` (fallback order), `calling.model_client` (the two operations, validated),
+`calling.metered_client` (permit, ledger, call log), and the vendors' `transports`.
 """
