@@ -1,4 +1,4 @@
-"""The chain, the quote, the catalog, the vendors' headers: the parts between a model and a map."""
+"""The provider chain, the cost estimate, the model catalog, the vendors' headers and the repair attempt."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CHOICE = ModelTarget("openai", "gpt-4.1-mini")
 
 
 class Scripted:
-    """Answers from a script, then sensibly; remembers what was reserved."""
+    """A model client with scripted responses, then valid ones. Records reservations, refunds and prompts."""
 
     def __init__(self, *script: Any) -> None:
         self.script, self.reserved, self.rejected, self.prompts = list(script), 0, 0, list[Prompt]()
@@ -63,7 +63,7 @@ class Scripted:
             self._client.rejected += 1
 
 
-async def test_a_long_session_is_outlined_in_parts_and_brought_together() -> None:
+async def test_long_session_is_outlined_in_parts_and_merged() -> None:
     pages = make_session(per_subject=170)
     skeleton = build_outline([page_features(page) for page in pages])
     client = Scripted()
@@ -74,14 +74,14 @@ async def test_a_long_session_is_outlined_in_parts_and_brought_together() -> Non
     assert sorted(outline.placed_page_ids()) == sorted(skeleton.placed_page_ids())
     document = compose_document(outline, pages, provider="openai", session_title=None)
     assert validate_document(document, pages) == []
-    # And the quote was a ceiling.
+    # The estimate is a ceiling.
     quote = quoting.estimate_map_cost([], [CHOICE], [], len(pages))
     assert client.reserved <= quote.tokens
 
 
 @pytest.mark.parametrize("per_subject", [1, 4, 20])
 @pytest.mark.parametrize("target", [CHOICE, ModelTarget("anthropic", "claude-haiku-5-5"), ModelTarget("openai", "own")])
-async def test_a_quote_is_a_ceiling(per_subject: int, target: ModelTarget) -> None:
+async def test_cost_estimate_is_a_ceiling(per_subject: int, target: ModelTarget) -> None:
     pages = make_session(per_subject=per_subject)
     payloads = [page_payload(page) for page in pages]
     skeleton = build_outline([page_features(page) for page in pages])
@@ -93,17 +93,17 @@ async def test_a_quote_is_a_ceiling(per_subject: int, target: ModelTarget) -> No
     assert client.reserved <= quoting.estimate_map_cost([target], [target], payloads, len(pages)).tokens
 
 
-async def test_the_second_answer_may_mend_the_first() -> None:
+async def test_repair_attempt_replaces_an_invalid_response() -> None:
     client = Scripted("not JSON")
     told = await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
     assert len(told) == 3
     assert client.rejected == 1
     assert client.prompts[1].previous_attempt is not None
-    # The repair reserves what the first call did, although its prompt is longer.
+    # The repair reserves as much as the first call, although its prompt is longer.
     assert client.reserved == 2 * estimate_prompt_tokens(client.prompts[0])
 
 
-async def test_two_bad_answers_are_enough() -> None:
+async def test_second_invalid_response_raises() -> None:
     client = Scripted("not JSON", "still not", "never asked")
     with pytest.raises(UnusableResponse):
         await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
@@ -111,7 +111,7 @@ async def test_two_bad_answers_are_enough() -> None:
     assert len(client.prompts) == 2
 
 
-async def test_a_half_good_answer_beats_a_failed_repair() -> None:
+async def test_repairable_response_is_used_when_the_repair_fails() -> None:
     half = json.dumps({"pages": [{"id": "p1", "label": "One"}]})
     client = Scripted(half, ProviderDown("openai", "status_500"))
     told = await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
@@ -119,7 +119,7 @@ async def test_a_half_good_answer_beats_a_failed_repair() -> None:
     assert client.rejected == 0
 
 
-async def test_out_of_tokens_for_a_repair_keeps_a_half_good_answer_and_gives_back_a_bad_one() -> None:
+async def test_out_of_tokens_for_a_repair_keeps_a_repairable_response_and_refunds_an_invalid_one() -> None:
     payloads = [page_payload(page) for page in make_session(1)]
     half = json.dumps({"pages": [{"id": "p1", "label": "One"}]})
     told = await ModelProvider(CHOICE, Scripted(half, OutOfTokens(5, 1, NOW))).describe(payloads, "en")
@@ -144,7 +144,7 @@ def chain(time: FakeTime, *keys: str, deadline: float = 100.0) -> ProviderChain:
     return ProviderChain(providers, deadline=deadline, clock=lambda: time.now, sleep=time.sleep)
 
 
-async def test_the_chain_tries_in_order_and_forgets_the_useless() -> None:
+async def test_chain_tries_in_order_and_skips_permanent_refusals() -> None:
     tried: list[str] = []
 
     async def ask(provider: ModelProvider) -> str:
@@ -159,7 +159,7 @@ async def test_the_chain_tries_in_order_and_forgets_the_useless() -> None:
     assert tried == ["a", "b", "b"]
 
 
-async def test_the_chain_waits_for_a_quota_but_not_for_ever() -> None:
+async def test_chain_waits_for_a_throttled_provider_until_its_deadline() -> None:
     time = FakeTime()
 
     async def ask(provider: ModelProvider) -> str:
@@ -180,7 +180,7 @@ async def test_the_chain_waits_for_a_quota_but_not_for_ever() -> None:
 
 
 @pytest.mark.parametrize("error", [SessionGone("openai", "gone"), OutOfTokens(5, 1, datetime.now(UTC))])
-async def test_what_no_other_provider_can_help_goes_on(error: Exception) -> None:
+async def test_chain_raises_errors_that_no_provider_can_fix(error: Exception) -> None:
     tried = 0
 
     async def ask(provider: ModelProvider) -> str:
@@ -193,7 +193,7 @@ async def test_what_no_other_provider_can_help_goes_on(error: Exception) -> None
     assert tried == 1
 
 
-def test_every_default_model_has_a_price_and_room() -> None:
+def test_every_default_model_has_a_price_and_sufficient_limits() -> None:
     for links in DEFAULT_CHAINS.values():
         for provider, model in links:
             target = ModelTarget(provider, model)
@@ -228,11 +228,11 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
         ({}, None),
     ],
 )
-def test_how_long_a_vendor_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_headers(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_s(headers, NOW) == seconds
 
 
-def test_headers_of_both_kinds() -> None:
+def test_rate_limit_headers_of_openai_and_anthropic() -> None:
     openai = {"x-ratelimit-limit-requests": "500", "x-ratelimit-remaining-tokens": "149984"}
     assert (rate_limit_hints(openai).requests_per_minute, rate_limit_hints(openai).tokens_left) == (500, 149984)
     anthropic = {"anthropic-ratelimit-tokens-limit": "40000", "anthropic-ratelimit-requests-remaining": "0"}
@@ -246,7 +246,7 @@ def test_headers_of_both_kinds() -> None:
         ("30000", "0", "1m0s", 30_000),
         ("50", "49", "2026-11-23T00:00:01Z", 50),
         ("50", "49", "1", 50),
-        # Requests a day, as small tiers have: no number for a minute.
+        # Requests per day, as on small tiers.
         ("200", "199", "7m12s", None),
         ("14400", "14399", "6s", None),
         ("1000", "500", "2026-11-23T11:30:00+00:00", None),
@@ -254,7 +254,9 @@ def test_headers_of_both_kinds() -> None:
         ("0", "0", "1s", None),
     ],
 )
-def test_a_days_quota_is_not_a_minutes(limit: str, left: str, reset: str, per_minute: float | None) -> None:
+def test_daily_quota_is_not_used_as_quota_per_minute(
+    limit: str, left: str, reset: str, per_minute: float | None
+) -> None:
     for kind, names in (
         ("requests", "x-ratelimit-{}-requests"),
         ("tokens", "anthropic-ratelimit-tokens-{}"),
@@ -264,7 +266,7 @@ def test_a_days_quota_is_not_a_minutes(limit: str, left: str, reset: str, per_mi
         assert getattr(rate_limit_hints(headers, NOW), f"{kind}_left") == float(left)
 
 
-def test_gemini_says_it_in_the_body() -> None:
+def test_gemini_quota_is_read_from_the_error_body() -> None:
     details: list[Any] = [
         {
             "@type": "type.googleapis.com/google.rpc.QuotaFailure",
@@ -285,7 +287,7 @@ def test_gemini_says_it_in_the_body() -> None:
         assert error.retry_after_s == 5.0
 
 
-def test_a_server_of_ones_own_has_no_quota() -> None:
+def test_self_hosted_server_has_no_quota() -> None:
     own = effective_spec(ModelTarget("openai", "qwen3", is_self_hosted=True, context_tokens=8192))
     assert (own.requests_per_minute, own.tokens_per_minute, own.context_tokens) == (None, None, 8192)
     assert effective_spec(ModelTarget("openai", "qwen3", is_self_hosted=True, max_concurrent=2)).max_concurrent == 2
@@ -301,7 +303,7 @@ def test_a_server_of_ones_own_has_no_quota() -> None:
         (400, ProviderRefused),
     ],
 )
-def test_statuses(status: int, kind: type[ProviderError]) -> None:
+def test_error_class_by_status(status: int, kind: type[ProviderError]) -> None:
     assert type(error_from_status("openai", status, {})) is kind
 
 
@@ -326,7 +328,7 @@ def test_every_error_survives_pickling(error: Exception) -> None:
     assert vars(again) == vars(error)
 
 
-async def test_the_chain_ends_even_without_providers() -> None:
+async def test_chain_without_providers_raises() -> None:
     async def ask(provider: ModelProvider) -> str:
         raise AssertionError
 

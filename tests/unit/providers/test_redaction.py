@@ -1,4 +1,4 @@
-"""Secrets are taken out, and what only looks like one stays readable."""
+"""Redaction: secrets are replaced, similar text is unchanged."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS)
-def test_a_secret_goes(text: str, secret: str) -> None:
+def test_secret_is_redacted(text: str, secret: str) -> None:
     clean, count = redact(text)
     assert secret not in clean
     assert count >= 1
@@ -80,7 +80,7 @@ def test_a_secret_goes(text: str, secret: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "In 2026 there were 1234567890123456 stars, give or take.",  # no card by its check digit
+        "In 2026 there were 1234567890123456 stars, give or take.",  # fails the check of Luhn
         "Order 900101 of 1234567 parts",
         "Version 1.2.3, ISBN 978-3-16-148410-0, phone +82 2 123 4567",
         "The password is the weakest link? No: habits are.".replace("is the", "was the"),
@@ -93,18 +93,18 @@ def test_a_secret_goes(text: str, secret: str) -> None:
         "See example.com/x?page=2&lang=ko and Beyond-The-Sea-Of-Green-2024-Remastered-Edition",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redact(text) == (text, 0)
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS)
-def test_twice_is_once(text: str, secret: str) -> None:
+def test_redaction_is_idempotent(text: str, secret: str) -> None:
     clean, _ = redact(text)
     assert redact(clean)[0] == clean
 
 
 def card_number(begin: str, style: int) -> str:
-    """A number with its check digit, written as people write it."""
+    """A card number with its check digit in a common notation."""
     digits = begin + luhn.calc_check_digit("".join(str(int(digit)) for digit in begin))
     separator = ["", " ", "-", "\u00a0", " - ", "\u2013"][style]
     return separator.join(digits[n : n + 4] for n in range(0, len(digits), 4))
@@ -122,8 +122,7 @@ def card_number(begin: str, style: int) -> str:
         st.from_regex(r"(password|비밀번호|api_key|DB_SECRET) ?[:=] ?[A-Za-z0-9!#%]{6,20}", fullmatch=True),
     ),
 )
-def test_a_secret_goes_wherever_it_stands(before: str, after: str, secret: str) -> None:
-    """Of every kind, made up at random, in any text."""
+def test_generated_secret_is_redacted_in_any_text(before: str, after: str, secret: str) -> None:
     kept = re.split(r"[=:] ?", secret)[-1] if "example/p?" in secret or secret[0] in "pa비D" else secret
     clean, _ = redact(f"{before} {secret} {after}")
     assert secret not in clean
@@ -132,18 +131,18 @@ def test_a_secret_goes_wherever_it_stands(before: str, after: str, secret: str) 
 
 
 @given(numbers=st.lists(st.from_regex(r"\d{1,5}", fullmatch=True), max_size=6), place=st.integers(0, 6))
-def test_a_card_goes_among_other_numbers(numbers: list[str], place: int) -> None:
+def test_card_number_is_redacted_among_other_numbers(numbers: list[str], place: int) -> None:
     numbers.insert(min(place, len(numbers)), "4111 1111 1111 1111")
     assert "4111 1111 1111 1111" not in redact(" ".join(numbers))[0]
 
 
 @given(text=st.text(max_size=400))
-def test_any_text_is_survived(text: str) -> None:
+def test_redaction_accepts_any_text(text: str) -> None:
     redact(text)
 
 
-def test_a_cut_never_uncovers_a_secret() -> None:
-    """The text is redacted before it is cut to size: at every length of what stands before."""
+def test_truncation_never_exposes_a_secret() -> None:
+    """Redaction precedes truncation, at every length of the text before the secret."""
     for length in range(0, 2000, 37):
         text = "word. " * (length // 6) + "x" * (length % 6) + " pay with 4111 1111 1111 1111 now. " + "tail. " * 300
         payload = page_payload(CapturedPage("p_1", "https://a.example/", "jane.doe@private.example wrote", text))
@@ -151,8 +150,8 @@ def test_a_cut_never_uncovers_a_secret() -> None:
         assert "jane.doe" not in payload.title
 
 
-def test_hostile_text_takes_no_longer() -> None:
-    """Nothing in a page makes the patterns try for ever."""
+def test_hostile_text_does_not_slow_the_patterns() -> None:
+    """No text causes catastrophic backtracking."""
     for text in (
         "1 " * 8000, "1-" * 8000, "a." * 8000 + "@", "=" * 16000, "?a=" * 5000, "password " * 1800, "0" * 16000,
         "https://" * 2000, "http://a.b/?" + "%25" * 5000, "eyJ" * 5000, "-----BEGIN PRIVATE KEY" * 700, "A1" * 8000,
@@ -163,7 +162,7 @@ def test_hostile_text_takes_no_longer() -> None:
         assert time.process_time() - began < 2.0, text[:20]
 
 
-def test_what_is_left_of_a_secret_is_found_in_labels() -> None:
+def test_fragments_of_secrets_are_removed_from_labels() -> None:
     found: set[str] = set()
     redact(
         "Mail jane.doe@private.example, pay 4111 1111 1111 1111, password: hunter2hunter2, password: string,"

@@ -1,4 +1,4 @@
-"""Without a key nothing of the vendors is ever loaded: it would cost every start seconds and every process memory."""
+"""Without a key no vendor SDK is imported: it would cost seconds at every start and memory in every process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ print([name for name in ("openai", "anthropic", "google.genai", "genai_prices") 
 """
 
 
-def test_neither_the_api_nor_a_worker_loads_a_vendors_sdk() -> None:
+def test_api_and_worker_import_no_vendor_sdk() -> None:
     loaded = subprocess.run([sys.executable, "-c", _LOAD], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

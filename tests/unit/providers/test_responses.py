@@ -1,4 +1,4 @@
-"""What a model says is checked, mended where it can be, and otherwise not believed."""
+"""Parsing, validation and application of model responses."""
 
 from __future__ import annotations
 
@@ -55,31 +55,31 @@ def payload(number: int) -> PagePayload:
         ('{"pages": []}', True, "cut off"),
     ],
 )
-def test_what_cannot_be_read_says_why(text: str, truncated: bool, word: str) -> None:
+def test_unreadable_response_names_the_reason(text: str, truncated: bool, word: str) -> None:
     found, verdict = parse_response(text, DescribeResponse, is_truncated=truncated)
     assert found is None
     assert word in verdict.problems[0]
 
 
-def test_a_fence_is_forgiven() -> None:
+def test_code_fence_is_accepted() -> None:
     found, _ = parse_response('```json\n{"pages": []}\n```', DescribeResponse, is_truncated=False)
     assert found is not None
 
 
-def test_thoughts_before_the_answer_are_forgiven() -> None:
+def test_think_block_is_removed() -> None:
     found, _ = parse_response(
         '<think>{"pages": 1}\nHm.</think>\n```json\n{"pages": []}\n```', DescribeResponse, is_truncated=False
     )
     assert found == DescribeResponse(pages=[])
 
 
-def test_problems_never_repeat_what_the_model_said() -> None:
+def test_problems_never_quote_the_response() -> None:
     hostile = '{"pages": [{"id": "p1", "label": 3, "<script>": 1}]}'
     _, verdict = parse_response(hostile, DescribeResponse, is_truncated=False)
     assert "script" not in " ".join(verdict.problems)
 
 
-def test_descriptions_one_a_page_of_known_pages() -> None:
+def test_one_description_per_known_page() -> None:
     payloads = [payload(1), payload(2), payload(3)]
     said = {
         "pages": [
@@ -108,7 +108,7 @@ def good_answer(skeleton: Outline = SKELETON, names: PromptAliases = NAMES) -> d
     return answer
 
 
-def test_a_good_outline_is_taken_as_it_is() -> None:
+def test_valid_outline_is_applied_unchanged() -> None:
     draft = draft_of(good_answer())
     assert validate_outline(draft, NAMES).problems == ()
     outline = merge.apply_outline_draft(SKELETON, draft, NAMES)
@@ -120,7 +120,7 @@ def test_a_good_outline_is_taken_as_it_is() -> None:
     assert document.scorecard.grounding > 0.9
 
 
-def test_topics_may_be_joined_split_and_linked() -> None:
+def test_topics_can_be_merged_split_and_linked() -> None:
     names = list(NAMES.page_by_alias)
     half = len(names) // 2
     answer = {
@@ -151,7 +151,7 @@ def test_topics_may_be_joined_split_and_linked() -> None:
     assert document.coverage.on_map == len(PAGES)
 
 
-def test_losing_many_pages_is_fatal_losing_one_is_mended() -> None:
+def test_many_missing_pages_are_fatal_one_is_repaired() -> None:
     answer = good_answer()
     topics: list[dict[str, Any]] = answer["topics"]
     whole = {**answer, "topics": topics[:1]}
@@ -183,7 +183,7 @@ _LINK = st.fixed_dictionaries({"from": _IDS, "to": _LABELS, "reason": st.text(ma
 
 @settings(max_examples=120, deadline=None)
 @given(topics=st.lists(_TOPIC, min_size=1, max_size=6), links=st.lists(_LINK, max_size=3), title=st.text(max_size=40))
-def test_whatever_a_model_says_the_map_is_valid_and_whole(
+def test_any_response_gives_a_valid_and_complete_map(
     topics: list[dict[str, object]], links: list[dict[str, str]], title: str
 ) -> None:
     answer = json.dumps({"title": title, "summary": title, "topics": topics, "links": links})
@@ -196,7 +196,7 @@ def test_whatever_a_model_says_the_map_is_valid_and_whole(
     assert document.coverage.on_map == len(PAGES)
 
 
-def test_a_quote_counts_only_when_the_page_has_it() -> None:
+def test_quote_becomes_evidence_only_if_the_page_contains_it() -> None:
     page = make_page("https://a.example/", "Bread", "Flour and water make dough. The oven is hot.")
     skeleton = skeleton_of([page])
     pages = {page.page_id: page}
@@ -220,7 +220,7 @@ def test_page_text_stays_inside_one_json_string() -> None:
     assert describe_prompt([payload(1)]).data != describe_prompt([payload(1)]).data  # The marks are new each time.
 
 
-def test_split_and_joined_keep_every_page() -> None:
+def test_split_and_join_keep_every_page() -> None:
     pages = make_session(per_subject=40)
     skeleton = skeleton_of(pages)
     parts = outline_parts.split_outline(skeleton, 25)
