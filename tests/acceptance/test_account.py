@@ -1,4 +1,4 @@
-"""Acceptance checks 21 to 23: closing an account; settings; taking everything along."""
+"""Accounts: deletion, settings, data export."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def _log_in(client: httpx2.AsyncClient, person: ApiUser) -> int:
 
 
 async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, int]:
-    """Independently of the code under test: every row anywhere that names the user or one of their sessions."""
+    """Table → rows that contain the id of the user or of their sessions, found independently of the code under test."""
     sessions = await (await db.execute("SELECT id FROM browsing_sessions WHERE user_id = %s", [user_id])).fetchall()
     ids = [user_id, *(str(row[0]) for row in sessions)]
     tables = await (
@@ -47,7 +47,7 @@ async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, 
     return found
 
 
-async def test_21_hard_delete_erases_every_row(
+async def test_hard_delete_erases_every_row(
     api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     for person in (ann, bob):
@@ -67,19 +67,19 @@ async def test_21_hard_delete_erases_every_row(
     assert left == (0,)
     assert await _rows_of(db, ann.id) == {}
     assert await _rows_of(db, bob.id) == before
-    # The address is free again.
+    # The address can be used again.
     again = await api.post("/v1/auth/signup", json={"email": ann.email, "password": PASSWORD})
     assert again.status_code == 201
 
 
-async def test_22_hard_delete_only_in_test_mode(settings: Settings) -> None:
+async def test_hard_delete_is_for_the_test_environment(settings: Settings) -> None:
     async with running_api(with_changes(settings, environment="development")) as (_, client):
         person = await sign_up(client)
         assert (await person.call("DELETE", "/v1/auth/me", params={"hard": "true"})).status_code == 403
         assert (await person.call("GET", "/v1/auth/me")).status_code == 200
 
 
-async def test_23_soft_delete_ends_every_way_in(
+async def test_soft_delete_ends_every_login(
     api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await ann.start()
@@ -94,12 +94,12 @@ async def test_23_soft_delete_ends_every_way_in(
     assert refreshed.status_code == 401
     with_key = await api.get("/v1/sessions", headers={"Authorization": f"Bearer {made['key']}"})
     assert with_key.status_code == 401
-    # Signing up anew with the address of an account that is still being kept is a plain conflict.
+    # Signing up with the address of a closed account that is not erased yet is a conflict.
     again = await api.post("/v1/auth/signup", json={"email": ann.email, "password": PASSWORD})
     assert again.status_code == 409
 
 
-async def test_the_receipt_counts_what_goes(
+async def test_the_deletion_receipt_counts_all_rows(
     api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     await completed_session(ann, db)
@@ -115,7 +115,9 @@ async def test_the_receipt_counts_what_goes(
     assert (await cursor.fetchone()) == (receipt["counts"],)
 
 
-async def test_an_account_may_wait_a_while(ann: ApiUser, db: psycopg.AsyncConnection[Any], settings: Settings) -> None:
+async def test_a_closed_account_is_erased_after_the_grace_period(
+    ann: ApiUser, db: psycopg.AsyncConnection[Any], settings: Settings
+) -> None:
     receipt = await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD})
     assert receipt["status"] == "scheduled"
     cursor = await db.execute("SELECT status, deleted_at IS NOT NULL FROM users WHERE id = %s", [ann.id])
@@ -128,7 +130,7 @@ async def test_an_account_may_wait_a_while(ann: ApiUser, db: psycopg.AsyncConnec
     assert await _rows_of(db, ann.id) == {}
 
 
-async def test_nothing_that_belongs_to_a_user_is_forgotten(db: psycopg.AsyncConnection[Any]) -> None:
+async def test_erasure_covers_every_table_of_a_user(db: psycopg.AsyncConnection[Any]) -> None:
     tables = await owned_tables(db)
     cursor = await db.execute(
         "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
@@ -137,7 +139,7 @@ async def test_nothing_that_belongs_to_a_user_is_forgotten(db: psycopg.AsyncConn
     assert {row[0] for row in await cursor.fetchall()} - tables.keys() == set()
 
 
-async def test_everything_can_be_taken_along(ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_the_export_contains_all_data(ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await completed_session(ann, db, title="내 세션")
     await completed_session(bob, db)
     await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": ["example.org"]})
@@ -167,7 +169,7 @@ async def test_everything_can_be_taken_along(ann: ApiUser, bob: ApiUser, db: psy
 # --- settings -----------------------------------------------------------------------------------------------------
 
 
-async def test_settings_have_defaults_and_keep_what_is_absent(ann: ApiUser) -> None:
+async def test_settings_have_defaults_and_absent_fields_stay(ann: ApiUser) -> None:
     first = (await ann.ok("GET", "/v1/users/me/settings"))["settings"]
     assert first == {
         "language": "ko",
@@ -183,7 +185,7 @@ async def test_settings_have_defaults_and_keep_what_is_absent(ann: ApiUser) -> N
     assert after["capture"]["page_text"] is False
 
 
-async def test_excluded_domains_count_at_once(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_excluded_domains_apply_at_once(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await ann.start()
     assert (await ann.send(session_id, [visit("https://news.example.org/a")]))["stored"] == 1
     given = ["https://www.Example.ORG/path", "*.bücher.example", "example.org", "example.org"]
@@ -208,5 +210,5 @@ async def test_excluded_domains_count_at_once(ann: ApiUser, db: psycopg.AsyncCon
         {"when_out_of_tokens": "pay"},
     ],
 )
-async def test_unknown_choices_are_refused(ann: ApiUser, body: dict[str, Any]) -> None:
+async def test_unknown_setting_values_are_rejected(ann: ApiUser, body: dict[str, Any]) -> None:
     assert (await ann.call("PATCH", "/v1/users/me/settings", json=body)).status_code == 400

@@ -1,4 +1,4 @@
-"""Operators: what they see and do, and that every act of theirs is written down."""
+"""The operators' API, and the audit log of its actions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.support.server import running_api
 
 @pytest.fixture
 async def operator(settings: Settings) -> AsyncIterator[ApiUser]:
-    """Somebody named in the settings who has confirmed the address."""
+    """A user named in the settings who has verified the address."""
     email = f"{uuid.uuid4().hex[:10]}@ops.local"
     async with running_api(with_changes(settings, admin_emails=(email.upper(),))) as (app, client):
         person = await sign_up(client, email)
-        # An address alone makes nobody an operator: anybody could have typed it.
+        # An unverified address does not make an operator.
         assert (await person.call("GET", "/v1/admin/users")).status_code == 403
         await send_queued_mails(app, person.id)
         token = token_in(mails_to(settings.data_dir, email)[-1])
@@ -54,7 +54,7 @@ async def test_accounts(operator: ApiUser, api: httpx2.AsyncClient, ann: ApiUser
     assert await _acts(operator) == [("user.changed", ann.id)] * 2
 
 
-async def test_an_operator_who_is_none_any_more(operator: ApiUser, api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_a_demoted_operator_loses_access(operator: ApiUser, api: httpx2.AsyncClient, ann: ApiUser) -> None:
     path = f"/v1/admin/users/{ann.id}"
     await operator.ok("PATCH", path, json={"role": "admin"})
     login = {"email": ann.email, "password": "correct horse battery"}
@@ -64,7 +64,7 @@ async def test_an_operator_who_is_none_any_more(operator: ApiUser, api: httpx2.A
     assert (await operator.client.get("/v1/admin/audit", headers=promoted.headers)).status_code == 401
 
 
-async def test_sessions_show_their_state_and_nothing_else(
+async def test_sessions_show_their_status_and_no_content(
     operator: ApiUser, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await completed_session(ann, db, title="Something private")
@@ -78,7 +78,7 @@ async def test_sessions_show_their_state_and_nothing_else(
     assert (empty["sessions"], empty["total"]) == ([], 0)
 
 
-async def test_jobs_can_be_retried_and_dropped(
+async def test_failed_jobs_can_be_retried_and_discarded(
     operator: ApiUser, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await ann.start()

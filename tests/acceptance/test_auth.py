@@ -1,4 +1,4 @@
-"""Acceptance checks 1 to 13 of the backend's contract, and what a login must withstand beyond them."""
+"""Sign-up, login, refresh and logout, and attacks on them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def _refresh(api: httpx2.AsyncClient, token: str, **headers: str) -> httpx
     return await api.post("/v1/auth/refresh", headers=_bearer(token) | headers)
 
 
-async def test_01_sign_up(api: httpx2.AsyncClient) -> None:
+async def test_sign_up(api: httpx2.AsyncClient) -> None:
     email = f"{uuid.uuid4().hex}@test.local"
     answer = await api.post("/v1/auth/signup", json={"email": f"  {email} ", "password": PASSWORD})
     assert answer.status_code == 201
@@ -48,7 +48,7 @@ async def test_01_sign_up(api: httpx2.AsyncClient) -> None:
     assert PASSWORD not in answer.text
 
 
-async def test_02_an_address_is_taken_in_any_spelling(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_addresses_are_unique_in_any_case(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     for email in (ann.email, ann.email.upper(), f" {ann.email}"):
         answer = await api.post("/v1/auth/signup", json={"email": email, "password": PASSWORD})
         assert answer.status_code == 409
@@ -69,21 +69,21 @@ async def test_02_an_address_is_taken_in_any_spelling(api: httpx2.AsyncClient, a
         [],
     ],
 )
-async def test_03_what_is_no_account_is_refused(api: httpx2.AsyncClient, body: Any) -> None:
+async def test_invalid_sign_ups_are_rejected(api: httpx2.AsyncClient, body: Any) -> None:
     answer = await api.post("/v1/auth/signup", json=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["message"]
     assert answer.json()["error"]["code"] == "VALIDATION_ERROR"
 
 
-async def test_04_log_in(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_log_in(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     reply = await _log_in(api, ann.email.upper())
     assert reply["user"]["id"] == ann.id
     assert reply["token"] != ann.reply["token"]
     assert reply["refresh_token"]
 
 
-async def test_04_a_password_longer_than_bcrypt_could_hold(api: httpx2.AsyncClient) -> None:
+async def test_a_password_longer_than_72_bytes(api: httpx2.AsyncClient) -> None:
     email, password = f"{uuid.uuid4().hex}@test.local", "긴 비밀번호 " * 100
     assert (await api.post("/v1/auth/signup", json={"email": email, "password": password})).status_code == 201
     answer = await api.post("/v1/auth/login", json={"email": email, "password": password})
@@ -92,7 +92,7 @@ async def test_04_a_password_longer_than_bcrypt_could_hold(api: httpx2.AsyncClie
     assert answer.status_code == 401
 
 
-async def test_05_wrong_password_and_unknown_address_look_the_same(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_wrong_password_and_unknown_address_get_the_same_error(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     wrong = await api.post("/v1/auth/login", json={"email": ann.email, "password": "not the password"})
     unknown = await api.post("/v1/auth/login", json={"email": "nobody@test.local", "password": PASSWORD})
     assert wrong.status_code == unknown.status_code == 401
@@ -100,12 +100,12 @@ async def test_05_wrong_password_and_unknown_address_look_the_same(api: httpx2.A
     assert wrong.json()["error"]["message"] == "invalid email or password"
 
 
-async def test_06_who_am_i(ann: ApiUser) -> None:
+async def test_current_user(ann: ApiUser) -> None:
     user = (await ann.ok("GET", "/v1/auth/me"))["user"]
     assert (user["id"], user["email"]) == (ann.id, ann.email)
 
 
-async def test_07_08_what_is_no_access_token_is_refused(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_invalid_access_tokens_are_rejected(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     token = ann.reply["token"]
     for header in (
         None,
@@ -136,14 +136,14 @@ async def test_07_08_what_is_no_access_token_is_refused(api: httpx2.AsyncClient,
         {"jti": None},
     ],
 )
-async def test_08_every_claim_is_checked(api: httpx2.AsyncClient, ann: ApiUser, change: dict[str, Any]) -> None:
+async def test_every_claim_is_verified(api: httpx2.AsyncClient, ann: ApiUser, change: dict[str, Any]) -> None:
     claims = token_claims(ann.reply["token"])
     claims = {k: v for k, v in (claims | change).items() if v is not None}
     forged = signed_token(claims, SIGNING_KEY, kid=key_id(SIGNING_KEY))
     assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
 
 
-async def test_08_only_our_algorithm_and_our_keys(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_only_our_algorithm_and_our_keys_are_accepted(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     claims = token_claims(ann.reply["token"])
     kid = key_id(SIGNING_KEY)
     for forged in (
@@ -156,7 +156,7 @@ async def test_08_only_our_algorithm_and_our_keys(api: httpx2.AsyncClient, ann: 
         assert (await api.get("/v1/auth/me", headers=_bearer(forged))).status_code == 401
 
 
-async def test_09_refresh(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_refresh(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     answer = await _refresh(api, ann.reply["refresh_token"])
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
@@ -164,14 +164,14 @@ async def test_09_refresh(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     assert (await _refresh(api, answer.json()["refresh_token"])).status_code == 200
 
 
-async def test_10_refresh_takes_nothing_else(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_refresh_accepts_refresh_tokens_only(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     for header in (f"Bearer {ann.reply['token']}", "Bearer garbage", "Basic x", "Bearer"):
         answer = await api.post("/v1/auth/refresh", headers={"Authorization": header})
         assert answer.status_code == 401
     assert (await api.post("/v1/auth/refresh")).status_code == 401
 
 
-async def test_11_logout_revokes(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_logout_revokes_the_tokens(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     answer = await ann.call("POST", "/v1/auth/logout")
     assert answer.status_code == 200
     assert answer.json() == {"message": "successfully logged out"}
@@ -180,7 +180,7 @@ async def test_11_logout_revokes(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     assert (await _refresh(api, ann.reply["refresh_token"])).status_code == 401
 
 
-async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_logout_ends_one_login_and_logout_all_ends_all(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     phone, laptop = await _log_in(api, ann.email), await _log_in(api, ann.email)
     assert (await api.post("/v1/auth/logout", headers=_bearer(phone["token"]))).status_code == 200
     assert (await api.get("/v1/auth/me", headers=_bearer(laptop["token"]))).status_code == 200
@@ -192,16 +192,16 @@ async def test_11_logout_ends_one_login_and_logout_all_every(api: httpx2.AsyncCl
     assert await _log_in(api, ann.email)
 
 
-async def test_11_logout_reaches_another_replica(settings: Settings, api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_logout_reaches_another_replica(settings: Settings, api: httpx2.AsyncClient, ann: ApiUser) -> None:
     async with running_api(settings) as (app, other):
         assert (await other.get("/v1/auth/me", headers=ann.headers)).status_code == 200
         await ann.ok("POST", "/v1/auth/logout")
-        # What this replica remembers is at most two seconds old; the test lets that time pass.
+        # This replica caches a status for two seconds; the clock moves past that.
         app.state.parts.login_cache._clock = lambda: time.monotonic() + 2.1
         assert (await other.get("/v1/auth/me", headers=ann.headers)).status_code == 401
 
 
-async def test_11_logout_holds_without_valkey(settings: Settings) -> None:
+async def test_logout_works_without_valkey(settings: Settings) -> None:
     away = with_changes(settings, redis_url="redis://127.0.0.1:1/0")
     async with running_api(away) as (_, client), running_api(away) as (_, other):
         person = await sign_up(client)
@@ -212,17 +212,17 @@ async def test_11_logout_holds_without_valkey(settings: Settings) -> None:
         assert (await restarted.get("/v1/sessions", headers=person.headers)).status_code == 401
 
 
-async def test_12_logout_needs_a_login(api: httpx2.AsyncClient) -> None:
+async def test_logout_requires_a_login(api: httpx2.AsyncClient) -> None:
     assert (await api.post("/v1/auth/logout")).status_code == 401
     assert (await api.post("/v1/auth/logout", headers=_bearer("bad"))).status_code == 401
 
 
-async def test_13_two_logins_in_one_second_differ(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_two_logins_in_one_second_have_different_tokens(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     first, second = await _log_in(api, ann.email), await _log_in(api, ann.email)
     assert first["token"] != second["token"]
 
 
-async def test_a_stolen_refresh_token_ends_the_login(
+async def test_reuse_of_a_refresh_token_ends_the_login(
     api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     stolen = ann.reply["refresh_token"]
@@ -235,7 +235,7 @@ async def test_a_stolen_refresh_token_ends_the_login(
     assert rows == [("reuse",)]
 
 
-async def test_a_lost_answer_is_no_theft(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_a_retry_after_a_lost_reply_is_accepted(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     first = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
     again = await _refresh(api, ann.reply["refresh_token"], **{"Idempotency-Key": "attempt 1"})
     assert first.status_code == again.status_code == 200
@@ -244,7 +244,7 @@ async def test_a_lost_answer_is_no_theft(api: httpx2.AsyncClient, ann: ApiUser) 
     assert late.status_code == 401
 
 
-async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings, ann: ApiUser) -> None:
+async def test_web_clients_get_the_refresh_token_as_a_cookie(settings: Settings, ann: ApiUser) -> None:
     async with running_api(settings) as (_, browser):
         answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
         assert "refresh_token" not in answer.json()
@@ -252,7 +252,7 @@ async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings,
         for part in (REFRESH_COOKIE, "httponly", "samesite=strict", "path=/v1/auth"):
             assert part in cookie
         assert "secure" not in cookie  # the test's origin is http://
-        # Without the header the cookie does not count: a form on another site cannot send it.
+        # Without the header the cookie is rejected: a form on another site cannot set it.
         assert (await browser.post("/v1/auth/refresh")).status_code == 401
         first = await browser.post("/v1/auth/refresh", headers=WEB)
         assert first.status_code == 200
@@ -264,7 +264,7 @@ async def test_a_browser_keeps_its_refresh_token_in_a_cookie(settings: Settings,
         assert (await browser.post("/v1/auth/refresh", headers=WEB)).status_code == 401
 
 
-async def test_whoever_came_over_https_stays_there(settings: Settings, api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_https_sets_hsts_and_a_secure_cookie(settings: Settings, api: httpx2.AsyncClient, ann: ApiUser) -> None:
     assert "strict-transport-security" not in (await api.get("/health")).headers
     async with running_api(with_changes(settings, public_url="https://trailmind.example")) as (_, browser):
         answer = await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
@@ -272,7 +272,7 @@ async def test_whoever_came_over_https_stays_there(settings: Settings, api: http
         assert answer.headers["strict-transport-security"].startswith("max-age=")
 
 
-async def test_two_tabs_may_refresh_at_once(settings: Settings, ann: ApiUser) -> None:
+async def test_two_tabs_can_refresh_at_once(settings: Settings, ann: ApiUser) -> None:
     async with running_api(settings) as (_, browser):
         await browser.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}, headers=WEB)
         before = browser.cookies[REFRESH_COOKIE]
@@ -283,7 +283,7 @@ async def test_two_tabs_may_refresh_at_once(settings: Settings, ann: ApiUser) ->
         assert (await browser.post("/v1/auth/refresh", headers=WEB)).status_code == 200
 
 
-async def test_keys_rotate_without_a_logout(settings: Settings, ann: ApiUser) -> None:
+async def test_key_rotation_ends_no_login(settings: Settings, ann: ApiUser) -> None:
     rotated = with_changes(settings, secret_key="a new key that is long enough too", previous_secret_keys=SIGNING_KEY)
     async with running_api(rotated) as (_, client):
         assert (await client.get("/v1/auth/me", headers=ann.headers)).status_code == 200
@@ -294,12 +294,12 @@ async def test_keys_rotate_without_a_logout(settings: Settings, ann: ApiUser) ->
         assert (await client.get("/v1/auth/me", headers=_bearer(renewed["token"]))).status_code == 200
 
 
-async def test_a_program_that_knows_only_token_stays_logged_in(settings: Settings, ann: ApiUser) -> None:
+async def test_clients_without_refresh_get_long_lived_tokens(settings: Settings, ann: ApiUser) -> None:
     claims = token_claims(ann.reply["token"])
     assert claims["exp"] - claims["iat"] == ann.reply["expires_in"] == settings.auth.long_lived_token_ttl_s >= 24 * 3600
 
 
-async def test_one_device_can_be_logged_out(api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser) -> None:
+async def test_one_login_can_be_revoked(api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser) -> None:
     phone = await _log_in(api, ann.email, **{"X-Trailmind-Client": "extension"})
     logins = (await ann.ok("GET", "/v1/auth/logins"))["logins"]
     assert [(x["client"], x["is_current"]) for x in logins] == [("extension", False), ("other", True)]

@@ -1,7 +1,7 @@
-"""Every route of the API, asked by everybody who should not.
+"""Access to every route of the API by callers without permission.
 
-Nobody, an expired and a revoked login, an API key of the wrong scope, a stranger, a user who is no operator. A route
-that is added without a rule fails here.
+The callers: without a login, with an expired or revoked login, with an API key of another scope, another user, and a
+user who is not an operator. A route without an access rule fails a test.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BODIES: dict[str, Any] = {
 
 @pytest.fixture
 async def walked(settings: Settings) -> AsyncIterator[tuple[dict[str, Any], httpx2.AsyncClient]]:
-    """The contract and a client."""
+    """The OpenAPI document and a client."""
     async with running_api(settings) as (app, client):
         yield app.openapi(), client
 
@@ -82,16 +82,18 @@ async def _ask(
     return await client.request(method, _fill(path, _ANY | ids), headers=headers, **arguments)
 
 
-def test_every_route_has_a_rule_and_every_rule_a_route(settings: Settings) -> None:
+def test_every_route_has_an_access_rule_and_every_rule_a_route(settings: Settings) -> None:
     from serve.app import create_api
 
     document = create_api(settings, lambda index: None).openapi()
     found = {(method, path) for path, method, _ in operations(document)}
-    assert found - ACCESS_RULES.keys() == set(), "add these to serve.auth.authorization.RULES"
+    assert found - ACCESS_RULES.keys() == set(), "add these to serve.auth.authorization.ACCESS_RULES"
     assert ACCESS_RULES.keys() - found == set(), "these rules are for routes that are gone"
 
 
-async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx2.AsyncClient]) -> None:
+async def test_invalid_credentials_are_unauthorized_on_every_route(
+    walked: tuple[dict[str, Any], httpx2.AsyncClient],
+) -> None:
     document, client = walked
     person, leaver = await sign_up(client), await sign_up(client)
     await leaver.ok("POST", "/v1/auth/logout")
@@ -116,7 +118,7 @@ async def test_nobody_gets_in(walked: tuple[dict[str, Any], httpx2.AsyncClient])
     assert walked_routes > 40
 
 
-async def test_an_api_key_opens_only_what_its_scope_says(walked: tuple[dict[str, Any], httpx2.AsyncClient]) -> None:
+async def test_an_api_key_is_limited_to_its_scopes(walked: tuple[dict[str, Any], httpx2.AsyncClient]) -> None:
     document, client = walked
     person = await sign_up(client)
 
@@ -138,7 +140,7 @@ async def test_an_api_key_opens_only_what_its_scope_says(walked: tuple[dict[str,
             assert opened.status_code in {200, 402, 404}, f"{method} {path}: {opened.status_code}"
 
 
-async def test_a_stranger_reaches_nothing_of_mine(
+async def test_another_user_reaches_no_resource_of_the_owner(
     walked: tuple[dict[str, Any], httpx2.AsyncClient], db: psycopg.AsyncConnection[Any]
 ) -> None:
     document, client = walked
@@ -165,7 +167,7 @@ async def test_a_stranger_reaches_nothing_of_mine(
         assert "Sourdough" not in answer.text
     assert tried > 20
     assert await _rows(db, owner) == before
-    # What has no id in its address shows the stranger only their own.
+    # Routes without an id return only resources of the caller.
     assert await stranger.ok("GET", "/v1/sessions") == {"sessions": [], "total": 0}
     assert (await stranger.ok("GET", "/v1/search", params={"q": "sourdough"}))["results"] == []
 
@@ -182,7 +184,7 @@ async def _rows(db: psycopg.AsyncConnection[Any], owner: ApiUser) -> list[Any]:
     return found
 
 
-async def test_only_operators_operate(
+async def test_operator_routes_require_an_operator(
     walked: tuple[dict[str, Any], httpx2.AsyncClient], db: psycopg.AsyncConnection[Any]
 ) -> None:
     document, client = walked

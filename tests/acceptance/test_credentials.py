@@ -1,4 +1,4 @@
-"""Acceptance checks 14 to 17: passwords and addresses; then the extension's login and API keys."""
+"""Password reset, e-mail verification, the extension's login, API keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEW = "an even better password"
 
 
 class Box:
-    """The app, a client, and the mails it sent."""
+    """The app, a client, and the mails that the app has queued."""
 
     def __init__(self, app: FastAPI, client: httpx2.AsyncClient, settings: Settings) -> None:
         self.app, self.client, self.settings = app, client, settings
@@ -55,7 +55,7 @@ async def box(settings: Settings) -> AsyncIterator[Box]:
         yield Box(app, client, settings)
 
 
-async def test_14_forgetting_tells_nobody_who_exists(box: Box) -> None:
+async def test_forgot_password_does_not_reveal_accounts(box: Box) -> None:
     person = await sign_up(box.client)
     known = await box.client.post("/v1/auth/forgot-password", json={"email": f" {person.email.upper()} "})
     unknown = await box.client.post("/v1/auth/forgot-password", json={"email": "nobody@test.local"})
@@ -65,7 +65,7 @@ async def test_14_forgetting_tells_nobody_who_exists(box: Box) -> None:
     assert mails_to(box.settings.data_dir, "nobody@test.local") == []
 
 
-async def test_15_reset_and_log_in_with_the_new_password(
+async def test_reset_password_and_log_in_with_it(
     box: Box, db: psycopg.AsyncConnection[Any], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     person = await sign_up(box.client)
@@ -77,7 +77,7 @@ async def test_15_reset_and_log_in_with_the_new_password(
     assert (await box.reset(token)).status_code == 200
     assert await box.log_in(person.email, PASSWORD) == 401
     assert await box.log_in(person.email, NEW) == 200
-    # Whoever was logged in with the old password is out.
+    # Logins with the old password have ended.
     assert (await person.call("GET", "/v1/auth/me")).status_code == 401
     refreshed = await box.client.post(
         "/v1/auth/refresh", headers={"Authorization": f"Bearer {person.reply['refresh_token']}"}
@@ -88,11 +88,11 @@ async def test_15_reset_and_log_in_with_the_new_password(
     assert person.email not in said
 
 
-async def test_16_a_token_works_once_and_for_an_hour(box: Box, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_a_reset_token_works_once_and_for_an_hour(box: Box, db: psycopg.AsyncConnection[Any]) -> None:
     person = await sign_up(box.client)
     token = await box.forget(person)
     assert (await box.reset("0" * 64)).status_code == 400
-    assert (await box.reset(token, "short")).status_code == 400  # and the token is not used up by that
+    assert (await box.reset(token, "short")).status_code == 400  # the token stays valid
     assert (await box.reset(token)).status_code == 200
     again = await box.reset(token, "a third password")
     assert again.status_code == 400
@@ -105,7 +105,7 @@ async def test_16_a_token_works_once_and_for_an_hour(box: Box, db: psycopg.Async
     assert await box.log_in(person.email, NEW) == 200
 
 
-async def test_17_a_second_request_voids_the_first(box: Box) -> None:
+async def test_a_second_reset_request_invalidates_the_first(box: Box) -> None:
     person = await sign_up(box.client)
     first, second = await box.forget(person), await box.forget(person)
     assert first != second
@@ -113,7 +113,7 @@ async def test_17_a_second_request_voids_the_first(box: Box) -> None:
     assert (await box.reset(second)).status_code == 200
 
 
-async def test_a_verification_token_resets_no_password(box: Box) -> None:
+async def test_a_verification_token_cannot_reset_a_password(box: Box) -> None:
     person = await sign_up(box.client)
     token = await box.token(person, "이메일 확인")
     assert (await box.reset(token)).status_code == 400
@@ -132,7 +132,7 @@ async def test_the_verification_mail_can_be_sent_again(box: Box) -> None:
     assert (await box.client.post("/v1/auth/verify-email", json={"token": second})).status_code == 200
 
 
-async def test_changing_the_password_ends_the_other_logins(box: Box) -> None:
+async def test_a_password_change_ends_other_logins(box: Box) -> None:
     person = await sign_up(box.client)
     body = {"current_password": "not it", "new_password": NEW}
     assert (await person.call("POST", "/v1/auth/password", json=body)).status_code == 400
@@ -151,7 +151,7 @@ def _challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-async def test_the_extension_is_linked_by_a_one_time_code(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_the_extension_logs_in_with_a_one_time_code(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     verifier = "v" * 64
     code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
     body = {"code": code, "code_verifier": verifier}
@@ -165,12 +165,12 @@ async def test_the_extension_is_linked_by_a_one_time_code(api: httpx2.AsyncClien
     assert (await api.post("/v1/auth/extension/exchange", json=body)).status_code == 401
 
 
-async def test_a_stolen_code_is_of_no_use(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_an_extension_code_is_useless_without_the_verifier(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     verifier = "v" * 64
     code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
     thief = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": "x" * 64})
     assert thief.status_code == 401
-    # The code is spent: its owner notices instead of being logged in beside a thief.
+    # The code is used up: its owner notices, instead of being logged in besides an attacker.
     owner = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": verifier})
     assert owner.status_code == 401
 
@@ -183,13 +183,13 @@ async def _key(person: ApiUser, *scopes: str, **more: Any) -> tuple[str, dict[st
     return made["api_key"]["id"], {"Authorization": f"Bearer {made['key']}"}
 
 
-async def test_an_api_key_does_what_its_scopes_say(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_an_api_key_can_use_its_scopes(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     key_id, headers = await _key(ann, "sessions:read")
     assert (await api.get("/v1/sessions", headers=headers)).status_code == 200
     refused = await api.post("/v1/sessions/start", headers=headers)
     assert refused.status_code == 403
     assert "sessions:write" in refused.json()["error"]["message"]
-    # No key opens the account itself.
+    # Keys have no access to account routes.
     for method, path in (("GET", "/v1/auth/me"), ("GET", "/v1/auth/api-keys"), ("POST", "/v1/auth/logout")):
         assert (await api.request(method, path, headers=headers)).status_code == 403
     listed = (await ann.ok("GET", "/v1/auth/api-keys"))["api_keys"]
@@ -218,7 +218,7 @@ async def test_an_api_key_is_kept_as_a_digest_and_can_be_revoked(
         assert answer.status_code == 401
 
 
-async def test_an_api_key_ends(api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_an_api_key_expires(api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     key_id, headers = await _key(ann, "sessions:read", expires_in_days=1)
     await db.execute("UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = %s", [key_id])
     assert (await api.get("/v1/sessions", headers=headers)).status_code == 401
@@ -233,7 +233,7 @@ async def _timed() -> AsyncIterator[list[float]]:
 
 
 @pytest.mark.serial
-async def test_the_time_of_a_failed_login_tells_nothing(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_login_time_does_not_reveal_accounts(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     async def fastest(email: str) -> float:
         times = []
         for _ in range(5):

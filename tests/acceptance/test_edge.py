@@ -1,4 +1,4 @@
-"""Acceptance checks 69 to 75: CORS, request ids, limits, health, and the shape of every error."""
+"""RequestMiddleware and error handlers: CORS, request ids, rate limits, health, the form of errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _preflight(
     )
 
 
-async def test_69_an_extension_may_call(api: httpx2.AsyncClient) -> None:
+async def test_cors_allows_extensions(api: httpx2.AsyncClient) -> None:
     for path in ("/v1/sessions/start", "/v1/auth/login", "/v1/nothing/here"):
         answer = await _preflight(api, "chrome-extension://abc", path=path)
         assert answer.status_code == 204
@@ -44,7 +44,7 @@ async def test_69_an_extension_may_call(api: httpx2.AsyncClient) -> None:
         assert "authorization" in answer.headers["access-control-allow-headers"].lower()
 
 
-async def test_69_in_production_only_ours(settings: Settings) -> None:
+async def test_cors_allows_only_our_extension_in_production(settings: Settings) -> None:
     ours = "abcdefghijklmnopabcdefghijklmnop"
     async with running_api(with_changes(settings, extension_ids=(ours,), cors_origins=("https://app.example",))) as (
         _,
@@ -61,7 +61,7 @@ async def test_69_in_production_only_ours(settings: Settings) -> None:
             assert "access-control-allow-origin" not in answer.headers, stranger
 
 
-async def test_70_known_origins_and_no_others(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_cors_allows_only_configured_origins(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     assert (await _preflight(api, "http://localhost:3000")).status_code == 204
     evil = await _preflight(api, "http://evil.test")
     assert (evil.status_code, evil.json()["error"]["code"]) == (403, "FORBIDDEN")
@@ -70,7 +70,7 @@ async def test_70_known_origins_and_no_others(api: httpx2.AsyncClient, ann: ApiU
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_71_request_ids(api: httpx2.AsyncClient) -> None:
+async def test_request_ids(api: httpx2.AsyncClient) -> None:
     assert (await api.get("/health", headers={"X-Request-ID": "abc"})).headers["x-request-id"] == "abc"
     made = (await api.get("/health")).headers["x-request-id"]
     assert uuid.UUID(made)
@@ -83,7 +83,7 @@ async def test_71_request_ids(api: httpx2.AsyncClient) -> None:
 
 @pytest.fixture
 async def strict(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
-    """The app with limits on, called from an address of the test's own behind a proxy it trusts."""
+    """The app with rate limits, called from an address of the test behind a trusted proxy."""
     limited = with_changes(settings, rate_limits=True, trusted_proxies=("127.0.0.1",))
     async with running_api(limited) as (app, client):
         client.headers["X-Forwarded-For"] = _address()
@@ -95,7 +95,7 @@ def _address() -> str:
     return f"198.18.{number % 256}.{number // 256 % 254 + 1}"
 
 
-async def test_72_the_eleventh_try_in_a_minute(strict: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+async def test_the_eleventh_credential_call_in_a_minute_is_rejected(strict: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     _, client = strict
     bodies: list[tuple[str, dict[str, str]]] = [
         ("login", {"email": "nobody@test.local", "password": "wrong password"}),
@@ -118,18 +118,18 @@ async def test_72_the_eleventh_try_in_a_minute(strict: tuple[FastAPI, httpx2.Asy
         assert answer.json()["error"]["code"] == "RATE_LIMIT_EXCEEDED"
         assert 1 <= int(answer.headers["retry-after"]) <= 60
         assert "r=0;" in answer.headers["ratelimit"]
-    # Another address is not concerned, and neither is a login that exists.
+    # Other addresses and existing logins are not affected.
     client.headers["X-Forwarded-For"] = _address()
     assert (await client.post("/v1/auth/login", json=bodies[0][1])).status_code == 401
 
 
-async def test_72_never_in_test_mode(api: httpx2.AsyncClient) -> None:
+async def test_no_rate_limits_in_the_test_environment(api: httpx2.AsyncClient) -> None:
     for _ in range(15):
         answer = await api.post("/v1/auth/forgot-password", json={"email": "nobody@test.local"})
         assert answer.status_code == 200
 
 
-async def test_a_made_up_address_is_of_no_use(settings: Settings) -> None:
+async def test_a_forged_forwarded_address_is_ignored(settings: Settings) -> None:
     async with running_api(with_changes(settings, rate_limits=True, credential_calls_per_minute=2)) as (app, client):
         app.state.parts.rate_limiter.credentials = type(app.state.parts.rate_limiter.credentials)(uuid.uuid4().hex, 2)
         codes = []
@@ -140,7 +140,7 @@ async def test_a_made_up_address_is_of_no_use(settings: Settings) -> None:
         assert codes == [200, 200, 429]
 
 
-async def test_only_the_last_untrusted_address_counts(strict: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+async def test_the_last_untrusted_address_is_used(strict: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     _, client = strict
     real = _address()
     codes = []
@@ -151,7 +151,7 @@ async def test_only_the_last_untrusted_address_counts(strict: tuple[FastAPI, htt
     assert codes == [200] * 10 + [429]
 
 
-async def test_users_are_limited_each_for_themselves(settings: Settings) -> None:
+async def test_each_user_has_a_separate_limit(settings: Settings) -> None:
     async with running_api(with_changes(settings, rate_limits=True, user_calls_per_minute=5)) as (_, client):
         ann = await sign_up(client)
         answers = [await ann.call("GET", "/v1/sessions") for _ in range(6)]
@@ -160,7 +160,7 @@ async def test_users_are_limited_each_for_themselves(settings: Settings) -> None
         assert (await bob.call("GET", "/v1/sessions")).status_code == 200
 
 
-async def test_the_hot_path_is_limited_with_few_questions(settings: Settings) -> None:
+async def test_the_events_route_leases_calls_from_valkey(settings: Settings) -> None:
     limited = with_changes(settings, rate_limits=True, events_calls_per_minute=100)
     async with running_api(limited) as (app, client):
         ann = await sign_up(client)
@@ -184,7 +184,7 @@ async def test_the_hot_path_is_limited_with_few_questions(settings: Settings) ->
         assert asked <= 15
 
 
-async def test_without_valkey_limits_hold_within_a_replica(settings: Settings) -> None:
+async def test_without_valkey_each_replica_limits_on_its_own(settings: Settings) -> None:
     away = with_changes(settings, rate_limits=True, redis_url="redis://127.0.0.1:1/0", credential_calls_per_minute=2)
     async with running_api(away) as (_, client):
         codes = [
@@ -197,13 +197,13 @@ async def test_without_valkey_limits_hold_within_a_replica(settings: Settings) -
 # --- health, errors, bounds ---------------------------------------------------------------------------------------
 
 
-async def test_73_health(api: httpx2.AsyncClient) -> None:
+async def test_health(api: httpx2.AsyncClient) -> None:
     answer = await api.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"[" * 100_000, b'{"a": "\xc3\x28"}'])
-async def test_74_malformed_json(api: httpx2.AsyncClient, ann: ApiUser, body: bytes) -> None:
+async def test_malformed_json(api: httpx2.AsyncClient, ann: ApiUser, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     session_id = await ann.start()
     for answer in (
@@ -215,7 +215,7 @@ async def test_74_malformed_json(api: httpx2.AsyncClient, ann: ApiUser, body: by
         assert answer.json()["error"]["message"]
 
 
-async def test_a_packed_body_is_refused_in_words(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_a_compressed_body_is_rejected_with_a_message(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     session = await ann.start()
     answer = await ann.call(
         "POST", f"/v1/sessions/{session}/events", content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}
@@ -223,7 +223,7 @@ async def test_a_packed_body_is_refused_in_words(api: httpx2.AsyncClient, ann: A
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-async def test_75_every_error_is_json_with_a_message(api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_every_error_is_json_with_a_message(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     for answer in (
         await api.get("/v1/nowhere"),
         await api.put("/v1/auth/login"),
@@ -245,7 +245,7 @@ async def test_75_every_error_is_json_with_a_message(api: httpx2.AsyncClient, an
 
 
 @pytest.mark.parametrize("value", ["a\x00b", 5, ["x"], {"x": 1}, "x" * 201])
-async def test_wrong_values_write_nothing(ann: ApiUser, db: psycopg.AsyncConnection[Any], value: Any) -> None:
+async def test_invalid_values_write_no_row(ann: ApiUser, db: psycopg.AsyncConnection[Any], value: Any) -> None:
     session_id = await ann.start(title="Before")
     for method, path, body in (
         ("PUT", f"/v1/sessions/{session_id}", {"title": value, "description": "half"}),
@@ -263,7 +263,7 @@ async def test_wrong_values_write_nothing(ann: ApiUser, db: psycopg.AsyncConnect
         assert await cursor.fetchone() == (0,)
 
 
-async def test_a_request_that_takes_too_long_is_given_up(settings: Settings) -> None:
+async def test_a_request_past_the_deadline_is_answered_with_503(settings: Settings) -> None:
     api = create_api(settings, no_actor)
     begun, ended = asyncio.Event(), asyncio.Event()
 
@@ -287,7 +287,7 @@ async def test_a_request_that_takes_too_long_is_given_up(settings: Settings) -> 
     assert ended.is_set()
 
 
-async def test_nobody_is_logged_in_by_a_password_in_the_log(
+async def test_logs_contain_no_password(
     api: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     person = await sign_up(api)

@@ -1,4 +1,4 @@
-"""Schemathesis over the whole contract: no 5xx, no undeclared status, no answer of another shape than declared."""
+"""Schemathesis over the whole OpenAPI document: no 5xx, no undeclared status, no response that violates its schema."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_S = 40
 
 @pytest.fixture
 def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator[str]:
-    """The app on a real port, on a database of its own: what is thrown at it stays there."""
+    """The URL of the app on a real port, with a database of its own for the generated data."""
     migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("TRAILMIND_")},
@@ -48,7 +48,7 @@ def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator
             assert port, "the application did not start"
         found = f"http://127.0.0.1:{int(port)}"
         try:
-            # The contract is put together when it is first asked for; Schemathesis waits no more than ten seconds.
+            # The document is built on the first request; Schemathesis waits ten seconds at most.
             httpx2.get(f"{found}/openapi.json", timeout=120, trust_env=False)
             yield found
         finally:
@@ -77,7 +77,7 @@ async def _caller(address: str) -> ApiUser:
         return await sign_up(client)
 
 
-async def test_what_a_user_may_call(address: str, tmp_path: Path) -> None:
+async def test_routes_for_users(address: str, tmp_path: Path) -> None:
     person = await _caller(address)
     _run(
         address,
@@ -91,7 +91,7 @@ async def test_what_a_user_may_call(address: str, tmp_path: Path) -> None:
     )
 
 
-async def test_what_an_operator_may_call(address: str, tmp_path: Path, fresh_database: str) -> None:
+async def test_routes_for_operators(address: str, tmp_path: Path, fresh_database: str) -> None:
     person = await _caller(address)
     async with await psycopg.AsyncConnection.connect(fresh_database, autocommit=True) as db:
         await db.execute("UPDATE users SET role = 'admin' WHERE id = %s", [person.id])
@@ -106,7 +106,7 @@ async def test_what_an_operator_may_call(address: str, tmp_path: Path, fresh_dat
     )
 
 
-def test_what_anybody_may_call(address: str, tmp_path: Path) -> None:
+def test_public_routes(address: str, tmp_path: Path) -> None:
     _run(
         address,
         tmp_path,

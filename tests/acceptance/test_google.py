@@ -1,4 +1,4 @@
-"""Acceptance checks 18 to 20, against a local OpenID provider."""
+"""Sign-in with Google, against a local OpenID provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIENT_ID, REDIRECT = "trailmind-client", "https://extension.example/callback"
 
 
 class Provider:
-    """The provider's side: a person clicks "allow"."""
+    """The provider, with a user who grants access."""
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
@@ -46,7 +46,7 @@ class Provider:
             (await browser.put(f"{self.issuer}/users/{subject}", json=claims)).raise_for_status()
 
     async def id_token(self, subject: str, *, client_id: str = CLIENT_ID) -> str:
-        """What Google's button would hand to a page of `client_id`."""
+        """The ID token of Google's button for `client_id`."""
         code = await self.allow(subject, client_id=client_id)
         async with httpx2.AsyncClient() as browser:
             answer = await browser.post(
@@ -79,21 +79,21 @@ async def google(settings: Settings, provider: Provider) -> AsyncIterator[httpx2
 
 @pytest.fixture
 async def person(provider: Provider) -> dict[str, str]:
-    """Somebody with a Google account."""
+    """The claims of a Google user."""
     found = {"sub": uuid.uuid4().hex, "email": f"{uuid.uuid4().hex[:10]}@gmail.example"}
     await provider.set_user(found["sub"], email=found["email"], email_verified=True)
     return found
 
 
-async def test_18_no_or_a_bad_credential(google: httpx2.AsyncClient, api: httpx2.AsyncClient) -> None:
-    for client in (google, api):  # the second has no Google set up
+async def test_missing_and_invalid_google_credentials(google: httpx2.AsyncClient, api: httpx2.AsyncClient) -> None:
+    for client in (google, api):  # sign-in with Google is off in the second
         for credential in ("", "garbage", "a.b.c"):
             answer = await client.post("/v1/auth/google", json={"credential": credential})
             assert answer.status_code == 401
             assert answer.json()["error"]["message"] == "Invalid Google credentials"
 
 
-async def test_19_a_new_google_user_gets_one_account(
+async def test_a_new_google_user_gets_one_account(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     first = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
@@ -102,12 +102,12 @@ async def test_19_a_new_google_user_gets_one_account(
     assert first.json()["user"]["email_verified"] is True
     second = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
     assert second.json()["user"]["id"] == first.json()["user"]["id"]
-    # No password opens an account that has none.
+    # An account without a password rejects every password.
     answer = await google.post("/v1/auth/login", json={"email": person["email"], "password": PASSWORD})
     assert answer.status_code == 401
 
 
-async def test_19_a_verified_account_is_linked(
+async def test_a_verified_account_is_linked(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str], db: psycopg.AsyncConnection[Any]
 ) -> None:
     owner = await sign_up(google, person["email"].upper())
@@ -117,22 +117,22 @@ async def test_19_a_verified_account_is_linked(
     assert answer.json()["user"]["id"] == owner.id
     again = await google.post("/v1/auth/login", json={"email": person["email"], "password": PASSWORD})
     assert again.status_code == 200
-    # Another Google account with the same address does not take the first one's place.
+    # Another Google account with the same address does not replace the linked one.
     await provider.set_user(other := uuid.uuid4().hex, email=person["email"], email_verified=True)
     answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(other)})
     assert answer.status_code == 409
 
 
-async def test_19_a_stranger_cannot_lie_in_wait(
+async def test_an_unverified_account_is_not_linked(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
-    await sign_up(google, person["email"])  # by somebody who does not own the address
+    await sign_up(google, person["email"])  # by a user who does not own the address
     answer = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
     assert answer.status_code == 409
     assert answer.json()["error"]["code"] == "EMAIL_NOT_VERIFIED"
 
 
-async def test_a_closed_account_stays_closed(
+async def test_google_does_not_reopen_a_closed_account(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str], db: psycopg.AsyncConnection[Any]
 ) -> None:
     made = await google.post("/v1/auth/google", json={"credential": await provider.id_token(person["sub"])})
@@ -141,7 +141,7 @@ async def test_a_closed_account_stays_closed(
     assert answer.status_code == 401
 
 
-async def test_an_unverified_google_address_is_refused(
+async def test_an_unverified_google_address_is_rejected(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     await provider.set_user(person["sub"], email=person["email"], email_verified=False)
@@ -149,18 +149,18 @@ async def test_an_unverified_google_address_is_refused(
     assert answer.status_code == 401
 
 
-async def test_a_token_for_another_app_is_refused(
+async def test_a_token_for_another_audience_is_rejected(
     google: httpx2.AsyncClient, settings: Settings, provider: Provider, person: dict[str, str]
 ) -> None:
     stolen = await provider.id_token(person["sub"], client_id="another-app")
     assert (await google.post("/v1/auth/google", json={"credential": stolen})).status_code == 401
-    # Without a client id there is no audience to check, so nobody gets in.
+    # Without a client id no audience can be verified: every token is rejected.
     async with running_api(with_changes(settings, google_issuer=provider.issuer, google_client_id=None)) as (_, client):
         assert (await client.post("/v1/auth/google", json={"credential": stolen})).status_code == 401
         assert (await client.get("/v1/auth/google/config")).json() == {"enabled": False}
 
 
-async def test_20_codes(google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]) -> None:
+async def test_authorization_codes(google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]) -> None:
     body = {"code": "invalid", "redirect_uri": REDIRECT}
     answer = await google.post("/v1/auth/google/code", json=body)
     assert answer.status_code == 401
@@ -171,7 +171,7 @@ async def test_20_codes(google: httpx2.AsyncClient, provider: Provider, person: 
     assert answer.json()["user"]["email"] == person["email"]
 
 
-async def test_state_and_nonce_work_once(
+async def test_state_and_nonce_are_valid_once(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     challenge = hashlib.sha256(b"x").hexdigest()[:43]
@@ -183,7 +183,7 @@ async def test_state_and_nonce_work_once(
     assert asked["code_challenge"] == [challenge]
     code = await provider.allow(person["sub"], nonce=asked["nonce"][0])
     body = {"code": code, "redirect_uri": REDIRECT, "state": begun["state"]}
-    # Begun with PKCE, so it ends with PKCE; and a refused try has used the state up.
+    # A flow begun with PKCE requires the verifier; a rejected attempt uses up the state.
     assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
     begun = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
     nonce = parse_qs(urlsplit(begun["authorization_url"]).query)["nonce"][0]
@@ -193,7 +193,7 @@ async def test_state_and_nonce_work_once(
     assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
 
 
-async def test_a_code_with_somebody_elses_nonce_is_refused(
+async def test_a_code_with_another_nonce_is_rejected(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     begun = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
@@ -202,7 +202,7 @@ async def test_a_code_with_somebody_elses_nonce_is_refused(
     assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
 
 
-async def test_a_provider_that_is_away_is_not_the_callers_fault(settings: Settings) -> None:
+async def test_an_unreachable_provider_is_a_503(settings: Settings) -> None:
     away = with_changes(settings, google_issuer="http://127.0.0.1:1", google_client_id=CLIENT_ID)
     async with running_api(away) as (_, client):
         answer = await client.post("/v1/auth/google/code", json={"code": "x", "redirect_uri": REDIRECT})

@@ -1,4 +1,4 @@
-"""Every metric moves, `/metrics` answers only those who may, one request id is found everywhere, logs keep secrets."""
+"""Metrics, access to `/metrics`, request ids in all logs, and logs without secrets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def batch(user: uuid.UUID | None = None) -> IngestBatch:
 
 
 class FakeShard:
-    """An actor's handle: every method answers at once, or is away."""
+    """An actor handle whose methods reply at once, or are unavailable."""
 
     def __init__(self) -> None:
         self.is_away = False
@@ -78,7 +78,7 @@ class FakeShard:
         return Method
 
 
-async def test_a_journey_moves_the_meters(api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker) -> None:
+async def test_a_recording_updates_the_metrics(api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker) -> None:
     before = REGISTRY.totals()
     session = await ann.start()
     events = [visit(f"https://example.com/{i}", content="Bread and butter. " * 30) for i in range(5)]
@@ -112,7 +112,7 @@ async def test_a_journey_moves_the_meters(api: httpx2.AsyncClient, ann: ApiUser,
     assert series("trailmind_active_users")[("replica", "")] >= 1
 
 
-async def test_shards_and_coalescers_move_the_meters(settings: Settings) -> None:
+async def test_shards_and_batchers_update_the_metrics(settings: Settings) -> None:
     before = REGISTRY.totals()
     stand_in = PostgresBuffers(settings.database.postgres_dsn, BufferLimits(), writer="replica")
     shard = FakeShard()
@@ -161,7 +161,7 @@ class Context:
     ("attempts", "error", "outcome"),
     [(0, ValueError(), "retried"), (4, ValueError(), "dead"), (0, asyncio.CancelledError(), "interrupted")],
 )
-async def test_how_jobs_end_is_counted(attempts: int, error: BaseException, outcome: str) -> None:
+async def test_job_outcomes_are_counted(attempts: int, error: BaseException, outcome: str) -> None:
     async def fails() -> None:
         raise error
 
@@ -172,7 +172,7 @@ async def test_how_jobs_end_is_counted(attempts: int, error: BaseException, outc
 
 
 class Transport:
-    """A provider that answers, or is down."""
+    """A provider that replies, or is down."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
@@ -222,7 +222,7 @@ async def test_calls_to_providers_are_counted(ann: ApiUser, pool: AsyncConnectio
     assert moved("trailmind_ai_tokens_total", "openai", "output") == 30
 
 
-async def test_limiters_move_the_meters(settings: Settings) -> None:
+async def test_provider_limiters_update_the_metrics(settings: Settings) -> None:
     model = f"model-{uuid.uuid4().hex}"
     limiter = ProviderLimiterActor(settings.database.postgres_dsn, f"openai/{model}", runs_in_ray=False)
     limit = RateLimit(None, None, 2)
@@ -245,17 +245,17 @@ async def test_limiters_move_the_meters(settings: Settings) -> None:
         await limiter.close()
 
 
-async def test_no_metric_is_dead(
+async def test_every_metric_gets_a_series(
     api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker, settings: Settings, pool: AsyncConnectionPool[Any]
 ) -> None:
     """The scenarios of the metrics tests above give every metric of the catalogue a series.
 
     It runs them itself, because tests run in random order and in several processes.
     """
-    await test_a_journey_moves_the_meters(api, ann, worker)
-    await test_shards_and_coalescers_move_the_meters(settings)
+    await test_a_recording_updates_the_metrics(api, ann, worker)
+    await test_shards_and_batchers_update_the_metrics(settings)
     await test_calls_to_providers_are_counted(ann, pool)
-    await test_limiters_move_the_meters(settings)
+    await test_provider_limiters_update_the_metrics(settings)
     seen = {name for name, _ in REGISTRY.totals()}
     assert set(REGISTRY.instruments) - seen == set()
 
@@ -267,7 +267,7 @@ def gauges(text: str) -> dict[str, dict[tuple[str, ...], float]]:
     }
 
 
-async def test_database_gauges_move(
+async def test_database_gauges_are_updated(
     settings: Settings, api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker, db: Db
 ) -> None:
     async def read() -> dict[str, dict[tuple[str, ...], float]]:
@@ -304,7 +304,7 @@ async def test_database_gauges_move(
         await worker.run()
 
 
-async def test_metrics_are_off_the_public_route(settings: Settings) -> None:
+async def test_metrics_require_a_token_or_loopback(settings: Settings) -> None:
     public = with_changes(settings, exposure="network")
     async with running_api(public) as (_, client):
         assert (await client.get("/metrics")).status_code == 404
@@ -317,7 +317,7 @@ async def test_metrics_are_off_the_public_route(settings: Settings) -> None:
         assert "/metrics" not in (await client.get("/openapi.json")).json()["paths"]
 
 
-async def test_ten_thousand_addresses_make_no_series(api: httpx2.AsyncClient) -> None:
+async def test_unmatched_paths_create_no_series(api: httpx2.AsyncClient) -> None:
     before = len(REGISTRY.totals())
     for i in range(300):
         await api.post(f"/v1/no/such/{i}")
@@ -326,7 +326,7 @@ async def test_ten_thousand_addresses_make_no_series(api: httpx2.AsyncClient) ->
 
 @pytest.fixture
 def json_logs() -> Any:
-    """Logs as a process of the cluster writes them."""
+    """The log lines of a process of the cluster."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     configure_logging("DEBUG")
@@ -337,7 +337,7 @@ def json_logs() -> Any:
 
 
 @pytest.mark.usefixtures("json_logs")
-async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
+async def test_one_request_id_in_all_logs_and_no_secret(
     api: httpx2.AsyncClient,
     worker: InProcessWorker,
     capsys: pytest.CaptureFixture[str],
@@ -363,7 +363,7 @@ async def test_one_id_from_the_edge_to_the_last_task_and_no_secret(
         assert secret not in written, secret
 
 
-async def test_a_bad_request_id_is_replaced(api: httpx2.AsyncClient) -> None:
+async def test_an_invalid_request_id_is_replaced(api: httpx2.AsyncClient) -> None:
     for given in ("x" * 10_000, "a b", "a\tb"):
         answer = await api.get("/health", headers={"X-Request-ID": given})
         assert answer.headers["x-request-id"] != given

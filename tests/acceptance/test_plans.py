@@ -1,4 +1,4 @@
-"""Acceptance checks 65 to 68: plans, subscription, usage."""
+"""Plans, subscriptions, usage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def _book(db: psycopg.AsyncConnection[Any], user_id: str, tokens: int, at:
     )
 
 
-async def test_65_everybody_has_a_subscription(ann: ApiUser) -> None:
+async def test_every_user_has_a_subscription(ann: ApiUser) -> None:
     found = (await ann.ok("GET", "/v1/subscription"))["subscription"]
     assert found["plan"]["id"] == "free"
     assert found["status"] == "active"
@@ -40,7 +40,7 @@ async def test_65_everybody_has_a_subscription(ann: ApiUser) -> None:
     assert start == _time(ann.reply["user"]["created_at"])
 
 
-async def test_66_three_plans(api: httpx2.AsyncClient) -> None:
+async def test_three_plans(api: httpx2.AsyncClient) -> None:
     plans = {p["id"]: p for p in (await api.get("/v1/subscription/plans")).json()["plans"]}
     assert list(plans) == ["free", "pro", "enterprise"]
     free, pro, enterprise = plans.values()
@@ -54,14 +54,14 @@ async def test_66_three_plans(api: httpx2.AsyncClient) -> None:
     assert {"api_access", "team_sharing", "sso", "custom_ai"} <= set(enterprise["features"])
 
 
-async def test_67_usage_of_a_new_user(ann: ApiUser) -> None:
+async def test_usage_of_a_new_user(ann: ApiUser) -> None:
     usage = (await ann.ok("GET", "/v1/usage"))["usage"]
     assert (usage["tokens_used"], usage["token_limit"], usage["percent_used"]) == (0, 50_000, 0)
     assert (usage["is_unlimited"], usage["can_use_ai"], usage["by_operation"]) == (False, True, {})
     assert _time(usage["period_end"]) - _time(usage["period_start"]) == timedelta(days=30)
 
 
-async def test_67_usage_is_the_sum_of_the_ledger(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_usage_is_the_sum_of_the_ledger(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     now = datetime.now(UTC)
     await _book(db, ann.id, 30_000, now, "mindmap")
     await _book(db, ann.id, 5_000, now, "summarize")
@@ -74,7 +74,7 @@ async def test_67_usage_is_the_sum_of_the_ledger(ann: ApiUser, db: psycopg.Async
     assert (usage["percent_used"], usage["can_use_ai"]) == (100, False)
 
 
-async def test_68_history_has_distinct_periods(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_usage_history_has_distinct_periods(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     joined = datetime.now(UTC) - timedelta(days=95)
     await db.execute("UPDATE users SET created_at = %s WHERE id = %s", [joined, ann.id])
     await _book(db, ann.id, 100, joined + timedelta(days=31), "mindmap")
@@ -90,7 +90,7 @@ async def test_68_history_has_distinct_periods(ann: ApiUser, db: psycopg.AsyncCo
         assert (await ann.call("GET", "/v1/usage/history", params={"months": months})).status_code == 400
 
 
-async def test_a_paid_period_is_the_subscriptions(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_a_paid_period_is_that_of_the_subscription(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await db.execute(
         "INSERT INTO subscriptions (id, user_id, plan, status, current_period_start, current_period_end)"
         " VALUES (gen_random_uuid(), %s, 'enterprise', 'active', now() - interval '3 days',"
@@ -123,14 +123,14 @@ def test_free_periods_are_thirty_days_from_sign_up() -> None:
 @pytest.mark.parametrize(
     ("known", "days"),
     [
-        # The 31st comes back after a short month, whichever period is known.
+        # The 31st after a short month, for each known period.
         (("2026-01-31", "2026-02-28"), ["2025-11-30", "2025-12-31", "2026-01-31", "2026-02-28", "2026-03-31"]),
         (("2026-02-28", "2026-03-31"), ["2025-12-31", "2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"]),
         (("2026-04-30", "2026-05-31"), ["2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30"]),
         # A leap year.
         (("2028-01-30", "2028-02-29"), ["2027-11-30", "2027-12-30", "2028-01-30", "2028-02-29", "2028-03-30"]),
         (("2028-02-29", "2028-03-29"), ["2027-12-29", "2028-01-29", "2028-02-29", "2028-03-29", "2028-04-29"]),
-        # Around the year's end, and a year paid at once: tokens are counted by the month.
+        # Around the end of a year, and a yearly plan: tokens are counted per month.
         (("2026-12-15", "2027-01-15"), ["2026-10-15", "2026-11-15", "2026-12-15", "2027-01-15", "2027-02-15"]),
         (("2026-03-31", "2027-03-31"), ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"]),
         # A trial of two weeks, then periods of thirty days.
@@ -139,7 +139,7 @@ def test_free_periods_are_thirty_days_from_sign_up() -> None:
 )
 @pytest.mark.parametrize("zone", [timedelta(0), timedelta(hours=9), timedelta(hours=-8)])
 def test_paid_periods_follow_the_calendar(known: tuple[str, str], days: list[str], zone: timedelta) -> None:
-    """Whatever time zone the database answers in."""
+    """In every time zone of the database connection."""
     start, end = (_utc(day + "T23:30:00").astimezone(timezone(zone)) for day in known)
     cycle = BillingCycle(start, end)
     found = [cycle.period(number)[0] for number in range(-2, 3)]
@@ -151,7 +151,7 @@ def test_paid_periods_follow_the_calendar(known: tuple[str, str], days: list[str
 
 
 async def test_history_through_an_upgrade_and_a_downgrade(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
-    """Free, then two paid months, then free again: every token is in one period, and the free allowance is whole."""
+    """Free, two paid months, free again: every token is in exactly one period, and the free limit starts anew."""
     now = datetime.now(UTC).replace(microsecond=0)
     joined, upgraded, ended = now - timedelta(days=110), now - timedelta(days=70), now - timedelta(days=10)
     await db.execute("UPDATE users SET created_at = %s WHERE id = %s", [joined, ann.id])

@@ -1,4 +1,4 @@
-"""Search: words, parts of words, Korean; filters; ranking; nobody else's pages."""
+"""Search: words, parts of words, Korean; filters; ranking; isolation of users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def _urls(person: ApiUser, q: str, **params: Any) -> list[str]:
     return [hit["url"].partition("//")[2] for hit in reply["results"]]
 
 
-async def test_words_parts_and_korean(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_words_parts_of_words_and_korean(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await completed_session(ann, db)
     assert (await _urls(ann, "sicilian"))[0] == "www.chess.example/sicilian"
     assert await _urls(ann, "Philidor") == ["www.chess.example/endgames"]  # only in the text
@@ -37,10 +37,10 @@ async def test_one_word_in_the_title_and_one_in_the_text(ann: ApiUser, db: psyco
 
 
 @pytest.mark.parametrize(("many", "common"), [(1, 10**9), (1, -1), (2_000, -1)])
-async def test_common_words_are_answered_like_rare_ones(
+async def test_common_and_rare_words_give_the_same_results(
     ann: ApiUser, db: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch, many: int, common: int
 ) -> None:
-    """Every way through the indexes, whatever the planner expects."""
+    """Every query plan gives the same results."""
     await completed_session(ann, db)
     questions = ("bread", "sourdough", "ourdoug", "chess rook", "학습", "oven", "example", "nobody")
     plain = [await _urls(ann, q) for q in questions]
@@ -53,7 +53,7 @@ async def test_common_words_are_answered_like_rare_ones(
     assert any(filtered)
 
 
-async def test_snippets_show_what_was_found(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_snippets_mark_the_match(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await completed_session(ann, db, title="An afternoon")
     hit = (await ann.ok("GET", "/v1/search", params={"q": "browns"}))["results"][0]
     assert hit["session_id"] == session_id
@@ -67,11 +67,11 @@ async def test_snippets_show_what_was_found(ann: ApiUser, db: psycopg.AsyncConne
     assert {hit["snippet"][m["start"] : m["end"]] for m in hit["marks"]} == {"가치", "함수"}
 
 
-async def test_attention_decides_among_equals(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_attention_ranks_equally_relevant_pages(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     await completed_session(ann, db)
-    # A title says more than a text, and a marked passage more than an unmarked one.
+    # A match in the title ranks above the text, a highlighted passage above other text.
     assert (await _urls(ann, "better"))[0] == "bread.example/crust"  # in the title
-    assert (await _urls(ann, "oven"))[0] == "bread.example/starter"  # in a marked passage
+    assert (await _urls(ann, "oven"))[0] == "bread.example/starter"  # in a highlight
 
 
 async def test_filters(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
@@ -90,7 +90,7 @@ async def test_filters(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     assert len(await _urls(ann, "sourdough", limit=1, offset=1)) == 1
 
 
-async def test_a_deleted_session_and_somebody_elses_are_not_found(
+async def test_deleted_sessions_and_those_of_other_users_are_not_found(
     ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await completed_session(ann, db)
@@ -101,7 +101,7 @@ async def test_a_deleted_session_and_somebody_elses_are_not_found(
     assert await _urls(ann, "sourdough") == []
 
 
-async def test_what_is_still_recorded_is_found_after_stop(ann: ApiUser) -> None:
+async def test_an_open_session_is_found_after_stop(ann: ApiUser) -> None:
     session_id = await ann.start()
     await ann.send(session_id, [visit("https://quokka.example/", title="Quokka facts")])
     assert await _urls(ann, "quokka") == []
@@ -115,13 +115,15 @@ async def test_what_is_still_recorded_is_found_after_stop(ann: ApiUser) -> None:
      {"q": "a", "offset": -1}, {"q": "a", "session_id": "x"}, {"q": "a", "since": "yesterday"},
      {"q": "a", "domain": "not a domain"}],
 )  # fmt: skip
-async def test_bad_questions_are_refused(ann: ApiUser, params: dict[str, Any]) -> None:
+async def test_invalid_queries_are_rejected(ann: ApiUser, params: dict[str, Any]) -> None:
     answer = await ann.call("GET", "/v1/search", params=params)
     assert answer.status_code == 400
     assert answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("q", ["'", "\\", "a'b", "& | !", "<->", "'x':*", "%", "_", "\\'", "a:b", "𝕏", "‍‍", "ﬁ İ ß"])
-async def test_no_question_is_sql_or_a_query(ann: ApiUser, db: psycopg.AsyncConnection[Any], q: str) -> None:
+async def test_queries_are_neither_sql_nor_tsquery_syntax(
+    ann: ApiUser, db: psycopg.AsyncConnection[Any], q: str
+) -> None:
     await completed_session(ann, db)
     assert (await ann.call("GET", "/v1/search", params={"q": q})).status_code == 200

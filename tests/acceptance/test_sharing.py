@@ -30,7 +30,7 @@ def _path(share: dict[str, Any]) -> str:
     return "/v1/" + url.partition("/v1/")[2]
 
 
-async def test_a_link_shows_what_was_chosen(
+async def test_a_link_shows_the_selected_part(
     api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await completed_session(ann, db, title="Bread and chess")
@@ -61,7 +61,7 @@ async def test_a_link_shows_what_was_chosen(
             assert "browns in a hot oven" not in answer.text
 
 
-async def test_a_link_can_be_taken_back_and_ends(
+async def test_a_link_can_be_revoked_and_expires(
     api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await completed_session(ann, db)
@@ -79,7 +79,7 @@ async def test_a_link_can_be_taken_back_and_ends(
     assert (await api.get(_path(third) + "/image")).status_code == 404
 
 
-async def test_no_link_can_be_guessed(api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_links_cannot_be_guessed(api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     share = await _share(ann, await completed_session(ann, db))
     token = share["url"].rpartition("/")[2]
     assert share_link_id([SIGNING_KEY], token) == uuid.UUID(share["id"])
@@ -87,14 +87,14 @@ async def test_no_link_can_be_guessed(api: httpx2.AsyncClient, ann: ApiUser, db:
     for guess in ("x", "ä", "=" * 5, flipped, share_token("another key", uuid.UUID(share["id"])), share["id"], "%00"):
         answer = await api.get(f"/v1/shared/{guess}")
         assert answer.status_code == 404, guess
-    # Of the sixteen spellings of the last character only ours is the token.
+    # Base64 decoders accept sixteen last characters: only the canonical one is valid.
     spellings = [token[:-1] + last for last in "AQgwBRhxCSiy" if share_link_id([SIGNING_KEY], token[:-1] + last)]
     assert spellings in ([], [token])
-    # Links outlive a rotation of the key as logins do.
+    # Links stay valid after a key rotation.
     assert share_link_id(["a new key", SIGNING_KEY], token) is not None
 
 
-async def test_links_are_bounded(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_the_number_of_links_is_limited(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await ann.start()
     for _ in range(50):
         await _share(ann, session_id)
@@ -108,7 +108,7 @@ async def test_links_are_bounded(ann: ApiUser, db: psycopg.AsyncConnection[Any])
 
 @pytest.fixture
 async def owner(settings: Settings) -> AsyncIterator[ApiUser]:
-    """Somebody on a server where everybody has every format."""
+    """A user on a server whose default plan has every export format."""
     async with running_api(with_changes(settings, default_plan="enterprise")) as (_, client):
         yield await sign_up(client)
 
@@ -119,7 +119,7 @@ async def _export(person: ApiUser, session_id: str, kind: str, **params: Any) ->
     return answer
 
 
-async def test_every_format_is_what_it_says(owner: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_every_export_format_is_valid(owner: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await completed_session(owner, db, title='빵과 "체스"/2026')
     exported = json.loads((await _export(owner, session_id, "json")).text)
     assert len(exported["visits"]) == 5
@@ -148,14 +148,14 @@ async def test_every_format_is_what_it_says(owner: ApiUser, db: psycopg.AsyncCon
     assert "filename*=UTF-8''%EB%B9%B5" in disposition
 
 
-async def test_a_title_is_no_formula_in_a_spreadsheet(owner: ApiUser) -> None:
+async def test_csv_cells_are_never_formulas(owner: ApiUser) -> None:
     session_id = await owner.start()
     await owner.send(session_id, [visit("https://example.com/", title='=HYPERLINK("http://evil.test")')])
     table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).text)))
     assert table[0]["title"].startswith("'=")
 
 
-async def test_formats_follow_the_plan(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_export_formats_depend_on_the_plan(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await completed_session(ann, db)
     assert (await _export(ann, session_id, "png")).content.startswith(b"\x89PNG")
     for kind in ("json", "markdown", "opml", "freemind", "svg", "csv"):
@@ -172,7 +172,7 @@ async def test_formats_follow_the_plan(ann: ApiUser, db: psycopg.AsyncConnection
         await _export(ann, session_id, kind)
 
 
-async def test_without_a_map_there_is_nothing_to_draw(owner: ApiUser) -> None:
+async def test_image_exports_need_a_map(owner: ApiUser) -> None:
     session_id = await owner.start()
     answer = await owner.call("GET", f"/v1/sessions/{session_id}/export", params={"format": "svg"})
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""A signed-in user for tests: the few calls nearly every test makes."""
+"""A signed-in user of the API, with the calls that most tests make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PASSWORD = "correct horse battery"
 
 
 class ApiUser:
-    """One user with a token. `client` may be in-process or real HTTP."""
+    """One user with an access token. `client` is in-process or over HTTP."""
 
     def __init__(self, client: httpx2.AsyncClient, reply: dict[str, Any]) -> None:
         self.client, self.reply = client, reply
@@ -20,29 +20,29 @@ class ApiUser:
         self.headers = {"Authorization": f"Bearer {reply['token']}"}
 
     async def call(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
-        """A request as this user."""
+        """The response to a request as this user."""
         headers = {**self.headers, **kwargs.pop("headers", {})}
         return await self.client.request(method, path, headers=headers, **kwargs)
 
     async def ok(self, method: str, path: str, **kwargs: Any) -> Any:
-        """The JSON of a request that must succeed."""
+        """The JSON of a request as this user that must succeed."""
         answer = await self.call(method, path, **kwargs)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
     async def start(self, **body: Any) -> str:
-        """Start a session; its id."""
+        """Start a session; returns its id."""
         reply = await self.ok("POST", "/v1/sessions/start", **({"json": body} if body else {}))
         return str(reply["session"]["id"])
 
     async def send(self, session_id: str, events: list[dict[str, Any]]) -> dict[str, Any]:
-        """Send events that must be accepted; the answer."""
+        """Send events that must be accepted; returns the reply."""
         reply: dict[str, Any] = await self.ok("POST", f"/v1/sessions/{session_id}/events", json={"events": events})
         return reply
 
 
 async def sign_up(client: httpx2.AsyncClient, email: str | None = None) -> ApiUser:
-    """A new user."""
+    """A new user, signed in."""
     email = email or f"{uuid.uuid4().hex[:12]}@test.local"
     answer = await client.post("/v1/auth/signup", json={"email": email, "password": PASSWORD})
     assert answer.status_code == 201, answer.text

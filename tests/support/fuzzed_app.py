@@ -1,4 +1,4 @@
-"""The application on a port of its own, for programs that need a real address.
+"""The application on a free port, for programs that need a real address.
 
 Prints the port, then nothing more, and serves until stdin ends.
 """

@@ -1,4 +1,4 @@
-"""A real OpenID provider in a process of its own (it warns about its library, and warnings are errors here)."""
+"""A local OpenID provider. It runs in its own process: its deprecation warnings would be errors in the tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from launch.ray_environment import free_ports
 
 @contextmanager
 def openid_provider() -> Iterator[str]:
-    """Its issuer, while it runs."""
+    """Run the provider; yields its issuer URL."""
     (port,) = free_ports(1)
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

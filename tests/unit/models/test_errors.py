@@ -1,4 +1,4 @@
-"""Errors cross processes: each keeps its type, sentence and values through a pickle."""
+"""Errors keep their type, sentence and values through pickle: they cross processes."""
 
 from __future__ import annotations
 

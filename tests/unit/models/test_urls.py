@@ -1,4 +1,4 @@
-"""Addresses: what is the same page, and what must not be kept."""
+"""URLs: normalization, page ids, redaction, excluded domains."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from models.urls import host_of, normalize_url, page_id, page_url, redact_url, r
         ("https://[broken", "https://[broken"),
     ],
 )
-def test_52_normaliser_vectors(given_url: str, stored: str) -> None:
+def test_normalization_vectors(given_url: str, stored: str) -> None:
     assert normalize_url(given_url) == stored
 
 
-def test_52_hashes() -> None:
+def test_url_hashes() -> None:
     assert url_hash("https://Example.com/a/#x") == url_hash("https://example.com/a")
     assert url_hash("https://example.com/a") != url_hash("https://example.com/A")
     assert len(url_hash("")) == 64
     assert set(url_hash("x")) <= set("0123456789abcdef")
 
 
-def test_a_page_is_the_same_from_any_newsletter() -> None:
+def test_campaign_parameters_do_not_change_the_page() -> None:
     plain = "https://example.com/a?id=7"
     assert page_url(plain + "&utm_source=mail&fbclid=1#top") == plain
     assert page_id(plain + "&utm_source=mail") == page_id(plain)
@@ -43,7 +43,7 @@ def test_a_page_is_the_same_from_any_newsletter() -> None:
 
 
 @given(st.text(max_size=80))
-def test_nothing_a_browser_could_say_breaks_it(text: str) -> None:
+def test_any_string_is_accepted(text: str) -> None:
     for function in (
         normalize_url,
         page_url,
@@ -73,13 +73,13 @@ def test_nothing_a_browser_could_say_breaks_it(text: str) -> None:
         "https://e.com/?JSESSIONID=1&sessionid=sesame",
     ],
 )
-def test_secrets_do_not_stay(url: str) -> None:
+def test_credentials_are_redacted(url: str) -> None:
     assert "sesame" not in redact_url(url)
     assert "sesame" not in redact_urls(f"could not load {url} today")
 
 
 @pytest.mark.parametrize("url", ["https://e.com/?q=tokens+and+keys", "https://e.com/a?page=2#part", "about:blank", ""])
-def test_harmless_addresses_stay_letter_for_letter(url: str) -> None:
+def test_urls_without_credentials_are_unchanged(url: str) -> None:
     assert redact_url(url) == url
 
 
@@ -103,12 +103,12 @@ def test_sensitive_sites(url: str, rule: str | None) -> None:
     assert default_exclusion_rule(url) == rule
 
 
-def test_an_intranet_can_be_let_in() -> None:
+def test_private_networks_can_be_allowed() -> None:
     assert default_exclusion_rule("http://10.0.0.5/", allow_private_networks=True) is None
     assert default_exclusion_rule("https://mail.google.com/", allow_private_networks=True) == "mail"
 
 
-def test_domains_cover_their_subdomains_only() -> None:
+def test_a_domain_covers_its_subdomains_only() -> None:
     assert matching_domain("a.b.example.com", ["example.com"]) == "example.com"
     assert matching_domain("badexample.com", ["example.com"]) is None
 
@@ -118,11 +118,11 @@ def test_domains_cover_their_subdomains_only() -> None:
     [("Example.com", "example.com"), ("https://example.com/x", "example.com"), ("*.example.com", "example.com"),
      ("한국.kr", "xn--3e0b707e.kr"), ("example.com:8080", "example.com")],
 )  # fmt: skip
-def test_entries_of_a_users_list(entry: str, host: str) -> None:
+def test_excluded_domain_entries(entry: str, host: str) -> None:
     assert normalize_domain(entry) == host
 
 
 @pytest.mark.parametrize("entry", ["", "  ", "a b", "-x.com", "x" * 300, "http://", "a..b"])
-def test_what_is_no_domain_is_refused(entry: str) -> None:
+def test_invalid_domains_are_rejected(entry: str) -> None:
     with pytest.raises(ValueError, match="is not a domain"):
         normalize_domain(entry)

@@ -1,4 +1,4 @@
-"""A replica's way to the shards: away, back, more, fewer. Fakes answer; nothing of Ray runs."""
+"""ShardRouter with fake shards: unavailable, recovered, added and removed ones. Ray does not run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.conditions import until
 
 
 class Handle:
-    """What Ray gives for an actor: `handle.method.remote(...)`. Frozen, it never answers."""
+    """A fake actor handle: `handle.method.remote(...)`. A hung one never replies."""
 
     def __init__(self) -> None:
         self.thawed = asyncio.Event()
@@ -47,7 +47,7 @@ def batch(user: uuid.UUID) -> IngestBatch:
     return IngestBatch(user, uuid.uuid4(), rows=[], order=[], event_ids=[], num_bytes=10)
 
 
-async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
+async def test_only_one_request_waits_for_a_hung_shard() -> None:
     handle = Handle()
     shard = ShardClient(0, lambda _: handle, timeout_s=0.05, probe_period_s=0.01)
     handle.thawed.clear()
@@ -65,7 +65,7 @@ async def test_a_frozen_shard_costs_one_request_its_patience() -> None:
     await shard.close()
 
 
-async def test_what_the_shard_itself_says_is_not_a_reason_to_leave_it() -> None:
+async def test_errors_of_the_shard_do_not_make_it_unavailable() -> None:
     handle = Handle()
     wrapped = ValueError("as Ray wraps it")
     wrapped.cause = BadRequest("no")  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ async def test_what_the_shard_itself_says_is_not_a_reason_to_leave_it() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 5), (5, 2), (1, 64), (3, 3)])
-async def test_users_are_routed_by_the_newest_map(settings: Any, before: int, after: int) -> None:
+async def test_users_are_routed_by_the_newest_shard_map(settings: Any, before: int, after: int) -> None:
     handles: dict[int, Handle] = {}
 
     def connect(index: int) -> Handle:
@@ -99,7 +99,7 @@ async def test_users_are_routed_by_the_newest_map(settings: Any, before: int, af
     await router.close()
 
 
-async def test_nobody_waits_for_a_shard_that_is_only_being_started(settings: Any) -> None:
+async def test_no_request_waits_for_a_starting_shard(settings: Any) -> None:
     starting = Handle()
     starting.thawed.clear()
     handles = {0: Handle(), 1: starting}
@@ -115,7 +115,7 @@ async def test_nobody_waits_for_a_shard_that_is_only_being_started(settings: Any
     await router.close()
 
 
-async def test_calls_on_their_way_finish_where_they_are(settings: Any) -> None:
+async def test_calls_in_flight_finish_on_their_shard(settings: Any) -> None:
     handles = {0: Handle(), 1: Handle()}
     router = ShardRouter(2, handles.__getitem__, PostgresBuffers(settings.database.postgres_dsn, BufferLimits()))
     user = next(u for u in iter(uuid.uuid4, None) if shard_of_bucket(bucket_of(u), 2) == 1)
@@ -131,7 +131,7 @@ async def test_calls_on_their_way_finish_where_they_are(settings: Any) -> None:
     await closing
 
 
-async def test_a_shard_forgets_who_moved_and_ends_when_it_is_one_too_many(settings: Any) -> None:
+async def test_a_shard_drops_moved_users_and_stops_when_removed(settings: Any) -> None:
     shard = SessionBufferShard(1, 2, settings.database.postgres_dsn, BufferLimits(), runs_in_ray=False)
     buffers = shard._postgres.buffers
     buffers._load_exclusions = no_rules
@@ -151,7 +151,7 @@ async def test_a_shard_forgets_who_moved_and_ends_when_it_is_one_too_many(settin
     await shard._postgres.close()
 
 
-async def test_a_shard_that_is_told_to_end_finishes_what_it_has_accepted(settings: Any) -> None:
+async def test_a_stopping_shard_finishes_accepted_batches(settings: Any) -> None:
     shard = SessionBufferShard(1, 2, settings.database.postgres_dsn, BufferLimits(), runs_in_ray=False)
     buffers, on_disk = shard._postgres.buffers, asyncio.Event()
 
@@ -188,7 +188,7 @@ async def saved(batches: Any, excluded: Any) -> list[BatchOutcome]:
     return [BatchOutcome() for _ in batches]
 
 
-async def test_the_map_in_the_database(fresh_database: str) -> None:
+async def test_the_shard_map_is_read_from_the_database(fresh_database: str) -> None:
     import psycopg
 
     from models.migrations.run import migrate
