@@ -1,4 +1,4 @@
-"""Playing a recorded session to a server as the extension would: batches, retries, answers that get lost."""
+"""Replays a recorded session to a server as the extension does: with batches, retries and lost responses."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ import httpx2
 from models.errors import BadRequest, TrailmindError
 
 BATCH_SIZE = 20
-#: How often a call is tried while the server is busy or away.
+#: Attempts of one call while the server is busy or unavailable.
 MAX_TRIES = 8
 
 ReportProgress = Callable[[str, int, int], None]
 
 
 class ReplayFailed(TrailmindError):
-    """The server refused a step of the replay; the sentence says which and why."""
+    """The server refused a step of the replay; the message names the step and the reason."""
 
     code = "REPLAY_FAILED"
 
 
 @dataclass
 class Timings:
-    """Milliseconds each call took, by step."""
+    """The duration of each call in milliseconds, by step."""
 
     by_step: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, step: str, began: float) -> None:
-        """Note a call that began at `time.perf_counter()` value `began`."""
+        """Add a call that began at `began`, a value of `time.perf_counter()`."""
         self.by_step.setdefault(step, []).append((time.perf_counter() - began) * 1e3)
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Count, median and worst of each step, in milliseconds."""
+        """Number, median and maximum of the calls of each step, in milliseconds."""
         return {
             step: {
                 "calls": len(values),
@@ -65,7 +65,7 @@ def read_session_file(path: Path) -> list[dict[str, Any]]:
 
 
 def shift_to_end_at(events: list[dict[str, Any]], end_ms: int) -> list[dict[str, Any]]:
-    """The same events moved in time as one block, so that the last happens at `end_ms`; each gets an id and number."""
+    """Copies of the events, shifted so that the last happens at `end_ms`; each has an id and a sequence number."""
     times = [e["timestamp"] for e in events if isinstance(e.get("timestamp"), int | float)]
     shift = end_ms - int(max(times, default=end_ms))
     moved = []
@@ -80,7 +80,7 @@ def shift_to_end_at(events: list[dict[str, Any]], end_ms: int) -> list[dict[str,
 
 
 def batches(events: list[dict[str, Any]], size: int = BATCH_SIZE) -> Iterator[list[dict[str, Any]]]:
-    """The events in runs of `size`."""
+    """The events in batches of `size`."""
     for i in range(0, len(events), size):
         yield events[i : i + size]
 
@@ -91,40 +91,46 @@ class ReplayClient:
     def __init__(self, client: httpx2.Client) -> None:
         self._client = client
         self.timings = Timings()
-        #: Verdicts counted over everything that was sent, resent batches included.
+        #: Events by verdict over all sent batches, repeated batches included.
         self.verdict_counts = {"seen": 0, "stored": 0, "duplicate": 0, "excluded": 0, "invalid": 0}
         self.headers: dict[str, str] = {}
 
     def call(self, step: str, method: str, path: str, **kwargs: Any) -> Any:
-        """The JSON of a call, tried again with growing pauses while the server is away or busy."""
+        """The JSON response of a call; it is retried with backoff while the server is busy or unavailable.
+
+        Raises:
+            ReplayFailed: the server refused the call, or all attempts failed.
+        """
         for attempt in range(MAX_TRIES):
             began = time.perf_counter()
             try:
-                answer = self._client.request(method, path, headers=self.headers, **kwargs)
+                response = self._client.request(method, path, headers=self.headers, **kwargs)
             except httpx2.TransportError as error:
                 problem = type(error).__name__
                 retry_after_s = 0.2 * 2**attempt
             else:
-                if answer.is_success:
+                if response.is_success:
                     self.timings.add(step, began)
-                    return answer.json() if answer.content else None
-                problem = _sentence(answer)
-                if answer.status_code not in {429, 502, 503, 504}:
-                    raise ReplayFailed(f"{method} {path}: {answer.status_code} {problem}")
-                retry_after_s = float(answer.headers.get("retry-after", 0.2 * 2**attempt))
+                    return response.json() if response.content else None
+                problem = _error_message(response)
+                if response.status_code not in {429, 502, 503, 504}:
+                    raise ReplayFailed(f"{method} {path}: {response.status_code} {problem}")
+                retry_after_s = float(response.headers.get("retry-after", 0.2 * 2**attempt))
             time.sleep(min(retry_after_s, 5.0))
-        raise ReplayFailed(f"{method} {path}: gave up after {MAX_TRIES} tries: {problem}")
+        raise ReplayFailed(f"{method} {path}: failed after {MAX_TRIES} attempts: {problem}")
 
     def sign_up(self, email: str, password: str) -> None:
-        """Make an account and use it from now on."""
+        """Create an account and use it for all further calls."""
         reply = self.call("sign_up", "POST", "/v1/auth/signup", json={"email": email, "password": password})
         self.headers = {"Authorization": f"Bearer {reply['token']}"}
 
     def send(
         self, session_id: str, events: list[dict[str, Any]], *, repeat_batch: int, on_progress: ReportProgress
     ) -> None:
-        """Send everything in batches. The answer to batch number `repeat_batch` is thrown away and the batch sent
-        again, as happens on a train: nothing may be stored twice."""
+        """Send all events in batches; the batch number `repeat_batch` is sent twice, as after a lost response.
+
+        Raises ReplayFailed.
+        """
         done = 0
         for number, batch in enumerate(batches(events)):
             for _ in range(2 if number == repeat_batch else 1):
@@ -137,21 +143,23 @@ class ReplayClient:
             on_progress("Sending events", done, len(events))
 
     def wait_for_map(self, session_id: str, on_progress: ReportProgress, timeout_s: float = 120.0) -> dict[str, Any]:
-        """The finished map. Raises ReplayFailed with the server's reason when there is none."""
+        """The finished map. Raises ReplayFailed when the map failed, with the reason, or is not finished in time."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             mindmap: dict[str, Any] = self.call("get_mindmap", "GET", f"/v1/sessions/{session_id}/mindmap")["mindmap"]
-            on_progress(f"Making the map: {mindmap.get('stage') or mindmap['status']}", mindmap.get("percent", 0), 100)
+            on_progress(
+                f"Generating the map: {mindmap.get('stage') or mindmap['status']}", mindmap.get("percent", 0), 100
+            )
             if mindmap["status"] == "completed":
                 return mindmap
             if mindmap["status"] == "failed":
                 raise ReplayFailed(f"the map failed: {mindmap.get('error_message')}")
             time.sleep(0.05)
-        raise ReplayFailed(f"there was no map after {timeout_s:g} s")
+        raise ReplayFailed(f"the map is not finished after {timeout_s:g} s")
 
 
-def _sentence(answer: httpx2.Response) -> str:
+def _error_message(response: httpx2.Response) -> str:
     try:
-        return str(answer.json()["error"]["message"])
+        return str(response.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        return answer.text[:200]
+        return response.text[:200]

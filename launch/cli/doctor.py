@@ -1,4 +1,4 @@
-"""`trailmind doctor`: what is configured, what answers, what is missing."""
+"""`trailmind doctor`: checks the configuration, the stores and the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy import create_engine
 from cluster.settings import Settings
 from launch.local_server import with_running_stores
 from launch.ray_environment import haproxy_is_available
-from models.migrations.run import current_revision, wanted_revision
+from models.migrations.run import current_revision, latest_revision
 
 State = Literal["ok", "note", "bad"]
 
@@ -33,8 +33,8 @@ class CheckResult:
 
 
 def run_checks(settings: Settings) -> list[CheckResult]:
-    """Everything worth saying, most basic first. Changes nothing."""
-    found = with_running_stores(settings)
+    """The results of all checks, the most basic first. Nothing is changed."""
+    running = with_running_stores(settings)
     return [
         CheckResult("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         CheckResult("Ray", "ok", importlib.metadata.version("ray")),
@@ -42,8 +42,8 @@ def run_checks(settings: Settings) -> list[CheckResult]:
         if haproxy_is_available()
         else CheckResult("Ingress", "note", "no HAProxy wheel for this system, Ray's Python proxy is used"),
         _data_dir(settings),
-        _postgresql(settings, found),
-        _valkey(settings, found),
+        _postgresql(settings, running),
+        _valkey(settings, running),
         _server(settings),
         *_providers(settings),
         _google(settings),
@@ -54,39 +54,39 @@ def _data_dir(settings: Settings) -> CheckResult:
     path = settings.data_dir
     parent = next((p for p in (path, *path.parents) if p.exists()), path)
     if not os.access(parent, os.W_OK):
-        return CheckResult("Data", "bad", f"{path} cannot be written; set TRAILMIND_DATA_DIR to a folder of yours")
+        return CheckResult("Data", "bad", f"{path} cannot be written; set TRAILMIND_DATA_DIR to a writable directory")
     free_gb = shutil.disk_usage(parent).free / 1e9
     state: State = "ok" if free_gb > 1 else "bad"
     return CheckResult("Data", state, f"{path}, {free_gb:.1f} GB free")
 
 
-def _postgresql(settings: Settings, found: Settings) -> CheckResult:
-    if found.database.url is None:
+def _postgresql(settings: Settings, running: Settings) -> CheckResult:
+    if running.database.url is None:
         return CheckResult("PostgreSQL", "note", "embedded, not running; `trailmind up` starts it")
     kind = "embedded" if settings.database.url is None else "DATABASE_URL"
     try:
-        with psycopg.connect(found.database.postgres_dsn, connect_timeout=3) as connection:
+        with psycopg.connect(running.database.postgres_dsn, connect_timeout=3) as connection:
             version = connection.info.server_version // 10000
-        engine = create_engine(found.database.sqlalchemy_url)
+        engine = create_engine(running.database.sqlalchemy_url)
         with engine.connect() as sql:
             current = current_revision(sql)
         engine.dispose()
     except (psycopg.Error, OSError) as error:
         return CheckResult("PostgreSQL", "bad", f"{kind} does not answer: {str(error).splitlines()[0]}")
-    wanted = wanted_revision()
-    if current != wanted:
+    expected = latest_revision()
+    if current != expected:
         return CheckResult(
-            "PostgreSQL", "bad", f"{kind}, schema {current or 'missing'}, wanted {wanted}: `trailmind migrate`"
+            "PostgreSQL", "bad", f"{kind}, schema {current or 'missing'}, expected {expected}: run `trailmind migrate`"
         )
     return CheckResult("PostgreSQL", "ok", f"{kind}, version {version}, schema {current}")
 
 
-def _valkey(settings: Settings, found: Settings) -> CheckResult:
-    if found.valkey.url is None:
+def _valkey(settings: Settings, running: Settings) -> CheckResult:
+    if running.valkey.url is None:
         return CheckResult("Valkey", "note", "embedded, not running; `trailmind up` starts it")
     kind = "embedded" if settings.valkey.url is None else "REDIS_URL"
     try:
-        client = redis.Redis.from_url(found.valkey.connection_url, socket_connect_timeout=3, socket_timeout=3)
+        client = redis.Redis.from_url(running.valkey.connection_url, socket_connect_timeout=3, socket_timeout=3)
         client.ping()
         client.close()
     except (redis.RedisError, OSError) as error:
@@ -96,19 +96,21 @@ def _valkey(settings: Settings, found: Settings) -> CheckResult:
 
 def _server(settings: Settings) -> CheckResult:
     try:
-        answer = httpx2.get(f"{settings.server.origin}/ready", timeout=5.0, trust_env=False)
-        checks = answer.json()["checks"]
+        response = httpx2.get(f"{settings.server.origin}/ready", timeout=5.0, trust_env=False)
+        checks = response.json()["checks"]
     except (httpx2.HTTPError, ValueError, KeyError):
         with socket.socket() as s:
             s.settimeout(1.0)
-            taken = s.connect_ex((settings.server.host, settings.server.port)) == 0
-        if taken:
+            is_used = s.connect_ex((settings.server.host, settings.server.port)) == 0
+        if is_used:
             return CheckResult(
-                "Server", "bad", f"port {settings.server.port} is taken by another program; set TRAILMIND_PORT"
+                "Server", "bad", f"port {settings.server.port} is used by another program; set TRAILMIND_PORT"
             )
         return CheckResult("Server", "note", f"not running; `trailmind up` starts it at {settings.server.origin}")
-    wrong = [f"{part} {state}" for part, state in checks.items() if state != "ok"]
-    return CheckResult("Server", "bad" if wrong else "ok", "; ".join(wrong) or f"ready at {settings.server.origin}")
+    failures = [f"{part} {state}" for part, state in checks.items() if state != "ok"]
+    return CheckResult(
+        "Server", "bad" if failures else "ok", "; ".join(failures) or f"ready at {settings.server.origin}"
+    )
 
 
 def _providers(settings: Settings) -> list[CheckResult]:
@@ -117,11 +119,11 @@ def _providers(settings: Settings) -> list[CheckResult]:
         "ANTHROPIC_API_KEY": settings.providers.anthropic_api_key,
         "GEMINI_API_KEY": settings.providers.gemini_api_key,
     }
-    given = [name for name, key in keys.items() if key is not None]
+    configured = [name for name, key in keys.items() if key is not None]
     missing = [name for name, key in keys.items() if key is None]
-    if not given:
+    if not configured:
         return [CheckResult("AI", "note", f"local (no key, no network); any of {', '.join(missing)} adds a provider")]
-    return [CheckResult("AI", "ok", f"local, and a key in {', '.join(given)}")]
+    return [CheckResult("AI", "ok", f"local, and a key in {', '.join(configured)}")]
 
 
 def _google(settings: Settings) -> CheckResult:

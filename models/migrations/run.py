@@ -1,4 +1,4 @@
-"""Bringing a database to the schema this code wants."""
+"""Migrates a database to the schema of this code."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sqlalchemy import Connection, create_engine, text
 if TYPE_CHECKING:
     from alembic.config import Config
 
-#: Any number nobody else uses: two migrators at once take turns on it.
+#: The advisory lock that serializes concurrent migrations; the number is arbitrary.
 _LOCK = 0x7472_6169_6C6D
 _HOME = Path(__file__).parent
 
 
 def _config(connection: Connection) -> Config:
-    # Alembic is imported where something is to be migrated: a start that finds the schema as it should be, and every
-    # replica of the API, does without it.
+    # Alembic is imported only for a migration: a start with a current schema, and every replica of the API, does not
+    # need it.
     from alembic.config import Config
 
     config = Config()
@@ -26,27 +26,27 @@ def _config(connection: Connection) -> Config:
     return config
 
 
-def wanted_revision() -> str:
-    """The revision this code was written for: the number the last migration's file begins with."""
+def latest_revision() -> str:
+    """The revision of this code: the number of the latest migration file."""
     return max(path.name.partition("_")[0] for path in (_HOME / "versions").glob("[0-9]*_*.py"))
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision the database is at, None when it is empty."""
+    """The revision of the database; None when it is empty."""
     if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def migrate(sqlalchemy_url: str, revision: str = "head") -> str:
-    """Upgrade to `revision` and return where the database is then. Safe to run from many places at once."""
+    """Upgrade to `revision` and return the resulting revision. Concurrent calls wait for each other."""
     engine = create_engine(sqlalchemy_url)
     try:
         with engine.connect() as connection:
             current = current_revision(connection)
-            # Newer is fine as well: migrations suit the code before them.
-            if revision == "head" and current is not None and current >= wanted_revision():
+            # A newer schema is valid as well, because migrations suit the previous code.
+            if revision == "head" and current is not None and current >= latest_revision():
                 return current
             connection.rollback()
             from alembic import command

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from fastapi import APIRouter, Response
 
 from models.database import ping
-from models.migrations.run import current_revision, wanted_revision
+from models.migrations.run import current_revision, latest_revision
 from models.schemas.health import HealthReply, ReadyReply
 from serve.dependencies import State
 from serve.state import AppState
@@ -51,7 +51,7 @@ async def _postgresql(state: AppState) -> str:
 async def _schema(state: AppState) -> str:
     async with state.engine.connect() as connection:
         current = await connection.run_sync(current_revision)
-    required = wanted_revision()
+    required = latest_revision()
     # An older program runs on a newer schema, because migrations are backward compatible; not the other way round.
     if current is None or current < required:
         return f"is at {current or 'nothing'}, this program needs {required}: run `trailmind migrate`"
