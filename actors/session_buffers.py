@@ -23,7 +23,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from actors.batcher import RequestBatcher
 from models.errors import BufferFull, TrailmindError, Unavailable
-from models.recording.close_session import close_session
+from models.lifecycle.close_session import close_session
 from models.recording.event_writer import BatchOutcome, EventWriter, excluded_rows, set_transaction_timeouts
 from models.recording.ingest import IngestBatch
 from models.recording.user_exclusions import load_excluded_domains
@@ -265,7 +265,7 @@ class PostgresBuffers:
         return await self.buffers.append(batches)
 
     async def close_session(self, session_id: uuid.UUID, user_id: uuid.UUID) -> None:
-        """Save what is buffered, then close the session. Raises as `models.recording.close_session` does."""
+        """Save what is buffered, then close the session. Raises as `models.lifecycle.close_session` does."""
         await self.open()
         await self.buffers.drain()
         await close_session(self.pool, session_id, user_id)

@@ -69,7 +69,7 @@ class SessionBufferShard:
     async def close_session(self, session_id: uuid.UUID, user_id: uuid.UUID, ids: dict[str, Any] | None = None) -> None:
         """Save what is buffered and close a session. `ids` are the log context of the request.
 
-        Raises as `models.recording.close_session` does.
+        Raises as `models.lifecycle.close_session` does.
         """
         bind_context(ids)
         await self._postgres.close_session(session_id, user_id)

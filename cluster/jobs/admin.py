@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from models.jobs import delete_dead_job, list_unfinished_jobs, retry_dead_job
-from models.mindmap.state import retry_map
+from models.lifecycle.state import retry_map
 
 
 async def list_jobs(dsn: str, *, status: str | None = None, limit: int = 200) -> list[dict[str, Any]]:

@@ -16,9 +16,9 @@ from models.accounts.audit import insert_audit_entry
 from models.accounts.erasure import accounts_to_erase, erase_user
 from models.errors import IllegalTransition, NotFound
 from models.jobs import BATCH
-from models.mindmap.state import discard_empty_session
-from models.recording.close_session import close_session, find_abandoned_sessions
-from models.recording.purge import delete_session_rows
+from models.lifecycle.close_session import close_session, find_abandoned_sessions
+from models.lifecycle.purge import delete_session_rows
+from models.lifecycle.state import discard_empty_session
 
 log = structlog.get_logger("jobs")
 
@@ -46,7 +46,7 @@ async def requeue_stalled_jobs(app: App) -> int:
 
 
 async def purge_session(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -> dict[str, int]:
-    """Purge a deleted session in one transaction; see `models.recording.purge.delete_session_rows`."""
+    """Purge a deleted session in one transaction; see `models.lifecycle.purge.delete_session_rows`."""
     async with pool.connection() as connection, connection.transaction():
         return await delete_session_rows(connection, session_id)
 

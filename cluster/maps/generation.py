@@ -24,7 +24,7 @@ from cluster.providers.enricher import Enricher
 from cluster.providers.types import SessionGone
 from models.billing.ledger import OutOfTokens
 from models.errors import IllegalTransition, JobFailed, NotFound
-from models.mindmap.state import fail_map
+from models.lifecycle.state import fail_map
 from models.mindmap.validation import validate_document
 from telemetry.metrics import MAP_PAGES, MAP_SECONDS, MAPS_FINISHED
 

@@ -18,9 +18,9 @@ from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.session_merging import merge_sessions
 from cluster.providers.types import LOCAL_PROVIDER
 from models.errors import IllegalTransition, JobFailed, NotFound
+from models.lifecycle.state import advance_joint_map, begin_joint_map, complete_joint_map, fail_joint_map
 from models.mindmap.document import MindmapDocument
 from models.mindmap.joint_map_store import JointMapSource, load_joint_map_source, save_joint_map_document
-from models.mindmap.state import advance_joint_map, begin_joint_map, complete_joint_map, fail_joint_map
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from cluster.maps.notifications import notify
 from models.errors import IllegalTransition, NotFound
-from models.mindmap.state import advance_map, begin_map
+from models.lifecycle.state import advance_map, begin_map
 
 #: At most five events a second while pages are read: each is a message to every watcher.
 _MIN_INTERVAL_S = 0.2

@@ -13,7 +13,7 @@ from cluster.maps.loader import MapInput, MapRequest
 from cluster.maps.pipeline import GeneratedMap
 from models.database import Connection
 from models.errors import NotFound
-from models.mindmap.state import complete_map
+from models.lifecycle.state import complete_map
 from models.mindmap.version_store import (
     describe_session,
     insert_version,

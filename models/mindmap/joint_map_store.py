@@ -47,7 +47,7 @@ async def load_joint_map_source(connection: Connection, map_id: uuid.UUID) -> Jo
 async def save_joint_map_document(
     connection: Connection, map_id: uuid.UUID, document: dict[str, Any], *, input_digest: str, provider: str
 ) -> None:
-    """Replace the document of a joint map. `models.mindmap.state.complete_joint_map` sets its status."""
+    """Replace the document of a joint map. `models.lifecycle.state.complete_joint_map` sets its status."""
     await connection.execute(
         UPDATE_JOINT_MAP_DOCUMENT,
         {"map_id": map_id, "data": Jsonb(document), "input_digest": input_digest, "provider": provider},

@@ -13,7 +13,7 @@ from models.base import Base, CreatedAt, UpdatedAt, UuidKey
 
 
 class MapStatus(enum.StrEnum):
-    """The status of a map or a joint map; `models.mindmap.state` has the transitions."""
+    """The status of a map or a joint map; `models.lifecycle.state` has the transitions."""
 
     PENDING = "pending"
     GENERATING = "generating"

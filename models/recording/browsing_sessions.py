@@ -1,4 +1,4 @@
-"""Browsing sessions: the table, and which session a user may read. Status changes: `models.mindmap.state`."""
+"""Browsing sessions: the table, and which session a user may read. Status changes: `models.lifecycle.state`."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ Index(
 
 
 class SessionTransition(Base):
-    """The history of a session's status (written by `models.mindmap.state`). The timeline reads the pauses."""
+    """The history of a session's status (written by `models.lifecycle.state`). The timeline reads the pauses."""
 
     __tablename__ = "session_transitions"
 

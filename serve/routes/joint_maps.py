@@ -13,8 +13,8 @@ from sqlalchemy.orm import defer
 
 from models.errors import BadRequest, Conflict, NotFound
 from models.jobs import enqueue_joint_map
+from models.lifecycle.state import begin_joint_map
 from models.mindmap.joint_maps import MAX_SESSIONS, JointMap, JointMapSession
-from models.mindmap.state import begin_joint_map
 from models.mindmap.versions import MapStatus
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession
 from models.schemas.joint_maps import JointMapBody, JointMapEnvelope, JointMapList, JointMapReply

@@ -16,10 +16,10 @@ from cluster.mindmap.render.images import ThemeName
 from models.database import Connection
 from models.errors import NotFound
 from models.jobs import enqueue_map
+from models.lifecycle.state import begin_map
 from models.mindmap.document import LayoutName, MindmapDocument
 from models.mindmap.edit_log_store import read_edit_log
 from models.mindmap.edits import EditReport
-from models.mindmap.state import begin_map
 from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.mindmaps import (

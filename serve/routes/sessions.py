@@ -20,7 +20,7 @@ from models.billing.plans import TooManySessions, current_plan
 from models.database import Connection
 from models.errors import BadRequest, IllegalTransition, NotFound
 from models.jobs import enqueue_purge
-from models.mindmap.state import pause_session, resume_session, start_session
+from models.lifecycle.state import pause_session, resume_session, start_session
 from models.recording.browsing_sessions import (
     OPEN_STATUSES,
     BrowsingSession,

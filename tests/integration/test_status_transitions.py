@@ -13,8 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.maintenance import close_abandoned_sessions
 from models.errors import IllegalTransition, NotFound
-from models.mindmap import state
-from models.recording.close_session import close_session
+from models.lifecycle import state
+from models.lifecycle.close_session import close_session
 from tests.conftest import Stores
 
 Db = psycopg.AsyncConnection[Any]

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from cluster.mindmap.build import build_map
-from models.mindmap.state import complete_map
+from models.lifecycle.state import complete_map
 from models.recording.pages import CapturedPage
 from models.urls import page_id
 from tests.support.client import ApiUser, visit

@@ -1,4 +1,4 @@
-"""Only `models/mindmap/state.py` writes the status of sessions, maps and joint maps, and the history of sessions."""
+"""Only `models/lifecycle/state.py` writes the status of sessions, maps and joint maps, and the history of sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OWNER = ROOT / "models" / "mindmap" / "state.py"
+OWNER = ROOT / "models" / "lifecycle" / "state.py"
 PRODUCT = ("actors", "cluster", "launch", "models", "serve", "telemetry")
 #: Attributes named `status` of other things.
 OTHER_STATUSES = {("serve/routes/admin.py", "user.status"), ("serve/routes/account.py", "user.status")}
@@ -77,7 +77,7 @@ def test_only_the_state_module_writes_a_status() -> None:
             if path == OWNER or relative.startswith("models/migrations/versions/"):
                 continue
             problems += [
-                f"{relative}:{line}: {what}; call a function of models/mindmap/state.py"
+                f"{relative}:{line}: {what}; call a function of models/lifecycle/state.py"
                 for line, what in status_writes(relative, path.read_text(encoding="utf-8"))
             ]
     assert not problems, "\n".join(problems)

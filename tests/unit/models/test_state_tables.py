@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.mindmap import state
-from models.mindmap.state import (
+from models.lifecycle import state
+from models.lifecycle.state import (
     JOINT_MAP_TRANSITIONS,
     MAP_START,
     MAP_TRANSITIONS,

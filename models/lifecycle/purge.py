@@ -6,7 +6,7 @@ import uuid
 from typing import Final
 
 from models.database import Connection
-from models.mindmap.state import invalidate_joint_maps
+from models.lifecycle.state import invalidate_joint_maps
 
 # The lock waits for flushes and for a restore of the session. A restored session is not deleted any more.
 LOCK_DELETED_SESSION: Final = """

@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from models.database import Connection
 from models.errors import Forbidden, NotFound, Unavailable
 from models.jobs import INTERACTIVE, enqueue_map
-from models.mindmap.state import begin_map, expire_session, stop_session
+from models.lifecycle.state import begin_map, expire_session, stop_session
 from models.recording.timeline_store import load_timeline, save_timeline
 
 # The row lock waits for every flush that holds the session's row shared, so no event is stored after it.

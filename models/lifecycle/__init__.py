@@ -1,0 +1,1 @@
+"""The life of a browsing session and its map: status changes, closing, purge."""
