@@ -61,9 +61,9 @@ class ClockedTransport:
         self.took_s: ContextVar[float] = ContextVar("took_s")
 
     async def complete(self, prompt: Prompt, target: ModelTarget, call_id: uuid.UUID) -> ModelResponse:
-        began = time.perf_counter()
+        started = time.perf_counter()
         await asyncio.sleep(self.seconds)
-        self.took_s.set(time.perf_counter() - began)
+        self.took_s.set(time.perf_counter() - started)
         return ModelResponse("{}", Usage(900, 300))
 
     async def close(self) -> None:
@@ -71,7 +71,7 @@ class ClockedTransport:
 
 
 def payloads(count: int) -> list[PagePayload]:
-    """Pages of about 400 tokens each, all different."""
+    """Distinct pages of about 400 tokens each."""
     text = "The oven must be hot before the dough goes in, and the steam must stay for ten minutes. " * 15
     return [
         PagePayload(f"p_{n}", f"Page {n}", "a.example", f"{n}. {text}", (), "en", f"{n:032d}") for n in range(count)
@@ -97,71 +97,71 @@ def percentiles(took_ms: list[float]) -> dict[str, float]:
 
 
 async def bare(pool: AsyncConnectionPool[Any], num_calls: int) -> float:
-    """Print what two durable rows take; return the median."""
+    """Print the time of two durable rows; return the median in milliseconds."""
     async with pool.connection() as connection:
         await connection.execute("CREATE TABLE bare_calls (id uuid, sent text)")
     took: list[float] = []
     for _ in range(num_calls):
-        began = time.perf_counter()
+        started = time.perf_counter()
         for _ in range(2):
             async with pool.connection() as connection:
                 await connection.execute("INSERT INTO bare_calls VALUES (%s, %s)", [uuid.uuid4(), "x" * 8000])
-        took.append((time.perf_counter() - began) * 1e3)
-    found = percentiles(took)
-    print(json.dumps({"part": "bare_ms", "num_calls": num_calls, **found}), flush=True)
-    return found["p50_ms"]
+        took.append((time.perf_counter() - started) * 1e3)
+    summary = percentiles(took)
+    print(json.dumps({"part": "bare_ms", "num_calls": num_calls, **summary}), flush=True)
+    return summary["p50_ms"]
 
 
 async def added(dsn: str, num_calls: int, find_limiter: Callable[[QuotaLimiter], QuotaLimiter]) -> None:
-    """Print what is added to a call."""
+    """Print the time that is added to a call."""
     transport = ClockedTransport()
-    parts = CallContextConfig(dsn, {"openai": ACCESS}, lambda _, own: find_limiter(own), lambda *_: transport)
-    connections = ProviderConnections(parts)
+    config = CallContextConfig(dsn, {"openai": ACCESS}, lambda _, own: find_limiter(own), lambda *_: transport)
+    connections = ProviderConnections(config)
     await connections.ensure_open()
     batch = payloads(4)
     expected = estimate_prompt_tokens(describe_prompt(batch))
     least = await bare(connections.pool, num_calls)
 
     async def user(scope: CallScope, delay_s: float, share: int) -> list[float]:
-        order, took, left = CallRequest(scope, (CHOICE,), "en", math.inf), [], share
+        request, took, left = CallRequest(scope, (CHOICE,), "en", math.inf), [], share
         # Users do not start at the same instant.
         await asyncio.sleep(delay_s)
         async with open_call_context(
-            parts, order, connections=connections, num_pending=lambda: left, prefetch=(expected, 1)
+            config, request, connections=connections, num_pending=lambda: left, prefetch=(expected, 1)
         ) as context:
             for _ in range(share):
                 left -= 1
                 # As in the product, each call builds its own prompt when it starts.
                 prompt = describe_prompt(batch)
                 tokens = estimate_prompt_tokens(prompt)
-                began = time.perf_counter()
+                started = time.perf_counter()
                 await context.client.call(CHOICE, "summarize", prompt, tokens)
-                took.append((time.perf_counter() - began - transport.took_s.get()) * 1e3)
+                took.append((time.perf_counter() - started - transport.took_s.get()) * 1e3)
         return took
 
     try:
         for at_once, seconds in ((1, 0.0), (AT_ONCE, 1.0)):
-            # Concurrency is what users make together: each has a call of their own in flight.
+            # Concurrency comes from many users with one call each.
             scopes = [await new_scope(connections.pool, 10**12) for _ in range(at_once)]
             transport.seconds = 0.0
             await asyncio.gather(*(user(scope, 0.0, 20 if at_once == 1 else 2) for scope in scopes))
             transport.seconds = seconds
-            began = time.perf_counter()
+            started = time.perf_counter()
             share = max(8, num_calls // at_once)
             shares = await asyncio.gather(
                 *(user(scope, seconds * n / at_once, share) for n, scope in enumerate(scopes))
             )
-            elapsed = time.perf_counter() - began
+            elapsed = time.perf_counter() - started
             took = [each for share in shares for each in share]
-            found = percentiles(took)
+            summary = percentiles(took)
             print(
                 json.dumps(
                     {
                         "part": "added_ms",
                         "at_once": at_once,
                         "num_calls": len(took),
-                        **found,
-                        "ratio_to_bare": round(found["p50_ms"] / least, 2),
+                        **summary,
+                        "ratio_to_bare": round(summary["p50_ms"] / least, 2),
                         "calls_per_s": round(len(took) / elapsed),
                     }
                 ),
@@ -172,7 +172,7 @@ async def added(dsn: str, num_calls: int, find_limiter: Callable[[QuotaLimiter],
 
 
 async def makespan(dsn: str, num_pages: int) -> None:
-    """Print how long describing takes, beside the ideal."""
+    """Print the time of describing, beside the ideal."""
     from cluster.providers.tasks import RayProviderTasks
 
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(dsn, min_size=1, max_size=2, open=False)
@@ -181,16 +181,16 @@ async def makespan(dsn: str, num_pages: int) -> None:
         await tasks.warm_up(["openai"])
         for attempt in range(3):
             scope = await new_scope(pool, None)
-            order = CallRequest(scope, (CHOICE,), "en", time.time() + 120)
+            request = CallRequest(scope, (CHOICE,), "en", time.time() + 120)
             if attempt == 0:
                 # The first task of a worker process also starts the limiter and opens its first connections.
-                await tasks.describe(order, page_batches(payloads(AT_ONCE * 4)))
+                await tasks.describe(request, page_batches(payloads(AT_ONCE * 4)))
                 continue
             batches = page_batches(payloads(num_pages))
             ideal = math.ceil(len(batches) / AT_ONCE) * 1.0
-            began = time.perf_counter()
-            done = await tasks.describe(order, batches)
-            elapsed = time.perf_counter() - began
+            started = time.perf_counter()
+            done = await tasks.describe(request, batches)
+            elapsed = time.perf_counter() - started
             print(
                 json.dumps(
                     {
@@ -208,7 +208,7 @@ async def makespan(dsn: str, num_pages: int) -> None:
 
 
 def main() -> None:
-    """Run both parts on stores of their own."""
+    """Run both parts on temporary stores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=320)
     parser.add_argument("--pages", type=int, default=500)

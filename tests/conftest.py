@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -33,6 +34,10 @@ _guard = NetworkGuard()
 # A developer's own settings must not leak into tests.
 for _name in [n for n in os.environ if n.startswith("TRAILMIND_")]:
     del os.environ[_name]
+
+# The plugin of looptime calls `get_event_loop` before each test. Python 3.11 would create a loop there that nothing
+# closes, and the ResourceWarning would fail an unrelated test; with an explicit None it raises, which looptime handles.
+asyncio.set_event_loop(None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -249,11 +249,6 @@ async def load_balance(connection: Connection, user_id: uuid.UUID, allowance: To
     return Balance(used, used_of_plan, reserved, granted, allowance.token_limit)
 
 
-async def used_in_period(db: AsyncSession, user_id: uuid.UUID, start: datetime, end: datetime) -> int:
-    """Tokens charged to the user in `[start, end)`, from plan and grants."""
-    return sum((await used_by_operation(db, user_id, start, end)).values())
-
-
 async def used_by_operation(db: AsyncSession, user_id: uuid.UUID, start: datetime, end: datetime) -> dict[str, int]:
     """Tokens charged to the user in `[start, end)` per operation; operations without usage are absent."""
     signed = func.sum(text("CASE kind WHEN 'settle' THEN tokens WHEN 'refund' THEN -tokens ELSE 0 END"))

@@ -31,8 +31,8 @@ async def _plan(
     _, pages = await load_pages(connection, session_id, user_id)
     endpoints = provider_endpoints(state.settings)
     plan = await plan_calls(connection, endpoints, user_id, session_id, pages, state.settings.providers.openai_model)
-    terms = await load_user_limits(db, user_id, state.settings.limits.default_plan)
-    return plan, terms, await load_balance(connection, user_id, terms.allowance), len(pages)
+    limits = await load_user_limits(db, user_id, state.settings.limits.default_plan)
+    return plan, limits, await load_balance(connection, user_id, limits.allowance), len(pages)
 
 
 @router.post("/mindmap/quote", response_model_exclude_none=True)
@@ -41,8 +41,8 @@ async def quote(
 ) -> QuoteEnvelope:
     """The maximum cost of a map of this session. Safe to repeat: nothing is stored."""
     owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
-    plan, terms, now, num_pages = await _plan(state, db, connection, owned.id, user_id)
-    limit, left = terms.allowance.token_limit, now.tokens_left
+    plan, limits, balance, num_pages = await _plan(state, db, connection, owned.id, user_id)
+    limit, left = limits.allowance.token_limit, balance.tokens_left
     first = next(iter(plan.chains["outline"] or plan.chains["describe"]), None)
     return QuoteEnvelope(
         quote=QuoteReply(
@@ -56,7 +56,7 @@ async def quote(
             plan_share=plan.estimate.tokens / limit if limit else None,
             tokens_left=left,
             is_affordable=left is None or plan.estimate.tokens <= left,
-            resets_at=terms.allowance.period_end,
+            resets_at=limits.allowance.period_end,
         )
     )
 
@@ -67,13 +67,13 @@ async def check_token_budget(
     """Raise OutOfTokens if the map is not affordable and the user has chosen to refuse maps without a model."""
     if not provider_endpoints(state.settings):
         return
-    terms = await load_user_limits(db, user_id, state.settings.limits.default_plan)
-    if not terms.refuses_when_out_of_tokens or terms.allowance.token_limit is None:
+    limits = await load_user_limits(db, user_id, state.settings.limits.default_plan)
+    if not limits.refuses_when_out_of_tokens or limits.allowance.token_limit is None:
         return
-    plan, terms, now, _ = await _plan(state, db, connection, session_id, user_id)
-    left = now.tokens_left or 0
+    plan, limits, balance, _ = await _plan(state, db, connection, session_id, user_id)
+    left = balance.tokens_left or 0
     if plan.estimate.tokens > left:
-        raise OutOfTokens(plan.estimate.tokens, left, terms.allowance.period_end)
+        raise OutOfTokens(plan.estimate.tokens, left, limits.allowance.period_end)
 
 
 @router.get("/disclosures", response_model_exclude_none=True)

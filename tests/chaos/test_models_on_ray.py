@@ -57,7 +57,7 @@ def cluster(stores: Stores, models: ModelServer) -> Iterator[Any]:
         ray.shutdown()
 
 
-async def test_cancelled_work_stops_its_calls_and_gives_back_what_it_reserved(
+async def test_cancelled_task_cancels_its_calls_and_releases_reservations(
     cluster: Any, stores: Stores, models: ModelServer, db: psycopg.AsyncConnection[Any]
 ) -> None:
     """Cancelled calls end before the provider answers, and the tokens they reserved are released."""

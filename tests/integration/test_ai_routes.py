@@ -1,4 +1,4 @@
-"""Quotes and disclosures over HTTP, with keys set and without."""
+"""Quotes and disclosures over HTTP, with and without provider keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def keyed(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_without_a_key_a_map_is_free(ann: ApiUser) -> None:
+async def test_without_a_key_the_estimate_is_zero(ann: ApiUser) -> None:
     session = await stopped(ann)
     quote = (await ann.ok("POST", f"/v1/sessions/{session}/mindmap/quote"))["quote"]
     assert quote["provider"] == "local"
@@ -46,7 +46,7 @@ async def test_without_a_key_a_map_is_free(ann: ApiUser) -> None:
     }
 
 
-async def test_a_quote_names_the_model_the_ceiling_and_its_share(keyed: httpx2.AsyncClient) -> None:
+async def test_quote_names_model_ceiling_and_plan_share(keyed: httpx2.AsyncClient) -> None:
     ann = await sign_up(keyed)
     session = await stopped(ann)
     quote = (await ann.ok("POST", f"/v1/sessions/{session}/mindmap/quote"))["quote"]
@@ -61,7 +61,7 @@ async def test_a_quote_names_the_model_the_ceiling_and_its_share(keyed: httpx2.A
     assert quote["is_affordable"]
 
 
-async def test_the_configuration_counts_at_once(keyed: httpx2.AsyncClient, db: psycopg.AsyncConnection[Any]) -> None:
+async def test_configuration_applies_at_once(keyed: httpx2.AsyncClient, db: psycopg.AsyncConnection[Any]) -> None:
     ann = await sign_up(keyed)
     session = await stopped(ann)
     path = f"/v1/sessions/{session}/mindmap/quote"
@@ -93,7 +93,7 @@ async def test_out_of_tokens_refuses_with_the_reset_date(
     assert not quote["is_affordable"]
     assert quote["tokens_left"] == 1
     path = f"/v1/sessions/{session}/mindmap/generate"
-    # By default the map is made without a model; recording goes on in any case.
+    # By default the map is made without a model; recording is not affected.
     assert (await ann.call("POST", path)).status_code == 202
     await ann.ok("PATCH", "/v1/users/me/settings", json={"when_out_of_tokens": "refuse"})
     refused = await ann.call("POST", path)
@@ -103,7 +103,7 @@ async def test_out_of_tokens_refuses_with_the_reset_date(
     assert (await ann.start()) != session
 
 
-async def test_disclosures_show_what_was_sent_and_to_its_owner_alone(
+async def test_disclosures_show_the_sent_texts_to_their_owner_only(
     ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session = await stopped(ann)
@@ -121,9 +121,9 @@ async def test_disclosures_show_what_was_sent_and_to_its_owner_alone(
                 [call, session, text],
             )
     path = f"/v1/sessions/{session}/disclosures"
-    found = await ann.ok("GET", path)
-    assert found["total"] == 2
-    newest, oldest = found["disclosures"]
+    reply = await ann.ok("GET", path)
+    assert reply["total"] == 2
+    newest, oldest = reply["disclosures"]
     assert newest["text"] == "the second text"
     assert newest["text_digest"] == blake2b(newest["text"].encode(), digest_size=16).hexdigest()
     assert newest["sent_at"].endswith("Z")

@@ -1,4 +1,4 @@
-"""The token ledger on a real PostgreSQL: nobody overspends, nothing is booked twice, nothing is lost."""
+"""The token ledger on PostgreSQL: limits hold under concurrency, bookings are idempotent, sums are exact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from models import ai_calls
 from models.billing import ledger
-from models.billing.ledger import OutOfTokens, Reservation, TokenAllowance, used_by_operation, used_in_period
+from models.billing.ledger import OutOfTokens, Reservation, TokenAllowance, used_by_operation
 from tests.conftest import Stores
 
 Connection = psycopg.AsyncConnection[Any]
@@ -42,7 +42,7 @@ async def reserve(db: Connection, user: uuid.UUID, tokens: int, limit: int | Non
     return uuid.UUID(str(call_id))
 
 
-async def test_200_parallel_reservations_at_the_edge_never_overspend(stores: Stores, user: uuid.UUID) -> None:
+async def test_200_concurrent_reservations_never_exceed_the_limit(stores: Stores, user: uuid.UUID) -> None:
     limit, each = 10_000, 130
     plan = allowance(limit)
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(stores.libpq, min_size=1, max_size=20, open=False, timeout=60)
@@ -64,7 +64,7 @@ async def test_200_parallel_reservations_at_the_edge_never_overspend(stores: Sto
     assert now.tokens_left == limit - won * each
 
 
-async def test_settle_books_the_real_number_once_and_frees_the_rest(db: Connection, user: uuid.UUID) -> None:
+async def test_settle_books_the_usage_once_and_releases_the_rest(db: Connection, user: uuid.UUID) -> None:
     call = await reserve(db, user, 900, 1000)
     first = await ledger.settle(db, call, 400)
     again = await ledger.settle(db, call, 999)
@@ -74,20 +74,20 @@ async def test_settle_books_the_real_number_once_and_frees_the_rest(db: Connecti
     assert (now.used_tokens, now.reserved_tokens, now.tokens_left) == (400, 0, 600)
 
 
-async def test_a_reservation_is_a_ceiling_and_the_house_pays_the_rest(db: Connection, user: uuid.UUID) -> None:
+async def test_usage_beyond_the_reservation_is_absorbed(db: Connection, user: uuid.UUID) -> None:
     call = await reserve(db, user, 500, 1000)
     charge = await ledger.settle(db, call, 700)
     assert (charge.tokens, charge.absorbed_tokens) == (500, 200)
 
 
-async def test_the_same_call_reserves_once(db: Connection, user: uuid.UUID) -> None:
+async def test_reserve_is_idempotent_per_call(db: Connection, user: uuid.UUID) -> None:
     call = await reserve(db, user, 600, 1000)
     await reserve(db, user, 600, 1000, call_id=call)
     now = await ledger.load_balance(db, user, allowance(1000))
     assert now.reserved_tokens == 600
 
 
-async def test_released_and_refunded_tokens_come_back(db: Connection, user: uuid.UUID) -> None:
+async def test_released_and_refunded_tokens_are_available_again(db: Connection, user: uuid.UUID) -> None:
     unused = await reserve(db, user, 600, 1000)
     await ledger.release(db, unused)
     await ledger.release(db, unused)
@@ -99,7 +99,7 @@ async def test_released_and_refunded_tokens_come_back(db: Connection, user: uuid
     assert (now.used_tokens, now.tokens_left) == (0, 1000)
 
 
-async def test_an_expired_reservation_counts_no_more_and_a_late_settlement_is_not_charged(
+async def test_expired_reservation_is_not_counted_and_its_settlement_is_absorbed(
     db: Connection, user: uuid.UUID
 ) -> None:
     late = await reserve(db, user, 1000, 1000, lease_s=-1)
@@ -110,7 +110,7 @@ async def test_an_expired_reservation_counts_no_more_and_a_late_settlement_is_no
     assert now.used_tokens + now.reserved_tokens <= 1000
 
 
-async def test_grants_are_spent_after_the_plan_and_only_once(db: Connection, user: uuid.UUID) -> None:
+async def test_grants_are_used_after_the_plan_and_added_once(db: Connection, user: uuid.UUID) -> None:
     pack = uuid.uuid4()
     assert await ledger.grant(db, user, pack, 500)
     assert not await ledger.grant(db, user, pack, 500)
@@ -120,25 +120,25 @@ async def test_grants_are_spent_after_the_plan_and_only_once(db: Connection, use
     assert (now.used_of_plan, now.granted_tokens_left, now.tokens_left) == (1000, 400, 400)
     with pytest.raises(OutOfTokens):
         await reserve(db, user, 401, 1000)
-    # The next period renews the plan, not the pack.
+    # The next period renews the plan, not the grant.
     start = datetime.now(UTC) + timedelta(days=40)
     later = TokenAllowance(start, start + timedelta(days=30), 1000)
     assert (await ledger.load_balance(db, user, later)).tokens_left == 1400
 
 
-async def test_no_limit_means_no_limit(db: Connection, user: uuid.UUID) -> None:
+async def test_unlimited_plan_has_no_limit(db: Connection, user: uuid.UUID) -> None:
     await reserve(db, user, 10**9, None)
     assert (await ledger.load_balance(db, user, allowance(None))).tokens_left is None
 
 
-async def test_entries_are_never_changed(db: Connection, user: uuid.UUID) -> None:
+async def test_ledger_is_append_only(db: Connection, user: uuid.UUID) -> None:
     await reserve(db, user, 10, 1000)
     with pytest.raises(psycopg.errors.RaiseException):
         await db.execute("UPDATE ledger_entries SET tokens = 0 WHERE user_id = %s", [user])
 
 
-async def test_random_histories_balance(db: Connection, user: uuid.UUID, stores: Stores) -> None:
-    """Whatever is reserved, settled, released, refunded and repeated: the sums are those of a plain model of it."""
+async def test_random_histories_match_a_model(db: Connection, user: uuid.UUID, stores: Stores) -> None:
+    """After random bookings and repeats the sums equal those of a simple model."""
     rng = random.Random(20261123)
     limit, plan = 5_000, allowance(5_000)
     open_calls: dict[uuid.UUID, int] = {}
@@ -170,9 +170,9 @@ async def test_random_histories_balance(db: Connection, user: uuid.UUID, stores:
         now = await ledger.load_balance(db, user, plan)
         assert now.used_tokens == sum(settled.values())
         assert now.reserved_tokens == sum(open_calls.values())
-        assert await used_in_period(session, user, plan.period_start, plan.period_end) == now.used_tokens
-        told = await used_by_operation(session, user, plan.period_start, plan.period_end)
-        assert told == ({"mindmap": now.used_tokens} if now.used_tokens else {})
+        by_operation = await used_by_operation(session, user, plan.period_start, plan.period_end)
+        assert sum(by_operation.values()) == now.used_tokens
+        assert by_operation == ({"mindmap": now.used_tokens} if now.used_tokens else {})
         assert await used_by_operation(session, user, plan.period_end, plan.period_end + timedelta(days=30)) == {}
     await engine.dispose()
 
@@ -194,7 +194,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_killed_between_reserve_and_settle_is_released(db: Connection, user: uuid.UUID, stores: Stores) -> None:
+async def test_reservation_of_a_killed_process_expires(db: Connection, user: uuid.UUID, stores: Stores) -> None:
     call = uuid.uuid4()
     process = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", _KILLED, stores.libpq, str(user), str(call)], check=False
@@ -202,7 +202,7 @@ async def test_killed_between_reserve_and_settle_is_released(db: Connection, use
     assert process.returncode == -9
     with pytest.raises(OutOfTokens):
         await reserve(db, user, 1, 1000)
-    # The reservation's own end, by the database's clock.
+    # Wait for the expiry by the database's clock.
     await db.execute(
         "SELECT pg_sleep_until(expires_at) FROM ledger_entries WHERE call_id = %s AND kind = 'reserve'", [call]
     )

@@ -1,4 +1,4 @@
-"""Two whole applications on one database, as during every upgrade: nothing lost, doubled or made twice."""
+"""Two applications on one database, as during an upgrade: nothing is lost, duplicated or made twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TEXT = "Bread. " * 40
 
 
 async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
-    """One application's worker, until nothing is due. It has models when its settings have a key."""
+    """Run one application's worker until no job is due. It uses models when its settings have a key."""
     enricher = build_enricher(
         settings,
         pool,
@@ -54,8 +54,8 @@ async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
     await valkey.aclose()
 
 
-async def test_two_applications_lose_and_double_nothing(settings: Settings, db: Db) -> None:
-    """Every batch goes to both at once, every Stop is pressed in both at once, both have workers."""
+async def test_two_applications_neither_lose_nor_duplicate_events(settings: Settings, db: Db) -> None:
+    """Every batch and every stop is sent to both at once, and both have workers."""
     async with (
         running_api(settings) as (_, old),
         running_api(settings) as (_, new),
@@ -101,8 +101,8 @@ async def test_two_applications_lose_and_double_nothing(settings: Settings, db: 
             assert (await twin.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["status"] == "completed"
 
 
-async def test_two_applications_keep_one_quota(settings: Settings, db: Db) -> None:
-    """Both make maps with one provider's model, as fast as they may: the provider sees one quota, not two."""
+async def test_two_applications_share_one_quota(settings: Settings, db: Db) -> None:
+    """Both make maps with one model as fast as permitted: the provider sees one quota, not two."""
     per_minute, num_people = 900, 10
     rate, burst = rate_and_burst(per_minute)
     link = {"provider": "openai", "model": "gpt-overlap", "requests_per_minute": per_minute}
@@ -127,7 +127,7 @@ async def test_two_applications_keep_one_quota(settings: Settings, db: Db) -> No
                     await person.send(session, pages)
                     await person.ok("POST", f"/v1/sessions/{session}/stop")
                     sessions.append(session)
-                began = time.monotonic()
+                started = time.monotonic()
                 await asyncio.gather(work(keyed, pool), work(keyed, pool))
         finally:
             await db.execute("DELETE FROM ai_configs")
@@ -141,11 +141,11 @@ async def test_two_applications_keep_one_quota(settings: Settings, db: Db) -> No
             "SELECT count(*), array_agg(DISTINCT status) FROM ai_calls WHERE session_id = ANY(%s::uuid[])", [sessions]
         )
         assert await calls.fetchone() == (3 * num_people, ["ok"]), "two describing calls and an outline for each map"
-        # The workers may also have met what other tests left; the provider sees all of it.
+        # The workers may also have run jobs left by other tests, which the provider sees too.
         seen = sorted(record.started_at for record in models.requests())
         assert len(seen) >= 3 * num_people
-        # The quota began empty, so that even the burst had to be earned.
-        assert all(number <= rate * (at - began) + 1 for number, at in enumerate(seen, 1))
+        # The quota started empty, so that the burst had to accumulate first.
+        assert all(number <= rate * (at - started) + 1 for number, at in enumerate(seen, 1))
         assert len(seen) <= burst + rate * (seen[-1] - seen[0])
         booked = await db.execute(
             "SELECT sum(l.tokens + l.absorbed_tokens)::bigint FROM ledger_entries l JOIN ai_calls c ON c.id = l.call_id"

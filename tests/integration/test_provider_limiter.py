@@ -1,4 +1,4 @@
-"""The limiter's shared truth in PostgreSQL: several limiters, one quota."""
+"""The shared quota in PostgreSQL: several limiters, one quota."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def pool(stores: Stores) -> AsyncIterator[Pool]:
 
 
 async def test_two_clusters_share_one_quota(pool: Pool) -> None:
-    """Four limiters, as in two clusters during an upgrade, on a clock that the test moves."""
+    """Four limiters, as in two clusters during an upgrade, on a clock that the test sets."""
     at = 0.0
     key = f"openai/{uuid.uuid4().hex}"
     limit = RateLimit(600.0, 60_000.0, 1000)
@@ -39,7 +39,7 @@ async def test_two_clusters_share_one_quota(pool: Pool) -> None:
         granted += sum(not isinstance(one, LimiterRefused) for one in results)
         assert all(isinstance(one, LimiterRefused) for one in results if isinstance(one, BaseException))
         assert granted <= burst + rate * at + 1e-6
-    # Idle for long enough, the whole burst was there each time it was asked for.
+    # After each idle time the whole burst was available.
     assert granted >= 3 * burst
 
 
@@ -56,7 +56,7 @@ async def test_concurrency_is_counted_across_limiters(pool: Pool) -> None:
     assert await waiting
 
 
-async def test_a_truncated_table_starts_cold(pool: Pool) -> None:
+async def test_deleted_state_starts_cold(pool: Pool) -> None:
     at = 0.0
     key = f"openai/{uuid.uuid4().hex}"
     limiter = ProviderLimiter(PostgresQuotaStore(pool, key, lambda: at), lambda: at)

@@ -1,4 +1,4 @@
-"""The three vendors through their SDKs, against a server of each: what is asked, what comes back, what goes wrong."""
+"""The transports of the three vendors on mock servers: requests, responses and errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def ask(vendor: tuple[str, Transport], prompt: Prompt | None = None, timeo
     return await vendor[1].complete(prompt or describe_prompt([PAYLOAD]), target, uuid.uuid4())
 
 
-async def test_structured_answer_usage_and_roles(vendor: tuple[str, Transport], models: ModelServer) -> None:
+async def test_structured_response_usage_and_roles(vendor: tuple[str, Transport], models: ModelServer) -> None:
     answer = await ask(vendor)
     assert json.loads(answer.text)["pages"][0]["id"] == "p1"
     assert answer.usage.input_tokens > 0
@@ -64,7 +64,7 @@ async def test_structured_answer_usage_and_roles(vendor: tuple[str, Transport], 
     assert not answer.is_truncated
     (record,) = models.requests()
     body = json.dumps(record.body)
-    # The page stands in the user's turn alone, our words in the system's alone.
+    # Page text is sent only in the user role, our instructions only in the system role.
     systems: dict[str, Callable[[], str]] = {
         "openai": lambda: record.body["messages"][0]["content"],
         "anthropic": lambda: record.body["system"],
@@ -87,7 +87,7 @@ async def test_structured_answer_usage_and_roles(vendor: tuple[str, Transport], 
         (Fail(404), ProviderRefused, "no_such_model"),
     ],
 )
-async def test_every_refusal_is_told_apart_and_never_retried(
+async def test_each_error_is_translated_and_never_retried(
     vendor: tuple[str, Transport], models: ModelServer, behaviour: Fail, error: type[Exception], reason: str
 ) -> None:
     models.add(behaviour)
@@ -99,7 +99,7 @@ async def test_every_refusal_is_told_apart_and_never_retried(
     assert len(models.requests()) == 1
 
 
-async def test_overload_of_anthropic(models: ModelServer) -> None:
+async def test_anthropic_overload_is_throttling(models: ModelServer) -> None:
     models.add(Fail(529))
     transport = open_transport("anthropic", models.endpoints("anthropic")["anthropic"])
     with pytest.raises(ProviderThrottled) as raised:
@@ -108,14 +108,14 @@ async def test_overload_of_anthropic(models: ModelServer) -> None:
     assert raised.value.reason == "overloaded"
 
 
-async def test_a_slow_answer_times_out(vendor: tuple[str, Transport], models: ModelServer) -> None:
+async def test_slow_response_times_out(vendor: tuple[str, Transport], models: ModelServer) -> None:
     models.add(Delay(0.6))
     with pytest.raises(ProviderTimedOut):
         await ask(vendor, timeout_s=0.15)
     assert len(models.requests()) == 1
 
 
-async def test_a_cut_answer_says_so(models: ModelServer) -> None:
+async def test_truncated_response_is_marked(models: ModelServer) -> None:
     for name in ("openai", "gemini"):
         models.add(Reply(text='{"pages": [', finish_reason="length"))
         transport = open_transport(name, models.endpoints(name)[name])
@@ -123,7 +123,7 @@ async def test_a_cut_answer_says_so(models: ModelServer) -> None:
         await transport.close()
 
 
-async def test_a_repair_is_a_further_turn(vendor: tuple[str, Transport], models: ModelServer) -> None:
+async def test_repair_is_sent_as_further_turns(vendor: tuple[str, Transport], models: ModelServer) -> None:
     first = describe_prompt([PAYLOAD])
     prompt = Prompt(
         first.instructions, first.data, first.schema_name, first.schema, first.max_output_tokens, ("{}", "Again.")
@@ -136,7 +136,7 @@ async def test_a_repair_is_a_further_turn(vendor: tuple[str, Transport], models:
     assert roles[0] == roles[2] == "user"
 
 
-async def test_nobody_listening_is_down(models: ModelServer) -> None:
+async def test_connection_refused_is_provider_down(models: ModelServer) -> None:
     access = models.endpoints("openai")["openai"]
     nowhere = type(access)(access.api_key, "http://127.0.0.1:9/v1")
     transport = open_transport("openai", nowhere)
@@ -146,7 +146,7 @@ async def test_nobody_listening_is_down(models: ModelServer) -> None:
     assert raised.value.reason == "connection"
 
 
-async def test_headers_teach_the_quota(models: ModelServer) -> None:
+async def test_response_headers_name_the_quota(models: ModelServer) -> None:
     from llmock.ratelimit import LimitSettings
 
     models.server.state.limiter.configure(LimitSettings(rpm=30, tpm=50_000))
@@ -159,14 +159,14 @@ async def test_headers_teach_the_quota(models: ModelServer) -> None:
         assert hints.tokens_per_minute == 50_000
 
 
-async def test_calls_side_by_side(vendor: tuple[str, Transport], models: ModelServer) -> None:
+async def test_concurrent_calls(vendor: tuple[str, Transport], models: ModelServer) -> None:
     answers: list[Any] = await asyncio.gather(*(ask(vendor) for _ in range(8)))
     assert len({answer.request_id for answer in answers}) in (1, 8)  # Gemini's test server gives none.
     assert len(models.requests()) == 8
 
 
-class Simple:
-    """A compatible server that takes only some forms of answers."""
+class CompatibleServer:
+    """A compatible server that supports only some response formats."""
 
     def __init__(self, *taken: str | None) -> None:
         self.taken, self.asked = taken, list[Any]()
@@ -198,15 +198,15 @@ class Simple:
     [(("json_schema",), 1), (("json_object", None), 2), ((None,), 3)],
     ids=["schema", "object", "text"],
 )
-async def test_a_server_without_schemas_is_asked_more_plainly(
+async def test_response_format_is_negotiated_with_a_compatible_server(
     monkeypatch: pytest.MonkeyPatch, taken: tuple[str | None, ...], num_calls: int
 ) -> None:
-    """As vLLM, Ollama and smaller servers differ: what is taken is found out once, by calls like any other."""
+    """vLLM, Ollama and other servers differ: the supported format is learned once, by metered calls."""
     from cluster.providers.calling.model_client import ModelProvider
     from cluster.providers.transports import openai_chat
 
     monkeypatch.setattr(openai_chat, "_supported_formats", {})
-    simple = Simple(*taken)
+    simple = CompatibleServer(*taken)
     transport = openai_chat.OpenAITransport("none", "http://own.local/v1")
     transport._client._client = httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=simple), base_url="http://own.local/v1"
@@ -227,10 +227,10 @@ async def test_a_server_without_schemas_is_asked_more_plainly(
 
     provider = ModelProvider(ModelTarget("openai", "own-model", is_self_hosted=True), Client())
     for _ in range(2):
-        told = await provider.describe([PAYLOAD], "en")
-        assert [page.label for page in told] == ["Bread"]
+        descriptions = await provider.describe([PAYLOAD], "en")
+        assert [page.label for page in descriptions] == ["Bread"]
     await transport.close()
     assert len(calls) == len(simple.asked) == num_calls + 1
-    # The schema is told in words as well, for servers that take the field and do not mind it.
+    # The schema is also part of the instructions, for servers that accept the field and ignore it.
     assert '"additionalProperties": false' in simple.asked[-1]["messages"][0]["content"]
     assert "max_tokens" in simple.asked[-1]

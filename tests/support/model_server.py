@@ -1,7 +1,7 @@
-"""The vendors' servers for tests: llmock on a real socket, with a model behind it that reads what it is asked.
+"""Mock servers of the vendors: llmock on a real socket, with a model that responds to the prompt's document.
 
-llmock 0.2.2 fills a schema with examples; ours answers from the document in the prompt, so that its answers can be
-used. What it says can be replaced (`brain`), and every request it got is kept.
+llmock 0.2.2 fills a schema with examples; this one derives a usable response from the document in the prompt. `brain`
+replaces the responses, and every request is recorded.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _DOCUMENT = re.compile(r"<data-([0-9a-f]{12})>\n(.*)\n</data-\1>", re.DOTALL)
 
 
 def document_in(prompt: str) -> dict[str, Any]:
-    """The data of a prompt as the model reads it."""
-    found = _DOCUMENT.search(prompt)
-    assert found is not None, "the prompt holds no document between marks"
-    document: dict[str, Any] = json.loads(found.group(2))
+    """The JSON document of a prompt."""
+    match = _DOCUMENT.search(prompt)
+    assert match is not None, "the prompt has no document between markers"
+    document: dict[str, Any] = json.loads(match.group(2))
     return document
 
 
 def sensible(document: dict[str, Any], prompt: str) -> Any:
-    """What a good model would answer, more or less."""
+    """A valid response, as a good model would give."""
     if "topics" in document:
         topics = document["topics"]
         return {
@@ -79,7 +79,7 @@ def _outline(document: dict[str, Any]) -> Any:
 
 
 class ModelServer:
-    """A running llmock and what there is to know about it."""
+    """A running llmock with its recorded requests and billed tokens."""
 
     def __init__(self, server: LLMockServer) -> None:
         self.server = server
@@ -88,7 +88,7 @@ class ModelServer:
         self.tokens_billed = 0
 
     def endpoints(self, *providers: str) -> dict[str, ProviderEndpoint]:
-        """How to reach these vendors here."""
+        """The endpoints of these vendors on this server."""
         key = SecretStr("a key for tests")
         return {name: ProviderEndpoint(key, self.server.base_url(name)) for name in providers}
 
@@ -97,7 +97,7 @@ class ModelServer:
         self.server.state.scenarios.add(*behaviours)
 
     def requests(self) -> list[Any]:
-        """Everything that was asked, in order."""
+        """All requests in order."""
         return list(self.server.state.journal.records(wait=2.0))
 
     def bodies(self) -> str:
@@ -105,7 +105,7 @@ class ModelServer:
         return "\n".join(json.dumps(record.body, ensure_ascii=False) for record in self.requests())
 
     def reset(self) -> None:
-        """As new."""
+        """Remove behaviours, requests, limits and the replaced `brain`."""
         from llmock.chaos import ChaosSettings
         from llmock.ratelimit import LimitSettings
 
@@ -116,14 +116,14 @@ class ModelServer:
         self.brain, self.num_answers, self.tokens_billed = sensible, 0, 0
 
     def slow(self, latency_ms: int, **error_rates: float) -> None:
-        """Every answer takes so long; some fail (`error_rate_429=0.1`)."""
+        """Delay every response by `latency_ms`; fail a share of them (`error_rate_429=0.1`)."""
         from llmock.chaos import ChaosSettings
 
         settings = ChaosSettings(latency_ms=latency_ms, error_rates=None, **error_rates)
         self.server.state.chaos = self.server.app.state.chaos_settings = settings
 
     def answer(self, structured: Any, settings: Any, model: str, prompt: str) -> str:
-        """In place of llmock's examples."""
+        """Replaces llmock's examples."""
         self.num_answers += 1
         said = self.brain(document_in(prompt), prompt)
         return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
@@ -137,7 +137,7 @@ def model_server() -> Iterator[ModelServer]:
 
     def schema(dialect: str, body: Any) -> Any:
         if dialect == "anthropic" and isinstance(body, dict) and "output_config" in body:
-            # llmock knows the name this had while it was a beta.
+            # llmock expects the field name of the beta API.
             return body["output_config"]["format"]["schema"]
         return original_schema(dialect, body)
 
