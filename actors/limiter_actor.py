@@ -177,6 +177,6 @@ class RemoteLimiter:
         return settled
 
 
-def provider_limiter(key: str, dsn: str, **options: Any) -> Any:
-    """The cluster's only limiter of `key`, started on the first use. `options` are Ray actor options (placement)."""
+def get_or_start_limiter(key: str, dsn: str, **options: Any) -> Any:
+    """The handle of the limiter of `key`; starts the actor if there is none. `options` are Ray actor options."""
     return get_or_start_actor(ProviderLimiterActor, limiter_name(key), dsn, key, **options)

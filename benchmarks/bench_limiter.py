@@ -30,7 +30,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
 
-from actors.limiter_actor import RemoteLimiter, provider_limiter
+from actors.limiter_actor import RemoteLimiter, get_or_start_limiter
 from actors.provider_limiter import QuotaLimiter
 from cluster.providers.calling.call_context import (
     CallContextConfig,
@@ -236,7 +236,7 @@ def main() -> None:
                 address="local", num_cpus=max(2, os.cpu_count() or 2), include_dashboard=False, log_to_driver=False
             )
             try:
-                actor = provider_limiter(CHOICE.key, urls.database_url)
+                actor = get_or_start_limiter(CHOICE.key, urls.database_url)
                 asyncio.run(added(urls.database_url, arguments.calls, partial(RemoteLimiter, actor)))
                 asyncio.run(makespan(urls.database_url, arguments.pages))
             finally:

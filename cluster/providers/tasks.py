@@ -44,7 +44,7 @@ def distribute_batches(batches: Sequence[Sequence[PagePayload]], num_tasks: int)
 
 def _worker_config() -> CallContextConfig:
     """The configuration in a Ray worker: keys come from its environment and are never task arguments."""
-    from actors.limiter_actor import RemoteLimiter, provider_limiter
+    from actors.limiter_actor import RemoteLimiter, get_or_start_limiter
     from cluster.providers.configuration import provider_endpoints
     from cluster.scheduling.placement import spread_options
     from cluster.settings import load_settings
@@ -57,7 +57,7 @@ def _worker_config() -> CallContextConfig:
         dsn,
         provider_endpoints(settings),
         lambda target, fallback: RemoteLimiter(
-            provider_limiter(target.key, dsn, **spread_options(settings, "state")), fallback
+            get_or_start_limiter(target.key, dsn, **spread_options(settings, "state")), fallback
         ),
     )
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from actors.limiter_actor import RemoteLimiter, provider_limiter
+from actors.limiter_actor import RemoteLimiter, get_or_start_limiter
 from actors.provider_limiter import LimiterRefused, PermitRequest, ProviderLimiter
 from actors.quota_state import CallOutcome, RateLimit
 from actors.quota_store import PostgresQuotaStore
@@ -93,7 +93,7 @@ async def test_a_killed_limiter_is_replaced_and_restarts(cluster: Any, stores: S
         stores.libpq, min_size=1, max_size=2, open=False, kwargs={"autocommit": True}
     )
     async with pool:
-        handle = provider_limiter(key, stores.libpq)
+        handle = get_or_start_limiter(key, stores.libpq)
         limiter = RemoteLimiter(handle, ProviderLimiter(PostgresQuotaStore(pool, key)))
         first = await limiter.reserve(PermitRequest("a", 1, max_wait_s=5), LIMIT)
         os.kill((await handle.stats.remote())["pid"], signal.SIGKILL)
@@ -111,7 +111,7 @@ async def test_a_killed_limiter_is_replaced_and_restarts(cluster: Any, stores: S
 async def test_a_cancelled_request_leaves_the_actors_queue(cluster: Any, stores: Stores) -> None:
     key = f"openai/{uuid.uuid4().hex}"
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(stores.libpq, min_size=0, max_size=1, open=False)
-    handle = provider_limiter(key, stores.libpq)
+    handle = get_or_start_limiter(key, stores.libpq)
     limiter = RemoteLimiter(handle, ProviderLimiter(PostgresQuotaStore(pool, key)))
     alone = RateLimit(None, None, 1)
     first = await limiter.reserve(PermitRequest("a", 1, max_wait_s=30), alone)

@@ -189,9 +189,7 @@ async def test_model_labels_topics_and_pages(ann: ApiUser, maker: Maker, provide
     assert cost > 0
 
 
-async def test_ledger_equals_the_call_log(
-    ann: ApiUser, maker: Maker, models: ModelServer
-) -> None:
+async def test_ledger_equals_the_call_log(ann: ApiUser, maker: Maker, models: ModelServer) -> None:
     maker.limit = 500_000
     session = await record(ann)
     await maker.make(session, "openai")
@@ -295,9 +293,7 @@ async def test_next_provider_is_used_after_a_fault(
     assert charged == useful
 
 
-async def test_without_provider_the_map_is_local(
-    ann: ApiUser, maker: Maker, models: ModelServer
-) -> None:
+async def test_without_provider_the_map_is_local(ann: ApiUser, maker: Maker, models: ModelServer) -> None:
     models.add(Fail(503, times=None))
     session = await record(ann)
     document = await maker.make(session, "anthropic", "openai", "gemini")
