@@ -43,7 +43,7 @@ def processes(cluster: LocalCluster, title: str) -> list[int]:
     ]
 
 
-async def test_a_killed_node_and_another_number_of_shards_cost_nothing(cluster: LocalCluster) -> None:
+async def test_a_killed_node_and_a_changed_number_of_shards_lose_no_event(cluster: LocalCluster) -> None:
     async def kill_and_reshard() -> None:
         assert await asyncio.to_thread(cluster.kill, 1) > 0
         for number in (4, 1):

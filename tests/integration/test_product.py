@@ -47,14 +47,14 @@ def start(client: httpx2.Client) -> str:
     return str(client.post("/v1/sessions/start").json()["session"]["id"])
 
 
-def test_ready_says_what_it_checked(product: Product) -> None:
+def test_ready_lists_its_checks(product: Product) -> None:
     answer = httpx2.get(f"{product.origin}/ready", trust_env=False)
     assert answer.status_code == 200
     assert answer.json()["checks"] == dict.fromkeys(("postgresql", "schema", "valkey", "shards"), "ok")
 
 
-def test_nothing_runs_that_nobody_uses(product: Product) -> None:
-    """Each is a Python program that would have to start before anything else can; see launch/ray_node.py."""
+def test_unused_ray_processes_do_not_run(product: Product) -> None:
+    """Each is a Python program that delays the start; see `cluster.ray_internals.LocalRayNode`."""
     running = [" ".join(process.cmdline()) for process in product.processes()]
     assert any("raylet" in line for line in running)
     for name in ("dashboard/dashboard.py", "autoscaler/_private/monitor.py", "log_monitor.py"):
@@ -79,7 +79,7 @@ def test_the_demo_prints_one_json_object(product: Product, sample: str) -> None:
     assert Path(result["picture_file"]).read_text().startswith("<svg")
 
 
-def test_the_demo_prints_a_tree_for_people(product: Product) -> None:
+def test_the_demo_prints_a_tree(product: Product) -> None:
     run = trailmind(product, "demo", "--once", "--port", str(product.port))
     assert run.returncode == 0, run.stderr
     assert "├─" in run.stdout
@@ -87,7 +87,7 @@ def test_the_demo_prints_a_tree_for_people(product: Product) -> None:
     assert "“" in run.stdout, "evidence is quoted"
 
 
-def test_a_session_file_that_is_none_is_one_sentence(product: Product, tmp_path: Path) -> None:
+def test_an_invalid_session_file_is_reported_in_one_sentence(product: Product, tmp_path: Path) -> None:
     for content in ("{", "[]", '{"events": 5}'):
         file = tmp_path / "bad.json"
         file.write_text(content)
@@ -97,20 +97,20 @@ def test_a_session_file_that_is_none_is_one_sentence(product: Product, tmp_path:
         assert "Traceback" not in run.stderr
 
 
-def test_the_doctor_finds_everything_well(product: Product) -> None:
+def test_the_doctor_reports_no_problem(product: Product) -> None:
     run = trailmind(product, "doctor", "--port", str(product.port))
     assert run.returncode == 0, run.stdout
     assert re.search(r"PostgreSQL\s+embedded, version 18", run.stdout)
     assert "ready at" in run.stdout
 
 
-def test_a_second_up_on_the_same_data_says_where_the_first_is(product: Product) -> None:
+def test_a_second_up_on_the_same_data_names_the_running_server(product: Product) -> None:
     run = trailmind(product, "up", "--port", str(product.port))
     assert run.returncode == 1
     assert f"runs at {product.origin} already" in run.stderr
 
 
-def test_dead_jobs_are_listed_and_run_again(product: Product, client: httpx2.Client) -> None:
+def test_dead_jobs_are_listed_and_retried(product: Product, client: httpx2.Client) -> None:
     import psycopg
 
     session = start(client)
@@ -156,7 +156,7 @@ def ray_logs(product: Product) -> str:
     return "\n".join(file.read_text(errors="replace") for file in files)
 
 
-def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, client: httpx2.Client) -> None:
+def test_one_request_id_is_in_the_logs_of_every_process(product: Product, client: httpx2.Client) -> None:
     session, request_id = start(client), f"from-the-edge-{uuid.uuid4().hex[:8]}"
     text = "Planted page text: the sourdough of my grandmother. " * 20
     url = "https://planted.example/reset?token=plantedquery"
@@ -173,7 +173,7 @@ def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, cl
     lines = [json.loads(line) for line in written.splitlines() if request_id in line and line.startswith("{")]
     by_event = {line["event"]: line for line in lines}
     # The replica, the shard, the worker, and the tasks that describe, outline and draw.
-    wanted = {
+    expected_events = {
         "http_request",
         "session_stopped",
         "job_ended",
@@ -181,7 +181,7 @@ def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, cl
         "session_outlined",
         "map_composed",
     }
-    assert wanted <= set(by_event), sorted(by_event)
+    assert expected_events <= set(by_event), sorted(by_event)
     for event in ("page_features_extracted", "session_outlined", "map_composed", "job_ended"):
         assert by_event[event]["session_id"] == session
         assert by_event[event]["job_id"] == by_event["job_ended"]["job_id"]
@@ -189,7 +189,7 @@ def test_one_id_leads_from_the_edge_to_the_last_task_of_ray(product: Product, cl
         assert secret not in written, secret
 
 
-def test_a_request_id_that_is_none_is_replaced_and_none_is_said_twice(client: httpx2.Client) -> None:
+def test_an_invalid_request_id_is_replaced_and_sent_once(client: httpx2.Client) -> None:
     for given, is_good in (("mine-1", True), ("x" * 5_000, False), ("a b", False)):
         answer = client.get("/health", headers={"X-Request-ID": given})
         (said,) = answer.headers.get_list("X-Request-ID")
@@ -209,8 +209,8 @@ def scrape(product: Product) -> str:
     return "\n".join(pages)
 
 
-def test_the_nodes_metrics_port_shows_what_all_processes_count(product: Product, client: httpx2.Client) -> None:
-    """Under the very names that alerts and dashboards ask for."""
+def test_the_metrics_port_exports_the_metrics_of_all_processes(product: Product, client: httpx2.Client) -> None:
+    """Under the names that alerts and dashboards use."""
     session = start(client)
     client.post(
         f"/v1/sessions/{session}/events", json={"events": [visit("https://example.com/m", content="Bees. " * 50)]}
@@ -240,14 +240,14 @@ def test_the_nodes_metrics_port_shows_what_all_processes_count(product: Product,
     def missing() -> list[str]:
         lines = [line for line in scrape(product).splitlines() if line.startswith("ray_trailmind_")]
         unknown = {re.split(r"[{ ]", line)[0] for line in lines} - set(exported_series())
-        assert unknown == set(), "alerts and dashboards would not know these"
+        assert unknown == set(), "alerts and dashboards do not know these"
         return [
-            wanted
-            for wanted in journey
-            if not any(all(part in line for part in f"ray_trailmind_{wanted}".split("{ ")) for line in lines)
+            expected
+            for expected in journey
+            if not any(all(part in line for part in f"ray_trailmind_{expected}".split("{ ")) for line in lines)
         ]
 
-    # Processes hand their numbers on once a second, Ray's agent some seconds later.
+    # Processes export once a second, the agent of Ray some seconds later.
     deadline = time.monotonic() + 40
     while missing() and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -283,12 +283,12 @@ def own_address() -> str:
     return outside[0]
 
 
-def test_nothing_but_guarded_ports_of_ray_can_be_reached_from_outside(product: Product) -> None:
+def test_only_ray_ports_with_a_token_are_reachable_from_the_network(product: Product) -> None:
     """PostgreSQL, Valkey, HAProxy, the API, GCS and raylets are on loopback. What Ray Serve binds to all interfaces
     whatever it is told, the replicas' port for calls among themselves, wants Ray's token."""
     exposed = [found for found in listeners(product.pid) if not found.is_loopback]
-    strangers = [str(e) for e in exposed if not e.process.startswith("ray::ServeReplica")]
-    assert strangers == [], "a new socket is open to the network"
+    unguarded = [str(e) for e in exposed if not e.process.startswith("ray::ServeReplica")]
+    assert unguarded == [], "a new socket is open to the network"
     address = own_address()
     for found in exposed:
         with grpc.insecure_channel(f"{address}:{found.port}") as channel:
@@ -308,7 +308,7 @@ def test_the_api_listens_on_loopback_only(product: Product) -> None:
     ("caller", "status"),
     [("192.0.2.7", 403), ("fe80::1", 403), ("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200)],
 )
-async def test_callers_who_are_not_on_this_machine_get_a_403(settings: Settings, caller: str, status: int) -> None:
+async def test_requests_from_another_machine_get_a_403(settings: Settings, caller: str, status: int) -> None:
     api = create_api(settings, no_actor)
     async with api.router.lifespan_context(api):
         transport = httpx2.ASGITransport(app=with_middleware(api, settings), client=(caller, 5))

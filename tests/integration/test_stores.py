@@ -173,7 +173,7 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
         kill_hard(*(process.pid for process in processes_in(path / name, {server, "initdb"}, str(path / name))))
 
 
-async def test_both_answer_every_driver_from_another_process(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
+async def test_both_stores_accept_every_driver_from_another_process(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
     _, urls = durable
     sqlalchemy_url = urls.database_url.replace("postgresql://", "postgresql+psycopg://")
     engine = create_engine(sqlalchemy_url)
@@ -229,7 +229,7 @@ def test_text_and_extensions_work_for_our_role(durable: tuple[EmbeddedStores, St
     execute(url, "DROP DATABASE made_by_role")
 
 
-def test_valkey_is_bounded_and_keeps_nothing(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
+def test_valkey_is_bounded_and_not_persistent(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
     with redis.from_url(durable[1].redis_url, decode_responses=True) as client:
         config = client.config_get("*")
     assert config["maxmemory"] == str(128 * 1024 * 1024)
@@ -237,13 +237,13 @@ def test_valkey_is_bounded_and_keeps_nothing(durable: tuple[EmbeddedStores, Stor
     assert (config["save"], config["appendonly"], config["port"]) == ("", "no", "0")
 
 
-def test_nothing_listens_on_the_network(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
+def test_no_store_listens_on_the_network(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
     pids = durable[0].pids().values()
     assert len(pids) == 2
     assert listeners(*pids) == []
 
 
-def test_errors_of_statements_stay_out_of_the_log(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
+def test_errors_of_statements_are_not_logged(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
     stores, urls = durable
     with pytest.raises(psycopg.errors.InvalidTextRepresentation):
         execute(urls.database_url, "SELECT 'page text of ann@example.org'::int")
@@ -253,7 +253,7 @@ def test_errors_of_statements_stay_out_of_the_log(durable: tuple[EmbeddedStores,
 
 
 @needs_root
-def test_another_user_of_the_machine_is_kept_out(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
+def test_another_user_of_the_machine_cannot_connect(durable: tuple[EmbeddedStores, StoreUrls]) -> None:
     stores, urls = durable
     run = stores._data_dir / "run"
     # Even if the directories stood open, PostgreSQL asks the kernel who is calling.
@@ -274,7 +274,7 @@ os._exit(0)
     assert "Permission denied" in done.stdout
 
 
-def test_data_outlives_a_stop_and_the_urls_stay(data_dir: Path) -> None:
+def test_data_and_urls_survive_a_restart(data_dir: Path) -> None:
     with EmbeddedStores(data_dir) as stores:
         first = stores.start()
         assert running_urls(data_dir) == first
@@ -300,7 +300,7 @@ def test_each_store_can_be_left_out(data_dir: Path) -> None:
         assert execute(urls.database_url, "SHOW fsync") == "off"
 
 
-def test_what_was_acknowledged_survives_the_kill_of_postgres_under_load(data_dir: Path) -> None:
+def test_acknowledged_commits_survive_a_killed_postgres_under_load(data_dir: Path) -> None:
     with EmbeddedStores(data_dir, valkey=False) as stores:
         url = stores.start().database_url
         execute(url, "CREATE TABLE written (n bigint PRIMARY KEY)")
@@ -341,7 +341,7 @@ def test_what_was_acknowledged_survives_the_kill_of_postgres_under_load(data_dir
 
 
 @pytest.mark.serial
-def test_a_killed_valkey_is_back_at_the_same_url(data_dir: Path) -> None:
+def test_a_killed_valkey_restarts_at_the_same_url(data_dir: Path) -> None:
     with EmbeddedStores(data_dir, postgres=False) as stores:
         url = stores.start().redis_url
         killed_at = time.monotonic()
@@ -350,7 +350,7 @@ def test_a_killed_valkey_is_back_at_the_same_url(data_dir: Path) -> None:
         assert time.monotonic() - killed_at < 5
 
 
-def test_recovery_from_the_kill_of_everything(data_dir: Path, launcher: Launcher) -> None:
+def test_recovery_after_all_processes_are_killed(data_dir: Path, launcher: Launcher) -> None:
     first = launcher.run(data_dir)
     execute(first.urls.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
     tree = [first.pid, *(child.pid for child in psutil.Process(first.pid).children(recursive=True))]
@@ -389,7 +389,7 @@ def test_servers_of_a_killed_supervisor_are_replaced(data_dir: Path, launcher: L
     assert "received fast shutdown request" in (data_dir / "logs" / "postgres.log").read_text()
 
 
-def test_backends_that_outlive_the_server_are_ended(data_dir: Path, launcher: Launcher) -> None:
+def test_orphaned_backends_are_killed(data_dir: Path, launcher: Launcher) -> None:
     first = launcher.run(data_dir)
     execute(first.urls.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
     (postmaster,) = (pid for pid in first.server_pids if psutil.Process(pid).name() == "postgres")
@@ -408,7 +408,7 @@ def test_backends_that_outlive_the_server_are_ended(data_dir: Path, launcher: La
 
 
 @pytest.mark.parametrize("recycled_by", ["a process of the same user", "another PostgreSQL of ours"])
-def test_a_pid_file_whose_pid_is_somebody_elses_now(data_dir: Path, tmp_path: Path, recycled_by: str) -> None:
+def test_a_pid_file_with_a_reused_pid_is_removed(data_dir: Path, tmp_path: Path, recycled_by: str) -> None:
     with EmbeddedStores(data_dir, valkey=False, durable=False) as stores:
         execute(stores.start().database_url, "CREATE TABLE kept AS SELECT 7 AS n")
         pid_file = (data_dir / "postgres" / "postmaster.pid").read_text()
@@ -429,10 +429,10 @@ def test_a_pid_file_whose_pid_is_somebody_elses_now(data_dir: Path, tmp_path: Pa
             os.chown(path, owner.st_uid, owner.st_gid)
         with EmbeddedStores(data_dir, valkey=False, durable=False) as stores:
             assert execute(stores.start().database_url, "SELECT n FROM kept") == 7
-        assert psutil.pid_exists(pid), "the innocent process lives"
+        assert psutil.pid_exists(pid), "the unrelated process lives"
 
 
-def test_stale_sockets_and_garbage_in_their_place(data_dir: Path) -> None:
+def test_stale_sockets_and_other_files_in_their_place_are_removed(data_dir: Path) -> None:
     with EmbeddedStores(data_dir, durable=False) as stores:
         urls = stores.start()
     for name in (".s.PGSQL.5432", "valkey.sock"):
@@ -447,7 +447,7 @@ def test_stale_sockets_and_garbage_in_their_place(data_dir: Path) -> None:
         assert answers(urls.redis_url)
 
 
-def test_a_long_and_strange_path(tmp_path: Path) -> None:
+def test_a_long_path_with_special_characters_works(tmp_path: Path) -> None:
     data_dir = tmp_path / ("탐색 기록, \"'%20%s $HOME+" * 4) / "자료"
     with EmbeddedStores(data_dir, durable=False) as stores:
         urls = stores.start()
@@ -463,7 +463,7 @@ def test_a_long_and_strange_path(tmp_path: Path) -> None:
     assert not sockets.exists()
 
 
-def test_a_strange_but_short_path_holds_its_sockets() -> None:
+def test_a_short_path_with_special_characters_contains_the_sockets() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as root:
         data_dir = Path(root) / "a; \"b' %20+기"
         with EmbeddedStores(data_dir, durable=False) as stores:
@@ -473,7 +473,7 @@ def test_a_strange_but_short_path_holds_its_sockets() -> None:
             assert answers(urls.redis_url)
 
 
-def test_a_second_supervisor_is_refused_and_others_connect(data_dir: Path, launcher: Launcher) -> None:
+def test_a_second_supervisor_is_refused_and_clients_connect(data_dir: Path, launcher: Launcher) -> None:
     first = launcher.run(data_dir)
     with pytest.raises(StoresInUse) as caught:
         EmbeddedStores(data_dir).start()
@@ -488,7 +488,7 @@ def test_a_second_supervisor_is_refused_and_others_connect(data_dir: Path, launc
     assert answers(urls.redis_url)
 
 
-def test_of_many_starts_at_once_exactly_one_wins(data_dir: Path, launcher: Launcher) -> None:
+def test_exactly_one_of_many_concurrent_starts_succeeds(data_dir: Path, launcher: Launcher) -> None:
     contenders = [launcher.begin(data_dir) for _ in range(4)]
     outcomes = [launcher.finish(contender) for contender in contenders]
     winners = [outcome for outcome in outcomes if "pids" in outcome.facts]
@@ -498,7 +498,7 @@ def test_of_many_starts_at_once_exactly_one_wins(data_dir: Path, launcher: Launc
     assert answers(winners[0].urls.database_url)
 
 
-def test_a_kill_during_the_first_start_leaves_no_half_cluster(data_dir: Path, launcher: Launcher) -> None:
+def test_a_kill_during_the_first_start_leaves_no_partial_cluster(data_dir: Path, launcher: Launcher) -> None:
     first = launcher.begin(data_dir)
     until((data_dir / "postgres.new" / "PG_VERSION").exists, "initdb at work")
     first.kill()
@@ -508,7 +508,7 @@ def test_a_kill_during_the_first_start_leaves_no_half_cluster(data_dir: Path, la
     assert not (data_dir / "postgres.new").exists()
 
 
-def test_a_fork_of_the_supervisor_stops_nothing(data_dir: Path, launcher: Launcher) -> None:
+def test_a_fork_of_the_supervisor_does_not_stop_the_servers(data_dir: Path, launcher: Launcher) -> None:
     script = SUPERVISOR.replace(
         "    sys.stdin.read()", "    import os\n    if os.fork() == 0: sys.exit()\n    os.wait()\n    sys.stdin.read()"
     )
@@ -527,7 +527,7 @@ def test_a_fork_of_the_supervisor_stops_nothing(data_dir: Path, launcher: Launch
         process.stdin.close()
 
 
-def test_a_bare_environment_is_enough(tmp_path: Path, launcher: Launcher) -> None:
+def test_an_empty_environment_is_sufficient(tmp_path: Path, launcher: Launcher) -> None:
     home = tmp_path / "fresh-home"
     home.mkdir()
     misleading = {"PGDATA": "/nowhere", "PGPORT": "1", "PGOPTIONS": "-c bogus=1", "LC_ALL": "xx_XX", "TZ": "Asia/Seoul"}
@@ -535,7 +535,7 @@ def test_a_bare_environment_is_enough(tmp_path: Path, launcher: Launcher) -> Non
     assert execute(bare.urls.database_url, "SHOW TimeZone") == "UTC"
 
 
-def test_failures_are_sentences(data_dir: Path, tmp_path: Path) -> None:
+def test_errors_name_the_remedy(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
         StoresError, match="exists already with other contents; move it or choose another data directory"
@@ -559,7 +559,7 @@ def test_failures_are_sentences(data_dir: Path, tmp_path: Path) -> None:
 
 
 @needs_root
-def test_a_full_disk_is_a_sentence_and_recovers(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_recovers(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260m", "tmpfs", disk], capture_output=True)
@@ -582,7 +582,7 @@ def test_a_full_disk_is_a_sentence_and_recovers(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_root_in_a_closed_home_says_what_it_did(tmp_path: Path) -> None:
+def test_root_in_a_private_home_reports_its_changes(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     stores = EmbeddedStores(home / "data", durable=False)
@@ -597,7 +597,7 @@ def test_root_in_a_closed_home_says_what_it_did(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_root_with_programs_in_a_closed_place_copies_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_copies_programs_from_a_private_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     installed = programs._package
@@ -617,7 +617,7 @@ def test_root_with_programs_in_a_closed_place_copies_them(tmp_path: Path, monkey
 
 
 @pytest.fixture
-def somebody() -> Iterator[pwd.struct_passwd]:
+def normal_user() -> Iterator[pwd.struct_passwd]:
     """A user of the machine, made for the test."""
     name = f"tm-{uuid.uuid4().hex[:8]}"
     subprocess.run(["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", name], check=True)
@@ -628,7 +628,7 @@ def somebody() -> Iterator[pwd.struct_passwd]:
 
 
 @needs_root
-def test_a_normal_user_needs_nothing_but_a_directory(somebody: pwd.struct_passwd) -> None:
+def test_a_normal_user_only_needs_a_directory(normal_user: pwd.struct_passwd) -> None:
     script = """
 import os, sys, json
 from pathlib import Path
@@ -649,8 +649,8 @@ os._exit(0)
 """
     with tempfile.TemporaryDirectory(dir="/tmp") as warm, tempfile.TemporaryDirectory(dir="/tmp") as home:
         Path(home).chmod(0o700)
-        os.chown(home, somebody.pw_uid, somebody.pw_gid)
-        arguments = [str(somebody.pw_uid), str(somebody.pw_gid), warm, home]
+        os.chown(home, normal_user.pw_uid, normal_user.pw_gid)
+        arguments = [str(normal_user.pw_uid), str(normal_user.pw_gid), warm, home]
         command = [sys.executable, "-u", "-W", "ignore", "-c", script, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.stdout.split() == ["trailmind", "True", "[]"] * 2, done.stderr
@@ -659,6 +659,6 @@ os._exit(0)
         with EmbeddedStores(data_dir, durable=False) as stores:
             assert execute(stores.start().database_url, "SELECT current_user") == "trailmind"
         owners = {path.lstat().st_uid for path in (data_dir, *data_dir.rglob("*"))}
-        assert owners == {somebody.pw_uid}
+        assert owners == {normal_user.pw_uid}
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.stdout.split() == ["trailmind", "True", "[]"] * 2, done.stderr

@@ -29,7 +29,7 @@ POD = 'namespace="trailmind", pod="trailmind-x-serve-worker-1"'
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """What is scraped each minute (promtool's notation), when the alert fires by it, and when it does not any more."""
 
     alert: str
@@ -38,12 +38,14 @@ class Story:
     clear_at_min: int | None
 
 
-STORIES = [
-    Story("TrailmindApiDown", {'up{job="trailmind/trailmind-application"}': "1x5 0x5 1x10"}, 8, 14),
-    Story("TrailmindErrorBudgetBurnsFast", {REQUESTS % 200: "0+95x150", REQUESTS % 500: "0+5x90 450+0x60"}, 70, 100),
-    Story("TrailmindErrorBudgetBurns", {REQUESTS % 200: "0+990x200", REQUESTS % 503: "0+10x120 1200+0x80"}, 100, 170),
-    Story("TrailmindApiErrors", {REQUESTS % 200: "0+95x60", REQUESTS % 500: "0+5x30 150+0x30"}, 20, 45),
-    Story(
+SCENARIOS = [
+    Scenario("TrailmindApiDown", {'up{job="trailmind/trailmind-application"}': "1x5 0x5 1x10"}, 8, 14),
+    Scenario("TrailmindErrorBudgetBurnsFast", {REQUESTS % 200: "0+95x150", REQUESTS % 500: "0+5x90 450+0x60"}, 70, 100),
+    Scenario(
+        "TrailmindErrorBudgetBurns", {REQUESTS % 200: "0+990x200", REQUESTS % 503: "0+10x120 1200+0x80"}, 100, 170
+    ),
+    Scenario("TrailmindApiErrors", {REQUESTS % 200: "0+95x60", REQUESTS % 500: "0+5x30 150+0x30"}, 20, 45),
+    Scenario(
         "TrailmindApiSlow",
         {
             REQUESTS % 200: "0+100x60",
@@ -54,7 +56,7 @@ STORIES = [
         25,
         50,
     ),
-    Story(
+    Scenario(
         "TrailmindLoginsRefused",
         {
             'ray_trailmind_http_requests_total{route="/v1/auth/login", status="401"}': "0+120x30 3600+0x30",
@@ -62,15 +64,15 @@ STORIES = [
         20,
         45,
     ),
-    Story("TrailmindCommitsFail", {'ray_trailmind_flush_failures_total{writer="shard"}': "0+1x20 20+0x20"}, 12, 30),
-    Story("TrailmindShardsUnavailable", {"ray_trailmind_shard_fallbacks_total": "0+1x30 30+0x20"}, 20, 45),
-    Story(
+    Scenario("TrailmindCommitsFail", {'ray_trailmind_flush_failures_total{writer="shard"}': "0+1x20 20+0x20"}, 12, 30),
+    Scenario("TrailmindShardsUnavailable", {"ray_trailmind_shard_fallbacks_total": "0+1x30 30+0x20"}, 20, 45),
+    Scenario(
         "TrailmindDatabaseConnections",
         {"trailmind_database_clients": "90x30 10x20", "trailmind_database_client_limit": "100x50"},
         15,
         35,
     ),
-    Story(
+    Scenario(
         "TrailmindNoWorker",
         {
             'trailmind_jobs_oldest_pending_seconds{queue="maps"}': "0+60x10 0x20",
@@ -79,10 +81,10 @@ STORIES = [
         8,
         15,
     ),
-    Story("TrailmindBacklog", {'trailmind_jobs_pending{queue="maps"}': "150x30 5x20"}, 20, 40),
-    Story("TrailmindJobsDead", {'trailmind_jobs_dead{queue="maps"}': "2x10 0x10"}, 5, 15),
-    Story("TrailmindMapsFail", {MAPS % "failed": "0+1x60 60+0x120", MAPS % "made": "0+4x180"}, 40, 130),
-    Story(
+    Scenario("TrailmindBacklog", {'trailmind_jobs_pending{queue="maps"}': "150x30 5x20"}, 20, 40),
+    Scenario("TrailmindJobsDead", {'trailmind_jobs_dead{queue="maps"}': "2x10 0x10"}, 5, 15),
+    Scenario("TrailmindMapsFail", {MAPS % "failed": "0+1x60 60+0x120", MAPS % "made": "0+4x180"}, 40, 130),
+    Scenario(
         "TrailmindMapsSlow",
         {
             MAP_SECONDS % "30.0": "0+1x40 45+10x60",
@@ -92,22 +94,22 @@ STORIES = [
         30,
         75,
     ),
-    Story("TrailmindProviderFails", {CALLS % "failed": "0+2x40 80+0x60", CALLS % "ok": "0+2x100"}, 30, 70),
-    Story(
+    Scenario("TrailmindProviderFails", {CALLS % "failed": "0+2x40 80+0x60", CALLS % "ok": "0+2x100"}, 30, 70),
+    Scenario(
         "TrailmindQuotaShort",
         {'ray_trailmind_provider_refusals_total{provider="openai", model="m"}': "0+1x60 60+0x40"},
         50,
         90,
     ),
-    Story(
+    Scenario(
         "TrailmindHeadDown",
         {'up{job="trailmind/trailmind-ray-head", component="service"}': "1x5 0x10 1x10"},
         12,
         20,
     ),
-    Story("TrailmindServiceNotReady", {READY % ("ready", "false"): "1x10 stale"}, 5, 15),
-    Story("TrailmindUpgradeStuck", {READY % ("upgrade_in_progress", "true"): "1x50 stale"}, 40, 55),
-    Story(
+    Scenario("TrailmindServiceNotReady", {READY % ("ready", "false"): "1x10 stale"}, 5, 15),
+    Scenario("TrailmindUpgradeStuck", {READY % ("upgrade_in_progress", "true"): "1x50 stale"}, 40, 55),
+    Scenario(
         "TrailmindZombieNode",
         {
             f'kube_pod_status_ready{{{POD}, condition="true"}}': "0x30 1x10",
@@ -116,8 +118,8 @@ STORIES = [
         15,
         35,
     ),
-    Story("TrailmindRestarts", {f"kube_pod_container_status_restarts_total{{{POD}}}": "0+1x10 10+0x30"}, 10, 35),
-    Story(
+    Scenario("TrailmindRestarts", {f"kube_pod_container_status_restarts_total{{{POD}}}": "0+1x10 10+0x30"}, 10, 35),
+    Scenario(
         "TrailmindHeadMemory",
         {
             'container_memory_working_set_bytes{namespace="trailmind", pod="h", container="ray-head"}': "90x40 10x10",
@@ -127,7 +129,7 @@ STORIES = [
         30,
         45,
     ),
-    Story(
+    Scenario(
         "TrailmindNightlyRunMissing",
         {
             "kube_cronjob_status_last_successful_time"
@@ -136,13 +138,13 @@ STORIES = [
         1580,
         1630,
     ),
-    Story("TrailmindWatchdog", {"up": "1x5"}, 2, None),
+    Scenario("TrailmindWatchdog", {"up": "1x5"}, 2, None),
 ]
 
 
-def test_every_alert_has_its_story() -> None:
+def test_every_alert_has_a_scenario() -> None:
     alerts = [rule["alert"] for group in SPEC["groups"] for rule in group["rules"] if "alert" in rule]
-    assert sorted(alerts) == sorted(story.alert for story in STORIES)
+    assert sorted(alerts) == sorted(scenario.alert for scenario in SCENARIOS)
 
 
 @needs_promtool
@@ -150,31 +152,33 @@ def test_alerts_fire_and_clear(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(SPEC))
     promtool("check", "rules", tmp_path / "rules.yaml")
     for name, long, every in (("short", False, "1m"), ("long", True, "10m")):
-        tests = [told(story) for story in STORIES if (story.fires_at_min > 1000) == long]
+        tests = [promtool_test(scenario) for scenario in SCENARIOS if (scenario.fires_at_min > 1000) == long]
         file = tmp_path / f"{name}.yaml"
         file.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": every, "tests": tests}))
         promtool("test", "rules", file)
 
 
 @needs_promtool
-def test_a_story_that_does_not_come_true_is_noticed(tmp_path: Path) -> None:
+def test_a_scenario_that_fails_is_reported(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(SPEC))
-    quiet = Story("TrailmindBacklog", {'trailmind_jobs_pending{queue="maps"}': "5x40"}, 20, None)
+    quiet = Scenario("TrailmindBacklog", {'trailmind_jobs_pending{queue="maps"}': "5x40"}, 20, None)
     file = tmp_path / "wrong.yaml"
-    file.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [told(quiet)]}))
+    file.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [promtool_test(quiet)]}))
     with pytest.raises(AssertionError, match="TrailmindBacklog"):
         promtool("test", "rules", file)
 
 
-def told(story: Story) -> dict[str, Any]:
-    """The story as promtool reads it."""
-    firing = f'count by (alertname) (ALERTS{{alertname="{story.alert}", alertstate="firing"}})'
-    sample = {"labels": f'{{alertname="{story.alert}"}}', "value": 1}
-    asked: list[dict[str, Any]] = [{"expr": firing, "eval_time": f"{story.fires_at_min}m", "exp_samples": [sample]}]
-    if story.clear_at_min is not None:
-        asked.append({"expr": firing, "eval_time": f"{story.clear_at_min}m", "exp_samples": []})
-    series = [{"series": name, "values": values} for name, values in story.series.items()]
-    return {"name": story.alert, "interval": "1m", "input_series": series, "promql_expr_test": asked}
+def promtool_test(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as promtool reads it."""
+    firing = f'count by (alertname) (ALERTS{{alertname="{scenario.alert}", alertstate="firing"}})'
+    sample = {"labels": f'{{alertname="{scenario.alert}"}}', "value": 1}
+    expectations: list[dict[str, Any]] = [
+        {"expr": firing, "eval_time": f"{scenario.fires_at_min}m", "exp_samples": [sample]}
+    ]
+    if scenario.clear_at_min is not None:
+        expectations.append({"expr": firing, "eval_time": f"{scenario.clear_at_min}m", "exp_samples": []})
+    series = [{"series": name, "values": values} for name, values in scenario.series.items()]
+    return {"name": scenario.alert, "interval": "1m", "input_series": series, "promql_expr_test": expectations}
 
 
 def promtool(*arguments: str | Path) -> None:

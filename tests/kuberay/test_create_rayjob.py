@@ -69,7 +69,7 @@ def api() -> Iterator[tuple[Cluster, type[_ApiServer]]]:
     server.server_close()
 
 
-def test_it_creates_tonights_job_with_its_own_image(api: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_creates_the_job_of_the_day_with_its_own_image(api: Any, capsys: pytest.CaptureFixture[str]) -> None:
     cluster, server = api
     assert main(cluster, ENVIRON, TEMPLATE, DAY) == 0
     (job,) = server.jobs.values()
@@ -82,7 +82,7 @@ def test_it_creates_tonights_job_with_its_own_image(api: Any, capsys: pytest.Cap
     assert json.loads(capsys.readouterr().out)["event"] == "rayjob_created"
 
 
-def test_firing_twice_makes_one_job(api: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_creates_no_second_job(api: Any, capsys: pytest.CaptureFixture[str]) -> None:
     cluster, server = api
     assert [main(cluster, ENVIRON, TEMPLATE, DAY) for _ in range(2)] == [0, 0]
     assert len(server.jobs) == 1
@@ -92,14 +92,14 @@ def test_firing_twice_makes_one_job(api: Any, capsys: pytest.CaptureFixture[str]
     ]
 
 
-def test_a_refusal_is_said_and_fails(api: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_response_is_logged_and_fails(api: Any, capsys: pytest.CaptureFixture[str]) -> None:
     cluster, server = api
     assert main(cluster, {**ENVIRON, "POD_NAME": "somebody-else"}, TEMPLATE, DAY) == 1
     assert server.jobs == {}
     assert "403" in json.loads(capsys.readouterr().err)["reason"]
 
 
-def test_a_missing_variable_is_named(api: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_variable_is_logged_by_name(api: Any, capsys: pytest.CaptureFixture[str]) -> None:
     cluster, server = api
     environ = {k: v for k, v in ENVIRON.items() if k != "BATCH_WORKER_CPU"}
     assert main(cluster, environ, TEMPLATE, DAY) == 1

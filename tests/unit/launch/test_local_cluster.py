@@ -1,4 +1,4 @@
-"""The cluster on one machine: what can be asked of it, without starting one."""
+"""The cluster on one machine: everything that can be tested without starting one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.errors import BadRequest, ConfigurationError, TrailmindError
 
 
 @pytest.mark.parametrize("num_nodes", range(1, 9))
-def test_every_group_is_there_and_the_api_survives_a_node(num_nodes: int) -> None:
+def test_every_group_has_a_node_and_the_api_has_two(num_nodes: int) -> None:
     groups = groups_for(num_nodes)
     assert len(groups) == num_nodes
     for group in GROUPS:
@@ -29,17 +29,17 @@ def test_every_group_is_there_and_the_api_survives_a_node(num_nodes: int) -> Non
 
 
 @pytest.mark.parametrize("num_nodes", [0, -1, 9])
-def test_other_numbers_are_refused(num_nodes: int) -> None:
+def test_invalid_numbers_of_nodes_are_refused(num_nodes: int) -> None:
     with pytest.raises(BadRequest, match=f"1 to 8 nodes beside its head, not {num_nodes}"):
         groups_for(num_nodes)
 
 
-def test_a_node_there_is_not_cannot_be_killed(tmp_path: Path) -> None:
+def test_killing_an_unknown_node_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match=r"there is no node 4: nodes are 0 \(the head\) to 3"):
         LocalCluster(load_settings(data_dir=tmp_path), 3).kill(4)
 
 
-def test_without_a_cluster_its_commands_say_how_to_start_one(tmp_path: Path) -> None:
+def test_without_a_cluster_the_commands_name_the_command_that_starts_one(tmp_path: Path) -> None:
     for arguments in (["status"], ["kill-node", "1"]):
         result = CliRunner().invoke(cluster_app, [*arguments, "--data-dir", str(tmp_path)])
         assert isinstance(result.exception, ConfigurationError)
@@ -48,7 +48,7 @@ def test_without_a_cluster_its_commands_say_how_to_start_one(tmp_path: Path) -> 
     assert "trailmind up" in str(result.exception)
 
 
-def test_a_cluster_whose_supervisor_is_gone_is_not_running(tmp_path: Path) -> None:
+def test_a_cluster_with_a_dead_supervisor_does_not_run(tmp_path: Path) -> None:
     path = cluster_info_path(tmp_path)
     path.parent.mkdir()
     facts = {"directory": "d", "ray_address": "a", "origin": "o", "groups": ["all"], "supervisor_pid": os.getpid()}
@@ -60,7 +60,7 @@ def test_a_cluster_whose_supervisor_is_gone_is_not_running(tmp_path: Path) -> No
             running_cluster(tmp_path)
 
 
-def test_a_shard_count_of_nothing_is_refused(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_count_of_zero_is_refused(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from models.migrations.run import migrate
 
     migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])

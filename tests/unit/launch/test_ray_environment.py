@@ -1,4 +1,4 @@
-"""The environment a laptop's Ray gets."""
+"""The environment variables of a local Ray."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_HAPROXY_SOCKET_CHARS = 97
 
 
 @pytest.mark.parametrize("uid", [0, 1000, 4294967294])
-def test_haproxys_socket_fits_for_every_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
+def test_the_socket_path_of_haproxy_is_short_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
     monkeypatch.setenv("TMPDIR", "/tmp")
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr(os, "getuid", lambda: uid)
@@ -28,7 +28,7 @@ def test_haproxys_socket_fits_for_every_user(tmp_path: Path, monkeypatch: pytest
     assert len(str(socket)) + NODE_ID_CHARS + 1 <= MAX_HAPROXY_SOCKET_CHARS
 
 
-def test_everything_of_rays_wants_a_token(tmp_path: Path) -> None:
+def test_ray_requires_a_stable_token(tmp_path: Path) -> None:
     variables = local_ray_environment(load_settings(data_dir=tmp_path))
     assert variables["RAY_AUTH_MODE"] == "token"
     assert len(variables["RAY_AUTH_TOKEN"]) >= 32

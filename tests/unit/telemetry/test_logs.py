@@ -1,4 +1,4 @@
-"""Log lines: JSON, ids, and nothing private, whoever wrote the sentence."""
+"""Log lines are JSON with ids and contain no private data, whichever library logs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_what_looks_like_a_secret_is_blotted_out(secret: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_secrets_and_addresses_are_redacted(secret: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO")
     structlog.get_logger("x").warning("odd", reason=f"it said {secret} today")
     logging.getLogger("somebody").error("failed for %s", secret)
@@ -76,7 +76,7 @@ def test_what_looks_like_a_secret_is_blotted_out(secret: str, capsys: pytest.Cap
         assert "today" in text or line["logger"] == "somebody"
 
 
-def test_tracebacks_show_where_and_what_but_not_other_peoples_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tracebacks_contain_frames_and_types_but_no_foreign_messages(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO")
     try:
         try:
@@ -93,13 +93,13 @@ def test_tracebacks_show_where_and_what_but_not_other_peoples_sentences(capsys: 
         assert "test_logs.py" in line["traceback"]
 
 
-def test_structures_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_structures_are_replaced_by_their_size(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO")
     structlog.get_logger("x").info("odd", page={"text": "private"}, rows=["private"] * 3)
     (line,) = lines(capsys)
     assert (line["page"], line["rows"]) == ("[dict of 1]", "[list of 3]")
 
 
-def test_long_words_are_cut_and_plain_ones_stay() -> None:
+def test_long_values_are_truncated_and_plain_ones_unchanged() -> None:
     assert len(sanitize("x" * 10_000)) < 600
     assert sanitize("describe: 3 of 7 pages in 12.5 ms") == "describe: 3 of 7 pages in 12.5 ms"

@@ -37,7 +37,7 @@ LOG = Path("/home/ann/data/logs/postgres.log")
         ("initdb: error: could not create directory: Read-only file system", "choose another data directory"),
     ],
 )
-def test_known_causes_get_their_remedy(log_text: str, expected: str) -> None:
+def test_known_causes_name_the_remedy(log_text: str, expected: str) -> None:
     sentence = str(explain_log("PostgreSQL", log_text, path=HOME, log_path=LOG))
     assert expected in sentence
     assert sentence.startswith("PostgreSQL cannot run: ")
@@ -56,7 +56,7 @@ def test_known_causes_get_their_remedy(log_text: str, expected: str) -> None:
         ("", "it wrote nothing; see"),
     ],
 )
-def test_unknown_causes_quote_the_log_and_say_where_it_is(log_text: str, expected: str) -> None:
+def test_unknown_causes_quote_the_log_and_its_path(log_text: str, expected: str) -> None:
     sentence = str(explain_log("PostgreSQL", log_text, path=HOME, log_path=LOG))
     assert expected in sentence
     assert sentence.endswith(str(LOG))
@@ -74,7 +74,7 @@ def test_unknown_causes_quote_the_log_and_say_where_it_is(log_text: str, expecte
         (errno.EIO, "choose another data directory"),
     ],
 )
-def test_file_errors_get_their_remedy(number: int, expected: str) -> None:
+def test_file_errors_name_the_remedy(number: int, expected: str) -> None:
     assert expected in str(explain_os_error(OSError(number, "reason", str(HOME)), HOME))
 
 

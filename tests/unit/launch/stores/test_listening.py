@@ -40,7 +40,7 @@ def parent_and_ports() -> Iterator[tuple[int, int, int]]:
         parent.stdin.close()
 
 
-def test_sockets_of_a_grandchild_are_found_and_told_apart(parent_and_ports: tuple[int, int, int]) -> None:
+def test_sockets_of_a_grandchild_are_found_with_their_addresses(parent_and_ports: tuple[int, int, int]) -> None:
     parent, private_port, public_port = parent_and_ports
     assert {(found.address, found.port) for found in listeners(parent)} == {
         ("127.0.0.1", private_port),
@@ -68,7 +68,7 @@ def test_only_loopback_addresses_are_loopback(address: str, is_loopback: bool) -
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads the kernel's table on Linux")
-def test_sockets_of_a_process_that_may_not_be_looked_into_are_not_overlooked(
+def test_an_unreadable_process_raises_instead_of_having_no_sockets(
     parent_and_ports: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(process: psutil.Process, kind: str = "inet") -> None:
@@ -83,7 +83,7 @@ def test_sockets_of_a_process_that_may_not_be_looked_into_are_not_overlooked(
         assert ("0.0.0.0", public_port) in {(listener.address, listener.port) for listener in exposed(parent)}
 
 
-def test_a_process_that_is_gone_has_no_sockets() -> None:
+def test_an_ended_process_has_no_sockets() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
     assert listeners(gone.pid) == []

@@ -24,7 +24,7 @@ sys.stdin.read()
 """
 
 
-def test_second_claim_names_the_holder(tmp_path: Path) -> None:
+def test_a_second_lock_raises_and_names_the_holder(tmp_path: Path) -> None:
     claim = DataDirLock(tmp_path)
     with pytest.raises(StoresInUse) as caught:
         DataDirLock(tmp_path)
@@ -35,7 +35,7 @@ def test_second_claim_names_the_holder(tmp_path: Path) -> None:
     DataDirLock(tmp_path).release()
 
 
-def test_urls_are_known_from_publish_to_release(tmp_path: Path) -> None:
+def test_urls_are_visible_from_publish_to_release(tmp_path: Path) -> None:
     assert running_urls(tmp_path) is None
     claim = DataDirLock(tmp_path)
     assert running_urls(tmp_path) is None
@@ -46,7 +46,7 @@ def test_urls_are_known_from_publish_to_release(tmp_path: Path) -> None:
     assert running_urls(tmp_path) is None
 
 
-def test_reading_the_urls_does_not_disturb_the_claim(tmp_path: Path) -> None:
+def test_reading_the_urls_does_not_affect_the_lock(tmp_path: Path) -> None:
     claim = DataDirLock(tmp_path)
     claim.publish(URLS)
     for _ in range(3):
@@ -56,7 +56,7 @@ def test_reading_the_urls_does_not_disturb_the_claim(tmp_path: Path) -> None:
     claim.release()
 
 
-def test_death_of_the_holder_frees_the_claim(tmp_path: Path) -> None:
+def test_the_end_of_the_holder_releases_the_lock(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
@@ -70,7 +70,7 @@ def test_death_of_the_holder_frees_the_claim(tmp_path: Path) -> None:
     DataDirLock(tmp_path).release()
 
 
-def test_fork_of_the_holder_does_not_keep_the_claim(tmp_path: Path) -> None:
+def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
     script = """
 import os, sys
 from pathlib import Path
@@ -88,7 +88,7 @@ else:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 5, "database_url": 1}', "\x00\xff"])
-def test_a_strange_file_is_no_claim(tmp_path: Path, text: str) -> None:
+def test_an_invalid_lock_file_is_ignored(tmp_path: Path, text: str) -> None:
     lock_path(tmp_path).write_text(text)
     assert running_urls(tmp_path) is None
     claim = DataDirLock(tmp_path)

@@ -48,7 +48,7 @@ def test_long_paths_get_a_short_private_directory_every_time_the_same(long_data_
     assert not first.exists()
 
 
-def test_a_short_directory_opened_by_accident_is_closed_again(long_data_dir: Path, short_root: Path) -> None:
+def test_a_short_directory_with_wrong_mode_is_made_private(long_data_dir: Path, short_root: Path) -> None:
     first = socket_dir(long_data_dir, ME, short_root)
     first.chmod(0o777)
     assert socket_dir(long_data_dir, ME, short_root) == first
@@ -56,7 +56,7 @@ def test_a_short_directory_opened_by_accident_is_closed_again(long_data_dir: Pat
 
 
 @pytest.mark.parametrize("squatter", ["file", "link"])
-def test_a_squatter_on_the_name_is_avoided(
+def test_a_directory_of_another_user_is_not_used(
     long_data_dir: Path, short_root: Path, tmp_path: Path, squatter: str
 ) -> None:
     first = socket_dir(long_data_dir, ME, short_root)
@@ -71,7 +71,7 @@ def test_a_squatter_on_the_name_is_avoided(
     assert stat.S_IMODE(second.stat().st_mode) == 0o700
 
 
-def test_no_room_for_sockets_is_a_sentence(long_data_dir: Path, tmp_path: Path) -> None:
+def test_no_usable_socket_directory_raises_with_the_remedy(long_data_dir: Path, tmp_path: Path) -> None:
     far = tmp_path / ("x" * 100)
     far.mkdir()
     with pytest.raises(StoresError, match="can hold a socket; choose another data directory"):
