@@ -1,6 +1,6 @@
-"""`make bench-start`: from the command to the first answer, on an empty data directory and on one that is there.
+"""`make bench-start`: time from the command to the first response, on an empty and on an existing data directory.
 
-Prints one JSON object: `first_start_s` (database made, schema migrated), `second_start_s` (the middle one of
+Prints one JSON object: `first_start_s` (with creating and migrating the database), `second_start_s` (the median of
 `--starts`), each from the start of the process to the first 200 of `/ready`; `phases_s` of that start; `stop_s`; and
 `bare_serve_start_s`, measured in the same run: Ray and Ray Serve with one route, until its first response.
 """
@@ -43,7 +43,7 @@ sys.stdin.read()
 
 
 def measure(command: list[str], port: int, variables: dict[str, str], messages: Path | None = None) -> dict[str, Any]:
-    """Start `command`, wait until it answers on `port`, stop it."""
+    """Start `command`, wait until it answers on `port` and stop it; return the durations in seconds."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRAILMIND_", "RAY_"))} | variables
     if messages is not None:
         messages.unlink(missing_ok=True)
@@ -68,19 +68,19 @@ def measure(command: list[str], port: int, variables: dict[str, str], messages: 
         stopping = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=90)
-    found: dict[str, Any] = {"ready_s": ready_s, "stop_s": time.monotonic() - stopping}
+    durations: dict[str, Any] = {"ready_s": ready_s, "stop_s": time.monotonic() - stopping}
     if messages is not None:
         marks = [(float(at) - began_at, what) for at, what in json.loads(messages.read_text())]
         ends = [at for at, _ in marks[1:]] + [ready_s]
-        found["phases_s"] = {
+        durations["phases_s"] = {
             "imports": round(marks[0][0], 2),
             **{what: round(end - at, 2) for (at, what), end in zip(marks, ends, strict=True)},
         }
-    return found
+    return durations
 
 
 def _serve(data_dir: Path, port: int, messages: Path) -> None:
-    """`trailmind up`, with the time of each of its messages."""
+    """Run `trailmind up` and write the time of each of its messages."""
     from cluster.settings import load_settings
     from launch.local_server import LocalServer
 
@@ -103,7 +103,7 @@ def _serve(data_dir: Path, port: int, messages: Path) -> None:
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--starts", type=int, default=3, help="how often it is started again")
+    parser.add_argument("--starts", type=int, default=3, help="number of further starts")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:

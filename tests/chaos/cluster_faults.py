@@ -1,6 +1,6 @@
-"""What is done to a cluster of several nodes while people record, and the table of how it went.
+"""Fault injection: faults of a cluster of several nodes while clients record, and a table of their effects.
 
-`python -m tests.chaos.cluster_faults` runs all of it (about ten minutes on two cores) and prints the table.
+`python -m tests.chaos.cluster_faults` runs all faults (about ten minutes on two cores) and prints the table.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.support.load import LoadClient, LoadResult, audit_events
 
 NUM_RECORDERS = 8
 #: Every node must be up again within this time of the fault.
-WHOLE_WITHIN_S = 120.0
+ALL_NODES_UP_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -45,29 +45,29 @@ class Outcome:
     error_share: float
     acknowledged: int
     lost: int
-    doubled: int
+    duplicated: int
     stopped: int
     maps: int
-    #: From the fault to the last failed request after it, and to when every node was up again.
+    #: Seconds from the fault to the last failed request, and until every node was up again.
     recovery_s: float
-    whole_s: float
-    worst_s: float
+    all_nodes_up_s: float
+    slowest_s: float
     errors: dict[str, int]
 
     @property
-    def is_good(self) -> bool:
-        """Whether it is what we promise."""
+    def is_expected(self) -> bool:
+        """Whether no event was lost or duplicated, every map was generated and the cluster recovered in time."""
         return (
             self.lost == 0
-            and self.doubled == 0
+            and self.duplicated == 0
             and self.maps == self.stopped
             and self.error_share < 0.01
-            and self.whole_s < WHOLE_WITHIN_S
+            and self.all_nodes_up_s < ALL_NODES_UP_TIMEOUT_S
         )
 
 
 def local_cluster(data_dir: Path, num_nodes: int = 3, **changes: Any) -> LocalCluster:
-    """A cluster for tests, not started yet."""
+    """A cluster for tests, not started."""
     (port,) = free_ports(1)
     settings = with_changes(
         load_settings(),
@@ -85,92 +85,94 @@ async def under_load(
     after_s: float = 10.0,
     origins: tuple[str, ...] | None = None,
 ) -> Outcome:
-    """Record steadily, do `fault` in the middle and go on until `after_s` after every node is up again; stop every
-    session, wait for the maps, count."""
+    """Record continuously, inject `fault` after `before_s`, and record until `after_s` after every node is up again.
+
+    Then stop every session, wait for the maps and compare the database with the acknowledgements.
+    """
     load = LoadResult()
     recorders = [LoadClient(load, origins or (cluster.settings.server.origin,)) for _ in range(NUM_RECORDERS)]
     await asyncio.gather(*(r.sign_up_and_start() for r in recorders))
-    over = asyncio.Event()
-    recording = [asyncio.create_task(r.send_events(over)) for r in recorders]
+    stop_recording = asyncio.Event()
+    sending = [asyncio.create_task(r.send_events(stop_recording)) for r in recorders]
     await asyncio.sleep(before_s)
     began = time.monotonic()
     await fault()
-    while not cluster.all_nodes_up() and time.monotonic() - began < WHOLE_WITHIN_S:
+    while not cluster.all_nodes_up() and time.monotonic() - began < ALL_NODES_UP_TIMEOUT_S:
         await asyncio.sleep(0.1)
-    whole_s = time.monotonic() - began
+    all_nodes_up_s = time.monotonic() - began
     await asyncio.sleep(after_s)
-    over.set()
-    await asyncio.gather(*recording)
-    # Maps are asked for again and again; that is not load and would flatter the error share.
+    stop_recording.set()
+    await asyncio.gather(*sending)
+    # Polling for maps is not part of the load and would lower the share of errors.
     counted = (load.num_requests, load.num_errors, load.recovery_s(began), max(load.latencies_s, default=0.0))
     await asyncio.gather(*(r.stop_session() for r in recorders))
     await asyncio.gather(*(r.wait_for_map() for r in recorders))
-    found = await audit_events(cluster.settings.database.postgres_dsn, recorders)
+    audit = await audit_events(cluster.settings.database.postgres_dsn, recorders)
     await asyncio.gather(*(r.close() for r in recorders))
     return Outcome(
         name,
         counted[0],
         counted[1] / max(counted[0], 1),
-        found.acknowledged,
-        found.lost,
-        found.duplicated + found.unexpected,
+        audit.acknowledged,
+        audit.lost,
+        audit.duplicated + audit.unexpected,
         len(recorders),
-        found.maps if found.versions == found.maps else -1,
+        audit.maps if audit.versions == audit.maps else -1,
         counted[2],
-        whole_s,
+        all_nodes_up_s,
         counted[3],
         dict(load.errors),
     )
 
 
 def shard_processes(cluster: LocalCluster) -> list[psutil.Process]:
-    """The processes of the shards, on whatever nodes they are."""
-    found = []
+    """The processes of the shards on all nodes."""
+    shards = []
     for number in range(1, len(cluster.groups) + 1):
         for process in node_processes(cluster.directory, number):
             with contextlib.suppress(psutil.Error):
                 if "SessionBufferShard" in " ".join(process.cmdline()):
-                    found.append(process)
-    return found
+                    shards.append(process)
+    return shards
 
 
 class Faults:
-    """What can be done to a running cluster."""
+    """The faults that can be injected into a running cluster."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self._cluster = cluster
 
     async def kill_worker_node(self) -> None:
-        """The first node of the API, with its load balancer."""
+        """Kill the first node of the API, with its load balancer."""
         assert await asyncio.to_thread(self._cluster.kill, 1) > 0
 
     async def kill_state_node(self) -> None:
-        """The node with the shards."""
+        """Kill the node with the shards."""
         assert await asyncio.to_thread(self._cluster.kill, len(self._cluster.groups)) > 0
 
     async def kill_head(self) -> None:
-        """GCS, Serve's controller and all."""
+        """Kill the head, with the GCS and the controller of Serve."""
         assert await asyncio.to_thread(self._cluster.kill, 0) > 0
 
-    async def freeze_shard(self, for_s: float = 60.0) -> None:
-        """SIGSTOP one shard and let it go on later."""
-        frozen = shard_processes(self._cluster)[:1]
-        assert frozen
-        for process in frozen:
+    async def suspend_shard(self, for_s: float = 60.0) -> None:
+        """Suspend one shard (SIGSTOP) for `for_s` seconds."""
+        suspended = shard_processes(self._cluster)[:1]
+        assert suspended
+        for process in suspended:
             process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(for_s)
-        for process in frozen:
+        for process in suspended:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGCONT)
 
     async def change_shards(self, step_s: float = 5.0) -> None:
-        """More, fewer, and back."""
+        """Raise, lower and restore the number of shards."""
         for number in (5, 1, 2):
             await request_num_shards(self._cluster.settings, number)
             await asyncio.sleep(step_s)
 
     async def redeploy(self) -> None:
-        """The same application as a new version: a rolling update."""
+        """Deploy the same application as a new version: a rolling update."""
         await asyncio.to_thread(self._cluster.deploy)
 
 
@@ -213,13 +215,13 @@ def second_application(cluster: LocalCluster) -> Any:
 
 
 async def run_all(cluster: LocalCluster, words: list[str], show: Callable[[Outcome], None]) -> None:
-    """Every fault in turn."""
+    """Inject the faults whose names contain one of `words`, or all, one after another."""
     faults = Faults(cluster)
     plan: dict[str, Callable[[], Awaitable[None]]] = {
         "kill a worker node": faults.kill_worker_node,
         "kill the node of the shards": faults.kill_state_node,
         "kill the head": faults.kill_head,
-        "freeze a shard for a minute": faults.freeze_shard,
+        "suspend a shard for a minute": faults.suspend_shard,
         "change the number of shards": faults.change_shards,
         "redeploy the application": faults.redeploy,
     }
@@ -242,40 +244,40 @@ COLUMNS = (
     "errors",
     "acknowledged",
     "lost",
-    "doubled",
+    "duplicated",
     "maps",
     "last failure after",
-    "whole again after",
+    "all nodes up after",
     "slowest",
 )
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    """The outcomes for people."""
-    found = Table(title="Under steady load")
+    """The outcomes as a table."""
+    result = Table(title="Under continuous load")
     for column in COLUMNS:
-        found.add_column(column, justify="left" if column == "fault" else "right")
+        result.add_column(column, justify="left" if column == "fault" else "right")
     for o in outcomes:
-        found.add_row(
+        result.add_row(
             o.fault,
             str(o.requests),
             f"{o.error_share:.2%}",
             f"{o.acknowledged} events",
             str(o.lost),
-            str(o.doubled),
+            str(o.duplicated),
             f"{o.maps} of {o.stopped}",
             f"{o.recovery_s:.1f} s",
-            f"{o.whole_s:.1f} s",
-            f"{o.worst_s:.1f} s",
-            style="" if o.is_good else "red",
+            f"{o.all_nodes_up_s:.1f} s",
+            f"{o.slowest_s:.1f} s",
+            style="" if o.is_expected else "red",
         )
-    return found
+    return result
 
 
 def main() -> None:
-    """Run what was asked for and say how it went; exit 1 when a promise was broken."""
+    """Inject the chosen faults and print the table; exit with 1 when an outcome is not as expected."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("faults", nargs="*", help="words of the faults' names; none means all")
+    parser.add_argument("faults", nargs="*", help="words in the names of faults; default: all")
     parser.add_argument("--nodes", type=int, default=3)
     arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 150)
@@ -283,7 +285,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-chaos-"))
     cluster = local_cluster(data_dir, arguments.nodes)
-    began, is_over = time.monotonic(), False
+    began, is_finished = time.monotonic(), False
     outcomes: list[Outcome] = []
 
     def show(outcome: Outcome) -> None:
@@ -291,19 +293,19 @@ def main() -> None:
         console.print(f"{outcome.fault}: {outcome.errors or 'no errors'}", style="dim")
 
     try:
-        cluster.start(lambda sentence: console.print(sentence, style="dim"))
+        cluster.start(lambda message: console.print(message, style="dim"))
         console.print(f"Ready after {time.monotonic() - began:.0f} s: head, {', '.join(cluster.groups)}")
         asyncio.run(run_all(cluster, arguments.faults, show))
-        is_over = True
+        is_finished = True
     except KeyboardInterrupt:
-        console.print("Ended early")
+        console.print("Interrupted")
     finally:
         # Also the partial results of an interrupted run.
         console.print(table(outcomes))
-        console.print(f"{time.monotonic() - began:.0f} s in all")
+        console.print(f"{time.monotonic() - began:.0f} s in total")
         cluster.stop()
         shutil.rmtree(data_dir, ignore_errors=True)
-    sys.exit(0 if is_over and outcomes and all(o.is_good for o in outcomes) else 1)
+    sys.exit(0 if is_finished and outcomes and all(o.is_expected for o in outcomes) else 1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which sockets a process and its descendants listen on, and whether other machines can reach them."""
+"""The listening sockets of a process and its descendants, and whether other machines can reach them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psutil
 
-#: The state in the kernel's table of sockets.
+#: The state LISTEN in /proc/net/tcp.
 _LISTEN = "0A"
 
 
 @dataclass(frozen=True, order=True)
 class Listener:
-    """One listening TCP socket. `address` is as the kernel says it: "0.0.0.0" and "::" stand for all interfaces."""
+    """One listening TCP socket. `address` is that of the kernel; "0.0.0.0" and "::" are all interfaces."""
 
     process: str
     pid: int
@@ -35,24 +35,24 @@ class Listener:
 
 
 def process_tree(pids: Iterable[int]) -> list[psutil.Process]:
-    """The processes `pids` and all their descendants, each once, without those that end meanwhile."""
-    found: dict[int, psutil.Process] = {}
+    """The processes `pids` and all their descendants, each once, without those that have ended."""
+    processes: dict[int, psutil.Process] = {}
     for pid in pids:
         try:
             root = psutil.Process(pid)
             for process in (root, *root.children(recursive=True)):
-                found[process.pid] = process
+                processes[process.pid] = process
         except psutil.NoSuchProcess:
             continue
-    return list(found.values())
+    return list(processes.values())
 
 
 def listeners(*pids: int) -> list[Listener]:
     """The listening TCP sockets of the processes `pids` and their descendants, sorted.
 
-    A socket inherited by several processes appears once for each. For a process that may not be looked into (root in a
-    container may not look into other users' processes) all sockets of its user are listed, rather than none: a test
-    of exposure must not pass by overlooking one.
+    A socket inherited by several processes appears once for each. For a process that cannot be inspected (root in a
+    container, for processes of other users) all sockets of its user are listed instead of none, so that a test of
+    exposure cannot miss one.
     """
     found = []
     for process in process_tree(pids):
@@ -62,7 +62,7 @@ def listeners(*pids: int) -> list[Listener]:
         except psutil.AccessDenied:
             found += [Listener(name, process.pid, address, port) for address, port in _sockets_of_user(uid)]
             continue
-        except psutil.NoSuchProcess:  # a zombie counts as well
+        except psutil.NoSuchProcess:  # zombies included
             continue
         found += [
             Listener(name, process.pid, connection.laddr.ip, connection.laddr.port)

@@ -1,4 +1,4 @@
-"""The whole product as its users run it: `trailmind up` in a process of its own."""
+"""The whole product as users run it: `trailmind up` in a separate process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from launch.ray_environment import free_ports
 
 
 class Product:
-    """A running Trailmind with a data directory and a port of its own. A context manager."""
+    """A running Trailmind with its own data directory and port, as a context manager."""
 
     def __init__(self, data_dir: Path | None = None, *, start_timeout_s: float = 150.0, **variables: str) -> None:
         self._owns_data = data_dir is None
@@ -35,7 +35,7 @@ class Product:
 
     @property
     def origin(self) -> str:
-        """Where it answers."""
+        """The origin of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -46,16 +46,16 @@ class Product:
 
     @property
     def settings(self) -> Settings:
-        """The settings it runs with, store URLs and signing key included."""
-        found = load_settings(data_dir=self.data_dir, port=self.port, environment="test", rate_limits=False)
-        return with_signing_key(with_running_stores(found))
+        """The settings of the server, with store URLs and signing key."""
+        settings = load_settings(data_dir=self.data_dir, port=self.port, environment="test", rate_limits=False)
+        return with_signing_key(with_running_stores(settings))
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def start(self) -> None:
-        """Start it and return when it is ready. Raises RuntimeError with the end of its log."""
+        """Start the server and return when it is ready. Raises RuntimeError with the end of its log."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRAILMIND_", "RAY_"))}
         with self.log_path.open("ab") as log:
@@ -85,7 +85,7 @@ class Product:
         raise RuntimeError(f"the product did not start:\n{tail}")
 
     def stop(self) -> None:
-        """Stop it as Ctrl-C does."""
+        """Stop the server with SIGTERM, and kill it after a minute."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -96,7 +96,7 @@ class Product:
         self._process = None
 
     def processes(self) -> list[psutil.Process]:
-        """`trailmind up` and everything it started that is still below it."""
+        """The process of `trailmind up` and its descendants."""
         try:
             root = psutil.Process(self.pid)
             return [root, *root.children(recursive=True)]
@@ -104,7 +104,7 @@ class Product:
             return []
 
     def kill(self) -> None:
-        """SIGKILL the whole tree, as a power cut would."""
+        """Kill all processes, as a power failure does."""
         for process in self.processes():
             try:
                 process.kill()

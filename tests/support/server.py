@@ -1,4 +1,4 @@
-"""Ways to run the application in tests: in this process without Ray, or the whole product."""
+"""Runs the application in the test process, without Ray."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def make_settings(database_url: str, redis_url: str, **changes: Any) -> Settings
 
 
 def no_actor(index: int) -> Any:
-    """A cluster whose shards are all away: the replica stands in, with the very same code and statements."""
+    """The lookup of a shard in a cluster without shards: the replica writes directly, with the same code."""
     raise ray.exceptions.RayActorError
 
 
 @asynccontextmanager
 async def running_api(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
-    """The real app on real stores in this process, and a client that talks to it."""
+    """The application on real stores in this process, and a client of it."""
     api = create_api(settings, no_actor)
     async with api.router.lifespan_context(api):
         transport = httpx2.ASGITransport(app=with_middleware(api, settings), client=("127.0.0.1", 50000))
