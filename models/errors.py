@@ -126,7 +126,7 @@ class DeadlineExceeded(TrailmindError):
         self.after_s = after_s
 
     def __str__(self) -> str:
-        return f"this took longer than {self.after_s:g} s and was given up; try again in a moment"
+        return f"this took longer than {self.after_s:g} s and was aborted; try again in a moment"
 
 
 class HeadersTooLarge(TrailmindError):

@@ -34,7 +34,7 @@ class Access(enum.StrEnum):
 
 SCOPES = {
     "sessions:read": "Read sessions, timelines, maps, search results and exports",
-    "sessions:write": "Start, change, stop and delete sessions; order maps; share",
+    "sessions:write": "Start, change, stop and delete sessions; generate maps; share",
     "events:write": "Send events",
     "usage:read": "Read plan and usage",
 }

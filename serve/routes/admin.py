@@ -151,7 +151,7 @@ async def list_all_sessions(
     by_status = {state: int(n) for state, n in counts.all()}
     if status is not None:
         conditions.append(BrowsingSession.status == status)
-    found = await db.execute(
+    rows = await db.execute(
         select(BrowsingSession, Mindmap.status)
         .outerjoin(Mindmap, Mindmap.session_id == BrowsingSession.id)
         .where(*conditions)
@@ -162,18 +162,18 @@ async def list_all_sessions(
     return AdminSessionList(
         sessions=[
             AdminSession(
-                id=str(s.id),
-                user_id=str(s.user_id),
-                session_status=s.status,
+                id=str(session.id),
+                user_id=str(session.user_id),
+                session_status=session.status,
                 map_status=map_status,
-                failure_reason=s.failure_reason,
-                num_events=s.num_events,
-                num_pages=s.num_pages,
-                started_at=s.started_at,
-                ended_at=s.ended_at,
-                deleted_at=s.deleted_at,
+                failure_reason=session.failure_reason,
+                num_events=session.num_events,
+                num_pages=session.num_pages,
+                started_at=session.started_at,
+                ended_at=session.ended_at,
+                deleted_at=session.deleted_at,
             )
-            for s, map_status in found.all()
+            for session, map_status in rows.all()
         ],
         total=by_status.get(status, 0) if status is not None else sum(by_status.values()),
         by_status=by_status,
@@ -188,10 +188,10 @@ async def list_all_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> JobList:
     """Jobs that are not finished."""
-    found = await list_jobs(
+    jobs = await list_jobs(
         state.settings.database.postgres_dsn, status=_JOB_STATES[status] if status else None, limit=limit
     )
-    return JobList(jobs=[JobReply.model_validate(job) for job in found if status in (None, job["state"])])
+    return JobList(jobs=[JobReply.model_validate(job) for job in jobs if status in (None, job["state"])])
 
 
 JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -230,8 +230,8 @@ def _config_reply(config: AiConfig) -> AiConfigReply:
 @router.get("/ai/configs", response_model_exclude_none=True)
 async def list_ai_configs(_: CurrentUserId, db: DbSession) -> AiConfigList:
     """The configured models of each task."""
-    found = await db.scalars(select(AiConfig).order_by(AiConfig.task_type))
-    return AiConfigList(configs=[_config_reply(c) for c in found])
+    configs = await db.scalars(select(AiConfig).order_by(AiConfig.task_type))
+    return AiConfigList(configs=[_config_reply(config) for config in configs])
 
 
 @router.put("/ai/configs/{task_type}", response_model_exclude_none=True)
@@ -270,19 +270,19 @@ async def delete_ai_config(task_type: TaskType, admin_id: CurrentUserId, db: DbS
 @router.get("/audit", response_model_exclude_none=True)
 async def list_audit(_: CurrentUserId, db: DbSession, limit: Limit = 50, offset: Offset = 0) -> AuditList:
     """The audit log of operators' actions, newest first."""
-    found = await db.scalars(
+    entries = await db.scalars(
         select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id).limit(limit).offset(offset)
     )
     return AuditList(
         entries=[
             AuditReply(
-                id=str(e.id),
-                actor_id=str(e.actor_id) if e.actor_id else None,
-                action=e.action,
-                subject=e.subject,
-                facts=e.facts,
-                at=e.at,
+                id=str(entry.id),
+                actor_id=str(entry.actor_id) if entry.actor_id else None,
+                action=entry.action,
+                subject=entry.subject,
+                facts=entry.facts,
+                at=entry.at,
             )
-            for e in found
+            for entry in entries
         ]
     )

@@ -34,7 +34,7 @@ async def extension_code(body: ExtensionChallenge, user_id: CurrentUserId, db: D
 async def extension_exchange(
     body: ExtensionExchange, state: State, db: DbSession, request: Request, response: Response
 ) -> AuthReply:
-    """Log the extension in. A wrong verifier uses the code up: it was seen by somebody it was not meant for."""
+    """Log the extension in. A wrong verifier uses up the code, because an attacker may have it."""
     token = await redeem_one_time_token(db, body.code, "extension")
     matches = token is not None and hmac.compare_digest(token.code_challenge or "", _s256(body.code_verifier))
     user = await active_user(db, token.user_id) if token is not None and matches else None

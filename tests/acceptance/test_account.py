@@ -26,7 +26,7 @@ async def _log_in(client: httpx2.AsyncClient, person: ApiUser) -> int:
 
 
 async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, int]:
-    """Table → rows that contain the id of the user or of their sessions, found independently of the code under test."""
+    """Table → rows with the id of the user or of their sessions; does not use the code under test."""
     sessions = await (await db.execute("SELECT id FROM browsing_sessions WHERE user_id = %s", [user_id])).fetchall()
     ids = [user_id, *(str(row[0]) for row in sessions)]
     tables = await (
@@ -35,7 +35,7 @@ async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, 
             " WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname NOT IN ('audit_log')"
         )
     ).fetchall()
-    found = {}
+    row_counts = {}
     for (table,) in tables:
         cursor = await db.execute(
             f"SELECT count(*) FROM {table} t WHERE t::text ~ %s",
@@ -43,8 +43,8 @@ async def _rows_of(db: psycopg.AsyncConnection[Any], user_id: str) -> dict[str, 
         )
         row = await cursor.fetchone()
         if row and row[0]:
-            found[table] = row[0]
-    return found
+            row_counts[table] = row[0]
+    return row_counts
 
 
 async def test_hard_delete_erases_every_row(
@@ -189,8 +189,8 @@ async def test_excluded_domains_apply_at_once(ann: ApiUser, db: psycopg.AsyncCon
     session_id = await ann.start()
     assert (await ann.send(session_id, [visit("https://news.example.org/a")]))["stored"] == 1
     given = ["https://www.Example.ORG/path", "*.bücher.example", "example.org", "example.org"]
-    found = (await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": given}))["settings"]
-    assert found["excluded_domains"] == ["www.example.org", "xn--bcher-kva.example", "example.org"]
+    row_counts = (await ann.ok("PATCH", "/v1/users/me/settings", json={"excluded_domains": given}))["settings"]
+    assert row_counts["excluded_domains"] == ["www.example.org", "xn--bcher-kva.example", "example.org"]
     reply = await ann.send(session_id, [visit("https://news.example.org/b"), visit("https://fine.example/")])
     assert [v["verdict"] for v in reply["verdicts"]] == ["excluded", "stored"]
     assert reply["verdicts"][0]["reason"] == "yours: example.org"

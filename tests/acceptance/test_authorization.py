@@ -86,23 +86,23 @@ def test_every_route_has_an_access_rule_and_every_rule_a_route(settings: Setting
     from serve.app import create_api
 
     document = create_api(settings, lambda index: None).openapi()
-    found = {(method, path) for path, method, _ in operations(document)}
-    assert found - ACCESS_RULES.keys() == set(), "add these to serve.auth.authorization.ACCESS_RULES"
-    assert ACCESS_RULES.keys() - found == set(), "these rules are for routes that are gone"
+    routes = {(method, path) for path, method, _ in operations(document)}
+    assert routes - ACCESS_RULES.keys() == set(), "add these to serve.auth.authorization.ACCESS_RULES"
+    assert ACCESS_RULES.keys() - routes == set(), "these rules are for routes that are gone"
 
 
 async def test_invalid_credentials_are_unauthorized_on_every_route(
     walked: tuple[dict[str, Any], httpx2.AsyncClient],
 ) -> None:
     document, client = walked
-    person, leaver = await sign_up(client), await sign_up(client)
-    await leaver.ok("POST", "/v1/auth/logout")
+    person, logged_out = await sign_up(client), await sign_up(client)
+    await logged_out.ok("POST", "/v1/auth/logout")
     claims = token_claims(person.reply["token"])
     over = claims | {"exp": int(time.time()) - 1}
     callers: dict[str, dict[str, str]] = {
         "nobody": {},
         "expired": {"Authorization": f"Bearer {signed_token(over, SIGNING_KEY, kid=key_id(SIGNING_KEY))}"},
-        "revoked": leaver.headers,
+        "revoked": logged_out.headers,
         "refresh token": {"Authorization": f"Bearer {person.reply['refresh_token']}"},
         "unknown API key": {"Authorization": f"Bearer tm_{uuid.uuid4().hex}_secret"},
     }
@@ -144,7 +144,7 @@ async def test_another_user_reaches_no_resource_of_the_owner(
     walked: tuple[dict[str, Any], httpx2.AsyncClient], db: psycopg.AsyncConnection[Any]
 ) -> None:
     document, client = walked
-    owner, stranger = await sign_up(client), await sign_up(client)
+    owner, other_user = await sign_up(client), await sign_up(client)
     session_id = await completed_session(owner, db)
     share = (await owner.ok("POST", f"/v1/sessions/{session_id}/shares"))["share"]
     key = await owner.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": ["sessions:read"]})
@@ -161,27 +161,27 @@ async def test_another_user_reaches_no_resource_of_the_owner(
         if ACCESS_RULES[method, path].access not in {Access.LOGIN, Access.USER} or "{" not in path:
             continue
         tried += 1
-        answer = await _ask(client, path, method, operation, stranger.headers, **ids)
+        answer = await _ask(client, path, method, operation, other_user.headers, **ids)
         assert answer.status_code in {403, 404}, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
         assert session_id not in answer.text
         assert "Sourdough" not in answer.text
     assert tried > 20
     assert await _rows(db, owner) == before
     # Routes without an id return only resources of the caller.
-    assert await stranger.ok("GET", "/v1/sessions") == {"sessions": [], "total": 0}
-    assert (await stranger.ok("GET", "/v1/search", params={"q": "sourdough"}))["results"] == []
+    assert await other_user.ok("GET", "/v1/sessions") == {"sessions": [], "total": 0}
+    assert (await other_user.ok("GET", "/v1/search", params={"q": "sourdough"}))["results"] == []
 
 
 async def _rows(db: psycopg.AsyncConnection[Any], owner: ApiUser) -> list[Any]:
-    found: list[Any] = []
+    rows: list[Any] = []
     for query in (
         "SELECT id, title, status, deleted_at, num_events FROM browsing_sessions WHERE user_id = %s",
         "SELECT id, revoked_at FROM share_links WHERE user_id = %s",
         "SELECT id, revoked_at FROM api_keys WHERE user_id = %s",
         "SELECT id, revoked_at FROM login_families WHERE user_id = %s",
     ):
-        found += await (await db.execute(query, [owner.id])).fetchall()
-    return found
+        rows += await (await db.execute(query, [owner.id])).fetchall()
+    return rows
 
 
 async def test_operator_routes_require_an_operator(

@@ -168,8 +168,8 @@ async def test_the_extension_logs_in_with_a_one_time_code(api: httpx2.AsyncClien
 async def test_an_extension_code_is_useless_without_the_verifier(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     verifier = "v" * 64
     code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": _challenge(verifier)}))["code"]
-    thief = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": "x" * 64})
-    assert thief.status_code == 401
+    attempt = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": "x" * 64})
+    assert attempt.status_code == 401
     # The code is used up: its owner notices, instead of being logged in besides an attacker.
     owner = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": verifier})
     assert owner.status_code == 401

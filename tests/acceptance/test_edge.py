@@ -51,14 +51,14 @@ async def test_cors_allows_only_our_extension_in_production(settings: Settings) 
         c,
     ):
         assert (await _preflight(c, f"chrome-extension://{ours}")).status_code == 204
-        for stranger in (
+        for origin in (
             f"chrome-extension://{'b' * 32}",
             "https://app.example.evil.test",
             "http://localhost:3000",
             "null",
         ):
-            answer = await _preflight(c, stranger)
-            assert "access-control-allow-origin" not in answer.headers, stranger
+            answer = await _preflight(c, origin)
+            assert "access-control-allow-origin" not in answer.headers, origin
 
 
 async def test_cors_allows_only_configured_origins(api: httpx2.AsyncClient, ann: ApiUser) -> None:
@@ -165,12 +165,12 @@ async def test_the_events_route_leases_calls_from_valkey(settings: Settings) -> 
     async with running_api(limited) as (app, client):
         ann = await sign_up(client)
         session_id = await ann.start()
-        asked = 0
+        num_leases = 0
         count = app.state.parts.rate_limiter.count
 
         async def counting(*args: Any, **kwargs: Any) -> Any:
-            nonlocal asked
-            asked += args[0].name == "events"
+            nonlocal num_leases
+            num_leases += args[0].name == "events"
             return await count(*args, **kwargs)
 
         app.state.parts.rate_limiter.count = counting
@@ -181,12 +181,12 @@ async def test_the_events_route_leases_calls_from_valkey(settings: Settings) -> 
             )
             codes.append(answer.status_code)
         assert codes == [200] * 100 + [429] * 5
-        assert asked <= 15
+        assert num_leases <= 15
 
 
 async def test_without_valkey_each_replica_limits_on_its_own(settings: Settings) -> None:
-    away = with_changes(settings, rate_limits=True, redis_url="redis://127.0.0.1:1/0", credential_calls_per_minute=2)
-    async with running_api(away) as (_, client):
+    changed = with_changes(settings, rate_limits=True, redis_url="redis://127.0.0.1:1/0", credential_calls_per_minute=2)
+    async with running_api(changed) as (_, client):
         codes = [
             (await client.post("/v1/auth/forgot-password", json={"email": "n@test.local"})).status_code
             for _ in range(3)

@@ -20,7 +20,7 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "response_headers_conformance"
 )
-#: They end the login the run lives on: called without one here, and with one in `test_account.py`.
+#: Routes that end the login of the run: called without a login here, and with one in `test_account.py`.
 ENDING = "^(logout|logout_all|delete_account|delete_me|change_password|end_login)$"
 MAX_S = 40
 
@@ -46,11 +46,11 @@ def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator
         while not port.strip().isdigit():
             port = process.stdout.readline().decode()
             assert port, "the application did not start"
-        found = f"http://127.0.0.1:{int(port)}"
+        base_url = f"http://127.0.0.1:{int(port)}"
         try:
             # The document is built on the first request; Schemathesis waits ten seconds at most.
-            httpx2.get(f"{found}/openapi.json", timeout=120, trust_env=False)
-            yield found
+            httpx2.get(f"{base_url}/openapi.json", timeout=120, trust_env=False)
+            yield base_url
         finally:
             process.communicate(timeout=30)
 

@@ -80,9 +80,9 @@ async def google(settings: Settings, provider: Provider) -> AsyncIterator[httpx2
 @pytest.fixture
 async def person(provider: Provider) -> dict[str, str]:
     """The claims of a Google user."""
-    found = {"sub": uuid.uuid4().hex, "email": f"{uuid.uuid4().hex[:10]}@gmail.example"}
-    await provider.set_user(found["sub"], email=found["email"], email_verified=True)
-    return found
+    claims = {"sub": uuid.uuid4().hex, "email": f"{uuid.uuid4().hex[:10]}@gmail.example"}
+    await provider.set_user(claims["sub"], email=claims["email"], email_verified=True)
+    return claims
 
 
 async def test_missing_and_invalid_google_credentials(google: httpx2.AsyncClient, api: httpx2.AsyncClient) -> None:
@@ -175,19 +175,19 @@ async def test_state_and_nonce_are_valid_once(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
     challenge = hashlib.sha256(b"x").hexdigest()[:43]
-    begun = (
+    flow = (
         await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT, "code_challenge": challenge})
     ).json()
-    asked = parse_qs(urlsplit(begun["authorization_url"]).query)
-    assert asked["state"] == [begun["state"]]
-    assert asked["code_challenge"] == [challenge]
-    code = await provider.allow(person["sub"], nonce=asked["nonce"][0])
-    body = {"code": code, "redirect_uri": REDIRECT, "state": begun["state"]}
+    query = parse_qs(urlsplit(flow["authorization_url"]).query)
+    assert query["state"] == [flow["state"]]
+    assert query["code_challenge"] == [challenge]
+    code = await provider.allow(person["sub"], nonce=query["nonce"][0])
+    body = {"code": code, "redirect_uri": REDIRECT, "state": flow["state"]}
     # A flow begun with PKCE requires the verifier; a rejected attempt uses up the state.
     assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
-    begun = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
-    nonce = parse_qs(urlsplit(begun["authorization_url"]).query)["nonce"][0]
-    body = {"redirect_uri": REDIRECT, "state": begun["state"], "code": await provider.allow(person["sub"], nonce=nonce)}
+    flow = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
+    nonce = parse_qs(urlsplit(flow["authorization_url"]).query)["nonce"][0]
+    body = {"redirect_uri": REDIRECT, "state": flow["state"], "code": await provider.allow(person["sub"], nonce=nonce)}
     assert (await google.post("/v1/auth/google/code", json=body)).status_code == 200
     body["code"] = await provider.allow(person["sub"], nonce=nonce)
     assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
@@ -196,9 +196,9 @@ async def test_state_and_nonce_are_valid_once(
 async def test_a_code_with_another_nonce_is_rejected(
     google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
 ) -> None:
-    begun = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
+    flow = (await google.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).json()
     code = await provider.allow(person["sub"], nonce="another")
-    body = {"code": code, "redirect_uri": REDIRECT, "state": begun["state"]}
+    body = {"code": code, "redirect_uri": REDIRECT, "state": flow["state"]}
     assert (await google.post("/v1/auth/google/code", json=body)).status_code == 401
 
 

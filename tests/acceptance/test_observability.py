@@ -45,8 +45,8 @@ Db = psycopg.AsyncConnection[Any]
 
 @pytest.fixture
 async def pool(settings: Settings) -> AsyncIterator[AsyncConnectionPool[Any]]:
-    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as found:
-        yield found
+    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+        yield pool
 
 
 def series(name: str) -> dict[tuple[str, ...], float]:

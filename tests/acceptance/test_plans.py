@@ -30,12 +30,12 @@ async def _book(db: psycopg.AsyncConnection[Any], user_id: str, tokens: int, at:
 
 
 async def test_every_user_has_a_subscription(ann: ApiUser) -> None:
-    found = (await ann.ok("GET", "/v1/subscription"))["subscription"]
-    assert found["plan"]["id"] == "free"
-    assert found["status"] == "active"
-    assert found["cancel_at_period_end"] is False
-    assert found["id"] == str(uuid.UUID(int=0))
-    start, end = _time(found["current_period_start"]), _time(found["current_period_end"])
+    starts = (await ann.ok("GET", "/v1/subscription"))["subscription"]
+    assert starts["plan"]["id"] == "free"
+    assert starts["status"] == "active"
+    assert starts["cancel_at_period_end"] is False
+    assert starts["id"] == str(uuid.UUID(int=0))
+    start, end = _time(starts["current_period_start"]), _time(starts["current_period_end"])
     assert end - start == timedelta(days=30)
     assert start == _time(ann.reply["user"]["created_at"])
 
@@ -142,8 +142,8 @@ def test_paid_periods_follow_the_calendar(known: tuple[str, str], days: list[str
     """In every time zone of the database connection."""
     start, end = (_utc(day + "T23:30:00").astimezone(timezone(zone)) for day in known)
     cycle = BillingCycle(start, end)
-    found = [cycle.period(number)[0] for number in range(-2, 3)]
-    assert found == [_utc(day + "T23:30:00") for day in days]
+    starts = [cycle.period(number)[0] for number in range(-2, 3)]
+    assert starts == [_utc(day + "T23:30:00") for day in days]
     assert all(cycle.period(number)[1] == cycle.period(number + 1)[0] for number in range(-30, 30))
     for number in range(-30, 30):
         first, last = cycle.period(number)

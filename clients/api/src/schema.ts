@@ -342,7 +342,7 @@ export interface paths {
         put?: never;
         /**
          * Extension Exchange
-         * @description Log the extension in. A wrong verifier uses the code up: it was seen by somebody it was not meant for.
+         * @description Log the extension in. A wrong verifier uses up the code, because an attacker may have it.
          */
         post: operations["extension_exchange"];
         delete?: never;

@@ -31,9 +31,9 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
     def walk(value: Any) -> None:
         if isinstance(value, dict):
             if isinstance(ref := value.get("$ref"), str):
-                found: Any = document
+                target: Any = document
                 for part in ref.removeprefix("#/").split("/"):
-                    found = found[part]
+                    target = target[part]
             for inner in value.values():
                 walk(inner)
         elif isinstance(value, list):

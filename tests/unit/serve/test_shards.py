@@ -140,14 +140,14 @@ async def test_a_shard_drops_moved_users_and_stops_when_removed(settings: Any) -
     assert not shard.apply_shard_map(0, 2, now=0.0)
     await buffers.append([batch(u) for u in users])
     mine = {u for u in users if shard_of_bucket(bucket_of(u), 2) == 1}
-    assert buffers.num_active_users == len(mine), "strangers are served and not remembered"
+    assert buffers.num_active_users == len(mine), "users of other shards are served and not kept in memory"
     assert not shard.apply_shard_map(1, 5, now=10.0)
     assert buffers.num_active_users == sum(shard_of_bucket(bucket_of(u), 5) == 1 for u in mine)
     assert not shard.apply_shard_map(2, 1, now=20.0)
     assert buffers.num_active_users == 0
     assert not shard.apply_shard_map(2, 1, now=20.0 + RETIRE_AFTER_S - 1)
     assert shard.apply_shard_map(2, 1, now=20.0 + RETIRE_AFTER_S)
-    assert not shard.apply_shard_map(3, 2, now=40.0), "wanted again in time"
+    assert not shard.apply_shard_map(3, 2, now=40.0), "assigned again before it retires"
     await shard._postgres.close()
 
 
