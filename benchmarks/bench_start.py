@@ -112,7 +112,7 @@ def main() -> None:
         return
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-start-"))
     try:
-        found = []
+        starts = []
         for _ in range(arguments.starts + 1):
             (port,) = free_ports(1)
             messages = data_dir / "messages.json"
@@ -125,7 +125,7 @@ def main() -> None:
                 str(port),
                 str(messages),
             ]
-            found.append(measure(command, port, {}, messages))
+            starts.append(measure(command, port, {}, messages))
         (port,) = free_ports(1)
         bare = measure(
             [sys.executable, "-c", _BARE, str(port)],
@@ -134,11 +134,11 @@ def main() -> None:
         )
     finally:
         shutil.rmtree(data_dir, ignore_errors=True)
-    again = sorted(found[1:], key=lambda start: start["ready_s"])
+    again = sorted(starts[1:], key=lambda start: start["ready_s"])
     middle = statistics.median_low([start["ready_s"] for start in again])
     chosen = next(start for start in again if start["ready_s"] == middle)
     result = {
-        "first_start_s": round(found[0]["ready_s"], 2),
+        "first_start_s": round(starts[0]["ready_s"], 2),
         "second_start_s": round(middle, 2),
         "second_starts_s": [round(start["ready_s"], 2) for start in again],
         "phases_s": chosen["phases_s"],

@@ -26,10 +26,10 @@ GIVE_UP_S = 60.0
 @pytest.fixture
 async def recorders(product: Product) -> AsyncIterator[list[LoadClient]]:
     load = LoadResult()
-    found = [LoadClient(load, [product.origin], give_up_s=GIVE_UP_S) for _ in range(NUM_RECORDERS)]
-    await asyncio.gather(*(r.sign_up_and_start() for r in found))
-    yield found
-    await asyncio.gather(*(r.close() for r in found))
+    clients = [LoadClient(load, [product.origin], give_up_s=GIVE_UP_S) for _ in range(NUM_RECORDERS)]
+    await asyncio.gather(*(r.sign_up_and_start() for r in clients))
+    yield clients
+    await asyncio.gather(*(r.close() for r in clients))
 
 
 def kill(product: Product, *names: str) -> int:
@@ -90,10 +90,10 @@ async def test_a_crash_under_load_loses_no_acknowledged_event(
     await asyncio.gather(*(r.stop_session() for r in recorders_left))
     await asyncio.gather(*(r.wait_for_map() for r in [*early, *recorders_left]))
 
-    found = await audit_events(product.settings.database.postgres_dsn, recorders)
-    assert (found.lost, found.duplicated, found.unexpected) == (0, 0, 0)
-    assert found.maps == found.versions == len(recorders), "exactly one version each"
-    assert found.acknowledged > 100
+    audit = await audit_events(product.settings.database.postgres_dsn, recorders)
+    assert (audit.lost, audit.duplicated, audit.unexpected) == (0, 0, 0)
+    assert audit.maps == audit.versions == len(recorders), "exactly one version each"
+    assert audit.acknowledged > 100
 
 
 def test_killing_all_processes_and_restarting_keeps_the_data(product: Product) -> None:

@@ -37,10 +37,10 @@ def trailmind(product: Product, *arguments: str) -> subprocess.CompletedProcess[
 
 @pytest.fixture
 def client(product: Product) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=product.origin, timeout=30.0, trust_env=False) as found:
-        reply = found.post("/v1/auth/signup", json={"email": f"{uuid.uuid4().hex}@t.local", "password": PASSWORD})
-        found.headers["Authorization"] = f"Bearer {reply.json()['token']}"
-        yield found
+    with httpx2.Client(base_url=product.origin, timeout=30.0, trust_env=False) as http:
+        reply = http.post("/v1/auth/signup", json={"email": f"{uuid.uuid4().hex}@t.local", "password": PASSWORD})
+        http.headers["Authorization"] = f"Bearer {reply.json()['token']}"
+        yield http
 
 
 def start(client: httpx2.Client) -> str:
@@ -190,19 +190,19 @@ def test_one_request_id_is_in_the_logs_of_every_process(product: Product, client
 
 
 def test_an_invalid_request_id_is_replaced_and_sent_once(client: httpx2.Client) -> None:
-    for given, is_good in (("mine-1", True), ("x" * 5_000, False), ("a b", False)):
-        answer = client.get("/health", headers={"X-Request-ID": given})
-        (said,) = answer.headers.get_list("X-Request-ID")
-        assert (said == given) is is_good
+    for request_id, is_valid in (("mine-1", True), ("x" * 5_000, False), ("a b", False)):
+        answer = client.get("/health", headers={"X-Request-ID": request_id})
+        (response_id,) = answer.headers.get_list("X-Request-ID")
+        assert (response_id == request_id) is is_valid
 
 
 def scrape(product: Product) -> str:
     """What Prometheus would get from the node's metrics port."""
     pages = []
-    for found in listeners(product.pid):
-        if "DashboardAgent" in found.process:
+    for listener in listeners(product.pid):
+        if "DashboardAgent" in listener.process:
             try:
-                answer = httpx2.get(f"http://127.0.0.1:{found.port}/metrics", trust_env=False, timeout=5.0)
+                answer = httpx2.get(f"http://127.0.0.1:{listener.port}/metrics", trust_env=False, timeout=5.0)
             except httpx2.HTTPError:
                 continue
             pages.append(answer.text if answer.status_code == 200 else "")
@@ -276,8 +276,10 @@ def test_parallel_batches_through_the_ingress_lose_nothing(client: httpx2.Client
 
 def own_address() -> str:
     """An address of this machine that other machines could use."""
-    found = [a.address for addresses in psutil.net_if_addrs().values() for a in addresses if a.family == socket.AF_INET]
-    outside = [a for a in found if not a.startswith("127.")]
+    machine_ips = [
+        a.address for addresses in psutil.net_if_addrs().values() for a in addresses if a.family == socket.AF_INET
+    ]
+    outside = [a for a in machine_ips if not a.startswith("127.")]
     if not outside:
         pytest.skip("this machine has no address but loopback")
     return outside[0]
@@ -286,16 +288,16 @@ def own_address() -> str:
 def test_only_ray_ports_with_a_token_are_reachable_from_the_network(product: Product) -> None:
     """PostgreSQL, Valkey, HAProxy, the API, GCS and raylets are on loopback. What Ray Serve binds to all interfaces
     whatever it is told, the replicas' port for calls among themselves, wants Ray's token."""
-    exposed = [found for found in listeners(product.pid) if not found.is_loopback]
+    exposed = [listener for listener in listeners(product.pid) if not listener.is_loopback]
     unguarded = [str(e) for e in exposed if not e.process.startswith("ray::ServeReplica")]
     assert unguarded == [], "a new socket is open to the network"
     address = own_address()
-    for found in exposed:
-        with grpc.insecure_channel(f"{address}:{found.port}") as channel:
+    for listener in exposed:
+        with grpc.insecure_channel(f"{address}:{listener.port}") as channel:
             call: Any = channel.unary_unary("/ray.serve.ASGIService/HandleRequest")
             with pytest.raises(grpc.RpcError) as refused:
                 call(b"", timeout=5.0)
-        assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED, str(found)
+        assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED, str(listener)
 
 
 @pytest.mark.other_hosts

@@ -193,10 +193,10 @@ print(redis.from_url({urls.redis_url!r}).get("key").decode())
 """
     # Variables that libpq reads must not lead another process astray.
     env = {**os.environ, "PGPORT": "1", "PGHOST": "nowhere", "PGUSER": "nobody", "PGDATABASE": "none"}
-    asked = await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable, "-X", "utf8", "-W", "ignore", "-c", script, env=env, stdout=asyncio.subprocess.PIPE
     )
-    answer, _ = await asked.communicate()
+    answer, _ = await process.communicate()
     assert answer.decode().split() == ["42", "값"]
 
 
@@ -385,7 +385,7 @@ def test_servers_of_a_killed_supervisor_are_replaced(data_dir: Path, launcher: L
     assert execute(second.urls.database_url, "SELECT n FROM kept") == 7
     for pid in first.server_pids:
         until(lambda pid=pid: not psutil.pid_exists(pid), "old server gone")  # type: ignore[misc]
-    # The old server was asked to stop, not killed, before the new one took over.
+    # The old server was process to stop, not killed, before the new one replaced it.
     assert "received fast shutdown request" in (data_dir / "logs" / "postgres.log").read_text()
 
 

@@ -66,10 +66,10 @@ def test_it_checks_then_prepares_migrates_and_serves(deploy) -> None:  # type: i
 
 
 def test_a_failed_migration_does_not_change_the_service(deploy) -> None:  # type: ignore[no-untyped-def]
-    code, calls, said = deploy("kind", MIGRATION="1")
+    code, calls, output = deploy("kind", MIGRATION="1")
     assert code == 1
     assert _phases(calls) == ["prepare", "migrate"]
-    assert "the service was left as it is" in said
+    assert "the service was left as it is" in output
 
 
 def test_invalid_manifests_are_not_applied(deploy) -> None:  # type: ignore[no-untyped-def]
@@ -79,7 +79,7 @@ def test_invalid_manifests_are_not_applied(deploy) -> None:  # type: ignore[no-u
 
 
 def test_the_overlay_is_required(deploy) -> None:  # type: ignore[no-untyped-def]
-    code, calls, said = deploy()
+    code, calls, output = deploy()
     assert code != 0
     assert calls == []
-    assert "usage: deploy.sh OVERLAY" in said
+    assert "usage: deploy.sh OVERLAY" in output

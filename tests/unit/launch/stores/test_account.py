@@ -11,13 +11,13 @@ import pytest
 
 from launch.stores.account import Account, grant_directory_access, may_search, server_account
 
-OTHER_USER = Account(54_321, 54_321, "stranger", is_other=True)
+OTHER_USER = Account(54_321, 54_321, "other-user", is_other=True)
 needs_acl = pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access control lists are set on Linux only")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 
 
 def can_read_as_other_user(path: Path) -> bool:
-    """Whether a process of the stranger gets at the file."""
+    """Whether another user can read the file."""
     return subprocess.run(["cat", path], capture_output=True, **OTHER_USER.spawn_user()).returncode == 0
 
 
@@ -76,10 +76,10 @@ def test_a_normal_user_runs_the_servers_under_its_own_account(tmp_path: Path) ->
 
 @needs_root
 def test_root_runs_the_servers_as_the_owner_of_the_data(tmp_path: Path) -> None:
-    nobody = 65_534
-    os.chown(tmp_path, nobody, nobody)
+    owner_id = 65_534
+    os.chown(tmp_path, owner_id, owner_id)
     account = server_account(tmp_path)
-    assert (account.uid, account.is_other) == (nobody, True)
+    assert (account.uid, account.is_other) == (owner_id, True)
 
 
 @needs_root
@@ -87,6 +87,6 @@ def test_root_runs_the_servers_as_a_system_user_otherwise(tmp_path: Path) -> Non
     account = server_account(tmp_path)
     assert account.uid != 0
     assert account.is_other
-    made = tmp_path / "made"
-    account.make_dir(made)
-    assert (made.stat().st_uid, stat.S_IMODE(made.stat().st_mode)) == (account.uid, 0o700)
+    directory = tmp_path / "created"
+    account.make_dir(directory)
+    assert (directory.stat().st_uid, stat.S_IMODE(directory.stat().st_mode)) == (account.uid, 0o700)

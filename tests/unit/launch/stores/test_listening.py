@@ -42,11 +42,11 @@ def parent_and_ports() -> Iterator[tuple[int, int, int]]:
 
 def test_sockets_of_a_grandchild_are_found_with_their_addresses(parent_and_ports: tuple[int, int, int]) -> None:
     parent, private_port, public_port = parent_and_ports
-    assert {(found.address, found.port) for found in listeners(parent)} == {
+    assert {(listener.address, listener.port) for listener in listeners(parent)} == {
         ("127.0.0.1", private_port),
         ("0.0.0.0", public_port),
     }
-    assert [(found.address, found.port) for found in exposed(parent)] == [("0.0.0.0", public_port)]
+    assert [(listener.address, listener.port) for listener in exposed(parent)] == [("0.0.0.0", public_port)]
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_an_unreadable_process_raises_instead_of_having_no_sockets(
     parent, private_port, public_port = parent_and_ports
     monkeypatch.setattr(psutil.Process, "net_connections", refuse)
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as six:
-        found = {(listener.address, listener.port) for listener in listeners(parent)}
+        actual = {(listener.address, listener.port) for listener in listeners(parent)}
         expected = {("127.0.0.1", private_port), ("0.0.0.0", public_port), ("::1", six.getsockname()[1])}
-        assert expected <= found
+        assert expected <= actual
         assert ("0.0.0.0", public_port) in {(listener.address, listener.port) for listener in exposed(parent)}
 
 
