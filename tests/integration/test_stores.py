@@ -644,7 +644,7 @@ for _ in range(2):
         urls = stores.start()
         assert running_urls(home / "share" / "trailmind") == urls
         print(psycopg.connect(urls.database_url).execute("SELECT current_user").fetchone()[0])
-        print(redis.from_url(urls.redis_url).ping(), stores.notices)
+        print(redis.from_url(urls.redis_url).ping(), stores.messages)
 os._exit(0)
 """
     with tempfile.TemporaryDirectory(dir="/tmp") as warm, tempfile.TemporaryDirectory(dir="/tmp") as home:
