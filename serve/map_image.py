@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from fastapi.responses import Response
 
 from cluster.mindmap.render.images import ThemeName, to_svg
@@ -12,8 +13,11 @@ from models.mindmap.document import LayoutName, MindmapDocument
 
 #: OpenAPI responses of a route that returns the image of a map.
 IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/svg+xml": {}}, "description": "The map as a picture"}
+    200: {"content": {"image/svg+xml": {}}, "description": "The map as an SVG image"}
 }
+#: Query parameters of routes that return the image of a map.
+ImageLayout = Annotated[LayoutName, Query()]
+ImageTheme = Annotated[ThemeName, Query()]
 #: An image needs no script; the policy blocks injected ones.
 IMAGE_CSP_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 

@@ -6,7 +6,8 @@ import enum
 import uuid
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
@@ -84,3 +85,12 @@ class MindmapEdit(Base):
     op_id: Mapped[str | None]
     entry: Mapped[dict[str, Any]]
     created_at: Mapped[CreatedAt]
+
+
+async def load_current_document(db: AsyncSession, session_id: uuid.UUID) -> dict[str, Any] | None:
+    """The document (JSON) of the session's current map version, or None before the first."""
+    return await db.scalar(
+        select(MindmapVersion.data)
+        .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (Mindmap.current_version == MindmapVersion.number))
+        .where(Mindmap.session_id == session_id)
+    )

@@ -13,14 +13,13 @@ from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Query, Response
-from sqlalchemy import select
 
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import ThemeName, to_png, to_svg
 from models.billing.plans import EXPORT_FEATURES, require_feature
 from models.errors import NotFound
 from models.mindmap.document import LayoutName, MindmapDocument
-from models.mindmap.versions import Mindmap, MindmapVersion
+from models.mindmap.versions import load_current_document
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.recording.timeline import Timeline
 from models.recording.timeline_store import from_epoch_ms, load_timeline
@@ -99,11 +98,7 @@ def _disposition(title: str | None, extension: str) -> str:
 
 
 async def _document(db: DbSession, session: BrowsingSession) -> MindmapDocument:
-    data = await db.scalar(
-        select(MindmapVersion.data)
-        .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (MindmapVersion.number == Mindmap.current_version))
-        .where(Mindmap.session_id == session.id)
-    )
+    data = await load_current_document(db, session.id)
     if data is None:
         raise NotFound("mindmap not found for this session")
     return MindmapDocument.from_json(data)

@@ -6,18 +6,17 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import LogState, log_state
 from cluster.maps.notifications import notify
-from cluster.mindmap.render.images import ThemeName
 from models.database import Connection
 from models.errors import NotFound
 from models.jobs import enqueue_map
 from models.lifecycle.state import begin_map
-from models.mindmap.document import LayoutName, MindmapDocument
+from models.mindmap.document import MindmapDocument
 from models.mindmap.edit_log_store import read_edit_log
 from models.mindmap.edits import EditReport
 from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
@@ -32,7 +31,7 @@ from models.schemas.mindmaps import (
 )
 from serve.auth.signed_links import sign_link, verify_link
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
-from serve.map_image import IMAGE_RESPONSES, svg_response
+from serve.map_image import IMAGE_RESPONSES, ImageLayout, ImageTheme, svg_response
 from serve.routes.ai import check_token_budget
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
@@ -133,17 +132,13 @@ async def generate(
     return MindmapEnvelope(mindmap=mindmap_reply(mindmap, None))
 
 
-@router.get(
-    "/mindmap/image",
-    response_class=Response,
-    responses=IMAGE_RESPONSES,
-)
+@router.get("/mindmap/image", response_class=Response, responses=IMAGE_RESPONSES)
 async def image(
     session_id: str,
     user_id: CurrentUserId,
     db: DbSession,
-    layout: Annotated[LayoutName, Query()] = "radial",
-    theme: Annotated[ThemeName, Query()] = "light",
+    layout: ImageLayout = "radial",
+    theme: ImageTheme = "light",
 ) -> Response:
     """The map as an SVG image."""
     _, mindmap, version = await load_map(db, session_id, user_id)
@@ -169,17 +164,13 @@ async def picture_link(session_id: str, user_id: CurrentUserId, db: DbSession, s
     )
 
 
-@picture_router.get(
-    "/pictures/{token}",
-    response_class=Response,
-    responses=IMAGE_RESPONSES,
-)
+@picture_router.get("/pictures/{token}", response_class=Response, responses=IMAGE_RESPONSES)
 async def picture(
     token: str,
     db: DbSession,
     state: State,
-    layout: Annotated[LayoutName, Query()] = "radial",
-    theme: Annotated[ThemeName, Query()] = "light",
+    layout: ImageLayout = "radial",
+    theme: ImageTheme = "light",
 ) -> Response:
     """The image of an image link."""
     session_id = uuid.UUID(verify_link(state.settings.auth.signing_key, "picture", token))

@@ -6,20 +6,19 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mindmap.render.images import ThemeName
 from models.accounts.users import User
 from models.errors import Conflict, NotFound
-from models.mindmap.document import LayoutName, MindmapDocument
+from models.mindmap.document import MindmapDocument
 from models.mindmap.sharing import ShareLink, share_link_id, share_token, visible_document
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.sharing import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
 from serve.dependencies import CurrentUserId, DbSession, RateLimitedByAddress, State
-from serve.map_image import IMAGE_RESPONSES, svg_response
+from serve.map_image import IMAGE_RESPONSES, ImageLayout, ImageTheme, svg_response
 from serve.state import AppState
 
 router = APIRouter(tags=["sharing"])
@@ -160,8 +159,8 @@ async def shared_image(
     token: str,
     state: State,
     db: DbSession,
-    layout: Annotated[LayoutName, Query()] = "galaxy",
-    theme: Annotated[ThemeName, Query()] = "light",
+    layout: ImageLayout = "galaxy",
+    theme: ImageTheme = "light",
 ) -> Response:
     """The shared map as an SVG image. Needs no login."""
     _, _, document = await _shared_session(state, db, token)

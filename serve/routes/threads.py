@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.maps.threads import load_threads
 from models.errors import BadRequest, NotFound
 from models.mindmap import thread_store
-from models.mindmap.versions import Mindmap, MindmapVersion
+from models.mindmap.versions import load_current_document
 from models.recording.browsing_sessions import BrowsingSession, owned_session
 from models.schemas.threads import LinkBody, ThreadList, ThreadMemberReply, ThreadReply, TopicRef
 from serve.dependencies import CurrentUserId, DbConnection, DbSession
@@ -68,12 +68,9 @@ async def list_threads(
 async def _check_topic(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
     """Raise NotFound unless the topic is on the map of one of the user's sessions."""
     await owned_session(db, topic.session_id, user_id, forbidden_as_not_found=True)
-    nodes = await db.scalar(
-        select(MindmapVersion.data["nodes"])
-        .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (Mindmap.current_version == MindmapVersion.number))
-        .where(Mindmap.session_id == topic.session_id)
-    )
-    if not any(node["id"] == topic.topic_id and node["type"] == "topic" for node in nodes or []):
+    document = await load_current_document(db, topic.session_id) or {}
+    is_topic = (node["id"] == topic.topic_id and node["type"] == "topic" for node in document.get("nodes", []))
+    if not any(is_topic):
         raise NotFound("there is no such topic")
 
 

@@ -6274,7 +6274,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The map as a picture */
+            /** @description The map as an SVG image */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7208,7 +7208,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The map as a picture */
+            /** @description The map as an SVG image */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7915,7 +7915,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The map as a picture */
+            /** @description The map as an SVG image */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -13,18 +13,18 @@ from jsonschema import Draft202012Validator
 from launch.cli.openapi import write_openapi
 from serve.openapi.document import operations
 
-KEPT = Path(__file__).parents[3] / "docs" / "openapi.json"
+COMMITTED = Path(__file__).parents[3] / "docs" / "openapi.json"
 
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    path = tmp_path_factory.mktemp("contract") / "openapi.json"
+    path = tmp_path_factory.mktemp("openapi") / "openapi.json"
     write_openapi(path)
     return dict(json.loads(path.read_text()))
 
 
 def test_the_committed_document_is_current(document: dict[str, Any]) -> None:
-    assert json.loads(KEPT.read_text()) == document, "run `make openapi` and commit docs/openapi.json"
+    assert json.loads(COMMITTED.read_text()) == document, "run `make openapi` and commit docs/openapi.json"
 
 
 def test_every_reference_resolves(document: dict[str, Any]) -> None:
