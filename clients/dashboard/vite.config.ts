@@ -109,7 +109,7 @@ export default defineConfig({
           groups: [
             {
               name: "login",
-              test: /src\/(api\/(login|early)|map\/late)|api\/src\/errors|vite\/preload-helper/,
+              test: /src\/(api\/(login|preload)|map\/lazy-galaxy)|api\/src\/errors|vite\/preload-helper/,
               priority: 20,
             },
             {
@@ -119,7 +119,7 @@ export default defineConfig({
             },
             {
               name: "ui",
-              test: /node_modules\/lucide-react|api\/src\/(format|messages)|src\/(ui\/(basics|states|Menu\.|media|say|sentence|Split)|api\/|i18n\/index|theme|session\/features|sessions\/useDelete)/,
+              test: /node_modules\/lucide-react|api\/src\/(format|messages)|src\/(ui\/(basics|states|Menu\.|media|toast|error-message|Split)|api\/|i18n\/index|theme|session\/features|sessions\/useDelete)/,
               priority: 5,
             },
           ],

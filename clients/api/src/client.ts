@@ -8,11 +8,6 @@ export type TrailmindClient = Client<paths>;
 /** A named schema of the contract: `Schema<"SessionReply">`. */
 export type Schema<Name extends keyof components["schemas"]> = components["schemas"][Name];
 
-/** The JSON of an operation's 2xx response: `Answer<"start">`. */
-export type Answer<Id extends keyof operations> = operations[Id] extends { responses: infer Responses }
-  ? { [Status in keyof Responses]: Status extends 200 | 201 | 202 ? JsonOf<Responses[Status]> : never }[keyof Responses]
-  : never;
-
 /** The JSON of an operation's request: `Body<"login">`. */
 export type Body<Id extends keyof operations> = operations[Id] extends { requestBody?: infer Request }
   ? JsonOf<NonNullable<Request>>

@@ -2,20 +2,20 @@ import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router"
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, Sun } from "lucide-react";
 import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
 import { currentLogin, onLogin } from "./api/login";
-import { useWords } from "./i18n";
-import { setTheme, useShownTheme } from "./theme";
+import { useMessages } from "./i18n";
+import { setTheme, useEffectiveTheme } from "./theme";
 
-const Palette = lazy(() => import("./search/Palette").then((m) => ({ default: m.Palette })));
-const Keys = lazy(() => import("./search/Keys").then((m) => ({ default: m.Keys })));
+const Palette = lazy(() => import("./search/CommandPalette").then((m) => ({ default: m.CommandPalette })));
+const Keys = lazy(() => import("./search/ShortcutsHelp").then((m) => ({ default: m.ShortcutsHelp })));
 
 /** The page around every signed-in page: rail or bottom bar, palette, shortcuts, and the watch on the login. */
 export function Frame() {
-  const t = useWords();
+  const t = useMessages();
   const router = useRouter();
   const login = useSyncExternalStore(onLogin, currentLogin);
   const isInSession = useRouterState({ select: (s) => /^\/sessions\/./.test(s.location.pathname) });
   const [open, setOpen] = useState<"palette" | "keys" | null>(null);
-  const shown = useShownTheme();
+  const shown = useEffectiveTheme();
 
   useEffect(() => {
     // Once for each end of a login: this frame is still there while the sign-in page loads.
@@ -30,9 +30,9 @@ export function Frame() {
         setOpen("palette");
         return;
       }
-      const typing =
+      const isTyping =
         event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
-      if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "/") {
         event.preventDefault();
         setOpen("palette");

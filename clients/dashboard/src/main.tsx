@@ -3,7 +3,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { toApiError } from "@trailmind/api";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { loadWords } from "./i18n";
+import { loadMessages } from "./i18n";
 import { makeRouter } from "./router";
 import { Toaster } from "./ui/Toaster";
 
@@ -26,7 +26,7 @@ const router = makeRouter(client);
 void router.load().catch(() => undefined);
 const root = document.getElementById("root");
 if (root) {
-  await loadWords();
+  await loadMessages();
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={client}>

@@ -10,7 +10,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
-import { currentLogin, resume } from "./api/login";
+import { currentLogin, restoreLogin } from "./api/login";
 import {
   type Filters,
   isOpen,
@@ -22,21 +22,21 @@ import {
   timelineQuery,
 } from "./api/queries";
 import { Frame } from "./Frame";
-import { useWords } from "./i18n";
-import { LAYOUTS, type SessionSearch, showsTimeline, VIEWS, WIDE } from "./session/search";
-import { Blank } from "./ui/basics";
+import { useMessages } from "./i18n";
+import { LAYOUTS, type SessionSearch, showsTimeline, VIEWS, WIDE } from "./session/search-params";
+import { EmptyState } from "./ui/basics";
 import { ErrorState, Skeletons } from "./ui/states";
 
 interface Context {
   client: QueryClient;
 }
 
-const text = (value: unknown): string | undefined =>
+const optionalText = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined;
 const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined =>
   allowed.find((a) => a === value);
 /** Only paths of this site: a link must not send anybody elsewhere after signing in. */
-const ownPath = (value: unknown): string | undefined =>
+const sameOriginPath = (value: unknown): string | undefined =>
   typeof value === "string" && /^\/(?![/\\])/.test(value) ? value : undefined;
 
 const root = createRootRouteWithContext<Context>()({
@@ -55,9 +55,9 @@ const frame = createRoute({
     </div>
   ),
   beforeLoad: async ({ location }) => {
-    await resume();
+    await restoreLogin();
     const login = currentLogin();
-    if (login.state !== "in") throw redirect({ to: "/login", search: { next: ownPath(location.href) } });
+    if (login.state !== "in") throw redirect({ to: "/login", search: { next: sameOriginPath(location.href) } });
   },
 });
 
@@ -74,11 +74,11 @@ const sessions = createRoute({
   path: "/sessions",
   validateSearch: (s: Record<string, unknown>): Filters => ({
     status: oneOf(s.status, STATUSES),
-    q: text(s.q),
-    from: text(s.from),
-    to: text(s.to),
-    domain: text(s.domain),
-    keyword: text(s.keyword),
+    q: optionalText(s.q),
+    from: optionalText(s.from),
+    to: optionalText(s.to),
+    domain: optionalText(s.domain),
+    keyword: optionalText(s.keyword),
   }),
   loaderDeps: ({ search }) => search,
   // Asked for while the page's code is on its way; the page itself waits for it and shows what went wrong.
@@ -92,8 +92,8 @@ const session = createRoute({
   validateSearch: (s: Record<string, unknown>): SessionSearch => ({
     view: oneOf(s.view, VIEWS),
     layout: oneOf(s.layout, LAYOUTS),
-    node: text(s.node),
-    topic: text(s.topic),
+    node: optionalText(s.node),
+    topic: optionalText(s.topic),
   }),
   loaderDeps: ({ search: { view } }) => ({ view }),
   loader: ({ context: { client }, params: { id }, deps: { view } }) => {
@@ -110,7 +110,7 @@ const session = createRoute({
 const search = createRoute({
   getParentRoute: () => frame,
   path: "/search",
-  validateSearch: (s: Record<string, unknown>): { q?: string | undefined } => ({ q: text(s.q) }),
+  validateSearch: (s: Record<string, unknown>): { q?: string | undefined } => ({ q: optionalText(s.q) }),
   component: lazyRouteComponent(() => import("./search/SearchPage"), "SearchPage"),
 });
 
@@ -131,10 +131,10 @@ const extensionLink = createRoute({
   getParentRoute: () => frame,
   path: "/extension/link",
   validateSearch: (s: Record<string, unknown>): LinkSearch => ({
-    extension_id: text(s.extension_id),
-    state: text(s.state),
-    code_challenge: text(s.code_challenge),
-    code_challenge_method: text(s.code_challenge_method),
+    extension_id: optionalText(s.extension_id),
+    state: optionalText(s.state),
+    code_challenge: optionalText(s.code_challenge),
+    code_challenge_method: optionalText(s.code_challenge_method),
   }),
   component: lazyRouteComponent(() => import("./auth/LinkExtension"), "LinkExtension"),
 });
@@ -144,9 +144,9 @@ const shared = createRoute({
   path: "/shared/$token",
   validateSearch: (s: Record<string, unknown>): SessionSearch => ({
     layout: oneOf(s.layout, LAYOUTS),
-    node: text(s.node),
+    node: optionalText(s.node),
     view: oneOf(s.view, VIEWS),
-    topic: text(s.topic),
+    topic: optionalText(s.topic),
   }),
   component: lazyRouteComponent(() => import("./share/SharedPage"), "SharedPage"),
 });
@@ -157,25 +157,25 @@ const auth = createRoute({
   component: lazyRouteComponent(() => import("./auth/AuthLayout"), "AuthLayout"),
 });
 
-const afterSignIn = (s: Record<string, unknown>): { next?: string | undefined } => ({ next: ownPath(s.next) });
+const validateNext = (s: Record<string, unknown>): { next?: string | undefined } => ({ next: sameOriginPath(s.next) });
 /** Somebody who is signed in has nothing to do on the sign-in pages. */
-const onlyOut = async ({ search: { next } }: { search: { next?: string | undefined } }) => {
-  await resume().catch(() => undefined);
+const requireSignedOut = async ({ search: { next } }: { search: { next?: string | undefined } }) => {
+  await restoreLogin().catch(() => undefined);
   if (currentLogin().state === "in") throw redirect({ href: next ?? "/sessions" });
 };
 
 const login = createRoute({
   getParentRoute: () => auth,
   path: "/login",
-  validateSearch: afterSignIn,
-  beforeLoad: onlyOut,
+  validateSearch: validateNext,
+  beforeLoad: requireSignedOut,
   component: lazyRouteComponent(() => import("./auth/forms"), "LoginForm"),
 });
 const signup = createRoute({
   getParentRoute: () => auth,
   path: "/signup",
-  validateSearch: afterSignIn,
-  beforeLoad: onlyOut,
+  validateSearch: validateNext,
+  beforeLoad: requireSignedOut,
   component: lazyRouteComponent(() => import("./auth/forms"), "SignupForm"),
 });
 const forgot = createRoute({
@@ -197,17 +197,17 @@ const google = createRoute({
   getParentRoute: () => auth,
   path: "/auth/google/callback",
   validateSearch: (s: Record<string, unknown>): { code?: string | undefined; state?: string | undefined } => ({
-    code: text(s.code),
-    state: text(s.state),
+    code: optionalText(s.code),
+    state: optionalText(s.state),
   }),
   component: lazyRouteComponent(() => import("./auth/google"), "GoogleCallback"),
 });
 
 function NotFound() {
-  const t = useWords();
+  const t = useMessages();
   return (
     <main className="page">
-      <Blank
+      <EmptyState
         level={1}
         icon={<Compass className="figure" size={32} strokeWidth={1.5} />}
         title={t.pageMissing}
@@ -218,7 +218,7 @@ function NotFound() {
         }
       >
         {t.pageMissingHint}
-      </Blank>
+      </EmptyState>
     </main>
   );
 }

@@ -8,9 +8,9 @@ import "./styles/base.css";
 import "./styles/ui.css";
 import "./styles/frame.css";
 import "./styles/session.css";
-import { sendEarly } from "./api/early";
-import { accessToken, resume } from "./api/login";
-import { loadGalaxy } from "./map/late";
+import { accessToken, restoreLogin } from "./api/login";
+import { preload } from "./api/preload";
+import { loadGalaxy } from "./map/lazy-galaxy";
 
 // After an update the server no longer has the old build's files: the page is fetched anew, but not in a circle.
 addEventListener("vite:preloadError", (event) => {
@@ -23,19 +23,19 @@ addEventListener("vite:preloadError", (event) => {
 
 const { pathname, search } = location;
 let isLoading = false;
-const session = /^\/sessions\/([0-9a-f-]{36})$/.exec(pathname)?.[1];
+const sessionId = /^\/sessions\/([0-9a-f-]{36})$/.exec(pathname)?.[1];
 // A shared map is for strangers: it needs no login.
-const asked = pathname.startsWith("/shared/") ? Promise.resolve() : begin().catch(() => undefined);
-void asked.then(loadPage);
+const dataRequested = pathname.startsWith("/shared/") ? Promise.resolve() : requestData().catch(() => undefined);
+void dataRequested.then(loadPage);
 // Another tab may be asking just now, and this one has to wait for it.
 setTimeout(loadPage, 30);
 
 /** What fails here is asked for again by the page, which says what is wrong. */
-async function begin(): Promise<void> {
+async function requestData(): Promise<void> {
   // Running the framework's code takes long; the question about the login is sent before, its answer comes meanwhile.
-  await resume(loadPage);
+  await restoreLogin(loadPage);
   const token = await accessToken();
-  if (token && session) sendEarly(token, [`/v1/sessions/${session}`, `/v1/sessions/${session}/mindmap`]);
+  if (token && sessionId) preload(token, [`/v1/sessions/${sessionId}`, `/v1/sessions/${sessionId}/mindmap`]);
 }
 
 function loadPage(): void {
@@ -43,7 +43,7 @@ function loadPage(): void {
   isLoading = true;
   void import("./main");
   if (pathname === "/sessions") void import("./sessions/SessionsPage");
-  if (session) void import("./session/SessionPage");
+  if (sessionId) void import("./session/SessionPage");
   // Making graphics ready keeps everything else waiting: it is done while the data is on its way.
-  if (search.includes("layout=galaxy")) void Promise.all([loadGalaxy(), asked]).then(([{ warm }]) => warm());
+  if (search.includes("layout=galaxy")) void Promise.all([loadGalaxy(), dataRequested]).then(([{ warm }]) => warm());
 }

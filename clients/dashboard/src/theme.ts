@@ -4,13 +4,13 @@ export type Theme = "light" | "dark" | "system";
 const KEY = "trailmind.theme";
 const listeners = new Set<() => void>();
 const media = typeof matchMedia === "function" ? matchMedia("(prefers-color-scheme: dark)") : null;
-media?.addEventListener("change", () => tell());
+media?.addEventListener("change", () => notify());
 
-function tell(): void {
+function notify(): void {
   for (const listener of listeners) listener();
 }
 
-function theme(): Theme {
+function chosenTheme(): Theme {
   const chosen = document.documentElement.dataset.theme;
   return chosen === "light" || chosen === "dark" ? chosen : "system";
 }
@@ -24,12 +24,12 @@ export function setTheme(next: Theme): void {
   } catch {
     // Without storage the choice lasts until the page is closed.
   }
-  tell();
+  notify();
 }
 
 /** What is on the screen, whatever chose it. */
-export function shownTheme(): "light" | "dark" {
-  const chosen = theme();
+export function effectiveTheme(): "light" | "dark" {
+  const chosen = chosenTheme();
   return chosen === "system" ? (media?.matches ? "dark" : "light") : chosen;
 }
 
@@ -38,5 +38,5 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-export const useTheme = () => useSyncExternalStore(subscribe, theme);
-export const useShownTheme = () => useSyncExternalStore(subscribe, shownTheme);
+export const useTheme = () => useSyncExternalStore(subscribe, chosenTheme);
+export const useEffectiveTheme = () => useSyncExternalStore(subscribe, effectiveTheme);

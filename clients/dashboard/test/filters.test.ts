@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { filterQuery } from "~/api/queries";
-import { changeSentence } from "~/session/changes";
-import { hearSayings, onFirstSaying, say } from "~/ui/say";
+import { describeChange } from "~/session/changes";
+import { onFirstToast, onToast, toast } from "~/ui/toast";
 
 it("asks for whole days of the reader's own calendar", () => {
   const { since, until, text } = filterQuery({ from: "2026-02-28", to: "2026-02-28", q: "git" });
@@ -19,9 +19,9 @@ it("tells a change in Korean by its kind, and an unknown one as the server did",
     why: "It was named by you.",
     node_ids: ["t1"],
   };
-  expect(changeSentence(change, "ko", labels).sentence).toBe("주제 이름이 바뀌었어요: “깃” → “버전 관리”");
-  expect(changeSentence(change, "en", labels)).toEqual({ sentence: change.sentence, why: change.why });
-  expect(changeSentence({ kind: "new_kind", sentence: "As it was told." }, "ko", labels).sentence).toBe(
+  expect(describeChange(change, "ko", labels).sentence).toBe("주제 이름이 바뀌었어요: “깃” → “버전 관리”");
+  expect(describeChange(change, "en", labels)).toEqual({ sentence: change.sentence, why: change.why });
+  expect(describeChange({ kind: "new_kind", sentence: "As it was told." }, "ko", labels).sentence).toBe(
     "As it was told.",
   );
 });
@@ -29,11 +29,11 @@ it("tells a change in Korean by its kind, and an unknown one as the server did",
 it("keeps what is said before anybody shows it, in order", () => {
   const heard: string[] = [];
   let calls = 0;
-  const stopCalling = onFirstSaying(() => (calls += 1));
-  say("one");
-  say("two");
-  const stop = hearSayings(({ text }) => heard.push(text));
-  say("three");
+  const stopCalling = onFirstToast(() => (calls += 1));
+  toast("one");
+  toast("two");
+  const stop = onToast(({ text }) => heard.push(text));
+  toast("three");
   stop();
   stopCalling();
   expect(heard).toEqual(["one", "two", "three"]);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { grouped, groupOf } from "~/sessions/groups";
+import { ageGroup, groupByAge } from "~/sessions/groups";
 
 const now = new Date(2026, 10, 26, 15, 0); // a Thursday
 
@@ -10,7 +10,7 @@ it.each([
   [new Date(2026, 10, 22, 23, 59), "month"],
   [new Date(2026, 9, 31, 23, 59), "older"],
 ])("puts %s into %s", (at, group) => {
-  expect(groupOf(at, now)).toBe(group);
+  expect(ageGroup(at, now)).toBe(group);
 });
 
 it("keeps the order and leaves empty groups out", () => {
@@ -18,7 +18,7 @@ it("keeps the order and leaves empty groups out", () => {
     { started_at: new Date(2026, 10, 26, 9).toISOString() },
     { started_at: new Date(2026, 8, 1).toISOString() },
   ];
-  expect(grouped(sessions, now).map(([group, members]) => [group, members.length])).toEqual([
+  expect(groupByAge(sessions, now).map(([group, members]) => [group, members.length])).toEqual([
     ["today", 1],
     ["older", 1],
   ]);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { documentOf, grow } from "~/map/live-map";
+import { applyDelta, toMapDocument } from "~/map/live-map";
 import { parseMap } from "~/map/model";
 
 const core = { id: "core", label: "All", type: "core" };
@@ -7,24 +7,24 @@ const page = (id: string, label = id) => ({ id, label, type: "page" });
 const edge = (source: string, target: string) => ({ source, target, kind: "contains" });
 
 it("grows by deltas to the same map as if it had come whole", () => {
-  let map = grow(null, {
+  let map = applyDelta(null, {
     whole: true,
     nodes: [core, page("a"), page("b")],
     edges: [edge("core", "a"), edge("core", "b")],
   });
-  map = grow(map, {
+  map = applyDelta(map, {
     whole: false,
     nodes: [page("c"), page("a", "A renamed")],
     removed_node_ids: ["b"],
     edges: [edge("core", "c")],
     removed_edges: [{ source: "core", target: "b" }],
   });
-  const model = parseMap(documentOf(map));
+  const model = parseMap(toMapDocument(map));
   expect(model?.nodes.map((node) => node.label)).toEqual(["All", "A renamed", "c"]);
 });
 
 it("starts anew with a whole map, as after a broken connection", () => {
-  const map = grow(grow(null, { nodes: [core, page("old")], edges: [] }), {
+  const map = applyDelta(applyDelta(null, { nodes: [core, page("old")], edges: [] }), {
     whole: true,
     nodes: [core, page("new")],
     edges: [],

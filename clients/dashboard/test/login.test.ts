@@ -19,7 +19,7 @@ afterEach(() => void vi.unstubAllGlobals());
 
 describe("a request", () => {
   it("renews the login once when it is refused, however many requests ask", async () => {
-    login.accept({ user, token: "old", expires_in: 900 });
+    login.acceptLogin({ user, token: "old", expires_in: 900 });
     let renewals = 0;
     vi.stubGlobal("fetch", async (input: Request | string, init?: RequestInit) => {
       const url = typeof input === "string" ? input : input.url;
@@ -43,14 +43,14 @@ describe("a request", () => {
   });
 
   it("signs out when there is no login left, and says that it ended", async () => {
-    login.accept({ user, token: "old", expires_in: 900 });
+    login.acceptLogin({ user, token: "old", expires_in: 900 });
     vi.stubGlobal("fetch", async () => reply(401, { error: { message: "over", code: "UNAUTHORIZED" } }));
     await expect(unwrap(client.api.GET("/v1/usage"))).rejects.toMatchObject({ kind: "signed_out" });
     expect(login.currentLogin()).toEqual({ state: "out", expired: true });
   });
 
   it("does not sign out because the server is away", async () => {
-    login.accept({ user, token: "old", expires_in: 900 });
+    login.acceptLogin({ user, token: "old", expires_in: 900 });
     vi.stubGlobal("fetch", async () => {
       throw new TypeError("Failed to fetch");
     });
@@ -80,14 +80,14 @@ describe("a request", () => {
 });
 
 it("keeps no token where a script of another day could find it", () => {
-  login.accept({ user, token: "secret-token", refresh_token: "secret-refresh", expires_in: 900 });
+  login.acceptLogin({ user, token: "secret-token", refresh_token: "secret-refresh", expires_in: 900 });
   expect(JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage })).not.toContain("secret");
 });
 
 it("asks nothing of the server on a stranger's first visit", async () => {
   const fetch = vi.fn();
   vi.stubGlobal("fetch", fetch);
-  await login.resume();
+  await login.restoreLogin();
   expect(login.currentLogin()).toEqual({ state: "out", expired: false });
   expect(fetch).not.toHaveBeenCalled();
 });

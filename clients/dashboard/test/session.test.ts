@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Timeline, Visit } from "~/api/queries";
 import { type MapModel, parseMap } from "~/map/model";
-import { pieces } from "~/search/results";
+import { splitByMarks } from "~/search/results";
 import { canMove } from "~/session/edits";
-import { advance } from "~/session/live";
-import { filterRows, GAP_MS, rowAt, rowsOf, spanOf } from "~/session/rows";
-import { endingAt, slices } from "~/sessions/sample";
+import { nextProgress } from "~/session/live-updates";
+import { filterRows, GAP_MS, rowAt, timelineRows, timeSpan } from "~/session/timeline-rows";
+import { batches, shiftToEndAt } from "~/sessions/sample";
 import { hostOf, passageHref, safeHref } from "~/ui/basics";
 import { mapData } from "./support";
 
@@ -33,40 +33,40 @@ const place = { nodeOfPage: (page: string) => (page === "page-0-9" ? null : `n-$
 
 describe("rowsOf", () => {
   it("is chronological and says gaps", () => {
-    const rows = rowsOf(timeline([visit("2", 20, 22), visit("1", 0, 4)]), place);
+    const rows = timelineRows(timeline([visit("2", 20, 22), visit("1", 0, 4)]), place);
     expect(rows.map((row) => row.kind)).toEqual(["visit", "gap", "visit"]);
     expect(rows[1]).toMatchObject({ lengthMs: 16 * 60_000 });
   });
   it("says a pause instead of the gap it made", () => {
-    const rows = rowsOf(
+    const rows = timelineRows(
       timeline([visit("1", 0, 4), visit("2", 20, 22)], [{ started_at: at(5), ended_at: at(19) }]),
       place,
     );
     expect(rows.map((row) => row.kind)).toEqual(["visit", "pause", "visit"]);
   });
   it("keeps quiet about short silences", () => {
-    const rows = rowsOf(timeline([visit("1", 0, 1), visit("2", 1 + (GAP_MS - 1) / 60_000, 9)]), place);
+    const rows = timelineRows(timeline([visit("1", 0, 1), visit("2", 1 + (GAP_MS - 1) / 60_000, 9)]), place);
     expect(rows.every((row) => row.kind === "visit")).toBe(true);
   });
   it("filters by topic and by time", () => {
-    const rows = rowsOf(timeline([visit("1", 0, 2), visit("2", 3, 4), visit("9", 5, 6)]), place);
+    const rows = timelineRows(timeline([visit("1", 0, 2), visit("2", 3, 4), visit("9", 5, 6)]), place);
     expect(filterRows(rows, new Set(["n-page-0-2"]), null).map((row) => row.key)).toEqual(["2"]);
     expect(
       filterRows(rows, null, { fromMs: Date.parse(at(1)), toMs: Date.parse(at(3.5)) }).map((row) => row.key),
     ).toEqual(["1", "2"]);
     expect(rowAt(rows, Date.parse(at(4.5)))).toBe(1);
-    expect(spanOf(rows)).toEqual({ fromMs: Date.parse(at(0)), toMs: Date.parse(at(6)) });
+    expect(timeSpan(rows)).toEqual({ fromMs: Date.parse(at(0)), toMs: Date.parse(at(6)) });
   });
 });
 
 describe("advance", () => {
   it("keeps what a piece of news does not mention", () => {
-    const first = advance(
+    const first = nextProgress(
       null,
       { status: "generating", stage: "reading", percent: 5, pages_read: 3, pages_total: 9 },
       100,
     );
-    const second = advance(first, { status: "generating", stage: "drawing", topics: ["Git", "Django"] }, 200);
+    const second = nextProgress(first, { status: "generating", stage: "drawing", topics: ["Git", "Django"] }, 200);
     expect(second).toMatchObject({
       stage: "drawing",
       percent: 5,
@@ -78,9 +78,9 @@ describe("advance", () => {
     });
   });
   it("ends with the map, and ignores other news", () => {
-    const first = advance(null, { mindmap: { status: "generating" } }, 1);
-    expect(advance(first, { session_status: "processing" }, 2)).toBe(first);
-    expect(advance(first, { status: "completed" }, 2)).toBeNull();
+    const first = nextProgress(null, { mindmap: { status: "generating" } }, 1);
+    expect(nextProgress(first, { session_status: "processing" }, 2)).toBe(first);
+    expect(nextProgress(first, { status: "completed" }, 2)).toBeNull();
   });
 });
 
@@ -102,8 +102,8 @@ it("plays a recording up to now, in order, losing nothing", () => {
     { type: "a", timestamp: 10 },
     { type: "b", timestamp: 40 },
   ];
-  expect(endingAt(events, 1000).map((event) => event.timestamp)).toEqual([970, 1000]);
-  const parts = slices(
+  expect(shiftToEndAt(events, 1000).map((event) => event.timestamp)).toEqual([970, 1000]);
+  const parts = batches(
     Array.from({ length: 111 }, (_, i) => i),
     12,
   );
@@ -127,10 +127,10 @@ it("links to a passage by its text", () => {
 });
 
 it("marks matches by code points", () => {
-  expect(pieces("👩 파이썬 문서", [{ start: 2, end: 5 }])).toEqual([
+  expect(splitByMarks("👩 파이썬 문서", [{ start: 2, end: 5 }])).toEqual([
     { text: "👩 ", isMatch: false },
     { text: "파이썬", isMatch: true },
     { text: " 문서", isMatch: false },
   ]);
-  expect(pieces("abc", [{ start: 0, end: 99 }])).toEqual([{ text: "abc", isMatch: true }]);
+  expect(splitByMarks("abc", [{ start: 0, end: 99 }])).toEqual([{ text: "abc", isMatch: true }]);
 });

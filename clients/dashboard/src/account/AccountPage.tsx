@@ -3,11 +3,11 @@ import { useNavigate } from "@tanstack/react-router";
 import { unwrap } from "@trailmind/api";
 import { useState, useSyncExternalStore } from "react";
 import { api, download } from "~/api/client";
-import { currentLogin, forget, onLogin } from "~/api/login";
+import { currentLogin, endLogin, onLogin } from "~/api/login";
 import { optionalQuery } from "~/api/queries";
-import { useWords } from "~/i18n";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { useMessages } from "~/i18n";
+import { errorMessage } from "~/ui/error-message";
+import { toast } from "~/ui/toast";
 import { ApiKeys } from "./ApiKeys";
 import { ChangePassword } from "./ChangePassword";
 import { DeleteAccount } from "./DeleteAccount";
@@ -16,7 +16,7 @@ import { Settings } from "./Settings";
 import { Plans, Usage } from "./Usage";
 
 export function AccountPage() {
-  const t = useWords();
+  const t = useMessages();
   const navigate = useNavigate();
   const client = useQueryClient();
   const login = useSyncExternalStore(onLogin, currentLogin);
@@ -28,7 +28,7 @@ export function AccountPage() {
     setLeaving(true);
     // The login ends here even when the server cannot be told; it then ends there by itself.
     await unwrap(api.POST("/v1/auth/logout")).catch(() => undefined);
-    forget(false);
+    endLogin(false);
     client.clear();
     await navigate({ to: "/login" });
   };
@@ -52,8 +52,8 @@ export function AccountPage() {
             className="button"
             onClick={() =>
               unwrap(api.POST("/v1/auth/send-verification")).then(
-                () => say(t.account.verifySent),
-                (error: unknown) => say(sentence(error, t)),
+                () => toast(t.account.verifySent),
+                (error: unknown) => toast(errorMessage(error, t)),
               )
             }
           >
@@ -77,7 +77,9 @@ export function AccountPage() {
               type="button"
               className="button"
               onClick={() =>
-                void download("/v1/users/me/export", "trailmind.zip").catch((error: unknown) => say(sentence(error, t)))
+                void download("/v1/users/me/export", "trailmind.zip").catch((error: unknown) =>
+                  toast(errorMessage(error, t)),
+                )
               }
             >
               {t.account.export}

@@ -3,15 +3,15 @@ import { type ApiKeyCreate, relativeTime, toApiError, unwrap } from "@trailmind/
 import { useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
-import { useLanguage, useWords } from "~/i18n";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { useLanguage, useMessages } from "~/i18n";
+import { errorMessage } from "~/ui/error-message";
+import { toast } from "~/ui/toast";
 import { Section } from "./Section";
 
 const SCOPES: ApiKeyCreate["scopes"] = ["sessions:read", "sessions:write", "events:write", "usage:read"];
 
 export function ApiKeys() {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const client = useQueryClient();
   const [name, setName] = useState("");
@@ -25,16 +25,16 @@ export function ApiKeys() {
     },
     onError: (error) => {
       const problem = toApiError(error);
-      say(problem.isFromServer && problem.status < 500 ? problem.message : sentence(error, t));
+      toast(problem.isFromServer && problem.status < 500 ? problem.message : errorMessage(error, t));
     },
   });
   const revoke = useMutation({
     mutationFn: (id: string) => unwrap(api.DELETE("/v1/auth/api-keys/{key_id}", { params: { path: { key_id: id } } })),
     onSuccess: () => {
-      say(t.account.keyRevoked);
+      toast(t.account.keyRevoked);
       return refresh();
     },
-    onError: (error) => say(sentence(error, t)),
+    onError: (error) => toast(errorMessage(error, t)),
   });
   if (!keys.data) return null;
   return (
@@ -72,7 +72,7 @@ export function ApiKeys() {
             <button
               type="button"
               className="button"
-              onClick={() => void navigator.clipboard.writeText(create.data.key).then(() => say(t.common.copied))}
+              onClick={() => void navigator.clipboard.writeText(create.data.key).then(() => toast(t.common.copied))}
             >
               {t.common.copy}
             </button>

@@ -3,15 +3,15 @@ import { toApiError, unwrap } from "@trailmind/api";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { api } from "~/api/client";
-import { accept } from "~/api/login";
-import { useWords } from "~/i18n";
+import { acceptLogin } from "~/api/login";
+import { useMessages } from "~/i18n";
+import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { toast } from "~/ui/toast";
 import { Section } from "./Section";
 
 export function ChangePassword() {
-  const t = useWords();
+  const t = useMessages();
   const form = useForm({
     defaultValues: { current_password: "", new_password: "" },
     resolver: valibotResolver(
@@ -24,14 +24,14 @@ export function ChangePassword() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      accept(await unwrap(api.POST("/v1/auth/password", { body: values })));
+      acceptLogin(await unwrap(api.POST("/v1/auth/password", { body: values })));
       form.reset();
-      say(t.account.passwordChanged);
+      toast(t.account.passwordChanged);
     } catch (error) {
       const problem = toApiError(error);
       if (problem.status === 400 || problem.status === 401 || problem.status === 403)
         form.setError("current_password", { message: t.account.wrongPassword }, { shouldFocus: true });
-      else form.setError("root", { message: sentence(error, t) });
+      else form.setError("root", { message: errorMessage(error, t) });
     }
   });
   return (

@@ -3,28 +3,28 @@ import { useNavigate } from "@tanstack/react-router";
 import { toApiError, unwrap } from "@trailmind/api";
 import { useState } from "react";
 import { api } from "~/api/client";
-import { forget } from "~/api/login";
-import { useWords } from "~/i18n";
+import { endLogin } from "~/api/login";
+import { useMessages } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
+import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { toast } from "~/ui/toast";
 
 /** The one thing that cannot be undone, and therefore asks. */
 export function DeleteAccount({ email }: { email: string }) {
-  const t = useWords();
+  const t = useMessages();
   const navigate = useNavigate();
   const client = useQueryClient();
   const [isOpen, setOpen] = useState(false);
-  const [typed, setTyped] = useState("");
+  const [typedEmail, setTyped] = useState("");
   const [password, setPassword] = useState("");
   const erase = useMutation({
     mutationFn: () =>
       unwrap(api.POST("/v1/users/me/deletion", { body: { ...(password ? { password } : {}), now: true } })),
     onSuccess: async () => {
       setOpen(false);
-      say(t.account.deleted);
-      forget(false);
+      toast(t.account.deleted);
+      endLogin(false);
       client.clear();
       await navigate({ to: "/login" });
     },
@@ -49,7 +49,7 @@ export function DeleteAccount({ email }: { email: string }) {
             <p className="notice danger" role="alert">
               {problem.status === 400 || problem.status === 401 || problem.status === 403
                 ? t.account.wrongPassword
-                : sentence(problem, t)}
+                : errorMessage(problem, t)}
             </p>
           )}
           <Field
@@ -57,7 +57,7 @@ export function DeleteAccount({ email }: { email: string }) {
             type="email"
             autoComplete="off"
             placeholder={email}
-            value={typed}
+            value={typedEmail}
             onChange={(e) => setTyped(e.target.value)}
           />
           <Field
@@ -74,7 +74,7 @@ export function DeleteAccount({ email }: { email: string }) {
             <button
               type="submit"
               className="button danger"
-              disabled={!email || typed.trim().toLowerCase() !== email.toLowerCase() || erase.isPending}
+              disabled={!email || typedEmail.trim().toLowerCase() !== email.toLowerCase() || erase.isPending}
             >
               {t.account.deleteGo}
             </button>

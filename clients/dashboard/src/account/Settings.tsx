@@ -4,18 +4,18 @@ import { type SettingsPatch, toApiError, unwrap } from "@trailmind/api";
 import { useId, useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
-import { setLanguage, useLanguage, useWords } from "~/i18n";
+import { setLanguage, useLanguage, useMessages } from "~/i18n";
 import { setTheme, useTheme } from "~/theme";
 import { Segmented } from "~/ui/basics";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { errorMessage } from "~/ui/error-message";
+import { toast } from "~/ui/toast";
 import { Section } from "./Section";
 
 const KEY = ["settings"];
 
 /** What is kept with the account, so that it is the same on every device; language and theme also work without it. */
 export function Settings() {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const theme = useTheme();
   const client = useQueryClient();
@@ -30,11 +30,11 @@ export function Settings() {
     mutationFn: (change: SettingsPatch) => unwrap(api.PATCH("/v1/users/me/settings", { body: change })),
     onSuccess: (reply) => {
       client.setQueryData(KEY, reply);
-      say(t.account.saved);
+      toast(t.account.saved);
     },
     onError: (error) => {
       const problem = toApiError(error);
-      say(problem.kind === "bad_request" && problem.isFromServer ? problem.message : sentence(error, t));
+      toast(problem.kind === "bad_request" && problem.isFromServer ? problem.message : errorMessage(error, t));
     },
   });
   const change = (part: SettingsPatch) => {

@@ -3,12 +3,12 @@ import { compactNumber, shortDate, type UsageEnvelope, unwrap } from "@trailmind
 import { Check } from "lucide-react";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
-import { useLanguage, useWords } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Section } from "./Section";
 
 export function Plans() {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const plans = useQuery(optionalQuery(["plans"], () => unwrap(api.GET("/v1/subscription/plans"))));
   const mine = useQuery(optionalQuery(["subscription"], () => unwrap(api.GET("/v1/subscription"))));
@@ -80,7 +80,7 @@ export function Plans() {
 }
 
 export function Usage({ query }: { query: UseQueryResult<UsageEnvelope | null> }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const history = useQuery(
     optionalQuery(["usage-history"], () => unwrap(api.GET("/v1/usage/history", { params: { query: { months: 6 } } }))),

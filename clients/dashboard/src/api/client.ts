@@ -1,23 +1,23 @@
 /** The API, typed by its OpenAPI description. `unwrap` turns a call into its data or a thrown ApiError. */
 import { readError, toApiError, trailmind } from "@trailmind/api";
-import { takeEarly } from "./early";
-import { accessToken, forget, renew, WEB_CLIENT } from "./login";
+import { accessToken, endLogin, renewToken, WEB_CLIENT } from "./login";
+import { takePreloaded } from "./preload";
 
 const TIMEOUT_MS = 20_000;
 
 /** `fetch` with the login: adds the token, renews it once when it is refused. */
 export async function authorizedFetch(input: Request, timeoutMs: number | null = TIMEOUT_MS): Promise<Response> {
-  const early = await takeEarly(input);
-  if (early) return early;
-  const again = input.clone();
+  const preloaded = await takePreloaded(input);
+  if (preloaded) return preloaded;
+  const retry = input.clone();
   const token = await accessToken();
   const response = await send(input, token, timeoutMs);
   if (response.status !== 401 || !token) return response;
-  if (!(await renew())) {
-    forget(true);
+  if (!(await renewToken())) {
+    endLogin(true);
     return response;
   }
-  return send(again, await accessToken(), timeoutMs);
+  return send(retry, await accessToken(), timeoutMs);
 }
 
 function send(request: Request, token: string | null, timeoutMs: number | null): Promise<Response> {
@@ -41,11 +41,11 @@ export async function download(path: string, fallbackName: string): Promise<void
     throw toApiError(error);
   });
   if (!response.ok) throw await readError(response);
-  const given = /filename\*?=(?:UTF-8'')?"?([^";]+)/i.exec(response.headers.get("content-disposition") ?? "")?.[1];
+  const fileName = /filename\*?=(?:UTF-8'')?"?([^";]+)/i.exec(response.headers.get("content-disposition") ?? "")?.[1];
   const url = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");
   link.href = url;
-  link.download = given ? decodeURIComponent(given) : fallbackName;
+  link.download = fileName ? decodeURIComponent(fileName) : fallbackName;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -7,7 +7,7 @@ import { isRecord, unwrap } from "@trailmind/api";
 import { api } from "./client";
 
 /** The id every unpacked copy has; a store's copy has the one its build names. */
-const KNOWN_ID: string = import.meta.env.VITE_EXTENSION_ID ?? "paenoilheahmjokpbligdebdblbckpfc";
+const EXTENSION_ID: string = import.meta.env.VITE_EXTENSION_ID ?? "paenoilheahmjokpbligdebdblbckpfc";
 
 interface Messenger {
   sendMessage: (extensionId: string, message: unknown) => Promise<unknown>;
@@ -37,19 +37,19 @@ export interface LinkRequest {
 export async function linkExtension({ extensionId, state, codeChallenge }: LinkRequest): Promise<void> {
   const body = { code_challenge: codeChallenge, code_challenge_method: "S256" } as const;
   const { code } = await unwrap(api.POST("/v1/auth/extension/code", { body }));
-  const answer = await messenger()?.sendMessage(extensionId, { type: "trailmind.link", code, state });
-  if (!isRecord(answer) || answer.ok !== true) throw new Error(isRecord(answer) ? String(answer.error) : "no answer");
+  const reply = await messenger()?.sendMessage(extensionId, { type: "trailmind.link", code, state });
+  if (!isRecord(reply) || reply.ok !== true) throw new Error(isRecord(reply) ? String(reply.error) : "no answer");
 }
 
 /** After a sign-in: signs the extension in too, if there is one and nobody is signed in there. Never fails. */
-export async function greetExtension(): Promise<boolean> {
+export async function signInInstalledExtension(): Promise<boolean> {
   try {
-    const answer = await messenger()?.sendMessage(KNOWN_ID, { type: "trailmind.hello" });
-    if (!isRecord(answer) || answer.ok !== true) return false;
+    const reply = await messenger()?.sendMessage(EXTENSION_ID, { type: "trailmind.hello" });
+    if (!isRecord(reply) || reply.ok !== true) return false;
     await linkExtension({
-      extensionId: KNOWN_ID,
-      state: String(answer.state),
-      codeChallenge: String(answer.code_challenge),
+      extensionId: EXTENSION_ID,
+      state: String(reply.state),
+      codeChallenge: String(reply.code_challenge),
     });
     return true;
   } catch {

@@ -13,18 +13,18 @@ export interface Account {
 
 export type Login = { state: "unknown" } | { state: "out"; expired: boolean } | { state: "in"; account: Account };
 
-const HINT = "trailmind.signed-in";
+const HINT_KEY = "trailmind.signed-in";
 export const WEB_CLIENT = { "X-Trailmind-Client": "web" };
 /** Renewed this long before it ends, so that no request meets an expired token. */
-const EARLY_MS = 30_000;
+const RENEW_BEFORE_MS = 30_000;
 
 let login: Login = { state: "unknown" };
 let token: string | null = null;
 let expiresAt = 0;
-let renewal: Promise<boolean> | null = null;
+let pendingRenewal: Promise<boolean> | null = null;
 const listeners = new Set<() => void>();
 
-function set(next: Login): void {
+function setLogin(next: Login): void {
   login = next;
   for (const listener of listeners) listener();
 }
@@ -39,38 +39,38 @@ export function onLogin(listener: () => void): () => void {
 }
 
 /** Takes the answer of login or signup. Throws when it is none. */
-export function accept(reply: unknown): Account {
-  if (!isRecord(reply) || typeof reply.token !== "string") throw unexpected();
-  const account = accountOf(reply.user);
-  keep(reply.token, reply.expires_in);
-  set({ state: "in", account });
+export function acceptLogin(reply: unknown): Account {
+  if (!isRecord(reply) || typeof reply.token !== "string") throw unexpectedReply();
+  const account = parseAccount(reply.user);
+  storeToken(reply.token, reply.expires_in);
+  setLogin({ state: "in", account });
   return account;
 }
 
 export function updateAccount(change: Partial<Account>): void {
-  if (login.state === "in") set({ state: "in", account: { ...login.account, ...change } });
+  if (login.state === "in") setLogin({ state: "in", account: { ...login.account, ...change } });
 }
 
 /** Forgets the login. `expired` when it ended by itself, which the sign-in page says. */
-export function forget(expired: boolean): void {
+export function endLogin(expired: boolean): void {
   token = null;
   expiresAt = 0;
-  remember(false);
-  set({ state: "out", expired });
+  storeHint(false);
+  setLogin({ state: "out", expired });
 }
 
-function remember(isIn: boolean): void {
+function storeHint(isIn: boolean): void {
   try {
-    if (isIn) localStorage.setItem(HINT, "1");
-    else localStorage.removeItem(HINT);
+    if (isIn) localStorage.setItem(HINT_KEY, "1");
+    else localStorage.removeItem(HINT_KEY);
   } catch {
     // Storage may be switched off; the next visit then starts at the sign-in page.
   }
 }
 
-function mayBeSignedIn(): boolean {
+function hasHint(): boolean {
   try {
-    return localStorage.getItem(HINT) === "1";
+    return localStorage.getItem(HINT_KEY) === "1";
   } catch {
     return true;
   }
@@ -80,77 +80,77 @@ function mayBeSignedIn(): boolean {
  * At start: is there a login to go on with? Settles `currentLogin()`; throws when the server cannot be asked.
  * `onAsked` is called when the question is on its way.
  */
-export async function resume(onAsked?: () => void): Promise<void> {
+export async function restoreLogin(onRequestSent?: () => void): Promise<void> {
   if (login.state !== "unknown") return;
-  if (!mayBeSignedIn()) {
-    set({ state: "out", expired: false });
+  if (!hasHint()) {
+    setLogin({ state: "out", expired: false });
     return;
   }
-  if (!(await renew(onAsked))) forget(false);
+  if (!(await renewToken(onRequestSent))) endLogin(false);
 }
 
 /** A new access token from the cookie; false when there is no login any more. One request however many ask. */
-export function renew(onAsked?: () => void): Promise<boolean> {
-  renewal ??= oneTabAtATime(() => {
-    const answer = askForToken();
-    onAsked?.();
-    return answer;
+export function renewToken(onRequestSent?: () => void): Promise<boolean> {
+  pendingRenewal ??= withTabLock(() => {
+    const isRenewed = requestToken();
+    onRequestSent?.();
+    return isRenewed;
   }).finally(() => {
-    renewal = null;
+    pendingRenewal = null;
   });
-  return renewal;
+  return pendingRenewal;
 }
 
 /** A refresh token works once: two tabs renewing at the same moment would look like a theft. */
-async function oneTabAtATime(run: () => Promise<boolean>): Promise<boolean> {
+async function withTabLock(run: () => Promise<boolean>): Promise<boolean> {
   return typeof navigator !== "undefined" && navigator.locks
     ? await navigator.locks.request("trailmind.renew", run)
     : run();
 }
 
-async function askForToken(): Promise<boolean> {
+async function requestToken(): Promise<boolean> {
   // The key makes a second try after a lost answer the same request.
   const headers = { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID(), ...WEB_CLIENT };
-  const ask = () =>
+  const request = () =>
     fetch("/v1/auth/refresh", { method: "POST", headers, body: "{}", signal: AbortSignal.timeout(15_000) });
-  const response = await ask().catch(ask);
+  const response = await request().catch(request);
   if (!response.ok) {
     if (response.status < 500 && response.status !== 429) return false;
     throw await readError(response);
   }
   const reply: unknown = await response.json();
-  if (!isRecord(reply) || typeof reply.token !== "string") throw unexpected();
-  keep(reply.token, reply.expires_in);
+  if (!isRecord(reply) || typeof reply.token !== "string") throw unexpectedReply();
+  storeToken(reply.token, reply.expires_in);
   if (login.state !== "in") {
     // Who it is is shown on one page only; the others need not wait for it.
-    set({ state: "in", account: { id: "", email: "", isVerified: null } });
-    void askWhoItIs(reply.token);
+    setLogin({ state: "in", account: { id: "", email: "", isVerified: null } });
+    void loadAccount(reply.token);
   }
   return true;
 }
 
-async function askWhoItIs(bearer: string): Promise<void> {
-  const ask = () =>
+async function loadAccount(bearer: string): Promise<void> {
+  const request = () =>
     fetch("/v1/auth/me", { headers: { Authorization: `Bearer ${bearer}` }, signal: AbortSignal.timeout(15_000) });
-  const body: unknown = await ask()
-    .catch(ask)
+  const body: unknown = await request()
+    .catch(request)
     .then((reply) => reply.json())
     .catch(() => null);
-  if (isRecord(body) && isRecord(body.user)) updateAccount(accountOf(body.user));
+  if (isRecord(body) && isRecord(body.user)) updateAccount(parseAccount(body.user));
 }
 
-function keep(value: string, expiresInS: unknown): void {
+function storeToken(value: string, expiresInS: unknown): void {
   token = value;
   expiresAt = Date.now() + (typeof expiresInS === "number" ? expiresInS * 1000 : 15 * 60_000);
-  remember(true);
+  storeHint(true);
 }
 
-function unexpected(): ApiError {
+function unexpectedReply(): ApiError {
   return new ApiError(0, "unexpected", "the reply has another shape than the contract", { kind: "server" });
 }
 
-function accountOf(user: unknown): Account {
-  if (!isRecord(user)) throw unexpected();
+function parseAccount(user: unknown): Account {
+  if (!isRecord(user)) throw unexpectedReply();
   const verified = user.email_verified;
   return {
     id: String(user.id),
@@ -161,9 +161,9 @@ function accountOf(user: unknown): Account {
 
 /** The token for the next request, renewed when it is about to end. */
 export async function accessToken(): Promise<string | null> {
-  if (token && Date.now() > expiresAt - EARLY_MS) {
-    const isRenewed = await renew().catch(() => true);
-    if (!isRenewed) forget(true);
+  if (token && Date.now() > expiresAt - RENEW_BEFORE_MS) {
+    const isRenewed = await renewToken().catch(() => true);
+    if (!isRenewed) endLogin(true);
   }
   return token;
 }

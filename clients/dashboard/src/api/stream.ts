@@ -3,25 +3,29 @@ import { isRecord, readError } from "@trailmind/api";
 import { createParser } from "eventsource-parser";
 import { authorizedFetch } from "./client";
 
-export interface News {
+export interface SessionEvent {
   event: string;
   data: Record<string, unknown>;
 }
 
 /** Calls `onNews` until the stream ends or `signal` is aborted. Throws ApiError when it cannot be opened. */
-async function readNews(sessionId: string, signal: AbortSignal, onNews: (news: News) => void): Promise<void> {
+async function readEvents(
+  sessionId: string,
+  signal: AbortSignal,
+  onEvent: (news: SessionEvent) => void,
+): Promise<void> {
   const url = new URL(`/v1/sessions/${encodeURIComponent(sessionId)}/stream`, location.origin);
   const response = await authorizedFetch(new Request(url, { signal, headers: { Accept: "text/event-stream" } }), null);
   if (!response.ok || !response.body) throw await readError(response);
   const parser = createParser({
     onEvent(message) {
-      let told: unknown;
+      let payload: unknown;
       try {
-        told = JSON.parse(message.data);
+        payload = JSON.parse(message.data);
       } catch {
         return;
       }
-      if (isRecord(told)) onNews({ event: message.event ?? "message", data: told });
+      if (isRecord(payload)) onEvent({ event: message.event ?? "message", data: payload });
     },
   });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -33,23 +37,23 @@ async function readNews(sessionId: string, signal: AbortSignal, onNews: (news: N
 }
 
 /** Keeps reading, with growing pauses between attempts, until `isOver` says so. */
-export async function followNews(
+export async function followSessionEvents(
   sessionId: string,
   signal: AbortSignal,
-  onNews: (news: News) => void,
-  isOver: () => boolean,
+  onEvent: (news: SessionEvent) => void,
+  isDone: () => boolean,
 ): Promise<void> {
   let pauseMs = 500;
-  while (!signal.aborted && !isOver()) {
+  while (!signal.aborted && !isDone()) {
     try {
-      await readNews(sessionId, signal, (news) => {
+      await readEvents(sessionId, signal, (news) => {
         pauseMs = 500;
-        onNews(news);
+        onEvent(news);
       });
     } catch {
       if (signal.aborted) return;
     }
-    if (isOver()) return;
+    if (isDone()) return;
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
     pauseMs = Math.min(pauseMs * 2, 15_000);
   }

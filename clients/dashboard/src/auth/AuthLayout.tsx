@@ -1,15 +1,15 @@
 import { Outlet } from "@tanstack/react-router";
 import { Check, Languages, MoonStar, Sun } from "lucide-react";
-import { setLanguage, useLanguage, useWords } from "~/i18n";
-import { setTheme, useShownTheme } from "~/theme";
+import { setLanguage, useLanguage, useMessages } from "~/i18n";
+import { setTheme, useEffectiveTheme } from "~/theme";
 import { IconButton } from "~/ui/basics";
-import { Trail } from "~/ui/Trail";
+import { MapIllustration } from "~/ui/MapIllustration";
 
 /** The frame of the sign-in pages: what this is on the left, the form on the right. */
 export function AuthLayout() {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
-  const shown = useShownTheme();
+  const shown = useEffectiveTheme();
   return (
     <div className="auth">
       <aside className="auth-side" aria-label={t.brand}>
@@ -19,7 +19,7 @@ export function AuthLayout() {
         </div>
         <div className="stack">
           <h2>{t.tagline}</h2>
-          <Trail />
+          <MapIllustration />
         </div>
         <ul>
           {t.auth.points.map((point) => (

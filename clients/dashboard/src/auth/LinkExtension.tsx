@@ -5,13 +5,13 @@ import { CircleCheck, Puzzle } from "lucide-react";
 import { useSyncExternalStore } from "react";
 import { canReachExtensions, linkExtension } from "~/api/extension";
 import { currentLogin, onLogin } from "~/api/login";
-import { useWords } from "~/i18n";
-import { Blank } from "~/ui/basics";
-import { sentence } from "~/ui/sentence";
+import { useMessages } from "~/i18n";
+import { EmptyState } from "~/ui/basics";
+import { errorMessage } from "~/ui/error-message";
 
 /** Where the extension sends people who press "sign in on the dashboard". Asks, because an extension may see a lot. */
 export function LinkExtension() {
-  const t = useWords();
+  const t = useMessages();
   const search = useSearch({ from: "/frame/extension/link" });
   const login = useSyncExternalStore(onLogin, currentLogin);
   const link = useMutation({ mutationFn: linkExtension });
@@ -21,7 +21,7 @@ export function LinkExtension() {
     return (
       <div className="page">
         {title}
-        <Blank
+        <EmptyState
           level={1}
           icon={<Puzzle className="figure" size={32} strokeWidth={1.5} aria-hidden />}
           title={t.extension.unreachable}
@@ -32,7 +32,7 @@ export function LinkExtension() {
           }
         >
           {t.extension.unreachableHint}
-        </Blank>
+        </EmptyState>
       </div>
     );
   return (
@@ -40,7 +40,7 @@ export function LinkExtension() {
       {title}
       {link.isSuccess ? (
         <div role="status">
-          <Blank
+          <EmptyState
             level={1}
             icon={<CircleCheck className="figure" size={32} strokeWidth={1.5} aria-hidden />}
             title={t.extension.linked}
@@ -51,10 +51,10 @@ export function LinkExtension() {
             }
           >
             {t.extension.linkedHint}
-          </Blank>
+          </EmptyState>
         </div>
       ) : (
-        <Blank
+        <EmptyState
           level={1}
           icon={<Puzzle className="figure" size={32} strokeWidth={1.5} aria-hidden />}
           title={t.extension.title}
@@ -77,10 +77,10 @@ export function LinkExtension() {
           {t.extension.body(login.state === "in" ? login.account.email : "")}
           {link.isError && (
             <span className="notice danger" role="alert">
-              {link.error instanceof ApiError ? sentence(link.error, t) : t.extension.failed}
+              {link.error instanceof ApiError ? errorMessage(link.error, t) : t.extension.failed}
             </span>
           )}
-        </Blank>
+        </EmptyState>
       )}
     </div>
   );

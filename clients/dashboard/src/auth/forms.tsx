@@ -6,18 +6,18 @@ import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { anonymousApi } from "~/api/client";
 import { currentLogin } from "~/api/login";
-import { useWords, type Words } from "~/i18n";
+import { useMessages, type Words } from "~/i18n";
+import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
-import { sentence } from "~/ui/sentence";
+import { completeSignIn, completeSignUp } from "./complete-sign-in";
 import { GoogleButton } from "./google";
-import { signedIn, signedUp } from "./signedIn";
 
 const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;
 export const emailField = (t: Words) =>
   v.pipe(v.string(), v.trim(), v.regex(EMAIL, t.auth.emailBad), v.maxLength(254, t.auth.emailBad));
 
 export function LoginForm() {
-  const t = useWords();
+  const t = useMessages();
   const { next } = useSearch({ from: "/auth/login" });
   const navigate = useNavigate();
   const login = currentLogin();
@@ -31,11 +31,11 @@ export function LoginForm() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      signedIn(await unwrap(anonymousApi.POST("/v1/auth/login", { body: values })), t);
+      completeSignIn(await unwrap(anonymousApi.POST("/v1/auth/login", { body: values })), t);
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);
-      form.setError("root", { message: problem.status === 401 ? t.auth.wrong : sentence(error, t) });
+      form.setError("root", { message: problem.status === 401 ? t.auth.wrong : errorMessage(error, t) });
       form.setFocus("password");
     }
   });
@@ -80,7 +80,7 @@ export function LoginForm() {
 }
 
 export function SignupForm() {
-  const t = useWords();
+  const t = useMessages();
   const { next } = useSearch({ from: "/auth/signup" });
   const navigate = useNavigate();
   const form = useForm({
@@ -92,14 +92,14 @@ export function SignupForm() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      signedUp(await unwrap(anonymousApi.POST("/v1/auth/signup", { body: values })), t);
+      completeSignUp(await unwrap(anonymousApi.POST("/v1/auth/signup", { body: values })), t);
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);
       if (problem.status === 409) form.setError("email", { message: t.auth.taken }, { shouldFocus: true });
       else
         form.setError("root", {
-          message: problem.kind === "bad_request" && problem.isFromServer ? problem.message : sentence(error, t),
+          message: problem.kind === "bad_request" && problem.isFromServer ? problem.message : errorMessage(error, t),
         });
     }
   });

@@ -9,10 +9,10 @@ import { unwrap } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
 import { anonymousApi, api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
-import { useWords } from "~/i18n";
-import { signedIn } from "./signedIn";
+import { useMessages } from "~/i18n";
+import { completeSignIn } from "./complete-sign-in";
 
-const STATE = "trailmind.google";
+const STATE_KEY = "trailmind.google";
 const redirectUri = () => `${location.origin}/auth/google/callback`;
 const base64url = (bytes: Uint8Array) =>
   btoa(String.fromCharCode(...bytes))
@@ -20,17 +20,17 @@ const base64url = (bytes: Uint8Array) =>
     .replace(/\//g, "_")
     .replace(/=+$/, "");
 
-async function leaveForGoogle(next: string | undefined): Promise<void> {
+async function redirectToGoogle(next: string | undefined): Promise<void> {
   const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
   const body = { redirect_uri: redirectUri(), code_challenge: base64url(new Uint8Array(digest)) };
-  const begun = await unwrap(anonymousApi.POST("/v1/auth/google/begin", { body }));
-  sessionStorage.setItem(STATE, JSON.stringify({ state: begun.state, verifier, next }));
-  location.assign(begun.authorization_url);
+  const flow = await unwrap(anonymousApi.POST("/v1/auth/google/begin", { body }));
+  sessionStorage.setItem(STATE_KEY, JSON.stringify({ state: flow.state, verifier, next }));
+  location.assign(flow.authorization_url);
 }
 
 export function GoogleButton({ next }: { next: string | undefined }) {
-  const t = useWords();
+  const t = useMessages();
   const [isFailed, setFailed] = useState(false);
   const config = useQuery({
     ...optionalQuery(["google"], () => unwrap(api.GET("/v1/auth/google/config"))),
@@ -45,7 +45,7 @@ export function GoogleButton({ next }: { next: string | undefined }) {
           {t.auth.googleFailed}
         </p>
       )}
-      <button type="button" className="button wide" onClick={() => leaveForGoogle(next).catch(() => setFailed(true))}>
+      <button type="button" className="button wide" onClick={() => redirectToGoogle(next).catch(() => setFailed(true))}>
         {t.auth.google}
       </button>
     </>
@@ -53,26 +53,26 @@ export function GoogleButton({ next }: { next: string | undefined }) {
 }
 
 export function GoogleCallback() {
-  const t = useWords();
+  const t = useMessages();
   const navigate = useNavigate();
   const { code, state } = useSearch({ from: "/auth/auth/google/callback" });
   const [isFailed, setFailed] = useState(false);
-  const wasAsked = useRef(false);
+  const isRequested = useRef(false);
   useEffect(() => {
-    if (wasAsked.current) return;
-    wasAsked.current = true;
-    const saved: unknown = JSON.parse(sessionStorage.getItem(STATE) ?? "null");
-    sessionStorage.removeItem(STATE);
-    const kept = saved as { state: string; verifier: string; next?: string } | null;
-    if (!code || !kept || kept.state !== state) {
+    if (isRequested.current) return;
+    isRequested.current = true;
+    const stored: unknown = JSON.parse(sessionStorage.getItem(STATE_KEY) ?? "null");
+    sessionStorage.removeItem(STATE_KEY);
+    const flow = stored as { state: string; verifier: string; next?: string } | null;
+    if (!code || !flow || flow.state !== state) {
       setFailed(true);
       return;
     }
-    const body = { code, redirect_uri: redirectUri(), state, code_verifier: kept.verifier };
+    const body = { code, redirect_uri: redirectUri(), state, code_verifier: flow.verifier };
     unwrap(anonymousApi.POST("/v1/auth/google/code", { body })).then(
       (reply) => {
-        signedIn(reply, t);
-        void navigate({ href: kept.next ?? "/sessions", replace: true });
+        completeSignIn(reply, t);
+        void navigate({ href: flow.next ?? "/sessions", replace: true });
       },
       () => setFailed(true),
     );

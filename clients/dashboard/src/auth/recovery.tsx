@@ -5,13 +5,13 @@ import { useEffect, useRef, useState } from "react";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { anonymousApi } from "~/api/client";
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
+import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
-import { sentence } from "~/ui/sentence";
 import { emailField } from "./forms";
 
 export function ForgotForm() {
-  const t = useWords();
+  const t = useMessages();
   const [isSent, setSent] = useState(false);
   const form = useForm({ defaultValues: { email: "" }, resolver: valibotResolver(v.object({ email: emailField(t) })) });
   const { errors, isSubmitting } = form.formState;
@@ -20,7 +20,7 @@ export function ForgotForm() {
       await unwrap(anonymousApi.POST("/v1/auth/forgot-password", { body: values }));
       setSent(true);
     } catch (error) {
-      form.setError("root", { message: sentence(error, t) });
+      form.setError("root", { message: errorMessage(error, t) });
     }
   });
   return (
@@ -62,7 +62,7 @@ function useToken(): string | null {
 }
 
 export function ResetForm() {
-  const t = useWords();
+  const t = useMessages();
   const token = useToken();
   const [isDone, setDone] = useState(false);
   const form = useForm({
@@ -87,7 +87,7 @@ export function ResetForm() {
     } catch (error) {
       const problem = toApiError(error);
       form.setError("root", {
-        message: problem.status === 400 || problem.status === 401 ? t.auth.resetMissing : sentence(error, t),
+        message: problem.status === 400 || problem.status === 401 ? t.auth.resetMissing : errorMessage(error, t),
       });
     }
   });
@@ -138,14 +138,14 @@ export function ResetForm() {
 }
 
 export function VerifyEmail() {
-  const t = useWords();
+  const t = useMessages();
   const token = useToken();
   const [state, setState] = useState<"asking" | "done" | "failed">(token ? "asking" : "failed");
-  const wasAsked = useRef(false);
+  const isRequested = useRef(false);
   useEffect(() => {
     // A link works once; React's development mode runs effects twice.
-    if (!token || wasAsked.current) return;
-    wasAsked.current = true;
+    if (!token || isRequested.current) return;
+    isRequested.current = true;
     unwrap(anonymousApi.POST("/v1/auth/verify-email", { body: { token } })).then(
       () => setState("done"),
       () => setState("failed"),

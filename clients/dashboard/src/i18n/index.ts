@@ -1,25 +1,25 @@
 /** The reader's language. Only its sentences are loaded; the other's come when it is chosen. */
 import type { Language } from "@trailmind/api";
 import { useSyncExternalStore } from "react";
-import type { Words } from "./en";
+import type { Messages } from "./en";
 
 const KEY = "trailmind.language";
 const listeners = new Set<() => void>();
-const loaded = new Map<Language, Words>();
-let chosen: Language = "en";
+const loaded = new Map<Language, Messages>();
+let current: Language = "en";
 
 async function load(wanted: Language): Promise<void> {
   if (!loaded.has(wanted)) loaded.set(wanted, wanted === "ko" ? (await import("./ko")).ko : (await import("./en")).en);
-  chosen = wanted;
+  current = wanted;
 }
 
 /** To be awaited before anything is drawn: the language the page's head has chosen. */
-export function loadWords(): Promise<void> {
+export function loadMessages(): Promise<void> {
   return load(document.documentElement.lang === "ko" ? "ko" : "en");
 }
 
 export function language(): Language {
-  return chosen;
+  return current;
 }
 
 export async function setLanguage(next: Language): Promise<void> {
@@ -41,14 +41,14 @@ export function useLanguage(): Language {
 }
 
 /** The sentences in the reader's language. */
-export function useWords(): Words {
-  return words(useLanguage());
+export function useMessages(): Messages {
+  return messages(useLanguage());
 }
 
-function words(wanted: Language = chosen): Words {
+function messages(wanted: Language = current): Messages {
   const found = loaded.get(wanted);
   if (!found) throw new Error("the sentences are not loaded yet");
   return found;
 }
 
-export type { Words };
+export type { Messages as Words };

@@ -1,8 +1,8 @@
-import type { Words } from "./en";
+import type { Messages } from "./en";
 
 const c = (count: number) => count.toLocaleString("ko");
 
-export const ko: Words = {
+export const ko: Messages = {
   brand: "Trailmind",
   tagline: "두 시간의 브라우징을 1분 만에 이해해요.",
   skip: "본문으로 건너뛰기",

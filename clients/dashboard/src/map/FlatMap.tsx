@@ -12,12 +12,12 @@ import {
   useRef,
   useState,
 } from "react";
-import { useWords } from "~/i18n";
-import { fitCamera, type LabelMode, NARROW, planOf } from "./draw";
+import { useMessages } from "~/i18n";
+import { fitCamera, type LabelMode, makePlan, NARROW } from "./draw";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
-import { Picture } from "./picture";
 import { nodeAt, type Scene } from "./scene";
-import { useTones } from "./useTones";
+import { TiledCanvas } from "./tiled-canvas";
+import { usePalette } from "./usePalette";
 
 export interface MapHandle {
   zoomBy: (factor: number) => void;
@@ -47,14 +47,14 @@ const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?: Ref<MapHandle>; sceneKey: string }) {
   const { model, scene, mode, selected, hovered, matches, collapsed, onSelect, onHover, onToggle, onRename, onDrop } =
     props;
-  const t = useWords();
+  const t = useMessages();
   const canvas = useRef<HTMLDivElement>(null);
-  const picture = useRef<Picture | null>(null);
+  const picture = useRef<TiledCanvas | null>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const camera = useRef({ x: 0, y: 0, k: 1 });
   const behaviour = useRef<ZoomBehavior<HTMLDivElement, unknown> | null>(null);
   const [drag, setDrag] = useState<{ id: string; target: string | null } | null>(null);
-  const tones = useTones();
+  const tones = usePalette();
   const bright = useMemo(
     () =>
       selected && model.byId.has(selected)
@@ -87,13 +87,13 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
         matches,
         dropTarget: drag?.target ?? null,
       };
-      return planOf(scene, k, tones, marks, mode, isNarrow);
+      return makePlan(scene, k, tones, marks, mode, isNarrow);
     },
     [scene, tones, selected, hovered, bright, matches, drag, mode, isNarrow],
   );
   useEffect(() => {
     if (!canvas.current) return;
-    const made = new Picture(canvas.current, () => {
+    const made = new TiledCanvas(canvas.current, () => {
       if (isFirst.current) performance.mark("trailmind:map");
       isFirst.current = false;
     });
@@ -115,7 +115,7 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
       })
       .on("zoom", (event: D3ZoomEvent<HTMLDivElement, unknown>) => {
         camera.current = event.transform;
-        picture.current?.move(event.transform);
+        picture.current?.setCamera(event.transform);
       });
     behaviour.current = zoom;
     select(element).call(zoom).on("dblclick.zoom", null);
@@ -149,11 +149,11 @@ export function FlatMap(props: MapProps & { scene: Scene; mode: LabelMode; ref?:
     if (size.width === 0 || fitted.current === key) return;
     fitted.current = key;
     isFirst.current = true;
-    picture.current?.await();
+    picture.current?.replaceNext();
     moveTo(mode === "all" ? treeCamera(scene, room) : whole(), 0);
   });
   // After the camera has its place: what is drawn is what the reader will see.
-  useEffect(() => picture.current?.change(plan, size), [plan, size]);
+  useEffect(() => picture.current?.setPlan(plan, size), [plan, size]);
 
   useImperativeHandle(props.ref, () => ({
     zoomBy: (factor) => {

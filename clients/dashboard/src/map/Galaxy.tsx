@@ -5,15 +5,15 @@
 import { type Ref, useEffect, useImperativeHandle, useMemo, useRef } from "react";
 import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
-import { useWords } from "~/i18n";
-import { fontOf, type Tones } from "./draw";
+import { useMessages } from "~/i18n";
+import { labelFont, type Palette } from "./draw";
 import { type MapHandle, type MapProps, uncovered } from "./FlatMap";
 import { type LabelBox, type Obstacle, placeLabels } from "./labels";
 import { labelWidth } from "./measure";
 import { type Direction, type MapModel, neighbourhood, step } from "./model";
 import type { Scene, SceneNode } from "./scene";
-import { useTones } from "./useTones";
-import { CONTEXT, hasWebGL, takeWebGL } from "./webgl";
+import { usePalette } from "./usePalette";
+import { CONTEXT_ATTRIBUTES, hasWebGL, takeWebGLCanvas } from "./webgl";
 
 const VERTEX = `
 attribute float size; attribute vec3 tint; attribute float alpha;
@@ -53,12 +53,12 @@ interface Wording {
 
 export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> }) {
   const { model, scene: flat, selected, hovered, matches, onSelect, onHover, onToggle, collapsed, onRename } = props;
-  const t = useWords();
+  const t = useMessages();
   const box = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   const latest = useRef(props);
   latest.current = props;
-  const tones = useTones();
+  const tones = usePalette();
   const bright = useMemo(() => {
     const centre = selected ?? hovered;
     return centre && model.byId.has(centre) ? neighbourhood(model, centre) : null;
@@ -142,7 +142,7 @@ interface Kit {
 }
 
 function makeKit(): Kit {
-  const renderer = new THREE.WebGLRenderer({ canvas: takeWebGL() ?? undefined, ...CONTEXT });
+  const renderer = new THREE.WebGLRenderer({ canvas: takeWebGLCanvas() ?? undefined, ...CONTEXT_ATTRIBUTES });
   renderer.setPixelRatio(Math.min(1.5, devicePixelRatio || 1));
   renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
   const scene = new THREE.Scene();
@@ -186,7 +186,7 @@ class Stage {
   private readonly watch: ResizeObserver;
   private nodes: readonly SceneNode[] = [];
   private model: MapModel | null = null;
-  private tones: Tones | null = null;
+  private tones: Palette | null = null;
   private marks: StageMarks = { selected: null, hovered: null, bright: null, matches: new Set() };
   private screen = new Map<string, { x: number; y: number; r: number; depth: number }>();
   private size = { width: 1, height: 1 };
@@ -250,7 +250,7 @@ class Stage {
     this.box.replaceChildren();
   }
 
-  show(model: MapModel, nodes: readonly SceneNode[], tones: Tones): void {
+  show(model: MapModel, nodes: readonly SceneNode[], tones: Palette): void {
     this.model = model;
     this.nodes = nodes;
     this.tones = tones;
@@ -521,7 +521,7 @@ class Stage {
     }
   }
 
-  private wording(n: SceneNode, size: number, tones: Tones, ratio: number): Wording {
+  private wording(n: SceneNode, size: number, tones: Palette, ratio: number): Wording {
     const sizes = this.wordings.get(n.id) ?? new Map<number, Wording>();
     this.wordings.set(n.id, sizes);
     const known = sizes.get(size);
@@ -545,7 +545,7 @@ class Stage {
     context.lineJoin = "round";
     context.lineWidth = EDGE;
     context.strokeStyle = tones.bg;
-    context.font = fontOf(n, size, tones);
+    context.font = labelFont(n, size, tones);
     context.fillStyle =
       n.node.type === "topic" || n.node.type === "subtopic" ? (tones.ink[n.hue ?? -1] ?? tones.text) : tones.text;
     n.lines.forEach((line, i) => {

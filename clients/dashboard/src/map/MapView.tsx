@@ -18,26 +18,26 @@ import {
   X,
 } from "lucide-react";
 import { type ReactNode, useEffect, useEffectEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { useLanguage, useWords } from "~/i18n";
-import type { LayoutName } from "~/session/search";
+import { useLanguage, useMessages } from "~/i18n";
+import type { LayoutName } from "~/session/search-params";
 import { IconButton, Segmented } from "~/ui/basics";
 import { useMedia } from "~/ui/media";
 import { fitCamera } from "./draw";
 import { FlatMap, type MapHandle, type MapProps } from "./FlatMap";
-import { useFonts } from "./fonts";
-import { galaxyIfCome, loadGalaxy } from "./late";
+import { useFontLoads } from "./fonts";
+import { loadedGalaxy, loadGalaxy } from "./lazy-galaxy";
 import { ancestors, findNodes, type MapModel, type MapNode, subtree } from "./model";
 import { Outline } from "./Outline";
 import { galaxyScene, radialScene, treeScene } from "./scene";
 import { hasWebGL } from "./webgl";
 
 /** The 3-D map once its code has come. Not `lazy`: React would keep back what comes soon for 300 ms. */
-function useGalaxy(isWanted: boolean): ReturnType<typeof galaxyIfCome> {
+function useGalaxy(isWanted: boolean): ReturnType<typeof loadedGalaxy> {
   const [, setCome] = useState(false);
   useEffect(() => {
-    if (isWanted && !galaxyIfCome()) void loadGalaxy().then(() => setCome(true));
+    if (isWanted && !loadedGalaxy()) void loadGalaxy().then(() => setCome(true));
   }, [isWanted]);
-  return galaxyIfCome();
+  return loadedGalaxy();
 }
 
 export interface MapViewProps {
@@ -56,7 +56,7 @@ export interface MapViewProps {
 
 export function MapView(props: MapViewProps) {
   const { model, layout, selected, onSelect, topic, onTopic } = props;
-  const t = useWords();
+  const t = useMessages();
   const [hovered, setHovered] = useState<string | null>(null);
   const [folds, setFolds] = useState(() => ({ tree: foldedAtFirst(model, 24), others: foldedAtFirst(model, 220) }));
   const kind = layout === "tree" ? "tree" : "others";
@@ -75,7 +75,7 @@ export function MapView(props: MapViewProps) {
   const matches = useMemo(() => new Set(found), [found]);
 
   const isNarrow = useMedia("(max-width: 599px)");
-  const fonts = useFonts();
+  const fonts = useFontLoads();
   const pointer = useRef<[number, number]>([0, 0]);
   const stage = useRef<HTMLDivElement>(null);
   const [pane, setPane] = useState({ width: 0, height: 0 });
@@ -343,7 +343,7 @@ export function MapView(props: MapViewProps) {
 
 /** What the pointer is on, in full, and what its size is made of. */
 function Hover({ node, at, box }: { node: MapNode; at: readonly [number, number]; box: HTMLElement | null }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const bounds = box?.getBoundingClientRect();
   if (!bounds || at[0] < bounds.left || at[0] > bounds.right || at[1] < bounds.top || at[1] > bounds.bottom)

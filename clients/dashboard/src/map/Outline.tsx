@@ -2,7 +2,7 @@
 import { duration } from "@trailmind/api";
 import { ChevronRight } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { useLanguage, useWords } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import type { MapProps } from "./FlatMap";
 import { type MapNode, subtree } from "./model";
 
@@ -15,7 +15,7 @@ export function Outline({
   onToggle,
   topic,
 }: MapProps & { topic: string | null }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const box = useRef<HTMLDivElement>(null);
   const only = topic ? subtree(model, topic) : null;

@@ -3,7 +3,7 @@ import { type LabelBox, type Obstacle, placeLabels } from "./labels";
 import { labelWidth, WEIGHT } from "./measure";
 import { FONT_SIZE, LINE_HEIGHT, type Scene, type SceneNode } from "./scene";
 
-export interface Tones {
+export interface Palette {
   bg: string;
   text: string;
   muted: string;
@@ -16,7 +16,7 @@ export interface Tones {
 }
 
 /** The colours of the present theme, read from the style sheet, which is their only home. */
-export function readTones(): Tones {
+export function readPalette(): Palette {
   const style = getComputedStyle(document.documentElement);
   const get = (name: string) => style.getPropertyValue(name).trim();
   const each = (kind: string) => Array.from({ length: 8 }, (_, i) => get(`--t${i}-${kind}`));
@@ -57,19 +57,26 @@ export const NARROW = 600;
 export type LabelMode = "all" | "fitting";
 
 /** What is drawn at one scale: everything but where the reader stands. In CSS pixels, the world's middle at 0, 0. */
-export interface Plan {
+export interface DrawPlan {
   scene: Scene;
   k: number;
-  tones: Tones;
+  tones: Palette;
   marks: Marks;
   /** Labels keep their size on the screen, except in the tree, where they grow with the branches. */
   isFixed: boolean;
   isNarrow: boolean;
-  labels: Written[];
+  labels: PlacedLabel[];
 }
 
 /** A scene made ready to be drawn at scale `k`. Labels have their places for as long as the scale stays the same. */
-export function planOf(scene: Scene, k: number, tones: Tones, marks: Marks, mode: LabelMode, isNarrow: boolean): Plan {
+export function makePlan(
+  scene: Scene,
+  k: number,
+  tones: Palette,
+  marks: Marks,
+  mode: LabelMode,
+  isNarrow: boolean,
+): DrawPlan {
   return {
     scene,
     k,
@@ -77,7 +84,7 @@ export function planOf(scene: Scene, k: number, tones: Tones, marks: Marks, mode
     marks,
     isFixed: mode === "fitting",
     isNarrow,
-    labels: labelsOf(scene.nodes, k, marks, mode, isNarrow),
+    labels: placeSceneLabels(scene.nodes, k, marks, mode, isNarrow),
   };
 }
 
@@ -92,7 +99,7 @@ export interface Area {
 const AROUND = 6;
 
 /** Draws the part of a plan that lies in `area`, its upper left corner at the context's origin. Whether there is any. */
-export function drawPlan(context: CanvasRenderingContext2D, plan: Plan, area: Area): boolean {
+export function drawPlan(context: CanvasRenderingContext2D, plan: DrawPlan, area: Area): boolean {
   const { scene, k, tones, marks } = plan;
   let isEmpty = true;
   context.globalAlpha = 1;
@@ -171,7 +178,7 @@ export function drawPlan(context: CanvasRenderingContext2D, plan: Plan, area: Ar
     }
   }
   context.restore();
-  const isWritten = write(context, plan, area, alphaOf);
+  const isWritten = drawLabels(context, plan, area, alphaOf);
   context.restore();
   return isWritten || !isEmpty;
 }
@@ -187,7 +194,7 @@ function coreBox(n: SceneNode, letters: number): { width: number; height: number
 function drawCorePill(
   context: CanvasRenderingContext2D,
   n: SceneNode,
-  tones: Tones,
+  tones: Palette,
   letters: number,
   scale: number,
 ): void {
@@ -202,7 +209,7 @@ function drawCorePill(
 }
 
 /** A label in its place, in pixels, so that text stays sharp. */
-interface Written {
+interface PlacedLabel {
   n: SceneNode;
   size: number;
   width: number;
@@ -212,14 +219,20 @@ interface Written {
 }
 
 /** The tree has room for all labels; elsewhere those that fit are written. */
-function labelsOf(nodes: readonly SceneNode[], k: number, marks: Marks, mode: LabelMode, isNarrow: boolean): Written[] {
+function placeSceneLabels(
+  nodes: readonly SceneNode[],
+  k: number,
+  marks: Marks,
+  mode: LabelMode,
+  isNarrow: boolean,
+): PlacedLabel[] {
   const boxes: LabelBox[] = [];
   const obstacles: Obstacle[] = [];
-  const written: Written[] = [];
-  const fitting = new Map<string, Written>();
+  const written: PlacedLabel[] = [];
+  const fitting = new Map<string, PlacedLabel>();
   for (const n of nodes) {
     // In the tree text scales with the branches; elsewhere it stays readable and what does not fit is left out.
-    if (isNarrow && mode !== "all" && n.node.type === "page" && k < 0.55 && rankOf(n, marks) >= 0) continue;
+    if (isNarrow && mode !== "all" && n.node.type === "page" && k < 0.55 && labelRank(n, marks) >= 0) continue;
     const size =
       n.side === "center" && mode !== "all"
         ? isNarrow
@@ -233,7 +246,7 @@ function labelsOf(nodes: readonly SceneNode[], k: number, marks: Marks, mode: La
     const height = n.lines.length * size * LINE_HEIGHT;
     const [px, py, r] = [n.x * k, n.y * k, n.r * k];
     const away = r + 5 + 2 * Math.min(1, k);
-    const one: Written = { n, size, width, height, x: px, y: py };
+    const one: PlacedLabel = { n, size, width, height, x: px, y: py };
     let places: [number, number][];
     if (n.side === "center") places = [[px, py]];
     else if (n.side === "top") {
@@ -261,7 +274,7 @@ function labelsOf(nodes: readonly SceneNode[], k: number, marks: Marks, mode: La
       width: width + 2 * margin,
       height: height + (n.side === "center" ? margin : 0),
       turn: n.turn,
-      rank: n.side === "center" ? -3 : rankOf(n, marks),
+      rank: n.side === "center" ? -3 : labelRank(n, marks),
       importance: n.importance,
     });
     if (n.node.type !== "page") obstacles.push({ id: n.id, x: px, y: py, r: r + 2 });
@@ -273,9 +286,9 @@ function labelsOf(nodes: readonly SceneNode[], k: number, marks: Marks, mode: La
   return written;
 }
 
-function write(
+function drawLabels(
   context: CanvasRenderingContext2D,
-  { labels, tones }: Plan,
+  { labels, tones }: DrawPlan,
   area: Area,
   alphaOf: (id: string) => number,
 ): boolean {
@@ -299,7 +312,7 @@ function write(
       continue;
     isEmpty = false;
     context.globalAlpha = alphaOf(n.id) * Math.max(0.8, n.fade);
-    const font = fontOf(n, size, tones);
+    const font = labelFont(n, size, tones);
     // Setting a font is dear, even the same again.
     if (font !== lastFont) context.font = lastFont = font;
     context.fillStyle =
@@ -334,13 +347,13 @@ function write(
   return !isEmpty;
 }
 
-function rankOf(n: SceneNode, marks: Marks): number {
+function labelRank(n: SceneNode, marks: Marks): number {
   if (n.id === marks.selected || n.id === marks.hovered || n.id === marks.dropTarget) return -2;
   if (marks.matches.has(n.id)) return -1;
   return n.rank;
 }
 
-export function fontOf(n: { node: { type: SceneNode["node"]["type"] } }, size: number, tones: Tones): string {
+export function labelFont(n: { node: { type: SceneNode["node"]["type"] } }, size: number, tones: Palette): string {
   return `${WEIGHT[n.node.type]} ${size}px ${tones.font}`;
 }
 

@@ -1,22 +1,22 @@
 import { useSyncExternalStore } from "react";
-import { forgetWidths } from "./measure";
+import { clearWidthCache } from "./measure";
 
-let come = 0;
+let numLoads = 0;
 const listeners = new Set<() => void>();
 document.fonts?.addEventListener?.("loadingdone", () => {
-  come += 1;
+  numLoads += 1;
   // Text measured before its font had come would stand at the wrong width.
-  forgetWidths();
+  clearWidthCache();
   for (const listener of listeners) listener();
 });
 
 /** A number that grows whenever fonts have been loaded. */
-export function useFonts(): number {
+export function useFontLoads(): number {
   return useSyncExternalStore(
     (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    () => come,
+    () => numLoads,
   );
 }

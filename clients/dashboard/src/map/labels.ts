@@ -40,28 +40,28 @@ export function placeLabels(
   obstacles: readonly Obstacle[] = [],
   gap = 2,
 ): Map<string, readonly [number, number]> {
-  const taken = new Map<string, readonly [number, number]>();
+  const positions = new Map<string, readonly [number, number]>();
   const labels = new Grid();
   const discs = new Grid();
   for (const { id, x, y, r } of obstacles) discs.add({ x, y, width: 2 * r, height: 2 * r, turn: 0, owner: id });
   const order = [...boxes].sort((a, b) => a.rank - b.rank || b.importance - a.importance || (a.id < b.id ? -1 : 1));
   for (const box of order) {
-    let found: readonly [number, number] | null = null;
+    let position: readonly [number, number] | null = null;
     for (const place of box.places) {
       const at = { x: place[0], y: place[1], width: box.width, height: box.height, turn: box.turn, owner: box.id };
-      if (labels.isHit(at, gap)) continue;
+      if (labels.collides(at, gap)) continue;
       // A place beside every disc is best; one over a disc is still better than none.
-      if (!discs.isHit(at, 0)) {
-        found = place;
+      if (!discs.collides(at, 0)) {
+        position = place;
         break;
       }
-      found ??= place;
+      position ??= place;
     }
-    if (!found) continue;
-    taken.set(box.id, found);
-    labels.add({ x: found[0], y: found[1], width: box.width, height: box.height, turn: box.turn, owner: box.id });
+    if (!position) continue;
+    positions.set(box.id, position);
+    labels.add({ x: position[0], y: position[1], width: box.width, height: box.height, turn: box.turn, owner: box.id });
   }
-  return taken;
+  return positions;
 }
 
 class Grid {
@@ -69,13 +69,13 @@ class Grid {
 
   add(box: Placed): void {
     for (const cell of cellsOf(box, 0)) {
-      const there = this.cells.get(cell);
-      if (there) there.push(box);
+      const occupants = this.cells.get(cell);
+      if (occupants) occupants.push(box);
       else this.cells.set(cell, [box]);
     }
   }
 
-  isHit(box: Placed, gap: number): boolean {
+  collides(box: Placed, gap: number): boolean {
     return cellsOf(box, gap).some((cell) =>
       this.cells.get(cell)?.some((other) => other.owner !== box.owner && overlaps(box, other, gap)),
     );
@@ -86,11 +86,11 @@ function cellsOf(box: Placed, gap: number): number[] {
   const [cos, sin] = [Math.abs(Math.cos(box.turn)), Math.abs(Math.sin(box.turn))];
   const halfX = (cos * box.width + sin * box.height) / 2 + gap;
   const halfY = (sin * box.width + cos * box.height) / 2 + gap;
-  const found: number[] = [];
+  const cells: number[] = [];
   for (let i = Math.floor((box.x - halfX) / CELL); i <= Math.floor((box.x + halfX) / CELL); i++)
     for (let j = Math.floor((box.y - halfY) / CELL); j <= Math.floor((box.y + halfY) / CELL); j++)
-      found.push(i * 4096 + j);
-  return found;
+      cells.push(i * 4096 + j);
+  return cells;
 }
 
 /** Whether two turned rectangles come closer than `gap`: they do not if one of their four axes separates them. */
@@ -100,12 +100,12 @@ export function overlaps(a: Omit<Placed, "owner">, b: Omit<Placed, "owner">, gap
     ? [a.turn, a.turn + Math.PI / 2]
     : [a.turn, a.turn + Math.PI / 2, b.turn, b.turn + Math.PI / 2]) {
     const [ux, uy] = [Math.cos(angle), Math.sin(angle)];
-    if (Math.abs(dx * ux + dy * uy) >= reach(a, ux, uy) + reach(b, ux, uy) + gap) return false;
+    if (Math.abs(dx * ux + dy * uy) >= extent(a, ux, uy) + extent(b, ux, uy) + gap) return false;
   }
   return true;
 }
 
-function reach(box: Omit<Placed, "owner">, ux: number, uy: number): number {
+function extent(box: Omit<Placed, "owner">, ux: number, uy: number): number {
   const [cos, sin] = [Math.cos(box.turn), Math.sin(box.turn)];
   return (box.width * Math.abs(cos * ux + sin * uy) + box.height * Math.abs(cos * uy - sin * ux)) / 2;
 }

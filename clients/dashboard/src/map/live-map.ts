@@ -3,28 +3,28 @@ import { isRecord } from "@trailmind/api";
 
 type Raw = Record<string, unknown>;
 
-export interface GrowingMap {
+export interface LiveMap {
   nodes: ReadonlyMap<string, Raw>;
   edges: ReadonlyMap<string, Raw>;
 }
 
 const list = (value: unknown): Raw[] => (Array.isArray(value) ? value.filter(isRecord) : []);
-const pair = (edge: Raw) => `${String(edge.source)} ${String(edge.target)}`;
+const edgeKey = (edge: Raw) => `${String(edge.source)} ${String(edge.target)}`;
 
 /** The map after a delta. Nodes keep their place in the order, so that nothing jumps that has not changed. */
-export function grow(before: GrowingMap | null, delta: Raw): GrowingMap {
+export function applyDelta(before: LiveMap | null, delta: Raw): LiveMap {
   const isWhole = delta.whole === true || before === null;
   const nodes = new Map(isWhole ? [] : before.nodes);
   const edges = new Map(isWhole ? [] : before.edges);
-  const gone = Array.isArray(delta.removed_node_ids) ? delta.removed_node_ids.map(String) : [];
-  for (const id of gone) nodes.delete(id);
-  for (const edge of list(delta.removed_edges)) edges.delete(pair(edge));
+  const removedIds = Array.isArray(delta.removed_node_ids) ? delta.removed_node_ids.map(String) : [];
+  for (const id of removedIds) nodes.delete(id);
+  for (const edge of list(delta.removed_edges)) edges.delete(edgeKey(edge));
   for (const node of list(delta.nodes)) nodes.set(String(node.id), node);
-  for (const edge of list(delta.edges)) edges.set(pair(edge), edge);
+  for (const edge of list(delta.edges)) edges.set(edgeKey(edge), edge);
   return { nodes, edges };
 }
 
 /** In the shape of a map document. */
-export function documentOf(map: GrowingMap): Raw {
+export function toMapDocument(map: LiveMap): Raw {
   return { nodes: [...map.nodes.values()], edges: [...map.edges.values()] };
 }

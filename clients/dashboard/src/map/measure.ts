@@ -3,22 +3,22 @@ import type { MapNode } from "./model";
 
 export const WEIGHT = { core: 680, topic: 640, subtopic: 560, page: 420 } as const;
 const AT_PX = 100;
-const known = new Map<string, number>();
+const widthCache = new Map<string, number>();
 let context: CanvasRenderingContext2D | null | undefined;
 let family = "";
 
 /** Forgets what was measured: a font has come that was not there before. */
-export function forgetWidths(): void {
-  known.clear();
+export function clearWidthCache(): void {
+  widthCache.clear();
 }
 
 /** The width of a line of a label, in font sizes. */
 function emWidth(line: string, type: MapNode["type"]): number {
   const key = `${type}${line}`;
-  let width = known.get(key);
+  let width = widthCache.get(key);
   if (width === undefined) {
-    width = measured(line, WEIGHT[type]) ?? guessed(line);
-    known.set(key, width);
+    width = measureWidth(line, WEIGHT[type]) ?? estimateWidth(line);
+    widthCache.set(key, width);
   }
   return width;
 }
@@ -30,7 +30,7 @@ export function labelWidth(lines: readonly string[], type: MapNode["type"], size
   return most * size;
 }
 
-function measured(line: string, weight: number): number | null {
+function measureWidth(line: string, weight: number): number | null {
   if (context === undefined) {
     context = typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
     family = context
@@ -44,7 +44,7 @@ function measured(line: string, weight: number): number | null {
 }
 
 /** Where nothing can be measured: Hangul and Han are square, Latin letters about half as wide. */
-function guessed(line: string): number {
+function estimateWidth(line: string): number {
   let width = 0;
   for (const char of line) width += (char.codePointAt(0) ?? 0) > 0x2e7f ? 0.92 : char === " " ? 0.26 : 0.53;
   return width;

@@ -175,27 +175,27 @@ export function parseMap(data: unknown): MapModel | null {
 
 /** A node's ancestors, nearest first. */
 export function ancestors(model: MapModel, id: string): string[] {
-  const found: string[] = [];
-  for (let at = model.parent.get(id); at !== undefined; at = model.parent.get(at)) found.push(at);
-  return found;
+  const path: string[] = [];
+  for (let at = model.parent.get(id); at !== undefined; at = model.parent.get(at)) path.push(at);
+  return path;
 }
 
 /** A node and everything under it. */
 export function subtree(model: MapModel, id: string): Set<string> {
-  const found = new Set([id]);
-  for (const at of found) for (const child of model.children.get(at) ?? []) found.add(child);
-  return found;
+  const ids = new Set([id]);
+  for (const at of ids) for (const child of model.children.get(at) ?? []) ids.add(child);
+  return ids;
 }
 
 /** What stays bright when `id` is chosen: itself, its ancestors, its children, its cross-links. */
 export function neighbourhood(model: MapModel, id: string): Set<string> {
-  const found = new Set([id, ...ancestors(model, id), ...(model.children.get(id) ?? [])]);
-  if (model.byId.get(id)?.type === "topic") for (const each of subtree(model, id)) found.add(each);
+  const ids = new Set([id, ...ancestors(model, id), ...(model.children.get(id) ?? [])]);
+  if (model.byId.get(id)?.type === "topic") for (const each of subtree(model, id)) ids.add(each);
   for (const edge of model.cross) {
-    if (edge.source === id) found.add(edge.target);
-    if (edge.target === id) found.add(edge.source);
+    if (edge.source === id) ids.add(edge.target);
+    if (edge.target === id) ids.add(edge.source);
   }
-  return found;
+  return ids;
 }
 
 /** Ids whose label, title, site or keywords hold every word of `query`, in the order of the map. */

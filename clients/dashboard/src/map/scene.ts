@@ -81,11 +81,14 @@ export function wrapLabel(label: string, max = 24): string[] {
 }
 
 /** One line where there is room for no more; the pointer brings up the rest. */
-function shortened(lines: string[]): string[] {
+function firstLine(lines: string[]): string[] {
   return lines.length <= 1 ? lines : [`${lines[0]}…`];
 }
 
-function visible(model: MapModel, options: SceneOptions): { ids: string[]; kids: (id: string) => readonly string[] } {
+function visibleNodes(
+  model: MapModel,
+  options: SceneOptions,
+): { ids: string[]; kids: (id: string) => readonly string[] } {
   const only = options.focus && model.byId.has(options.focus) ? subtree(model, options.focus) : null;
   const kids = (id: string): readonly string[] => {
     if (options.collapsed.has(id)) return [];
@@ -102,7 +105,7 @@ function radiusOf(node: MapNode): number {
   return Math.max(3, node.size * factor);
 }
 
-function base(
+function sceneNodeBase(
   model: MapModel,
   node: MapNode,
   options: SceneOptions,
@@ -115,13 +118,13 @@ function base(
     hue: model.hueOf(node.id),
     rank: RANK[node.type],
     importance: node.data.importance.score ?? 0,
-    lines: node.type === "page" && wrap <= 28 ? shortened(wrapLabel(node.label, wrap)) : wrapLabel(node.label, wrap),
+    lines: node.type === "page" && wrap <= 28 ? firstLine(wrapLabel(node.label, wrap)) : wrapLabel(node.label, wrap),
     fade: 1,
     folded: options.collapsed.has(node.id) ? subtree(model, node.id).size - 1 : 0,
   };
 }
 
-function close(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: boolean): Scene {
+function withBounds(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: boolean): Scene {
   const bounds = { x0: 0, y0: 0, x1: 0, y1: 0 };
   for (const n of nodes) {
     // Only the tree's labels grow with the picture; elsewhere the camera leaves room for them in pixels.
@@ -137,7 +140,7 @@ function close(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: bo
 
 /** Branches to both sides of the core, topics balanced by height, labels as text on the branch. */
 export function treeScene(model: MapModel, options: SceneOptions): Scene {
-  const { kids } = visible(model, options);
+  const { kids } = visibleNodes(model, options);
   const wrapOf = (node: MapNode) =>
     options.isNarrow ? (node.type === "page" ? 30 : 16) : node.type === "page" ? 44 : 24;
   const heights = new Map<string, number>();
@@ -167,13 +170,13 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const nodes: SceneNode[] = [];
   const links: SceneLink[] = [];
   const coreWrap = options.isNarrow ? 12 : 24;
-  nodes.push({ ...base(model, model.root, options, coreWrap), x: 0, y: 0, side: "center", turn: 0 });
+  nodes.push({ ...sceneNodeBase(model, model.root, options, coreWrap), x: 0, y: 0, side: "center", turn: 0 });
   const coreHalf = labelWidth(wrapLabel(model.root.label, coreWrap), "core", FONT_SIZE.core) / 2 + 26;
   const place = (id: string, from: SceneNode, start: number, x0: number, sign: 1 | -1) => {
     const node = model.byId.get(id) as MapNode;
     const height = heights.get(id) ?? 0;
     const at: SceneNode = {
-      ...base(model, node, options, wrapOf(node)),
+      ...sceneNodeBase(model, node, options, wrapOf(node)),
       x: x0,
       y: start + height / 2,
       side: sign > 0 ? "right" : "left",
@@ -181,7 +184,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
     };
     at.r = node.type === "page" ? 2.5 + 3 * Math.min(1, at.importance) : node.type === "topic" ? 5.5 : 4;
     nodes.push(at);
-    const fromX = from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + ownWidth(from) + 12);
+    const fromX = from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + labelExtent(from) + 12);
     const mid = (fromX + at.x) / 2;
     links.push({
       from: from.id,
@@ -192,7 +195,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
       curve: [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y],
     });
     let offset = start + (height - kids(id).reduce((sum, child) => sum + (heights.get(child) ?? 0), 0)) / 2;
-    const nextX = x0 + sign * (at.r + ownWidth(at) + (options.isNarrow ? 30 : 52) + (at.folded ? 20 : 0));
+    const nextX = x0 + sign * (at.r + labelExtent(at) + (options.isNarrow ? 30 : 52) + (at.folded ? 20 : 0));
     for (const child of kids(id)) {
       place(child, at, offset, nextX, sign);
       offset += heights.get(child) ?? 0;
@@ -208,10 +211,10 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
       offset += heights.get(id) ?? 0;
     }
   }
-  return close(nodes, links, 14, true);
+  return withBounds(nodes, links, 14, true);
 }
 
-function ownWidth(n: SceneNode): number {
+function labelExtent(n: SceneNode): number {
   return labelWidth(n.lines, n.node.type, FONT_SIZE[n.node.type]) + 8;
 }
 
@@ -223,7 +226,7 @@ const RINGS = [
   [1, 1],
 ] as const;
 
-function ring(share: number): number {
+function ringRadius(share: number): number {
   const at = RINGS.findIndex(([from]) => share <= from);
   const [[a, x], [b, y]] = [RINGS[Math.max(0, at - 1)] ?? [0, 0], RINGS[Math.max(0, at)] ?? [1, 1]];
   return b === a ? y : x + ((share - a) / (b - a)) * (y - x);
@@ -232,7 +235,7 @@ function ring(share: number): number {
 /** Rings by level at the server's angles; labels of pages point outwards and are never upside down. */
 export function radialScene(model: MapModel, options: SceneOptions): Scene {
   const places = model.document.layouts.radial ?? {};
-  const { ids } = visible(model, options);
+  const { ids } = visibleNodes(model, options);
   const placeOf = (node: MapNode) => places[node.id] ?? { x: node.position.x, y: -node.position.y };
   const most = Math.max(
     1,
@@ -242,13 +245,13 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
     const node = model.byId.get(id) as MapNode;
     const raw = placeOf(node);
     const share = Math.hypot(raw.x, raw.y) / most;
-    const stretch = share > 0 ? ring(share) / share : 1;
+    const stretch = share > 0 ? ringRadius(share) / share : 1;
     const at = { x: raw.x * stretch, y: raw.y * stretch };
     const angle = Math.atan2(at.y, at.x);
     const isLeft = Math.abs(angle) > Math.PI / 2;
     const isOuter = node.type === "page";
     return {
-      ...base(model, node, options, isOuter ? 28 : options.isNarrow ? 14 : 20),
+      ...sceneNodeBase(model, node, options, isOuter ? 28 : options.isNarrow ? 14 : 20),
       x: at.x,
       y: at.y,
       r: isOuter ? Math.max(3, node.size * 0.14) : radiusOf(node),
@@ -261,11 +264,11 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
 
 /** The galaxy seen from the front: depth by size and fade. What is shown where WebGL is missing. */
 export function galaxyScene(model: MapModel, options: SceneOptions): Scene {
-  const nodes = visible(model, options).ids.map((id): SceneNode => {
+  const nodes = visibleNodes(model, options).ids.map((id): SceneNode => {
     const node = model.byId.get(id) as MapNode;
     const depth = 500 / (500 - Math.max(-300, Math.min(300, node.position.z)) * 0.6);
     return {
-      ...base(model, node, options, node.type === "page" ? 40 : 20),
+      ...sceneNodeBase(model, node, options, node.type === "page" ? 40 : 20),
       x: node.position.x * depth * 1.6,
       y: -node.position.y * depth * 1.6,
       r: radiusOf(node) * depth,
@@ -301,7 +304,7 @@ function withStraightLinks(model: MapModel, nodes: SceneNode[]): Scene {
     const [from, to] = [byId.get(edge.source), byId.get(edge.target)];
     if (from && to) add(from, to, "cross", 1 + Math.min(1.5, edge.weight * 2));
   }
-  return close(nodes, links, 0, false);
+  return withBounds(nodes, links, 0, false);
 }
 
 /** The node under a point of the world: the nearest whose disc or, in the tree, whose label holds it. */
@@ -312,7 +315,7 @@ export function nodeAt(scene: Scene, x: number, y: number, slack: number): Scene
     const distance = Math.hypot(n.x - x, n.y - y) - n.r;
     let near = distance <= slack ? distance : Number.POSITIVE_INFINITY;
     if (n.turn === 0 && n.side !== "top") {
-      const width = ownWidth(n);
+      const width = labelExtent(n);
       const half = (n.lines.length * FONT_SIZE[n.node.type] * LINE_HEIGHT) / 2 + 2;
       const [left, right] =
         n.side === "right"

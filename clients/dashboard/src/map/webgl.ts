@@ -1,5 +1,5 @@
 /** Opaque: what need not be mixed with the page behind it is put on the screen faster. */
-export const CONTEXT = {
+export const CONTEXT_ATTRIBUTES = {
   alpha: false,
   antialias: false,
   depth: false,
@@ -7,25 +7,25 @@ export const CONTEXT = {
   powerPreference: "low-power",
 } as const;
 
-let made: HTMLCanvasElement | null | undefined;
+let spareCanvas: HTMLCanvasElement | null | undefined;
 
 /** A canvas with a WebGL context, or null where this browser has none. Whoever takes it has it alone. */
-export function takeWebGL(): HTMLCanvasElement | null {
-  const taken = made ?? make();
-  made = undefined;
-  return taken;
+export function takeWebGLCanvas(): HTMLCanvasElement | null {
+  const canvas = spareCanvas ?? createCanvas();
+  spareCanvas = undefined;
+  return canvas;
 }
 
 /** Whether this browser can draw in 3-D. The context this is found out with is kept: it takes long to make. */
 export function hasWebGL(): boolean {
-  if (made === undefined) made = make();
-  return made !== null;
+  if (spareCanvas === undefined) spareCanvas = createCanvas();
+  return spareCanvas !== null;
 }
 
-function make(): HTMLCanvasElement | null {
+function createCanvas(): HTMLCanvasElement | null {
   try {
     const canvas = document.createElement("canvas");
-    return canvas.getContext("webgl2", CONTEXT) ? canvas : null;
+    return canvas.getContext("webgl2", CONTEXT_ATTRIBUTES) ? canvas : null;
   } catch {
     return null;
   }

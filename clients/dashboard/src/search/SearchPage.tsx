@@ -3,13 +3,13 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { duration, shortDate } from "@trailmind/api";
 import { Search, SearchX } from "lucide-react";
 import { useEffect, useState } from "react";
-import { useLanguage, useWords } from "~/i18n";
-import { Blank, hostOf, SiteMark } from "~/ui/basics";
+import { useLanguage, useMessages } from "~/i18n";
+import { EmptyState, hostOf, SiteMark } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { pieces, searchQuery } from "./results";
+import { searchQuery, splitByMarks } from "./results";
 
 export function SearchPage() {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const { q = "" } = useSearch({ from: "/frame/search" });
   const navigate = useNavigate({ from: "/search" });
@@ -43,19 +43,19 @@ export function SearchPage() {
       </search>
       <div aria-live="polite">
         {!q ? (
-          <Blank icon={<Search className="figure" size={32} strokeWidth={1.5} />} title={t.search.hint}>
+          <EmptyState icon={<Search className="figure" size={32} strokeWidth={1.5} />} title={t.search.hint}>
             {t.search.type}
-          </Blank>
+          </EmptyState>
         ) : results.isPending ? (
           <Skeletons rows={5} height={72} />
         ) : results.isError ? (
           <ErrorState error={results.error} onRetry={() => void results.refetch()} />
         ) : isMissing ? (
-          <Blank icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.search.unavailable} />
+          <EmptyState icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.search.unavailable} />
         ) : hits.length === 0 ? (
-          <Blank icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.search.none(q)}>
+          <EmptyState icon={<SearchX className="figure" size={32} strokeWidth={1.5} />} title={t.search.none(q)}>
             {t.search.noneHint}
-          </Blank>
+          </EmptyState>
         ) : (
           <>
             <p className="muted small tnum results-count">
@@ -81,7 +81,7 @@ export function SearchPage() {
                     </span>
                     {hit.snippet && (
                       <p className={hit.snippet_from === "highlight" ? "quote" : ""}>
-                        {pieces(hit.snippet, hit.marks).map((part, j) =>
+                        {splitByMarks(hit.snippet, hit.marks).map((part, j) =>
                           // biome-ignore lint/suspicious/noArrayIndexKey: a snippet's pieces never change their order
                           part.isMatch ? <mark key={j}>{part.text}</mark> : part.text,
                         )}

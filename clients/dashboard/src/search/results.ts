@@ -6,15 +6,15 @@ import { api } from "~/api/client";
 export type Results = SearchReply & { isMissing?: boolean };
 
 /** The pieces of a snippet. Marks are counted in code points, in order, and never overlap. */
-export function pieces(
+export function splitByMarks(
   snippet: string,
   marks: readonly { start: number; end: number }[],
 ): { text: string; isMatch: boolean }[] {
   const letters = [...snippet];
-  const found: { text: string; isMatch: boolean }[] = [];
+  const parts: { text: string; isMatch: boolean }[] = [];
   let at = 0;
   const add = (end: number, isMatch: boolean) => {
-    if (end > at) found.push({ text: letters.slice(at, end).join(""), isMatch });
+    if (end > at) parts.push({ text: letters.slice(at, end).join(""), isMatch });
     at = Math.max(at, end);
   };
   for (const mark of marks) {
@@ -22,7 +22,7 @@ export function pieces(
     add(Math.min(mark.end, letters.length), true);
   }
   add(letters.length, false);
-  return found;
+  return parts;
 }
 
 const SIZE = 20;

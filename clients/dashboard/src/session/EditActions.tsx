@@ -13,7 +13,7 @@ import {
   Unlink,
 } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useState } from "react";
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
 import type { MapModel, MapNode } from "~/map/model";
 import { IconButton } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
@@ -24,18 +24,18 @@ const RenameDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: 
 const ChooseDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.ChooseDialog })));
 const SplitDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.SplitDialog })));
 
-type Asked = "rename" | "move" | "merge" | "link" | "unlink" | "add" | "split" | null;
+type DialogName = "rename" | "move" | "merge" | "link" | "unlink" | "add" | "split" | null;
 
 /** What may be done to a node. Every act is one undo step. */
 export function EditActions({ node, model, edits }: { node: MapNode; model: MapModel; edits: Edits }) {
-  const t = useWords();
-  const [asked, setAsked] = useState<Asked>(null);
-  const close = () => setAsked(null);
+  const t = useMessages();
+  const [dialog, setDialog] = useState<DialogName>(null);
+  const close = () => setDialog(null);
   const isTopic = node.type === "topic" || node.type === "subtopic";
   const groups = model.nodes.filter((each) => each.type === "topic" || each.type === "subtopic");
   const others = groups.filter((each) => each.id !== node.id);
-  const alike = others.filter((each) => each.type === node.type);
-  const places = (node.type === "subtopic" ? [model.root, ...groups] : groups).filter((each) =>
+  const mergeable = others.filter((each) => each.type === node.type);
+  const destinations = (node.type === "subtopic" ? [model.root, ...groups] : groups).filter((each) =>
     canMove(model, node.id, each.id),
   );
   const linked = model.cross.flatMap(
@@ -51,10 +51,10 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
     onPick,
   });
   const more: MenuEntry[] = [
-    ...(isTopic && canSplit(model, node.id) ? [item(t.edit.split, <Split size={16} />, () => setAsked("split"))] : []),
-    ...(isTopic ? [item(t.edit.add, <Plus size={16} />, () => setAsked("add"))] : []),
-    ...(linkable.length > 0 ? [item(t.edit.link, <Link2 size={16} />, () => setAsked("link"))] : []),
-    ...(linked.length > 0 ? [item(t.edit.unlink, <Unlink size={16} />, () => setAsked("unlink"))] : []),
+    ...(isTopic && canSplit(model, node.id) ? [item(t.edit.split, <Split size={16} />, () => setDialog("split"))] : []),
+    ...(isTopic ? [item(t.edit.add, <Plus size={16} />, () => setDialog("add"))] : []),
+    ...(linkable.length > 0 ? [item(t.edit.link, <Link2 size={16} />, () => setDialog("link"))] : []),
+    ...(linked.length > 0 ? [item(t.edit.unlink, <Unlink size={16} />, () => setDialog("unlink"))] : []),
     item(t.edit.hide, <EyeOff size={16} />, () => edits.run({ op: "hide", node_id: node.id, hidden: true })),
     { kind: "line" },
     {
@@ -67,14 +67,14 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
   ];
   return (
     <div className="row edit-row" role="group" aria-label={t.edit.title}>
-      <IconButton label={t.edit.rename} onClick={() => setAsked("rename")}>
+      <IconButton label={t.edit.rename} onClick={() => setDialog("rename")}>
         <Pencil size={16} />
       </IconButton>
-      <IconButton label={t.edit.move} disabled={places.length === 0} onClick={() => setAsked("move")}>
+      <IconButton label={t.edit.move} disabled={destinations.length === 0} onClick={() => setDialog("move")}>
         <MoveRight size={16} />
       </IconButton>
       {isTopic && (
-        <IconButton label={t.edit.merge} disabled={alike.length === 0} onClick={() => setAsked("merge")}>
+        <IconButton label={t.edit.merge} disabled={mergeable.length === 0} onClick={() => setDialog("merge")}>
           <GitMerge size={16} />
         </IconButton>
       )}
@@ -94,10 +94,10 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
         entries={more}
       />
       <Suspense fallback={null}>
-        {asked === "rename" && (
+        {dialog === "rename" && (
           <RenameDialog node={node} onClose={close} onSave={(label) => edits.rename(node.id, label)} />
         )}
-        {asked === "add" && (
+        {dialog === "add" && (
           <RenameDialog
             title={t.edit.add}
             onClose={close}
@@ -111,7 +111,7 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
             }
           />
         )}
-        {asked === "split" && (
+        {dialog === "split" && (
           <SplitDialog
             node={node}
             model={model}
@@ -119,25 +119,25 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
             onSave={(label, members) => edits.run({ op: "split", node_id: node.id, member_ids: members, label })}
           />
         )}
-        {asked === "move" && (
+        {dialog === "move" && (
           <ChooseDialog
             title={t.edit.move}
             model={model}
-            choices={places}
+            choices={destinations}
             onClose={close}
             onChoose={(id) => edits.move(model, node.id, id)}
           />
         )}
-        {asked === "merge" && (
+        {dialog === "merge" && (
           <ChooseDialog
             title={t.edit.merge}
             model={model}
-            choices={alike}
+            choices={mergeable}
             onClose={close}
             onChoose={(id) => edits.run({ op: "merge", node_ids: [id, node.id] })}
           />
         )}
-        {asked === "link" && (
+        {dialog === "link" && (
           <ChooseDialog
             title={t.edit.link}
             model={model}
@@ -146,7 +146,7 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
             onChoose={(id) => edits.run({ op: "add_edge", source: node.id, target: id })}
           />
         )}
-        {asked === "unlink" && (
+        {dialog === "unlink" && (
           <ChooseDialog
             title={t.edit.unlink}
             model={model}

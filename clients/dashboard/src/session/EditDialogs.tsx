@@ -1,6 +1,6 @@
 import { duration } from "@trailmind/api";
 import { useState } from "react";
-import { useLanguage, useWords } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import { type MapModel, type MapNode, subtree } from "~/map/model";
 import { Dialog } from "~/ui/Dialog";
 import { Field } from "~/ui/Field";
@@ -16,7 +16,7 @@ export function RenameDialog({
   onClose: () => void;
   onSave: (label: string) => void;
 }) {
-  const t = useWords();
+  const t = useMessages();
   const [label, setLabel] = useState(node?.label ?? "");
   return (
     <Dialog title={title ?? t.edit.rename} isOpen onClose={onClose}>
@@ -24,8 +24,8 @@ export function RenameDialog({
         className="stack"
         onSubmit={(e) => {
           e.preventDefault();
-          const wanted = label.trim();
-          if (wanted && wanted !== node?.label) onSave(wanted);
+          const newLabel = label.trim();
+          if (newLabel && newLabel !== node?.label) onSave(newLabel);
           onClose();
         }}
       >
@@ -63,7 +63,7 @@ export function ChooseDialog({
   onClose: () => void;
   onChoose: (id: string) => void;
 }) {
-  const t = useWords();
+  const t = useMessages();
   const [filter, setFilter] = useState("");
   const shown = choices.filter((each) => each.label.toLowerCase().includes(filter.trim().toLowerCase()));
   return (
@@ -116,12 +116,12 @@ export function SplitDialog({
   onClose: () => void;
   onSave: (label: string, members: string[]) => void;
 }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const [label, setLabel] = useState("");
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const parts = (model.children.get(node.id) ?? []).flatMap((id) => model.byId.get(id) ?? []);
-  const stays = parts
+  const isPageLeft = parts
     .filter((each) => !chosen.has(each.id))
     .some((each) => [...subtree(model, each.id)].some((id) => model.byId.get(id)?.type === "page"));
   const toggle = (id: string) => {
@@ -168,7 +168,7 @@ export function SplitDialog({
             );
           })}
         </fieldset>
-        {chosen.size > 0 && !stays && (
+        {chosen.size > 0 && !isPageLeft && (
           <p className="notice amber" role="status">
             {t.edit.splitAll}
           </p>
@@ -177,7 +177,7 @@ export function SplitDialog({
           <button type="button" className="button" onClick={onClose}>
             {t.common.cancel}
           </button>
-          <button type="submit" className="button primary" disabled={!label.trim() || chosen.size === 0 || !stays}>
+          <button type="submit" className="button primary" disabled={!label.trim() || chosen.size === 0 || !isPageLeft}>
             {t.edit.splitGo}
           </button>
         </div>

@@ -1,7 +1,7 @@
 import { duration, shortDate, timeOfDay } from "@trailmind/api";
 import { CornerUpRight, ExternalLink, X } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { useLanguage, useWords } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import { ancestors, type MapModel, type MapNode } from "~/map/model";
 import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics";
 import { EditActions } from "./EditActions";
@@ -20,7 +20,7 @@ export function Evidence(props: {
   edits: Edits | null;
 }) {
   const { node, model, version, onSelect, onFocus, focused, edits } = props;
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const head = useRef<HTMLDivElement>(null);
   const { data } = node;

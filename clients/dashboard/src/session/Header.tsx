@@ -18,14 +18,14 @@ import {
 import { useRef, useState } from "react";
 import { api, download } from "~/api/client";
 import { isOpen, receiptQuery, type Session } from "~/api/queries";
-import { useLanguage, useWords } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
-import type { View } from "~/session/search";
+import type { View } from "~/session/search-params";
 import { useDelete } from "~/sessions/useDelete";
 import { IconButton, Segmented, StatusBadge } from "~/ui/basics";
+import { errorMessage } from "~/ui/error-message";
 import { Menu } from "~/ui/Menu";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { toast } from "~/ui/toast";
 import type { Edits } from "./edits";
 import { FORMATS, hasFeature } from "./features";
 import type { PanelName } from "./panel-name";
@@ -41,7 +41,7 @@ export function Header(props: {
   version: number | null;
 }) {
   const { session, model, view, isWide, onView, onPanel } = props;
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate();
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
@@ -64,7 +64,7 @@ export function Header(props: {
       );
     } catch (error) {
       const problem = error as { status?: number };
-      say(problem.status === 402 || problem.status === 403 ? t.export.plan : sentence(error, t));
+      toast(problem.status === 402 || problem.status === 403 ? t.export.plan : errorMessage(error, t));
     }
   };
   return (
@@ -159,7 +159,7 @@ export function Header(props: {
 }
 
 function Title({ session }: { session: Session }) {
-  const t = useWords();
+  const t = useMessages();
   const client = useQueryClient();
   const [draft, setDraft] = useState<string | null>(null);
   const isDone = useRef(false);
@@ -168,7 +168,7 @@ function Title({ session }: { session: Session }) {
       unwrap(api.PATCH("/v1/sessions/{session_id}", { params: { path: { session_id: session.id } }, body: { title } })),
     onMutate: (title) =>
       client.setQueryData(["session", session.id], (old: Session | undefined) => (old ? { ...old, title } : old)),
-    onError: () => say(t.session.titleFailed),
+    onError: () => toast(t.session.titleFailed),
     onSettled: () => {
       void client.invalidateQueries({ queryKey: ["session", session.id] });
       void client.invalidateQueries({ queryKey: ["sessions"] });
@@ -217,7 +217,7 @@ function Title({ session }: { session: Session }) {
 }
 
 function StatusActions({ session }: { session: Session }) {
-  const t = useWords();
+  const t = useMessages();
   const client = useQueryClient();
   const path = { params: { path: { session_id: session.id } } };
   const act = useMutation({
@@ -230,7 +230,7 @@ function StatusActions({ session }: { session: Session }) {
             : api.PATCH("/v1/sessions/{session_id}/resume", path),
       ),
     onSuccess: (reply) => client.setQueryData(["session", session.id], reply.session),
-    onError: (error) => say(sentence(error, t)),
+    onError: (error) => toast(errorMessage(error, t)),
     onSettled: () => void client.invalidateQueries({ queryKey: ["mindmap", session.id] }),
   });
   if (session.session_status === "completed") return null;

@@ -3,17 +3,17 @@ import { duration } from "@trailmind/api";
 import { Ellipsis, Network, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
-import { useLanguage, useWords } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
 import type { MapModel } from "~/map/model";
-import type { SessionSearch } from "~/session/search";
-import { Blank, IconButton } from "~/ui/basics";
+import type { SessionSearch } from "~/session/search-params";
+import { EmptyState, IconButton } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
 import type { Edits } from "./edits";
 import { hasFeature } from "./features";
-import type { Progress } from "./live";
+import type { Progress } from "./live-updates";
 import type { PanelName } from "./panel-name";
 import { useGenerate } from "./useGenerate";
 
@@ -34,7 +34,7 @@ interface Props {
 /** The map, or the reason why there is none and what to do about it. */
 export function MapPane(props: Props) {
   const { session, query, model, progress, search, set, edits, onPanel } = props;
-  const t = useWords();
+  const t = useMessages();
   const generate = useGenerate(session.id);
   const isPhone = useMedia("(max-width: 767px)");
   const [renaming, setRenaming] = useState<string | null>(null);
@@ -54,9 +54,9 @@ export function MapPane(props: Props) {
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
   if (isOpen(session.session_status) && !map && !model)
     return (
-      <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>
+      <EmptyState icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>
         {t.map.live}
-      </Blank>
+      </EmptyState>
     );
   if (query.isPending && !model) return <Skeletons rows={1} height={360} />;
   const isMaking = map?.status === "generating" || map?.status === "pending" || session.session_status === "processing";
@@ -64,34 +64,34 @@ export function MapPane(props: Props) {
     if (isMaking) return <Making progress={progress} map={map ?? null} />;
     if (props.isUnreadable)
       return (
-        <Blank
+        <EmptyState
           icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />}
           title={t.map.unreadable}
           actions={draw}
         >
           {t.map.unreadableHint}
-        </Blank>
+        </EmptyState>
       );
     if (map?.status === "failed")
       return (
-        <Blank
+        <EmptyState
           icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />}
           title={t.map.failed}
           actions={draw}
         >
           {map.error_message ? `${map.error_message} ` : ""}
           {t.map.failedHint}
-        </Blank>
+        </EmptyState>
       );
     return (
-      <Blank icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none} actions={draw}>
+      <EmptyState icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none} actions={draw}>
         {t.map.noneHint}
-      </Blank>
+      </EmptyState>
     );
   }
   if (model.nodes.length <= 1)
     return (
-      <Blank
+      <EmptyState
         icon={<Network className="figure" size={32} strokeWidth={1.5} />}
         title={t.map.empty}
         actions={
@@ -101,7 +101,7 @@ export function MapPane(props: Props) {
         }
       >
         {t.map.emptyHint}
-      </Blank>
+      </EmptyState>
     );
 
   const renamed = renaming === null ? undefined : model.byId.get(renaming);
@@ -187,7 +187,7 @@ const ORDER = ["queued", "reading", "grouping", "naming", "drawing", "saving"];
 
 /** The stages as they really are, with counts and the time so far. */
 function Making({ progress, map }: { progress: Progress | null; map: Mindmap | null }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const [since] = useState(() => progress?.sinceMs ?? Date.now());
   const [now, setNow] = useState(Date.now());

@@ -4,15 +4,15 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
 import { type MapModel, parseMap } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
 import { hostOf, SiteMark, safeHref } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { changeSentence } from "./changes";
+import { toast } from "~/ui/toast";
+import { describeChange } from "./changes";
 import type { Edits } from "./edits";
 import type { PanelName } from "./panel-name";
 import { useGenerate } from "./useGenerate";
@@ -29,7 +29,7 @@ interface Props {
 }
 
 export function Panels(props: Props) {
-  const t = useWords();
+  const t = useMessages();
   const titles = {
     "left-out": t.leftOut.title,
     score: t.score.title,
@@ -57,7 +57,7 @@ export function Panels(props: Props) {
 }
 
 function LeftOutList({ model, language, edits }: Props) {
-  const t = useWords();
+  const t = useMessages();
   const pages = model?.document.left_out ?? [];
   return (
     <>
@@ -120,7 +120,7 @@ function LeftOutList({ model, language, edits }: Props) {
 const SCORES = ["grounding", "coverage", "attention", "separation", "stability", "continuity"] as const;
 
 function Score({ model }: Props) {
-  const t = useWords();
+  const t = useMessages();
   const score = model?.document.scorecard ?? {};
   return (
     <>
@@ -145,7 +145,7 @@ function Score({ model }: Props) {
 }
 
 function ReceiptFacts({ session }: Props) {
-  const t = useWords();
+  const t = useMessages();
   const receipt = useQuery(receiptQuery(session.id));
   if (receipt.isPending) return <Skeletons rows={2} height={48} />;
   if (receipt.isError) return <ErrorState error={receipt.error} />;
@@ -182,7 +182,7 @@ function ReceiptFacts({ session }: Props) {
 }
 
 function Versions({ session, mindmap, model, language }: Props) {
-  const t = useWords();
+  const t = useMessages();
   const client = useQueryClient();
   const path = { session_id: session.id };
   const versions = useQuery(
@@ -205,7 +205,7 @@ function Versions({ session, mindmap, model, language }: Props) {
       const labelsOf = (map: MapModel | null) => new Map(map?.document.nodes.map((node) => [node.id, node.label]));
       return { number, changes, labels: { before: labelsOf(parseMap(old.version.data)), after: labelsOf(model) } };
     },
-    onError: (error) => say(sentence(error, t)),
+    onError: (error) => toast(errorMessage(error, t)),
   });
   const restore = useMutation({
     mutationFn: (number: number) =>
@@ -217,9 +217,9 @@ function Versions({ session, mindmap, model, language }: Props) {
     onSuccess: (_, number) => {
       void client.invalidateQueries({ queryKey: ["mindmap", session.id] });
       void client.invalidateQueries({ queryKey: ["versions", session.id] });
-      say(t.versions.restored(number));
+      toast(t.versions.restored(number));
     },
-    onError: (error) => say(sentence(error, t)),
+    onError: (error) => toast(errorMessage(error, t)),
   });
   if (versions.isPending) return <Skeletons rows={3} height={40} />;
   if (versions.isError) return <ErrorState error={versions.error} />;
@@ -261,10 +261,10 @@ function Versions({ session, mindmap, model, language }: Props) {
         <ul className="stack tight" aria-live="polite">
           {compare.data.changes.length === 0 && <li className="muted">{t.versions.same}</li>}
           {compare.data.changes.map((change) => {
-            const { sentence: told, why } = changeSentence(change, language, compare.data.labels);
+            const { sentence, why } = describeChange(change, language, compare.data.labels);
             return (
               <li key={change.sentence}>
-                {told} {why && <span className="muted">{why}</span>}
+                {sentence} {why && <span className="muted">{why}</span>}
               </li>
             );
           })}
@@ -276,8 +276,8 @@ function Versions({ session, mindmap, model, language }: Props) {
 
 /** Every request to a provider, as it was sent: what people ask for before they trust a service with their reading. */
 function Disclosures({ session, language }: Props) {
-  const t = useWords();
-  const sent = useQuery({
+  const t = useMessages();
+  const query = useQuery({
     queryKey: ["disclosures", session.id],
     queryFn: () =>
       unwrap(
@@ -286,9 +286,9 @@ function Disclosures({ session, language }: Props) {
         }),
       ),
   });
-  if (sent.isPending) return <Skeletons rows={3} height={48} />;
-  if (sent.isError) return <ErrorState error={sent.error} onRetry={() => void sent.refetch()} />;
-  const { disclosures, text_retention_days: days } = sent.data;
+  if (query.isPending) return <Skeletons rows={3} height={48} />;
+  if (query.isError) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
+  const { disclosures, text_retention_days: days } = query.data;
   if (disclosures.length === 0) return <p className="notice ok">{t.disclosure.none}</p>;
   return (
     <>
@@ -341,7 +341,7 @@ function Disclosures({ session, language }: Props) {
 }
 
 function Regenerate({ session, onClose }: Props) {
-  const t = useWords();
+  const t = useMessages();
   const generate = useGenerate(session.id);
   const quote = useQuery({
     queryKey: ["quote", session.id],

@@ -4,11 +4,11 @@ import { toApiError } from "@trailmind/api";
 import { ArrowLeft, Ellipsis, ListTree, Map as MapIcon, SearchX } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useEffectEvent, useMemo, useState } from "react";
 import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
-import { useLanguage, useWords } from "~/i18n";
-import { documentOf } from "~/map/live-map";
+import { useLanguage, useMessages } from "~/i18n";
+import { toMapDocument } from "~/map/live-map";
 import { parseMap } from "~/map/model";
-import { type SessionSearch, showsTimeline, type View, WIDE } from "~/session/search";
-import { Blank } from "~/ui/basics";
+import { type SessionSearch, showsTimeline, type View, WIDE } from "~/session/search-params";
+import { EmptyState } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 import { useMedia } from "~/ui/media";
 import type { MenuEntry } from "~/ui/menu-types";
@@ -18,7 +18,7 @@ import { Evidence } from "./Evidence";
 import { useEdits } from "./edits";
 import { hasFeature } from "./features";
 import { Header } from "./Header";
-import { useLive } from "./live";
+import { useLiveUpdates } from "./live-updates";
 import { MapPane } from "./MapPane";
 import type { PanelName } from "./panel-name";
 import { Timeline } from "./Timeline";
@@ -26,7 +26,7 @@ import { Timeline } from "./Timeline";
 const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
 
 export function SessionPage() {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const { id } = useParams({ from: "/frame/sessions/$id" });
   const search = useSearch({ from: "/frame/sessions/$id" });
@@ -45,7 +45,7 @@ export function SessionPage() {
   const isPhone = useMedia("(max-width: 767px)");
 
   const isBusy = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
-  const { progress, growing } = useLive(
+  const { progress, liveMap: growing } = useLiveUpdates(
     id,
     Boolean(session.data && (isMoving(session.data.session_status) || isBusy)),
     client,
@@ -57,7 +57,7 @@ export function SessionPage() {
     if (latest) setKept({ id, data: latest });
   }, [latest, id]);
   // While it records, the map that grows; once it is stopped, the one that was made.
-  const growingData = useMemo(() => (growing && growing.nodes.size > 1 ? documentOf(growing) : null), [growing]);
+  const growingData = useMemo(() => (growing && growing.nodes.size > 1 ? toMapDocument(growing) : null), [growing]);
   const shownData = latest ?? (kept?.id === id && isBusy ? kept.data : live ? growingData : null);
   const model = useMemo(() => (shownData ? parseMap(shownData) : null), [shownData]);
   const edits = useEdits(id, mindmap.data?.version ?? 0);
@@ -95,7 +95,7 @@ export function SessionPage() {
     return (
       <div className="page">
         {problem.kind === "missing" || problem.kind === "forbidden" || problem.kind === "bad_request" ? (
-          <Blank
+          <EmptyState
             level={1}
             icon={<SearchX className="figure" size={32} strokeWidth={1.5} />}
             title={t.session.notFound}
@@ -106,7 +106,7 @@ export function SessionPage() {
             }
           >
             {t.session.notFoundHint}
-          </Blank>
+          </EmptyState>
         ) : (
           <ErrorState level={1} error={session.error} onRetry={() => void session.refetch()} />
         )}

@@ -3,11 +3,11 @@ import { duration, timeOfDay } from "@trailmind/api";
 import { Clock3, ExternalLink, Hourglass, Pause, RotateCcw } from "lucide-react";
 import { useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import type { Timeline as TimelineData } from "~/api/queries";
-import { useLanguage, useWords } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import { type MapModel, subtree } from "~/map/model";
-import { Blank, hostOf, SiteMark, safeHref } from "~/ui/basics";
-import { filterRows, type Range, type Row, rowAt, rowsOf, spanOf } from "./rows";
-import { Strip } from "./Strip";
+import { EmptyState, hostOf, SiteMark, safeHref } from "~/ui/basics";
+import { TimelineMinimap } from "./TimelineMinimap";
+import { filterRows, type Range, type Row, rowAt, timelineRows, timeSpan } from "./timeline-rows";
 
 export function Timeline(props: {
   timeline: TimelineData;
@@ -19,25 +19,25 @@ export function Timeline(props: {
   onTopic: (topic: string | null) => void;
 }) {
   const { timeline, model, selected, topic, isLive, onSelect, onTopic } = props;
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const [range, setRange] = useState<Range | null>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useMemo(
     () =>
-      rowsOf(timeline, {
+      timelineRows(timeline, {
         nodeOfPage: (page) => model?.byPage.get(page)?.id ?? null,
         hueOf: (id) => model?.hueOf(id) ?? null,
       }),
     [timeline, model],
   );
-  const span = useMemo(() => spanOf(rows), [rows]);
+  const span = useMemo(() => timeSpan(rows), [rows]);
   const shown = useMemo(
     () => filterRows(rows, topic && model ? subtree(model, topic) : null, range),
     [rows, topic, model, range],
   );
   const longest = useMemo(() => Math.max(60_000, ...timeline.visits.map((visit) => visit.duration_ms)), [timeline]);
-  const chosen = useMemo(
+  const highlighted = useMemo(
     () => (selected && model?.byId.has(selected) ? subtree(model, selected) : null),
     [selected, model],
   );
@@ -52,7 +52,7 @@ export function Timeline(props: {
   // A page chosen on the map is brought into sight here; one chosen here is in sight already.
   const isOwnChoice = useRef(false);
   const scrollToChosen = useEffectEvent(() => {
-    const at = shown.findIndex((row) => row.kind === "visit" && row.nodeId !== null && chosen?.has(row.nodeId));
+    const at = shown.findIndex((row) => row.kind === "visit" && row.nodeId !== null && highlighted?.has(row.nodeId));
     if (at >= 0) list.scrollToIndex(at, { align: "center" });
   });
   useEffect(() => {
@@ -69,15 +69,15 @@ export function Timeline(props: {
 
   if (timeline.visits.length === 0)
     return (
-      <Blank icon={<Clock3 className="figure" size={32} strokeWidth={1.5} />} title={t.timeline.empty}>
+      <EmptyState icon={<Clock3 className="figure" size={32} strokeWidth={1.5} />} title={t.timeline.empty}>
         {isLive ? t.timeline.emptyHint : t.timeline.emptyDone}
-      </Blank>
+      </EmptyState>
     );
 
   return (
     <div className="timeline">
       {span && (
-        <Strip
+        <TimelineMinimap
           rows={rows}
           span={span}
           range={range}
@@ -113,7 +113,7 @@ export function Timeline(props: {
         </span>
       </div>
       {shown.length === 0 ? (
-        <Blank
+        <EmptyState
           title={t.timeline.filteredOut}
           actions={
             <button
@@ -157,8 +157,8 @@ export function Timeline(props: {
                       row={row}
                       longest={longest}
                       hasMap={model !== null}
-                      isChosen={Boolean(row.nodeId && chosen?.has(row.nodeId))}
-                      isDim={chosen !== null && !(row.nodeId && chosen.has(row.nodeId))}
+                      isHighlighted={Boolean(row.nodeId && highlighted?.has(row.nodeId))}
+                      isDim={highlighted !== null && !(row.nodeId && highlighted.has(row.nodeId))}
                       onSelect={() => {
                         isOwnChoice.current = true;
                         onSelect(row.nodeId === selected ? null : row.nodeId);
@@ -188,12 +188,12 @@ function VisitRow(props: {
   row: Extract<Row, { kind: "visit" }>;
   longest: number;
   hasMap: boolean;
-  isChosen: boolean;
+  isHighlighted: boolean;
   isDim: boolean;
   onSelect: () => void;
 }) {
-  const { row, longest, hasMap, isChosen, isDim, onSelect } = props;
-  const t = useWords();
+  const { row, longest, hasMap, isHighlighted: isChosen, isDim, onSelect } = props;
+  const t = useMessages();
   const language = useLanguage();
   const { visit } = row;
   const host = hostOf(visit.url);

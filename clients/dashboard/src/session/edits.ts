@@ -4,10 +4,10 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type OperationBody, toApiError, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { errorMessage } from "~/ui/error-message";
+import { toast } from "~/ui/toast";
 import { hasFeature } from "./features";
 
 export interface Edits {
@@ -34,7 +34,7 @@ export function canSplit(model: MapModel, id: string): boolean {
 }
 
 export function useEdits(sessionId: string, version: number): Edits {
-  const t = useWords();
+  const t = useMessages();
   const client = useQueryClient();
   const path = { session_id: sessionId };
   const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");
@@ -46,12 +46,12 @@ export function useEdits(sessionId: string, version: number): Edits {
   });
   const change = useMutation({
     mutationFn: (operation: OperationBody) => {
-      const own =
+      const identified =
         operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: crypto.randomUUID() };
       return unwrap(
         api.PATCH("/v1/sessions/{session_id}/mindmap", {
           params: { path },
-          body: { operations: [own], ...(version ? { version } : {}) },
+          body: { operations: [identified], ...(version ? { version } : {}) },
         }),
       );
     },
@@ -61,16 +61,16 @@ export function useEdits(sessionId: string, version: number): Edits {
       else void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
       void client.invalidateQueries({ queryKey: ["versions", sessionId] });
       const refused = reply.reports.find((report) => report.status === "not_applied");
-      if (refused) say(t.edit.refused[refused.reason ?? ""] ?? refused.sentence);
-      else if (operation.op === "undo") say(t.edit.undone);
-      else if (operation.op === "redo") say(t.edit.redone);
-      else say(t.edit.saved, { label: t.common.undo, run: () => change.mutate({ op: "undo" }) });
+      if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence);
+      else if (operation.op === "undo") toast(t.edit.undone);
+      else if (operation.op === "redo") toast(t.edit.redone);
+      else toast(t.edit.saved, { label: t.common.undo, run: () => change.mutate({ op: "undo" }) });
     },
     onError: (error) => {
       if (toApiError(error).kind === "conflict") {
         void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
-        say(t.edit.conflict);
-      } else say(`${t.edit.failed} ${sentence(error, t)}`);
+        toast(t.edit.conflict);
+      } else toast(`${t.edit.failed} ${errorMessage(error, t)}`);
     },
   });
   return {

@@ -1,13 +1,13 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
-import { useWords } from "~/i18n";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { useMessages } from "~/i18n";
+import { errorMessage } from "~/ui/error-message";
+import { toast } from "~/ui/toast";
 
 /** A mutation that starts the generation of a session's map; its argument forces a new map where one exists. */
 export function useGenerate(id: string) {
-  const t = useWords();
+  const t = useMessages();
   const client = useQueryClient();
   return useMutation({
     mutationFn: (force: boolean) =>
@@ -18,6 +18,6 @@ export function useGenerate(id: string) {
         }),
       ),
     onSuccess: (reply) => client.setQueryData(["mindmap", id], reply.mindmap),
-    onError: (error) => say(sentence(error, t)),
+    onError: (error) => toast(errorMessage(error, t)),
   });
 }

@@ -2,14 +2,14 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
 import { useState } from "react";
-import { useLanguage, useWords } from "~/i18n";
-import { say } from "~/ui/say";
-import { Trail } from "~/ui/Trail";
+import { useLanguage, useMessages } from "~/i18n";
+import { MapIllustration } from "~/ui/MapIllustration";
+import { toast } from "~/ui/toast";
 import { playSample } from "./sample";
 
 /** What a new account sees: how it works, and something to play with at once. */
 export function FirstRun() {
-  const t = useWords();
+  const t = useMessages();
   return (
     <div className="first">
       <div className="stack">
@@ -28,7 +28,7 @@ export function FirstRun() {
         </ol>
       </div>
       <div className="first-card">
-        <Trail />
+        <MapIllustration />
         <p className="muted">{t.first.sampleHint}</p>
         <SampleButton />
       </div>
@@ -37,20 +37,20 @@ export function FirstRun() {
 }
 
 export function SampleButton({ isQuiet }: { isQuiet?: boolean }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate();
   const client = useQueryClient();
-  const [played, setPlayed] = useState<[number, number] | null>(null);
+  const [progress, setProgress] = useState<[number, number] | null>(null);
   const play = async () => {
-    setPlayed([0, 1]);
+    setProgress([0, 1]);
     let isShown = false;
     try {
       await playSample({
         language,
         title: null,
         onProgress: (session, done, total) => {
-          setPlayed([done, total]);
+          setProgress([done, total]);
           if (isShown) return;
           isShown = true;
           // Go and watch it grow; the playback goes on behind.
@@ -59,9 +59,9 @@ export function SampleButton({ isQuiet }: { isQuiet?: boolean }) {
         },
       });
     } catch {
-      say(t.first.sampleFailed);
+      toast(t.first.sampleFailed);
     }
-    setPlayed(null);
+    setProgress(null);
     await client.invalidateQueries();
   };
   return (
@@ -69,15 +69,15 @@ export function SampleButton({ isQuiet }: { isQuiet?: boolean }) {
       <button
         type="button"
         className={`button ${isQuiet ? "" : "primary wide"}`}
-        disabled={played !== null}
+        disabled={progress !== null}
         onClick={() => void play()}
       >
         <Play size={16} />
         {t.first.trySample}
       </button>
-      {played && (
+      {progress && (
         <p className="small muted tnum" role="status">
-          {t.first.playing(...played)}
+          {t.first.playing(...progress)}
         </p>
       )}
     </>

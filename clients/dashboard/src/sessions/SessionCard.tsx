@@ -4,13 +4,13 @@ import { duration, relativeTime, shortDate, timeRange } from "@trailmind/api";
 import { Ellipsis, ListTree, Map as MapIcon, Network, Trash2 } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { isMoving, type Session, thumbnailQuery } from "~/api/queries";
-import { useLanguage, useWords } from "~/i18n";
-import { useShownTheme } from "~/theme";
+import { useLanguage, useMessages } from "~/i18n";
+import { useEffectiveTheme } from "~/theme";
 import { IconButton, StatusBadge } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 
 export function SessionCard({ session, onDelete }: { session: Session; onDelete: () => void }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate();
   const title = session.title || t.common.untitled;
@@ -66,7 +66,7 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
 }
 
 function Thumbnail({ session }: { session: Session }) {
-  const theme = useShownTheme();
+  const theme = useEffectiveTheme();
   const ref = useRef<HTMLDivElement>(null);
   const [isNear, setNear] = useState(false);
   useEffect(() => {

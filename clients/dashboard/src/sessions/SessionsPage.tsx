@@ -3,22 +3,22 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Search, SearchX, SlidersHorizontal } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Filters, STATUSES, sessionsQuery } from "~/api/queries";
-import { useLanguage, useWords } from "~/i18n";
-import { Blank } from "~/ui/basics";
+import { useLanguage, useMessages } from "~/i18n";
+import { EmptyState } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { FirstRun, SampleButton } from "./FirstRun";
-import { grouped } from "./groups";
+import { groupByAge } from "./groups";
 import { SessionCard } from "./SessionCard";
 import { useDelete } from "./useDelete";
 
 export function SessionsPage() {
-  const t = useWords();
+  const t = useMessages();
   const filters = useSearch({ from: "/frame/sessions" });
   const list = useInfiniteQuery(sessionsQuery(filters));
   const remove = useDelete();
   const isFiltered = Object.values(filters).some((value) => value !== undefined);
   const sessions = useMemo(() => list.data?.pages.flatMap((page) => page.sessions) ?? [], [list.data]);
-  const groups = useMemo(() => grouped(sessions, new Date()), [sessions]);
+  const groups = useMemo(() => groupByAge(sessions, new Date()), [sessions]);
   const total = list.data?.pages[0]?.total ?? 0;
   const isFirstRun = list.isSuccess && total === 0 && !isFiltered;
 
@@ -41,13 +41,13 @@ export function SessionsPage() {
       ) : isFirstRun ? (
         <FirstRun />
       ) : sessions.length === 0 ? (
-        <Blank
+        <EmptyState
           icon={<SearchX className="figure" size={32} strokeWidth={1.5} />}
           title={t.sessions.none}
           actions={<ClearFilters />}
         >
           {t.sessions.noneHint}
-        </Blank>
+        </EmptyState>
       ) : (
         <>
           {groups.map(([group, members]) => (
@@ -60,9 +60,7 @@ export function SessionsPage() {
               </ul>
             </section>
           ))}
-          {list.hasNextPage && (
-            <MoreOnSight isBusy={list.isFetchingNextPage} onMore={() => void list.fetchNextPage()} />
-          )}
+          {list.hasNextPage && <LoadMore isBusy={list.isFetchingNextPage} onMore={() => void list.fetchNextPage()} />}
           {!list.hasNextPage && total < 4 && <SampleButton isQuiet />}
         </>
       )}
@@ -71,7 +69,7 @@ export function SessionsPage() {
 }
 
 function ClearFilters() {
-  const t = useWords();
+  const t = useMessages();
   const navigate = useNavigate({ from: "/sessions" });
   return (
     <button type="button" className="button" onClick={() => void navigate({ search: {} })}>
@@ -81,7 +79,7 @@ function ClearFilters() {
 }
 
 function FilterBar({ filters }: { filters: Filters }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate({ from: "/sessions" });
   const [text, setText] = useState(filters.q ?? "");
@@ -99,7 +97,7 @@ function FilterBar({ filters }: { filters: Filters }) {
   }, [text, filters.q, set]);
   // "Clear filters" and the back button change the address, not this field.
   useEffect(() => setText((old) => (old.trim() === (filters.q ?? "") ? old : (filters.q ?? ""))), [filters.q]);
-  const word = (name: "domain" | "keyword", label: string, placeholder: string) => (
+  const textFilter = (name: "domain" | "keyword", label: string, placeholder: string) => (
     <label className="filter">
       <span>{label}</span>
       <input
@@ -112,7 +110,7 @@ function FilterBar({ filters }: { filters: Filters }) {
       />
     </label>
   );
-  const day = (name: "from" | "to", label: string) => (
+  const dateFilter = (name: "from" | "to", label: string) => (
     <label className="filter">
       <span>{label}</span>
       <input
@@ -168,10 +166,10 @@ function FilterBar({ filters }: { filters: Filters }) {
               ))}
             </select>
           </label>
-          {word("domain", t.sessions.domain, "python.org")}
-          {word("keyword", t.sessions.keyword, "")}
-          {day("from", t.sessions.from)}
-          {day("to", t.sessions.to)}
+          {textFilter("domain", t.sessions.domain, "python.org")}
+          {textFilter("keyword", t.sessions.keyword, "")}
+          {dateFilter("from", t.sessions.from)}
+          {dateFilter("to", t.sessions.to)}
           {(numChosen > 0 || filters.q) && <ClearFilters />}
         </div>
       )}
@@ -180,8 +178,8 @@ function FilterBar({ filters }: { filters: Filters }) {
 }
 
 /** The next page loads when its button comes into sight; the button is there for everybody else. */
-function MoreOnSight({ isBusy, onMore }: { isBusy: boolean; onMore: () => void }) {
-  const t = useWords();
+function LoadMore({ isBusy, onMore }: { isBusy: boolean; onMore: () => void }) {
+  const t = useMessages();
   const ref = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     const button = ref.current;

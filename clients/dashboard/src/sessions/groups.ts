@@ -1,9 +1,9 @@
 /** Sessions by how long ago they began, in the reader's time zone. */
-export type Group = "today" | "yesterday" | "week" | "month" | "older";
-const ORDER: readonly Group[] = ["today", "yesterday", "week", "month", "older"];
+export type AgeGroup = "today" | "yesterday" | "week" | "month" | "older";
+const ORDER: readonly AgeGroup[] = ["today", "yesterday", "week", "month", "older"];
 
 /** The group of a moment. Weeks begin on Monday. */
-export function groupOf(at: Date, now: Date): Group {
+export function ageGroup(at: Date, now: Date): AgeGroup {
   const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate());
   const back = (days: number) => new Date(midnight.getFullYear(), midnight.getMonth(), midnight.getDate() - days);
   if (at >= midnight) return "today";
@@ -13,11 +13,11 @@ export function groupOf(at: Date, now: Date): Group {
   return "older";
 }
 
-export function grouped<T extends { started_at: string }>(sessions: readonly T[], now: Date): [Group, T[]][] {
-  const found = new Map<Group, T[]>();
+export function groupByAge<T extends { started_at: string }>(sessions: readonly T[], now: Date): [AgeGroup, T[]][] {
+  const groups = new Map<AgeGroup, T[]>();
   for (const session of sessions) {
-    const group = groupOf(new Date(session.started_at), now);
-    found.set(group, [...(found.get(group) ?? []), session]);
+    const group = ageGroup(new Date(session.started_at), now);
+    groups.set(group, [...(groups.get(group) ?? []), session]);
   }
-  return ORDER.filter((g) => found.has(g)).map((g) => [g, found.get(g) ?? []]);
+  return ORDER.filter((g) => groups.has(g)).map((g) => [g, groups.get(g) ?? []]);
 }

@@ -9,13 +9,13 @@ import english from "../../../../launch/samples/02-web-app-week.events.json?url"
 import korean from "../../../../launch/samples/05-mixed-korean-english.events.json?url";
 
 /** Moves the recording in time so that it ends at `nowMs`. */
-export function endingAt(events: readonly EventBody[], nowMs: number): EventBody[] {
+export function shiftToEndAt(events: readonly EventBody[], nowMs: number): EventBody[] {
   const last = Math.max(...events.map((e) => e.timestamp));
   return events.map((e) => ({ ...e, timestamp: e.timestamp + nowMs - last }));
 }
 
 /** `items` in `count` slices of nearly equal length. */
-export function slices<T>(items: readonly T[], count: number): T[][] {
+export function batches<T>(items: readonly T[], count: number): T[][] {
   const size = Math.max(1, Math.ceil(items.length / count));
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
@@ -31,12 +31,12 @@ export interface Playback {
 /** Answers the id of the session. Throws ApiError; what was sent until then is kept. */
 export async function playSample({ language, title, onProgress, pauseMs = 500 }: Playback): Promise<string> {
   const recorded = (await (await fetch(language === "ko" ? korean : english)).json()) as EventBody[];
-  const events = endingAt(recorded, Date.now());
+  const events = shiftToEndAt(recorded, Date.now());
   const { session } = await unwrap(api.POST("/v1/sessions/start", { body: title ? { title } : {} }));
   const params = { path: { session_id: session.id } };
   let played = 0;
   onProgress(session, played, events.length);
-  for (const batch of slices(events, 12)) {
+  for (const batch of batches(events, 12)) {
     await unwrap(api.POST("/v1/sessions/{session_id}/events", { params, body: { events: batch } }));
     played += batch.length;
     onProgress(session, played, events.length);

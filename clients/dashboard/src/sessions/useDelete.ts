@@ -2,13 +2,13 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
-import { useWords } from "~/i18n";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { useMessages } from "~/i18n";
+import { errorMessage } from "~/ui/error-message";
+import { toast } from "~/ui/toast";
 
 /** Deletes at once and offers eight seconds to take it back; the card leaves and returns without a reload. */
 export function useDelete(onGone?: () => void) {
-  const t = useWords();
+  const t = useMessages();
   const client = useQueryClient();
   const path = (id: string) => ({ params: { path: { session_id: id } } });
   const refresh = () => client.invalidateQueries({ queryKey: ["sessions"] });
@@ -35,15 +35,18 @@ export function useDelete(onGone?: () => void) {
       const restore = async () => {
         try {
           await unwrap(api.POST("/v1/sessions/{session_id}/restore", path(session.id)));
-          say(t.sessions.restored);
+          toast(t.sessions.restored);
         } catch (error) {
-          say(sentence(error, t));
+          toast(errorMessage(error, t));
         }
         await refresh();
       };
-      say(t.sessions.deleted(session.title || t.common.untitled), { label: t.common.undo, run: () => void restore() });
+      toast(t.sessions.deleted(session.title || t.common.untitled), {
+        label: t.common.undo,
+        run: () => void restore(),
+      });
     },
-    onError: (error) => say(sentence(error, t)),
+    onError: (error) => toast(errorMessage(error, t)),
     onSettled: refresh,
   });
 }

@@ -3,14 +3,14 @@ import { type Language, type ShareReply, shortDate, unwrap } from "@trailmind/ap
 import { useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery, type Session } from "~/api/queries";
-import { useWords } from "~/i18n";
-import { say } from "~/ui/say";
-import { sentence } from "~/ui/sentence";
+import { useMessages } from "~/i18n";
+import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
+import { toast } from "~/ui/toast";
 
 /** Makes, lists and takes back read-only links. */
 export function SharePanel({ session, language }: { session: Session; language: Language }) {
-  const t = useWords();
+  const t = useMessages();
   const client = useQueryClient();
   const [shows, setShows] = useState<ShareReply["shows"]>("pages");
   const [days, setDays] = useState(7);
@@ -26,7 +26,7 @@ export function SharePanel({ session, language }: { session: Session; language: 
         api.POST("/v1/sessions/{session_id}/shares", { params: { path }, body: { shows, expires_in_days: days } }),
       ),
     onSuccess: refresh,
-    onError: (error) => say(sentence(error, t)),
+    onError: (error) => toast(errorMessage(error, t)),
   });
   const revoke = useMutation({
     mutationFn: (id: string) =>
@@ -34,10 +34,10 @@ export function SharePanel({ session, language }: { session: Session; language: 
         api.DELETE("/v1/sessions/{session_id}/shares/{share_id}", { params: { path: { ...path, share_id: id } } }),
       ),
     onSuccess: () => {
-      say(t.share.revoked);
+      toast(t.share.revoked);
       return refresh();
     },
-    onError: (error) => say(sentence(error, t)),
+    onError: (error) => toast(errorMessage(error, t)),
   });
   if (links.isPending) return <Skeletons rows={2} height={44} />;
   if (links.isError) return <ErrorState error={links.error} />;
@@ -91,7 +91,7 @@ export function SharePanel({ session, language }: { session: Session; language: 
             <button
               type="button"
               className="button"
-              onClick={() => navigator.clipboard.writeText(share.url).then(() => say(t.common.copied))}
+              onClick={() => navigator.clipboard.writeText(share.url).then(() => toast(t.common.copied))}
             >
               {t.common.copy}
             </button>

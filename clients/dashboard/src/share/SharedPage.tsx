@@ -4,17 +4,17 @@ import { toApiError, unwrap } from "@trailmind/api";
 import { Unlink } from "lucide-react";
 import { useMemo } from "react";
 import { api } from "~/api/client";
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
 import { parseMap } from "~/map/model";
 import { Evidence } from "~/session/Evidence";
-import type { SessionSearch } from "~/session/search";
-import { Blank } from "~/ui/basics";
+import type { SessionSearch } from "~/session/search-params";
+import { EmptyState } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 
 /** A shared session for whoever has the link: the same map and evidence, nothing to change. */
 export function SharedPage() {
-  const t = useWords();
+  const t = useMessages();
   const { token } = useParams({ from: "/shared/$token" });
   const search = useSearch({ from: "/shared/$token" });
   const navigate = useNavigate({ from: "/shared/$token" });
@@ -36,9 +36,9 @@ export function SharedPage() {
           <Skeletons rows={3} height={120} />
         </div>
       ) : isGone || (shared.isSuccess && !model) ? (
-        <Blank level={1} icon={<Unlink className="figure" size={32} strokeWidth={1.5} />} title={t.share.gone}>
+        <EmptyState level={1} icon={<Unlink className="figure" size={32} strokeWidth={1.5} />} title={t.share.gone}>
           {t.share.goneHint}
-        </Blank>
+        </EmptyState>
       ) : shared.isError || !model ? (
         <ErrorState level={1} error={shared.error} onRetry={() => void shared.refetch()} />
       ) : (

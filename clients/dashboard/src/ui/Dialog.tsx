@@ -1,7 +1,7 @@
 import { Dialog as BaseDialog } from "@base-ui/react/dialog";
 import { X } from "lucide-react";
 import type { ReactNode } from "react";
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
 import { IconButton } from "./basics";
 
 export function Dialog(props: {
@@ -12,7 +12,7 @@ export function Dialog(props: {
   className?: string;
   isTitleHidden?: boolean;
 }) {
-  const t = useWords();
+  const t = useMessages();
   return (
     <BaseDialog.Root open={props.isOpen} onOpenChange={(isOpen) => !isOpen && props.onClose()}>
       <BaseDialog.Portal>

@@ -1,6 +1,6 @@
 import { Eye, EyeOff } from "lucide-react";
 import { type InputHTMLAttributes, useId, useState } from "react";
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
 
 export function Field(
   props: { label: string; error?: string | undefined; hint?: string } & InputHTMLAttributes<HTMLInputElement> & {
@@ -8,7 +8,7 @@ export function Field(
     },
 ) {
   const { label, error, hint, type, ...rest } = props;
-  const t = useWords();
+  const t = useMessages();
   const id = useId();
   const [isShown, setShown] = useState(false);
   const input = (

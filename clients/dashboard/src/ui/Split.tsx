@@ -2,11 +2,11 @@ import { type ReactNode, useRef, useState } from "react";
 
 const KEY = "trailmind.split";
 const [LEAST, MOST, AT_FIRST] = [24, 70, 38];
-const within = (percent: number) => Math.min(MOST, Math.max(LEAST, percent));
+const clamp = (percent: number) => Math.min(MOST, Math.max(LEAST, percent));
 
-function kept(): number {
+function storedPercent(): number {
   try {
-    return within(Number(localStorage.getItem(KEY)) || AT_FIRST);
+    return clamp(Number(localStorage.getItem(KEY)) || AT_FIRST);
   } catch {
     return AT_FIRST;
   }
@@ -14,12 +14,12 @@ function kept(): number {
 
 /** Two panes with a divider between them, moved by pointer or arrow keys and remembered. */
 export function Split({ label, left, right }: { label: string; left: ReactNode; right: ReactNode }) {
-  const [percent, setPercent] = useState(kept);
+  const [percent, setPercent] = useState(storedPercent);
   const box = useRef<HTMLDivElement>(null);
   const move = (next: number) => {
-    setPercent(within(next));
+    setPercent(clamp(next));
     try {
-      localStorage.setItem(KEY, String(Math.round(within(next))));
+      localStorage.setItem(KEY, String(Math.round(clamp(next))));
     } catch {
       // Without storage the width lasts until the page is left.
     }

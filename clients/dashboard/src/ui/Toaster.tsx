@@ -1,9 +1,9 @@
 import { type ComponentType, useEffect, useState } from "react";
-import { onFirstSaying } from "./say";
+import { onFirstToast } from "./toast";
 
 /** The place of the toasts. Most visits have none, so their code comes with the first. */
 export function Toaster() {
   const [Toasts, setToasts] = useState<ComponentType | null>(null);
-  useEffect(() => onFirstSaying(() => void import("./Toasts").then((module) => setToasts(() => module.Toasts))), []);
+  useEffect(() => onFirstToast(() => void import("./Toasts").then((module) => setToasts(() => module.Toasts))), []);
   return Toasts && <Toasts />;
 }

@@ -1,12 +1,12 @@
-import { Toast } from "@base-ui/react/toast";
+import { Toast as BaseToast } from "@base-ui/react/toast";
 import { X } from "lucide-react";
 import { useEffect } from "react";
-import { useWords } from "~/i18n";
-import { hearSayings, type Saying } from "./say";
+import { useMessages } from "~/i18n";
+import { onToast, type Toast } from "./toast";
 
-const manager = Toast.createToastManager();
+const manager = BaseToast.createToastManager();
 
-function show({ text, undo }: Saying): void {
+function show({ text, undo }: Toast): void {
   const id: string = manager.add({
     title: text,
     timeout: undo ? 8_000 : 5_000,
@@ -25,28 +25,28 @@ function show({ text, undo }: Saying): void {
 }
 
 function ToastList() {
-  const t = useWords();
-  const { toasts } = Toast.useToastManager();
-  useEffect(() => hearSayings(show), []);
+  const t = useMessages();
+  const { toasts } = BaseToast.useToastManager();
+  useEffect(() => onToast(show), []);
   return toasts.map((toast) => (
-    <Toast.Root key={toast.id} toast={toast} className="toast">
-      <Toast.Title className="toast-text" />
-      <Toast.Action />
-      <Toast.Close aria-label={t.common.close}>
+    <BaseToast.Root key={toast.id} toast={toast} className="toast">
+      <BaseToast.Title className="toast-text" />
+      <BaseToast.Action />
+      <BaseToast.Close aria-label={t.common.close}>
         <X size={16} />
-      </Toast.Close>
-    </Toast.Root>
+      </BaseToast.Close>
+    </BaseToast.Root>
   ));
 }
 
 export function Toasts() {
   return (
-    <Toast.Provider toastManager={manager} limit={3}>
-      <Toast.Portal>
-        <Toast.Viewport className="toasts">
+    <BaseToast.Provider toastManager={manager} limit={3}>
+      <BaseToast.Portal>
+        <BaseToast.Viewport className="toasts">
           <ToastList />
-        </Toast.Viewport>
-      </Toast.Portal>
-    </Toast.Provider>
+        </BaseToast.Viewport>
+      </BaseToast.Portal>
+    </BaseToast.Provider>
   );
 }

@@ -1,6 +1,6 @@
 import type { ButtonHTMLAttributes, ReactNode } from "react";
 import type { Status } from "~/api/queries";
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
 
 /** A button that is only an icon; `label` is what it is called. */
 export function IconButton({
@@ -39,7 +39,7 @@ export function Segmented<T extends string>(props: {
 }
 
 export function StatusBadge({ status }: { status: Status }) {
-  const t = useWords();
+  const t = useMessages();
   return (
     <span className={`badge ${status}`}>
       {status === "recording" && <i className="dot" />}
@@ -57,7 +57,7 @@ export function SiteMark({ host, hue }: { host: string; hue?: number | null }) {
   );
 }
 
-export function Blank({
+export function EmptyState({
   icon,
   title,
   children,

@@ -3,8 +3,8 @@ import { Link, useLocation } from "@tanstack/react-router";
 import { type ErrorKind, toApiError } from "@trailmind/api";
 import { CloudOff, Gauge, Hourglass, KeyRound, SearchX, ServerCrash, TriangleAlert } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
-import { useWords } from "~/i18n";
-import { Blank } from "./basics";
+import { useMessages } from "~/i18n";
+import { EmptyState } from "./basics";
 
 const ICONS: Partial<Record<ErrorKind, typeof CloudOff>> = {
   offline: CloudOff,
@@ -19,7 +19,7 @@ const ICONS: Partial<Record<ErrorKind, typeof CloudOff>> = {
 
 /** What went wrong, and the next step. Counts down when the server said how long to wait. */
 export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?: () => void; level?: 1 | 2 }) {
-  const t = useWords();
+  const t = useMessages();
   const at = useLocation();
   const client = useQueryClient();
   const problem = toApiError(error);
@@ -34,18 +34,18 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
   latest.current = retry;
   useEffect(() => {
     if (problem.kind !== "offline" && problem.kind !== "unavailable") return;
-    const again = () => latest.current();
-    addEventListener("online", again);
-    const timer = setInterval(again, 3_000);
+    const retryLatest = () => latest.current();
+    addEventListener("online", retryLatest);
+    const timer = setInterval(retryLatest, 3_000);
     return () => {
-      removeEventListener("online", again);
+      removeEventListener("online", retryLatest);
       clearInterval(timer);
     };
   }, [problem.kind]);
 
   return (
     <div role="alert" data-error={problem.kind}>
-      <Blank
+      <EmptyState
         level={level ?? 2}
         icon={<Icon className="figure" size={32} strokeWidth={1.5} aria-hidden />}
         title={title}
@@ -75,7 +75,7 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
             <span className="small tnum">{t.errorId(problem.requestId)}</span>
           </>
         )}
-      </Blank>
+      </EmptyState>
     </div>
   );
 }
@@ -99,7 +99,7 @@ function useCountdown(seconds: number, cause: unknown): number {
 
 /** Grey shapes where content will be; says so when it takes long. */
 export function Skeletons({ rows = 5, height = 64 }: { rows?: number; height?: number }) {
-  const t = useWords();
+  const t = useMessages();
   const isSlow = useSlow();
   return (
     <div className="stack" role="status" aria-busy="true">

@@ -1,10 +1,10 @@
 import { useMemo } from "react";
-import { useShownTheme } from "~/theme";
-import { readTones, type Tones } from "./draw";
+import { useEffectiveTheme } from "~/theme";
+import { type Palette, readPalette } from "./draw";
 
 /** The map's colours, read from the style sheet again when the theme changes. */
-export function useTones(): Tones {
-  const theme = useShownTheme();
+export function usePalette(): Palette {
+  const theme = useEffectiveTheme();
   // biome-ignore lint/correctness/useExhaustiveDependencies: the theme decides what the style sheet returns
-  return useMemo(readTones, [theme]);
+  return useMemo(readPalette, [theme]);
 }

@@ -1,22 +1,22 @@
 /** Requests sent before the page's own code had come. Each answers the first who asks for the same. */
 import { WEB_CLIENT } from "./login";
 
-const sent = new Map<string, Promise<Response | null>>();
+const pending = new Map<string, Promise<Response | null>>();
 
-export function sendEarly(token: string, paths: readonly string[]): void {
+export function preload(token: string, paths: readonly string[]): void {
   const headers = { Accept: "application/json", Authorization: `Bearer ${token}`, ...WEB_CLIENT };
   for (const path of paths)
-    sent.set(
+    pending.set(
       new URL(path, location.origin).href,
       fetch(path, { headers, signal: AbortSignal.timeout(20_000) }).catch(() => null),
     );
 }
 
 /** The answer to a request that is on its way already; null when there is none, or none worth having. */
-export async function takeEarly(request: Request): Promise<Response | null> {
-  const answer = request.method === "GET" ? sent.get(request.url) : undefined;
+export async function takePreloaded(request: Request): Promise<Response | null> {
+  const answer = request.method === "GET" ? pending.get(request.url) : undefined;
   if (!answer) return null;
-  sent.delete(request.url);
+  pending.delete(request.url);
   const response = await answer;
   return response && response.status !== 401 ? response : null;
 }

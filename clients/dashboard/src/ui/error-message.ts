@@ -2,7 +2,7 @@ import { toApiError } from "@trailmind/api";
 import type { Words } from "~/i18n";
 
 /** The sentence for a failure that no field is to blame for. */
-export function sentence(error: unknown, t: Words): string {
+export function errorMessage(error: unknown, t: Words): string {
   const problem = toApiError(error);
   const [title, hint] = t.errors[problem.kind] ?? ["", ""];
   return problem.retryAfterS ? `${title}. ${t.errorWait(problem.retryAfterS)}.` : `${title}. ${hint}`;

@@ -1,8 +1,8 @@
-import { useWords } from "~/i18n";
+import { useMessages } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
 
-export function Keys({ onClose }: { onClose: () => void }) {
-  const t = useWords();
+export function ShortcutsHelp({ onClose }: { onClose: () => void }) {
+  const t = useMessages();
   const keys: [string[], string][] = [
     [["Ctrl/⌘ K"], t.keys.palette],
     [["/"], t.keys.search],

@@ -3,8 +3,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { CircleUserRound, FileText, Languages, LibraryBig, MoonStar, Search } from "lucide-react";
 import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
 import { sessionsQuery } from "~/api/queries";
-import { language, setLanguage, useWords } from "~/i18n";
-import { setTheme, shownTheme } from "~/theme";
+import { language, setLanguage, useMessages } from "~/i18n";
+import { effectiveTheme, setTheme } from "~/theme";
 import { Dialog } from "~/ui/Dialog";
 import { searchQuery } from "./results";
 
@@ -17,19 +17,19 @@ interface Entry {
 }
 
 /** Go anywhere, do anything, by typing. */
-export function Palette({ onClose }: { onClose: () => void }) {
-  const t = useWords();
+export function CommandPalette({ onClose }: { onClose: () => void }) {
+  const t = useMessages();
   const navigate = useNavigate();
   const list = useId();
   const [text, setText] = useState("");
-  const [asked, setAsked] = useState("");
-  const [at, setAt] = useState(0);
+  const [query, setQuery] = useState("");
+  const [index, setIndex] = useState(0);
   useEffect(() => {
-    const timer = setTimeout(() => setAsked(text.trim()), 180);
+    const timer = setTimeout(() => setQuery(text.trim()), 180);
     return () => clearTimeout(timer);
   }, [text]);
   const sessions = useInfiniteQuery(sessionsQuery({}));
-  const found = useInfiniteQuery(searchQuery(asked));
+  const results = useInfiniteQuery(searchQuery(query));
 
   const entries = useMemo((): Entry[] => {
     const words = text.trim().toLowerCase();
@@ -50,7 +50,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
         key: "theme",
         label: t.search.toggleTheme,
         icon: <MoonStar size={16} />,
-        run: () => setTheme(shownTheme() === "dark" ? "light" : "dark"),
+        run: () => setTheme(effectiveTheme() === "dark" ? "light" : "dark"),
       },
       {
         key: "language",
@@ -69,7 +69,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
       }),
     );
     const hits = words
-      ? (found.data?.pages[0]?.results ?? []).slice(0, 8).map(
+      ? (results.data?.pages[0]?.results ?? []).slice(0, 8).map(
           (hit, i): Entry => ({
             key: `hit-${i}`,
             label: hit.title || hit.url,
@@ -80,7 +80,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
           }),
         )
       : [];
-    const fits = (entry: Entry) => !words || `${entry.label} ${entry.note ?? ""}`.toLowerCase().includes(words);
+    const matches = (entry: Entry) => !words || `${entry.label} ${entry.note ?? ""}`.toLowerCase().includes(words);
     const everywhere: Entry[] = words
       ? [
           {
@@ -91,10 +91,10 @@ export function Palette({ onClose }: { onClose: () => void }) {
           },
         ]
       : [];
-    return [...recent.filter(fits).slice(0, 6), ...hits, ...everywhere, ...actions.filter(fits)];
-  }, [text, sessions.data, found.data, t, navigate]);
+    return [...recent.filter(matches).slice(0, 6), ...hits, ...everywhere, ...actions.filter(matches)];
+  }, [text, sessions.data, results.data, t, navigate]);
 
-  const current = Math.min(at, entries.length - 1);
+  const current = Math.min(index, entries.length - 1);
   useEffect(() => document.getElementById(`${list}-${current}`)?.scrollIntoView({ block: "nearest" }), [list, current]);
   const pick = (entry: Entry | undefined) => {
     if (!entry) return;
@@ -114,11 +114,11 @@ export function Palette({ onClose }: { onClose: () => void }) {
         autoFocus
         onChange={(e) => {
           setText(e.target.value);
-          setAt(0);
+          setIndex(0);
         }}
         onKeyDown={(e) => {
-          if (e.key === "ArrowDown") setAt((current + 1) % entries.length);
-          else if (e.key === "ArrowUp") setAt((current - 1 + entries.length) % entries.length);
+          if (e.key === "ArrowDown") setIndex((current + 1) % entries.length);
+          else if (e.key === "ArrowUp") setIndex((current - 1 + entries.length) % entries.length);
           else if (e.key === "Enter") pick(entries[current]);
           else return;
           e.preventDefault();
@@ -134,7 +134,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
             id={`${list}-${i}`}
             role="option"
             aria-selected={i === current}
-            onPointerMove={() => setAt(i)}
+            onPointerMove={() => setIndex(i)}
             onClick={() => pick(entry)}
           >
             {entry.icon}

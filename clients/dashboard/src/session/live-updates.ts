@@ -3,8 +3,8 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { isRecord } from "@trailmind/api";
 import { useEffect, useState } from "react";
-import { followNews } from "~/api/stream";
-import { type GrowingMap, grow } from "~/map/live-map";
+import { followSessionEvents } from "~/api/stream";
+import { applyDelta, type LiveMap } from "~/map/live-map";
 
 export interface Progress {
   stage: string;
@@ -16,38 +16,39 @@ export interface Progress {
   sinceMs: number;
 }
 
-const count = (value: unknown): number | null => (typeof value === "number" ? value : null);
+const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
 /** The progress after a piece of news; what a piece does not mention stays. */
-export function advance(before: Progress | null, news: Record<string, unknown>, nowMs: number): Progress | null {
-  const map = isRecord(news.mindmap) ? news.mindmap : news;
+export function nextProgress(before: Progress | null, data: Record<string, unknown>, nowMs: number): Progress | null {
+  const map = isRecord(data.mindmap) ? data.mindmap : data;
   if (map.status !== "generating" && map.status !== "pending") return map.status === undefined ? before : null;
-  const named = Array.isArray(map.topics)
+  const topicNames = Array.isArray(map.topics)
     ? map.topics.filter((topic): topic is string => typeof topic === "string")
     : null;
   return {
     stage: typeof map.stage === "string" ? map.stage : (before?.stage ?? "queued"),
-    percent: count(map.percent) ?? before?.percent ?? null,
-    pagesRead: count(map.pages_read) ?? before?.pagesRead ?? null,
-    pagesTotal: count(map.pages_total) ?? before?.pagesTotal ?? null,
-    topics: named ?? before?.topics ?? [],
-    numTopics: count(map.topics) ?? count(map.num_topics) ?? named?.length ?? before?.numTopics ?? null,
+    percent: numberOrNull(map.percent) ?? before?.percent ?? null,
+    pagesRead: numberOrNull(map.pages_read) ?? before?.pagesRead ?? null,
+    pagesTotal: numberOrNull(map.pages_total) ?? before?.pagesTotal ?? null,
+    topics: topicNames ?? before?.topics ?? [],
+    numTopics:
+      numberOrNull(map.topics) ?? numberOrNull(map.num_topics) ?? topicNames?.length ?? before?.numTopics ?? null,
     sinceMs: before?.sinceMs ?? nowMs,
   };
 }
 
 /** Follows the session's stream while `isOn`; refreshes what the news are about. */
-export function useLive(
+export function useLiveUpdates(
   id: string,
   isOn: boolean,
   client: QueryClient,
-): { progress: Progress | null; growing: GrowingMap | null } {
+): { progress: Progress | null; liveMap: LiveMap | null } {
   const [progress, setProgress] = useState<Progress | null>(null);
-  const [growing, setGrowing] = useState<GrowingMap | null>(null);
+  const [growing, setLiveMap] = useState<LiveMap | null>(null);
   useEffect(() => {
     if (!isOn) {
       setProgress(null);
-      setGrowing(null);
+      setLiveMap(null);
       return;
     }
     const stop = new AbortController();
@@ -56,17 +57,17 @@ export function useLive(
       for (const key of keys) void client.invalidateQueries({ queryKey: [key, id] });
       void client.invalidateQueries({ queryKey: ["sessions"] });
     };
-    void followNews(
+    void followSessionEvents(
       id,
       stop.signal,
       (news) => {
         if (news.event === "map_delta") {
-          setGrowing((before) => grow(before, news.data));
+          setLiveMap((before) => applyDelta(before, news.data));
           clearTimeout(timer);
           timer = setTimeout(() => refresh("timeline", "session"), 300);
           return;
         }
-        setProgress((before) => advance(before, news.data, Date.now()));
+        setProgress((before) => nextProgress(before, news.data, Date.now()));
         const status = (isRecord(news.data.mindmap) ? news.data.mindmap : news.data).status;
         if (status === "completed" || status === "failed")
           refresh("mindmap", "session", "timeline", "versions", "receipt");
@@ -84,5 +85,5 @@ export function useLive(
       stop.abort();
     };
   }, [id, isOn, client]);
-  return { progress, growing };
+  return { progress, liveMap: growing };
 }

@@ -17,7 +17,7 @@ export interface Placement {
 const ms = (time: string) => Date.parse(time);
 
 /** Rows in the order things happened. A gap inside a pause is the pause. */
-export function rowsOf(timeline: Timeline, place: Placement): Row[] {
+export function timelineRows(timeline: Timeline, place: Placement): Row[] {
   const pauses = timeline.pauses.map((pause, i) => ({
     kind: "pause" as const,
     key: `pause-${i}`,
@@ -47,7 +47,7 @@ export interface Range {
 }
 
 /** First to last moment of the visits; null without any. */
-export function spanOf(rows: readonly Row[]): Range | null {
+export function timeSpan(rows: readonly Row[]): Range | null {
   let span: Range | null = null;
   for (const row of rows) {
     if (row.kind !== "visit") continue;
@@ -74,9 +74,9 @@ export function filterRows(rows: readonly Row[], nodes: ReadonlySet<string> | nu
 
 /** The row that was going on at `atMs`, or the nearest before it. */
 export function rowAt(rows: readonly Row[], atMs: number): number {
-  let found = 0;
+  let index = 0;
   rows.forEach((row, i) => {
-    if (row.atMs <= atMs) found = i;
+    if (row.atMs <= atMs) index = i;
   });
-  return found;
+  return index;
 }

@@ -1,5 +1,5 @@
 /** A small map, drawn: one core, three topics, their pages. */
-export function Trail() {
+export function MapIllustration() {
   const topics: [number, number, number][] = [
     [0, 92, 46],
     [2, 330, 60],

@@ -1,11 +1,11 @@
 import { timeOfDay } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
-import { useLanguage, useWords } from "~/i18n";
-import { useTones } from "~/map/useTones";
-import type { Range, Row } from "./rows";
+import { useLanguage, useMessages } from "~/i18n";
+import { usePalette } from "~/map/usePalette";
+import type { Range, Row } from "./timeline-rows";
 
 /** The whole session as coloured time. A click jumps, a drag filters; arrow keys jump for those without a mouse. */
-export function Strip({
+export function TimelineMinimap({
   rows,
   span,
   range,
@@ -18,13 +18,13 @@ export function Strip({
   onRange: (range: Range | null) => void;
   onJump: (atMs: number) => void;
 }) {
-  const t = useWords();
+  const t = useMessages();
   const language = useLanguage();
-  const tones = useTones();
+  const tones = usePalette();
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
   const [brush, setBrush] = useState<Range | null>(null);
-  const [at, setAt] = useState(span.fromMs);
+  const [cursorMs, setCursorMs] = useState(span.fromMs);
   const length = span.toMs - span.fromMs;
 
   useEffect(() => {
@@ -50,12 +50,12 @@ export function Strip({
       context.globalAlpha = row.hue === null ? 0.5 : 1;
       context.fillRect(x(row.atMs), 0, Math.max(1.5, x(Date.parse(row.visit.ended_at)) - x(row.atMs) - 0.5), 28);
     }
-    const chosen = brush ?? range;
-    if (chosen) {
+    const selection = brush ?? range;
+    if (selection) {
       context.globalAlpha = 0.72;
       context.fillStyle = tones.bg;
-      context.fillRect(0, 0, x(chosen.fromMs), 28);
-      context.fillRect(x(chosen.toMs), 0, width - x(chosen.toMs), 28);
+      context.fillRect(0, 0, x(selection.fromMs), 28);
+      context.fillRect(x(selection.toMs), 0, width - x(selection.toMs), 28);
     }
   }, [rows, span, range, brush, width, tones, length]);
 
@@ -72,8 +72,8 @@ export function Strip({
         aria-label={t.timeline.strip}
         aria-valuemin={0}
         aria-valuemax={Math.round(length / 1000)}
-        aria-valuenow={Math.round((at - span.fromMs) / 1000)}
-        aria-valuetext={timeOfDay(new Date(at), language)}
+        aria-valuenow={Math.round((cursorMs - span.fromMs) / 1000)}
+        aria-valuetext={timeOfDay(new Date(cursorMs), language)}
         onPointerDown={(e) => {
           e.currentTarget.setPointerCapture(e.pointerId);
           setBrush({ fromMs: timeAt(e), toMs: timeAt(e) });
@@ -86,7 +86,7 @@ export function Strip({
           if ((toMs - fromMs) / length > 0.015) onRange({ fromMs, toMs });
           else {
             onRange(null);
-            setAt(fromMs);
+            setCursorMs(fromMs);
             onJump(fromMs);
           }
         }}
@@ -102,8 +102,8 @@ export function Strip({
           const move = steps[e.key];
           if (move === undefined) return;
           e.preventDefault();
-          const to = Math.max(span.fromMs, Math.min(span.toMs, at + move * length));
-          setAt(to);
+          const to = Math.max(span.fromMs, Math.min(span.toMs, cursorMs + move * length));
+          setCursorMs(to);
           onJump(to);
         }}
       />

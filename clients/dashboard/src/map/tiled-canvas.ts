@@ -1,0 +1,249 @@
+/**
+ * The picture of a flat map: tiles that are drawn once for each scale and then moved by the browser, so that dragging
+ * costs no drawing. A new scale or a new look is drawn behind the old one, some tiles a frame, and shown when it is
+ * whole; until then the old one is stretched.
+ */
+import { type Area, type Camera, type DrawPlan, drawPlan } from "./draw";
+
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** About how long the side of a tile is, in CSS pixels. */
+const TILE_SIZE = 512;
+/** How far around what is seen tiles are drawn ahead, and beyond which they are given up again. */
+const PREFETCH_MARGIN = 256;
+const KEEP_MARGIN = 1024;
+/** How long drawing may take in a frame, of the 16 ms it has. */
+const FRAME_BUDGET_MS = 7;
+/** So long after the last change of scale the picture becomes sharp again. */
+const SETTLE_MS = 110;
+/** Stretched more than this it is drawn anew without waiting for rest. */
+const MAX_STRETCH = 1.7;
+const MAX_POOLED_CANVASES = 48;
+
+export class TiledCanvas {
+  /** Makes the plan for a scale. */
+  private plan: ((k: number) => DrawPlan) | null = null;
+  private camera: Camera = { x: 0, y: 0, k: 1 };
+  private size: Size = { width: 0, height: 0 };
+  private shown: TileLayer | null = null;
+  private next: TileLayer | null = null;
+  /** Nothing of what is shown is of use: the next picture is drawn at one go, and the old one stays as it is. */
+  private mustReplace = true;
+  private frame = 0;
+  private settleTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly canvasPool: HTMLCanvasElement[] = [];
+
+  constructor(
+    private readonly box: HTMLElement,
+    private readonly onComplete: () => void,
+  ) {}
+
+  /** What is to be seen has changed: other nodes, colours, marks, another size of the map. */
+  setPlan(plan: (k: number) => DrawPlan, size: Size): void {
+    this.plan = plan;
+    this.size = size;
+    this.startLayer();
+  }
+
+  /** Another map is to be seen than before, not the same one from another place. */
+  replaceNext(): void {
+    this.mustReplace = true;
+  }
+
+  /** The reader has moved. */
+  setCamera(camera: Camera): void {
+    this.camera = { x: camera.x, y: camera.y, k: camera.k };
+    if (!this.shown || this.mustReplace) return;
+    this.shown.setCamera(this.camera);
+    if (this.shown.k !== camera.k) {
+      clearTimeout(this.settleTimer);
+      const stretch = camera.k / this.shown.k;
+      const isInadequate =
+        stretch > MAX_STRETCH || stretch < 1 / MAX_STRETCH || this.shown.missingTiles(this.seen(this.shown)).length > 0;
+      if (isInadequate && !this.next) this.startLayer();
+      else this.settleTimer = setTimeout(() => this.startLayer(), SETTLE_MS);
+    }
+    this.requestFrame();
+  }
+
+  dispose(): void {
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.settleTimer);
+    this.shown?.remove();
+    this.next?.remove();
+  }
+
+  private startLayer(): void {
+    clearTimeout(this.settleTimer);
+    this.next?.remove();
+    this.next = null;
+    if (!this.plan || this.size.width === 0 || this.size.height === 0) return;
+    this.next = new TileLayer(this.plan(this.camera.k), this.canvasPool);
+    if (this.mustReplace) this.drawFrame();
+    else this.requestFrame();
+  }
+
+  private readonly requestFrame = (): void => {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(this.drawFrame);
+  };
+
+  private readonly drawFrame = (): void => {
+    const startedMs = performance.now();
+    const isInTime = () => performance.now() - startedMs < FRAME_BUDGET_MS;
+    if (this.next) {
+      const missing = this.next.missingTiles(this.seen(this.next));
+      while (missing.length > 0 && (isInTime() || this.mustReplace)) this.next.draw(missing.shift() as TilePosition);
+      if (missing.length === 0) this.showNext();
+      else this.requestFrame();
+      return;
+    }
+    const { shown } = this;
+    if (!shown || shown.k !== this.camera.k) return;
+    const visibleArea = this.seen(shown);
+    for (const spot of shown.missingTiles(visibleArea)) shown.draw(spot);
+    const missing = shown.missingTiles(expanded(visibleArea, PREFETCH_MARGIN));
+    while (missing.length > 0 && isInTime()) shown.draw(missing.shift() as TilePosition);
+    if (missing.length > 0) this.requestFrame();
+    else shown.dropOutside(expanded(visibleArea, KEEP_MARGIN));
+  };
+
+  private showNext(): void {
+    const { shown, next } = this;
+    if (!next) return;
+    next.setCamera(this.camera);
+    this.box.append(next.element);
+    shown?.remove();
+    this.shown = next;
+    this.next = null;
+    this.mustReplace = false;
+    if (next.k !== this.camera.k) this.settleTimer = setTimeout(() => this.startLayer(), SETTLE_MS);
+    this.onComplete();
+    this.requestFrame();
+  }
+
+  /** What is seen of a sheet, in its own pixels. */
+  private seen(sheet: TileLayer): Area {
+    const stretch = this.camera.k / sheet.k;
+    return {
+      x: -this.camera.x / stretch,
+      y: -this.camera.y / stretch,
+      width: this.size.width / stretch,
+      height: this.size.height / stretch,
+    };
+  }
+}
+
+function expanded({ x, y, width, height }: Area, by: number): Area {
+  return { x: x - by, y: y - by, width: width + 2 * by, height: height + 2 * by };
+}
+
+interface TilePosition {
+  column: number;
+  row: number;
+}
+
+/** All tiles of one plan. */
+class TileLayer {
+  readonly element = document.createElement("div");
+  /** Without a canvas where there is nothing to be seen. */
+  private readonly tiles = new Map<string, TilePosition & { canvas: HTMLCanvasElement | null }>();
+  private readonly ratio = Math.min(2, devicePixelRatio || 1);
+  /** Whole pixels of the display, so that no seam shows. */
+  private readonly tileSize = Math.round(TILE_SIZE * this.ratio) / this.ratio;
+
+  constructor(
+    private readonly plan: DrawPlan,
+    private readonly canvasPool: HTMLCanvasElement[],
+  ) {
+    this.element.className = "map-sheet";
+  }
+
+  get k(): number {
+    return this.plan.k;
+  }
+
+  setCamera({ x, y, k }: Camera): void {
+    const toDevicePixel = (at: number) => Math.round(at * devicePixelRatio) / devicePixelRatio;
+    const stretch = k / this.k;
+    this.element.style.transform = `translate(${toDevicePixel(x)}px, ${toDevicePixel(y)}px)${stretch === 1 ? "" : ` scale(${stretch})`}`;
+  }
+
+  /** Which tiles of an area have not been drawn yet, those in its middle first. */
+  missingTiles(area: Area): TilePosition[] {
+    const positions: TilePosition[] = [];
+    const [column0, row0] = [Math.floor(area.x / this.tileSize), Math.floor(area.y / this.tileSize)];
+    const [column1, row1] = [
+      Math.floor((area.x + area.width) / this.tileSize),
+      Math.floor((area.y + area.height) / this.tileSize),
+    ];
+    for (let row = row0; row <= row1; row++)
+      for (let column = column0; column <= column1; column++)
+        if (!this.tiles.has(`${column} ${row}`)) positions.push({ column, row });
+    const [middleX, middleY] = [
+      (area.x + area.width / 2) / this.tileSize - 0.5,
+      (area.y + area.height / 2) / this.tileSize - 0.5,
+    ];
+    const distance = ({ column, row }: TilePosition) => Math.hypot(column - middleX, row - middleY);
+    return positions.sort((a, b) => distance(a) - distance(b));
+  }
+
+  draw({ column, row }: TilePosition): void {
+    const canvas = this.canvasPool.pop() ?? document.createElement("canvas");
+    const pixels = Math.round(this.tileSize * this.ratio);
+    if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
+    // Drawn by the processor: a tile is drawn once, and a graphics card would have to be asked for each letter of it.
+    const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+    if (!context) return;
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    if (
+      !drawPlan(context, this.plan, {
+        x: column * this.tileSize,
+        y: row * this.tileSize,
+        width: this.tileSize,
+        height: this.tileSize,
+      })
+    ) {
+      this.tiles.set(`${column} ${row}`, { column, row, canvas: null });
+      this.release(canvas);
+      return;
+    }
+    // The browser only notes down what is to be drawn until somebody looks; looking makes the time spent known here.
+    context.getImageData(0, 0, 1, 1);
+    canvas.style.width = canvas.style.height = `${this.tileSize}px`;
+    canvas.style.left = `${column * this.tileSize}px`;
+    canvas.style.top = `${row * this.tileSize}px`;
+    this.tiles.set(`${column} ${row}`, { column, row, canvas });
+    this.element.append(canvas);
+  }
+
+  /** Gives up the tiles outside of `area`. */
+  dropOutside(area: Area): void {
+    for (const [key, { column, row, canvas }] of this.tiles) {
+      const [x, y] = [column * this.tileSize, row * this.tileSize];
+      if (
+        x + this.tileSize > area.x &&
+        x < area.x + area.width &&
+        y + this.tileSize > area.y &&
+        y < area.y + area.height
+      )
+        continue;
+      this.tiles.delete(key);
+      this.release(canvas);
+    }
+  }
+
+  remove(): void {
+    this.element.remove();
+    for (const { canvas } of this.tiles.values()) this.release(canvas);
+    this.tiles.clear();
+  }
+
+  private release(canvas: HTMLCanvasElement | null): void {
+    canvas?.remove();
+    if (canvas && this.canvasPool.length < MAX_POOLED_CANVASES) this.canvasPool.push(canvas);
+  }
+}
