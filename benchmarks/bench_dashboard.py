@@ -116,9 +116,9 @@ async def first_picture_ms(page: Page, since: float = 0.0) -> float:
     """When the map was first drawn, on the page's clock."""
     marks = "performance.getEntriesByName('trailmind:map').map(e => e.startTime)"
     for _ in range(600):  # Waiting inside the page would need `eval`, which its policy forbids.
-        found = [float(each) for each in await page.evaluate(marks) if each >= since]
-        if found:
-            return found[0]
+        times_ms = [float(each) for each in await page.evaluate(marks) if each >= since]
+        if times_ms:
+            return times_ms[0]
         await asyncio.sleep(0.05)
     raise SystemExit("no map was drawn within 30 seconds")
 
@@ -135,19 +135,19 @@ async def measure_map(context: BrowserContext, origin: str, session: str, layout
         await asyncio.sleep(0.5)
         if len(opened) < NUM_OPENED:
             await page.close()
-    found = {"open_to_map_ms": statistics.median(opened), "slowest_open_ms": max(opened)}
+    result = {"open_to_map_ms": statistics.median(opened), "slowest_open_ms": max(opened)}
     for name, act in {"pan": drag, "far": drag_far, "zoom": wheel}.items():
         frames = await frames_of(page, act)
-        found |= {f"{name}_fps": frames["fps"], f"{name}_worst_frame_ms": frames["worst"]}
+        result |= {f"{name}_fps": frames["fps"], f"{name}_worst_frame_ms": frames["worst"]}
         await asyncio.sleep(0.3)
     other = "radial" if layout == "tree" else "tree"
     await page.locator(".map-bar .segmented button").nth(("tree", "radial", "galaxy").index(other)).click()
     await asyncio.sleep(1.0)
     since = float(await page.evaluate("performance.now()"))
     await page.locator(".map-bar .segmented button").nth(LAYOUTS.index(layout)).click()
-    found["switch_ms"] = await first_picture_ms(page, since) - since
+    result["switch_ms"] = await first_picture_ms(page, since) - since
     await page.close()
-    return found
+    return result
 
 
 async def measure_maps(origin: str, email: str, session: str) -> None:
@@ -167,14 +167,14 @@ async def measure_maps(origin: str, email: str, session: str) -> None:
             await user.sign_in()
             await page.wait_for_url("**/sessions")
             await page.close()
-            found = await measure_map(context, origin, session, layout)
-            ratio = found["pan_fps"] / of_bare["fps"]
+            result = await measure_map(context, origin, session, layout)
+            ratio = result["pan_fps"] / of_bare["fps"]
             print(
                 json.dumps(
                     {
                         "measure": "map",
                         "layout": layout,
-                        **{k: round(v, 1) for k, v in found.items()},
+                        **{k: round(v, 1) for k, v in result.items()},
                         "of_bare": round(ratio, 2),
                     }
                 ),

@@ -47,12 +47,12 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def opened_ms(tab: Tab, num_times: int, ready: str) -> list[float]:
     """Milliseconds from each navigation until `ready` returns a number."""
-    found = []
+    times_ms = []
     for _ in range(num_times):
         tab.send("Page.reload")
         time.sleep(0.3)
-        found.append(float(wait_until(lambda: tab.evaluate(ready), what="the page")))
-    return found
+        times_ms.append(float(wait_until(lambda: tab.evaluate(ready), what="the page")))
+    return times_ms
 
 
 def heap_mb(tab: Tab) -> float:

@@ -124,10 +124,10 @@ async def sign_up_all(origin: str, count: int) -> list[tuple[str, str]]:
             started = await client.post("/v1/sessions/start", headers={"Authorization": f"Bearer {token}"})
             return token, started.raise_for_status().json()["session"]["id"]
 
-        found = []
+        users = []
         for _ in range(count // 8):
-            found += await asyncio.gather(*(one() for _ in range(8)))
-        return found
+            users += await asyncio.gather(*(one() for _ in range(8)))
+        return users
 
 
 async def measure(port: int, users: list[tuple[str, str]], batch: int, num_requests: int) -> Load:

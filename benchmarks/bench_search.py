@@ -62,7 +62,7 @@ class Writer:
         return " ".join(self.chance.choices(self.words, cum_weights=self.weights, k=count))
 
     def pages(self, session: int) -> list[IndexedPage]:
-        found = []
+        pages = []
         for i in range(PAGES_PER_SESSION):
             at = self.began + timedelta(minutes=session * 90 + i)
             host = f"site{self.chance.randint(1, 500)}.example"
@@ -77,8 +77,8 @@ class Writer:
                 "dwell_ms": self.chance.randint(1_000, 600_000),
                 "num_visits": self.chance.randint(1, 4),
             }
-            found.append(IndexedPage(fields, self.text(200)))
-        return found
+            pages.append(IndexedPage(fields, self.text(200)))
+        return pages
 
 
 def fill(dsn: str, user_id: str, num_pages: int, writer: Writer) -> None:
@@ -143,15 +143,15 @@ async def measure(settings: Any, num_pages: int) -> dict[str, dict[str, float]]:
         await asyncio.to_thread(fill, settings.database.postgres_dsn, other.id, num_pages // 5, Writer(words, 3))
         await asyncio.to_thread(fill, settings.database.postgres_dsn, person.id, num_pages, Writer(words, 2))
         print(f"{num_pages:,} pages written in {time.perf_counter() - began:.0f} s")
-        found = {}
+        results = {}
         for kind, queries in query_sets(words, random.Random(4)).items():
-            numbers = found[kind] = await _run_queries(person, queries)
+            numbers = results[kind] = await _run_queries(person, queries)
             if all(params.keys() == {"q"} for params in queries):
                 numbers["plain_ms"] = await asyncio.to_thread(
                     _plain, settings.database.postgres_dsn, person.id, queries[5:8]
                 )
                 numbers["ratio_p50"] = round(numbers["p50_ms"] / numbers["plain_ms"], 2)
-        return found
+        return results
 
 
 # The simplest statement: every match, ranked.
@@ -175,17 +175,17 @@ def _plain(dsn: str, user_id: str, queries: list[dict[str, Any]]) -> float:
 
 
 async def _run_queries(person: ApiUser, queries: list[dict[str, Any]]) -> dict[str, float]:
-    times, found = [], 0
+    times, num_results = [], 0
     for params in queries[:3] + queries:
         began = time.perf_counter()
         reply = await person.ok("GET", "/v1/search", params=params)
         times.append((time.perf_counter() - began) * 1000)
-        found += len(reply["results"])
+        num_results += len(reply["results"])
     times = sorted(times[3:])  # the first three fill the caches
     return {
         "p50_ms": round(statistics.median(times), 1),
         "p95_ms": round(times[int(len(times) * 0.95)], 1),
-        "results": round(found / (len(queries) + 3), 1),
+        "results": round(num_results / (len(queries) + 3), 1),
     }
 
 
@@ -194,26 +194,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=100_000)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    options = parser.parse_args()
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-bench-"))
     stores = EmbeddedStores(data_dir, durable=False)
     try:
         urls = stores.start()
         migrate("postgresql+psycopg://" + urls.database_url.partition("://")[2])
-        found = asyncio.run(
-            measure(make_settings(urls.database_url, urls.redis_url, data_dir=data_dir, log_level="ERROR"), given.pages)
+        results = asyncio.run(
+            measure(
+                make_settings(urls.database_url, urls.redis_url, data_dir=data_dir, log_level="ERROR"), options.pages
+            )
         )
     finally:
         stores.stop()
         shutil.rmtree(data_dir, ignore_errors=True)
-    for kind, numbers in found.items():
+    for kind, numbers in results.items():
         print(
             f"{kind:28} p50 {numbers['p50_ms']:7.1f} ms   p95 {numbers['p95_ms']:7.1f} ms   hits {numbers['results']}"
             + (f"   plain SQL {numbers['plain_ms']:7.1f} ms" if "plain_ms" in numbers else "")
         )
-    if given.json:
-        given.json.write_text(json.dumps({"pages": given.pages, "kinds": found}, ensure_ascii=False, indent=2) + "\n")
-    return int(any(numbers["p95_ms"] > LIMIT_MS for numbers in found.values()))
+    if options.json:
+        options.json.write_text(
+            json.dumps({"pages": options.pages, "kinds": results}, ensure_ascii=False, indent=2) + "\n"
+        )
+    return int(any(numbers["p95_ms"] > LIMIT_MS for numbers in results.values()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fixtures: real stores for every test that wants them, the app in this process, and the whole product on Ray."""
+"""Fixtures: PostgreSQL and Valkey, the app in the test process, and the whole product on Ray."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many browser tests were skipped for want of Chromium, and how to install it."""
+    """Print how many browser tests were skipped without Chromium, and the command that installs it."""
     skipped = terminalreporter.stats.get("skipped", [])
     num_skipped = sum(SKIP_REASON in str(report.longrepr) for report in skipped)
     if num_skipped:
@@ -95,13 +95,13 @@ class Stores:
 
     @property
     def libpq(self) -> str:
-        """What psycopg connects to."""
+        """The URL that psycopg connects to."""
         return self.database_url
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[EmbeddedStores | None]:
-    """A PostgreSQL and a Valkey for this test process; none when both come from the environment."""
+    """PostgreSQL and Valkey of this test process; None when TEST_DATABASE_URL and TEST_REDIS_URL name others."""
     if os.environ.get("TEST_DATABASE_URL") and os.environ.get("TEST_REDIS_URL"):
         yield None
         return
@@ -117,26 +117,26 @@ def servers() -> Iterator[EmbeddedStores | None]:
 
 @pytest.fixture(scope="session")
 def stores(servers: EmbeddedStores | None) -> Stores:
-    """The stores, with the schema in place. Tests share the database: each works with users of its own."""
+    """The stores with the migrated schema. Tests share the database, so each test creates its own users."""
     if servers is None:
-        found = Stores(os.environ["TEST_DATABASE_URL"], os.environ["TEST_REDIS_URL"])
+        services = Stores(os.environ["TEST_DATABASE_URL"], os.environ["TEST_REDIS_URL"])
     else:
         urls = servers.start()
-        found = Stores(urls.database_url, urls.redis_url)
-    migrate("postgresql+psycopg://" + found.database_url.partition("://")[2])
-    return found
+        services = Stores(urls.database_url, urls.redis_url)
+    migrate("postgresql+psycopg://" + services.database_url.partition("://")[2])
+    return services
 
 
 @pytest.fixture(scope="session")
 def product() -> Iterator[Product]:
-    """The whole product, started once for all tests of this process that want it (Ray takes its time)."""
+    """The whole product, started once per test process, because Ray starts slowly."""
     with Product() as running:
         yield running
 
 
 @pytest.fixture
 def fresh_database(stores: Stores) -> Iterator[str]:
-    """The URL of an empty database of the test's own."""
+    """The URL of a new, empty database; it is dropped after the test."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(stores.libpq, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -155,7 +155,7 @@ def settings(stores: Stores, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the real app, running in this process on real stores, without Ray."""
+    """An HTTP client of the app, which runs in this process on the stores, without Ray."""
     from tests.support.server import running_api
 
     async with running_api(settings) as (_, client):
@@ -164,13 +164,13 @@ async def api(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 async def ann(api: httpx2.AsyncClient) -> ApiUser:
-    """A user."""
+    """A signed-up user."""
     return await sign_up(api)
 
 
 @pytest.fixture
 async def bob(api: httpx2.AsyncClient) -> ApiUser:
-    """Another user."""
+    """Another signed-up user."""
     return await sign_up(api)
 
 
@@ -183,6 +183,6 @@ async def worker(settings: Settings) -> AsyncIterator[InProcessWorker]:
 
 @pytest.fixture
 async def db(stores: Stores) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """A connection to look at the rows with."""
+    """A database connection for assertions about rows."""
     async with await psycopg.AsyncConnection.connect(stores.libpq, autocommit=True) as connection:
         yield connection

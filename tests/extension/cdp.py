@@ -92,10 +92,10 @@ class Tab:
     def frame(self, url_part: str) -> Tab:
         """A frame of another site, which is a target of its own."""
         targets = self._cdp.send("Target.getTargets")["targetInfos"]
-        found = next((t for t in targets if t["type"] == "iframe" and url_part in t["url"]), None)
-        if found is None:
+        target = next((t for t in targets if t["type"] == "iframe" and url_part in t["url"]), None)
+        if target is None:
             raise RuntimeError(f"no frame with {url_part}")
-        return Tab(self._cdp, found["targetId"])
+        return Tab(self._cdp, target["targetId"])
 
     def mouse(self, kind: str, x: float, y: float, clicks: int = 1) -> None:
         self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=clicks)

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def issuer() -> Iterator[str]:
-    with openid_provider() as found:
-        yield found
+    with openid_provider() as provider:
+        yield provider
 
 
 @pytest.fixture

@@ -91,8 +91,8 @@ def _check(page: Page, name: str) -> None:
         ".map(e => e.outerHTML.slice(0, 80))"
     )
     assert cut == [], f"{name}: {cut}"
-    found = Axe().run(page).response["violations"]
-    assert [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found] == [], name
+    violations = Axe().run(page).response["violations"]
+    assert [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in violations] == [], name
 
 
 @pytest.mark.timeout(400)

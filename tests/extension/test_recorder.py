@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.serial]
 
 
 def events(server: FakeServer, kind: str) -> list[dict[str, Any]]:
-    found = [e for s in server.sessions.values() for e in s.events.values() if e["type"] == kind]
-    return sorted(found, key=lambda e: e["seq"])
+    matching = [e for s in server.sessions.values() for e in s.events.values() if e["type"] == kind]
+    return sorted(matching, key=lambda e: e["seq"])
 
 
 def test_visits_dwell_scroll_and_text(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
@@ -106,9 +106,9 @@ def test_each_highlight_once(chromium: Chromium, server: FakeServer, site: Local
     dwell(1.3)
     stop_recording(popup)
 
-    found = events(server, "highlight")
-    assert len(found) == 2, [e["text"] for e in found]
-    first, second = found
+    highlights = events(server, "highlight")
+    assert len(highlights) == 2, [e["text"] for e in highlights]
+    first, second = highlights
     assert first["text"] == " ".join(marked.split())
     assert first["selector"] == "#p2"
     quote, position = first["metadata"]["anchor"]

@@ -68,9 +68,9 @@ def stop_recording(popup: Tab, timeout_s: float = 30.0) -> dict[str, int]:
 def stored_receipt(popup: Tab) -> dict[str, int]:
     """The receipt in the extension's storage."""
     script = """(async () => (await chrome.storage.session.get('view')).view?.current?.receipt ?? null)()"""
-    found = popup.evaluate(script)
-    assert found is not None
-    return {name: found[name] for name in ("seen", "stored", "excluded", "invalid", "waiting")}
+    receipt = popup.evaluate(script)
+    assert receipt is not None
+    return {name: receipt[name] for name in ("seen", "stored", "excluded", "invalid", "waiting")}
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The Chromium that the browser tests drive, and the sentence about them where there is none."""
+"""The Chromium of the browser tests, and the message where it is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session that has been recorded, stopped, and mapped, without a cluster: the map is made by the local provider."""
+"""A recorded, stopped and mapped session without a cluster; the local provider generates the map."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _T0 = 1_760_000_000_000
 
 
 def recorded_events() -> list[dict[str, Any]]:
-    """Five pages, a minute each, one passage marked."""
+    """Five pages of one minute each, and one highlight."""
     events: list[dict[str, Any]] = []
     for i, (url, title, text) in enumerate(PAGES):
         at = _T0 + i * 60_000
@@ -52,7 +52,7 @@ def recorded_events() -> list[dict[str, Any]]:
 
 
 async def completed_session(person: ApiUser, db: psycopg.AsyncConnection[Any], **started: Any) -> str:
-    """Record, stop, and map; the session's id."""
+    """Record, stop and map a session; returns its id."""
     session_id = await person.start(**started)
     await person.send(session_id, recorded_events())
     await person.ok("POST", f"/v1/sessions/{session_id}/stop")
@@ -61,7 +61,7 @@ async def completed_session(person: ApiUser, db: psycopg.AsyncConnection[Any], *
 
 
 async def save_map(db: psycopg.AsyncConnection[Any], session_id: str) -> None:
-    """The map of `PAGES`, as the generation would save it."""
+    """Save the map of `PAGES` as the generation does."""
     document = build_map(
         [
             CapturedPage(

@@ -1,4 +1,4 @@
-"""Waiting for a condition instead of a number of turns of the event loop or a time."""
+"""Waits for a condition instead of a number of event loop iterations or a fixed time."""
 
 from __future__ import annotations
 

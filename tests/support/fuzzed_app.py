@@ -18,7 +18,7 @@ from tests.support.server import make_settings, no_actor
 
 
 async def main() -> None:
-    """Serve."""
+    """Serve until standard input is closed."""
     settings = make_settings(
         os.environ["DATABASE_URL"],
         os.environ["REDIS_URL"],

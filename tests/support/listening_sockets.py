@@ -54,27 +54,27 @@ def listeners(*pids: int) -> list[Listener]:
     container, for processes of other users) all sockets of its user are listed instead of none, so that a test of
     exposure cannot miss one.
     """
-    found = []
+    sockets = []
     for process in process_tree(pids):
         try:
             name, uid = process.name(), process.uids().effective
             connections = process.net_connections(kind="tcp")
         except psutil.AccessDenied:
-            found += [Listener(name, process.pid, address, port) for address, port in _sockets_of_user(uid)]
+            sockets += [Listener(name, process.pid, address, port) for address, port in _sockets_of_user(uid)]
             continue
         except psutil.NoSuchProcess:  # zombies included
             continue
-        found += [
+        sockets += [
             Listener(name, process.pid, connection.laddr.ip, connection.laddr.port)
             for connection in connections
             if connection.status == psutil.CONN_LISTEN
         ]
-    return sorted(found)
+    return sorted(sockets)
 
 
 def _sockets_of_user(uid: int) -> list[tuple[str, int]]:
     """Address and port of every listening TCP socket that a user's processes have opened, from the kernel's table."""
-    found = []
+    addresses = []
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         for line in table.read_text().splitlines()[1:] if table.exists() else []:
             fields = line.split()
@@ -84,10 +84,10 @@ def _sockets_of_user(uid: int) -> list[tuple[str, int]]:
             # The address is printed as 32-bit words in the machine's byte order.
             words = struct.unpack(f">{len(packed) // 8}I", bytes.fromhex(packed))
             address = ipaddress.ip_address(struct.pack(f"={len(words)}I", *words))
-            found.append((str(address), int(port, 16)))
-    return found
+            addresses.append((str(address), int(port, 16)))
+    return addresses
 
 
 def exposed(*pids: int) -> list[Listener]:
-    """Those of `listeners` that other machines can reach, firewalls aside."""
+    """Those of `listeners` that other machines can reach if no firewall blocks them."""
     return [listener for listener in listeners(*pids) if not listener.is_loopback]

@@ -1,4 +1,4 @@
-"""Pages for the map tests: the bundled sessions, and a maker of small ones."""
+"""Pages for the map tests: the bundled sample sessions and small generated sessions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_page(url: str, title: str = "", text: str = "", **extra: object) -> Cap
 
 
 def make_session(per_subject: int = 5, subjects: Sequence[str] = tuple(SUBJECTS)) -> list[CapturedPage]:
-    """A session that jumps between subjects at every page, so that time says nothing about them."""
+    """A session that changes the subject at every page, so that the order carries no information."""
     pages = []
     for i in range(per_subject):
         for j, subject in enumerate(subjects):

@@ -101,7 +101,7 @@ class ModelServer:
         return list(self.server.state.journal.records(wait=2.0))
 
     def bodies(self) -> str:
-        """All requests' bodies as one text."""
+        """The bodies of all requests as one text."""
         return "\n".join(json.dumps(record.body, ensure_ascii=False) for record in self.requests())
 
     def reset(self) -> None:

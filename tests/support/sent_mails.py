@@ -1,4 +1,4 @@
-"""Reading the mails a test caused."""
+"""Sending and reading the mails of a test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 
 async def send_queued_mails(app: FastAPI, user_id: str) -> None:
-    """Send what was ordered for a user, as a worker does; tests share a queue, and each wants its own mails."""
+    """Send the queued mails of one user, as a worker does; the tests share the queue."""
     parts: Any = app.state.parts
     async with await psycopg.AsyncConnection.connect(parts.settings.database.postgres_dsn) as connection:
         cursor = await connection.execute(
@@ -28,19 +28,19 @@ async def send_queued_mails(app: FastAPI, user_id: str) -> None:
 
 def mails_to(data_dir: Path, address: str) -> list[EmailMessage]:
     """Every mail in the outbox for `address`, oldest first."""
-    found = []
+    messages = []
     for path in sorted((data_dir / "outbox").glob("*.eml")):
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         if message["To"] == address:
-            found.append(message)
-    return found
+            messages.append(message)
+    return messages
 
 
 def token_in(message: EmailMessage) -> str:
     """The secret in the link of a mail."""
     body = message.get_body(("plain",))
     assert body is not None
-    found = re.search(r"#token=(\w+)", body.get_content())
-    assert found, "no link in the mail"
-    return found.group(1)
+    match = re.search(r"#token=(\w+)", body.get_content())
+    assert match, "no link in the mail"
+    return match.group(1)
