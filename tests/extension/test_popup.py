@@ -39,7 +39,7 @@ _RECORDING = {
     "pages": 14,
     "highlights": 3,
     "receipt": _RECEIPT,
-    "trouble": None,
+    "sendError": None,
     "lostReason": None,
 }
 _DONE = {**_RECEIPT, "stored": 39, "waiting": 0, "waitingSince": None}
@@ -63,9 +63,9 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
         None,
     ),
     "recording-slow": ({"receipt": _LATE}, None),
-    "recording-offline": ({"receipt": _LATE, "trouble": _error("offline")}, None),
-    "recording-limit": ({"receipt": _LATE, "trouble": _error("limit")}, None),
-    "recording-signed-out": ({"receipt": _LATE, "trouble": _error("signed_out")}, None),
+    "recording-offline": ({"receipt": _LATE, "sendError": _error("offline")}, None),
+    "recording-limit": ({"receipt": _LATE, "sendError": _error("limit")}, None),
+    "recording-signed-out": ({"receipt": _LATE, "sendError": _error("signed_out")}, None),
     "paused": ({"status": "paused", "pausedAt": NOW, "receipt": _DONE}, None),
     "stopping": ({"status": "stopping", **_ENDED, "receipt": _LATE}, None),
     "completed-drawing": ({"status": "completed", **_ENDED, "receipt": _DONE}, _map("generating", 45)),
@@ -179,7 +179,7 @@ def test_the_preview_shows_what_is_sent(chromium: Chromium, server: FakeServer, 
     tab = chromium.open(site.url("/article/8?token=SECRET"))
     wait_until(lambda: tab.has("#next"))
     tab_id = popup.evaluate("chrome.tabs.query({}).then(ts => ts.find(t => t.url?.includes('/article/8')).id)")
-    shown = chromium.open(f"chrome-extension://{EXTENSION_ID}/show-me.html?tab={tab_id}")
+    shown = chromium.open(f"chrome-extension://{EXTENSION_ID}/preview.html?tab={tab_id}")
     wait_until(lambda: shown.has(".page-text"), what="the preview")
     preview = json.loads(
         shown.evaluate(

@@ -133,7 +133,7 @@ def test_recording_without_a_server(chromium: Chromium, server: FakeServer, site
     dwell(2)
     popup.click("[data-name=stop]")
     wait_until(
-        lambda: current_screen(popup) == "stopping" and popup.has("[data-trouble=offline]"), what="the offline message"
+        lambda: current_screen(popup) == "stopping" and popup.has("[data-send-error=offline]"), what="offline message"
     )
     assert stored_receipt(popup)["waiting"] >= 2
     server.start()
@@ -188,7 +188,7 @@ def test_sign_in_again_during_a_recording(chromium: Chromium, server: FakeServer
     server.expire_tokens()
     server.valid_refresh_tokens.clear()
     chromium.open(site.url("/article/1"))
-    wait_until(lambda: popup.has("[data-trouble=signed_out]"), what="the sign-in form")
+    wait_until(lambda: popup.has("[data-send-error=signed_out]"), what="the sign-in form")
     dwell(1)
     sign_in(popup)
     final = stop_recording(popup)

@@ -2,9 +2,9 @@
 
 import { browser } from "wxt/browser";
 
-const EVERY_SITE = { origins: ["http://*/*", "https://*/*"] };
+const ALL_SITES = { origins: ["http://*/*", "https://*/*"] };
 
-export const mayReadPages = (): Promise<boolean> => browser.permissions.contains(EVERY_SITE);
+export const hasPagePermission = (): Promise<boolean> => browser.permissions.contains(ALL_SITES);
 
 /** Asks unless it is granted already. Chrome wants the call to come straight from a click. */
-export const askToReadPages = (): Promise<boolean> => browser.permissions.request(EVERY_SITE).catch(() => false);
+export const requestPagePermission = (): Promise<boolean> => browser.permissions.request(ALL_SITES).catch(() => false);

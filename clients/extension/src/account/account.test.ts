@@ -1,17 +1,17 @@
 import { ApiError } from "@trailmind/api";
 import { beforeEach, expect, test } from "vitest";
 
-import { SignedOut, Unreachable } from "../api/errors";
-import { bench } from "../testing/make";
+import { SignedOutError, UnreachableError } from "../api/errors";
+import { createFixture } from "../testing/fixtures";
 import { Account } from "./account";
 
-let b: Awaited<ReturnType<typeof bench>>;
+let b: Awaited<ReturnType<typeof createFixture>>;
 beforeEach(async () => {
-  b = await bench();
+  b = await createFixture();
 });
 
 const whoAmI = () =>
-  b.account.authorised((bearer) => b.api.start("http://server.test", bearer, { client_session_id: "c" }));
+  b.account.withToken((bearer) => b.api.start("http://server.test", bearer, { client_session_id: "c" }));
 
 test("renews before the end of the token", async () => {
   b.clock.advance(900_000 - 30_000);
@@ -28,17 +28,17 @@ test("many callers share one renewal: a refresh token works once", async () => {
 test("a refused renewal ends the login but not the memory of who it was", async () => {
   b.server.access = "changed";
   b.server.refresh = "changed";
-  await expect(whoAmI()).rejects.toBeInstanceOf(SignedOut);
+  await expect(whoAmI()).rejects.toBeInstanceOf(SignedOutError);
   expect(await b.account.user()).toMatchObject({ user: { email: "a@example.com" }, isExpired: true });
   b.server.calls.length = 0;
-  await expect(whoAmI()).rejects.toBeInstanceOf(SignedOut);
+  await expect(whoAmI()).rejects.toBeInstanceOf(SignedOutError);
   expect(b.server.calls).toEqual([]);
 });
 
 test("a renewal that got no answer ends nothing", async () => {
   b.server.access = "changed";
   b.server.fault = (call) => (call.endsWith("/refresh") ? "cut" : undefined);
-  await expect(whoAmI()).rejects.toBeInstanceOf(Unreachable);
+  await expect(whoAmI()).rejects.toBeInstanceOf(UnreachableError);
   b.server.fault = () => undefined;
   await whoAmI();
   expect(await b.account.user()).toMatchObject({ isExpired: false });
@@ -47,7 +47,7 @@ test("a renewal that got no answer ends nothing", async () => {
 test("a renewal whose answer was lost is repeated as the same try, by the next worker too", async () => {
   b.server.access = "changed";
   b.server.fault = (call) => (call.endsWith("/refresh") ? "lose" : undefined);
-  await expect(whoAmI()).rejects.toBeInstanceOf(Unreachable);
+  await expect(whoAmI()).rejects.toBeInstanceOf(UnreachableError);
   b.server.fault = () => undefined;
   b.account = new Account(b.store, b.api, b.clock.now);
   await whoAmI();
@@ -68,5 +68,5 @@ test("signing out forgets the tokens even without a network", async () => {
   b.server.fault = () => "cut";
   await b.account.signOut();
   expect(await b.account.user()).toBeNull();
-  await expect(whoAmI()).rejects.toBeInstanceOf(SignedOut);
+  await expect(whoAmI()).rejects.toBeInstanceOf(SignedOutError);
 });

@@ -4,13 +4,13 @@
  */
 
 import { ApiError } from "@trailmind/api";
-import { SignedOut } from "../api/errors";
+import { SignedOutError } from "../api/errors";
 import type { Renewal, SignIn, User } from "../api/schemas";
 import type { TrailmindApi } from "../api/trailmind";
 import { uuid } from "../ids";
 import type { QueueStore } from "../queue/store";
 
-interface Stored {
+interface StoredAccount {
   origin: string;
   user: User;
   token: string;
@@ -27,7 +27,7 @@ interface Stored {
 }
 
 /** Renew this long before the end, or in the last fifth of a short life: no request starts with a dying token. */
-const MARGIN_MS = 60_000;
+const RENEWAL_MARGIN_MS = 60_000;
 
 export class Account {
   private renewing: Promise<string> | null = null;
@@ -39,8 +39,8 @@ export class Account {
     private readonly now: () => number = Date.now,
   ) {}
 
-  private read(): Promise<Stored | undefined> {
-    return this.store.value<Stored>("account");
+  private read(): Promise<StoredAccount | undefined> {
+    return this.store.getValue<StoredAccount>("account");
   }
 
   async user(): Promise<{ user: User; origin: string; isExpired: boolean } | null> {
@@ -48,7 +48,7 @@ export class Account {
     return stored ? { user: stored.user, origin: stored.origin, isExpired: stored.isExpired } : null;
   }
 
-  async signedIn(origin: string, answer: SignIn): Promise<void> {
+  async storeSignIn(origin: string, answer: SignIn): Promise<void> {
     await this.store.setValue("account", {
       origin,
       user: { id: answer.user.id, email: answer.user.email },
@@ -56,7 +56,7 @@ export class Account {
       refreshToken: answer.refresh_token ?? null,
       renewAt: this.renewalTime(answer),
       isExpired: false,
-    } satisfies Stored);
+    } satisfies StoredAccount);
   }
 
   /** Forgets the tokens first and tells the server afterwards: signing out works offline too. */
@@ -71,25 +71,25 @@ export class Account {
    *
    * @throws SignedOut when the user has to sign in again; whatever `call` throws otherwise.
    */
-  async authorised<T>(call: (bearer: string) => Promise<T>): Promise<T> {
-    const bearer = await this.bearer();
+  async withToken<T>(call: (bearer: string) => Promise<T>): Promise<T> {
+    const bearer = await this.validToken();
     try {
       return await call(bearer);
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 401)) throw error;
-      return call(await this.renewAfter(bearer));
+      return call(await this.renewOnce(bearer));
     }
   }
 
-  private async bearer(): Promise<string> {
+  private async validToken(): Promise<string> {
     const stored = await this.read();
-    if (!stored || stored.isExpired) throw new SignedOut("nobody is signed in");
+    if (!stored || stored.isExpired) throw new SignedOutError("nobody is signed in");
     const isStale = stored.renewAt !== null && stored.renewAt <= this.now();
-    return isStale && stored.refreshToken ? this.renewAfter(stored.token) : stored.token;
+    return isStale && stored.refreshToken ? this.renewOnce(stored.token) : stored.token;
   }
 
   /** A token other than `failed`. Callers that fail together share one renewal. */
-  private renewAfter(failed: string): Promise<string> {
+  private renewOnce(failed: string): Promise<string> {
     this.renewing ??= this.renew(failed).finally(() => {
       this.renewing = null;
     });
@@ -98,20 +98,20 @@ export class Account {
 
   private async renew(failed: string): Promise<string> {
     const stored = await this.read();
-    if (!stored) throw new SignedOut("nobody is signed in");
+    if (!stored) throw new SignedOutError("nobody is signed in");
     if (stored.token !== failed && !stored.isExpired) return stored.token;
-    if (!stored.refreshToken) return this.expire(stored);
+    if (!stored.refreshToken) return this.markExpired(stored);
     const key = stored.renewalKey ?? uuid();
     if (!stored.renewalKey) await this.store.setValue("account", { ...stored, renewalKey: key });
     let renewal: Renewal;
     try {
       renewal = await this.api.renew(stored.origin, stored.refreshToken, key);
     } catch (error) {
-      if (error instanceof ApiError && [400, 401, 403].includes(error.status)) return this.expire(stored);
+      if (error instanceof ApiError && [400, 401, 403].includes(error.status)) return this.markExpired(stored);
       throw error;
     }
     const { renewalKey: _, ...kept } = stored;
-    const next: Stored = {
+    const next: StoredAccount = {
       ...kept,
       token: renewal.token,
       refreshToken: renewal.refresh_token ?? stored.refreshToken,
@@ -120,19 +120,19 @@ export class Account {
     // Somebody may have signed out, or in again, while we were waiting; theirs is the newer word.
     const current = await this.read();
     if (current?.refreshToken === stored.refreshToken) await this.store.setValue("account", next);
-    else if (!current) throw new SignedOut("signed out meanwhile");
+    else if (!current) throw new SignedOutError("signed out meanwhile");
     return renewal.token;
   }
 
-  private async expire(stored: Stored): Promise<never> {
+  private async markExpired(stored: StoredAccount): Promise<never> {
     const current = await this.read();
     if (current?.token === stored.token) await this.store.setValue("account", { ...stored, isExpired: true });
-    throw new SignedOut("the sign-in has expired");
+    throw new SignedOutError("the sign-in has expired");
   }
 
   private renewalTime({ expires_in: seconds }: { expires_in?: number | null | undefined }): number | null {
     if (!seconds) return null;
     const lifeMs = seconds * 1000;
-    return this.now() + lifeMs - Math.min(MARGIN_MS, lifeMs / 5);
+    return this.now() + lifeMs - Math.min(RENEWAL_MARGIN_MS, lifeMs / 5);
   }
 }

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { bench } from "../testing/make";
-import { ORIGIN } from "../testing/server";
+import { createFixture } from "../testing/fixtures";
+import { ORIGIN } from "../testing/memory-server";
 import { challengeOf, randomSecret } from "./pkce";
-import { hearDashboard, linkUrl, withGoogle } from "./sign-in";
+import { linkUrl, onDashboardMessage, withGoogle } from "./sign-in";
 
-let b: Awaited<ReturnType<typeof bench>>;
+let b: Awaited<ReturnType<typeof createFixture>>;
 beforeEach(async () => {
-  b = await bench();
+  b = await createFixture();
   await b.account.signOut();
   b.server.calls.length = 0;
 });
@@ -25,13 +25,13 @@ test("PKCE: the vector of RFC 7636, appendix B", async () => {
 });
 
 test("a code in answer to our challenge signs in", async () => {
-  const hello = await hearDashboard({ type: "trailmind.hello" }, WEB, context());
+  const hello = await onDashboardMessage({ type: "trailmind.hello" }, WEB, context());
   expect(hello).toMatchObject({ ok: true, code_challenge_method: "S256" });
   const { state } = hello as { state: string };
-  expect(await hearDashboard({ type: "trailmind.link", code: "c", state }, WEB, context())).toEqual({ ok: true });
+  expect(await onDashboardMessage({ type: "trailmind.link", code: "c", state }, WEB, context())).toEqual({ ok: true });
   expect(await b.account.user()).toMatchObject({ user: { email: "a@example.com" } });
   // One time means one time.
-  expect(await hearDashboard({ type: "trailmind.link", code: "c", state }, WEB, context())).toMatchObject({
+  expect(await onDashboardMessage({ type: "trailmind.link", code: "c", state }, WEB, context())).toMatchObject({
     ok: false,
   });
 });
@@ -41,7 +41,7 @@ test("the address that the popup opens carries the challenge, never the verifier
   expect(url.pathname).toBe("/extension/link");
   expect([...url.searchParams.keys()]).toEqual(["extension_id", "state", "code_challenge", "code_challenge_method"]);
   const state = url.searchParams.get("state");
-  expect(await hearDashboard({ type: "trailmind.link", code: "c", state }, WEB, context())).toEqual({ ok: true });
+  expect(await onDashboardMessage({ type: "trailmind.link", code: "c", state }, WEB, context())).toEqual({ ok: true });
 });
 
 test.each([
@@ -50,21 +50,21 @@ test.each([
   ["another message", { type: "x" }, WEB, "unknown_message"],
   ["nothing", null, WEB, "unknown_message"],
 ])("%s is refused", async (_, message, origin, error) => {
-  expect(await hearDashboard(message, origin, context())).toEqual({ ok: false, error });
+  expect(await onDashboardMessage(message, origin, context())).toEqual({ ok: false, error });
   expect(b.server.calls).toEqual([]);
 });
 
 test("a challenge is good for ten minutes", async () => {
-  const { state } = (await hearDashboard({ type: "trailmind.hello" }, WEB, context())) as { state: string };
+  const { state } = (await onDashboardMessage({ type: "trailmind.hello" }, WEB, context())) as { state: string };
   b.clock.advance(11 * 60_000);
-  expect(await hearDashboard({ type: "trailmind.link", code: "c", state }, WEB, context())).toMatchObject({
+  expect(await onDashboardMessage({ type: "trailmind.link", code: "c", state }, WEB, context())).toMatchObject({
     ok: false,
   });
 });
 
 test("nobody is moved to another account", async () => {
-  await b.account.signedIn(ORIGIN, await b.api.logIn(ORIGIN, "a@example.com", "x"));
-  expect(await hearDashboard({ type: "trailmind.hello" }, WEB, context())).toEqual({
+  await b.account.storeSignIn(ORIGIN, await b.api.logIn(ORIGIN, "a@example.com", "x"));
+  expect(await onDashboardMessage({ type: "trailmind.hello" }, WEB, context())).toEqual({
     ok: false,
     error: "already_signed_in",
   });
@@ -86,13 +86,13 @@ describe("Google", () => {
     launchWebAuthFlow.mockResolvedValue(`${REDIRECT}?code=c1&state=s1`);
     await signIn();
     expect(launchWebAuthFlow).toHaveBeenCalledWith({ url: "https://accounts.google.com/auth?x=1", interactive: true });
-    const [, begun] = begin.mock.calls[0] as [string, { code_challenge: string; redirect_uri: string }];
+    const [, authorization] = begin.mock.calls[0] as [string, { code_challenge: string; redirect_uri: string }];
     const [, proof] = vi.mocked(b.api.exchangeGoogleCode).mock.calls[0] as [
       string,
       { code: string; code_verifier: string; state: string },
     ];
     expect(proof).toMatchObject({ code: "c1", redirect_uri: REDIRECT, state: "s1" });
-    expect(await challengeOf(proof.code_verifier)).toBe(begun.code_challenge);
+    expect(await challengeOf(proof.code_verifier)).toBe(authorization.code_challenge);
     expect(await b.account.user()).toMatchObject({ user: { email: "a@example.com" } });
   });
 
@@ -105,8 +105,8 @@ describe("Google", () => {
     ["another state", `${REDIRECT}?code=c1&state=forged`],
     ["no code", `${REDIRECT}?error=access_denied&state=s1`],
     ["nothing", undefined],
-  ])("%s signs nobody in", async (_, landed) => {
-    launchWebAuthFlow.mockResolvedValue(landed);
+  ])("%s signs nobody in", async (_, redirectedUrl) => {
+    launchWebAuthFlow.mockResolvedValue(redirectedUrl);
     await expect(signIn()).rejects.toMatchObject({ code: "google_refused" });
     expect(await b.account.user()).toBeNull();
   });

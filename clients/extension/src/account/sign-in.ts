@@ -5,7 +5,7 @@ import { browser } from "wxt/browser";
 import { storage } from "wxt/utils/storage";
 
 import type { TrailmindApi } from "../api/trailmind";
-import { Refused } from "../refused";
+import { CommandError } from "../command-error";
 import { parseOrigin } from "../settings";
 import type { Account } from "./account";
 import { challengeOf, randomSecret } from "./pkce";
@@ -18,31 +18,31 @@ export async function withPassword(
 ): Promise<void> {
   const { email, password, isNew } = credentials;
   const answer = isNew ? await api.signUp(origin, email, password) : await api.logIn(origin, email, password);
-  await account.signedIn(origin, answer);
+  await account.storeSignIn(origin, answer);
 }
 
 /**
- * Google's code flow in Chrome's own window, begun by the server (which knows the client id and keeps the nonce), with
+ * Google's code flow in Chrome's own window, authorization by the server (which knows the client id and keeps the nonce), with
  * a verifier that stays here.
  */
 export async function withGoogle(api: TrailmindApi, account: Account, origin: string): Promise<void> {
   const redirectUri = browser.identity.getRedirectURL();
   const verifier = randomSecret();
-  const begun = await api.beginGoogle(origin, {
+  const authorization = await api.beginGoogle(origin, {
     redirect_uri: redirectUri,
     code_challenge: await challengeOf(verifier),
   });
   // A provider on this machine is one for developers.
-  if (parseOrigin(begun.authorization_url) === null) throw new Refused("google_refused");
-  const landed = await browser.identity
-    .launchWebAuthFlow({ url: begun.authorization_url, interactive: true })
+  if (parseOrigin(authorization.authorization_url) === null) throw new CommandError("google_refused");
+  const redirectedUrl = await browser.identity
+    .launchWebAuthFlow({ url: authorization.authorization_url, interactive: true })
     // A closed window is an answer too.
     .catch(() => undefined);
-  const answer = new URL(landed ?? "about:blank").searchParams;
-  const code = answer.get("code");
-  if (answer.get("state") !== begun.state || !code) throw new Refused("google_refused");
-  const proof = { code, redirect_uri: redirectUri, code_verifier: verifier, state: begun.state };
-  await account.signedIn(origin, await api.exchangeGoogleCode(origin, proof));
+  const parameters = new URL(redirectedUrl ?? "about:blank").searchParams;
+  const code = parameters.get("code");
+  if (parameters.get("state") !== authorization.state || !code) throw new CommandError("google_refused");
+  const proof = { code, redirect_uri: redirectUri, code_verifier: verifier, state: authorization.state };
+  await account.storeSignIn(origin, await api.exchangeGoogleCode(origin, proof));
 }
 
 /** A link the user began here, waiting for the dashboard's answer. */
@@ -55,7 +55,7 @@ interface PendingLink {
 }
 
 const pendingLink = storage.defineItem<PendingLink | null>("session:link", { fallback: null });
-const LINK_WITHIN_MS = 10 * 60_000;
+const LINK_TTL_MS = 10 * 60_000;
 
 async function beginLink(origin: string, webOrigin: string, now: number) {
   const link: PendingLink = { state: randomSecret(), verifier: randomSecret(), origin, webOrigin, startedAt: now };
@@ -75,7 +75,7 @@ export async function linkUrl(origin: string, webOrigin: string, extensionId: st
   return url.href;
 }
 
-export type LinkAnswer =
+export type LinkResponse =
   | { ok: true; state?: string; code_challenge?: string; code_challenge_method?: "S256" }
   | { ok: false; error: string };
 
@@ -83,11 +83,11 @@ export type LinkAnswer =
  * A message from the dashboard. `hello` asks for a challenge (right after a sign-in on the web), `link` brings the
  * one-time code. Only the configured dashboard is heard, and a code only in answer to a challenge we gave.
  */
-export async function hearDashboard(
+export async function onDashboardMessage(
   message: unknown,
   senderOrigin: string,
   context: { api: TrailmindApi; account: Account; origin: string; webOrigin: string; now: number },
-): Promise<LinkAnswer> {
+): Promise<LinkResponse> {
   if (senderOrigin !== context.webOrigin) return { ok: false, error: "unknown_origin" };
   const { type, code, state } = (typeof message === "object" && message !== null ? message : {}) as Record<
     string,
@@ -104,12 +104,12 @@ export async function hearDashboard(
   }
   const pending = await pendingLink.getValue();
   const isOurs = pending?.state === state && pending.webOrigin === senderOrigin;
-  if (!pending || !isOurs || context.now - pending.startedAt > LINK_WITHIN_MS)
+  if (!pending || !isOurs || context.now - pending.startedAt > LINK_TTL_MS)
     return { ok: false, error: "unknown_state" };
   await pendingLink.setValue(null);
   try {
     const answer = await context.api.exchangeLinkCode(pending.origin, { code, code_verifier: pending.verifier });
-    await context.account.signedIn(pending.origin, answer);
+    await context.account.storeSignIn(pending.origin, answer);
     return { ok: true };
   } catch (error) {
     return { ok: false, error: error instanceof ApiError ? error.code || "refused" : "unreachable" };

@@ -6,14 +6,14 @@ import * as v from "valibot";
 const optional = <T extends v.GenericSchema>(schema: T) => v.nullish(schema);
 
 /** `schema` itself; does not compile when it would refuse an answer that the server's contract allows. */
-const reads =
+const schemaFor =
   <Promised>() =>
   <T extends v.GenericSchema>(schema: T & (Promised extends v.InferInput<T> ? unknown : never)): T =>
     schema;
 
-export const User = reads<contract.UserReply>()(v.object({ id: v.string(), email: v.string() }));
+export const User = schemaFor<contract.UserReply>()(v.object({ id: v.string(), email: v.string() }));
 
-export const SignIn = reads<contract.AuthReply>()(
+export const SignIn = schemaFor<contract.AuthReply>()(
   v.object({
     user: User,
     token: v.string(),
@@ -22,7 +22,7 @@ export const SignIn = reads<contract.AuthReply>()(
   }),
 );
 
-export const Renewal = reads<contract.TokenReply>()(
+export const Renewal = schemaFor<contract.TokenReply>()(
   v.object({
     token: v.string(),
     refresh_token: optional(v.string()),
@@ -30,7 +30,7 @@ export const Renewal = reads<contract.TokenReply>()(
   }),
 );
 
-export const Session = reads<contract.SessionReply>()(
+export const Session = schemaFor<contract.SessionReply>()(
   v.object({
     id: v.string(),
     title: optional(v.string()),
@@ -42,8 +42,8 @@ export const Session = reads<contract.SessionReply>()(
   }),
 );
 
-export const SessionAnswer = reads<contract.SessionEnvelope>()(v.object({ session: Session }));
-export const SessionList = reads<contract.SessionList>()(
+export const SessionResponse = schemaFor<contract.SessionEnvelope>()(v.object({ session: Session }));
+export const SessionList = schemaFor<contract.SessionList>()(
   v.object({ sessions: v.array(Session), total: optional(v.number()) }),
 );
 
@@ -53,7 +53,7 @@ const Verdict = v.object({
   reason: optional(v.string()),
 });
 
-export const EventsAnswer = reads<contract.EventsReply>()(
+export const EventsResponse = schemaFor<contract.EventsReply>()(
   v.object({
     processed: v.number(),
     total: v.number(),
@@ -61,7 +61,7 @@ export const EventsAnswer = reads<contract.EventsReply>()(
   }),
 );
 
-export const MindmapAnswer = reads<contract.MindmapEnvelope>()(
+export const MindmapResponse = schemaFor<contract.MindmapEnvelope>()(
   v.object({
     mindmap: v.object({
       status: v.string(),
@@ -72,7 +72,7 @@ export const MindmapAnswer = reads<contract.MindmapEnvelope>()(
   }),
 );
 
-export const ReceiptAnswer = reads<contract.ReceiptEnvelope>()(
+export const ReceiptResponse = schemaFor<contract.ReceiptEnvelope>()(
   v.object({
     receipt: v.object({
       stored: v.number(),
@@ -83,8 +83,8 @@ export const ReceiptAnswer = reads<contract.ReceiptEnvelope>()(
   }),
 );
 
-export const GoogleConfig = reads<contract.GoogleConfig>()(v.object({ enabled: v.boolean() }));
-export const GoogleBegun = reads<contract.GoogleBegun>()(
+export const GoogleConfig = schemaFor<contract.GoogleConfig>()(v.object({ enabled: v.boolean() }));
+export const GoogleAuthorization = schemaFor<contract.GoogleBegun>()(
   v.object({ authorization_url: v.pipe(v.string(), v.url()), state: v.string() }),
 );
 
@@ -92,5 +92,5 @@ export type User = v.InferOutput<typeof User>;
 export type SignIn = v.InferOutput<typeof SignIn>;
 export type Renewal = v.InferOutput<typeof Renewal>;
 export type Session = v.InferOutput<typeof Session>;
-export type EventsAnswer = v.InferOutput<typeof EventsAnswer>;
-export type ServerReceipt = v.InferOutput<typeof ReceiptAnswer>["receipt"];
+export type EventsResponse = v.InferOutput<typeof EventsResponse>;
+export type ServerReceipt = v.InferOutput<typeof ReceiptResponse>["receipt"];

@@ -6,18 +6,18 @@
 import { type Body, type TrailmindClient, trailmind } from "@trailmind/api";
 import * as v from "valibot";
 
-import { Unreachable } from "./errors";
+import { UnreachableError } from "./errors";
 import {
-  EventsAnswer,
-  GoogleBegun,
+  EventsResponse,
+  GoogleAuthorization,
   GoogleConfig,
-  MindmapAnswer,
-  ReceiptAnswer,
+  MindmapResponse,
+  ReceiptResponse,
   Renewal,
   type ServerReceipt,
   type Session,
-  SessionAnswer,
   SessionList,
+  SessionResponse,
   SignIn,
 } from "./schemas";
 import { type Fetch, transport } from "./transport";
@@ -45,8 +45,8 @@ export class TrailmindApi {
   }
 
   /** Where to send the user, and the one-time `state` that must come back. */
-  beginGoogle(origin: string, body: Body<"google_begin">): Promise<v.InferOutput<typeof GoogleBegun>> {
-    return parsed(GoogleBegun, this.client(origin).POST("/v1/auth/google/begin", { body }));
+  beginGoogle(origin: string, body: Body<"google_begin">): Promise<v.InferOutput<typeof GoogleAuthorization>> {
+    return parsed(GoogleAuthorization, this.client(origin).POST("/v1/auth/google/begin", { body }));
   }
 
   exchangeGoogleCode(origin: string, body: Body<"google_code">): Promise<SignIn> {
@@ -73,12 +73,12 @@ export class TrailmindApi {
 
   /** Safe to repeat: the same `client_session_id` gives the same session. */
   async start(origin: string, bearer: string, body: NonNullable<Body<"start">>): Promise<Session> {
-    return (await parsed(SessionAnswer, this.client(origin, bearer).POST("/v1/sessions/start", { body }))).session;
+    return (await parsed(SessionResponse, this.client(origin, bearer).POST("/v1/sessions/start", { body }))).session;
   }
 
   async session(origin: string, bearer: string, sessionId: string): Promise<Session> {
     const call = this.client(origin, bearer).GET("/v1/sessions/{session_id}", sessionPath(sessionId));
-    return (await parsed(SessionAnswer, call)).session;
+    return (await parsed(SessionResponse, call)).session;
   }
 
   /** The newest sessions, at most `limit`. */
@@ -101,13 +101,13 @@ export class TrailmindApi {
       resume: () => client.PATCH("/v1/sessions/{session_id}/resume", init),
       stop: () => client.POST("/v1/sessions/{session_id}/stop", init),
     };
-    return (await parsed(SessionAnswer, calls[action]())).session;
+    return (await parsed(SessionResponse, calls[action]())).session;
   }
 
   async rename(origin: string, bearer: string, sessionId: string, title: string): Promise<Session> {
     const init = { ...sessionPath(sessionId), body: { title } };
     const call = this.client(origin, bearer).PATCH("/v1/sessions/{session_id}", init);
-    return (await parsed(SessionAnswer, call)).session;
+    return (await parsed(SessionResponse, call)).session;
   }
 
   async remove(origin: string, bearer: string, sessionId: string): Promise<void> {
@@ -116,20 +116,20 @@ export class TrailmindApi {
   }
 
   /** Safe to repeat: the server tells events apart by their id. */
-  events(origin: string, bearer: string, sessionId: string, body: Body<"post_events">): Promise<EventsAnswer> {
+  events(origin: string, bearer: string, sessionId: string, body: Body<"post_events">): Promise<EventsResponse> {
     const init = { ...sessionPath(sessionId), body };
-    return parsed(EventsAnswer, this.client(origin, bearer).POST("/v1/sessions/{session_id}/events", init));
+    return parsed(EventsResponse, this.client(origin, bearer).POST("/v1/sessions/{session_id}/events", init));
   }
 
-  mindmap(origin: string, bearer: string, sessionId: string): Promise<v.InferOutput<typeof MindmapAnswer>> {
+  mindmap(origin: string, bearer: string, sessionId: string): Promise<v.InferOutput<typeof MindmapResponse>> {
     const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
-    return parsed(MindmapAnswer, client.GET("/v1/sessions/{session_id}/mindmap", sessionPath(sessionId)));
+    return parsed(MindmapResponse, client.GET("/v1/sessions/{session_id}/mindmap", sessionPath(sessionId)));
   }
 
   async receipt(origin: string, bearer: string, sessionId: string): Promise<ServerReceipt> {
     const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
     const call = client.GET("/v1/sessions/{session_id}/receipt", sessionPath(sessionId));
-    return (await parsed(ReceiptAnswer, call)).receipt;
+    return (await parsed(ReceiptResponse, call)).receipt;
   }
 
   private client(origin: string, bearer: string | null = null, timeoutMs = TIMEOUT_MS): TrailmindClient {
@@ -145,9 +145,9 @@ async function parsed<T extends v.GenericSchema>(
   call: Promise<{ data?: unknown; response: Response }>,
 ): Promise<v.InferOutput<T>> {
   const { data } = await call.catch((error: unknown) => {
-    throw error instanceof SyntaxError ? new Unreachable(`not JSON: ${error.message}`) : error;
+    throw error instanceof SyntaxError ? new UnreachableError(`not JSON: ${error.message}`) : error;
   });
   const result = v.safeParse(schema, data ?? null);
-  if (!result.success) throw new Unreachable(`unexpected response: ${v.summarize(result.issues)}`);
+  if (!result.success) throw new UnreachableError(`unexpected response: ${v.summarize(result.issues)}`);
   return result.output;
 }

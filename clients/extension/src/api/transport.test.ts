@@ -1,7 +1,7 @@
 import { ApiError } from "@trailmind/api";
 import { expect, test } from "vitest";
 
-import { Unreachable } from "./errors";
+import { UnreachableError } from "./errors";
 import { TrailmindApi } from "./trailmind";
 import { type Fetch, transport } from "./transport";
 
@@ -53,17 +53,17 @@ test.each([
 
 test("an answer of the wrong shape is no answer", async () => {
   await expect(answering(200, '{"sessions":7}').api.sessions("http://a.test", "t", 5)).rejects.toBeInstanceOf(
-    Unreachable,
+    UnreachableError,
   );
   await expect(answering(200, '{"events').api.events("http://a.test", "t", "s", { events: [] })).rejects.toBeInstanceOf(
-    Unreachable,
+    UnreachableError,
   );
 });
 
 test("a verdict nobody knows is not taken for one", async () => {
   const body = '{"processed":1,"total":1,"verdicts":[{"event_id":"e","verdict":"maybe"}]}';
   await expect(answering(200, body).api.events("http://a.test", "t", "s", { events: [] })).rejects.toBeInstanceOf(
-    Unreachable,
+    UnreachableError,
   );
 });
 

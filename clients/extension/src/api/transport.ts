@@ -2,7 +2,7 @@
 
 import { ApiError, errorOf, isRecord, retryAfterS } from "@trailmind/api";
 
-import { Unreachable } from "./errors";
+import { UnreachableError } from "./errors";
 
 export type Fetch = (request: Request) => Promise<Response>;
 
@@ -33,14 +33,14 @@ export function transport(fetch: Fetch, timeoutMs: number): Fetch {
       // Read here: a body that is cut off leaves open what the server did.
       text = await response.text();
     } catch (error) {
-      throw new Unreachable(String(error));
+      throw new UnreachableError(String(error));
     }
-    if (!response.ok) throw refusal(response, text);
+    if (!response.ok) throw errorFromResponse(response, text);
     return new Response(text || null, { status: response.status });
   };
 }
 
-function refusal(response: Response, text: string): ApiError {
+function errorFromResponse(response: Response, text: string): ApiError {
   const body = parseOrNull(text);
   if (isRecord(body) && isRecord(body["error"]) && typeof body["error"]["message"] === "string")
     return errorOf(response, body);

@@ -5,7 +5,7 @@ import { fakeBrowser } from "wxt/testing/fake-browser";
 import { QueueStore } from "../queue/store";
 import { viewItem } from "../recording/view";
 import { changeSettings } from "../settings";
-import { recordingNamed } from "../testing/make";
+import { makeRecording } from "../testing/fixtures";
 import { App } from "./app";
 
 const ID = "our-extension";
@@ -48,7 +48,7 @@ const visit = {
 
 async function recordingApp(): Promise<App> {
   await fakeBrowser.storage.session.set({ "session:booted": true });
-  await new QueueStore().addRecording(recordingNamed("r1", Date.now()));
+  await new QueueStore().addRecording(makeRecording("r1", Date.now()));
   const app = new App();
   await app.ready;
   return app;
@@ -56,20 +56,20 @@ async function recordingApp(): Promise<App> {
 
 test("a page may speak of its visit, and of nothing else", async () => {
   const app = await recordingApp();
-  expect(await app.hear(visit, from({}))).toEqual({ ok: true, records: true });
-  expect(app.hear({ kind: "visit", visitId: "no uuid" }, from({}))).toBeUndefined();
-  expect(app.hear({ command: "signOut", args: {} }, from({}))).toBeUndefined();
-  expect(app.hear(visit, from({ id: "another-extension" }))).toBeUndefined();
+  expect(await app.onMessage(visit, from({}))).toEqual({ ok: true, records: true });
+  expect(app.onMessage({ kind: "visit", visitId: "no uuid" }, from({}))).toBeUndefined();
+  expect(app.onMessage({ command: "signOut", args: {} }, from({}))).toBeUndefined();
+  expect(app.onMessage(visit, from({ id: "another-extension" }))).toBeUndefined();
   expect(await app.store.waiting("r1")).toHaveLength(1);
 });
 
 test("our own pages give commands, and hear why one failed", async () => {
   const app = await recordingApp();
   const own = from({ origin: `chrome-extension://${ID}` });
-  expect(await app.hear({ command: "pause", args: {} }, own)).toEqual({ ok: true, value: null });
+  expect(await app.onMessage({ command: "pause", args: {} }, own)).toEqual({ ok: true, value: null });
   expect((await app.store.recording("r1"))?.status).toBe("paused");
-  expect(await app.hear({ command: "nonsense" }, own)).toMatchObject({ ok: false, code: "unknown_command" });
-  expect(await app.hear({ command: "recent", args: {} }, own)).toMatchObject({ ok: false, code: "signed_out" });
+  expect(await app.onMessage({ command: "nonsense" }, own)).toMatchObject({ ok: false, code: "unknown_command" });
+  expect(await app.onMessage({ command: "recent", args: {} }, own)).toMatchObject({ ok: false, code: "signed_out" });
 });
 
 test("the outbox is emptied at the start: visits first, then their farewells", async () => {
@@ -85,7 +85,7 @@ test("the outbox is emptied at the start: visits first, then their farewells", a
 });
 
 test("a new browser finds the recording interrupted, a new worker finds it running", async () => {
-  await new QueueStore().addRecording(recordingNamed("r1", Date.now()));
+  await new QueueStore().addRecording(makeRecording("r1", Date.now()));
   const first = new App();
   await first.ready;
   expect((await first.store.recording("r1"))?.status).toBe("interrupted");
@@ -97,7 +97,7 @@ test("a new browser finds the recording interrupted, a new worker finds it runni
 
 test("what it publishes is what the badge and the popup show", async () => {
   const app = await recordingApp();
-  await app.hear(visit, from({}));
+  await app.onMessage(visit, from({}));
   await app.publish();
   expect(await viewItem.getValue()).toMatchObject({
     current: { id: "r1", pages: 1, receipt: { seen: 1, waiting: 1 } },
@@ -110,7 +110,7 @@ test("what it publishes is what the badge and the popup show", async () => {
 });
 
 test("a worker that died while it started leaves the browser as new as it was", async () => {
-  await new QueueStore().addRecording(recordingNamed("r1", Date.now()));
+  await new QueueStore().addRecording(makeRecording("r1", Date.now()));
   const broken = vi.spyOn(QueueStore.prototype, "recordings").mockRejectedValueOnce(new Error("the disk is busy"));
   const app = new App();
   await expect(app.ready).rejects.toThrow("busy");
@@ -121,7 +121,7 @@ test("a worker that died while it started leaves the browser as new as it was", 
 });
 
 test("what a page left behind before the browser died is still part of the recording", async () => {
-  await new QueueStore().addRecording(recordingNamed("r1", Date.now()));
+  await new QueueStore().addRecording(makeRecording("r1", Date.now()));
   const numbers = { visitId: VISIT, at: Date.now(), activeMs: 900, maxScroll: 0, isActive: false };
   await fakeBrowser.storage.local.set({
     [`outbox:visit:${VISIT}`]: visit,
@@ -136,7 +136,7 @@ test("what a page left behind before the browser died is still part of the recor
 test("a sender that fails for reasons of its own comes back", async () => {
   const app = await recordingApp();
   vi.spyOn(console, "error").mockReturnValue();
-  vi.spyOn(app.sender, "kick").mockRejectedValueOnce(new Error("the disk is busy"));
+  vi.spyOn(app.sender, "flush").mockRejectedValueOnce(new Error("the disk is busy"));
   await app.send(false);
   expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).toContain("send");
 });
@@ -145,11 +145,11 @@ test("without the right to read pages a recording pauses, whoever took it back",
   const app = await recordingApp();
   const contains = vi.fn().mockResolvedValue(true);
   Object.assign(fakeBrowser, { permissions: { contains } });
-  await app.permissionRemoved();
+  await app.onPermissionRemoved();
   expect((await app.store.recording("r1"))?.status).toBe("recording");
   contains.mockResolvedValue(false);
-  await app.permissionRemoved();
+  await app.onPermissionRemoved();
   expect((await app.store.recording("r1"))?.status).toBe("paused");
   const own = from({ origin: `chrome-extension://${ID}` });
-  expect(await app.hear({ command: "resume", args: {} }, own)).toMatchObject({ ok: false, code: "no_permission" });
+  expect(await app.onMessage({ command: "resume", args: {} }, own)).toMatchObject({ ok: false, code: "no_permission" });
 });

@@ -1,27 +1,27 @@
 import { ApiError } from "@trailmind/api";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
-import { SignedOut, Unreachable } from "../api/errors";
+import { SignedOutError, UnreachableError } from "../api/errors";
+import { CommandError } from "../command-error";
 import type { Pages } from "../recording/pages";
 import { Recorder } from "../recording/recorder";
 import type { Generation } from "../recording/view";
-import { Refused } from "../refused";
 import { changeSettings, readSettings } from "../settings";
-import { bench, event, recordingNamed } from "../testing/make";
-import { ORIGIN } from "../testing/server";
+import { createFixture, makeEvent, makeRecording } from "../testing/fixtures";
+import { ORIGIN } from "../testing/memory-server";
 import { commandHandlers } from "./commands";
-import { explain } from "./errors";
+import { errorResponse } from "./errors";
 
-let b: Awaited<ReturnType<typeof bench>>;
+let b: Awaited<ReturnType<typeof createFixture>>;
 let run: ReturnType<typeof commandHandlers>;
 let generation: Generation | null;
 const contains = vi.fn();
 const pages: Pages = {
   install: async () => undefined,
   uninstall: async () => undefined,
-  tell: async () => undefined,
+  broadcast: async () => undefined,
   finish: async () => [],
-  isThere: async () => false,
+  isDocumentAlive: async () => false,
   extract: async () => ({
     title: "T",
     url: "",
@@ -37,7 +37,7 @@ const pages: Pages = {
 };
 
 beforeEach(async () => {
-  b = await bench();
+  b = await createFixture();
   generation = null;
   contains.mockResolvedValue(true);
   Object.assign(fakeBrowser, { permissions: { contains } });
@@ -63,7 +63,7 @@ beforeEach(async () => {
     pages,
     settings: readSettings,
     setGeneration: (value) => (generation = value),
-    sendNow: () => b.sender.kick(true),
+    sendNow: () => b.sender.flush(true),
     publish: async () => undefined,
     now: b.clock.now,
   });
@@ -71,7 +71,7 @@ beforeEach(async () => {
 
 const ALL = { scope: "all", tabId: null, windowId: null } as const;
 const only = async () => (await b.store.recordings())[0];
-const mark = (fields: object) => b.store.change("r1", (r) => void Object.assign(r, fields));
+const setFields = (fields: object) => b.store.updateRecording("r1", (r) => void Object.assign(r, fields));
 
 describe("start", () => {
   test.each([
@@ -85,7 +85,7 @@ describe("start", () => {
   });
 
   test("makes way: what is finished goes", async () => {
-    await b.store.addRecording({ ...recordingNamed("done"), status: "completed", endedAt: 1 });
+    await b.store.addRecording({ ...makeRecording("done"), status: "completed", endedAt: 1 });
     await run.start(ALL);
     expect(await b.store.recordings()).toMatchObject([{ status: "recording", userId: "u1" }]);
   });
@@ -98,10 +98,10 @@ describe("start", () => {
 
 test("from start to the map", async () => {
   await run.start(ALL);
-  await b.store.append((await only())?.id ?? "", event());
+  await b.store.append((await only())?.id ?? "", makeEvent());
   await run.rename({ id: (await only())?.id ?? "", title: `  ${"long ".repeat(40)}` });
   await run.stop({});
-  await b.sender.kick(true);
+  await b.sender.flush(true);
   expect(await only()).toMatchObject({ status: "completed" });
   expect([...b.server.sessions.values()][0]?.title.length).toBeLessThanOrEqual(100);
   await run.refresh({});
@@ -112,38 +112,38 @@ test("from start to the map", async () => {
 
 describe("decisions", () => {
   beforeEach(async () => {
-    await b.store.addRecording({ ...recordingNamed("r1"), serverId: "s1", serverStatus: "recording" });
-    await b.store.append("r1", event());
+    await b.store.addRecording({ ...makeRecording("r1"), serverId: "s1", serverStatus: "recording" });
+    await b.store.append("r1", makeEvent());
   });
 
   test("delete takes the session on the server along", async () => {
-    await mark({ serverId: null });
-    await b.sender.kick();
-    await mark({ status: "interrupted", endedAt: 2 });
+    await setFields({ serverId: null });
+    await b.sender.flush();
+    await setFields({ status: "interrupted", endedAt: 2 });
     await run.decide({ id: "r1", choice: "delete" });
     expect(b.server.sessions.size).toBe(0);
     expect(await b.store.recordings()).toEqual([]);
   });
 
   test("delete without a network keeps everything and says so", async () => {
-    await mark({ status: "interrupted", endedAt: 2 });
+    await setFields({ status: "interrupted", endedAt: 2 });
     b.server.fault = () => "cut";
-    await expect(run.decide({ id: "r1", choice: "delete" })).rejects.toBeInstanceOf(Unreachable);
+    await expect(run.decide({ id: "r1", choice: "delete" })).rejects.toBeInstanceOf(UnreachableError);
     expect(await b.store.waiting("r1")).toHaveLength(1);
   });
 
   test("finish saves what an interruption left", async () => {
-    await mark({ serverId: null, status: "interrupted", endedAt: 2 });
+    await setFields({ serverId: null, status: "interrupted", endedAt: 2 });
     await run.decide({ id: "r1", choice: "finish" });
-    await b.sender.kick(true);
+    await b.sender.flush(true);
     expect(await only()).toMatchObject({ status: "completed" });
     expect(b.server.stored).toHaveLength(1);
   });
 
   test("a lost session: its events find a new one", async () => {
-    await mark({ status: "lost", lostReason: "gone", endedAt: 2 });
+    await setFields({ status: "lost", lostReason: "gone", endedAt: 2 });
     await run.decide({ id: "r1", choice: "finish" });
-    await b.sender.kick(true);
+    await b.sender.flush(true);
     expect(b.server.stored).toHaveLength(1);
     expect((await only())?.status).toBe("completed");
   });
@@ -156,7 +156,7 @@ describe("decisions", () => {
 
 test("signing out ends the recording first and keeps what could not be sent", async () => {
   await run.start(ALL);
-  await b.store.append((await only())?.id ?? "", event());
+  await b.store.append((await only())?.id ?? "", makeEvent());
   b.server.fault = (call) => (call.endsWith("/events") ? 503 : undefined);
   await run.signOut({});
   expect(await b.account.user()).toBeNull();
@@ -193,13 +193,13 @@ test("imports do not mix with a recording", async () => {
 });
 
 test("an error becomes a code the popup has words for", () => {
-  expect(explain(new Refused("busy"))).toMatchObject({ code: "busy" });
-  expect(explain(new SignedOut())).toMatchObject({ code: "signed_out" });
-  expect(explain(new Unreachable())).toMatchObject({ code: "unreachable" });
-  expect(explain(new ApiError(409, "", "email already exists"))).toEqual({
+  expect(errorResponse(new CommandError("busy"))).toMatchObject({ code: "busy" });
+  expect(errorResponse(new SignedOutError())).toMatchObject({ code: "signed_out" });
+  expect(errorResponse(new UnreachableError())).toMatchObject({ code: "unreachable" });
+  expect(errorResponse(new ApiError(409, "", "email already exists"))).toEqual({
     ok: false,
     code: "http_409",
     message: "email already exists",
   });
-  expect(explain("odd")).toMatchObject({ code: "unexpected" });
+  expect(errorResponse("odd")).toMatchObject({ code: "unexpected" });
 });

@@ -5,21 +5,21 @@ import { browser } from "wxt/browser";
 import type { Account } from "../account/account";
 import * as signIn from "../account/sign-in";
 import type { TrailmindApi } from "../api/trailmind";
-import { dictionaryFor } from "../i18n/dictionary";
+import { CommandError } from "../command-error";
+import { messagesFor } from "../i18n/messages";
 import { uuid } from "../ids";
 import { importHistory, importTabs } from "../importing/imports";
-import type { CommandName, Commands } from "../messages";
-import { mayReadPages } from "../permission";
-import { decide, parseHost } from "../privacy/policy";
+import { hasPagePermission } from "../permission";
+import { evaluatePolicy, parseHost } from "../privacy/policy";
+import type { CommandName, Commands } from "../protocol";
 import type { Scope } from "../queue/model";
 import type { Sender } from "../queue/sender";
 import type { QueueStore } from "../queue/store";
-import { visitEvent, visitFace } from "../recording/events";
+import { visitDetails, visitEvent } from "../recording/events";
+import { selectCurrent } from "../recording/make-view";
 import { isUnreadPdf, type Pages, withPdfText } from "../recording/pages";
-import { currentOf } from "../recording/publish";
 import type { Recorder } from "../recording/recorder";
 import type { Generation, ScopeChoice } from "../recording/view";
-import { Refused } from "../refused";
 import { changeSettings, type Settings, webOrigin } from "../settings";
 
 export interface CommandDeps {
@@ -42,14 +42,14 @@ type Handlers = { [K in CommandName]: (args: Commands[K]["args"]) => Promise<Com
 export function commandHandlers(deps: CommandDeps): Handlers {
   const { store, account, api, recorder, pages, settings, publish, sendNow, now } = deps;
 
-  const user = async () => {
-    const known = await account.user();
-    if (!known) throw new Refused("signed_out");
-    return { id: known.user.id, origin: known.origin };
+  const requireUser = async () => {
+    const signedIn = await account.user();
+    if (!signedIn) throw new CommandError("signed_out");
+    return { id: signedIn.user.id, origin: signedIn.origin };
   };
-  const titleNow = async (kind: "recording" | "tabs" | "history") =>
-    dictionaryFor((await settings()).language).titles[kind](now());
-  const scopeOf = async (choice: ScopeChoice, tabId: number | null, windowId: number | null): Promise<Scope> => {
+  const defaultTitle = async (kind: "recording" | "tabs" | "history") =>
+    messagesFor((await settings()).language).titles[kind](now());
+  const resolveScope = async (choice: ScopeChoice, tabId: number | null, windowId: number | null): Promise<Scope> => {
     const [active] = await browser.tabs.query({ active: true, lastFocusedWindow: true });
     if (choice === "tab") {
       const id = tabId ?? active?.id;
@@ -61,27 +61,27 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     }
     return { kind: "all" };
   };
-  const mayRecord = async () => {
-    if ((await settings()).consentedAt === null) throw new Refused("no_consent");
-    if (!(await mayReadPages())) throw new Refused("no_permission");
+  const requireRecordingAllowed = async () => {
+    if ((await settings()).consentedAt === null) throw new CommandError("no_consent");
+    if (!(await hasPagePermission())) throw new CommandError("no_permission");
   };
   const importContext = async () => {
-    if (await recorder.ongoing()) throw new Refused("busy");
-    const chosen = await settings();
+    if (await recorder.ongoing()) throw new CommandError("busy");
+    const currentSettings = await settings();
     return {
       store,
       pages,
-      user: await user(),
+      user: await requireUser(),
       policy: {
-        excludedHosts: chosen.excludedHosts,
-        allowsIncognito: chosen.allowsIncognito,
-        ownOrigins: [chosen.serverUrl, webOrigin(chosen)],
+        excludedHosts: currentSettings.excludedHosts,
+        allowsIncognito: currentSettings.allowsIncognito,
+        ownOrigins: [currentSettings.serverUrl, webOrigin(currentSettings)],
       },
-      recordsText: chosen.recordsText,
+      recordsText: currentSettings.recordsText,
       now,
     };
   };
-  const clearFinished = async () => {
+  const deleteCompleted = async () => {
     for (const r of await store.recordings()) if (r.status === "completed") await store.forget(r.id);
     deps.setGeneration(null);
   };
@@ -89,7 +89,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
   return {
     async refresh() {
       await sendNow();
-      const current = currentOf(await store.recordings());
+      const current = selectCurrent(await store.recordings());
       if (current?.status === "completed" && current.serverId) {
         deps.setGeneration(await generationOf(current.id, current.serverId, current.origin));
       }
@@ -98,10 +98,10 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     },
 
     async start({ scope, tabId, windowId }) {
-      await mayRecord();
-      const { id, origin } = await user();
-      await clearFinished();
-      await recorder.start({ id, origin }, await scopeOf(scope, tabId, windowId), await titleNow("recording"));
+      await requireRecordingAllowed();
+      const { id, origin } = await requireUser();
+      await deleteCompleted();
+      await recorder.start({ id, origin }, await resolveScope(scope, tabId, windowId), await defaultTitle("recording"));
       return null;
     },
 
@@ -112,7 +112,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     },
 
     async resume() {
-      await mayRecord();
+      await requireRecordingAllowed();
       await recorder.resume();
       void sendNow();
       return null;
@@ -138,20 +138,20 @@ export function commandHandlers(deps: CommandDeps): Handlers {
         // A session that is gone need not be deleted; one that is not must not stay behind unseen.
         if (serverId && status !== "lost") {
           await account
-            .authorised((bearer) => api.remove(origin, bearer, serverId))
+            .withToken((bearer) => api.remove(origin, bearer, serverId))
             .catch((error: unknown) => {
               if (!(error instanceof ApiError && [403, 404].includes(error.status))) throw error;
             });
         }
-        await recorder.forget(id);
+        await recorder.deleteRecording(id);
         return null;
       }
       if (recording.status === "lost") {
-        await recorder.moveLost(id);
+        await recorder.recoverLostRecording(id);
         if (choice === "finish") await recorder.stop();
       } else if (choice === "continue") {
-        await mayRecord();
-        await recorder.continueInterrupted(id, await scopeOf(recording.scope.kind, null, null));
+        await requireRecordingAllowed();
+        await recorder.continueInterrupted(id, await resolveScope(recording.scope.kind, null, null));
       } else {
         await recorder.finishInterrupted(id);
       }
@@ -192,8 +192,13 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     },
 
     async signInOnTheWeb() {
-      const chosen = await settings();
-      const url = await signIn.linkUrl(chosen.serverUrl, webOrigin(chosen), browser.runtime.id, now());
+      const currentSettings = await settings();
+      const url = await signIn.linkUrl(
+        currentSettings.serverUrl,
+        webOrigin(currentSettings),
+        browser.runtime.id,
+        now(),
+      );
       await browser.tabs.create({ url });
       return null;
     },
@@ -208,8 +213,8 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     },
 
     async recent() {
-      const { origin } = await user();
-      const answer = await account.authorised((bearer) => api.sessions(origin, bearer, 10));
+      const { origin } = await requireUser();
+      const answer = await account.withToken((bearer) => api.sessions(origin, bearer, 10));
       return answer.sessions.map((session) => ({
         id: session.id,
         title: session.title ?? "",
@@ -220,11 +225,11 @@ export function commandHandlers(deps: CommandDeps): Handlers {
     },
 
     async renameRecent({ sessionId, title }) {
-      const { origin } = await user();
-      await account.authorised((bearer) => api.rename(origin, bearer, sessionId, title.trim().slice(0, 100)));
+      const { origin } = await requireUser();
+      await account.withToken((bearer) => api.rename(origin, bearer, sessionId, title.trim().slice(0, 100)));
       for (const r of await store.recordings()) {
         if (r.serverId === sessionId)
-          await store.change(r.id, (change) => {
+          await store.updateRecording(r.id, (change) => {
             change.title = title.trim().slice(0, 100);
           });
       }
@@ -234,7 +239,7 @@ export function commandHandlers(deps: CommandDeps): Handlers {
 
     async exclude({ host }) {
       const parsed = parseHost(host);
-      if (!parsed) throw new Refused("bad_host");
+      if (!parsed) throw new CommandError("bad_host");
       const { excludedHosts } = await settings();
       if (!excludedHosts.includes(parsed)) await changeSettings({ excludedHosts: [...excludedHosts, parsed].sort() });
       return null;
@@ -249,39 +254,43 @@ export function commandHandlers(deps: CommandDeps): Handlers {
 
     async preview({ tabId }) {
       const tab = await browser.tabs.get(tabId);
-      const chosen = await settings();
+      const currentSettings = await settings();
       const url = tab.url ?? "";
-      const decision = decide(url, {
-        excludedHosts: chosen.excludedHosts,
-        allowsIncognito: chosen.allowsIncognito,
+      const decision = evaluatePolicy(url, {
+        excludedHosts: currentSettings.excludedHosts,
+        allowsIncognito: currentSettings.allowsIncognito,
         isIncognito: tab.incognito,
-        ownOrigins: [chosen.serverUrl, webOrigin(chosen)],
+        ownOrigins: [currentSettings.serverUrl, webOrigin(currentSettings)],
       });
       if (!decision.allowed) return { url, decision, events: null };
       let extract = await pages.extract(tabId, null);
-      if (isUnreadPdf(extract) && chosen.recordsText && !tab.incognito) {
+      if (isUnreadPdf(extract) && currentSettings.recordsText && !tab.incognito) {
         extract = withPdfText(extract, await pages.pdfText(extract.url));
       }
       if (!extract) return { url, decision: { allowed: false, reason: "password_field" }, events: null };
       const visit = visitEvent({ visitId: uuid(), at: now(), via: "load", url }, { tabId });
-      const face = visitFace(extract.title, extract.referrer, chosen.recordsText ? extract : null);
-      return { url, decision, events: [{ ...visit, ...face, metadata: { ...visit.metadata, ...face.metadata } }] };
+      const details = visitDetails(extract.title, extract.referrer, currentSettings.recordsText ? extract : null);
+      return {
+        url,
+        decision,
+        events: [{ ...visit, ...details, metadata: { ...visit.metadata, ...details.metadata } }],
+      };
     },
 
     async importTabs() {
-      await mayRecord();
+      await requireRecordingAllowed();
       const context = await importContext();
-      await clearFinished();
-      const result = await importTabs(context, await titleNow("tabs"));
+      await deleteCompleted();
+      const result = await importTabs(context, await defaultTitle("tabs"));
       await sendNow();
       return result;
     },
 
     async importHistory({ hours }) {
-      if (!(await browser.permissions.contains({ permissions: ["history"] }))) throw new Refused("no_permission");
+      if (!(await browser.permissions.contains({ permissions: ["history"] }))) throw new CommandError("no_permission");
       const context = await importContext();
-      await clearFinished();
-      const result = await importHistory(context, await titleNow("history"), Math.min(Math.max(hours, 1), 72));
+      await deleteCompleted();
+      const result = await importHistory(context, await defaultTitle("history"), Math.min(Math.max(hours, 1), 72));
       await sendNow();
       return result;
     },
@@ -290,9 +299,9 @@ export function commandHandlers(deps: CommandDeps): Handlers {
   async function generationOf(recordingId: string, serverId: string, origin: string): Promise<Generation | null> {
     const none: Generation = { recordingId, status: "none", stage: null, percent: null, message: null };
     try {
-      const { mindmap } = await account.authorised((bearer) => api.mindmap(origin, bearer, serverId));
-      const known = ["pending", "generating", "completed", "failed"] as const;
-      const status = known.find((name) => name === mindmap.status) ?? "pending";
+      const { mindmap } = await account.withToken((bearer) => api.mindmap(origin, bearer, serverId));
+      const statuses = ["pending", "generating", "completed", "failed"] as const;
+      const status = statuses.find((name) => name === mindmap.status) ?? "pending";
       const message = mindmap.error_message ?? null;
       return { recordingId, status, stage: mindmap.stage ?? null, percent: mindmap.percent ?? null, message };
     } catch (error) {

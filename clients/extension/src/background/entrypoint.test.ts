@@ -14,7 +14,7 @@ type Listener = (...args: unknown[]) => unknown;
 class Event {
   readonly listeners: Listener[] = [];
   addListener = (listener: Listener) => void this.listeners.push(listener);
-  tell = (...args: unknown[]) => this.listeners.map((listener) => listener(...args));
+  dispatch = (...args: unknown[]) => this.listeners.map((listener) => listener(...args));
 }
 
 const NAMES = [
@@ -63,22 +63,22 @@ beforeEach(async () => {
   vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("Failed to fetch")));
 });
 
-const hears = (name: (typeof NAMES)[number]) => events[name] as Event;
+const eventNamed = (name: (typeof NAMES)[number]) => events[name] as Event;
 const status = async () => (await new QueueStore().recordings())[0]?.status;
 
 test("every listener is there in the first turn: Chrome wakes the worker for no other", () => {
   background.main();
-  expect(NAMES.filter((name) => hears(name).listeners.length !== 1)).toEqual([]);
+  expect(NAMES.filter((name) => eventNamed(name).listeners.length !== 1)).toEqual([]);
 });
 
 test("the first page opens once, after the installation", async () => {
   background.main();
-  hears("runtime.onInstalled").tell({ reason: "install" });
+  eventNamed("runtime.onInstalled").dispatch({ reason: "install" });
   await vi.waitFor(() => expect(created).toHaveBeenCalledWith({ url: "/welcome.html" }));
   created.mockClear();
-  hears("runtime.onInstalled").tell({ reason: "update" });
+  eventNamed("runtime.onInstalled").dispatch({ reason: "update" });
   await changeSettings({ consentedAt: 1 });
-  hears("runtime.onInstalled").tell({ reason: "install" });
+  eventNamed("runtime.onInstalled").dispatch({ reason: "install" });
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(created).not.toHaveBeenCalled();
 });
@@ -86,9 +86,9 @@ test("the first page opens once, after the installation", async () => {
 test("the keys start, pause, resume and stop", async () => {
   await changeSettings({ consentedAt: 1, language: "en" });
   const user = { id: "u1", email: "a@example.com" };
-  await new Account(new QueueStore(), new TrailmindApi()).signedIn("http://server.test", { user, token: "t" });
+  await new Account(new QueueStore(), new TrailmindApi()).storeSignIn("http://server.test", { user, token: "t" });
   background.main();
-  const press = (name: string) => hears("commands.onCommand").tell(name, tab);
+  const press = (name: string) => eventNamed("commands.onCommand").dispatch(name, tab);
   for (const [key, becomes] of [
     ["toggle-recording", "recording"],
     ["toggle-pause", "paused"],
@@ -100,10 +100,10 @@ test("the keys start, pause, resume and stop", async () => {
   }
 });
 
-test("the tab in front hears that nobody is there, and that it plays", async () => {
+test("the tab in front eventNamed that nobody is there, and that it plays", async () => {
   background.main();
-  hears("idle.onStateChanged").tell("idle");
+  eventNamed("idle.onStateChanged").dispatch("idle");
   await vi.waitFor(() => expect(sent).toHaveBeenCalledWith(7, { kind: "presence", isIdle: true }));
-  hears("tabs.onUpdated").tell(7, { audible: true });
+  eventNamed("tabs.onUpdated").dispatch(7, { audible: true });
   expect(sent).toHaveBeenCalledWith(7, { kind: "presence", isAudible: true });
 });

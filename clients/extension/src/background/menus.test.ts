@@ -9,7 +9,7 @@ import { createMenus, highlightSelection, menuClicked } from "./menus";
 
 const receive = vi.fn();
 const run = vi.fn();
-const app = { run, recorder: { receive } as unknown as Recorder } as unknown as App;
+const app = { runCommand: run, recorder: { receive } as unknown as Recorder } as unknown as App;
 const tab = { id: 7, windowId: 1, url: "https://example.com/a", incognito: false } as Browser.tabs.Tab;
 const clicked = (fields: object) => menuClicked(app, fields as Browser.contextMenus.OnClickData, tab);
 

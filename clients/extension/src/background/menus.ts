@@ -1,21 +1,21 @@
 /** The context menu: mark a passage, or never record a site. */
 
 import { type Browser, browser } from "wxt/browser";
-import { normalise } from "../capture/anchor";
+import { collapseWhitespace } from "../capture/anchor";
 
-import { dictionaryFor } from "../i18n/dictionary";
+import { messagesFor } from "../i18n/messages";
 import { uuid } from "../ids";
-import type { PageMessage } from "../messages";
+import type { PageMessage } from "../protocol";
 import { readSettings } from "../settings";
 import type { App } from "./app";
 
 export async function createMenus(): Promise<void> {
-  const words = dictionaryFor((await readSettings()).language).menu;
+  const messages = messagesFor((await readSettings()).language).menu;
   await browser.contextMenus.removeAll();
-  browser.contextMenus.create({ id: "highlight", title: words.highlight, contexts: ["selection"] });
+  browser.contextMenus.create({ id: "highlight", title: messages.highlight, contexts: ["selection"] });
   browser.contextMenus.create({
     id: "exclude",
-    title: words.exclude,
+    title: messages.exclude,
     contexts: ["page", "action"],
     documentUrlPatterns: ["http://*/*", "https://*/*"],
   });
@@ -29,7 +29,7 @@ export async function menuClicked(
   if (!tab?.id) return;
   if (info.menuItemId === "exclude") {
     const address = info.pageUrl ?? tab.url;
-    if (address) await app.run("exclude", { host: new URL(address).hostname });
+    if (address) await app.runCommand("exclude", { host: new URL(address).hostname });
   } else if (info.menuItemId === "highlight") {
     await highlightSelection(app, tab, "menu", info.frameId ?? 0, info.selectionText);
   }
@@ -49,7 +49,7 @@ export async function highlightSelection(
     .sendMessage(tabId, { kind: "highlight-selection", via }, { frameId })
     .catch(() => null);
   let message = answer as PageMessage | null;
-  const text = normalise(fallback ?? "").slice(0, 1_000);
+  const text = collapseWhitespace(fallback ?? "").slice(0, 1_000);
   if (!message && text) {
     const highlightId = uuid();
     message = {

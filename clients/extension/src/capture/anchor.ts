@@ -1,15 +1,15 @@
 /** Where a passage is, in a form that survives small changes of the page (W3C Web Annotation selectors). */
 
-import type { Anchor } from "../messages";
+import type { Anchor } from "../protocol";
 
 const CONTEXT_CHARS = 32;
 const MAX_SELECTOR_CHARS = 500;
 
 /** Blank runs as one space: markup indents, people do not select indentation. */
-export const normalise = (text: string): string => text.replace(/\s+/gu, " ").trim();
+export const collapseWhitespace = (text: string): string => text.replace(/\s+/gu, " ").trim();
 
 /** Offsets of `range` in the document's text, and the quote with what stands around it. Null when detached. */
-export function describe(range: Range, root: Node, exact: string): Anchor | null {
+export function anchorOf(range: Range, root: Node, exact: string): Anchor | null {
   if (!root.contains(range.commonAncestorContainer)) return null;
   const document = root.ownerDocument ?? (root as Document);
   const before = document.createRange();
@@ -39,10 +39,10 @@ export function cssPath(element: Element | null): string {
       break;
     }
     const tag = node.tagName.toLowerCase();
-    const twins = node.parentElement
+    const siblings = node.parentElement
       ? [...node.parentElement.children].filter((child) => child.tagName === node?.tagName)
       : [];
-    steps.unshift(twins.length > 1 ? `${tag}:nth-of-type(${twins.indexOf(node) + 1})` : tag);
+    steps.unshift(siblings.length > 1 ? `${tag}:nth-of-type(${siblings.indexOf(node) + 1})` : tag);
     if (tag === "body") break;
   }
   let path = steps.join(" > ");

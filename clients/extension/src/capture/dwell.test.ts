@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { FakeClock } from "../testing/make";
+import { FakeClock } from "../testing/fixtures";
 import { DwellClock, type Presence } from "./dwell";
 
 const READING: Presence = { isVisible: true, isFocused: true, isIdle: false, isPlaying: false, isPaused: false };

@@ -13,7 +13,7 @@ export interface Presence {
 }
 
 /** Without a sign of life for this long the machine was asleep; the gap is not reading. */
-const LONGEST_BEAT_MS = 25_000;
+const MAX_TICK_MS = 25_000;
 
 export class DwellClock {
   private presence: Presence;
@@ -38,7 +38,7 @@ export class DwellClock {
     const now = this.now();
     const elapsed = now - this.countedUntil;
     // A clock that was set back, or a lid that was closed.
-    if (this.isActive && elapsed > 0 && elapsed <= LONGEST_BEAT_MS) this.activeMs += elapsed;
+    if (this.isActive && elapsed > 0 && elapsed <= MAX_TICK_MS) this.activeMs += elapsed;
     this.countedUntil = now;
     return this.activeMs;
   }
@@ -74,12 +74,12 @@ export function watchPresence(
   signal: AbortSignal,
 ): void {
   const { document } = window;
-  const look = () => onChange(presenceOf(document));
-  document.addEventListener("visibilitychange", look, { signal });
-  window.addEventListener("focus", look, { signal });
-  window.addEventListener("blur", () => setTimeout(look), { signal });
+  const report = () => onChange(presenceOf(document));
+  document.addEventListener("visibilitychange", report, { signal });
+  window.addEventListener("focus", report, { signal });
+  window.addEventListener("blur", () => setTimeout(report), { signal });
   // Media events do not bubble, but they are captured.
   for (const type of ["play", "playing", "pause", "ended"]) {
-    document.addEventListener(type, look, { signal, capture: true, passive: true });
+    document.addEventListener(type, report, { signal, capture: true, passive: true });
   }
 }

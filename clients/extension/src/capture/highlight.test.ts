@@ -1,11 +1,11 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { cssPath, describe as describeRange } from "./anchor";
+import { anchorOf, cssPath } from "./anchor";
 import { MarkedPassages, type Passage, passageOf, watchHighlights } from "./highlight";
 
 let end: AbortController;
-let found: Passage[];
+let passages: Passage[];
 const SENTENCE = "A reef remembers storms the way a tree remembers dry summers.";
 
 beforeEach(() => {
@@ -14,8 +14,8 @@ beforeEach(() => {
     <textarea id="t">typed words of somebody</textarea><div contenteditable="true" id="e">a draft of a letter</div></article>`;
   getSelection()?.removeAllRanges();
   end = new AbortController();
-  found = [];
-  watchHighlights(window, new MarkedPassages(), (passage) => found.push(passage), end.signal, 900);
+  passages = [];
+  watchHighlights(window, new MarkedPassages(), (passage) => passages.push(passage), end.signal, 900);
 });
 afterEach(() => {
   end.abort();
@@ -38,16 +38,16 @@ const drag = (selector: string, from?: number, to?: number, pointerType?: string
 test("a selection counts once it rests", () => {
   drag("#one");
   vi.advanceTimersByTime(500);
-  expect(found).toEqual([]);
+  expect(passages).toEqual([]);
   vi.advanceTimersByTime(500);
-  expect(found).toMatchObject([{ text: SENTENCE, selector: "#one", via: "mouse" }]);
+  expect(passages).toMatchObject([{ text: SENTENCE, selector: "#one", via: "mouse" }]);
 });
 
 test("not while the button is down", () => {
   pointer("pointerdown");
   select("#one");
   vi.advanceTimersByTime(5_000);
-  expect(found).toEqual([]);
+  expect(passages).toEqual([]);
 });
 
 test("only the last extent of a growing selection counts", () => {
@@ -57,7 +57,7 @@ test("only the last extent of a growing selection counts", () => {
     vi.advanceTimersByTime(300);
   }
   vi.advanceTimersByTime(1_000);
-  expect(found).toMatchObject([{ text: SENTENCE.slice(0, 30).trim(), via: "keyboard" }]);
+  expect(passages).toMatchObject([{ text: SENTENCE.slice(0, 30).trim(), via: "keyboard" }]);
 });
 
 test("the same words, and a part of them, are not new", () => {
@@ -69,19 +69,19 @@ test("the same words, and a part of them, are not new", () => {
     drag("#one", from, to);
     vi.advanceTimersByTime(1_000);
   }
-  expect(found).toHaveLength(1);
+  expect(passages).toHaveLength(1);
 });
 
 test("touch counts as touch", () => {
   drag("#one", 0, 20, "touch");
   vi.advanceTimersByTime(1_000);
-  expect(found).toMatchObject([{ via: "touch" }]);
+  expect(passages).toMatchObject([{ via: "touch" }]);
 });
 
 test("what somebody types is not a passage", () => {
   drag("#e");
   vi.advanceTimersByTime(1_000);
-  expect(found).toEqual([]);
+  expect(passages).toEqual([]);
 });
 
 test("a few letters, and everything at once, are no marks", () => {
@@ -90,20 +90,20 @@ test("a few letters, and everything at once, are no marks", () => {
   document.dispatchEvent(Object.assign(new Event("keydown"), { ctrlKey: true, key: "a" }));
   select("#one");
   vi.advanceTimersByTime(1_000);
-  expect(found).toEqual([]);
+  expect(passages).toEqual([]);
 });
 
 test("leaving the page does not lose a passage that was just marked", () => {
   drag("#one");
   window.dispatchEvent(new Event("pagehide"));
-  expect(found).toHaveLength(1);
+  expect(passages).toHaveLength(1);
 });
 
 test("nothing after the end", () => {
   drag("#one");
   end.abort();
   vi.advanceTimersByTime(2_000);
-  expect(found).toEqual([]);
+  expect(passages).toEqual([]);
 });
 
 test("the menu takes short passages too, and cuts at a thousand characters", () => {
@@ -119,7 +119,7 @@ test("an anchor has the quote, its surroundings and its place", () => {
   const range = document.createRange();
   range.setStart(node, 2);
   range.setEnd(node, 6);
-  const anchor = describeRange(range, document.body, "reef");
+  const anchor = anchorOf(range, document.body, "reef");
   expect(anchor?.quote).toEqual({ exact: "reef", prefix: "A ", suffix: SENTENCE.slice(6, 38) });
   expect(document.body.textContent?.slice(anchor?.position.start, anchor?.position.end)).toBe("reef");
 });

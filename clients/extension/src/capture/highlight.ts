@@ -3,12 +3,12 @@
  * a moment, long enough to mean something, and not typed text.
  */
 
-import type { Anchor } from "../messages";
-import { cssPath, describe, normalise } from "./anchor";
+import type { Anchor } from "../protocol";
+import { anchorOf, collapseWhitespace, cssPath } from "./anchor";
 
 const MIN_CHARS = 10;
 const MAX_CHARS = 1_000;
-const REST_MS = 900;
+const DEBOUNCE_MS = 900;
 
 export type Via = "mouse" | "keyboard" | "touch" | "menu" | "command";
 
@@ -25,7 +25,7 @@ export class MarkedPassages {
   private readonly spans: { start: number; end: number }[] = [];
 
   /** True the first time; false for the same words, or for a part of a passage already marked. */
-  take(text: string, position: { start: number; end: number } | null): boolean {
+  add(text: string, position: { start: number; end: number } | null): boolean {
     if (this.texts.has(text)) return false;
     if (position && this.spans.some(({ start, end }) => start <= position.start && position.end <= end)) return false;
     this.texts.add(text);
@@ -44,7 +44,7 @@ export function passageOf(window: Window, via: Via, minChars = MIN_CHARS): Passa
   const { document } = window;
   const selection = window.getSelection();
   if (!selection || selection.isCollapsed || selection.rangeCount === 0) return null;
-  const text = normalise(selection.toString());
+  const text = collapseWhitespace(selection.toString());
   if (text.length < minChars) return null;
   const range = selection.getRangeAt(0);
   const node = range.commonAncestorContainer;
@@ -53,7 +53,7 @@ export function passageOf(window: Window, via: Via, minChars = MIN_CHARS): Passa
   if (!element || element.closest('input, textarea, [contenteditable=""], [contenteditable="true"]')) return null;
   if (isTyping(document.activeElement)) return null;
   const exact = [...text].length > MAX_CHARS ? text.slice(0, MAX_CHARS) : text;
-  const anchor = document.body ? describe(range, document.body, exact) : null;
+  const anchor = document.body ? anchorOf(range, document.body, exact) : null;
   return { text: exact, selector: cssPath(element), anchor, via };
 }
 
@@ -72,24 +72,24 @@ export function watchHighlights(
   marked: MarkedPassages,
   onPassage: (passage: Passage) => void,
   signal: AbortSignal,
-  restMs = REST_MS,
+  debounceMs = DEBOUNCE_MS,
 ): void {
   const { document } = window;
   let via: Via = "mouse";
   let isPressed = false;
   // Selecting everything is a step to copying, not a mark.
-  let isEverything = false;
+  let isSelectAll = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
 
-  const settle = () => {
+  const report = () => {
     timer = null;
-    if (signal.aborted || isPressed || isEverything) return;
+    if (signal.aborted || isPressed || isSelectAll) return;
     const passage = passageOf(window, via);
-    if (passage && marked.take(passage.text, passage.anchor?.position ?? null)) onPassage(passage);
+    if (passage && marked.add(passage.text, passage.anchor?.position ?? null)) onPassage(passage);
   };
-  const rest = () => {
+  const restartTimer = () => {
     if (timer !== null) clearTimeout(timer);
-    timer = setTimeout(settle, restMs);
+    timer = setTimeout(report, debounceMs);
   };
   const options = { signal, capture: true, passive: true };
   document.addEventListener(
@@ -97,7 +97,7 @@ export function watchHighlights(
     (event) => {
       via = event.pointerType === "touch" || event.pointerType === "pen" ? "touch" : "mouse";
       isPressed = true;
-      isEverything = false;
+      isSelectAll = false;
     },
     options,
   );
@@ -106,7 +106,7 @@ export function watchHighlights(
       type,
       () => {
         isPressed = false;
-        rest();
+        restartTimer();
       },
       options,
     );
@@ -114,15 +114,15 @@ export function watchHighlights(
   document.addEventListener(
     "keydown",
     (event) => {
-      if (event.shiftKey) [via, isEverything] = ["keyboard", false];
-      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") isEverything = true;
+      if (event.shiftKey) [via, isSelectAll] = ["keyboard", false];
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") isSelectAll = true;
     },
     options,
   );
   document.addEventListener(
     "selectionchange",
     () => {
-      if (!isPressed) rest();
+      if (!isPressed) restartTimer();
     },
     options,
   );
@@ -132,7 +132,7 @@ export function watchHighlights(
       if (timer === null) return;
       clearTimeout(timer);
       isPressed = false;
-      settle();
+      report();
     },
     { signal },
   );

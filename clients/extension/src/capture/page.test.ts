@@ -1,12 +1,12 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import type { PageAnswer, PageMessage } from "../messages";
-import { Courier } from "./courier";
+import type { PageMessage, PageResponse } from "../protocol";
+import { Messenger } from "./messenger";
 import { RecordedFrame, RecordedPage } from "./page";
 
 let sent: PageMessage[];
-let answer: (message: PageMessage) => PageAnswer;
+let answer: (message: PageMessage) => PageResponse;
 let end: AbortController;
 let visibility: DocumentVisibilityState;
 
@@ -32,13 +32,13 @@ const page = () =>
   new RecordedPage(
     window,
     end.signal,
-    new Courier({
+    new Messenger({
       send: async (message) => {
         sent.push(message);
         return answer(message);
       },
-      keep: async () => undefined,
-      drop: async () => undefined,
+      save: async () => undefined,
+      remove: async () => undefined,
       wait: async () => undefined,
       isAlive: () => true,
     }),
@@ -53,10 +53,10 @@ test("announces itself, settles, and says goodbye with its numbers", async () =>
   expect(kinds()).toEqual(["visit", "settled"]);
   expect(sent[1]).toMatchObject({ title: "A page", hasPasswordField: false });
   await pass(5_000);
-  const farewell = recorded.hear({ kind: "finish" });
-  expect(farewell).toMatchObject({ kind: "leave", title: "A page", isActive: true });
-  expect((farewell as { activeMs: number }).activeMs).toBeGreaterThanOrEqual(7_900);
-  expect(recorded.hear({ kind: "finish" })).toBeNull();
+  const finalEvent = recorded.onWorkerMessage({ kind: "finish" });
+  expect(finalEvent).toMatchObject({ kind: "leave", title: "A page", isActive: true });
+  expect((finalEvent as { activeMs: number }).activeMs).toBeGreaterThanOrEqual(7_900);
+  expect(recorded.onWorkerMessage({ kind: "finish" })).toBeNull();
 });
 
 test("says nothing of itself before it is looked at, and reads nothing before it is allowed", async () => {
@@ -93,12 +93,12 @@ test("a pause stops the clock; resuming goes on with the same visit", async () =
   const recorded = page();
   recorded.begin("load");
   await pass(4_000);
-  recorded.hear({ kind: "pause" });
+  recorded.onWorkerMessage({ kind: "pause" });
   await pass(60_000);
-  recorded.hear({ kind: "resume" });
+  recorded.onWorkerMessage({ kind: "resume" });
   await pass(3_000);
-  const farewell = recorded.hear({ kind: "finish" }) as { activeMs: number };
-  expect(farewell.activeMs).toBe(7_000);
+  const finalEvent = recorded.onWorkerMessage({ kind: "finish" }) as { activeMs: number };
+  expect(finalEvent.activeMs).toBe(7_000);
   expect(kinds().filter((kind) => kind === "visit")).toHaveLength(1);
 });
 
@@ -109,12 +109,12 @@ test("joins a paused recording when it resumes", async () => {
   await pass(3_000);
   expect(kinds()).toEqual(["visit"]);
   answer = () => ({ ok: true, records: true });
-  recorded.hear({ kind: "resume" });
+  recorded.onWorkerMessage({ kind: "resume" });
   await pass(3_000);
   expect(kinds()).toEqual(["visit", "visit", "settled"]);
 });
 
-test("a page that goes away sends its farewell", async () => {
+test("a page that goes away sends its finalEvent", async () => {
   page().begin("load");
   await pass(3_000);
   window.dispatchEvent(new Event("pagehide"));
@@ -141,25 +141,28 @@ test("marks passages, on its own and on request", async () => {
   expect(sent.at(-1)).toMatchObject({ kind: "highlight", text: "A reef remembers storms the wa" });
   const { visitId } = sent[0] as { visitId: string };
   expect(sent.at(-1)).toMatchObject({ visitId });
-  expect(recorded.hear({ kind: "highlight-selection", via: "menu" })).toMatchObject({ kind: "highlight", via: "menu" });
+  expect(recorded.onWorkerMessage({ kind: "highlight-selection", via: "menu" })).toMatchObject({
+    kind: "highlight",
+    via: "menu",
+  });
 });
 
 test("a frame speaks only of passages", async () => {
   const frame = new RecordedFrame(
     window,
     end.signal,
-    new Courier({
+    new Messenger({
       send: async (message) => {
         sent.push(message);
         return { ok: true };
       },
-      keep: async () => undefined,
-      drop: async () => undefined,
+      save: async () => undefined,
+      remove: async () => undefined,
       wait: async () => undefined,
       isAlive: () => true,
     }),
   );
-  expect(frame.hear({ kind: "begin" })).toBeNull();
+  expect(frame.onWorkerMessage({ kind: "begin" })).toBeNull();
   const node = document.querySelector("#one")?.firstChild as Text;
   getSelection()?.setBaseAndExtent(node, 0, node, 30);
   document.dispatchEvent(new Event("selectionchange"));

@@ -1,24 +1,24 @@
 /** One document's part in a recording: its visits, one after the other, and what happens in them. */
 
 import { uuid } from "../ids";
-import type { PageAnswer, PageMessage, WorkerMessage } from "../messages";
-import { Courier } from "./courier";
+import type { PageMessage, PageResponse, WorkerMessage } from "../protocol";
 import { DwellClock, type Presence, presenceOf, watchPresence } from "./dwell";
 import { MarkedPassages, type Passage, passageOf, watchHighlights } from "./highlight";
+import { Messenger } from "./messenger";
 import { hasVisiblePasswordField } from "./password";
 import { routeKey, watchRoutes } from "./route";
 import { ScrollMeter, watchScroll } from "./scroll";
 
 /** While somebody reads, the worker hears from the page this often; a crash costs at most this much dwell. */
-const BEAT_MS = 10_000;
-const LOADED_AT_LATEST_MS = 6_000;
+const HEARTBEAT_MS = 10_000;
+const LOAD_TIMEOUT_MS = 6_000;
 const SETTLE_MS = 600;
 
 type Via = Extract<PageMessage, { kind: "visit" }>["via"];
 
 interface OngoingVisit {
   id: string;
-  route: string;
+  routeKey: string;
   opening?: PageMessage;
   /** The worker agreed to record this page. */
   isAccepted: boolean;
@@ -30,7 +30,7 @@ interface OngoingVisit {
 export class RecordedPage {
   private visit: OngoingVisit | null = null;
   private recording: AbortController | null = null;
-  private isLooking = false;
+  private isWatching = false;
   private reportedQuarter = 0;
   private isIdle = false;
   private isAudible = false;
@@ -42,7 +42,7 @@ export class RecordedPage {
   constructor(
     private readonly window: Window,
     private readonly signal: AbortSignal,
-    private readonly courier = new Courier(),
+    private readonly messenger = new Messenger(),
   ) {
     this.clock = new DwellClock({ ...presenceOf(window.document), isIdle: false, isPaused: false });
     this.scroll = new ScrollMeter(window);
@@ -53,7 +53,7 @@ export class RecordedPage {
     const { document } = this.window;
     const isSeen = document.visibilityState === "visible" && !(document as { prerendering?: boolean }).prerendering;
     if (isSeen) {
-      this.join(via);
+      this.startRecording(via);
       return;
     }
     const retry = () => {
@@ -67,7 +67,7 @@ export class RecordedPage {
   }
 
   /** Answers the worker; `finish` returns this page's farewell. */
-  hear(message: WorkerMessage): PageMessage | null {
+  onWorkerMessage(message: WorkerMessage): PageMessage | null {
     switch (message.kind) {
       case "begin":
         // What we hold may belong to a recording whose end we slept through; the worker knows.
@@ -76,68 +76,68 @@ export class RecordedPage {
         return null;
       case "pause":
         this.isPaused = true;
-        this.change({ isPaused: true });
+        this.updatePresence({ isPaused: true });
         return null;
       case "resume":
         this.isPaused = false;
-        this.change({ isPaused: false });
+        this.updatePresence({ isPaused: false });
         if (!this.visit) {
-          this.leaveRecording();
+          this.endRecording();
           this.begin("start");
-        } else if (routeKey(this.window.location.href) !== this.visit.route) this.route();
+        } else if (routeKey(this.window.location.href) !== this.visit.routeKey) this.onRouteChange();
         return null;
       case "finish": {
-        const farewell = this.farewell();
-        this.leaveRecording();
-        return farewell;
+        const finalEvent = this.endVisit();
+        this.endRecording();
+        return finalEvent;
       }
       case "presence":
         if (message.isIdle !== undefined) this.isIdle = message.isIdle;
         if (message.isAudible !== undefined) this.isAudible = message.isAudible;
-        this.change({ isIdle: this.isIdle, ...this.presence() });
+        this.updatePresence({ isIdle: this.isIdle, ...this.presence() });
         return null;
       case "highlight-selection": {
         const passage = passageOf(this.window, message.via, 1);
         if (!passage) return null;
-        this.marked.take(passage.text, passage.anchor?.position ?? null);
-        return this.highlight(passage);
+        this.marked.add(passage.text, passage.anchor?.position ?? null);
+        return this.highlightMessage(passage);
       }
     }
   }
 
-  private join(via: Via): void {
+  private startRecording(via: Via): void {
     if (this.recording) return;
     this.recording = new AbortController();
     const signal = AbortSignal.any([this.recording.signal, this.signal]);
     const { window } = this;
     // Until the worker agreed, only time is measured: nothing on the page is looked at.
-    watchPresence(window, () => this.change(this.presence()), signal);
-    window.addEventListener("pagehide", () => this.depart(), { signal });
+    watchPresence(window, () => this.updatePresence(this.presence()), signal);
+    window.addEventListener("pagehide", () => this.onPageHide(), { signal });
     window.addEventListener(
       "pageshow",
       (event) => {
-        if (event.persisted && !this.isPaused) this.open("restore");
+        if (event.persisted && !this.isPaused) this.openVisit("restore");
       },
       { signal },
     );
     const beat = setInterval(() => {
       if (this.visit && this.clock.isActive) this.snapshot();
-    }, BEAT_MS);
+    }, HEARTBEAT_MS);
     signal.addEventListener("abort", () => clearInterval(beat));
-    this.open(via);
+    this.openVisit(via);
   }
 
-  private look(): void {
-    if (!this.recording || this.isLooking) return;
-    this.isLooking = true;
+  private watchPage(): void {
+    if (!this.recording || this.isWatching) return;
+    this.isWatching = true;
     const signal = AbortSignal.any([this.recording.signal, this.signal]);
-    signal.addEventListener("abort", () => (this.isLooking = false));
+    signal.addEventListener("abort", () => (this.isWatching = false));
     watchScroll(this.window, () => this.scroll.measure() && this.reportDepth(), signal);
-    watchRoutes(this.window, () => this.route(), signal);
-    watchHighlights(this.window, this.marked, (passage) => this.mark(passage), signal);
+    watchRoutes(this.window, () => this.onRouteChange(), signal);
+    watchHighlights(this.window, this.marked, (passage) => this.sendHighlight(passage), signal);
   }
 
-  private leaveRecording(): void {
+  private endRecording(): void {
     this.recording?.abort();
     this.recording = null;
     this.visit = null;
@@ -150,10 +150,10 @@ export class RecordedPage {
     return { ...seen, isPlaying: seen.isPlaying || this.isAudible };
   }
 
-  private open(via: Via): void {
+  private openVisit(via: Via): void {
     const visit: OngoingVisit = {
       id: uuid(),
-      route: routeKey(this.window.location.href),
+      routeKey: routeKey(this.window.location.href),
       isAccepted: false,
       isSettled: false,
       end: new AbortController(),
@@ -164,17 +164,17 @@ export class RecordedPage {
     this.clock.restart();
     this.scroll.restart();
     this.reportedQuarter = 0;
-    const opening = { kind: "visit", ...this.numbers(visit.id), url: this.window.location.href, via } as const;
+    const opening = { kind: "visit", ...this.measurements(visit.id), url: this.window.location.href, via } as const;
     visit.opening = opening;
-    void this.courier.deliver(opening).then((answer) => this.accept(visit, answer));
+    void this.messenger.deliver(opening).then((answer) => this.onVisitResponse(visit, answer));
   }
 
-  private accept(visit: OngoingVisit, answer: PageAnswer | null): void {
+  private onVisitResponse(visit: OngoingVisit, answer: PageResponse | null): void {
     if (!answer?.ok) return;
     if (!answer.records) {
       if (this.visit === visit) this.visit = null;
       // On an app an excluded route may be followed by one that is not.
-      if (!this.isLooking) this.leaveRecording();
+      if (!this.isWatching) this.endRecording();
       return;
     }
     if (answer.isPaused) {
@@ -183,13 +183,13 @@ export class RecordedPage {
       this.clock.update({ isPaused: true });
     } else if (this.visit === visit) {
       visit.isAccepted = true;
-      this.settleLater(visit);
+      this.scheduleSettled(visit);
     }
-    this.look();
+    this.watchPage();
   }
 
   /** Title and text are there a moment after the load; both are asked for once. */
-  private settleLater(visit: OngoingVisit): void {
+  private scheduleSettled(visit: OngoingVisit): void {
     const { window } = this;
     const settle = () => {
       if (this.visit !== visit || visit.isSettled || this.signal.aborted) return;
@@ -199,10 +199,10 @@ export class RecordedPage {
       const message: PageMessage = {
         kind: "settled",
         visitId: visit.id,
-        ...this.face(),
+        ...this.titleAndPassword(),
         referrer: referrer.slice(0, 8_192),
       };
-      void this.courier.deliver(message).then((answer) => {
+      void this.messenger.deliver(message).then((answer) => {
         if (answer?.ok && answer.records === false && this.visit === visit) this.visit = null;
       });
     };
@@ -210,16 +210,16 @@ export class RecordedPage {
     if (window.document.readyState === "complete") soon();
     else {
       window.addEventListener("load", soon, { once: true, signal: visit.end.signal });
-      setTimeout(settle, LOADED_AT_LATEST_MS);
+      setTimeout(settle, LOAD_TIMEOUT_MS);
     }
   }
 
-  private face(): { title: string; hasPasswordField: boolean } {
+  private titleAndPassword(): { title: string; hasPasswordField: boolean } {
     const { document } = this.window;
     return { title: document.title.trim().slice(0, 1_000), hasPasswordField: hasVisiblePasswordField(document) };
   }
 
-  private numbers(visitId: string) {
+  private measurements(visitId: string) {
     return {
       visitId,
       at: Date.now(),
@@ -232,15 +232,15 @@ export class RecordedPage {
   private snapshot(): void {
     const { visit } = this;
     if (!visit) return;
-    void this.courier.deliver({ kind: "snapshot", ...this.numbers(visit.id) }).then((answer) => {
+    void this.messenger.deliver({ kind: "snapshot", ...this.measurements(visit.id) }).then((answer) => {
       // The worker has no such visit: it ended without us. If a recording runs, this is a new one.
       if (!answer?.ok || answer.records || this.visit !== visit || !visit.isAccepted) return;
-      this.leaveRecording();
+      this.endRecording();
       this.begin("start");
     });
   }
 
-  private change(change: Partial<Presence>): void {
+  private updatePresence(change: Partial<Presence>): void {
     if (this.clock.update({ ...change, isPaused: this.isPaused })) this.snapshot();
   }
 
@@ -251,16 +251,16 @@ export class RecordedPage {
     this.snapshot();
   }
 
-  private farewell(): Extract<PageMessage, { kind: "leave" }> | null {
+  private endVisit(): Extract<PageMessage, { kind: "leave" }> | null {
     const { visit } = this;
     if (!visit) return null;
     this.visit = null;
     visit.end.abort();
     if (visit.isSettled) this.scroll.measure();
-    const face = visit.isAccepted ? this.face() : { title: "", hasPasswordField: false };
+    const face = visit.isAccepted ? this.titleAndPassword() : { title: "", hasPasswordField: false };
     return {
       kind: "leave",
-      ...this.numbers(visit.id),
+      ...this.measurements(visit.id),
       title: face.title,
       // A page that settled was found free of password fields; a dialog that came later does not undo the visit.
       hasPasswordField: !visit.isSettled && face.hasPasswordField,
@@ -268,27 +268,27 @@ export class RecordedPage {
   }
 
   /** The document goes away: whatever was not confirmed yet is sent once more, both ways. */
-  private depart(): void {
+  private onPageHide(): void {
     const { visit } = this;
     if (!visit) return;
-    const message = this.farewell();
-    if (!visit.isAccepted && visit.opening) this.courier.dispatch(visit.opening);
-    if (message) this.courier.dispatch(message);
+    const message = this.endVisit();
+    if (!visit.isAccepted && visit.opening) this.messenger.deliverOnUnload(visit.opening);
+    if (message) this.messenger.deliverOnUnload(message);
   }
 
-  private route(): void {
+  private onRouteChange(): void {
     if (this.isPaused) return;
     // By now the title belongs to the new route, so the old visit keeps the one it settled with.
-    const farewell = this.farewell();
-    if (farewell) void this.courier.deliver({ ...farewell, title: "" });
-    this.open("route");
+    const finalEvent = this.endVisit();
+    if (finalEvent) void this.messenger.deliver({ ...finalEvent, title: "" });
+    this.openVisit("route");
   }
 
-  private mark(passage: Passage): void {
-    if (this.visit && !this.isPaused) void this.courier.deliver(this.highlight(passage));
+  private sendHighlight(passage: Passage): void {
+    if (this.visit && !this.isPaused) void this.messenger.deliver(this.highlightMessage(passage));
   }
 
-  private highlight(passage: Passage): Extract<PageMessage, { kind: "highlight" }> {
+  private highlightMessage(passage: Passage): Extract<PageMessage, { kind: "highlight" }> {
     const visitId = this.visit?.id ?? null;
     const url = this.window.location.href;
     return { kind: "highlight", highlightId: uuid(), visitId, url, at: Date.now(), ...passage };
@@ -302,14 +302,14 @@ export class RecordedFrame {
   constructor(
     private readonly window: Window,
     signal: AbortSignal,
-    private readonly courier = new Courier(),
+    private readonly messenger = new Messenger(),
   ) {
-    watchHighlights(window, this.marked, (passage) => void this.courier.deliver(this.message(passage)), signal);
+    watchHighlights(window, this.marked, (passage) => void this.messenger.deliver(this.message(passage)), signal);
   }
 
-  hear(message: WorkerMessage): PageMessage | null {
-    if (message.kind !== "highlight-selection") return null;
-    const passage = passageOf(this.window, message.via, 1);
+  onWorkerMessage(highlightMessage: WorkerMessage): PageMessage | null {
+    if (highlightMessage.kind !== "highlight-selection") return null;
+    const passage = passageOf(this.window, highlightMessage.via, 1);
     return passage && this.message(passage);
   }
 

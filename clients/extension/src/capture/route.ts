@@ -24,7 +24,7 @@ export function watchRoutes(window: Window, onRoute: (url: string) => void, sign
   const navigation = (window as Window & { navigation?: NavigationLike }).navigation;
   let current = routeKey(window.location.href);
   let timer: ReturnType<typeof setTimeout> | null = null;
-  const look = () => {
+  const scheduleCheck = () => {
     if (timer !== null) clearTimeout(timer);
     timer = setTimeout(() => {
       timer = null;
@@ -36,7 +36,7 @@ export function watchRoutes(window: Window, onRoute: (url: string) => void, sign
       onRoute(url);
     }, settleMs);
   };
-  navigation?.addEventListener("currententrychange", look, { signal });
-  window.addEventListener("popstate", look, { signal });
-  window.addEventListener("hashchange", look, { signal });
+  navigation?.addEventListener("currententrychange", scheduleCheck, { signal });
+  window.addEventListener("popstate", scheduleCheck, { signal });
+  window.addEventListener("hashchange", scheduleCheck, { signal });
 }

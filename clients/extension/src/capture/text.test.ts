@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from "vitest";
 
 import { hasVisiblePasswordField } from "./password";
-import { cut, MAX_CHARS, tidy } from "./plain-text";
+import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
 import { blockText, readPage } from "./text";
 
 beforeEach(() => {
@@ -32,7 +32,7 @@ test("falls back to what is visible", () => {
 test("stops at the cap", () => {
   document.body.innerHTML = `<article>${`<p>${prose(300)}</p>`.repeat(20)}</article>`;
   const page = readPage(document);
-  expect(page.text.length).toBeLessThanOrEqual(MAX_CHARS);
+  expect(page.text.length).toBeLessThanOrEqual(MAX_TEXT_CHARS);
   expect(page.isTruncated).toBe(true);
 });
 
@@ -41,15 +41,15 @@ test("an empty page has no text", () => {
 });
 
 test("never cuts a character in two", () => {
-  expect(cut("ab😀", 3)).toBe("ab");
-  expect(cut("ab😀", 4)).toBe("ab😀");
+  expect(truncate("ab😀", 3)).toBe("ab");
+  expect(truncate("ab😀", 4)).toBe("ab😀");
 });
 
 test("blanks collapse, paragraphs stay", () => {
-  expect(tidy("  a \t b \n\n\n\n c\r\n")).toBe("a b\n\nc");
+  expect(normalizeWhitespace("  a \t b \n\n\n\n c\r\n")).toBe("a b\n\nc");
   const div = document.createElement("div");
   div.innerHTML = "<p>One.</p><p>Two <b>bold</b>.</p>";
-  expect(tidy(blockText(div))).toBe("One.\n\nTwo bold.");
+  expect(normalizeWhitespace(blockText(div))).toBe("One.\n\nTwo bold.");
 });
 
 test("a password field counts when it can be seen", () => {

@@ -2,7 +2,7 @@
 
 import { Readability } from "@mozilla/readability";
 
-import { cut, MAX_CHARS, tidy } from "./plain-text";
+import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
 
 /** Readability clones and walks the whole document; beyond this it would be felt. */
 const MAX_ELEMENTS = 30_000;
@@ -51,7 +51,7 @@ export function readPage(document: Document): PageText {
     try {
       const clone = document.cloneNode(true) as Document;
       const article = new Readability<Node>(clone, { charThreshold: 300, serializer: (node) => node }).parse();
-      text = article?.content ? tidy(blockText(article.content)) : "";
+      text = article?.content ? normalizeWhitespace(blockText(article.content)) : "";
     } catch {
       // Markup that Readability cannot bear still has text.
     }
@@ -59,9 +59,9 @@ export function readPage(document: Document): PageText {
   if (text.length < MIN_ARTICLE_CHARS) {
     const root = document.querySelector<HTMLElement>('main, article, [role="main"]') ?? document.body;
     // biome-ignore lint/performance/useDomNodeTextContent: textContent includes what the page hides
-    const visible = tidy(root.innerText ?? "");
+    const visible = normalizeWhitespace(root.innerText ?? "");
     if (visible.length > text.length) [text, method] = [visible, "visible"];
   }
   if (text === "") return empty;
-  return { ...page, text: cut(text, MAX_CHARS), method, isTruncated: text.length > MAX_CHARS };
+  return { ...page, text: truncate(text, MAX_TEXT_CHARS), method, isTruncated: text.length > MAX_TEXT_CHARS };
 }

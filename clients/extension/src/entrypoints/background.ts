@@ -12,13 +12,13 @@ export default defineBackground({
     const app = new App();
 
     browser.runtime.onMessage.addListener((message: unknown, sender, respond) => {
-      const answer = app.hear(message, sender);
+      const answer = app.onMessage(message, sender);
       if (!answer) return false;
       void answer.then(respond);
       return true;
     });
     browser.runtime.onMessageExternal.addListener((message: unknown, sender, respond) => {
-      void app.hearWeb(message, sender).then(respond);
+      void app.onExternalMessage(message, sender).then(respond);
       return true;
     });
 
@@ -34,12 +34,12 @@ export default defineBackground({
     browser.alarms.onAlarm.addListener(() => void app.wake(false));
     self.addEventListener("online", () => void app.wake(true));
 
-    browser.permissions.onRemoved.addListener(() => void app.permissionRemoved());
+    browser.permissions.onRemoved.addListener(() => void app.onPermissionRemoved());
 
-    browser.tabs.onRemoved.addListener((tabId) => void app.tabGone(tabId));
+    browser.tabs.onRemoved.addListener((tabId) => void app.onTabUnloaded(tabId));
     browser.tabs.onUpdated.addListener((tabId, change) => {
       // A page that is left for one we do not record cannot be noticed otherwise.
-      if (change.status === "loading") void app.tabGone(tabId);
+      if (change.status === "loading") void app.onTabUnloaded(tabId);
       if (change.audible !== undefined) tellPresence(tabId, { isAudible: change.audible });
     });
     browser.tabs.onActivated.addListener(({ tabId }) => void app.recorder.signal("tab_activated", tabId));
@@ -70,10 +70,10 @@ export default defineBackground({
       const ongoing = await app.recorder.ongoing();
       if (name === "toggle-recording") {
         const { scope } = await readSettings();
-        if (ongoing) await app.run("stop", {});
-        else await app.run("start", { scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null });
+        if (ongoing) await app.runCommand("stop", {});
+        else await app.runCommand("start", { scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null });
       } else if (name === "toggle-pause") {
-        await app.run(ongoing?.status === "paused" ? "resume" : "pause", {});
+        await app.runCommand(ongoing?.status === "paused" ? "resume" : "pause", {});
       } else if (name === "highlight" && tab?.id) {
         await highlightSelection(app, tab, "command", 0);
       }

@@ -11,7 +11,7 @@ export const en = {
   tooltip: ({ current, earlier }: View): string => {
     if (!current)
       return earlier.waiting > 0 ? `Trailmind: ${plural(earlier.waiting, "event")} still to send` : "Trailmind";
-    const words = {
+    const statuses = {
       recording: `recording, ${plural(current.pages, "page")}`,
       paused: "paused",
       interrupted: "a recording was interrupted",
@@ -19,7 +19,7 @@ export const en = {
       stopping: "sending what is left",
       completed: "everything is saved",
     };
-    return `Trailmind: ${words[current.status]}`;
+    return `Trailmind: ${statuses[current.status]}`;
   },
   menu: { highlight: "Highlight in Trailmind", exclude: "Never record this site" },
   common: {
@@ -67,7 +67,7 @@ export const en = {
     importHistory: "My last 3 hours",
     earlier: (waiting: number) => `${plural(waiting, "event")} of an earlier recording still on the way.`,
     excludedHere: (reason: string) => `This site is not recorded: ${reason}.`,
-    showMe: "What would be sent from this page?",
+    openPreview: "What would be sent from this page?",
   },
   recording: {
     status: { all: "Recording in all tabs", window: "Recording in this window", tab: "Recording in this tab" },
@@ -86,7 +86,7 @@ export const en = {
     invalid: "refused",
     emptyHint: "Browse as usual. Pages appear here as you read them.",
   },
-  trouble: {
+  sendErrors: {
     offline: "The server cannot be reached. Everything is kept on this device.",
     server: "The server has a problem. Everything is kept on this device.",
     throttled: "The server asked us to wait. Everything is kept on this device.",
@@ -206,7 +206,7 @@ export const en = {
     done: "Ready. Press the Trailmind button and start.",
     refused: "Chrome did not give the permission, so nothing can be recorded. You can try again at any time.",
   },
-  showMe: {
+  preview: {
     title: "What will be sent",
     lead: "This is what a recording would send about the page you were on, letter for letter. Nothing has been sent.",
     nothing: (reason: string) => `Nothing. This page is not recorded: ${reason}.`,
@@ -252,4 +252,4 @@ export const en = {
   } as Record<string, string>,
 };
 
-export type Words = typeof en;
+export type Messages = typeof en;

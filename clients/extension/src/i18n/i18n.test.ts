@@ -1,9 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
-
-import { dictionaryFor } from "./dictionary";
 import { en } from "./en";
 import { ko } from "./ko";
+import { messagesFor } from "./messages";
 
 function paths(value: unknown, path = ""): string[] {
   if (typeof value !== "object" || value === null) return [`${path}:${typeof value}`];
@@ -22,6 +21,6 @@ test("no English was left in the Korean words", () => {
 
 test("the setting wins over the browser", () => {
   vi.spyOn(fakeBrowser.i18n, "getUILanguage").mockReturnValue("ko-KR");
-  expect(dictionaryFor("auto").language).toBe("ko");
-  expect(dictionaryFor("en").language).toBe("en");
+  expect(messagesFor("auto").language).toBe("ko");
+  expect(messagesFor("en").language).toBe("en");
 });

@@ -1,7 +1,7 @@
 import { dateTime, timeOfDay } from "@trailmind/api";
-import type { Words } from "./en";
+import type { Messages } from "./en";
 
-export const ko: Words = {
+export const ko: Messages = {
   language: "ko",
   titles: {
     recording: (at) => `${dateTime(at, "ko")} 브라우징`,
@@ -10,7 +10,7 @@ export const ko: Words = {
   },
   tooltip: ({ current, earlier }) => {
     if (!current) return earlier.waiting > 0 ? `Trailmind: 보낼 이벤트 ${earlier.waiting}개` : "Trailmind";
-    const words = {
+    const statuses = {
       recording: `기록 중, ${current.pages}페이지`,
       paused: "일시정지",
       interrupted: "중단된 기록이 있어요",
@@ -18,7 +18,7 @@ export const ko: Words = {
       stopping: "남은 기록을 보내는 중",
       completed: "모두 저장했어요",
     };
-    return `Trailmind: ${words[current.status]}`;
+    return `Trailmind: ${statuses[current.status]}`;
   },
   menu: { highlight: "Trailmind에 하이라이트", exclude: "이 사이트는 기록하지 않기" },
   common: {
@@ -66,7 +66,7 @@ export const ko: Words = {
     importHistory: "최근 3시간",
     earlier: (waiting) => `이전 기록의 이벤트 ${waiting}개를 보내는 중이에요.`,
     excludedHere: (reason) => `이 사이트는 기록하지 않아요: ${reason}.`,
-    showMe: "이 페이지에서 무엇을 보내나요?",
+    openPreview: "이 페이지에서 무엇을 보내나요?",
   },
   recording: {
     status: { all: "모든 탭에서 기록 중", window: "이 창에서 기록 중", tab: "이 탭에서 기록 중" },
@@ -85,7 +85,7 @@ export const ko: Words = {
     invalid: "거절",
     emptyHint: "평소처럼 둘러보세요. 읽은 페이지가 여기에 쌓여요.",
   },
-  trouble: {
+  sendErrors: {
     offline: "서버에 연결할 수 없어요. 기록은 모두 이 기기에 있어요.",
     server: "서버에 문제가 있어요. 기록은 모두 이 기기에 있어요.",
     throttled: "서버가 잠시 기다려 달라고 했어요. 기록은 모두 이 기기에 있어요.",
@@ -198,7 +198,7 @@ export const ko: Words = {
     done: "준비됐어요. Trailmind 버튼을 눌러 시작하세요.",
     refused: "Chrome이 권한을 주지 않아 기록할 수 없어요. 언제든 다시 시도할 수 있어요.",
   },
-  showMe: {
+  preview: {
     title: "보낼 내용",
     lead: "보고 있던 페이지를 기록하면 보내는 내용이에요. 한 글자도 다르지 않아요. 아직 아무것도 보내지 않았어요.",
     nothing: (reason) => `없어요. 이 페이지는 기록하지 않아요: ${reason}.`,

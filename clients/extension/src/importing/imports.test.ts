@@ -2,11 +2,11 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
 
 import { QueueStore } from "../queue/store";
-import type { Extract } from "../recording/pages";
+import type { PageExtract } from "../recording/pages";
 import { type ImportDeps, importHistory, importTabs } from "./imports";
 
 const NOW = 1_800_000_000_000;
-const EXTRACT: Extract = {
+const EXTRACT: PageExtract = {
   title: "T",
   url: "",
   referrer: "",
@@ -70,7 +70,7 @@ test("a page that asks for a password is left alone; a PDF brings its words", as
     tab(3, "https://example.com/b", { discarded: true }),
   ];
   vi.spyOn(fakeBrowser.tabs, "query").mockResolvedValue(tabs as never);
-  const pdf: Extract = { ...EXTRACT, url: "https://example.com/p.pdf", text: "", method: "pdf" };
+  const pdf: PageExtract = { ...EXTRACT, url: "https://example.com/p.pdf", text: "", method: "pdf" };
   deps.pages = {
     extract: async (tabId) => (tabId === 2 ? pdf : null),
     pdfText: async () => ({ title: "", text: "Words of the paper.", isTruncated: false }),

@@ -3,20 +3,20 @@
 import { browser } from "wxt/browser";
 import { uuid } from "../ids";
 
-import { decide, type PolicyContext } from "../privacy/policy";
+import { evaluatePolicy, type PolicyContext } from "../privacy/policy";
 import { redactUrl } from "../privacy/redact";
 import type { EventBody } from "../queue/model";
 import type { QueueStore } from "../queue/store";
-import { visitEvent, visitFace } from "../recording/events";
+import { visitDetails, visitEvent } from "../recording/events";
 import { newRecording } from "../recording/lifecycle";
 import { isUnreadPdf, type Pages, withPdfText } from "../recording/pages";
 
-export interface Imported {
+export interface ImportResult {
   imported: number;
   skipped: number;
 }
 
-interface Found {
+interface ImportedVisit {
   at: number;
   body: EventBody;
 }
@@ -31,17 +31,17 @@ export interface ImportDeps {
 }
 
 /** PDFs are read one after the other; what is not read by then comes without its text. */
-const PDFS_WITHIN_MS = 30_000;
+const PDF_BUDGET_MS = 30_000;
 
 /** The open tabs with their text, in the order in which they were last looked at. */
-export async function importTabs(deps: ImportDeps, title: string): Promise<Imported> {
+export async function importTabs(deps: ImportDeps, title: string): Promise<ImportResult> {
   const tabs = await browser.tabs.query({});
   const allowed = tabs.filter(
-    (tab) => tab.id && decide(tab.url ?? "", { ...deps.policy, isIncognito: tab.incognito }).allowed,
+    (tab) => tab.id && evaluatePolicy(tab.url ?? "", { ...deps.policy, isIncognito: tab.incognito }).allowed,
   );
-  const until = deps.now() + PDFS_WITHIN_MS;
-  const found = await Promise.all(
-    allowed.map(async (tab): Promise<Found | null> => {
+  const until = deps.now() + PDF_BUDGET_MS;
+  const visits = await Promise.all(
+    allowed.map(async (tab): Promise<ImportedVisit | null> => {
       const at = Math.round(tab.lastAccessed ?? deps.now());
       let extract = tab.discarded ? null : await deps.pages.extract(tab.id as number, null);
       // It cannot be looked at, or it asks for a password.
@@ -53,22 +53,25 @@ export async function importTabs(deps: ImportDeps, title: string): Promise<Impor
       }
       const visit = { visitId: uuid(), at, via: "load" as const, url: tab.url as string };
       const body = visitEvent(visit, { tabId: tab.id as number });
-      const face = visitFace(tab.title ?? "", extract?.referrer ?? "", extract);
-      return { at, body: { ...body, ...face, metadata: { ...body.metadata, ...face.metadata, via: "open_tab" } } };
+      const details = visitDetails(tab.title ?? "", extract?.referrer ?? "", extract);
+      return {
+        at,
+        body: { ...body, ...details, metadata: { ...body.metadata, ...details.metadata, via: "open_tab" } },
+      };
     }),
   );
-  const kept = found.filter((one) => one !== null);
-  return save(deps, title, kept, tabs.length - kept.length);
+  const recordable = visits.filter((visit) => visit !== null);
+  return saveRecording(deps, title, recordable, tabs.length - recordable.length);
 }
 
 /** The history of the last `hours`: addresses, titles and times. Chrome keeps no text and no dwell, so neither do we. */
-export async function importHistory(deps: ImportDeps, title: string, hours: number): Promise<Imported> {
+export async function importHistory(deps: ImportDeps, title: string, hours: number): Promise<ImportResult> {
   const since = deps.now() - hours * 3_600_000;
   const items = await browser.history.search({ text: "", startTime: since, maxResults: 2_000 });
-  const found: Found[] = [];
+  const visits: ImportedVisit[] = [];
   let skipped = 0;
   for (const item of items) {
-    if (!item.url || !decide(item.url, { ...deps.policy, isIncognito: false }).allowed) {
+    if (!item.url || !evaluatePolicy(item.url, { ...deps.policy, isIncognito: false }).allowed) {
       skipped += 1;
       continue;
     }
@@ -76,15 +79,23 @@ export async function importHistory(deps: ImportDeps, title: string, hours: numb
       const at = Math.round(visit.visitTime ?? 0);
       if (at < since || visit.transition === "auto_subframe" || visit.transition === "reload") continue;
       const body: EventBody = { event_id: uuid(), type: "page_visit", timestamp: at, url: redactUrl(item.url) };
-      found.push({ at, body: { ...body, ...(item.title ? { title: item.title } : {}), metadata: { via: "history" } } });
+      visits.push({
+        at,
+        body: { ...body, ...(item.title ? { title: item.title } : {}), metadata: { via: "history" } },
+      });
     }
   }
-  return save(deps, title, found, skipped);
+  return saveRecording(deps, title, visits, skipped);
 }
 
-async function save(deps: ImportDeps, title: string, found: Found[], skipped: number): Promise<Imported> {
-  if (found.length === 0) return { imported: 0, skipped };
-  found.sort((a, b) => a.at - b.at);
+async function saveRecording(
+  deps: ImportDeps,
+  title: string,
+  visits: ImportedVisit[],
+  skipped: number,
+): Promise<ImportResult> {
+  if (visits.length === 0) return { imported: 0, skipped };
+  visits.sort((a, b) => a.at - b.at);
   const recording = newRecording({
     id: uuid(),
     userId: deps.user.id,
@@ -98,11 +109,11 @@ async function save(deps: ImportDeps, title: string, found: Found[], skipped: nu
     ...recording,
     status: "paused",
     pausedAt: deps.now(),
-    startedAt: found[0]?.at ?? deps.now(),
+    startedAt: visits[0]?.at ?? deps.now(),
   });
-  for (const { body } of found) await deps.store.append(recording.id, body);
-  await deps.store.change(recording.id, (r) => {
+  for (const { body } of visits) await deps.store.append(recording.id, body);
+  await deps.store.updateRecording(recording.id, (r) => {
     Object.assign(r, { status: "stopping", pausedAt: null, endedAt: deps.now() });
   });
-  return { imported: found.length, skipped };
+  return { imported: visits.length, skipped };
 }

@@ -19,9 +19,9 @@ export async function downloadPdf(
     referrerPolicy: "no-referrer",
     signal,
   });
-  const isSame = new URL(response.url || url).origin === new URL(url).origin;
+  const isSameOrigin = new URL(response.url || url).origin === new URL(url).origin;
   const size = Number(response.headers.get("Content-Length") ?? 0);
-  if (!response.ok || !response.body || !isSame || size > maxBytes) {
+  if (!response.ok || !response.body || !isSameOrigin || size > maxBytes) {
     await response.body?.cancel();
     return null;
   }
@@ -34,7 +34,7 @@ export async function downloadPdf(
     chunks.push(value);
     length += value.byteLength;
     // A sign-in page in the document's place need not be read to its end either.
-    if (length > maxBytes || (chunks.length === 1 && !beginsLikePdf(value))) {
+    if (length > maxBytes || (chunks.length === 1 && !hasPdfHeader(value))) {
       await reader.cancel();
       return null;
     }
@@ -49,8 +49,8 @@ export async function downloadPdf(
 }
 
 /** The mark may stand anywhere in the first kilobyte. A first chunk shorter than the mark is given the benefit. */
-function beginsLikePdf(start: Uint8Array): boolean {
-  return start.byteLength < 5 || latin(start.subarray(0, 1_024)).includes("%PDF-");
+function hasPdfHeader(start: Uint8Array): boolean {
+  return start.byteLength < 5 || latin1(start.subarray(0, 1_024)).includes("%PDF-");
 }
 
-const latin = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
+const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes);

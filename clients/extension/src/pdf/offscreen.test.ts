@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { pdfAt } from "./offscreen";
+import { readPdfOffscreen } from "./offscreen";
 
 const TEXT = { title: "", text: "Words.", isTruncated: false };
 let isOpen = false;
@@ -23,7 +23,9 @@ beforeEach(() => {
 
 test("one document for several PDFs, gone afterwards", async () => {
   const sent = vi.spyOn(fakeBrowser.runtime, "sendMessage").mockImplementation(async () => TEXT as never);
-  expect(await Promise.all([pdfAt("https://a.com/1.pdf"), pdfAt("https://a.com/2.pdf")])).toEqual([TEXT, TEXT]);
+  expect(await Promise.all([readPdfOffscreen("https://a.com/1.pdf"), readPdfOffscreen("https://a.com/2.pdf")])).toEqual(
+    [TEXT, TEXT],
+  );
   await vi.waitFor(() => expect(isOpen).toBe(false));
   expect(offscreen.createDocument).toHaveBeenCalledOnce();
   expect(sent.mock.calls.map(([message]) => message)).toEqual([
@@ -34,6 +36,6 @@ test("one document for several PDFs, gone afterwards", async () => {
 
 test("a reader that is not there costs the text only", async () => {
   vi.spyOn(fakeBrowser.runtime, "sendMessage").mockRejectedValue(new Error("Receiving end does not exist."));
-  expect(await pdfAt("https://a.com/1.pdf")).toBeNull();
+  expect(await readPdfOffscreen("https://a.com/1.pdf")).toBeNull();
   await vi.waitFor(() => expect(offscreen.closeDocument).toHaveBeenCalled());
 });

@@ -2,20 +2,20 @@
 
 import { browser } from "wxt/browser";
 
-import type { ReadPdf } from "./reader";
+import type { ReadPdfMessage } from "./reader";
 import type { PdfText } from "./text";
 
 const PDF_PAGE = "/pdf-reader.html";
 /** Longer than the reader's own limit; for a document that crashed. */
-const WITHIN_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 let tail: Promise<unknown> = Promise.resolve();
 let waiting = 0;
 
 /** The words of the PDF at `url`, null when they cannot be had. Never throws. */
-export function pdfAt(url: string): Promise<PdfText | null> {
+export function readPdfOffscreen(url: string): Promise<PdfText | null> {
   waiting += 1;
-  const result = tail.then(() => ask(url)).catch(() => null);
+  const result = tail.then(() => requestText(url)).catch(() => null);
   tail = result.then(async () => {
     waiting -= 1;
     // Memory goes back at once, not when Chrome thinks of it.
@@ -24,7 +24,7 @@ export function pdfAt(url: string): Promise<PdfText | null> {
   return result;
 }
 
-async function ask(url: string): Promise<PdfText | null> {
+async function requestText(url: string): Promise<PdfText | null> {
   const isOpen = (await browser.runtime.getContexts({ contextTypes: ["OFFSCREEN_DOCUMENT"] })).length > 0;
   if (!isOpen) {
     await browser.offscreen.createDocument({
@@ -33,7 +33,9 @@ async function ask(url: string): Promise<PdfText | null> {
       justification: "Reads the text of a PDF that is open in a recorded tab.",
     });
   }
-  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), WITHIN_MS));
-  const answer = browser.runtime.sendMessage({ readPdf: url } satisfies ReadPdf) as Promise<PdfText | null | undefined>;
+  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), TIMEOUT_MS));
+  const answer = browser.runtime.sendMessage({ readPdf: url } satisfies ReadPdfMessage) as Promise<
+    PdfText | null | undefined
+  >;
   return (await Promise.race([answer, late])) ?? null;
 }

@@ -7,14 +7,14 @@ import { browser } from "wxt/browser";
 
 import { downloadPdf } from "./download";
 import type { PdfText } from "./text";
-import type { PdfAnswer, PdfQuestion } from "./worker";
+import type { PdfRequest, PdfResponse } from "./worker";
 
 /** Download and reading together. */
-const WITHIN_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 /** If the service worker died meanwhile, nobody else would close this document. */
 const IDLE_MS = 20_000;
 
-export interface ReadPdf {
+export interface ReadPdfMessage {
   readPdf: string;
 }
 
@@ -32,12 +32,12 @@ const parseInWorker: PdfParser = (data, signal) =>
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
     worker.addEventListener("error", (event) => fail(new Error(event.message)));
     const { port1: ours, port2: theirs } = new MessageChannel();
-    ours.onmessage = ({ data: answer }: MessageEvent<PdfAnswer>) => {
+    ours.onmessage = ({ data: answer }: MessageEvent<PdfResponse>) => {
       end();
       if (answer.ok) resolve(answer.value);
       else reject(new Error(answer.reason));
     };
-    worker.postMessage({ data: data.buffer, port: theirs } satisfies PdfQuestion, [data.buffer, theirs]);
+    worker.postMessage({ data: data.buffer, port: theirs } satisfies PdfRequest, [data.buffer, theirs]);
   });
 
 export async function readPdf(
@@ -45,7 +45,7 @@ export async function readPdf(
   parse: PdfParser = parseInWorker,
   fetch = globalThis.fetch,
 ): Promise<PdfText | null> {
-  const signal = AbortSignal.timeout(WITHIN_MS);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const data = await downloadPdf(url, signal, fetch);
     return data && (await parse(data, signal));
@@ -60,7 +60,7 @@ export async function readPdf(
 export function listen(close: () => void): void {
   let timer = setTimeout(close, IDLE_MS);
   browser.runtime.onMessage.addListener((message: unknown, sender, respond) => {
-    const url = (message as Partial<ReadPdf> | null)?.readPdf;
+    const url = (message as Partial<ReadPdfMessage> | null)?.readPdf;
     if (sender.id !== browser.runtime.id || sender.tab || typeof url !== "string") return false;
     clearTimeout(timer);
     void readPdf(url).then((text) => {

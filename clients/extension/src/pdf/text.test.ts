@@ -1,12 +1,12 @@
 // @vitest-environment node
 import { expect, test } from "vitest";
 
-import { makePdf } from "../testing/pdf";
-import { flow, pdfText } from "./text";
+import { makePdf } from "../testing/pdf-file";
+import { extractPdfText, joinLines } from "./text";
 
 test("words, pages and the title", async () => {
   const paper = makePdf([["A paper about reefs", "Each polyp builds its house."], ["The second page."]], "Reefs");
-  expect(await pdfText(paper)).toEqual({
+  expect(await extractPdfText(paper)).toEqual({
     title: "Reefs",
     text: "A paper about reefs\nEach polyp builds its house.\n\nThe second page.",
     isTruncated: false,
@@ -15,26 +15,26 @@ test("words, pages and the title", async () => {
 
 test("stops at enough characters, and at enough pages", async () => {
   const pages = Array.from({ length: 8 }, (_, i) => [`Page ${i} has exactly this many words.`]);
-  const short = await pdfText(makePdf(pages), 50);
+  const short = await extractPdfText(makePdf(pages), 50);
   expect(short.text).toHaveLength(50);
   expect(short.isTruncated).toBe(true);
-  expect(await pdfText(makePdf(pages), 10_000, 2)).toMatchObject({
+  expect(await extractPdfText(makePdf(pages), 10_000, 2)).toMatchObject({
     text: "Page 0 has exactly this many words.\n\nPage 1 has exactly this many words.",
     isTruncated: true,
   });
 });
 
 test("a page without words has none", async () => {
-  expect(await pdfText(makePdf([[]]))).toMatchObject({ title: "", text: "" });
+  expect(await extractPdfText(makePdf([[]]))).toMatchObject({ title: "", text: "" });
 });
 
 test("what is broken is refused", async () => {
-  await expect(pdfText(new TextEncoder().encode("%PDF-1.4 and then nothing"))).rejects.toThrow();
+  await expect(extractPdfText(new TextEncoder().encode("%PDF-1.4 and then nothing"))).rejects.toThrow();
 });
 
 test("a word cut at the end of a line is one word, a dash is not a cut", () => {
   const line = (str: string) => ({ str, hasEOL: true });
-  expect(flow([line("The archi-"), line("tecture of a coral-"), line("Reef 3-"), line("4")])).toBe(
+  expect(joinLines([line("The archi-"), line("tecture of a coral-"), line("Reef 3-"), line("4")])).toBe(
     "The architecture of a coral-\nReef 3-\n4\n",
   );
 });

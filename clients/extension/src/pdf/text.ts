@@ -2,7 +2,7 @@
 
 import { getDocumentProxy } from "unpdf";
 
-import { cut, MAX_CHARS, tidy } from "../capture/plain-text";
+import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "../capture/plain-text";
 
 /** Beyond this a document is a book; its beginning says what it is about. */
 const MAX_PAGES = 100;
@@ -17,13 +17,17 @@ export interface PdfText {
 type Item = { str?: string; hasEOL?: boolean };
 
 /** Lines of print back to flowing text: a word cut at the end of a line is one word. */
-export function flow(items: readonly Item[]): string {
+export function joinLines(items: readonly Item[]): string {
   const text = items.map(({ str = "", hasEOL = false }) => (hasEOL ? `${str}\n` : str)).join("");
   return text.replace(/(\p{L})[-\u2010\u00ad]\n(?=\p{Ll})/gu, "$1");
 }
 
 /** Throws on what is no PDF, is broken, or wants a password. */
-export async function pdfText(data: Uint8Array, maxChars = MAX_CHARS, maxPages = MAX_PAGES): Promise<PdfText> {
+export async function extractPdfText(
+  data: Uint8Array,
+  maxChars = MAX_TEXT_CHARS,
+  maxPages = MAX_PAGES,
+): Promise<PdfText> {
   const document = await getDocumentProxy(data, { verbosity: 0 });
   try {
     const pages: string[] = [];
@@ -31,17 +35,17 @@ export async function pdfText(data: Uint8Array, maxChars = MAX_CHARS, maxPages =
     let number = 1;
     for (; number <= Math.min(document.numPages, maxPages) && length <= maxChars; number += 1) {
       const page = await document.getPage(number);
-      const words = tidy(flow((await page.getTextContent()).items as Item[]));
+      const pageText = normalizeWhitespace(joinLines((await page.getTextContent()).items as Item[]));
       page.cleanup();
-      pages.push(words);
-      length += words.length;
+      pages.push(pageText);
+      length += pageText.length;
     }
-    const text = tidy(pages.join("\n\n"));
+    const text = normalizeWhitespace(pages.join("\n\n"));
     const { info } = await document.getMetadata().catch(() => ({ info: {} }));
     const { Title: title } = info as { Title?: unknown };
     return {
       title: typeof title === "string" ? title.trim().slice(0, 1_000) : "",
-      text: cut(text, maxChars),
+      text: truncate(text, maxChars),
       isTruncated: text.length > maxChars || number <= document.numPages,
     };
   } finally {

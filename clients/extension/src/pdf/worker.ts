@@ -4,17 +4,17 @@
  * It answers on a port of its own: pdf.js takes any worker it finds itself in for its own and speaks on the main one.
  */
 
-import { type PdfText, pdfText } from "./text";
+import { extractPdfText, type PdfText } from "./text";
 
-export interface PdfQuestion {
+export interface PdfRequest {
   data: ArrayBuffer;
   port: MessagePort;
 }
-export type PdfAnswer = { ok: true; value: PdfText } | { ok: false; reason: string };
+export type PdfResponse = { ok: true; value: PdfText } | { ok: false; reason: string };
 
-self.addEventListener("message", ({ data: { data, port } }: MessageEvent<PdfQuestion>) => {
-  pdfText(new Uint8Array(data)).then(
-    (value) => port.postMessage({ ok: true, value } satisfies PdfAnswer),
-    (error: unknown) => port.postMessage({ ok: false, reason: String(error) } satisfies PdfAnswer),
+self.addEventListener("message", ({ data: { data, port } }: MessageEvent<PdfRequest>) => {
+  extractPdfText(new Uint8Array(data)).then(
+    (value) => port.postMessage({ ok: true, value } satisfies PdfResponse),
+    (error: unknown) => port.postMessage({ ok: false, reason: String(error) } satisfies PdfResponse),
   );
 });

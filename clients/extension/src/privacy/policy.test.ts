@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { decide, isPrivateHost, parseHost } from "./policy";
+import { evaluatePolicy, isPrivateHost, parseHost } from "./policy";
 
 const CONTEXT = {
   excludedHosts: ["mine.example"],
@@ -9,7 +9,7 @@ const CONTEXT = {
   ownOrigins: ["http://localhost:9000"],
 };
 const reason = (url: string, context = {}) => {
-  const decision = decide(url, { ...CONTEXT, ...context });
+  const decision = evaluatePolicy(url, { ...CONTEXT, ...context });
   return decision.allowed ? "allowed" : decision.reason;
 };
 

@@ -14,10 +14,10 @@ export interface PolicyContext {
   ownOrigins: readonly string[];
 }
 
-const no = (reason: Reason): Decision => ({ allowed: false, reason });
+const deny = (reason: Reason): Decision => ({ allowed: false, reason });
 
 /** `news.example.com` is covered by `example.com`, `notexample.com` is not. */
-function covers(host: string, listed: string): boolean {
+function matchesHost(host: string, listed: string): boolean {
   return host === listed || host.endsWith(`.${listed}`);
 }
 
@@ -77,27 +77,27 @@ export function isPrivateHost(host: string): boolean {
       (a === 100 && b >= 64 && b < 128)
     );
   }
-  return !host.includes(".") || PRIVATE_SUFFIXES.some((suffix) => covers(host, suffix));
+  return !host.includes(".") || PRIVATE_SUFFIXES.some((suffix) => matchesHost(host, suffix));
 }
 
-export function decide(address: string, context: PolicyContext): Decision {
+export function evaluatePolicy(address: string, context: PolicyContext): Decision {
   let url: URL;
   try {
     url = new URL(address);
   } catch {
-    return no("not_a_page");
+    return deny("not_a_page");
   }
-  if (url.protocol !== "http:" && url.protocol !== "https:") return no("not_a_page");
-  if (context.isIncognito && !context.allowsIncognito) return no("incognito");
-  if (context.ownOrigins.includes(url.origin)) return no("own_site");
+  if (url.protocol !== "http:" && url.protocol !== "https:") return deny("not_a_page");
+  if (context.isIncognito && !context.allowsIncognito) return deny("incognito");
+  if (context.ownOrigins.includes(url.origin)) return deny("own_site");
   const host = url.hostname.toLowerCase().replace(/\.$/, "");
-  if (context.excludedHosts.some((listed) => covers(host, listed))) return no("user");
-  if (isPrivateHost(host)) return no("private_network");
+  if (context.excludedHosts.some((listed) => matchesHost(host, listed))) return deny("user");
+  if (isPrivateHost(host)) return deny("private_network");
   const kind = kindOfHost(host);
-  if (kind) return no(kind);
+  if (kind) return deny(kind);
   // Single-page apps keep their route behind the hash.
   const route = url.hash.startsWith("#/") || url.hash.startsWith("#!") ? url.hash.slice(1) : "";
-  if (SENSITIVE_PATH.test(url.pathname) || SENSITIVE_PATH.test(route)) return no("login");
+  if (SENSITIVE_PATH.test(url.pathname) || SENSITIVE_PATH.test(route)) return deny("login");
   return { allowed: true };
 }
 

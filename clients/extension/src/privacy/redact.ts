@@ -15,15 +15,15 @@ const SECRET_VALUE =
 const REDACTED = "REDACTED";
 
 function isSecret(name: string, value: string): boolean {
-  const words = name
+  const parts = name
     .toLowerCase()
     .split(/[_.\-[\]]/)
     .filter(Boolean);
   if (SECRET_VALUE.test(value)) return true;
-  if (words.length === 0) return false;
+  if (parts.length === 0) return false;
   return (
-    (words.length === 1 && SECRET_NAMES.has(words[0] as string)) ||
-    SECRET_ENDINGS.has(words.at(-1) as string) ||
+    (parts.length === 1 && SECRET_NAMES.has(parts[0] as string)) ||
+    SECRET_ENDINGS.has(parts.at(-1) as string) ||
     SECRET_COMPOUND.test(name)
   );
 }
@@ -45,15 +45,15 @@ export function redactUrl(url: string): string {
   const hash = url.indexOf("#");
   const fragment = hash < 0 ? "" : url.slice(hash + 1);
   const beforeFragment = hash < 0 ? url : url.slice(0, hash);
-  const mark = beforeFragment.indexOf("?");
-  const query = mark < 0 ? "" : beforeFragment.slice(mark + 1);
-  const base = (mark < 0 ? beforeFragment : beforeFragment.slice(0, mark)).replace(
+  const questionMark = beforeFragment.indexOf("?");
+  const query = questionMark < 0 ? "" : beforeFragment.slice(questionMark + 1);
+  const base = (questionMark < 0 ? beforeFragment : beforeFragment.slice(0, questionMark)).replace(
     /^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i,
     "$1",
   );
   return (
     base +
-    (mark < 0 ? "" : `?${redactPairs(query)}`) +
+    (questionMark < 0 ? "" : `?${redactPairs(query)}`) +
     (hash < 0 ? "" : `#${fragment.includes("=") ? redactPairs(fragment) : fragment}`)
   );
 }

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 
-import { event } from "../testing/make";
-import { fill, wireBody, wireBytes } from "./batch";
+import { makeEvent } from "../testing/fixtures";
+import { encodedBytes, eventsBody, fillBatch } from "./batch";
 import type { QueuedEvent } from "./model";
 
 const queued = (seq: number, content: string): QueuedEvent => {
-  const body = event({ content });
+  const body = makeEvent({ content });
   return {
     recording: "r",
     place: seq,
@@ -13,24 +13,24 @@ const queued = (seq: number, content: string): QueuedEvent => {
     eventId: body.event_id,
     heldUntil: 0,
     queuedAt: 0,
-    bytes: wireBytes(body),
+    bytes: encodedBytes(body),
     body,
   };
 };
 
 test("stops at the number and at the size, whichever comes first", () => {
   const small = Array.from({ length: 10 }, (_, i) => queued(i, "x"));
-  expect(fill(small, 4, 1e6)).toHaveLength(4);
+  expect(fillBatch(small, 4, 1e6)).toHaveLength(4);
   const large = Array.from({ length: 10 }, (_, i) => queued(i, "x".repeat(1_000)));
-  expect(fill(large, 10, 3_000)).toHaveLength(2);
+  expect(fillBatch(large, 10, 3_000)).toHaveLength(2);
 });
 
 test("one event always travels, however large", () => {
-  expect(fill([queued(1, "x".repeat(9_000))], 10, 100)).toHaveLength(1);
+  expect(fillBatch([queued(1, "x".repeat(9_000))], 10, 100)).toHaveLength(1);
 });
 
 test("the size on the wire is never underestimated", () => {
   const batch = Array.from({ length: 50 }, (_, i) => queued(i + 1_000_000, '한국어 "quotes" \n 😀'.repeat(20)));
-  const actual = new TextEncoder().encode(JSON.stringify(wireBody(batch))).byteLength;
+  const actual = new TextEncoder().encode(JSON.stringify(eventsBody(batch))).byteLength;
   expect(actual).toBeLessThanOrEqual(batch.reduce((sum, { bytes }) => sum + bytes, 0) + 20);
 });

@@ -10,12 +10,12 @@ export const EAGER_EVENTS = 20;
 export const MAX_BYTES = 3_500_000;
 
 /** The size of `body` as JSON in UTF-8, with its `seq` and a separator. */
-export function wireBytes(body: unknown): number {
+export function encodedBytes(body: unknown): number {
   return new TextEncoder().encode(JSON.stringify(body)).byteLength + 24;
 }
 
 /** The longest prefix of `waiting` within both limits; one event always fits, however large. */
-export function fill(waiting: readonly QueuedEvent[], maxEvents: number, maxBytes: number): QueuedEvent[] {
+export function fillBatch(waiting: readonly QueuedEvent[], maxEvents: number, maxBytes: number): QueuedEvent[] {
   const batch: QueuedEvent[] = [];
   let bytes = 0;
   for (const event of waiting) {
@@ -27,6 +27,6 @@ export function fill(waiting: readonly QueuedEvent[], maxEvents: number, maxByte
 }
 
 /** The request body that carries `batch`. */
-export function wireBody(batch: readonly QueuedEvent[]): EventsBody {
+export function eventsBody(batch: readonly QueuedEvent[]): EventsBody {
   return { events: batch.map(({ body, seq }) => ({ ...body, seq })) };
 }

@@ -94,7 +94,7 @@ export interface Counts {
 }
 
 /** Why events are waiting. `sinceMs` is when the trouble began, `retryAt` when we try again. */
-export interface Trouble {
+export interface SendError {
   /** `limit`: the plan allows no further recording at once; it begins on the server when another has ended. */
   kind: "offline" | "server" | "throttled" | "limit" | "signed_out";
   since: number;
@@ -122,7 +122,7 @@ export interface Recording {
   nextPlace: number;
   nextSeq: number;
   counts: Counts;
-  trouble: Trouble | null;
+  trouble: SendError | null;
   lostReason: "gone" | "closed" | null;
 }
 

@@ -1,25 +1,25 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { bench, event, recordingNamed } from "../testing/make";
-import { ORIGIN } from "../testing/server";
+import { createFixture, makeEvent, makeRecording } from "../testing/fixtures";
+import { ORIGIN } from "../testing/memory-server";
 import type { Recording } from "./model";
 
-let b: Awaited<ReturnType<typeof bench>>;
+let b: Awaited<ReturnType<typeof createFixture>>;
 
 beforeEach(async () => {
-  b = await bench();
-  await b.store.addRecording(recordingNamed("r1"));
+  b = await createFixture();
+  await b.store.addRecording(makeRecording("r1"));
 });
 
 const recording = async () => (await b.store.recording("r1")) as Recording;
-const set = (fields: Partial<Recording>) => b.store.change("r1", (r) => void Object.assign(r, fields));
+const set = (fields: Partial<Recording>) => b.store.updateRecording("r1", (r) => void Object.assign(r, fields));
 const fill = async (count: number, fields = {}) => {
-  for (let i = 0; i < count; i += 1) await b.store.append("r1", event(fields));
+  for (let i = 0; i < count; i += 1) await b.store.append("r1", makeEvent(fields));
 };
 /** Lets time pass until nothing is left to do. */
 async function settle(limit = 200) {
   for (let i = 0; i < limit; i += 1) {
-    await b.sender.kick();
-    const at = await b.sender.nextAt();
+    await b.sender.flush();
+    const at = await b.sender.nextAttemptAt();
     if (at === null) return;
     b.clock.time = Math.max(b.clock.time, at);
   }
@@ -29,7 +29,7 @@ async function settle(limit = 200) {
 test("starts the session once, sends in order, stops last", async () => {
   await fill(250);
   await set({ status: "stopping", endedAt: 1 });
-  await b.sender.kick();
+  await b.sender.flush();
   expect(b.server.calls).toEqual([
     "POST /sessions/start",
     ...Array<string>(3).fill("POST /sessions/s1/events"),
@@ -42,9 +42,9 @@ test("starts the session once, sends in order, stops last", async () => {
 
 test("callers share a run, and what comes meanwhile is not forgotten", async () => {
   await fill(3);
-  const first = b.sender.kick();
+  const first = b.sender.flush();
   await fill(2);
-  await Promise.all([first, b.sender.kick()]);
+  await Promise.all([first, b.sender.flush()]);
   expect(b.server.stored).toHaveLength(5);
 });
 
@@ -79,7 +79,7 @@ test("a 404 of something in between says nothing about the session", async () =>
   await fill(3);
   let times = 3;
   b.server.fault = () => (times-- > 0 ? "foreign" : undefined);
-  await b.sender.kick();
+  await b.sender.flush();
   expect(await recording()).toMatchObject({ status: "recording", trouble: { kind: "server" } });
   await settle();
   expect(await b.store.receipt("r1")).toMatchObject({ stored: 3, waiting: 0 });
@@ -87,8 +87,8 @@ test("a 404 of something in between says nothing about the session", async () =>
 
 test("an event without a verdict stays and is sent again", async () => {
   await fill(3);
-  b.server.forgets = 1;
-  await b.sender.kick();
+  b.server.omittedVerdicts = 1;
+  await b.sender.flush();
   expect(await b.store.receipt("r1")).toMatchObject({ stored: 2, waiting: 1 });
   await settle();
   expect(await b.store.receipt("r1")).toMatchObject({ stored: 3, waiting: 0 });
@@ -97,8 +97,8 @@ test("an event without a verdict stays and is sent again", async () => {
 
 test("a server without verdicts is believed when its numbers are complete", async () => {
   await fill(2);
-  b.server.speaksVerdicts = false;
-  await b.sender.kick();
+  b.server.returnsVerdicts = false;
+  await b.sender.flush();
   expect(await b.store.receipt("r1")).toMatchObject({ stored: 2, waiting: 0 });
 });
 
@@ -106,7 +106,7 @@ test("verdicts are taken one by one", async () => {
   await fill(1, { url: "excluded" });
   await fill(1, { url: "invalid" });
   await fill(1);
-  await b.sender.kick();
+  await b.sender.flush();
   expect(await b.store.receipt("r1")).toMatchObject({ seen: 3, stored: 1, excluded: 1, invalid: 1, waiting: 0 });
   expect(await b.store.quarantined("r1")).toMatchObject([{ reason: "`url` is odd" }]);
 });
@@ -115,17 +115,17 @@ describe("trouble", () => {
   test("is noted with its beginning, backs off, and ends", async () => {
     await fill(1);
     b.server.fault = () => "cut";
-    await b.sender.kick();
+    await b.sender.flush();
     const first = (await recording()).trouble;
     expect(first).toMatchObject({ kind: "offline", failures: 1, since: b.clock.time });
-    await b.sender.kick();
+    await b.sender.flush();
     expect(b.server.calls).toHaveLength(1);
     b.clock.advance(60_000);
-    await b.sender.kick();
+    await b.sender.flush();
     expect((await recording()).trouble).toMatchObject({ failures: 2, since: first?.since });
     b.server.fault = () => undefined;
     b.clock.advance(60_000);
-    await b.sender.kick();
+    await b.sender.flush();
     expect((await recording()).trouble).toBeNull();
     expect(b.server.stored).toHaveLength(1);
   });
@@ -133,9 +133,9 @@ describe("trouble", () => {
   test("urgent means now", async () => {
     await fill(1);
     b.server.fault = () => 503;
-    await b.sender.kick();
+    await b.sender.flush();
     b.server.fault = () => undefined;
-    await b.sender.kick(true);
+    await b.sender.flush(true);
     expect(b.server.stored).toHaveLength(1);
   });
 
@@ -143,7 +143,7 @@ describe("trouble", () => {
     await fill(1);
     b.server.fault = () => 429;
     b.server.headers = { "Retry-After": "120" };
-    await b.sender.kick();
+    await b.sender.flush();
     const { trouble } = await recording();
     expect(trouble?.kind).toBe("throttled");
     expect(trouble?.retryAt).toBeGreaterThanOrEqual(b.clock.time + 120_000);
@@ -177,31 +177,31 @@ test("one poisonous event is found and kept apart; its neighbours pass", async (
 describe("a session that is not there", () => {
   test("gone: kept for the user to decide", async () => {
     await fill(1);
-    await b.sender.kick();
+    await b.sender.flush();
     b.server.sessions.clear();
     await fill(4);
-    await b.sender.kick();
+    await b.sender.flush();
     expect(await recording()).toMatchObject({ status: "lost", lostReason: "gone", trouble: null });
     expect(await b.store.receipt("r1")).toMatchObject({ stored: 1, waiting: 4 });
-    expect(await b.sender.nextAt()).toBeNull();
+    expect(await b.sender.nextAttemptAt()).toBeNull();
   });
 
   test("closed elsewhere while events wait", async () => {
     await fill(1);
-    await b.sender.kick();
+    await b.sender.flush();
     for (const session of b.server.sessions.values()) session.status = "completed";
     await fill(2);
-    await b.sender.kick();
+    await b.sender.flush();
     expect(await recording()).toMatchObject({ status: "lost", lostReason: "closed" });
     expect((await b.store.receipt("r1")).waiting).toBe(2);
   });
 
   test("closed elsewhere with nothing waiting: Stop is simply done", async () => {
     await fill(1);
-    await b.sender.kick();
+    await b.sender.flush();
     for (const session of b.server.sessions.values()) session.status = "completed";
     await set({ status: "stopping", endedAt: 1 });
-    await b.sender.kick();
+    await b.sender.flush();
     expect((await recording()).status).toBe("completed");
   });
 });
@@ -210,7 +210,7 @@ describe("who may send", () => {
   test("an expired token is renewed without losing a beat", async () => {
     await fill(3);
     b.server.access = "another";
-    await b.sender.kick();
+    await b.sender.flush();
     expect(b.server.renewals).toBe(1);
     expect(b.server.stored).toHaveLength(3);
   });
@@ -219,54 +219,54 @@ describe("who may send", () => {
     await fill(3);
     b.server.access = "another";
     b.server.refresh = "another";
-    await b.sender.kick();
+    await b.sender.flush();
     expect((await recording()).trouble?.kind).toBe("signed_out");
-    await b.account.signedIn(ORIGIN, await b.api.logIn(ORIGIN, "a@example.com", "secret"));
-    await b.sender.kick(true);
+    await b.account.storeSignIn(ORIGIN, await b.api.logIn(ORIGIN, "a@example.com", "secret"));
+    await b.sender.flush(true);
     expect(b.server.stored).toHaveLength(3);
   });
 
   test("another account never carries these events", async () => {
     await fill(3);
     await set({ userId: "somebody-else" });
-    await b.sender.kick();
+    await b.sender.flush();
     expect(b.server.calls).toEqual([]);
     expect((await recording()).trouble?.kind).toBe("signed_out");
   });
 });
 
 test("pause, resume and title follow the user", async () => {
-  await b.sender.kick();
+  await b.sender.flush();
   await set({ status: "paused", pausedAt: 1 });
-  await b.sender.kick();
+  await b.sender.flush();
   await set({ status: "recording", pausedAt: null, title: "Reefs", isTitleSynced: false });
-  await b.sender.kick();
+  await b.sender.flush();
   expect([...b.server.sessions.values()]).toMatchObject([{ status: "recording", title: "Reefs" }]);
 });
 
 test("a recording beyond the plan is kept, says so, and follows when the other has ended", async () => {
-  b.server.maxRunning = 1;
-  await b.sender.kick();
-  await b.store.addRecording({ ...recordingNamed("a-later-one"), startedAt: 2_000_000 });
-  await b.store.append("a-later-one", event());
-  await b.sender.kick();
+  b.server.maxConcurrent = 1;
+  await b.sender.flush();
+  await b.store.addRecording({ ...makeRecording("a-later-one"), startedAt: 2_000_000 });
+  await b.store.append("a-later-one", makeEvent());
+  await b.sender.flush();
   expect((await b.store.recording("a-later-one"))?.trouble).toMatchObject({ kind: "limit" });
   await set({ status: "stopping", endedAt: 1 });
   // One round is enough: the stop goes before the start.
-  await b.sender.kick(true);
+  await b.sender.flush(true);
   expect((await recording()).status).toBe("completed");
   expect(await b.store.receipt("a-later-one")).toMatchObject({ stored: 1, waiting: 0 });
 });
 
 test("two recordings do not hold each other up", async () => {
-  await b.store.addRecording(recordingNamed("r2"));
+  await b.store.addRecording(makeRecording("r2"));
   await fill(1);
-  await b.store.append("r2", event());
-  await b.sender.kick();
+  await b.store.append("r2", makeEvent());
+  await b.sender.flush();
   for (const session of b.server.sessions.values()) if (session.clientId === "r1") session.status = "completed";
   await fill(1);
-  await b.store.append("r2", event());
-  await b.sender.kick();
+  await b.store.append("r2", makeEvent());
+  await b.sender.flush();
   expect((await recording()).status).toBe("lost");
   expect(await b.store.receipt("r2")).toMatchObject({ stored: 2, waiting: 0 });
 });
@@ -296,19 +296,19 @@ test.each(Array.from({ length: 20 }, (_, i) => i + 1))("chaos %i: nothing lost, 
   for (let round = 0; round < 8; round += 1) {
     const count = Math.floor(random() * 30);
     for (let i = 0; i < count; i += 1) {
-      const body = event({ content: "y".repeat(Math.floor(random() * 900)) });
+      const body = makeEvent({ content: "y".repeat(Math.floor(random() * 900)) });
       ids.add(body.event_id);
       await b.store.append("r1", body);
     }
     // A worker that dies: its sender is never heard of again, a new one begins on the same disk.
-    void b.sender.kick(random() < 0.5);
+    void b.sender.flush(random() < 0.5);
     if (random() < 0.5) b.sender = b.makeSender();
     b.clock.advance(random() * 20_000);
   }
   await set({ status: "stopping", endedAt: 1 });
   for (let i = 0; i < 400 && (await recording()).status !== "completed"; i += 1) {
     if (i > 200) b.server.fault = () => undefined;
-    await b.sender.kick();
+    await b.sender.flush();
     // Whatever happens to answers, nobody has to sign in again.
     expect((await recording()).trouble?.kind).not.toBe("signed_out");
     b.clock.advance(61_000);

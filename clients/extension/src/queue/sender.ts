@@ -5,14 +5,14 @@
 
 import { ApiError } from "@trailmind/api";
 import type { Account } from "../account/account";
-import { SignedOut, Unreachable } from "../api/errors";
-import type { EventsAnswer } from "../api/schemas";
+import { SignedOutError, UnreachableError } from "../api/errors";
+import type { EventsResponse } from "../api/schemas";
 import type { TrailmindApi } from "../api/trailmind";
-import { delayMs } from "./backoff";
-import { MAX_BYTES, MAX_EVENTS, wireBody } from "./batch";
-import type { QueuedEvent, Recording, Trouble } from "./model";
+import { retryDelayMs } from "./backoff";
+import { eventsBody, MAX_BYTES, MAX_EVENTS } from "./batch";
+import type { QueuedEvent, Recording, SendError } from "./model";
 import { nextStep } from "./steps";
-import type { QueueStore, Settlement } from "./store";
+import type { EventVerdict, QueueStore } from "./store";
 
 export interface SenderDeps {
   store: QueueStore;
@@ -29,11 +29,11 @@ interface Limits {
   maxBytes: number;
 }
 
-const FULL: Limits = { maxEvents: MAX_EVENTS, maxBytes: MAX_BYTES };
+const FULL_LIMITS: Limits = { maxEvents: MAX_EVENTS, maxBytes: MAX_BYTES };
 
 export class Sender {
-  private running: Promise<void> | null = null;
-  private isKickedAgain = false;
+  private currentFlush: Promise<void> | null = null;
+  private isFlushRequested = false;
   private readonly now: () => number;
   private readonly random: () => number;
   private readonly onChange: () => void;
@@ -48,29 +48,29 @@ export class Sender {
    * Works until nothing is left to do now; resolves then. Callers that come meanwhile share the run, followed by one
    * more. `urgent` (the user pressed something, the network came back) does not wait for a planned retry.
    */
-  kick(urgent = false): Promise<void> {
-    if (this.running) {
-      this.isKickedAgain = true;
-      return this.running;
+  flush(urgent = false): Promise<void> {
+    if (this.currentFlush) {
+      this.isFlushRequested = true;
+      return this.currentFlush;
     }
-    this.running = this.runAll(urgent).finally(() => (this.running = null));
-    return this.running;
+    this.currentFlush = this.flushAll(urgent).finally(() => (this.currentFlush = null));
+    return this.currentFlush;
   }
 
-  private async runAll(urgent: boolean): Promise<void> {
+  private async flushAll(urgent: boolean): Promise<void> {
     do {
-      this.isKickedAgain = false;
+      this.isFlushRequested = false;
       // The oldest first: its stop may be what makes room for the next one's start.
       const recordings = (await this.deps.store.recordings()).sort((a, b) => a.startedAt - b.startedAt);
-      for (const { id } of recordings) await this.drive(id, urgent);
-    } while (this.isKickedAgain);
+      for (const { id } of recordings) await this.process(id, urgent);
+    } while (this.isFlushRequested);
   }
 
   /** When somebody should call `kick` again, null when there is nothing left to do. */
-  async nextAt(): Promise<number | null> {
+  async nextAttemptAt(): Promise<number | null> {
     const times: number[] = [];
     for (const recording of await this.deps.store.recordings()) {
-      const { batch, heldUntil } = await this.deps.store.next(recording.id, 1);
+      const { batch, heldUntil } = await this.deps.store.nextBatch(recording.id, 1);
       const step = nextStep(recording, batch.length > 0, batch.length > 0 || heldUntil !== null);
       if (step === null && heldUntil === null) continue;
       if (recording.trouble) times.push(recording.trouble.retryAt);
@@ -79,70 +79,70 @@ export class Sender {
     return times.length > 0 ? Math.min(...times) : null;
   }
 
-  private async drive(id: string, urgent: boolean): Promise<void> {
-    let limits = FULL;
+  private async process(id: string, urgent: boolean): Promise<void> {
+    let limits = FULL_LIMITS;
     for (;;) {
       const recording = await this.deps.store.recording(id);
       if (!recording) return;
       if (recording.trouble && !urgent && recording.trouble.retryAt > this.now()) return;
-      const { batch, heldUntil } = await this.deps.store.next(id, limits.maxEvents, limits.maxBytes);
+      const { batch, heldUntil } = await this.deps.store.nextBatch(id, limits.maxEvents, limits.maxBytes);
       const step = nextStep(recording, batch.length > 0, batch.length > 0 || heldUntil !== null);
-      if (step === null) return this.relieve(recording);
+      if (step === null) return this.clearError(recording);
       const owner = await this.deps.account.user();
       // Another account's token must not carry this user's pages.
       if (owner?.user.id !== recording.userId || owner.origin !== recording.origin || owner.isExpired) {
-        return this.note(recording, "signed_out", null);
+        return this.recordError(recording, "signed_out", null);
       }
       try {
         if (step === "send") {
-          limits = await this.send(recording, batch, limits);
+          limits = await this.sendEvents(recording, batch, limits);
         } else {
-          await this.tell(recording, step);
+          await this.applyStep(recording, step);
         }
-        await this.relieve(recording);
+        await this.clearError(recording);
       } catch (error) {
-        return this.trouble(recording, error);
+        return this.handleError(recording, error);
       }
       this.onChange();
     }
   }
 
-  private async send(recording: Recording, picked: QueuedEvent[], limits: Limits): Promise<Limits> {
+  private async sendEvents(recording: Recording, picked: QueuedEvent[], limits: Limits): Promise<Limits> {
     const { store, account, api } = this.deps;
-    const batch = await store.number(recording.id, picked);
+    const batch = await store.assignSeq(recording.id, picked);
     if (batch.length === 0) return limits;
-    let answer: EventsAnswer;
+    let answer: EventsResponse;
     try {
-      answer = await account.authorised((bearer) =>
-        api.events(recording.origin, bearer, recording.serverId as string, wireBody(batch)),
+      answer = await account.withToken((bearer) =>
+        api.events(recording.origin, bearer, recording.serverId as string, eventsBody(batch)),
       );
     } catch (error) {
-      if (error instanceof ApiError && error.status === 413) return this.shrink(recording, batch, limits);
+      if (error instanceof ApiError && error.status === 413) return this.shrinkBatch(recording, batch, limits);
       if (error instanceof ApiError && (error.status === 400 || error.status === 422)) {
-        return this.suspect(recording, batch, limits, error);
+        return this.isolateInvalid(recording, batch, limits, error);
       }
       throw error;
     }
-    const settlements = verdictsOf(batch, answer);
-    await store.settle(recording.id, settlements);
+    const settlements = matchVerdicts(batch, answer);
+    await store.applyVerdicts(recording.id, settlements);
     // A verdict that is missing is no verdict: those events stay, and the next attempt waits its turn.
-    if (settlements.length < batch.length) throw new Unreachable("the answer did not cover every event");
+    if (settlements.length < batch.length) throw new UnreachableError("the answer did not cover every event");
     // After trouble with size, grow back slowly.
     return {
-      maxEvents: Math.min(FULL.maxEvents, limits.maxEvents * 2),
-      maxBytes: Math.min(FULL.maxBytes, limits.maxBytes * 2),
+      maxEvents: Math.min(FULL_LIMITS.maxEvents, limits.maxEvents * 2),
+      maxBytes: Math.min(FULL_LIMITS.maxBytes, limits.maxBytes * 2),
     };
   }
 
   /** 413: halves the batch; a single event loses its page text, the only part that can be that large. */
-  private async shrink(recording: Recording, batch: QueuedEvent[], limits: Limits): Promise<Limits> {
+  private async shrinkBatch(recording: Recording, batch: QueuedEvent[], limits: Limits): Promise<Limits> {
     const [only] = batch;
     if (batch.length > 1 || !only) {
       const bytes = batch.reduce((sum, event) => sum + event.bytes, 0);
       return { maxEvents: Math.ceil(batch.length / 2), maxBytes: Math.ceil(bytes / 2) };
     }
     if (only.body.content !== undefined && only.body.content.length > 1_000) {
-      await this.deps.store.complete(only.eventId, {
+      await this.deps.store.completeEvent(only.eventId, {
         content: only.body.content.slice(0, Math.floor(only.body.content.length / 2)),
       });
     } else {
@@ -155,8 +155,13 @@ export class Sender {
    * 400: either the session takes no events any more, or one event of the batch is beyond the server. The session's
    * own state tells; then halving finds the culprit while the others pass.
    */
-  private async suspect(recording: Recording, batch: QueuedEvent[], limits: Limits, error: ApiError): Promise<Limits> {
-    const session = await this.deps.account.authorised((bearer) =>
+  private async isolateInvalid(
+    recording: Recording,
+    batch: QueuedEvent[],
+    limits: Limits,
+    error: ApiError,
+  ): Promise<Limits> {
+    const session = await this.deps.account.withToken((bearer) =>
       this.deps.api.session(recording.origin, bearer, recording.serverId as string),
     );
     if (session.session_status !== "recording" && session.session_status !== "paused") {
@@ -165,21 +170,21 @@ export class Sender {
     const [only] = batch;
     if (batch.length > 1 || !only) return { ...limits, maxEvents: Math.ceil(batch.length / 2) };
     await this.quarantine(recording, only, error.message);
-    return FULL;
+    return FULL_LIMITS;
   }
 
   private quarantine(recording: Recording, event: QueuedEvent, reason: string): Promise<void> {
-    return this.deps.store.settle(recording.id, [{ eventId: event.eventId, verdict: "invalid", reason }]);
+    return this.deps.store.applyVerdicts(recording.id, [{ eventId: event.eventId, verdict: "invalid", reason }]);
   }
 
-  private async tell(recording: Recording, step: "start" | "rename" | "pause" | "resume" | "stop"): Promise<void> {
+  private async applyStep(recording: Recording, step: "start" | "rename" | "pause" | "resume" | "stop"): Promise<void> {
     const { store, account, api } = this.deps;
     const { origin, serverId, title } = recording;
     if (step === "start" || serverId === null) {
-      const session = await account.authorised((bearer) =>
+      const session = await account.withToken((bearer) =>
         api.start(origin, bearer, { client_session_id: recording.id, ...(title ? { title } : {}) }),
       );
-      await store.change(recording.id, (r) => {
+      await store.updateRecording(recording.id, (r) => {
         r.serverId = session.id;
         r.serverStatus = session.session_status === "paused" ? "paused" : "recording";
         r.isTitleSynced = r.title === title;
@@ -187,15 +192,15 @@ export class Sender {
       return;
     }
     if (step === "rename") {
-      await account.authorised((bearer) => api.rename(origin, bearer, serverId, title));
-      await store.change(recording.id, (r) => {
+      await account.withToken((bearer) => api.rename(origin, bearer, serverId, title));
+      await store.updateRecording(recording.id, (r) => {
         // The user may have typed on while we were talking.
         r.isTitleSynced = r.title === title;
       });
       return;
     }
     const status = await this.transition(recording, serverId, step);
-    await store.change(recording.id, (r) => {
+    await store.updateRecording(recording.id, (r) => {
       r.serverStatus = status;
       if (status !== "closed") return;
       if (r.status === "stopping") r.status = "completed";
@@ -214,11 +219,11 @@ export class Sender {
   ): Promise<Recording["serverStatus"]> {
     const { account, api } = this.deps;
     try {
-      const session = await account.authorised((bearer) => api.transition(recording.origin, bearer, serverId, step));
+      const session = await account.withToken((bearer) => api.transition(recording.origin, bearer, serverId, step));
       return serverStatusOf(session.session_status);
     } catch (error) {
       if (!(error instanceof ApiError && [400, 409].includes(error.status))) throw error;
-      const session = await account.authorised((bearer) => api.session(recording.origin, bearer, serverId));
+      const session = await account.withToken((bearer) => api.session(recording.origin, bearer, serverId));
       const status = serverStatusOf(session.session_status);
       // Refused without having happened: trying again at once would loop.
       if (step === "stop" && status !== "closed") throw new ApiError(503, error.code, error.message);
@@ -226,36 +231,36 @@ export class Sender {
     }
   }
 
-  private async trouble(recording: Recording, error: unknown): Promise<void> {
-    if (error instanceof SignedOut) return this.note(recording, "signed_out", null);
-    if (error instanceof Unreachable) return this.note(recording, "offline", null);
+  private async handleError(recording: Recording, error: unknown): Promise<void> {
+    if (error instanceof SignedOutError) return this.recordError(recording, "signed_out", null);
+    if (error instanceof UnreachableError) return this.recordError(recording, "offline", null);
     if (!(error instanceof ApiError)) throw error;
     if ([403, 404, 410].includes(error.status) && recording.serverId !== null) {
-      await this.deps.store.change(recording.id, (r) => {
+      await this.deps.store.updateRecording(recording.id, (r) => {
         r.status = "lost";
         r.lostReason = error.status === 410 ? "closed" : "gone";
         r.trouble = null;
       });
       return this.onChange();
     }
-    if (error.code === "CONCURRENT_SESSION_LIMIT") return this.note(recording, "limit", error.retryAfterS);
-    return this.note(recording, error.status === 429 ? "throttled" : "server", error.retryAfterS);
+    if (error.code === "CONCURRENT_SESSION_LIMIT") return this.recordError(recording, "limit", error.retryAfterS);
+    return this.recordError(recording, error.status === 429 ? "throttled" : "server", error.retryAfterS);
   }
 
-  private async note(recording: Recording, kind: Trouble["kind"], retryAfterS: number | null): Promise<void> {
+  private async recordError(recording: Recording, kind: SendError["kind"], retryAfterS: number | null): Promise<void> {
     const retryAfterMs = retryAfterS === null ? null : retryAfterS * 1_000;
-    await this.deps.store.change(recording.id, (r) => {
+    await this.deps.store.updateRecording(recording.id, (r) => {
       const failures = (r.trouble?.failures ?? 0) + 1;
       // Signing in wakes us; asking every minute whether somebody has would be noise.
-      const waitMs = kind === "signed_out" ? 3_600_000 : delayMs(failures, retryAfterMs, this.random);
+      const waitMs = kind === "signed_out" ? 3_600_000 : retryDelayMs(failures, retryAfterMs, this.random);
       r.trouble = { kind, since: r.trouble?.since ?? this.now(), retryAt: this.now() + waitMs, failures };
     });
     this.onChange();
   }
 
-  private async relieve(recording: Recording): Promise<void> {
+  private async clearError(recording: Recording): Promise<void> {
     if (!recording.trouble) return;
-    await this.deps.store.change(recording.id, (r) => {
+    await this.deps.store.updateRecording(recording.id, (r) => {
       r.trouble = null;
     });
     this.onChange();
@@ -270,7 +275,7 @@ function serverStatusOf(sessionStatus: string): Recording["serverStatus"] {
  * Pairs events with verdicts: by id where the server repeats it, else by place. A server without verdicts (the
  * reference) is believed only when it says that it processed exactly as many as we sent.
  */
-function verdictsOf(batch: readonly QueuedEvent[], answer: EventsAnswer): Settlement[] {
+function matchVerdicts(batch: readonly QueuedEvent[], answer: EventsResponse): EventVerdict[] {
   const { verdicts } = answer;
   if (!verdicts) {
     const isComplete = answer.processed === batch.length && answer.total === batch.length;

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 
-import { recordingNamed } from "../testing/make";
+import { makeRecording } from "../testing/fixtures";
 import type { Recording } from "./model";
 import { nextStep } from "./steps";
 
 const made = (fields: Partial<Recording>): Recording => ({
-  ...recordingNamed("r1"),
+  ...makeRecording("r1"),
   serverId: "s1",
   serverStatus: "recording",
   ...fields,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { event, FakeClock, openVisit, recordingNamed } from "../testing/make";
+import { FakeClock, makeEvent, makeOpenVisit, makeRecording } from "../testing/fixtures";
 import { QueueStore } from "./store";
 
 let clock: FakeClock;
@@ -9,29 +9,29 @@ let store: QueueStore;
 beforeEach(async () => {
   clock = new FakeClock();
   store = new QueueStore("trailmind", clock.now);
-  await store.addRecording(recordingNamed("r1"));
+  await store.addRecording(makeRecording("r1"));
 });
 
-const sent = async (max = 100) => (await store.next("r1", max)).batch;
+const sent = async (max = 100) => (await store.nextBatch("r1", max)).batch;
 
 test("numbers events per recording without gaps, whatever the order of the calls", async () => {
-  await store.addRecording(recordingNamed("r2"));
-  await Promise.all(Array.from({ length: 30 }, (_, i) => store.append(i % 3 === 0 ? "r2" : "r1", event())));
+  await store.addRecording(makeRecording("r2"));
+  await Promise.all(Array.from({ length: 30 }, (_, i) => store.append(i % 3 === 0 ? "r2" : "r1", makeEvent())));
   expect((await store.waiting("r1")).map(({ place }) => place)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   expect((await store.waiting("r2")).map(({ place }) => place)).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
 });
 
 test("takes an event once, before and after its verdict", async () => {
-  const body = event();
+  const body = makeEvent();
   expect(await store.append("r1", body)).toBe(true);
   expect(await store.append("r1", body)).toBe(false);
-  await store.settle("r1", [{ eventId: body.event_id, verdict: "stored", reason: null }]);
+  await store.applyVerdicts("r1", [{ eventId: body.event_id, verdict: "stored", reason: null }]);
   expect(await store.append("r1", body)).toBe(false);
   expect(await store.receipt("r1")).toMatchObject({ seen: 1, stored: 1, waiting: 0 });
 });
 
 test("survives a worker: a new store sees everything", async () => {
-  await store.append("r1", event({ type: "page_visit" }));
+  await store.append("r1", makeEvent({ type: "page_visit" }));
   await store.close();
   const next = new QueueStore("trailmind", clock.now);
   expect(await next.waiting("r1")).toHaveLength(1);
@@ -40,56 +40,56 @@ test("survives a worker: a new store sees everything", async () => {
 
 describe("verdicts", () => {
   test("each removes its own event and counts once; the receipt adds up", async () => {
-    const events = [event(), event(), event(), event(), event()];
+    const events = [makeEvent(), makeEvent(), makeEvent(), makeEvent(), makeEvent()];
     for (const body of events) await store.append("r1", body);
     const kinds = ["stored", "duplicate", "excluded", "invalid"] as const;
     const settlements = kinds.map((verdict, i) => ({ eventId: events[i]?.event_id ?? "", verdict, reason: "why" }));
-    await store.settle("r1", settlements);
-    await store.settle("r1", settlements);
+    await store.applyVerdicts("r1", settlements);
+    await store.applyVerdicts("r1", settlements);
     const receipt = await store.receipt("r1");
     expect(receipt).toMatchObject({ seen: 5, stored: 2, excluded: 1, invalid: 1, waiting: 1 });
     expect((await store.waiting("r1"))[0]?.eventId).toBe(events[4]?.event_id);
   });
 
   test("an invalid event is kept whole", async () => {
-    const body = event({ text: "a sentence" });
+    const body = makeEvent({ text: "a sentence" });
     await store.append("r1", body);
-    await store.settle("r1", [{ eventId: body.event_id, verdict: "invalid", reason: "odd" }]);
+    await store.applyVerdicts("r1", [{ eventId: body.event_id, verdict: "invalid", reason: "odd" }]);
     expect(await store.quarantined("r1")).toMatchObject([{ reason: "odd", seq: null, body: { text: "a sentence" } }]);
   });
 
   test("a settled event leaves nothing readable behind", async () => {
-    const body = event({ url: "https://example.com/private", content: "words" });
+    const body = makeEvent({ url: "https://example.com/private", content: "words" });
     await store.append("r1", body);
-    await store.settle("r1", [{ eventId: body.event_id, verdict: "stored", reason: null }]);
+    await store.applyVerdicts("r1", [{ eventId: body.event_id, verdict: "stored", reason: null }]);
     expect(JSON.stringify(await store.settled("r1"))).not.toMatch(/private|words/);
   });
 });
 
 describe("held events", () => {
   test("wait for their time, and others pass them", async () => {
-    const visit = event({ type: "page_visit" });
+    const visit = makeEvent({ type: "page_visit" });
     await store.append("r1", visit, clock.time + 5_000);
-    await store.append("r1", event());
+    await store.append("r1", makeEvent());
     expect((await sent()).map(({ place }) => place)).toEqual([2]);
-    expect((await store.next("r1", 100)).heldUntil).toBe(clock.time + 5_000);
+    expect((await store.nextBatch("r1", 100)).heldUntil).toBe(clock.time + 5_000);
     clock.advance(5_001);
     expect((await sent()).map(({ place }) => place)).toEqual([1, 2]);
   });
 
   test("go as soon as they are complete, with metadata merged", async () => {
-    const visit = event({ type: "page_visit", metadata: { tab_id: 1 } });
+    const visit = makeEvent({ type: "page_visit", metadata: { tab_id: 1 } });
     await store.append("r1", visit, clock.time + 5_000);
-    expect(await store.complete(visit.event_id, { title: "T", metadata: { language: "ko" } })).toBe(true);
+    expect(await store.completeEvent(visit.event_id, { title: "T", metadata: { language: "ko" } })).toBe(true);
     expect((await sent())[0]?.body).toMatchObject({ title: "T", metadata: { tab_id: 1, language: "ko" } });
-    await store.settle("r1", [{ eventId: visit.event_id, verdict: "stored", reason: null }]);
-    expect(await store.complete(visit.event_id, { title: "late" })).toBe(false);
+    await store.applyVerdicts("r1", [{ eventId: visit.event_id, verdict: "stored", reason: null }]);
+    expect(await store.completeEvent(visit.event_id, { title: "late" })).toBe(false);
   });
 
   test("a page with a password field is taken back and counts as excluded", async () => {
-    const visit = event({ type: "page_visit" });
-    await store.openVisit(openVisit(visit.event_id), visit, clock.time + 5_000);
-    await store.withdraw("r1", visit.event_id, "password_field");
+    const visit = makeEvent({ type: "page_visit" });
+    await store.openVisit(makeOpenVisit(visit.event_id), visit, clock.time + 5_000);
+    await store.withdrawVisit("r1", visit.event_id, "password_field");
     expect(await store.receipt("r1")).toMatchObject({ seen: 1, excluded: 1, waiting: 0 });
     expect(await store.visits("r1")).toEqual([]);
     expect((await store.recording("r1"))?.counts.pages).toBe(0);
@@ -103,44 +103,44 @@ test("an excluded page counts once per document", async () => {
 });
 
 test("a visit ends once, whoever is first to say so", async () => {
-  const visit = event({ type: "page_visit" });
-  await store.openVisit(openVisit(visit.event_id), visit, clock.time + 5_000);
-  const farewell = () => event({ type: "page_leave" });
+  const visit = makeEvent({ type: "page_visit" });
+  await store.openVisit(makeOpenVisit(visit.event_id), visit, clock.time + 5_000);
+  const finalEvent = () => makeEvent({ type: "page_leave" });
   const ended = await Promise.all([
-    store.closeVisit(visit.event_id, farewell),
-    store.closeVisit(visit.event_id, farewell),
+    store.closeVisit(visit.event_id, finalEvent),
+    store.closeVisit(visit.event_id, finalEvent),
   ]);
   expect(ended.filter(Boolean)).toHaveLength(1);
   expect((await sent()).map(({ body }) => body.type)).toEqual(["page_visit", "page_leave"]);
 });
 
 test("numbers are given once, when sent; what was taken back leaves no gap", async () => {
-  const [first, taken, last] = [event(), event({ type: "page_visit" }), event()];
+  const [first, taken, last] = [makeEvent(), makeEvent({ type: "page_visit" }), makeEvent()];
   await store.append("r1", first);
   await store.append("r1", taken, clock.time + 5_000);
   await store.append("r1", last);
-  expect(await store.withdraw("r1", taken.event_id, "password_field")).toBe(true);
+  expect(await store.withdrawVisit("r1", taken.event_id, "password_field")).toBe(true);
   const seqs = (batch: { seq: number | null }[]) => batch.map(({ seq }) => seq);
-  expect(seqs(await store.number("r1", await sent()))).toEqual([1, 2]);
-  await store.append("r1", event());
-  expect(seqs(await store.number("r1", await sent()))).toEqual([1, 2, 3]);
-  expect(await store.withdraw("r1", first.event_id, "password_field")).toBe(false);
+  expect(seqs(await store.assignSeq("r1", await sent()))).toEqual([1, 2]);
+  await store.append("r1", makeEvent());
+  expect(seqs(await store.assignSeq("r1", await sent()))).toEqual([1, 2, 3]);
+  expect(await store.withdrawVisit("r1", first.event_id, "password_field")).toBe(false);
 });
 
 test("batches obey number and size", async () => {
-  for (let i = 0; i < 30; i += 1) await store.append("r1", event({ content: "x".repeat(1_000) }));
+  for (let i = 0; i < 30; i += 1) await store.append("r1", makeEvent({ content: "x".repeat(1_000) }));
   expect(await sent(20)).toHaveLength(20);
-  expect((await store.next("r1", 100, 5_000)).batch.length).toBeLessThan(5);
+  expect((await store.nextBatch("r1", 100, 5_000)).batch.length).toBeLessThan(5);
 });
 
 test("what waits moves to another recording with its ids and without its old numbers", async () => {
-  const gone = event();
+  const gone = makeEvent();
   await store.append("r1", gone);
-  await store.settle("r1", [{ eventId: gone.event_id, verdict: "stored", reason: null }]);
-  const visit = event({ type: "page_visit" });
-  await store.openVisit(openVisit(visit.event_id), visit, 0);
-  await store.append("r1", event({ type: "highlight" }));
-  await store.addRecording(recordingNamed("r2"));
+  await store.applyVerdicts("r1", [{ eventId: gone.event_id, verdict: "stored", reason: null }]);
+  const visit = makeEvent({ type: "page_visit" });
+  await store.openVisit(makeOpenVisit(visit.event_id), visit, 0);
+  await store.append("r1", makeEvent({ type: "highlight" }));
+  await store.addRecording(makeRecording("r2"));
   expect(await store.moveWaiting("r1", "r2")).toBe(2);
   expect((await store.waiting("r2")).map(({ place }) => place)).toEqual([1, 2]);
   expect((await store.visits("r2")).map(({ id }) => id)).toEqual([visit.event_id]);
@@ -150,10 +150,10 @@ test("what waits moves to another recording with its ids and without its old num
 });
 
 test("forgetting leaves nothing", async () => {
-  await store.append("r1", event());
+  await store.append("r1", makeEvent());
   await store.countExcluded("r1", "doc", "banking");
-  const visit = event({ type: "page_visit" });
-  await store.openVisit(openVisit(visit.event_id), visit, 0);
+  const visit = makeEvent({ type: "page_visit" });
+  await store.openVisit(makeOpenVisit(visit.event_id), visit, 0);
   await store.forget("r1");
   expect(await store.recordings()).toEqual([]);
   expect(await store.waiting("r1")).toEqual([]);

@@ -3,7 +3,7 @@
  * a killed browser and a power cut; before, nothing of it does.
  */
 
-import { fill, MAX_BYTES, wireBytes } from "./batch";
+import { encodedBytes, fillBatch, MAX_BYTES } from "./batch";
 import { type Database, DURABLE, openDatabase } from "./database";
 import type {
   Counts,
@@ -16,7 +16,7 @@ import type {
   VerdictKind,
 } from "./model";
 
-export interface Settlement {
+export interface EventVerdict {
   eventId: string;
   verdict: VerdictKind;
   reason: string | null;
@@ -33,14 +33,14 @@ export interface Receipt {
   waitingSince: number | null;
 }
 
-const COUNTED_AS: Record<VerdictKind, keyof Counts> = {
+const COUNTER_OF_VERDICT: Record<VerdictKind, keyof Counts> = {
   stored: "stored",
   duplicate: "stored",
   excluded: "excluded",
   invalid: "invalid",
 };
 
-const everyPlace = (recording: string) => IDBKeyRange.bound([recording, -Infinity], [recording, Infinity]);
+const allPlaces = (recording: string) => IDBKeyRange.bound([recording, -Infinity], [recording, Infinity]);
 
 export class QueueStore {
   private opened: Promise<Database> | null = null;
@@ -52,11 +52,11 @@ export class QueueStore {
 
   private db(): Promise<Database> {
     // A disk that failed once may work again; a connection that Chrome took away is gone for good.
-    const forget = () => {
+    const deleteRecording = () => {
       this.opened = null;
     };
-    this.opened ??= openDatabase(this.name, forget).catch((error: unknown) => {
-      forget();
+    this.opened ??= openDatabase(this.name, deleteRecording).catch((error: unknown) => {
+      deleteRecording();
       throw error;
     });
     return this.opened;
@@ -80,7 +80,10 @@ export class QueueStore {
   }
 
   /** Reads, changes and writes in one transaction. `change` must not await; returning false writes nothing. */
-  async change(id: string, change: (recording: Recording) => boolean | undefined): Promise<Recording | undefined> {
+  async updateRecording(
+    id: string,
+    change: (recording: Recording) => boolean | undefined,
+  ): Promise<Recording | undefined> {
     const tx = (await this.db()).transaction("recordings", "readwrite", DURABLE);
     const recording = await tx.store.get(id);
     if (recording && change(recording) !== false) await tx.store.put(recording);
@@ -93,7 +96,7 @@ export class QueueStore {
     const stores = ["recordings", "events", "settled", "quarantine", "visits"] as const;
     const tx = (await this.db()).transaction(stores, "readwrite", DURABLE);
     await tx.objectStore("recordings").delete(id);
-    await tx.objectStore("events").delete(everyPlace(id));
+    await tx.objectStore("events").delete(allPlaces(id));
     for (const name of ["settled", "quarantine", "visits"] as const) {
       const store = tx.objectStore(name);
       for (const key of await store.index("byRecording").getAllKeys(id)) await store.delete(key);
@@ -133,20 +136,20 @@ export class QueueStore {
     if (body.type === "highlight") recording.counts.highlights += 1;
     await tx.objectStore("recordings").put(recording);
     const common = { recording: recordingId, eventId: body.event_id, queuedAt: this.now() };
-    await tx.objectStore("events").add({ ...common, place, seq: null, heldUntil, bytes: wireBytes(body), body });
+    await tx.objectStore("events").add({ ...common, place, seq: null, heldUntil, bytes: encodedBytes(body), body });
     if (visit) await tx.objectStore("visits").put(visit);
     await tx.done;
     return true;
   }
 
   /** Completes an event that has not been sent yet, and lets it go. False when it is no longer here. */
-  async complete(eventId: string, fields: Partial<EventBody>): Promise<boolean> {
+  async completeEvent(eventId: string, fields: Partial<EventBody>): Promise<boolean> {
     const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
     const event = await tx.store.index("byEventId").get(eventId);
     if (event) {
       const metadata = { ...event.body.metadata, ...fields.metadata };
       event.body = { ...event.body, ...fields, ...(Object.keys(metadata).length > 0 ? { metadata } : {}) };
-      event.bytes = wireBytes(event.body);
+      event.bytes = encodedBytes(event.body);
       event.heldUntil = 0;
       delete event.isAwaitingText;
       await tx.store.put(event);
@@ -156,7 +159,7 @@ export class QueueStore {
   }
 
   /** Keeps an event that has not been sent yet until its text arrives, at most until `until`. */
-  async hold(eventId: string, until: number): Promise<void> {
+  async holdEvent(eventId: string, until: number): Promise<void> {
     const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
     const event = await tx.store.index("byEventId").get(eventId);
     if (event && event.seq === null) await tx.store.put({ ...event, heldUntil: until, isAwaitingText: true });
@@ -164,7 +167,7 @@ export class QueueStore {
   }
 
   /** Takes a waiting event back because its page turned out to be off limits. It counts as excluded. */
-  async withdraw(recordingId: string, eventId: string, reason: string): Promise<boolean> {
+  async withdrawVisit(recordingId: string, eventId: string, reason: string): Promise<boolean> {
     const tx = (await this.db()).transaction(["recordings", "events", "settled", "visits"], "readwrite", DURABLE);
     const event = await tx.objectStore("events").index("byEventId").get(eventId);
     const recording = await tx.objectStore("recordings").get(recordingId);
@@ -196,7 +199,7 @@ export class QueueStore {
   }
 
   /** The next events to send, oldest first, and when the earliest held one becomes ready. */
-  async next(
+  async nextBatch(
     recordingId: string,
     maxEvents: number,
     maxBytes = MAX_BYTES,
@@ -206,7 +209,7 @@ export class QueueStore {
     let bytes = 0;
     let heldUntil: number | null = null;
     // A long queue is not read to its end on every send: a day offline may hold 25 MB of page text.
-    let cursor = await tx.store.openCursor(everyPlace(recordingId));
+    let cursor = await tx.store.openCursor(allPlaces(recordingId));
     while (cursor && ready.length < maxEvents && bytes < maxBytes) {
       const event = cursor.value;
       if (event.heldUntil > this.now()) {
@@ -217,11 +220,11 @@ export class QueueStore {
       }
       cursor = await cursor.continue();
     }
-    return { batch: fill(ready, maxEvents, maxBytes), heldUntil };
+    return { batch: fillBatch(ready, maxEvents, maxBytes), heldUntil };
   }
 
   /** Gives these events their numbers, those that have one already keep it. Before anything is sent. */
-  async number(recordingId: string, batch: readonly QueuedEvent[]): Promise<QueuedEvent[]> {
+  async assignSeq(recordingId: string, batch: readonly QueuedEvent[]): Promise<QueuedEvent[]> {
     const tx = (await this.db()).transaction(["recordings", "events"], "readwrite", DURABLE);
     const recording = await tx.objectStore("recordings").get(recordingId);
     const numbered: QueuedEvent[] = [];
@@ -241,16 +244,16 @@ export class QueueStore {
   }
 
   /** Lets every held event go now: the recording is ending. */
-  async releaseAll(recordingId: string): Promise<void> {
+  async releaseHeld(recordingId: string): Promise<void> {
     const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
-    for (let cursor = await tx.store.openCursor(everyPlace(recordingId)); cursor; cursor = await cursor.continue()) {
+    for (let cursor = await tx.store.openCursor(allPlaces(recordingId)); cursor; cursor = await cursor.continue()) {
       if (cursor.value.heldUntil > 0) await cursor.update({ ...cursor.value, heldUntil: 0 });
     }
     await tx.done;
   }
 
   /** Applies verdicts: the event leaves the queue, its verdict stays, an invalid one is kept whole. */
-  async settle(recordingId: string, settlements: readonly Settlement[]): Promise<void> {
+  async applyVerdicts(recordingId: string, settlements: readonly EventVerdict[]): Promise<void> {
     const stores = ["recordings", "events", "settled", "quarantine"] as const;
     const tx = (await this.db()).transaction(stores, "readwrite", DURABLE);
     const recording = await tx.objectStore("recordings").get(recordingId);
@@ -263,7 +266,7 @@ export class QueueStore {
         const kept = { eventId, recording: recordingId, seq: event.seq, reason: reason ?? "", at: this.now() };
         await tx.objectStore("quarantine").put({ ...kept, body: event.body });
       }
-      if (recording) recording.counts[COUNTED_AS[verdict]] += 1;
+      if (recording) recording.counts[COUNTER_OF_VERDICT[verdict]] += 1;
     }
     if (recording) await tx.objectStore("recordings").put(recording);
     await tx.done;
@@ -276,7 +279,7 @@ export class QueueStore {
     const target = await tx.objectStore("recordings").get(to);
     let moved = 0;
     if (source && target) {
-      for (const event of await tx.objectStore("events").getAll(everyPlace(from))) {
+      for (const event of await tx.objectStore("events").getAll(allPlaces(from))) {
         await tx.objectStore("events").delete([from, event.place]);
         await tx.objectStore("events").add({ ...event, recording: to, place: target.nextPlace++, seq: null });
         moved += 1;
@@ -301,18 +304,18 @@ export class QueueStore {
   async receipt(recordingId: string): Promise<Receipt> {
     const tx = (await this.db()).transaction(["recordings", "events"]);
     const recording = await tx.objectStore("recordings").get(recordingId);
-    const waiting = await tx.objectStore("events").count(everyPlace(recordingId));
-    const oldest = waiting > 0 ? await tx.objectStore("events").openCursor(everyPlace(recordingId)) : null;
+    const waiting = await tx.objectStore("events").count(allPlaces(recordingId));
+    const oldest = waiting > 0 ? await tx.objectStore("events").openCursor(allPlaces(recordingId)) : null;
     const { seen = 0, stored = 0, excluded = 0, invalid = 0 } = recording?.counts ?? {};
     return { seen, stored, excluded, invalid, waiting, waitingSince: oldest?.value.queuedAt ?? null };
   }
 
-  async peek(eventId: string): Promise<QueuedEvent | undefined> {
+  async eventById(eventId: string): Promise<QueuedEvent | undefined> {
     return (await this.db()).getFromIndex("events", "byEventId", eventId);
   }
 
   async waiting(recordingId: string): Promise<QueuedEvent[]> {
-    return (await this.db()).getAll("events", everyPlace(recordingId));
+    return (await this.db()).getAll("events", allPlaces(recordingId));
   }
 
   async settled(recordingId: string): Promise<SettledEvent[]> {
@@ -335,7 +338,7 @@ export class QueueStore {
     return (await this.db()).get("visits", id);
   }
 
-  async changeVisit(id: string, change: (visit: OpenVisit) => boolean | undefined): Promise<OpenVisit | undefined> {
+  async updateVisit(id: string, change: (visit: OpenVisit) => boolean | undefined): Promise<OpenVisit | undefined> {
     const tx = (await this.db()).transaction("visits", "readwrite");
     const visit = await tx.store.get(id);
     if (visit && change(visit) !== false) await tx.store.put(visit);
@@ -344,18 +347,20 @@ export class QueueStore {
   }
 
   /** Ends a visit: its farewell goes into the queue and the visit away, in one step. False if it had ended. */
-  async closeVisit(id: string, farewell: (visit: OpenVisit) => EventBody): Promise<boolean> {
+  async closeVisit(id: string, makeFinalEvent: (visit: OpenVisit) => EventBody): Promise<boolean> {
     const tx = (await this.db()).transaction(["visits", "events", "recordings"], "readwrite", DURABLE);
     const visit = await tx.objectStore("visits").get(id);
     const recording = visit && (await tx.objectStore("recordings").get(visit.recording));
     if (visit) await tx.objectStore("visits").delete(id);
     if (visit && recording) {
-      const body = farewell(visit);
+      const body = makeFinalEvent(visit);
       const place = recording.nextPlace++;
       recording.counts.seen += 1;
       await tx.objectStore("recordings").put(recording);
       const common = { recording: visit.recording, eventId: body.event_id, queuedAt: this.now() };
-      await tx.objectStore("events").add({ ...common, place, seq: null, heldUntil: 0, bytes: wireBytes(body), body });
+      await tx
+        .objectStore("events")
+        .add({ ...common, place, seq: null, heldUntil: 0, bytes: encodedBytes(body), body });
       // The visit itself need not wait for its text any longer.
       const arrival = await tx.objectStore("events").index("byEventId").get(id);
       if (arrival && arrival.heldUntil > 0 && !arrival.isAwaitingText)
@@ -365,7 +370,7 @@ export class QueueStore {
     return visit !== undefined;
   }
 
-  async value<T>(key: string): Promise<T | undefined> {
+  async getValue<T>(key: string): Promise<T | undefined> {
     return (await (await this.db()).get("values", key)) as T | undefined;
   }
 

@@ -4,8 +4,8 @@
  */
 
 export const SEND_ALARM = "send";
-export const BEAT_ALARM = "beat";
-const ALARM_FLOOR_MS = 30_000;
+export const HEARTBEAT_ALARM = "beat";
+const MIN_ALARM_MS = 30_000;
 
 export interface Alarms {
   create(name: string, info: { when: number }): Promise<void> | void;
@@ -18,12 +18,12 @@ export class AlarmClock {
 
   constructor(
     private readonly alarms: Alarms,
-    private readonly ring: () => void,
+    private readonly onAlarm: () => void,
     private readonly now: () => number = Date.now,
   ) {}
 
   /** Rings at `at` at the latest; an earlier appointment stays. */
-  setBy(at: number): void {
+  setNoLaterThan(at: number): void {
     if (this.timer !== null && this.dueAt <= at) return;
     this.arm(at);
   }
@@ -44,11 +44,11 @@ export class AlarmClock {
     this.timer = setTimeout(
       () => {
         this.timer = null;
-        this.ring();
+        this.onAlarm();
       },
       Math.min(Math.max(0, at - this.now()), 2 ** 31 - 1),
     );
-    void this.alarms.create(SEND_ALARM, { when: Math.max(at, this.now() + ALARM_FLOOR_MS) });
+    void this.alarms.create(SEND_ALARM, { when: Math.max(at, this.now() + MIN_ALARM_MS) });
   }
 
   private disarm(): void {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import { openVisit } from "../testing/make";
-import { highlightEvent, leaveEvent, signalEvent, visitEvent, visitFace } from "./events";
+import { makeOpenVisit } from "../testing/fixtures";
+import { highlightEvent, leaveEvent, signalEvent, visitDetails, visitEvent } from "./events";
 
 test("a visit carries where it came from", () => {
   const message = { visitId: "v", at: 12.7, via: "load", url: "https://u:p@a.com/x?api_key=1" } as const;
@@ -15,11 +15,11 @@ test("a visit carries where it came from", () => {
 });
 
 test("a face without anything adds nothing", () => {
-  expect(visitFace("", "", null)).toEqual({});
+  expect(visitDetails("", "", null)).toEqual({});
 });
 
 test("a farewell never comes before its visit", () => {
-  const visit = openVisit("v", { startedAt: 5_000, activeMs: 12.4, maxScroll: 0.66666 });
+  const visit = makeOpenVisit("v", { startedAt: 5_000, activeMs: 12.4, maxScroll: 0.66666 });
   expect(leaveEvent(visit, 4_000, "e")).toMatchObject({ timestamp: 5_000, duration_ms: 12, max_scroll_depth: 0.667 });
 });
 
@@ -47,7 +47,7 @@ test("a passage in a frame names the frame, without its secrets", () => {
 });
 
 test("a signal says which page it is about", () => {
-  expect(signalEvent("idle", openVisit("v"), 9, "e")).toMatchObject({
+  expect(signalEvent("idle", makeOpenVisit("v"), 9, "e")).toMatchObject({
     type: "idle",
     url: "https://example.com/",
     metadata: { visit_id: "v" },

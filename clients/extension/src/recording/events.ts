@@ -1,17 +1,17 @@
 /** How what happened becomes an event on the wire. Pure, so that the show-me page shows exactly what is sent. */
 
-import type { PageMessage } from "../messages";
 import { redactUrl } from "../privacy/redact";
+import type { PageMessage } from "../protocol";
 import type { EventBody, OpenVisit } from "../queue/model";
-import type { Extract } from "./pages";
+import type { PageExtract } from "./pages";
 
-type Of<K extends PageMessage["kind"]> = Narrow<PageMessage, { kind: K }>;
+type MessageOfKind<K extends PageMessage["kind"]> = Narrow<PageMessage, { kind: K }>;
 type Narrow<T, U> = T extends U ? T : never;
 
 const depth = (value: number): number => Math.round(value * 1_000) / 1_000;
 
 export function visitEvent(
-  message: Pick<Of<"visit">, "visitId" | "at" | "via" | "url">,
+  message: Pick<MessageOfKind<"visit">, "visitId" | "at" | "via" | "url">,
   where: { tabId: number; openerVisitId?: string | undefined },
 ): EventBody {
   return {
@@ -28,7 +28,7 @@ export function visitEvent(
 }
 
 /** What is added to a visit once the page has settled. Empty values are left out. */
-export function visitFace(title: string, referrer: string, extract: Extract | null): Partial<EventBody> {
+export function visitDetails(title: string, referrer: string, extract: PageExtract | null): Partial<EventBody> {
   return {
     ...(title ? { title } : {}),
     ...(referrer ? { referrer: redactUrl(referrer) } : {}),
@@ -73,7 +73,7 @@ export function scrollEvent(visit: OpenVisit, at: number, eventId: string): Even
 }
 
 export function highlightEvent(
-  message: Of<"highlight">,
+  message: MessageOfKind<"highlight">,
   visit: { id: string | null; url: string; tabId: number },
   frameUrl: string | null,
 ): EventBody {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 
-import { recordingNamed } from "../testing/make";
+import { makeRecording } from "../testing/fixtures";
 import * as life from "./lifecycle";
 
-const fresh = () => recordingNamed("r1", 1_000);
+const fresh = () => makeRecording("r1", 1_000);
 
 test("a pause is not recorded time", () => {
   const r = fresh();
@@ -27,7 +27,7 @@ test("a stop collects no more, but is announced only when every visit has ended"
   life.beginStop(r, 9_000);
   expect(life.isCollecting(r)).toBe(false);
   expect(r.status).toBe("recording");
-  life.closeStop(r);
+  life.finishStop(r);
   expect(r).toMatchObject({ status: "stopping", endedAt: 9_000 });
   expect(life.beginStop(r, 10_000)).toBe(false);
 });
@@ -62,7 +62,7 @@ test("a lost session is still collected, until stopped, and stays lost", () => {
   const r = { ...fresh(), status: "lost" as const };
   expect(life.isCollecting(r)).toBe(true);
   life.beginStop(r, 9_000);
-  life.closeStop(r);
+  life.finishStop(r);
   expect(r.status).toBe("lost");
   expect(life.isCollecting(r)).toBe(false);
 });

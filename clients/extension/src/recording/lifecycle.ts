@@ -78,7 +78,7 @@ export function beginStop(recording: Recording, now: number): boolean {
 }
 
 /** Every visit has ended: the sender may now drain the queue and stop the session. */
-export function closeStop(recording: Recording): undefined {
+export function finishStop(recording: Recording): undefined {
   if (recording.status !== "lost") recording.status = "stopping";
 }
 

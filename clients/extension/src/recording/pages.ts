@@ -1,18 +1,17 @@
 /** The worker's arm into the pages: the recorder script, its messages, and one-off reads of a page. */
 
 import { browser } from "wxt/browser";
-
-import type { PageMessage, WorkerMessage } from "../messages";
-import { pdfAt } from "../pdf/offscreen";
+import { readPdfOffscreen } from "../pdf/offscreen";
 import type { PdfText } from "../pdf/text";
+import type { PageMessage, WorkerMessage } from "../protocol";
 
 const SCRIPT_ID = "recorder";
 const FILES: ["/recorder.js"] = ["/recorder.js"];
-const EVERY_SITE = ["http://*/*", "https://*/*"];
-const ANSWER_WITHIN_MS = 700;
+const ALL_SITES = ["http://*/*", "https://*/*"];
+const RESPONSE_TIMEOUT_MS = 700;
 
 /** What `extract.js` returns; null on a page with a password field. */
-export interface Extract {
+export interface PageExtract {
   title: string;
   url: string;
   referrer: string;
@@ -24,7 +23,7 @@ export interface Extract {
   canonical: string | null;
 }
 
-export interface Farewell {
+export interface FinalEvent {
   tabId: number;
   message: PageMessage;
 }
@@ -33,21 +32,21 @@ export interface Pages {
   /** From now on every new document gets the recorder; so do the documents that are already open. */
   install(accepts: (tab: { id: number; windowId: number; url: string; incognito: boolean }) => boolean): Promise<void>;
   uninstall(): Promise<void>;
-  tell(message: WorkerMessage, tabId?: number): Promise<void>;
+  broadcast(message: WorkerMessage, tabId?: number): Promise<void>;
   /** Ends every visit and returns what the pages answered in time. */
-  finish(): Promise<Farewell[]>;
-  isThere(tabId: number, documentId: string): Promise<boolean>;
+  finish(): Promise<FinalEvent[]>;
+  isDocumentAlive(tabId: number, documentId: string): Promise<boolean>;
   /** Null when the page must not be read or cannot be. */
-  extract(tabId: number, documentId: string | null): Promise<Extract | null>;
+  extract(tabId: number, documentId: string | null): Promise<PageExtract | null>;
   /** The words of the PDF at this address, null when they cannot be had. Takes up to 20 s. */
   pdfText(url: string): Promise<PdfText | null>;
 }
 
 /** What `extract` leaves open on a PDF: Chrome's viewer shows scripts an empty page. */
-export const isUnreadPdf = (extract: Extract | null): extract is Extract =>
+export const isUnreadPdf = (extract: PageExtract | null): extract is PageExtract =>
   extract?.method === "pdf" && extract.text === "";
 
-export function withPdfText(extract: Extract, pdf: PdfText | null): Extract {
+export function withPdfText(extract: PageExtract, pdf: PdfText | null): PageExtract {
   if (!pdf) return { ...extract, method: "none" };
   const { title, text, isTruncated } = pdf;
   return { ...extract, title: extract.title || title, text, isTruncated, method: text === "" ? "none" : "pdf" };
@@ -55,7 +54,7 @@ export function withPdfText(extract: Extract, pdf: PdfText | null): Extract {
 
 const tabIds = async (): Promise<number[]> => (await browser.tabs.query({})).flatMap(({ id }) => (id ? [id] : []));
 
-function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+function withTimeout<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   return Promise.race([promise.catch(() => null), new Promise<null>((resolve) => setTimeout(() => resolve(null), ms))]);
 }
 
@@ -67,7 +66,7 @@ export const browserPages: Pages = {
         {
           id: SCRIPT_ID,
           js: FILES,
-          matches: EVERY_SITE,
+          matches: ALL_SITES,
           runAt: "document_start",
           allFrames: true,
           persistAcrossSessions: false,
@@ -94,33 +93,33 @@ export const browserPages: Pages = {
     await browser.scripting.unregisterContentScripts({ ids: [SCRIPT_ID] }).catch(() => undefined);
   },
 
-  async tell(message, tabId) {
+  async broadcast(message, tabId) {
     const targets = tabId === undefined ? await tabIds() : [tabId];
-    await Promise.all(targets.map((id) => within(browser.tabs.sendMessage(id, message), ANSWER_WITHIN_MS)));
+    await Promise.all(targets.map((id) => withTimeout(browser.tabs.sendMessage(id, message), RESPONSE_TIMEOUT_MS)));
   },
 
   async finish() {
     const answers = await Promise.all(
       (await tabIds()).map(async (tabId) => {
         const sent = browser.tabs.sendMessage(tabId, { kind: "finish" } satisfies WorkerMessage, { frameId: 0 });
-        const message = (await within(sent, ANSWER_WITHIN_MS)) as PageMessage | null;
+        const message = (await withTimeout(sent, RESPONSE_TIMEOUT_MS)) as PageMessage | null;
         return message ? [{ tabId, message }] : [];
       }),
     );
     return answers.flat();
   },
 
-  async isThere(tabId, documentId) {
+  async isDocumentAlive(tabId, documentId) {
     const ask: WorkerMessage = { kind: "presence" };
     const reached = browser.tabs.sendMessage(tabId, ask, { documentId }).then(() => true);
-    return (await within(reached, ANSWER_WITHIN_MS)) ?? false;
+    return (await withTimeout(reached, RESPONSE_TIMEOUT_MS)) ?? false;
   },
 
   async extract(tabId, documentId) {
     const target = documentId ? { tabId, documentIds: [documentId] } : { tabId };
     const results = await browser.scripting.executeScript({ target, files: ["/extract.js"] }).catch(() => []);
-    return ((results[0] as { result?: Extract } | undefined)?.result ?? null) as Extract | null;
+    return ((results[0] as { result?: PageExtract } | undefined)?.result ?? null) as PageExtract | null;
   },
 
-  pdfText: pdfAt,
+  pdfText: readPdfOffscreen,
 };

@@ -1,19 +1,18 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-
-import type { PageMessage } from "../messages";
 import type { PdfText } from "../pdf/text";
+import type { PageMessage } from "../protocol";
 import { QueueStore } from "../queue/store";
 import { DEFAULT_SETTINGS, type Settings } from "../settings";
-import { FakeClock } from "../testing/make";
-import type { Extract, Farewell, Pages } from "./pages";
+import { FakeClock } from "../testing/fixtures";
+import type { FinalEvent, PageExtract, Pages } from "./pages";
 import { Recorder, type Source } from "./recorder";
 
 class FakePages implements Pages {
   isInstalled = false;
-  farewells: Farewell[] = [];
-  told: string[] = [];
+  finalEvents: FinalEvent[] = [];
+  broadcasts: string[] = [];
   alive = new Set<string>();
-  extracted: Extract | null = {
+  extracted: PageExtract | null = {
     title: "T",
     url: "",
     referrer: "",
@@ -30,9 +29,9 @@ class FakePages implements Pages {
   uninstall = async () => {
     this.isInstalled = false;
   };
-  tell = async (message: { kind: string }) => void this.told.push(message.kind);
-  finish = async () => this.farewells.splice(0);
-  isThere = async (_: number, documentId: string) => this.alive.has(documentId);
+  broadcast = async (message: { kind: string }) => void this.broadcasts.push(message.kind);
+  finish = async () => this.finalEvents.splice(0);
+  isDocumentAlive = async (_: number, documentId: string) => this.alive.has(documentId);
   pdf: Promise<PdfText | null> = Promise.resolve(null);
   extract = async () => this.extracted;
   pdfText = vi.fn(async () => this.pdf);
@@ -121,10 +120,10 @@ test("title and text join the visit; the visit waits for them, but not for ever"
   const id = newVisit();
   await visit(id);
   const recordingId = (await state())?.id ?? "";
-  expect((await store.next(recordingId, 10)).batch).toEqual([]);
+  expect((await store.nextBatch(recordingId, 10)).batch).toEqual([]);
   await settled(id, { referrer: "https://example.com/?code=1" });
   await vi.waitFor(async () =>
-    expect((await store.next(recordingId, 10)).batch[0]?.body).toMatchObject({
+    expect((await store.nextBatch(recordingId, 10)).batch[0]?.body).toMatchObject({
       title: "T",
       content: "Body text.",
       referrer: "https://example.com/?code=REDACTED",
@@ -134,7 +133,7 @@ test("title and text join the visit; the visit waits for them, but not for ever"
   const second = newVisit();
   await visit(second, {}, source({ documentId: "d2" }));
   clock.advance(10_001);
-  expect((await store.next(recordingId, 10)).batch.map(({ eventId }) => eventId)).toContain(second);
+  expect((await store.nextBatch(recordingId, 10)).batch.map(({ eventId }) => eventId)).toContain(second);
 });
 
 test("the text stays out when the user does not want it", async () => {
@@ -241,7 +240,7 @@ describe("dwell", () => {
     const id = newVisit();
     await visit(id);
     clock.advance(4_000);
-    await recorder.tabGone(7);
+    await recorder.markTabUnloaded(7);
     expect(await recorder.sweep()).toBe(clock.time + 1_500);
     clock.advance(2_000);
     await recorder.sweep();
@@ -252,7 +251,7 @@ describe("dwell", () => {
     await begin();
     await visit(newVisit());
     clock.advance(500_000);
-    await recorder.tabGone(7);
+    await recorder.markTabUnloaded(7);
     clock.advance(2_000);
     await recorder.sweep();
     expect((await queue())[1]).toMatchObject({ duration_ms: 11_000 });
@@ -262,7 +261,7 @@ describe("dwell", () => {
     await begin();
     await visit(newVisit());
     pages.alive.add("d1");
-    await recorder.tabGone(7);
+    await recorder.markTabUnloaded(7);
     clock.advance(2_000);
     await recorder.sweep();
     expect((await queue()).map(({ type }) => type)).toEqual(["page_visit"]);
@@ -331,7 +330,7 @@ describe("pause", () => {
     const id = newVisit();
     await visit(id);
     await recorder.pause();
-    expect(pages.told).toEqual(["pause"]);
+    expect(pages.broadcasts).toEqual(["pause"]);
     expect(await visit(newVisit(), {}, source({ tabId: 8, documentId: "d8" }))).toEqual({
       ok: true,
       records: true,
@@ -346,23 +345,23 @@ describe("pause", () => {
 describe("stop", () => {
   test("first every visit ends, then the recording", async () => {
     await begin();
-    const [heard, silent] = [newVisit(), newVisit()];
-    await visit(heard);
+    const [responding, silent] = [newVisit(), newVisit()];
+    await visit(responding);
     await visit(silent, {}, source({ tabId: 8, documentId: "d8" }));
     clock.advance(5_000);
     const message = {
       kind: "leave",
-      ...numbers(heard, { activeMs: 4_800 }),
+      ...numbers(responding, { activeMs: 4_800 }),
       title: "Late title",
       hasPasswordField: false,
     } as PageMessage;
-    pages.farewells = [{ tabId: 7, message }];
+    pages.finalEvents = [{ tabId: 7, message }];
     await recorder.stop();
     expect(await state()).toMatchObject({ status: "stopping", endedAt: clock.time });
     const leaves = (await queue()).filter(({ type }) => type === "page_leave");
     expect(leaves.map(({ duration_ms }) => duration_ms)).toEqual([4_800, 5_000]);
     expect((await queue())[0]).toMatchObject({ title: "Late title" });
-    expect((await store.next((await state())?.id ?? "", 10)).heldUntil).toBeNull();
+    expect((await store.nextBatch((await state())?.id ?? "", 10)).heldUntil).toBeNull();
     expect(pages.isInstalled).toBe(false);
   });
 
@@ -393,7 +392,7 @@ describe("stop", () => {
   test("is completed by the next worker if this one dies in the middle", async () => {
     await begin();
     await visit(newVisit());
-    await store.change((await state())?.id ?? "", (r) => {
+    await store.updateRecording((await state())?.id ?? "", (r) => {
       r.endedAt = clock.time;
     });
     await make().boot(false);
@@ -420,7 +419,7 @@ describe("a new life", () => {
     await begin();
     await visit(newVisit());
     clock.advance(9_000);
-    await recorder.beat();
+    await recorder.heartbeat();
     const aliveAt = clock.time;
     clock.advance(3_600_000);
     recorder = make();
@@ -445,7 +444,7 @@ describe("a new life", () => {
   test("deleting leaves nothing", async () => {
     const id = await begin();
     await visit(newVisit());
-    await recorder.forget(id);
+    await recorder.deleteRecording(id);
     expect(await store.recordings()).toEqual([]);
     expect(await store.visits(id)).toEqual([]);
   });
@@ -455,7 +454,7 @@ describe("a PDF", () => {
   const PAPER = "https://example.com/paper.pdf";
   const open = async (from = source({ url: PAPER })) => {
     pages.extracted = {
-      ...(pages.extracted as Extract),
+      ...(pages.extracted as PageExtract),
       title: "",
       url: PAPER,
       text: "",
@@ -489,7 +488,7 @@ describe("a PDF", () => {
     const opened = await open();
     await vi.waitFor(() => expect(pages.pdfText).toHaveBeenCalled());
     await leave(opened, { activeMs: 500 });
-    expect((await store.next(id, 10)).batch.map(({ body }) => body.type)).toEqual(["page_leave"]);
+    expect((await store.nextBatch(id, 10)).batch.map(({ body }) => body.type)).toEqual(["page_leave"]);
     const stopped = recorder.stop();
     arrive({ title: "", text: "Late words.", isTruncated: false });
     await stopped;
@@ -502,9 +501,9 @@ describe("a PDF", () => {
     pages.pdf = new Promise(() => undefined);
     await open();
     await vi.waitFor(() => expect(pages.pdfText).toHaveBeenCalled());
-    expect((await store.next(id, 10)).batch).toEqual([]);
+    expect((await store.nextBatch(id, 10)).batch).toEqual([]);
     clock.advance(20_001);
-    expect((await store.next(id, 10)).batch).toHaveLength(1);
+    expect((await store.nextBatch(id, 10)).batch).toHaveLength(1);
   });
 
   test("of a private window is not fetched with the cookies of the others", async () => {
@@ -519,7 +518,7 @@ describe("a PDF", () => {
     settings.recordsText = false;
     const id = await begin();
     await open();
-    await vi.waitFor(async () => expect((await store.next(id, 10)).batch).toHaveLength(1));
+    await vi.waitFor(async () => expect((await store.nextBatch(id, 10)).batch).toHaveLength(1));
     expect(pages.pdfText).not.toHaveBeenCalled();
   });
 });
@@ -528,9 +527,12 @@ test("what the server lost moves to a new session and goes on", async () => {
   const id = await begin();
   const open = newVisit();
   await visit(open);
-  await store.change(id, (r) => Object.assign(r, { status: "lost", lostReason: "gone", serverId: "s1" }) && undefined);
+  await store.updateRecording(
+    id,
+    (r) => Object.assign(r, { status: "lost", lostReason: "gone", serverId: "s1" }) && undefined,
+  );
   expect(await visit(newVisit(), {}, source({ tabId: 8, documentId: "d8" }))).toMatchObject({ records: true });
-  const successor = await recorder.moveLost(id);
+  const successor = await recorder.recoverLostRecording(id);
   expect(await state()).toMatchObject({ id: successor, status: "recording", serverId: null, title: "Title" });
   await leave(open, { activeMs: 3_000 });
   expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_visit", "page_leave"]);
@@ -539,11 +541,11 @@ test("what the server lost moves to a new session and goes on", async () => {
 test("from the outbox: a visit without a tab, and its farewell", async () => {
   await begin();
   const id = newVisit();
-  const nowhere = source({ tabId: -1, windowId: -1, documentId: "" });
-  await visit(id, {}, nowhere);
+  const outboxSource = source({ tabId: -1, windowId: -1, documentId: "" });
+  await visit(id, {}, outboxSource);
   await recorder.receive(
     { kind: "leave", ...numbers(id, { activeMs: 700 }), title: "T", hasPasswordField: false } as PageMessage,
-    nowhere,
+    outboxSource,
   );
   expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
 });

@@ -6,13 +6,13 @@
  */
 
 import { uuid } from "../ids";
-import type { PageAnswer, PageMessage } from "../messages";
-import { decide, type PolicyContext } from "../privacy/policy";
+import { evaluatePolicy, type PolicyContext } from "../privacy/policy";
 import { redactUrl } from "../privacy/redact";
+import type { PageMessage, PageResponse } from "../protocol";
 import type { EventBody, OpenVisit, Recording, Scope } from "../queue/model";
 import type { QueueStore } from "../queue/store";
 import { type Settings, webOrigin } from "../settings";
-import { highlightEvent, leaveEvent, scrollEvent, signalEvent, visitEvent, visitFace } from "./events";
+import { highlightEvent, leaveEvent, scrollEvent, signalEvent, visitDetails, visitEvent } from "./events";
 import * as life from "./lifecycle";
 import { isUnreadPdf, type Pages, withPdfText } from "./pages";
 
@@ -39,24 +39,24 @@ export interface RecorderDeps {
 }
 
 /** A visit waits this long for its title and text before it travels without them. */
-const HOLD_MS = 10_000;
+const SETTLE_TIMEOUT_MS = 10_000;
 /** A PDF has to be fetched and parsed; leaving its page does not end that. */
-const PDF_HOLD_MS = 20_000;
+const PDF_TIMEOUT_MS = 20_000;
 /** Stop waits this long for texts that are being read. */
-const LAST_TEXTS_MS = 3_000;
+const FINAL_READ_TIMEOUT_MS = 3_000;
 /** A closed page's own farewell may still be on its way. */
-const GRACE_MS = 1_500;
+const FINAL_EVENT_GRACE_MS = 1_500;
 /** Pages report every 10 s while they are read; beyond that nothing is claimed. */
-const LONGEST_GUESS_MS = 11_000;
+const MAX_INFERRED_MS = 11_000;
 
-const NO: PageAnswer = { ok: true, records: false };
-const YES: PageAnswer = { ok: true, records: true };
+const NOT_RECORDED: PageResponse = { ok: true, records: false };
+const RECORDED: PageResponse = { ok: true, records: true };
 /** Not worth a line in the receipt: these are not websites, or nobody may know of them. */
-const UNCOUNTED = new Set(["not_a_page", "incognito", "own_site"]);
+const UNCOUNTED_REASONS = new Set(["not_a_page", "incognito", "own_site"]);
 
 export class Recorder {
   private tail: Promise<unknown> = Promise.resolve();
-  private readonly reading = new Set<Promise<void>>();
+  private readonly pendingReads = new Set<Promise<void>>();
   private readonly now: () => number;
   private readonly uuid: () => string;
 
@@ -65,7 +65,7 @@ export class Recorder {
     this.uuid = deps.uuid ?? uuid;
   }
 
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+  private exclusive<T>(work: () => Promise<T>): Promise<T> {
     const result = this.tail.then(work);
     this.tail = result.catch(() => undefined);
     return result;
@@ -86,7 +86,7 @@ export class Recorder {
   // What the user does.
 
   start(user: { id: string; origin: string }, scope: Scope, title: string): Promise<string> {
-    return this.inTurn(async () => {
+    return this.exclusive(async () => {
       const ongoing = await this.ongoing();
       if (ongoing) return ongoing.id;
       const id = this.uuid();
@@ -102,23 +102,23 @@ export class Recorder {
   }
 
   pause(): Promise<void> {
-    return this.inTurn(async () => {
+    return this.exclusive(async () => {
       const recording = await this.collecting();
       if (!recording) return;
-      await this.deps.store.change(recording.id, (r) => life.pause(r, this.now()));
-      await this.deps.pages.tell({ kind: "pause" });
+      await this.deps.store.updateRecording(recording.id, (r) => life.pause(r, this.now()));
+      await this.deps.pages.broadcast({ kind: "pause" });
       this.deps.onQueued();
       this.deps.onChange();
     });
   }
 
   resume(): Promise<void> {
-    return this.inTurn(async () => {
+    return this.exclusive(async () => {
       const recording = await this.ongoing();
       if (!recording) return;
-      await this.deps.store.change(recording.id, (r) => life.resume(r, this.now()));
+      await this.deps.store.updateRecording(recording.id, (r) => life.resume(r, this.now()));
       await this.install(recording.scope);
-      await this.deps.pages.tell({ kind: "resume" });
+      await this.deps.pages.broadcast({ kind: "resume" });
       this.deps.onQueued();
       this.deps.onChange();
     });
@@ -126,10 +126,10 @@ export class Recorder {
 
   /** Ends the collection: every visit gets its farewell, then the sender may stop the session. Resumable. */
   stop(): Promise<void> {
-    return this.inTurn(async () => {
+    return this.exclusive(async () => {
       const recording = (await this.deps.store.recordings()).find(life.isOngoing);
       if (!recording) return;
-      await this.deps.store.change(recording.id, (r) => life.beginStop(r, this.now()));
+      await this.deps.store.updateRecording(recording.id, (r) => life.beginStop(r, this.now()));
       await this.completeStop(recording.id);
     });
   }
@@ -139,18 +139,18 @@ export class Recorder {
       if (message.kind === "leave") await this.leave(message);
     }
     await this.closeVisits(id);
-    const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_TEXTS_MS));
-    if (this.reading.size > 0) await Promise.race([Promise.all(this.reading), late]);
-    await this.deps.store.releaseAll(id);
-    await this.deps.store.change(id, life.closeStop);
+    const late = new Promise<void>((resolve) => setTimeout(resolve, FINAL_READ_TIMEOUT_MS));
+    if (this.pendingReads.size > 0) await Promise.race([Promise.all(this.pendingReads), late]);
+    await this.deps.store.releaseHeld(id);
+    await this.deps.store.updateRecording(id, life.finishStop);
     await this.deps.pages.uninstall();
     this.deps.onQueued();
     this.deps.onChange();
   }
 
   rename(id: string, title: string): Promise<void> {
-    return this.inTurn(async () => {
-      await this.deps.store.change(id, (r) => {
+    return this.exclusive(async () => {
+      await this.deps.store.updateRecording(id, (r) => {
         r.title = title;
         r.isTitleSynced = false;
       });
@@ -161,8 +161,8 @@ export class Recorder {
 
   /** After a crash: go on as if the gap had been a pause. */
   continueInterrupted(id: string, scope: Scope): Promise<void> {
-    return this.inTurn(async () => {
-      await this.deps.store.change(id, (r) => life.continueInterrupted(r, scope, this.now()));
+    return this.exclusive(async () => {
+      await this.deps.store.updateRecording(id, (r) => life.continueInterrupted(r, scope, this.now()));
       await this.install(scope);
       this.deps.onQueued();
       this.deps.onChange();
@@ -170,17 +170,17 @@ export class Recorder {
   }
 
   finishInterrupted(id: string): Promise<void> {
-    return this.inTurn(async () => {
-      await this.deps.store.releaseAll(id);
-      await this.deps.store.change(id, life.finishInterrupted);
+    return this.exclusive(async () => {
+      await this.deps.store.releaseHeld(id);
+      await this.deps.store.updateRecording(id, life.finishInterrupted);
       this.deps.onQueued();
       this.deps.onChange();
     });
   }
 
   /** The server has no place for this recording any more: what still waits moves to a new session. */
-  moveLost(id: string): Promise<string | null> {
-    return this.inTurn(async () => {
+  recoverLostRecording(id: string): Promise<string | null> {
+    return this.exclusive(async () => {
       const lost = await this.deps.store.recording(id);
       if (lost?.status !== "lost") return null;
       const { userId, origin, title, scope, startedAt } = lost;
@@ -198,8 +198,8 @@ export class Recorder {
   }
 
   /** Deletes what is kept here. The caller deletes the session on the server. */
-  forget(id: string): Promise<void> {
-    return this.inTurn(async () => {
+  deleteRecording(id: string): Promise<void> {
+    return this.exclusive(async () => {
       const recording = await this.deps.store.recording(id);
       if (recording && life.isOngoing(recording)) {
         await this.deps.pages.finish();
@@ -216,11 +216,11 @@ export class Recorder {
    * Called once per worker start. `isNewBrowser`: no page of the last worker can still be there.
    */
   boot(isNewBrowser: boolean): Promise<void> {
-    return this.inTurn(async () => {
+    return this.exclusive(async () => {
       for (const recording of await this.deps.store.recordings()) {
         if (isNewBrowser && life.isOngoing(recording)) {
           await this.closeVisits(recording.id, recording.lastAliveAt);
-          await this.deps.store.change(recording.id, life.interrupt);
+          await this.deps.store.updateRecording(recording.id, life.interrupt);
         } else if (["recording", "paused"].includes(recording.status) && recording.endedAt !== null) {
           // Killed in the middle of a stop.
           await this.completeStop(recording.id);
@@ -237,43 +237,43 @@ export class Recorder {
     await this.deps.pages.install(
       (tab) =>
         life.inScope(scope, tab.id, tab.windowId) &&
-        decide(tab.url, { ...context, isIncognito: tab.incognito }).allowed,
+        evaluatePolicy(tab.url, { ...context, isIncognito: tab.incognito }).allowed,
     );
   }
 
   /** We are alive, and so is the recording; a crash is dated by the last of these. */
-  async beat(): Promise<void> {
+  async heartbeat(): Promise<void> {
     const recording = await this.collecting();
     if (recording)
-      await this.deps.store.change(recording.id, (r) => {
+      await this.deps.store.updateRecording(recording.id, (r) => {
         r.lastAliveAt = this.now();
       });
     await this.sweep();
   }
 
-  tabGone(tabId: number): Promise<void> {
-    return this.inTurn(async () => {
-      for (const visit of await this.deps.store.visitsInTab(tabId)) await this.markGone(visit);
+  markTabUnloaded(tabId: number): Promise<void> {
+    return this.exclusive(async () => {
+      for (const visit of await this.deps.store.visitsInTab(tabId)) await this.markUnloaded(visit);
     });
   }
 
-  private async markGone(visit: OpenVisit): Promise<void> {
-    await this.deps.store.changeVisit(visit.id, (v) => {
+  private async markUnloaded(visit: OpenVisit): Promise<void> {
+    await this.deps.store.updateVisit(visit.id, (v) => {
       v.goneAt ??= this.now();
     });
   }
 
   /** Ends visits whose page disappeared without a word. Returns when to look again, null for never. */
   sweep(): Promise<number | null> {
-    return this.inTurn(async () => {
+    return this.exclusive(async () => {
       let next: number | null = null;
       for (const recording of await this.deps.store.recordings()) {
         for (const visit of await this.deps.store.visits(recording.id)) {
           if (visit.goneAt === null) continue;
-          if (this.now() - visit.goneAt < GRACE_MS) {
-            next = Math.min(next ?? Infinity, visit.goneAt + GRACE_MS);
-          } else if (await this.deps.pages.isThere(visit.tabId, visit.documentId)) {
-            await this.deps.store.changeVisit(visit.id, (v) => {
+          if (this.now() - visit.goneAt < FINAL_EVENT_GRACE_MS) {
+            next = Math.min(next ?? Infinity, visit.goneAt + FINAL_EVENT_GRACE_MS);
+          } else if (await this.deps.pages.isDocumentAlive(visit.tabId, visit.documentId)) {
+            await this.deps.store.updateVisit(visit.id, (v) => {
               v.goneAt = null;
             });
           } else {
@@ -289,7 +289,7 @@ export class Recorder {
 
   /** A tab came to the front, a window got or lost the focus, somebody left the desk. */
   signal(type: "tab_activated" | "window_focus" | "window_blur" | "idle" | "active", tabId: number): Promise<void> {
-    return this.inTurn(async () => {
+    return this.exclusive(async () => {
       const recording = await this.collecting();
       const visit = (await this.deps.store.visitsInTab(tabId)).find((v) => v.goneAt === null);
       // Without a recorded page in that tab there is nothing to say about it.
@@ -300,20 +300,20 @@ export class Recorder {
 
   // What the pages report.
 
-  receive(message: PageMessage, source: Source): Promise<PageAnswer> {
-    return this.inTurn(() => this.take(message, source)).then((answer) => {
+  receive(message: PageMessage, source: Source): Promise<PageResponse> {
+    return this.exclusive(() => this.handle(message, source)).then((answer) => {
       // Reading the text takes a while; others need not wait for it.
       if (message.kind === "settled" && answer.ok && answer.records) {
-        const reading: Promise<void> = this.read(message, source)
+        const reading: Promise<void> = this.readText(message, source)
           .catch(() => undefined)
-          .finally(() => this.reading.delete(reading));
-        this.reading.add(reading);
+          .finally(() => this.pendingReads.delete(reading));
+        this.pendingReads.add(reading);
       }
       return answer;
     });
   }
 
-  private async take(message: PageMessage, source: Source): Promise<PageAnswer> {
+  private async handle(message: PageMessage, source: Source): Promise<PageResponse> {
     switch (message.kind) {
       case "visit":
         return this.visit(message, source);
@@ -323,29 +323,29 @@ export class Recorder {
         return this.snapshot(message);
       case "leave":
         await this.leave(message);
-        return YES;
+        return RECORDED;
       case "highlight":
         return this.highlight(message, source);
     }
   }
 
-  private async visit(message: Extract<PageMessage, { kind: "visit" }>, source: Source): Promise<PageAnswer> {
+  private async visit(message: Extract<PageMessage, { kind: "visit" }>, source: Source): Promise<PageResponse> {
     const recording = (await this.deps.store.recordings()).find(life.isOngoing);
-    if (!recording) return NO;
-    const isStray = source.tabId < 0;
-    if (isStray ? recording.scope.kind !== "all" : !life.inScope(recording.scope, source.tabId, source.windowId))
-      return NO;
+    if (!recording) return NOT_RECORDED;
+    const isFromOutbox = source.tabId < 0;
+    if (isFromOutbox ? recording.scope.kind !== "all" : !life.inScope(recording.scope, source.tabId, source.windowId))
+      return NOT_RECORDED;
     // One visit at a time per tab: what was open before is over, whether or not it could say so.
-    for (const other of isStray ? [] : await this.deps.store.visitsInTab(source.tabId)) {
-      if (other.documentId !== source.documentId) await this.markGone(other);
+    for (const other of isFromOutbox ? [] : await this.deps.store.visitsInTab(source.tabId)) {
+      if (other.documentId !== source.documentId) await this.markUnloaded(other);
     }
-    const decision = decide(message.url, await this.policy(source.isIncognito));
+    const decision = evaluatePolicy(message.url, await this.policy(source.isIncognito));
     if (!decision.allowed) {
-      if (!UNCOUNTED.has(decision.reason) && life.isCollecting(recording)) {
+      if (!UNCOUNTED_REASONS.has(decision.reason) && life.isCollecting(recording)) {
         await this.deps.store.countExcluded(recording.id, message.visitId, decision.reason);
         this.deps.onChange();
       }
-      return NO;
+      return NOT_RECORDED;
     }
     if (!life.isCollecting(recording)) return { ok: true, records: true, isPaused: true };
     const [opener] = source.openerTabId === undefined ? [] : await this.deps.store.visitsInTab(source.openerTabId);
@@ -362,59 +362,61 @@ export class Recorder {
       isActive: message.isActive,
       snapshotAt: message.at,
       scrollQuarter: 0,
-      goneAt: isStray ? this.now() : null,
+      goneAt: isFromOutbox ? this.now() : null,
     };
-    const isNew = await this.deps.store.openVisit(visit, body, isStray ? 0 : this.now() + HOLD_MS);
+    const isNew = await this.deps.store.openVisit(visit, body, isFromOutbox ? 0 : this.now() + SETTLE_TIMEOUT_MS);
     if (isNew) {
       this.deps.onQueued();
       this.deps.onChange();
     }
-    return YES;
+    return RECORDED;
   }
 
-  private async settled(message: Extract<PageMessage, { kind: "settled" }>): Promise<PageAnswer> {
+  private async settled(message: Extract<PageMessage, { kind: "settled" }>): Promise<PageResponse> {
     const visit = await this.deps.store.visit(message.visitId);
-    if (!visit) return NO;
+    if (!visit) return NOT_RECORDED;
     if (message.hasPasswordField) {
-      await this.deps.store.withdraw(visit.recording, visit.id, "password_field");
+      await this.deps.store.withdrawVisit(visit.recording, visit.id, "password_field");
       this.deps.onChange();
-      return NO;
+      return NOT_RECORDED;
     }
-    return YES;
+    return RECORDED;
   }
 
-  private async read(message: Extract<PageMessage, { kind: "settled" }>, source: Source): Promise<void> {
+  private async readText(message: Extract<PageMessage, { kind: "settled" }>, source: Source): Promise<void> {
     const { recordsText } = await this.deps.settings();
     let extract = recordsText ? await this.deps.pages.extract(source.tabId, source.documentId) : null;
     if (isUnreadPdf(extract)) {
-      await this.deps.store.hold(message.visitId, this.now() + PDF_HOLD_MS);
+      await this.deps.store.holdEvent(message.visitId, this.now() + PDF_TIMEOUT_MS);
       // Our own fetch would carry the cookies of the normal profile into what a private window looked at.
       extract = withPdfText(extract, source.isIncognito ? null : await this.deps.pages.pdfText(extract.url));
     }
     const title = message.title || (extract?.title ?? "");
-    await this.deps.store.complete(message.visitId, visitFace(title, message.referrer, extract));
+    await this.deps.store.completeEvent(message.visitId, visitDetails(title, message.referrer, extract));
     this.deps.onQueued();
   }
 
-  private async snapshot(message: Extract<PageMessage, { kind: "snapshot" }>): Promise<PageAnswer> {
-    const visit = await this.takeNumbers(message);
-    if (!visit) return NO;
+  private async snapshot(message: Extract<PageMessage, { kind: "snapshot" }>): Promise<PageResponse> {
+    const visit = await this.applyMeasurements(message);
+    if (!visit) return NOT_RECORDED;
     const quarter = Math.floor(message.maxScroll * 4);
     if (quarter > visit.scrollQuarter) {
-      await this.deps.store.changeVisit(visit.id, (v) => {
+      await this.deps.store.updateVisit(visit.id, (v) => {
         v.scrollQuarter = quarter;
       });
       await this.queue(visit.recording, scrollEvent(visit, message.at, this.uuid()));
     }
-    await this.deps.store.change(visit.recording, (r) => {
+    await this.deps.store.updateRecording(visit.recording, (r) => {
       r.lastAliveAt = this.now();
     });
-    return YES;
+    return RECORDED;
   }
 
   /** Messages can arrive late and twice; time and depth only grow. */
-  private takeNumbers(message: Extract<PageMessage, { kind: "snapshot" | "leave" }>): Promise<OpenVisit | undefined> {
-    return this.deps.store.changeVisit(message.visitId, (visit) => {
+  private applyMeasurements(
+    message: Extract<PageMessage, { kind: "snapshot" | "leave" }>,
+  ): Promise<OpenVisit | undefined> {
+    return this.deps.store.updateVisit(message.visitId, (visit) => {
       visit.activeMs = Math.max(visit.activeMs, message.activeMs);
       visit.maxScroll = Math.max(visit.maxScroll, message.maxScroll);
       if (message.at < visit.snapshotAt) return;
@@ -424,14 +426,14 @@ export class Recorder {
   }
 
   private async leave(message: Extract<PageMessage, { kind: "leave" }>): Promise<void> {
-    const visit = await this.takeNumbers(message);
+    const visit = await this.applyMeasurements(message);
     if (!visit) return;
     if (message.hasPasswordField) {
-      await this.deps.store.withdraw(visit.recording, visit.id, "password_field");
+      await this.deps.store.withdrawVisit(visit.recording, visit.id, "password_field");
     } else {
-      const arrival = message.title ? await this.deps.store.peek(visit.id) : undefined;
-      if (arrival && !arrival.body.title) await this.deps.store.complete(visit.id, { title: message.title });
-      await this.deps.store.changeVisit(visit.id, (v) => {
+      const arrival = message.title ? await this.deps.store.eventById(visit.id) : undefined;
+      if (arrival && !arrival.body.title) await this.deps.store.completeEvent(visit.id, { title: message.title });
+      await this.deps.store.updateVisit(visit.id, (v) => {
         v.isActive = false;
       });
       await this.closeVisit(visit.id, message.at);
@@ -440,20 +442,20 @@ export class Recorder {
     this.deps.onChange();
   }
 
-  private async highlight(message: Extract<PageMessage, { kind: "highlight" }>, source: Source): Promise<PageAnswer> {
+  private async highlight(message: Extract<PageMessage, { kind: "highlight" }>, source: Source): Promise<PageResponse> {
     const recording = await this.collecting();
-    if (!recording) return NO;
+    if (!recording) return NOT_RECORDED;
     const open = message.visitId
       ? await this.deps.store.visit(message.visitId)
       : (await this.deps.store.visitsInTab(source.tabId)).find((v) => v.goneAt === null);
     const context = await this.policy(source.isIncognito);
     // A passage marked in the last moment may arrive after its visit was closed; its address came with it.
-    const isLate = !open && message.visitId !== null && decide(message.url, context).allowed;
-    if (!isLate && open?.recording !== recording.id) return NO;
-    if (!source.isTopFrame && !decide(source.url, context).allowed) return NO;
+    const isLate = !open && message.visitId !== null && evaluatePolicy(message.url, context).allowed;
+    if (!isLate && open?.recording !== recording.id) return NOT_RECORDED;
+    if (!source.isTopFrame && !evaluatePolicy(source.url, context).allowed) return NOT_RECORDED;
     const place = open ?? { id: message.visitId, url: redactUrl(message.url), tabId: source.tabId };
     await this.queue(recording.id, highlightEvent(message, place, source.isTopFrame ? null : source.url));
-    return YES;
+    return RECORDED;
   }
 
   private async queue(recordingId: string, body: EventBody): Promise<void> {
@@ -470,7 +472,7 @@ export class Recorder {
   private async closeVisit(id: string, at: number): Promise<void> {
     const eventId = this.uuid();
     await this.deps.store.closeVisit(id, (visit) => {
-      const unheard = visit.isActive ? Math.max(0, Math.min(at - visit.snapshotAt, LONGEST_GUESS_MS)) : 0;
+      const unheard = visit.isActive ? Math.max(0, Math.min(at - visit.snapshotAt, MAX_INFERRED_MS)) : 0;
       return leaveEvent({ ...visit, activeMs: visit.activeMs + unheard }, at, eventId);
     });
   }

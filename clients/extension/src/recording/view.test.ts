@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import { recordingNamed } from "../testing/make";
-import { currentOf } from "./publish";
+import { makeRecording } from "../testing/fixtures";
+import { selectCurrent } from "./make-view";
 import { badgeOf, elapsedMs, isSlow, type RecordingView, type View } from "./view";
 
 const receipt = { seen: 3, stored: 3, excluded: 0, invalid: 0, waiting: 0, waitingSince: null };
@@ -24,7 +24,7 @@ const view = (fields: Partial<RecordingView>): View => ({
     pages: 7,
     highlights: 0,
     receipt,
-    trouble: null,
+    sendError: null,
     lostReason: null,
     ...fields,
   },
@@ -57,11 +57,11 @@ test("time runs without pauses and stands still in one", () => {
 
 test("what needs the user comes before what has ended", () => {
   const named = (id: string, status: "recording" | "lost" | "stopping" | "completed", at: number) => ({
-    ...recordingNamed(id, at),
+    ...makeRecording(id, at),
     status,
   });
-  expect(currentOf([named("a", "completed", 3), named("b", "lost", 1)])?.id).toBe("b");
-  expect(currentOf([named("a", "lost", 3), named("b", "recording", 1)])?.id).toBe("b");
-  expect(currentOf([named("a", "stopping", 1), named("b", "completed", 2)])?.id).toBe("b");
-  expect(currentOf([])).toBeNull();
+  expect(selectCurrent([named("a", "completed", 3), named("b", "lost", 1)])?.id).toBe("b");
+  expect(selectCurrent([named("a", "lost", 3), named("b", "recording", 1)])?.id).toBe("b");
+  expect(selectCurrent([named("a", "stopping", 1), named("b", "completed", 2)])?.id).toBe("b");
+  expect(selectCurrent([])).toBeNull();
 });

@@ -2,7 +2,7 @@
 
 import { storage } from "wxt/utils/storage";
 
-import type { RecordingStatus, Trouble } from "../queue/model";
+import type { RecordingStatus, SendError } from "../queue/model";
 import type { Receipt } from "../queue/store";
 
 export type ScopeChoice = "all" | "window" | "tab";
@@ -21,7 +21,7 @@ export interface RecordingView {
   pages: number;
   highlights: number;
   receipt: Receipt;
-  trouble: Trouble | null;
+  sendError: SendError | null;
   lostReason: "gone" | "closed" | null;
 }
 

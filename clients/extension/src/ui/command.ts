@@ -2,11 +2,11 @@
 
 import { browser } from "wxt/browser";
 
-import type { CommandAnswer, CommandName, Commands } from "../messages";
+import type { CommandName, CommandResponse, Commands } from "../protocol";
 
-export async function command<K extends CommandName>(name: K, args: Commands[K]["args"]): Promise<CommandAnswer<K>> {
+export async function command<K extends CommandName>(name: K, args: Commands[K]["args"]): Promise<CommandResponse<K>> {
   try {
-    const answer = (await browser.runtime.sendMessage({ command: name, args })) as CommandAnswer<K> | undefined;
+    const answer = (await browser.runtime.sendMessage({ command: name, args })) as CommandResponse<K> | undefined;
     return answer ?? { ok: false, code: "unexpected", message: "" };
   } catch (error) {
     return { ok: false, code: "unexpected", message: error instanceof Error ? error.message : "" };

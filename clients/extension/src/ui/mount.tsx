@@ -2,21 +2,21 @@
 
 import { type ComponentType, render } from "preact";
 
-import { dictionaryFor } from "../i18n/dictionary";
+import { messagesFor } from "../i18n/messages";
 import { viewItem } from "../recording/view";
 import { readSettings } from "../settings";
-import { Shared, type Start } from "./shared";
+import { type InitialState, UiProvider } from "./context";
 
 export function mount(Page: ComponentType): void {
   void Promise.all([readSettings(), viewItem.getValue()]).then(([settings, view]) => {
     const root = document.getElementById("root");
-    const start: Start = { settings, view };
-    document.documentElement.lang = dictionaryFor(settings.language).language;
+    const start: InitialState = { settings, view };
+    document.documentElement.lang = messagesFor(settings.language).language;
     if (root) {
       render(
-        <Shared start={start}>
+        <UiProvider start={start}>
           <Page />
-        </Shared>,
+        </UiProvider>,
         root,
       );
       root.dataset["ready"] = String(Math.round(performance.now()));

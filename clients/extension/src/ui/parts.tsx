@@ -3,8 +3,8 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
-import type { CommandAnswer, CommandName } from "../messages";
-import { errorText, useShared } from "./shared";
+import type { CommandName, CommandResponse } from "../protocol";
+import { errorText, useUi } from "./context";
 
 const PATHS = {
   gear: "M12 15.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM19.4 13.5l1.7 1.3-1.9 3.2-2-.8a7.6 7.6 0 0 1-2.1 1.2l-.3 2.1h-3.7l-.3-2.1a7.6 7.6 0 0 1-2.1-1.2l-2 .8-1.9-3.2 1.7-1.3a7.7 7.7 0 0 1 0-3L4.8 9.2 6.7 6l2 .8a7.6 7.6 0 0 1 2.1-1.2l.3-2.1h3.7l.3 2.1a7.6 7.6 0 0 1 2.1 1.2l2-.8 1.9 3.2-1.7 1.3a7.7 7.7 0 0 1 0 3Z",
@@ -29,7 +29,7 @@ export function Icon({ name }: { name: keyof typeof PATHS }) {
   );
 }
 
-export function Mark() {
+export function Logo() {
   return (
     <svg class="mark" viewBox="0 0 128 128" aria-hidden="true">
       <rect width="128" height="128" rx="30" class="mark-ground" />
@@ -64,21 +64,21 @@ export function Button({ onClick, children, kind = "plain", isDisabled = false, 
 
 /** Runs commands one at a time and keeps the failure of the last one. */
 export function useCommand() {
-  const { words } = useShared();
+  const { messages } = useUi();
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  const run = async <K extends CommandName>(answer: Promise<CommandAnswer<K>>): Promise<CommandAnswer<K>> => {
+  const run = async <K extends CommandName>(answer: Promise<CommandResponse<K>>): Promise<CommandResponse<K>> => {
     setBusy(true);
     setError(null);
     const result = await answer;
     setBusy(false);
-    if (!result.ok) setError(errorText(words, result));
+    if (!result.ok) setError(errorText(messages, result));
     return result;
   };
   return { run, isBusy, error, setError };
 }
 
-export function Problem({ text }: { text: string | null }) {
+export function ErrorNote({ text }: { text: string | null }) {
   return (
     <div role="alert" class="alert-slot">
       {text && <p class="note danger">{text}</p>}
@@ -86,7 +86,7 @@ export function Problem({ text }: { text: string | null }) {
   );
 }
 
-export function Numbers({ items }: { items: { value: string | number; label: string }[] }) {
+export function Statistics({ items }: { items: { value: string | number; label: string }[] }) {
   return (
     <dl class="numbers">
       {items.map(({ value, label }) => (

@@ -1,4 +1,4 @@
 import { mount } from "../../ui/mount";
-import { Welcome } from "../../ui/pages/welcome";
+import { WelcomePage } from "../../ui/pages/welcome";
 
-mount(Welcome);
+mount(WelcomePage);

@@ -2,70 +2,70 @@
 
 import { useState } from "preact/hooks";
 
-import { askToReadPages } from "../../permission";
+import { requestPagePermission } from "../../permission";
 import { changeSettings } from "../../settings";
-import { Button, Mark } from "../parts";
-import { useShared } from "../shared";
+import { useUi } from "../context";
+import { Button, Logo } from "../parts";
 
-export function Welcome() {
-  const { settings, words } = useShared();
-  const w = words.welcome;
+export function WelcomePage() {
+  const { settings, messages } = useUi();
+  const text = messages.welcome;
   const [isRefused, setRefused] = useState(false);
   const agree = async () => {
-    const isGranted = await askToReadPages();
+    const isGranted = await requestPagePermission();
     setRefused(!isGranted);
     if (isGranted) await changeSettings({ consentedAt: Date.now() });
   };
   return (
     <main class="sheet">
       <header class="sheet-head">
-        <Mark />
-        <h1>{w.title}</h1>
-        <p class="lead">{w.lead}</p>
+        <Logo />
+        <h1>{text.title}</h1>
+        <p class="lead">{text.lead}</p>
       </header>
       <div class="columns">
         <section>
-          <h2>{w.recordedTitle}</h2>
+          <h2>{text.recordedTitle}</h2>
           <ul>
-            {w.recorded.map((line) => (
+            {text.recorded.map((line) => (
               <li key={line}>{line}</li>
             ))}
           </ul>
         </section>
         <section>
-          <h2>{w.neverTitle}</h2>
+          <h2>{text.neverTitle}</h2>
           <ul>
-            {w.never.map((line) => (
+            {text.never.map((line) => (
               <li key={line}>{line}</li>
             ))}
           </ul>
         </section>
       </div>
       <section>
-        <h2>{w.whereTitle}</h2>
-        <p>{w.where(new URL(settings.serverUrl).host)}</p>
+        <h2>{text.whereTitle}</h2>
+        <p>{text.where(new URL(settings.serverUrl).host)}</p>
       </section>
       <section>
-        <h2>{w.askTitle}</h2>
-        <p>{w.ask}</p>
+        <h2>{text.askTitle}</h2>
+        <p>{text.ask}</p>
       </section>
       {settings.consentedAt === null ? (
         <div class="row actions">
           <Button kind="primary" name="agree" onClick={() => void agree()}>
-            {w.agree}
+            {text.agree}
           </Button>
           <Button kind="quiet" onClick={() => window.close()}>
-            {w.later}
+            {text.later}
           </Button>
         </div>
       ) : (
         <p class="note" role="status">
-          {w.done}
+          {text.done}
         </p>
       )}
       {isRefused && (
         <p class="note amber" role="alert">
-          {w.refused}
+          {text.refused}
         </p>
       )}
     </main>

@@ -3,19 +3,19 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { command } from "../command";
-import { Icon, Mark } from "../parts";
-import { useShared } from "../shared";
-import { Interrupted, Lost } from "./decisions";
-import { Completed, Stopping } from "./ending";
-import { Ready } from "./ready";
+import { useUi } from "../context";
+import { Icon, Logo } from "../parts";
+import { InterruptedScreen, LostScreen } from "./interrupted-and-lost";
+import { ReadyScreen } from "./ready";
 import { RecordingScreen } from "./recording";
 import { SettingsScreen } from "./settings-screen";
-import { SignedOut } from "./signed-out";
+import { SignInScreen } from "./sign-in-screen";
+import { CompletedScreen, StoppingScreen } from "./stopping-and-completed";
 
 const REFRESH_MS = 2_000;
 
 export function Popup() {
-  const { view, settings, words } = useShared();
+  const { view, settings, messages } = useUi();
   const [isInSettings, setInSettings] = useState(false);
   const status = view?.current?.status;
   const isMapPending = status === "completed" && !["completed", "failed"].includes(view?.generation?.status ?? "none");
@@ -33,13 +33,18 @@ export function Popup() {
     <>
       <header class="bar">
         {isInSettings ? (
-          <button type="button" class="icon-button" aria-label={words.common.back} onClick={() => setInSettings(false)}>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={messages.common.back}
+            onClick={() => setInSettings(false)}
+          >
             <Icon name="back" />
           </button>
         ) : (
-          <Mark />
+          <Logo />
         )}
-        <h1>{isInSettings ? words.settings.title : "Trailmind"}</h1>
+        <h1>{isInSettings ? messages.settings.title : "Trailmind"}</h1>
         <span class="who" title={view?.account?.email}>
           {view?.account?.email}
         </span>
@@ -47,7 +52,7 @@ export function Popup() {
           <button
             type="button"
             class="icon-button"
-            aria-label={words.common.settings}
+            aria-label={messages.common.settings}
             data-name="settings"
             onClick={() => setInSettings(true)}
           >
@@ -62,7 +67,7 @@ export function Popup() {
   );
 }
 
-type ViewOrNull = ReturnType<typeof useShared>["view"];
+type ViewOrNull = ReturnType<typeof useUi>["view"];
 
 /** What needs the user comes before who the user is: an expired sign-in must not hide a running recording. */
 function screenName(view: ViewOrNull, consentedAt: number | null): string {
@@ -74,21 +79,21 @@ function screenName(view: ViewOrNull, consentedAt: number | null): string {
 }
 
 function Screen() {
-  const { view, settings, words } = useShared();
-  if (!view) return <p class="center muted">{words.common.loading}</p>;
+  const { view, settings, messages } = useUi();
+  if (!view) return <p class="center muted">{messages.common.loading}</p>;
   const { current } = view;
   switch (current?.status) {
     case "recording":
     case "paused":
       return <RecordingScreen recording={current} />;
     case "interrupted":
-      return <Interrupted recording={current} />;
+      return <InterruptedScreen recording={current} />;
     case "lost":
-      return <Lost recording={current} />;
+      return <LostScreen recording={current} />;
     case "stopping":
-      return <Stopping recording={current} />;
+      return <StoppingScreen recording={current} />;
     case "completed":
-      return <Completed recording={current} />;
+      return <CompletedScreen recording={current} />;
   }
-  return screenName(view, settings.consentedAt) === "signed-out" ? <SignedOut /> : <Ready />;
+  return screenName(view, settings.consentedAt) === "signed-out" ? <SignInScreen /> : <ReadyScreen />;
 }

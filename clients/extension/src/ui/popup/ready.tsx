@@ -4,15 +4,14 @@ import { dateTime } from "@trailmind/api";
 import { useEffect, useId, useState } from "preact/hooks";
 
 import { browser } from "wxt/browser";
-
-import type { RecentSession } from "../../messages";
-import { askToReadPages } from "../../permission";
-import { decide } from "../../privacy/policy";
+import { requestPagePermission } from "../../permission";
+import { evaluatePolicy } from "../../privacy/policy";
+import type { RecentSession } from "../../protocol";
 import { changeSettings, webOrigin } from "../../settings";
 import { command } from "../command";
-import { Button, Icon, Problem, useCommand } from "../parts";
-import { useShared } from "../shared";
-import { Recent } from "./recent";
+import { useUi } from "../context";
+import { Button, ErrorNote, Icon, useCommand } from "../parts";
+import { RecentSessions } from "./recent";
 
 interface ActiveTab {
   id: number;
@@ -27,13 +26,13 @@ export async function activeTab(): Promise<ActiveTab | null> {
   return { id: tab.id, windowId: tab.windowId, url: tab.url ?? "", isIncognito: tab.incognito };
 }
 
-export function Ready() {
-  const { settings, view, words } = useShared();
-  const w = words.ready;
+export function ReadyScreen() {
+  const { settings, view, messages } = useUi();
+  const text = messages.ready;
   const [tab, setTab] = useState<ActiveTab | null>(null);
   const [sessions, setSessions] = useState<RecentSession[] | null>(null);
   const [isListOpen, setListOpen] = useState(false);
-  const [said, setSaid] = useState<string | null>(null);
+  const [notice, setNotice] = useState<string | null>(null);
   const { run, isBusy, error } = useCommand();
 
   useEffect(() => {
@@ -46,10 +45,11 @@ export function Ready() {
   }, [hasAccount]);
 
   if (settings.consentedAt === null) return <ConsentNeeded />;
-  if (isListOpen) return <Recent sessions={sessions} onChange={setSessions} onBack={() => setListOpen(false)} />;
+  if (isListOpen)
+    return <RecentSessions sessions={sessions} onChange={setSessions} onBack={() => setListOpen(false)} />;
 
   const decision = tab
-    ? decide(tab.url, {
+    ? evaluatePolicy(tab.url, {
         excludedHosts: settings.excludedHosts,
         allowsIncognito: settings.allowsIncognito,
         isIncognito: tab.isIncognito,
@@ -59,19 +59,19 @@ export function Ready() {
   const isWebsite = /^https?:/.test(tab?.url ?? "");
   const start = async () => {
     // Somebody may have taken the permission back since. If not, Chrome asks nothing.
-    await askToReadPages();
+    await requestPagePermission();
     await run(command("start", { scope: settings.scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null }));
   };
   const importTabs = async () => {
-    await askToReadPages();
+    await requestPagePermission();
     const answer = await run(command("importTabs", {}));
-    if (answer.ok) setSaid(words.imported(answer.value.imported, answer.value.skipped));
+    if (answer.ok) setNotice(messages.imported(answer.value.imported, answer.value.skipped));
   };
   const importHistory = async () => {
     const isGranted = await browser.permissions.request({ permissions: ["history"] }).catch(() => false);
     if (!isGranted) return;
     const answer = await run(command("importHistory", { hours: 3 }));
-    if (answer.ok) setSaid(words.imported(answer.value.imported, answer.value.skipped));
+    if (answer.ok) setNotice(messages.imported(answer.value.imported, answer.value.skipped));
   };
   const last = sessions?.[0];
 
@@ -80,53 +80,53 @@ export function Ready() {
       <ScopeChoice />
       <Button kind="record" name="start" isDisabled={isBusy} onClick={() => void start()}>
         <span class="dot" aria-hidden="true" />
-        {w.start}
+        {text.start}
       </Button>
-      <Problem text={error} />
+      <ErrorNote text={error} />
       {decision && !decision.allowed && isWebsite && (
-        <p class="note">{w.excludedHere(words.reasons[decision.reason] ?? decision.reason)}</p>
+        <p class="note">{text.excludedHere(messages.reasons[decision.reason] ?? decision.reason)}</p>
       )}
-      {view && view.earlier.waiting > 0 && <p class="note amber">{w.earlier(view.earlier.waiting)}</p>}
+      {view && view.earlier.waiting > 0 && <p class="note amber">{text.earlier(view.earlier.waiting)}</p>}
       {last && (
         <div class="last">
           <div class="row">
-            <h2 class="small">{w.last}</h2>
+            <h2 class="small">{text.last}</h2>
             <button type="button" class="link" data-name="recent" onClick={() => setListOpen(true)}>
-              {w.recent}
+              {text.recent}
             </button>
           </div>
           <a class="card" href={`${webOrigin(settings)}/sessions/${last.id}`} target="_blank" rel="noreferrer">
-            <span class="card-title">{last.title || words.common.untitled}</span>
+            <span class="card-title">{last.title || messages.common.untitled}</span>
             <span class="muted">
-              {dateTime(last.startedAt, words.language)}
-              {last.pages !== null && ` · ${last.pages} ${words.common.pages}`}
+              {dateTime(last.startedAt, messages.language)}
+              {last.pages !== null && ` · ${last.pages} ${messages.common.pages}`}
             </span>
             <Icon name="out" />
           </a>
         </div>
       )}
       <div>
-        <h2 class="small">{w.importTitle}</h2>
+        <h2 class="small">{text.importTitle}</h2>
         <div class="pair">
           <Button name="import-tabs" isDisabled={isBusy} onClick={() => void importTabs()}>
-            {w.importTabs}
+            {text.importTabs}
           </Button>
           <Button name="import-history" isDisabled={isBusy} onClick={() => void importHistory()}>
-            {w.importHistory}
+            {text.importHistory}
           </Button>
         </div>
       </div>
-      <p role="status" class="muted said">
-        {said}
+      <p role="status" class="muted notice">
+        {notice}
       </p>
       {tab && isWebsite && (
         <a
           class="link"
-          href={`${browser.runtime.getURL("/show-me.html")}?tab=${tab.id}`}
+          href={`${browser.runtime.getURL("/preview.html")}?tab=${tab.id}`}
           target="_blank"
           rel="noopener"
         >
-          {w.showMe}
+          {text.openPreview}
         </a>
       )}
     </section>
@@ -134,24 +134,24 @@ export function Ready() {
 }
 
 function ConsentNeeded() {
-  const { words } = useShared();
+  const { messages } = useUi();
   return (
     <section class="stack center">
-      <h2>{words.consent.needed}</h2>
-      <p class="muted">{words.consent.lead}</p>
+      <h2>{messages.consent.needed}</h2>
+      <p class="muted">{messages.consent.lead}</p>
       <Button kind="primary" onClick={() => void browser.tabs.create({ url: browser.runtime.getURL("/welcome.html") })}>
-        {words.consent.open}
+        {messages.consent.open}
       </Button>
     </section>
   );
 }
 
 export function ScopeChoice() {
-  const { settings, words } = useShared();
+  const { settings, messages } = useUi();
   const name = useId();
   return (
     <fieldset class="segments">
-      <legend class="hidden">{words.ready.scope}</legend>
+      <legend class="hidden">{messages.ready.scope}</legend>
       {(["all", "window", "tab"] as const).map((scope) => (
         <label key={scope}>
           <input
@@ -160,7 +160,7 @@ export function ScopeChoice() {
             checked={settings.scope === scope}
             onChange={() => void changeSettings({ scope })}
           />
-          <span>{words.ready.scopes[scope]}</span>
+          <span>{messages.ready.scopes[scope]}</span>
         </label>
       ))}
     </fieldset>

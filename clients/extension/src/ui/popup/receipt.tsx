@@ -3,26 +3,26 @@
 import type { RecordingView } from "../../recording/view";
 import { isSlow } from "../../recording/view";
 import { command } from "../command";
-import { useNow, useShared } from "../shared";
-import { SignInForm } from "./signed-out";
+import { useNow, useUi } from "../context";
+import { SignInForm } from "./sign-in-screen";
 
 export function ReceiptLine({ recording }: { recording: RecordingView }) {
-  const { words } = useShared();
-  const w = words.recording;
-  const { receipt, trouble } = recording;
-  const now = useNow(trouble !== null || receipt.waiting > 0);
+  const { messages } = useUi();
+  const text = messages.recording;
+  const { receipt, sendError } = recording;
+  const now = useNow(sendError !== null || receipt.waiting > 0);
   const isLate = isSlow(receipt, now);
-  const secondsLeft = trouble ? Math.max(0, Math.ceil((trouble.retryAt - now) / 1000)) : 0;
+  const secondsLeft = sendError ? Math.max(0, Math.ceil((sendError.retryAt - now) / 1000)) : 0;
   const parts = [
-    [w.seen, receipt.seen],
-    [w.stored, receipt.stored],
-    [w.excluded, receipt.excluded],
-    ...(receipt.invalid > 0 ? ([[w.invalid, receipt.invalid]] as const) : []),
-    [w.waiting, receipt.waiting],
+    [text.seen, receipt.seen],
+    [text.stored, receipt.stored],
+    [text.excluded, receipt.excluded],
+    ...(receipt.invalid > 0 ? ([[text.invalid, receipt.invalid]] as const) : []),
+    [text.waiting, receipt.waiting],
   ] as const;
   return (
-    <div class={`receipt ${isLate || trouble ? "amber" : ""}`} role="status">
-      <p class="receipt-line" role="group" aria-label={w.receipt} data-name="receipt">
+    <div class={`receipt ${isLate || sendError ? "amber" : ""}`} role="status">
+      <p class="receipt-line" role="group" aria-label={text.receipt} data-name="receipt">
         {parts.map(([label, value], index) => (
           <span key={label}>
             {index > 0 && <i aria-hidden="true"> · </i>}
@@ -30,26 +30,26 @@ export function ReceiptLine({ recording }: { recording: RecordingView }) {
           </span>
         ))}
       </p>
-      {trouble ? (
-        <p class="reason" data-trouble={trouble.kind}>
-          {words.trouble[trouble.kind]} {words.trouble.since(trouble.since)}{" "}
-          {trouble.kind !== "signed_out" && (
+      {sendError ? (
+        <p class="reason" data-send-error={sendError.kind}>
+          {messages.sendErrors[sendError.kind]} {messages.sendErrors.since(sendError.since)}{" "}
+          {sendError.kind !== "signed_out" && (
             <>
-              {words.trouble.retry(secondsLeft)}{" "}
+              {messages.sendErrors.retry(secondsLeft)}{" "}
               {secondsLeft > 0 && (
                 <button type="button" class="link" onClick={() => void command("retry", {})}>
-                  {words.common.retry}
+                  {messages.common.retry}
                 </button>
               )}
             </>
           )}
         </p>
       ) : (
-        isLate && <p class="reason">{words.trouble.slow}</p>
+        isLate && <p class="reason">{messages.sendErrors.slow}</p>
       )}
-      {trouble?.kind === "signed_out" && (
+      {sendError?.kind === "signed_out" && (
         <details class="sign-in-again">
-          <summary>{words.signedOut.signIn}</summary>
+          <summary>{messages.signedOut.signIn}</summary>
           <SignInForm />
         </details>
       )}

@@ -3,11 +3,11 @@
 import { dateTime } from "@trailmind/api";
 import { useState } from "preact/hooks";
 
-import type { RecentSession } from "../../messages";
+import type { RecentSession } from "../../protocol";
 import { webOrigin } from "../../settings";
 import { command } from "../command";
-import { Icon, Problem, useCommand } from "../parts";
-import { useShared } from "../shared";
+import { useUi } from "../context";
+import { ErrorNote, Icon, useCommand } from "../parts";
 import { TitleField } from "./title-field";
 
 interface RecentProps {
@@ -16,8 +16,8 @@ interface RecentProps {
   onBack: () => void;
 }
 
-export function Recent({ sessions, onChange, onBack }: RecentProps) {
-  const { settings, words } = useShared();
+export function RecentSessions({ sessions, onChange, onBack }: RecentProps) {
+  const { settings, messages } = useUi();
   const [edited, setEdited] = useState<string | null>(null);
   const { run, error } = useCommand();
   const web = webOrigin(settings);
@@ -32,14 +32,14 @@ export function Recent({ sessions, onChange, onBack }: RecentProps) {
   return (
     <section class="stack">
       <div class="row">
-        <button type="button" class="icon-button" aria-label={words.common.back} onClick={onBack}>
+        <button type="button" class="icon-button" aria-label={messages.common.back} onClick={onBack}>
           <Icon name="back" />
         </button>
-        <h2>{words.recent.title}</h2>
+        <h2>{messages.recent.title}</h2>
       </div>
-      <Problem text={error} />
-      {sessions === null && <p class="muted">{words.common.loading}</p>}
-      {sessions?.length === 0 && <p class="muted">{words.recent.empty}</p>}
+      <ErrorNote text={error} />
+      {sessions === null && <p class="muted">{messages.common.loading}</p>}
+      {sessions?.length === 0 && <p class="muted">{messages.recent.empty}</p>}
       <ul class="list">
         {sessions?.map((session) => (
           <li key={session.id}>
@@ -48,16 +48,16 @@ export function Recent({ sessions, onChange, onBack }: RecentProps) {
             ) : (
               <>
                 <a href={`${web}/sessions/${session.id}`} target="_blank" rel="noreferrer">
-                  <span class="card-title">{session.title || words.common.untitled}</span>
+                  <span class="card-title">{session.title || messages.common.untitled}</span>
                   <span class="muted">
-                    {dateTime(session.startedAt, words.language)} ·{" "}
-                    {words.recent.status[session.status] ?? session.status}
+                    {dateTime(session.startedAt, messages.language)} ·{" "}
+                    {messages.recent.status[session.status] ?? session.status}
                   </span>
                 </a>
                 <button
                   type="button"
                   class="icon-button"
-                  aria-label={words.recent.rename(session.title || words.common.untitled)}
+                  aria-label={messages.recent.rename(session.title || messages.common.untitled)}
                   onClick={() => setEdited(session.id)}
                 >
                   <Icon name="pencil" />
@@ -68,7 +68,7 @@ export function Recent({ sessions, onChange, onBack }: RecentProps) {
         ))}
       </ul>
       <a class="link" href={`${web}/sessions`} target="_blank" rel="noreferrer">
-        {words.recent.all}
+        {messages.recent.all}
       </a>
     </section>
   );

@@ -3,22 +3,22 @@
 import { stopwatch } from "@trailmind/api";
 import { useState } from "preact/hooks";
 
-import { askToReadPages } from "../../permission";
+import { requestPagePermission } from "../../permission";
 import { elapsedMs, type RecordingView } from "../../recording/view";
 import { command } from "../command";
-import { Button, Icon, Numbers, Problem, useCommand } from "../parts";
-import { useNow, useShared } from "../shared";
+import { useNow, useUi } from "../context";
+import { Button, ErrorNote, Icon, Statistics, useCommand } from "../parts";
 import { ReceiptLine } from "./receipt";
 import { TitleField } from "./title-field";
 
 export function RecordingScreen({ recording }: { recording: RecordingView }) {
-  const { words } = useShared();
-  const w = words.recording;
+  const { messages } = useUi();
+  const text = messages.recording;
   const isPaused = recording.status === "paused";
   const now = useNow(!isPaused);
   const { run, isBusy, error } = useCommand();
   const resume = async () => {
-    await askToReadPages();
+    await requestPagePermission();
     await run(command("resume", {}));
   };
 
@@ -27,31 +27,31 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
       <div class="hero">
         <p class={`status ${isPaused ? "paused" : "live"}`}>
           <span class="dot" aria-hidden="true" />
-          {isPaused ? w.paused : w.status[recording.scope]}
+          {isPaused ? text.paused : text.status[recording.scope]}
         </p>
         <p class="time" role="timer" aria-live="off" data-name="time">
           {stopwatch(elapsedMs(recording, now))}
         </p>
         <Title recording={recording} />
       </div>
-      <Numbers
+      <Statistics
         items={[
-          { value: recording.pages, label: words.common.pages },
-          { value: recording.highlights, label: words.common.highlights },
-          { value: recording.receipt.stored, label: w.stored },
+          { value: recording.pages, label: messages.common.pages },
+          { value: recording.highlights, label: messages.common.highlights },
+          { value: recording.receipt.stored, label: text.stored },
         ]}
       />
       <ReceiptLine recording={recording} />
-      <Problem text={error} />
-      {recording.pages === 0 && !isPaused && !recording.trouble && <p class="muted center">{w.emptyHint}</p>}
+      <ErrorNote text={error} />
+      {recording.pages === 0 && !isPaused && !recording.sendError && <p class="muted center">{text.emptyHint}</p>}
       <div class="pair bottom">
         {isPaused ? (
           <Button kind="primary" name="resume" isDisabled={isBusy} onClick={() => void resume()}>
-            {w.resume}
+            {text.resume}
           </Button>
         ) : (
           <Button name="pause" isDisabled={isBusy} onClick={() => void run(command("pause", {}))}>
-            {w.pause}
+            {text.pause}
           </Button>
         )}
         <Button
@@ -60,7 +60,7 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
           isDisabled={isBusy}
           onClick={() => void run(command("stop", {}))}
         >
-          {w.stop}
+          {text.stop}
         </Button>
       </div>
     </section>
@@ -68,7 +68,7 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
 }
 
 export function Title({ recording }: { recording: RecordingView }) {
-  const { words } = useShared();
+  const { messages } = useUi();
   const [isEdited, setEdited] = useState(false);
   if (isEdited) {
     return (
@@ -82,10 +82,10 @@ export function Title({ recording }: { recording: RecordingView }) {
     );
   }
   return (
-    <button type="button" class="title" title={words.recording.editTitle} onClick={() => setEdited(true)}>
-      <span>{recording.title || words.common.untitled}</span>
+    <button type="button" class="title" title={messages.recording.editTitle} onClick={() => setEdited(true)}>
+      <span>{recording.title || messages.common.untitled}</span>
       <Icon name="pencil" />
-      <span class="hidden">{words.recording.editTitle}</span>
+      <span class="hidden">{messages.recording.editTitle}</span>
     </button>
   );
 }

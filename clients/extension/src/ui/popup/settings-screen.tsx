@@ -6,24 +6,24 @@ import { browser } from "wxt/browser";
 
 import { changeSettings, parseOrigin, type Settings } from "../../settings";
 import { command } from "../command";
-import { Button, Problem, useCommand } from "../parts";
-import { useShared } from "../shared";
+import { useUi } from "../context";
+import { Button, ErrorNote, useCommand } from "../parts";
 import { ScopeChoice } from "./ready";
 
 export function SettingsScreen() {
-  const { settings, view, words } = useShared();
-  const w = words.settings;
+  const { settings, view, messages } = useUi();
+  const text = messages.settings;
   const id = useId();
   return (
     <section class="stack settings">
-      <h2 class="small">{w.recording}</h2>
+      <h2 class="small">{text.recording}</h2>
       <ScopeChoice />
-      <Switch label={w.text} hint={w.textHint} setting="recordsText" />
-      <Switch label={w.incognito} hint={w.incognitoHint} setting="allowsIncognito" />
-      <h2 class="small">{w.excluded}</h2>
+      <Switch label={text.text} hint={text.textHint} setting="recordsText" />
+      <Switch label={text.incognito} hint={text.incognitoHint} setting="allowsIncognito" />
+      <h2 class="small">{text.excluded}</h2>
       <ExcludedHosts />
       <div class="field">
-        <label for={id}>{w.language}</label>
+        <label for={id}>{text.language}</label>
         <select
           id={id}
           value={settings.language}
@@ -31,42 +31,42 @@ export function SettingsScreen() {
         >
           {(["auto", "ko", "en"] as const).map((choice) => (
             <option key={choice} value={choice}>
-              {w.languages[choice]}
+              {text.languages[choice]}
             </option>
           ))}
         </select>
       </div>
-      <Address setting="serverUrl" label={w.server} hint={view?.account ? w.serverSignsOut : ""} />
-      <Address setting="webUrl" label={w.web} hint={w.webHint} />
+      <Address setting="serverUrl" label={text.server} hint={view?.account ? text.serverSignsOut : ""} />
+      <Address setting="webUrl" label={text.web} hint={text.webHint} />
       {view?.account && <AccountPart email={view.account.email} />}
       <a class="link" href={browser.runtime.getURL("/welcome.html")} target="_blank" rel="noopener">
-        {w.consent}
+        {text.consent}
       </a>
-      <p class="muted">{w.version(browser.runtime.getManifest().version)}</p>
+      <p class="muted">{text.version(browser.runtime.getManifest().version)}</p>
     </section>
   );
 }
 
 function AccountPart({ email }: { email: string }) {
-  const { view, words } = useShared();
+  const { view, messages } = useUi();
   const { run, isBusy } = useCommand();
   const isRecording = view?.current?.status === "recording" || view?.current?.status === "paused";
   return (
     <>
-      <h2 class="small">{words.settings.account}</h2>
+      <h2 class="small">{messages.settings.account}</h2>
       <div class="row">
         <span class="grow">{email}</span>
         <Button name="sign-out" isDisabled={isBusy} onClick={() => void run(command("signOut", {}))}>
-          {words.settings.signOut}
+          {messages.settings.signOut}
         </Button>
       </div>
-      {isRecording && <p class="muted">{words.settings.signOutRecording}</p>}
+      {isRecording && <p class="muted">{messages.settings.signOutRecording}</p>}
     </>
   );
 }
 
 function Switch({ label, hint, setting }: { label: string; hint: string; setting: "recordsText" | "allowsIncognito" }) {
-  const { settings } = useShared();
+  const { settings } = useUi();
   const id = useId();
   return (
     <div class="switch">
@@ -90,8 +90,8 @@ function Switch({ label, hint, setting }: { label: string; hint: string; setting
 }
 
 function ExcludedHosts() {
-  const { settings, words } = useShared();
-  const w = words.settings;
+  const { settings, messages } = useUi();
+  const text = messages.settings;
   const [typed, setTyped] = useState("");
   const { run, error } = useCommand();
   const add = async (event: Event) => {
@@ -101,20 +101,20 @@ function ExcludedHosts() {
   };
   return (
     <div class="stack tight">
-      <p class="muted">{w.excludedHint}</p>
+      <p class="muted">{text.excludedHint}</p>
       <form class="row" onSubmit={(event) => void add(event)}>
         <input
           class="grow"
-          aria-label={w.excluded}
-          placeholder={w.addHost}
+          aria-label={text.excluded}
+          placeholder={text.addHost}
           value={typed}
           onInput={(event) => setTyped(event.currentTarget.value)}
         />
         <button type="submit" class="button plain">
-          {w.add}
+          {text.add}
         </button>
       </form>
-      <Problem text={error} />
+      <ErrorNote text={error} />
       {settings.excludedHosts.length > 0 && (
         <ul class="chips">
           {settings.excludedHosts.map((host) => (
@@ -122,7 +122,7 @@ function ExcludedHosts() {
               {host}
               <button
                 type="button"
-                aria-label={w.remove(host)}
+                aria-label={text.remove(host)}
                 onClick={() => void changeSettings({ excludedHosts: settings.excludedHosts.filter((h) => h !== host) })}
               >
                 ×
@@ -136,22 +136,22 @@ function ExcludedHosts() {
 }
 
 function Address({ setting, label, hint }: { setting: "serverUrl" | "webUrl"; label: string; hint: string }) {
-  const { settings, words } = useShared();
+  const { settings, messages } = useUi();
   const [typed, setTyped] = useState(settings[setting]);
-  const [said, setSaid] = useState<string | null>(null);
+  const [notice, setNotice] = useState<string | null>(null);
   const [error, setError] = useState<string | null>(null);
   const id = useId();
   const save = async (event: Event) => {
     event.preventDefault();
     const origin = typed.trim() === "" && setting === "webUrl" ? "" : parseOrigin(typed);
-    setSaid(null);
-    setError(origin === null ? words.settings.badAddress : null);
+    setNotice(null);
+    setError(origin === null ? messages.settings.badAddress : null);
     if (origin === null || origin === settings[setting]) return;
     // A token belongs to the server that gave it.
     if (setting === "serverUrl") await command("signOut", {});
     await changeSettings({ [setting]: origin });
     setTyped(origin);
-    setSaid(words.settings.saved);
+    setNotice(messages.settings.saved);
   };
   return (
     <form class="field" onSubmit={(event) => void save(event)}>
@@ -167,14 +167,14 @@ function Address({ setting, label, hint }: { setting: "serverUrl" | "webUrl"; la
         />
         {typed !== settings[setting] && (
           <button type="submit" class="button plain">
-            {words.common.save}
+            {messages.common.save}
           </button>
         )}
       </div>
       <p class="muted" role="status">
-        {said ?? hint}
+        {notice ?? hint}
       </p>
-      <Problem text={error} />
+      <ErrorNote text={error} />
     </form>
   );
 }

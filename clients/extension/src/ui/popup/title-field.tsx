@@ -2,10 +2,10 @@
 
 import { useEffect, useRef } from "preact/hooks";
 
-import { useShared } from "../shared";
+import { useUi } from "../context";
 
 export function TitleField({ title, onDone }: { title: string; onDone: (title: string) => void }) {
-  const { words } = useShared();
+  const { messages } = useUi();
   const field = useRef<HTMLInputElement>(null);
   const isDone = useRef(false);
   useEffect(() => field.current?.select(), []);
@@ -19,7 +19,7 @@ export function TitleField({ title, onDone }: { title: string; onDone: (title: s
     <input
       ref={field}
       class="title-field"
-      aria-label={words.recording.title}
+      aria-label={messages.recording.title}
       maxLength={100}
       defaultValue={title}
       onBlur={(event) => done(event.currentTarget.value)}

@@ -59,7 +59,7 @@ export const PageMessage = v.variant("kind", [
 export type PageMessage = v.InferOutput<typeof PageMessage>;
 
 /** `ok: false`: the worker could not write it down; keep it and ask once more. */
-export type PageAnswer = { ok: true; records?: boolean; isPaused?: boolean } | { ok: false };
+export type PageResponse = { ok: true; records?: boolean; isPaused?: boolean } | { ok: false };
 
 /** From the worker to the pages. */
 export type WorkerMessage =
@@ -113,6 +113,6 @@ export interface Preview {
 }
 
 export type CommandName = keyof Commands;
-export type CommandAnswer<K extends CommandName> =
+export type CommandResponse<K extends CommandName> =
   | { ok: true; value: Commands[K]["result"] }
   | { ok: false; code: string; message: string };

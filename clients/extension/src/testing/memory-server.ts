@@ -26,10 +26,10 @@ export class MemoryServer {
   private rotated: { refresh: string; key: string | null } = { refresh: "", key: null };
   maxBytes = Infinity;
   /** As many sessions as the plan allows at once. */
-  maxRunning = Infinity;
-  speaksVerdicts = true;
+  maxConcurrent = Infinity;
+  returnsVerdicts = true;
   /** Leaves out the verdict of this many events in the next answer. */
-  forgets = 0;
+  omittedVerdicts = 0;
   /** Consulted before each request; undefined lets it pass. */
   fault: (call: string) => Fault | undefined = () => undefined;
   headers: Record<string, string> = {};
@@ -55,7 +55,7 @@ export class MemoryServer {
   };
 
   private isFull(): boolean {
-    return [...this.sessions.values()].filter(({ status }) => status === "recording").length >= this.maxRunning;
+    return [...this.sessions.values()].filter(({ status }) => status === "recording").length >= this.maxConcurrent;
   }
 
   private answer(status: number, body: unknown): Response {
@@ -88,10 +88,11 @@ export class MemoryServer {
     if (id === "start" && this.isFull()) {
       return [409, { error: { message: "one at a time", code: "CONCURRENT_SESSION_LIMIT" } }];
     }
-    if (id === "start") return [201, { session: this.show(this.begin(JSON.parse(body) as Record<string, string>)) }];
+    if (id === "start")
+      return [201, { session: this.sessionReply(this.begin(JSON.parse(body) as Record<string, string>)) }];
     const session = this.sessions.get(id);
     if (!session) return this.error(404, "session not found");
-    if (action === "events") return this.take(session, body);
+    if (action === "events") return this.storeEvents(session, body);
     if (action === "mindmap") return [200, { mindmap: { status: "generating", percent: 40 } }];
     if (method === "DELETE") {
       this.sessions.delete(id);
@@ -103,7 +104,7 @@ export class MemoryServer {
       if (!from.includes(session.status)) return this.error(400, `cannot ${action}`);
       session.status = { pause: "paused", resume: "recording", stop: "processing" }[action] as string;
     }
-    return [200, { session: this.show(session) }];
+    return [200, { session: this.sessionReply(session) }];
   }
 
   private begin(body: Record<string, string>): FakeSession {
@@ -116,11 +117,11 @@ export class MemoryServer {
     return session;
   }
 
-  private show({ id, title, status }: FakeSession) {
+  private sessionReply({ id, title, status }: FakeSession) {
     return { id, title, session_status: status, started_at: "2026-11-23T05:00:00Z" };
   }
 
-  private take(session: FakeSession, body: string): [number, unknown] {
+  private storeEvents(session: FakeSession, body: string): [number, unknown] {
     if (new TextEncoder().encode(body).byteLength > this.maxBytes) return this.error(413, "too large");
     if (!["recording", "paused"].includes(session.status)) return this.error(400, "session is not accepting events");
     const { events } = JSON.parse(body) as { events: Record<string, unknown>[] };
@@ -134,9 +135,9 @@ export class MemoryServer {
       session.events.set(id, event);
       return { event_id: id, verdict: "stored" };
     });
-    verdicts.splice(0, this.forgets);
-    this.forgets = 0;
+    verdicts.splice(0, this.omittedVerdicts);
+    this.omittedVerdicts = 0;
     const counts = { processed: events.length, total: events.length };
-    return [200, this.speaksVerdicts ? { ...counts, verdicts } : counts];
+    return [200, this.returnsVerdicts ? { ...counts, verdicts } : counts];
   }
 }

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from "vitest";
 
-import { bench, event, recordingNamed } from "../testing/make";
-import { makeView } from "./publish";
+import { createFixture, makeEvent, makeRecording } from "../testing/fixtures";
+import { makeView } from "./make-view";
 
-let b: Awaited<ReturnType<typeof bench>>;
+let b: Awaited<ReturnType<typeof createFixture>>;
 beforeEach(async () => {
-  b = await bench();
+  b = await createFixture();
 });
 const view = (generation: Parameters<typeof makeView>[2] = null) => makeView(b.store, b.account, generation, 5);
 
@@ -18,10 +18,10 @@ test("says who is signed in, and nothing that lets anybody in", async () => {
 });
 
 test("shows the recording with its receipt, and what earlier ones still have to send", async () => {
-  await b.store.addRecording({ ...recordingNamed("old", 1), status: "stopping", endedAt: 2 });
-  await b.store.append("old", event());
-  await b.store.addRecording(recordingNamed("new", 3));
-  await b.store.append("new", event({ type: "page_visit" }));
+  await b.store.addRecording({ ...makeRecording("old", 1), status: "stopping", endedAt: 2 });
+  await b.store.append("old", makeEvent());
+  await b.store.addRecording(makeRecording("new", 3));
+  await b.store.append("new", makeEvent({ type: "page_visit" }));
   const made = await view();
   expect(made.current).toMatchObject({
     id: "new",
@@ -32,7 +32,7 @@ test("shows the recording with its receipt, and what earlier ones still have to 
 });
 
 test("a map's progress belongs to its recording", async () => {
-  await b.store.addRecording({ ...recordingNamed("r1"), status: "completed", endedAt: 2 });
+  await b.store.addRecording({ ...makeRecording("r1"), status: "completed", endedAt: 2 });
   const generation = { recordingId: "r1", status: "generating", stage: null, percent: 5, message: null } as const;
   expect((await view(generation)).generation).toEqual(generation);
   expect((await view({ ...generation, recordingId: "r0" })).generation).toBeNull();

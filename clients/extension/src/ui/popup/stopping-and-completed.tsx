@@ -4,15 +4,15 @@ import { duration } from "@trailmind/api";
 import { elapsedMs, type RecordingView } from "../../recording/view";
 import { webOrigin } from "../../settings";
 import { command } from "../command";
-import { Button, Icon, Numbers, Problem, useCommand } from "../parts";
-import { useShared } from "../shared";
+import { useUi } from "../context";
+import { Button, ErrorNote, Icon, Statistics, useCommand } from "../parts";
 import { activeTab } from "./ready";
 import { ReceiptLine } from "./receipt";
 import { Title } from "./recording";
 import { saveFile } from "./save-file";
 
 function useNewSession() {
-  const { settings } = useShared();
+  const { settings } = useUi();
   const { run, isBusy, error } = useCommand();
   const begin = async () => {
     const tab = await activeTab();
@@ -21,31 +21,31 @@ function useNewSession() {
   return { begin, isBusy, error };
 }
 
-export function Stopping({ recording }: { recording: RecordingView }) {
-  const { words } = useShared();
-  const w = words.stopping;
+export function StoppingScreen({ recording }: { recording: RecordingView }) {
+  const { messages } = useUi();
+  const text = messages.stopping;
   const { begin, isBusy, error } = useNewSession();
   return (
     <section class="stack">
       <div class="hero">
-        <h2>{w.title}</h2>
-        <p class="muted">{recording.receipt.waiting > 0 ? w.lead(recording.receipt.waiting) : w.finishing}</p>
+        <h2>{text.title}</h2>
+        <p class="muted">{recording.receipt.waiting > 0 ? text.lead(recording.receipt.waiting) : text.finishing}</p>
       </div>
       <Summary recording={recording} />
       <ReceiptLine recording={recording} />
-      <Problem text={error} />
+      <ErrorNote text={error} />
       <div class="bottom">
         <Button name="start" isDisabled={isBusy} onClick={() => void begin()}>
-          {w.newSession}
+          {text.newSession}
         </Button>
       </div>
     </section>
   );
 }
 
-export function Completed({ recording }: { recording: RecordingView }) {
-  const { settings, view, words } = useShared();
-  const w = words.completed;
+export function CompletedScreen({ recording }: { recording: RecordingView }) {
+  const { settings, view, messages } = useUi();
+  const text = messages.completed;
   const { run, isBusy, error } = useCommand();
   const status = view?.generation?.status ?? "none";
   const { receipt } = recording;
@@ -55,39 +55,39 @@ export function Completed({ recording }: { recording: RecordingView }) {
       <div class="hero">
         <h2 class="done">
           {receipt.invalid === 0 && <Icon name="check" />}
-          {receipt.invalid === 0 ? w.title : w.titleRefused}
+          {receipt.invalid === 0 ? text.title : text.titleRefused}
         </h2>
         <Title recording={recording} />
       </div>
       <Summary recording={recording} />
       <p class="muted center" data-name="confirmed">
-        {isEmpty ? w.empty : w.confirmed(receipt.stored)}
+        {isEmpty ? text.empty : text.confirmed(receipt.stored)}
       </p>
       {receipt.invalid > 0 && (
         <p class="note amber">
-          {w.refused(receipt.invalid)}{" "}
+          {text.refused(receipt.invalid)}{" "}
           <button type="button" class="link" onClick={() => void saveFile(recording.id)}>
-            {words.lost.export}
+            {messages.lost.export}
           </button>
         </p>
       )}
       {!isEmpty && (
         <div class="generation" role="status" data-generation={status}>
           <p>
-            {w.generation[status]}
+            {text.generation[status]}
             {status === "generating" &&
               view?.generation?.percent != null &&
               ` ${Math.round(view.generation.percent)} %`}
           </p>
           {(status === "generating" || status === "pending") && (
-            <progress max={100} value={view?.generation?.percent ?? undefined} aria-label={w.generation[status]} />
+            <progress max={100} value={view?.generation?.percent ?? undefined} aria-label={text.generation[status]} />
           )}
         </div>
       )}
-      <Problem text={error} />
+      <ErrorNote text={error} />
       <div class="pair bottom">
         <Button name="new" isDisabled={isBusy} onClick={() => void run(command("dismiss", { id: recording.id }))}>
-          {w.newSession}
+          {text.newSession}
         </Button>
         <a
           class="button primary"
@@ -95,7 +95,7 @@ export function Completed({ recording }: { recording: RecordingView }) {
           target="_blank"
           rel="noreferrer"
         >
-          {status === "completed" ? w.openMap : w.openSession}
+          {status === "completed" ? text.openMap : text.openSession}
         </a>
       </div>
     </section>
@@ -103,13 +103,13 @@ export function Completed({ recording }: { recording: RecordingView }) {
 }
 
 function Summary({ recording }: { recording: RecordingView }) {
-  const { words } = useShared();
+  const { messages } = useUi();
   return (
-    <Numbers
+    <Statistics
       items={[
-        { value: duration(elapsedMs(recording, Date.now()), words.language), label: words.recording.time },
-        { value: recording.pages, label: words.common.pages },
-        { value: recording.highlights, label: words.common.highlights },
+        { value: duration(elapsedMs(recording, Date.now()), messages.language), label: messages.recording.time },
+        { value: recording.pages, label: messages.common.pages },
+        { value: recording.highlights, label: messages.common.highlights },
       ]}
     />
   );

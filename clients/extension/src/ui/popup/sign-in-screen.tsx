@@ -5,17 +5,17 @@ import { useEffect, useId, useState } from "preact/hooks";
 import { browser } from "wxt/browser";
 
 import { command } from "../command";
-import { Button, Problem, useCommand } from "../parts";
-import { useShared } from "../shared";
+import { useUi } from "../context";
+import { Button, ErrorNote, useCommand } from "../parts";
 
-export function SignedOut() {
-  const { view, words } = useShared();
+export function SignInScreen() {
+  const { view, messages } = useUi();
   return (
     <section class="stack">
       <div>
-        <h2>{words.signedOut.title}</h2>
+        <h2>{messages.signedOut.title}</h2>
         <p class="muted">
-          {view?.account?.isExpired ? words.signedOut.expired(view.account.email) : words.signedOut.lead}
+          {view?.account?.isExpired ? messages.signedOut.expired(view.account.email) : messages.signedOut.lead}
         </p>
       </div>
       <SignInForm />
@@ -24,8 +24,8 @@ export function SignedOut() {
 }
 
 export function SignInForm() {
-  const { settings, view, words } = useShared();
-  const w = words.signedOut;
+  const { settings, view, messages } = useUi();
+  const text = messages.signedOut;
   const [isNew, setNew] = useState(false);
   const [email, setEmail] = useState(view?.account?.email ?? "");
   const [password, setPassword] = useState("");
@@ -48,7 +48,7 @@ export function SignInForm() {
   return (
     <form class="stack" onSubmit={submit}>
       <div class="field">
-        <label for={`${id}e`}>{w.email}</label>
+        <label for={`${id}e`}>{text.email}</label>
         <input
           id={`${id}e`}
           type="email"
@@ -60,7 +60,7 @@ export function SignInForm() {
         />
       </div>
       <div class="field">
-        <label for={`${id}p`}>{w.password}</label>
+        <label for={`${id}p`}>{text.password}</label>
         <input
           id={`${id}p`}
           type="password"
@@ -68,25 +68,25 @@ export function SignInForm() {
           autocomplete={isNew ? "new-password" : "current-password"}
           required
           minLength={isNew ? 8 : 1}
-          placeholder={isNew ? w.passwordHint : ""}
+          placeholder={isNew ? text.passwordHint : ""}
           value={password}
           onInput={(event) => setPassword(event.currentTarget.value)}
         />
       </div>
-      <Problem text={error} />
+      <ErrorNote text={error} />
       <button type="submit" class="button primary" disabled={isBusy}>
-        {isBusy ? w.working : isNew ? w.signUp : w.signIn}
+        {isBusy ? text.working : isNew ? text.signUp : text.signIn}
       </button>
       {hasGoogle && (
         <Button name="google" onClick={() => void google()}>
-          {w.withGoogle}
+          {text.withGoogle}
         </Button>
       )}
       <Button name="on-the-web" onClick={() => void run(command("signInOnTheWeb", {}))}>
-        {w.onTheWeb}
+        {text.onTheWeb}
       </Button>
       <Button kind="quiet" name="toggle-new" onClick={() => setNew(!isNew)}>
-        {isNew ? w.toSignIn : w.toSignUp}
+        {isNew ? text.toSignIn : text.toSignUp}
       </Button>
     </form>
   );

@@ -1,26 +1,26 @@
-/** What every screen needs: words, settings, the live snapshot, the time. */
+/** What every screen needs: messages, settings, the live snapshot, the time. */
 
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 
-import { dictionaryFor, type Words } from "../i18n/dictionary";
+import { type Messages, messagesFor } from "../i18n/messages";
 import { type View, viewItem } from "../recording/view";
 import { readSettings, type Settings, watchSettings } from "../settings";
 
-export interface Start {
+export interface InitialState {
   settings: Settings;
   view: View | null;
 }
 
-interface SharedValue {
+interface UiContextValue {
   settings: Settings;
   view: View | null;
-  words: Words;
+  messages: Messages;
 }
 
-const Context = createContext<SharedValue | null>(null);
+const Context = createContext<UiContextValue | null>(null);
 
-export function Shared({ start, children }: { start: Start; children: ComponentChildren }) {
+export function UiProvider({ start, children }: { start: InitialState; children: ComponentChildren }) {
   const [settings, setSettings] = useState(start.settings);
   const [view, setView] = useState(start.view);
   useEffect(() => {
@@ -34,14 +34,14 @@ export function Shared({ start, children }: { start: Start; children: ComponentC
       for (const end of unwatch) end();
     };
   }, []);
-  const words = dictionaryFor(settings.language);
+  const messages = messagesFor(settings.language);
   useEffect(() => {
-    document.documentElement.lang = words.language;
-  }, [words]);
-  return <Context.Provider value={{ settings, view, words }}>{children}</Context.Provider>;
+    document.documentElement.lang = messages.language;
+  }, [messages]);
+  return <Context.Provider value={{ settings, view, messages }}>{children}</Context.Provider>;
 }
 
-export function useShared(): SharedValue {
+export function useUi(): UiContextValue {
   const value = useContext(Context);
   if (!value) throw new Error("outside of <Shared>");
   return value;
@@ -60,6 +60,6 @@ export function useNow(isRunning: boolean): number {
 }
 
 /** The sentence for a failed command. */
-export function errorText(words: Words, failure: { code: string; message: string }): string {
-  return words.errors[failure.code] ?? (failure.message || words.errors["unexpected"] || "");
+export function errorText(messages: Messages, failure: { code: string; message: string }): string {
+  return messages.errors[failure.code] ?? (failure.message || messages.errors["unexpected"] || "");
 }

@@ -4,7 +4,7 @@ import type { EventBody, OpenVisit } from "../queue/model";
 import { Sender } from "../queue/sender";
 import { QueueStore } from "../queue/store";
 import { newRecording } from "../recording/lifecycle";
-import { MemoryServer, ORIGIN } from "./server";
+import { MemoryServer, ORIGIN } from "./memory-server";
 
 /** A clock that only moves when told to. */
 export class FakeClock {
@@ -15,28 +15,28 @@ export class FakeClock {
   }
 }
 
-export async function bench(clock = new FakeClock()) {
+export async function createFixture(clock = new FakeClock()) {
   const server = new MemoryServer();
   const store = new QueueStore("trailmind", clock.now);
   const api = new TrailmindApi(server.fetch);
   const account = new Account(store, api, clock.now);
-  await account.signedIn(ORIGIN, await api.logIn(ORIGIN, "a@example.com", "secret"));
+  await account.storeSignIn(ORIGIN, await api.logIn(ORIGIN, "a@example.com", "secret"));
   server.calls.length = 0;
   const makeSender = () => new Sender({ store, account, api, now: clock.now, random: () => 0.5 });
   return { clock, server, store, api, account, sender: makeSender(), makeSender };
 }
 
-export const recordingNamed = (id: string, now = 1_000_000) =>
+export const makeRecording = (id: string, now = 1_000_000) =>
   newRecording({ id, userId: "u1", origin: ORIGIN, title: "An afternoon", scope: { kind: "all" }, now });
 
 let lastId = 0;
-export function event(fields: Partial<EventBody> = {}): EventBody {
+export function makeEvent(fields: Partial<EventBody> = {}): EventBody {
   lastId += 1;
   const id = `00000000-0000-4000-8000-${String(lastId).padStart(12, "0")}`;
   return { event_id: id, type: "scroll", timestamp: 1, url: "https://example.com/", ...fields };
 }
 
-export function openVisit(id: string, fields: Partial<OpenVisit> = {}): OpenVisit {
+export function makeOpenVisit(id: string, fields: Partial<OpenVisit> = {}): OpenVisit {
   return {
     id,
     recording: "r1",

@@ -2,54 +2,54 @@
 
 import { duration } from "@trailmind/api";
 import { useState } from "preact/hooks";
-import { askToReadPages } from "../../permission";
+import { requestPagePermission } from "../../permission";
 import { elapsedMs, type RecordingView } from "../../recording/view";
 import { command } from "../command";
-import { Button, Numbers, Problem, useCommand } from "../parts";
-import { useShared } from "../shared";
+import { useUi } from "../context";
+import { Button, ErrorNote, Statistics, useCommand } from "../parts";
 import { ReceiptLine } from "./receipt";
 import { saveFile } from "./save-file";
 
-export function Interrupted({ recording }: { recording: RecordingView }) {
-  const { words } = useShared();
-  const w = words.interrupted;
+export function InterruptedScreen({ recording }: { recording: RecordingView }) {
+  const { messages } = useUi();
+  const text = messages.interrupted;
   const { run, isBusy, error } = useCommand();
   const choose = (choice: "continue" | "finish") => void run(command("decide", { id: recording.id, choice }));
   const goOn = async () => {
-    await askToReadPages();
+    await requestPagePermission();
     choose("continue");
   };
   return (
     <section class="stack">
       <div class="hero">
-        <h2>{w.title}</h2>
-        <p class="muted">{w.lead(recording.title || words.common.untitled)}</p>
+        <h2>{text.title}</h2>
+        <p class="muted">{text.lead(recording.title || messages.common.untitled)}</p>
       </div>
-      <Numbers
+      <Statistics
         items={[
-          { value: duration(elapsedMs(recording, Date.now()), words.language), label: words.recording.time },
-          { value: recording.pages, label: words.common.pages },
-          { value: recording.highlights, label: words.common.highlights },
+          { value: duration(elapsedMs(recording, Date.now()), messages.language), label: messages.recording.time },
+          { value: recording.pages, label: messages.common.pages },
+          { value: recording.highlights, label: messages.common.highlights },
         ]}
       />
       <ReceiptLine recording={recording} />
-      <Problem text={error} />
+      <ErrorNote text={error} />
       <div class="stack bottom">
         <Button kind="primary" name="finish" isDisabled={isBusy} onClick={() => choose("finish")}>
-          {w.finish}
+          {text.finish}
         </Button>
         <Button name="continue" isDisabled={isBusy} onClick={() => void goOn()}>
-          {w.continue}
+          {text.continue}
         </Button>
-        <Delete recording={recording} label={w.delete} />
+        <DeleteButton recording={recording} label={text.delete} />
       </div>
     </section>
   );
 }
 
-export function Lost({ recording }: { recording: RecordingView }) {
-  const { words } = useShared();
-  const w = words.lost;
+export function LostScreen({ recording }: { recording: RecordingView }) {
+  const { messages } = useUi();
+  const text = messages.lost;
   const { run, isBusy, error } = useCommand();
   const isRecording = recording.endedAt === null;
   const { waiting } = recording.receipt;
@@ -57,15 +57,17 @@ export function Lost({ recording }: { recording: RecordingView }) {
   return (
     <section class="stack">
       <div class="hero">
-        <h2>{w[recording.lostReason ?? "gone"]}</h2>
-        <p class="muted">{isRecording ? w.leadRecording(waiting) : waiting > 0 ? w.leadEnded(waiting) : w.nothing}</p>
+        <h2>{text[recording.lostReason ?? "gone"]}</h2>
+        <p class="muted">
+          {isRecording ? text.leadRecording(waiting) : waiting > 0 ? text.leadEnded(waiting) : text.nothing}
+        </p>
       </div>
       <ReceiptLine recording={recording} />
-      <Problem text={error} />
+      <ErrorNote text={error} />
       <div class="stack bottom">
         {isRecording && (
           <Button kind="primary" name="continue" isDisabled={isBusy} onClick={() => choose("continue")}>
-            {w.continue}
+            {text.continue}
           </Button>
         )}
         {(isRecording || waiting > 0) && (
@@ -75,23 +77,23 @@ export function Lost({ recording }: { recording: RecordingView }) {
             isDisabled={isBusy}
             onClick={() => choose("finish")}
           >
-            {w.finish}
+            {text.finish}
           </Button>
         )}
         {waiting > 0 && (
           <Button name="export" onClick={() => void saveFile(recording.id)}>
-            {w.export}
+            {text.export}
           </Button>
         )}
         {waiting > 0 || isRecording ? (
-          <Delete recording={recording} label={w.delete} />
+          <DeleteButton recording={recording} label={text.delete} />
         ) : (
           <Button
             kind="primary"
             name="dismiss"
             onClick={() => void run(command("decide", { id: recording.id, choice: "delete" }))}
           >
-            {words.common.dismiss}
+            {messages.common.dismiss}
           </Button>
         )}
       </div>
@@ -100,8 +102,8 @@ export function Lost({ recording }: { recording: RecordingView }) {
 }
 
 /** Deleting cannot be undone, so it asks; here, not in a dialog of the browser. */
-function Delete({ recording, label }: { recording: RecordingView; label: string }) {
-  const { words } = useShared();
+function DeleteButton({ recording, label }: { recording: RecordingView; label: string }) {
+  const { messages } = useUi();
   const [isAsking, setAsking] = useState(false);
   const { run, isBusy, error } = useCommand();
   if (!isAsking) {
@@ -115,7 +117,7 @@ function Delete({ recording, label }: { recording: RecordingView; label: string 
     <>
       <div class="pair">
         <Button name="keep" onClick={() => setAsking(false)}>
-          {words.common.cancel}
+          {messages.common.cancel}
         </Button>
         <Button
           kind="danger"
@@ -126,7 +128,7 @@ function Delete({ recording, label }: { recording: RecordingView; label: string 
           {label}
         </Button>
       </div>
-      <Problem text={error} />
+      <ErrorNote text={error} />
     </>
   );
 }

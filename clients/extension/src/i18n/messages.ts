@@ -3,13 +3,13 @@
 import { type Language, type LanguageChoice, selectLanguage } from "@trailmind/api";
 import { browser } from "wxt/browser";
 
-import { en, type Words } from "./en";
+import { en, type Messages } from "./en";
 import { ko } from "./ko";
 
-export type { Words };
+export type { Messages };
 
-const CATALOGUES: Record<Language, Words> = { en, ko };
+const CATALOGUES: Record<Language, Messages> = { en, ko };
 
-export function dictionaryFor(choice: LanguageChoice): Words {
+export function messagesFor(choice: LanguageChoice): Messages {
   return CATALOGUES[selectLanguage(choice, () => browser.i18n?.getUILanguage?.() ?? navigator.language)];
 }

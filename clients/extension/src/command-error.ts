@@ -1,6 +1,6 @@
 /** A command cannot be carried out, for a reason that the popup has words for. */
-export class Refused extends Error {
-  override readonly name = "Refused";
+export class CommandError extends Error {
+  override readonly name = "CommandError";
 
   constructor(readonly code: string) {
     super(code);

@@ -9,7 +9,7 @@ import type { Generation, View } from "./view";
  * The recording the popup is about: what needs the user first, then what runs, then what has just ended.
  * A finished one stays until the user goes on.
  */
-export function currentOf(recordings: readonly Recording[]): Recording | null {
+export function selectCurrent(recordings: readonly Recording[]): Recording | null {
   const newestFirst = [...recordings].sort((a, b) => b.startedAt - a.startedAt);
   const of = (...statuses: Recording["status"][]) => newestFirst.find((r) => statuses.includes(r.status));
   return of("recording", "paused") ?? of("interrupted", "lost") ?? of("stopping", "completed") ?? null;
@@ -22,13 +22,13 @@ export async function makeView(
   now: number,
 ): Promise<View> {
   const recordings = await store.recordings();
-  const current = currentOf(recordings);
+  const current = selectCurrent(recordings);
   const others = recordings.filter((r) => r !== current && r.status !== "completed");
   const waiting = await Promise.all(others.map(async (r) => (await store.receipt(r.id)).waiting));
-  const who = await account.user();
+  const signedIn = await account.user();
   return {
     at: now,
-    account: who ? { email: who.user.email, isExpired: who.isExpired } : null,
+    account: signedIn ? { email: signedIn.user.email, isExpired: signedIn.isExpired } : null,
     current: current && {
       id: current.id,
       serverId: current.serverId,
@@ -43,7 +43,7 @@ export async function makeView(
       pages: current.counts.pages,
       highlights: current.counts.highlights,
       receipt: await store.receipt(current.id),
-      trouble: current.trouble,
+      sendError: current.trouble,
       lostReason: current.lostReason,
     },
     earlier: { recordings: others.length, waiting: waiting.reduce((sum, count) => sum + count, 0) },

@@ -2,15 +2,15 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-import type { Preview } from "../../messages";
+import type { Preview } from "../../protocol";
 import type { EventBody } from "../../queue/model";
 import { command } from "../command";
-import { Mark } from "../parts";
-import { useShared } from "../shared";
+import { useUi } from "../context";
+import { Logo } from "../parts";
 
-export function ShowMe() {
-  const { words } = useShared();
-  const w = words.showMe;
+export function PreviewPage() {
+  const { messages } = useUi();
+  const text = messages.preview;
   const [preview, setPreview] = useState<Preview | "failed" | null>(null);
   useEffect(() => {
     const tabId = Number(new URLSearchParams(location.search).get("tab"));
@@ -19,37 +19,37 @@ export function ShowMe() {
   return (
     <main class="sheet">
       <header class="sheet-head">
-        <Mark />
-        <h1>{w.title}</h1>
-        <p class="lead">{w.lead}</p>
+        <Logo />
+        <h1>{text.title}</h1>
+        <p class="lead">{text.lead}</p>
       </header>
-      {preview === null && <p class="muted">{words.common.loading}</p>}
-      {preview === "failed" && <p class="note amber">{w.unavailable}</p>}
-      {preview && preview !== "failed" && <Shown preview={preview} />}
+      {preview === null && <p class="muted">{messages.common.loading}</p>}
+      {preview === "failed" && <p class="note amber">{text.unavailable}</p>}
+      {preview && preview !== "failed" && <PreviewContent preview={preview} />}
     </main>
   );
 }
 
-function Shown({ preview }: { preview: Preview }) {
-  const { words } = useShared();
-  const w = words.showMe;
+function PreviewContent({ preview }: { preview: Preview }) {
+  const { messages } = useUi();
+  const text = messages.preview;
   if (!preview.decision.allowed) {
-    return <p class="note">{w.nothing(words.reasons[preview.decision.reason] ?? preview.decision.reason)}</p>;
+    return <p class="note">{text.nothing(messages.reasons[preview.decision.reason] ?? preview.decision.reason)}</p>;
   }
   const event = preview.events?.[0] as EventBody | undefined;
-  if (!event) return <p class="note amber">{w.unavailable}</p>;
+  if (!event) return <p class="note amber">{text.unavailable}</p>;
   const { content, ...rest } = event;
   return (
     <>
       <dl class="facts">
-        <dt>{w.address}</dt>
+        <dt>{text.address}</dt>
         <dd>{event.url}</dd>
-        <dt>{w.pageTitle}</dt>
+        <dt>{text.pageTitle}</dt>
         <dd>{event.title ?? "–"}</dd>
       </dl>
-      <h2>{content ? w.text(content.length) : w.noText}</h2>
+      <h2>{content ? text.text(content.length) : text.noText}</h2>
       {content && <pre class="page-text">{content}</pre>}
-      <h2>{w.raw}</h2>
+      <h2>{text.raw}</h2>
       <pre>{JSON.stringify(content ? { ...rest, content: `… (${content.length})` } : rest, null, 2)}</pre>
     </>
   );

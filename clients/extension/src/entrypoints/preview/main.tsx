@@ -1,0 +1,4 @@
+import { mount } from "../../ui/mount";
+import { PreviewPage } from "../../ui/pages/preview";
+
+mount(PreviewPage);
