@@ -172,7 +172,7 @@ async def append_edits(
     return EditOutcome(version.number, edited, _request_reports(entries, edited, rejections))
 
 
-_UNREPLAYED_SENTENCES = {"undo": "The last edit was taken back.", "redo": "The edit is back."}
+_UNREPLAYED_SENTENCES = {"undo": "The last edit was undone.", "redo": "The edit is back."}
 
 
 def _request_reports(
@@ -185,7 +185,7 @@ def _request_reports(
         is_step = isinstance(entry, Undo | Redo)
         name = entry.op if isinstance(entry, Undo | Redo) else entry.op_id
         report = rejections.get(i) or (None if is_step else replayed.get(name))
-        sentence = _UNREPLAYED_SENTENCES.get(entry.op, "Taken back since.")
+        sentence = _UNREPLAYED_SENTENCES.get(entry.op, "Undone since.")
         reports.append(report or EditReport(name, entry.op, "applied", sentence))
     return tuple(reports)
 

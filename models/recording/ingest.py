@@ -108,7 +108,7 @@ _MAYBE_SECRET = re.compile(
     re.IGNORECASE,
 )
 # One escape of a JSON string. When a text was cut inside a surrogate pair, browsers encode a lone surrogate: JSON that
-# RFC 8259 allows and strict decoders reject. A rejection would make the client send the same batch for ever.
+# RFC 8259 allows and strict decoders reject. A rejection would make the client send the same batch indefinitely.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<half>u[dD][89a-fA-F]\w\w)|.)", re.DOTALL)
 
 

@@ -138,10 +138,7 @@ async def save_timeline(connection: Connection, session_id: uuid.UUID, timeline:
     ids = {v.key: uuid.uuid5(session_id, v.key) for v in timeline.visits}
     async with connection.cursor() as cursor:
         if timeline.visits:
-            async with cursor.copy(
-                "COPY visits (id, session_id, ordinal, page_id, url, title, started_at, ended_at, dwell_ms,"
-                " max_scroll_depth, is_revisit, content_key) FROM STDIN"
-            ) as copy:
+            async with cursor.copy(COPY_VISITS) as copy:
                 for v in timeline.visits:
                     await copy.write_row(
                         (

@@ -113,7 +113,7 @@ async def test_equivalent_urls_are_one_page(ann: ApiUser) -> None:
 
 
 async def test_a_changed_title_is_another_visit_of_the_same_page(ann: ApiUser, bob: ApiUser) -> None:
-    """The first visit keeps the title it had; no title reaches anybody else's page."""
+    """The first visit keeps the title it had; no title reaches another user's page."""
     session = await ann.start()
     url = "https://example.com/inbox"
     await ann.send(session, [visit(url, title="First"), visit(url, at_ms=1_760_000_005_000, title="Second")])

@@ -37,9 +37,9 @@ async def test_the_ingest_report_matches_the_database(ann: ApiUser, db: psycopg.
         return row[0] if row else None
 
     assert receipt["stored"] == await count("SELECT count(*) FROM events WHERE session_id = %s") == 4
-    for verdict, wanted in (("excluded", 2), ("invalid", 2)):
+    for verdict, expected in (("excluded", 2), ("invalid", 2)):
         query = f"SELECT count(*) FROM event_rejections WHERE verdict = '{verdict}' AND session_id = %s"
-        assert receipt[verdict] == await count(query) == wanted
+        assert receipt[verdict] == await count(query) == expected
     assert (
         receipt["duplicate"] == await count("SELECT num_duplicates FROM duplicate_tallies WHERE session_id = %s") == 2
     )

@@ -141,20 +141,20 @@ async def test_the_stream_sends_the_live_map_until_the_generated_one(
     await worker.run()
     async with asyncio.timeout(PATIENCE_S):
         answers = [await asking, await quiet]
-    told = []
+    updates = []
     for answer in answers:
         frames = [f.splitlines() for f in answer.text.split("\n\n") if f.startswith("event:")]
-        told.append([(f[0].removeprefix("event: "), json.loads(f[1].removeprefix("data: "))) for f in frames])
-    kinds = [kind for kind, _ in told[0]]
+        updates.append([(f[0].removeprefix("event: "), json.loads(f[1].removeprefix("data: "))) for f in frames])
+    kinds = [kind for kind, _ in updates[0]]
     assert kinds[0] == "snapshot"
     assert kinds[-1] == "mindmap"
-    deltas = [data for kind, data in told[0] if kind == "map_delta"]
+    deltas = [data for kind, data in updates[0] if kind == "map_delta"]
     assert [delta["whole"] for delta in deltas] == [True] + [False] * (len(deltas) - 1)
     screen = Screen()
     for delta in deltas:
         screen.apply(delta)
     assert len(screen.pages) == 4
-    assert "map_delta" not in [kind for kind, _ in told[1]]
+    assert "map_delta" not in [kind for kind, _ in updates[1]]
     final = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["data"]["nodes"]
     assert screen.nodes.keys() <= {node["id"] for node in final}, "the final map goes on from the one that was watched"
 

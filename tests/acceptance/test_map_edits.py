@@ -126,14 +126,14 @@ async def test_undo_and_redo(ann: ApiUser, worker: InProcessWorker) -> None:
     assert label((await ann.ok("POST", f"{path}/undo"))["mindmap"]) == "One"
     reply = (await ann.ok("POST", f"{path}/undo"))["mindmap"]
     assert label(reply) == topic["label"]
-    assert reply["data"] == first["data"], "with everything taken back it is the map that was generated"
+    assert reply["data"] == first["data"], "with every edit undone the map is the generated one"
     assert reply["edits"] == {"seq": 4, "num_in_effect": 0, "can_undo": False, "can_redo": True, "not_applied": []}
     assert label((await ann.ok("POST", f"{path}/redo", json={"expected_seq": 4}))["mindmap"]) == "One"
     await change(ann, session, {"op": "rename", "node_id": topic["id"], "label": "Three"})
     assert (await ann.call("POST", f"{path}/redo")).status_code == 409, "something new was done since"
     # The same steps as operations, as the dashboard sends them.
-    told = await change(ann, session, {"op": "undo"}, {"op": "redo"}, {"op": "redo"})
-    assert [r["status"] for r in told["reports"]] == ["applied", "applied", "not_applied"]
+    reply = await change(ann, session, {"op": "undo"}, {"op": "redo"}, {"op": "redo"})
+    assert [r["status"] for r in reply["reports"]] == ["applied", "applied", "not_applied"]
     log = await ann.ok("GET", f"{path}/edits")
     assert [e["entry"]["op"] for e in log["edits"]] == [
         "redo", "undo", "rename", "redo", "undo", "undo", "rename", "rename",
@@ -261,13 +261,13 @@ async def test_versions_are_listed_compared_and_restored(ann: ApiUser, worker: I
 async def test_watchers_are_notified_of_edits(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]
-    async with worker.valkey.pubsub() as news:
-        await news.subscribe(f"trailmind:session:{session}")
-        await news.get_message(timeout=5)
+    async with worker.valkey.pubsub() as pubsub:
+        await pubsub.subscribe(f"trailmind:session:{session}")
+        await pubsub.get_message(timeout=5)
         await change(ann, session, {"op": "hide", "node_id": topic})
-        told = await news.get_message(ignore_subscribe_messages=True, timeout=5)
-    assert told is not None
-    assert json.loads(told["data"]) == {
+        message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+    assert message is not None
+    assert json.loads(message["data"]) == {
         "event": "mindmap_edited",
         "data": {"version": 1, "seq": 1, "edits_not_applied": 0},
     }

@@ -195,13 +195,13 @@ async def test_the_stream_reports_every_stage(ann: ApiUser, worker: InProcessWor
         answer = await asking
     assert answer.headers["content-type"].startswith("text/event-stream")
     frames = [f.splitlines() for f in answer.text.split("\n\n") if f.startswith("event:")]
-    told = [(f[0].removeprefix("event: "), json.loads(f[1].removeprefix("data: "))) for f in frames]
-    assert told[0][0] == "snapshot"
-    assert told[0][1]["session_status"] == "processing"
-    stages = [data.get("stage") for event, data in told if event == "mindmap"]
+    updates = [(f[0].removeprefix("event: "), json.loads(f[1].removeprefix("data: "))) for f in frames]
+    assert updates[0][0] == "snapshot"
+    assert updates[0][1]["session_status"] == "processing"
+    stages = [data.get("stage") for event, data in updates if event == "mindmap"]
     assert [s for i, s in enumerate(stages) if i == 0 or s != stages[i - 1]] == ["reading", "grouping", "drawing", None]
-    assert told[-1][1]["status"] == "completed"
-    percents = [data["percent"] for event, data in told if event == "mindmap"]
+    assert updates[-1][1]["status"] == "completed"
+    percents = [data["percent"] for event, data in updates if event == "mindmap"]
     assert percents == sorted(percents)
 
 

@@ -22,6 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 VOCABULARY = Path(__file__).with_name("vocabulary.toml")
 MARKER = "prose: allow"
+#: Lines from one with the first marker to the next with the second are data, not prose.
+OFF, ON = "prose: off", "prose: on"
 
 #: Texts that are not ours or are data, and the vocabulary itself.
 _EXCLUDED = re.compile(
@@ -171,14 +173,24 @@ def texts_of(path: str, source: str) -> Iterator[Text]:
 def check(path: str, source: str, vocabulary: Vocabulary) -> Iterator[Finding]:
     """Every finding in a file, by line."""
     lines = source.splitlines()
+    exempt = _exempt_lines(lines)
     findings = {
         Finding(path, line, word, replacement)
         for text in texts_of(path, source)
         for line, word, replacement in vocabulary.search(text)
     }
     for finding in sorted(findings, key=lambda f: (f.line, f.word)):
-        if MARKER not in lines[finding.line - 1]:
+        if finding.line not in exempt:
             yield finding
+
+
+def _exempt_lines(lines: list[str]) -> set[int]:
+    exempt, is_off = set(), False
+    for number, line in enumerate(lines, 1):
+        is_off = (is_off or OFF in line) and ON not in line
+        if is_off or MARKER in line:
+            exempt.add(number)
+    return exempt
 
 
 def tracked_files(places: list[str]) -> list[str]:

@@ -60,5 +60,10 @@ def test_a_marked_line_is_skipped() -> None:
     assert words("models/example.py", '"""Nobody."""  # prose: allow\n') == []
 
 
+def test_a_marked_region_is_skipped() -> None:
+    source = "# prose: off\n# nobody\n# prose: on\n# nobody\n"
+    assert words("models/example.py", source) == [(4, "nobody")]
+
+
 def test_part_of_a_word_is_no_finding() -> None:
     assert words("docs/example.md", "A deskside, a newsletter, an outstanding repair-stand-instance.") == []

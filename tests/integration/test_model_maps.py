@@ -310,21 +310,21 @@ async def test_without_provider_the_map_is_local(ann: ApiUser, maker: Maker, mod
 
 async def test_one_repair_attempt_is_made_and_one_call_charged(ann: ApiUser, maker: Maker, models: ModelServer) -> None:
     session = await record(ann)
-    asked: list[str] = []
+    prompts: list[str] = []
 
     def forgetful(document: dict[str, Any], prompt: str) -> Any:
         answer = sensible(document, prompt)
         if "outline" in document:
-            asked.append(prompt)
-            if len(asked) == 1:
+            prompts.append(prompt)
+            if len(prompts) == 1:
                 answer["topics"] = answer["topics"][:1]
         return answer
 
     models.brain = forgetful
     document = await maker.make(session, "openai")
     assert document.provider == "openai"
-    assert len(asked) == 2
-    assert "stand nowhere" in asked[1]
+    assert len(prompts) == 2
+    assert "stand nowhere" in prompts[1]
     assert document.coverage.on_map == NUM_PAGES
     assert await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s AND status = 'unusable'", session) == 1
 
@@ -385,8 +385,8 @@ async def test_deletion_stops_further_calls(
         session,
     )
     assert open_ones == 0
-    asked = await maker.one("SELECT array_agg(DISTINCT model) FROM ai_calls WHERE session_id = %s", session)
-    assert asked == ["gpt-6-luna"], "the outline call was sent although the session was deleted"
+    requested = await maker.one("SELECT array_agg(DISTINCT model) FROM ai_calls WHERE session_id = %s", session)
+    assert requested == ["gpt-6-luna"], "the outline call was sent although the session was deleted"
     models.server.state.journal.records(wait=4.0)
     assert await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s AND status = 'sent'", session) == 0
 

@@ -169,7 +169,7 @@ class CompatibleServer:
     """A compatible server that supports only some response formats."""
 
     def __init__(self, *taken: str | None) -> None:
-        self.taken, self.asked = taken, list[Any]()
+        self.taken, self.requests = taken, list[Any]()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -178,9 +178,9 @@ class CompatibleServer:
             body += message["body"]
             if not message.get("more_body"):
                 break
-        asked = json.loads(body)
-        self.asked.append(asked)
-        form = asked.get("response_format", {}).get("type")
+        request = json.loads(body)
+        self.requests.append(request)
+        form = request.get("response_format", {}).get("type")
         answer: dict[str, Any] = {"error": {"message": "'response_format.type' is not supported"}}
         if form in self.taken:
             said = {"role": "assistant", "content": '{"pages": [{"id": "p1", "label": "Bread"}]}'}
@@ -230,7 +230,7 @@ async def test_response_format_is_negotiated_with_a_compatible_server(
         descriptions = await provider.describe([PAYLOAD], "en")
         assert [page.label for page in descriptions] == ["Bread"]
     await transport.close()
-    assert len(calls) == len(simple.asked) == num_calls + 1
+    assert len(calls) == len(simple.requests) == num_calls + 1
     # The schema is also part of the instructions, for servers that accept the field and ignore it.
-    assert '"additionalProperties": false' in simple.asked[-1]["messages"][0]["content"]
-    assert "max_tokens" in simple.asked[-1]
+    assert '"additionalProperties": false' in simple.requests[-1]["messages"][0]["content"]
+    assert "max_tokens" in simple.requests[-1]

@@ -156,12 +156,12 @@ def _place_members(
 
 def _site_grid(number: int, centres: Coordinates, num_members: int) -> _SiteGrid:
     """The sites of topic `number`, at least 1.6 per member: narrower where the usual spacing gives too few."""
-    num_wanted = 1.6 * num_members + 40
+    min_sites = 1.6 * num_members + 40
     spacing = _SITE_SPACING
     sites = _candidate_sites(number, centres, spacing, _NEAR_SITES_RADIUS, separate_on_screen=True)
-    if len(sites) < num_wanted:
+    if len(sites) < min_sites:
         sites = _candidate_sites(number, centres, spacing, _NEAR_SITES_RADIUS)
-    while len(sites) < num_wanted and spacing > 5:
+    while len(sites) < min_sites and spacing > 5:
         spacing *= 0.87 if spacing > 17.5 else 0.8
         sites = _candidate_sites(number, centres, spacing, _FAR_SITES_RADIUS)
     # With thousands of pages nodes overlap at full size: reserve less space than is drawn.

@@ -23,7 +23,7 @@ def repair_outline(outline: Outline, captured: Mapping[str, CapturedPage]) -> tu
     if repair.num_unknown:
         notes.append(f"{repair.num_unknown} page ids were not of this session and were dropped.")
     if repair.num_repeated:
-        notes.append(f"{repair.num_repeated} pages stood in more than one place; the first was kept.")
+        notes.append(f"{repair.num_repeated} pages had more than one place; the first was kept.")
     return replace(outline, topics=tuple(topics)), notes
 
 

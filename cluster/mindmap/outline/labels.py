@@ -171,7 +171,7 @@ class TopicLabeler:
     def _fallback_label(self, label: str, options: Sequence[_LabelOption], pages: IntArray) -> str:
         """An unused label when the best one is missing or taken.
 
-        For a single page its short title; otherwise the next unused option, title or host; at last a numbered label.
+        For a single page its short title; otherwise the next unused option, title or host; finally a numbered label.
         """
         titles = sorted(
             (title_label(self._corpus.core_titles[int(i)]) for i in pages),

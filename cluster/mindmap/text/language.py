@@ -49,7 +49,7 @@ def detect_language(text: str) -> str:
     """The language code of the most frequent script in the first 2,000 characters of `text`.
 
     One of `ko`, `en`, `ja`, `zh`, `ru`, `ar`, `he`, `el`, `th`, `hi`. All Latin text is `en`, and so is text without
-    letters: languages that share a script are not told apart.
+    letters: languages that share a script are not distinguished.
     """
     counts = dict.fromkeys(_LANGUAGES, 0)
     for char in text[:_MAX_CHARS_DETECTED]:

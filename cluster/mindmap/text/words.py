@@ -10,6 +10,7 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+# prose: off
 _ENGLISH = split_words(
     """
     a about above according across actually after again against all allow allows almost along already also
@@ -80,6 +81,7 @@ GENERIC_WORDS = frozenset(
     """
     )
 )
+# prose: on
 
 #: Verbs and adjectives of manuals and user interfaces: they describe an action or state, not the subject of a page.
 WEAK_VERBS = frozenset(

@@ -1,4 +1,4 @@
-"""A version on the providers' shared state, so that who writes can tell whether somebody else was faster."""
+"""A version on the providers' shared state, for optimistic locking."""
 
 from __future__ import annotations
 

@@ -95,8 +95,8 @@ async def test_cost_estimate_is_a_ceiling(per_subject: int, target: ModelTarget)
 
 async def test_repair_attempt_replaces_an_invalid_response() -> None:
     client = Scripted("not JSON")
-    told = await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
-    assert len(told) == 3
+    descriptions = await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
+    assert len(descriptions) == 3
     assert client.rejected == 1
     assert client.prompts[1].previous_attempt is not None
     # The repair reserves as much as the first call, although its prompt is longer.
@@ -114,16 +114,16 @@ async def test_second_invalid_response_raises() -> None:
 async def test_repairable_response_is_used_when_the_repair_fails() -> None:
     half = json.dumps({"pages": [{"id": "p1", "label": "One"}]})
     client = Scripted(half, ProviderDown("openai", "status_500"))
-    told = await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
-    assert [page.label for page in told] == ["One"]
+    descriptions = await ModelProvider(CHOICE, client).describe([page_payload(page) for page in make_session(1)], "en")
+    assert [page.label for page in descriptions] == ["One"]
     assert client.rejected == 0
 
 
 async def test_out_of_tokens_for_a_repair_keeps_a_repairable_response_and_refunds_an_invalid_one() -> None:
     payloads = [page_payload(page) for page in make_session(1)]
     half = json.dumps({"pages": [{"id": "p1", "label": "One"}]})
-    told = await ModelProvider(CHOICE, Scripted(half, OutOfTokens(5, 1, NOW))).describe(payloads, "en")
-    assert [page.label for page in told] == ["One"]
+    descriptions = await ModelProvider(CHOICE, Scripted(half, OutOfTokens(5, 1, NOW))).describe(payloads, "en")
+    assert [page.label for page in descriptions] == ["One"]
     client = Scripted("not JSON", OutOfTokens(5, 1, NOW))
     with pytest.raises(OutOfTokens):
         await ModelProvider(CHOICE, client).describe(payloads, "en")

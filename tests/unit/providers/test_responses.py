@@ -89,8 +89,8 @@ def test_one_description_per_known_page() -> None:
             {"id": "p2", "label": "<b></b>"},
         ]
     }
-    told, verdict = validate_descriptions(DescribeResponse.model_validate(said), payloads)
-    assert [(page.page_id, page.label) for page in told] == [("p_1", "One")]
+    descriptions, verdict = validate_descriptions(DescribeResponse.model_validate(said), payloads)
+    assert [(page.page_id, page.label) for page in descriptions] == [("p_1", "One")]
     assert "p2, p3" in verdict.problems[0]
     assert len(verdict.problems) == 3
     assert not verdict.fatal
@@ -202,8 +202,8 @@ def test_quote_becomes_evidence_only_if_the_page_contains_it() -> None:
     pages = {page.page_id: page}
 
     def described(quote: str) -> list[str]:
-        told = {page.page_id: PageDescription(page.page_id, "Dough", "How dough is made.", ("dough",), quote)}
-        outline = merge.apply_descriptions(skeleton, told, pages)
+        descriptions = {page.page_id: PageDescription(page.page_id, "Dough", "How dough is made.", ("dough",), quote)}
+        outline = merge.apply_descriptions(skeleton, descriptions, pages)
         assert outline.annotations[0].label == "Dough"
         return [e.quote for e in outline.annotations[0].evidence if e.supports == "description"]
 
