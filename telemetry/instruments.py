@@ -17,12 +17,26 @@ from __future__ import annotations
 
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Generic, Literal, NamedTuple, ParamSpec, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NamedTuple,
+    ParamSpec,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 P = ParamSpec("P")
+Series = TypeVar("Series")
 Kind = Literal["counter", "gauge", "histogram"]
 #: Identifies one time series: the metric's name and its label values in the order of the label class.
 SeriesKey = tuple[str, tuple[str, ...]]
@@ -66,11 +80,11 @@ class Registry:
         self.gauges: dict[SeriesKey, float] = {}
         self.samples: list[tuple[SeriesKey, float]] = []
         self._totals: dict[SeriesKey, float] = {}
-        self._instruments: dict[str, Instrument[...]] = {}
+        self._instruments: dict[str, Instrument[..., Any]] = {}
         self._collectors: list[Callable[[], None]] = []
 
     @property
-    def instruments(self) -> Mapping[str, Instrument[...]]:
+    def instruments(self) -> Mapping[str, Instrument[..., Any]]:
         """Every instrument by its metric name."""
         return MappingProxyType(self._instruments)
 
@@ -88,7 +102,7 @@ class Registry:
         """Register a histogram with the upper bounds `buckets`; see `counter`."""
         return Histogram(self, name, help_text, labels, buckets)
 
-    def add(self, instrument: Instrument[...]) -> None:
+    def add(self, instrument: Instrument[..., Any]) -> None:
         """Register an instrument. Raises ValueError for an invalid name or one that is registered already."""
         if not _NAME.fullmatch(instrument.name) or instrument.name.endswith("_total") != (instrument.kind == "counter"):
             raise ValueError(f"{instrument.name} is not a valid name of a {instrument.kind}")
@@ -124,7 +138,7 @@ class Registry:
         return {**self._totals, **self.gauges}
 
 
-class Instrument(Generic[P]):
+class Instrument(ABC, Generic[P, Series]):
     """One metric. A label value outside its fixed set is recorded as `other`, so that the series stay bounded.
 
     A label of plain type `str` accepts every value; the caller keeps them few (route templates, shard numbers).
@@ -142,9 +156,24 @@ class Instrument(Generic[P]):
     ) -> None:
         self.registry, self.name, self.help_text, self.buckets = registry, name, help_text, tuple(buckets)
         self._make_labels = labels
+        self._series: dict[tuple[str, ...], Series] = {}
         #: Label name -> its possible values; an empty set accepts every value.
         self.label_values: Mapping[str, frozenset[str]] = MappingProxyType(_label_values(labels))
         registry.add(self)
+
+    @abstractmethod
+    def _new_series(self, key: SeriesKey) -> Series:
+        """The object that `labels` returns for `key`."""
+
+    def labels(self, *args: P.args, **kwargs: P.kwargs) -> Series:
+        """The series with these label values."""
+        values = self._make_labels(*args, **kwargs)
+        series = self._series.get(values)
+        if series is None:
+            series = self._new_series(self._key(values))
+            if len(self._series) < _MAX_CACHED_SERIES:
+                self._series[values] = series
+        return series
 
     def _key(self, values: tuple[str, ...]) -> SeriesKey:
         known = (
@@ -194,85 +223,31 @@ class HistogramSeries:
                 self.registry.samples.append((self.key, value))
 
 
-class Counter(Instrument[P]):
+class Counter(Instrument[P, CounterSeries]):
     """A value that only grows."""
 
     kind = "counter"
 
-    def __init__(
-        self,
-        registry: Registry,
-        name: str,
-        help_text: str,
-        labels: Callable[P, tuple[str, ...]],
-        buckets: Sequence[float] = (),
-    ) -> None:
-        super().__init__(registry, name, help_text, labels, buckets)
-        self._series: dict[tuple[str, ...], CounterSeries] = {}
-
-    def labels(self, *args: P.args, **kwargs: P.kwargs) -> CounterSeries:
-        """The series with these label values."""
-        values = self._make_labels(*args, **kwargs)
-        series = self._series.get(values)
-        if series is None:
-            series = CounterSeries(self.registry, self._key(values))
-            if len(self._series) < _MAX_CACHED_SERIES:
-                self._series[values] = series
-        return series
+    def _new_series(self, key: SeriesKey) -> CounterSeries:
+        return CounterSeries(self.registry, key)
 
 
-class Gauge(Instrument[P]):
+class Gauge(Instrument[P, GaugeSeries]):
     """A value that rises and falls."""
 
     kind = "gauge"
 
-    def __init__(
-        self,
-        registry: Registry,
-        name: str,
-        help_text: str,
-        labels: Callable[P, tuple[str, ...]],
-        buckets: Sequence[float] = (),
-    ) -> None:
-        super().__init__(registry, name, help_text, labels, buckets)
-        self._series: dict[tuple[str, ...], GaugeSeries] = {}
-
-    def labels(self, *args: P.args, **kwargs: P.kwargs) -> GaugeSeries:
-        """The series with these label values."""
-        values = self._make_labels(*args, **kwargs)
-        series = self._series.get(values)
-        if series is None:
-            series = GaugeSeries(self.registry, self._key(values))
-            if len(self._series) < _MAX_CACHED_SERIES:
-                self._series[values] = series
-        return series
+    def _new_series(self, key: SeriesKey) -> GaugeSeries:
+        return GaugeSeries(self.registry, key)
 
 
-class Histogram(Instrument[P]):
+class Histogram(Instrument[P, HistogramSeries]):
     """The distribution of a value over `buckets`."""
 
     kind = "histogram"
 
-    def __init__(
-        self,
-        registry: Registry,
-        name: str,
-        help_text: str,
-        labels: Callable[P, tuple[str, ...]],
-        buckets: Sequence[float] = (),
-    ) -> None:
-        super().__init__(registry, name, help_text, labels, buckets)
-        self._series: dict[tuple[str, ...], HistogramSeries] = {}
-
-    def labels(self, *args: P.args, **kwargs: P.kwargs) -> HistogramSeries:
-        """The series with these label values."""
-        values = self._make_labels(*args, **kwargs)
-        series = self._series.get(values)
-        if series is None:
-            series = HistogramSeries(self.registry, self._key(values))
-            if len(self._series) < _MAX_CACHED_SERIES:
-                self._series[values] = series
-        return series
+    def _new_series(self, key: SeriesKey) -> HistogramSeries:
+        return HistogramSeries(self.registry, key)
 
 
 def _label_values(labels: Callable[P, tuple[str, ...]]) -> dict[str, frozenset[str]]:

@@ -128,7 +128,7 @@ async def undo_edit(
     state: State,
     body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> EditsReply:
-    """Undo the last edit in effect. 409 if there is nedit."""
+    """Undo the last edit in effect. 409 if there is none."""
     seq = (body or _SEQ).expected_seq
     return await _apply_entries(state, db, connection, user_id, session_id, [Undo()], expected_seq=seq, must_apply=True)
 

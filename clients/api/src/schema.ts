@@ -816,7 +816,7 @@ export interface paths {
         put?: never;
         /**
          * Undo Edit
-         * @description Undo the last edit in effect. 409 if there is nedit.
+         * @description Undo the last edit in effect. 409 if there is none.
          */
         post: operations["undo_edit"];
         delete?: never;
