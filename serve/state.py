@@ -19,11 +19,11 @@ from cluster.scheduling.shards import buffer_limits
 from cluster.settings import Settings
 from models.database import Connection
 from models.recording.shard_map import ShardMap, read_shard_map
-from serve.auth.access_tokens import LoginTokens
-from serve.auth.login_cache import LoginCache
-from serve.auth.openid import GoogleSignIn
 from serve.database import pooled_connection
 from serve.http.rate_limits import RateLimiter
+from serve.identity.access_tokens import LoginTokens
+from serve.identity.login_cache import LoginCache
+from serve.identity.openid import GoogleSignIn
 from serve.shard_router import ShardRouter
 from telemetry.metrics import record_connections
 

@@ -16,8 +16,8 @@ from fastapi import Request
 
 from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, family_status, secret_digest
 from models.errors import Forbidden, Unauthorized
-from serve.auth.access_tokens import bearer_token
 from serve.http.rate_limits import client_address
+from serve.identity.access_tokens import bearer_token
 from serve.state import AppState
 
 

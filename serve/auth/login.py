@@ -19,7 +19,7 @@ from models.accounts.users import User
 from models.errors import Unauthorized
 from models.schemas.accounts import UserReply
 from models.schemas.logins import AuthReply, TokenReply
-from serve.auth.access_tokens import bearer_token
+from serve.identity.access_tokens import bearer_token
 from serve.state import AppState
 
 REFRESH_COOKIE = "trailmind_refresh"

@@ -21,8 +21,8 @@ from models.schemas.accounts import DeletionBody, DeletionReceipt, UserEnvelope
 from models.schemas.settings import CaptureOptions, SettingsEnvelope, SettingsPatch, SettingsReply
 from serve.account_export import account_archive
 from serve.auth.login import REFRESH_COOKIE, REFRESH_COOKIE_PATH, user_reply
-from serve.auth.passwords import verify_password
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.identity.passwords import verify_password
 from serve.mail_language import mail_language
 from serve.state import AppState
 

@@ -17,10 +17,10 @@ from models.schemas.accounts import UserEnvelope
 from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply, Credentials, LoginBody, LoginList, LoginReply, TokenReply
 from serve.auth.login import log_in, log_out, rotate_refresh_token, user_reply
-from serve.auth.passwords import hash_password, verify_password
 from serve.auth.verification_mail import enqueue_verification_mail
 from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
 from serve.http.rate_limits import RateLimitPolicy, rate_limited
+from serve.identity.passwords import hash_password, verify_password
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 #: Log-in attempts per account from all addresses: slows distributed guessing, generous enough for typing errors.

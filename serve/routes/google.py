@@ -17,8 +17,8 @@ from models.errors import Conflict, Unauthorized
 from models.schemas.google import GoogleBegin, GoogleBegun, GoogleBody, GoogleCode, GoogleConfig
 from models.schemas.logins import AuthReply
 from serve.auth.login import log_in
-from serve.auth.openid import GoogleProfile
 from serve.dependencies import DbSession, RateLimitedByAddress, State
+from serve.identity.openid import GoogleProfile
 
 router = APIRouter(prefix="/v1/auth/google", tags=["auth"])
 STATE_TTL_S = 600

@@ -29,8 +29,8 @@ from models.schemas.mindmaps import (
     MindmapReply,
     PictureLink,
 )
-from serve.auth.signed_links import sign_link, verify_link
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.identity.signed_links import sign_link, verify_link
 from serve.map_image import IMAGE_RESPONSES, ImageLayout, ImageTheme, svg_response
 from serve.routes.ai import check_token_budget
 

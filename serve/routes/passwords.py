@@ -17,8 +17,8 @@ from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply
 from models.schemas.passwords import ForgotBody, PasswordChange, ResetBody
 from serve.auth.login import log_in
-from serve.auth.passwords import hash_password, verify_password
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
+from serve.identity.passwords import hash_password, verify_password
 from serve.mail_language import mail_language
 from serve.state import AppState
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from cluster.settings import Settings, with_changes
-from serve.auth.access_tokens import key_id
 from serve.auth.login import REFRESH_COOKIE
+from serve.identity.access_tokens import key_id
 from tests.support.client import PASSWORD, ApiUser, sign_up
 from tests.support.server import SIGNING_KEY, running_api
 from tests.support.tokens import signed_token, token_claims, token_header

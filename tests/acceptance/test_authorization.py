@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from cluster.settings import Settings
-from serve.auth.access_tokens import key_id
 from serve.auth.authorization import ACCESS_RULES, SCOPES, Access
+from serve.identity.access_tokens import key_id
 from serve.openapi.document import operations
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session

@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from models.errors import NotFound, Unauthorized
-from serve.auth.access_tokens import Claims, LoginTokens, TokenType, key_id
-from serve.auth.signed_links import sign_link, verify_link
+from serve.identity.access_tokens import Claims, LoginTokens, TokenType, key_id
+from serve.identity.signed_links import sign_link, verify_link
 from tests.support.tokens import signed_token, token_claims, token_header
 
 KEY = "a key for tests that is long enough to be one"
