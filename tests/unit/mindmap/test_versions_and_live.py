@@ -57,6 +57,7 @@ def test_an_added_page_does_not_move_other_nodes() -> None:
 
 
 @pytest.mark.timeout(900)  # 25 s on an idle core, many times that on a busy machine.
+@pytest.mark.slow
 def test_a_live_map_keeps_its_ids() -> None:
     # Short texts suffice: the number of pages takes the time.
     names = ("06-long-research", "02-web-app-week", "04-korean-office")
