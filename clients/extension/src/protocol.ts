@@ -1,4 +1,4 @@
-/** What the extension's parts say to each other. */
+/** The messages between pages, popup and service worker. */
 
 import * as v from "valibot";
 
@@ -16,7 +16,7 @@ const snapshot = {
   isActive: v.boolean(),
 };
 
-/** How an anchored passage is described, after the W3C Web Annotation data model. */
+/** The position of a passage, after the W3C Web Annotation data model. */
 export const Anchor = v.object({
   quote: v.object({ exact: short(1_000), prefix: short(64), suffix: short(64) }),
   position: v.object({ start: count, end: count }),
@@ -24,8 +24,8 @@ export const Anchor = v.object({
 export type Anchor = v.InferOutput<typeof Anchor>;
 
 /**
- * From a page to the worker. A page's renderer is the least trusted part of the browser, so everything is checked;
- * the tab, the frame and the address come from Chrome, not from the message.
+ * From a page to the worker. A page's renderer is the least trusted part of the browser, so every field is validated;
+ * tab, frame and address come from Chrome, not from the message.
  */
 export const PageMessage = v.variant("kind", [
   v.object({
@@ -46,7 +46,7 @@ export const PageMessage = v.variant("kind", [
   v.object({
     kind: v.literal("highlight"),
     highlightId: v.pipe(v.string(), v.uuid()),
-    /** Null from a frame, which knows nothing of the page around it. */
+    /** Null from a frame, which does not know the visit of its page. */
     visitId: v.nullable(v.string()),
     url: short(8_192),
     at: v.number(),
@@ -57,8 +57,10 @@ export const PageMessage = v.variant("kind", [
   }),
 ]);
 export type PageMessage = v.InferOutput<typeof PageMessage>;
+/** The page message of one kind. */
+export type PageMessageOf<K extends PageMessage["kind"]> = Extract<PageMessage, { kind: K }>;
 
-/** `ok: false`: the worker could not write it down; keep it and ask once more. */
+/** `ok: false`: the worker could not store the message; the page keeps it and sends it again. */
 export type PageResponse = { ok: true; records?: boolean; isPaused?: boolean } | { ok: false };
 
 /** From the worker to the pages. */
@@ -66,12 +68,12 @@ export type WorkerMessage =
   | { kind: "begin" }
   | { kind: "pause" }
   | { kind: "resume" }
-  /** End every visit here and answer with its last numbers. */
+  /** Ends the visit of this document and returns its final event. */
   | { kind: "finish" }
   | { kind: "presence"; isIdle?: boolean; isAudible?: boolean }
   | { kind: "highlight-selection"; via: "menu" | "command" };
 
-/** From the popup and the other own pages to the worker. */
+/** From the popup and the other extension pages to the worker. */
 export interface Commands {
   refresh: { args: Record<string, never>; result: null };
   start: { args: { scope: ScopeChoice; tabId: number | null; windowId: number | null }; result: null };
@@ -79,7 +81,7 @@ export interface Commands {
   resume: { args: Record<string, never>; result: null };
   stop: { args: Record<string, never>; result: null };
   rename: { args: { id: string; title: string }; result: null };
-  /** An interrupted or lost recording: what the user chose. */
+  /** The choice of the user for an interrupted or lost recording. */
   decide: { args: { id: string; choice: "continue" | "finish" | "delete" }; result: null };
   dismiss: { args: { id: string }; result: null };
   retry: { args: Record<string, never>; result: null };
@@ -108,7 +110,7 @@ export interface RecentSession {
 export interface Preview {
   url: string;
   decision: { allowed: true } | { allowed: false; reason: string };
-  /** The events exactly as they would be sent, or null when nothing would be. */
+  /** The events exactly as they would be sent, null if the page is not recorded. */
   events: unknown[] | null;
 }
 

@@ -1,4 +1,4 @@
-/** The worker's wiring. Every part is made once per worker life; what lasts is on disk. */
+/** Wires the parts of the service worker. The parts exist once per start of the worker; their state is on disk. */
 
 import * as v from "valibot";
 import { type Browser, browser } from "wxt/browser";
@@ -6,32 +6,34 @@ import { type Browser, browser } from "wxt/browser";
 import { Account } from "../account/account";
 import { onDashboardMessage } from "../account/sign-in";
 import { TrailmindApi } from "../api/trailmind";
-import { OUTBOX_PREFIX } from "../capture/messenger";
 import { CommandError } from "../command-error";
-import { messagesFor } from "../i18n/messages";
 import { hasPagePermission } from "../permission";
 import { type CommandName, PageMessage } from "../protocol";
 import { EAGER_EVENTS } from "../queue/batch";
 import { Sender } from "../queue/sender";
 import { QueueStore } from "../queue/store";
-import { AlarmClock, HEARTBEAT_ALARM } from "../recording/alarm-clock";
-import { makeView } from "../recording/make-view";
+import { AlarmClock } from "../recording/alarm-clock";
+import type { Source } from "../recording/page-messages";
 import { browserPages } from "../recording/pages";
-import { Recorder, type Source } from "../recording/recorder";
-import { badgeOf, type Generation, viewItem } from "../recording/view";
+import { Recorder } from "../recording/recorder";
 import { readSettings, webOrigin } from "../settings";
 import { commandHandlers } from "./commands";
 import { errorResponse } from "./errors";
+import { drainOutbox } from "./outbox";
+import { Publisher } from "./publisher";
 
-/** Events wait this long for company. */
+/** A queued event waits this long for more events of its batch. */
 const BATCH_WINDOW_MS = 5_000;
 const STORAGE_RETRY_MS = 30_000;
+/** `sweep` is called this long after the time that it returned. */
+const SWEEP_MARGIN_MS = 20;
 const BOOT_KEY = "session:booted";
 
 export class App {
   readonly store = new QueueStore();
   readonly api = new TrailmindApi();
   readonly account = new Account(this.store, this.api);
+  private readonly publisher = new Publisher(this.store, this.account);
   readonly sender = new Sender({
     store: this.store,
     account: this.account,
@@ -46,18 +48,14 @@ export class App {
     onChange: () => this.publishSoon(),
   });
   private readonly clock = new AlarmClock(browser.alarms, () => void this.send(false));
-  private generation: Generation | null = null;
-  private isPublishing = false;
-  private isPublishPending = false;
   private readonly handlers = commandHandlers({
     store: this.store,
     account: this.account,
     api: this.api,
-    sender: this.sender,
     recorder: this.recorder,
     pages: browserPages,
     settings: readSettings,
-    setGeneration: (generation) => (this.generation = generation),
+    setGeneration: (generation) => (this.publisher.generation = generation),
     sendNow: () => this.send(true),
     publish: () => this.publish(),
     now: Date.now,
@@ -68,7 +66,10 @@ export class App {
     void this.ready.catch(() => undefined);
   }
 
-  /** Resolves when the state on disk fits this browser's life; nothing is taken in before. A failure is tried again. */
+  /**
+   * Resolves when the stored state matches this start of the browser; no message is handled before. Raises if the
+   * storage fails; the next call tries again.
+   */
   get ready(): Promise<void> {
     this.booting ??= this.boot().catch((error: unknown) => {
       this.booting = null;
@@ -79,18 +80,18 @@ export class App {
 
   private async boot(): Promise<void> {
     const marker = await browser.storage.session.get(BOOT_KEY);
-    // First what pages left behind: it belongs to a recording that may be over in a moment.
-    await this.drainOutbox();
+    // Before `recorder.boot`: these messages belong to a recording that it may end.
+    await drainOutbox(this.recorder);
     await this.recorder.boot(marker[BOOT_KEY] !== true);
-    // Not before: a worker killed half-way must find that its browser is new.
+    // Set last: if the worker is killed before, the next one still detects that the browser restarted.
     await browser.storage.session.set({ [BOOT_KEY]: true });
     void this.send(false);
   }
 
-  /** The worker was woken: by the browser, an alarm, the network coming back. */
+  /** Called when the worker is started by the browser, an alarm, or the return of the network. */
   async wake(urgent: boolean): Promise<void> {
     await this.ready;
-    await this.drainOutbox();
+    await drainOutbox(this.recorder);
     await this.recorder.heartbeat();
     await this.send(urgent);
     this.publishSoon();
@@ -101,7 +102,7 @@ export class App {
       await this.sender.flush(urgent);
       this.clock.set(await this.sender.nextAttemptAt());
     } catch (error) {
-      // The disk failed us, not the server. What waits is still there; come back for it.
+      // `flush` handles errors of the server, so this is a storage error: the queue is intact, retry later.
       console.error(error);
       this.clock.setNoLaterThan(Date.now() + STORAGE_RETRY_MS);
     }
@@ -111,38 +112,17 @@ export class App {
     this.clock.setNoLaterThan(Date.now() + BATCH_WINDOW_MS);
     for (const recording of await this.store.recordings()) {
       if (recording.trouble && recording.trouble.retryAt > Date.now()) continue;
-      const isOver = recording.status === "stopping";
+      const isStopping = recording.status === "stopping";
       const { batch } = await this.store.nextBatch(recording.id, EAGER_EVENTS);
-      if (isOver || recording.serverId === null || batch.length >= EAGER_EVENTS) return this.send(false);
+      if (isStopping || recording.serverId === null || batch.length >= EAGER_EVENTS) return this.send(false);
     }
   }
 
-  /** Messages that pages could only leave in the outbox. Visits first: what follows refers to them. */
-  private async drainOutbox(): Promise<void> {
-    const stored = Object.entries(await browser.storage.local.get(null)).filter(([key]) =>
-      key.startsWith(OUTBOX_PREFIX),
-    );
-    const order = ["visit", "settled", "snapshot", "highlight", "leave"];
-    const messages = stored.flatMap(([key, value]) => {
-      const parsed = v.safeParse(PageMessage, value);
-      return [{ key, message: parsed.success ? parsed.output : null }];
-    });
-    messages.sort((a, b) => order.indexOf(a.message?.kind ?? "") - order.indexOf(b.message?.kind ?? ""));
-    for (const { key, message } of messages) {
-      if (message) {
-        const outboxSource = { tabId: -1, windowId: -1, documentId: "", isTopFrame: true, isIncognito: false };
-        await this.recorder.receive(message, { ...outboxSource, url: "url" in message ? message.url : "" });
-      }
-      // Only now: if it could not be written down, the next worker finds it here again.
-      await browser.storage.local.remove(key);
-    }
-  }
-
-  /** Answers own pages and recorded pages; undefined for anybody else. */
+  /** The response to an extension page or a recorded page; undefined for any other sender. */
   onMessage(message: unknown, sender: Browser.runtime.MessageSender): Promise<unknown> | undefined {
     if (sender.id !== browser.runtime.id) return undefined;
-    const isOwnPage = sender.origin === `chrome-extension://${browser.runtime.id}`;
-    if (isOwnPage) return this.handleCommand(message as { command?: string; args?: unknown });
+    const isExtensionPage = sender.origin === `chrome-extension://${browser.runtime.id}`;
+    if (isExtensionPage) return this.handleCommand(message as { command?: string; args?: unknown });
     const parsed = v.safeParse(PageMessage, message);
     if (!parsed.success || sender.tab?.id === undefined) return undefined;
     const source: Source = {
@@ -156,9 +136,9 @@ export class App {
     };
     return this.ready
       .then(() => this.recorder.receive(parsed.output, source))
-      .then(async (answer) => {
-        if (parsed.output.kind === "visit") await this.sweepUntilSettled();
-        return answer;
+      .then(async (response) => {
+        if (parsed.output.kind === "visit") await this.sweepUntilDone();
+        return response;
       })
       .catch(() => ({ ok: false }));
   }
@@ -181,66 +161,48 @@ export class App {
   async onExternalMessage(message: unknown, sender: Browser.runtime.MessageSender): Promise<unknown> {
     await this.ready;
     const settings = await readSettings();
-    const answer = await onDashboardMessage(message, sender.origin ?? "", {
+    const response = await onDashboardMessage(message, sender.origin ?? "", {
       api: this.api,
       account: this.account,
       origin: settings.serverUrl,
       webOrigin: webOrigin(settings),
       now: Date.now(),
     });
-    if (answer.ok) await this.send(true);
+    if (response.ok) await this.send(true);
     await this.publish();
-    return answer;
+    return response;
   }
 
+  /** Runs a command for a keyboard shortcut or a menu item. Errors are ignored: there is no page to show them. */
   async runCommand<K extends CommandName>(command: K, args: Parameters<(typeof this.handlers)[K]>[0]): Promise<void> {
     await this.handleCommand({ command, args });
   }
 
+  /** A tab was closed or its document was replaced. */
   async onTabUnloaded(tabId: number): Promise<void> {
     await this.ready;
     await this.recorder.markTabUnloaded(tabId);
-    await this.sweepUntilSettled();
+    await this.sweepUntilDone();
   }
 
-  /** The user took the right to read pages back: a recording that sees nothing must not look like one. */
+  /** Pauses the recording when the user revokes the permission to read pages, because it would record nothing. */
   async onPermissionRemoved(): Promise<void> {
     await this.ready;
     if (!(await hasPagePermission())) await this.runCommand("pause", {});
   }
 
-  private async sweepUntilSettled(): Promise<void> {
+  private async sweepUntilDone(): Promise<void> {
     const next = await this.recorder.sweep();
-    if (next !== null) setTimeout(() => void this.sweepUntilSettled(), Math.max(0, next - Date.now()) + 20);
-  }
-
-  /** Half-minute signs of life date a crash; without a recording nobody needs to wake the worker. */
-  private async updateHeartbeatAlarm(isRecording: boolean): Promise<void> {
-    const isBeating = (await browser.alarms.get(HEARTBEAT_ALARM)) !== undefined;
-    if (isRecording && !isBeating) await browser.alarms.create(HEARTBEAT_ALARM, { periodInMinutes: 0.5 });
-    if (!isRecording && isBeating) await browser.alarms.clear(HEARTBEAT_ALARM);
+    if (next !== null) {
+      setTimeout(() => void this.sweepUntilDone(), Math.max(0, next - Date.now()) + SWEEP_MARGIN_MS);
+    }
   }
 
   publishSoon(): void {
-    this.isPublishPending = true;
-    if (this.isPublishing) return;
-    this.isPublishing = true;
-    // Bursts of events become one update.
-    setTimeout(() => {
-      this.isPublishing = false;
-      if (this.isPublishPending) void this.publish();
-    }, 50);
+    this.publisher.publishSoon();
   }
 
-  async publish(): Promise<void> {
-    this.isPublishPending = false;
-    const view = await makeView(this.store, this.account, this.generation, Date.now());
-    await viewItem.setValue(view);
-    await this.updateHeartbeatAlarm(view.current?.status === "recording");
-    const badge = badgeOf(view);
-    const messages = messagesFor((await readSettings()).language);
-    await browser.action.setBadgeBackgroundColor({ color: badge.color });
-    await browser.action.setBadgeText({ text: badge.text });
-    await browser.action.setTitle({ title: messages.tooltip(view) });
+  publish(): Promise<void> {
+    return this.publisher.publish();
   }
 }

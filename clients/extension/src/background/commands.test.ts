@@ -58,7 +58,6 @@ beforeEach(async () => {
     store: b.store,
     account: b.account,
     api: b.api,
-    sender: b.sender,
     recorder,
     pages,
     settings: readSettings,

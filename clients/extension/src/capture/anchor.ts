@@ -1,14 +1,14 @@
-/** Where a passage is, in a form that survives small changes of the page (W3C Web Annotation selectors). */
+/** The position of a passage as W3C Web Annotation selectors, which survive small changes of the page. */
 
 import type { Anchor } from "../protocol";
 
 const CONTEXT_CHARS = 32;
 const MAX_SELECTOR_CHARS = 500;
 
-/** Blank runs as one space: markup indents, people do not select indentation. */
+/** Runs of white space become one space: the indentation of the markup is not part of the text. */
 export const collapseWhitespace = (text: string): string => text.replace(/\s+/gu, " ").trim();
 
-/** Offsets of `range` in the document's text, and the quote with what stands around it. Null when detached. */
+/** The offsets of `range` in the text of `root`, and the quote with its context. Null if `range` is outside `root`. */
 export function anchorOf(range: Range, root: Node, exact: string): Anchor | null {
   if (!root.contains(range.commonAncestorContainer)) return null;
   const document = root.ownerDocument ?? (root as Document);
@@ -30,7 +30,7 @@ export function anchorOf(range: Range, root: Node, exact: string): Anchor | null
   };
 }
 
-/** A CSS path to `element`, as short as it can be while naming it alone. At most 500 characters. */
+/** The shortest CSS path that selects `element` alone, at most 500 characters. */
 export function cssPath(element: Element | null): string {
   const steps: string[] = [];
   for (let node = element; node && node.tagName !== "HTML"; node = node.parentElement) {

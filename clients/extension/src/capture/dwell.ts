@@ -1,7 +1,7 @@
 /**
- * Active time on a page: visible, and either playing media or in front of somebody who is there.
+ * Active time on a page: the page is visible, and either plays media or is focused while the user is not idle.
  *
- * A plain state machine over an injected clock; `watchPresence` below feeds it from a document.
+ * The clock is a state machine with an injected time source; `watchPresence` feeds it from a document.
  */
 
 export interface Presence {
@@ -12,7 +12,7 @@ export interface Presence {
   isPaused: boolean;
 }
 
-/** Without a sign of life for this long the machine was asleep; the gap is not reading. */
+/** After a longer gap between two calls the machine was suspended; the gap is not active time. */
 const MAX_TICK_MS = 25_000;
 
 export class DwellClock {
@@ -33,17 +33,17 @@ export class DwellClock {
     return !isPaused && isVisible && (isPlaying || (isFocused && !isIdle));
   }
 
-  /** Milliseconds so far. Call at least every `LONGEST_BEAT_MS` while active. */
+  /** Active milliseconds since the start. While active, call it at least every `MAX_TICK_MS`. */
   total(): number {
     const now = this.now();
     const elapsed = now - this.countedUntil;
-    // A clock that was set back, or a lid that was closed.
+    // Ignores a clock that was set back and a suspended machine.
     if (this.isActive && elapsed > 0 && elapsed <= MAX_TICK_MS) this.activeMs += elapsed;
     this.countedUntil = now;
     return this.activeMs;
   }
 
-  /** Takes over what changed; true when the clock started or stopped by it. */
+  /** Applies a change; returns true if it started or stopped the clock. */
   update(change: Partial<Presence>): boolean {
     const wasActive = this.isActive;
     this.total();

@@ -1,9 +1,10 @@
 /**
- * Passages the reader marked. A selection counts when it is deliberate: made by mouse, keyboard or touch, at rest for
- * a moment, long enough to mean something, and not typed text.
+ * Highlighted passages. A selection is a highlight if it was made by mouse, keyboard or touch, did not change for the
+ * debounce time, has a minimum length, and is not in an editable element.
  */
 
-import type { Anchor } from "../protocol";
+import { uuid } from "../ids";
+import type { Anchor, PageMessageOf } from "../protocol";
 import { anchorOf, collapseWhitespace, cssPath } from "./anchor";
 
 const MIN_CHARS = 10;
@@ -19,12 +20,12 @@ export interface Passage {
   via: Via;
 }
 
-/** Remembers what was marked on this page, so that nothing is sent twice. */
+/** The passages of the current visit, so that each is sent once. */
 export class MarkedPassages {
   private readonly texts = new Set<string>();
   private readonly spans: { start: number; end: number }[] = [];
 
-  /** True the first time; false for the same words, or for a part of a passage already marked. */
+  /** Returns false for a text that was added before, or for a part of an added passage. */
   add(text: string, position: { start: number; end: number } | null): boolean {
     if (this.texts.has(text)) return false;
     if (position && this.spans.some(({ start, end }) => start <= position.start && position.end <= end)) return false;
@@ -39,7 +40,7 @@ export class MarkedPassages {
   }
 }
 
-/** The current selection as a passage; null when it is not one. */
+/** The current selection as a passage; null if it is empty, shorter than `minChars`, or in an editable element. */
 export function passageOf(window: Window, via: Via, minChars = MIN_CHARS): Passage | null {
   const { document } = window;
   const selection = window.getSelection();
@@ -49,7 +50,7 @@ export function passageOf(window: Window, via: Via, minChars = MIN_CHARS): Passa
   const range = selection.getRangeAt(0);
   const node = range.commonAncestorContainer;
   const element = node instanceof Element ? node : node.parentElement;
-  // What somebody types is theirs; a passage is what somebody reads.
+  // Text that the user types is never recorded.
   if (!element || element.closest('input, textarea, [contenteditable=""], [contenteditable="true"]')) return null;
   if (isTyping(document.activeElement)) return null;
   const exact = [...text].length > MAX_CHARS ? text.slice(0, MAX_CHARS) : text;
@@ -61,11 +62,16 @@ function isTyping(element: Element | null): boolean {
   return element instanceof HTMLElement && (element.matches("input, textarea, select") || element.isContentEditable);
 }
 
+/** The message for a passage in `window`. `visitId` is null in a frame. */
+export function highlightMessage(window: Window, passage: Passage, visitId: string | null): PageMessageOf<"highlight"> {
+  return { kind: "highlight", highlightId: uuid(), visitId, url: window.location.href, at: Date.now(), ...passage };
+}
+
 /**
- * Calls `onPassage` for every deliberate selection until `signal` aborts.
+ * Calls `onPassage` for every highlight until `signal` aborts.
  *
- * A gesture ends with the pointer or key going up; a growing selection (Shift and arrows, touch handles) restarts
- * the rest period, so that only its final extent counts. Leaving the page ends the wait.
+ * A growing selection (Shift and arrow keys, touch handles) restarts the debounce time, so that only its final extent
+ * is reported. When the page is hidden, a pending selection is reported at once.
  */
 export function watchHighlights(
   window: Window,
@@ -77,7 +83,7 @@ export function watchHighlights(
   const { document } = window;
   let via: Via = "mouse";
   let isPressed = false;
-  // Selecting everything is a step to copying, not a mark.
+  // Select-all precedes a copy; it is not a highlight.
   let isSelectAll = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
 

@@ -1,8 +1,8 @@
 /**
- * Brings what a page saw to the worker and does not let go until the worker wrote it down.
+ * Delivers the messages of a page to the worker, at least once.
  *
- * The worker may be asleep, just killed, or busy; the page may be closing. A message that gets no answer is tried
- * again; one that must survive this page goes into `storage.local` as well, from where the worker collects it.
+ * The worker may be stopped, starting or busy, and the page may be unloading. A message without a response is sent
+ * again; a message that must survive its page is also written to the outbox in `storage.local`, which the worker drains.
  */
 
 import { browser } from "wxt/browser";
@@ -21,13 +21,13 @@ export interface MessengerDeps {
 
 const BROWSER_DEPS: MessengerDeps = {
   send: (message) => browser.runtime.sendMessage(message),
-  // Nothing of a private window touches the disk from here.
+  // Messages of a private window are never written to disk.
   save: async (key, message) => {
     if (!browser.extension?.inIncognitoContext) await browser.storage.local.set({ [key]: message });
   },
   remove: (key) => browser.storage.local.remove(key),
   wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-  // After an update or removal of the extension this script is an orphan.
+  // After an update or removal of the extension, this script can no longer reach a worker.
   isAlive: () => browser.runtime?.id !== undefined,
 };
 
@@ -36,40 +36,40 @@ const RETRY_DELAYS_MS = [100, 400, 1_000, 2_000, 4_000];
 export class Messenger {
   constructor(private readonly deps: MessengerDeps = BROWSER_DEPS) {}
 
-  /** The worker's answer, or null when it could not be reached; then the message lies in the outbox. */
+  /** The worker's response; null if the worker was unreachable, and the message is in the outbox. */
   async deliver(message: PageMessage): Promise<PageResponse | null> {
     for (const pauseMs of [...RETRY_DELAYS_MS, null]) {
       if (!this.deps.isAlive()) return null;
-      const answer = await this.attempt(message);
-      if (answer) return answer;
+      const response = await this.attempt(message);
+      if (response) return response;
       if (pauseMs !== null) await this.deps.wait(pauseMs);
     }
     await this.deps.save(outboxKey(message), message).catch(() => undefined);
     return null;
   }
 
-  /** For a page that is going away: both ways at once, because neither can be waited for. */
+  /** For a page that is being unloaded: sends the message and writes it to the outbox, because it cannot wait for either. */
   deliverOnUnload(message: PageMessage): void {
     if (!this.deps.isAlive()) return;
     const key = outboxKey(message);
-    const kept = this.deps.save(key, message).catch(() => undefined);
-    void this.attempt(message).then(async (answer) => {
-      await kept;
-      if (answer) await this.deps.remove(key).catch(() => undefined);
+    const saved = this.deps.save(key, message).catch(() => undefined);
+    void this.attempt(message).then(async (response) => {
+      await saved;
+      if (response) await this.deps.remove(key).catch(() => undefined);
     });
   }
 
   private async attempt(message: PageMessage): Promise<PageResponse | null> {
     try {
-      const answer = await this.deps.send(message);
-      return answer?.ok ? answer : null;
+      const response = await this.deps.send(message);
+      return response?.ok ? response : null;
     } catch {
       return null;
     }
   }
 }
 
-/** Later messages of one visit replace earlier ones of their kind. */
+/** One key per visit and kind: a later message replaces an earlier one. */
 function outboxKey(message: PageMessage): string {
   const id = message.kind === "highlight" ? message.highlightId : message.visitId;
   return `${OUTBOX_PREFIX}${message.kind}:${id}`;

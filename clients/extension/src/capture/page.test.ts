@@ -2,8 +2,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import type { PageMessage, PageResponse } from "../protocol";
+import { RecordedFrame } from "./frame";
 import { Messenger } from "./messenger";
-import { RecordedFrame, RecordedPage } from "./page";
+import { RecordedPage } from "./page";
 
 let sent: PageMessage[];
 let answer: (message: PageMessage) => PageResponse;

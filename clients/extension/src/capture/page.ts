@@ -1,28 +1,27 @@
-/** One document's part in a recording: its visits, one after the other, and what happens in them. */
+/** A recorded document: its visits, one after the other, and what is measured during each. */
 
 import { uuid } from "../ids";
-import type { PageMessage, PageResponse, WorkerMessage } from "../protocol";
+import type { PageMessage, PageMessageOf, PageResponse, WorkerMessage } from "../protocol";
 import { DwellClock, type Presence, presenceOf, watchPresence } from "./dwell";
-import { MarkedPassages, type Passage, passageOf, watchHighlights } from "./highlight";
+import { highlightMessage, MarkedPassages, type Passage, passageOf, watchHighlights } from "./highlight";
 import { Messenger } from "./messenger";
 import { hasVisiblePasswordField } from "./password";
 import { routeKey, watchRoutes } from "./route";
 import { ScrollMeter, watchScroll } from "./scroll";
+import { whenSettled } from "./settled";
 
-/** While somebody reads, the worker hears from the page this often; a crash costs at most this much dwell. */
+/** An active page reports to the worker at this interval, so that a crash loses at most this much active time. */
 const HEARTBEAT_MS = 10_000;
-const LOAD_TIMEOUT_MS = 6_000;
-const SETTLE_MS = 600;
 
-type Via = Extract<PageMessage, { kind: "visit" }>["via"];
+type Via = PageMessageOf<"visit">["via"];
 
 interface OngoingVisit {
   id: string;
   routeKey: string;
-  opening?: PageMessage;
-  /** The worker agreed to record this page. */
+  visitMessage?: PageMessage;
+  /** The worker records this page. */
   isAccepted: boolean;
-  /** Title and text were asked for. */
+  /** The `settled` message was sent. */
   isSettled: boolean;
   end: AbortController;
 }
@@ -48,11 +47,11 @@ export class RecordedPage {
     this.scroll = new ScrollMeter(window);
   }
 
-  /** Joins the recording as soon as somebody looks at this page; before that the page is not even announced. */
+  /** Starts recording when the page is visible. A page that was never visible sends no message. */
   begin(via: Via): void {
     const { document } = this.window;
-    const isSeen = document.visibilityState === "visible" && !(document as { prerendering?: boolean }).prerendering;
-    if (isSeen) {
+    const isVisible = document.visibilityState === "visible" && !(document as { prerendering?: boolean }).prerendering;
+    if (isVisible) {
       this.startRecording(via);
       return;
     }
@@ -66,11 +65,11 @@ export class RecordedPage {
     document.addEventListener("prerenderingchange", retry, { signal: this.signal });
   }
 
-  /** Answers the worker; `finish` returns this page's farewell. */
+  /** Returns the response to the worker: for `finish` the final event, for `highlight-selection` the highlight. */
   onWorkerMessage(message: WorkerMessage): PageMessage | null {
     switch (message.kind) {
       case "begin":
-        // What we hold may belong to a recording whose end we slept through; the worker knows.
+        // The visit may belong to a recording that ended while this page was frozen; the worker's response decides.
         if (this.visit) this.snapshot();
         else if (!this.recording) this.begin("start");
         return null;
@@ -100,7 +99,7 @@ export class RecordedPage {
         const passage = passageOf(this.window, message.via, 1);
         if (!passage) return null;
         this.marked.add(passage.text, passage.anchor?.position ?? null);
-        return this.highlightMessage(passage);
+        return this.highlight(passage);
       }
     }
   }
@@ -110,7 +109,7 @@ export class RecordedPage {
     this.recording = new AbortController();
     const signal = AbortSignal.any([this.recording.signal, this.signal]);
     const { window } = this;
-    // Until the worker agreed, only time is measured: nothing on the page is looked at.
+    // Until the worker accepts the page, only time is measured: no content of the page is read.
     watchPresence(window, () => this.updatePresence(this.presence()), signal);
     window.addEventListener("pagehide", () => this.onPageHide(), { signal });
     window.addEventListener(
@@ -120,10 +119,10 @@ export class RecordedPage {
       },
       { signal },
     );
-    const beat = setInterval(() => {
+    const heartbeat = setInterval(() => {
       if (this.visit && this.clock.isActive) this.snapshot();
     }, HEARTBEAT_MS);
-    signal.addEventListener("abort", () => clearInterval(beat));
+    signal.addEventListener("abort", () => clearInterval(heartbeat));
     this.openVisit(via);
   }
 
@@ -146,8 +145,8 @@ export class RecordedPage {
   }
 
   private presence(): Pick<Presence, "isVisible" | "isFocused" | "isPlaying"> {
-    const seen = presenceOf(this.window.document);
-    return { ...seen, isPlaying: seen.isPlaying || this.isAudible };
+    const presence = presenceOf(this.window.document);
+    return { ...presence, isPlaying: presence.isPlaying || this.isAudible };
   }
 
   private openVisit(via: Via): void {
@@ -164,54 +163,44 @@ export class RecordedPage {
     this.clock.restart();
     this.scroll.restart();
     this.reportedQuarter = 0;
-    const opening = { kind: "visit", ...this.measurements(visit.id), url: this.window.location.href, via } as const;
-    visit.opening = opening;
-    void this.messenger.deliver(opening).then((answer) => this.onVisitResponse(visit, answer));
+    const message = { kind: "visit", ...this.measurements(visit.id), url: this.window.location.href, via } as const;
+    visit.visitMessage = message;
+    void this.messenger.deliver(message).then((response) => this.onVisitResponse(visit, response));
   }
 
-  private onVisitResponse(visit: OngoingVisit, answer: PageResponse | null): void {
-    if (!answer?.ok) return;
-    if (!answer.records) {
+  private onVisitResponse(visit: OngoingVisit, response: PageResponse | null): void {
+    if (!response?.ok) return;
+    if (!response.records) {
       if (this.visit === visit) this.visit = null;
-      // On an app an excluded route may be followed by one that is not.
+      // In an app, a recordable route can follow an excluded one: keep watching routes.
       if (!this.isWatching) this.endRecording();
       return;
     }
-    if (answer.isPaused) {
+    if (response.isPaused) {
       if (this.visit === visit) this.visit = null;
       this.isPaused = true;
       this.clock.update({ isPaused: true });
     } else if (this.visit === visit) {
       visit.isAccepted = true;
-      this.scheduleSettled(visit);
+      whenSettled(this.window, () => this.sendSettled(visit), visit.end.signal);
     }
     this.watchPage();
   }
 
-  /** Title and text are there a moment after the load; both are asked for once. */
-  private scheduleSettled(visit: OngoingVisit): void {
-    const { window } = this;
-    const settle = () => {
-      if (this.visit !== visit || visit.isSettled || this.signal.aborted) return;
-      visit.isSettled = true;
-      this.scroll.measure();
-      const { referrer } = window.document;
-      const message: PageMessage = {
-        kind: "settled",
-        visitId: visit.id,
-        ...this.titleAndPassword(),
-        referrer: referrer.slice(0, 8_192),
-      };
-      void this.messenger.deliver(message).then((answer) => {
-        if (answer?.ok && answer.records === false && this.visit === visit) this.visit = null;
-      });
+  private sendSettled(visit: OngoingVisit): void {
+    if (this.visit !== visit || visit.isSettled || this.signal.aborted) return;
+    visit.isSettled = true;
+    this.scroll.measure();
+    const { referrer } = this.window.document;
+    const message: PageMessage = {
+      kind: "settled",
+      visitId: visit.id,
+      ...this.titleAndPassword(),
+      referrer: referrer.slice(0, 8_192),
     };
-    const soon = () => setTimeout(() => window.requestIdleCallback(settle, { timeout: 2_000 }), SETTLE_MS);
-    if (window.document.readyState === "complete") soon();
-    else {
-      window.addEventListener("load", soon, { once: true, signal: visit.end.signal });
-      setTimeout(settle, LOAD_TIMEOUT_MS);
-    }
+    void this.messenger.deliver(message).then((response) => {
+      if (response?.ok && response.records === false && this.visit === visit) this.visit = null;
+    });
   }
 
   private titleAndPassword(): { title: string; hasPasswordField: boolean } {
@@ -232,9 +221,9 @@ export class RecordedPage {
   private snapshot(): void {
     const { visit } = this;
     if (!visit) return;
-    void this.messenger.deliver({ kind: "snapshot", ...this.measurements(visit.id) }).then((answer) => {
-      // The worker has no such visit: it ended without us. If a recording runs, this is a new one.
-      if (!answer?.ok || answer.records || this.visit !== visit || !visit.isAccepted) return;
+    void this.messenger.deliver({ kind: "snapshot", ...this.measurements(visit.id) }).then((response) => {
+      // The worker has closed this visit. If a recording is running, the page starts a new visit.
+      if (!response?.ok || response.records || this.visit !== visit || !visit.isAccepted) return;
       this.endRecording();
       this.begin("start");
     });
@@ -251,70 +240,47 @@ export class RecordedPage {
     this.snapshot();
   }
 
-  private endVisit(): Extract<PageMessage, { kind: "leave" }> | null {
+  /** Ends the visit and returns its final event, null if no visit is open. */
+  private endVisit(): PageMessageOf<"leave"> | null {
     const { visit } = this;
     if (!visit) return null;
     this.visit = null;
     visit.end.abort();
     if (visit.isSettled) this.scroll.measure();
-    const face = visit.isAccepted ? this.titleAndPassword() : { title: "", hasPasswordField: false };
+    const { title, hasPasswordField } = visit.isAccepted
+      ? this.titleAndPassword()
+      : { title: "", hasPasswordField: false };
     return {
       kind: "leave",
       ...this.measurements(visit.id),
-      title: face.title,
-      // A page that settled was found free of password fields; a dialog that came later does not undo the visit.
-      hasPasswordField: !visit.isSettled && face.hasPasswordField,
+      title,
+      // A settled page had no password field; a field that appeared later does not withdraw the visit.
+      hasPasswordField: !visit.isSettled && hasPasswordField,
     };
   }
 
-  /** The document goes away: whatever was not confirmed yet is sent once more, both ways. */
+  /** The document is being unloaded: messages without a response are also written to the outbox. */
   private onPageHide(): void {
     const { visit } = this;
     if (!visit) return;
-    const message = this.endVisit();
-    if (!visit.isAccepted && visit.opening) this.messenger.deliverOnUnload(visit.opening);
-    if (message) this.messenger.deliverOnUnload(message);
+    const finalEvent = this.endVisit();
+    if (!visit.isAccepted && visit.visitMessage) this.messenger.deliverOnUnload(visit.visitMessage);
+    if (finalEvent) this.messenger.deliverOnUnload(finalEvent);
   }
 
   private onRouteChange(): void {
     if (this.isPaused) return;
-    // By now the title belongs to the new route, so the old visit keeps the one it settled with.
+    // The document's title already belongs to the new route: the old visit keeps the title it settled with.
     const finalEvent = this.endVisit();
     if (finalEvent) void this.messenger.deliver({ ...finalEvent, title: "" });
     this.openVisit("route");
   }
 
   private sendHighlight(passage: Passage): void {
-    if (this.visit && !this.isPaused) void this.messenger.deliver(this.highlightMessage(passage));
+    if (this.visit && !this.isPaused) void this.messenger.deliver(this.highlight(passage));
   }
 
-  private highlightMessage(passage: Passage): Extract<PageMessage, { kind: "highlight" }> {
-    const visitId = this.visit?.id ?? null;
-    const url = this.window.location.href;
-    return { kind: "highlight", highlightId: uuid(), visitId, url, at: Date.now(), ...passage };
-  }
-}
-
-/** A frame inside a page: only its highlights count; the page around it is the visit. */
-export class RecordedFrame {
-  private readonly marked = new MarkedPassages();
-
-  constructor(
-    private readonly window: Window,
-    signal: AbortSignal,
-    private readonly messenger = new Messenger(),
-  ) {
-    watchHighlights(window, this.marked, (passage) => void this.messenger.deliver(this.message(passage)), signal);
-  }
-
-  onWorkerMessage(highlightMessage: WorkerMessage): PageMessage | null {
-    if (highlightMessage.kind !== "highlight-selection") return null;
-    const passage = passageOf(this.window, highlightMessage.via, 1);
-    return passage && this.message(passage);
-  }
-
-  private message(passage: Passage): PageMessage {
-    const url = this.window.location.href;
-    return { kind: "highlight", highlightId: uuid(), visitId: null, url, at: Date.now(), ...passage };
+  private highlight(passage: Passage): PageMessageOf<"highlight"> {
+    return highlightMessage(this.window, passage, this.visit?.id ?? null);
   }
 }

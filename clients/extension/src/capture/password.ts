@@ -1,4 +1,4 @@
-/** Pages that ask for a password are nobody's reading. */
+/** Pages with a visible password field are not recorded. */
 
 export function hasVisiblePasswordField(document: Document): boolean {
   return [...document.querySelectorAll<HTMLInputElement>('input[type="password"]')].some((field) =>

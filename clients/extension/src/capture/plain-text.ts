@@ -1,9 +1,9 @@
-/** Text as it goes over the wire, whatever it was read from. */
+/** Normalises text before it is sent. */
 
-/** Enough for a long article; the server keeps less. */
+/** The length of a long article; the server stores less. */
 export const MAX_TEXT_CHARS = 50_000;
 
-/** Paragraphs stay apart, blanks inside them collapse. */
+/** Collapses white space; paragraph breaks stay. */
 export function normalizeWhitespace(text: string): string {
   return text
     .replace(/\r/g, "")
@@ -13,7 +13,7 @@ export function normalizeWhitespace(text: string): string {
     .trim();
 }
 
-/** Cut at `max` UTF-16 units without splitting a character. */
+/** The first `max` UTF-16 code units, without splitting a surrogate pair. */
 export function truncate(text: string, max: number): string {
   if (text.length <= max) return text;
   const end = /[\uD800-\uDBFF]/.test(text.charAt(max - 1)) ? max - 1 : max;

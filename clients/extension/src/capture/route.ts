@@ -5,8 +5,8 @@ interface NavigationLike extends EventTarget {
 }
 
 /**
- * What makes two addresses different pages of an app: path, query, and a hash that is a route (`#/inbox`, `#!x`).
- * A plain `#section` is a place on the same page.
+ * The part of an address that identifies a page of an app: origin, path, query, and a hash that is a route (`#/inbox`,
+ * `#!x`). A plain `#section` is a position on the same page.
  */
 export function routeKey(address: string): string {
   const url = new URL(address);
@@ -15,9 +15,9 @@ export function routeKey(address: string): string {
 }
 
 /**
- * Calls `onRoute` with each new address once it stayed for `settleMs`, so that a redirect chain is one visit.
+ * Calls `onRoute` with each new address that did not change for `settleMs`, so that a redirect chain is one visit.
  *
- * Content scripts live in their own world and do not see the page's `history.pushState`; the Navigation API reports
+ * Content scripts run in an isolated world and cannot observe the page's `history.pushState`; the Navigation API reports
  * to every world.
  */
 export function watchRoutes(window: Window, onRoute: (url: string) => void, signal: AbortSignal, settleMs = 250): void {

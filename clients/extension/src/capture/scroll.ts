@@ -1,6 +1,6 @@
-/** How far down the reader got, 0 to 1. */
+/** Scroll depth, from 0 to 1. */
 
-/** The lower edge of the view relative to what can be scrolled; a page without a scrollbar is seen whole. */
+/** The scroll position relative to the scrollable height; 1 for a page without a scrollbar. */
 export function scrollDepth(scrollY: number, viewHeight: number, pageHeight: number): number {
   const scrollable = pageHeight - viewHeight;
   if (scrollable <= 1) return 1;
@@ -30,7 +30,7 @@ export class ScrollMeter {
   }
 }
 
-/** Measures at most once per `intervalMs` while the page scrolls, and once more when it comes to rest. */
+/** Calls `onScroll` at most once per `intervalMs` while the page scrolls, the last time after it stops. */
 export function watchScroll(window: Window, onScroll: () => void, signal: AbortSignal, intervalMs = 250): void {
   let timer: ReturnType<typeof setTimeout> | null = null;
   window.addEventListener(

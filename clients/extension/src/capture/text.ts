@@ -1,16 +1,16 @@
-/** The readable text of a page. Runs on request, in its own script, never while the page loads. */
+/** The readable text of a page. Runs on request in its own script, never while the page loads. */
 
 import { Readability } from "@mozilla/readability";
 
 import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
 
-/** Readability clones and walks the whole document; beyond this it would be felt. */
+/** Readability clones and walks the whole document, which blocks the page noticeably above this size. */
 const MAX_ELEMENTS = 30_000;
 const MIN_ARTICLE_CHARS = 200;
 
 export interface PageText {
   text: string;
-  /** `pdf`: Chrome's viewer shows scripts an empty page; the file itself has to be read. */
+  /** `pdf`: scripts see an empty document in Chrome's viewer; the text has to be read from the file. */
   method: "readability" | "visible" | "pdf" | "none";
   isTruncated: boolean;
   language: string | null;
@@ -25,7 +25,7 @@ const BLOCKS = new Set(
   ).split(" "),
 );
 
-/** The text under `node` with a line per block: `textContent` alone would glue paragraphs together. */
+/** The text of `node` with one line per block element; `textContent` would join paragraphs. */
 export function blockText(node: Node): string {
   if (node.nodeType === 3) return node.nodeValue ?? "";
   let text = "";
@@ -53,7 +53,7 @@ export function readPage(document: Document): PageText {
       const article = new Readability<Node>(clone, { charThreshold: 300, serializer: (node) => node }).parse();
       text = article?.content ? normalizeWhitespace(blockText(article.content)) : "";
     } catch {
-      // Markup that Readability cannot bear still has text.
+      // If Readability fails on the markup, the visible text is used.
     }
   }
   if (text.length < MIN_ARTICLE_CHARS) {

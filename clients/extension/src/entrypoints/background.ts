@@ -5,7 +5,7 @@ import { App } from "../background/app";
 import { createMenus, highlightSelection, menuClicked } from "../background/menus";
 import { readSettings, watchSettings } from "../settings";
 
-/** Chrome starts the worker for an event only if its listener is there in the first turn: all of them are here. */
+/** Chrome starts the worker for an event only if its listener is registered synchronously: all are registered here. */
 export default defineBackground({
   type: "module",
   main() {
@@ -38,9 +38,9 @@ export default defineBackground({
 
     browser.tabs.onRemoved.addListener((tabId) => void app.onTabUnloaded(tabId));
     browser.tabs.onUpdated.addListener((tabId, change) => {
-      // A page that is left for one we do not record cannot be noticed otherwise.
+      // The only signal that a recorded page was replaced by one that is not recorded.
       if (change.status === "loading") void app.onTabUnloaded(tabId);
-      if (change.audible !== undefined) tellPresence(tabId, { isAudible: change.audible });
+      if (change.audible !== undefined) sendPresence(tabId, { isAudible: change.audible });
     });
     browser.tabs.onActivated.addListener(({ tabId }) => void app.recorder.signal("tab_activated", tabId));
     browser.windows.onFocusChanged.addListener((windowId) => {
@@ -55,12 +55,12 @@ export default defineBackground({
       void browser.tabs.query({ active: true }).then((tabs) => {
         for (const { id } of tabs) {
           if (!id) continue;
-          tellPresence(id, { isIdle: state !== "active" });
+          sendPresence(id, { isIdle: state !== "active" });
           void app.recorder.signal(state === "active" ? "active" : "idle", id);
         }
       });
     });
-    const tellPresence = (tabId: number, presence: { isIdle?: boolean; isAudible?: boolean }) => {
+    const sendPresence = (tabId: number, presence: { isIdle?: boolean; isAudible?: boolean }) => {
       void browser.tabs.sendMessage(tabId, { kind: "presence", ...presence }).catch(() => undefined);
     };
 

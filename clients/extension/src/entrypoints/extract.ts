@@ -3,7 +3,7 @@ import { defineUnlistedScript } from "wxt/utils/define-unlisted-script";
 import { hasVisiblePasswordField } from "../capture/password";
 import { readPage } from "../capture/text";
 
-/** Injected for one answer: the page's text, or null on a page that asks for a password. */
+/** Injected once; returns the text of the page, null on a page with a password field. */
 export default defineUnlistedScript(() => {
   if (hasVisiblePasswordField(document)) return null;
   return {

@@ -1,20 +1,22 @@
 import { browser } from "wxt/browser";
 import { defineUnlistedScript } from "wxt/utils/define-unlisted-script";
 
-import { RecordedFrame, RecordedPage } from "../capture/page";
+import { RecordedFrame } from "../capture/frame";
+import { RecordedPage } from "../capture/page";
 import type { WorkerMessage } from "../protocol";
 
 interface InstalledRecorder {
   isAlive: () => boolean;
-  again: () => void;
+  rejoin: () => void;
 }
 
-/** Injected into every document while a recording runs, and into no document otherwise. */
+/** Injected into every document while a recording is running, otherwise into none. */
 export default defineUnlistedScript(() => {
   const slot = globalThis as typeof globalThis & { trailmindRecorder?: InstalledRecorder };
-  // Injected twice (registered, and on start): the first one stays. One left behind by an update is replaced.
+  // The registered script and the start of a recording can both inject: the first instance stays. An instance of an
+  // older version of the extension is replaced.
   if (slot.trailmindRecorder?.isAlive()) {
-    slot.trailmindRecorder.again();
+    slot.trailmindRecorder.rejoin();
     return;
   }
   const end = new AbortController();
@@ -27,7 +29,7 @@ export default defineUnlistedScript(() => {
       if (!isAlive) end.abort();
       return isAlive;
     },
-    again: () => subject.onWorkerMessage({ kind: "begin" }),
+    rejoin: () => subject.onWorkerMessage({ kind: "begin" }),
   };
   browser.runtime.onMessage.addListener((message: WorkerMessage, sender, respond) => {
     if (sender.id === id) respond(subject.onWorkerMessage(message));

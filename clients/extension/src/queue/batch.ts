@@ -1,20 +1,41 @@
-/** Which events travel together. */
+/** Which events one request carries. Pure. */
 
 import type { EventsBody } from "@trailmind/api";
 import type { QueuedEvent } from "./model";
 
 export const MAX_EVENTS = 100;
-/** A batch this full is sent without waiting for the timer. */
+/** A batch with this many events is sent without waiting for the timer. */
 export const EAGER_EVENTS = 20;
-/** Under the server's 4 MB, with room for the envelope. */
+/** Below the server's limit of 4 MB, with room for the envelope. */
 export const MAX_BYTES = 3_500_000;
 
-/** The size of `body` as JSON in UTF-8, with its `seq` and a separator. */
+export interface BatchLimits {
+  maxEvents: number;
+  maxBytes: number;
+}
+
+export const FULL_LIMITS: BatchLimits = { maxEvents: MAX_EVENTS, maxBytes: MAX_BYTES };
+
+/** After an accepted batch: twice the limits, at most the full ones. */
+export function growLimits({ maxEvents, maxBytes }: BatchLimits): BatchLimits {
+  return {
+    maxEvents: Math.min(FULL_LIMITS.maxEvents, maxEvents * 2),
+    maxBytes: Math.min(FULL_LIMITS.maxBytes, maxBytes * 2),
+  };
+}
+
+/** After a batch that was too large: half of its events and bytes. */
+export function halveLimits(batch: readonly QueuedEvent[]): BatchLimits {
+  const bytes = batch.reduce((sum, event) => sum + event.bytes, 0);
+  return { maxEvents: Math.ceil(batch.length / 2), maxBytes: Math.ceil(bytes / 2) };
+}
+
+/** The size of `body` in bytes as JSON in UTF-8, with its `seq` and a separator. */
 export function encodedBytes(body: unknown): number {
   return new TextEncoder().encode(JSON.stringify(body)).byteLength + 24;
 }
 
-/** The longest prefix of `waiting` within both limits; one event always fits, however large. */
+/** The longest prefix of `waiting` within both limits; the first event is always included. */
 export function fillBatch(waiting: readonly QueuedEvent[], maxEvents: number, maxBytes: number): QueuedEvent[] {
   const batch: QueuedEvent[] = [];
   let bytes = 0;
@@ -26,7 +47,7 @@ export function fillBatch(waiting: readonly QueuedEvent[], maxEvents: number, ma
   return batch;
 }
 
-/** The request body that carries `batch`. */
+/** The request body of `batch`. */
 export function eventsBody(batch: readonly QueuedEvent[]): EventsBody {
   return { events: batch.map(({ body, seq }) => ({ ...body, seq })) };
 }

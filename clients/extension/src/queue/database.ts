@@ -1,4 +1,4 @@
-/** The IndexedDB schema. */
+/** The IndexedDB schema and its connection. */
 
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 
@@ -14,12 +14,12 @@ interface Schema extends DBSchema {
   values: { key: string; value: unknown };
 }
 
-export type Database = IDBPDatabase<Schema>;
+type Database = IDBPDatabase<Schema>;
 
-/** `onGone` is called when the browser closes the connection by itself. */
-export function openDatabase(name: string, onGone: () => void): Promise<Database> {
+/** `onTerminated` is called when the browser closes the connection. */
+function openDatabase(name: string, onTerminated: () => void): Promise<Database> {
   return openDB<Schema>(name, 1, {
-    terminated: onGone,
+    terminated: onTerminated,
     upgrade(db) {
       db.createObjectStore("recordings", { keyPath: "id" });
       db.createObjectStore("events", { keyPath: ["recording", "place"] }).createIndex("byEventId", "eventId", {
@@ -35,5 +35,31 @@ export function openDatabase(name: string, onGone: () => void): Promise<Database
   });
 }
 
-/** Chrome answers a write before it reaches the disk unless asked: a power cut must not lose an event either. */
+/** By default Chrome confirms a write before it is on disk; with `strict`, a power failure loses no confirmed event. */
 export const DURABLE: IDBTransactionOptions = { durability: "strict" };
+
+/** The key range of all queued events of a recording. */
+export const allPlaces = (recording: string) => IDBKeyRange.bound([recording, -Infinity], [recording, Infinity]);
+
+/** Opens the database on first use, and again after a failure or after the browser closed the connection. */
+export class DatabaseConnection {
+  private opened: Promise<Database> | null = null;
+
+  constructor(private readonly name: string) {}
+
+  open(): Promise<Database> {
+    const discard = () => {
+      this.opened = null;
+    };
+    this.opened ??= openDatabase(this.name, discard).catch((error: unknown) => {
+      discard();
+      throw error;
+    });
+    return this.opened;
+  }
+
+  async close(): Promise<void> {
+    if (this.opened) (await this.opened).close();
+    this.opened = null;
+  }
+}

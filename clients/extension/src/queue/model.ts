@@ -1,4 +1,4 @@
-/** What the extension keeps on disk. Times are epoch milliseconds unless the name says otherwise. */
+/** The records in IndexedDB. Times are epoch milliseconds. Field names are stored: renaming one needs a migration. */
 
 type EventType =
   | "page_visit"
@@ -11,7 +11,7 @@ type EventType =
   | "idle"
   | "active";
 
-/** An event as it goes over the wire, except for `seq`, which the queue assigns. */
+/** An event as it is sent, except for `seq`, which the queue assigns. */
 export interface EventBody {
   event_id: string;
   type: EventType;
@@ -28,19 +28,19 @@ export interface EventBody {
   metadata?: Record<string, unknown>;
 }
 
-/** An event waiting for its verdict. `heldUntil` lets a visit wait for its title and text. */
+/** An event that waits for its verdict. A visit is held until `heldUntil` for its title and text. */
 export interface QueuedEvent {
   recording: string;
-  /** Its place in this queue. */
+  /** Its position in this queue. */
   place: number;
   /**
-   * Its number for the server, given when it is sent for the first time: an event that is taken back before leaves no
-   * gap, and a gap in what the server got means a loss.
+   * Its sequence number, assigned when it is sent for the first time: an event that is withdrawn before leaves no gap,
+   * so a gap in the numbers that the server received is a lost event.
    */
   seq: number | null;
   eventId: string;
   heldUntil: number;
-  /** Its text is being read elsewhere: the end of the visit does not let it go. */
+  /** Its text is being read: the end of the visit does not release it. */
   isAwaitingText?: boolean;
   queuedAt: number;
   bytes: number;
@@ -49,7 +49,7 @@ export interface QueuedEvent {
 
 export type VerdictKind = "stored" | "duplicate" | "excluded" | "invalid";
 
-/** What is left of an event once its verdict arrived: enough to recognise it, nothing to read. */
+/** The verdict of an event that left the queue: its id, without content. */
 export interface SettledEvent {
   eventId: string;
   recording: string;
@@ -57,7 +57,7 @@ export interface SettledEvent {
   reason: string | null;
 }
 
-/** An event the server called invalid, kept whole so that nothing disappears unseen. */
+/** An event that the server rejected as invalid, with its content, so that the user can export it. */
 export interface QuarantinedEvent {
   eventId: string;
   recording: string;
@@ -71,13 +71,13 @@ export type RecordingStatus =
   /** Events are being collected. */
   | "recording"
   | "paused"
-  /** The browser ended in the middle; the user decides what to do with it. */
+  /** The browser ended during the recording; the user decides whether to continue. */
   | "interrupted"
-  /** Collecting has ended; events and the stop itself are still on their way. */
+  /** Collecting has ended; events or the stop are still to be sent. */
   | "stopping"
-  /** The server has everything and has closed the session. */
+  /** The server has all events and closed the session. */
   | "completed"
-  /** The server no longer has the session, or takes no more events for it; the user decides. */
+  /** The server no longer has the session or accepts no more events for it; the user decides. */
   | "lost";
 
 export type Scope = { kind: "all" } | { kind: "window"; windowId: number } | { kind: "tab"; tabId: number };
@@ -85,17 +85,17 @@ export type Scope = { kind: "all" } | { kind: "window"; windowId: number } | { k
 export interface Counts {
   pages: number;
   highlights: number;
-  /** Everything that happened in scope, whether it may be sent or not. */
+  /** All events in scope, including excluded ones. */
   seen: number;
-  /** Verdict `stored`, or `duplicate`: an earlier answer was lost, but the event is there. */
+  /** Verdict `stored`, or `duplicate`: the response to an earlier attempt was lost, and the event is stored. */
   stored: number;
   excluded: number;
   invalid: number;
 }
 
-/** Why events are waiting. `sinceMs` is when the trouble began, `retryAt` when we try again. */
+/** Why events are not being sent. `since`: the first failure; `retryAt`: the next attempt. */
 export interface SendError {
-  /** `limit`: the plan allows no further recording at once; it begins on the server when another has ended. */
+  /** `limit`: the plan allows no further concurrent recording; sending starts when another one has ended. */
   kind: "offline" | "server" | "throttled" | "limit" | "signed_out";
   since: number;
   retryAt: number;
@@ -107,7 +107,7 @@ export interface Recording {
   userId: string;
   origin: string;
   serverId: string | null;
-  /** What the server was last known to think. */
+  /** The last known status of the session on the server. */
   serverStatus: "none" | "recording" | "paused" | "closed";
   status: RecordingStatus;
   title: string;
@@ -117,16 +117,17 @@ export interface Recording {
   endedAt: number | null;
   pausedAt: number | null;
   pausedMs: number;
-  /** The last time we know the recorder was alive; an interrupted recording ends here. */
+  /** The last heartbeat; an interrupted recording ends here. */
   lastAliveAt: number;
   nextPlace: number;
   nextSeq: number;
   counts: Counts;
+  /** The last error of sending, null after a success. `trouble` is the stored field name. */
   trouble: SendError | null;
   lostReason: "gone" | "closed" | null;
 }
 
-/** A visit that has begun and not ended. */
+/** A visit without a final event. */
 export interface OpenVisit {
   /** The id of its `page_visit` event. */
   id: string;
@@ -138,10 +139,10 @@ export interface OpenVisit {
   activeMs: number;
   maxScroll: number;
   isActive: boolean;
-  /** When the numbers above were true. */
+  /** When the measurements above were taken. */
   snapshotAt: number;
-  /** Highest quarter of the page that was reported as a `scroll` event. */
+  /** The deepest quarter of the page that a `scroll` event reported. */
   scrollQuarter: number;
-  /** The document that held this visit is gone; if its own farewell does not arrive, we write it. */
+  /** When the document may have been unloaded; if its final event does not arrive, the worker creates it. */
   goneAt: number | null;
 }

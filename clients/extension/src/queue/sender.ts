@@ -1,6 +1,6 @@
 /**
- * Brings recordings to the server. Everything it knows is on disk, so that it can be killed between any two lines:
- * an event leaves the queue only with its verdict, every request may be repeated, waiting times are absolute.
+ * Sends recordings to the server. All state is on disk, so that the worker can be killed at any time: an event leaves
+ * the queue only with its verdict, every request is safe to repeat, and retry times are absolute.
  */
 
 import { ApiError } from "@trailmind/api";
@@ -8,11 +8,13 @@ import type { Account } from "../account/account";
 import { SignedOutError, UnreachableError } from "../api/errors";
 import type { EventsResponse } from "../api/schemas";
 import type { TrailmindApi } from "../api/trailmind";
+import { applyStep } from "./apply-step";
 import { retryDelayMs } from "./backoff";
-import { eventsBody, MAX_BYTES, MAX_EVENTS } from "./batch";
+import { type BatchLimits, eventsBody, FULL_LIMITS, growLimits, halveLimits } from "./batch";
 import type { QueuedEvent, Recording, SendError } from "./model";
 import { nextStep } from "./steps";
-import type { EventVerdict, QueueStore } from "./store";
+import type { QueueStore } from "./store";
+import { matchVerdicts } from "./verdicts";
 
 export interface SenderDeps {
   store: QueueStore;
@@ -20,16 +22,13 @@ export interface SenderDeps {
   api: TrailmindApi;
   now?: () => number;
   random?: () => number;
-  /** Called after anything visible changed. */
+  /** Called after every visible change. */
   onChange?: () => void;
 }
 
-interface Limits {
-  maxEvents: number;
-  maxBytes: number;
-}
-
-const FULL_LIMITS: Limits = { maxEvents: MAX_EVENTS, maxBytes: MAX_BYTES };
+/** Signing in starts a flush, so that polling for it more often than once an hour has no use. */
+const SIGNED_OUT_RETRY_MS = 3_600_000;
+const MIN_TRUNCATABLE_CHARS = 1_000;
 
 export class Sender {
   private currentFlush: Promise<void> | null = null;
@@ -45,8 +44,8 @@ export class Sender {
   }
 
   /**
-   * Works until nothing is left to do now; resolves then. Callers that come meanwhile share the run, followed by one
-   * more. `urgent` (the user pressed something, the network came back) does not wait for a planned retry.
+   * Sends until nothing can be sent now, then resolves. A call during a flush shares it and adds one more pass.
+   * `urgent` (a user action, or the network is available again) ignores planned retry times.
    */
   flush(urgent = false): Promise<void> {
     if (this.currentFlush) {
@@ -60,13 +59,13 @@ export class Sender {
   private async flushAll(urgent: boolean): Promise<void> {
     do {
       this.isFlushRequested = false;
-      // The oldest first: its stop may be what makes room for the next one's start.
+      // Oldest first: with a plan limit, the stop of one recording makes the start of the next one possible.
       const recordings = (await this.deps.store.recordings()).sort((a, b) => a.startedAt - b.startedAt);
       for (const { id } of recordings) await this.process(id, urgent);
     } while (this.isFlushRequested);
   }
 
-  /** When somebody should call `kick` again, null when there is nothing left to do. */
+  /** When to call `flush` again, null if nothing is left to send. */
   async nextAttemptAt(): Promise<number | null> {
     const times: number[] = [];
     for (const recording of await this.deps.store.recordings()) {
@@ -89,16 +88,13 @@ export class Sender {
       const step = nextStep(recording, batch.length > 0, batch.length > 0 || heldUntil !== null);
       if (step === null) return this.clearError(recording);
       const owner = await this.deps.account.user();
-      // Another account's token must not carry this user's pages.
+      // Events are sent only with a token of the user who recorded them.
       if (owner?.user.id !== recording.userId || owner.origin !== recording.origin || owner.isExpired) {
         return this.recordError(recording, "signed_out", null);
       }
       try {
-        if (step === "send") {
-          limits = await this.sendEvents(recording, batch, limits);
-        } else {
-          await this.applyStep(recording, step);
-        }
+        if (step === "send") limits = await this.sendEvents(recording, batch, limits);
+        else await applyStep(this.deps, recording, step);
         await this.clearError(recording);
       } catch (error) {
         return this.handleError(recording, error);
@@ -107,13 +103,14 @@ export class Sender {
     }
   }
 
-  private async sendEvents(recording: Recording, picked: QueuedEvent[], limits: Limits): Promise<Limits> {
+  /** Sends one batch and applies its verdicts. Returns the limits of the next batch. */
+  private async sendEvents(recording: Recording, events: QueuedEvent[], limits: BatchLimits): Promise<BatchLimits> {
     const { store, account, api } = this.deps;
-    const batch = await store.assignSeq(recording.id, picked);
+    const batch = await store.assignSeq(recording.id, events);
     if (batch.length === 0) return limits;
-    let answer: EventsResponse;
+    let response: EventsResponse;
     try {
-      answer = await account.withToken((bearer) =>
+      response = await account.withToken((bearer) =>
         api.events(recording.origin, bearer, recording.serverId as string, eventsBody(batch)),
       );
     } catch (error) {
@@ -123,112 +120,50 @@ export class Sender {
       }
       throw error;
     }
-    const settlements = matchVerdicts(batch, answer);
-    await store.applyVerdicts(recording.id, settlements);
-    // A verdict that is missing is no verdict: those events stay, and the next attempt waits its turn.
-    if (settlements.length < batch.length) throw new UnreachableError("the answer did not cover every event");
-    // After trouble with size, grow back slowly.
-    return {
-      maxEvents: Math.min(FULL_LIMITS.maxEvents, limits.maxEvents * 2),
-      maxBytes: Math.min(FULL_LIMITS.maxBytes, limits.maxBytes * 2),
-    };
+    const verdicts = matchVerdicts(batch, response);
+    await store.applyVerdicts(recording.id, verdicts);
+    // Events without a verdict stay in the queue; the error delays their next attempt.
+    if (verdicts.length < batch.length) throw new UnreachableError("the response does not cover every event");
+    return growLimits(limits);
   }
 
-  /** 413: halves the batch; a single event loses its page text, the only part that can be that large. */
-  private async shrinkBatch(recording: Recording, batch: QueuedEvent[], limits: Limits): Promise<Limits> {
-    const [only] = batch;
-    if (batch.length > 1 || !only) {
-      const bytes = batch.reduce((sum, event) => sum + event.bytes, 0);
-      return { maxEvents: Math.ceil(batch.length / 2), maxBytes: Math.ceil(bytes / 2) };
-    }
-    if (only.body.content !== undefined && only.body.content.length > 1_000) {
-      await this.deps.store.completeEvent(only.eventId, {
-        content: only.body.content.slice(0, Math.floor(only.body.content.length / 2)),
-      });
+  /** 413: halves the batch; halves the page text of a single event, the only field that can be that large. */
+  private async shrinkBatch(recording: Recording, batch: QueuedEvent[], limits: BatchLimits): Promise<BatchLimits> {
+    const [event] = batch;
+    if (batch.length > 1 || !event) return halveLimits(batch);
+    const { content } = event.body;
+    if (content !== undefined && content.length > MIN_TRUNCATABLE_CHARS) {
+      await this.deps.store.completeEvent(event.eventId, { content: content.slice(0, Math.floor(content.length / 2)) });
     } else {
-      await this.quarantine(recording, only, "too large for the server");
+      await this.quarantine(recording, event, "too large for the server");
     }
     return { ...limits, maxEvents: 1 };
   }
 
   /**
-   * 400: either the session takes no events any more, or one event of the batch is beyond the server. The session's
-   * own state tells; then halving finds the culprit while the others pass.
+   * 400: the session no longer accepts events, or the server cannot process one event of the batch. The status of the
+   * session distinguishes the two; halving the batch then isolates the invalid event while the others are stored.
    */
   private async isolateInvalid(
     recording: Recording,
     batch: QueuedEvent[],
-    limits: Limits,
+    limits: BatchLimits,
     error: ApiError,
-  ): Promise<Limits> {
+  ): Promise<BatchLimits> {
     const session = await this.deps.account.withToken((bearer) =>
       this.deps.api.session(recording.origin, bearer, recording.serverId as string),
     );
     if (session.session_status !== "recording" && session.session_status !== "paused") {
       throw new ApiError(410, "session_closed", error.message);
     }
-    const [only] = batch;
-    if (batch.length > 1 || !only) return { ...limits, maxEvents: Math.ceil(batch.length / 2) };
-    await this.quarantine(recording, only, error.message);
+    const [event] = batch;
+    if (batch.length > 1 || !event) return { ...limits, maxEvents: Math.ceil(batch.length / 2) };
+    await this.quarantine(recording, event, error.message);
     return FULL_LIMITS;
   }
 
   private quarantine(recording: Recording, event: QueuedEvent, reason: string): Promise<void> {
     return this.deps.store.applyVerdicts(recording.id, [{ eventId: event.eventId, verdict: "invalid", reason }]);
-  }
-
-  private async applyStep(recording: Recording, step: "start" | "rename" | "pause" | "resume" | "stop"): Promise<void> {
-    const { store, account, api } = this.deps;
-    const { origin, serverId, title } = recording;
-    if (step === "start" || serverId === null) {
-      const session = await account.withToken((bearer) =>
-        api.start(origin, bearer, { client_session_id: recording.id, ...(title ? { title } : {}) }),
-      );
-      await store.updateRecording(recording.id, (r) => {
-        r.serverId = session.id;
-        r.serverStatus = session.session_status === "paused" ? "paused" : "recording";
-        r.isTitleSynced = r.title === title;
-      });
-      return;
-    }
-    if (step === "rename") {
-      await account.withToken((bearer) => api.rename(origin, bearer, serverId, title));
-      await store.updateRecording(recording.id, (r) => {
-        // The user may have typed on while we were talking.
-        r.isTitleSynced = r.title === title;
-      });
-      return;
-    }
-    const status = await this.transition(recording, serverId, step);
-    await store.updateRecording(recording.id, (r) => {
-      r.serverStatus = status;
-      if (status !== "closed") return;
-      if (r.status === "stopping") r.status = "completed";
-      else {
-        r.status = "lost";
-        r.lostReason = "closed";
-      }
-    });
-  }
-
-  /** Repeating a transition whose answer was lost gives 400; the session itself then says where it is. */
-  private async transition(
-    recording: Recording,
-    serverId: string,
-    step: "pause" | "resume" | "stop",
-  ): Promise<Recording["serverStatus"]> {
-    const { account, api } = this.deps;
-    try {
-      const session = await account.withToken((bearer) => api.transition(recording.origin, bearer, serverId, step));
-      return serverStatusOf(session.session_status);
-    } catch (error) {
-      if (!(error instanceof ApiError && [400, 409].includes(error.status))) throw error;
-      const session = await account.withToken((bearer) => api.session(recording.origin, bearer, serverId));
-      const status = serverStatusOf(session.session_status);
-      // Refused without having happened: trying again at once would loop.
-      if (step === "stop" && status !== "closed") throw new ApiError(503, error.code, error.message);
-      return status;
-    }
   }
 
   private async handleError(recording: Recording, error: unknown): Promise<void> {
@@ -251,8 +186,7 @@ export class Sender {
     const retryAfterMs = retryAfterS === null ? null : retryAfterS * 1_000;
     await this.deps.store.updateRecording(recording.id, (r) => {
       const failures = (r.trouble?.failures ?? 0) + 1;
-      // Signing in wakes us; asking every minute whether somebody has would be noise.
-      const waitMs = kind === "signed_out" ? 3_600_000 : retryDelayMs(failures, retryAfterMs, this.random);
+      const waitMs = kind === "signed_out" ? SIGNED_OUT_RETRY_MS : retryDelayMs(failures, retryAfterMs, this.random);
       r.trouble = { kind, since: r.trouble?.since ?? this.now(), retryAt: this.now() + waitMs, failures };
     });
     this.onChange();
@@ -265,27 +199,4 @@ export class Sender {
     });
     this.onChange();
   }
-}
-
-function serverStatusOf(sessionStatus: string): Recording["serverStatus"] {
-  return sessionStatus === "recording" || sessionStatus === "paused" ? sessionStatus : "closed";
-}
-
-/**
- * Pairs events with verdicts: by id where the server repeats it, else by place. A server without verdicts (the
- * reference) is believed only when it says that it processed exactly as many as we sent.
- */
-function matchVerdicts(batch: readonly QueuedEvent[], answer: EventsResponse): EventVerdict[] {
-  const { verdicts } = answer;
-  if (!verdicts) {
-    const isComplete = answer.processed === batch.length && answer.total === batch.length;
-    return isComplete ? batch.map(({ eventId }) => ({ eventId, verdict: "stored", reason: null })) : [];
-  }
-  const isParallel = verdicts.length === batch.length;
-  const byId = new Map(verdicts.flatMap((verdict) => (verdict.event_id ? [[verdict.event_id, verdict]] : [])));
-  return batch.flatMap(({ eventId }, place) => {
-    const atPlace = isParallel && !verdicts[place]?.event_id ? verdicts[place] : undefined;
-    const verdict = byId.get(eventId) ?? atPlace;
-    return verdict ? [{ eventId, verdict: verdict.verdict, reason: verdict.reason ?? null }] : [];
-  });
 }

@@ -1,13 +1,14 @@
-/** What the server still has to be told about a recording, one step at a time. Pure. */
+/** The next request that brings the server up to date with a recording. Pure. */
 
 import type { Recording } from "./model";
 
 export type Step = "start" | "send" | "rename" | "pause" | "resume" | "stop" | null;
 
 /**
- * The next thing to do, given whether events are ready and whether any wait at all (held ones included).
+ * The next step, null if none is possible now. `hasReady`: events can be sent; `hasWaiting`: events are queued, held ones
+ * included.
  *
- * Events go before state changes: the server takes none after a stop, so the stop is always last.
+ * Events precede state changes: the server accepts no events after a stop, so the stop is always last.
  */
 export function nextStep(recording: Recording, hasReady: boolean, hasWaiting: boolean): Step {
   if (recording.status === "completed" || recording.status === "lost") return null;

@@ -154,7 +154,7 @@ test("forgetting leaves nothing", async () => {
   await store.countExcluded("r1", "doc", "banking");
   const visit = makeEvent({ type: "page_visit" });
   await store.openVisit(makeOpenVisit(visit.event_id), visit, 0);
-  await store.forget("r1");
+  await store.deleteRecording("r1");
   expect(await store.recordings()).toEqual([]);
   expect(await store.waiting("r1")).toEqual([]);
   expect(await store.settled("r1")).toEqual([]);

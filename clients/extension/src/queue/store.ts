@@ -1,71 +1,33 @@
 /**
- * The durable queue. Every method is one transaction: after it resolves its effect survives a killed worker,
- * a killed browser and a power cut; before, nothing of it does.
+ * The durable queue. Every method is one transaction: once it resolves, its effect survives a killed worker, a killed
+ * browser and a power failure; before that, none of it does.
  */
 
 import { encodedBytes, fillBatch, MAX_BYTES } from "./batch";
-import { type Database, DURABLE, openDatabase } from "./database";
-import type {
-  Counts,
-  EventBody,
-  OpenVisit,
-  QuarantinedEvent,
-  QueuedEvent,
-  Recording,
-  SettledEvent,
-  VerdictKind,
-} from "./model";
-
-export interface EventVerdict {
-  eventId: string;
-  verdict: VerdictKind;
-  reason: string | null;
-}
-
-/** `seen = stored + excluded + invalid + waiting`, at any moment. */
-export interface Receipt {
-  seen: number;
-  stored: number;
-  excluded: number;
-  invalid: number;
-  waiting: number;
-  /** When the longest waiting event was queued, null when none waits. */
-  waitingSince: number | null;
-}
-
-const COUNTER_OF_VERDICT: Record<VerdictKind, keyof Counts> = {
-  stored: "stored",
-  duplicate: "stored",
-  excluded: "excluded",
-  invalid: "invalid",
-};
-
-const allPlaces = (recording: string) => IDBKeyRange.bound([recording, -Infinity], [recording, Infinity]);
+import { allPlaces, DatabaseConnection, DURABLE } from "./database";
+import type { EventBody, OpenVisit, QuarantinedEvent, QueuedEvent, Recording, SettledEvent } from "./model";
+import { completed, countEvent, countMoved, countVerdict, type Receipt, receiptOf } from "./rules";
+import type { EventVerdict } from "./verdicts";
 
 export class QueueStore {
-  private opened: Promise<Database> | null = null;
+  private readonly connection: DatabaseConnection;
 
   constructor(
-    private readonly name = "trailmind",
+    name = "trailmind",
     private readonly now: () => number = Date.now,
-  ) {}
-
-  private db(): Promise<Database> {
-    // A disk that failed once may work again; a connection that Chrome took away is gone for good.
-    const deleteRecording = () => {
-      this.opened = null;
-    };
-    this.opened ??= openDatabase(this.name, deleteRecording).catch((error: unknown) => {
-      deleteRecording();
-      throw error;
-    });
-    return this.opened;
+  ) {
+    this.connection = new DatabaseConnection(name);
   }
 
-  async close(): Promise<void> {
-    if (this.opened) (await this.opened).close();
-    this.opened = null;
+  private db() {
+    return this.connection.open();
   }
+
+  close(): Promise<void> {
+    return this.connection.close();
+  }
+
+  // Recordings.
 
   async recordings(): Promise<Recording[]> {
     return (await this.db()).getAll("recordings");
@@ -79,7 +41,10 @@ export class QueueStore {
     await (await this.db()).add("recordings", recording);
   }
 
-  /** Reads, changes and writes in one transaction. `change` must not await; returning false writes nothing. */
+  /**
+   * Reads, changes and writes a recording in one transaction. Returns the recording, undefined if it does not exist.
+   * `change` must not await, because the transaction would end; if it returns false, nothing is written.
+   */
   async updateRecording(
     id: string,
     change: (recording: Recording) => boolean | undefined,
@@ -91,8 +56,8 @@ export class QueueStore {
     return recording;
   }
 
-  /** Forgets a recording and everything that belongs to it. */
-  async forget(id: string): Promise<void> {
+  /** Deletes a recording with its events, verdicts and visits. */
+  async deleteRecording(id: string): Promise<void> {
     const stores = ["recordings", "events", "settled", "quarantine", "visits"] as const;
     const tx = (await this.db()).transaction(stores, "readwrite", DURABLE);
     await tx.objectStore("recordings").delete(id);
@@ -104,12 +69,14 @@ export class QueueStore {
     await tx.done;
   }
 
-  /** Appends an event; false when this id is already known, or the recording is gone. */
+  // Events.
+
+  /** Queues an event. Returns false if its id is known or the recording does not exist, so a repeat has no effect. */
   async append(recordingId: string, body: EventBody, heldUntil = 0): Promise<boolean> {
     return this.enqueue(recordingId, body, heldUntil, null);
   }
 
-  /** Opens a visit together with its first event, or neither. */
+  /** Stores a visit and queues its `page_visit` event, atomically. Returns what `append` returns. */
   async openVisit(visit: OpenVisit, body: EventBody, heldUntil: number): Promise<boolean> {
     return this.enqueue(visit.recording, body, heldUntil, visit);
   }
@@ -131,9 +98,7 @@ export class QueueStore {
       return false;
     }
     const place = recording.nextPlace++;
-    recording.counts.seen += 1;
-    if (body.type === "page_visit") recording.counts.pages += 1;
-    if (body.type === "highlight") recording.counts.highlights += 1;
+    countEvent(recording.counts, body);
     await tx.objectStore("recordings").put(recording);
     const common = { recording: recordingId, eventId: body.event_id, queuedAt: this.now() };
     await tx.objectStore("events").add({ ...common, place, seq: null, heldUntil, bytes: encodedBytes(body), body });
@@ -142,23 +107,18 @@ export class QueueStore {
     return true;
   }
 
-  /** Completes an event that has not been sent yet, and lets it go. False when it is no longer here. */
+  /** Adds fields to a queued event, which can then be sent. Returns false if the event is not queued. */
   async completeEvent(eventId: string, fields: Partial<EventBody>): Promise<boolean> {
     const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
     const event = await tx.store.index("byEventId").get(eventId);
     if (event) {
-      const metadata = { ...event.body.metadata, ...fields.metadata };
-      event.body = { ...event.body, ...fields, ...(Object.keys(metadata).length > 0 ? { metadata } : {}) };
-      event.bytes = encodedBytes(event.body);
-      event.heldUntil = 0;
-      delete event.isAwaitingText;
-      await tx.store.put(event);
+      await tx.store.put(completed(event, fields));
     }
     await tx.done;
     return event !== undefined;
   }
 
-  /** Keeps an event that has not been sent yet until its text arrives, at most until `until`. */
+  /** Holds an event that was not sent yet until its text arrives, at most until `until`. */
   async holdEvent(eventId: string, until: number): Promise<void> {
     const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
     const event = await tx.store.index("byEventId").get(eventId);
@@ -166,14 +126,16 @@ export class QueueStore {
     await tx.done;
   }
 
-  /** Takes a waiting event back because its page turned out to be off limits. It counts as excluded. */
+  /**
+   * Deletes a visit and its event, because its page must not be recorded; the event counts as excluded. Returns false
+   * if the event was sent already: the server may have stored it.
+   */
   async withdrawVisit(recordingId: string, eventId: string, reason: string): Promise<boolean> {
     const tx = (await this.db()).transaction(["recordings", "events", "settled", "visits"], "readwrite", DURABLE);
     const event = await tx.objectStore("events").index("byEventId").get(eventId);
     const recording = await tx.objectStore("recordings").get(recordingId);
-    // What has been sent once may be stored already.
-    const isMine = event !== undefined && event.seq === null;
-    if (isMine && recording) {
+    const isUnsent = event !== undefined && event.seq === null;
+    if (isUnsent && recording) {
       await tx.objectStore("events").delete([event.recording, event.place]);
       recording.counts.excluded += 1;
       if (event.body.type === "page_visit") recording.counts.pages -= 1;
@@ -182,10 +144,10 @@ export class QueueStore {
     }
     await tx.objectStore("visits").delete(eventId);
     await tx.done;
-    return isMine;
+    return isUnsent;
   }
 
-  /** Counts a page that was not even looked at. `key` makes it count once per document. */
+  /** Counts a page that was excluded before anything of it was read. Each `key` counts once. */
   async countExcluded(recordingId: string, key: string, reason: string): Promise<void> {
     const tx = (await this.db()).transaction(["recordings", "settled"], "readwrite");
     const recording = await tx.objectStore("recordings").get(recordingId);
@@ -198,7 +160,7 @@ export class QueueStore {
     await tx.done;
   }
 
-  /** The next events to send, oldest first, and when the earliest held one becomes ready. */
+  /** The next events to send, oldest first, and when the earliest held event can be sent. */
   async nextBatch(
     recordingId: string,
     maxEvents: number,
@@ -208,7 +170,7 @@ export class QueueStore {
     const ready: QueuedEvent[] = [];
     let bytes = 0;
     let heldUntil: number | null = null;
-    // A long queue is not read to its end on every send: a day offline may hold 25 MB of page text.
+    // Reads only as many events as fit: the queue of a day offline can hold 25 MB of page text.
     let cursor = await tx.store.openCursor(allPlaces(recordingId));
     while (cursor && ready.length < maxEvents && bytes < maxBytes) {
       const event = cursor.value;
@@ -223,13 +185,13 @@ export class QueueStore {
     return { batch: fillBatch(ready, maxEvents, maxBytes), heldUntil };
   }
 
-  /** Gives these events their numbers, those that have one already keep it. Before anything is sent. */
+  /** Assigns sequence numbers to the events of a batch before it is sent. An event keeps the number it has. */
   async assignSeq(recordingId: string, batch: readonly QueuedEvent[]): Promise<QueuedEvent[]> {
     const tx = (await this.db()).transaction(["recordings", "events"], "readwrite", DURABLE);
     const recording = await tx.objectStore("recordings").get(recordingId);
     const numbered: QueuedEvent[] = [];
     for (const { place } of batch) {
-      // As it is now: it may have been completed or taken back since it was picked.
+      // Read again: the event may have been completed or withdrawn since `nextBatch`.
       const event = await tx.objectStore("events").get([recordingId, place]);
       if (!event || !recording) continue;
       if (event.seq === null) {
@@ -243,7 +205,7 @@ export class QueueStore {
     return numbered;
   }
 
-  /** Lets every held event go now: the recording is ending. */
+  /** Makes every held event ready to be sent, because the recording is ending. */
   async releaseHeld(recordingId: string): Promise<void> {
     const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
     for (let cursor = await tx.store.openCursor(allPlaces(recordingId)); cursor; cursor = await cursor.continue()) {
@@ -252,27 +214,30 @@ export class QueueStore {
     await tx.done;
   }
 
-  /** Applies verdicts: the event leaves the queue, its verdict stays, an invalid one is kept whole. */
-  async applyVerdicts(recordingId: string, settlements: readonly EventVerdict[]): Promise<void> {
+  /** Removes events from the queue and stores their verdicts. An invalid event is kept in quarantine. */
+  async applyVerdicts(recordingId: string, verdicts: readonly EventVerdict[]): Promise<void> {
     const stores = ["recordings", "events", "settled", "quarantine"] as const;
     const tx = (await this.db()).transaction(stores, "readwrite", DURABLE);
     const recording = await tx.objectStore("recordings").get(recordingId);
-    for (const { eventId, verdict, reason } of settlements) {
+    for (const { eventId, verdict, reason } of verdicts) {
       const event = await tx.objectStore("events").index("byEventId").get(eventId);
       if (!event || event.recording !== recordingId) continue;
       await tx.objectStore("events").delete([event.recording, event.place]);
       await tx.objectStore("settled").put({ eventId, recording: recordingId, verdict, reason });
       if (verdict === "invalid") {
-        const kept = { eventId, recording: recordingId, seq: event.seq, reason: reason ?? "", at: this.now() };
-        await tx.objectStore("quarantine").put({ ...kept, body: event.body });
+        const entry = { eventId, recording: recordingId, seq: event.seq, reason: reason ?? "", at: this.now() };
+        await tx.objectStore("quarantine").put({ ...entry, body: event.body });
       }
-      if (recording) recording.counts[COUNTER_OF_VERDICT[verdict]] += 1;
+      if (recording) countVerdict(recording.counts, verdict);
     }
     if (recording) await tx.objectStore("recordings").put(recording);
     await tx.done;
   }
 
-  /** Moves what still waits, and the open visits, to another recording with new places in its sequence. Ids stay. */
+  /**
+   * Moves the waiting events and the open visits to another recording. Event ids stay; places and sequence numbers are
+   * assigned anew. Returns the number of moved events.
+   */
   async moveWaiting(from: string, to: string): Promise<number> {
     const tx = (await this.db()).transaction(["recordings", "events", "visits"], "readwrite", DURABLE);
     const source = await tx.objectStore("recordings").get(from);
@@ -283,13 +248,7 @@ export class QueueStore {
         await tx.objectStore("events").delete([from, event.place]);
         await tx.objectStore("events").add({ ...event, recording: to, place: target.nextPlace++, seq: null });
         moved += 1;
-        source.counts.seen -= 1;
-        target.counts.seen += 1;
-        const kind = ({ page_visit: "pages", highlight: "highlights" } as const)[event.body.type as "page_visit"];
-        if (kind) {
-          source.counts[kind] -= 1;
-          target.counts[kind] += 1;
-        }
+        countMoved(source.counts, target.counts, event.body);
       }
       for (const visit of await tx.objectStore("visits").index("byRecording").getAll(from)) {
         await tx.objectStore("visits").put({ ...visit, recording: to });
@@ -306,8 +265,7 @@ export class QueueStore {
     const recording = await tx.objectStore("recordings").get(recordingId);
     const waiting = await tx.objectStore("events").count(allPlaces(recordingId));
     const oldest = waiting > 0 ? await tx.objectStore("events").openCursor(allPlaces(recordingId)) : null;
-    const { seen = 0, stored = 0, excluded = 0, invalid = 0 } = recording?.counts ?? {};
-    return { seen, stored, excluded, invalid, waiting, waitingSince: oldest?.value.queuedAt ?? null };
+    return receiptOf(recording, waiting, oldest?.value.queuedAt ?? null);
   }
 
   async eventById(eventId: string): Promise<QueuedEvent | undefined> {
@@ -325,6 +283,8 @@ export class QueueStore {
   async quarantined(recordingId: string): Promise<QuarantinedEvent[]> {
     return (await this.db()).getAllFromIndex("quarantine", "byRecording", recordingId);
   }
+
+  // Open visits.
 
   async visits(recordingId: string): Promise<OpenVisit[]> {
     return (await this.db()).getAllFromIndex("visits", "byRecording", recordingId);
@@ -346,7 +306,7 @@ export class QueueStore {
     return visit;
   }
 
-  /** Ends a visit: its farewell goes into the queue and the visit away, in one step. False if it had ended. */
+  /** Deletes an open visit and queues its final event, atomically. Returns false if the visit is not open. */
   async closeVisit(id: string, makeFinalEvent: (visit: OpenVisit) => EventBody): Promise<boolean> {
     const tx = (await this.db()).transaction(["visits", "events", "recordings"], "readwrite", DURABLE);
     const visit = await tx.objectStore("visits").get(id);
@@ -355,20 +315,22 @@ export class QueueStore {
     if (visit && recording) {
       const body = makeFinalEvent(visit);
       const place = recording.nextPlace++;
-      recording.counts.seen += 1;
+      countEvent(recording.counts, body);
       await tx.objectStore("recordings").put(recording);
       const common = { recording: visit.recording, eventId: body.event_id, queuedAt: this.now() };
       await tx
         .objectStore("events")
         .add({ ...common, place, seq: null, heldUntil: 0, bytes: encodedBytes(body), body });
-      // The visit itself need not wait for its text any longer.
-      const arrival = await tx.objectStore("events").index("byEventId").get(id);
-      if (arrival && arrival.heldUntil > 0 && !arrival.isAwaitingText)
-        await tx.objectStore("events").put({ ...arrival, heldUntil: 0 });
+      // After the end of the visit its title cannot arrive any more; only a text that is being read can.
+      const visitEvent = await tx.objectStore("events").index("byEventId").get(id);
+      if (visitEvent && visitEvent.heldUntil > 0 && !visitEvent.isAwaitingText)
+        await tx.objectStore("events").put({ ...visitEvent, heldUntil: 0 });
     }
     await tx.done;
     return visit !== undefined;
   }
+
+  // Single values.
 
   async getValue<T>(key: string): Promise<T | undefined> {
     return (await (await this.db()).get("values", key)) as T | undefined;

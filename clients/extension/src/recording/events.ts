@@ -1,17 +1,14 @@
-/** How what happened becomes an event on the wire. Pure, so that the show-me page shows exactly what is sent. */
+/** Builds the events that are sent. Pure, so that the preview page shows exactly what is sent. */
 
 import { redactUrl } from "../privacy/redact";
-import type { PageMessage } from "../protocol";
+import type { PageMessageOf } from "../protocol";
 import type { EventBody, OpenVisit } from "../queue/model";
 import type { PageExtract } from "./pages";
-
-type MessageOfKind<K extends PageMessage["kind"]> = Narrow<PageMessage, { kind: K }>;
-type Narrow<T, U> = T extends U ? T : never;
 
 const depth = (value: number): number => Math.round(value * 1_000) / 1_000;
 
 export function visitEvent(
-  message: Pick<MessageOfKind<"visit">, "visitId" | "at" | "via" | "url">,
+  message: Pick<PageMessageOf<"visit">, "visitId" | "at" | "via" | "url">,
   where: { tabId: number; openerVisitId?: string | undefined },
 ): EventBody {
   return {
@@ -27,7 +24,7 @@ export function visitEvent(
   };
 }
 
-/** What is added to a visit once the page has settled. Empty values are left out. */
+/** Title, text and metadata of a visit, known once the page has settled. Empty values are omitted. */
 export function visitDetails(title: string, referrer: string, extract: PageExtract | null): Partial<EventBody> {
   return {
     ...(title ? { title } : {}),
@@ -56,7 +53,7 @@ export function leaveEvent(visit: OpenVisit, at: number, eventId: string): Event
     url: visit.url,
     duration_ms: activeMs,
     max_scroll_depth: depth(visit.maxScroll),
-    // `active_ms` says that the duration was measured, not derived from the clock on the wall.
+    // `active_ms` states that the duration was measured, not derived from wall-clock time.
     metadata: { visit_id: visit.id, tab_id: visit.tabId, active_ms: activeMs },
   };
 }
@@ -73,7 +70,7 @@ export function scrollEvent(visit: OpenVisit, at: number, eventId: string): Even
 }
 
 export function highlightEvent(
-  message: MessageOfKind<"highlight">,
+  message: PageMessageOf<"highlight">,
   visit: { id: string | null; url: string; tabId: number },
   frameUrl: string | null,
 ): EventBody {

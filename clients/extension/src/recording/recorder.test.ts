@@ -4,8 +4,9 @@ import type { PageMessage } from "../protocol";
 import { QueueStore } from "../queue/store";
 import { DEFAULT_SETTINGS, type Settings } from "../settings";
 import { FakeClock } from "../testing/fixtures";
+import type { Source } from "./page-messages";
 import type { FinalEvent, PageExtract, Pages } from "./pages";
-import { Recorder, type Source } from "./recorder";
+import { Recorder } from "./recorder";
 
 class FakePages implements Pages {
   isInstalled = false;

@@ -1,92 +1,80 @@
 /**
- * Runs recordings: takes what the pages report, decides what may be kept, and puts it into the queue.
+ * Runs recordings: starts, pauses and stops them, and passes the messages of pages to the PageMessageHandler.
  *
- * Keeps nothing in memory that matters; a new worker continues where the killed one stopped. Everything that changes
- * the collection runs one after the other, so that no event can slip in behind a stop.
+ * The state is on disk, so that a new worker continues where a killed one stopped. Everything that changes what is
+ * collected runs in one serial queue, so that no event is queued after a stop.
  */
 
 import { uuid } from "../ids";
 import { evaluatePolicy, type PolicyContext } from "../privacy/policy";
-import { redactUrl } from "../privacy/redact";
 import type { PageMessage, PageResponse } from "../protocol";
-import type { EventBody, OpenVisit, Recording, Scope } from "../queue/model";
+import type { Recording, Scope } from "../queue/model";
 import type { QueueStore } from "../queue/store";
 import { type Settings, webOrigin } from "../settings";
-import { highlightEvent, leaveEvent, scrollEvent, signalEvent, visitDetails, visitEvent } from "./events";
 import * as life from "./lifecycle";
-import { isUnreadPdf, type Pages, withPdfText } from "./pages";
-
-/** Where a message came from, as Chrome says. The outbox has no document: tab -1. */
-export interface Source {
-  tabId: number;
-  windowId: number;
-  documentId: string;
-  isTopFrame: boolean;
-  url: string;
-  isIncognito: boolean;
-  openerTabId?: number | undefined;
-}
+import { PageMessageHandler, type SignalType, type Source } from "./page-messages";
+import type { Pages } from "./pages";
+import { SerialQueue } from "./serial-queue";
+import { Visits } from "./visits";
 
 export interface RecorderDeps {
   store: QueueStore;
   pages: Pages;
   settings: () => Promise<Settings>;
-  /** Something was queued. */
+  /** An event or a change of the recording is ready to be sent. */
   onQueued: () => void;
   onChange: () => void;
   now?: () => number;
   uuid?: () => string;
 }
 
-/** A visit waits this long for its title and text before it travels without them. */
-const SETTLE_TIMEOUT_MS = 10_000;
-/** A PDF has to be fetched and parsed; leaving its page does not end that. */
-const PDF_TIMEOUT_MS = 20_000;
 /** Stop waits this long for texts that are being read. */
 const FINAL_READ_TIMEOUT_MS = 3_000;
-/** A closed page's own farewell may still be on its way. */
-const FINAL_EVENT_GRACE_MS = 1_500;
-/** Pages report every 10 s while they are read; beyond that nothing is claimed. */
-const MAX_INFERRED_MS = 11_000;
-
-const NOT_RECORDED: PageResponse = { ok: true, records: false };
-const RECORDED: PageResponse = { ok: true, records: true };
-/** Not worth a line in the receipt: these are not websites, or nobody may know of them. */
-const UNCOUNTED_REASONS = new Set(["not_a_page", "incognito", "own_site"]);
 
 export class Recorder {
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly serial = new SerialQueue();
   private readonly pendingReads = new Set<Promise<void>>();
   private readonly now: () => number;
   private readonly uuid: () => string;
+  private readonly visits: Visits;
+  private readonly messages: PageMessageHandler;
 
   constructor(private readonly deps: RecorderDeps) {
     this.now = deps.now ?? Date.now;
     this.uuid = deps.uuid ?? uuid;
+    const { store, pages, settings, onQueued, onChange } = deps;
+    const { now, uuid: newId } = this;
+    this.visits = new Visits({ store, pages, now, uuid: newId });
+    this.messages = new PageMessageHandler({
+      store,
+      pages,
+      visits: this.visits,
+      settings,
+      policy: (isIncognito) => this.policy(isIncognito),
+      onQueued,
+      onChange,
+      now,
+      uuid: newId,
+    });
   }
 
-  private exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(work);
-    this.tail = result.catch(() => undefined);
-    return result;
-  }
-
-  /** The recording the user is in, if any: collecting, paused, interrupted or lost. */
+  /** The newest recording that is collecting, paused, interrupted or lost. */
   async ongoing(): Promise<Recording | undefined> {
-    const open = (await this.deps.store.recordings()).filter((r) =>
+    const ongoing = (await this.deps.store.recordings()).filter((r) =>
       ["recording", "paused", "interrupted", "lost"].includes(r.status),
     );
-    return open.sort((a, b) => b.startedAt - a.startedAt)[0];
+    return ongoing.sort((a, b) => b.startedAt - a.startedAt)[0];
   }
 
   private async collecting(): Promise<Recording | undefined> {
     return (await this.deps.store.recordings()).find(life.isCollecting);
   }
 
-  // What the user does.
+  // Actions of the user.
 
+  /** Returns the id of the new recording, or of the ongoing one. */
   start(user: { id: string; origin: string }, scope: Scope, title: string): Promise<string> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       const ongoing = await this.ongoing();
       if (ongoing) return ongoing.id;
       const id = this.uuid();
@@ -95,38 +83,38 @@ export class Recorder {
         life.newRecording({ id, userId: user.id, origin: user.origin, title, scope, now: now() }),
       );
       await this.install(scope);
-      this.deps.onQueued();
-      this.deps.onChange();
+      this.notify();
       return id;
     });
   }
 
   pause(): Promise<void> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       const recording = await this.collecting();
       if (!recording) return;
       await this.deps.store.updateRecording(recording.id, (r) => life.pause(r, this.now()));
       await this.deps.pages.broadcast({ kind: "pause" });
-      this.deps.onQueued();
-      this.deps.onChange();
+      this.notify();
     });
   }
 
   resume(): Promise<void> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       const recording = await this.ongoing();
       if (!recording) return;
       await this.deps.store.updateRecording(recording.id, (r) => life.resume(r, this.now()));
       await this.install(recording.scope);
       await this.deps.pages.broadcast({ kind: "resume" });
-      this.deps.onQueued();
-      this.deps.onChange();
+      this.notify();
     });
   }
 
-  /** Ends the collection: every visit gets its farewell, then the sender may stop the session. Resumable. */
+  /**
+   * Ends the collection: every visit gets its final event, then the sender may stop the session.
+   * If the worker is killed in between, `boot` completes the stop.
+   */
   stop(): Promise<void> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       const recording = (await this.deps.store.recordings()).find(life.isOngoing);
       if (!recording) return;
       await this.deps.store.updateRecording(recording.id, (r) => life.beginStop(r, this.now()));
@@ -136,51 +124,50 @@ export class Recorder {
 
   private async completeStop(id: string): Promise<void> {
     for (const { message } of await this.deps.pages.finish()) {
-      if (message.kind === "leave") await this.leave(message);
+      if (message.kind === "leave") await this.messages.leave(message);
     }
-    await this.closeVisits(id);
-    const late = new Promise<void>((resolve) => setTimeout(resolve, FINAL_READ_TIMEOUT_MS));
-    if (this.pendingReads.size > 0) await Promise.race([Promise.all(this.pendingReads), late]);
+    await this.visits.closeAll(id);
+    const timeout = new Promise<void>((resolve) => setTimeout(resolve, FINAL_READ_TIMEOUT_MS));
+    if (this.pendingReads.size > 0) await Promise.race([Promise.all(this.pendingReads), timeout]);
     await this.deps.store.releaseHeld(id);
     await this.deps.store.updateRecording(id, life.finishStop);
     await this.deps.pages.uninstall();
-    this.deps.onQueued();
-    this.deps.onChange();
+    this.notify();
   }
 
   rename(id: string, title: string): Promise<void> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       await this.deps.store.updateRecording(id, (r) => {
         r.title = title;
         r.isTitleSynced = false;
       });
-      this.deps.onQueued();
-      this.deps.onChange();
+      this.notify();
     });
   }
 
-  /** After a crash: go on as if the gap had been a pause. */
+  /** Continues an interrupted recording; the time since the interruption counts as a pause. */
   continueInterrupted(id: string, scope: Scope): Promise<void> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       await this.deps.store.updateRecording(id, (r) => life.continueInterrupted(r, scope, this.now()));
       await this.install(scope);
-      this.deps.onQueued();
-      this.deps.onChange();
+      this.notify();
     });
   }
 
   finishInterrupted(id: string): Promise<void> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       await this.deps.store.releaseHeld(id);
       await this.deps.store.updateRecording(id, life.finishInterrupted);
-      this.deps.onQueued();
-      this.deps.onChange();
+      this.notify();
     });
   }
 
-  /** The server has no place for this recording any more: what still waits moves to a new session. */
+  /**
+   * Moves the waiting events of a recording that the server lost to a new one, which gets a new session.
+   * Returns the id of the new recording, null if the recording is not lost.
+   */
   recoverLostRecording(id: string): Promise<string | null> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       const lost = await this.deps.store.recording(id);
       if (lost?.status !== "lost") return null;
       const { userId, origin, title, scope, startedAt } = lost;
@@ -190,39 +177,36 @@ export class Recorder {
       else if (lost.pausedAt !== null) successor.status = "paused";
       await this.deps.store.addRecording(successor);
       await this.deps.store.moveWaiting(id, successor.id);
-      await this.deps.store.forget(id);
-      this.deps.onQueued();
-      this.deps.onChange();
+      await this.deps.store.deleteRecording(id);
+      this.notify();
       return successor.id;
     });
   }
 
-  /** Deletes what is kept here. The caller deletes the session on the server. */
+  /** Deletes the local data of a recording. The caller deletes the session on the server. */
   deleteRecording(id: string): Promise<void> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       const recording = await this.deps.store.recording(id);
       if (recording && life.isOngoing(recording)) {
         await this.deps.pages.finish();
         await this.deps.pages.uninstall();
       }
-      await this.deps.store.forget(id);
+      await this.deps.store.deleteRecording(id);
       this.deps.onChange();
     });
   }
 
-  // What the browser does.
+  // Events of the browser.
 
-  /**
-   * Called once per worker start. `isNewBrowser`: no page of the last worker can still be there.
-   */
+  /** Called once per worker start. `isNewBrowser`: the browser restarted, so no recorded document is open any more. */
   boot(isNewBrowser: boolean): Promise<void> {
-    return this.exclusive(async () => {
+    return this.serial.run(async () => {
       for (const recording of await this.deps.store.recordings()) {
         if (isNewBrowser && life.isOngoing(recording)) {
-          await this.closeVisits(recording.id, recording.lastAliveAt);
+          await this.visits.closeAll(recording.id, recording.lastAliveAt);
           await this.deps.store.updateRecording(recording.id, life.interrupt);
         } else if (["recording", "paused"].includes(recording.status) && recording.endedAt !== null) {
-          // Killed in the middle of a stop.
+          // The worker was killed during a stop.
           await this.completeStop(recording.id);
         } else if (life.isCollecting(recording)) {
           await this.install(recording.scope);
@@ -241,7 +225,7 @@ export class Recorder {
     );
   }
 
-  /** We are alive, and so is the recording; a crash is dated by the last of these. */
+  /** Stores that the recording is alive; after a crash, the last heartbeat is the end of the recording. */
   async heartbeat(): Promise<void> {
     const recording = await this.collecting();
     if (recording)
@@ -252,229 +236,41 @@ export class Recorder {
   }
 
   markTabUnloaded(tabId: number): Promise<void> {
-    return this.exclusive(async () => {
-      for (const visit of await this.deps.store.visitsInTab(tabId)) await this.markUnloaded(visit);
+    return this.serial.run(async () => {
+      for (const visit of await this.deps.store.visitsInTab(tabId)) await this.visits.markUnloaded(visit);
     });
   }
 
-  private async markUnloaded(visit: OpenVisit): Promise<void> {
-    await this.deps.store.updateVisit(visit.id, (v) => {
-      v.goneAt ??= this.now();
-    });
-  }
-
-  /** Ends visits whose page disappeared without a word. Returns when to look again, null for never. */
+  /** Closes visits of unloaded documents. Returns when to call it again, null if no visit is marked as unloaded. */
   sweep(): Promise<number | null> {
-    return this.exclusive(async () => {
-      let next: number | null = null;
-      for (const recording of await this.deps.store.recordings()) {
-        for (const visit of await this.deps.store.visits(recording.id)) {
-          if (visit.goneAt === null) continue;
-          if (this.now() - visit.goneAt < FINAL_EVENT_GRACE_MS) {
-            next = Math.min(next ?? Infinity, visit.goneAt + FINAL_EVENT_GRACE_MS);
-          } else if (await this.deps.pages.isDocumentAlive(visit.tabId, visit.documentId)) {
-            await this.deps.store.updateVisit(visit.id, (v) => {
-              v.goneAt = null;
-            });
-          } else {
-            await this.closeVisit(visit.id, visit.goneAt);
-            this.deps.onQueued();
-            this.deps.onChange();
-          }
-        }
-      }
-      return next;
-    });
+    return this.serial.run(() => this.visits.sweep(() => this.notify()));
   }
 
-  /** A tab came to the front, a window got or lost the focus, somebody left the desk. */
-  signal(type: "tab_activated" | "window_focus" | "window_blur" | "idle" | "active", tabId: number): Promise<void> {
-    return this.exclusive(async () => {
-      const recording = await this.collecting();
-      const visit = (await this.deps.store.visitsInTab(tabId)).find((v) => v.goneAt === null);
-      // Without a recorded page in that tab there is nothing to say about it.
-      if (!recording || visit?.recording !== recording.id) return;
-      await this.queue(recording.id, signalEvent(type, visit, this.now(), this.uuid()));
-    });
+  /** A tab was activated, a window gained or lost the focus, or the user became idle or active. */
+  signal(type: SignalType, tabId: number): Promise<void> {
+    return this.serial.run(() => this.messages.signal(type, tabId));
   }
 
-  // What the pages report.
-
+  /** Handles a message of a page. The response is ready when the event is on disk. */
   receive(message: PageMessage, source: Source): Promise<PageResponse> {
-    return this.exclusive(() => this.handle(message, source)).then((answer) => {
-      // Reading the text takes a while; others need not wait for it.
-      if (message.kind === "settled" && answer.ok && answer.records) {
-        const reading: Promise<void> = this.readText(message, source)
-          .catch(() => undefined)
-          .finally(() => this.pendingReads.delete(reading));
-        this.pendingReads.add(reading);
-      }
-      return answer;
-    });
-  }
-
-  private async handle(message: PageMessage, source: Source): Promise<PageResponse> {
-    switch (message.kind) {
-      case "visit":
-        return this.visit(message, source);
-      case "settled":
-        return this.settled(message);
-      case "snapshot":
-        return this.snapshot(message);
-      case "leave":
-        await this.leave(message);
-        return RECORDED;
-      case "highlight":
-        return this.highlight(message, source);
-    }
-  }
-
-  private async visit(message: Extract<PageMessage, { kind: "visit" }>, source: Source): Promise<PageResponse> {
-    const recording = (await this.deps.store.recordings()).find(life.isOngoing);
-    if (!recording) return NOT_RECORDED;
-    const isFromOutbox = source.tabId < 0;
-    if (isFromOutbox ? recording.scope.kind !== "all" : !life.inScope(recording.scope, source.tabId, source.windowId))
-      return NOT_RECORDED;
-    // One visit at a time per tab: what was open before is over, whether or not it could say so.
-    for (const other of isFromOutbox ? [] : await this.deps.store.visitsInTab(source.tabId)) {
-      if (other.documentId !== source.documentId) await this.markUnloaded(other);
-    }
-    const decision = evaluatePolicy(message.url, await this.policy(source.isIncognito));
-    if (!decision.allowed) {
-      if (!UNCOUNTED_REASONS.has(decision.reason) && life.isCollecting(recording)) {
-        await this.deps.store.countExcluded(recording.id, message.visitId, decision.reason);
-        this.deps.onChange();
-      }
-      return NOT_RECORDED;
-    }
-    if (!life.isCollecting(recording)) return { ok: true, records: true, isPaused: true };
-    const [opener] = source.openerTabId === undefined ? [] : await this.deps.store.visitsInTab(source.openerTabId);
-    const body = visitEvent(message, { tabId: source.tabId, openerVisitId: opener?.id });
-    const visit: OpenVisit = {
-      id: message.visitId,
-      recording: recording.id,
-      tabId: source.tabId,
-      documentId: source.documentId,
-      url: body.url as string,
-      startedAt: message.at,
-      activeMs: message.activeMs,
-      maxScroll: message.maxScroll,
-      isActive: message.isActive,
-      snapshotAt: message.at,
-      scrollQuarter: 0,
-      goneAt: isFromOutbox ? this.now() : null,
-    };
-    const isNew = await this.deps.store.openVisit(visit, body, isFromOutbox ? 0 : this.now() + SETTLE_TIMEOUT_MS);
-    if (isNew) {
-      this.deps.onQueued();
-      this.deps.onChange();
-    }
-    return RECORDED;
-  }
-
-  private async settled(message: Extract<PageMessage, { kind: "settled" }>): Promise<PageResponse> {
-    const visit = await this.deps.store.visit(message.visitId);
-    if (!visit) return NOT_RECORDED;
-    if (message.hasPasswordField) {
-      await this.deps.store.withdrawVisit(visit.recording, visit.id, "password_field");
-      this.deps.onChange();
-      return NOT_RECORDED;
-    }
-    return RECORDED;
-  }
-
-  private async readText(message: Extract<PageMessage, { kind: "settled" }>, source: Source): Promise<void> {
-    const { recordsText } = await this.deps.settings();
-    let extract = recordsText ? await this.deps.pages.extract(source.tabId, source.documentId) : null;
-    if (isUnreadPdf(extract)) {
-      await this.deps.store.holdEvent(message.visitId, this.now() + PDF_TIMEOUT_MS);
-      // Our own fetch would carry the cookies of the normal profile into what a private window looked at.
-      extract = withPdfText(extract, source.isIncognito ? null : await this.deps.pages.pdfText(extract.url));
-    }
-    const title = message.title || (extract?.title ?? "");
-    await this.deps.store.completeEvent(message.visitId, visitDetails(title, message.referrer, extract));
-    this.deps.onQueued();
-  }
-
-  private async snapshot(message: Extract<PageMessage, { kind: "snapshot" }>): Promise<PageResponse> {
-    const visit = await this.applyMeasurements(message);
-    if (!visit) return NOT_RECORDED;
-    const quarter = Math.floor(message.maxScroll * 4);
-    if (quarter > visit.scrollQuarter) {
-      await this.deps.store.updateVisit(visit.id, (v) => {
-        v.scrollQuarter = quarter;
+    return this.serial
+      .run(() => this.messages.handle(message, source))
+      .then((response) => {
+        // Reading the text takes long: it runs outside the serial queue, which other pages wait for.
+        if (message.kind === "settled" && response.ok && response.records) {
+          const read: Promise<void> = this.messages
+            .readText(message, source)
+            .catch(() => undefined)
+            .finally(() => this.pendingReads.delete(read));
+          this.pendingReads.add(read);
+        }
+        return response;
       });
-      await this.queue(visit.recording, scrollEvent(visit, message.at, this.uuid()));
-    }
-    await this.deps.store.updateRecording(visit.recording, (r) => {
-      r.lastAliveAt = this.now();
-    });
-    return RECORDED;
   }
 
-  /** Messages can arrive late and twice; time and depth only grow. */
-  private applyMeasurements(
-    message: Extract<PageMessage, { kind: "snapshot" | "leave" }>,
-  ): Promise<OpenVisit | undefined> {
-    return this.deps.store.updateVisit(message.visitId, (visit) => {
-      visit.activeMs = Math.max(visit.activeMs, message.activeMs);
-      visit.maxScroll = Math.max(visit.maxScroll, message.maxScroll);
-      if (message.at < visit.snapshotAt) return;
-      visit.isActive = message.isActive;
-      visit.snapshotAt = message.at;
-    });
-  }
-
-  private async leave(message: Extract<PageMessage, { kind: "leave" }>): Promise<void> {
-    const visit = await this.applyMeasurements(message);
-    if (!visit) return;
-    if (message.hasPasswordField) {
-      await this.deps.store.withdrawVisit(visit.recording, visit.id, "password_field");
-    } else {
-      const arrival = message.title ? await this.deps.store.eventById(visit.id) : undefined;
-      if (arrival && !arrival.body.title) await this.deps.store.completeEvent(visit.id, { title: message.title });
-      await this.deps.store.updateVisit(visit.id, (v) => {
-        v.isActive = false;
-      });
-      await this.closeVisit(visit.id, message.at);
-    }
+  private notify(): void {
     this.deps.onQueued();
     this.deps.onChange();
-  }
-
-  private async highlight(message: Extract<PageMessage, { kind: "highlight" }>, source: Source): Promise<PageResponse> {
-    const recording = await this.collecting();
-    if (!recording) return NOT_RECORDED;
-    const open = message.visitId
-      ? await this.deps.store.visit(message.visitId)
-      : (await this.deps.store.visitsInTab(source.tabId)).find((v) => v.goneAt === null);
-    const context = await this.policy(source.isIncognito);
-    // A passage marked in the last moment may arrive after its visit was closed; its address came with it.
-    const isLate = !open && message.visitId !== null && evaluatePolicy(message.url, context).allowed;
-    if (!isLate && open?.recording !== recording.id) return NOT_RECORDED;
-    if (!source.isTopFrame && !evaluatePolicy(source.url, context).allowed) return NOT_RECORDED;
-    const place = open ?? { id: message.visitId, url: redactUrl(message.url), tabId: source.tabId };
-    await this.queue(recording.id, highlightEvent(message, place, source.isTopFrame ? null : source.url));
-    return RECORDED;
-  }
-
-  private async queue(recordingId: string, body: EventBody): Promise<void> {
-    if (!(await this.deps.store.append(recordingId, body))) return;
-    this.deps.onQueued();
-    this.deps.onChange();
-  }
-
-  private async closeVisits(recordingId: string, at = this.now()): Promise<void> {
-    for (const visit of await this.deps.store.visits(recordingId)) await this.closeVisit(visit.id, visit.goneAt ?? at);
-  }
-
-  /** Writes the farewell. A visit that was being read when we last heard of it was read on until it ended. */
-  private async closeVisit(id: string, at: number): Promise<void> {
-    const eventId = this.uuid();
-    await this.deps.store.closeVisit(id, (visit) => {
-      const unheard = visit.isActive ? Math.max(0, Math.min(at - visit.snapshotAt, MAX_INFERRED_MS)) : 0;
-      return leaveEvent({ ...visit, activeMs: visit.activeMs + unheard }, at, eventId);
-    });
   }
 
   private async policy(isIncognito: boolean): Promise<PolicyContext> {

@@ -3,7 +3,7 @@
 import { storage } from "wxt/utils/storage";
 
 import type { RecordingStatus, SendError } from "../queue/model";
-import type { Receipt } from "../queue/store";
+import type { Receipt } from "../queue/rules";
 
 export type ScopeChoice = "all" | "window" | "tab";
 

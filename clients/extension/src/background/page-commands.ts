@@ -1,0 +1,84 @@
+/** The commands about pages: exclude a site, preview the events of a page, import tabs and history. */
+
+import { browser } from "wxt/browser";
+import { CommandError } from "../command-error";
+import { uuid } from "../ids";
+import { type ImportDeps, importHistory, importTabs } from "../importing/imports";
+import { evaluatePolicy, parseHost } from "../privacy/policy";
+import { visitDetails, visitEvent } from "../recording/events";
+import { isUnreadPdf, withPdfText } from "../recording/pages";
+import { changeSettings } from "../settings";
+import {
+  type CommandDeps,
+  defaultTitle,
+  deleteCompleted,
+  type Handlers,
+  policyOf,
+  requireRecordingAllowed,
+  requireUser,
+} from "./command-deps";
+
+const MAX_HISTORY_HOURS = 72;
+
+export function pageCommands(deps: CommandDeps): Handlers<"exclude" | "preview" | "importTabs" | "importHistory"> {
+  const { store, account, recorder, pages, settings, sendNow, now } = deps;
+
+  const importDeps = async (): Promise<ImportDeps> => {
+    if (await recorder.ongoing()) throw new CommandError("busy");
+    const currentSettings = await settings();
+    return {
+      store,
+      pages,
+      user: await requireUser(account),
+      policy: policyOf(currentSettings),
+      recordsText: currentSettings.recordsText,
+      now,
+    };
+  };
+
+  return {
+    async exclude({ host }) {
+      const parsed = parseHost(host);
+      if (!parsed) throw new CommandError("bad_host");
+      const { excludedHosts } = await settings();
+      if (!excludedHosts.includes(parsed)) await changeSettings({ excludedHosts: [...excludedHosts, parsed].sort() });
+      return null;
+    },
+
+    async preview({ tabId }) {
+      const tab = await browser.tabs.get(tabId);
+      const currentSettings = await settings();
+      const url = tab.url ?? "";
+      const decision = evaluatePolicy(url, { ...policyOf(currentSettings), isIncognito: tab.incognito });
+      if (!decision.allowed) return { url, decision, events: null };
+      let extract = await pages.extract(tabId, null);
+      if (isUnreadPdf(extract) && currentSettings.recordsText && !tab.incognito) {
+        extract = withPdfText(extract, await pages.pdfText(extract.url));
+      }
+      if (!extract) return { url, decision: { allowed: false, reason: "password_field" }, events: null };
+      const visit = visitEvent({ visitId: uuid(), at: now(), via: "load", url }, { tabId });
+      const details = visitDetails(extract.title, extract.referrer, currentSettings.recordsText ? extract : null);
+      const metadata = { ...visit.metadata, ...details.metadata };
+      return { url, decision, events: [{ ...visit, ...details, metadata }] };
+    },
+
+    async importTabs() {
+      await requireRecordingAllowed(settings);
+      const context = await importDeps();
+      await deleteCompleted(deps);
+      const result = await importTabs(context, await defaultTitle(deps, "tabs"));
+      await sendNow();
+      return result;
+    },
+
+    async importHistory({ hours }) {
+      if (!(await browser.permissions.contains({ permissions: ["history"] }))) throw new CommandError("no_permission");
+      const context = await importDeps();
+      await deleteCompleted(deps);
+      const clamped = Math.min(Math.max(hours, 1), MAX_HISTORY_HOURS);
+      const result = await importHistory(context, await defaultTitle(deps, "history"), clamped);
+      await sendNow();
+      return result;
+    },
+  };
+}
