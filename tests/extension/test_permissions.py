@@ -78,7 +78,7 @@ def test_the_user_grants_and_revokes_permissions(
 
     def is_imported() -> bool:
         # Chrome writes its history down some time after the visit; who is told that there is nothing asks again.
-        if popup.evaluate("document.body.innerText.includes('Nothing there')"):
+        if popup.evaluate("document.body.innerText.includes('None of these pages')"):
             popup.click("[data-name=import-history]")
         return current_screen(popup) == "completed"
 

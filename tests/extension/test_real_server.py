@@ -135,7 +135,7 @@ def test_the_dashboard_signs_the_extension_in(
     page.type("input[name=password]", PASSWORD)
     page.click("button[type=submit]")
     wait_for_screen(popup, "ready")
-    assert popup.text(".who") == reader.email
+    assert popup.text(".account-email") == reader.email
 
     popup.evaluate("chrome.runtime.sendMessage({command: 'signOut', args: {}})")
     wait_for_screen(popup, "signed-out")

@@ -1,4 +1,4 @@
-/** A command cannot be carried out, for a reason that the popup has words for. */
+/** A command failed. `code` selects the message in the catalogue. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
 

@@ -1,4 +1,4 @@
-/** The permission to read pages, which Chrome asks the user for and takes back when the user says so. */
+/** The optional permission to read pages, which the user grants and can revoke. */
 
 import { browser } from "wxt/browser";
 
@@ -6,5 +6,5 @@ const ALL_SITES = { origins: ["http://*/*", "https://*/*"] };
 
 export const hasPagePermission = (): Promise<boolean> => browser.permissions.contains(ALL_SITES);
 
-/** Asks unless it is granted already. Chrome wants the call to come straight from a click. */
+/** Requests the permission unless it is granted. Chrome accepts the call only in the handler of a click. */
 export const requestPagePermission = (): Promise<boolean> => browser.permissions.request(ALL_SITES).catch(() => false);

@@ -3,17 +3,17 @@ import { fakeBrowser } from "wxt/testing/fake-browser";
 
 import { changeSettings, DEFAULT_SETTINGS, parseOrigin, readSettings, watchSettings, webOrigin } from "./settings";
 
-test("begin with nothing allowed", async () => {
+test("the defaults allow no recording", async () => {
   expect(await readSettings()).toEqual(DEFAULT_SETTINGS);
   expect(DEFAULT_SETTINGS).toMatchObject({ consentedAt: null, allowsIncognito: false, scope: "all" });
 });
 
-test("survive a value nobody understands, one by one", async () => {
+test("an invalid value is replaced by its default, the others stay", async () => {
   await fakeBrowser.storage.local.set({ settings: { scope: "galaxy", excludedHosts: ["a.com"], consentedAt: "yes" } });
   expect(await readSettings()).toMatchObject({ scope: "all", excludedHosts: ["a.com"], consentedAt: null });
 });
 
-test("reach everybody who watches", async () => {
+test("a change calls every watcher", async () => {
   const seen = vi.fn();
   const end = watchSettings(seen);
   await changeSettings({ scope: "tab" });
@@ -29,11 +29,11 @@ test.each([
   ["http://maps.example.com", null],
   ["ftp://maps.example.com", null],
   ["not an address", null],
-])("an address as typed: %s", (typed, origin) => {
+])("parseOrigin: %s", (typed, origin) => {
   expect(parseOrigin(typed)).toBe(origin);
 });
 
-test("the dashboard is at the server unless said otherwise", () => {
+test("the dashboard's origin is the server's unless it is set", () => {
   expect(webOrigin({ serverUrl: "https://a.com", webUrl: "" })).toBe("https://a.com");
   expect(webOrigin({ serverUrl: "https://a.com", webUrl: "https://b.com" })).toBe("https://b.com");
 });

@@ -1,4 +1,4 @@
-/** What the user can choose. Kept in `storage.local`; every context reads and watches the same item. */
+/** The user's settings, in one item of `storage.local` that every context reads and watches. */
 
 import * as v from "valibot";
 import { storage } from "wxt/utils/storage";
@@ -8,15 +8,15 @@ import { SERVER_URL } from "./build";
 export const Settings = v.object({
   /** The server's origin, without `/v1` and without a trailing slash. */
   serverUrl: v.fallback(v.string(), SERVER_URL),
-  /** Where the dashboard is; empty means: at the server. */
+  /** The origin of the dashboard; empty if it is the server's. */
   webUrl: v.fallback(v.string(), ""),
   scope: v.fallback(v.picklist(["all", "window", "tab"]), "all"),
-  /** Hosts the user added; each covers its subdomains. */
+  /** Hosts that the user excluded, with their subdomains. */
   excludedHosts: v.fallback(v.array(v.string()), []),
   language: v.fallback(v.picklist(["auto", "ko", "en"]), "auto"),
   recordsText: v.fallback(v.boolean(), true),
   allowsIncognito: v.fallback(v.boolean(), false),
-  /** When the user agreed on the first-run page; null means nothing may be recorded. */
+  /** When the user agreed on the first-run page; null: nothing may be recorded. */
   consentedAt: v.fallback(v.nullable(v.number()), null),
 });
 
@@ -36,8 +36,8 @@ export const DEFAULT_SETTINGS: Settings = v.parse(Settings, {
 const item = storage.defineItem<unknown>("local:settings", { fallback: {} });
 
 const parse = (value: unknown): Settings => {
-  const known = typeof value === "object" && value !== null ? value : {};
-  return v.parse(Settings, { ...DEFAULT_SETTINGS, ...known });
+  const stored = typeof value === "object" && value !== null ? value : {};
+  return v.parse(Settings, { ...DEFAULT_SETTINGS, ...stored });
 };
 
 export async function readSettings(): Promise<Settings> {
@@ -58,11 +58,12 @@ export const webOrigin = (settings: Pick<Settings, "webUrl" | "serverUrl">): str
   settings.webUrl || settings.serverUrl;
 
 /**
- * An address as typed, brought to an origin; null when it is none. `/v1` at the end is forgiven.
- * Plain http only for this machine: a token must not cross a network in clear text.
+ * The origin of a user's input; null if it is not an address. The path is ignored, so that an address with `/v1` is
+ * accepted.
+ * http is accepted for this machine only: a token must not be sent over a network in clear text.
  */
-export function parseOrigin(typed: string): string | null {
-  const text = typed.trim();
+export function parseOrigin(input: string): string | null {
+  const text = input.trim();
   let url: URL;
   try {
     url = new URL(/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`);

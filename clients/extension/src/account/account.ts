@@ -1,6 +1,6 @@
 /**
- * Who is signed in, and a token that works. Lives in the service worker alone: two contexts renewing at once would
- * use one refresh token twice, which the server takes for theft.
+ * The signed-in user and a valid access token. Used in the service worker only: two contexts that renew at the same
+ * time would use one refresh token twice, which the server treats as token theft.
  */
 
 import { ApiError } from "@trailmind/api";
@@ -15,25 +15,25 @@ interface StoredAccount {
   user: User;
   token: string;
   refreshToken: string | null;
-  /** When to renew, well before the end; null when the server did not say when that is. */
+  /** When to renew, before the token expires; null if the server sent no expiry. */
   renewAt: number | null;
   /**
-   * Goes with a renewal and with its repeats, until an answer arrived: the server then knows a lost answer (or a worker
-   * that was killed while it waited) from a stolen token.
+   * The idempotency key of a renewal and its repeats, until a response arrives. It lets the server distinguish a lost
+   * response (or a worker that was killed while waiting) from a stolen token.
    */
   renewalKey?: string;
-  /** The refresh token was refused: the user is known, but must sign in again. */
+  /** The server rejected the refresh token: the user is known but must sign in again. */
   isExpired: boolean;
 }
 
-/** Renew this long before the end, or in the last fifth of a short life: no request starts with a dying token. */
+/** Tokens are renewed this long before they expire, short-lived ones in the last fifth of their lifetime. */
 const RENEWAL_MARGIN_MS = 60_000;
 
 export class Account {
   private renewing: Promise<string> | null = null;
 
   constructor(
-    // Kept beside the queue: unlike `storage.local`, no content script can read it.
+    // In IndexedDB: content scripts can read `storage.local`, but not the extension's databases.
     private readonly store: QueueStore,
     private readonly api: TrailmindApi,
     private readonly now: () => number = Date.now,
@@ -48,18 +48,18 @@ export class Account {
     return stored ? { user: stored.user, origin: stored.origin, isExpired: stored.isExpired } : null;
   }
 
-  async storeSignIn(origin: string, answer: SignIn): Promise<void> {
+  async storeSignIn(origin: string, signIn: SignIn): Promise<void> {
     await this.store.setValue("account", {
       origin,
-      user: { id: answer.user.id, email: answer.user.email },
-      token: answer.token,
-      refreshToken: answer.refresh_token ?? null,
-      renewAt: this.renewalTime(answer),
+      user: { id: signIn.user.id, email: signIn.user.email },
+      token: signIn.token,
+      refreshToken: signIn.refresh_token ?? null,
+      renewAt: this.renewalTime(signIn),
       isExpired: false,
     } satisfies StoredAccount);
   }
 
-  /** Forgets the tokens first and tells the server afterwards: signing out works offline too. */
+  /** Deletes the tokens, then notifies the server, so that it also works offline. */
   async signOut(): Promise<void> {
     const stored = await this.read();
     await this.store.setValue("account", undefined);
@@ -67,9 +67,9 @@ export class Account {
   }
 
   /**
-   * Runs `call` with a working token, renewing it before the end or after a 401.
+   * Runs `call` with a valid token, which is renewed before it expires or after a 401.
    *
-   * @throws SignedOut when the user has to sign in again; whatever `call` throws otherwise.
+   * @throws SignedOut when the user has to sign in again; otherwise what `call` throws.
    */
   async withToken<T>(call: (bearer: string) => Promise<T>): Promise<T> {
     const bearer = await this.validToken();
@@ -83,12 +83,12 @@ export class Account {
 
   private async validToken(): Promise<string> {
     const stored = await this.read();
-    if (!stored || stored.isExpired) throw new SignedOutError("nobody is signed in");
+    if (!stored || stored.isExpired) throw new SignedOutError("no user is signed in");
     const isStale = stored.renewAt !== null && stored.renewAt <= this.now();
     return isStale && stored.refreshToken ? this.renewOnce(stored.token) : stored.token;
   }
 
-  /** A token other than `failed`. Callers that fail together share one renewal. */
+  /** A token other than `failed`. Concurrent callers share one renewal. */
   private renewOnce(failed: string): Promise<string> {
     this.renewing ??= this.renew(failed).finally(() => {
       this.renewing = null;
@@ -98,7 +98,7 @@ export class Account {
 
   private async renew(failed: string): Promise<string> {
     const stored = await this.read();
-    if (!stored) throw new SignedOutError("nobody is signed in");
+    if (!stored) throw new SignedOutError("no user is signed in");
     if (stored.token !== failed && !stored.isExpired) return stored.token;
     if (!stored.refreshToken) return this.markExpired(stored);
     const key = stored.renewalKey ?? uuid();
@@ -110,17 +110,17 @@ export class Account {
       if (error instanceof ApiError && [400, 401, 403].includes(error.status)) return this.markExpired(stored);
       throw error;
     }
-    const { renewalKey: _, ...kept } = stored;
+    const { renewalKey: _, ...account } = stored;
     const next: StoredAccount = {
-      ...kept,
+      ...account,
       token: renewal.token,
       refreshToken: renewal.refresh_token ?? stored.refreshToken,
       renewAt: this.renewalTime(renewal),
     };
-    // Somebody may have signed out, or in again, while we were waiting; theirs is the newer word.
+    // The user may have signed out, or in again, during the request: that state wins.
     const current = await this.read();
     if (current?.refreshToken === stored.refreshToken) await this.store.setValue("account", next);
-    else if (!current) throw new SignedOutError("signed out meanwhile");
+    else if (!current) throw new SignedOutError("the user signed out during the renewal");
     return renewal.token;
   }
 
@@ -132,7 +132,7 @@ export class Account {
 
   private renewalTime({ expires_in: seconds }: { expires_in?: number | null | undefined }): number | null {
     if (!seconds) return null;
-    const lifeMs = seconds * 1000;
-    return this.now() + lifeMs - Math.min(RENEWAL_MARGIN_MS, lifeMs / 5);
+    const lifetimeMs = seconds * 1000;
+    return this.now() + lifetimeMs - Math.min(RENEWAL_MARGIN_MS, lifetimeMs / 5);
   }
 }

@@ -1,4 +1,4 @@
-/** Proof Key for Code Exchange (RFC 7636): a stolen code is worth nothing without the verifier that never left us. */
+/** Proof Key for Code Exchange (RFC 7636): a stolen code cannot be redeemed without the verifier. */
 
 const base64url = (bytes: Uint8Array): string =>
   btoa(String.fromCharCode(...bytes))

@@ -24,19 +24,19 @@ test("PKCE: the vector of RFC 7636, appendix B", async () => {
   expect(randomSecret()).not.toBe(randomSecret());
 });
 
-test("a code in answer to our challenge signs in", async () => {
+test("a code for a pending challenge signs in", async () => {
   const hello = await onDashboardMessage({ type: "trailmind.hello" }, WEB, context());
   expect(hello).toMatchObject({ ok: true, code_challenge_method: "S256" });
   const { state } = hello as { state: string };
   expect(await onDashboardMessage({ type: "trailmind.link", code: "c", state }, WEB, context())).toEqual({ ok: true });
   expect(await b.account.user()).toMatchObject({ user: { email: "a@example.com" } });
-  // One time means one time.
+  // The code and its state work once.
   expect(await onDashboardMessage({ type: "trailmind.link", code: "c", state }, WEB, context())).toMatchObject({
     ok: false,
   });
 });
 
-test("the address that the popup opens carries the challenge, never the verifier", async () => {
+test("the link address carries the challenge, not the verifier", async () => {
   const url = new URL(await linkUrl(ORIGIN, WEB, "ext-id", b.clock.time));
   expect(url.pathname).toBe("/extension/link");
   expect([...url.searchParams.keys()]).toEqual(["extension_id", "state", "code_challenge", "code_challenge_method"]);
@@ -46,15 +46,15 @@ test("the address that the popup opens carries the challenge, never the verifier
 
 test.each([
   ["another origin", { type: "trailmind.hello" }, "http://evil.test", "unknown_origin"],
-  ["no challenge given", { type: "trailmind.link", code: "c", state: "s" }, WEB, "unknown_state"],
+  ["no pending challenge", { type: "trailmind.link", code: "c", state: "s" }, WEB, "unknown_state"],
   ["another message", { type: "x" }, WEB, "unknown_message"],
   ["nothing", null, WEB, "unknown_message"],
-])("%s is refused", async (_, message, origin, error) => {
+])("%s is rejected", async (_, message, origin, error) => {
   expect(await onDashboardMessage(message, origin, context())).toEqual({ ok: false, error });
   expect(b.server.calls).toEqual([]);
 });
 
-test("a challenge is good for ten minutes", async () => {
+test("a challenge expires after ten minutes", async () => {
   const { state } = (await onDashboardMessage({ type: "trailmind.hello" }, WEB, context())) as { state: string };
   b.clock.advance(11 * 60_000);
   expect(await onDashboardMessage({ type: "trailmind.link", code: "c", state }, WEB, context())).toMatchObject({
@@ -62,7 +62,7 @@ test("a challenge is good for ten minutes", async () => {
   });
 });
 
-test("nobody is moved to another account", async () => {
+test("a signed-in user is not switched to another account", async () => {
   await b.account.storeSignIn(ORIGIN, await b.api.logIn(ORIGIN, "a@example.com", "x"));
   expect(await onDashboardMessage({ type: "trailmind.hello" }, WEB, context())).toEqual({
     ok: false,
@@ -82,7 +82,7 @@ describe("Google", () => {
   });
   const signIn = () => withGoogle(b.api, b.account, ORIGIN);
 
-  test("the code comes back with our state and goes to the server with our verifier", async () => {
+  test("the code is redeemed with the verifier if the state matches", async () => {
     launchWebAuthFlow.mockResolvedValue(`${REDIRECT}?code=c1&state=s1`);
     await signIn();
     expect(launchWebAuthFlow).toHaveBeenCalledWith({ url: "https://accounts.google.com/auth?x=1", interactive: true });
@@ -96,7 +96,7 @@ describe("Google", () => {
     expect(await b.account.user()).toMatchObject({ user: { email: "a@example.com" } });
   });
 
-  test("a closed window signs nobody in", async () => {
+  test("a closed window does not sign in", async () => {
     launchWebAuthFlow.mockRejectedValue(new Error("The user did not approve access."));
     await expect(signIn()).rejects.toMatchObject({ code: "google_refused" });
   });
@@ -105,13 +105,13 @@ describe("Google", () => {
     ["another state", `${REDIRECT}?code=c1&state=forged`],
     ["no code", `${REDIRECT}?error=access_denied&state=s1`],
     ["nothing", undefined],
-  ])("%s signs nobody in", async (_, redirectedUrl) => {
+  ])("%s does not sign in", async (_, redirectedUrl) => {
     launchWebAuthFlow.mockResolvedValue(redirectedUrl);
     await expect(signIn()).rejects.toMatchObject({ code: "google_refused" });
     expect(await b.account.user()).toBeNull();
   });
 
-  test("a provider in clear text is not shown, unless it is on this machine", async () => {
+  test("a provider without TLS is rejected, unless it is on this machine", async () => {
     begin.mockResolvedValueOnce({ authorization_url: "http://accounts.example/auth", state: "s1" });
     launchWebAuthFlow.mockClear();
     await expect(signIn()).rejects.toMatchObject({ code: "google_refused" });

@@ -1,4 +1,4 @@
-/** The ways to sign in. Each ends with tokens in the account, or throws with a sentence for the user. */
+/** The ways to sign in. Each stores tokens in the account, or throws an error that the popup shows. */
 
 import { ApiError } from "@trailmind/api";
 import { browser } from "wxt/browser";
@@ -17,13 +17,13 @@ export async function withPassword(
   credentials: { email: string; password: string; isNew: boolean },
 ): Promise<void> {
   const { email, password, isNew } = credentials;
-  const answer = isNew ? await api.signUp(origin, email, password) : await api.logIn(origin, email, password);
-  await account.storeSignIn(origin, answer);
+  const signIn = isNew ? await api.signUp(origin, email, password) : await api.logIn(origin, email, password);
+  await account.storeSignIn(origin, signIn);
 }
 
 /**
- * Google's code flow in Chrome's own window, authorization by the server (which knows the client id and keeps the nonce), with
- * a verifier that stays here.
+ * Google's authorization code flow with PKCE in a window of Chrome. The server starts it, because it has the client id
+ * and keeps the nonce; the verifier stays in the extension.
  */
 export async function withGoogle(api: TrailmindApi, account: Account, origin: string): Promise<void> {
   const redirectUri = browser.identity.getRedirectURL();
@@ -32,11 +32,11 @@ export async function withGoogle(api: TrailmindApi, account: Account, origin: st
     redirect_uri: redirectUri,
     code_challenge: await challengeOf(verifier),
   });
-  // A provider on this machine is one for developers.
+  // Rejects an address without TLS, except on this machine (a test provider).
   if (parseOrigin(authorization.authorization_url) === null) throw new CommandError("google_refused");
   const redirectedUrl = await browser.identity
     .launchWebAuthFlow({ url: authorization.authorization_url, interactive: true })
-    // A closed window is an answer too.
+    // Chrome rejects when the user closes the window.
     .catch(() => undefined);
   const parameters = new URL(redirectedUrl ?? "about:blank").searchParams;
   const code = parameters.get("code");
@@ -45,7 +45,7 @@ export async function withGoogle(api: TrailmindApi, account: Account, origin: st
   await account.storeSignIn(origin, await api.exchangeGoogleCode(origin, proof));
 }
 
-/** A link the user began here, waiting for the dashboard's answer. */
+/** A sign-in through the dashboard that waits for the dashboard's code. */
 interface PendingLink {
   state: string;
   verifier: string;
@@ -67,7 +67,7 @@ async function beginLink(origin: string, webOrigin: string, now: number) {
   };
 }
 
-/** Where to send the user: the dashboard signs them in and answers with a one-time code. */
+/** The page of the dashboard that signs the user in and returns a one-time code. */
 export async function linkUrl(origin: string, webOrigin: string, extensionId: string, now: number): Promise<string> {
   const url = new URL("/extension/link", webOrigin);
   const challenge = await beginLink(origin, webOrigin, now);
@@ -80,8 +80,8 @@ export type LinkResponse =
   | { ok: false; error: string };
 
 /**
- * A message from the dashboard. `hello` asks for a challenge (right after a sign-in on the web), `link` brings the
- * one-time code. Only the configured dashboard is heard, and a code only in answer to a challenge we gave.
+ * Handles a message of the dashboard. `hello` requests a challenge (after a sign-in on the web), `link` carries the
+ * one-time code. Only messages of the configured dashboard are accepted, and a code only for a pending challenge.
  */
 export async function onDashboardMessage(
   message: unknown,
@@ -95,7 +95,7 @@ export async function onDashboardMessage(
   >;
   if (type === "trailmind.hello") {
     const user = await context.account.user();
-    // Nobody is moved to another account without asking.
+    // A web page must not switch the account without the user's consent.
     if (user && !user.isExpired) return { ok: false, error: "already_signed_in" };
     return { ok: true, ...(await beginLink(context.origin, context.webOrigin, context.now)) };
   }
@@ -108,8 +108,8 @@ export async function onDashboardMessage(
     return { ok: false, error: "unknown_state" };
   await pendingLink.setValue(null);
   try {
-    const answer = await context.api.exchangeLinkCode(pending.origin, { code, code_verifier: pending.verifier });
-    await context.account.storeSignIn(pending.origin, answer);
+    const signIn = await context.api.exchangeLinkCode(pending.origin, { code, code_verifier: pending.verifier });
+    await context.account.storeSignIn(pending.origin, signIn);
     return { ok: true };
   } catch (error) {
     return { ok: false, error: error instanceof ApiError ? error.code || "refused" : "unreachable" };

@@ -1,14 +1,14 @@
-/** The parts of the API's answers that the extension reads. Anything else in an answer is ignored. */
+/** The fields of the API's responses that the extension reads. Other fields are ignored. */
 
 import type * as contract from "@trailmind/api";
 import * as v from "valibot";
 
 const optional = <T extends v.GenericSchema>(schema: T) => v.nullish(schema);
 
-/** `schema` itself; does not compile when it would refuse an answer that the server's contract allows. */
+/** `schema` itself; does not compile if it rejects a response that the contract allows. */
 const schemaFor =
-  <Promised>() =>
-  <T extends v.GenericSchema>(schema: T & (Promised extends v.InferInput<T> ? unknown : never)): T =>
+  <Reply>() =>
+  <T extends v.GenericSchema>(schema: T & (Reply extends v.InferInput<T> ? unknown : never)): T =>
     schema;
 
 export const User = schemaFor<contract.UserReply>()(v.object({ id: v.string(), email: v.string() }));

@@ -1,6 +1,6 @@
 /**
  * The API's operations that the extension uses. `origin` is the server's address without `/v1`. Each returns the parsed
- * response, throws an ApiError when the server refuses, and Unreachable when no well-formed response arrived.
+ * response, throws an ApiError for an error response, and UnreachableError when no well-formed response arrived.
  */
 
 import { type Body, type TrailmindClient, trailmind } from "@trailmind/api";
@@ -23,7 +23,7 @@ import {
 import { type Fetch, transport } from "./transport";
 
 const TIMEOUT_MS = 30_000;
-/** For what the popup waits for. */
+/** For requests that the popup waits for. */
 const SHORT_TIMEOUT_MS = 10_000;
 const PROBE_TIMEOUT_MS = 5_000;
 
@@ -44,7 +44,7 @@ export class TrailmindApi {
     return (await parsed(GoogleConfig, client.GET("/v1/auth/google/config"))).enabled;
   }
 
-  /** Where to send the user, and the one-time `state` that must come back. */
+  /** The address of the sign-in page, and the one-time `state` that its redirect must carry. */
   beginGoogle(origin: string, body: Body<"google_begin">): Promise<v.InferOutput<typeof GoogleAuthorization>> {
     return parsed(GoogleAuthorization, this.client(origin).POST("/v1/auth/google/begin", { body }));
   }
@@ -53,14 +53,14 @@ export class TrailmindApi {
     return parsed(SignIn, this.client(origin).POST("/v1/auth/google/code", { body }));
   }
 
-  /** Redeems the one-time code that the dashboard handed over after its own sign-in. */
+  /** Redeems the one-time code that the dashboard sent after its sign-in. */
   exchangeLinkCode(origin: string, body: Body<"extension_exchange">): Promise<SignIn> {
     return parsed(SignIn, this.client(origin).POST("/v1/auth/extension/exchange", { body }));
   }
 
   /**
-   * The old refresh token is invalid afterwards; using it again would sign every device of this login out, unless it is
-   * the same try: then the key is the same, and the response too.
+   * Replaces the refresh token. Using the old one again signs out every device of this login, unless the idempotency
+   * key is the same: then the response is repeated.
    */
   renew(origin: string, refreshToken: string, idempotencyKey: string): Promise<Renewal> {
     const headers = { "Idempotency-Key": idempotencyKey };
@@ -115,7 +115,7 @@ export class TrailmindApi {
     await parsed(v.unknown(), call);
   }
 
-  /** Safe to repeat: the server tells events apart by their id. */
+  /** Safe to repeat: the server stores each event id once. */
   events(origin: string, bearer: string, sessionId: string, body: Body<"post_events">): Promise<EventsResponse> {
     const init = { ...sessionPath(sessionId), body };
     return parsed(EventsResponse, this.client(origin, bearer).POST("/v1/sessions/{session_id}/events", init));
@@ -139,7 +139,7 @@ export class TrailmindApi {
 
 const sessionPath = (id: string) => ({ params: { path: { session_id: id } } });
 
-/** The data of a call as `schema` reads it. The server may be older or newer than the contract this was built with. */
+/** The parsed data of a call. Validated, because the server may be older or newer than the contract of this build. */
 async function parsed<T extends v.GenericSchema>(
   schema: T,
   call: Promise<{ data?: unknown; response: Response }>,

@@ -25,14 +25,14 @@ test("sends JSON with the token and without cookies", async () => {
   expect(request?.headers.get("Authorization")).toBe("Bearer tok");
 });
 
-test("carries the server's sentence, code and wish to wait", async () => {
+test("an error has the server's message, code and Retry-After", async () => {
   const { send } = answering(429, '{"error":{"message":"slow down","code":"RATE"}}', { "Retry-After": "7" });
   const error = await send().catch((e: unknown) => e);
   expect(error).toBeInstanceOf(ApiError);
   expect(error).toMatchObject({ status: 429, code: "RATE", message: "slow down", retryAfterS: 7 });
 });
 
-test("bears an error page that is not JSON", async () => {
+test("an error page that is not JSON is an ApiError", async () => {
   const { send } = answering(502, "<html>Bad gateway</html>");
   await expect(send()).rejects.toMatchObject({ status: 502 });
 });
@@ -46,12 +46,12 @@ test.each([
   [429, "", 429],
   [503, "", 503],
   [404, '{"error":{"message":"no such session","code":"not_found"}}', 404],
-])("a stranger's %s (%s) counts as %s", async (status, body, counted) => {
+])("a response with status %s (%s) counts as %s", async (status, body, counted) => {
   const { send } = answering(status, body);
   await expect(send()).rejects.toMatchObject({ status: counted });
 });
 
-test("an answer of the wrong shape is no answer", async () => {
+test("a response of the wrong shape throws UnreachableError", async () => {
   await expect(answering(200, '{"sessions":7}').api.sessions("http://a.test", "t", 5)).rejects.toBeInstanceOf(
     UnreachableError,
   );
@@ -60,7 +60,7 @@ test("an answer of the wrong shape is no answer", async () => {
   );
 });
 
-test("a verdict nobody knows is not taken for one", async () => {
+test("an unknown verdict throws UnreachableError", async () => {
   const body = '{"processed":1,"total":1,"verdicts":[{"event_id":"e","verdict":"maybe"}]}';
   await expect(answering(200, body).api.events("http://a.test", "t", "s", { events: [] })).rejects.toBeInstanceOf(
     UnreachableError,

@@ -1,4 +1,4 @@
-/** `fetch` for the API: without cookies, with a time-out, and returning only what the API itself answered. */
+/** `fetch` for the API: without cookies, with a time-out, and without error responses of proxies. */
 
 import { ApiError, errorOf, isRecord, retryAfterS } from "@trailmind/api";
 
@@ -6,16 +6,15 @@ import { UnreachableError } from "./errors";
 
 export type Fetch = (request: Request) => Promise<Response>;
 
-/** Too large, and too many requests: a proxy may say both for itself. */
+/** Statuses that a proxy may also return on its own behalf: too large, too many requests. */
 const PROXY_STATUSES = new Set([413, 429]);
 
 /**
  * A `fetch` that returns 2xx responses whose body has arrived completely.
  *
- * It throws an ApiError for every other response and Unreachable when no complete response arrived. What stands between
- * us and the server (a proxy whose server is still starting, a captive portal) refuses requests too, and knows nothing
- * of accounts and sessions: its 401, 403 or 404 must not end a recording. Only errors in the API's own format keep their
- * status; of the others only those that are about the request or the moment do, and the rest count as 502.
+ * Throws an ApiError for every other response, and UnreachableError when no complete response arrived. A proxy whose
+ * server is still starting, or a captive portal, also returns 401, 403 or 404, and these must not end a recording. So
+ * only errors in the API's format keep their status; other responses keep 413, 429 and 5xx, and count as 502 otherwise.
  */
 export function transport(fetch: Fetch, timeoutMs: number): Fetch {
   return async (request) => {
@@ -24,13 +23,13 @@ export function transport(fetch: Fetch, timeoutMs: number): Fetch {
     try {
       response = await fetch(
         new Request(request, {
-          // The bearer token is the only credential; the cookies of the server's origin are not ours to send.
+          // The bearer token is the only credential.
           credentials: "omit",
           cache: "no-store",
           signal: AbortSignal.timeout(timeoutMs),
         }),
       );
-      // Read here: a body that is cut off leaves open what the server did.
+      // Read here, so that an incomplete body throws UnreachableError.
       text = await response.text();
     } catch (error) {
       throw new UnreachableError(String(error));
@@ -44,8 +43,8 @@ function errorFromResponse(response: Response, text: string): ApiError {
   const body = parseOrNull(text);
   if (isRecord(body) && isRecord(body["error"]) && typeof body["error"]["message"] === "string")
     return errorOf(response, body);
-  const isBelievable = response.status >= 500 || PROXY_STATUSES.has(response.status);
-  return new ApiError(isBelievable ? response.status : 502, "", response.statusText || `HTTP ${response.status}`, {
+  const isTrusted = response.status >= 500 || PROXY_STATUSES.has(response.status);
+  return new ApiError(isTrusted ? response.status : 502, "", response.statusText || `HTTP ${response.status}`, {
     retryAfterS: retryAfterS(response.headers.get("Retry-After"), Date.now()),
   });
 }

@@ -54,7 +54,7 @@ async function recordingApp(): Promise<App> {
   return app;
 }
 
-test("a page may speak of its visit, and of nothing else", async () => {
+test("a page can send page messages only", async () => {
   const app = await recordingApp();
   expect(await app.onMessage(visit, from({}))).toEqual({ ok: true, records: true });
   expect(app.onMessage({ kind: "visit", visitId: "no uuid" }, from({}))).toBeUndefined();
@@ -63,7 +63,7 @@ test("a page may speak of its visit, and of nothing else", async () => {
   expect(await app.store.waiting("r1")).toHaveLength(1);
 });
 
-test("our own pages give commands, and hear why one failed", async () => {
+test("extension pages send commands and receive errors", async () => {
   const app = await recordingApp();
   const own = from({ origin: `chrome-extension://${ID}` });
   expect(await app.onMessage({ command: "pause", args: {} }, own)).toEqual({ ok: true, value: null });
@@ -72,7 +72,7 @@ test("our own pages give commands, and hear why one failed", async () => {
   expect(await app.onMessage({ command: "recent", args: {} }, own)).toMatchObject({ ok: false, code: "signed_out" });
 });
 
-test("the outbox is emptied at the start: visits first, then their farewells", async () => {
+test("the outbox is drained at the start: visits first, then final events", async () => {
   const numbers = { visitId: VISIT, at: Date.now(), activeMs: 900, maxScroll: 0, isActive: false };
   await fakeBrowser.storage.local.set({
     [`outbox:leave:${VISIT}`]: { kind: "leave", ...numbers, title: "T", hasPasswordField: false },
@@ -84,7 +84,7 @@ test("the outbox is emptied at the start: visits first, then their farewells", a
   expect(Object.keys(await fakeBrowser.storage.local.get(null)).filter((key) => key.startsWith("outbox:"))).toEqual([]);
 });
 
-test("a new browser finds the recording interrupted, a new worker finds it running", async () => {
+test("a browser restart interrupts the recording, a worker restart does not", async () => {
   await new QueueStore().addRecording(makeRecording("r1", Date.now()));
   const first = new App();
   await first.ready;
@@ -95,7 +95,7 @@ test("a new browser finds the recording interrupted, a new worker finds it runni
   expect((await second.store.recording("r1"))?.status).toBe("recording");
 });
 
-test("what it publishes is what the badge and the popup show", async () => {
+test("the published view is shown by the badge", async () => {
   const app = await recordingApp();
   await app.onMessage(visit, from({}));
   await app.publish();
@@ -109,18 +109,18 @@ test("what it publishes is what the badge and the popup show", async () => {
   expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).not.toContain("beat");
 });
 
-test("a worker that died while it started leaves the browser as new as it was", async () => {
+test("after a failed boot, the next one still detects the browser restart", async () => {
   await new QueueStore().addRecording(makeRecording("r1", Date.now()));
   const broken = vi.spyOn(QueueStore.prototype, "recordings").mockRejectedValueOnce(new Error("the disk is busy"));
   const app = new App();
   await expect(app.ready).rejects.toThrow("busy");
-  // The same worker tries again, and so would the next one.
+  // The same worker tries again, as the next one would.
   await app.ready;
   expect((await app.store.recording("r1"))?.status).toBe("interrupted");
   broken.mockRestore();
 });
 
-test("what a page left behind before the browser died is still part of the recording", async () => {
+test("messages in the outbox from before a browser restart belong to the recording", async () => {
   await new QueueStore().addRecording(makeRecording("r1", Date.now()));
   const numbers = { visitId: VISIT, at: Date.now(), activeMs: 900, maxScroll: 0, isActive: false };
   await fakeBrowser.storage.local.set({
@@ -133,7 +133,7 @@ test("what a page left behind before the browser died is still part of the recor
   expect((await app.store.waiting("r1")).map(({ body }) => body.type)).toEqual(["page_visit", "page_leave"]);
 });
 
-test("a sender that fails for reasons of its own comes back", async () => {
+test("a storage error in the sender schedules a retry", async () => {
   const app = await recordingApp();
   vi.spyOn(console, "error").mockReturnValue();
   vi.spyOn(app.sender, "flush").mockRejectedValueOnce(new Error("the disk is busy"));
@@ -141,7 +141,7 @@ test("a sender that fails for reasons of its own comes back", async () => {
   expect((await fakeBrowser.alarms.getAll()).map(({ name }) => name)).toContain("send");
 });
 
-test("without the right to read pages a recording pauses, whoever took it back", async () => {
+test("a revoked permission pauses the recording", async () => {
   const app = await recordingApp();
   const contains = vi.fn().mockResolvedValue(true);
   Object.assign(fakeBrowser, { permissions: { contains } });

@@ -77,19 +77,19 @@ describe("start", () => {
     ["consent", () => changeSettings({ consentedAt: null }), "no_consent"],
     ["the permission", () => contains.mockResolvedValue(false), "no_permission"],
     ["an account", () => b.account.signOut(), "signed_out"],
-  ])("needs %s", async (_, spoil, code) => {
+  ])("requires %s", async (_, spoil, code) => {
     await spoil();
     await expect(run.start(ALL)).rejects.toMatchObject({ code });
     expect(await b.store.recordings()).toEqual([]);
   });
 
-  test("makes way: what is finished goes", async () => {
+  test("deletes completed recordings", async () => {
     await b.store.addRecording({ ...makeRecording("done"), status: "completed", endedAt: 1 });
     await run.start(ALL);
     expect(await b.store.recordings()).toMatchObject([{ status: "recording", userId: "u1" }]);
   });
 
-  test("knows this tab and this window", async () => {
+  test("resolves this tab and this window", async () => {
     await run.start({ scope: "tab", tabId: null, windowId: null });
     expect((await only())?.scope).toEqual({ kind: "tab", tabId: 7 });
   });
@@ -115,7 +115,7 @@ describe("decisions", () => {
     await b.store.append("r1", makeEvent());
   });
 
-  test("delete takes the session on the server along", async () => {
+  test("delete also deletes the session on the server", async () => {
     await setFields({ serverId: null });
     await b.sender.flush();
     await setFields({ status: "interrupted", endedAt: 2 });
@@ -124,14 +124,14 @@ describe("decisions", () => {
     expect(await b.store.recordings()).toEqual([]);
   });
 
-  test("delete without a network keeps everything and says so", async () => {
+  test("delete without a network fails and keeps the recording", async () => {
     await setFields({ status: "interrupted", endedAt: 2 });
-    b.server.fault = () => "cut";
+    b.server.fault = () => "disconnect";
     await expect(run.decide({ id: "r1", choice: "delete" })).rejects.toBeInstanceOf(UnreachableError);
     expect(await b.store.waiting("r1")).toHaveLength(1);
   });
 
-  test("finish saves what an interruption left", async () => {
+  test("finish sends the events of an interrupted recording", async () => {
     await setFields({ serverId: null, status: "interrupted", endedAt: 2 });
     await run.decide({ id: "r1", choice: "finish" });
     await b.sender.flush(true);
@@ -139,7 +139,7 @@ describe("decisions", () => {
     expect(b.server.stored).toHaveLength(1);
   });
 
-  test("a lost session: its events find a new one", async () => {
+  test("a lost recording is saved in a new session", async () => {
     await setFields({ status: "lost", lostReason: "gone", endedAt: 2 });
     await run.decide({ id: "r1", choice: "finish" });
     await b.sender.flush(true);
@@ -147,13 +147,13 @@ describe("decisions", () => {
     expect((await only())?.status).toBe("completed");
   });
 
-  test("export is everything that is here", async () => {
+  test("export has all local data", async () => {
     const file = JSON.parse(await run.export({ id: "r1" })) as { waiting: unknown[] };
     expect(file.waiting).toHaveLength(1);
   });
 });
 
-test("signing out ends the recording first and keeps what could not be sent", async () => {
+test("signing out stops the recording and keeps unsent events", async () => {
   await run.start(ALL);
   await b.store.append((await only())?.id ?? "", makeEvent());
   b.server.fault = (call) => (call.endsWith("/events") ? 503 : undefined);
@@ -163,7 +163,7 @@ test("signing out ends the recording first and keeps what could not be sent", as
   expect((await b.store.receipt((await only())?.id ?? "")).waiting).toBe(1);
 });
 
-test("excluding a site takes what people paste", async () => {
+test("excluding a site accepts a pasted address", async () => {
   await run.exclude({ host: "https://www.example.com/x" });
   await run.exclude({ host: "example.com" });
   expect((await readSettings()).excludedHosts).toEqual(["example.com"]);
@@ -171,14 +171,14 @@ test("excluding a site takes what people paste", async () => {
 });
 
 describe("preview", () => {
-  test("is the event a recording would send", async () => {
+  test("is the event that a recording would send", async () => {
     expect(await run.preview({ tabId: 7 })).toMatchObject({
       decision: { allowed: true },
       events: [{ type: "page_visit", title: "T", content: "Body." }],
     });
   });
 
-  test("reads nothing of a page that is off limits", async () => {
+  test("reads no content of an excluded page", async () => {
     await changeSettings({ excludedHosts: ["example.com"] });
     const extract = vi.spyOn(pages, "extract");
     expect(await run.preview({ tabId: 7 })).toMatchObject({ decision: { reason: "user" }, events: null });
@@ -186,12 +186,12 @@ describe("preview", () => {
   });
 });
 
-test("imports do not mix with a recording", async () => {
+test("an import fails during a recording", async () => {
   await run.start(ALL);
   await expect(run.importTabs({})).rejects.toMatchObject({ code: "busy" });
 });
 
-test("an error becomes a code the popup has words for", () => {
+test("errors are mapped to codes of the message catalogue", () => {
   expect(errorResponse(new CommandError("busy"))).toMatchObject({ code: "busy" });
   expect(errorResponse(new SignedOutError())).toMatchObject({ code: "signed_out" });
   expect(errorResponse(new UnreachableError())).toMatchObject({ code: "unreachable" });

@@ -66,12 +66,12 @@ beforeEach(async () => {
 const eventNamed = (name: (typeof NAMES)[number]) => events[name] as Event;
 const status = async () => (await new QueueStore().recordings())[0]?.status;
 
-test("every listener is there in the first turn: Chrome wakes the worker for no other", () => {
+test("every listener is registered synchronously", () => {
   background.main();
   expect(NAMES.filter((name) => eventNamed(name).listeners.length !== 1)).toEqual([]);
 });
 
-test("the first page opens once, after the installation", async () => {
+test("the first-run page opens once, after the installation", async () => {
   background.main();
   eventNamed("runtime.onInstalled").dispatch({ reason: "install" });
   await vi.waitFor(() => expect(created).toHaveBeenCalledWith({ url: "/welcome.html" }));
@@ -83,7 +83,7 @@ test("the first page opens once, after the installation", async () => {
   expect(created).not.toHaveBeenCalled();
 });
 
-test("the keys start, pause, resume and stop", async () => {
+test("the keyboard shortcuts start, pause, resume and stop", async () => {
   await changeSettings({ consentedAt: 1, language: "en" });
   const user = { id: "u1", email: "a@example.com" };
   await new Account(new QueueStore(), new TrailmindApi()).storeSignIn("http://server.test", { user, token: "t" });
@@ -100,7 +100,7 @@ test("the keys start, pause, resume and stop", async () => {
   }
 });
 
-test("the tab in front eventNamed that nobody is there, and that it plays", async () => {
+test("the active tab receives idle and audible changes", async () => {
   background.main();
   eventNamed("idle.onStateChanged").dispatch("idle");
   await vi.waitFor(() => expect(sent).toHaveBeenCalledWith(7, { kind: "presence", isIdle: true }));

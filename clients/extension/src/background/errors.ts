@@ -1,4 +1,4 @@
-/** An error as the popup shows it: a code it has words for, and the server's own sentence if there is one. */
+/** An error as the popup shows it: a code with a message in the catalogue, and the server's message if there is one. */
 
 import { ApiError } from "@trailmind/api";
 import { SignedOutError, UnreachableError } from "../api/errors";

@@ -15,7 +15,7 @@ const clicked = (fields: object) => menuClicked(app, fields as Browser.contextMe
 
 beforeEach(() => vi.clearAllMocks());
 
-test("the menu speaks the chosen language, and is made anew instead of twice", async () => {
+test("the menu is in the chosen language and is replaced when created again", async () => {
   const menus = { removeAll: vi.fn(async () => undefined), create: vi.fn() };
   Object.assign(fakeBrowser, { contextMenus: menus });
   await changeSettings({ language: "ko" });
@@ -25,12 +25,12 @@ test("the menu speaks the chosen language, and is made anew instead of twice", a
   expect(menus.create.mock.calls[0]?.[0].title).toMatch(/[가-힣]/);
 });
 
-test('"never record this site" means the site that was clicked on', async () => {
+test('"never record this site" excludes the site that was clicked on', async () => {
   await clicked({ menuItemId: "exclude", pageUrl: "https://news.example.org/a?b" });
   expect(run).toHaveBeenCalledWith("exclude", { host: "news.example.org" });
 });
 
-test("a selection is asked of the frame it is in", async () => {
+test("a selection is read from its frame", async () => {
   const passage = { kind: "highlight", highlightId: "h", text: "words" };
   const sent = vi.spyOn(fakeBrowser.tabs, "sendMessage").mockResolvedValue(passage as never);
   await clicked({ menuItemId: "highlight", frameId: 3, selectionText: "words" });
@@ -38,7 +38,7 @@ test("a selection is asked of the frame it is in", async () => {
   expect(receive).toHaveBeenCalledWith(passage, expect.objectContaining({ tabId: 7, isTopFrame: false }));
 });
 
-test("a viewer that no script can read still has the words Chrome saw", async () => {
+test("the selection that Chrome reports is used where no script can read it", async () => {
   vi.spyOn(fakeBrowser.tabs, "sendMessage").mockRejectedValue(new Error("no receiver"));
   await clicked({ menuItemId: "highlight", frameId: 0, selectionText: "  words of\n a PDF " });
   expect(receive).toHaveBeenCalledWith(

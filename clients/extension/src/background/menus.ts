@@ -1,4 +1,4 @@
-/** The context menu: mark a passage, or never record a site. */
+/** The context menu: highlight the selection, or exclude a site. */
 
 import { type Browser, browser } from "wxt/browser";
 import { collapseWhitespace } from "../capture/anchor";
@@ -35,7 +35,7 @@ export async function menuClicked(
   }
 }
 
-/** `fallback` is the text as Chrome saw it, for viewers (PDF) whose selection no script can read. */
+/** `fallback` is the selection as Chrome reports it, for viewers (PDF) whose selection no script can read. */
 export async function highlightSelection(
   app: App,
   tab: Browser.tabs.Tab,
@@ -45,10 +45,10 @@ export async function highlightSelection(
 ): Promise<void> {
   const tabId = tab.id as number;
   const url = tab.url ?? "";
-  const answer: unknown = await browser.tabs
+  const response: unknown = await browser.tabs
     .sendMessage(tabId, { kind: "highlight-selection", via }, { frameId })
     .catch(() => null);
-  let message = answer as PageMessage | null;
+  let message = response as PageMessage | null;
   const text = collapseWhitespace(fallback ?? "").slice(0, 1_000);
   if (!message && text) {
     const highlightId = uuid();

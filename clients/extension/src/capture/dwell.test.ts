@@ -46,7 +46,7 @@ test("counts only while visible, focused and not idle", () => {
   ).toBe(7_000);
 });
 
-test("a film keeps the clock running for somebody who only looks", () => {
+test("playing media keeps the clock running while the user is idle", () => {
   expect(
     read([
       [5_000, { isPlaying: true }],
@@ -56,7 +56,7 @@ test("a film keeps the clock running for somebody who only looks", () => {
   ).toBe(15_000);
 });
 
-test("music in a hidden tab is not reading", () => {
+test("media in a hidden tab is not active time", () => {
   expect(
     read([
       [5_000, { isVisible: false, isPlaying: true }],
@@ -65,7 +65,7 @@ test("music in a hidden tab is not reading", () => {
   ).toBe(5_000);
 });
 
-test("a closed lid is not reading", () => {
+test("a suspended machine is not active time", () => {
   expect(
     read([
       [5_000, {}],
@@ -75,7 +75,7 @@ test("a closed lid is not reading", () => {
   ).toBe(6_000);
 });
 
-test("a clock set back takes nothing away", () => {
+test("a clock that is set back does not reduce the time", () => {
   expect(
     read([
       [5_000, {}],
@@ -85,7 +85,7 @@ test("a clock set back takes nothing away", () => {
   ).toBe(6_000);
 });
 
-test("says when it started or stopped", () => {
+test("reports whether the clock started or stopped", () => {
   const dwell = new DwellClock(READING, () => 0);
   expect(dwell.update({ isIdle: false })).toBe(false);
   expect(dwell.update({ isIdle: true })).toBe(true);

@@ -11,7 +11,7 @@ const SENTENCE = "A reef remembers storms the way a tree remembers dry summers."
 beforeEach(() => {
   vi.useFakeTimers();
   document.body.innerHTML = `<article><p id="one">${SENTENCE}</p><p>Other words that stand here too.</p>
-    <textarea id="t">typed words of somebody</textarea><div contenteditable="true" id="e">a draft of a letter</div></article>`;
+    <textarea id="t">typed text</textarea><div contenteditable="true" id="e">a draft of a letter</div></article>`;
   getSelection()?.removeAllRanges();
   end = new AbortController();
   passages = [];
@@ -35,7 +35,7 @@ const drag = (selector: string, from?: number, to?: number, pointerType?: string
   pointer("pointerup", pointerType);
 };
 
-test("a selection counts once it rests", () => {
+test("a selection is reported after the debounce time", () => {
   drag("#one");
   vi.advanceTimersByTime(500);
   expect(passages).toEqual([]);
@@ -43,14 +43,14 @@ test("a selection counts once it rests", () => {
   expect(passages).toMatchObject([{ text: SENTENCE, selector: "#one", via: "mouse" }]);
 });
 
-test("not while the button is down", () => {
+test("not while the button is pressed", () => {
   pointer("pointerdown");
   select("#one");
   vi.advanceTimersByTime(5_000);
   expect(passages).toEqual([]);
 });
 
-test("only the last extent of a growing selection counts", () => {
+test("only the final extent of a growing selection is reported", () => {
   document.dispatchEvent(Object.assign(new Event("keydown"), { shiftKey: true, key: "ArrowRight" }));
   for (let length = 12; length <= 30; length += 6) {
     select("#one", 0, length);
@@ -60,7 +60,7 @@ test("only the last extent of a growing selection counts", () => {
   expect(passages).toMatchObject([{ text: SENTENCE.slice(0, 30).trim(), via: "keyboard" }]);
 });
 
-test("the same words, and a part of them, are not new", () => {
+test("the same text, or a part of it, is not reported again", () => {
   for (const [from, to] of [
     [0, undefined],
     [0, undefined],
@@ -72,19 +72,19 @@ test("the same words, and a part of them, are not new", () => {
   expect(passages).toHaveLength(1);
 });
 
-test("touch counts as touch", () => {
+test("a touch selection is reported as touch", () => {
   drag("#one", 0, 20, "touch");
   vi.advanceTimersByTime(1_000);
   expect(passages).toMatchObject([{ via: "touch" }]);
 });
 
-test("what somebody types is not a passage", () => {
+test("text in an editable element is not reported", () => {
   drag("#e");
   vi.advanceTimersByTime(1_000);
   expect(passages).toEqual([]);
 });
 
-test("a few letters, and everything at once, are no marks", () => {
+test("short selections and select-all are not reported", () => {
   drag("#one", 0, 5);
   vi.advanceTimersByTime(1_000);
   document.dispatchEvent(Object.assign(new Event("keydown"), { ctrlKey: true, key: "a" }));
@@ -93,20 +93,20 @@ test("a few letters, and everything at once, are no marks", () => {
   expect(passages).toEqual([]);
 });
 
-test("leaving the page does not lose a passage that was just marked", () => {
+test("a pending selection is reported when the page is hidden", () => {
   drag("#one");
   window.dispatchEvent(new Event("pagehide"));
   expect(passages).toHaveLength(1);
 });
 
-test("nothing after the end", () => {
+test("nothing is reported after abort", () => {
   drag("#one");
   end.abort();
   vi.advanceTimersByTime(2_000);
   expect(passages).toEqual([]);
 });
 
-test("the menu takes short passages too, and cuts at a thousand characters", () => {
+test("the menu accepts short passages and truncates at a thousand characters", () => {
   select("#one", 0, 6);
   expect(passageOf(window, "menu", 1)?.text).toBe("A reef");
   document.body.innerHTML = `<p id="long">${"words ".repeat(400)}</p>`;
@@ -114,7 +114,7 @@ test("the menu takes short passages too, and cuts at a thousand characters", () 
   expect(passageOf(window, "menu", 1)?.text).toHaveLength(1_000);
 });
 
-test("an anchor has the quote, its surroundings and its place", () => {
+test("an anchor has the quote, its context and its position", () => {
   const node = document.querySelector("#one")?.firstChild as Text;
   const range = document.createRange();
   range.setStart(node, 2);
@@ -124,7 +124,7 @@ test("an anchor has the quote, its surroundings and its place", () => {
   expect(document.body.textContent?.slice(anchor?.position.start, anchor?.position.end)).toBe("reef");
 });
 
-test("a path names one element", () => {
+test("a CSS path selects one element", () => {
   document.body.innerHTML = "<main><div><p>a</p><p>b</p></div><div><p>c</p></div></main>";
   for (const element of document.querySelectorAll("p")) {
     expect(document.querySelectorAll(cssPath(element))).toHaveLength(1);

@@ -24,20 +24,20 @@ beforeEach(() => {
   };
 });
 
-test("asks again until the worker wrote it down", async () => {
+test("sends again until the worker stored the message", async () => {
   send.mockRejectedValueOnce(new Error("no receiver")).mockResolvedValueOnce({ ok: false }).mockResolvedValueOnce(YES);
   expect(await new Messenger(deps).deliver(MESSAGE)).toEqual(YES);
   expect(waits).toEqual([100, 400]);
   expect(outbox.size).toBe(0);
 });
 
-test("leaves it in the outbox when nobody answers", async () => {
+test("writes the message to the outbox if the worker does not respond", async () => {
   send.mockResolvedValue(undefined);
   expect(await new Messenger(deps).deliver(MESSAGE)).toBeNull();
   expect([...outbox]).toEqual([["outbox:settled:v1", MESSAGE]]);
 });
 
-test("a page that goes away uses both ways and clears up behind the faster one", async () => {
+test("an unloading page sends and stores its message, and removes it after a response", async () => {
   let answer: (value: PageResponse) => void = () => undefined;
   send.mockReturnValue(new Promise((resolve) => (answer = resolve)));
   new Messenger(deps).deliverOnUnload(MESSAGE);
@@ -47,7 +47,7 @@ test("a page that goes away uses both ways and clears up behind the faster one",
   await vi.waitFor(() => expect(outbox.size).toBe(0));
 });
 
-test("an orphan keeps quiet", async () => {
+test("a script without its extension sends nothing", async () => {
   deps.isAlive = () => false;
   expect(await new Messenger(deps).deliver(MESSAGE)).toBeNull();
   new Messenger(deps).deliverOnUnload(MESSAGE);

@@ -2,7 +2,8 @@
  * Delivers the messages of a page to the worker, at least once.
  *
  * The worker may be stopped, starting or busy, and the page may be unloading. A message without a response is sent
- * again; a message that must survive its page is also written to the outbox in `storage.local`, which the worker drains.
+ * again; a message that must survive its page is also written to the outbox in `storage.local`, which the worker
+ * drains.
  */
 
 import { browser } from "wxt/browser";
@@ -48,7 +49,7 @@ export class Messenger {
     return null;
   }
 
-  /** For a page that is being unloaded: sends the message and writes it to the outbox, because it cannot wait for either. */
+  /** For an unloading page: sends the message and writes it to the outbox, because it cannot wait for either. */
   deliverOnUnload(message: PageMessage): void {
     if (!this.deps.isAlive()) return;
     const key = outboxKey(message);

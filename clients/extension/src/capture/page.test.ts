@@ -47,7 +47,7 @@ const page = () =>
 const kinds = () => sent.map(({ kind }) => kind);
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-test("announces itself, settles, and says goodbye with its numbers", async () => {
+test("sends a visit, settled, and the final event with its measurements", async () => {
   const recorded = page();
   recorded.begin("load");
   await pass(3_000);
@@ -60,7 +60,7 @@ test("announces itself, settles, and says goodbye with its numbers", async () =>
   expect(recorded.onWorkerMessage({ kind: "finish" })).toBeNull();
 });
 
-test("says nothing of itself before it is looked at, and reads nothing before it is allowed", async () => {
+test("sends nothing before it is visible, and reads nothing before it is accepted", async () => {
   visibility = "hidden";
   page().begin("load");
   await pass(5_000);
@@ -78,7 +78,7 @@ test("says nothing of itself before it is looked at, and reads nothing before it
   expect(kinds()).toEqual(["visit"]);
 });
 
-test("reports while it is read, and at once when that changes", async () => {
+test("sends heartbeats while active, and changes at once", async () => {
   page().begin("load");
   await pass(21_000);
   expect(kinds().filter((kind) => kind === "snapshot")).toHaveLength(2);
@@ -90,7 +90,7 @@ test("reports while it is read, and at once when that changes", async () => {
   expect(snapshots[2]).toMatchObject({ isActive: false, activeMs: 21_000 });
 });
 
-test("a pause stops the clock; resuming goes on with the same visit", async () => {
+test("a pause stops the clock; resume continues the same visit", async () => {
   const recorded = page();
   recorded.begin("load");
   await pass(4_000);
@@ -115,7 +115,7 @@ test("joins a paused recording when it resumes", async () => {
   expect(kinds()).toEqual(["visit", "visit", "settled"]);
 });
 
-test("a page that goes away sends its finalEvent", async () => {
+test("an unloaded page sends its final event", async () => {
   page().begin("load");
   await pass(3_000);
   window.dispatchEvent(new Event("pagehide"));
@@ -123,7 +123,7 @@ test("a page that goes away sends its finalEvent", async () => {
   expect(kinds().at(-1)).toBe("leave");
 });
 
-test("a visit the worker does not know any more begins anew", async () => {
+test("a visit that the worker has closed is replaced by a new one", async () => {
   page().begin("load");
   await pass(3_000);
   answer = (message) => ({ ok: true, records: message.kind !== "snapshot" });
@@ -131,7 +131,7 @@ test("a visit the worker does not know any more begins anew", async () => {
   expect(kinds().filter((kind) => kind === "visit")).toHaveLength(2);
 });
 
-test("marks passages, on its own and on request", async () => {
+test("sends highlights, automatically and on request", async () => {
   const recorded = page();
   recorded.begin("load");
   await pass(3_000);
@@ -148,7 +148,7 @@ test("marks passages, on its own and on request", async () => {
   });
 });
 
-test("a frame speaks only of passages", async () => {
+test("a frame sends only highlights", async () => {
   const frame = new RecordedFrame(
     window,
     end.signal,

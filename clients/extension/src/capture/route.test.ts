@@ -6,7 +6,7 @@ import { routeKey, watchRoutes } from "./route";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test("a hash is a route only when it looks like one", () => {
+test("a hash is a route only if it begins with / or !", () => {
   expect(routeKey("https://a.com/x#section")).toBe(routeKey("https://a.com/x"));
   expect(routeKey("https://a.com/x#/one")).not.toBe(routeKey("https://a.com/x#/two"));
   expect(routeKey("https://a.com/x?q=1")).not.toBe(routeKey("https://a.com/x?q=2"));
@@ -22,7 +22,7 @@ function page(href: string) {
   return { window: fake as unknown as Window, go };
 }
 
-test("reports where a chain of redirects ends", () => {
+test("reports the last address of a redirect chain", () => {
   const { window, go } = page("https://a.com/");
   const onRoute = vi.fn();
   watchRoutes(window, onRoute, new AbortController().signal, 250);
@@ -35,7 +35,7 @@ test("reports where a chain of redirects ends", () => {
   expect(onRoute.mock.calls).toEqual([["https://a.com/home"]]);
 });
 
-test("there and back within a moment is no visit", () => {
+test("a route that is left within the delay is not reported", () => {
   const { window, go } = page("https://a.com/");
   const onRoute = vi.fn();
   watchRoutes(window, onRoute, new AbortController().signal, 250);

@@ -17,8 +17,8 @@ export function routeKey(address: string): string {
 /**
  * Calls `onRoute` with each new address that did not change for `settleMs`, so that a redirect chain is one visit.
  *
- * Content scripts run in an isolated world and cannot observe the page's `history.pushState`; the Navigation API reports
- * to every world.
+ * Content scripts run in an isolated world and cannot observe the page's `history.pushState`; the Navigation API
+ * reports to every world.
  */
 export function watchRoutes(window: Window, onRoute: (url: string) => void, signal: AbortSignal, settleMs = 250): void {
   const navigation = (window as Window & { navigation?: NavigationLike }).navigation;

@@ -15,7 +15,7 @@ test.each([
   expect(scrollDepth(y, view, page)).toBe(depth);
 });
 
-test("remembers the deepest point", () => {
+test("keeps the deepest position", () => {
   const root = { scrollHeight: 1_800 };
   const page = { scrollY: 600, innerHeight: 800, document: { documentElement: root } };
   const meter = new ScrollMeter(page as unknown as Window);
@@ -26,7 +26,7 @@ test("remembers the deepest point", () => {
   expect(meter.measure()).toBe(0.1);
 });
 
-test("looks seldom while scrolling, once more at rest, never after the end", () => {
+test("reports at most once per interval, after the last scroll, and not after abort", () => {
   vi.useFakeTimers();
   const onScroll = vi.fn();
   const end = new AbortController();

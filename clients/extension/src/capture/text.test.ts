@@ -12,7 +12,7 @@ beforeEach(() => {
 
 const prose = (words: number) => Array.from({ length: words }, (_, i) => `word${i % 97}, then another.`).join(" ");
 
-test("takes the article and leaves the furniture", () => {
+test("extracts the article without navigation", () => {
   document.head.innerHTML = '<title>T</title><meta name="description" content="About reefs">';
   document.documentElement.lang = "en";
   document.body.innerHTML = `<nav>Menu Menu Menu</nav><article><h1>Reefs</h1><p>First. ${prose(60)}</p><p>Second. ${prose(60)}</p></article>`;
@@ -24,12 +24,12 @@ test("takes the article and leaves the furniture", () => {
   expect(document.querySelectorAll("article p")).toHaveLength(2);
 });
 
-test("falls back to what is visible", () => {
+test("falls back to the visible text", () => {
   document.body.innerHTML = "<main>Short but real words.</main>";
   expect(readPage(document)).toMatchObject({ text: "Short but real words." });
 });
 
-test("stops at the cap", () => {
+test("truncates at the limit", () => {
   document.body.innerHTML = `<article>${`<p>${prose(300)}</p>`.repeat(20)}</article>`;
   const page = readPage(document);
   expect(page.text.length).toBeLessThanOrEqual(MAX_TEXT_CHARS);
@@ -40,19 +40,19 @@ test("an empty page has no text", () => {
   expect(readPage(document)).toMatchObject({ text: "", method: "none" });
 });
 
-test("never cuts a character in two", () => {
+test("does not split a surrogate pair", () => {
   expect(truncate("ab😀", 3)).toBe("ab");
   expect(truncate("ab😀", 4)).toBe("ab😀");
 });
 
-test("blanks collapse, paragraphs stay", () => {
+test("white space collapses, paragraphs stay", () => {
   expect(normalizeWhitespace("  a \t b \n\n\n\n c\r\n")).toBe("a b\n\nc");
   const div = document.createElement("div");
   div.innerHTML = "<p>One.</p><p>Two <b>bold</b>.</p>";
   expect(normalizeWhitespace(blockText(div))).toBe("One.\n\nTwo bold.");
 });
 
-test("a password field counts when it can be seen", () => {
+test("a password field counts if it is visible", () => {
   expect(hasVisiblePasswordField(document)).toBe(false);
   document.body.innerHTML = '<input type="password">';
   const field = document.querySelector("input") as HTMLInputElement;

@@ -12,9 +12,9 @@ export default defineBackground({
     const app = new App();
 
     browser.runtime.onMessage.addListener((message: unknown, sender, respond) => {
-      const answer = app.onMessage(message, sender);
-      if (!answer) return false;
-      void answer.then(respond);
+      const response = app.onMessage(message, sender);
+      if (!response) return false;
+      void response.then(respond);
       return true;
     });
     browser.runtime.onMessageExternal.addListener((message: unknown, sender, respond) => {

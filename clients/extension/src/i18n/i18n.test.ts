@@ -9,17 +9,17 @@ function paths(value: unknown, path = ""): string[] {
   return Object.entries(value).flatMap(([key, inner]) => paths(inner, `${path}.${key}`));
 }
 
-test("both languages say the same things", () => {
+test("both catalogues have the same keys", () => {
   expect(paths(ko)).toEqual(paths(en));
 });
 
-test("no English was left in the Korean words", () => {
+test("the Korean catalogue has no English sentences", () => {
   const text = JSON.stringify({ ...ko, settings: { ...ko.settings, languages: null } });
   expect(text).not.toMatch(/"[A-Z][a-z]+ [a-z]+/);
   expect(text).not.toMatch(/(합니다|습니다)\./);
 });
 
-test("the setting wins over the browser", () => {
+test("the setting has priority over the browser", () => {
   vi.spyOn(fakeBrowser.i18n, "getUILanguage").mockReturnValue("ko-KR");
   expect(messagesFor("auto").language).toBe("ko");
   expect(messagesFor("en").language).toBe("en");

@@ -32,7 +32,6 @@ export const ko: Messages = {
     pages: "페이지",
     highlights: "하이라이트",
     untitled: "제목 없는 세션",
-    opensTab: "새 탭에서 열려요",
   },
   signedOut: {
     title: "로그인하고 기록하기",
@@ -112,8 +111,8 @@ export const ko: Messages = {
     empty: "이 세션에는 기록된 내용이 없어요.",
     generation: {
       none: "곧 지도를 만들기 시작해요.",
-      pending: "지도를 만들 차례를 기다리고 있어요.",
-      generating: "지도를 그리고 있어요…",
+      pending: "지도 생성이 대기열에 있어요.",
+      generating: "지도를 만들고 있어요…",
       completed: "지도가 준비됐어요.",
       failed: "지도를 만들지 못했어요. 세션 페이지에서 다시 시도할 수 있어요.",
     },
@@ -185,7 +184,7 @@ export const ko: Messages = {
     never: [
       "은행, 건강, 메일, 메시지, 로그인·비밀번호 페이지, 사설 네트워크",
       "입력한 내용, 양식, 쿠키, 사진",
-      "시크릿 창 (두 번 허용한 경우는 예외예요)",
+      "시크릿 창 (여기와 Chrome에서 모두 허용한 경우는 예외예요)",
       "내가 목록에 넣은 사이트",
     ],
     whereTitle: "어디로 가나요?",

@@ -1,4 +1,4 @@
-/** The messages in the user's language. The setting wins over the browser. */
+/** The messages in the language of the settings, or of the browser for `auto`. */
 
 import { type Language, type LanguageChoice, selectLanguage } from "@trailmind/api";
 import { browser } from "wxt/browser";

@@ -45,7 +45,7 @@ const bodies = async () => {
   return (await store.waiting(recording?.id ?? "")).map(({ body }) => body);
 };
 
-test("open tabs become a finished recording, oldest first, without what is off limits", async () => {
+test("open tabs are imported oldest first, without excluded ones", async () => {
   const tabs = [
     tab(1, "https://example.com/a?token=x"),
     tab(2, "https://example.com/b", { discarded: true }),
@@ -63,7 +63,7 @@ test("open tabs become a finished recording, oldest first, without what is off l
   expect((await bodies())[0]).not.toHaveProperty("content");
 });
 
-test("a page that asks for a password is left alone; a PDF brings its words", async () => {
+test("a page with a password field is skipped; a PDF is imported with its text", async () => {
   const tabs = [
     tab(1, "https://example.com/members"),
     tab(2, "https://example.com/p.pdf"),
@@ -86,13 +86,13 @@ test("a page that asks for a password is left alone; a PDF brings its words", as
   ]);
 });
 
-test("nothing allowed, nothing made", async () => {
+test("no recording is created if every page is excluded", async () => {
   vi.spyOn(fakeBrowser.tabs, "query").mockResolvedValue([tab(1, "chrome://newtab")] as never);
   expect(await importTabs(deps, "Open tabs")).toEqual({ imported: 0, skipped: 1 });
   expect(await store.recordings()).toEqual([]);
 });
 
-test("history brings each visit of the last hours, and invents no dwell", async () => {
+test("each visit of the history is imported, without active time", async () => {
   const visits: Record<string, unknown[]> = {
     "https://example.com/a": [
       { visitTime: NOW - 1_000, transition: "link" },

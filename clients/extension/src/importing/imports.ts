@@ -1,4 +1,4 @@
-/** Makes a finished recording from what is already there: the open tabs, or the last hours of the history. */
+/** Creates a finished recording from the open tabs, or from the last hours of the history. */
 
 import { browser } from "wxt/browser";
 import { uuid } from "../ids";
@@ -30,10 +30,10 @@ export interface ImportDeps {
   now: () => number;
 }
 
-/** PDFs are read one after the other; what is not read by then comes without its text. */
+/** PDFs are read one after the other; those that are not read within this time are imported without text. */
 const PDF_BUDGET_MS = 30_000;
 
-/** The open tabs with their text, in the order in which they were last looked at. */
+/** Imports the open tabs with their text, ordered by their last access. */
 export async function importTabs(deps: ImportDeps, title: string): Promise<ImportResult> {
   const tabs = await browser.tabs.query({});
   const allowed = tabs.filter(
@@ -44,7 +44,7 @@ export async function importTabs(deps: ImportDeps, title: string): Promise<Impor
     allowed.map(async (tab): Promise<ImportedVisit | null> => {
       const at = Math.round(tab.lastAccessed ?? deps.now());
       let extract = tab.discarded ? null : await deps.pages.extract(tab.id as number, null);
-      // It cannot be looked at, or it asks for a password.
+      // The page cannot be read, or it has a password field.
       if (!tab.discarded && !extract) return null;
       if (!deps.recordsText) extract = null;
       if (isUnreadPdf(extract)) {
@@ -64,7 +64,7 @@ export async function importTabs(deps: ImportDeps, title: string): Promise<Impor
   return saveRecording(deps, title, recordable, tabs.length - recordable.length);
 }
 
-/** The history of the last `hours`: addresses, titles and times. Chrome keeps no text and no dwell, so neither do we. */
+/** Imports the history of the last `hours`: addresses, titles and times. Chrome stores no text and no dwell time. */
 export async function importHistory(deps: ImportDeps, title: string, hours: number): Promise<ImportResult> {
   const since = deps.now() - hours * 3_600_000;
   const items = await browser.history.search({ text: "", startTime: since, maxResults: 2_000 });
@@ -104,7 +104,7 @@ async function saveRecording(
     scope: { kind: "all" },
     now: deps.now(),
   });
-  // Nothing is sent before everything is here: a recording that is not `stopping` is not stopped either.
+  // `paused` until all events are queued: the sender stops the session of a `stopping` recording.
   await deps.store.addRecording({
     ...recording,
     status: "paused",

@@ -11,7 +11,7 @@ const answering = (body: BodyInit, init: ResponseInit = {}, from = URL_) => {
 const get = (fetch: typeof globalThis.fetch, maxBytes?: number) =>
   downloadPdf(URL_, new AbortController().signal, fetch, maxBytes);
 
-test("brings the bytes, asked for as the tab did", async () => {
+test("returns the bytes, fetched with the cookies of the tab", async () => {
   const fetch = answering("%PDF-1.4 words");
   expect(new TextDecoder().decode((await get(fetch)) as Uint8Array)).toBe("%PDF-1.4 words");
   expect(fetch).toHaveBeenCalledWith(
@@ -27,6 +27,6 @@ test.each([
   ["too large, as announced", answering("%PDF-1.4", { headers: { "Content-Length": "21" } })],
   ["too large, as it turns out", answering(`%PDF-1.4${" ".repeat(30)}`)],
   ["nothing", answering("")],
-])("nothing from %s", async (_, fetch) => {
+])("null for %s", async (_, fetch) => {
   expect(await get(fetch, 20)).toBeNull();
 });

@@ -1,11 +1,11 @@
-/** Gets a PDF that is already open in a tab once more, as a file. */
+/** Downloads a PDF that is open in a tab. */
 
-/** Larger ones are mostly pictures, and a recorder must not fill the line. */
+/** Larger PDFs are mostly images, and their download would use too much bandwidth. */
 const MAX_BYTES = 16_000_000;
 
 /**
- * The bytes behind `url`, or null when it is not a PDF of a bearable size. With the user's cookies, as the tab had it;
- * never from another site than the one that was judged recordable.
+ * The bytes of the PDF at `url`; null if it is not a PDF, is too large, or redirects to another origin, for which the
+ * policy was not evaluated. Fetched with the user's cookies, like the tab. Throws what `fetch` throws.
  */
 export async function downloadPdf(
   url: string,
@@ -33,7 +33,7 @@ export async function downloadPdf(
     if (done) break;
     chunks.push(value);
     length += value.byteLength;
-    // A sign-in page in the document's place need not be read to its end either.
+    // Stops early if the response is another document, such as a sign-in page.
     if (length > maxBytes || (chunks.length === 1 && !hasPdfHeader(value))) {
       await reader.cancel();
       return null;
@@ -48,7 +48,7 @@ export async function downloadPdf(
   return length > 0 ? bytes : null;
 }
 
-/** The mark may stand anywhere in the first kilobyte. A first chunk shorter than the mark is given the benefit. */
+/** The header `%PDF-` can be anywhere in the first kilobyte. A chunk shorter than the header is accepted. */
 function hasPdfHeader(start: Uint8Array): boolean {
   return start.byteLength < 5 || latin1(start.subarray(0, 1_024)).includes("%PDF-");
 }

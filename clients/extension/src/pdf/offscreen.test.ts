@@ -21,7 +21,7 @@ beforeEach(() => {
   Object.assign(fakeBrowser.runtime, { getContexts: async () => (isOpen ? [{}] : []) });
 });
 
-test("one document for several PDFs, gone afterwards", async () => {
+test("one offscreen document for several PDFs, closed afterwards", async () => {
   const sent = vi.spyOn(fakeBrowser.runtime, "sendMessage").mockImplementation(async () => TEXT as never);
   expect(await Promise.all([readPdfOffscreen("https://a.com/1.pdf"), readPdfOffscreen("https://a.com/2.pdf")])).toEqual(
     [TEXT, TEXT],
@@ -34,7 +34,7 @@ test("one document for several PDFs, gone afterwards", async () => {
   ]);
 });
 
-test("a reader that is not there costs the text only", async () => {
+test("without a reader the text is null", async () => {
   vi.spyOn(fakeBrowser.runtime, "sendMessage").mockRejectedValue(new Error("Receiving end does not exist."));
   expect(await readPdfOffscreen("https://a.com/1.pdf")).toBeNull();
   await vi.waitFor(() => expect(offscreen.closeDocument).toHaveBeenCalled());

@@ -1,4 +1,4 @@
-/** The service worker's end: one PDF after the other, through a document that is opened for it. */
+/** Reads PDFs for the service worker, one after the other, in an offscreen document that is open only meanwhile. */
 
 import { browser } from "wxt/browser";
 
@@ -6,19 +6,19 @@ import type { ReadPdfMessage } from "./reader";
 import type { PdfText } from "./text";
 
 const PDF_PAGE = "/pdf-reader.html";
-/** Longer than the reader's own limit; for a document that crashed. */
+/** Longer than the reader's own time-out, for an offscreen document that crashed. */
 const TIMEOUT_MS = 20_000;
 
 let tail: Promise<unknown> = Promise.resolve();
 let waiting = 0;
 
-/** The words of the PDF at `url`, null when they cannot be had. Never throws. */
+/** The text of the PDF at `url`, null if it cannot be read. Never throws. */
 export function readPdfOffscreen(url: string): Promise<PdfText | null> {
   waiting += 1;
   const result = tail.then(() => requestText(url)).catch(() => null);
   tail = result.then(async () => {
     waiting -= 1;
-    // Memory goes back at once, not when Chrome thinks of it.
+    // Closed at once to release its memory.
     if (waiting === 0) await browser.offscreen.closeDocument().catch(() => undefined);
   });
   return result;
@@ -33,9 +33,9 @@ async function requestText(url: string): Promise<PdfText | null> {
       justification: "Reads the text of a PDF that is open in a recorded tab.",
     });
   }
-  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), TIMEOUT_MS));
-  const answer = browser.runtime.sendMessage({ readPdf: url } satisfies ReadPdfMessage) as Promise<
+  const timeout = new Promise<null>((resolve) => setTimeout(() => resolve(null), TIMEOUT_MS));
+  const response = browser.runtime.sendMessage({ readPdf: url } satisfies ReadPdfMessage) as Promise<
     PdfText | null | undefined
   >;
-  return (await Promise.race([answer, late])) ?? null;
+  return (await Promise.race([response, timeout])) ?? null;
 }

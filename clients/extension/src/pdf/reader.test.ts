@@ -6,7 +6,7 @@ import { listen, readPdf } from "./reader";
 const TEXT = { title: "T", text: "Words.", isTruncated: false };
 const paper = (async () => new Response("%PDF-1.4")) as unknown as typeof fetch;
 
-test("the words of a PDF, or nothing: never an error", async () => {
+test("returns the text of a PDF or null, never throws", async () => {
   expect(await readPdf("https://example.com/p.pdf", async () => TEXT, paper)).toEqual(TEXT);
   vi.spyOn(console, "info").mockReturnValue();
   const broken = async () => Promise.reject(new Error("Invalid PDF structure"));
@@ -15,7 +15,7 @@ test("the words of a PDF, or nothing: never an error", async () => {
   expect(await readPdf("https://example.com/p.pdf", async () => TEXT, cut)).toBeNull();
 });
 
-test("reads for the worker alone, and closes itself when nobody asks", () => {
+test("reads for the worker only, and closes when idle", () => {
   vi.useFakeTimers();
   Object.assign(fakeBrowser.runtime, { id: "us" });
   const added = vi.spyOn(fakeBrowser.runtime.onMessage, "addListener");

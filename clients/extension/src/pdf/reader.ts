@@ -1,6 +1,6 @@
 /**
- * Reads PDFs for the service worker, which can neither start workers nor load code when it needs it. Lives in an
- * offscreen document that is there only while something is being read: the library weighs more than all the rest.
+ * Reads PDFs in an offscreen document, because a service worker can neither start workers nor import code on demand.
+ * The document is open only while a PDF is read: the library is larger than the rest of the extension.
  */
 
 import { browser } from "wxt/browser";
@@ -9,9 +9,9 @@ import { downloadPdf } from "./download";
 import type { PdfText } from "./text";
 import type { PdfRequest, PdfResponse } from "./worker";
 
-/** Download and reading together. */
+/** For the download and the parsing together. */
 const TIMEOUT_MS = 15_000;
-/** If the service worker died meanwhile, nobody else would close this document. */
+/** Closes the document if the service worker was killed and cannot close it. */
 const IDLE_MS = 20_000;
 
 export interface ReadPdfMessage {
@@ -20,7 +20,7 @@ export interface ReadPdfMessage {
 
 export type PdfParser = (data: Uint8Array<ArrayBuffer>, signal: AbortSignal) => Promise<PdfText>;
 
-/** Parses in a worker that is ended with `signal`: some files keep a parser busy for ever. */
+/** Parses in a worker that `signal` terminates, because some files make the parser loop indefinitely. */
 const parseInWorker: PdfParser = (data, signal) =>
   new Promise((resolve, reject) => {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
@@ -32,10 +32,10 @@ const parseInWorker: PdfParser = (data, signal) =>
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
     worker.addEventListener("error", (event) => fail(new Error(event.message)));
     const { port1: ours, port2: theirs } = new MessageChannel();
-    ours.onmessage = ({ data: answer }: MessageEvent<PdfResponse>) => {
+    ours.onmessage = ({ data: response }: MessageEvent<PdfResponse>) => {
       end();
-      if (answer.ok) resolve(answer.value);
-      else reject(new Error(answer.reason));
+      if (response.ok) resolve(response.value);
+      else reject(new Error(response.reason));
     };
     worker.postMessage({ data: data.buffer, port: theirs } satisfies PdfRequest, [data.buffer, theirs]);
   });
@@ -50,13 +50,13 @@ export async function readPdf(
     const data = await downloadPdf(url, signal, fetch);
     return data && (await parse(data, signal));
   } catch (error) {
-    // No text is no trouble: the visit counts without it.
-    console.info("this PDF could not be read", String(error));
+    // Not an error: the visit is recorded without text.
+    console.info("pdf_not_read", String(error));
     return null;
   }
 }
 
-/** The offscreen document's whole life. */
+/** Handles the requests of the service worker; `close` is called when none arrived for `IDLE_MS`. */
 export function listen(close: () => void): void {
   let timer = setTimeout(close, IDLE_MS);
   browser.runtime.onMessage.addListener((message: unknown, sender, respond) => {

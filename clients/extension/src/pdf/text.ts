@@ -1,14 +1,14 @@
-/** The words of a PDF. Runs in a worker of its own, where a broken file can be abandoned. */
+/** The text of a PDF. Runs in its own worker, which can be terminated if the file is broken. */
 
 import { getDocumentProxy } from "unpdf";
 
 import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "../capture/plain-text";
 
-/** Beyond this a document is a book; its beginning says what it is about. */
+/** Longer documents are truncated: the first pages are enough to identify the subject. */
 const MAX_PAGES = 100;
 
 export interface PdfText {
-  /** As the document names itself; often empty, or the name of a template. */
+  /** From the metadata of the document; often empty, or the name of a template. */
   title: string;
   text: string;
   isTruncated: boolean;
@@ -16,13 +16,13 @@ export interface PdfText {
 
 type Item = { str?: string; hasEOL?: boolean };
 
-/** Lines of print back to flowing text: a word cut at the end of a line is one word. */
+/** Joins printed lines; a word that is hyphenated at the end of a line becomes one word. */
 export function joinLines(items: readonly Item[]): string {
   const text = items.map(({ str = "", hasEOL = false }) => (hasEOL ? `${str}\n` : str)).join("");
   return text.replace(/(\p{L})[-\u2010\u00ad]\n(?=\p{Ll})/gu, "$1");
 }
 
-/** Throws on what is no PDF, is broken, or wants a password. */
+/** Throws if `data` is not a PDF, is broken, or needs a password. */
 export async function extractPdfText(
   data: Uint8Array,
   maxChars = MAX_TEXT_CHARS,

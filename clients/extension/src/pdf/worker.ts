@@ -1,7 +1,7 @@
 /**
- * A dedicated worker: takes the bytes of one PDF, answers with its words, and is thrown away.
+ * A dedicated worker that receives the bytes of one PDF and returns its text; it is terminated afterwards.
  *
- * It answers on a port of its own: pdf.js takes any worker it finds itself in for its own and speaks on the main one.
+ * It responds on a separate port: pdf.js assumes that a worker it runs in is its own, and uses the default port.
  */
 
 import { extractPdfText, type PdfText } from "./text";

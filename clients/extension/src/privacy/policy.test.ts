@@ -48,11 +48,11 @@ test.each([
   expect(reason(url)).toBe(expected);
 });
 
-test("a trailing dot and capitals do not slip through", () => {
+test("a trailing dot and capitals are normalised", () => {
   expect(reason("https://MAIL.Google.com./")).toBe("mail");
 });
 
-test("private windows only when allowed", () => {
+test("private windows are recorded only if allowed", () => {
   expect(reason("https://example.com/", { isIncognito: true })).toBe("incognito");
   expect(reason("https://example.com/", { isIncognito: true, allowsIncognito: true })).toBe("allowed");
   expect(reason("https://mail.google.com/", { isIncognito: true, allowsIncognito: true })).toBe("mail");
@@ -98,6 +98,6 @@ test.each([
   ["한국.kr", "xn--3e0b707e.kr"],
   ["", null],
   ["http://", null],
-])("a host as typed: %s", (typed, host) => {
+])("parseHost: %s", (typed, host) => {
   expect(parseHost(typed)).toBe(host);
 });

@@ -1,4 +1,4 @@
-/** May this page be recorded? Decided from the address alone, before anything on the page is read. */
+/** Decides from the address alone whether a page may be recorded, before any content is read. */
 
 import { SENSITIVE_HOSTS, SENSITIVE_LABELS, SENSITIVE_PATH, type SiteKind } from "./sensitive-sites";
 
@@ -10,13 +10,13 @@ export interface PolicyContext {
   excludedHosts: readonly string[];
   allowsIncognito: boolean;
   isIncognito: boolean;
-  /** The server's and the dashboard's origins: reading one's own map is not research. */
+  /** The origins of the server and the dashboard, which are not recorded. */
   ownOrigins: readonly string[];
 }
 
 const deny = (reason: Reason): Decision => ({ allowed: false, reason });
 
-/** `news.example.com` is covered by `example.com`, `notexample.com` is not. */
+/** `example.com` matches `docs.example.com`, but not `notexample.com`. */
 function matchesHost(host: string, listed: string): boolean {
   return host === listed || host.endsWith(`.${listed}`);
 }
@@ -31,7 +31,7 @@ function kindOfHost(host: string): SiteKind | null {
     const kind = BY_HOST.get(labels.slice(from).join("."));
     if (kind) return kind;
   }
-  // The registrable name itself says little ("pay.dev" is a blog); only labels below it count.
+  // Only labels below the registrable name are checked: `pay.dev` is a blog.
   for (const label of labels.slice(0, -2)) {
     for (const [kind, pattern] of Object.entries(SENSITIVE_LABELS)) {
       if (pattern.test(label)) return kind as SiteKind;
@@ -53,7 +53,7 @@ const PRIVATE_SUFFIXES = [
   "onion",
 ];
 
-/** Names and addresses that only exist inside somebody's network. `host` as `URL.hostname` gives it. */
+/** True for names and addresses of private networks. `host` is a `URL.hostname`. */
 export function isPrivateHost(host: string): boolean {
   if (host.startsWith("[")) {
     const address = host.slice(1, -1).toLowerCase();
@@ -95,15 +95,15 @@ export function evaluatePolicy(address: string, context: PolicyContext): Decisio
   if (isPrivateHost(host)) return deny("private_network");
   const kind = kindOfHost(host);
   if (kind) return deny(kind);
-  // Single-page apps keep their route behind the hash.
+  // Single-page apps have their route in the hash.
   const route = url.hash.startsWith("#/") || url.hash.startsWith("#!") ? url.hash.slice(1) : "";
   if (SENSITIVE_PATH.test(url.pathname) || SENSITIVE_PATH.test(route)) return deny("login");
   return { allowed: true };
 }
 
-/** A host as typed or pasted (`https://www.example.com/x`, `*.example.com`); null when it is none. */
-export function parseHost(typed: string): string | null {
-  const text = typed.trim().toLowerCase().replace(/^\*\./, "");
+/** The host in a user's input (`https://www.example.com/x`, `*.example.com`); null if it contains none. */
+export function parseHost(input: string): string | null {
+  const text = input.trim().toLowerCase().replace(/^\*\./, "");
   if (text === "") return null;
   try {
     const { hostname } = new URL(text.includes("://") ? text : `https://${text}`);

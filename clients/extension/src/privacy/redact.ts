@@ -1,4 +1,4 @@
-/** Takes secrets out of addresses before anything is written down. The server does the same again on its side. */
+/** Redacts secrets in addresses before they are stored. The server redacts them again. */
 
 const SECRET_NAMES = new Set(
   (

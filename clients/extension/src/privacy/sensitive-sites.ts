@@ -1,6 +1,6 @@
 /**
- * Sites that are never recorded, shipped with the extension. A host covers its subdomains. The list is a floor, not a
- * promise that everything private is on it; patterns below catch the usual names of what is missing.
+ * Sites that are never recorded. A host includes its subdomains. The list cannot be complete; the patterns below match
+ * common names of other sensitive sites.
  */
 
 export type SiteKind = "banking" | "health" | "mail" | "login" | "passwords" | "government" | "messages" | "adult";
@@ -206,7 +206,7 @@ export const SENSITIVE_HOSTS: Readonly<Record<SiteKind, readonly string[]>> = {
   adult: ["pornhub.com", "xvideos.com", "xnxx.com", "xhamster.com", "onlyfans.com", "redtube.com", "youporn.com"],
 };
 
-/** Labels of a host name that give its purpose away: `ebanking.example.com`, `webmail.example.org`. */
+/** Labels of a host name that reveal its purpose: `ebanking.example.com`, `webmail.example.org`. */
 export const SENSITIVE_LABELS: Readonly<Partial<Record<SiteKind, RegExp>>> = {
   banking: /^(e?-?banking|onlinebanking|ibank|ebank|netbank|mybank|bank|billing|checkout|payments?|pay)$/,
   health: /^(mychart|patientportal|patients?|myhealth|ehealth|telehealth|clinic)$/,
@@ -215,6 +215,6 @@ export const SENSITIVE_LABELS: Readonly<Partial<Record<SiteKind, RegExp>>> = {
   passwords: /^(vault|passwords?)$/,
 };
 
-/** Paths of login, password and payment pages on any site. Whole segments, so that `/blog/login-design` stays. */
+/** Paths of login, password and payment pages on any site. Whole segments: `/blog/login-design` does not match. */
 export const SENSITIVE_PATH =
   /(^|\/)(log-?in|sign-?in|log-?on|sign-?up|register|password(-?reset)?|reset-?password|forgot-?password|change-?password|two-?factor|2fa|mfa|otp|oauth2?|authorize|sso|saml|checkout|payment|billing)(\.\w{2,5})?(\/|$)/i;

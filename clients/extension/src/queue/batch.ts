@@ -3,7 +3,7 @@
 import type { EventsBody } from "@trailmind/api";
 import type { QueuedEvent } from "./model";
 
-export const MAX_EVENTS = 100;
+const MAX_EVENTS = 100;
 /** A batch with this many events is sent without waiting for the timer. */
 export const EAGER_EVENTS = 20;
 /** Below the server's limit of 4 MB, with room for the envelope. */

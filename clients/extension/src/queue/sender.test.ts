@@ -40,7 +40,7 @@ test("starts the session once, sends in order, stops last", async () => {
   expect((await recording()).status).toBe("completed");
 });
 
-test("callers share a run, and what comes meanwhile is not forgotten", async () => {
+test("callers share a flush, and events queued during it are sent", async () => {
   await fill(3);
   const first = b.sender.flush();
   await fill(2);
@@ -48,11 +48,11 @@ test("callers share a run, and what comes meanwhile is not forgotten", async () 
   expect(b.server.stored).toHaveLength(5);
 });
 
-describe("lost answers", () => {
+describe("lost responses", () => {
   test("of events: resent, recognised, stored once", async () => {
     await fill(5);
     let times = 2;
-    b.server.fault = (call) => (call.endsWith("/events") && times-- > 0 ? "lose" : undefined);
+    b.server.fault = (call) => (call.endsWith("/events") && times-- > 0 ? "lose-response" : undefined);
     await settle();
     expect(b.server.stored).toHaveLength(5);
     expect(await b.store.receipt("r1")).toMatchObject({ stored: 5, waiting: 0 });
@@ -60,32 +60,32 @@ describe("lost answers", () => {
 
   test("of the start: one session", async () => {
     let times = 1;
-    b.server.fault = (call) => (call.endsWith("/start") && times-- > 0 ? "lose" : undefined);
+    b.server.fault = (call) => (call.endsWith("/start") && times-- > 0 ? "lose-response" : undefined);
     await fill(1);
     await settle();
     expect(b.server.sessions.size).toBe(1);
   });
 
-  test("of the stop: the session says that it is over", async () => {
+  test("of the stop: the status of the session shows that it was stopped", async () => {
     let times = 1;
-    b.server.fault = (call) => (call.endsWith("/stop") && times-- > 0 ? "lose" : undefined);
+    b.server.fault = (call) => (call.endsWith("/stop") && times-- > 0 ? "lose-response" : undefined);
     await set({ status: "stopping", endedAt: 1 });
     await settle();
     expect((await recording()).status).toBe("completed");
   });
 });
 
-test("a 404 of something in between says nothing about the session", async () => {
+test("a 404 of a proxy does not make the session lost", async () => {
   await fill(3);
   let times = 3;
-  b.server.fault = () => (times-- > 0 ? "foreign" : undefined);
+  b.server.fault = () => (times-- > 0 ? "proxy" : undefined);
   await b.sender.flush();
   expect(await recording()).toMatchObject({ status: "recording", trouble: { kind: "server" } });
   await settle();
   expect(await b.store.receipt("r1")).toMatchObject({ stored: 3, waiting: 0 });
 });
 
-test("an event without a verdict stays and is sent again", async () => {
+test("an event without a verdict stays queued and is sent again", async () => {
   await fill(3);
   b.server.omittedVerdicts = 1;
   await b.sender.flush();
@@ -95,14 +95,14 @@ test("an event without a verdict stays and is sent again", async () => {
   expect(b.server.stored).toHaveLength(3);
 });
 
-test("a server without verdicts is believed when its numbers are complete", async () => {
+test("a response without verdicts counts if its numbers are complete", async () => {
   await fill(2);
   b.server.returnsVerdicts = false;
   await b.sender.flush();
   expect(await b.store.receipt("r1")).toMatchObject({ stored: 2, waiting: 0 });
 });
 
-test("verdicts are taken one by one", async () => {
+test("each event gets its own verdict", async () => {
   await fill(1, { url: "excluded" });
   await fill(1, { url: "invalid" });
   await fill(1);
@@ -111,10 +111,10 @@ test("verdicts are taken one by one", async () => {
   expect(await b.store.quarantined("r1")).toMatchObject([{ reason: "`url` is odd" }]);
 });
 
-describe("trouble", () => {
-  test("is noted with its beginning, backs off, and ends", async () => {
+describe("a send error", () => {
+  test("is stored with its start, delays retries, and is cleared", async () => {
     await fill(1);
-    b.server.fault = () => "cut";
+    b.server.fault = () => "disconnect";
     await b.sender.flush();
     const first = (await recording()).trouble;
     expect(first).toMatchObject({ kind: "offline", failures: 1, since: b.clock.time });
@@ -130,7 +130,7 @@ describe("trouble", () => {
     expect(b.server.stored).toHaveLength(1);
   });
 
-  test("urgent means now", async () => {
+  test("urgent ignores the retry time", async () => {
     await fill(1);
     b.server.fault = () => 503;
     await b.sender.flush();
@@ -139,7 +139,7 @@ describe("trouble", () => {
     expect(b.server.stored).toHaveLength(1);
   });
 
-  test("Retry-After is obeyed", async () => {
+  test("Retry-After is a lower bound", async () => {
     await fill(1);
     b.server.fault = () => 429;
     b.server.headers = { "Retry-After": "120" };
@@ -150,7 +150,7 @@ describe("trouble", () => {
   });
 });
 
-test("a batch that is too large is split, and nothing of it lost", async () => {
+test("a batch that is too large is split without losing events", async () => {
   await fill(40, { content: "x".repeat(2_000) });
   b.server.maxBytes = 12_000;
   await settle();
@@ -158,14 +158,14 @@ test("a batch that is too large is split, and nothing of it lost", async () => {
   expect(b.server.stored.every((e) => (e["content"] as string).length === 2_000)).toBe(true);
 });
 
-test("one event that is too large loses text, not itself", async () => {
+test("an event that is too large is sent with less text", async () => {
   await fill(1, { content: "x".repeat(40_000) });
   b.server.maxBytes = 12_000;
   await settle();
   expect(b.server.stored[0]?.["content"]).toHaveLength(10_000);
 });
 
-test("one poisonous event is found and kept apart; its neighbours pass", async () => {
+test("an invalid event is quarantined, the others of its batch are stored", async () => {
   await fill(9);
   await fill(1, { url: "poison" });
   await fill(9);
@@ -174,8 +174,8 @@ test("one poisonous event is found and kept apart; its neighbours pass", async (
   expect(await b.store.quarantined("r1")).toHaveLength(1);
 });
 
-describe("a session that is not there", () => {
-  test("gone: kept for the user to decide", async () => {
+describe("a lost session", () => {
+  test("gone: the events are kept until the user decides", async () => {
     await fill(1);
     await b.sender.flush();
     b.server.sessions.clear();
@@ -196,7 +196,7 @@ describe("a session that is not there", () => {
     expect((await b.store.receipt("r1")).waiting).toBe(2);
   });
 
-  test("closed elsewhere with nothing waiting: Stop is simply done", async () => {
+  test("closed elsewhere with nothing waiting: Stop completes", async () => {
     await fill(1);
     await b.sender.flush();
     for (const session of b.server.sessions.values()) session.status = "completed";
@@ -206,8 +206,8 @@ describe("a session that is not there", () => {
   });
 });
 
-describe("who may send", () => {
-  test("an expired token is renewed without losing a beat", async () => {
+describe("authorisation", () => {
+  test("an expired token is renewed during the flush", async () => {
     await fill(3);
     b.server.access = "another";
     await b.sender.flush();
@@ -215,7 +215,7 @@ describe("who may send", () => {
     expect(b.server.stored).toHaveLength(3);
   });
 
-  test("a dead login keeps everything until the same user is back", async () => {
+  test("an expired login keeps the events until the same user signs in", async () => {
     await fill(3);
     b.server.access = "another";
     b.server.refresh = "another";
@@ -226,7 +226,7 @@ describe("who may send", () => {
     expect(b.server.stored).toHaveLength(3);
   });
 
-  test("another account never carries these events", async () => {
+  test("events are not sent with the token of another account", async () => {
     await fill(3);
     await set({ userId: "somebody-else" });
     await b.sender.flush();
@@ -235,7 +235,7 @@ describe("who may send", () => {
   });
 });
 
-test("pause, resume and title follow the user", async () => {
+test("pause, resume and title are sent", async () => {
   await b.sender.flush();
   await set({ status: "paused", pausedAt: 1 });
   await b.sender.flush();
@@ -244,7 +244,7 @@ test("pause, resume and title follow the user", async () => {
   expect([...b.server.sessions.values()]).toMatchObject([{ status: "recording", title: "Reefs" }]);
 });
 
-test("a recording beyond the plan is kept, says so, and follows when the other has ended", async () => {
+test("a recording beyond the plan's limit is kept and sent when the other has ended", async () => {
   b.server.maxConcurrent = 1;
   await b.sender.flush();
   await b.store.addRecording({ ...makeRecording("a-later-one"), startedAt: 2_000_000 });
@@ -252,13 +252,13 @@ test("a recording beyond the plan is kept, says so, and follows when the other h
   await b.sender.flush();
   expect((await b.store.recording("a-later-one"))?.trouble).toMatchObject({ kind: "limit" });
   await set({ status: "stopping", endedAt: 1 });
-  // One round is enough: the stop goes before the start.
+  // One flush is enough: the stop is sent before the start.
   await b.sender.flush(true);
   expect((await recording()).status).toBe("completed");
   expect(await b.store.receipt("a-later-one")).toMatchObject({ stored: 1, waiting: 0 });
 });
 
-test("two recordings do not hold each other up", async () => {
+test("two recordings do not block each other", async () => {
   await b.store.addRecording(makeRecording("r2"));
   await fill(1);
   await b.store.append("r2", makeEvent());
@@ -284,8 +284,8 @@ test.each(Array.from({ length: 20 }, (_, i) => i + 1))("chaos %i: nothing lost, 
   const random = randomOf(seed);
   b.server.fault = () => {
     const draw = random();
-    if (draw < 0.15) return "cut";
-    if (draw < 0.3) return "lose";
+    if (draw < 0.15) return "disconnect";
+    if (draw < 0.3) return "lose-response";
     if (draw < 0.36) return 500;
     if (draw < 0.4) return 429;
     if (draw < 0.44) b.server.access = `gone-${draw}`;
@@ -300,7 +300,7 @@ test.each(Array.from({ length: 20 }, (_, i) => i + 1))("chaos %i: nothing lost, 
       ids.add(body.event_id);
       await b.store.append("r1", body);
     }
-    // A worker that dies: its sender is never heard of again, a new one begins on the same disk.
+    // A killed worker: a new sender continues with the same storage.
     void b.sender.flush(random() < 0.5);
     if (random() < 0.5) b.sender = b.makeSender();
     b.clock.advance(random() * 20_000);
@@ -309,7 +309,7 @@ test.each(Array.from({ length: 20 }, (_, i) => i + 1))("chaos %i: nothing lost, 
   for (let i = 0; i < 400 && (await recording()).status !== "completed"; i += 1) {
     if (i > 200) b.server.fault = () => undefined;
     await b.sender.flush();
-    // Whatever happens to answers, nobody has to sign in again.
+    // Lost responses do not end the login.
     expect((await recording()).trouble?.kind).not.toBe("signed_out");
     b.clock.advance(61_000);
   }

@@ -23,7 +23,7 @@ test.each([
   ["events of an interrupted recording", made({ status: "interrupted" }), true, true, "send"],
   ["no stop before the user decided", made({ status: "interrupted" }), false, false, null],
   ["nothing for a lost session", made({ status: "lost" }), true, true, null],
-  ["nothing after the end", made({ status: "completed" }), true, true, null],
+  ["nothing is reported after abort", made({ status: "completed" }), true, true, null],
 ])("%s", (_, recording, hasReady, hasWaiting, step) => {
   expect(nextStep(recording, hasReady, hasWaiting)).toBe(step);
 });

@@ -5,8 +5,8 @@ import type { Recording } from "./model";
 export type Step = "start" | "send" | "rename" | "pause" | "resume" | "stop" | null;
 
 /**
- * The next step, null if none is possible now. `hasReady`: events can be sent; `hasWaiting`: events are queued, held ones
- * included.
+ * The next step, null if none is possible now. `hasReady`: events can be sent; `hasWaiting`: events are queued, held
+ * ones included.
  *
  * Events precede state changes: the server accepts no events after a stop, so the stop is always last.
  */

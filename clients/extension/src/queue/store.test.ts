@@ -14,14 +14,14 @@ beforeEach(async () => {
 
 const sent = async (max = 100) => (await store.nextBatch("r1", max)).batch;
 
-test("numbers events per recording without gaps, whatever the order of the calls", async () => {
+test("places are without gaps per recording, also for concurrent calls", async () => {
   await store.addRecording(makeRecording("r2"));
   await Promise.all(Array.from({ length: 30 }, (_, i) => store.append(i % 3 === 0 ? "r2" : "r1", makeEvent())));
   expect((await store.waiting("r1")).map(({ place }) => place)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   expect((await store.waiting("r2")).map(({ place }) => place)).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
 });
 
-test("takes an event once, before and after its verdict", async () => {
+test("an event id is queued once, before and after its verdict", async () => {
   const body = makeEvent();
   expect(await store.append("r1", body)).toBe(true);
   expect(await store.append("r1", body)).toBe(false);
@@ -30,7 +30,7 @@ test("takes an event once, before and after its verdict", async () => {
   expect(await store.receipt("r1")).toMatchObject({ seen: 1, stored: 1, waiting: 0 });
 });
 
-test("survives a worker: a new store sees everything", async () => {
+test("a new store reads what another one wrote", async () => {
   await store.append("r1", makeEvent({ type: "page_visit" }));
   await store.close();
   const next = new QueueStore("trailmind", clock.now);
@@ -51,14 +51,14 @@ describe("verdicts", () => {
     expect((await store.waiting("r1"))[0]?.eventId).toBe(events[4]?.event_id);
   });
 
-  test("an invalid event is kept whole", async () => {
+  test("an invalid event is kept with its content", async () => {
     const body = makeEvent({ text: "a sentence" });
     await store.append("r1", body);
     await store.applyVerdicts("r1", [{ eventId: body.event_id, verdict: "invalid", reason: "odd" }]);
     expect(await store.quarantined("r1")).toMatchObject([{ reason: "odd", seq: null, body: { text: "a sentence" } }]);
   });
 
-  test("a settled event leaves nothing readable behind", async () => {
+  test("a settled event keeps no content", async () => {
     const body = makeEvent({ url: "https://example.com/private", content: "words" });
     await store.append("r1", body);
     await store.applyVerdicts("r1", [{ eventId: body.event_id, verdict: "stored", reason: null }]);
@@ -67,7 +67,7 @@ describe("verdicts", () => {
 });
 
 describe("held events", () => {
-  test("wait for their time, and others pass them", async () => {
+  test("wait until their time, and other events are sent before", async () => {
     const visit = makeEvent({ type: "page_visit" });
     await store.append("r1", visit, clock.time + 5_000);
     await store.append("r1", makeEvent());
@@ -77,7 +77,7 @@ describe("held events", () => {
     expect((await sent()).map(({ place }) => place)).toEqual([1, 2]);
   });
 
-  test("go as soon as they are complete, with metadata merged", async () => {
+  test("are ready when they are complete, with metadata merged", async () => {
     const visit = makeEvent({ type: "page_visit", metadata: { tab_id: 1 } });
     await store.append("r1", visit, clock.time + 5_000);
     expect(await store.completeEvent(visit.event_id, { title: "T", metadata: { language: "ko" } })).toBe(true);
@@ -86,7 +86,7 @@ describe("held events", () => {
     expect(await store.completeEvent(visit.event_id, { title: "late" })).toBe(false);
   });
 
-  test("a page with a password field is taken back and counts as excluded", async () => {
+  test("a visit of a page with a password field is withdrawn and counts as excluded", async () => {
     const visit = makeEvent({ type: "page_visit" });
     await store.openVisit(makeOpenVisit(visit.event_id), visit, clock.time + 5_000);
     await store.withdrawVisit("r1", visit.event_id, "password_field");
@@ -102,7 +102,7 @@ test("an excluded page counts once per document", async () => {
   expect(await store.receipt("r1")).toMatchObject({ seen: 1, excluded: 1 });
 });
 
-test("a visit ends once, whoever is first to say so", async () => {
+test("a visit ends once, with the first final event", async () => {
   const visit = makeEvent({ type: "page_visit" });
   await store.openVisit(makeOpenVisit(visit.event_id), visit, clock.time + 5_000);
   const finalEvent = () => makeEvent({ type: "page_leave" });
@@ -114,7 +114,7 @@ test("a visit ends once, whoever is first to say so", async () => {
   expect((await sent()).map(({ body }) => body.type)).toEqual(["page_visit", "page_leave"]);
 });
 
-test("numbers are given once, when sent; what was taken back leaves no gap", async () => {
+test("sequence numbers are assigned once, when sent; a withdrawn event leaves no gap", async () => {
   const [first, taken, last] = [makeEvent(), makeEvent({ type: "page_visit" }), makeEvent()];
   await store.append("r1", first);
   await store.append("r1", taken, clock.time + 5_000);
@@ -127,13 +127,13 @@ test("numbers are given once, when sent; what was taken back leaves no gap", asy
   expect(await store.withdrawVisit("r1", first.event_id, "password_field")).toBe(false);
 });
 
-test("batches obey number and size", async () => {
+test("batches respect number and size", async () => {
   for (let i = 0; i < 30; i += 1) await store.append("r1", makeEvent({ content: "x".repeat(1_000) }));
   expect(await sent(20)).toHaveLength(20);
   expect((await store.nextBatch("r1", 100, 5_000)).batch.length).toBeLessThan(5);
 });
 
-test("what waits moves to another recording with its ids and without its old numbers", async () => {
+test("waiting events move to another recording with their ids and without their numbers", async () => {
   const gone = makeEvent();
   await store.append("r1", gone);
   await store.applyVerdicts("r1", [{ eventId: gone.event_id, verdict: "stored", reason: null }]);
@@ -149,7 +149,7 @@ test("what waits moves to another recording with its ids and without its old num
   expect((await store.recording("r2"))?.counts).toMatchObject({ pages: 1, highlights: 1 });
 });
 
-test("forgetting leaves nothing", async () => {
+test("deleting a recording leaves no data", async () => {
   await store.append("r1", makeEvent());
   await store.countExcluded("r1", "doc", "banking");
   const visit = makeEvent({ type: "page_visit" });

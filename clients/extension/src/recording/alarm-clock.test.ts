@@ -11,7 +11,7 @@ function make() {
   return { alarms, ring, clock: new AlarmClock(alarms, ring) };
 }
 
-test("rings on time, with an alarm behind it in case the worker dies first", () => {
+test("fires on time, with an alarm in case the worker is stopped", () => {
   const { clock, ring, alarms } = make();
   clock.setNoLaterThan(5_000);
   expect(alarms.create).toHaveBeenCalledWith(SEND_ALARM, { when: 30_000 });
@@ -21,7 +21,7 @@ test("rings on time, with an alarm behind it in case the worker dies first", () 
   expect(ring).toHaveBeenCalledOnce();
 });
 
-test("a later appointment does not push an earlier one away", () => {
+test("a later time does not replace an earlier one", () => {
   const { clock, ring } = make();
   clock.setNoLaterThan(5_000);
   vi.advanceTimersByTime(3_000);
@@ -30,7 +30,7 @@ test("a later appointment does not push an earlier one away", () => {
   expect(ring).toHaveBeenCalledOnce();
 });
 
-test("nothing to do, nothing to wake up for", () => {
+test("null cancels timer and alarm", () => {
   const { clock, ring, alarms } = make();
   clock.setNoLaterThan(5_000);
   clock.set(null);

@@ -1,6 +1,6 @@
 /**
- * Wakes the sender. A timer is precise but dies with the worker; an alarm is coarse (Chrome rounds up to half a
- * minute) but revives it. Both are set, the earlier one to fire wins.
+ * Schedules the sender. A timer is precise but ends with the worker; an alarm starts a stopped worker, but at the
+ * earliest after 30 s. Both are set, and the first to fire counts.
  */
 
 export const SEND_ALARM = "send";
@@ -22,13 +22,13 @@ export class AlarmClock {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** Rings at `at` at the latest; an earlier appointment stays. */
+  /** Fires at `at` at the latest; an earlier time stays. */
   setNoLaterThan(at: number): void {
     if (this.timer !== null && this.dueAt <= at) return;
     this.arm(at);
   }
 
-  /** Replaces any appointment; null cancels it. */
+  /** Replaces the time; null cancels it. */
   set(at: number | null): void {
     if (at !== null) {
       this.arm(at);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { makeOpenVisit } from "../testing/fixtures";
 import { highlightEvent, leaveEvent, signalEvent, visitDetails, visitEvent } from "./events";
 
-test("a visit carries where it came from", () => {
+test("a visit has its tab, opener and origin", () => {
   const message = { visitId: "v", at: 12.7, via: "load", url: "https://u:p@a.com/x?api_key=1" } as const;
   expect(visitEvent(message, { tabId: 3, openerVisitId: "o" })).toEqual({
     event_id: "v",
@@ -14,16 +14,16 @@ test("a visit carries where it came from", () => {
   });
 });
 
-test("a face without anything adds nothing", () => {
+test("empty details add no fields", () => {
   expect(visitDetails("", "", null)).toEqual({});
 });
 
-test("a farewell never comes before its visit", () => {
+test("a final event is never earlier than its visit", () => {
   const visit = makeOpenVisit("v", { startedAt: 5_000, activeMs: 12.4, maxScroll: 0.66666 });
   expect(leaveEvent(visit, 4_000, "e")).toMatchObject({ timestamp: 5_000, duration_ms: 12, max_scroll_depth: 0.667 });
 });
 
-test("a passage in a frame names the frame, without its secrets", () => {
+test("a highlight in a frame has the frame's address, with secrets redacted", () => {
   const message = {
     kind: "highlight",
     highlightId: "h",
@@ -46,7 +46,7 @@ test("a passage in a frame names the frame, without its secrets", () => {
   });
 });
 
-test("a signal says which page it is about", () => {
+test("a signal has the id of its visit", () => {
   expect(signalEvent("idle", makeOpenVisit("v"), 9, "e")).toMatchObject({
     type: "idle",
     url: "https://example.com/",

@@ -14,7 +14,7 @@ test("a pause is not recorded time", () => {
   expect(r).toMatchObject({ status: "recording", pausedMs: 3_000, pausedAt: null });
 });
 
-test("pausing twice or resuming what runs changes nothing", () => {
+test("pausing twice or resuming a running recording changes nothing", () => {
   const r = fresh();
   expect(life.resume(r, 2_000)).toBe(false);
   life.pause(r, 2_000);
@@ -22,7 +22,7 @@ test("pausing twice or resuming what runs changes nothing", () => {
   expect(r.pausedAt).toBe(2_000);
 });
 
-test("a stop collects no more, but is announced only when every visit has ended", () => {
+test("a stop ends the collection and is sent when every visit has ended", () => {
   const r = fresh();
   life.beginStop(r, 9_000);
   expect(life.isCollecting(r)).toBe(false);
@@ -39,7 +39,7 @@ test("stopping during a pause counts the pause", () => {
   expect(r).toMatchObject({ pausedMs: 4_000, pausedAt: null, endedAt: 6_000 });
 });
 
-test("an interruption ends where we were last alive; going on makes it a pause", () => {
+test("an interruption ends at the last heartbeat; continuing makes it a pause", () => {
   const r = fresh();
   r.lastAliveAt = 8_000;
   life.interrupt(r);
@@ -58,7 +58,7 @@ test("finishing an interruption keeps its end", () => {
   expect(life.finishInterrupted(r)).toBe(false);
 });
 
-test("a lost session is still collected, until stopped, and stays lost", () => {
+test("a lost recording is collected until it is stopped, and stays lost", () => {
   const r = { ...fresh(), status: "lost" as const };
   expect(life.isCollecting(r)).toBe(true);
   life.beginStop(r, 9_000);

@@ -1,4 +1,4 @@
-/** The rules of a recording's life. Pure changes to a `Recording`; the recorder does the rest. */
+/** The state machine of a recording. Pure changes to a `Recording`; false means that the change is not allowed. */
 
 import type { Recording, Scope } from "../queue/model";
 
@@ -35,7 +35,7 @@ export function newRecording({ id, userId, origin, title, scope, now }: NewRecor
   };
 }
 
-/** Events are being collected now. A session that the server lost is still collected until the user decides. */
+/** Events are being collected. A recording that the server lost is collected until the user decides. */
 export function isCollecting(recording: Recording): boolean {
   return (
     (recording.status === "recording" || recording.status === "lost") &&
@@ -44,7 +44,7 @@ export function isCollecting(recording: Recording): boolean {
   );
 }
 
-/** Not over yet: collecting or paused. */
+/** Collecting or paused. */
 export function isOngoing(recording: Recording): boolean {
   return ["recording", "paused", "lost"].includes(recording.status) && recording.endedAt === null;
 }
@@ -69,7 +69,7 @@ function endPause(recording: Recording, now: number): void {
   recording.pausedAt = null;
 }
 
-/** No more events after this; what is queued and the stop itself follow when `closeStop` allows them. */
+/** Ends the collection. The sender stops the session after `finishStop`. */
 export function beginStop(recording: Recording, now: number): boolean {
   if (!isOngoing(recording)) return false;
   endPause(recording, now);
@@ -77,12 +77,12 @@ export function beginStop(recording: Recording, now: number): boolean {
   return true;
 }
 
-/** Every visit has ended: the sender may now drain the queue and stop the session. */
+/** Every visit has ended: the sender may send the rest and stop the session. */
 export function finishStop(recording: Recording): undefined {
   if (recording.status !== "lost") recording.status = "stopping";
 }
 
-/** The browser is gone, and with it every page: the recording ended when we were last alive. */
+/** The browser was closed: the recording ended with its last heartbeat. */
 export function interrupt(recording: Recording): undefined {
   recording.endedAt = recording.pausedAt ?? recording.lastAliveAt;
   if (recording.status !== "lost") recording.status = "interrupted";
@@ -90,7 +90,7 @@ export function interrupt(recording: Recording): undefined {
 
 export function continueInterrupted(recording: Recording, scope: Scope, now: number): boolean {
   if (recording.status !== "interrupted") return false;
-  // The gap is a pause: nobody recorded anything in it.
+  // Nothing was recorded since the interruption, so the time counts as a pause.
   recording.pausedMs += Math.max(0, now - (recording.endedAt ?? now));
   recording.pausedAt = null;
   recording.endedAt = null;

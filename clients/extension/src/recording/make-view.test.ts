@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 const view = (generation: Parameters<typeof makeView>[2] = null) => makeView(b.store, b.account, generation, 5);
 
-test("says who is signed in, and nothing that lets anybody in", async () => {
+test("shows the signed-in user, without tokens", async () => {
   const made = await view();
   expect(made).toMatchObject({ account: { email: "a@example.com", isExpired: false }, current: null });
   expect(JSON.stringify(made)).not.toMatch(/access-|refresh-/);
@@ -17,7 +17,7 @@ test("says who is signed in, and nothing that lets anybody in", async () => {
   expect((await view()).account).toBeNull();
 });
 
-test("shows the recording with its receipt, and what earlier ones still have to send", async () => {
+test("shows the recording with its receipt, and the waiting events of earlier ones", async () => {
   await b.store.addRecording({ ...makeRecording("old", 1), status: "stopping", endedAt: 2 });
   await b.store.append("old", makeEvent());
   await b.store.addRecording(makeRecording("new", 3));

@@ -1,4 +1,4 @@
-/** Makes the snapshot the popup reads, from the queue on disk. */
+/** Builds the view that the popup shows from the stored state. */
 
 import type { Account } from "../account/account";
 import type { Recording } from "../queue/model";
@@ -6,8 +6,8 @@ import type { QueueStore } from "../queue/store";
 import type { Generation, View } from "./view";
 
 /**
- * The recording the popup is about: what needs the user first, then what runs, then what has just ended.
- * A finished one stays until the user goes on.
+ * The recording that the popup shows: one that is running, then one that needs a decision, then one that has ended. A
+ * completed recording is shown until the user dismisses it.
  */
 export function selectCurrent(recordings: readonly Recording[]): Recording | null {
   const newestFirst = [...recordings].sort((a, b) => b.startedAt - a.startedAt);

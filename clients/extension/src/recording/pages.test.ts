@@ -24,7 +24,7 @@ beforeEach(() => {
   vi.spyOn(fakeBrowser.tabs, "query").mockResolvedValue(tabs as never);
 });
 
-test("installs once, and into the open tabs that are in scope", async () => {
+test("registers the script once, and injects it into the open tabs in scope", async () => {
   await browserPages.install((tab) => tab.id !== 2);
   expect(scripting.registerContentScripts).toHaveBeenCalledWith([
     expect.objectContaining({ runAt: "document_start", allFrames: true, persistAcrossSessions: false }),
@@ -35,12 +35,12 @@ test("installs once, and into the open tabs that are in scope", async () => {
   expect(scripting.registerContentScripts).toHaveBeenCalledTimes(1);
 });
 
-test("a tab that refuses scripts does not stop the start", async () => {
+test("a tab that rejects scripts does not make the start fail", async () => {
   scripting.executeScript.mockRejectedValue(new Error("The extensions gallery cannot be scripted."));
   await expect(browserPages.install(() => true)).resolves.toBeUndefined();
 });
 
-test("farewells of those who answer, in time", async () => {
+test("returns the final events of the pages that respond in time", async () => {
   vi.useFakeTimers();
   const leave = { kind: "leave", visitId: "v" };
   vi.spyOn(fakeBrowser.tabs, "sendMessage").mockImplementation((async (id: number) => {
@@ -54,7 +54,7 @@ test("farewells of those who answer, in time", async () => {
   vi.useRealTimers();
 });
 
-test("reads one document, or nothing", async () => {
+test("reads one document, null if it cannot be read", async () => {
   scripting.executeScript.mockResolvedValue([{ result: { text: "x" } }]);
   expect(await browserPages.extract(1, "doc")).toEqual({ text: "x" });
   expect(scripting.executeScript).toHaveBeenCalledWith({

@@ -1,4 +1,4 @@
-/** The worker's arm into the pages: the recorder script, its messages, and one-off reads of a page. */
+/** The service worker's access to pages: injects the recorder script, sends it messages, and reads pages. */
 
 import { browser } from "wxt/browser";
 import { readPdfOffscreen } from "../pdf/offscreen";
@@ -10,7 +10,7 @@ const FILES: ["/recorder.js"] = ["/recorder.js"];
 const ALL_SITES = ["http://*/*", "https://*/*"];
 const RESPONSE_TIMEOUT_MS = 700;
 
-/** What `extract.js` returns; null on a page with a password field. */
+/** The result of `extract.js`, which returns null on a page with a password field. */
 export interface PageExtract {
   title: string;
   url: string;
@@ -29,20 +29,20 @@ export interface FinalEvent {
 }
 
 export interface Pages {
-  /** From now on every new document gets the recorder; so do the documents that are already open. */
+  /** Injects the recorder into every new document, and into the open ones that `accepts` allows. */
   install(accepts: (tab: { id: number; windowId: number; url: string; incognito: boolean }) => boolean): Promise<void>;
   uninstall(): Promise<void>;
   broadcast(message: WorkerMessage, tabId?: number): Promise<void>;
-  /** Ends every visit and returns what the pages answered in time. */
+  /** Ends every visit and returns the final events of the pages that responded in time. */
   finish(): Promise<FinalEvent[]>;
   isDocumentAlive(tabId: number, documentId: string): Promise<boolean>;
-  /** Null when the page must not be read or cannot be. */
+  /** Null if the page has a password field or cannot be read. */
   extract(tabId: number, documentId: string | null): Promise<PageExtract | null>;
-  /** The words of the PDF at this address, null when they cannot be had. Takes up to 20 s. */
+  /** The text of the PDF at `url`, null if it cannot be read. Takes up to 20 s. */
   pdfText(url: string): Promise<PdfText | null>;
 }
 
-/** What `extract` leaves open on a PDF: Chrome's viewer shows scripts an empty page. */
+/** True if `extract` is of a PDF, whose text scripts cannot read in Chrome's viewer. */
 export const isUnreadPdf = (extract: PageExtract | null): extract is PageExtract =>
   extract?.method === "pdf" && extract.text === "";
 
@@ -83,7 +83,7 @@ export const browserPages: Pages = {
       open.map((tab) =>
         browser.scripting
           .executeScript({ target: { tabId: tab.id as number, allFrames: true }, files: FILES })
-          // The web store, error pages and the like refuse scripts.
+          // The web store, error pages and others reject scripts.
           .catch(() => undefined),
       ),
     );
@@ -99,20 +99,20 @@ export const browserPages: Pages = {
   },
 
   async finish() {
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       (await tabIds()).map(async (tabId) => {
         const sent = browser.tabs.sendMessage(tabId, { kind: "finish" } satisfies WorkerMessage, { frameId: 0 });
         const message = (await withTimeout(sent, RESPONSE_TIMEOUT_MS)) as PageMessage | null;
         return message ? [{ tabId, message }] : [];
       }),
     );
-    return answers.flat();
+    return responses.flat();
   },
 
   async isDocumentAlive(tabId, documentId) {
-    const ask: WorkerMessage = { kind: "presence" };
-    const reached = browser.tabs.sendMessage(tabId, ask, { documentId }).then(() => true);
-    return (await withTimeout(reached, RESPONSE_TIMEOUT_MS)) ?? false;
+    const probe: WorkerMessage = { kind: "presence" };
+    const response = browser.tabs.sendMessage(tabId, probe, { documentId }).then(() => true);
+    return (await withTimeout(response, RESPONSE_TIMEOUT_MS)) ?? false;
   },
 
   async extract(tabId, documentId) {

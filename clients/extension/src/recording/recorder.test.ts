@@ -95,12 +95,12 @@ const queue = async () => {
 };
 const state = async () => (await store.recordings())[0];
 
-test("nothing is recorded without a recording", async () => {
+test("no event is stored without a recording", async () => {
   expect(await visit(newVisit())).toEqual({ ok: true, records: false });
   expect(await store.recordings()).toEqual([]);
 });
 
-test("a visit is on disk before the page hears so, with secrets removed", async () => {
+test("a visit is on disk before the response, with secrets redacted", async () => {
   await begin();
   expect(pages.isInstalled).toBe(true);
   const id = newVisit();
@@ -111,12 +111,12 @@ test("a visit is on disk before the page hears so, with secrets removed", async 
   ]);
 });
 
-test("starting twice is one recording", async () => {
+test("starting twice gives one recording", async () => {
   const ids = await Promise.all([begin(), begin()]);
   expect(ids[0]).toBe(ids[1]);
 });
 
-test("title and text join the visit; the visit waits for them, but not for ever", async () => {
+test("a visit is held for its title and text, up to a time-out", async () => {
   await begin();
   const id = newVisit();
   await visit(id);
@@ -137,7 +137,7 @@ test("title and text join the visit; the visit waits for them, but not for ever"
   expect((await store.nextBatch(recordingId, 10)).batch.map(({ eventId }) => eventId)).toContain(second);
 });
 
-test("the text stays out when the user does not want it", async () => {
+test("no text is recorded if the setting is off", async () => {
   settings.recordsText = false;
   await begin();
   const id = newVisit();
@@ -147,7 +147,7 @@ test("the text stays out when the user does not want it", async () => {
   expect((await queue())[0]).not.toHaveProperty("content");
 });
 
-describe("off limits", () => {
+describe("excluded", () => {
   test.each([
     ["https://mail.google.com/", 1],
     ["http://192.168.0.1/", 1],
@@ -169,7 +169,7 @@ describe("off limits", () => {
     expect((await state())?.counts).toMatchObject({ seen: 1, excluded: 1, pages: 0 });
   });
 
-  test("so is one that was left before it settled", async () => {
+  test("a page with a password field that was left before it settled is withdrawn", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -177,7 +177,7 @@ describe("off limits", () => {
     expect(await queue()).toEqual([]);
   });
 
-  test("private windows leave no trace at all", async () => {
+  test("a private window is not recorded and not counted", async () => {
     await begin();
     await visit(newVisit(), {}, source({ isIncognito: true }));
     expect((await state())?.counts).toMatchObject({ seen: 0, excluded: 0 });
@@ -202,15 +202,15 @@ describe("off limits", () => {
   });
 });
 
-test("only the chosen tab or window", async () => {
+test("records only the chosen tab or window", async () => {
   await begin({ kind: "tab", tabId: 7 });
   expect(await visit(newVisit(), {}, source({ tabId: 8 }))).toMatchObject({ records: false });
   expect(await visit(newVisit())).toMatchObject({ records: true });
   expect((await state())?.counts).toMatchObject({ seen: 1 });
 });
 
-describe("dwell", () => {
-  test("is what the page measured", async () => {
+describe("active time", () => {
+  test("is the time that the page measured", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -224,7 +224,7 @@ describe("dwell", () => {
     });
   });
 
-  test("survives late and repeated messages", async () => {
+  test("is correct with late and repeated messages", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -236,7 +236,7 @@ describe("dwell", () => {
     expect((await queue()).filter(({ type }) => type === "page_leave")).toMatchObject([{ duration_ms: 9_500 }]);
   });
 
-  test("of a tab that vanished runs to its end, if somebody was reading", async () => {
+  test("of a closed tab includes the time until the unload, if the page was active", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -248,7 +248,7 @@ describe("dwell", () => {
     expect((await queue())[1]).toMatchObject({ type: "page_leave", duration_ms: 4_000 });
   });
 
-  test("is not invented beyond the last sign of life", async () => {
+  test("is inferred at most until the next report was due", async () => {
     await begin();
     await visit(newVisit());
     clock.advance(500_000);
@@ -258,7 +258,7 @@ describe("dwell", () => {
     expect((await queue())[1]).toMatchObject({ duration_ms: 11_000 });
   });
 
-  test("a page that only reloads parts of itself is still there", async () => {
+  test("a document that still responds keeps its visit", async () => {
     await begin();
     await visit(newVisit());
     pages.alive.add("d1");
@@ -279,7 +279,7 @@ test("a new document in a tab ends the old visit", async () => {
   expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_visit", "page_leave"]);
 });
 
-test("depth is reported by quarters", async () => {
+test("scroll depth is reported by quarters", async () => {
   await begin();
   const id = newVisit();
   await visit(id);
@@ -326,7 +326,7 @@ test("a highlight belongs to its visit and is stored once", async () => {
 });
 
 describe("pause", () => {
-  test("stops the pages and takes nothing new, but keeps the visit", async () => {
+  test("pauses the pages, opens no new visit, and keeps the open one", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -344,7 +344,7 @@ describe("pause", () => {
 });
 
 describe("stop", () => {
-  test("first every visit ends, then the recording", async () => {
+  test("every visit ends before the recording", async () => {
     await begin();
     const [responding, silent] = [newVisit(), newVisit()];
     await visit(responding);
@@ -366,7 +366,7 @@ describe("stop", () => {
     expect(pages.isInstalled).toBe(false);
   });
 
-  test("nothing slips in behind it", async () => {
+  test("no event is queued after it", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -390,7 +390,7 @@ describe("stop", () => {
     expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
   });
 
-  test("is completed by the next worker if this one dies in the middle", async () => {
+  test("is completed by the next worker if this one is killed", async () => {
     await begin();
     await visit(newVisit());
     await store.updateRecording((await state())?.id ?? "", (r) => {
@@ -402,8 +402,8 @@ describe("stop", () => {
   });
 });
 
-describe("a new life", () => {
-  test("of the worker changes nothing", async () => {
+describe("a restart", () => {
+  test("of the worker continues the recording", async () => {
     await begin();
     const id = newVisit();
     await visit(id);
@@ -416,7 +416,7 @@ describe("a new life", () => {
     expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
   });
 
-  test("of the browser is an interruption, dated by the last sign of life", async () => {
+  test("of the browser interrupts the recording at the last heartbeat", async () => {
     await begin();
     await visit(newVisit());
     clock.advance(9_000);
@@ -430,7 +430,7 @@ describe("a new life", () => {
     expect(await visit(newVisit())).toMatchObject({ records: false });
   });
 
-  test("can be continued or finished", async () => {
+  test("of the browser: the recording can be continued or finished", async () => {
     const id = await begin();
     recorder = make();
     await recorder.boot(true);
@@ -442,7 +442,7 @@ describe("a new life", () => {
     expect((await state())?.status).toBe("stopping");
   });
 
-  test("deleting leaves nothing", async () => {
+  test("deleting a recording leaves no data", async () => {
     const id = await begin();
     await visit(newVisit());
     await recorder.deleteRecording(id);
@@ -468,7 +468,7 @@ describe("a PDF", () => {
     return id;
   };
 
-  test("is read apart, and brings its own title", async () => {
+  test("is read from its file, with its own title", async () => {
     await begin();
     pages.pdf = Promise.resolve({ title: "Reefs", text: "Words of the paper.", isTruncated: true });
     await open();
@@ -482,7 +482,7 @@ describe("a PDF", () => {
     expect(pages.pdfText).toHaveBeenCalledWith(PAPER);
   });
 
-  test("leaving it does not let the visit go without its words; Stop waits a moment for them", async () => {
+  test("holds the visit for its text after the page is left, and Stop waits for it", async () => {
     const id = await begin();
     let arrive: (text: PdfText) => void = () => undefined;
     pages.pdf = new Promise((resolve) => (arrive = resolve));
@@ -497,7 +497,7 @@ describe("a PDF", () => {
     expect(await state()).toMatchObject({ status: "stopping" });
   });
 
-  test("that cannot be read counts as a visit, at the latest after a while", async () => {
+  test("that cannot be read is sent without text after a time-out", async () => {
     const id = await begin();
     pages.pdf = new Promise(() => undefined);
     await open();
@@ -507,7 +507,7 @@ describe("a PDF", () => {
     expect((await store.nextBatch(id, 10)).batch).toHaveLength(1);
   });
 
-  test("of a private window is not fetched with the cookies of the others", async () => {
+  test("of a private window is not fetched", async () => {
     settings.allowsIncognito = true;
     await begin();
     await open(source({ url: PAPER, isIncognito: true }));
@@ -515,7 +515,7 @@ describe("a PDF", () => {
     expect(pages.pdfText).not.toHaveBeenCalled();
   });
 
-  test("is not fetched when texts are not recorded", async () => {
+  test("is not fetched if texts are not recorded", async () => {
     settings.recordsText = false;
     const id = await begin();
     await open();
@@ -524,7 +524,7 @@ describe("a PDF", () => {
   });
 });
 
-test("what the server lost moves to a new session and goes on", async () => {
+test("a lost recording is recovered in a new session", async () => {
   const id = await begin();
   const open = newVisit();
   await visit(open);
@@ -539,7 +539,7 @@ test("what the server lost moves to a new session and goes on", async () => {
   expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_visit", "page_leave"]);
 });
 
-test("from the outbox: a visit without a tab, and its farewell", async () => {
+test("from the outbox: a visit without a tab, and its final event", async () => {
   await begin();
   const id = newVisit();
   const outboxSource = source({ tabId: -1, windowId: -1, documentId: "" });
@@ -551,7 +551,7 @@ test("from the outbox: a visit without a tab, and its farewell", async () => {
   expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
 });
 
-test("signals speak only of pages that are recorded", async () => {
+test("signals are recorded only for recorded pages", async () => {
   await begin();
   await recorder.signal("tab_activated", 7);
   await visit(newVisit());

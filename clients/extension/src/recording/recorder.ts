@@ -163,7 +163,7 @@ export class Recorder {
   }
 
   /**
-   * Moves the waiting events of a recording that the server lost to a new one, which gets a new session.
+   * Moves the waiting events of a lost recording into a new recording, which gets a new session.
    * Returns the id of the new recording, null if the recording is not lost.
    */
   recoverLostRecording(id: string): Promise<string | null> {

@@ -30,7 +30,7 @@ const view = (fields: Partial<RecordingView>): View => ({
   },
 });
 
-test("the badge says what is so", () => {
+test("the badge shows the state of the recording", () => {
   expect(badgeOf(view({}))).toEqual({ text: "7", color: "#dc2626" });
   expect(badgeOf(view({ pages: 0 })).text).toBe("●");
   expect(badgeOf(view({ pages: 5_000 })).text).toBe("999+");
@@ -43,19 +43,19 @@ test("the badge says what is so", () => {
   expect(badgeOf({ ...view({}), current: null, earlier: { recordings: 1, waiting: 4 } }).text).toBe("…");
 });
 
-test("it turns amber when something waits for more than a minute", () => {
+test("the badge is amber if an event waits for more than a minute", () => {
   expect(badgeOf(view({ receipt: { ...receipt, waiting: 1, waitingSince: 30_000 } })).color).toBe("#b45309");
   expect(isSlow({ ...receipt, waiting: 1, waitingSince: 50_000 }, 100_000)).toBe(false);
 });
 
-test("time runs without pauses and stands still in one", () => {
+test("recorded time excludes pauses", () => {
   const base = { startedAt: 0, endedAt: null, pausedAt: null, pausedMs: 10_000 };
   expect(elapsedMs(base, 60_000)).toBe(50_000);
   expect(elapsedMs({ ...base, pausedAt: 40_000 }, 60_000)).toBe(30_000);
   expect(elapsedMs({ ...base, endedAt: 50_000 }, 60_000)).toBe(40_000);
 });
 
-test("what needs the user comes before what has ended", () => {
+test("a recording that needs a decision is shown before one that has ended", () => {
   const named = (id: string, status: "recording" | "lost" | "stopping" | "completed", at: number) => ({
     ...makeRecording(id, at),
     status,

@@ -1,4 +1,4 @@
-/** What the popup and the badge show: a plain snapshot that the worker publishes after every change. */
+/** The state that the popup and the badge show. The worker publishes it after every change. */
 
 import { storage } from "wxt/utils/storage";
 
@@ -25,7 +25,7 @@ export interface RecordingView {
   lostReason: "gone" | "closed" | null;
 }
 
-/** How far the map is. `none`: the server has not begun, or does not make one. */
+/** The progress of the map. `none`: the generation has not begun, or the server generates no map. */
 export interface Generation {
   recordingId: string;
   status: "none" | "pending" | "generating" | "completed" | "failed";
@@ -37,14 +37,14 @@ export interface Generation {
 export interface View {
   at: number;
   account: { email: string; isExpired: boolean } | null;
-  /** The recording the popup is about; null when a new one can begin. */
+  /** The recording that the popup shows; null if a new one can be started. */
   current: RecordingView | null;
-  /** Earlier recordings whose events are still on their way. */
+  /** Other recordings with events that are still to be sent. */
   earlier: { recordings: number; waiting: number };
   generation: Generation | null;
 }
 
-/** In `storage.session`: memory only, closed to content scripts, gone with the browser. */
+/** In `storage.session`: in memory, not readable by content scripts, deleted when the browser closes. */
 export const viewItem = storage.defineItem<View | null>("session:view", { fallback: null });
 
 /** Recorded time without pauses. */
@@ -63,7 +63,7 @@ export interface Badge {
 
 const SLOW_MS = 60_000;
 
-/** The badge says what is so: pages while recording, a pause sign, a mark when something needs the user. */
+/** The number of pages during a recording, a pause sign, or an exclamation mark if the user has to decide. */
 export function badgeOf(view: View): Badge {
   const { current } = view;
   if (!current) return view.earlier.waiting > 0 ? { text: "…", color: "#b45309" } : { text: "", color: "#dc2626" };
@@ -85,7 +85,7 @@ export function badgeOf(view: View): Badge {
   }
 }
 
-/** Something has been waiting longer than a minute. */
+/** True if an event has been waiting for more than a minute. */
 export function isSlow(receipt: Receipt, now: number): boolean {
   return receipt.waitingSince !== null && now - receipt.waitingSince > SLOW_MS;
 }

@@ -6,7 +6,7 @@ import { QueueStore } from "../queue/store";
 import { newRecording } from "../recording/lifecycle";
 import { MemoryServer, ORIGIN } from "./memory-server";
 
-/** A clock that only moves when told to. */
+/** A clock that moves with `advance` only. */
 export class FakeClock {
   constructor(public time = 1_000_000) {}
   readonly now = () => this.time;

@@ -1,9 +1,12 @@
-/** The API's contract in memory, behind `fetch`: idempotent events, rotating tokens, and faults on request. */
+/** An in-memory server behind `fetch`: idempotent events, rotating refresh tokens, and injected faults. */
 
 import type { Fetch } from "../api/transport";
 
-/** `foreign`: a proxy in front answers in the server's place. */
-export type Fault = "cut" | "lose" | "foreign" | number;
+/**
+ * `disconnect`: the request does not arrive; `lose-response`: it is processed without a response; `proxy`: a proxy in
+ * front of the server responds; a number: the server responds with this status.
+ */
+export type Fault = "disconnect" | "lose-response" | "proxy" | number;
 
 interface FakeSession {
   id: string;
@@ -25,12 +28,12 @@ export class MemoryServer {
   private key: string | null = null;
   private rotated: { refresh: string; key: string | null } = { refresh: "", key: null };
   maxBytes = Infinity;
-  /** As many sessions as the plan allows at once. */
+  /** The number of concurrent sessions that the plan allows. */
   maxConcurrent = Infinity;
   returnsVerdicts = true;
-  /** Leaves out the verdict of this many events in the next answer. */
+  /** The next response omits the verdicts of this many events. */
   omittedVerdicts = 0;
-  /** Consulted before each request; undefined lets it pass. */
+  /** The fault of a request, undefined for none. */
   fault: (call: string) => Fault | undefined = () => undefined;
   headers: Record<string, string> = {};
 
@@ -44,21 +47,21 @@ export class MemoryServer {
     const call = `${request.method} ${path}`;
     this.calls.push(call);
     const fault = this.fault(call);
-    if (fault === "cut") throw new TypeError("Failed to fetch");
-    if (fault === "foreign") return new Response("No route here yet.", { status: 404 });
-    if (typeof fault === "number") return this.answer(fault, { error: { message: "a fault", code: "fault" } });
+    if (fault === "disconnect") throw new TypeError("Failed to fetch");
+    if (fault === "proxy") return new Response("No route here yet.", { status: 404 });
+    if (typeof fault === "number") return this.respond(fault, { error: { message: "a fault", code: "fault" } });
     const bearer = request.headers.get("Authorization")?.replace("Bearer ", "") ?? "";
     this.key = request.headers.get("Idempotency-Key");
     const [status, body] = this.route(call, bearer, await request.text());
-    if (fault === "lose") throw new TypeError("Failed to fetch");
-    return this.answer(status, body);
+    if (fault === "lose-response") throw new TypeError("Failed to fetch");
+    return this.respond(status, body);
   };
 
   private isFull(): boolean {
     return [...this.sessions.values()].filter(({ status }) => status === "recording").length >= this.maxConcurrent;
   }
 
-  private answer(status: number, body: unknown): Response {
+  private respond(status: number, body: unknown): Response {
     return new Response(body === null ? null : JSON.stringify(body), { status, headers: this.headers });
   }
 
@@ -68,7 +71,7 @@ export class MemoryServer {
 
   private route(call: string, bearer: string, body: string): [number, unknown] {
     if (call === "POST /auth/refresh") {
-      // The same try once more: its answer was lost.
+      // A repeat of a renewal whose response was lost.
       const isRepeat = this.key !== null && bearer === this.rotated.refresh && this.key === this.rotated.key;
       if (bearer !== this.refresh && !isRepeat) return this.error(401, "invalid or expired refresh token");
       if (isRepeat) return [200, { token: this.access, refresh_token: this.refresh, expires_in: 900 }];
@@ -108,8 +111,8 @@ export class MemoryServer {
   }
 
   private begin(body: Record<string, string>): FakeSession {
-    const known = [...this.sessions.values()].find(({ clientId }) => clientId === body["client_session_id"]);
-    if (known) return known;
+    const existing = [...this.sessions.values()].find(({ clientId }) => clientId === body["client_session_id"]);
+    if (existing) return existing;
     const id = `s${this.sessions.size + 1}`;
     const clientId = body["client_session_id"] as string;
     const session: FakeSession = { id, clientId, title: body["title"] ?? "", status: "recording", events: new Map() };

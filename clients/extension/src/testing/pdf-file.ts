@@ -1,4 +1,4 @@
-/** A small valid PDF: each page a list of printed lines. */
+/** A small valid PDF. Each page is a list of lines. */
 export function makePdf(pages: string[][], title = ""): Uint8Array<ArrayBuffer> {
   const kids = pages.map((_, i) => `${4 + 2 * i} 0 R`).join(" ");
   const escaped = (text: string) => text.replace(/[\\()]/g, "\\$&");

@@ -1,4 +1,4 @@
-/** Asks the worker to do something. */
+/** Sends a command to the service worker. Never throws: an error is a response with `ok: false`. */
 
 import { browser } from "wxt/browser";
 
@@ -6,8 +6,8 @@ import type { CommandName, CommandResponse, Commands } from "../protocol";
 
 export async function command<K extends CommandName>(name: K, args: Commands[K]["args"]): Promise<CommandResponse<K>> {
   try {
-    const answer = (await browser.runtime.sendMessage({ command: name, args })) as CommandResponse<K> | undefined;
-    return answer ?? { ok: false, code: "unexpected", message: "" };
+    const response = (await browser.runtime.sendMessage({ command: name, args })) as CommandResponse<K> | undefined;
+    return response ?? { ok: false, code: "unexpected", message: "" };
   } catch (error) {
     return { ok: false, code: "unexpected", message: error instanceof Error ? error.message : "" };
   }

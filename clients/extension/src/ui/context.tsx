@@ -1,4 +1,4 @@
-/** What every screen needs: messages, settings, the live snapshot, the time. */
+/** The context of every screen: messages, settings, and the published view. */
 
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
@@ -25,13 +25,13 @@ export function UiProvider({ start, children }: { start: InitialState; children:
   const [view, setView] = useState(start.view);
   useEffect(() => {
     const unwatch = [watchSettings(setSettings), viewItem.watch(setView)];
-    // Something may have changed between the first read and the subscription.
+    // Read again: a change between the first read and the subscription is not reported.
     void Promise.all([readSettings(), viewItem.getValue()]).then(([newSettings, newView]) => {
       setSettings(newSettings);
       if (newView) setView(newView);
     });
     return () => {
-      for (const end of unwatch) end();
+      for (const stop of unwatch) stop();
     };
   }, []);
   const messages = messagesFor(settings.language);
@@ -43,11 +43,11 @@ export function UiProvider({ start, children }: { start: InitialState; children:
 
 export function useUi(): UiContextValue {
   const value = useContext(Context);
-  if (!value) throw new Error("outside of <Shared>");
+  if (!value) throw new Error("useUi needs a UiProvider");
   return value;
 }
 
-/** The time, once a second while `isRunning`. */
+/** The current time, updated every second while `isRunning`. */
 export function useNow(isRunning: boolean): number {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
@@ -59,7 +59,7 @@ export function useNow(isRunning: boolean): number {
   return now;
 }
 
-/** The sentence for a failed command. */
+/** The message for a failed command. */
 export function errorText(messages: Messages, failure: { code: string; message: string }): string {
   return messages.errors[failure.code] ?? (failure.message || messages.errors["unexpected"] || "");
 }

@@ -1,4 +1,4 @@
-/** Starts a page of the extension: settings and the last snapshot first, so that the first frame is the true one. */
+/** Renders a page after its settings and view were read, so that the first frame shows the current state. */
 
 import { type ComponentType, render } from "preact";
 
@@ -6,6 +6,7 @@ import { messagesFor } from "../i18n/messages";
 import { viewItem } from "../recording/view";
 import { readSettings } from "../settings";
 import { type InitialState, UiProvider } from "./context";
+import "./base.css";
 
 export function mount(Page: ComponentType): void {
   void Promise.all([readSettings(), viewItem.getValue()]).then(([settings, view]) => {

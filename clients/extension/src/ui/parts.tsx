@@ -1,10 +1,11 @@
-/** Small pieces used by several screens. */
+/** Components that several screens use. */
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import type { CommandName, CommandResponse } from "../protocol";
 import { errorText, useUi } from "./context";
+import "./parts.css";
 
 const PATHS = {
   gear: "M12 15.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM19.4 13.5l1.7 1.3-1.9 3.2-2-.8a7.6 7.6 0 0 1-2.1 1.2l-.3 2.1h-3.7l-.3-2.1a7.6 7.6 0 0 1-2.1-1.2l-2 .8-1.9-3.2 1.7-1.3a7.7 7.7 0 0 1 0-3L4.8 9.2 6.7 6l2 .8a7.6 7.6 0 0 1 2.1-1.2l.3-2.1h3.7l.3 2.1a7.6 7.6 0 0 1 2.1 1.2l2-.8 1.9 3.2-1.7 1.3a7.7 7.7 0 0 1 0 3Z",
@@ -31,8 +32,8 @@ export function Icon({ name }: { name: keyof typeof PATHS }) {
 
 export function Logo() {
   return (
-    <svg class="mark" viewBox="0 0 128 128" aria-hidden="true">
-      <rect width="128" height="128" rx="30" class="mark-ground" />
+    <svg class="logo" viewBox="0 0 128 128" aria-hidden="true">
+      <rect width="128" height="128" rx="30" class="logo-background" />
       <g fill="none" stroke="#fff" stroke-width="8" stroke-linecap="round">
         <path d="M34 92C42 60 54 60 64 64M64 64C78 70 86 54 94 34M64 64C76 70 84 84 96 88" />
       </g>
@@ -62,15 +63,15 @@ export function Button({ onClick, children, kind = "plain", isDisabled = false, 
   );
 }
 
-/** Runs commands one at a time and keeps the failure of the last one. */
+/** Runs commands, and has the error message of the last one. */
 export function useCommand() {
   const { messages } = useUi();
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  const run = async <K extends CommandName>(answer: Promise<CommandResponse<K>>): Promise<CommandResponse<K>> => {
+  const run = async <K extends CommandName>(response: Promise<CommandResponse<K>>): Promise<CommandResponse<K>> => {
     setBusy(true);
     setError(null);
-    const result = await answer;
+    const result = await response;
     setBusy(false);
     if (!result.ok) setError(errorText(messages, result));
     return result;

@@ -1,4 +1,4 @@
-/** What a recording would send about one page, made by the very code that sends it. */
+/** Shows what a recording would send about one page. The event is built by the code that records. */
 
 import { useEffect, useState } from "preact/hooks";
 
@@ -7,6 +7,8 @@ import type { EventBody } from "../../queue/model";
 import { command } from "../command";
 import { useUi } from "../context";
 import { Logo } from "../parts";
+import "./page.css";
+import "./preview.css";
 
 export function PreviewPage() {
   const { messages } = useUi();
@@ -14,7 +16,7 @@ export function PreviewPage() {
   const [preview, setPreview] = useState<Preview | "failed" | null>(null);
   useEffect(() => {
     const tabId = Number(new URLSearchParams(location.search).get("tab"));
-    void command("preview", { tabId }).then((answer) => setPreview(answer.ok ? answer.value : "failed"));
+    void command("preview", { tabId }).then((response) => setPreview(response.ok ? response.value : "failed"));
   }, []);
   return (
     <main class="sheet">

@@ -1,4 +1,4 @@
-/** The first page: what is recorded and where it goes. Nothing can be recorded before somebody agreed here. */
+/** The first-run page: what is recorded and where it is sent. Nothing is recorded before the user agrees. */
 
 import { useState } from "preact/hooks";
 
@@ -6,14 +6,16 @@ import { requestPagePermission } from "../../permission";
 import { changeSettings } from "../../settings";
 import { useUi } from "../context";
 import { Button, Logo } from "../parts";
+import "./page.css";
+import "./welcome.css";
 
 export function WelcomePage() {
   const { settings, messages } = useUi();
   const text = messages.welcome;
-  const [isRefused, setRefused] = useState(false);
+  const [isDenied, setDenied] = useState(false);
   const agree = async () => {
     const isGranted = await requestPagePermission();
-    setRefused(!isGranted);
+    setDenied(!isGranted);
     if (isGranted) await changeSettings({ consentedAt: Date.now() });
   };
   return (
@@ -27,16 +29,16 @@ export function WelcomePage() {
         <section>
           <h2>{text.recordedTitle}</h2>
           <ul>
-            {text.recorded.map((line) => (
-              <li key={line}>{line}</li>
+            {text.recorded.map((item) => (
+              <li key={item}>{item}</li>
             ))}
           </ul>
         </section>
         <section>
           <h2>{text.neverTitle}</h2>
           <ul>
-            {text.never.map((line) => (
-              <li key={line}>{line}</li>
+            {text.never.map((item) => (
+              <li key={item}>{item}</li>
             ))}
           </ul>
         </section>
@@ -63,7 +65,7 @@ export function WelcomePage() {
           {text.done}
         </p>
       )}
-      {isRefused && (
+      {isDenied && (
         <p class="note amber" role="alert">
           {text.refused}
         </p>

@@ -1,4 +1,4 @@
-/** States in which only the user can say how it goes on. None of them is a dead end. */
+/** The screens of interrupted and lost recordings, which need a decision of the user. */
 
 import { duration } from "@trailmind/api";
 import { useState } from "preact/hooks";
@@ -15,7 +15,7 @@ export function InterruptedScreen({ recording }: { recording: RecordingView }) {
   const text = messages.interrupted;
   const { run, isBusy, error } = useCommand();
   const choose = (choice: "continue" | "finish") => void run(command("decide", { id: recording.id, choice }));
-  const goOn = async () => {
+  const continueRecording = async () => {
     await requestPagePermission();
     choose("continue");
   };
@@ -38,7 +38,7 @@ export function InterruptedScreen({ recording }: { recording: RecordingView }) {
         <Button kind="primary" name="finish" isDisabled={isBusy} onClick={() => choose("finish")}>
           {text.finish}
         </Button>
-        <Button name="continue" isDisabled={isBusy} onClick={() => void goOn()}>
+        <Button name="continue" isDisabled={isBusy} onClick={() => void continueRecording()}>
           {text.continue}
         </Button>
         <DeleteButton recording={recording} label={text.delete} />
@@ -101,14 +101,14 @@ export function LostScreen({ recording }: { recording: RecordingView }) {
   );
 }
 
-/** Deleting cannot be undone, so it asks; here, not in a dialog of the browser. */
+/** Asks for confirmation in the popup, because a deletion cannot be undone. */
 function DeleteButton({ recording, label }: { recording: RecordingView; label: string }) {
   const { messages } = useUi();
-  const [isAsking, setAsking] = useState(false);
+  const [isConfirming, setConfirming] = useState(false);
   const { run, isBusy, error } = useCommand();
-  if (!isAsking) {
+  if (!isConfirming) {
     return (
-      <Button kind="quiet" name="delete" onClick={() => setAsking(true)}>
+      <Button kind="quiet" name="delete" onClick={() => setConfirming(true)}>
         {label}
       </Button>
     );
@@ -116,7 +116,7 @@ function DeleteButton({ recording, label }: { recording: RecordingView; label: s
   return (
     <>
       <div class="pair">
-        <Button name="keep" onClick={() => setAsking(false)}>
+        <Button name="keep" onClick={() => setConfirming(false)}>
           {messages.common.cancel}
         </Button>
         <Button

@@ -11,6 +11,7 @@ import { RecordingScreen } from "./recording";
 import { SettingsScreen } from "./settings-screen";
 import { SignInScreen } from "./sign-in-screen";
 import { CompletedScreen, StoppingScreen } from "./stopping-and-completed";
+import "./popup.css";
 
 const REFRESH_MS = 2_000;
 
@@ -45,7 +46,7 @@ export function Popup() {
           <Logo />
         )}
         <h1>{isInSettings ? messages.settings.title : "Trailmind"}</h1>
-        <span class="who" title={view?.account?.email}>
+        <span class="account-email" title={view?.account?.email}>
           {view?.account?.email}
         </span>
         {!isInSettings && (
@@ -69,7 +70,7 @@ export function Popup() {
 
 type ViewOrNull = ReturnType<typeof useUi>["view"];
 
-/** What needs the user comes before who the user is: an expired sign-in must not hide a running recording. */
+/** A recording has priority over the sign-in state: an expired sign-in must not hide a running recording. */
 function screenName(view: ViewOrNull, consentedAt: number | null): string {
   if (!view) return "loading";
   if (view.current) return view.current.status;

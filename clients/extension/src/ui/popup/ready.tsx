@@ -1,30 +1,20 @@
-/** Nothing is being recorded: start, or look at what was. */
+/** The screen without a recording: start one, import pages, or open earlier sessions. */
 
 import { dateTime } from "@trailmind/api";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { browser } from "wxt/browser";
 import { requestPagePermission } from "../../permission";
 import { evaluatePolicy } from "../../privacy/policy";
 import type { RecentSession } from "../../protocol";
-import { changeSettings, webOrigin } from "../../settings";
+import { webOrigin } from "../../settings";
+import { type ActiveTab, activeTab } from "../active-tab";
 import { command } from "../command";
 import { useUi } from "../context";
 import { Button, ErrorNote, Icon, useCommand } from "../parts";
 import { RecentSessions } from "./recent";
-
-interface ActiveTab {
-  id: number;
-  windowId: number;
-  url: string;
-  isIncognito: boolean;
-}
-
-export async function activeTab(): Promise<ActiveTab | null> {
-  const [tab] = await browser.tabs.query({ active: true, currentWindow: true });
-  if (tab?.id === undefined) return null;
-  return { id: tab.id, windowId: tab.windowId, url: tab.url ?? "", isIncognito: tab.incognito };
-}
+import { ScopeChoice } from "./scope-choice";
+import "./ready.css";
 
 export function ReadyScreen() {
   const { settings, view, messages } = useUi();
@@ -41,7 +31,7 @@ export function ReadyScreen() {
   const hasAccount = view?.account !== null;
   useEffect(() => {
     if (!hasAccount) return;
-    void command("recent", {}).then((answer) => setSessions(answer.ok ? answer.value : []));
+    void command("recent", {}).then((response) => setSessions(response.ok ? response.value : []));
   }, [hasAccount]);
 
   if (settings.consentedAt === null) return <ConsentNeeded />;
@@ -58,20 +48,20 @@ export function ReadyScreen() {
     : null;
   const isWebsite = /^https?:/.test(tab?.url ?? "");
   const start = async () => {
-    // Somebody may have taken the permission back since. If not, Chrome asks nothing.
+    // The user may have revoked the permission; if it is granted, Chrome shows no dialog.
     await requestPagePermission();
     await run(command("start", { scope: settings.scope, tabId: tab?.id ?? null, windowId: tab?.windowId ?? null }));
   };
   const importTabs = async () => {
     await requestPagePermission();
-    const answer = await run(command("importTabs", {}));
-    if (answer.ok) setNotice(messages.imported(answer.value.imported, answer.value.skipped));
+    const response = await run(command("importTabs", {}));
+    if (response.ok) setNotice(messages.imported(response.value.imported, response.value.skipped));
   };
   const importHistory = async () => {
     const isGranted = await browser.permissions.request({ permissions: ["history"] }).catch(() => false);
     if (!isGranted) return;
-    const answer = await run(command("importHistory", { hours: 3 }));
-    if (answer.ok) setNotice(messages.imported(answer.value.imported, answer.value.skipped));
+    const response = await run(command("importHistory", { hours: 3 }));
+    if (response.ok) setNotice(messages.imported(response.value.imported, response.value.skipped));
   };
   const last = sessions?.[0];
 
@@ -143,26 +133,5 @@ function ConsentNeeded() {
         {messages.consent.open}
       </Button>
     </section>
-  );
-}
-
-export function ScopeChoice() {
-  const { settings, messages } = useUi();
-  const name = useId();
-  return (
-    <fieldset class="segments">
-      <legend class="hidden">{messages.ready.scope}</legend>
-      {(["all", "window", "tab"] as const).map((scope) => (
-        <label key={scope}>
-          <input
-            type="radio"
-            name={name}
-            checked={settings.scope === scope}
-            onChange={() => void changeSettings({ scope })}
-          />
-          <span>{messages.ready.scopes[scope]}</span>
-        </label>
-      ))}
-    </fieldset>
   );
 }

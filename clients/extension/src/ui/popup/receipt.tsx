@@ -1,10 +1,11 @@
-/** The receipt line, and what holds things up when something does. */
+/** The counts of a recording, and why events are waiting. */
 
 import type { RecordingView } from "../../recording/view";
 import { isSlow } from "../../recording/view";
 import { command } from "../command";
 import { useNow, useUi } from "../context";
 import { SignInForm } from "./sign-in-screen";
+import "./receipt.css";
 
 export function ReceiptLine({ recording }: { recording: RecordingView }) {
   const { messages } = useUi();

@@ -1,4 +1,4 @@
-/** The last ten sessions, with their titles to edit. */
+/** The ten newest sessions, with editable titles. */
 
 import { dateTime } from "@trailmind/api";
 import { useState } from "preact/hooks";
@@ -9,6 +9,7 @@ import { command } from "../command";
 import { useUi } from "../context";
 import { ErrorNote, Icon, useCommand } from "../parts";
 import { TitleField } from "./title-field";
+import "./recent.css";
 
 interface RecentProps {
   sessions: RecentSession[] | null;
@@ -25,8 +26,8 @@ export function RecentSessions({ sessions, onChange, onBack }: RecentProps) {
   const rename = async (session: RecentSession, title: string) => {
     setEdited(null);
     if (title === session.title || title === "") return;
-    const answer = await run(command("renameRecent", { sessionId: session.id, title }));
-    if (answer.ok && sessions) onChange(sessions.map((s) => (s.id === session.id ? { ...s, title } : s)));
+    const response = await run(command("renameRecent", { sessionId: session.id, title }));
+    if (response.ok && sessions) onChange(sessions.map((s) => (s.id === session.id ? { ...s, title } : s)));
   };
 
   return (

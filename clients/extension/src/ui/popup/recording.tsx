@@ -1,4 +1,4 @@
-/** A recording is running or paused. */
+/** The screen of a running or paused recording. */
 
 import { stopwatch } from "@trailmind/api";
 import { useState } from "preact/hooks";
@@ -10,6 +10,7 @@ import { useNow, useUi } from "../context";
 import { Button, ErrorNote, Icon, Statistics, useCommand } from "../parts";
 import { ReceiptLine } from "./receipt";
 import { TitleField } from "./title-field";
+import "./recording.css";
 
 export function RecordingScreen({ recording }: { recording: RecordingView }) {
   const { messages } = useUi();

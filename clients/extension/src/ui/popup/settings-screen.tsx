@@ -1,4 +1,4 @@
-/** Every choice takes effect at once; addresses when they are complete. */
+/** The settings. Each change takes effect at once, addresses when they are saved. */
 
 import { useId, useState } from "preact/hooks";
 
@@ -8,7 +8,8 @@ import { changeSettings, parseOrigin, type Settings } from "../../settings";
 import { command } from "../command";
 import { useUi } from "../context";
 import { Button, ErrorNote, useCommand } from "../parts";
-import { ScopeChoice } from "./ready";
+import { ScopeChoice } from "./scope-choice";
+import "./settings-screen.css";
 
 export function SettingsScreen() {
   const { settings, view, messages } = useUi();
@@ -38,7 +39,7 @@ export function SettingsScreen() {
       </div>
       <Address setting="serverUrl" label={text.server} hint={view?.account ? text.serverSignsOut : ""} />
       <Address setting="webUrl" label={text.web} hint={text.webHint} />
-      {view?.account && <AccountPart email={view.account.email} />}
+      {view?.account && <AccountSection email={view.account.email} />}
       <a class="link" href={browser.runtime.getURL("/welcome.html")} target="_blank" rel="noopener">
         {text.consent}
       </a>
@@ -47,7 +48,7 @@ export function SettingsScreen() {
   );
 }
 
-function AccountPart({ email }: { email: string }) {
+function AccountSection({ email }: { email: string }) {
   const { view, messages } = useUi();
   const { run, isBusy } = useCommand();
   const isRecording = view?.current?.status === "recording" || view?.current?.status === "paused";
@@ -92,12 +93,12 @@ function Switch({ label, hint, setting }: { label: string; hint: string; setting
 function ExcludedHosts() {
   const { settings, messages } = useUi();
   const text = messages.settings;
-  const [typed, setTyped] = useState("");
+  const [input, setInput] = useState("");
   const { run, error } = useCommand();
   const add = async (event: Event) => {
     event.preventDefault();
-    const answer = await run(command("exclude", { host: typed }));
-    if (answer.ok) setTyped("");
+    const response = await run(command("exclude", { host: input }));
+    if (response.ok) setInput("");
   };
   return (
     <div class="stack tight">
@@ -107,8 +108,8 @@ function ExcludedHosts() {
           class="grow"
           aria-label={text.excluded}
           placeholder={text.addHost}
-          value={typed}
-          onInput={(event) => setTyped(event.currentTarget.value)}
+          value={input}
+          onInput={(event) => setInput(event.currentTarget.value)}
         />
         <button type="submit" class="button plain">
           {text.add}
@@ -137,20 +138,20 @@ function ExcludedHosts() {
 
 function Address({ setting, label, hint }: { setting: "serverUrl" | "webUrl"; label: string; hint: string }) {
   const { settings, messages } = useUi();
-  const [typed, setTyped] = useState(settings[setting]);
+  const [input, setInput] = useState(settings[setting]);
   const [notice, setNotice] = useState<string | null>(null);
   const [error, setError] = useState<string | null>(null);
   const id = useId();
   const save = async (event: Event) => {
     event.preventDefault();
-    const origin = typed.trim() === "" && setting === "webUrl" ? "" : parseOrigin(typed);
+    const origin = input.trim() === "" && setting === "webUrl" ? "" : parseOrigin(input);
     setNotice(null);
     setError(origin === null ? messages.settings.badAddress : null);
     if (origin === null || origin === settings[setting]) return;
-    // A token belongs to the server that gave it.
+    // A token is valid only for the server that issued it.
     if (setting === "serverUrl") await command("signOut", {});
     await changeSettings({ [setting]: origin });
-    setTyped(origin);
+    setInput(origin);
     setNotice(messages.settings.saved);
   };
   return (
@@ -162,10 +163,10 @@ function Address({ setting, label, hint }: { setting: "serverUrl" | "webUrl"; la
           class="grow"
           inputMode="url"
           spellcheck={false}
-          value={typed}
-          onInput={(event) => setTyped(event.currentTarget.value)}
+          value={input}
+          onInput={(event) => setInput(event.currentTarget.value)}
         />
-        {typed !== settings[setting] && (
+        {input !== settings[setting] && (
           <button type="submit" class="button plain">
             {messages.common.save}
           </button>

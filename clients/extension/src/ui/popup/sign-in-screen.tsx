@@ -1,4 +1,4 @@
-/** E-mail and password, Google, or the dashboard. */
+/** Sign-in with e-mail and password, with Google, or on the dashboard. */
 
 import { useEffect, useId, useState } from "preact/hooks";
 
@@ -33,7 +33,7 @@ export function SignInForm() {
   const id = useId();
   const [hasGoogle, setHasGoogle] = useState(false);
   useEffect(() => {
-    void command("hasGoogle", {}).then((answer) => setHasGoogle(answer.ok && answer.value));
+    void command("hasGoogle", {}).then((response) => setHasGoogle(response.ok && response.value));
   }, [settings.serverUrl]);
 
   const submit = (event: Event) => {
@@ -41,7 +41,7 @@ export function SignInForm() {
     void run(command("signIn", { email: email.trim(), password, isNew }));
   };
   const google = async () => {
-    // Has to be asked for in the click itself.
+    // Chrome accepts the request only in the handler of the click.
     if (await browser.permissions.request({ permissions: ["identity"] })) await run(command("signInWithGoogle", {}));
   };
 

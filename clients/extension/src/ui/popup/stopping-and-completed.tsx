@@ -1,15 +1,16 @@
-/** After Stop: what is left goes out, then the map is made. */
+/** The screens after Stop: the remaining events are sent, then the server generates the map. */
 
 import { duration } from "@trailmind/api";
 import { elapsedMs, type RecordingView } from "../../recording/view";
 import { webOrigin } from "../../settings";
+import { activeTab } from "../active-tab";
 import { command } from "../command";
 import { useUi } from "../context";
 import { Button, ErrorNote, Icon, Statistics, useCommand } from "../parts";
-import { activeTab } from "./ready";
 import { ReceiptLine } from "./receipt";
 import { Title } from "./recording";
 import { saveFile } from "./save-file";
+import "./stopping-and-completed.css";
 
 function useNewSession() {
   const { settings } = useUi();

@@ -1,8 +1,9 @@
-/** A title being edited: Enter or leaving the field keeps it, Escape does not. */
+/** Edits a title. Enter or leaving the field saves it, Escape discards the change. */
 
 import { useEffect, useRef } from "preact/hooks";
 
 import { useUi } from "../context";
+import "./title-field.css";
 
 export function TitleField({ title, onDone }: { title: string; onDone: (title: string) => void }) {
   const { messages } = useUi();
@@ -10,7 +11,7 @@ export function TitleField({ title, onDone }: { title: string; onDone: (title: s
   const isDone = useRef(false);
   useEffect(() => field.current?.select(), []);
   const done = (value: string) => {
-    // Enter blurs the field, which would finish a second time.
+    // Enter removes the field, and its blur event would call `onDone` again.
     if (isDone.current) return;
     isDone.current = true;
     onDone(value.trim());
@@ -24,7 +25,7 @@ export function TitleField({ title, onDone }: { title: string; onDone: (title: s
       defaultValue={title}
       onBlur={(event) => done(event.currentTarget.value)}
       onKeyDown={(event) => {
-        // An Enter that ends a Hangul composition is not an Enter.
+        // Enter also confirms a Hangul composition, which does not end the edit.
         if (event.isComposing) return;
         if (event.key === "Enter") done(event.currentTarget.value);
         if (event.key === "Escape") {
