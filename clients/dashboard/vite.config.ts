@@ -119,7 +119,7 @@ export default defineConfig({
             },
             {
               name: "ui",
-              test: /node_modules\/lucide-react|api\/src\/(format|messages)|src\/(ui\/(basics|states|Menu\.|media|toast|error-message|Split)|api\/|i18n\/index|theme|session\/features|sessions\/useDelete)/,
+              test: /node_modules\/lucide-react|api\/src\/(format|messages)|src\/(ui\/(basics|states|Menu\.|media|toast|error-message|Split|use)|api\/|i18n\/index|theme|session\/features|sessions\/useDelete)/,
               priority: 5,
             },
           ],

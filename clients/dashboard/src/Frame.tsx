@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react
 import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
 import { setTheme, useEffectiveTheme } from "./theme";
+import { isTyping } from "./ui/useKeyDown";
 
 const Palette = lazy(() => import("./search/CommandPalette").then((m) => ({ default: m.CommandPalette })));
 const Keys = lazy(() => import("./search/ShortcutsHelp").then((m) => ({ default: m.ShortcutsHelp })));
@@ -30,9 +31,7 @@ export function Frame() {
         setOpen("palette");
         return;
       }
-      const isTyping =
-        event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
-      if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "/") {
         event.preventDefault();
         setOpen("palette");

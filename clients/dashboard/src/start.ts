@@ -45,5 +45,6 @@ function loadPage(): void {
   if (pathname === "/sessions") void import("./sessions/SessionsPage");
   if (sessionId) void import("./session/SessionPage");
   // Making graphics ready keeps everything else waiting: it is done while the data is on its way.
-  if (search.includes("layout=galaxy")) void Promise.all([loadGalaxy(), dataRequested]).then(([{ warm }]) => warm());
+  if (search.includes("layout=galaxy"))
+    void Promise.all([loadGalaxy(), dataRequested]).then(([{ prewarm }]) => prewarm());
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fitCamera } from "~/map/draw";
+import { fitCamera } from "~/map/camera";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
 import { labelWidth } from "~/map/measure";
 import { type MapModel, parseMap } from "~/map/model";

@@ -11,9 +11,10 @@ import { toast } from "~/ui/toast";
 import { ApiKeys } from "./ApiKeys";
 import { ChangePassword } from "./ChangePassword";
 import { DeleteAccount } from "./DeleteAccount";
+import { Plans } from "./Plans";
 import { Section } from "./Section";
 import { Settings } from "./Settings";
-import { Plans, Usage } from "./Usage";
+import { Usage } from "./Usage";
 
 export function AccountPage() {
   const t = useMessages();

@@ -2,17 +2,17 @@ import { unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { signInInstalledExtension } from "~/api/extension";
 import { acceptLogin } from "~/api/login";
-import { language, type Words } from "~/i18n";
+import { language, type Messages } from "~/i18n";
 import { toast } from "~/ui/toast";
 
 /** Takes the answer of a sign-in, and signs the extension in along with it. */
-export function completeSignIn(reply: unknown, t: Words): void {
+export function completeSignIn(reply: unknown, t: Messages): void {
   acceptLogin(reply);
   void signInInstalledExtension().then((isLinked) => isLinked && toast(t.extension.linkedToo));
 }
 
 /** The same for a new account, which is also told the language its mails are to be in. */
-export function completeSignUp(reply: unknown, t: Words): void {
+export function completeSignUp(reply: unknown, t: Messages): void {
   completeSignIn(reply, t);
   void unwrap(api.PATCH("/v1/users/me/settings", { body: { language: language() } })).catch(() => undefined);
 }

@@ -6,14 +6,14 @@ import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { anonymousApi } from "~/api/client";
 import { currentLogin } from "~/api/login";
-import { useMessages, type Words } from "~/i18n";
+import { type Messages, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
 import { completeSignIn, completeSignUp } from "./complete-sign-in";
 import { GoogleButton } from "./google";
 
 const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;
-export const emailField = (t: Words) =>
+export const emailField = (t: Messages) =>
   v.pipe(v.string(), v.trim(), v.regex(EMAIL, t.auth.emailBad), v.maxLength(254, t.auth.emailBad));
 
 export function LoginForm() {

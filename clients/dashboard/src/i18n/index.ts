@@ -51,4 +51,4 @@ function messages(wanted: Language = current): Messages {
   return found;
 }
 
-export type { Messages as Words };
+export type { Messages };

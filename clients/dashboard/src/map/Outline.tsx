@@ -1,9 +1,9 @@
-/** The map as text: the same nodes as a tree one can walk with arrow keys and a screen reader. */
+/** The map as text: the same nodes as an ARIA tree, for arrow keys and screen readers. */
 import { duration } from "@trailmind/api";
 import { ChevronRight } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { useLanguage, useMessages } from "~/i18n";
-import type { MapProps } from "./FlatMap";
+import type { MapProps } from "./map-props";
 import { type MapNode, subtree } from "./model";
 
 export function Outline({

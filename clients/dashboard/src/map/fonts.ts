@@ -5,12 +5,12 @@ let numLoads = 0;
 const listeners = new Set<() => void>();
 document.fonts?.addEventListener?.("loadingdone", () => {
   numLoads += 1;
-  // Text measured before its font had come would stand at the wrong width.
+  // Text measured in the fallback font has another width.
   clearWidthCache();
   for (const listener of listeners) listener();
 });
 
-/** A number that grows whenever fonts have been loaded. */
+/** The number of font loads so far. It changes after every load, so that labels are measured again. */
 export function useFontLoads(): number {
   return useSyncExternalStore(
     (listener) => {

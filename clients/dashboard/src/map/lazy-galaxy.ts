@@ -1,4 +1,4 @@
-/** The 3-D map's code, which is large and comes when it is wanted. */
+/** Loads the 3-D map's code on demand: it is larger than the rest of the dashboard. */
 type GalaxyModule = typeof import("./Galaxy");
 let galaxyModule: GalaxyModule | null = null;
 
@@ -7,6 +7,7 @@ export async function loadGalaxy(): Promise<GalaxyModule> {
   return galaxyModule;
 }
 
+/** The component, or null while its code is not loaded. */
 export function loadedGalaxy(): GalaxyModule["Galaxy"] | null {
   return galaxyModule?.Galaxy ?? null;
 }

@@ -1,13 +1,22 @@
-/** How wide labels are: measured with the font they are drawn in, once for each text. */
+/** Widths of labels, measured in the font they are drawn in, once for each text. */
 import type { MapNode } from "./model";
 
-export const WEIGHT = { core: 680, topic: 640, subtopic: 560, page: 420 } as const;
-const AT_PX = 100;
+const WEIGHT = { core: 680, topic: 640, subtopic: 560, page: 420 } as const;
+const MEASURED_AT_PX = 100;
 const widthCache = new Map<string, number>();
 let context: CanvasRenderingContext2D | null | undefined;
 let family = "";
 
-/** Forgets what was measured: a font has come that was not there before. */
+/** The CSS font of a node's label. */
+export function labelFont(
+  { node }: { node: { type: MapNode["type"] } },
+  size: number,
+  { font }: { font: string },
+): string {
+  return `${WEIGHT[node.type]} ${size}px ${font}`;
+}
+
+/** Discards all measured widths: they are wrong once another font is loaded. */
 export function clearWidthCache(): void {
   widthCache.clear();
 }
@@ -25,9 +34,9 @@ function emWidth(line: string, type: MapNode["type"]): number {
 
 /** The width of a label's longest line at a font size. */
 export function labelWidth(lines: readonly string[], type: MapNode["type"], size: number): number {
-  let most = 0;
-  for (const line of lines) most = Math.max(most, emWidth(line, type));
-  return most * size;
+  let longest = 0;
+  for (const line of lines) longest = Math.max(longest, emWidth(line, type));
+  return longest * size;
 }
 
 function measureWidth(line: string, weight: number): number | null {
@@ -38,12 +47,12 @@ function measureWidth(line: string, weight: number): number | null {
       : "";
   }
   if (!context) return null;
-  const font = `${weight} ${AT_PX}px ${family}`;
+  const font = `${weight} ${MEASURED_AT_PX}px ${family}`;
   if (!context.font.startsWith(String(weight))) context.font = font;
-  return context.measureText(line).width / AT_PX;
+  return context.measureText(line).width / MEASURED_AT_PX;
 }
 
-/** Where nothing can be measured: Hangul and Han are square, Latin letters about half as wide. */
+/** Without a canvas: Hangul and Han are square, Latin letters about half as wide. */
 function estimateWidth(line: string): number {
   let width = 0;
   for (const char of line) width += (char.codePointAt(0) ?? 0) > 0x2e7f ? 0.92 : char === " " ? 0.26 : 0.53;

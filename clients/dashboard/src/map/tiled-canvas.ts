@@ -3,12 +3,8 @@
  * costs no drawing. A new scale or a new look is drawn behind the old one, some tiles a frame, and shown when it is
  * whole; until then the old one is stretched.
  */
-import { type Area, type Camera, type DrawPlan, drawPlan } from "./draw";
-
-interface Size {
-  width: number;
-  height: number;
-}
+import type { Camera, Size } from "./camera";
+import { type Area, type DrawPlan, drawPlan } from "./draw";
 
 /** About how long the side of a tile is, in CSS pixels. */
 const TILE_SIZE = 512;

@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import { useEffectiveTheme } from "~/theme";
-import { type Palette, readPalette } from "./draw";
+import { type Palette, readPalette } from "./palette";
 
 /** The map's colours, read from the style sheet again when the theme changes. */
 export function usePalette(): Palette {

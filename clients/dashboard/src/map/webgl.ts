@@ -1,4 +1,6 @@
-/** Opaque: what need not be mixed with the page behind it is put on the screen faster. */
+/** Whether the browser has WebGL, and the canvas that answered the question. */
+
+/** An opaque canvas without extra buffers is composited faster. */
 export const CONTEXT_ATTRIBUTES = {
   alpha: false,
   antialias: false,
@@ -7,16 +9,17 @@ export const CONTEXT_ATTRIBUTES = {
   powerPreference: "low-power",
 } as const;
 
+/** Undefined before the first question; null without WebGL. */
 let spareCanvas: HTMLCanvasElement | null | undefined;
 
-/** A canvas with a WebGL context, or null where this browser has none. Whoever takes it has it alone. */
+/** A canvas with a WebGL context, or null without WebGL. The caller is its only user. */
 export function takeWebGLCanvas(): HTMLCanvasElement | null {
   const canvas = spareCanvas ?? createCanvas();
   spareCanvas = undefined;
   return canvas;
 }
 
-/** Whether this browser can draw in 3-D. The context this is found out with is kept: it takes long to make. */
+/** Whether this browser can draw in 3-D. The context of the test is kept for `takeWebGLCanvas`: creating one is slow. */
 export function hasWebGL(): boolean {
   if (spareCanvas === undefined) spareCanvas = createCanvas();
   return spareCanvas !== null;

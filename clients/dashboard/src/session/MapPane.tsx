@@ -31,80 +31,19 @@ interface Props {
   onPanel: (panel: PanelName) => void;
 }
 
-/** The map, or the reason why there is none and what to do about it. */
+/** The map, or the reason why there is none and what the user can do about it. */
 export function MapPane(props: Props) {
   const { session, query, model, progress, search, set, edits, onPanel } = props;
   const t = useMessages();
-  const generate = useGenerate(session.id);
   const isPhone = useMedia("(max-width: 767px)");
-  const [renaming, setRenaming] = useState<string | null>(null);
+  const [renamingId, setRenamingId] = useState<string | null>(null);
   const map = query.data;
-  const draw = (
-    <button
-      type="button"
-      className="button primary"
-      disabled={generate.isPending}
-      onClick={() => generate.mutate(map?.status === "failed")}
-    >
-      <RefreshCw size={16} />
-      {map ? t.map.regenerate : t.map.generate}
-    </button>
-  );
-
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
-  if (isOpen(session.session_status) && !map && !model)
-    return (
-      <EmptyState icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>
-        {t.map.live}
-      </EmptyState>
-    );
-  if (query.isPending && !model) return <Skeletons rows={1} height={360} />;
-  const isMaking = map?.status === "generating" || map?.status === "pending" || session.session_status === "processing";
-  if (!model) {
-    if (isMaking) return <Making progress={progress} map={map ?? null} />;
-    if (props.isUnreadable)
-      return (
-        <EmptyState
-          icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />}
-          title={t.map.unreadable}
-          actions={draw}
-        >
-          {t.map.unreadableHint}
-        </EmptyState>
-      );
-    if (map?.status === "failed")
-      return (
-        <EmptyState
-          icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />}
-          title={t.map.failed}
-          actions={draw}
-        >
-          {map.error_message ? `${map.error_message} ` : ""}
-          {t.map.failedHint}
-        </EmptyState>
-      );
-    return (
-      <EmptyState icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none} actions={draw}>
-        {t.map.noneHint}
-      </EmptyState>
-    );
-  }
-  if (model.nodes.length <= 1)
-    return (
-      <EmptyState
-        icon={<Network className="figure" size={32} strokeWidth={1.5} />}
-        title={t.map.empty}
-        actions={
-          <button type="button" className="button" onClick={() => onPanel("left-out")}>
-            {t.leftOut.title}
-          </button>
-        }
-      >
-        {t.map.emptyHint}
-      </EmptyState>
-    );
+  if (!model) return <MissingMap {...props} />;
+  if (model.nodes.length <= 1) return <EmptyMap onPanel={onPanel} />;
 
-  const renamed = renaming === null ? undefined : model.byId.get(renaming);
+  const isEditable = edits.isAvailable && Boolean(map);
+  const renamed = renamingId === null ? undefined : model.byId.get(renamingId);
   return (
     <>
       {!map && (
@@ -112,9 +51,9 @@ export function MapPane(props: Props) {
           {t.session.live}
         </p>
       )}
-      {isMaking && (
+      {isGenerating(map, session) && (
         <p className="notice making-line" role="status">
-          {t.map.regenerating} {progress?.percent !== null && progress ? `${progress.percent}%` : ""}
+          {t.map.regenerating} {progress && progress.percent !== null ? `${progress.percent}%` : ""}
         </p>
       )}
       <MapView
@@ -126,55 +65,15 @@ export function MapPane(props: Props) {
         onSelect={(id) => set({ node: id ?? undefined })}
         topic={search.topic ?? null}
         onTopic={(id) => set({ topic: id ?? undefined })}
-        onRename={edits.isAvailable && map ? setRenaming : undefined}
-        onDrop={edits.isAvailable && map ? (id, target) => edits.move(model, id, target) : undefined}
-        tools={
-          isPhone ? null : (
-            <>
-              {edits.isAvailable && map && (
-                <>
-                  <IconButton label={t.common.undo} disabled={!edits.canUndo} onClick={() => edits.undo()}>
-                    <Undo2 size={17} />
-                  </IconButton>
-                  <IconButton label={t.common.redo} disabled={!edits.canRedo} onClick={() => edits.redo()}>
-                    <Redo2 size={17} />
-                  </IconButton>
-                </>
-              )}
-              <Menu
-                trigger={
-                  <IconButton label={t.common.more}>
-                    <Ellipsis size={18} />
-                  </IconButton>
-                }
-                entries={[
-                  { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
-                  {
-                    kind: "item",
-                    label: t.leftOut.count(model.document.left_out.length),
-                    onPick: () => onPanel("left-out"),
-                  },
-                  ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions")
-                    ? [{ kind: "item", label: t.versions.title, onPick: () => onPanel("versions") } as const]
-                    : []),
-                  { kind: "line" },
-                  {
-                    kind: "item",
-                    label: t.map.regenerate,
-                    icon: <RefreshCw size={16} />,
-                    onPick: () => onPanel("regenerate"),
-                  },
-                ]}
-              />
-            </>
-          )
-        }
+        onRename={isEditable ? setRenamingId : undefined}
+        onDrop={isEditable ? (id, target) => edits.move(model, id, target) : undefined}
+        tools={!isPhone && <MapPaneTools model={model} edits={isEditable ? edits : null} onPanel={onPanel} />}
       />
       <Suspense fallback={null}>
         {renamed && (
           <RenameDialog
             node={renamed}
-            onClose={() => setRenaming(null)}
+            onClose={() => setRenamingId(null)}
             onSave={(label) => edits.rename(renamed.id, label)}
           />
         )}
@@ -183,10 +82,138 @@ export function MapPane(props: Props) {
   );
 }
 
-const ORDER = ["queued", "reading", "grouping", "naming", "drawing", "saving"];
+function isGenerating(map: Mindmap | null | undefined, session: Session): boolean {
+  return map?.status === "generating" || map?.status === "pending" || session.session_status === "processing";
+}
 
-/** The stages as they really are, with counts and the time so far. */
-function Making({ progress, map }: { progress: Progress | null; map: Mindmap | null }) {
+function MissingMap({ session, query, progress, isUnreadable }: Props) {
+  const t = useMessages();
+  const map = query.data;
+  if (isOpen(session.session_status) && !map)
+    return (
+      <EmptyState icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none}>
+        {t.map.live}
+      </EmptyState>
+    );
+  if (query.isPending) return <Skeletons rows={1} height={360} />;
+  if (isGenerating(map, session)) return <GenerationProgress progress={progress} map={map ?? null} />;
+  const actions = <GenerateButton sessionId={session.id} map={map ?? null} />;
+  if (isUnreadable)
+    return (
+      <EmptyState
+        icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />}
+        title={t.map.unreadable}
+        actions={actions}
+      >
+        {t.map.unreadableHint}
+      </EmptyState>
+    );
+  if (map?.status === "failed")
+    return (
+      <EmptyState
+        icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />}
+        title={t.map.failed}
+        actions={actions}
+      >
+        {map.error_message ? `${map.error_message} ` : ""}
+        {t.map.failedHint}
+      </EmptyState>
+    );
+  return (
+    <EmptyState icon={<Network className="figure" size={32} strokeWidth={1.5} />} title={t.map.none} actions={actions}>
+      {t.map.noneHint}
+    </EmptyState>
+  );
+}
+
+function EmptyMap({ onPanel }: { onPanel: (panel: PanelName) => void }) {
+  const t = useMessages();
+  return (
+    <EmptyState
+      icon={<Network className="figure" size={32} strokeWidth={1.5} />}
+      title={t.map.empty}
+      actions={
+        <button type="button" className="button" onClick={() => onPanel("left-out")}>
+          {t.leftOut.title}
+        </button>
+      }
+    >
+      {t.map.emptyHint}
+    </EmptyState>
+  );
+}
+
+function GenerateButton({ sessionId, map }: { sessionId: string; map: Mindmap | null }) {
+  const t = useMessages();
+  const generate = useGenerate(sessionId);
+  return (
+    <button
+      type="button"
+      className="button primary"
+      disabled={generate.isPending}
+      onClick={() => generate.mutate(map?.status === "failed")}
+    >
+      <RefreshCw size={16} />
+      {map ? t.map.regenerate : t.map.generate}
+    </button>
+  );
+}
+
+function MapPaneTools({
+  model,
+  edits,
+  onPanel,
+}: {
+  model: MapModel;
+  edits: Edits | null;
+  onPanel: (panel: PanelName) => void;
+}) {
+  const t = useMessages();
+  return (
+    <>
+      {edits && (
+        <>
+          <IconButton label={t.common.undo} disabled={!edits.canUndo} onClick={() => edits.undo()}>
+            <Undo2 size={17} />
+          </IconButton>
+          <IconButton label={t.common.redo} disabled={!edits.canRedo} onClick={() => edits.redo()}>
+            <Redo2 size={17} />
+          </IconButton>
+        </>
+      )}
+      <Menu
+        trigger={
+          <IconButton label={t.common.more}>
+            <Ellipsis size={18} />
+          </IconButton>
+        }
+        entries={[
+          { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
+          {
+            kind: "item",
+            label: t.leftOut.count(model.document.left_out.length),
+            onPick: () => onPanel("left-out"),
+          },
+          ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions")
+            ? [{ kind: "item", label: t.versions.title, onPick: () => onPanel("versions") } as const]
+            : []),
+          { kind: "line" },
+          {
+            kind: "item",
+            label: t.map.regenerate,
+            icon: <RefreshCw size={16} />,
+            onPick: () => onPanel("regenerate"),
+          },
+        ]}
+      />
+    </>
+  );
+}
+
+const STAGES = ["queued", "reading", "grouping", "naming", "drawing", "saving"];
+
+/** The stage the server reports, with counts and the elapsed time. */
+function GenerationProgress({ progress, map }: { progress: Progress | null; map: Mindmap | null }) {
   const t = useMessages();
   const language = useLanguage();
   const [since] = useState(() => progress?.sinceMs ?? Date.now());
@@ -199,7 +226,7 @@ function Making({ progress, map }: { progress: Progress | null; map: Mindmap | n
   const percent = progress?.percent ?? map?.percent ?? 0;
   const names: Record<string, unknown> = t.stages;
   const nameOf = (key: string) => (typeof names[key] === "string" ? (names[key] as string) : t.stages.other);
-  const at = ORDER.indexOf(stage);
+  const at = STAGES.indexOf(stage);
   return (
     <div className="making" role="status" aria-live="polite">
       <h2>{t.stages.title}</h2>
@@ -207,7 +234,7 @@ function Making({ progress, map }: { progress: Progress | null; map: Mindmap | n
         <i style={{ width: `${Math.max(3, percent)}%` }} />
       </div>
       <ol>
-        {(at < 0 ? [stage] : ORDER).map((key, i) => (
+        {(at < 0 ? [stage] : STAGES).map((key, i) => (
           <li key={key} className={at < 0 || i === at ? "now" : i < at ? "past" : ""}>
             {nameOf(key)}
           </li>

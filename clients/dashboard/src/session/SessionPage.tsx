@@ -1,158 +1,118 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { toApiError } from "@trailmind/api";
-import { ArrowLeft, Ellipsis, ListTree, Map as MapIcon, SearchX } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useEffectEvent, useMemo, useState } from "react";
-import { isMoving, isOpen, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
+import { SearchX } from "lucide-react";
+import { lazy, type ReactNode, Suspense, useCallback, useState } from "react";
+import type { Session } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
-import { toMapDocument } from "~/map/live-map";
-import { parseMap } from "~/map/model";
-import { type SessionSearch, showsTimeline, type View, WIDE } from "~/session/search-params";
 import { EmptyState } from "~/ui/basics";
-import { Menu } from "~/ui/Menu";
 import { useMedia } from "~/ui/media";
-import type { MenuEntry } from "~/ui/menu-types";
 import { Split } from "~/ui/Split";
 import { ErrorState, Skeletons } from "~/ui/states";
+import { useKeyDown } from "~/ui/useKeyDown";
 import { Evidence } from "./Evidence";
-import { useEdits } from "./edits";
-import { hasFeature } from "./features";
+import { type Edits, useEdits } from "./edits";
 import { Header } from "./Header";
-import { useLiveUpdates } from "./live-updates";
 import { MapPane } from "./MapPane";
 import type { PanelName } from "./panel-name";
+import { SessionBottomBar } from "./SessionBottomBar";
+import { type SessionSearch, type View, WIDE } from "./search-params";
 import { Timeline } from "./Timeline";
+import { useSessionData } from "./useSessionData";
 
 const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
 
+type SessionData = ReturnType<typeof useSessionData>;
+
 export function SessionPage() {
-  const t = useMessages();
-  const language = useLanguage();
   const { id } = useParams({ from: "/frame/sessions/$id" });
   const search = useSearch({ from: "/frame/sessions/$id" });
-  const navigate = useNavigate({ from: "/sessions/$id" });
-  const client = useQueryClient();
-  const session = useQuery(sessionQuery(id));
-  const live = session.data ? isOpen(session.data.session_status) : false;
-  // While it records there is none yet; asking would only be answered with 404.
-  const mindmap = useQuery({ ...mindmapQuery(id), enabled: session.isSuccess && !live });
   const isWide = useMedia(WIDE);
-  const timeline = useQuery({
-    ...timelineQuery(id, live),
-    enabled: session.isSuccess && (showsTimeline(search.view, isWide) || live || mindmap.isFetched),
-  });
-  const [panel, setPanel] = useState<PanelName>(null);
-  const isPhone = useMedia("(max-width: 767px)");
+  const data = useSessionData(id, search.view, isWide);
+  const edits = useEdits(id, data.mindmap.data?.version ?? 0);
+  useUndoKeys(edits);
 
-  const isBusy = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
-  const { progress, liveMap: growing } = useLiveUpdates(
-    id,
-    Boolean(session.data && (isMoving(session.data.session_status) || isBusy)),
-    client,
+  if (data.session.isPending)
+    return (
+      <div className="page">
+        <Skeletons rows={4} height={96} />
+      </div>
+    );
+  if (!data.session.data)
+    return <SessionError error={data.session.error} onRetry={() => void data.session.refetch()} />;
+  return <LoadedSession session={data.session.data} data={data} search={search} isWide={isWide} edits={edits} />;
+}
+
+function SessionError({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  const t = useMessages();
+  const isMissing = ["missing", "forbidden", "bad_request"].includes(toApiError(error).kind);
+  return (
+    <div className="page">
+      {isMissing ? (
+        <EmptyState
+          level={1}
+          icon={<SearchX className="figure" size={32} strokeWidth={1.5} />}
+          title={t.session.notFound}
+          actions={
+            <Link className="button primary" to="/sessions">
+              {t.goHome}
+            </Link>
+          }
+        >
+          {t.session.notFoundHint}
+        </EmptyState>
+      ) : (
+        <ErrorState level={1} error={error} onRetry={onRetry} />
+      )}
+    </div>
   );
-  // While a new version is made the last one stays in sight.
-  const latest = mindmap.data?.data ?? null;
-  const [kept, setKept] = useState<{ id: string; data: unknown } | null>(null);
-  useEffect(() => {
-    if (latest) setKept({ id, data: latest });
-  }, [latest, id]);
-  // While it records, the map that grows; once it is stopped, the one that was made.
-  const growingData = useMemo(() => (growing && growing.nodes.size > 1 ? toMapDocument(growing) : null), [growing]);
-  const shownData = latest ?? (kept?.id === id && isBusy ? kept.data : live ? growingData : null);
-  const model = useMemo(() => (shownData ? parseMap(shownData) : null), [shownData]);
-  const edits = useEdits(id, mindmap.data?.version ?? 0);
+}
 
+function LoadedSession({
+  session,
+  data,
+  search,
+  isWide,
+  edits,
+}: {
+  session: Session;
+  data: SessionData;
+  search: SessionSearch;
+  isWide: boolean;
+  edits: Edits;
+}) {
+  const t = useMessages();
+  const language = useLanguage();
+  const isPhone = useMedia("(max-width: 767px)");
+  const [panel, setPanel] = useState<PanelName>(null);
+  const navigate = useNavigate({ from: "/sessions/$id" });
   const set = useCallback(
     (change: Partial<SessionSearch>, replace = true) =>
       void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace }),
     [navigate],
   );
   const select = useCallback((node: string | null) => set({ node: node ?? undefined }), [set]);
+  const focusTopic = (topic: string | null) => set({ topic: topic ?? undefined });
+  const setView = (next: View) => set({ view: next }, false);
 
-  const onKey = useEffectEvent((event: KeyboardEvent) => {
-    const isTyping =
-      event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
-    if (isTyping || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
-    if (event.shiftKey ? !edits.canRedo : !edits.canUndo) return;
-    event.preventDefault();
-    if (event.shiftKey) edits.redo();
-    else edits.undo();
-  });
-  useEffect(() => {
-    const listener = (event: KeyboardEvent) => onKey(event);
-    addEventListener("keydown", listener);
-    return () => removeEventListener("keydown", listener);
-  }, []);
-
-  if (session.isPending)
-    return (
-      <div className="page">
-        <Skeletons rows={4} height={96} />
-      </div>
-    );
-  if (!session.data) {
-    const problem = toApiError(session.error);
-    return (
-      <div className="page">
-        {problem.kind === "missing" || problem.kind === "forbidden" || problem.kind === "bad_request" ? (
-          <EmptyState
-            level={1}
-            icon={<SearchX className="figure" size={32} strokeWidth={1.5} />}
-            title={t.session.notFound}
-            actions={
-              <Link className="button primary" to="/sessions">
-                {t.goHome}
-              </Link>
-            }
-          >
-            {t.session.notFoundHint}
-          </EmptyState>
-        ) : (
-          <ErrorState level={1} error={session.error} onRetry={() => void session.refetch()} />
-        )}
-      </div>
-    );
-  }
-
-  const wanted: View = search.view ?? (isWide ? "split" : "map");
-  const view: View = wanted === "split" && !isWide ? "map" : wanted;
-  // Links from search name the page; its node may have another id.
+  const { model } = data;
+  const mindmap = data.mindmap.data ?? null;
+  const view = effectiveView(search.view, isWide);
+  // A link from the search contains the id of a page, which may differ from the id of its node.
   const selected = search.node ? (model?.byPage.get(search.node)?.id ?? search.node) : null;
-  const node = selected && model ? (model.byId.get(selected) ?? null) : null;
-
-  const phoneEdits: MenuEntry[] = [
-    ...(edits.canUndo ? [{ kind: "item", label: t.common.undo, onPick: edits.undo } as const] : []),
-    ...(edits.canRedo ? [{ kind: "item", label: t.common.redo, onPick: edits.redo } as const] : []),
-    { kind: "item", label: t.map.regenerate, onPick: () => setPanel("regenerate") },
-    { kind: "line" },
-  ];
+  const node = selected ? (model?.byId.get(selected) ?? null) : null;
   const timelinePane = (
     <section className="pane" aria-label={t.timeline.title}>
-      {timeline.isError && !timeline.data ? (
-        <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />
-      ) : timeline.data ? (
-        <Timeline
-          timeline={timeline.data}
-          model={model}
-          selected={selected}
-          topic={search.topic ?? null}
-          isLive={live}
-          onSelect={select}
-          onTopic={(topic) => set({ topic: topic ?? undefined })}
-        />
-      ) : (
-        <Skeletons rows={8} height={52} />
-      )}
+      <TimelinePane data={data} selected={selected} topic={search.topic} onSelect={select} onTopic={focusTopic} />
     </section>
   );
   const mapPane = (
     <section className="pane" aria-label={t.map.title}>
       <MapPane
-        session={session.data}
-        query={mindmap}
+        session={session}
+        query={data.mindmap}
         model={model}
-        isUnreadable={shownData !== null && model === null}
-        progress={progress}
+        isUnreadable={data.isUnreadable}
+        progress={data.progress}
         search={{ ...search, node: selected ?? undefined }}
         set={set}
         edits={edits}
@@ -160,83 +120,49 @@ export function SessionPage() {
       />
     </section>
   );
-
+  const bodies: Record<View, ReactNode> = {
+    split: <Split label={t.session.divider} left={timelinePane} right={mapPane} />,
+    timeline: timelinePane,
+    map: mapPane,
+  };
   return (
     <div className="session">
-      <title>{`${session.data.title || t.common.untitled} · ${t.brand}`}</title>
+      <title>{`${session.title || t.common.untitled} · ${t.brand}`}</title>
       <Header
-        session={session.data}
+        session={session}
         model={model}
         view={view}
         isWide={isWide}
-        onView={(next) => set({ view: next }, false)}
+        onView={setView}
         onPanel={setPanel}
         edits={edits}
-        version={mindmap.data?.version ?? null}
+        version={mindmap?.version ?? null}
       />
       <div className={`session-body ${node ? "with-evidence" : ""}`}>
-        {view === "split" ? (
-          <Split label={t.session.divider} left={timelinePane} right={mapPane} />
-        ) : view === "timeline" ? (
-          timelinePane
-        ) : (
-          mapPane
-        )}
+        {bodies[view]}
         {node && model && (
           <Evidence
             key={node.id}
             node={node}
             model={model}
-            version={mindmap.data?.version ?? 0}
+            version={mindmap?.version ?? 0}
             onSelect={select}
-            onFocus={(topic) => set({ topic: topic ?? undefined })}
+            onFocus={focusTopic}
             focused={search.topic ?? null}
             edits={edits}
           />
         )}
       </div>
       {isPhone && (
-        <nav className="bottom-bar" aria-label={t.nav.main}>
-          <Link to="/sessions" activeOptions={{ exact: true }}>
-            <ArrowLeft size={20} />
-            {t.nav.sessions}
-          </Link>
-          <button type="button" aria-pressed={view === "timeline"} onClick={() => set({ view: "timeline" }, false)}>
-            <ListTree size={20} />
-            {t.nav.timeline}
-          </button>
-          <button type="button" aria-pressed={view === "map"} onClick={() => set({ view: "map" }, false)}>
-            <MapIcon size={20} />
-            {t.nav.map}
-          </button>
-          <Menu
-            trigger={
-              <button type="button">
-                <Ellipsis size={20} />
-                {t.nav.more}
-              </button>
-            }
-            entries={[
-              ...(edits.isAvailable && mindmap.data ? phoneEdits : []),
-              { kind: "item", label: t.score.title, onPick: () => setPanel("score") },
-              { kind: "item", label: t.leftOut.title, onPick: () => setPanel("left-out") },
-              { kind: "item", label: t.receipt.title, onPick: () => setPanel("receipt") },
-              { kind: "item", label: t.disclosure.title, onPick: () => setPanel("disclosures") },
-              ...(hasFeature("/v1/sessions/{session_id}/mindmap/versions")
-                ? [{ kind: "item", label: t.versions.title, onPick: () => setPanel("versions") } as const]
-                : []),
-              { kind: "item", label: t.share.title, onPick: () => setPanel("share") },
-            ]}
-          />
-        </nav>
+        <SessionBottomBar view={view} edits={edits} hasMap={mindmap !== null} onView={setView} onPanel={setPanel} />
       )}
       <Suspense fallback={null}>
         {panel && (
           <Panels
             name={panel}
-            session={session.data}
+            session={session}
             model={model}
-            mindmap={mindmap.data ?? null}
+            mindmap={mindmap}
             language={language}
             onClose={() => setPanel(null)}
             onSelect={select}
@@ -245,8 +171,57 @@ export function SessionPage() {
         )}
       </Suspense>
       <span className="sr" role="status">
-        {session.data.session_status !== "completed" ? t.session.moved(t.status[session.data.session_status]) : ""}
+        {session.session_status !== "completed" ? t.session.moved(t.status[session.session_status]) : ""}
       </span>
     </div>
   );
+}
+
+function TimelinePane({
+  data: { timeline, model, isLive },
+  selected,
+  topic,
+  onSelect,
+  onTopic,
+}: {
+  data: SessionData;
+  selected: string | null;
+  topic: string | undefined;
+  onSelect: (node: string | null) => void;
+  onTopic: (topic: string | null) => void;
+}) {
+  if (!timeline.data)
+    return timeline.isError ? (
+      <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />
+    ) : (
+      <Skeletons rows={8} height={52} />
+    );
+  return (
+    <Timeline
+      timeline={timeline.data}
+      model={model}
+      selected={selected}
+      topic={topic ?? null}
+      isLive={isLive}
+      onSelect={onSelect}
+      onTopic={onTopic}
+    />
+  );
+}
+
+/** Without space for two panes, the split view shows the map. */
+function effectiveView(view: View | undefined, isWide: boolean): View {
+  if (isWide) return view ?? "split";
+  return view === "timeline" ? "timeline" : "map";
+}
+
+/** Ctrl/⌘ Z undoes the last edit; with Shift it is redone. */
+function useUndoKeys(edits: Edits): void {
+  useKeyDown((event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+    if (event.shiftKey ? !edits.canRedo : !edits.canUndo) return;
+    event.preventDefault();
+    if (event.shiftKey) edits.redo();
+    else edits.undo();
+  });
 }

@@ -1,0 +1,43 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo, useState } from "react";
+import { isMoving, isOpen, type Mindmap, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
+import { type LiveMap, toMapDocument } from "~/map/live-map";
+import { parseMap } from "~/map/model";
+import { useLiveUpdates } from "./live-updates";
+import { showsTimeline, type View } from "./search-params";
+
+/** The queries of a session's page, its live updates, and the map to show. */
+export function useSessionData(id: string, view: View | undefined, isWide: boolean) {
+  const client = useQueryClient();
+  const session = useQuery(sessionQuery(id));
+  const isLive = session.data ? isOpen(session.data.session_status) : false;
+  // While the session is recorded it has no map: the request would return 404.
+  const mindmap = useQuery({ ...mindmapQuery(id), enabled: session.isSuccess && !isLive });
+  const timeline = useQuery({
+    ...timelineQuery(id, isLive),
+    enabled: session.isSuccess && (showsTimeline(view, isWide) || isLive || mindmap.isFetched),
+  });
+  const isGenerating = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
+  const hasUpdates = session.data !== undefined && (isMoving(session.data.session_status) || isGenerating);
+  const { progress, liveMap } = useLiveUpdates(id, hasUpdates, client);
+  const mapData = useMapData(id, mindmap.data, isGenerating, isLive ? liveMap : null);
+  const model = useMemo(() => (mapData ? parseMap(mapData) : null), [mapData]);
+  return { session, isLive, mindmap, timeline, progress, model, isUnreadable: mapData !== null && model === null };
+}
+
+/** The newest map document: the stored one, the previous one while a new version is generated, or the live one. */
+function useMapData(
+  id: string,
+  mindmap: Mindmap | null | undefined,
+  isGenerating: boolean,
+  liveMap: LiveMap | null,
+): unknown {
+  const latest: unknown = mindmap?.data ?? null;
+  const [previous, setPrevious] = useState<{ id: string; data: unknown } | null>(null);
+  useEffect(() => {
+    if (latest) setPrevious({ id, data: latest });
+  }, [latest, id]);
+  const liveDocument = useMemo(() => (liveMap && liveMap.nodes.size > 1 ? toMapDocument(liveMap) : null), [liveMap]);
+  if (latest) return latest;
+  return previous?.id === id && isGenerating ? previous.data : liveDocument;
+}
