@@ -61,7 +61,7 @@ function apiFeatures(): Plugin {
   };
 }
 
-/** The page asks for the framework's files and for the Latin letters at once, not only when they turn out to be needed. */
+/** The page links the main chunk, its imports, their styles and the Latin font, so that all of them load in parallel. */
 function preloadMain(): Plugin {
   return {
     name: "preload-main",
@@ -71,21 +71,20 @@ function preloadMain(): Plugin {
       handler(html, { bundle }) {
         const chunks = Object.values(bundle ?? {}).flatMap((each) => (each.type === "chunk" ? [each] : []));
         const main = chunks.find((chunk) => chunk.facadeModuleId?.endsWith("/src/main.tsx"));
-        const files = main ? [main.fileName, ...main.imports] : [];
-        const letters = Object.keys(bundle ?? {}).find((file) => file.includes("PretendardVariable.subset.91-"));
-        const font = {
+        const files = main ? [...main.imports, main.fileName] : [];
+        const loaded = chunks.filter((chunk) => files.includes(chunk.fileName));
+        const styles = new Set(loaded.flatMap((chunk) => [...(chunk.viteMetadata?.importedCss ?? [])]));
+        const font = Object.keys(bundle ?? {}).find((file) => file.includes("PretendardVariable.subset.91-"));
+        const link = (file: string, attrs: Record<string, string>) => ({
           tag: "link",
-          attrs: { rel: "preload", as: "font", type: "font/woff2", crossorigin: true, href: `/${letters}` },
+          attrs: { crossorigin: true, href: `/${file}`, ...attrs },
           injectTo: "head" as const,
-        };
-        const modules = files
-          .filter((file) => !html.includes(file))
-          .map((file) => ({
-            tag: "link",
-            attrs: { rel: "modulepreload", crossorigin: true, href: `/${file}` },
-            injectTo: "head" as const,
-          }));
-        return letters ? [...modules, font] : modules;
+        });
+        return [
+          ...files.filter((file) => !html.includes(file)).map((file) => link(file, { rel: "modulepreload" })),
+          ...[...styles].filter((file) => !html.includes(file)).map((file) => link(file, { rel: "stylesheet" })),
+          ...(font ? [link(font, { rel: "preload", as: "font", type: "font/woff2" })] : []),
+        ];
       },
     },
   };

@@ -5,6 +5,7 @@ import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
 import { setTheme, useEffectiveTheme } from "./theme";
 import { isTyping } from "./ui/useKeyDown";
+import "./Frame.css";
 
 const Palette = lazy(() => import("./search/CommandPalette").then((m) => ({ default: m.CommandPalette })));
 const Keys = lazy(() => import("./search/ShortcutsHelp").then((m) => ({ default: m.ShortcutsHelp })));

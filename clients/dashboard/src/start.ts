@@ -5,9 +5,10 @@
 import "pretendard/dist/web/variable/pretendardvariable-dynamic-subset.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
-import "./styles/ui.css";
-import "./styles/frame.css";
-import "./styles/session.css";
+import "./styles/layout.css";
+import "./styles/buttons.css";
+import "./styles/forms.css";
+import "./styles/content.css";
 import { accessToken, restoreLogin } from "./api/login";
 import { preload } from "./api/preload";
 import { loadGalaxy } from "./map/lazy-galaxy";

@@ -15,6 +15,7 @@ import { Plans } from "./Plans";
 import { Section } from "./Section";
 import { Settings } from "./Settings";
 import { Usage } from "./Usage";
+import "./AccountPage.css";
 
 export function AccountPage() {
   const t = useMessages();

@@ -7,6 +7,7 @@ import { useLanguage, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { Section } from "./Section";
+import "./ApiKeys.css";
 
 const SCOPES: ApiKeyCreate["scopes"] = ["sessions:read", "sessions:write", "events:write", "usage:read"];
 

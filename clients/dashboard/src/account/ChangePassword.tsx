@@ -9,6 +9,7 @@ import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
 import { toast } from "~/ui/toast";
 import { Section } from "./Section";
+import "./ChangePassword.css";
 
 export function ChangePassword() {
   const t = useMessages();

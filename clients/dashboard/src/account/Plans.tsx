@@ -6,6 +6,7 @@ import { optionalQuery } from "~/api/queries";
 import { type Messages, useLanguage, useMessages } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Section } from "./Section";
+import "./Plans.css";
 
 export function Plans() {
   const t = useMessages();

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import "./Section.css";
 
 export function Section({ title, children }: { title: string; children: ReactNode }) {
   return (

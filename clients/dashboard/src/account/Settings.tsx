@@ -10,6 +10,7 @@ import { Segmented } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { Section } from "./Section";
+import "./Settings.css";
 
 const KEY = ["settings"];
 

@@ -5,6 +5,7 @@ import { optionalQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Section } from "./Section";
+import "./Usage.css";
 
 type UsageData = UsageEnvelope["usage"];
 

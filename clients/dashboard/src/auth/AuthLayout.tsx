@@ -4,6 +4,7 @@ import { setLanguage, useLanguage, useMessages } from "~/i18n";
 import { setTheme, useEffectiveTheme } from "~/theme";
 import { IconButton } from "~/ui/basics";
 import { MapIllustration } from "~/ui/MapIllustration";
+import "./AuthLayout.css";
 
 /** The frame of the sign-in pages: what this is on the left, the form on the right. */
 export function AuthLayout() {

@@ -21,6 +21,7 @@ import { nodeAt, type Scene, type SceneNode } from "./scene";
 import { TiledCanvas } from "./tiled-canvas";
 import { usePalette } from "./usePalette";
 import { useZoom, type Zoom } from "./useZoom";
+import "./FlatMap.css";
 
 type Props = MapProps & { scene: Scene; mode: LabelMode; ref?: Ref<MapHandle>; sceneKey: string };
 

@@ -9,6 +9,7 @@ import { ARROW_DIRECTIONS, type MapHandle, type MapProps } from "./map-props";
 import { neighbourhood, step } from "./model";
 import type { Scene } from "./scene";
 import { usePalette } from "./usePalette";
+import "./Galaxy.css";
 
 export { prewarm } from "./galaxy-graphics";
 

@@ -1,6 +1,7 @@
 import { duration } from "@trailmind/api";
 import { useLanguage, useMessages } from "~/i18n";
 import type { MapNode } from "./model";
+import "./HoverCard.css";
 
 /** The full label of the hovered node, and the numbers that its size is computed from. */
 export function HoverCard({

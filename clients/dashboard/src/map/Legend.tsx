@@ -2,6 +2,7 @@ import { ChevronDown, ChevronUp } from "lucide-react";
 import { useState } from "react";
 import { useMessages } from "~/i18n";
 import type { MapModel } from "./model";
+import "./Legend.css";
 
 /** The topics and their colours. A click shows one topic only; hovering highlights it. */
 export function Legend({

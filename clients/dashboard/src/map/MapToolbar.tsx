@@ -4,6 +4,7 @@ import { useMessages } from "~/i18n";
 import type { LayoutName } from "~/session/search-params";
 import { IconButton, Segmented } from "~/ui/basics";
 import { findNodes, type MapModel } from "./model";
+import "./MapToolbar.css";
 
 interface SearchProps {
   model: MapModel;

@@ -4,6 +4,7 @@ import { useMessages } from "~/i18n";
 import { IconButton } from "~/ui/basics";
 import { useMedia } from "~/ui/media";
 import type { MapHandle } from "./map-props";
+import "./MapTools.css";
 
 /** The buttons over the map: zoom, fit, collapse, full screen. */
 export function MapTools({

@@ -18,6 +18,7 @@ import { ancestors, type MapModel, subtree } from "./model";
 import { Outline } from "./Outline";
 import { galaxyScene, radialScene, type Scene, treeScene } from "./scene";
 import { hasWebGL } from "./webgl";
+import "./MapView.css";
 
 export interface MapViewProps {
   model: MapModel;

@@ -5,6 +5,7 @@ import { useEffect, useRef } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import type { MapProps } from "./map-props";
 import { type MapNode, subtree } from "./model";
+import "./Outline.css";
 
 export function Outline({
   model,

@@ -155,7 +155,7 @@ class TileLayer {
     private readonly plan: DrawPlan,
     private readonly canvasPool: HTMLCanvasElement[],
   ) {
-    this.element.className = "map-sheet";
+    this.element.className = "map-tiles";
   }
 
   get k(): number {

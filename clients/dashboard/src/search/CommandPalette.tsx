@@ -7,6 +7,7 @@ import { language, setLanguage, useMessages } from "~/i18n";
 import { effectiveTheme, setTheme } from "~/theme";
 import { Dialog } from "~/ui/Dialog";
 import { searchQuery } from "./results";
+import "./CommandPalette.css";
 
 interface Entry {
   key: string;

@@ -7,6 +7,7 @@ import { useLanguage, useMessages } from "~/i18n";
 import { EmptyState, hostOf, SiteMark } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { searchQuery, splitByMarks } from "./results";
+import "./SearchPage.css";
 
 export function SearchPage() {
   const t = useMessages();

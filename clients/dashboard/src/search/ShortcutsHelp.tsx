@@ -1,5 +1,6 @@
 import { useMessages } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
+import "./ShortcutsHelp.css";
 
 export function ShortcutsHelp({ onClose }: { onClose: () => void }) {
   const t = useMessages();
@@ -18,7 +19,7 @@ export function ShortcutsHelp({ onClose }: { onClose: () => void }) {
   ];
   return (
     <Dialog title={t.keys.title} isOpen onClose={onClose}>
-      <dl className="keys">
+      <dl className="shortcuts">
         {keys.map(([names, what]) => (
           <div key={what} style={{ display: "contents" }}>
             <dt className="row">

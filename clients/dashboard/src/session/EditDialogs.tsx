@@ -4,6 +4,7 @@ import { useLanguage, useMessages } from "~/i18n";
 import { type MapModel, type MapNode, subtree } from "~/map/model";
 import { Dialog } from "~/ui/Dialog";
 import { Field } from "~/ui/Field";
+import "./EditDialogs.css";
 
 export function RenameDialog({
   node,

@@ -6,6 +6,7 @@ import { ancestors, type MapModel, type MapNode } from "~/map/model";
 import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics";
 import { EditActions } from "./EditActions";
 import type { Edits } from "./edits";
+import "./Evidence.css";
 
 const PARTS = ["dwell", "highlights", "scroll", "revisits", "centrality"] as const;
 
@@ -218,7 +219,7 @@ export function Evidence(props: {
         {data.searches.length > 0 && (
           <section>
             <h3>{t.evidence.searches}</h3>
-            <p className="card-words">
+            <p className="tags">
               {data.searches.map((word) => (
                 <span key={word}>{word}</span>
               ))}
@@ -228,7 +229,7 @@ export function Evidence(props: {
         {data.keywords.length > 0 && (
           <section>
             <h3>{t.evidence.keywords}</h3>
-            <p className="card-words">
+            <p className="tags">
               {data.keywords.map((word) => (
                 <span key={word}>{word}</span>
               ))}

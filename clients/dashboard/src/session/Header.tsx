@@ -29,6 +29,7 @@ import { toast } from "~/ui/toast";
 import type { Edits } from "./edits";
 import { FORMATS, hasFeature } from "./features";
 import type { PanelName } from "./panel-name";
+import "./Header.css";
 
 export function Header(props: {
   session: Session;

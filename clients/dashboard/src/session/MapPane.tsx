@@ -16,6 +16,7 @@ import { hasFeature } from "./features";
 import type { Progress } from "./live-updates";
 import type { PanelName } from "./panel-name";
 import { useGenerate } from "./useGenerate";
+import "./MapPane.css";
 
 const RenameDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.RenameDialog })));
 
@@ -250,7 +251,7 @@ function GenerationProgress({ progress, map }: { progress: Progress | null; map:
           .join(" · ")}
       </p>
       {progress && progress.topics.length > 0 && (
-        <ul className="card-words">
+        <ul className="tags">
           {progress.topics.map((topic) => (
             <li key={topic}>
               <span>{topic}</span>

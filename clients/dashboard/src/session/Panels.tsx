@@ -16,6 +16,7 @@ import { describeChange } from "./changes";
 import type { Edits } from "./edits";
 import type { PanelName } from "./panel-name";
 import { useGenerate } from "./useGenerate";
+import "./Panels.css";
 
 interface Props {
   name: PanelName;
@@ -326,7 +327,7 @@ function Disclosures({ session, language }: Props) {
                 content ? (
                   <section key={part}>
                     <h3>{t.disclosure[part]}</h3>
-                    <pre className="sent" tabIndex={0}>
+                    <pre className="sent-text" tabIndex={0}>
                       {content}
                     </pre>
                   </section>

@@ -18,6 +18,7 @@ import { SessionBottomBar } from "./SessionBottomBar";
 import { type SessionSearch, type View, WIDE } from "./search-params";
 import { Timeline } from "./Timeline";
 import { useSessionData } from "./useSessionData";
+import "./session.css";
 
 const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
 

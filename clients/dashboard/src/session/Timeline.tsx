@@ -8,6 +8,7 @@ import { type MapModel, subtree } from "~/map/model";
 import { EmptyState, hostOf, SiteMark, safeHref } from "~/ui/basics";
 import { TimelineMinimap } from "./TimelineMinimap";
 import { filterRows, type Range, type Row, rowAt, timelineRows, timeSpan } from "./timeline-rows";
+import "./Timeline.css";
 
 export function Timeline(props: {
   timeline: TimelineData;

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import { usePalette } from "~/map/usePalette";
 import type { Range, Row } from "./timeline-rows";
+import "./TimelineMinimap.css";
 
 /** The whole session as coloured time. A click jumps, a drag filters; arrow keys jump for those without a mouse. */
 export function TimelineMinimap({
@@ -64,7 +65,7 @@ export function TimelineMinimap({
     return span.fromMs + Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * length;
   };
   return (
-    <div className="strip">
+    <div className="minimap">
       <canvas
         ref={canvas}
         tabIndex={0}
@@ -107,7 +108,7 @@ export function TimelineMinimap({
           onJump(to);
         }}
       />
-      <div className="strip-ends small muted tnum">
+      <div className="minimap-ends small muted tnum">
         <span>{timeOfDay(new Date(span.fromMs), language)}</span>
         <span>{timeOfDay(new Date(span.toMs), language)}</span>
       </div>

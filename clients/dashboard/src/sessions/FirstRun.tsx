@@ -6,14 +6,15 @@ import { useLanguage, useMessages } from "~/i18n";
 import { MapIllustration } from "~/ui/MapIllustration";
 import { toast } from "~/ui/toast";
 import { playSample } from "./sample";
+import "./FirstRun.css";
 
 /** What a new account sees: how it works, and something to play with at once. */
 export function FirstRun() {
   const t = useMessages();
   return (
-    <div className="first">
+    <div className="first-run">
       <div className="stack">
-        <h2 className="first-title">{t.first.title}</h2>
+        <h2 className="first-run-title">{t.first.title}</h2>
         <p className="muted">{t.first.body}</p>
         <ol>
           {t.first.steps.map(([title, body], i) => (
@@ -27,7 +28,7 @@ export function FirstRun() {
           ))}
         </ol>
       </div>
-      <div className="first-card">
+      <div className="first-run-card">
         <MapIllustration />
         <p className="muted">{t.first.sampleHint}</p>
         <SampleButton />

@@ -8,6 +8,7 @@ import { useLanguage, useMessages } from "~/i18n";
 import { useEffectiveTheme } from "~/theme";
 import { IconButton, StatusBadge } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
+import "./SessionCard.css";
 
 export function SessionCard({ session, onDelete }: { session: Session; onDelete: () => void }) {
   const t = useMessages();
@@ -41,7 +42,7 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
         </div>
         {session.session_status === "failed" && <p className="field-error">{t.sessions.failed}</p>}
         {Boolean(session.keywords?.length) && (
-          <div className="card-words">
+          <div className="tags">
             {session.keywords?.slice(0, 5).map((word) => (
               <span key={word}>{word}</span>
             ))}

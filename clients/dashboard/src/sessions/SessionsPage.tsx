@@ -10,6 +10,7 @@ import { FirstRun, SampleButton } from "./FirstRun";
 import { groupByAge } from "./groups";
 import { SessionCard } from "./SessionCard";
 import { useDelete } from "./useDelete";
+import "./SessionsPage.css";
 
 export function SessionsPage() {
   const t = useMessages();

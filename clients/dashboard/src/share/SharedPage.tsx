@@ -11,6 +11,7 @@ import { Evidence } from "~/session/Evidence";
 import type { SessionSearch } from "~/session/search-params";
 import { EmptyState } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
+import "~/session/session.css";
 
 /** A shared session for whoever has the link: the same map and evidence, nothing to change. */
 export function SharedPage() {

@@ -3,6 +3,7 @@ import { X } from "lucide-react";
 import type { ReactNode } from "react";
 import { useMessages } from "~/i18n";
 import { IconButton } from "./basics";
+import "./Dialog.css";
 
 export function Dialog(props: {
   title: string;

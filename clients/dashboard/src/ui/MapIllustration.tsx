@@ -1,3 +1,5 @@
+import "./MapIllustration.css";
+
 /** A small map, drawn: one core, three topics, their pages. */
 export function MapIllustration() {
   const topics: [number, number, number][] = [
@@ -6,7 +8,7 @@ export function MapIllustration() {
     [5, 300, 190],
   ];
   return (
-    <svg className="auth-trail" viewBox="0 0 440 240" aria-hidden="true" fill="none" strokeLinecap="round">
+    <svg className="map-illustration" viewBox="0 0 440 240" aria-hidden="true" fill="none" strokeLinecap="round">
       {topics.map(([hue, x, y]) => (
         <g key={hue} data-hue={hue} stroke="var(--hue)">
           <path d={`M206 126 C ${(206 + x) / 2} 126 ${(206 + x) / 2} ${y} ${x} ${y}`} strokeWidth="2.5" />

@@ -1,6 +1,7 @@
 import { Menu as BaseMenu } from "@base-ui/react/menu";
 import type { RefObject } from "react";
 import type { MenuEntry } from "./menu-types";
+import "./MenuPopup.css";
 
 /** The open menu of `button`; focus returns there. */
 export function MenuPopup({

@@ -1,4 +1,5 @@
 import { type ReactNode, useRef, useState } from "react";
+import "./Split.css";
 
 const KEY = "trailmind.split";
 const [LEAST, MOST, AT_FIRST] = [24, 70, 38];

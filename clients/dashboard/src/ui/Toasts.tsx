@@ -3,6 +3,7 @@ import { X } from "lucide-react";
 import { useEffect } from "react";
 import { useMessages } from "~/i18n";
 import { onToast, type Toast } from "./toast";
+import "./Toasts.css";
 
 const manager = BaseToast.createToastManager();
 

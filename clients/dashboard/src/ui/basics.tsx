@@ -1,6 +1,7 @@
 import type { ButtonHTMLAttributes, ReactNode } from "react";
 import type { Status } from "~/api/queries";
 import { useMessages } from "~/i18n";
+import "./basics.css";
 
 /** A button that is only an icon; `label` is what it is called. */
 export function IconButton({
@@ -72,7 +73,7 @@ export function EmptyState({
 }) {
   const Heading = level === 1 ? "h1" : "h2";
   return (
-    <div className="blank">
+    <div className="empty-state">
       {icon}
       <Heading>{title}</Heading>
       {children && <p>{children}</p>}

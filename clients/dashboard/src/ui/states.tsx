@@ -5,6 +5,7 @@ import { CloudOff, Gauge, Hourglass, KeyRound, SearchX, ServerCrash, TriangleAle
 import { useEffect, useRef, useState } from "react";
 import { useMessages } from "~/i18n";
 import { EmptyState } from "./basics";
+import "./states.css";
 
 const ICONS: Partial<Record<ErrorKind, typeof CloudOff>> = {
   offline: CloudOff,
