@@ -7,7 +7,7 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/testing/setup.ts"],
     environment: "node",
-    // A busy machine is no failure.
+    // Above the default, so that tests do not fail on a busy machine.
     testTimeout: 30_000,
     mockReset: true,
     restoreMocks: true,

@@ -7,7 +7,7 @@ import { SERVER_URL, WEB_MATCHES } from "./src/build";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The project has one version, in pyproject.toml; the extension follows it. */
+/** The version of the project, from pyproject.toml. */
 function projectVersion(): string {
   const version = /^version\s*=\s*"([^"]+)"/m.exec(readFileSync(path("../../pyproject.toml"), "utf8"))?.[1];
   if (!version) throw new Error("pyproject.toml has no version");
@@ -15,8 +15,8 @@ function projectVersion(): string {
 }
 
 /**
- * Gives an unpacked copy the same id everywhere, so that a server or a dashboard can be told whom to trust.
- * The store assigns its own id and refuses the field, therefore `wxt zip --mode store` leaves it out.
+ * Gives every unpacked copy the same id, so that a server or a dashboard can be configured with it.
+ * The store assigns its own id and rejects the field, so `wxt zip --mode store` omits it.
  */
 const PUBLIC_KEY = readFileSync(path("./public-key.txt"), "utf8").trim();
 
@@ -47,7 +47,7 @@ export default defineConfig({
     minimum_chrome_version: "120",
     ...(mode === "store" ? {} : { key: PUBLIC_KEY }),
     icons: { 16: "icon/16.png", 32: "icon/32.png", 48: "icon/48.png", 128: "icon/128.png" },
-    // Nothing is readable until the consent page asked for it.
+    // Access to pages is optional: the first-run page requests it.
     permissions: PERMISSIONS,
     optional_permissions: ["history", "identity"],
     host_permissions: [SERVER_HOST],

@@ -36,7 +36,7 @@ export const en = {
   },
   signedOut: {
     title: "Sign in to record",
-    lead: "Your pages go to your own Trailmind account, nowhere else.",
+    lead: "The extension sends your pages only to your own Trailmind account.",
     email: "E-mail",
     password: "Password",
     signIn: "Sign in",
@@ -198,7 +198,7 @@ export const en = {
     ],
     whereTitle: "Where it goes",
     where: (server: string) =>
-      `First onto this device, then to your account on ${server}. No other party receives it. Deleting a session there deletes this data.`,
+      `First onto this device, then to your account on ${server}. The extension sends it to no other server. Deleting a session deletes its data there.`,
     askTitle: "Chrome will ask you",
     ask: "To read pages on all sites. Trailmind uses this only while you record, and you can revoke it at any time.",
     agree: "Agree and allow",
