@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config";
 
 const OUT = resolve(import.meta.dirname, "../../serve/static/dashboard");
 
-/** Writes `.br` and `.gz` beside every text file, so that the server never compresses anything itself. */
+/** Writes `.br` and `.gz` beside every text file, so that the server does not compress at run time. */
 function precompress(): Plugin {
   return {
     name: "precompress",
@@ -29,8 +29,8 @@ function precompress(): Plugin {
 }
 
 /**
- * `virtual:api`: which paths, methods and query parameters the server of this very repository has, from its own
- * description. What is not there is not offered.
+ * `virtual:api`: the paths, methods and query parameters of the server in this repository, from its OpenAPI
+ * description. The dashboard hides features whose endpoint is missing.
  */
 function apiFeatures(): Plugin {
   const id = "virtual:api";
@@ -61,7 +61,9 @@ function apiFeatures(): Plugin {
   };
 }
 
-/** The page links the main chunk, its imports, their styles and the Latin font, so that all of them load in parallel. */
+/**
+ * The page links the main chunk, its imports, their styles and the Latin font, so that all of them load in parallel.
+ */
 function preloadMain(): Plugin {
   return {
     name: "preload-main",
@@ -97,13 +99,13 @@ export default defineConfig({
     outDir: OUT,
     emptyOutDir: true,
     target: "es2022",
-    // A small icon as a data: URL would need `img-src data:` for nothing; every asset is a file with a hash.
+    // Every asset is a file with a hash: inlined data: URLs would need `img-src data:` in the security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 900,
     rolldownOptions: {
       output: {
-        // One file for what every page needs, instead of thirty small ones that each cost a round trip.
+        // One file for the modules of every page, instead of thirty small ones with a request each.
         codeSplitting: {
           groups: [
             {
@@ -125,7 +127,7 @@ export default defineConfig({
         },
       },
     },
-    // Which file loads which: tests/dashboard/bundle_size.py adds up what a route costs.
+    // The imports of every file: tests/dashboard/bundle_size.py sums up the size of each route.
     manifest: "manifest.json",
   },
   server: {

@@ -10,7 +10,7 @@ describe("duration", () => {
     [5_520_000, "1 h 32 min", "1시간 32분"],
     [-5, "0 s", "0초"],
     [42_000, "42 s", "42초"],
-  ])("says %d ms as people do", (ms, en, ko) => {
+  ])("formats %d ms", (ms, en, ko) => {
     expect(duration(ms, "en")).toBe(en);
     expect(duration(ms, "ko")).toBe(ko);
   });
@@ -35,11 +35,11 @@ describe("relativeTime", () => {
 
 describe("timeRange", () => {
   const [began, ended] = [new Date(2026, 0, 1, 9, 5), new Date(2026, 0, 1, 11, 20)];
-  it("says from when to when", () => {
+  it("formats start and end", () => {
     expect(timeRange(began, ended, 3_600_000, "en")).toBe("09:05–11:20");
     expect(timeRange(began, null, 0, "ko")).toBe("09:05");
   });
-  it("does not say a span shorter than what was read in it", () => {
+  it("shows only the end when the reading time is longer than the range", () => {
     expect(timeRange(began, new Date(2026, 0, 1, 9, 6), 7_200_000, "en")).toBe("09:06");
   });
 });

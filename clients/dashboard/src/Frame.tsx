@@ -10,7 +10,9 @@ import "./Frame.css";
 const Palette = lazy(() => import("./search/CommandPalette").then((m) => ({ default: m.CommandPalette })));
 const Keys = lazy(() => import("./search/ShortcutsHelp").then((m) => ({ default: m.ShortcutsHelp })));
 
-/** The page around every signed-in page: rail or bottom bar, palette, shortcuts, and the watch on the login. */
+/**
+ * The layout of every signed-in page: rail or bottom bar, command palette, shortcuts. Redirects when the login ends.
+ */
 export function Frame() {
   const t = useMessages();
   const router = useRouter();
@@ -20,7 +22,7 @@ export function Frame() {
   const shown = useEffectiveTheme();
 
   useEffect(() => {
-    // Once for each end of a login: this frame is still there while the sign-in page loads.
+    // Once for each end of a login: the frame stays mounted while the sign-in page loads.
     if (login.state === "out")
       void router.navigate({ to: "/login", search: login.expired ? { next: router.state.location.href } : {} });
   }, [login, router]);

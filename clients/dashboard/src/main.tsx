@@ -11,7 +11,7 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 30_000,
-      // Once more for what may pass by itself; a refusal stays a refusal.
+      // One retry for temporary failures; a rejected request is not repeated.
       retry: (count, error) => count < 1 && ["timeout", "unavailable", "server"].includes(toApiError(error).kind),
       retryDelay: 800,
       refetchOnWindowFocus: true,
@@ -22,7 +22,7 @@ const client = new QueryClient({
 });
 
 const router = makeRouter(client);
-// The login, the page's code and data, and the sentences are on their way at once.
+// The login, the page's code, its data and the messages load in parallel.
 void router.load().catch(() => undefined);
 const root = document.getElementById("root");
 if (root) {

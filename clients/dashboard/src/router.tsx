@@ -1,4 +1,4 @@
-/** Every address of the dashboard. What one sees is in the URL, so that back, reload and links work. */
+/** All routes of the dashboard. The state of the view is in the URL, so that back, reload and links work. */
 import type { QueryClient } from "@tanstack/react-query";
 import {
   createRootRouteWithContext,
@@ -35,7 +35,7 @@ const optionalText = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined;
 const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined =>
   allowed.find((a) => a === value);
-/** Only paths of this site: a link must not send anybody elsewhere after signing in. */
+/** Only paths of this origin: a link must not redirect the user to another site after signing in. */
 const sameOriginPath = (value: unknown): string | undefined =>
   typeof value === "string" && /^\/(?![/\\])/.test(value) ? value : undefined;
 
@@ -81,7 +81,7 @@ const sessions = createRoute({
     keyword: optionalText(s.keyword),
   }),
   loaderDeps: ({ search }) => search,
-  // Asked for while the page's code is on its way; the page itself waits for it and shows what went wrong.
+  // Prefetched while the page's code loads; the page waits for the result and shows its errors.
   loader: ({ context: { client }, deps }) => void client.prefetchInfiniteQuery(sessionsQuery(deps)),
   component: lazyRouteComponent(() => import("./sessions/SessionsPage"), "SessionsPage"),
 });
@@ -98,9 +98,9 @@ const session = createRoute({
   loaderDeps: ({ search: { view } }) => ({ view }),
   loader: ({ context: { client }, params: { id }, deps: { view } }) => {
     void client.prefetchQuery(sessionQuery(id));
-    // Where the map alone is shown, it comes first and the timeline after it.
+    // When only the map is shown, it loads first and the timeline after it.
     if (showsTimeline(view, matchMedia(WIDE).matches)) void client.prefetchQuery(timelineQuery(id, false));
-    // A session that records has no map yet.
+    // A session that is being recorded has no map yet.
     const known = knownSession(client, id);
     if (!known || !isOpen(known.session_status)) void client.prefetchQuery(mindmapQuery(id));
   },
@@ -158,7 +158,7 @@ const auth = createRoute({
 });
 
 const validateNext = (s: Record<string, unknown>): { next?: string | undefined } => ({ next: sameOriginPath(s.next) });
-/** Somebody who is signed in has nothing to do on the sign-in pages. */
+/** Redirects signed-in users away from the sign-in pages. */
 const requireSignedOut = async ({ search: { next } }: { search: { next?: string | undefined } }) => {
   await restoreLogin().catch(() => undefined);
   if (currentLogin().state === "in") throw redirect({ href: next ?? "/sessions" });

@@ -1,6 +1,6 @@
 /**
- * The first of our code to run, and small: what the first picture needs is asked for before the framework has come.
- * CSS comes from here too, so that the page links it.
+ * The entry point, kept small: it requests what the first page needs before the framework is loaded. The global styles
+ * are imported here, so that the page links them.
  */
 import "pretendard/dist/web/variable/pretendardvariable-dynamic-subset.css";
 import "./styles/tokens.css";
@@ -13,7 +13,7 @@ import { accessToken, restoreLogin } from "./api/login";
 import { preload } from "./api/preload";
 import { loadGalaxy } from "./map/lazy-galaxy";
 
-// After an update the server no longer has the old build's files: the page is fetched anew, but not in a circle.
+// After an update the server no longer has the files of the old build: the page is reloaded, at most once in 10 s.
 addEventListener("vite:preloadError", (event) => {
   const KEY = "trailmind.reloaded-at";
   if (Date.now() - Number(sessionStorage.getItem(KEY)) < 10_000) return;
@@ -25,15 +25,15 @@ addEventListener("vite:preloadError", (event) => {
 const { pathname, search } = location;
 let isLoading = false;
 const sessionId = /^\/sessions\/([0-9a-f-]{36})$/.exec(pathname)?.[1];
-// A shared map is for strangers: it needs no login.
+// A shared map needs no login.
 const dataRequested = pathname.startsWith("/shared/") ? Promise.resolve() : requestData().catch(() => undefined);
 void dataRequested.then(loadPage);
-// Another tab may be asking just now, and this one has to wait for it.
+// While another tab holds the renewal lock, the request is delayed; the code does not wait for it.
 setTimeout(loadPage, 30);
 
-/** What fails here is asked for again by the page, which says what is wrong. */
+/** A failed request is repeated by the page, which shows its error. */
 async function requestData(): Promise<void> {
-  // Running the framework's code takes long; the question about the login is sent before, its answer comes meanwhile.
+  // The request for the login is sent before the framework's code runs, so that both take place at the same time.
   await restoreLogin(loadPage);
   const token = await accessToken();
   if (token && sessionId) preload(token, [`/v1/sessions/${sessionId}`, `/v1/sessions/${sessionId}/mindmap`]);
@@ -45,7 +45,7 @@ function loadPage(): void {
   void import("./main");
   if (pathname === "/sessions") void import("./sessions/SessionsPage");
   if (sessionId) void import("./session/SessionPage");
-  // Making graphics ready keeps everything else waiting: it is done while the data is on its way.
+  // Preparing the graphics blocks the main thread, so it is done while the data loads.
   if (search.includes("layout=galaxy"))
     void Promise.all([loadGalaxy(), dataRequested]).then(([{ prewarm }]) => prewarm());
 }

@@ -27,7 +27,7 @@ export function setTheme(next: Theme): void {
   notify();
 }
 
-/** What is on the screen, whatever chose it. */
+/** The theme on the screen: the user's choice, or the system's when there is none. */
 export function effectiveTheme(): "light" | "dark" {
   const chosen = chosenTheme();
   return chosen === "system" ? (media?.matches ? "dark" : "light") : chosen;

@@ -3,7 +3,7 @@ import { filterQuery } from "~/api/queries";
 import { describeChange } from "~/session/changes";
 import { onFirstToast, onToast, toast } from "~/ui/toast";
 
-it("asks for whole days of the reader's own calendar", () => {
+it("converts days to times in the browser's time zone, the last day included", () => {
   const { since, until, text } = filterQuery({ from: "2026-02-28", to: "2026-02-28", q: "git" });
   expect(text).toBe("git");
   expect(new Date(since ?? "")).toEqual(new Date(2026, 1, 28));
@@ -11,7 +11,7 @@ it("asks for whole days of the reader's own calendar", () => {
   expect(filterQuery({ from: "soon", to: "" })).toMatchObject({ since: undefined, until: undefined });
 });
 
-it("tells a change in Korean by its kind, and an unknown one as the server did", () => {
+it("describes a change in Korean by its kind, and an unknown kind by the server's sentence", () => {
   const labels = { before: new Map([["t1", "깃"]]), after: new Map([["t1", "버전 관리"]]) };
   const change = {
     kind: "topic_renamed",
@@ -21,21 +21,21 @@ it("tells a change in Korean by its kind, and an unknown one as the server did",
   };
   expect(describeChange(change, "ko", labels).sentence).toBe("주제 이름이 바뀌었어요: “깃” → “버전 관리”");
   expect(describeChange(change, "en", labels)).toEqual({ sentence: change.sentence, why: change.why });
-  expect(describeChange({ kind: "new_kind", sentence: "As it was told." }, "ko", labels).sentence).toBe(
-    "As it was told.",
+  expect(describeChange({ kind: "new_kind", sentence: "The server's sentence." }, "ko", labels).sentence).toBe(
+    "The server's sentence.",
   );
 });
 
-it("keeps what is said before anybody shows it, in order", () => {
-  const heard: string[] = [];
+it("queues toasts until a listener shows them, in order", () => {
+  const shown: string[] = [];
   let calls = 0;
-  const stopCalling = onFirstToast(() => (calls += 1));
+  const unsubscribeFirst = onFirstToast(() => (calls += 1));
   toast("one");
   toast("two");
-  const stop = onToast(({ text }) => heard.push(text));
+  const stop = onToast(({ text }) => shown.push(text));
   toast("three");
   stop();
-  stopCalling();
-  expect(heard).toEqual(["one", "two", "three"]);
+  unsubscribeFirst();
+  expect(shown).toEqual(["one", "two", "three"]);
   expect(calls).toBe(2);
 });

@@ -6,7 +6,7 @@ const core = { id: "core", label: "All", type: "core" };
 const page = (id: string, label = id) => ({ id, label, type: "page" });
 const edge = (source: string, target: string) => ({ source, target, kind: "contains" });
 
-it("grows by deltas to the same map as if it had come whole", () => {
+it("applies deltas to the same map as one complete message", () => {
   let map = applyDelta(null, {
     whole: true,
     nodes: [core, page("a"), page("b")],
@@ -23,7 +23,7 @@ it("grows by deltas to the same map as if it had come whole", () => {
   expect(model?.nodes.map((node) => node.label)).toEqual(["All", "A renamed", "c"]);
 });
 
-it("starts anew with a whole map, as after a broken connection", () => {
+it("replaces the map by a complete message, as after a reconnect", () => {
   const map = applyDelta(applyDelta(null, { nodes: [core, page("old")], edges: [] }), {
     whole: true,
     nodes: [core, page("new")],

@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => void vi.unstubAllGlobals());
 
 describe("a request", () => {
-  it("renews the login once when it is refused, however many requests ask", async () => {
+  it("renews the token once for concurrent requests that get a 401", async () => {
     login.acceptLogin({ user, token: "old", expires_in: 900 });
     let renewals = 0;
     vi.stubGlobal("fetch", async (input: Request | string, init?: RequestInit) => {
@@ -42,14 +42,14 @@ describe("a request", () => {
     expect(renewals).toBe(1);
   });
 
-  it("signs out when there is no login left, and says that it ended", async () => {
+  it("signs out as expired when the login has ended", async () => {
     login.acceptLogin({ user, token: "old", expires_in: 900 });
     vi.stubGlobal("fetch", async () => reply(401, { error: { message: "over", code: "UNAUTHORIZED" } }));
     await expect(unwrap(client.api.GET("/v1/usage"))).rejects.toMatchObject({ kind: "signed_out" });
     expect(login.currentLogin()).toEqual({ state: "out", expired: true });
   });
 
-  it("does not sign out because the server is away", async () => {
+  it("stays signed in when the server is unavailable", async () => {
     login.acceptLogin({ user, token: "old", expires_in: 900 });
     vi.stubGlobal("fetch", async () => {
       throw new TypeError("Failed to fetch");
@@ -65,7 +65,7 @@ describe("a request", () => {
     [429, "too_many"],
     [500, "server"],
     [503, "unavailable"],
-  ])("turns %d into its own kind of error", async (status, kind) => {
+  ])("maps %d to the error kind %s", async (status, kind) => {
     vi.stubGlobal("fetch", async () =>
       reply(status, { error: { message: "m", code: "C" } }, { "retry-after": "7", "x-request-id": "r1" }),
     );
@@ -79,12 +79,12 @@ describe("a request", () => {
   });
 });
 
-it("keeps no token where a script of another day could find it", () => {
+it("stores no token in localStorage or sessionStorage", () => {
   login.acceptLogin({ user, token: "secret-token", refresh_token: "secret-refresh", expires_in: 900 });
   expect(JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage })).not.toContain("secret");
 });
 
-it("asks nothing of the server on a stranger's first visit", async () => {
+it("sends no request on a first visit", async () => {
   const fetch = vi.fn();
   vi.stubGlobal("fetch", fetch);
   await login.restoreLogin();

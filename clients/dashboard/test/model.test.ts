@@ -12,7 +12,7 @@ describe("parseMap", () => {
     expect(model.hueOf("p2-3")).toBe(2);
     expect(model.hueOf("core")).toBeNull();
   });
-  it("is null for what is no map", () => {
+  it("returns null for an invalid document", () => {
     for (const bad of [
       null,
       3,
@@ -23,7 +23,7 @@ describe("parseMap", () => {
     ])
       expect(parseMap(bad)).toBeNull();
   });
-  it("survives cycles, dangling edges and nodes nobody reaches", () => {
+  it("accepts cycles, dangling edges and unreachable nodes", () => {
     const data = mapData(2, 1);
     data.edges.push(
       { source: "p0-0", target: "t0", kind: "contains" },
@@ -34,14 +34,14 @@ describe("parseMap", () => {
     const parsed = parseMap(data) as MapModel;
     expect(parsed.nodes.map((node) => node.id).sort()).toEqual(["core", "p0-0", "p1-0", "t0", "t1"]);
   });
-  it("leaves hidden nodes out with all below them", () => {
+  it("omits hidden nodes and their descendants", () => {
     const data = mapData(2, 2);
     (data.nodes[1] as { data: Record<string, unknown> }).data.hidden = true;
     expect((parseMap(data) as MapModel).nodes.map((node) => node.id)).toEqual(["core", "t1", "p1-0", "p1-1"]);
   });
 });
 
-it("knows what belongs together", () => {
+it("returns ancestors, subtrees and neighbourhoods", () => {
   expect(ancestors(model, "p0-1")).toEqual(["t0", "core"]);
   expect([...subtree(model, "t1")]).toEqual(["t1", "p1-0", "p1-1", "p1-2", "p1-3"]);
   expect(neighbourhood(model, "t0")).toContain("t1");
@@ -54,7 +54,7 @@ it("finds nodes by every word, in any case", () => {
   expect(findNodes(model, "  ")).toEqual([]);
 });
 
-it("walks by arrow keys and never falls off", () => {
+it("moves by arrow keys and always to an existing node", () => {
   const open = () => false;
   expect(step(model, "core", "right", open)).toBe("t0");
   expect(step(model, "t0", "up", open)).toBe("t2");

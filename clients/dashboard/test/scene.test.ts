@@ -34,7 +34,7 @@ describe("treeScene", () => {
     for (const a of boxes)
       for (const b of boxes) if (a.id < b.id) expect(overlaps(a, b), `${a.id} and ${b.id}`).toBe(false);
   });
-  it("folds, and counts what is folded", () => {
+  it("collapses nodes and counts them", () => {
     const scene = treeScene(model, { collapsed: new Set(["t1"]), focus: null });
     expect(scene.byId.get("t1")?.folded).toBe(7);
     expect(scene.byId.has("p1-0")).toBe(false);
@@ -66,7 +66,7 @@ it("never turns a radial label upside down", () => {
     expect(Math.abs(n.turn)).toBeLessThanOrEqual(Math.PI / 2 + 1e-9);
 });
 
-it("wraps at spaces, and cuts what has none", () => {
+it("wraps at spaces, and cuts text without spaces", () => {
   expect(wrapLabel("Version control with Git and friends")).toEqual(["Version control with Git", "and friends"]);
   expect(wrapLabel("x".repeat(60)).map((line) => line.length)).toEqual([24, 24, 12]);
   expect(wrapLabel("가".repeat(30)).map((line) => line.length)).toEqual([12, 12, 6]);
@@ -88,7 +88,7 @@ describe("placeLabels", () => {
     expect(ids([box("a", 0, 1, 9), box("b", 20, 0, 0), box("c", 200, 1, 0)])).toEqual(["b", "c"]);
     expect(ids([box("a", 0, 1, 0.1), box("b", 20, 1, 0.9)])).toEqual(["b"]);
   });
-  it("takes the next place when the best is taken, and rather none that covers a node", () => {
+  it("uses the next position when the best is occupied or covers a node", () => {
     const second: LabelBox = {
       ...box("b", 20, 1, 0),
       places: [
@@ -101,7 +101,7 @@ describe("placeLabels", () => {
     expect(placeLabels([box("a", 0, 0, 0), second], [{ id: "n", x: 20, y: 30, r: 5 }]).get("b")).toEqual([20, 60]);
     expect(placeLabels([box("a", 0, 0, 0), second], [{ id: "b", x: 20, y: 30, r: 5 }]).get("b")).toEqual([20, 30]);
   });
-  it("keeps no two that overlap, among a thousand turned every way", () => {
+  it("places no overlapping labels among a thousand rotated ones", () => {
     const many = Array.from(
       { length: 1000 },
       (_, i): LabelBox => ({
@@ -131,7 +131,7 @@ it("finds the node under the pointer, label included", () => {
   expect(nodeAt(scene, 1e6, 1e6, 4)).toBeNull();
 });
 
-it("fits what it is given", () => {
+it("fits bounds into the view with a margin", () => {
   const camera = fitCamera({ x0: -1000, y0: -200, x1: 1000, y1: 200 }, { width: 800, height: 600 });
   expect(camera.x - 1000 * camera.k).toBeGreaterThanOrEqual(27);
   expect(camera.x + 1000 * camera.k).toBeLessThanOrEqual(773);

@@ -31,20 +31,20 @@ const timeline = (visits: Visit[], pauses: Timeline["pauses"] = []): Timeline =>
 });
 const place = { nodeOfPage: (page: string) => (page === "page-0-9" ? null : `n-${page}`), hueOf: () => 3 };
 
-describe("rowsOf", () => {
-  it("is chronological and says gaps", () => {
+describe("timelineRows", () => {
+  it("is chronological and has gaps", () => {
     const rows = timelineRows(timeline([visit("2", 20, 22), visit("1", 0, 4)]), place);
     expect(rows.map((row) => row.kind)).toEqual(["visit", "gap", "visit"]);
     expect(rows[1]).toMatchObject({ lengthMs: 16 * 60_000 });
   });
-  it("says a pause instead of the gap it made", () => {
+  it("has a pause instead of the gap around it", () => {
     const rows = timelineRows(
       timeline([visit("1", 0, 4), visit("2", 20, 22)], [{ started_at: at(5), ended_at: at(19) }]),
       place,
     );
     expect(rows.map((row) => row.kind)).toEqual(["visit", "pause", "visit"]);
   });
-  it("keeps quiet about short silences", () => {
+  it("has no gap shorter than GAP_MS", () => {
     const rows = timelineRows(timeline([visit("1", 0, 1), visit("2", 1 + (GAP_MS - 1) / 60_000, 9)]), place);
     expect(rows.every((row) => row.kind === "visit")).toBe(true);
   });
@@ -59,8 +59,8 @@ describe("rowsOf", () => {
   });
 });
 
-describe("advance", () => {
-  it("keeps what a piece of news does not mention", () => {
+describe("nextProgress", () => {
+  it("keeps fields that an event does not contain", () => {
     const first = nextProgress(
       null,
       { status: "generating", stage: "reading", percent: 5, pages_read: 3, pages_total: 9 },
@@ -77,14 +77,14 @@ describe("advance", () => {
       sinceMs: 100,
     });
   });
-  it("ends with the map, and ignores other news", () => {
+  it("ends with the generation, and ignores other events", () => {
     const first = nextProgress(null, { mindmap: { status: "generating" } }, 1);
     expect(nextProgress(first, { session_status: "processing" }, 2)).toBe(first);
     expect(nextProgress(first, { status: "completed" }, 2)).toBeNull();
   });
 });
 
-it("moves nodes only where they may go", () => {
+it("allows only valid moves", () => {
   const model = parseMap(mapData()) as MapModel;
   expect(canMove(model, "p0-0", "t1")).toBe(true);
   for (const [id, to] of [
@@ -97,7 +97,7 @@ it("moves nodes only where they may go", () => {
     expect(canMove(model, id, to)).toBe(false);
 });
 
-it("plays a recording up to now, in order, losing nothing", () => {
+it("shifts and batches a recording without losing or reordering events", () => {
   const events = [
     { type: "a", timestamp: 10 },
     { type: "b", timestamp: 40 },
@@ -111,7 +111,7 @@ it("plays a recording up to now, in order, losing nothing", () => {
   expect(parts.length).toBeLessThanOrEqual(12);
 });
 
-it("follows only web links", () => {
+it("returns only http(s) links", () => {
   for (const bad of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "nonsense", "", null])
     expect(safeHref(bad)).toBeNull();
   expect(safeHref("https://a.example/b")).toBe("https://a.example/b");

@@ -1,4 +1,4 @@
-/** A map like the server's: `topics` topics of `pages` pages, one cross edge. */
+/** A map document: `topics` topics with `pages` pages each, and one cross edge. */
 export function mapData(topics = 3, pages = 4) {
   const nodes: Record<string, unknown>[] = [
     { id: "core", label: "Everything", type: "core", size: 100, position: { x: 0, y: 0, z: 0 }, data: {} },

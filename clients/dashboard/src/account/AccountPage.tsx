@@ -28,7 +28,7 @@ export function AccountPage() {
   const { account } = login;
   const signOut = async () => {
     setLeaving(true);
-    // The login ends here even when the server cannot be told; it then ends there by itself.
+    // The login ends here even when the request fails; on the server it then expires.
     await unwrap(api.POST("/v1/auth/logout")).catch(() => undefined);
     endLogin(false);
     client.clear();

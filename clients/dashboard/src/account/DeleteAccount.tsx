@@ -10,7 +10,7 @@ import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
 import { toast } from "~/ui/toast";
 
-/** The one thing that cannot be undone, and therefore asks. */
+/** Asks for confirmation, because erasing the account cannot be undone. */
 export function DeleteAccount({ email }: { email: string }) {
   const t = useMessages();
   const navigate = useNavigate();

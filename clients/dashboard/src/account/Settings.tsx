@@ -14,7 +14,7 @@ import "./Settings.css";
 
 const KEY = ["settings"];
 
-/** What is kept with the account, so that it is the same on every device; language and theme also work without it. */
+/** Settings stored with the account, the same on every device. Language and theme also work without the server. */
 export function Settings() {
   const t = useMessages();
   const language = useLanguage();
@@ -24,7 +24,7 @@ export function Settings() {
   const noticesId = useId();
   const stored = useQuery(optionalQuery(KEY, () => unwrap(api.GET("/v1/users/me/settings"))));
   const settings = stored.data?.settings;
-  // A draft belongs to the list it was begun on; another list from the server discards it.
+  // A draft belongs to the list it started from; a changed list from the server discards it.
   const [draft, setDraft] = useState<{ of: readonly string[]; text: string } | null>(null);
   const domains = draft && draft.of === settings?.excluded_domains ? draft.text : null;
   const save = useMutation({

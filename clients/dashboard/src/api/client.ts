@@ -5,7 +5,7 @@ import { takePreloaded } from "./preload";
 
 const TIMEOUT_MS = 20_000;
 
-/** `fetch` with the login: adds the token, renews it once when it is refused. */
+/** `fetch` with the login: adds the token, and renews it once after a 401. */
 export async function authorizedFetch(input: Request, timeoutMs: number | null = TIMEOUT_MS): Promise<Response> {
   const preloaded = await takePreloaded(input);
   if (preloaded) return preloaded;
@@ -35,7 +35,7 @@ export const api = trailmind({ baseUrl, fetch: (request) => authorizedFetch(requ
 /** The API without a login: the sign-in pages show what fails, so no token is renewed and no page is redirected. */
 export const anonymousApi = trailmind({ baseUrl, fetch: (request) => send(request, null, TIMEOUT_MS) });
 
-/** Saves a response as a file under the name the server gives it. Throws ApiError. */
+/** Saves a response as a file named by its Content-Disposition header. Throws ApiError. */
 export async function download(path: string, fallbackName: string): Promise<void> {
   const response = await authorizedFetch(new Request(new URL(path, location.origin))).catch((error: unknown) => {
     throw toApiError(error);

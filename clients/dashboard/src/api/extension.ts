@@ -1,12 +1,12 @@
 /**
- * Signing the Chrome extension in. It hears this page (`externally_connectable`) and proves with PKCE that the code it
- * is sent is used by nobody else. See docs/extension.md.
+ * Signs in the Chrome extension. It receives this page's messages (`externally_connectable`). PKCE (RFC 7636) ensures
+ * that only the extension that asked can exchange the code. See docs/extension.md.
  */
 
 import { isRecord, unwrap } from "@trailmind/api";
 import { api } from "./client";
 
-/** The id every unpacked copy has; a store's copy has the one its build names. */
+/** The id of every unpacked copy; a store build sets its own id. */
 const EXTENSION_ID: string = import.meta.env.VITE_EXTENSION_ID ?? "paenoilheahmjokpbligdebdblbckpfc";
 
 interface Messenger {
@@ -22,7 +22,7 @@ function isMessenger(runtime: unknown): runtime is Messenger {
   return isRecord(runtime) && typeof runtime.sendMessage === "function";
 }
 
-/** Whether this browser lets the page speak to an extension at all. */
+/** Whether this browser allows the page to send messages to extensions. */
 export function canReachExtensions(): boolean {
   return messenger() !== null;
 }
@@ -33,7 +33,7 @@ export interface LinkRequest {
   codeChallenge: string;
 }
 
-/** Hands a sign-in code to the extension that asked. Throws ApiError, or Error when the extension refuses. */
+/** Sends a sign-in code to the extension. Throws ApiError, or Error when the extension rejects the code. */
 export async function linkExtension({ extensionId, state, codeChallenge }: LinkRequest): Promise<void> {
   const body = { code_challenge: codeChallenge, code_challenge_method: "S256" } as const;
   const { code } = await unwrap(api.POST("/v1/auth/extension/code", { body }));
@@ -41,7 +41,7 @@ export async function linkExtension({ extensionId, state, codeChallenge }: LinkR
   if (!isRecord(reply) || reply.ok !== true) throw new Error(isRecord(reply) ? String(reply.error) : "no answer");
 }
 
-/** After a sign-in: signs the extension in too, if there is one and nobody is signed in there. Never fails. */
+/** Signs in the installed extension that has no login yet. Returns whether it did; never throws. */
 export async function signInInstalledExtension(): Promise<boolean> {
   try {
     const reply = await messenger()?.sendMessage(EXTENSION_ID, { type: "trailmind.hello" });

@@ -1,7 +1,7 @@
 /**
- * Who is signed in. The access token lives in this module's memory only; the refresh token is an HttpOnly cookie that
- * no script can read. localStorage holds one bit, "somebody signed in here", so that a stranger's first visit does not
- * begin with a failing renewal.
+ * The login. The access token is only in this module's memory; the refresh token is an HttpOnly cookie that no script
+ * can read. localStorage has one bit, "this browser has signed in", so that a first visit starts without a failing
+ * renewal.
  */
 import { ApiError, isRecord, readError } from "@trailmind/api";
 
@@ -15,7 +15,7 @@ export type Login = { state: "unknown" } | { state: "out"; expired: boolean } | 
 
 const HINT_KEY = "trailmind.signed-in";
 export const WEB_CLIENT = { "X-Trailmind-Client": "web" };
-/** Renewed this long before it ends, so that no request meets an expired token. */
+/** The token is renewed this long before it expires, so that no request is sent with an expired one. */
 const RENEW_BEFORE_MS = 30_000;
 
 let login: Login = { state: "unknown" };
@@ -38,7 +38,7 @@ export function onLogin(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Takes the answer of login or signup. Throws when it is none. */
+/** Stores the login of a login or signup response. Throws ApiError when the response has another shape. */
 export function acceptLogin(reply: unknown): Account {
   if (!isRecord(reply) || typeof reply.token !== "string") throw unexpectedReply();
   const account = parseAccount(reply.user);
@@ -51,7 +51,7 @@ export function updateAccount(change: Partial<Account>): void {
   if (login.state === "in") setLogin({ state: "in", account: { ...login.account, ...change } });
 }
 
-/** Forgets the login. `expired` when it ended by itself, which the sign-in page says. */
+/** Ends the login. `expired`: it ended without the user's action, which the sign-in page shows. */
 export function endLogin(expired: boolean): void {
   token = null;
   expiresAt = 0;
@@ -64,7 +64,7 @@ function storeHint(isIn: boolean): void {
     if (isIn) localStorage.setItem(HINT_KEY, "1");
     else localStorage.removeItem(HINT_KEY);
   } catch {
-    // Storage may be switched off; the next visit then starts at the sign-in page.
+    // Storage may be disabled; the next visit then starts at the sign-in page.
   }
 }
 
@@ -77,8 +77,8 @@ function hasHint(): boolean {
 }
 
 /**
- * At start: is there a login to go on with? Settles `currentLogin()`; throws when the server cannot be asked.
- * `onAsked` is called when the question is on its way.
+ * Restores the login at start, and sets `currentLogin()`. Throws ApiError when the server is unavailable.
+ * `onRequestSent` is called once the request is sent.
  */
 export async function restoreLogin(onRequestSent?: () => void): Promise<void> {
   if (login.state !== "unknown") return;
@@ -89,7 +89,7 @@ export async function restoreLogin(onRequestSent?: () => void): Promise<void> {
   if (!(await renewToken(onRequestSent))) endLogin(false);
 }
 
-/** A new access token from the cookie; false when there is no login any more. One request however many ask. */
+/** Gets a new access token with the cookie; false when the login has ended. Concurrent calls share one request. */
 export function renewToken(onRequestSent?: () => void): Promise<boolean> {
   pendingRenewal ??= withTabLock(() => {
     const isRenewed = requestToken();
@@ -101,7 +101,7 @@ export function renewToken(onRequestSent?: () => void): Promise<boolean> {
   return pendingRenewal;
 }
 
-/** A refresh token works once: two tabs renewing at the same moment would look like a theft. */
+/** A refresh token is valid once: two tabs that renew at the same time would look like token theft to the server. */
 async function withTabLock(run: () => Promise<boolean>): Promise<boolean> {
   return typeof navigator !== "undefined" && navigator.locks
     ? await navigator.locks.request("trailmind.renew", run)
@@ -109,7 +109,7 @@ async function withTabLock(run: () => Promise<boolean>): Promise<boolean> {
 }
 
 async function requestToken(): Promise<boolean> {
-  // The key makes a second try after a lost answer the same request.
+  // The idempotency key makes a retry after a lost response the same request.
   const headers = { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID(), ...WEB_CLIENT };
   const request = () =>
     fetch("/v1/auth/refresh", { method: "POST", headers, body: "{}", signal: AbortSignal.timeout(15_000) });
@@ -122,7 +122,7 @@ async function requestToken(): Promise<boolean> {
   if (!isRecord(reply) || typeof reply.token !== "string") throw unexpectedReply();
   storeToken(reply.token, reply.expires_in);
   if (login.state !== "in") {
-    // Who it is is shown on one page only; the others need not wait for it.
+    // Only the account page shows the user; the other pages do not wait for it.
     setLogin({ state: "in", account: { id: "", email: "", isVerified: null } });
     void loadAccount(reply.token);
   }
@@ -159,7 +159,7 @@ function parseAccount(user: unknown): Account {
   };
 }
 
-/** The token for the next request, renewed when it is about to end. */
+/** The token for the next request, renewed shortly before it expires. */
 export async function accessToken(): Promise<string | null> {
   if (token && Date.now() > expiresAt - RENEW_BEFORE_MS) {
     const isRenewed = await renewToken().catch(() => true);

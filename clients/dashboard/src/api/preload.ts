@@ -1,4 +1,4 @@
-/** Requests sent before the page's own code had come. Each answers the first who asks for the same. */
+/** Requests sent before the page's code is loaded. Each response serves the first request for the same URL. */
 import { WEB_CLIENT } from "./login";
 
 const pending = new Map<string, Promise<Response | null>>();
@@ -12,7 +12,7 @@ export function preload(token: string, paths: readonly string[]): void {
     );
 }
 
-/** The answer to a request that is on its way already; null when there is none, or none worth having. */
+/** The response of a preloaded request; null when there is none or it failed. */
 export async function takePreloaded(request: Request): Promise<Response | null> {
   const answer = request.method === "GET" ? pending.get(request.url) : undefined;
   if (!answer) return null;

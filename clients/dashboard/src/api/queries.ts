@@ -1,4 +1,4 @@
-/** Every read of the dashboard: its key, its request, how long it stays fresh. */
+/** Every query of the dashboard: its key, its request, and how long it is fresh. */
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
 import {
   ApiError,
@@ -30,7 +30,7 @@ export interface Filters {
   keyword?: string | undefined;
 }
 
-/** The filters as the API names them. Days are the reader's; the last day counts whole. */
+/** The filters as query parameters. Days are in the browser's time zone; the last day is included. */
 export function filterQuery({ status, q, from, to, domain, keyword }: Filters) {
   const midnight = (day: string | undefined, plusDays = 0) => {
     const [year, month, date] = (day ?? "").split("-").map(Number);
@@ -62,7 +62,7 @@ export const sessionsQuery = (filters: Filters) =>
       const seen = pages.reduce((n, page) => n + page.sessions.length, 0);
       return last.sessions.length > 0 && seen < last.total ? seen : undefined;
     },
-    // A list with something going on in it is looked at again by itself; a quiet one on return only.
+    // A list with sessions in progress is fetched again periodically; any other only when the window gets the focus.
     refetchInterval: (query) =>
       query.state.data?.pages.some((page) => page.sessions.some((s) => isMoving(s.session_status))) ? 4_000 : false,
     staleTime: 15_000,
@@ -78,7 +78,7 @@ export const sessionQuery = (id: string) =>
     refetchInterval: (query) => (query.state.data && isMoving(query.state.data.session_status) ? 4_000 : false),
   });
 
-/** What is known of a session without asking: from its own page, or from a list. */
+/** A session from the cache: of its own query, or of a list. */
 export function knownSession(client: QueryClient, id: string): Session | undefined {
   const lists = client.getQueriesData<{ pages: { sessions: Session[] }[] }>({ queryKey: ["sessions"] });
   return (
@@ -94,7 +94,7 @@ export const timelineQuery = (id: string, isLive: boolean) =>
     refetchInterval: isLive ? 2_500 : false,
   });
 
-/** The map resource, or null before the first one was ordered. */
+/** The map resource; null before its first generation is requested. */
 export const mindmapQuery = (id: string) =>
   queryOptions({
     queryKey: ["mindmap", id],
@@ -108,7 +108,7 @@ export const mindmapQuery = (id: string) =>
     },
   });
 
-/** The small picture of a map as an object URL; null while there is none. */
+/** The thumbnail of a map as an object URL; null while there is none. */
 export const thumbnailQuery = (id: string, updatedAt: string, theme: "light" | "dark") =>
   queryOptions({
     queryKey: ["thumbnail", id, updatedAt, theme],
@@ -130,7 +130,7 @@ export const thumbnailQuery = (id: string, updatedAt: string, theme: "light" | "
     retry: false,
   });
 
-/** A part of the API that an older server may not have: null where it is missing. */
+/** A query of an endpoint that an older server may not have; null when it is missing. */
 export const optionalQuery = <T>(queryKey: readonly unknown[], read: () => Promise<T>) =>
   queryOptions({
     queryKey,

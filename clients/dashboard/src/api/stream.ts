@@ -1,4 +1,7 @@
-/** News of one session by server-sent events. `EventSource` cannot send a token, so this reads the stream itself. */
+/**
+ * The events of one session (server-sent events). `EventSource` cannot send a token, so this module reads the stream
+ * itself.
+ */
 import { isRecord, readError } from "@trailmind/api";
 import { createParser } from "eventsource-parser";
 import { authorizedFetch } from "./client";
@@ -8,11 +11,11 @@ export interface SessionEvent {
   data: Record<string, unknown>;
 }
 
-/** Calls `onNews` until the stream ends or `signal` is aborted. Throws ApiError when it cannot be opened. */
+/** Calls `onEvent` until the stream ends or `signal` is aborted. Throws ApiError when it cannot be opened. */
 async function readEvents(
   sessionId: string,
   signal: AbortSignal,
-  onEvent: (news: SessionEvent) => void,
+  onEvent: (event: SessionEvent) => void,
 ): Promise<void> {
   const url = new URL(`/v1/sessions/${encodeURIComponent(sessionId)}/stream`, location.origin);
   const response = await authorizedFetch(new Request(url, { signal, headers: { Accept: "text/event-stream" } }), null);
@@ -36,19 +39,19 @@ async function readEvents(
   }
 }
 
-/** Keeps reading, with growing pauses between attempts, until `isOver` says so. */
+/** Reads and reconnects with growing pauses until `isDone` returns true or `signal` is aborted. */
 export async function followSessionEvents(
   sessionId: string,
   signal: AbortSignal,
-  onEvent: (news: SessionEvent) => void,
+  onEvent: (event: SessionEvent) => void,
   isDone: () => boolean,
 ): Promise<void> {
   let pauseMs = 500;
   while (!signal.aborted && !isDone()) {
     try {
-      await readEvents(sessionId, signal, (news) => {
+      await readEvents(sessionId, signal, (event) => {
         pauseMs = 500;
-        onEvent(news);
+        onEvent(event);
       });
     } catch {
       if (signal.aborted) return;

@@ -6,7 +6,7 @@ import { IconButton } from "~/ui/basics";
 import { MapIllustration } from "~/ui/MapIllustration";
 import "./AuthLayout.css";
 
-/** The frame of the sign-in pages: what this is on the left, the form on the right. */
+/** The layout of the sign-in pages: the product's description on the left, the form on the right. */
 export function AuthLayout() {
   const t = useMessages();
   const language = useLanguage();

@@ -9,7 +9,10 @@ import { useMessages } from "~/i18n";
 import { EmptyState } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
 
-/** Where the extension sends people who press "sign in on the dashboard". Asks, because an extension may see a lot. */
+/**
+ * The page that the extension opens for "sign in on the dashboard". It asks for consent, because an extension can read
+ * every page.
+ */
 export function LinkExtension() {
   const t = useMessages();
   const search = useSearch({ from: "/frame/extension/link" });

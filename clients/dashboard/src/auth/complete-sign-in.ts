@@ -5,13 +5,13 @@ import { acceptLogin } from "~/api/login";
 import { language, type Messages } from "~/i18n";
 import { toast } from "~/ui/toast";
 
-/** Takes the answer of a sign-in, and signs the extension in along with it. */
+/** Stores the login of a sign-in response, and signs in the extension with it. */
 export function completeSignIn(reply: unknown, t: Messages): void {
   acceptLogin(reply);
   void signInInstalledExtension().then((isLinked) => isLinked && toast(t.extension.linkedToo));
 }
 
-/** The same for a new account, which is also told the language its mails are to be in. */
+/** The same for a new account; also stores the language for its e-mails. */
 export function completeSignUp(reply: unknown, t: Messages): void {
   completeSignIn(reply, t);
   void unwrap(api.PATCH("/v1/users/me/settings", { body: { language: language() } })).catch(() => undefined);

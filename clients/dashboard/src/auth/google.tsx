@@ -1,6 +1,6 @@
 /**
- * Google by the authorization-code flow with PKCE: a plain redirect, so that no foreign script ever runs here. Shown
- * only when the server names a client id.
+ * Sign-in with Google by the authorization-code flow with PKCE (RFC 7636). It is a redirect, so that no third-party
+ * script runs here. The button is shown only when the server has a client id.
  */
 
 import { useQuery } from "@tanstack/react-query";

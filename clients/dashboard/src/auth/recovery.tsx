@@ -55,7 +55,7 @@ export function ForgotForm() {
   );
 }
 
-/** What the link in a mail carries: behind the `#`, so that no server and no log sees it. */
+/** The token of a link in an e-mail. It is in the fragment, which browsers do not send, so that no server logs it. */
 function useToken(): string | null {
   const hash = useLocation({ select: (at) => at.hash });
   return new URLSearchParams(hash).get("token");
@@ -143,7 +143,7 @@ export function VerifyEmail() {
   const [state, setState] = useState<"asking" | "done" | "failed">(token ? "asking" : "failed");
   const isRequested = useRef(false);
   useEffect(() => {
-    // A link works once; React's development mode runs effects twice.
+    // A link is valid once; React's development mode runs effects twice.
     if (!token || isRequested.current) return;
     isRequested.current = true;
     unwrap(anonymousApi.POST("/v1/auth/verify-email", { body: { token } })).then(

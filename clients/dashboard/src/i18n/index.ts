@@ -1,4 +1,4 @@
-/** The reader's language. Only its sentences are loaded; the other's come when it is chosen. */
+/** The user's language. Only its messages are loaded; those of the other language on a switch. */
 import type { Language } from "@trailmind/api";
 import { useSyncExternalStore } from "react";
 import type { Messages } from "./en";
@@ -13,7 +13,7 @@ async function load(wanted: Language): Promise<void> {
   current = wanted;
 }
 
-/** To be awaited before anything is drawn: the language the page's head has chosen. */
+/** Loads the messages of the language that the page's head has selected. Await it before the first render. */
 export function loadMessages(): Promise<void> {
   return load(document.documentElement.lang === "ko" ? "ko" : "en");
 }
@@ -40,14 +40,14 @@ export function useLanguage(): Language {
   }, language);
 }
 
-/** The sentences in the reader's language. */
+/** The messages in the user's language. */
 export function useMessages(): Messages {
   return messages(useLanguage());
 }
 
 function messages(wanted: Language = current): Messages {
   const found = loaded.get(wanted);
-  if (!found) throw new Error("the sentences are not loaded yet");
+  if (!found) throw new Error("the messages are not loaded yet");
   return found;
 }
 

@@ -439,7 +439,7 @@ export const ko: Messages = {
     keys: "API 키",
     data: "내 데이터",
     disclosures: "무엇이 어디로 가나요",
-    billing: "결제와 영수증은 결제 기능과 함께 제공돼요.",
+    billing: "결제와 영수증은 아직 제공되지 않아요.",
     unverified: "아직 주소를 확인하지 않았어요.",
     verifySend: "링크 다시 보내기",
     verifySent: "링크를 보냈어요.",

@@ -219,7 +219,9 @@ function hasChildren({ model }: Props, id: string): boolean {
   return (model.children.get(id)?.length ?? 0) > 0;
 }
 
-/** The node that an arrow key leads to as the scene is drawn: on the core's left side, left leads away from the core. */
+/**
+ * The node that an arrow key leads to as the scene is drawn: on the core's left side, left leads away from the core.
+ */
 function nodeInDirection({ model, scene, collapsed }: Props, id: string, direction: Direction): string {
   const isRoot = id === model.root.id;
   const isMirrored = scene.byId.get(id)?.side === "left" || (isRoot && direction === "left");

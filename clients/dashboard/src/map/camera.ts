@@ -13,7 +13,9 @@ export interface Size {
   height: number;
 }
 
-/** The camera that shows all of `bounds`, at a scale of at most `maxScale`, with `labels` pixels for labels around it. */
+/**
+ * The camera that shows all of `bounds`, at a scale of at most `maxScale`, with `labels` pixels for labels around it.
+ */
 export function fitCamera(bounds: Scene["bounds"], size: Size, maxScale = 1.1, labels = 0): Camera {
   const [padX, padY] = [28 + Math.min(labels, size.width * 0.2), 28 + Math.min(labels, size.height * 0.16)];
   const [w, h] = [Math.max(1, bounds.x1 - bounds.x0), Math.max(1, bounds.y1 - bounds.y0)];

@@ -12,7 +12,10 @@ const RING_MARGIN = 6;
 const CROSS_LINK_DASH = [4, 5];
 const SOLID: number[] = [];
 
-/** Everything that is drawn at one scale, independent of the camera's position. In CSS pixels; the world's centre is 0, 0. */
+/**
+ * Everything that is drawn at one scale, independent of the camera's position. In CSS pixels; the world's centre is 0,
+ * 0.
+ */
 export interface DrawPlan {
   scene: Scene;
   k: number;
@@ -59,7 +62,10 @@ interface View {
   y1: number;
 }
 
-/** Draws the part of a plan inside `area`, whose upper left corner is the context's origin. Returns whether it has content. */
+/**
+ * Draws the part of a plan inside `area`, whose upper left corner is the context's origin. Returns whether it has
+ * content.
+ */
 export function drawPlan(context: CanvasRenderingContext2D, plan: DrawPlan, area: Area): boolean {
   const { k, palette } = plan;
   context.globalAlpha = 1;

@@ -12,7 +12,9 @@ export interface Marks {
   dropTarget: string | null;
 }
 
-/** "all": labels scale with the map (tree). "fitting": labels keep a readable size; those without space are left out. */
+/**
+ * "all": labels scale with the map (tree). "fitting": labels keep a readable size; those without space are left out.
+ */
 export type LabelMode = "all" | "fitting";
 
 /** A label at its position. Positions are in pixels, not in world units, so that text is sharp. */

@@ -8,7 +8,8 @@ uniform float scale; uniform vec3 back; varying vec3 vTint; varying float vAlpha
 void main() {
   vec4 at = modelViewMatrix * vec4(position, 1.0);
   vAlpha = alpha;
-  // Distant and dimmed nodes are mixed with the background instead of transparent, so that no line is visible through them.
+  // Distant and dimmed nodes are mixed with the background instead of transparent, so that no line is visible through
+  // them.
   float depth = clamp(1.0 - (-at.z - 380.0) / 900.0, 0.7, 1.0);
   vTint = mix(back, tint, depth * vAlpha);
   gl_PointSize = size * scale / -at.z;

@@ -141,7 +141,8 @@ export class GalaxyRenderer {
     const { position } = n.node;
     const back = this.camera.position.clone().sub(this.controls.target).normalize();
     const distance = n.node.type === "page" ? 150 : 230;
-    // The node goes to the centre of the part that the evidence panel leaves uncovered: the target is shifted by the difference.
+    // The node goes to the centre of the part that the evidence panel leaves uncovered: the target is shifted by the
+    // difference.
     const free = uncoveredSize(this.box, size);
     const worldPerPixel = (2 * distance * Math.tan((this.camera.fov * Math.PI) / 360)) / size.height;
     const right = new THREE.Vector3().setFromMatrixColumn(this.camera.matrixWorld, 0);

@@ -1,18 +1,21 @@
-/** Where labels stand: each in its best free place, the important ones first; what finds none is left out. */
+/**
+ * Placement of labels: each at its best free position, important ones first; a label without a free position is
+ * omitted.
+ */
 export interface LabelBox {
   id: string;
   width: number;
   height: number;
-  /** Middles of the places a label may take, the best first. */
+  /** The possible centres of the label, best first. */
   places: readonly (readonly [x: number, y: number])[];
-  /** Radians by which it is turned, in every place. */
+  /** Its rotation in radians, the same at every position. */
   turn: number;
-  /** Lower goes first; within a rank, the higher importance. */
+  /** Lower ranks are placed first; within a rank, higher importance. */
   rank: number;
   importance: number;
 }
 
-/** Something a label should rather not cover, such as a node's disc. */
+/** An area that labels avoid, such as a node's disc. */
 export interface Obstacle {
   id: string;
   x: number;
@@ -32,8 +35,8 @@ interface Placed {
 const CELL = 72;
 
 /**
- * The middle of every label that found a place. Only neighbours in a grid are compared, so a thousand labels take a
- * few milliseconds.
+ * The centre of every placed label. Only neighbours in a grid are compared, so a thousand labels take a few
+ * milliseconds.
  */
 export function placeLabels(
   boxes: readonly LabelBox[],
@@ -50,7 +53,7 @@ export function placeLabels(
     for (const place of box.places) {
       const at = { x: place[0], y: place[1], width: box.width, height: box.height, turn: box.turn, owner: box.id };
       if (labels.collides(at, gap)) continue;
-      // A place beside every disc is best; one over a disc is still better than none.
+      // A position beside all discs is best; one over a disc is better than none.
       if (!discs.collides(at, 0)) {
         position = place;
         break;
@@ -93,7 +96,7 @@ function cellsOf(box: Placed, gap: number): number[] {
   return cells;
 }
 
-/** Whether two turned rectangles come closer than `gap`: they do not if one of their four axes separates them. */
+/** Whether two rotated rectangles are closer than `gap`, by the separating axis theorem on their four axes. */
 export function overlaps(a: Omit<Placed, "owner">, b: Omit<Placed, "owner">, gap = 0): boolean {
   const [dx, dy] = [b.x - a.x, b.y - a.y];
   for (const angle of a.turn === b.turn

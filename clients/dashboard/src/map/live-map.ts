@@ -1,4 +1,4 @@
-/** The map that grows while a session records: whole once, then node by node. */
+/** The live map of a session that is being recorded: one complete message, then deltas. */
 import { isRecord } from "@trailmind/api";
 
 type Raw = Record<string, unknown>;
@@ -11,7 +11,7 @@ export interface LiveMap {
 const list = (value: unknown): Raw[] => (Array.isArray(value) ? value.filter(isRecord) : []);
 const edgeKey = (edge: Raw) => `${String(edge.source)} ${String(edge.target)}`;
 
-/** The map after a delta. Nodes keep their place in the order, so that nothing jumps that has not changed. */
+/** The map after a delta. Unchanged nodes keep their order, so that they keep their positions. */
 export function applyDelta(before: LiveMap | null, delta: Raw): LiveMap {
   const isWhole = delta.whole === true || before === null;
   const nodes = new Map(isWhole ? [] : before.nodes);
@@ -24,7 +24,7 @@ export function applyDelta(before: LiveMap | null, delta: Raw): LiveMap {
   return { nodes, edges };
 }
 
-/** In the shape of a map document. */
+/** The live map as a map document. */
 export function toMapDocument(map: LiveMap): Raw {
   return { nodes: [...map.nodes.values()], edges: [...map.edges.values()] };
 }

@@ -1,4 +1,4 @@
-/** The map document as the dashboard works with it: parsed once at the boundary, indexed, never changed. */
+/** The map document, parsed once at the boundary, indexed, immutable. */
 import * as v from "valibot";
 
 const list = <T extends v.GenericSchema>(item: T) => v.optional(v.array(item), []);
@@ -99,16 +99,18 @@ export interface MapModel {
   children: ReadonlyMap<string, readonly string[]>;
   cross: readonly MapEdge[];
   topics: readonly MapNode[];
-  /** What the reader has hidden; of a hidden topic the topic alone. */
+  /** The nodes that the user has hidden; of a hidden topic only the topic itself. */
   hidden: readonly MapNode[];
-  /** The id of the topic a node lies in; of the core, none. */
+  /** The id of each node's topic; the core has none. */
   topicOf: ReadonlyMap<string, string>;
   depth: ReadonlyMap<string, number>;
   /** 0 to 7; the core has none. A topic keeps its hue on timeline, map, list and export. */
   hueOf: (id: string | undefined | null) => number | null;
 }
 
-/** The model of a document, or null when it is none (unknown shape, no core). Hidden nodes and what hangs on them are left out. */
+/**
+ * The model of a document; null for an unknown shape or without a core. Hidden nodes and their descendants are omitted.
+ */
 export function parseMap(data: unknown): MapModel | null {
   const parsed = v.safeParse(documentSchema, data);
   if (!parsed.success) return null;
@@ -126,7 +128,7 @@ export function parseMap(data: unknown): MapModel | null {
   const children = new Map<string, string[]>();
   const topicOf = new Map<string, string>();
   const depth = new Map<string, number>([[root.id, 0]]);
-  // Breadth first from the core: what it does not reach is not drawn, and a cycle ends by itself.
+  // Breadth-first from the core: unreachable nodes are omitted, and each node is visited once, also in a cycle.
   const queue = [root.id];
   for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
     for (const child of linked.get(id) ?? []) {
@@ -187,7 +189,7 @@ export function subtree(model: MapModel, id: string): Set<string> {
   return ids;
 }
 
-/** What stays bright when `id` is chosen: itself, its ancestors, its children, its cross-links. */
+/** The nodes that stay bright when `id` is selected: itself, its ancestors, its children and its cross-links. */
 export function neighbourhood(model: MapModel, id: string): Set<string> {
   const ids = new Set([id, ...ancestors(model, id), ...(model.children.get(id) ?? [])]);
   if (model.byId.get(id)?.type === "topic") for (const each of subtree(model, id)) ids.add(each);
@@ -198,7 +200,7 @@ export function neighbourhood(model: MapModel, id: string): Set<string> {
   return ids;
 }
 
-/** Ids whose label, title, site or keywords hold every word of `query`, in the order of the map. */
+/** Ids of the nodes whose label, title, site or keywords contain every word of `query`, in the order of the map. */
 export function findNodes(model: MapModel, query: string): string[] {
   const words = query.normalize("NFC").toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return [];
@@ -215,7 +217,7 @@ export function findNodes(model: MapModel, query: string): string[] {
 
 export type Direction = "up" | "down" | "left" | "right";
 
-/** Where an arrow key leads in the outline order: up and down among siblings, right to the first child, left to the parent. */
+/** The node that an arrow key leads to: up and down among siblings, right to the first child, left to the parent. */
 export function step(model: MapModel, id: string, direction: Direction, isCollapsed: (id: string) => boolean): string {
   const parent = model.parent.get(id);
   if (direction === "left") return parent ?? id;

@@ -1,4 +1,4 @@
-/** A flat picture of the map in world units: where everything is, before anything is drawn. Pure. */
+/** Layouts of the flat map: positions of nodes and links in world units. Pure. */
 import { labelWidth } from "./measure";
 import { type MapModel, type MapNode, subtree } from "./model";
 
@@ -9,16 +9,16 @@ export interface SceneNode {
   y: number;
   r: number;
   hue: number | null;
-  /** 0 (must be seen) to 3; ties are broken by importance. */
+  /** 0 (label placed first) to 3; ties are broken by importance. */
   rank: number;
   importance: number;
   lines: string[];
-  /** Where the label stands as seen from the node. */
+  /** The side of the node on which the label is. */
   side: "left" | "right" | "top" | "center";
-  /** Radians by which a radial label is turned; its reading direction is always left to right. */
+  /** Rotation of a radial label in radians; the text always reads from left to right. */
   turn: number;
   fade: number;
-  /** How many nodes are folded away below it. */
+  /** The number of collapsed nodes below it. */
   folded: number;
 }
 
@@ -41,9 +41,9 @@ export interface Scene {
 
 export interface SceneOptions {
   collapsed: ReadonlySet<string>;
-  /** Only this topic, with the core. */
+  /** Show only this topic and the core. */
   focus: string | null;
-  /** Where the pane is too narrow for branches to both sides. */
+  /** The pane is too narrow for branches to both sides. */
   isNarrow?: boolean;
   /** All branches to the right of the core. */
   isOneSided?: boolean;
@@ -53,7 +53,7 @@ const RANK = { core: 0, topic: 0, subtopic: 1, page: 2 } as const;
 export const FONT_SIZE = { core: 22, topic: 17, subtopic: 14, page: 12.5 } as const;
 export const LINE_HEIGHT = 1.28;
 
-/** Lines of at most `max` characters (a square character counts twice), broken at spaces where there are any. */
+/** Lines of at most `max` characters (a full-width character counts twice), broken at spaces where possible. */
 export function wrapLabel(label: string, max = 24): string[] {
   const weigh = (s: string) => [...s].reduce((n, c) => n + ((c.codePointAt(0) ?? 0) > 0x2e7f ? 2 : 1), 0);
   const lines: string[] = [];
@@ -80,7 +80,7 @@ export function wrapLabel(label: string, max = 24): string[] {
   return lines;
 }
 
-/** One line where there is room for no more; the pointer brings up the rest. */
+/** The first line with an ellipsis; hovering shows the full label. */
 function firstLine(lines: string[]): string[] {
   return lines.length <= 1 ? lines : [`${lines[0]}…`];
 }
@@ -127,7 +127,7 @@ function sceneNodeBase(
 function withBounds(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: boolean): Scene {
   const bounds = { x0: 0, y0: 0, x1: 0, y1: 0 };
   for (const n of nodes) {
-    // Only the tree's labels grow with the picture; elsewhere the camera leaves room for them in pixels.
+    // Only the tree's labels scale with the map; in the other layouts the camera reserves pixels for them.
     const width = isScaled ? labelWidth(n.lines, n.node.type, FONT_SIZE[n.node.type]) + n.r + 30 : n.r;
     const [left, right] = n.side === "right" ? [n.r, width] : n.side === "left" ? [width, n.r] : [width / 2, width / 2];
     bounds.x0 = Math.min(bounds.x0, n.x - left);
@@ -218,7 +218,10 @@ function labelExtent(n: SceneNode): number {
   return labelWidth(n.lines, n.node.type, FONT_SIZE[n.node.type]) + 8;
 }
 
-/** Where a ring lies, as a share of the outermost: the inner ones further out than evenly, so that the core has room. */
+/**
+ * The radius of a ring as a share of the outermost. Inner rings are further out than evenly spaced, so that the core
+ * has space.
+ */
 const RINGS = [
   [0, 0],
   [0.36, 0.46],
@@ -262,7 +265,7 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
   return withStraightLinks(model, nodes);
 }
 
-/** The galaxy seen from the front: depth by size and fade. What is shown where WebGL is missing. */
+/** The galaxy from the front, with depth as size and opacity: the fallback without WebGL. */
 export function galaxyScene(model: MapModel, options: SceneOptions): Scene {
   const nodes = visibleNodes(model, options).ids.map((id): SceneNode => {
     const node = model.byId.get(id) as MapNode;
@@ -307,7 +310,7 @@ function withStraightLinks(model: MapModel, nodes: SceneNode[]): Scene {
   return withBounds(nodes, links, 0, false);
 }
 
-/** The node under a point of the world: the nearest whose disc or, in the tree, whose label holds it. */
+/** The node at a point in world units: the nearest whose disc or, in the tree, whose label contains it. */
 export function nodeAt(scene: Scene, x: number, y: number, slack: number): SceneNode | null {
   let best: SceneNode | null = null;
   let bestDistance = Number.POSITIVE_INFINITY;

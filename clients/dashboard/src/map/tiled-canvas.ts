@@ -1,32 +1,32 @@
 /**
- * The picture of a flat map: tiles that are drawn once for each scale and then moved by the browser, so that dragging
- * costs no drawing. A new scale or a new look is drawn behind the old one, some tiles a frame, and shown when it is
- * whole; until then the old one is stretched.
+ * Draws a flat map in tiles, once for each scale; the browser's compositor moves them, so that panning draws nothing. A
+ * new scale or appearance is drawn in a hidden layer, some tiles per frame, and replaces the visible layer when it is
+ * complete; until then the visible layer is scaled.
  */
 import type { Camera, Size } from "./camera";
 import { type Area, type DrawPlan, drawPlan } from "./draw";
 
-/** About how long the side of a tile is, in CSS pixels. */
+/** The approximate side of a tile, in CSS pixels. */
 const TILE_SIZE = 512;
-/** How far around what is seen tiles are drawn ahead, and beyond which they are given up again. */
+/** Tiles within the first margin around the visible area are drawn ahead; tiles outside the second are released. */
 const PREFETCH_MARGIN = 256;
 const KEEP_MARGIN = 1024;
-/** How long drawing may take in a frame, of the 16 ms it has. */
+/** The time for drawing in a frame of 16 ms. */
 const FRAME_BUDGET_MS = 7;
-/** So long after the last change of scale the picture becomes sharp again. */
+/** The pause after the last change of scale before the map is drawn at the new scale. */
 const SETTLE_MS = 110;
-/** Stretched more than this it is drawn anew without waiting for rest. */
+/** A layer scaled by more than this factor is redrawn without the pause. */
 const MAX_STRETCH = 1.7;
 const MAX_POOLED_CANVASES = 48;
 
 export class TiledCanvas {
-  /** Makes the plan for a scale. */
+  /** Returns the plan for a scale. */
   private plan: ((k: number) => DrawPlan) | null = null;
   private camera: Camera = { x: 0, y: 0, k: 1 };
   private size: Size = { width: 0, height: 0 };
   private shown: TileLayer | null = null;
   private next: TileLayer | null = null;
-  /** Nothing of what is shown is of use: the next picture is drawn at one go, and the old one stays as it is. */
+  /** The visible layer shows another map: the next layer is drawn within one frame, and the old one is not moved. */
   private mustReplace = true;
   private frame = 0;
   private settleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -37,19 +37,19 @@ export class TiledCanvas {
     private readonly onComplete: () => void,
   ) {}
 
-  /** What is to be seen has changed: other nodes, colours, marks, another size of the map. */
+  /** Redraws after a change of nodes, colours, marks or size. */
   setPlan(plan: (k: number) => DrawPlan, size: Size): void {
     this.plan = plan;
     this.size = size;
     this.startLayer();
   }
 
-  /** Another map is to be seen than before, not the same one from another place. */
+  /** Announces that the next plan shows another scene, not another view of the same one. */
   replaceNext(): void {
     this.mustReplace = true;
   }
 
-  /** The reader has moved. */
+  /** Moves the visible layer, and redraws it when the scale has changed. */
   setCamera(camera: Camera): void {
     this.camera = { x: camera.x, y: camera.y, k: camera.k };
     if (!this.shown || this.mustReplace) return;
@@ -121,7 +121,7 @@ export class TiledCanvas {
     this.requestFrame();
   }
 
-  /** What is seen of a sheet, in its own pixels. */
+  /** The visible area of a layer, in the layer's pixels. */
   private seen(sheet: TileLayer): Area {
     const stretch = this.camera.k / sheet.k;
     return {
@@ -142,13 +142,13 @@ interface TilePosition {
   row: number;
 }
 
-/** All tiles of one plan. */
+/** The tiles of one plan. */
 class TileLayer {
   readonly element = document.createElement("div");
-  /** Without a canvas where there is nothing to be seen. */
+  /** A tile without content has no canvas. */
   private readonly tiles = new Map<string, TilePosition & { canvas: HTMLCanvasElement | null }>();
   private readonly ratio = Math.min(2, devicePixelRatio || 1);
-  /** Whole pixels of the display, so that no seam shows. */
+  /** A whole number of device pixels, so that no seam is visible. */
   private readonly tileSize = Math.round(TILE_SIZE * this.ratio) / this.ratio;
 
   constructor(
@@ -168,7 +168,7 @@ class TileLayer {
     this.element.style.transform = `translate(${toDevicePixel(x)}px, ${toDevicePixel(y)}px)${stretch === 1 ? "" : ` scale(${stretch})`}`;
   }
 
-  /** Which tiles of an area have not been drawn yet, those in its middle first. */
+  /** The tiles of an area that are not drawn yet, from its centre outwards. */
   missingTiles(area: Area): TilePosition[] {
     const positions: TilePosition[] = [];
     const [column0, row0] = [Math.floor(area.x / this.tileSize), Math.floor(area.y / this.tileSize)];
@@ -191,7 +191,7 @@ class TileLayer {
     const canvas = this.canvasPool.pop() ?? document.createElement("canvas");
     const pixels = Math.round(this.tileSize * this.ratio);
     if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
-    // Drawn by the processor: a tile is drawn once, and a graphics card would have to be asked for each letter of it.
+    // Drawn on the CPU: a tile is drawn once, and text on the GPU costs an upload for each glyph.
     const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     if (!context) return;
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -207,7 +207,8 @@ class TileLayer {
       this.release(canvas);
       return;
     }
-    // The browser only notes down what is to be drawn until somebody looks; looking makes the time spent known here.
+    // The browser defers drawing until the pixels are read. Reading one makes it draw now, so that the frame's budget
+    // is measured.
     context.getImageData(0, 0, 1, 1);
     canvas.style.width = canvas.style.height = `${this.tileSize}px`;
     canvas.style.left = `${column * this.tileSize}px`;
@@ -216,7 +217,7 @@ class TileLayer {
     this.element.append(canvas);
   }
 
-  /** Gives up the tiles outside of `area`. */
+  /** Releases the tiles outside `area`. */
   dropOutside(area: Area): void {
     for (const [key, { column, row, canvas }] of this.tiles) {
       const [x, y] = [column * this.tileSize, row * this.tileSize];

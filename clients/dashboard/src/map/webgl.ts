@@ -19,7 +19,9 @@ export function takeWebGLCanvas(): HTMLCanvasElement | null {
   return canvas;
 }
 
-/** Whether this browser can draw in 3-D. The context of the test is kept for `takeWebGLCanvas`: creating one is slow. */
+/**
+ * Whether this browser can draw in 3-D. The context of the test is kept for `takeWebGLCanvas`: creating one is slow.
+ */
 export function hasWebGL(): boolean {
   if (spareCanvas === undefined) spareCanvas = createCanvas();
   return spareCanvas !== null;

@@ -17,7 +17,7 @@ interface Entry {
   run: () => void;
 }
 
-/** Go anywhere, do anything, by typing. */
+/** Opens pages and sessions and runs actions by typing. */
 export function CommandPalette({ onClose }: { onClose: () => void }) {
   const t = useMessages();
   const navigate = useNavigate();

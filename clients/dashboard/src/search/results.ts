@@ -1,11 +1,11 @@
-/** Search results, and what of them is marked. */
+/** Search results and their marked matches. */
 import { infiniteQueryOptions } from "@tanstack/react-query";
 import { ApiError, type SearchReply, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 
 export type Results = SearchReply & { isMissing?: boolean };
 
-/** The pieces of a snippet. Marks are counted in code points, in order, and never overlap. */
+/** A snippet split at its marks. Marks are in code points, ordered, and do not overlap. */
 export function splitByMarks(
   snippet: string,
   marks: readonly { start: number; end: number }[],

@@ -26,7 +26,7 @@ const SplitDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m
 
 type DialogName = "rename" | "move" | "merge" | "link" | "unlink" | "add" | "split" | null;
 
-/** What may be done to a node. Every act is one undo step. */
+/** The edits of a node. Each is one undo step. */
 export function EditActions({ node, model, edits }: { node: MapNode; model: MapModel; edits: Edits }) {
   const t = useMessages();
   const [dialog, setDialog] = useState<DialogName>(null);

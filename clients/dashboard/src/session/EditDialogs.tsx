@@ -105,7 +105,7 @@ export function ChooseDialog({
   );
 }
 
-/** Takes some of a topic's parts out into a topic of their own. At least one page has to stay. */
+/** Splits some children of a topic off into a new topic. At least one page has to stay. */
 export function SplitDialog({
   node,
   model,

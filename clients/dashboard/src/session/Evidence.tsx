@@ -10,7 +10,7 @@ import "./Evidence.css";
 
 const PARTS = ["dwell", "highlights", "scroll", "revisits", "centrality"] as const;
 
-/** Where a label comes from: the sentences, the pages they stand on, and why the node has its size. */
+/** The sources of a node's label: quotes with their pages, and the parts of the node's size. */
 export function Evidence(props: {
   node: MapNode;
   model: MapModel;
@@ -41,7 +41,7 @@ export function Evidence(props: {
     .filter((id) => id !== model.root.id);
 
   useEffect(() => {
-    // A sheet that opens over the map on a phone takes the focus, so that Escape and the reader are in it.
+    // On a phone the panel opens over the map and takes the focus, so that Escape and screen readers act on it.
     if (matchMedia("(max-width: 767px)").matches) head.current?.focus();
   }, []);
 

@@ -1,4 +1,6 @@
-/** What is one click away from a session: left-out pages, scorecard, receipt, versions, sharing, drawing again. */
+/**
+ * The dialogs of a session's page: left-out pages, scorecard, receipt, versions, sharing, regeneration, disclosures.
+ */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
@@ -275,7 +277,7 @@ function Versions({ session, mindmap, model, language }: Props) {
   );
 }
 
-/** Every request to a provider, as it was sent: what people ask for before they trust a service with their reading. */
+/** Every request about this session to an AI provider, as it was sent. */
 function Disclosures({ session, language }: Props) {
   const t = useMessages();
   const query = useQuery({

@@ -50,7 +50,7 @@ export function Timeline(props: {
     overscan: 12,
   });
 
-  // A page chosen on the map is brought into sight here; one chosen here is in sight already.
+  // A page selected on the map is scrolled into view; one selected here is visible already.
   const isOwnChoice = useRef(false);
   const scrollToChosen = useEffectEvent(() => {
     const at = shown.findIndex((row) => row.kind === "visit" && row.nodeId !== null && highlighted?.has(row.nodeId));
@@ -60,7 +60,7 @@ export function Timeline(props: {
     if (selected && !isOwnChoice.current) scrollToChosen();
     isOwnChoice.current = false;
   }, [selected]);
-  // While recording the newest page is kept in sight, unless the reader has scrolled away.
+  // While recording, the newest page stays visible unless the user has scrolled away.
   const count = shown.length;
   const wasAtEnd = useRef(true);
   const scrollTo = useEffectEvent((index: number) => list.scrollToIndex(index));

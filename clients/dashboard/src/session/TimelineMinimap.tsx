@@ -5,7 +5,7 @@ import { usePalette } from "~/map/usePalette";
 import type { Range, Row } from "./timeline-rows";
 import "./TimelineMinimap.css";
 
-/** The whole session as coloured time. A click jumps, a drag filters; arrow keys jump for those without a mouse. */
+/** The whole session as a strip of coloured time. A click or an arrow key jumps, a drag filters. */
 export function TimelineMinimap({
   rows,
   span,

@@ -1,7 +1,9 @@
-/** What changed between two versions, in the reader's language. The server tells it in English, with the nodes it is about. */
+/**
+ * Describes the changes between two map versions. The server describes them in English, with the ids of their nodes.
+ */
 import type { ChangeReply, Language } from "@trailmind/api";
 
-/** A change as the server describes it; an older server leaves out the reason and the nodes. */
+/** A change of the server's diff; an older server omits the reason and the nodes. */
 type Change = Pick<ChangeReply, "kind" | "sentence"> & Partial<ChangeReply>;
 
 export interface Labels {
@@ -9,7 +11,10 @@ export interface Labels {
   after: ReadonlyMap<string, string>;
 }
 
-/** Korean needs another order of words, so it is told anew from the kind; a kind unknown here stays as it was told. */
+/**
+ * The Korean sentence is built from the kind, because its word order differs; a kind unknown here keeps the server's
+ * sentence.
+ */
 export function describeChange(
   change: Change,
   language: Language,

@@ -1,4 +1,4 @@
-/** Edits of a map as operations: each is one request, one undo step, and outlives the version it was made on. */
+/** Edits of a map as operations. Each is one request and one undo step, and is applied again to later versions. */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type OperationBody, toApiError, unwrap } from "@trailmind/api";
@@ -21,14 +21,14 @@ export interface Edits {
   redo: () => void;
 }
 
-/** A node may be moved to any topic or subtopic that is not its own place and not below it. */
+/** A node can move to every topic or subtopic except its parent, itself and its descendants. */
 export function canMove(model: MapModel, id: string, parent: string): boolean {
   if (id === parent || id === model.root.id || model.parent.get(id) === parent) return false;
   for (let at: string | undefined = parent; at !== undefined; at = model.parent.get(at)) if (at === id) return false;
   return model.byId.get(parent)?.type !== "page";
 }
 
-/** A topic may be split when something would stay behind. */
+/** A topic can be split when it has more than one child. */
 export function canSplit(model: MapModel, id: string): boolean {
   return (model.children.get(id)?.length ?? 0) > 1;
 }

@@ -1,4 +1,4 @@
-/** What the server tells while something is going on with a session. */
+/** Live updates of a session that is recorded or whose map is generated. */
 
 import type { QueryClient } from "@tanstack/react-query";
 import { isRecord } from "@trailmind/api";
@@ -18,7 +18,10 @@ export interface Progress {
 
 const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
-/** The progress after a piece of news; what a piece does not mention stays. */
+/**
+ * The progress after an event; fields that the event does not contain keep their value. Null once the generation has
+ * ended.
+ */
 export function nextProgress(before: Progress | null, data: Record<string, unknown>, nowMs: number): Progress | null {
   const map = isRecord(data.mindmap) ? data.mindmap : data;
   if (map.status !== "generating" && map.status !== "pending") return map.status === undefined ? before : null;
@@ -37,7 +40,7 @@ export function nextProgress(before: Progress | null, data: Record<string, unkno
   };
 }
 
-/** Follows the session's stream while `isOn`; refreshes what the news are about. */
+/** Follows the session's event stream while `isOn`, and invalidates the queries that the events concern. */
 export function useLiveUpdates(
   id: string,
   isOn: boolean,
@@ -60,20 +63,20 @@ export function useLiveUpdates(
     void followSessionEvents(
       id,
       stop.signal,
-      (news) => {
-        if (news.event === "map_delta") {
-          setLiveMap((before) => applyDelta(before, news.data));
+      (event) => {
+        if (event.event === "map_delta") {
+          setLiveMap((before) => applyDelta(before, event.data));
           clearTimeout(timer);
           timer = setTimeout(() => refresh("timeline", "session"), 300);
           return;
         }
-        setProgress((before) => nextProgress(before, news.data, Date.now()));
-        const status = (isRecord(news.data.mindmap) ? news.data.mindmap : news.data).status;
+        setProgress((before) => nextProgress(before, event.data, Date.now()));
+        const status = (isRecord(event.data.mindmap) ? event.data.mindmap : event.data).status;
         if (status === "completed" || status === "failed")
           refresh("mindmap", "session", "timeline", "versions", "receipt");
-        else if (news.event === "session") refresh("session", "mindmap", "timeline");
-        else if (news.event !== "snapshot" && news.event !== "mindmap") {
-          // Pages come in bursts while recording: look again once they have settled for a moment.
+        else if (event.event === "session") refresh("session", "mindmap", "timeline");
+        else if (event.event !== "snapshot" && event.event !== "mindmap") {
+          // Pages arrive in bursts while recording: the queries are refreshed after a pause of 300 ms.
           clearTimeout(timer);
           timer = setTimeout(() => refresh("timeline", "session"), 300);
         }

@@ -1,4 +1,4 @@
-/** The part of the URL that says what a session's page shows. */
+/** The query parameters of a session's page. */
 
 export const VIEWS = ["split", "timeline", "map"] as const;
 export const LAYOUTS = ["tree", "radial", "galaxy", "outline"] as const;
@@ -13,7 +13,7 @@ export interface SessionSearch {
   topic?: string | undefined;
 }
 
-/** From this width on, timeline and map fit side by side. */
+/** From this width on, timeline and map are shown side by side. */
 export const WIDE = "(min-width: 1000px)";
 
 export function showsTimeline(view: View | undefined, isWide: boolean): boolean {

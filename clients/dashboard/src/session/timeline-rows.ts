@@ -1,4 +1,4 @@
-/** The timeline as rows: visits with their highlights, pauses, and gaps said in words. Pure. */
+/** The timeline as rows: visits with their highlights, pauses, and gaps. Pure. */
 import type { Timeline, Visit } from "~/api/queries";
 
 export type Row =
@@ -6,7 +6,7 @@ export type Row =
   | { kind: "pause"; key: string; atMs: number; lengthMs: number | null }
   | { kind: "gap"; key: string; atMs: number; lengthMs: number };
 
-/** Silence longer than this is said; shorter ones are how people read. */
+/** A time without a visit from this length on is shown as a gap. */
 export const GAP_MS = 5 * 60_000;
 
 export interface Placement {
@@ -16,7 +16,7 @@ export interface Placement {
 
 const ms = (time: string) => Date.parse(time);
 
-/** Rows in the order things happened. A gap inside a pause is the pause. */
+/** Rows in chronological order. A gap that overlaps a pause is not shown. */
 export function timelineRows(timeline: Timeline, place: Placement): Row[] {
   const pauses = timeline.pauses.map((pause, i) => ({
     kind: "pause" as const,
@@ -46,7 +46,7 @@ export interface Range {
   toMs: number;
 }
 
-/** First to last moment of the visits; null without any. */
+/** The time from the first to the end of the last visit; null without visits. */
 export function timeSpan(rows: readonly Row[]): Range | null {
   let span: Range | null = null;
   for (const row of rows) {
@@ -59,7 +59,7 @@ export function timeSpan(rows: readonly Row[]): Range | null {
   return span;
 }
 
-/** The rows of some nodes (a topic's pages) and of a range of time; pauses and gaps only when nothing is filtered away. */
+/** The rows of some nodes (a topic's pages) in a time range. With a filter by nodes, pauses and gaps are removed. */
 export function filterRows(rows: readonly Row[], nodes: ReadonlySet<string> | null, range: Range | null): Row[] {
   return rows.filter((row) => {
     if (
@@ -72,7 +72,7 @@ export function filterRows(rows: readonly Row[], nodes: ReadonlySet<string> | nu
   });
 }
 
-/** The row that was going on at `atMs`, or the nearest before it. */
+/** The index of the last row that started at or before `atMs`; 0 when there is none. */
 export function rowAt(rows: readonly Row[], atMs: number): number {
   let index = 0;
   rows.forEach((row, i) => {

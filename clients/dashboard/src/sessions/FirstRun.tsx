@@ -8,7 +8,7 @@ import { toast } from "~/ui/toast";
 import { playSample } from "./sample";
 import "./FirstRun.css";
 
-/** What a new account sees: how it works, and something to play with at once. */
+/** The empty list of a new account: how recording works, and a sample session. */
 export function FirstRun() {
   const t = useMessages();
   return (
@@ -54,7 +54,7 @@ export function SampleButton({ isQuiet }: { isQuiet?: boolean }) {
           setProgress([done, total]);
           if (isShown) return;
           isShown = true;
-          // Go and watch it grow; the playback goes on behind.
+          // The session's page opens at once; the playback continues in the background.
           client.setQueryData(["session", session.id], session);
           void navigate({ to: "/sessions/$id", params: { id: session.id } });
         },

@@ -96,7 +96,7 @@ function FilterBar({ filters }: { filters: Filters }) {
     const timer = setTimeout(() => set({ q: wanted }), 250);
     return () => clearTimeout(timer);
   }, [text, filters.q, set]);
-  // "Clear filters" and the back button change the address, not this field.
+  // "Clear filters" and the back button change the URL but not this field.
   useEffect(() => setText((old) => (old.trim() === (filters.q ?? "") ? old : (filters.q ?? ""))), [filters.q]);
   const textFilter = (name: "domain" | "keyword", label: string, placeholder: string) => (
     <label className="filter">
@@ -178,7 +178,7 @@ function FilterBar({ filters }: { filters: Filters }) {
   );
 }
 
-/** The next page loads when its button comes into sight; the button is there for everybody else. */
+/** Loads the next page when its button becomes visible; a click works too. */
 function LoadMore({ isBusy, onMore }: { isBusy: boolean; onMore: () => void }) {
   const t = useMessages();
   const ref = useRef<HTMLButtonElement>(null);

@@ -1,8 +1,8 @@
-/** Sessions by how long ago they began, in the reader's time zone. */
+/** Sessions grouped by age, in the browser's time zone. */
 export type AgeGroup = "today" | "yesterday" | "week" | "month" | "older";
 const ORDER: readonly AgeGroup[] = ["today", "yesterday", "week", "month", "older"];
 
-/** The group of a moment. Weeks begin on Monday. */
+/** The group of a time. Weeks begin on Monday. */
 export function ageGroup(at: Date, now: Date): AgeGroup {
   const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate());
   const back = (days: number) => new Date(midnight.getFullYear(), midnight.getMonth(), midnight.getDate() - days);

@@ -6,14 +6,14 @@ import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 
-/** Deletes at once and offers eight seconds to take it back; the card leaves and returns without a reload. */
+/** Deletes a session at once and offers undo in a toast. The list is updated before the response. */
 export function useDelete(onGone?: () => void) {
   const t = useMessages();
   const client = useQueryClient();
   const path = (id: string) => ({ params: { path: { session_id: id } } });
   const refresh = () => client.invalidateQueries({ queryKey: ["sessions"] });
   return useMutation({
-    // Kept alive: the card is gone at once, and somebody may leave the page in the same second.
+    // Kept alive: the card disappears at once, and the user may leave the page before the response.
     mutationFn: (session: Session) =>
       unwrap(api.DELETE("/v1/sessions/{session_id}", { ...path(session.id), keepalive: true })),
     onMutate: (session) => {

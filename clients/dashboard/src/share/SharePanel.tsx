@@ -8,7 +8,7 @@ import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 
-/** Makes, lists and takes back read-only links. */
+/** Creates, lists and revokes read-only links. */
 export function SharePanel({ session, language }: { session: Session; language: Language }) {
   const t = useMessages();
   const client = useQueryClient();

@@ -13,7 +13,7 @@ import { EmptyState } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 import "~/session/session.css";
 
-/** A shared session for whoever has the link: the same map and evidence, nothing to change. */
+/** A shared session for every visitor with the link: map and evidence, read-only. */
 export function SharedPage() {
   const t = useMessages();
   const { token } = useParams({ from: "/shared/$token" });

@@ -1,6 +1,6 @@
 import "./MapIllustration.css";
 
-/** A small map, drawn: one core, three topics, their pages. */
+/** A drawing of a small map: one core, three topics, their pages. */
 export function MapIllustration() {
   const topics: [number, number, number][] = [
     [0, 92, 46],

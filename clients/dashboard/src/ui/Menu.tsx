@@ -10,7 +10,7 @@ interface TriggerProps {
   [other: string]: unknown;
 }
 
-/** A button with a menu. The menu's code is fetched when a pointer or the focus comes near. */
+/** A button with a menu. The menu's code is loaded when the pointer or the focus enters the button. */
 export function Menu({ trigger, entries }: { trigger: ReactElement<TriggerProps>; entries: readonly MenuEntry[] }) {
   const [isOpen, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);

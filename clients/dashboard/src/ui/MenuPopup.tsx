@@ -3,7 +3,7 @@ import type { RefObject } from "react";
 import type { MenuEntry } from "./menu-types";
 import "./MenuPopup.css";
 
-/** The open menu of `button`; focus returns there. */
+/** The open menu of `button`. On close the focus returns to the button. */
 export function MenuPopup({
   button,
   entries,
@@ -18,7 +18,7 @@ export function MenuPopup({
       open
       modal={false}
       onOpenChange={(isOpen, { event }) => {
-        // A press on the button is the button's own business: it closes what is open.
+        // A press on the button closes the menu in the button's own handler; closing it here too would open it again.
         if (
           !isOpen &&
           !(event.target instanceof Node && button.current?.contains(event.target) && event.type !== "keydown")

@@ -13,7 +13,7 @@ function storedPercent(): number {
   }
 }
 
-/** Two panes with a divider between them, moved by pointer or arrow keys and remembered. */
+/** Two panes with a divider, which pointer and arrow keys move. Its position is stored. */
 export function Split({ label, left, right }: { label: string; left: ReactNode; right: ReactNode }) {
   const [percent, setPercent] = useState(storedPercent);
   const box = useRef<HTMLDivElement>(null);

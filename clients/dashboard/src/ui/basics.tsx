@@ -3,7 +3,7 @@ import type { Status } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import "./basics.css";
 
-/** A button that is only an icon; `label` is what it is called. */
+/** A button with an icon only; `label` is its accessible name. */
 export function IconButton({
   label,
   children,
@@ -49,7 +49,10 @@ export function StatusBadge({ status }: { status: Status }) {
   );
 }
 
-/** The first letter of a site in the hue of its topic. No favicon is fetched: that would tell the site who reads. */
+/**
+ * The first letter of a site in the hue of its topic. A favicon is not fetched, because the request would tell the site
+ * who reads it.
+ */
 export function SiteMark({ host, hue }: { host: string; hue?: number | null }) {
   return (
     <span className="site" data-hue={hue ?? "none"} aria-hidden="true">
@@ -82,7 +85,7 @@ export function EmptyState({
   );
 }
 
-/** Only http(s) links of recorded pages are followed; anything else is shown as text. */
+/** `url` when it is http(s), otherwise null: other schemes of recorded pages are not linked. */
 export function safeHref(url: string | undefined | null): string | null {
   try {
     return url && /^https?:$/.test(new URL(url).protocol) ? url : null;
@@ -99,7 +102,7 @@ export function hostOf(url: string | undefined | null): string {
   }
 }
 
-/** A link to a passage: browsers that know text fragments scroll to it and mark it. */
+/** A link to a passage: browsers that support text fragments scroll to it and highlight it. */
 export function passageHref(url: string, quote: string): string | null {
   const href = safeHref(url);
   if (!href || !quote) return href;

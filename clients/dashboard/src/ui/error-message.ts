@@ -1,7 +1,7 @@
 import { toApiError } from "@trailmind/api";
 import type { Messages } from "~/i18n";
 
-/** The sentence for a failure that no field is to blame for. */
+/** The user's message for a failure that belongs to no form field. */
 export function errorMessage(error: unknown, t: Messages): string {
   const problem = toApiError(error);
   const [title, hint] = t.errors[problem.kind] ?? ["", ""];

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** Whether a media query holds now, and again whenever that changes. */
+/** Whether a media query matches; the component is rendered again when this changes. */
 export function useMedia(query: string): boolean {
   return useSyncExternalStore(
     (listener) => {

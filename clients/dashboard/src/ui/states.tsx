@@ -18,7 +18,7 @@ const ICONS: Partial<Record<ErrorKind, typeof CloudOff>> = {
   server: ServerCrash,
 };
 
-/** What went wrong, and the next step. Counts down when the server said how long to wait. */
+/** The error and the user's next step. Counts down when the server sent a retry delay. */
 export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?: () => void; level?: 1 | 2 }) {
   const t = useMessages();
   const at = useLocation();
@@ -81,7 +81,7 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
   );
 }
 
-/** Whole seconds left of a wait of `seconds`; another `cause` starts it again. */
+/** The remaining seconds of a wait of `seconds`; another `cause` restarts it. */
 function useCountdown(seconds: number, cause: unknown): number {
   const [now, setNow] = useState(() => Date.now());
   const [wait, setWait] = useState({ cause, untilMs: now + seconds * 1000 });
@@ -98,7 +98,7 @@ function useCountdown(seconds: number, cause: unknown): number {
   return Math.max(0, Math.ceil((wait.untilMs - now) / 1000));
 }
 
-/** Grey shapes where content will be; says so when it takes long. */
+/** Placeholders in the size of the loading content; a slow load shows a notice. */
 export function Skeletons({ rows = 5, height = 64 }: { rows?: number; height?: number }) {
   const t = useMessages();
   const isSlow = useSlow();
@@ -114,7 +114,7 @@ export function Skeletons({ rows = 5, height = 64 }: { rows?: number; height?: n
   );
 }
 
-/** True after four seconds: long enough that silence would worry. */
+/** True after `afterMs`. */
 function useSlow(afterMs = 4_000): boolean {
   const [isSlow, setSlow] = useState(false);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Short messages to the reader. What shows them is loaded when there is something to say. */
+/** Toasts: short messages to the user. The code that shows them is loaded with the first one. */
 export interface Toast {
   text: string;
   undo?: { label: string; run: () => void };
@@ -8,26 +8,29 @@ let listenToToast: ((saying: Toast) => void) | null = null;
 let listenToFirstToast: (() => void) | null = null;
 const queue: Toast[] = [];
 
-/** Says that something happened. With `undo`, stays for eight seconds, the time one needs to see a mistake. */
+/** Shows a message. With `undo` it stays for eight seconds instead of five, so that the user can notice a mistake. */
 export function toast(text: string, undo?: Toast["undo"]): void {
-  const saying = undo ? { text, undo } : { text };
-  if (listenToToast) listenToToast(saying);
+  const message = undo ? { text, undo } : { text };
+  if (listenToToast) listenToToast(message);
   else {
-    queue.push(saying);
+    queue.push(message);
     listenToFirstToast?.();
   }
 }
 
-/** From now on `listener` shows what is said, beginning with what was said before. */
+/** Makes `listener` show all toasts, first the queued ones. Returns the function that unsubscribes it. */
 export function onToast(listener: (saying: Toast) => void): () => void {
   listenToToast = listener;
-  for (const saying of queue.splice(0)) listener(saying);
+  for (const message of queue.splice(0)) listener(message);
   return () => {
     listenToToast = null;
   };
 }
 
-/** `listener` is called when something is said and nobody shows it yet. */
+/**
+ * Calls `listener` for every toast that is queued because no listener shows it yet. Returns the function that
+ * unsubscribes it.
+ */
 export function onFirstToast(listener: () => void): () => void {
   listenToFirstToast = listener;
   if (queue.length > 0) listener();
