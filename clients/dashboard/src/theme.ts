@@ -11,8 +11,8 @@ function notify(): void {
 }
 
 function chosenTheme(): Theme {
-  const chosen = document.documentElement.dataset.theme;
-  return chosen === "light" || chosen === "dark" ? chosen : "system";
+  const attribute = document.documentElement.dataset.theme;
+  return attribute === "light" || attribute === "dark" ? attribute : "system";
 }
 
 export function setTheme(next: Theme): void {
@@ -29,8 +29,8 @@ export function setTheme(next: Theme): void {
 
 /** The theme on the screen: the user's choice, or the system's when there is none. */
 export function effectiveTheme(): "light" | "dark" {
-  const chosen = chosenTheme();
-  return chosen === "system" ? (media?.matches ? "dark" : "light") : chosen;
+  const choice = chosenTheme();
+  return choice === "system" ? (media?.matches ? "dark" : "light") : choice;
 }
 
 function subscribe(listener: () => void): () => void {

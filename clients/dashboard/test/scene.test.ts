@@ -36,7 +36,7 @@ describe("treeScene", () => {
   });
   it("collapses nodes and counts them", () => {
     const scene = treeScene(model, { collapsed: new Set(["t1"]), focus: null });
-    expect(scene.byId.get("t1")?.folded).toBe(7);
+    expect(scene.byId.get("t1")?.numCollapsed).toBe(7);
     expect(scene.byId.has("p1-0")).toBe(false);
   });
   it("shows only a focused topic", () => {

@@ -14,9 +14,9 @@ export function preload(token: string, paths: readonly string[]): void {
 
 /** The response of a preloaded request; null when there is none or it failed. */
 export async function takePreloaded(request: Request): Promise<Response | null> {
-  const answer = request.method === "GET" ? pending.get(request.url) : undefined;
-  if (!answer) return null;
+  const pendingResponse = request.method === "GET" ? pending.get(request.url) : undefined;
+  if (!pendingResponse) return null;
   pending.delete(request.url);
-  const response = await answer;
+  const response = await pendingResponse;
   return response && response.status !== 401 ? response : null;
 }

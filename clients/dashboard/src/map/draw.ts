@@ -144,7 +144,7 @@ function drawDisc(context: CanvasRenderingContext2D, n: SceneNode, palette: Pale
   context.beginPath();
   context.arc(n.x, n.y, n.r, 0, Math.PI * 2);
   if (type === "core") context.fillStyle = palette.accent;
-  else if (type === "page" || n.folded > 0) context.fillStyle = hueColour(n.hue, palette);
+  else if (type === "page" || n.numCollapsed > 0) context.fillStyle = hueColour(n.hue, palette);
   else context.fillStyle = palette.fill[n.hue ?? -1] ?? palette.bg;
   context.fill();
   if (type === "topic" || type === "subtopic") {
@@ -206,14 +206,14 @@ function drawLabels(context: CanvasRenderingContext2D, { labels, palette, marks 
     if (font !== lastFont) context.font = lastFont = font;
     context.fillStyle = labelColour(n, palette);
     drawLabelText(context, label);
-    if (n.folded > 0) lastFont = drawCollapsedCount(context, label, palette);
+    if (n.numCollapsed > 0) lastFont = drawCollapsedCount(context, label, palette);
   }
   return !isEmpty;
 }
 
 function isInside({ n, size, width, height, x, y }: PlacedLabel, area: Area): boolean {
   const isLevel = n.turn === 0;
-  const reachX = isLevel ? width / 2 + (n.folded > 0 ? size * 4 : 4) : (width + height) / 2;
+  const reachX = isLevel ? width / 2 + (n.numCollapsed > 0 ? size * 4 : 4) : (width + height) / 2;
   const reachY = isLevel ? height / 2 + 4 : (width + height) / 2;
   return (
     x + reachX >= area.x &&
@@ -262,7 +262,7 @@ function drawCollapsedCount(
   context.fillStyle = palette.muted;
   context.textAlign = isLeft ? "right" : "left";
   context.fillText(
-    String(n.folded),
+    String(n.numCollapsed),
     isLeft ? x - width / 2 - size * 0.45 : x + width / 2 + size * 0.45,
     n.side === "top" ? y + (height * (n.lines.length - 1)) / n.lines.length / 2 : y,
   );

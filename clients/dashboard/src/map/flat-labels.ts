@@ -108,7 +108,7 @@ function labelPlaces({ n, width, height, x, y }: PlacedLabel, k: number): [numbe
 function labelBox({ n, size, width, height }: PlacedLabel, places: [number, number][], marks: Marks): LabelBox {
   const isCore = n.side === "center";
   // Space for the frame of the core's name, or for the number of collapsed nodes.
-  const margin = isCore ? size : n.folded > 0 ? size * (0.45 + 0.5 * String(n.folded).length) : 0;
+  const margin = isCore ? size : n.numCollapsed > 0 ? size * (0.45 + 0.5 * String(n.numCollapsed).length) : 0;
   return {
     id: n.id,
     places,

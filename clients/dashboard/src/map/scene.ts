@@ -19,7 +19,7 @@ export interface SceneNode {
   turn: number;
   fade: number;
   /** The number of collapsed nodes below it. */
-  folded: number;
+  numCollapsed: number;
 }
 
 interface SceneLink {
@@ -120,7 +120,7 @@ function sceneNodeBase(
     importance: node.data.importance.score ?? 0,
     lines: node.type === "page" && wrap <= 28 ? firstLine(wrapLabel(node.label, wrap)) : wrapLabel(node.label, wrap),
     fade: 1,
-    folded: options.collapsed.has(node.id) ? subtree(model, node.id).size - 1 : 0,
+    numCollapsed: options.collapsed.has(node.id) ? subtree(model, node.id).size - 1 : 0,
   };
 }
 
@@ -144,7 +144,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const wrapOf = (node: MapNode) =>
     options.isNarrow ? (node.type === "page" ? 30 : 16) : node.type === "page" ? 44 : 24;
   const heights = new Map<string, number>();
-  const own = (id: string) => {
+  const ownHeight = (id: string) => {
     const node = model.byId.get(id) as MapNode;
     return (
       wrapLabel(node.label, wrapOf(node)).length * FONT_SIZE[node.type] * LINE_HEIGHT + (node.type === "page" ? 7 : 14)
@@ -152,7 +152,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   };
   const measure = (id: string): number => {
     const below = kids(id).reduce((sum, child) => sum + measure(child), 0);
-    const height = Math.max(own(id), below) + (model.byId.get(id)?.type === "topic" ? 16 : 0);
+    const height = Math.max(ownHeight(id), below) + (model.byId.get(id)?.type === "topic" ? 16 : 0);
     heights.set(id, height);
     return height;
   };
@@ -195,7 +195,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
       curve: [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y],
     });
     let offset = start + (height - kids(id).reduce((sum, child) => sum + (heights.get(child) ?? 0), 0)) / 2;
-    const nextX = x0 + sign * (at.r + labelExtent(at) + (options.isNarrow ? 30 : 52) + (at.folded ? 20 : 0));
+    const nextX = x0 + sign * (at.r + labelExtent(at) + (options.isNarrow ? 30 : 52) + (at.numCollapsed ? 20 : 0));
     for (const child of kids(id)) {
       place(child, at, offset, nextX, sign);
       offset += heights.get(child) ?? 0;
@@ -240,14 +240,14 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
   const places = model.document.layouts.radial ?? {};
   const { ids } = visibleNodes(model, options);
   const placeOf = (node: MapNode) => places[node.id] ?? { x: node.position.x, y: -node.position.y };
-  const most = Math.max(
+  const maxRadius = Math.max(
     1,
     ...ids.map((id) => Math.hypot(placeOf(model.byId.get(id) as MapNode).x, placeOf(model.byId.get(id) as MapNode).y)),
   );
   const nodes = ids.map((id): SceneNode => {
     const node = model.byId.get(id) as MapNode;
     const raw = placeOf(node);
-    const share = Math.hypot(raw.x, raw.y) / most;
+    const share = Math.hypot(raw.x, raw.y) / maxRadius;
     const stretch = share > 0 ? ringRadius(share) / share : 1;
     const at = { x: raw.x * stretch, y: raw.y * stretch };
     const angle = Math.atan2(at.y, at.x);

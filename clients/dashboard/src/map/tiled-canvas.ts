@@ -58,7 +58,9 @@ export class TiledCanvas {
       clearTimeout(this.settleTimer);
       const stretch = camera.k / this.shown.k;
       const isInadequate =
-        stretch > MAX_STRETCH || stretch < 1 / MAX_STRETCH || this.shown.missingTiles(this.seen(this.shown)).length > 0;
+        stretch > MAX_STRETCH ||
+        stretch < 1 / MAX_STRETCH ||
+        this.shown.missingTiles(this.visibleArea(this.shown)).length > 0;
       if (isInadequate && !this.next) this.startLayer();
       else this.settleTimer = setTimeout(() => this.startLayer(), SETTLE_MS);
     }
@@ -91,7 +93,7 @@ export class TiledCanvas {
     const startedMs = performance.now();
     const isInTime = () => performance.now() - startedMs < FRAME_BUDGET_MS;
     if (this.next) {
-      const missing = this.next.missingTiles(this.seen(this.next));
+      const missing = this.next.missingTiles(this.visibleArea(this.next));
       while (missing.length > 0 && (isInTime() || this.mustReplace)) this.next.draw(missing.shift() as TilePosition);
       if (missing.length === 0) this.showNext();
       else this.requestFrame();
@@ -99,12 +101,12 @@ export class TiledCanvas {
     }
     const { shown } = this;
     if (!shown || shown.k !== this.camera.k) return;
-    const visibleArea = this.seen(shown);
-    for (const spot of shown.missingTiles(visibleArea)) shown.draw(spot);
-    const missing = shown.missingTiles(expanded(visibleArea, PREFETCH_MARGIN));
+    const visible = this.visibleArea(shown);
+    for (const position of shown.missingTiles(visible)) shown.draw(position);
+    const missing = shown.missingTiles(expanded(visible, PREFETCH_MARGIN));
     while (missing.length > 0 && isInTime()) shown.draw(missing.shift() as TilePosition);
     if (missing.length > 0) this.requestFrame();
-    else shown.dropOutside(expanded(visibleArea, KEEP_MARGIN));
+    else shown.dropOutside(expanded(visible, KEEP_MARGIN));
   };
 
   private showNext(): void {
@@ -122,8 +124,8 @@ export class TiledCanvas {
   }
 
   /** The visible area of a layer, in the layer's pixels. */
-  private seen(sheet: TileLayer): Area {
-    const stretch = this.camera.k / sheet.k;
+  private visibleArea(layer: TileLayer): Area {
+    const stretch = this.camera.k / layer.k;
     return {
       x: -this.camera.x / stretch,
       y: -this.camera.y / stretch,

@@ -120,15 +120,15 @@ export function SplitDialog({
   const t = useMessages();
   const language = useLanguage();
   const [label, setLabel] = useState("");
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [checkedIds, setCheckedIds] = useState<ReadonlySet<string>>(new Set());
   const parts = (model.children.get(node.id) ?? []).flatMap((id) => model.byId.get(id) ?? []);
   const isPageLeft = parts
-    .filter((each) => !chosen.has(each.id))
+    .filter((each) => !checkedIds.has(each.id))
     .some((each) => [...subtree(model, each.id)].some((id) => model.byId.get(id)?.type === "page"));
   const toggle = (id: string) => {
-    const next = new Set(chosen);
+    const next = new Set(checkedIds);
     if (!next.delete(id)) next.add(id);
-    setChosen(next);
+    setCheckedIds(next);
   };
   return (
     <Dialog title={t.edit.splitTitle(node.label)} isOpen onClose={onClose}>
@@ -138,7 +138,7 @@ export function SplitDialog({
           e.preventDefault();
           onSave(
             label.trim(),
-            parts.filter((each) => chosen.has(each.id)).map((each) => each.id),
+            parts.filter((each) => checkedIds.has(each.id)).map((each) => each.id),
           );
           onClose();
         }}
@@ -156,7 +156,7 @@ export function SplitDialog({
             const pages = subtree(model, each.id).size - 1;
             return (
               <label key={each.id} className="related">
-                <input type="checkbox" checked={chosen.has(each.id)} onChange={() => toggle(each.id)} />
+                <input type="checkbox" checked={checkedIds.has(each.id)} onChange={() => toggle(each.id)} />
                 <span className="grow">{each.label}</span>
                 <span className="small muted tnum">
                   {pages > 0
@@ -169,7 +169,7 @@ export function SplitDialog({
             );
           })}
         </fieldset>
-        {chosen.size > 0 && !isPageLeft && (
+        {checkedIds.size > 0 && !isPageLeft && (
           <p className="notice amber" role="status">
             {t.edit.splitAll}
           </p>
@@ -178,7 +178,11 @@ export function SplitDialog({
           <button type="button" className="button" onClick={onClose}>
             {t.common.cancel}
           </button>
-          <button type="submit" className="button primary" disabled={!label.trim() || chosen.size === 0 || !isPageLeft}>
+          <button
+            type="submit"
+            className="button primary"
+            disabled={!label.trim() || checkedIds.size === 0 || !isPageLeft}
+          >
             {t.edit.splitGo}
           </button>
         </div>

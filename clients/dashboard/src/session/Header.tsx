@@ -50,8 +50,8 @@ export function Header(props: {
   const facts = receipt.data?.receipt;
   const canShare = hasFeature("/v1/sessions/{session_id}/shares");
   const exportPath = hasFeature("/v1/sessions/{session_id}/export");
-  const began = new Date(session.started_at);
-  const ended = session.ended_at ? new Date(session.ended_at) : null;
+  const startedAt = new Date(session.started_at);
+  const endedAt = session.ended_at ? new Date(session.ended_at) : null;
   const numbers: [string, string][] = [
     [t.session.reading, duration(session.dwell_ms ?? 0, language)],
     [t.session.pages, (session.page_count ?? 0).toLocaleString(language)],
@@ -78,7 +78,8 @@ export function Header(props: {
           <Title session={session} />
           <p className="session-meta small muted tnum">
             <time dateTime={session.started_at}>
-              {shortDate(began, new Date(), language)} {timeRange(began, ended, session.dwell_ms ?? 0, language)}
+              {shortDate(startedAt, new Date(), language)}{" "}
+              {timeRange(startedAt, endedAt, session.dwell_ms ?? 0, language)}
             </time>
             {numbers.map(([label, value]) => (
               <span key={label}>

@@ -193,7 +193,7 @@ function VisitRow(props: {
   isDim: boolean;
   onSelect: () => void;
 }) {
-  const { row, longest, hasMap, isHighlighted: isChosen, isDim, onSelect } = props;
+  const { row, longest, hasMap, isHighlighted, isDim, onSelect } = props;
   const t = useMessages();
   const language = useLanguage();
   const { visit } = row;
@@ -202,7 +202,7 @@ function VisitRow(props: {
   const href = safeHref(visit.url);
   return (
     <article
-      className={`visit ${isChosen ? "chosen" : ""} ${isDim ? "dim" : ""}`}
+      className={`visit ${isHighlighted ? "chosen" : ""} ${isDim ? "dim" : ""}`}
       data-hue={row.hue ?? "none"}
       data-visit={visit.id}
     >
@@ -214,7 +214,7 @@ function VisitRow(props: {
         <div className="visit-head">
           <SiteMark host={host} hue={row.hue} />
           {row.nodeId ? (
-            <button type="button" className="visit-title" aria-pressed={isChosen} onClick={onSelect} title={title}>
+            <button type="button" className="visit-title" aria-pressed={isHighlighted} onClick={onSelect} title={title}>
               {title}
             </button>
           ) : (

@@ -15,10 +15,10 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
   const language = useLanguage();
   const navigate = useNavigate();
   const title = session.title || t.common.untitled;
-  const began = new Date(session.started_at);
-  const ended = session.ended_at ? new Date(session.ended_at) : null;
+  const startedAt = new Date(session.started_at);
+  const endedAt = session.ended_at ? new Date(session.ended_at) : null;
   const now = new Date();
-  const isToday = now.getTime() - began.getTime() < 86_400_000;
+  const isToday = now.getTime() - startedAt.getTime() < 86_400_000;
   const go = (view: "timeline" | "map") =>
     void navigate({ to: "/sessions/$id", params: { id: session.id }, search: { view } });
   return (
@@ -32,9 +32,9 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
           {session.session_status !== "completed" && <StatusBadge status={session.session_status} />}
         </div>
         <div className="card-meta tnum">
-          <time dateTime={session.started_at} title={began.toLocaleString(language)}>
-            {isToday ? relativeTime(began, now, language) : shortDate(began, now, language)} ·{" "}
-            {timeRange(began, ended, session.dwell_ms ?? 0, language)}
+          <time dateTime={session.started_at} title={startedAt.toLocaleString(language)}>
+            {isToday ? relativeTime(startedAt, now, language) : shortDate(startedAt, now, language)} ·{" "}
+            {timeRange(startedAt, endedAt, session.dwell_ms ?? 0, language)}
           </time>
           {Boolean(session.dwell_ms) && <span>{t.sessions.reading(duration(session.dwell_ms ?? 0, language))}</span>}
           {typeof session.page_count === "number" && <span>{t.sessions.pages(session.page_count)}</span>}

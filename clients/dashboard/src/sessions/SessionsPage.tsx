@@ -91,9 +91,9 @@ function FilterBar({ filters }: { filters: Filters }) {
     [navigate],
   );
   useEffect(() => {
-    const wanted = text.trim() || undefined;
-    if (wanted === filters.q) return;
-    const timer = setTimeout(() => set({ q: wanted }), 250);
+    const query = text.trim() || undefined;
+    if (query === filters.q) return;
+    const timer = setTimeout(() => set({ q: query }), 250);
     return () => clearTimeout(timer);
   }, [text, filters.q, set]);
   // "Clear filters" and the back button change the URL but not this field.
