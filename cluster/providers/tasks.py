@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import functools
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -76,24 +75,30 @@ class _WorkerLoop:
     def run(self, step: Step[Result]) -> Result:
         """Run `step` on the loop. A cancelled Ray task cancels it and waits for its clean-up."""
         config, finished = _worker_config(), threading.Event()
-        started: concurrent.futures.Future[asyncio.Task[Result]] = concurrent.futures.Future()
+        task: asyncio.Task[Result] | None = None
 
         def start() -> None:
+            nonlocal task
             task = self._loop.create_task(self._run(config, step))
             task.add_done_callback(lambda _: finished.set())
-            started.set_result(task)
 
-        self._loop.call_soon_threadsafe(start)
-        task = started.result()
+        def cancel() -> None:
+            if task is None:
+                finished.set()
+            else:
+                task.cancel()
+
+        # Ray raises its cancellation between any two bytecode instructions. The `try` therefore begins before the step
+        # is scheduled, and no wait is without time-out: it would never see the cancellation.
         try:
-            # Ray raises its cancellation between two bytecode instructions: a blocking wait without time-out would
-            # never see it.
+            self._loop.call_soon_threadsafe(start)
             while not finished.wait(0.2):
                 pass
         except BaseException:
-            self._loop.call_soon_threadsafe(task.cancel)
+            self._loop.call_soon_threadsafe(cancel)
             finished.wait()
             raise
+        assert task is not None
         return task.result()
 
     async def _run(self, config: CallContextConfig, step: Step[Result]) -> Result:

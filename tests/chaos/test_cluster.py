@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -33,6 +34,15 @@ def cluster() -> Iterator[LocalCluster]:
     finally:
         started.stop()
         shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def whole_cluster(cluster: LocalCluster) -> None:
+    """Wait until both nodes serve: the test before this one may have stopped a node."""
+    give_up_at = time.monotonic() + 120
+    while not (cluster.all_nodes_up() and processes(cluster, "ServeReplica:trailmind:Api") == [1, 1]):
+        assert time.monotonic() < give_up_at, "a node was not replaced"
+        time.sleep(0.2)
 
 
 def processes(cluster: LocalCluster, title: str) -> list[int]:
