@@ -6,7 +6,6 @@ import asyncio
 import json
 import shutil
 import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,8 +22,9 @@ from tests.support.client import ApiUser, sign_up, visit
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster() -> Iterator[LocalCluster]:
+    """A cluster for one test: a node that another test stopped would change what this one measures."""
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-cluster-"))
     # No worker while the queue is empty.
     started = local_cluster(data_dir, 2, num_workers=0, max_workers=2)
@@ -34,15 +34,6 @@ def cluster() -> Iterator[LocalCluster]:
     finally:
         started.stop()
         shutil.rmtree(data_dir, ignore_errors=True)
-
-
-@pytest.fixture(autouse=True)
-def whole_cluster(cluster: LocalCluster) -> None:
-    """Wait until both nodes serve: the test before this one may have stopped a node."""
-    give_up_at = time.monotonic() + 120
-    while not (cluster.all_nodes_up() and processes(cluster, "ServeReplica:trailmind:Api") == [1, 1]):
-        assert time.monotonic() < give_up_at, "a node was not replaced"
-        time.sleep(0.2)
 
 
 def processes(cluster: LocalCluster, title: str) -> list[int]:
@@ -63,7 +54,8 @@ async def test_a_killed_node_and_a_changed_number_of_shards_lose_no_event(cluste
     assert processes(cluster, "ServeReplica:trailmind:Api") == [1, 1]
     assert processes(cluster, "SessionBufferShard") == [1, 1]
     assert processes(cluster, "GenerationWorker") == [0, 0]
-    outcome = await under_load(cluster, "kill a node, change the shards", kill_and_reshard, before_s=2.0, after_s=2.0)
+    # The kill cuts one request of most clients, whatever the duration: a longer run makes their share stable.
+    outcome = await under_load(cluster, "kill a node, change the shards", kill_and_reshard, before_s=4.0, after_s=6.0)
     assert outcome.is_expected, outcome
     assert outcome.acknowledged > 500
     assert sum(processes(cluster, "GenerationWorker")) > 0, "the queue scales the workers"
