@@ -8,6 +8,7 @@ import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
 import { toast } from "~/ui/toast";
+import { FormError } from "../ui/FormError";
 import { Section } from "./Section";
 import "./ChangePassword.css";
 
@@ -38,11 +39,7 @@ export function ChangePassword() {
   return (
     <Section title={t.account.password}>
       <form className="stack narrow" onSubmit={submit} noValidate>
-        {errors.root && (
-          <p className="notice danger" role="alert">
-            {errors.root.message}
-          </p>
-        )}
+        <FormError message={errors.root?.message} />
         <Field
           label={t.account.oldPassword}
           type="password"

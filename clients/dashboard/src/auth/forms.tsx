@@ -9,6 +9,7 @@ import { currentLogin } from "~/api/login";
 import { type Messages, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
+import { FormError } from "../ui/FormError";
 import { completeSignIn, completeSignUp } from "./complete-sign-in";
 import { GoogleButton } from "./google";
 
@@ -43,11 +44,7 @@ export function LoginForm() {
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.signIn}</h1>
       {wasExpired && <p className="notice">{t.auth.expired}</p>}
-      {errors.root && (
-        <p className="notice danger" role="alert">
-          {errors.root.message}
-        </p>
-      )}
+      <FormError message={errors.root?.message} />
       <Field
         label={t.auth.email}
         type="email"
@@ -106,11 +103,7 @@ export function SignupForm() {
   return (
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.signUp}</h1>
-      {errors.root && (
-        <p className="notice danger" role="alert">
-          {errors.root.message}
-        </p>
-      )}
+      <FormError message={errors.root?.message} />
       <Field
         label={t.auth.email}
         type="email"

@@ -8,6 +8,7 @@ import { anonymousApi } from "~/api/client";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
+import { FormError } from "../ui/FormError";
 import { emailField } from "./forms";
 
 export function ForgotForm() {
@@ -33,11 +34,7 @@ export function ForgotForm() {
       ) : (
         <>
           <p className="muted">{t.auth.forgotBody}</p>
-          {errors.root && (
-            <p className="notice danger" role="alert">
-              {errors.root.message}
-            </p>
-          )}
+          <FormError message={errors.root?.message} />
           <Field
             label={t.auth.email}
             type="email"
@@ -104,11 +101,7 @@ export function ResetForm() {
         </p>
       ) : (
         <>
-          {errors.root && (
-            <p className="notice danger" role="alert">
-              {errors.root.message}
-            </p>
-          )}
+          <FormError message={errors.root?.message} />
           <Field
             label={t.auth.newPassword}
             type="password"
