@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from psycopg import sql
 
 from cluster.settings import Settings
 from launch.stores import EmbeddedStores
@@ -134,6 +135,18 @@ def product() -> Iterator[Product]:
         yield running
 
 
+def drop_database(connection: psycopg.Connection, name: str) -> None:
+    """Drop the database and end its clients.
+
+    `DROP DATABASE … WITH (FORCE)` fails for this role while autovacuum, a process of the superuser, works in the
+    database; without FORCE, PostgreSQL ends autovacuum itself, so only the role's own clients are ended here.
+    """
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = current_user", (name,)
+    )
+    connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def fresh_database(stores: Stores) -> Iterator[str]:
     """The URL of a new, empty database; it is dropped after the test."""
@@ -142,7 +155,7 @@ def fresh_database(stores: Stores) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}")
         base, _, query = stores.libpq.partition("?")
         yield base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        drop_database(connection, name)
 
 
 @pytest.fixture

@@ -58,7 +58,9 @@ async def test_from_sign_up_to_deletion(
     # The edited title is saved.
     await page.get_by_role("button", name="Edit title").click()
     await page.get_by_label("Title", exact=True).fill("My first trail")
-    await page.keyboard.press("Enter")
+    # A reload aborts a request that is still on its way.
+    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+        await page.keyboard.press("Enter")
     await page.reload()
     await expect(page.get_by_role("heading", name="My first trail", level=1)).to_be_visible()
 

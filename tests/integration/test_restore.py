@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from cluster.settings import Settings, with_changes
 from models.migrations.run import migrate
-from tests.conftest import Stores
+from tests.conftest import Stores, drop_database
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 from tests.support.worker import job_worker
@@ -33,7 +33,7 @@ def empty_database(stores: Stores, fresh_database: str) -> Iterator[str]:
     with psycopg.connect(stores.libpq, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield fresh_database.replace(name.removesuffix("_restored"), name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop_database(connection, name)
 
 
 def contents(dsn: str) -> dict[str, tuple[int, str]]:
