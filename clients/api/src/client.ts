@@ -1,6 +1,6 @@
 import createClient, { type Client } from "openapi-fetch";
 
-import { errorOf, toApiError } from "./errors.ts";
+import { errorOf, reached, toApiError } from "./errors.ts";
 import type { components, operations, paths } from "./schema.ts";
 
 export type TrailmindClient = Client<paths>;
@@ -29,7 +29,8 @@ export interface Options {
  * A call resolves to `{ data, error, response }`; `unwrap` turns that into the data or a thrown ApiError.
  */
 export function trailmind({ baseUrl, token, fetch }: Options): TrailmindClient {
-  const client = createClient<paths>(fetch ? { baseUrl, fetch } : { baseUrl });
+  const send = fetch ?? ((request: Request) => reached(globalThis.fetch(request)));
+  const client = createClient<paths>({ baseUrl, fetch: async (request) => readCompletely(await send(request)) });
   if (token) {
     client.use({
       async onRequest({ request }) {
@@ -40,6 +41,13 @@ export function trailmind({ baseUrl, token, fetch }: Options): TrailmindClient {
     });
   }
   return client;
+}
+
+/** The response after its body has arrived, so that a connection that breaks in the middle is not a malformed reply. */
+async function readCompletely(response: Response): Promise<Response> {
+  const body = await reached(response.arrayBuffer());
+  const { status, statusText, headers } = response;
+  return new Response(body.byteLength > 0 ? body : null, { status, statusText, headers });
 }
 
 /**

@@ -10,7 +10,8 @@ export type ErrorKind =
   | "conflict"
   | "too_many"
   | "unavailable"
-  | "server";
+  | "server"
+  | "program";
 
 const KIND_BY_STATUS: Record<number, ErrorKind> = {
   400: "bad_request",
@@ -83,15 +84,30 @@ export async function readError(response: Response): Promise<ApiError> {
 }
 
 /**
- * Any thrown value as an ApiError. `fetch` throws a TypeError without a connection, and a DOMException on a time-out or
- * an abort.
+ * The result of `fetch`, or of reading a response's body. A rejection becomes an ApiError of the kind "offline" or
+ * "timeout".
+ *
+ * The request is made here and nowhere else: `fetch` rejects with a TypeError, and so does a fault of the program.
+ */
+export async function reached<T>(pending: Promise<T>): Promise<T> {
+  return pending.catch((reason: unknown) => {
+    const isStopped =
+      reason instanceof DOMException && (reason.name === "TimeoutError" || reason.name === "AbortError");
+    const kind = isStopped ? "timeout" : "offline";
+    throw new ApiError(0, kind, reason instanceof Error ? reason.message : String(reason), { kind });
+  });
+}
+
+/**
+ * Any thrown value as an ApiError. A value that is neither an ApiError nor a broken or timed-out response is a fault of
+ * the program.
  */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof DOMException && (error.name === "TimeoutError" || error.name === "AbortError"))
     return new ApiError(0, "timeout", error.message, { kind: "timeout" });
-  if (error instanceof TypeError) return new ApiError(0, "offline", error.message, { kind: "offline" });
-  return new ApiError(0, "unexpected", error instanceof Error ? error.message : String(error), { kind: "server" });
+  if (error instanceof SyntaxError) return new ApiError(0, "unexpected", error.message, { kind: "server" });
+  return new ApiError(0, "program", error instanceof Error ? error.message : String(error), { kind: "program" });
 }
 
 /**

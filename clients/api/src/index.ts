@@ -2,5 +2,6 @@
 export * from "./client.ts";
 export * from "./errors.ts";
 export * from "./format.ts";
+export * from "./ids.ts";
 export * from "./messages.ts";
 export type * from "./schema.ts";

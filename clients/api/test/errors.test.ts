@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { ApiError, errorOf, retryAfterS, toApiError } from "../src/index.ts";
+import { ApiError, errorOf, reached, retryAfterS, toApiError } from "../src/index.ts";
 
 describe("retryAfterS", () => {
   it.each([
@@ -38,9 +38,10 @@ describe("errorOf", () => {
 
 describe("toApiError", () => {
   it.each([
-    [new TypeError("Failed to fetch"), "offline"],
+    [new TypeError("crypto.randomUUID is not a function"), "program"],
     [new DOMException("slow", "TimeoutError"), "timeout"],
-    [new Error("bug"), "server"],
+    [new SyntaxError("Unexpected token '<'"), "server"],
+    [new Error("bug"), "program"],
   ])("turns %s into the kind %s", (thrown, kind) => {
     expect(toApiError(thrown)).toMatchObject({ kind, status: 0, isFromServer: false });
   });
@@ -48,5 +49,14 @@ describe("toApiError", () => {
   it("returns an ApiError as it is", () => {
     const error = new ApiError(404, "NOT_FOUND", "No such session.");
     expect(toApiError(error)).toBe(error);
+  });
+});
+
+describe("reached", () => {
+  it.each([
+    [new TypeError("Failed to fetch"), "offline"],
+    [new DOMException("slow", "TimeoutError"), "timeout"],
+  ])("turns the rejection %s into the kind %s", async (reason, kind) => {
+    await expect(reached(Promise.reject(reason))).rejects.toMatchObject({ kind, status: 0 });
   });
 });

@@ -1,8 +1,8 @@
-import { unwrap } from "@trailmind/api";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 type Login = typeof import("~/api/login");
 type Client = typeof import("~/api/client");
+let unwrap: typeof import("@trailmind/api").unwrap;
 let login: Login;
 let client: Client;
 const reply = (status: number, body: unknown, headers: Record<string, string> = {}) =>
@@ -14,6 +14,8 @@ beforeEach(async () => {
   localStorage.clear();
   login = await import("~/api/login");
   client = await import("~/api/client");
+  // The same copy of the error class as the client's.
+  ({ unwrap } = await import("@trailmind/api"));
 });
 afterEach(() => void vi.unstubAllGlobals());
 

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
+import { copyText } from "~/ui/clipboard";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { Section } from "./Section";
@@ -73,7 +74,9 @@ export function ApiKeys() {
             <button
               type="button"
               className="button"
-              onClick={() => void navigator.clipboard.writeText(create.data.key).then(() => toast(t.common.copied))}
+              onClick={() =>
+                void copyText(create.data.key).then((ok) => toast(ok ? t.common.copied : t.common.copyFailed))
+              }
             >
               {t.common.copy}
             </button>

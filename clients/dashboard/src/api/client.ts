@@ -1,5 +1,5 @@
 /** The API, typed by its OpenAPI description. `unwrap` turns a call into its data or a thrown ApiError. */
-import { readError, toApiError, trailmind } from "@trailmind/api";
+import { reached, readError, trailmind } from "@trailmind/api";
 import { accessToken, endLogin, renewToken, WEB_CLIENT } from "./login";
 import { takePreloaded } from "./preload";
 
@@ -25,7 +25,8 @@ function send(request: Request, token: string | null, timeoutMs: number | null):
   if (token) headers.set("Authorization", `Bearer ${token}`);
   for (const [name, value] of Object.entries(WEB_CLIENT)) headers.set(name, value);
   const signals = [request.signal, ...(timeoutMs === null ? [] : [AbortSignal.timeout(timeoutMs)])];
-  return fetch(new Request(request, { headers, signal: AbortSignal.any(signals) }));
+  const complete = new Request(request, { headers, signal: AbortSignal.any(signals) });
+  return reached(fetch(complete));
 }
 
 const baseUrl = typeof location === "undefined" ? "http://localhost" : location.origin;
@@ -37,12 +38,10 @@ export const anonymousApi = trailmind({ baseUrl, fetch: (request) => send(reques
 
 /** Saves a response as a file named by its Content-Disposition header. Throws ApiError. */
 export async function download(path: string, fallbackName: string): Promise<void> {
-  const response = await authorizedFetch(new Request(new URL(path, location.origin))).catch((error: unknown) => {
-    throw toApiError(error);
-  });
+  const response = await authorizedFetch(new Request(new URL(path, location.origin)));
   if (!response.ok) throw await readError(response);
   const fileName = /filename\*?=(?:UTF-8'')?"?([^";]+)/i.exec(response.headers.get("content-disposition") ?? "")?.[1];
-  const url = URL.createObjectURL(await response.blob());
+  const url = URL.createObjectURL(await reached(response.blob()));
   const link = document.createElement("a");
   link.href = url;
   link.download = fileName ? decodeURIComponent(fileName) : fallbackName;

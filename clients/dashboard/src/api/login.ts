@@ -3,7 +3,7 @@
  * can read. localStorage has one bit, "this browser has signed in", so that a first visit starts without a failing
  * renewal.
  */
-import { ApiError, isRecord, readError } from "@trailmind/api";
+import { ApiError, isRecord, reached, readError, uuid } from "@trailmind/api";
 
 export interface Account {
   id: string;
@@ -110,9 +110,9 @@ async function withTabLock(run: () => Promise<boolean>): Promise<boolean> {
 
 async function requestToken(): Promise<boolean> {
   // The idempotency key makes a retry after a lost response the same request.
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID(), ...WEB_CLIENT };
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": uuid(), ...WEB_CLIENT };
   const request = () =>
-    fetch("/v1/auth/refresh", { method: "POST", headers, body: "{}", signal: AbortSignal.timeout(15_000) });
+    reached(fetch("/v1/auth/refresh", { method: "POST", headers, body: "{}", signal: AbortSignal.timeout(15_000) }));
   const response = await request().catch(request);
   if (!response.ok) {
     if (response.status < 500 && response.status !== 429) return false;

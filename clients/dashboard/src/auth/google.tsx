@@ -36,7 +36,8 @@ export function GoogleButton({ next }: { next: string | undefined }) {
     ...optionalQuery(["google"], () => unwrap(api.GET("/v1/auth/google/config"))),
     retry: false,
   });
-  if (!config.data?.enabled) return null;
+  // Google accepts no plain http address to return to, and a browser has no `crypto.subtle` on one.
+  if (!config.data?.enabled || !isSecureContext) return null;
   return (
     <>
       <div className="or">{t.auth.or}</div>

@@ -26,6 +26,7 @@ export const en = {
     delete: "Delete",
     copy: "Copy",
     copied: "Copied",
+    copyFailed: "The browser did not allow copying. Select the text and copy it.",
     loading: "Loading",
     slow: "This is taking longer than usual. We keep trying.",
     untitled: "Untitled session",
@@ -543,6 +544,10 @@ export const en = {
     too_many: ["Too many requests", "The server asked us to wait a little."],
     unavailable: ["The server is busy", "It is starting or restarting. This usually takes a few seconds."],
     server: ["Server error", "The error has been logged. Try again; if it persists, send us the request number below."],
+    program: [
+      "This page has a fault",
+      "The server is not the cause. Reload the page; if it stays, report this message:",
+    ],
   } as Record<string, [string, string]>,
   errorWait: (s: number) => `Try again in ${s} s`,
   errorId: (id: string) => `Request ${id}`,

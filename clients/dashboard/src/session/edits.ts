@@ -1,7 +1,7 @@
 /** Edits of a map as operations. Each is one request and one undo step, and is applied again to later versions. */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type OperationBody, toApiError, unwrap } from "@trailmind/api";
+import { type OperationBody, toApiError, unwrap, uuid } from "@trailmind/api";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
@@ -47,7 +47,7 @@ export function useEdits(sessionId: string, version: number): Edits {
   const change = useMutation({
     mutationFn: (operation: OperationBody) => {
       const identified =
-        operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: crypto.randomUUID() };
+        operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: uuid() };
       return unwrap(
         api.PATCH("/v1/sessions/{session_id}/mindmap", {
           params: { path },

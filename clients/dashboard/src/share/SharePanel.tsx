@@ -4,6 +4,7 @@ import { useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery, type Session } from "~/api/queries";
 import { useMessages } from "~/i18n";
+import { copyText } from "~/ui/clipboard";
 import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
@@ -91,7 +92,7 @@ export function SharePanel({ session, language }: { session: Session; language: 
             <button
               type="button"
               className="button"
-              onClick={() => navigator.clipboard.writeText(share.url).then(() => toast(t.common.copied))}
+              onClick={() => void copyText(share.url).then((ok) => toast(ok ? t.common.copied : t.common.copyFailed))}
             >
               {t.common.copy}
             </button>

@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation } from "@tanstack/react-router";
 import { type ErrorKind, toApiError } from "@trailmind/api";
-import { CloudOff, Gauge, Hourglass, KeyRound, SearchX, ServerCrash, TriangleAlert } from "lucide-react";
+import { Bug, CloudOff, Gauge, Hourglass, KeyRound, SearchX, ServerCrash, TriangleAlert } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useMessages } from "~/i18n";
 import { EmptyState } from "./basics";
@@ -16,6 +16,7 @@ const ICONS: Partial<Record<ErrorKind, typeof CloudOff>> = {
   signed_out: KeyRound,
   missing: SearchX,
   server: ServerCrash,
+  program: Bug,
 };
 
 /** The error and the user's next step. Counts down when the server sent a retry delay. */
@@ -56,6 +57,10 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
               <Link className="button primary" to="/login" search={{ next: at.href }}>
                 {t.signInAgain}
               </Link>
+            ) : problem.kind === "program" ? (
+              <button type="button" className="button primary" onClick={() => location.reload()}>
+                {t.reload}
+              </button>
             ) : (
               <button type="button" className="button primary" disabled={wait > 0} onClick={retry}>
                 {wait > 0 ? t.errorWait(wait) : t.common.retry}
@@ -70,6 +75,12 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
         }
       >
         {hint}
+        {problem.kind === "program" && (
+          <>
+            <br />
+            <code className="small">{problem.message}</code>
+          </>
+        )}
         {problem.requestId && problem.status >= 500 && (
           <>
             <br />

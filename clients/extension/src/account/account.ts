@@ -3,11 +3,10 @@
  * time would use one refresh token twice, which the server treats as token theft.
  */
 
-import { ApiError } from "@trailmind/api";
+import { ApiError, uuid } from "@trailmind/api";
 import { SignedOutError } from "../api/errors";
 import type { Renewal, SignIn, User } from "../api/schemas";
 import type { TrailmindApi } from "../api/trailmind";
-import { uuid } from "../ids";
 import type { QueueStore } from "../queue/store";
 
 interface StoredAccount {

@@ -1,10 +1,9 @@
 /** The context menu: highlight the selection, or exclude a site. */
 
+import { uuid } from "@trailmind/api";
 import { type Browser, browser } from "wxt/browser";
 import { collapseWhitespace } from "../capture/anchor";
-
 import { messagesFor } from "../i18n/messages";
-import { uuid } from "../ids";
 import type { PageMessage } from "../protocol";
 import { readSettings } from "../settings";
 import type { App } from "./app";

@@ -1,8 +1,8 @@
 /** The commands about pages: exclude a site, preview the events of a page, import tabs and history. */
 
+import { uuid } from "@trailmind/api";
 import { browser } from "wxt/browser";
 import { CommandError } from "../command-error";
-import { uuid } from "../ids";
 import { type ImportDeps, importHistory, importTabs } from "../importing/imports";
 import { evaluatePolicy, parseHost } from "../privacy/policy";
 import { visitDetails, visitEvent } from "../recording/events";

@@ -3,7 +3,7 @@
  * debounce time, has a minimum length, and is not in an editable element.
  */
 
-import { uuid } from "../ids";
+import { uuid } from "@trailmind/api";
 import type { Anchor, PageMessageOf } from "../protocol";
 import { anchorOf, collapseWhitespace, cssPath } from "./anchor";
 

@@ -1,6 +1,6 @@
 /** A recorded document: its visits, one after the other, and what is measured during each. */
 
-import { uuid } from "../ids";
+import { uuid } from "@trailmind/api";
 import type { PageMessage, PageMessageOf, PageResponse, WorkerMessage } from "../protocol";
 import { DwellClock, type Presence, presenceOf, watchPresence } from "./dwell";
 import { highlightMessage, MarkedPassages, type Passage, passageOf, watchHighlights } from "./highlight";

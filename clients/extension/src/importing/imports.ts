@@ -1,7 +1,7 @@
 /** Creates a finished recording from the open tabs, or from the last hours of the history. */
 
+import { uuid } from "@trailmind/api";
 import { browser } from "wxt/browser";
-import { uuid } from "../ids";
 
 import { evaluatePolicy, type PolicyContext } from "../privacy/policy";
 import { redactUrl } from "../privacy/redact";

@@ -5,7 +5,7 @@
  * collected runs in one serial queue, so that no event is queued after a stop.
  */
 
-import { uuid } from "../ids";
+import { uuid } from "@trailmind/api";
 import { evaluatePolicy, type PolicyContext } from "../privacy/policy";
 import type { PageMessage, PageResponse } from "../protocol";
 import type { Recording, Scope } from "../queue/model";

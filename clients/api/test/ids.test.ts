@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { uuid } from "./ids";
+import { uuid } from "../src/index.ts";
 
 test("makes version 4 UUIDs without crypto.randomUUID", () => {
   const ids = Array.from({ length: 500 }, uuid);
