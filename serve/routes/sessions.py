@@ -32,6 +32,7 @@ from models.recording.browsing_sessions import (
 from models.recording.exclusions import normalize_domain
 from models.recording.session_filters import session_filters
 from models.recording.timeline_store import load_timeline
+from models.recording.titles import is_automatic_title
 from models.schemas.sessions import SessionEnvelope, SessionList, SessionReply, SessionStart, SessionUpdate
 from serve.auth.login import client_program
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
@@ -119,6 +120,12 @@ async def enforce_session_limit(state: AppState, db: AsyncSession, user: User, *
         await notify(state.valkey, session_id, "session", {"session_status": SessionStatus.PROCESSING})
 
 
+def _title_source(title: str | None) -> str | None:
+    if not title:
+        return None
+    return "generated" if is_automatic_title(title) else "user"
+
+
 @router.post("/start", status_code=201, response_model_exclude_none=True)
 async def start(
     user_id: CurrentUserId,
@@ -145,7 +152,7 @@ async def start(
     session = BrowsingSession(
         user_id=user_id,
         title=options.title or None,
-        title_source="user" if options.title else None,
+        title_source=_title_source(options.title),
         client_session_id=options.client_session_id,
         started_at=now,
         created_at=now,

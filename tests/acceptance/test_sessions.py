@@ -8,6 +8,8 @@ import httpx2
 import pytest
 
 from tests.support.client import ApiUser, visit
+from tests.support.completed_session import recorded_events
+from tests.support.worker import InProcessWorker
 
 
 async def test_start_without_a_body(ann: ApiUser) -> None:
@@ -133,3 +135,17 @@ async def test_a_caller_without_account_gets_401(api: httpx2.AsyncClient) -> Non
     answer = await api.get("/v1/sessions")
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize("title", ["Browsing, Nov 28, 12:57\u202fPM", "11월 28일 오후 12:57 브라우징"])
+async def test_the_automatic_title_of_an_older_extension_gives_way_to_the_generated_one(
+    ann: ApiUser, worker: InProcessWorker, title: str
+) -> None:
+    session_id = await ann.start(title=title)
+    await ann.send(session_id, recorded_events())
+    await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
+    await worker.run()
+    session = (await ann.ok("GET", f"/v1/sessions/{session_id}"))["session"]
+    mindmap = (await ann.ok("GET", f"/v1/sessions/{session_id}/mindmap"))["mindmap"]
+    core = next(node["label"] for node in mindmap["data"]["nodes"] if node["type"] == "core")
+    assert session["title"] == core != title

@@ -96,6 +96,7 @@ def test_from_start_to_map(
 ) -> None:
     reader = readers(product.origin)
     popup = sign_in_and_record(chromium, product.origin, reader)
+    wait_until(lambda: popup.text("button.title").startswith("Browsing, "), what="a name until the map has one")
     tab = chromium.open()
     for number in (1, 2, 3):
         read_article(tab, site.url(f"/article/{number}"), number, 2)
@@ -116,6 +117,12 @@ def test_from_start_to_map(
     mindmap = reader.get_json(f"/sessions/{session['id']}/mindmap")["mindmap"]
     assert mindmap["status"] == "completed"
     assert sum(node["type"] == "page" for node in mindmap["data"]["nodes"]) == 3
+    # The user typed no title, so the one of the map stands in the list, in its core and in the popup.
+    (session,) = reader.get_json("/sessions")["sessions"]
+    core = next(node["label"] for node in mindmap["data"]["nodes"] if node["type"] == "core")
+    assert core == session["title"] != ""
+    assert not session["title"].startswith("Browsing")
+    wait_until(lambda: popup.text("button.title").startswith(session["title"]), what="the title in the popup")
 
 
 def test_the_dashboard_signs_the_extension_in(

@@ -4,7 +4,6 @@ import { browser } from "wxt/browser";
 import type { Account } from "../account/account";
 import type { TrailmindApi } from "../api/trailmind";
 import { CommandError } from "../command-error";
-import { messagesFor } from "../i18n/messages";
 import { hasPagePermission } from "../permission";
 import type { PolicyContext } from "../privacy/policy";
 import type { CommandName, Commands } from "../protocol";
@@ -48,13 +47,6 @@ export async function requireUser(account: Account): Promise<{ id: string; origi
 export async function requireRecordingAllowed(settings: CommandDeps["settings"]): Promise<void> {
   if ((await settings()).consentedAt === null) throw new CommandError("no_consent");
   if (!(await hasPagePermission())) throw new CommandError("no_permission");
-}
-
-export async function defaultTitle(
-  { settings, now }: Pick<CommandDeps, "settings" | "now">,
-  kind: "recording" | "tabs" | "history",
-): Promise<string> {
-  return messagesFor((await settings()).language).titles[kind](now());
 }
 
 /** The scope of a choice; ids that are null are those of the active tab and its window. */

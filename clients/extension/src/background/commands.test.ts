@@ -97,6 +97,8 @@ describe("start", () => {
 
 test("from start to the map", async () => {
   await run.start(ALL);
+  // Without a title of the user's the server makes one from the pages.
+  expect(await only()).toMatchObject({ title: "" });
   await b.store.append((await only())?.id ?? "", makeEvent());
   await run.rename({ id: (await only())?.id ?? "", title: `  ${"long ".repeat(40)}` });
   await run.stop({});

@@ -10,7 +10,6 @@ import { isUnreadPdf, withPdfText } from "../recording/pages";
 import { changeSettings } from "../settings";
 import {
   type CommandDeps,
-  defaultTitle,
   deleteCompleted,
   type Handlers,
   policyOf,
@@ -66,7 +65,7 @@ export function pageCommands(deps: CommandDeps): Handlers<"exclude" | "preview" 
       await requireRecordingAllowed(settings);
       const context = await importDeps();
       await deleteCompleted(deps);
-      const result = await importTabs(context, await defaultTitle(deps, "tabs"));
+      const result = await importTabs(context);
       await sendNow();
       return result;
     },
@@ -76,7 +75,7 @@ export function pageCommands(deps: CommandDeps): Handlers<"exclude" | "preview" 
       const context = await importDeps();
       await deleteCompleted(deps);
       const clamped = Math.min(Math.max(hours, 1), MAX_HISTORY_HOURS);
-      const result = await importHistory(context, await defaultTitle(deps, "history"), clamped);
+      const result = await importHistory(context, clamped);
       await sendNow();
       return result;
     },

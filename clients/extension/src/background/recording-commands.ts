@@ -8,7 +8,6 @@ import type { Generation } from "../recording/view";
 import {
   type CommandDeps,
   cleanTitle,
-  defaultTitle,
   deleteCompleted,
   type Handlers,
   requireRecordingAllowed,
@@ -36,7 +35,7 @@ export function recordingCommands(deps: CommandDeps): Handlers<Names> {
       await requireRecordingAllowed(settings);
       const user = await requireUser(account);
       await deleteCompleted(deps);
-      await recorder.start(user, await resolveScope(scope, tabId, windowId), await defaultTitle(deps, "recording"));
+      await recorder.start(user, await resolveScope(scope, tabId, windowId));
       return null;
     },
 
@@ -128,10 +127,14 @@ async function readGeneration(
     const statuses = ["pending", "generating", "completed", "failed"] as const;
     const status = statuses.find((name) => name === mindmap.status) ?? "pending";
     const message = mindmap.error_message ?? null;
-    return { recordingId, status, stage: mindmap.stage ?? null, percent: mindmap.percent ?? null, message };
+    const title =
+      status === "completed"
+        ? ((await account.withToken((bearer) => api.session(origin, bearer, serverId))).title ?? null)
+        : null;
+    return { recordingId, status, stage: mindmap.stage ?? null, percent: mindmap.percent ?? null, message, title };
   } catch (error) {
     // 404: the generation has not begun. Other errors say nothing about the map.
     const isNotBegun = error instanceof ApiError && error.status === 404;
-    return isNotBegun ? { recordingId, status: "none", stage: null, percent: null, message: null } : null;
+    return isNotBegun ? { recordingId, status: "none", stage: null, percent: null, message: null, title: null } : null;
   }
 }

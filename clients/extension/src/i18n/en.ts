@@ -3,11 +3,7 @@ import type { View } from "../recording/view";
 
 export const en = {
   language: "en" as Language,
-  titles: {
-    recording: (at: number) => `Browsing, ${dateTime(at, "en")}`,
-    tabs: (at: number) => `Open tabs, ${dateTime(at, "en")}`,
-    history: (at: number) => `Recent history, ${dateTime(at, "en")}`,
-  },
+  untitled: (at: number) => `Browsing, ${dateTime(at, "en")}`,
   tooltip: ({ current, earlier }: View): string => {
     if (!current)
       return earlier.waiting > 0 ? `Trailmind: ${plural(earlier.waiting, "event")} still to send` : "Trailmind";
@@ -32,7 +28,6 @@ export const en = {
     loading: "One moment…",
     pages: "pages",
     highlights: "highlights",
-    untitled: "Untitled session",
   },
   signedOut: {
     title: "Sign in to record",

@@ -3,11 +3,7 @@ import type { Messages } from "./en";
 
 export const ko: Messages = {
   language: "ko",
-  titles: {
-    recording: (at) => `${dateTime(at, "ko")} 브라우징`,
-    tabs: (at) => `${dateTime(at, "ko")} 열린 탭`,
-    history: (at) => `${dateTime(at, "ko")} 최근 방문 기록`,
-  },
+  untitled: (at) => `${dateTime(at, "ko")} 브라우징`,
   tooltip: ({ current, earlier }) => {
     if (!current) return earlier.waiting > 0 ? `Trailmind: 보낼 이벤트 ${earlier.waiting}개` : "Trailmind";
     const statuses = {
@@ -31,7 +27,6 @@ export const ko: Messages = {
     loading: "잠시만요…",
     pages: "페이지",
     highlights: "하이라이트",
-    untitled: "제목 없는 세션",
   },
   signedOut: {
     title: "로그인하고 기록하기",

@@ -54,8 +54,8 @@ test("open tabs are imported oldest first, without excluded ones", async () => {
     tab(5, "https://example.com/secret", { incognito: true }),
   ];
   vi.spyOn(fakeBrowser.tabs, "query").mockResolvedValue(tabs as never);
-  expect(await importTabs(deps, "Open tabs")).toEqual({ imported: 2, skipped: 3 });
-  expect(await store.recordings()).toMatchObject([{ status: "stopping", title: "Open tabs", startedAt: NOW - 2_000 }]);
+  expect(await importTabs(deps)).toEqual({ imported: 2, skipped: 3 });
+  expect(await store.recordings()).toMatchObject([{ status: "stopping", title: "", startedAt: NOW - 2_000 }]);
   expect(await bodies()).toMatchObject([
     { url: "https://example.com/b", title: "Tab 2", timestamp: NOW - 2_000, metadata: { via: "open_tab" } },
     { url: "https://example.com/a?token=REDACTED", title: "Tab 1", content: "Body." },
@@ -75,7 +75,7 @@ test("a page with a password field is skipped; a PDF is imported with its text",
     extract: async (tabId) => (tabId === 2 ? pdf : null),
     pdfText: async () => ({ title: "", text: "Words of the paper.", isTruncated: false }),
   };
-  expect(await importTabs(deps, "Open tabs")).toEqual({ imported: 2, skipped: 1 });
+  expect(await importTabs(deps)).toEqual({ imported: 2, skipped: 1 });
   expect(await bodies()).toMatchObject([
     { url: "https://example.com/b" },
     {
@@ -88,7 +88,7 @@ test("a page with a password field is skipped; a PDF is imported with its text",
 
 test("no recording is created if every page is excluded", async () => {
   vi.spyOn(fakeBrowser.tabs, "query").mockResolvedValue([tab(1, "chrome://newtab")] as never);
-  expect(await importTabs(deps, "Open tabs")).toEqual({ imported: 0, skipped: 1 });
+  expect(await importTabs(deps)).toEqual({ imported: 0, skipped: 1 });
   expect(await store.recordings()).toEqual([]);
 });
 
@@ -110,7 +110,7 @@ test("each visit of the history is imported, without active time", async () => {
     ]);
   const getVisits = vi.fn(async ({ url }: { url: string }) => visits[url]);
   Object.assign(fakeBrowser, { history: { search, getVisits } });
-  expect(await importHistory(deps, "History", 3)).toEqual({ imported: 2, skipped: 1 });
+  expect(await importHistory(deps, 3)).toEqual({ imported: 2, skipped: 1 });
   expect(search).toHaveBeenCalledWith(expect.objectContaining({ startTime: NOW - 3 * 3_600_000 }));
   expect(await bodies()).toMatchObject([
     { type: "page_visit", url: "https://example.com/b", timestamp: NOW - 2_000 },

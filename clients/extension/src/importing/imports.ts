@@ -34,7 +34,7 @@ export interface ImportDeps {
 const PDF_BUDGET_MS = 30_000;
 
 /** Imports the open tabs with their text, ordered by their last access. */
-export async function importTabs(deps: ImportDeps, title: string): Promise<ImportResult> {
+export async function importTabs(deps: ImportDeps): Promise<ImportResult> {
   const tabs = await browser.tabs.query({});
   const allowed = tabs.filter(
     (tab) => tab.id && evaluatePolicy(tab.url ?? "", { ...deps.policy, isIncognito: tab.incognito }).allowed,
@@ -61,11 +61,11 @@ export async function importTabs(deps: ImportDeps, title: string): Promise<Impor
     }),
   );
   const recordable = visits.filter((visit) => visit !== null);
-  return saveRecording(deps, title, recordable, tabs.length - recordable.length);
+  return saveRecording(deps, recordable, tabs.length - recordable.length);
 }
 
 /** Imports the history of the last `hours`: addresses, titles and times. Chrome stores no text and no dwell time. */
-export async function importHistory(deps: ImportDeps, title: string, hours: number): Promise<ImportResult> {
+export async function importHistory(deps: ImportDeps, hours: number): Promise<ImportResult> {
   const since = deps.now() - hours * 3_600_000;
   const items = await browser.history.search({ text: "", startTime: since, maxResults: 2_000 });
   const visits: ImportedVisit[] = [];
@@ -85,22 +85,17 @@ export async function importHistory(deps: ImportDeps, title: string, hours: numb
       });
     }
   }
-  return saveRecording(deps, title, visits, skipped);
+  return saveRecording(deps, visits, skipped);
 }
 
-async function saveRecording(
-  deps: ImportDeps,
-  title: string,
-  visits: ImportedVisit[],
-  skipped: number,
-): Promise<ImportResult> {
+async function saveRecording(deps: ImportDeps, visits: ImportedVisit[], skipped: number): Promise<ImportResult> {
   if (visits.length === 0) return { imported: 0, skipped };
   visits.sort((a, b) => a.at - b.at);
   const recording = newRecording({
     id: uuid(),
     userId: deps.user.id,
     origin: deps.user.origin,
-    title,
+    title: "",
     scope: { kind: "all" },
     now: deps.now(),
   });

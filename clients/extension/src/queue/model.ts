@@ -110,6 +110,7 @@ export interface Recording {
   /** The last known status of the session on the server. */
   serverStatus: "none" | "recording" | "paused" | "closed";
   status: RecordingStatus;
+  /** What the user typed; empty until then, so that the server makes a title from the pages. */
   title: string;
   isTitleSynced: boolean;
   scope: Scope;

@@ -33,7 +33,14 @@ test("shows the recording with its receipt, and the waiting events of earlier on
 
 test("a map's progress belongs to its recording", async () => {
   await b.store.addRecording({ ...makeRecording("r1"), status: "completed", endedAt: 2 });
-  const generation = { recordingId: "r1", status: "generating", stage: null, percent: 5, message: null } as const;
+  const generation = {
+    recordingId: "r1",
+    status: "generating",
+    stage: null,
+    percent: 5,
+    message: null,
+    title: null,
+  } as const;
   expect((await view(generation)).generation).toEqual(generation);
   expect((await view({ ...generation, recordingId: "r0" })).generation).toBeNull();
 });

@@ -57,7 +57,7 @@ beforeEach(() => {
 });
 
 const USER = { id: "u1", origin: "https://server.example" };
-const begin = (scope: Parameters<Recorder["start"]>[1] = { kind: "all" }) => recorder.start(USER, scope, "Title");
+const begin = (scope: Parameters<Recorder["start"]>[1] = { kind: "all" }) => recorder.start(USER, scope);
 const source = (fields: Partial<Source> = {}): Source => ({
   tabId: 7,
   windowId: 1,
@@ -526,6 +526,7 @@ describe("a PDF", () => {
 
 test("a lost recording is recovered in a new session", async () => {
   const id = await begin();
+  await recorder.rename(id, "Title");
   const open = newVisit();
   await visit(open);
   await store.updateRecording(

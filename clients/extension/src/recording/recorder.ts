@@ -73,14 +73,14 @@ export class Recorder {
   // Actions of the user.
 
   /** Returns the id of the new recording, or of the ongoing one. */
-  start(user: { id: string; origin: string }, scope: Scope, title: string): Promise<string> {
+  start(user: { id: string; origin: string }, scope: Scope): Promise<string> {
     return this.serial.run(async () => {
       const ongoing = await this.ongoing();
       if (ongoing) return ongoing.id;
       const id = this.uuid();
       const { now } = this;
       await this.deps.store.addRecording(
-        life.newRecording({ id, userId: user.id, origin: user.origin, title, scope, now: now() }),
+        life.newRecording({ id, userId: user.id, origin: user.origin, title: "", scope, now: now() }),
       );
       await this.install(scope);
       this.notify();

@@ -32,6 +32,8 @@ export interface Generation {
   stage: string | null;
   percent: number | null;
   message: string | null;
+  /** The title of the completed map's session. */
+  title: string | null;
 }
 
 export interface View {

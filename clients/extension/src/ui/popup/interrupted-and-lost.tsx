@@ -23,7 +23,7 @@ export function InterruptedScreen({ recording }: { recording: RecordingView }) {
     <section class="stack">
       <div class="hero">
         <h2>{text.title}</h2>
-        <p class="muted">{text.lead(recording.title || messages.common.untitled)}</p>
+        <p class="muted">{text.lead(recording.title || messages.untitled(recording.startedAt))}</p>
       </div>
       <Statistics
         items={[

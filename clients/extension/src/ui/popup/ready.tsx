@@ -86,7 +86,7 @@ export function ReadyScreen() {
             </button>
           </div>
           <a class="card" href={`${webOrigin(settings)}/sessions/${last.id}`} target="_blank" rel="noreferrer">
-            <span class="card-title">{last.title || messages.common.untitled}</span>
+            <span class="card-title">{last.title || messages.untitled(last.startedAt)}</span>
             <span class="muted">
               {dateTime(last.startedAt, messages.language)}
               {last.pages !== null && ` · ${last.pages} ${messages.common.pages}`}

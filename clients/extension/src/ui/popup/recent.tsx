@@ -49,7 +49,7 @@ export function RecentSessions({ sessions, onChange, onBack }: RecentProps) {
             ) : (
               <>
                 <a href={`${web}/sessions/${session.id}`} target="_blank" rel="noreferrer">
-                  <span class="card-title">{session.title || messages.common.untitled}</span>
+                  <span class="card-title">{session.title || messages.untitled(session.startedAt)}</span>
                   <span class="muted">
                     {dateTime(session.startedAt, messages.language)} ·{" "}
                     {messages.recent.status[session.status] ?? session.status}
@@ -58,7 +58,7 @@ export function RecentSessions({ sessions, onChange, onBack }: RecentProps) {
                 <button
                   type="button"
                   class="icon-button"
-                  aria-label={messages.recent.rename(session.title || messages.common.untitled)}
+                  aria-label={messages.recent.rename(session.title || messages.untitled(session.startedAt))}
                   onClick={() => setEdited(session.id)}
                 >
                   <Icon name="pencil" />

@@ -69,22 +69,24 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
 }
 
 export function Title({ recording }: { recording: RecordingView }) {
-  const { messages } = useUi();
+  const { messages, view } = useUi();
   const [isEdited, setEdited] = useState(false);
+  const generation = view?.generation?.recordingId === recording.id ? view.generation : null;
+  const shown = recording.title || generation?.title || messages.untitled(recording.startedAt);
   if (isEdited) {
     return (
       <TitleField
-        title={recording.title}
+        title={shown}
         onDone={(title) => {
           setEdited(false);
-          if (title && title !== recording.title) void command("rename", { id: recording.id, title });
+          if (title && title !== shown) void command("rename", { id: recording.id, title });
         }}
       />
     );
   }
   return (
     <button type="button" class="title" title={messages.recording.editTitle} onClick={() => setEdited(true)}>
-      <span>{recording.title || messages.common.untitled}</span>
+      <span>{shown}</span>
       <Icon name="pencil" />
       <span class="hidden">{messages.recording.editTitle}</span>
     </button>
