@@ -66,6 +66,8 @@ class BrowsingSession(Base):
     keywords: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     #: The client's id of this recording: a start that is sent twice returns the same session.
     client_session_id: Mapped[str | None]
+    #: How often the links to its picture were revoked: a link is valid for one value only.
+    picture_links_revoked: Mapped[int] = mapped_column(server_default="0", default=0)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
