@@ -232,9 +232,6 @@ class AuthSettings(_Group):
         ge=0,
         le=60,
     )
-    admin_emails: _Names = _setting(
-        "TRAILMIND_ADMIN_EMAILS", (), "Addresses whose accounts become operators once verified, comma separated."
-    )
     google_client_id: str | None = _setting(
         "GOOGLE_CLIENT_ID",
         None,
@@ -252,8 +249,6 @@ class AuthSettings(_Group):
         "https://accounts.google.com",
         "The OpenID provider behind “Sign in with Google”; another one is for tests.",
     )
-
-    _split_lists = field_validator("admin_emails", mode="before")(_split)
 
     @property
     def signing_key(self) -> str:
@@ -537,6 +532,12 @@ _BY_NAME: dict[str | int, Variable] = {name: variable for variable in VARIABLES 
 _BY_PATH: dict[tuple[str | int, ...], Variable] = {variable.path: variable for variable in VARIABLES}
 
 
+#: Former variables without a successor → what to do instead. An operator must learn that they have no effect.
+_REMOVED: Mapping[str, str] = {
+    f"{PREFIX}ADMIN_EMAILS": "remove it and make operators with `trailmind operators add ADDRESS`"
+}
+
+
 def load_settings(**overrides: Any) -> Settings:
     """The settings in the environment; `overrides` replace them by flat name (`port`, `database_url`).
 
@@ -547,6 +548,8 @@ def load_settings(**overrides: Any) -> Settings:
     """
     known = {name for variable in VARIABLES for name in variable.names}
     for name in os.environ:
+        if name in _REMOVED:
+            raise ConfigurationError(f"{name} is not read any more: {_REMOVED[name]}")
         if name.startswith(PREFIX) and name not in known:
             raise ConfigurationError(f"{name}: there is no such setting")
     for variable in VARIABLES:

@@ -65,6 +65,11 @@ def verification_mail(language: Language, link: str) -> Mail:
     return _render("verify", "verification", language, link=link)
 
 
+def choose_password_mail(language: Language, link: str) -> Mail:
+    """The link with which the owner of an address gets an account that another person may have made with it."""
+    return _render("choose_password", "choose_password", language, link=link)
+
+
 def password_changed_mail(language: Language) -> Mail:
     """Warns the owner of an account that its password was changed. Users cannot opt out of it."""
     return _render("password_changed", "password_changed", language)

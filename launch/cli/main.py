@@ -17,6 +17,7 @@ from launch.cli.jobs import jobs_command, regenerate_command
 from launch.cli.local_cluster import cluster_app
 from launch.cli.maps import eval_command, map_command
 from launch.cli.openapi import openapi_command
+from launch.cli.operators import operators_command
 from launch.cli.options import DataDir, Port, command_settings, err, settings_with_database
 from launch.cli.settings import settings_command
 from launch.readiness import wait_until_ready
@@ -34,6 +35,7 @@ app.command("map")(map_command)
 app.command("eval")(eval_command)
 app.command("jobs")(jobs_command)
 app.command("regenerate")(regenerate_command)
+app.command("operators")(operators_command)
 app.command("openapi")(openapi_command)
 app.command("settings")(settings_command)
 app.add_typer(cluster_app, name="cluster")

@@ -56,6 +56,8 @@ class LoginFamily(Base):
     rotation_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     rotated_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+    #: When the user proved who they are for this login; empty for one that another login has opened.
+    authenticated_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     revoked_reason: Mapped[str | None]
@@ -133,7 +135,7 @@ async def family_status(db: AsyncSession, family_id: uuid.UUID) -> LoginStatus:
 
 
 async def open_family(
-    db: AsyncSession, user: User, client: ClientProgram, *, jti: uuid.UUID, ttl: timedelta
+    db: AsyncSession, user: User, client: ClientProgram, *, jti: uuid.UUID, ttl: timedelta, is_proved: bool
 ) -> LoginFamily:
     """A new login of `user` with the refresh token `jti`."""
     family = LoginFamily(
@@ -142,6 +144,7 @@ async def open_family(
         client=client,
         token_version=user.token_version,
         current_jti=jti,
+        authenticated_at=datetime.now(UTC) if is_proved else None,
         expires_at=datetime.now(UTC) + ttl,
     )
     db.add(family)
@@ -168,12 +171,36 @@ async def revoke_families(
     return list(revoked_ids)
 
 
-async def revoke_all_logins(db: AsyncSession, user: User, reason: str) -> list[uuid.UUID]:
-    """Revoke all logins of `user`, also those that are being created concurrently; their ids."""
+async def end_all_access(db: AsyncSession, user: User, reason: str, *, keep_api_keys: bool = False) -> list[uuid.UUID]:
+    """End everything by which a program acts as `user`; the ids of the ended logins and API keys, for the login cache.
+
+    That is: all logins, also those that are being created concurrently; codes that link an extension; links that reset
+    the password; and API keys, unless the owner wants to keep them.
+    """
     user.token_version = User.token_version + 1
     await db.flush()
     await db.refresh(user)
-    return await revoke_families(db, reason, user_id=user.id)
+    await db.execute(
+        update(OneTimeToken)
+        .where(
+            OneTimeToken.user_id == user.id,
+            OneTimeToken.purpose.in_(["extension", "reset"]),
+            OneTimeToken.used_at.is_(None),
+        )
+        .values(used_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    ended_ids = await revoke_families(db, reason, user_id=user.id)
+    if keep_api_keys:
+        return ended_ids
+    revoked_keys = await db.scalars(
+        update(ApiKey)
+        .where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+        .returning(ApiKey.id)
+        .execution_options(synchronize_session=False)
+    )
+    return [*ended_ids, *revoked_keys]
 
 
 async def issue_one_time_token(
@@ -203,6 +230,18 @@ async def issue_one_time_token(
     )
     await db.flush()
     return secret
+
+
+async def owner_of_one_time_token(db: AsyncSession, secret: str, purpose: str) -> uuid.UUID | None:
+    """The user to whom a valid token belongs, without using it up; None if it is unknown, expired or used."""
+    return await db.scalar(
+        select(OneTimeToken.user_id).where(
+            OneTimeToken.digest == secret_digest(secret),
+            OneTimeToken.purpose == purpose,
+            OneTimeToken.used_at.is_(None),
+            OneTimeToken.expires_at > func.now(),
+        )
+    )
 
 
 async def redeem_one_time_token(db: AsyncSession, secret: str, purpose: str) -> OneTimeToken | None:

@@ -73,11 +73,16 @@ def _issue_tokens(
     return TokenReply(token=access, refresh_token=refresh, expires_in=ttl_s)
 
 
-async def log_in(state: AppState, db: AsyncSession, request: Request, response: Response, user: User) -> AuthReply:
-    """Create a login of `user` and commit; the reply with its tokens."""
+async def log_in(
+    state: AppState, db: AsyncSession, request: Request, response: Response, user: User, *, is_proved: bool = True
+) -> AuthReply:
+    """Create a login of `user` and commit; the reply with its tokens.
+
+    `is_proved` says that the user has proved who they are now, rather than by an earlier login.
+    """
     jti = uuid.uuid4()
     ttl = timedelta(seconds=state.login_tokens.refresh_ttl_s)
-    family = await open_family(db, user, client_program(request), jti=jti, ttl=ttl)
+    family = await open_family(db, user, client_program(request), jti=jti, ttl=ttl, is_proved=is_proved)
     await db.commit()
     reply = _issue_tokens(state, request, response, user.id, family.id, jti)
     return AuthReply(user=user_reply(user), **reply.model_dump())

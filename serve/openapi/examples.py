@@ -210,6 +210,7 @@ BODY_EXAMPLES: dict[str, Any] = {
     "JointMapBody": {"title": "November", "session_ids": [_SESSION_ID]},
     "LinkBody": {"topic": _TOPIC, "other": {"session_id": _OTHER_ID, "topic_id": "topic-3"}},
     "LoginBody": {"email": "ann@example.com", "password": "correct horse battery staple"},
+    "LogoutAllBody": {"keep_api_keys": False},
     "PasswordChange": {"current_password": "correct horse battery staple", "new_password": "a better one still"},
     "ResetBody": {"token": "9f86d081884c7d659a2feaa0c55ad015", "new_password": "a better one still"},
     "SessionStart": {"title": "Ray actors", "client_session_id": "0f9b2a10-7d0f-4a3e"},
@@ -343,6 +344,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
     },
     "MessageReply": {"message": "successfully logged out"},
     "MindmapEnvelope": {"mindmap": _MAP},
+    "VerificationReply": {"message": "The e-mail address is confirmed.", "email_verified": True},
     "PictureLink": {"url": "https://trailmind.example/pictures/9f86d081…", "expires_at": _LATER},
     "PlanList": {"plans": [_PLAN]},
     "QuoteEnvelope": {

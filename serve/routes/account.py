@@ -13,16 +13,16 @@ from cluster.mail.messages import account_closed_mail
 from cluster.mail.queue import NOTICE_TTL
 from models.accounts.audit import record_audit
 from models.accounts.erasure import count_user_rows, erase_user
-from models.accounts.logins import revoke_all_logins
+from models.accounts.logins import end_all_access
 from models.accounts.users import User, UserSettings, require_active_user
 from models.database import Connection
-from models.errors import BadRequest, Forbidden
+from models.errors import Forbidden
 from models.schemas.accounts import DeletionBody, DeletionReceipt, UserEnvelope
 from models.schemas.settings import CaptureOptions, SettingsEnvelope, SettingsPatch, SettingsReply
 from serve.account_export import account_archive
 from serve.auth.login import REFRESH_COOKIE, REFRESH_COOKIE_PATH, user_reply
-from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
-from serve.identity.passwords import verify_password
+from serve.auth.owner_proof import require_owner
+from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, State
 from serve.mail_language import mail_language
 from serve.state import AppState
 
@@ -102,7 +102,8 @@ async def _close_account(
     state: AppState, db: AsyncSession, connection: Connection, user: User, request: Request, *, at_once: bool
 ) -> DeletionReceipt:
     delay = timedelta(seconds=0 if at_once else state.settings.privacy.account_deletion_delay_s)
-    revoked_ids = await revoke_all_logins(db, user, "closed")
+    # API keys of a closed account are invalid; they work again if an operator reopens it.
+    revoked_ids = await end_all_access(db, user, "closed", keep_api_keys=True)
     language, address = await mail_language(db, user.id, request), user.email
     if not delay:
         user_id = user.id
@@ -133,7 +134,7 @@ def _delete_refresh_cookie(response: Response) -> None:
 
 @router.post("/v1/users/me/deletion")
 async def delete_account(
-    user_id: CurrentUserId,
+    identity: CurrentIdentity,
     state: State,
     db: DbSession,
     connection: DbConnection,
@@ -143,13 +144,12 @@ async def delete_account(
 ) -> DeletionReceipt:
     """Close the account and erase all its data: after the grace period, or at once.
 
-    All its logins end at once. The reply is the deletion receipt.
+    Needs the password, or a login of the last ten minutes if the account has none. All logins of the account end at
+    once. The reply is the deletion receipt.
     """
     options = body or DeletionBody()
-    await state.rate_limiter.check(request, state.rate_limiter.credentials, f"password:{user_id}")
-    user = await require_active_user(db, user_id)
-    if user.password_hash is not None and not await verify_password(options.password or "", user.password_hash):
-        raise BadRequest("the password is wrong")
+    user = await require_active_user(db, identity.user_id)
+    await require_owner(state, db, request, identity, user, options.password)
     receipt = await _close_account(state, db, connection, user, request, at_once=options.now)
     _delete_refresh_cookie(response)
     return receipt
@@ -157,17 +157,26 @@ async def delete_account(
 
 @router.delete("/v1/auth/me", status_code=204)
 async def delete_me(
-    user_id: CurrentUserId,
+    identity: CurrentIdentity,
     state: State,
     db: DbSession,
     connection: DbConnection,
     request: Request,
     hard: Annotated[bool, Query()] = False,
+    body: Annotated[DeletionBody | None, Body()] = None,
 ) -> Response:
-    """Close the account; with `hard` (test environment only) erase it at once."""
+    """Close the account, as `POST /v1/users/me/deletion` does; with `hard` (test environment only) erase it at once.
+
+    Needs the password, or a login of the last ten minutes if the account has none. Tests that erase their accounts with
+    `hard` need neither.
+    """
+    options = body or DeletionBody()
+    user = await require_active_user(db, identity.user_id)
     if hard and state.settings.environment != "test":
         raise Forbidden("hard delete is only allowed in test environment")
-    await _close_account(state, db, connection, await require_active_user(db, user_id), request, at_once=hard)
+    if not hard:
+        await require_owner(state, db, request, identity, user, options.password)
+    await _close_account(state, db, connection, user, request, at_once=hard or options.now)
     response = Response(status_code=204)
     _delete_refresh_cookie(response)
     return response

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.jobs.admin import discard_job, list_jobs, retry_job
 from models.accounts.audit import AuditEntry, record_audit
-from models.accounts.logins import revoke_all_logins
+from models.accounts.logins import end_all_access
 from models.accounts.users import User
 from models.ai_calls import AiConfig
 from models.billing.plans import Subscription
@@ -120,12 +120,14 @@ async def patch_user(
         raise Conflict("operators do not change their own account")
     user = await _get_user(db, user_id)
     changes = body.model_dump(exclude_none=True)
+    if body.role == "admin" and user.email_verified_at is None:
+        raise Conflict("the address of this account is not confirmed, so its user may not be the owner of the address")
     if body.role is not None:
         user.role = body.role
     if body.status is not None and body.status != user.status:
         user.status = body.status
         user.deleted_at = datetime.now(UTC) if body.status == "inactive" else None
-    revoked_ids = await revoke_all_logins(db, user, "admin") if changes else []
+    revoked_ids = await end_all_access(db, user, "admin", keep_api_keys=True) if changes else []
     if changes:
         record_audit(db, admin_id, "user.changed", user_id, **changes)
     reply = await _user_reply(state, db, user)

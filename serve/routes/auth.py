@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
-from sqlalchemy import func, select, update
+from fastapi import APIRouter, Body, Request, Response
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from cluster.mail.messages import preferred_language
-from models.accounts.logins import LoginFamily, revoke_families
+from models.accounts.logins import LoginFamily, end_all_access, revoke_families
 from models.accounts.users import User, require_active_user, user_by_email
 from models.errors import Conflict, NotFound, Unauthorized
 from models.schemas.accounts import UserEnvelope
 from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply, Credentials, LoginBody, LoginList, LoginReply, TokenReply
+from models.schemas.passwords import LogoutAllBody
 from serve.auth.login import log_in, log_out, rotate_refresh_token, user_reply
 from serve.auth.verification_mail import enqueue_verification_mail
 from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
@@ -80,10 +82,17 @@ async def logout(identity: CurrentIdentity, state: State, db: DbSession, respons
 
 
 @router.post("/logout-all")
-async def logout_all(user_id: CurrentUserId, state: State, db: DbSession, response: Response) -> MessageReply:
-    """End every login of the account."""
-    await db.execute(update(User).where(User.id == user_id).values(token_version=User.token_version + 1))
-    revoked_ids = await revoke_families(db, "logout_all", user_id=user_id)
+async def logout_all(
+    user_id: CurrentUserId,
+    state: State,
+    db: DbSession,
+    response: Response,
+    body: Annotated[LogoutAllBody | None, Body()] = None,
+) -> MessageReply:
+    """End every login of the account, and revoke its API keys unless `keep_api_keys` is true."""
+    keep_api_keys = body is not None and body.keep_api_keys
+    user = await require_active_user(db, user_id)
+    revoked_ids = await end_all_access(db, user, "logout_all", keep_api_keys=keep_api_keys)
     await db.commit()
     await state.login_cache.revoke(revoked_ids)
     await log_out(state, db, response, None)

@@ -42,7 +42,7 @@ async def extension_exchange(
         # The code is used up also when the verifier is wrong.
         await db.commit()
         raise Unauthorized("this code is wrong, was used, or is too old; link the extension again")
-    return await log_in(state, db, request, response, user)
+    return await log_in(state, db, request, response, user, is_proved=False)
 
 
 def _s256(code_verifier: str) -> str:

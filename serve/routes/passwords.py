@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.mail.messages import password_changed_mail, password_reset_mail
 from cluster.mail.queue import NOTICE_TTL
-from models.accounts.logins import issue_one_time_token, redeem_one_time_token, revoke_all_logins
+from models.accounts.logins import end_all_access, redeem_one_time_token
 from models.accounts.users import User, active_user, require_active_user, user_by_email
 from models.database import Connection
 from models.errors import BadRequest
@@ -17,33 +17,35 @@ from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply
 from models.schemas.passwords import ForgotBody, PasswordChange, ResetBody
 from serve.auth.login import log_in
-from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
-from serve.identity.passwords import hash_password, verify_password
+from serve.auth.owner_proof import require_owner
+from serve.auth.password_mail import RESET_TTL, password_link
+from serve.dependencies import CurrentIdentity, DbConnection, DbSession, RateLimitedByAddress, State
+from serve.identity.passwords import hash_password
 from serve.mail_language import mail_language
 from serve.state import AppState
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
-RESET_TTL = timedelta(hours=1)
 
 
 @router.post("/password", response_model_exclude_none=True)
 async def change_password(
     body: PasswordChange,
-    user_id: CurrentUserId,
+    identity: CurrentIdentity,
     state: State,
     db: DbSession,
     connection: DbConnection,
     request: Request,
     response: Response,
 ) -> AuthReply:
-    """Change the password. Every other login ends; the answer is a new one for this program."""
-    await state.rate_limiter.check(request, state.rate_limiter.credentials, f"password:{user_id}")
-    user = await require_active_user(db, user_id)
-    if user.password_hash is not None and not await verify_password(body.current_password or "", user.password_hash):
-        # Not 401: the access token is valid, and clients log out on 401.
-        raise BadRequest("the current password is wrong")
+    """Change the password. Every other login ends; the answer is a new one for this program.
+
+    Needs the current password, or a login of the last ten minutes if the account has none. API keys are revoked unless
+    `keep_api_keys` is true.
+    """
+    user = await require_active_user(db, identity.user_id)
+    await require_owner(state, db, request, identity, user, body.current_password)
     user.password_hash = await hash_password(body.new_password)
-    revoked_ids = await revoke_all_logins(db, user, "password")
+    revoked_ids = await end_all_access(db, user, "password", keep_api_keys=body.keep_api_keys)
     await _mail_password_changed(state, db, connection, user, request)
     reply = await log_in(state, db, request, response, user)
     await state.login_cache.revoke(revoked_ids)
@@ -65,8 +67,7 @@ async def forgot_password(
     email = body.email.strip()
     user = await user_by_email(db, email) if "\x00" not in email else None
     if user is not None and user.status == "active" and await state.rate_limiter.allows_mail(user.id):
-        token = await issue_one_time_token(db, user.id, "reset", ttl=RESET_TTL)
-        link = f"{state.settings.server.origin}/reset-password#token={token}"
+        link = await password_link(state, db, user.id)
         mail = password_reset_mail(await mail_language(db, user.id, request), link)
         await state.mail_queue.enqueue(connection, user.id, user.email, mail, ttl=RESET_TTL)
         await db.commit()
@@ -77,7 +78,11 @@ async def forgot_password(
 async def reset_password(
     body: ResetBody, state: State, db: DbSession, connection: DbConnection, request: Request
 ) -> MessageReply:
-    """Set a new password with the token of the mail. Ends every login of the account."""
+    """Set a new password with the token of the mail. Ends every login of the account.
+
+    API keys are revoked unless `keep_api_keys` is true; those of an account whose address was not confirmed always are,
+    because an attacker may have made them.
+    """
     # Hashed before the token is redeemed: the row lock is not held for the time of an argon2 hash.
     password_hash = await hash_password(body.new_password)
     token = await redeem_one_time_token(db, body.token, "reset")
@@ -87,9 +92,10 @@ async def reset_password(
     if user is None:
         raise BadRequest("user account is inactive")
     user.password_hash = password_hash
+    was_verified = user.email_verified_at is not None
     # Opening the mail proves ownership of the address.
     user.email_verified_at = user.email_verified_at or datetime.now(UTC)
-    revoked_ids = await revoke_all_logins(db, user, "reset")
+    revoked_ids = await end_all_access(db, user, "reset", keep_api_keys=body.keep_api_keys and was_verified)
     await _mail_password_changed(state, db, connection, user, request)
     await db.commit()
     await state.login_cache.revoke(revoked_ids)

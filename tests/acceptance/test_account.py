@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import zipfile
@@ -79,12 +81,50 @@ async def test_hard_delete_is_for_the_test_environment(settings: Settings) -> No
         assert (await person.call("GET", "/v1/auth/me")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        ("DELETE", "/v1/auth/me", "password"),
+        ("POST", "/v1/users/me/deletion", "password"),
+        ("POST", "/v1/auth/password", "current_password"),
+    ],
+)
+async def test_an_access_token_alone_neither_closes_an_account_nor_sets_its_password(
+    api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any], method: str, path: str, field: str
+) -> None:
+    rest = {"new_password": "an even better password"} if path.endswith("/password") else {}
+    for wrong in ({}, {field: ""}, {field: "wrong"}, {"hard": True}, {"now": True}):
+        answer = await ann.call(method, path, json=wrong | rest)
+        assert answer.status_code == 400, answer.text
+    if not rest:
+        assert (await ann.call(method, path)).status_code == 400
+        assert (await ann.call(method, path, json=None)).status_code == 400
+    assert await _log_in(api, ann) == 200
+    # An account that only signs in with Google has no password: the login has to be recent.
+    await db.execute("UPDATE users SET password_hash = NULL WHERE id = %s", [ann.id])
+    await db.execute(
+        "UPDATE login_families SET authenticated_at = now() - interval '11 minutes' WHERE user_id = %s", [ann.id]
+    )
+    answer = await ann.call(method, path, json=rest)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "LOGIN_TOO_OLD")
+    # A login that was opened with the old one proves nothing.
+    verifier = "v" * 64
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    code = (await ann.ok("POST", "/v1/auth/extension/code", json={"code_challenge": challenge}))["code"]
+    exchanged = await api.post("/v1/auth/extension/exchange", json={"code": code, "code_verifier": verifier})
+    derived = ApiUser(api, exchanged.json())
+    assert (await derived.call(method, path, json=rest)).status_code == 400
+    await db.execute("UPDATE login_families SET authenticated_at = now() WHERE user_id = %s", [ann.id])
+    assert (await ann.call(method, path, json=rest)).is_success
+
+
 async def test_soft_delete_ends_every_login(
     api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:
     session_id = await ann.start()
     made = await ann.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": ["sessions:read"]})
-    assert (await ann.call("DELETE", "/v1/auth/me")).status_code == 204
+    answer = await ann.call("DELETE", "/v1/auth/me", json={"password": PASSWORD})
+    assert (answer.status_code, answer.content) == (204, b"")
     assert await _log_in(api, ann) == 401
     for method, path in (("GET", "/v1/auth/me"), ("GET", "/v1/sessions"), ("GET", "/v1/usage")):
         assert (await ann.call(method, path)).status_code == 401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,27 +10,63 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
-from cluster.settings import Settings, with_changes
+from cluster.settings import Settings, load_settings
+from launch.cli.main import app
+from models.errors import ConfigurationError
 from tests.support.client import ApiUser, sign_up
 from tests.support.completed_session import completed_session
 from tests.support.sent_mails import mails_to, send_queued_mails, token_in
 from tests.support.server import running_api
 
 
+def _operators(settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:
+    """The exit code and output of `trailmind operators`."""
+    monkeypatch.setenv("DATABASE_URL", settings.database.postgres_dsn)
+    result = CliRunner().invoke(app, ["operators", *arguments])
+    return result.exit_code, result.output + str(result.exception or "")
+
+
 @pytest.fixture
-async def operator(settings: Settings) -> AsyncIterator[ApiUser]:
-    """A user named in the settings who has verified the address."""
+async def operator(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiUser]:
+    """A user who has verified the address and got the role by the command line."""
     email = f"{uuid.uuid4().hex[:10]}@ops.local"
-    async with running_api(with_changes(settings, admin_emails=(email.upper(),))) as (app, client):
+    async with running_api(settings) as (api, client):
         person = await sign_up(client, email)
-        # An unverified address does not make an operator.
         assert (await person.call("GET", "/v1/admin/users")).status_code == 403
-        await send_queued_mails(app, person.id)
+        await send_queued_mails(api, person.id)
         token = token_in(mails_to(settings.data_dir, email)[-1])
-        assert (await client.post("/v1/auth/verify-email", json={"token": token})).status_code == 200
+        await person.ok("POST", "/v1/auth/verify-email", json={"token": token})
+        added = await asyncio.to_thread(_operators, settings, monkeypatch, "add", email.upper())
+        assert added == (0, f"{email} is an operator.\n")
         reply = await client.post("/v1/auth/login", json={"email": email, "password": "correct horse battery"})
         yield ApiUser(client, reply.json())
+
+
+async def test_operators_are_made_by_the_command_line_only(
+    operator: ApiUser, settings: Settings, ann: ApiUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role never comes from an address in the configuration: an attacker may have signed up with it first."""
+    with monkeypatch.context() as environment:
+        environment.setenv("TRAILMIND_ADMIN_EMAILS", ann.email)
+        with pytest.raises(ConfigurationError, match="trailmind operators add"):
+            load_settings()
+    code, output = await asyncio.to_thread(_operators, settings, monkeypatch, "add", ann.email)
+    assert code != 0
+    assert "not confirmed" in output
+    assert (await ann.call("GET", "/v1/admin/users")).status_code == 403
+    patched = await operator.call("PATCH", f"/v1/admin/users/{ann.id}", json={"role": "admin"})
+    assert (patched.status_code, patched.json()["error"]["code"]) == (409, "CONFLICT")
+    assert operator.email in (await asyncio.to_thread(_operators, settings, monkeypatch))[1].splitlines()
+    assert (await asyncio.to_thread(_operators, settings, monkeypatch, "add", "no-one@ops.local"))[0] != 0
+    assert (await asyncio.to_thread(_operators, settings, monkeypatch, "add"))[0] != 0
+    removed = await asyncio.to_thread(_operators, settings, monkeypatch, "remove", operator.email)
+    assert removed == (0, f"{operator.email} is not an operator.\n")
+    async with running_api(settings) as (_, other_replica):
+        login = {"email": operator.email, "password": "correct horse battery"}
+        demoted = ApiUser(other_replica, (await other_replica.post("/v1/auth/login", json=login)).json())
+        assert (await demoted.call("GET", "/v1/admin/users")).status_code == 403
 
 
 async def _acts(operator: ApiUser) -> list[tuple[str, str]]:
@@ -54,8 +91,11 @@ async def test_accounts(operator: ApiUser, api: httpx2.AsyncClient, ann: ApiUser
     assert await _acts(operator) == [("user.changed", ann.id)] * 2
 
 
-async def test_a_demoted_operator_loses_access(operator: ApiUser, api: httpx2.AsyncClient, ann: ApiUser) -> None:
+async def test_a_demoted_operator_loses_access(
+    operator: ApiUser, api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
+) -> None:
     path = f"/v1/admin/users/{ann.id}"
+    await db.execute("UPDATE users SET email_verified_at = now() WHERE id = %s", [ann.id])
     await operator.ok("PATCH", path, json={"role": "admin"})
     login = {"email": ann.email, "password": "correct horse battery"}
     promoted = ApiUser(api, (await api.post("/v1/auth/login", json=login)).json())

@@ -117,10 +117,10 @@ async def test_a_verification_token_cannot_reset_a_password(box: Box) -> None:
     person = await sign_up(box.client)
     token = await box.token(person, "이메일 확인")
     assert (await box.reset(token)).status_code == 400
-    answer = await box.client.post("/v1/auth/verify-email", json={"token": token})
-    assert answer.status_code == 200
+    confirmed = await person.ok("POST", "/v1/auth/verify-email", json={"token": token})
+    assert confirmed["email_verified"] is True
     assert (await person.ok("GET", "/v1/auth/me"))["user"]["email_verified"] is True
-    assert (await box.client.post("/v1/auth/verify-email", json={"token": token})).status_code == 400
+    assert (await person.call("POST", "/v1/auth/verify-email", json={"token": token})).status_code == 400
 
 
 async def test_the_verification_mail_can_be_sent_again(box: Box) -> None:
@@ -128,8 +128,80 @@ async def test_the_verification_mail_can_be_sent_again(box: Box) -> None:
     first = await box.token(person, "이메일 확인")
     await person.ok("POST", "/v1/auth/send-verification")
     second = await box.token(person, "이메일 확인")
-    assert (await box.client.post("/v1/auth/verify-email", json={"token": first})).status_code == 400
-    assert (await box.client.post("/v1/auth/verify-email", json={"token": second})).status_code == 200
+    assert (await person.call("POST", "/v1/auth/verify-email", json={"token": first})).status_code == 400
+    assert (await person.call("POST", "/v1/auth/verify-email", json={"token": second})).status_code == 200
+
+
+async def test_confirming_an_address_without_its_login_hands_the_account_to_the_owner_of_the_address(box: Box) -> None:
+    """An attacker signs up with the address of a victim and waits for the victim to open the mail."""
+    attacker = await sign_up(box.client)
+    _, key = await _key(attacker, "sessions:read")
+    verifier = "v" * 64
+    challenge = {"code_challenge": _challenge(verifier)}
+    code = (await attacker.ok("POST", "/v1/auth/extension/code", json=challenge))["code"]
+    token = await box.token(attacker, "이메일 확인")
+    answer = await box.client.post("/v1/auth/verify-email", json={"token": token})
+    assert (answer.status_code, answer.json()["email_verified"]) == (200, False)
+
+    async def attacker_is_out() -> None:
+        assert (await attacker.call("GET", "/v1/auth/me")).status_code == 401
+        refresh = {"Authorization": f"Bearer {attacker.reply['refresh_token']}"}
+        assert (await box.client.post("/v1/auth/refresh", headers=refresh)).status_code == 401
+        assert (await box.client.get("/v1/sessions", headers=key)).status_code == 401
+        exchange = {"code": code, "code_verifier": verifier}
+        assert (await box.client.post("/v1/auth/extension/exchange", json=exchange)).status_code == 401
+        assert await box.log_in(attacker.email, PASSWORD) == 401
+
+    await attacker_is_out()
+    # The owner of the address chooses a password by mail, and the address is confirmed by that.
+    assert (await box.reset(await box.token(attacker, "비밀번호를 정하세요"))).status_code == 200
+    await attacker_is_out()
+    reply = await box.client.post("/v1/auth/login", json={"email": attacker.email, "password": NEW})
+    assert reply.json()["user"]["email_verified"] is True
+
+
+async def test_a_login_of_another_account_does_not_confirm_an_address(box: Box) -> None:
+    person, other = await sign_up(box.client), await sign_up(box.client)
+    token = await box.token(person, "이메일 확인")
+    answer = await other.call("POST", "/v1/auth/verify-email", json={"token": token})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "OTHER_ACCOUNT")
+    bad = {"Authorization": "Bearer expired.or.forged"}
+    answer = await box.client.post("/v1/auth/verify-email", json={"token": token}, headers=bad)
+    assert answer.status_code == 401
+    # Neither attempt has used up the token or ended a login.
+    assert (await person.ok("POST", "/v1/auth/verify-email", json={"token": token}))["email_verified"] is True
+
+
+@pytest.mark.parametrize("way", ["password", "logout-all", "reset"])
+@pytest.mark.parametrize("keeps", [None, False, True])
+async def test_api_keys_end_with_the_password_unless_kept(box: Box, way: str, keeps: bool | None) -> None:
+    person = await sign_up(box.client)
+    await person.ok("POST", "/v1/auth/verify-email", json={"token": await box.token(person, "이메일 확인")})
+    _, key = await _key(person, "sessions:read")
+    challenge = {"code_challenge": _challenge("v" * 64)}
+    code = (await person.ok("POST", "/v1/auth/extension/code", json=challenge))["code"]
+    options = {} if keeps is None else {"keep_api_keys": keeps}
+    if way == "password":
+        body = {"current_password": PASSWORD, "new_password": NEW, **options}
+        await person.ok("POST", "/v1/auth/password", json=body)
+    elif way == "logout-all":
+        await person.ok("POST", "/v1/auth/logout-all", **({} if keeps is None else {"json": options}))
+    else:
+        body = {"token": await box.forget(person), "new_password": NEW, **options}
+        assert (await box.client.post("/v1/auth/reset-password", json=body)).status_code == 200
+    assert (await box.client.get("/v1/sessions", headers=key)).status_code == (200 if keeps else 401)
+    assert (await person.call("GET", "/v1/auth/me")).status_code == 401
+    # A code that links an extension is a login that has not begun yet.
+    exchange = {"code": code, "code_verifier": "v" * 64}
+    assert (await box.client.post("/v1/auth/extension/exchange", json=exchange)).status_code == 401
+
+
+async def test_a_reset_revokes_the_api_keys_of_an_unconfirmed_account_always(box: Box) -> None:
+    person = await sign_up(box.client)
+    _, key = await _key(person, "sessions:read")
+    body = {"token": await box.forget(person), "new_password": NEW, "keep_api_keys": True}
+    assert (await box.client.post("/v1/auth/reset-password", json=body)).status_code == 200
+    assert (await box.client.get("/v1/sessions", headers=key)).status_code == 401
 
 
 async def test_a_password_change_ends_other_logins(box: Box) -> None:

@@ -132,13 +132,64 @@ async def test_links_in_mails_have_their_token_in_the_fragment(user: BrowserUser
 
     await page.route("**/v1/auth/*", note)
     await page.goto("/verify-email#token=from-a-mail")
-    await expect(page.get_by_role("status")).to_contain_text("confirmed")
+    # Without a login here, confirming would end the logins of the account: the page asks first.
+    await expect(page.get_by_role("link", name="Sign in and confirm")).to_have_attribute(
+        "href", "/login?next=%2Fverify-email"
+    )
+    assert sent == []
+    await page.get_by_role("button", name="Send me a link for a new password").click()
+    await expect(page.get_by_role("status")).to_contain_text("sent a link")
     await page.goto("/reset-password#token=another")
     await page.get_by_role("textbox", name="New password").fill("a new password 1")
     await page.get_by_role("textbox", name="Repeat password").fill("a new password 1")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("status")).to_be_visible()
     assert sent == [{"token": "from-a-mail"}, {"token": "another", "new_password": "a new password 1"}]
+
+
+async def test_an_address_is_confirmed_with_the_login_of_the_browser(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
+    sent: list[tuple[object, bool]] = []
+
+    async def note(route: Route) -> None:
+        sent.append((route.request.post_data_json, "authorization" in route.request.headers))
+        await route.fulfill(status=200, body="{}", headers={"content-type": "application/json"})
+
+    await page.route("**/v1/auth/verify-email", note)
+    await page.goto("/verify-email#token=from-a-mail")
+    await expect(page.get_by_role("status")).to_contain_text("Your address is confirmed")
+    assert sent == [({"token": "from-a-mail"}, True)]
+    # The token survives signing in, and is not in an address that servers log.
+    await page.goto("/account")
+    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await page.wait_for_url("**/login")
+    await page.goto("/verify-email#token=another")
+    await page.get_by_role("link", name="Sign in and confirm").click()
+    assert "another" not in page.url
+    await user.sign_in()
+    await expect(page.get_by_role("status")).to_contain_text("Your address is confirmed")
+    assert sent[1:] == [({"token": "another"}, True)]
+
+
+async def test_signing_out_everywhere_ends_the_login(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
+    await page.goto("/account")
+    await page.get_by_role("textbox", name="Name").fill("script")
+    await page.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_text("Copy it now")).to_be_visible()
+    bodies: list[object] = []
+
+    async def note(route: Route) -> None:
+        bodies.append(route.request.post_data_json)
+        await route.continue_()
+
+    await page.route("**/v1/auth/logout-all", note)
+    await page.get_by_role("region", name="Sign-ins").get_by_role("checkbox", name="Keep my API keys").check()
+    await page.get_by_role("button", name="Sign out everywhere").click()
+    await page.wait_for_url("**/login")
+    assert bodies == [{"keep_api_keys": True}]
 
 
 async def test_unknown_routes(user: BrowserUser) -> None:

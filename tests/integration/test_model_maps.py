@@ -29,7 +29,7 @@ from models.mindmap.document import MindmapDocument
 from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.conftest import Stores
-from tests.support.client import ApiUser
+from tests.support.client import PASSWORD, ApiUser
 from tests.support.inline_map_tasks import InlineMapTasks
 from tests.support.map_sessions import SUBJECTS
 from tests.support.model_server import ModelServer, document_in, model_server, sensible
@@ -373,7 +373,10 @@ async def test_deletion_stops_further_calls(
     work = asyncio.ensure_future(maker.generator("openai").generate(MapRequest(session)))
     while await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s", session) == 0:
         await asyncio.sleep(0.01)
-    await ann.call("DELETE", f"/v1/sessions/{session}" if what == "session" else "/v1/auth/me")
+    if what == "session":
+        await ann.ok("DELETE", f"/v1/sessions/{session}")
+    else:
+        await ann.ok("DELETE", "/v1/auth/me", json={"password": PASSWORD})
     # Running calls are cancelled long before the provider would respond.
     await asyncio.wait_for(work, 10)
     assert await maker.one("SELECT array_agg(DISTINCT status) FROM ai_calls WHERE session_id = %s", session) == [

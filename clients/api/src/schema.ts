@@ -138,7 +138,7 @@ export interface paths {
         put?: never;
         /**
          * Logout All
-         * @description End every login of the account.
+         * @description End every login of the account, and revoke its API keys unless `keep_api_keys` is true.
          */
         post: operations["logout_all"];
         delete?: never;
@@ -203,7 +203,10 @@ export interface paths {
         post?: never;
         /**
          * Delete Me
-         * @description Close the account; with `hard` (test environment only) erase it at once.
+         * @description Close the account, as `POST /v1/users/me/deletion` does; with `hard` (test environment only) erase it at once.
+         *
+         *     Needs the password, or a login of the last ten minutes if the account has none. Tests that erase their accounts with
+         *     `hard` need neither.
          */
         delete: operations["delete_me"];
         options?: never;
@@ -223,6 +226,9 @@ export interface paths {
         /**
          * Change Password
          * @description Change the password. Every other login ends; the answer is a new one for this program.
+         *
+         *     Needs the current password, or a login of the last ten minutes if the account has none. API keys are revoked unless
+         *     `keep_api_keys` is true.
          */
         post: operations["change_password"];
         delete?: never;
@@ -263,6 +269,9 @@ export interface paths {
         /**
          * Reset Password
          * @description Set a new password with the token of the mail. Ends every login of the account.
+         *
+         *     API keys are revoked unless `keep_api_keys` is true; those of an account whose address was not confirmed always are,
+         *     because an attacker may have made them.
          */
         post: operations["reset_password"];
         delete?: never;
@@ -283,6 +292,10 @@ export interface paths {
         /**
          * Verify Email
          * @description Confirm an address with the token of the mail.
+         *
+         *     Confirmation counts only with a login of the account: an attacker may have signed up with the address of
+         *     the mail's reader. Without a login, all logins, the password and the API keys of the account end, and a
+         *     second mail has the link with which the owner of the address chooses a new password.
          */
         post: operations["verify_email"];
         delete?: never;
@@ -1359,7 +1372,8 @@ export interface paths {
          * Delete Account
          * @description Close the account and erase all its data: after the grace period, or at once.
          *
-         *     All its logins end at once. The reply is the deletion receipt.
+         *     Needs the password, or a login of the last ten minutes if the account has none. All logins of the account end at
+         *     once. The reply is the deletion receipt.
          */
         post: operations["delete_account"];
         delete?: never;
@@ -3020,6 +3034,21 @@ export interface components {
             expires_at: string;
         };
         /**
+         * LogoutAllBody
+         * @description Whether API keys stay valid when every login ends.
+         * @example {
+         *       "keep_api_keys": false
+         *     }
+         */
+        LogoutAllBody: {
+            /**
+             * Keep Api Keys
+             * @description True leaves the API keys of the account valid
+             * @default false
+             */
+            keep_api_keys?: boolean;
+        };
+        /**
          * Mark
          * @description Characters `[start, end)` of the snippet that match the query.
          */
@@ -3221,6 +3250,12 @@ export interface components {
             current_password?: string | null;
             /** New Password */
             new_password: string;
+            /**
+             * Keep Api Keys
+             * @description True leaves the API keys of the account valid
+             * @default false
+             */
+            keep_api_keys?: boolean;
         };
         /**
          * Pause
@@ -3494,6 +3529,12 @@ export interface components {
             token: string;
             /** New Password */
             new_password: string;
+            /**
+             * Keep Api Keys
+             * @description True leaves the API keys of the account valid
+             * @default false
+             */
+            keep_api_keys?: boolean;
         };
         /**
          * SearchHit
@@ -4368,6 +4409,20 @@ export interface components {
             reason?: string;
         };
         /**
+         * VerificationReply
+         * @description Whether the address is confirmed now; if not, the mail that is on its way has the link for a new password.
+         * @example {
+         *       "message": "The e-mail address is confirmed.",
+         *       "email_verified": true
+         *     }
+         */
+        VerificationReply: {
+            /** Message */
+            message: string;
+            /** Email Verified */
+            email_verified: boolean;
+        };
+        /**
          * VersionEnvelope
          * @description `{"version": …}`
          * @example {
@@ -4848,6 +4903,7 @@ export type LogEntryReply = components['schemas']['LogEntryReply'];
 export type LoginBody = components['schemas']['LoginBody'];
 export type LoginList = components['schemas']['LoginList'];
 export type LoginReply = components['schemas']['LoginReply'];
+export type LogoutAllBody = components['schemas']['LogoutAllBody'];
 export type Mark = components['schemas']['Mark'];
 export type MessageReply = components['schemas']['MessageReply'];
 export type MindmapEnvelope = components['schemas']['MindmapEnvelope'];
@@ -4899,6 +4955,7 @@ export type UsageReply = components['schemas']['UsageReply'];
 export type UserEnvelope = components['schemas']['UserEnvelope'];
 export type UserReply = components['schemas']['UserReply'];
 export type Verdict = components['schemas']['Verdict'];
+export type VerificationReply = components['schemas']['VerificationReply'];
 export type VersionEnvelope = components['schemas']['VersionEnvelope'];
 export type VersionList = components['schemas']['VersionList'];
 export type VersionReply = components['schemas']['VersionReply'];
@@ -5101,7 +5158,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LogoutAllBody"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -5115,6 +5176,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -5218,7 +5280,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DeletionBody"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             204: {
@@ -5230,6 +5296,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -5351,7 +5418,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MessageReply"];
+                    "application/json": components["schemas"]["VerificationReply"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -14,6 +14,7 @@ import { DeleteAccount } from "./DeleteAccount";
 import { Plans } from "./Plans";
 import { Section } from "./Section";
 import { Settings } from "./Settings";
+import { SignOutEverywhere } from "./SignOutEverywhere";
 import { Usage } from "./Usage";
 import "./AccountPage.css";
 
@@ -68,6 +69,7 @@ export function AccountPage() {
       <Settings />
       <ChangePassword />
       <ApiKeys />
+      <SignOutEverywhere />
       <Section title={t.account.disclosures}>
         <p className="muted">{t.account.disclosureBody}</p>
       </Section>

@@ -1,4 +1,5 @@
 import { valibotResolver } from "@hookform/resolvers/valibot";
+import { useQueryClient } from "@tanstack/react-query";
 import { toApiError, unwrap } from "@trailmind/api";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
@@ -9,17 +10,20 @@ import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
 import { toast } from "~/ui/toast";
 import { FormError } from "../ui/FormError";
+import { KeepApiKeys } from "./KeepApiKeys";
 import { Section } from "./Section";
 import "./ChangePassword.css";
 
 export function ChangePassword() {
   const t = useMessages();
+  const client = useQueryClient();
   const form = useForm({
-    defaultValues: { current_password: "", new_password: "" },
+    defaultValues: { current_password: "", new_password: "", keep_api_keys: false },
     resolver: valibotResolver(
       v.object({
         current_password: v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)),
         new_password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)),
+        keep_api_keys: v.boolean(),
       }),
     ),
   });
@@ -28,10 +32,12 @@ export function ChangePassword() {
     try {
       acceptLogin(await unwrap(api.POST("/v1/auth/password", { body: values })));
       form.reset();
+      await client.invalidateQueries({ queryKey: ["api-keys"] });
       toast(t.account.passwordChanged);
     } catch (error) {
       const problem = toApiError(error);
-      if (problem.status === 400 || problem.status === 401 || problem.status === 403)
+      if (problem.code === "LOGIN_TOO_OLD") form.setError("root", { message: t.account.loginTooOld });
+      else if (problem.status === 400 || problem.status === 401 || problem.status === 403)
         form.setError("current_password", { message: t.account.wrongPassword }, { shouldFocus: true });
       else form.setError("root", { message: errorMessage(error, t) });
     }
@@ -55,6 +61,7 @@ export function ChangePassword() {
           error={errors.new_password?.message}
           {...form.register("new_password")}
         />
+        <KeepApiKeys {...form.register("keep_api_keys")} />
         <div>
           <button type="submit" className="button" disabled={isSubmitting}>
             {t.account.password}

@@ -47,9 +47,11 @@ export function DeleteAccount({ email }: { email: string }) {
           <p>{t.account.deleteHint}</p>
           {problem && (
             <p className="notice danger" role="alert">
-              {problem.status === 400 || problem.status === 401 || problem.status === 403
-                ? t.account.wrongPassword
-                : errorMessage(problem, t)}
+              {problem.code === "LOGIN_TOO_OLD"
+                ? t.account.loginTooOld
+                : problem.status === 400 || problem.status === 401 || problem.status === 403
+                  ? t.account.wrongPassword
+                  : errorMessage(problem, t)}
             </p>
           )}
           <Field

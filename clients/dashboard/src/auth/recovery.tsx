@@ -4,12 +4,15 @@ import { toApiError, unwrap } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
 import { useForm } from "react-hook-form";
 import * as v from "valibot";
-import { anonymousApi } from "~/api/client";
+import { anonymousApi, api } from "~/api/client";
+import { currentLogin, restoreLogin, updateAccount } from "~/api/login";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
 import { FormError } from "../ui/FormError";
 import { emailField } from "./forms";
+
+const VERIFY_KEY = "trailmind.verify";
 
 export function ForgotForm() {
   const t = useMessages();
@@ -130,35 +133,87 @@ export function ResetForm() {
   );
 }
 
+/**
+ * Keeps the token while the user signs in: the address of the sign-in page names the next page in its query, which
+ * servers log.
+ */
+function useVerifyToken(): string | null {
+  const token = useToken();
+  const [kept] = useState(() => sessionStorage.getItem(VERIFY_KEY));
+  useEffect(() => {
+    if (token) sessionStorage.setItem(VERIFY_KEY, token);
+  }, [token]);
+  return token ?? kept;
+}
+
+type Verification = "asking" | "signed-out" | "done" | "password" | "other-account" | "failed";
+
+/**
+ * Confirms the address with the login of this browser. Without one it asks first: the account may have been made by
+ * another person, so the server then ends its password and logins, and mails a link for a new password.
+ */
 export function VerifyEmail() {
   const t = useMessages();
-  const token = useToken();
-  const [state, setState] = useState<"asking" | "done" | "failed">(token ? "asking" : "failed");
+  const token = useVerifyToken();
+  const [state, setState] = useState<Verification>(token ? "asking" : "failed");
+  const [problem, setProblem] = useState<unknown>(null);
   const isRequested = useRef(false);
+  const finish = (next: Verification) => {
+    sessionStorage.removeItem(VERIFY_KEY);
+    setState(next);
+  };
+  const refuse = (error: unknown) => {
+    const { code, status } = toApiError(error);
+    if (code === "OTHER_ACCOUNT") setState("other-account");
+    else if (status === 400) finish("failed");
+    else setProblem(error);
+  };
   useEffect(() => {
     // A link is valid once; React's development mode runs effects twice.
     if (!token || isRequested.current) return;
     isRequested.current = true;
-    unwrap(anonymousApi.POST("/v1/auth/verify-email", { body: { token } })).then(
-      () => setState("done"),
-      () => setState("failed"),
+    const confirm = async () => {
+      await restoreLogin();
+      if (currentLogin().state !== "in") return setState("signed-out");
+      await unwrap(api.POST("/v1/auth/verify-email", { body: { token } }));
+      updateAccount({ isVerified: true });
+      finish("done");
+    };
+    confirm().catch(refuse);
+  });
+  const askForPassword = () =>
+    unwrap(anonymousApi.POST("/v1/auth/verify-email", { body: { token: token ?? "" } })).then(
+      () => finish("password"),
+      refuse,
     );
-  }, [token]);
   return (
     <div className="auth-form">
       <h1>{t.auth.verifyTitle}</h1>
-      {state === "asking" && <p role="status">{t.common.loading}…</p>}
-      {state === "done" && (
+      <FormError message={problem === null ? undefined : errorMessage(problem, t)} />
+      {state === "asking" && problem === null && <p role="status">{t.common.loading}…</p>}
+      {state === "signed-out" && (
+        <>
+          <p>{t.auth.verifySignedOut}</p>
+          <Link className="button primary wide" to="/login" search={{ next: "/verify-email" }}>
+            {t.auth.verifySignIn}
+          </Link>
+          <p className="muted">{t.auth.verifyNotMe}</p>
+          <button type="button" className="button wide" onClick={() => void askForPassword()}>
+            {t.auth.verifyNewPassword}
+          </button>
+        </>
+      )}
+      {(state === "done" || state === "password") && (
         <p className="notice ok" role="status">
-          {t.auth.verifyDone}
+          {state === "done" ? t.auth.verifyDone : t.auth.verifyPasswordSent}
         </p>
       )}
-      {state === "failed" && (
+      {(state === "failed" || state === "other-account") && (
         <p className="notice danger" role="alert">
-          {t.auth.verifyFailed}
+          {state === "failed" ? t.auth.verifyFailed : t.auth.verifyOther}
         </p>
       )}
-      <Link to="/sessions">{t.goHome}</Link>
+      {state !== "signed-out" && <Link to="/sessions">{t.goHome}</Link>}
     </div>
   );
 }
