@@ -28,7 +28,8 @@ class ReceiptReply(Reply):
     seen: int
     stored: int
     duplicate: int
-    excluded: int
+    excluded: int = Field(description="Excluded by the server")
+    excluded_on_device: int = Field(description="Never sent: excluded by the client, by its own report")
     invalid: int
     by_type: dict[str, int] = Field(description="Stored events")
     excluded_by: list[InvalidReason]

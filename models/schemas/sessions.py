@@ -21,6 +21,12 @@ class SessionUpdate(Body):
 
     title: Title | None = None
     description: Description | None = None
+    excluded_on_device: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="How many pages the client has excluded itself so far; a smaller number than before is ignored",
+    )
 
 
 class SessionReply(Reply):

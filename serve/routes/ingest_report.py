@@ -30,6 +30,7 @@ async def receipt(session_id: str, user_id: CurrentUserId, db: DbSession, connec
             stored=num_stored,
             duplicate=report.num_duplicates,
             excluded=num_excluded,
+            excluded_on_device=session.num_excluded_on_device,
             invalid=num_invalid,
             by_type=dict(list(report.stored_by_type.items())[:MAX_TYPES]),
             excluded_by=_reasons(report.excluded_by_reason),

@@ -69,19 +69,22 @@ def session_reply(session: BrowsingSession, **live: Any) -> SessionReply:
     )
 
 
-async def _envelope(connection: Connection, session: BrowsingSession) -> SessionEnvelope:
+async def _live_reply(connection: Connection, session: BrowsingSession) -> SessionReply:
+    """The session with its stored counts, or while it records with those of its events so far."""
     if session.status not in OPEN_STATUSES:
-        return SessionEnvelope(session=session_reply(session))
+        return session_reply(session)
     timeline = await load_timeline(connection, session.id)
-    return SessionEnvelope(
-        session=session_reply(
-            session,
-            page_count=len({visit.page_id for visit in timeline.visits}),
-            highlight_count=len(timeline.highlights),
-            event_count=timeline.num_events,
-            dwell_ms=timeline.dwell_ms,
-        )
+    return session_reply(
+        session,
+        page_count=len({visit.page_id for visit in timeline.visits}),
+        highlight_count=len(timeline.highlights),
+        event_count=timeline.num_events,
+        dwell_ms=timeline.dwell_ms,
     )
+
+
+async def _envelope(connection: Connection, session: BrowsingSession) -> SessionEnvelope:
+    return SessionEnvelope(session=await _live_reply(connection, session))
 
 
 async def _session_by_client_id(
@@ -177,6 +180,7 @@ async def start(
 async def list_sessions(
     user_id: CurrentUserId,
     db: DbSession,
+    connection: DbConnection,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     sort: Annotated[str, Query(max_length=50)] = "started_at:desc",
@@ -202,7 +206,7 @@ async def list_sessions(
     )
     total = await db.scalar(select(func.count()).select_from(BrowsingSession).where(*filters)) or 0
     sessions = await db.scalars(select(BrowsingSession).where(*filters).order_by(*order_by).limit(limit).offset(offset))
-    return SessionList(sessions=[session_reply(session) for session in sessions], total=total)
+    return SessionList(sessions=[await _live_reply(connection, session) for session in sessions], total=total)
 
 
 @router.get("/{session_id}", response_model_exclude_none=True)
@@ -218,12 +222,15 @@ async def get_session(
 async def update_session(
     session_id: str, body: SessionUpdate, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> SessionEnvelope:
-    """Change title or description; absent fields stay unchanged."""
+    """Change title or description, or report excluded pages; absent fields stay unchanged."""
     session = await owned_session(db, parse_session_id(session_id), user_id)
     if body.title is not None:
         session.title, session.title_source = body.title, "user"
     if body.description is not None:
         session.description = body.description
+    if body.excluded_on_device is not None:
+        # Cumulative: a report that arrives late or twice changes nothing.
+        session.num_excluded_on_device = max(session.num_excluded_on_device, body.excluded_on_device)
     await db.flush()
     envelope = await _envelope(connection, session)
     await db.commit()

@@ -23,8 +23,8 @@ from serve.dependencies import CurrentUserId, State
 from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
-#: Interval of keep-alive comments: proxies close connections that are idle for a minute.
-KEEP_ALIVE_S = 15.0
+#: Interval of keep-alive comments. A client that misses two of them tells its user that the server is unavailable.
+KEEP_ALIVE_S = 5.0
 
 
 # FastAPI's own EventSourceResponse sets `Cache-Control: no-cache` and documents the stream in another form, so only its
@@ -64,7 +64,10 @@ async def _snapshot(state: AppState, session_id: uuid.UUID) -> dict[str, Any]:
     async with state.session_factory() as db:
         session = await db.get(BrowsingSession, session_id)
         mindmap = await db.scalar(select(Mindmap).where(Mindmap.session_id == session_id))
-    snapshot: dict[str, Any] = {"session_status": session.status if session else "deleted"}
+    snapshot: dict[str, Any] = {
+        "session_status": session.status if session else "deleted",
+        "keep_alive_s": KEEP_ALIVE_S,
+    }
     if mindmap is not None:
         snapshot["mindmap"] = {"status": mindmap.status, "stage": mindmap.stage, "percent": mindmap.percent}
     return snapshot

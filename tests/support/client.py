@@ -49,6 +49,13 @@ async def sign_up(client: httpx2.AsyncClient, email: str | None = None) -> ApiUs
     return ApiUser(client, answer.json())
 
 
+async def sign_in(client: httpx2.AsyncClient, email: str) -> ApiUser:
+    """The user with this address, signed in a second time."""
+    answer = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 200, answer.text
+    return ApiUser(client, answer.json())
+
+
 def visit(url: str, at_ms: int = 1_760_000_000_000, **fields: Any) -> dict[str, Any]:
     """A page_visit event."""
     return {"type": "page_visit", "timestamp": at_ms, "url": url, "title": f"Title of {url}", **fields}

@@ -545,7 +545,7 @@ export interface paths {
         get: operations["get_session"];
         /**
          * Update Session
-         * @description Change title or description; absent fields stay unchanged.
+         * @description Change title or description, or report excluded pages; absent fields stay unchanged.
          */
         put: operations["replace_update_session"];
         post?: never;
@@ -558,7 +558,7 @@ export interface paths {
         head?: never;
         /**
          * Update Session
-         * @description Change title or description; absent fields stay unchanged.
+         * @description Change title or description, or report excluded pages; absent fields stay unchanged.
          */
         patch: operations["update_session"];
         trace?: never;
@@ -3484,8 +3484,16 @@ export interface components {
             stored: number;
             /** Duplicate */
             duplicate: number;
-            /** Excluded */
+            /**
+             * Excluded
+             * @description Excluded by the server
+             */
             excluded: number;
+            /**
+             * Excluded On Device
+             * @description Never sent: excluded by the client, by its own report
+             */
+            excluded_on_device: number;
             /** Invalid */
             invalid: number;
             /**
@@ -3760,6 +3768,11 @@ export interface components {
             title?: string | null;
             /** Description */
             description?: string | null;
+            /**
+             * Excluded On Device
+             * @description How many pages the client has excluded itself so far; a smaller number than before is ignored
+             */
+            excluded_on_device?: number | null;
         };
         /**
          * SettingsEnvelope

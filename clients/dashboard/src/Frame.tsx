@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react
 import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
 import { setTheme, useEffectiveTheme } from "./theme";
+import { ConnectionNotice } from "./ui/ConnectionNotice";
 import { isTyping } from "./ui/useKeyDown";
 import "./Frame.css";
 
@@ -84,6 +85,7 @@ export function Frame() {
         </div>
       </nav>
       <main id="content" tabIndex={-1}>
+        <ConnectionNotice />
         <Outlet />
       </main>
       {!isInSession && (

@@ -1,13 +1,22 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { toApiError } from "@trailmind/api";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { markLost, markReached } from "./api/connection";
 import { loadMessages } from "./i18n";
 import { makeRouter } from "./router";
 import { Toaster } from "./ui/Toaster";
 
 const client = new QueryClient({
+  queryCache: new QueryCache({
+    onSuccess: markReached,
+    // Without data the page itself shows the error.
+    onError: (error, query) => {
+      const isLost = ["offline", "timeout", "unavailable"].includes(toApiError(error).kind);
+      if (isLost && query.state.data !== undefined) markLost();
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 30_000,

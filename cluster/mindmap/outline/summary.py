@@ -25,9 +25,10 @@ def session_title(labels: Sequence[str], language: str) -> str:
 
 
 def session_summary(topics: Sequence[OutlineTopic], pages: Sequence[PageFeatures], language: str) -> str:
-    """One sentence: the number of pages, their topics, the reading time, and the topic with most of it.
+    """One sentence: the number of pages, their topics, and the topic with most of the reading time.
 
-    `pages` are the placed pages. Korean for "ko", otherwise English.
+    `pages` are the placed pages. Korean for "ko", otherwise English. The reading time itself is left out: the session
+    states it for all pages, and a second number for the placed ones would contradict it.
     """
     is_korean = language == "ko"
     if not topics:
@@ -40,29 +41,25 @@ def session_summary(topics: Sequence[OutlineTopic], pages: Sequence[PageFeatures
     labels = [topic.label for topic in ranked]
     share = dwell_of_topic[longest.id] / max(1, total_ms)
     write = _korean_summary if is_korean else _english_summary
-    return write(labels, len(pages), round(total_ms / 60_000), longest.label, share)
+    return write(labels, len(pages), longest.label, share if total_ms else None)
 
 
-def _korean_summary(labels: Sequence[str], num_pages: int, minutes: int, longest: str, share: float) -> str:
+def _korean_summary(labels: Sequence[str], num_pages: int, longest: str, share: float | None) -> str:
     num_more = len(labels) - _MAX_TOPICS_NAMED
     named = ", ".join(labels[:_MAX_TOPICS_NAMED]) + (f" 외 {num_more}개 주제" if num_more > 0 else "")
     text = f"{named}에 관한 {num_pages}개 페이지를 읽었습니다"
-    if minutes:
-        text = f"{minutes}분 동안 {text}"
-        if len(labels) > 1:
-            text += f"(가장 오래 본 주제: {longest}, {share:.0%})"
+    if share is not None and len(labels) > 1:
+        text += f"(가장 오래 본 주제: {longest}, {share:.0%})"
     return text + "."
 
 
-def _english_summary(labels: Sequence[str], num_pages: int, minutes: int, longest: str, share: float) -> str:
+def _english_summary(labels: Sequence[str], num_pages: int, longest: str, share: float | None) -> str:
     num_more = len(labels) - _MAX_TOPICS_NAMED
     named = list(labels[:_MAX_TOPICS_NAMED])
     if num_more > 0:
         named.append(f"{num_more} more topics" if num_more > 1 else "one more topic")
     listed = named[0] if len(named) == 1 else ", ".join(named[:-1]) + " and " + named[-1]
     text = f"{num_pages} page{'s' if num_pages != 1 else ''} on {listed}"
-    if minutes:
-        text += f", read in {minutes} minute{'s' if minutes != 1 else ''}"
-        if len(labels) > 1:
-            text += f", most of it ({share:.0%}) on {longest}"
+    if share is not None and len(labels) > 1:
+        text += f", most of the reading time ({share:.0%}) on {longest}"
     return text + "."

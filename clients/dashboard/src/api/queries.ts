@@ -145,5 +145,12 @@ export const optionalQuery = <T>(queryKey: readonly unknown[], read: () => Promi
     staleTime: 60_000,
   });
 
-export const receiptQuery = (id: string) =>
-  optionalQuery(["receipt", id], () => unwrap(api.GET("/v1/sessions/{session_id}/receipt", path(id))));
+/** What reached the server. `excluded` also counts the pages that the extension excluded itself. */
+export const receiptQuery = (id: string, isLive = false) => ({
+  ...optionalQuery(["receipt", id], async () => {
+    const { receipt } = await unwrap(api.GET("/v1/sessions/{session_id}/receipt", path(id)));
+    const seen = receipt.seen + receipt.excluded_on_device;
+    return { ...receipt, seen, excluded: receipt.excluded + receipt.excluded_on_device };
+  }),
+  refetchInterval: isLive ? 2_500 : (false as const),
+});

@@ -318,7 +318,8 @@ export const en = {
   },
   receipt: {
     title: "Receipt",
-    hint: "What reached the server, counted from what is stored.",
+    hint: "What reached the server, counted from what is stored, and what the extension reports as never sent.",
+    onDevice: "Not sent: excluded by the extension",
     seen: "Seen",
     stored: "Stored",
     duplicate: "Duplicate",
@@ -562,6 +563,8 @@ export const en = {
       "The server is not the cause. Reload the page; if it stays, report this message:",
     ],
   } as Record<string, [string, string]>,
+  connectionLost: (since: string) =>
+    `The server has not answered since ${since}. What you see may be out of date; we keep trying.`,
   errorWait: (s: number) => `Try again in ${s} s`,
   errorId: (id: string) => `Request ${id}`,
   signInAgain: "Sign in",

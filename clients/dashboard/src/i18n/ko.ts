@@ -306,7 +306,8 @@ export const ko: Messages = {
   },
   receipt: {
     title: "기록 내역",
-    hint: "서버에 도착한 것을 저장된 자료에서 센 값이에요.",
+    hint: "서버에 도착한 것을 저장된 자료에서 세고, 확장 프로그램이 보내지 않았다고 알린 것을 더한 값이에요.",
+    onDevice: "보내지 않음: 확장 프로그램에서 제외",
     seen: "도착",
     stored: "저장",
     duplicate: "중복",
@@ -564,6 +565,8 @@ export const ko: Messages = {
     server: ["서버에 문제가 생겼어요", "내 잘못이 아니에요. 다시 시도해 보고, 계속되면 아래 번호를 알려 주세요."],
     program: ["화면에 문제가 있어요", "서버 때문은 아니에요. 새로 고쳐도 그대로면 이 문장을 알려 주세요."],
   },
+  connectionLost: (since) =>
+    `${since}부터 서버가 답하지 않아요. 보이는 내용이 최신이 아닐 수 있어요. 계속 다시 시도할게요.`,
   errorWait: (s) => `${s}초 뒤 다시 시도`,
   errorId: (id) => `요청 ${id}`,
   signInAgain: "로그인",

@@ -46,8 +46,7 @@ export function Header(props: {
   const language = useLanguage();
   const navigate = useNavigate();
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
-  const receipt = useQuery(receiptQuery(session.id));
-  const facts = receipt.data?.receipt;
+  const { data: facts } = useQuery(receiptQuery(session.id, isOpen(session.session_status)));
   const canShare = hasFeature("/v1/sessions/{session_id}/shares");
   const exportPath = hasFeature("/v1/sessions/{session_id}/export");
   const startedAt = new Date(session.started_at);

@@ -2,6 +2,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { duration } from "@trailmind/api";
 import { Ellipsis, Network, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
+import { useLostSince } from "~/api/connection";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
@@ -37,6 +38,7 @@ export function MapPane(props: Props) {
   const { session, query, model, progress, search, set, edits, onPanel } = props;
   const t = useMessages();
   const isPhone = useMedia("(max-width: 767px)");
+  const isLost = useLostSince() !== null;
   const [renamingId, setRenamingId] = useState<string | null>(null);
   const map = query.data;
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
@@ -47,7 +49,7 @@ export function MapPane(props: Props) {
   const renamed = renamingId === null ? undefined : model.byId.get(renamingId);
   return (
     <>
-      {!map && (
+      {!map && !isLost && (
         <p className="notice making-line" role="status">
           {t.session.live}
         </p>

@@ -5,7 +5,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
-import { type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
+import { isOpen, type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { type MapModel, parseMap } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
@@ -149,12 +149,13 @@ function Score({ model }: Props) {
 
 function ReceiptFacts({ session }: Props) {
   const t = useMessages();
-  const receipt = useQuery(receiptQuery(session.id));
+  const receipt = useQuery(receiptQuery(session.id, isOpen(session.session_status)));
   if (receipt.isPending) return <Skeletons rows={2} height={48} />;
   if (receipt.isError) return <ErrorState error={receipt.error} />;
-  const facts = receipt.data?.receipt;
+  const facts = receipt.data;
   if (!facts) return <p>{t.account.absent}</p>;
   const reasons = [...facts.excluded_by, ...facts.invalid_because];
+  if (facts.excluded_on_device > 0) reasons.unshift({ reason: t.receipt.onDevice, count: facts.excluded_on_device });
   return (
     <>
       <p className="muted">{t.receipt.hint}</p>

@@ -67,7 +67,7 @@ export function useLiveUpdates(
         if (event.event === "map_delta") {
           setLiveMap((before) => applyDelta(before, event.data));
           clearTimeout(timer);
-          timer = setTimeout(() => refresh("timeline", "session"), 300);
+          timer = setTimeout(() => refresh("timeline", "session", "receipt"), 300);
           return;
         }
         setProgress((before) => nextProgress(before, event.data, Date.now()));
@@ -78,7 +78,7 @@ export function useLiveUpdates(
         else if (event.event !== "snapshot" && event.event !== "mindmap") {
           // Pages arrive in bursts while recording: the queries are refreshed after a pause of 300 ms.
           clearTimeout(timer);
-          timer = setTimeout(() => refresh("timeline", "session"), 300);
+          timer = setTimeout(() => refresh("timeline", "session", "receipt"), 300);
         }
       },
       () => stop.signal.aborted,

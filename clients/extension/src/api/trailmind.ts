@@ -110,6 +110,12 @@ export class TrailmindApi {
     return (await parsed(SessionResponse, call)).session;
   }
 
+  /** How many pages this device has excluded so far. Safe to repeat. */
+  async reportExcluded(origin: string, bearer: string, sessionId: string, count: number): Promise<void> {
+    const init = { ...sessionPath(sessionId), body: { excluded_on_device: count } };
+    await parsed(SessionResponse, this.client(origin, bearer).PATCH("/v1/sessions/{session_id}", init));
+  }
+
   async remove(origin: string, bearer: string, sessionId: string): Promise<void> {
     const call = this.client(origin, bearer).DELETE("/v1/sessions/{session_id}", sessionPath(sessionId));
     await parsed(v.unknown(), call);

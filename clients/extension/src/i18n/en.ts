@@ -27,6 +27,7 @@ export const en = {
     retry: "Try now",
     loading: "One moment…",
     pages: "pages",
+    visits: "visits",
     highlights: "highlights",
   },
   signedOut: {

@@ -26,6 +26,7 @@ export const ko: Messages = {
     retry: "지금 시도",
     loading: "잠시만요…",
     pages: "페이지",
+    visits: "방문",
     highlights: "하이라이트",
   },
   signedOut: {

@@ -1,4 +1,4 @@
-/** Applies one state change of a recording (start, rename, pause, resume, stop) to its session on the server. */
+/** Applies one state change of a recording (start, rename, report, pause, resume, stop) to its session on the server. */
 
 import { ApiError } from "@trailmind/api";
 import type { Account } from "../account/account";
@@ -36,6 +36,14 @@ export async function applyStep(deps: StepDeps, recording: Recording, step: Stat
     await store.updateRecording(recording.id, (r) => {
       // The user can change the title again during the request.
       r.isTitleSynced = r.title === title;
+    });
+    return;
+  }
+  if (step === "report") {
+    const count = recording.counts.excludedHere ?? 0;
+    await account.withToken((bearer) => api.reportExcluded(origin, bearer, serverId, count));
+    await store.updateRecording(recording.id, (r) => {
+      r.reportedExcluded = count;
     });
     return;
   }

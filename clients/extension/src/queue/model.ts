@@ -91,6 +91,8 @@ export interface Counts {
   stored: number;
   excluded: number;
   invalid: number;
+  /** The part of `excluded` that was never sent; absent in recordings of earlier versions. */
+  excludedHere?: number;
 }
 
 /** Why events are not being sent. `since`: the first failure; `retryAt`: the next attempt. */
@@ -123,6 +125,8 @@ export interface Recording {
   nextPlace: number;
   nextSeq: number;
   counts: Counts;
+  /** The value of `counts.excludedHere` that the server has. */
+  reportedExcluded?: number;
   /** The last error of sending, null after a success. `trouble` is the stored field name. */
   trouble: SendError | null;
   lostReason: "gone" | "closed" | null;

@@ -244,6 +244,17 @@ test("pause, resume and title are sent", async () => {
   expect([...b.server.sessions.values()]).toMatchObject([{ status: "recording", title: "Reefs" }]);
 });
 
+test("the pages that this device excluded are reported once, before the stop", async () => {
+  await b.sender.flush();
+  await b.store.countExcluded("r1", "v1", "banking");
+  await b.store.countExcluded("r1", "v1", "banking");
+  await set({ status: "stopping", endedAt: 1 });
+  await b.sender.flush();
+  expect([...b.server.sessions.values()]).toMatchObject([{ status: "processing", excludedOnDevice: 1 }]);
+  const isReport = (call: string) => /^PATCH .*\/sessions\/[^/]+$/.test(call);
+  expect(b.server.calls.filter(isReport)).toHaveLength(1);
+});
+
 test("a recording beyond the plan's limit is kept and sent when the other has ended", async () => {
   b.server.maxConcurrent = 1;
   await b.sender.flush();

@@ -10,11 +10,14 @@ const made = (fields: Partial<Recording>): Recording => ({
   serverStatus: "recording",
   ...fields,
 });
+const excluded = (excludedHere: number) => ({ ...makeRecording("r1").counts, excludedHere });
 
 test.each([
   ["a session first", made({ serverId: null }), true, true, "start"],
   ["then events", made({ status: "stopping" }), true, true, "send"],
   ["a title", made({ isTitleSynced: false }), false, false, "rename"],
+  ["how many pages it excluded", made({ counts: excluded(2), reportedExcluded: 1 }), false, false, "report"],
+  ["no count that the server has", made({ counts: excluded(2), reportedExcluded: 2 }), false, false, null],
   ["no stop while something is held back", made({ status: "stopping" }), false, true, null],
   ["the stop last", made({ status: "stopping" }), false, false, "stop"],
   ["a pause the server does not know of", made({ status: "paused" }), false, false, "pause"],

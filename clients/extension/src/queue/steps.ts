@@ -2,7 +2,7 @@
 
 import type { Recording } from "./model";
 
-export type Step = "start" | "send" | "rename" | "pause" | "resume" | "stop" | null;
+export type Step = "start" | "send" | "rename" | "report" | "pause" | "resume" | "stop" | null;
 
 /**
  * The next step, null if none is possible now. `hasReady`: events can be sent; `hasWaiting`: events are queued, held
@@ -15,6 +15,7 @@ export function nextStep(recording: Recording, hasReady: boolean, hasWaiting: bo
   if (recording.serverId === null) return "start";
   if (hasReady) return "send";
   if (!recording.isTitleSynced) return "rename";
+  if ((recording.counts.excludedHere ?? 0) > (recording.reportedExcluded ?? 0)) return "report";
   switch (recording.status) {
     case "stopping":
       return hasWaiting ? null : "stop";

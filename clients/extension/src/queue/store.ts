@@ -138,6 +138,7 @@ export class QueueStore {
     if (isUnsent && recording) {
       await tx.objectStore("events").delete([event.recording, event.place]);
       recording.counts.excluded += 1;
+      recording.counts.excludedHere = (recording.counts.excludedHere ?? 0) + 1;
       if (event.body.type === "page_visit") recording.counts.pages -= 1;
       await tx.objectStore("recordings").put(recording);
       await tx.objectStore("settled").put({ eventId, recording: recordingId, verdict: "excluded", reason });
@@ -154,6 +155,7 @@ export class QueueStore {
     if (recording && (await tx.objectStore("settled").getKey(key)) === undefined) {
       recording.counts.seen += 1;
       recording.counts.excluded += 1;
+      recording.counts.excludedHere = (recording.counts.excludedHere ?? 0) + 1;
       await tx.objectStore("recordings").put(recording);
       await tx.objectStore("settled").put({ eventId: key, recording: recordingId, verdict: "excluded", reason });
     }

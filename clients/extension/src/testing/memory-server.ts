@@ -13,6 +13,7 @@ interface FakeSession {
   clientId: string;
   title: string;
   status: string;
+  excludedOnDevice: number;
   events: Map<string, Record<string, unknown>>;
 }
 
@@ -101,7 +102,11 @@ export class MemoryServer {
       this.sessions.delete(id);
       return [204, null];
     }
-    if (method === "PATCH" && !action) session.title = (JSON.parse(body) as { title: string }).title;
+    if (method === "PATCH" && !action) {
+      const change = JSON.parse(body) as { title?: string; excluded_on_device?: number };
+      session.title = change.title ?? session.title;
+      session.excludedOnDevice = change.excluded_on_device ?? session.excludedOnDevice;
+    }
     const from = { pause: ["recording"], resume: ["paused"], stop: ["recording", "paused"] }[action];
     if (from) {
       if (!from.includes(session.status)) return this.error(400, `cannot ${action}`);
@@ -115,7 +120,8 @@ export class MemoryServer {
     if (existing) return existing;
     const id = `s${this.sessions.size + 1}`;
     const clientId = body["client_session_id"] as string;
-    const session: FakeSession = { id, clientId, title: body["title"] ?? "", status: "recording", events: new Map() };
+    const title = body["title"] ?? "";
+    const session = { id, clientId, title, status: "recording", excludedOnDevice: 0, events: new Map() };
     this.sessions.set(id, session);
     return session;
   }

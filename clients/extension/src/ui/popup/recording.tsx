@@ -37,7 +37,7 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
       </div>
       <Statistics
         items={[
-          { value: recording.pages, label: messages.common.pages },
+          { value: recording.pages, label: messages.common.visits },
           { value: recording.highlights, label: messages.common.highlights },
           { value: recording.receipt.stored, label: text.stored },
         ]}
