@@ -123,6 +123,10 @@ bench-limiter: setup ## What limiter and ledger add to a provider's call
 settings-docs: setup ## Write docs/settings.md from the fields of the settings
 	@$(BIN)/trailmind settings --markdown > docs/settings.md
 
+shared-rules: ## Copy the rules about addresses, which server and extension share, into the extension
+	@cp models/url_rules.json clients/extension/src/privacy/url-rules.json
+	@cp models/recording/site_rules.json clients/extension/src/privacy/site-rules.json
+
 openapi: setup ## Write the API's contract to docs/openapi.json
 	@$(BIN)/trailmind openapi
 
@@ -135,4 +139,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter settings-docs openapi eval lock clean bench-live
+.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter settings-docs openapi eval lock clean bench-live shared-rules

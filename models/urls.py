@@ -1,35 +1,34 @@
 """Normalization and redaction of URLs.
 
-There are two forms. `normalize_url` is the storage form: servers treat it like the original. `page_url` also drops
-campaign parameters, so that one page visited from two newsletters is one node on the map.
+There are two forms. `normalize_url` is the storage form: servers treat it like the original. `page_url` identifies a
+page: it has no campaign marks and no positions within the page, and one spelling of each escape, so that one page
+visited from two newsletters is one node on the map. What a parameter means is decided by `models.url_parameters`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from functools import lru_cache
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-_TRACKING = re.compile(
+from models.url_parameters import dropped_names, is_secret, is_secret_by_name, may_be_secret, meaning_of
+
+REDACTED = "REDACTED"
+
+# The fragment of an application's route: `#/guide/install`, `#!/inbox`, `#users/12`. Others are positions on a page.
+_ROUTE = re.compile(r"^(?:/[^/]|!/?[^/]|[A-Za-z][\w-]*/[^=]*$)")
+_FORMER_CAMPAIGN = re.compile(
     r"^(utm_[^=]*|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|igshid|mc_cid|mc_eid|_hsenc|_hsmi|ref|ref_src)$",
     re.IGNORECASE,
 )
-
-#: Names of parameters with credentials. Matched against the whole name, split at `_` and `-`.
-_SECRET_NAMES = frozenset(
-    """
-    token auth authorization apikey key secret password passwd pwd pass code sig signature session sessionid sid jwt otp
-    pin credential credentials ticket samlresponse assertion nonce
-    """.split()  # noqa: SIM905 - a list of names reads better as words
-)
-_SECRET_COMPOUNDS = re.compile(
-    r"(^|[_.-])(access|refresh|id|api|auth|session|reset|csrf|xsrf|oauth|client)[_.-]?(token|key|secret|code|id)$",
-    re.IGNORECASE,
-)
-_SECRET_VALUE = re.compile(
-    r"^(eyJ[\w-]+\.[\w-]+\.[\w-]*|(sk|pk|rk)_(live|test)_\w+|gh[pousr]_\w{20,}|xox[abprs]-[\w-]+|AKIA[0-9A-Z]{16})$"
-)
-REDACTED = "REDACTED"
+_TEXT_DIRECTIVE = re.compile(r":~:.*$", re.DOTALL)
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+# RFC 3986, section 2.3, and the marks that browsers write in both ways: `Foo_(bar)` and `Foo_%28bar%29`.
+_UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~()!*'"
+_PLAIN = {f"{ord(char):02X}": char for char in _UNRESERVED}
+# Everything that may stand unescaped in a URL, and `%`: only what is not ASCII, blanks and quotes are escaped.
+_KEPT = "!#$%&'()*+,/:;=?@[]~|{}^`\\"
 
 
 def _split(url: str) -> SplitResult | None:
@@ -44,19 +43,32 @@ def _split(url: str) -> SplitResult | None:
 def normalize_url(url: str) -> str:
     """The storage form of `url`.
 
-    Removes the fragment and one trailing `/` of the path, lower-cases scheme and host; an empty path becomes `/`. Query
-    order, `www.`, ports and escapes stay. Returns a URL that cannot be parsed unchanged.
+    Removes one trailing `/` of the path and a fragment that is a position; lower-cases scheme and host; an empty path
+    becomes `/`. A fragment that is an application's route (`#/guide`) stays, and so do query order, `www.`, ports and
+    escapes. Returns a URL that cannot be parsed unchanged.
     """
     parts = _split(url.strip())
     if parts is None:
         return url
+    return urlunsplit(_normalized(parts))
+
+
+def _normalized(parts: SplitResult) -> tuple[str, str, str, str, str]:
     path = parts.path
     if parts.netloc or not path:
         path = path or "/"
     if path != "/" and path.endswith("/"):
         path = path[:-1]
     userinfo, at, host = parts.netloc.rpartition("@")
-    return urlunsplit((parts.scheme.lower(), userinfo + at + host.lower(), path, parts.query, ""))
+    fragment = _route(parts.fragment) if parts.fragment else ""
+    return parts.scheme.lower(), userinfo + at + host.lower(), path, parts.query, fragment
+
+
+def _route(fragment: str) -> str:
+    """The fragment if it is the route of an application, else an empty string."""
+    if ":~:" in fragment:
+        fragment = _TEXT_DIRECTIVE.sub("", fragment)
+    return fragment if _ROUTE.match(fragment) else ""
 
 
 def url_hash(url: str) -> str:
@@ -65,17 +77,66 @@ def url_hash(url: str) -> str:
 
 
 def page_url(url: str) -> str:
-    """The URL that identifies a page on the map: the storage form without campaign parameters."""
-    parts = _split(normalize_url(url))
-    if parts is None or not parts.query:
-        return normalize_url(url)
-    kept = [p for p in parts.query.split("&") if p and not _TRACKING.match(p.partition("=")[0])]
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "&".join(kept), ""))
+    """The URL that identifies a page on the map.
+
+    The storage form without campaign marks and positions, with secrets redacted, and with one spelling of each escape.
+    """
+    split = _split(url.strip())
+    if split is None:
+        return url
+    scheme, netloc, path, query, fragment = _normalized(split)
+    if query:
+        query = _identifying_pairs(query, split.hostname or "", path)
+    if fragment and "?" in fragment:
+        route, _, route_query = fragment.partition("?")
+        route_query = _identifying_pairs(route_query, split.hostname or "", route)
+        fragment = f"{route}?{route_query}" if route_query else route
+    return _one_spelling(urlunsplit((scheme, netloc, path, query, fragment)))
 
 
+def _identifying_pairs(query: str, host: str, path: str) -> str:
+    """The parameters that say which page it is, in their order."""
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    names = frozenset(name.lower() for name, _, _ in pairs)
+    dropped = dropped_names(host, path, names)
+    kept = []
+    for name, equals, value in pairs:
+        meaning = meaning_of(name, value, names, host=host, path=path, dropped=dropped)
+        if meaning == "secret":
+            kept.append(f"{name}={REDACTED}")
+        elif meaning == "identity":
+            kept.append(name + equals + value)
+    return "&".join(kept)
+
+
+def _one_spelling(url: str) -> str:
+    """`url` with escapes in capitals, unreserved characters as themselves, and others that are not ASCII escaped."""
+    if not url.isascii() or " " in url or '"' in url:
+        url = quote(url, safe=_KEPT, errors="replace")
+    return _ESCAPE.sub(_spell_escape, url) if "%" in url else url
+
+
+def _spell_escape(escape: re.Match[str]) -> str:
+    digits = escape[1].upper()
+    return _PLAIN.get(digits) or f"%{digits}"
+
+
+# The events of one visit name their page four times on average.
+@lru_cache(maxsize=1024)
 def page_id(url: str) -> str:
     """The id of a page, the same in every session: `p_` and 16 hex digits of the SHA-256 of its `page_url`."""
     return "p_" + hashlib.sha256(page_url(url).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def former_page_id(url: str) -> str:
+    """The id of the page before routes, positions and spellings counted; stored maps and edits may have it."""
+    parts = _split(url.strip())
+    former = url
+    if parts is not None:
+        scheme, netloc, path, query, _ = _normalized(parts)
+        kept = [pair for pair in query.split("&") if pair and not _FORMER_CAMPAIGN.match(pair.partition("=")[0])]
+        former = urlunsplit((scheme, netloc, path, "&".join(kept), ""))
+    return "p_" + hashlib.sha256(former.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def host_of(url: str) -> str:
@@ -85,19 +146,14 @@ def host_of(url: str) -> str:
 
 
 def is_secret_parameter(name: str, value: str) -> bool:
-    """Whether a URL parameter looks like a credential, by its name or by the form of its value."""
-    words = [word for word in re.split(r"[_.\-\[\]]", name.lower()) if word]
-    if _SECRET_VALUE.match(value):
-        return True
-    return bool(words) and (
-        (len(words) == 1 and words[0] in _SECRET_NAMES)
-        or words[-1] in {"token", "secret", "password", "passwd", "apikey", "signature", "jwt"}
-        or bool(_SECRET_COMPOUNDS.search(name))
-    )
+    """Whether a parameter that stands alone may be a credential (`models.url_parameters`)."""
+    return is_secret_by_name(name, value)
 
 
-def redact_url(url: str) -> str:
+def redact_url(url: str, *, by_name: bool = False) -> str:
     """`url` without credentials: without user-info, and with the values of credential parameters redacted.
+
+    `by_name` redacts every parameter whose name suggests a credential, also where the name alone does not show it.
 
     Query and fragment are treated alike, because OAuth's implicit flow puts tokens into the fragment (RFC 6749, section
     4.2.2). Returns a URL without credentials unchanged.
@@ -106,8 +162,11 @@ def redact_url(url: str) -> str:
     if parts is None:
         return url
     netloc = parts.netloc.rpartition("@")[2]
-    query = _redact_pairs(parts.query)
-    fragment = _redact_pairs(parts.fragment) if "=" in parts.fragment else parts.fragment
+    query = _redact_pairs(parts.query, parts.path, by_name=by_name)
+    fragment = parts.fragment
+    if "=" in fragment:
+        route, mark, route_query = fragment.rpartition("?")
+        fragment = route + mark + _redact_pairs(route_query, route or parts.path, by_name=by_name)
     if (netloc, query, fragment) == (parts.netloc, parts.query, parts.fragment):
         return url
     return urlunsplit((parts.scheme, netloc, parts.path, query, fragment))
@@ -121,11 +180,19 @@ def redact_urls(text: str) -> str:
     return _URL_IN_TEXT.sub(lambda match: redact_url(match.group()), text)
 
 
-def _redact_pairs(query: str) -> str:
+def _redact_pairs(query: str, path: str, *, by_name: bool) -> str:
     if "=" not in query:
         return query
-    kept = []
-    for pair in query.split("&"):
-        name, equals, value = pair.partition("=")
-        kept.append(f"{name}={REDACTED}" if equals and value and is_secret_parameter(name, value) else pair)
-    return "&".join(kept)
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    if by_name:
+        secrets = [is_secret_by_name(name, value) for name, _, value in pairs]
+    else:
+        # Of most addresses no parameter can be a secret, whatever stands beside it.
+        if not any(map(may_be_secret, pairs)):
+            return query
+        names = frozenset(name.lower() for name, _, _ in pairs)
+        secrets = [is_secret(name, value, names, path) for name, _, value in pairs]
+    return "&".join(
+        f"{name}={REDACTED}" if is_redacted else name + equals + value
+        for (name, equals, value), is_redacted in zip(pairs, secrets, strict=True)
+    )

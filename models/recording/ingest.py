@@ -103,8 +103,9 @@ _encode = msgspec.json.encode
 _MAYBE_SECRET = re.compile(
     rb"//[^/\"\s]{1,200}@"
     rb"|[?&#;][^=\"&\s]{0,60}(?:token|auth|key|secret|passw|pwd|pass|code|sig|session|sid|jwt|otp|pin|credential|ticket"
-    rb"|assertion|samlresponse|nonce)[^=\"&\s]{0,20}="
-    rb"|=(?:eyJ|[sprk]{2}_(?:live|test)_|gh[pousr]_|xox|AKIA)",
+    rb"|assertion|saml|nonce|invit|access|csrf|xsrf|hmac|hdn|cv[vc]|bearer|magic)[^=\"&\s]{0,20}="
+    rb"|=(?:eyJ|[sprk]{2}_(?:live|test)_|gh[pousr]_|github_pat_|glpat-|xox|AKIA|ASIA|AIza|ya29\.|EAA|hf_|npm_|pypi-|sk-|SG\."
+    rb"|ST-|PG?T-|TGT-|dop_v1_|shp|4/[01]A)",
     re.IGNORECASE,
 )
 # One escape of a JSON string. When a text was cut inside a surrogate pair, browsers encode a lone surrogate: JSON that

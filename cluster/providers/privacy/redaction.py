@@ -145,7 +145,7 @@ def _find_in_url(match: re.Match[str]) -> _Finding | None:
         for pair in query.split("&")
         for name, _, value in [pair.partition("=")]
     ]
-    clean = redact_url(f"{path}{mark}{'&'.join(pairs)}")
+    clean = redact_url(f"{path}{mark}{'&'.join(pairs)}", by_name=True)
     if clean == url:
         return None
     return _Finding(clean, frozenset(_URL_DELIMITER.split(url)) - frozenset(_URL_DELIMITER.split(clean)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.recording.exclusions import default_exclusion_rule, matching_domain, normalize_domain
-from models.urls import host_of, normalize_url, page_id, page_url, redact_url, redact_urls, url_hash
+from models.urls import former_page_id, host_of, normalize_url, page_id, page_url, redact_url, redact_urls, url_hash
 
 
 @pytest.mark.parametrize(
@@ -126,3 +129,80 @@ def test_excluded_domain_entries(entry: str, host: str) -> None:
 def test_invalid_domains_are_rejected(entry: str) -> None:
     with pytest.raises(ValueError, match="is not a domain"):
         normalize_domain(entry)
+
+
+DOCS = "https://docs.example.com/"
+
+
+@pytest.mark.parametrize(
+    ("url", "identity"),
+    [
+        (DOCS + "#/guide/install", DOCS + "#/guide/install"),
+        (DOCS + "#!/guide/install", DOCS + "#!/guide/install"),
+        (DOCS + "#!inbox", DOCS + "#!inbox"),
+        (DOCS + "#users/12", DOCS + "#users/12"),
+        (DOCS + "#/items?page=2&utm_source=mail", DOCS + "#/items?page=2"),
+        (DOCS + "#/items?utm_source=mail", DOCS + "#/items"),
+        (DOCS + "#/guide:~:text=reef", DOCS + "#/guide"),
+        (DOCS + "#/", DOCS),
+        (DOCS + "#!", DOCS),
+        (DOCS + "#!/", DOCS),
+        (DOCS + "#install", DOCS),
+        (DOCS + "#:~:text=a/b", DOCS),
+        (DOCS + "#access_token=sesame/x", DOCS),
+        ("https://ko.example.org/%ec%84%b8", "https://ko.example.org/%EC%84%B8"),
+        ("https://ko.example.org/세", "https://ko.example.org/%EC%84%B8"),
+        ("https://ko.example.org/?q=세", "https://ko.example.org/?q=%EC%84%B8"),
+        ("https://example.org/%7Eann/%41", "https://example.org/~ann/A"),
+        ("https://en.example.org/Reef_%28film%29", "https://en.example.org/Reef_(film)"),
+        ("https://example.org/a%2fb", "https://example.org/a%2Fb"),
+        ("https://example.org/?q=a%26b%3dc", "https://example.org/?q=a%26b%3Dc"),
+        ("https://example.org/100%", "https://example.org/100%"),
+        ("https://example.org/%zz%e", "https://example.org/%zz%e"),
+        ("https://example.org/%c1%d6", "https://example.org/%C1%D6"),
+        ("https://example.org/?token=sesame&a=1", "https://example.org/?token=REDACTED&a=1"),
+    ],
+)
+def test_page_identity(url: str, identity: str) -> None:
+    assert page_url(url) == identity
+    assert page_url(identity) == identity, "the form is stable"
+    assert page_id(url) == page_id(identity)
+
+
+@given(st.text(max_size=80))
+def test_page_identity_is_stable(text: str) -> None:
+    once = page_url("https://e.com/" + text)
+    assert page_url(once) == once
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://e.com/" + "%zz" * 33_000,
+        "https://e.com/?" + "code=1&" * 15_000,
+        "https://e.com/?key=" + "aB3" * 33_000,
+        "https://e.com/#/" + "a/" * 50_000,
+        "https://e.com/#" + "a/=" * 33_000,
+        "https://e.com/?" + "ref=" + "a." * 50_000,
+        "https://" + "a." * 50_000 + "com/",
+        "https://e.com/#" + ":~:" * 33_000,
+        "https://e.com/" + "é" * 100_000,
+        "https://e.com/?" + "_" * 100_000 + "=1",
+    ],
+    ids=lambda url: url[:24],
+)
+def test_an_address_of_100_kb_takes_bounded_time(url: str) -> None:
+    began = time.perf_counter()
+    for function in (page_url, page_id, redact_url, normalize_url, former_page_id, default_exclusion_rule):
+        function(url)
+    assert time.perf_counter() - began < 3
+
+
+def test_the_former_id_of_a_page() -> None:
+    """Ids of maps that were made before routes, positions and spellings counted, fixed here as they were."""
+    assert former_page_id("https://example.com/a") == page_id("https://example.com/a")
+    assert former_page_id("https://e.com/x#/guide") == page_id("https://e.com/x")
+    assert (
+        former_page_id("https://e.com/w?v=1&t=754s&utm_source=a")
+        == "p_" + sha256(b"https://e.com/w?v=1&t=754s").hexdigest()[:16]
+    )

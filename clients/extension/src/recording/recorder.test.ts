@@ -122,12 +122,12 @@ test("a visit is held for its title and text, up to a time-out", async () => {
   await visit(id);
   const recordingId = (await state())?.id ?? "";
   expect((await store.nextBatch(recordingId, 10)).batch).toEqual([]);
-  await settled(id, { referrer: "https://example.com/?code=1" });
+  await settled(id, { referrer: "https://example.com/cb?code=1" });
   await vi.waitFor(async () =>
     expect((await store.nextBatch(recordingId, 10)).batch[0]?.body).toMatchObject({
       title: "T",
       content: "Body text.",
-      referrer: "https://example.com/?code=REDACTED",
+      referrer: "https://example.com/cb?code=REDACTED",
       metadata: { language: "en", canonical: "https://example.com/a?token=REDACTED", via: "load" },
     }),
   );
