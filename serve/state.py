@@ -24,6 +24,7 @@ from serve.http.rate_limits import RateLimiter
 from serve.identity.access_tokens import LoginTokens
 from serve.identity.login_cache import LoginCache
 from serve.identity.openid import GoogleSignIn
+from serve.png_drawing import PngDrawer
 from serve.shard_router import ShardRouter
 from telemetry.metrics import record_connections
 
@@ -43,6 +44,7 @@ class AppState:
     mail_queue: MailQueue
     google: GoogleSignIn
     live_maps: LiveMaps
+    png_drawer: PngDrawer
     #: By user id: the task that adds the user's older sessions to the search index.
     indexing_tasks: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
     #: By key id: digest of the secret and owner of recently used API keys.
@@ -108,4 +110,5 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         mail_queue=MailQueue(settings),
         google=GoogleSignIn(settings),
         live_maps=LiveMaps(partial(pooled_connection, engine), valkey),
+        png_drawer=PngDrawer(),
     )

@@ -21,7 +21,8 @@ from cluster.mindmap.evaluation.session_file import InvalidSessionFile, pages_fr
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.pages.features import page_features
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.images import to_png, to_svg
+from cluster.mindmap.render.images import to_svg
+from cluster.mindmap.render.png import to_png
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_events, sample_names, sample_truth
 from models.mindmap.document import MindmapDocument

@@ -15,7 +15,8 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.images import ThemeName, to_png, to_svg
+from cluster.mindmap.render.images import ThemeName, to_svg
+from cluster.mindmap.render.png import MAX_SIDE_PX
 from models.billing.plans import EXPORT_FEATURES, require_feature
 from models.errors import NotFound
 from models.mindmap.document import LayoutName, MindmapDocument
@@ -145,7 +146,9 @@ async def export_session(
     format: Annotated[ExportFormat, Query()] = "markdown",
     layout: Annotated[LayoutName, Query(description="Of images")] = "galaxy",
     theme: Annotated[ThemeName, Query(description="Of images")] = "light",
-    width: Annotated[int | None, Query(ge=200, le=4000, description="Of PNG, in pixels")] = None,
+    width: Annotated[
+        int | None, Query(ge=200, le=MAX_SIDE_PX, description="Of PNG, in pixels; neither side is longer than 4,000")
+    ] = None,
 ) -> Response:
     """One session as a file. The formats depend on the plan; 402 names the plan that includes the format."""
     session = await owned_session(db, parse_session_id(session_id), user_id)
@@ -153,16 +156,18 @@ async def export_session(
     require_feature(current.plan, EXPORT_FEATURES[format], f"exports as {format}")
     body: bytes | str
     if format == "csv":
-        body = timeline_csv(await load_timeline(connection, session.id))
+        body = await asyncio.to_thread(timeline_csv, await load_timeline(connection, session.id))
     elif format == "json":
         timeline = await load_timeline(connection, session.id)
-        body = _as_json(session, timeline, await _document(db, session))
+        body = await asyncio.to_thread(_as_json, session, timeline, await _document(db, session))
     elif format in _TEXTS:
         body = await asyncio.to_thread(_TEXTS[format], await _document(db, session))
     else:
         body = await asyncio.to_thread(to_svg, await _document(db, session), layout, theme)
         if format == "png":
-            body = await asyncio.to_thread(to_png, body, (), width)
+            # The connection returns to the pool: a picture may wait for its turn.
+            await db.commit()
+            body = await state.png_drawer.draw(user_id, body, width)
     kind, extension = _TYPES[format]
     return Response(
         body,

@@ -7101,7 +7101,7 @@ export interface operations {
                 layout?: "galaxy" | "tree" | "radial";
                 /** @description Of images */
                 theme?: "light" | "dark";
-                /** @description Of PNG, in pixels */
+                /** @description Of PNG, in pixels; neither side is longer than 4,000 */
                 width?: number | null;
             };
             header?: never;

@@ -1,4 +1,4 @@
-"""The map as an image: SVG in three layouts and two themes, and PNG through resvg.
+"""The map as an image: SVG in three layouts and two themes.
 
 Every text is escaped, and the image loads nothing. Coordinates come from the document, so that an image shows the same
 map as the views in a browser.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 from xml.sax.saxutils import escape
 
@@ -28,7 +27,6 @@ from models.text import shorten
 
 ThemeName = Literal["light", "dark"]
 
-_FONTS = Path(__file__).parent / "fonts"
 _TOPIC_TEXT_COLOR = "#FFFFFF"
 #: Font size in pixels of each node type in the tree.
 _TREE_FONT_SIZES = {"core": 20.0, "topic": 16.0, "subtopic": 13.5, "page": 12.5}
@@ -39,18 +37,6 @@ def to_svg(document: MindmapDocument, layout: LayoutName = "galaxy", theme: Them
     """The map as one self-contained SVG document. Raises `KeyError` for an unknown layout or theme."""
     canvas = {"galaxy": draw_galaxy, "tree": _draw_tree, "radial": _draw_radial}[layout](document, THEMES[theme])
     return canvas.svg(document.title or _core_label(document))
-
-
-def to_png(svg: str, font_files: Sequence[str] = (), width: int | None = None) -> bytes:
-    """`svg` as PNG bytes, `width` pixels wide if given.
-
-    Uses the bundled Pretendard fonts (Latin and Hangul) unless `font_files` are given. Other characters, such as
-    Hanja, need fonts of the system.
-    """
-    import resvg_py
-
-    files = list(font_files) or [str(path) for path in sorted(_FONTS.glob("*.otf"))]
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, font_files=files))
 
 
 def _core_label(document: MindmapDocument) -> str:

@@ -12,7 +12,8 @@ from cluster.mindmap.build import build_map
 from cluster.mindmap.document.layout_nodes import RADIUS_PER_SIZE
 from cluster.mindmap.render.canvas import format_duration
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.images import to_png, to_svg
+from cluster.mindmap.render.images import to_svg
+from cluster.mindmap.render.png import MAX_SIDE_PX, bounded_side, to_png
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_names
 from models.mindmap.document import MindmapDocument, Node
@@ -104,6 +105,40 @@ def test_png_has_the_given_width() -> None:
     png = to_png(to_svg(sample_map("04-korean-office"), "radial"), width=600)
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20], "big") == 600
+
+
+def png_size(png: bytes) -> tuple[int, int]:
+    assert png.startswith(b"\x89PNG")
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+
+
+def blank_svg(width: int, height: int) -> str:
+    """An image as `to_svg` begins it."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+        f'<rect width="{width}" height="{height}" fill="#fff"/></svg>'
+    )
+
+
+@pytest.mark.parametrize("width", [None, 1, 200, 600, 4000])
+@pytest.mark.parametrize("size", [(13_786, 13_799), (900, 60_000), (60_000, 900), (300, 200), (1, 9_999_999), (80, 1)])
+def test_the_area_of_a_png_is_bounded(size: tuple[int, int], width: int | None) -> None:
+    png_width, png_height = bounded_side(*size, width)
+    assert (png_width is None) != (png_height is None)
+    scale = png_width / size[0] if png_width is not None else (png_height or 0) / size[1]
+    assert scale <= (width or size[0]) / size[0] or png_width == 1
+    if max(size) < 100_000:  # larger ones as a blank image take seconds
+        drawn = png_size(to_png(blank_svg(*size), width=width))
+        assert max(drawn) <= MAX_SIDE_PX
+        assert drawn[0] == width or width is None or max(drawn) == MAX_SIDE_PX
+        # A picture that fits keeps its own size.
+        assert drawn == size or width is not None or max(size) > MAX_SIDE_PX
+
+
+def test_a_png_needs_an_image_with_a_size() -> None:
+    for svg in ("", "<svg/>", '<svg xmlns="http://www.w3.org/2000/svg" width="10%" height="10%"/>'):
+        with pytest.raises(ValueError, match="no size"):
+            to_png(svg)
 
 
 def test_hidden_nodes_are_not_drawn() -> None:
