@@ -32,7 +32,7 @@ from models.mindmap.operations import (
     Rename,
     Split,
 )
-from models.text import shorten, strip_markup
+from models.text import collapse_whitespace, shorten
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ REJECTION_REASONS = {
 _MAX_PINNED_X, _MAX_PINNED_Y, _MAX_PINNED_Z = 490, 280, 300
 _MAX_ANCHOR_PAGES = 200
 _MAX_DESCRIPTION_CHARS = 280
+_MAX_TYPED_CHARS = 4000
 _NEW_NODE_SIZES: dict[NodeType, float] = {"topic": 40.0, "subtopic": 30.0, "page": 20.0}
 
 
@@ -167,8 +168,8 @@ def _resolve_nodes(tree: EditableMap, operation: Operation) -> tuple[dict[str, s
 
 
 def _clean_label(label: str) -> tuple[str, str]:
-    """A label without markup and of valid length, and a remark if it was changed."""
-    text = strip_markup(label)
+    """A label as one line of valid length, and a remark if it was changed."""
+    text = collapse_whitespace(label[:_MAX_TYPED_CHARS])
     if not text:
         raise _OperationRejected("label_empty")
     short = shorten(text, MAX_LABEL_CHARS)
@@ -320,7 +321,9 @@ def _add_node(tree: EditableMap, edit: AddNode, ids: dict[str, str]) -> _Result:
     if not is_allowed:
         raise _OperationRejected("wrong_place")
     new_id = _unused_node_id(tree, edit.op_id)
-    description = shorten(strip_markup(edit.description or ""), _MAX_DESCRIPTION_CHARS) or None
+    description = (
+        shorten(collapse_whitespace((edit.description or "")[:_MAX_TYPED_CHARS]), _MAX_DESCRIPTION_CHARS) or None
+    )
     data = NodeData(origin="user", label_by="user", description=description)
     size = _NEW_NODE_SIZES[edit.type]
     tree.insert_node(Node(id=new_id, label=label, type=edit.type, size=size, color=parent.color, data=data), parent.id)

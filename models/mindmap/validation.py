@@ -19,7 +19,7 @@ from models.mindmap.document import (
     NodeType,
 )
 from models.recording.pages import CapturedPage
-from models.text import MARKUP, collapse_whitespace, normalized, strip_invisible
+from models.text import collapse_whitespace, normalized, strip_invisible
 
 _COLOR = re.compile(r"^#[0-9A-Fa-f]{6}$")
 _ALLOWED_CHILDREN: dict[NodeType, frozenset[NodeType]] = {
@@ -133,7 +133,7 @@ def _edge_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
         if not math.isfinite(edge.weight) or not 0 <= edge.weight <= 1:
             yield ValidationProblem("bad_number", subject, "The weight of an edge must be in 0..1.")
         if edge.label is not None and _is_invalid_text(edge.label, MAX_LABEL_CHARS):
-            yield ValidationProblem("bad_label", subject, "The edge's label is empty, too long or contains markup.")
+            yield ValidationProblem("bad_label", subject, "The edge's label is empty, too long or not plain text.")
 
 
 def _tree_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
@@ -190,7 +190,7 @@ def _label_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
     for node in document.nodes:
         is_short = node.type in ("topic", "subtopic") and node.data.label_by == "generated"
         if _is_invalid_text(node.label, MAX_TOPIC_LABEL_CHARS if is_short else MAX_LABEL_CHARS):
-            yield ValidationProblem("bad_label", node.id, "The label is empty, too long or contains markup.")
+            yield ValidationProblem("bad_label", node.id, "The label is empty, too long or not plain text.")
         if node.data.label_by == "generated":
             siblings[(parents.get(node.id), node.label.casefold())] += 1
     for (parent, _), count in siblings.items():
@@ -202,19 +202,20 @@ def _text_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
     for node in document.nodes:
         description, keywords = node.data.description or "", node.data.keywords
         texts = (description, *keywords, *node.data.searches)
-        if any(MARKUP.search(text) or text != strip_invisible(text) for text in texts):
-            yield ValidationProblem("marked_up", node.id, "A description, keyword or search query contains markup.")
+        if any(text != strip_invisible(text) for text in texts):
+            sentence = "A description, keyword or search query has invisible characters."
+            yield ValidationProblem("invisible_text", node.id, sentence)
         if len(description) > _MAX_DESCRIPTION_CHARS or len(keywords) > _MAX_KEYWORDS:
             yield ValidationProblem("too_long", node.id, "The description or the list of keywords is too long.")
     texts_of_map = (("title", document.title, _MAX_TITLE_CHARS), ("summary", document.summary, _MAX_SUMMARY_CHARS))
     for name, text, max_chars in texts_of_map:
-        if len(text) > max_chars or MARKUP.search(text):
-            yield ValidationProblem("bad_label", name, "The title or the summary is too long or contains markup.")
+        if len(text) > max_chars or text != strip_invisible(text):
+            sentence = "The title or the summary is too long or has invisible characters."
+            yield ValidationProblem("bad_label", name, sentence)
 
 
 def _is_invalid_text(text: str, max_chars: int) -> bool:
-    is_clean = not MARKUP.search(text) and text == collapse_whitespace(text)
-    return not text.strip() or len(text) > max_chars or not is_clean
+    return not text.strip() or len(text) > max_chars or text != collapse_whitespace(text)
 
 
 def _evidence_problems(document: MindmapDocument, captured: dict[str, CapturedPage]) -> Iterator[ValidationProblem]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures
+from cluster.mindmap.pages.titles import joined_segments
 from cluster.mindmap.text.korean import KoreanWord, learn_stems
 from cluster.mindmap.text.words import KOREAN_STOP_WORDS, SHORT_TERMS, STOP_WORDS, stem
 
@@ -115,7 +116,7 @@ def _add_page(corpus: Corpus, page: PageFeatures, site_names: frozenset[str]) ->
     to_spelling[PHRASE_BREAK] = -1
     to_spelling[1:] = [index[word] for word in page.vocabulary]
     core, names = split_title_segments(page, site_names)
-    corpus.core_titles.append(" ".join(page.title_segments[i] for i in core))
+    corpus.core_titles.append(joined_segments(page.title, page.title_segments, core))
     corpus.site_names.append(tuple(page.title_segments[i] for i in names))
     title = _concat_with_breaks([to_spelling[_decode(page.title_words[i])] for i in core])
     corpus.titles.append(title)

@@ -34,9 +34,10 @@ from models.mindmap.document import (
     Point,
 )
 from models.recording.pages import CapturedPage
-from models.text import MARKUP, collapse_whitespace, shorten, strip_markup
+from models.text import collapse_whitespace, shorten, strip_markup
 from models.urls import host_of, redact_url
 
+MAX_USER_TITLE_CHARS = 4000
 MAX_TITLE_CHARS, MAX_SUMMARY_CHARS, MAX_DESCRIPTION_CHARS = 120, 400, 280
 MAX_PAGE_TITLE_CHARS, MAX_HIGHLIGHT_CHARS, MAX_SENTENCE_CHARS = 200, 400, 200
 MAX_KEYWORDS, MAX_KEYWORD_CHARS, MAX_HIGHLIGHTS = 8, 60, 20
@@ -61,7 +62,7 @@ def compose_document(
     captured = {page.page_id: page for page in in_reading_order(pages)}
     outline, notes = repair_outline(outline, captured)
     outline = reuse_ids(outline, previous)
-    title = strip_markup(session_title or "") or strip_markup(outline.title)
+    title = collapse_whitespace((session_title or "")[:MAX_USER_TITLE_CHARS]) or strip_markup(outline.title)
     builder = _DocumentBuilder(outline, captured)
     builder.add_core(shorten(title or "Untitled session", MAX_LABEL_CHARS))
     for hue, topic in enumerate(outline.topics):
@@ -150,7 +151,7 @@ class _DocumentBuilder:
             hue=hue,
             importance=share,
             evidence=_group_evidence(topic, label, pages),
-            searches=tuple(strip_markup(query) for query in topic.searches),
+            searches=tuple(collapse_whitespace(query) for query in topic.searches),
             **_visit_totals(pages),
         )
         self.nodes.append(Node(id=topic.id, label=label, type=kind, size=round(size, 2), color=color, data=data))
@@ -211,13 +212,13 @@ class _DocumentBuilder:
             for suffix in suffixes
             if suffix and len(suffix) < max_chars // 2
         ]
-        unused = (c for c in choices if c.casefold() not in self._labels and not MARKUP.search(c))
+        unused = (c for c in choices if c.casefold() not in self._labels)
         unique = next(unused, "") or self._numbered_label(label, max_chars)
         self._labels.add(unique.casefold())
         return unique
 
     def _numbered_label(self, label: str, max_chars: int) -> str:
-        base = shorten(MARKUP.sub(" ", label), max_chars - 7)
+        base = shorten(label, max_chars - 7)
         number = 2
         while f"{base} ({number})".casefold() in self._labels:
             number += 1
@@ -262,7 +263,7 @@ def _visit_totals(pages: Sequence[CapturedPage]) -> dict[str, Any]:
 
 def _clean_keywords(words: Iterable[str]) -> tuple[str, ...]:
     cleaned = (shorten(strip_markup(word), MAX_KEYWORD_CHARS) for word in words)
-    return tuple(dict.fromkeys(word for word in cleaned if word and not MARKUP.search(word)))[:MAX_KEYWORDS]
+    return tuple(dict.fromkeys(word for word in cleaned if word))[:MAX_KEYWORDS]
 
 
 def _last_path_segment(url: str) -> str:

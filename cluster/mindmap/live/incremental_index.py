@@ -39,6 +39,7 @@ from cluster.mindmap.outline.pipeline import MAX_PAGE_KEYWORDS, annotate_page
 from cluster.mindmap.outline.types import PageAnnotation
 from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures
 from cluster.mindmap.pages.importance import page_importances
+from cluster.mindmap.pages.titles import joined_segments
 from cluster.mindmap.text.korean import PARTICLES
 from cluster.mindmap.text.language import hangul_share
 from models.text import strip_markup
@@ -111,7 +112,7 @@ class IncrementalIndex:
             annotation = self._annotations.get(page.page_id)
             if annotation is None:
                 core, _ = split_title_segments(page, self._site_names)
-                title = " ".join(page.title_segments[i] for i in core)
+                title = joined_segments(page.title, page.title_segments, core)
                 annotation = annotate_page(row, self.pages, self.text_similarity[row], title, self._keywords(row))
                 self._annotations[page.page_id] = annotation
             annotations.append(replace(annotation, importance=importances[row]))

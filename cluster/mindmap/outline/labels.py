@@ -13,7 +13,7 @@ from cluster.mindmap.clustering.corpus import IntArray
 from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
 from cluster.mindmap.text.language import hangul_share
 from cluster.mindmap.text.words import GENERIC_WORDS, PLATFORM_NAMES, SITE_NAME_STOP_WORDS, STOP_WORDS
-from models.text import MARKUP, shorten, strip_markup
+from models.text import shorten, strip_markup
 
 MAX_TOPIC_WORDS, MAX_TOPIC_CHARS = 4, 36
 MAX_KEYWORDS = 6
@@ -243,7 +243,7 @@ class TopicLabeler:
             if self._index.quality_factor(candidate.key) < 0.5 and len(keywords) >= 2:
                 continue
             text = strip_markup(self._index.most_common_spelling(candidate.key, sequences))
-            if text and len(text) <= MAX_TOPIC_CHARS and not MARKUP.search(text):
+            if text and len(text) <= MAX_TOPIC_CHARS:
                 keywords.append(text)
                 used.append(terms)
             if len(keywords) == MAX_KEYWORDS:
@@ -290,7 +290,7 @@ def _is_plain_word(text: str) -> bool:
 
 
 def _is_short_enough(text: str) -> bool:
-    return len(text) <= MAX_TOPIC_CHARS and len(text.split()) <= MAX_TOPIC_WORDS and not MARKUP.search(text)
+    return len(text) <= MAX_TOPIC_CHARS and len(text.split()) <= MAX_TOPIC_WORDS
 
 
 def _normalize(text: str) -> str:

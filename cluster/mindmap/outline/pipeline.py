@@ -27,7 +27,7 @@ from cluster.mindmap.pages.features import PageFeatures, default_page_label
 from cluster.mindmap.pages.importance import page_importances
 from cluster.mindmap.pages.reading_order import in_reading_order
 from models.mindmap.document import EXCLUSION_REASONS, MAX_LABEL_CHARS, Importance
-from models.text import shorten, strip_markup
+from models.text import collapse_whitespace, shorten, strip_markup
 
 SUBTOPIC_VISIT_ORDER_WEIGHT = 0.03
 #: Inside one subject URL folders are chapters, and the damping for large hosts leaves too little of them.
@@ -64,7 +64,7 @@ def build_outline(
     pages = [page for page in ordered if page.exclusion_reason is None]
     language = _outline_language(pages, language)
     excluded_pages = tuple(page_exclusion(page) for page in ordered if page.exclusion_reason is not None)
-    user_title = strip_markup(title or "")
+    user_title = collapse_whitespace(title or "")
     if not pages:
         return Outline(
             title=user_title or session_title([], language),
@@ -267,7 +267,7 @@ def _with_search_queries(
     term_index = corpus.lexicon.label_term_index
     queries: dict[str, list[str]] = {}
     for page in ordered:
-        query = strip_markup(page.search_query or "")
+        query = collapse_whitespace(page.search_query or "")
         terms = {term_index[word] for word in content_words(query) if word in term_index}
         topic = _topic_of_query(terms, topics, terms_of_page)
         if topic is not None and query not in queries.setdefault(topic.id, []):

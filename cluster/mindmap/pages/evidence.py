@@ -9,7 +9,7 @@ from cluster.mindmap.text.language import hangul_share, split_sentences
 from cluster.mindmap.text.words import stem
 from models.mindmap.document import Evidence
 from models.recording.pages import CapturedPage
-from models.text import MARKUP, shorten, strip_markup
+from models.text import shorten, strip_markup
 
 #: Characters of a page that are searched for a quote; labels come from the beginning of pages.
 _MAX_CHARS_SEARCHED = 20_000
@@ -65,8 +65,7 @@ def label_evidence_from_text(label: str, pages: Iterable[CapturedPage]) -> tuple
     for page in pages:
         lines = page.text[:_MAX_CHARS_SEARCHED].splitlines()
         for sentence in (sentence for line in lines for sentence in split_sentences(line)):
-            is_usable = len(sentence) <= _MAX_QUOTE_CHARS and not MARKUP.search(sentence)
-            if is_usable and supports_label(label, sentence):
+            if len(sentence) <= _MAX_QUOTE_CHARS and supports_label(label, sentence):
                 return (Evidence(page_id=page.page_id, field="text", quote=sentence, visited_at_ms=page.visited_at_ms),)
     return ()
 
@@ -87,7 +86,7 @@ def describe_topic(
     best: tuple[float, int, int] | None = None
     for i, page in enumerate(pages):
         for j, passage in enumerate(page.passages):
-            if MARKUP.search(passage.text) or len(passage.text) < 12:
+            if len(passage.text) < 12:
                 continue
             words = words_of_passage.get(passage.text)
             if words is None:

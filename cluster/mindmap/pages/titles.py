@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from models.text import strip_markup
 
@@ -23,6 +24,25 @@ def segment_title(title: str) -> tuple[str, ...]:
     parts = [strip_chapter_number(part) for part in _SEPARATOR.split(clean_title)]
     segments = tuple(part for part in parts if part and any(c.isalnum() for c in part))
     return segments or ((clean_title,) if clean_title else ())
+
+
+def joined_segments(title: str, segments: Sequence[str], kept: Sequence[int]) -> str:
+    """The segments at the positions `kept` (ascending), with the separators that `title` has between them."""
+    spans, position = [], 0
+    for segment in segments:
+        start = title.find(segment, position)
+        if start < 0:
+            return " ".join(segments[i] for i in kept)
+        position = start + len(segment)
+        spans.append((start, position))
+    parts: list[str] = []
+    for i in kept:
+        if i - 1 in kept:
+            parts.append(title[spans[i - 1][1] : spans[i][0]])
+        elif parts:
+            parts.append(" ")
+        parts.append(segments[i])
+    return "".join(parts)
 
 
 def strip_chapter_number(text: str) -> str:

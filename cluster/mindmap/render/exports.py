@@ -9,44 +9,63 @@ from cluster.mindmap.render.canvas import format_duration
 from models.mindmap.document import CORE_ID, MindmapDocument, Node
 from models.text import collapse_whitespace
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#+|~])")
+#: Signs that Markdown or its extensions (tables, strikethrough, formulas, shortcodes) read as markup.
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]#|~$^]|==|:(?=[a-z][\w+-]*:)|^(?:[-+=:!](?!\w)|\d+(?=[.)]))")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_LINK_ESCAPES = str.maketrans({"<": "%3C", ">": "%3E", "\\": "%5C", " ": "%20"})
 
 
 def to_markdown(document: MindmapDocument) -> str:
-    """Markdown with a heading per topic, a linked item per page with its reading time, and highlights as quotes."""
+    """Markdown with a heading per topic, a linked item per page with its reading time, and highlights as quotes.
+
+    A page beside topics is a heading of their level: under `### Topic` it would belong to that topic, and markmap drops
+    a list that is followed by deeper headings.
+    """
     nodes, children = _visible_nodes_by_id(document), document.children()
     lines = [f"# {_escape_markdown(document.title or _core_label(document))}", ""]
     if document.summary:
         lines += [_escape_markdown(document.summary), ""]
 
-    def write_page(node: Node) -> None:
-        label = _escape_markdown(node.label)
-        link = f"[{label}](<{node.data.urls[0]}>)" if node.data.urls else label
-        duration = f" ({format_duration(node.data.total_duration)})" if node.data.total_duration >= 1000 else ""
-        lines.append(f"- {link}{duration}")
-        lines.extend(f"  > {_escape_markdown(text)}" for text in node.data.highlights)
-
     def write_children(node_id: str, level: int) -> None:
-        for child in children.get(node_id, []):
-            node = nodes.get(child)
-            if node is None:
-                continue
-            if node.type == "page":
-                write_page(node)
-            else:
-                lines.extend(["", f"{'#' * min(6, level)} {_escape_markdown(node.label)}", ""])
+        below = [nodes[child] for child in children.get(node_id, []) if child in nodes]
+        has_topics = any(node.type != "page" for node in below)
+        for node in below:
+            if node.type != "page":
+                lines.extend(_heading(_escape_markdown(node.label), level))
                 if node.data.description:
                     lines.extend([f"> {_escape_markdown(node.data.description)}", ""])
-                write_children(child, level + 1)
+                write_children(node.id, level + 1)
+            elif has_topics:
+                lines.extend([*_heading(_page_line(node), level), *(f"- {text}" for text in _page_texts(node))])
+            else:
+                lines.extend([f"- {_page_line(node)}", *(f"  - {text}" for text in _page_texts(node))])
 
     write_children(CORE_ID, 2)
     if document.excluded_pages:
-        lines += ["", "## Left out", ""]
+        lines += _heading("Left out", 2)
         lines += [
             f"- {_escape_markdown(page.title or page.url or page.page_id)}: {_escape_markdown(page.sentence)}"
             for page in document.excluded_pages
         ]
     return "\n".join(lines).strip()
+
+
+def _heading(text: str, level: int) -> list[str]:
+    return ["", f"{'#' * min(6, level)} {text}", ""]
+
+
+def _page_line(node: Node) -> str:
+    """The linked label of a page and its reading time."""
+    label = _escape_markdown(node.label)
+    link = f"[{label}](<{_escape_link(node.data.urls[0])}>)" if node.data.urls else label
+    return f"{link} ({format_duration(node.data.total_duration)})" if node.data.total_duration >= 1000 else link
+
+
+def _page_texts(node: Node) -> list[str]:
+    """The text of the user's own note, then each highlight as a quote of its own."""
+    is_note = node.data.origin == "user" and node.data.description
+    notes = [_escape_markdown(node.data.description or "")] if is_note else []
+    return [*notes, *(f"> {_escape_markdown(text)}" for text in node.data.highlights)]
 
 
 def to_opml(document: MindmapDocument) -> str:
@@ -110,7 +129,18 @@ def _core_label(document: MindmapDocument) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", collapse_whitespace(text))
+    """`text` as Markdown that is read as exactly this text, also at the beginning of a block."""
+    return _MARKDOWN.sub(_escape_sign, collapse_whitespace(text).translate(_ENTITIES))
+
+
+def _escape_sign(match: re.Match[str]) -> str:
+    # A number at the beginning would start a list: its dot is escaped, because only signs can be.
+    signs = match[0]
+    return f"{signs}\\" if signs.isdigit() else "".join(f"\\{sign}" for sign in signs)
+
+
+def _escape_link(url: str) -> str:
+    return collapse_whitespace(url).translate(_LINK_ESCAPES)
 
 
 def _quote_attribute(text: str) -> str:

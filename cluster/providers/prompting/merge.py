@@ -17,7 +17,7 @@ from cluster.providers.types import PageDescription
 from models.mindmap.document import MAX_TOPIC_LABEL_CHARS, Evidence
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
-from models.text import collapse_whitespace, shorten, strip_markup
+from models.text import collapse_whitespace, shorten, strip_emphasis, strip_markup
 
 MAX_TITLE_CHARS, MAX_SUMMARY_CHARS, MAX_TOPIC_SUMMARY_CHARS = 120, 400, 240
 #: A shorter quote would be found on a page by chance.
@@ -145,7 +145,9 @@ class _Regrouping:
         old_id = self._aliases.topic_by_alias.get(draft.id, "")
         old = self._old_topics.get(old_id)
         topic_id = self._unique_id(draft, prefix, old_id, all_pages)
-        label = shorten(strip_markup(draft.label), MAX_TOPIC_LABEL_CHARS) or (old.label if old else "Topic")
+        label = shorten(strip_emphasis(strip_markup(draft.label)), MAX_TOPIC_LABEL_CHARS) or (
+            old.label if old else "Topic"
+        )
         old_topic_counts = Counter(self._old_topic_of_page[page] for page in all_pages)
         main = self._old_topics[old_topic_counts.most_common(1)[0][0]] if old_topic_counts else None
         description = shorten(strip_markup(draft.summary), MAX_TOPIC_SUMMARY_CHARS)

@@ -16,7 +16,7 @@ from cluster.providers.prompting.merge import (
 )
 from cluster.providers.prompting.responses import MergedDraft, MergedTopic, clean_keywords
 from models.mindmap.document import MAX_TOPIC_LABEL_CHARS
-from models.text import collapse_whitespace, shorten, strip_markup
+from models.text import collapse_whitespace, shorten, strip_emphasis, strip_markup
 
 
 def split_outline(skeleton: Outline, max_pages: int) -> list[Outline]:
@@ -108,7 +108,7 @@ def _merged_topic(merged: MergedTopic, members: Sequence[OutlineTopic]) -> Outli
     first = members[0]
     return replace(
         first,
-        label=shorten(strip_markup(merged.label), MAX_TOPIC_LABEL_CHARS) or first.label,
+        label=shorten(strip_emphasis(strip_markup(merged.label)), MAX_TOPIC_LABEL_CHARS) or first.label,
         description=shorten(strip_markup(merged.summary), MAX_TOPIC_SUMMARY_CHARS) or first.description,
         keywords=clean_keywords(merged.keywords) or first.keywords,
         page_ids=tuple(page for member in members for page in member.page_ids),

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.providers.prompting.prompts import PromptAliases
 from cluster.providers.types import PageDescription, PagePayload
-from models.text import collapse_whitespace, shorten, strip_markup
+from models.text import collapse_whitespace, shorten, strip_emphasis, strip_markup
 
 MAX_RESPONSE_CHARS = 400_000
 
@@ -135,7 +135,7 @@ def validate_descriptions(
             num_unknown += 1
         elif payload.page_id in descriptions:
             num_repeated += 1
-        elif label := shorten(strip_markup(page.label), 68):
+        elif label := shorten(strip_emphasis(strip_markup(page.label)), 68):
             descriptions[payload.page_id] = PageDescription(
                 page_id=payload.page_id,
                 label=label,

@@ -34,8 +34,13 @@ def apply(*operations: dict[str, Any], on: MindmapDocument = MAP) -> tuple[Mindm
     return document, reports
 
 
-def test_rename_cleans_the_label() -> None:
-    document, [report] = apply({"op": "rename", "node_id": TOPICS[0], "label": "My <i>bread</i>"})
+def test_rename_keeps_every_sign_and_removes_invisible_characters() -> None:
+    document, [report] = apply({"op": "rename", "node_id": TOPICS[0], "label": "My <i>bread</i> **2**"})
+    node = document.node(TOPICS[0])
+    assert node is not None
+    assert node.label == "My <i>bread</i> **2**"
+    assert report.status == "applied"
+    document, [report] = apply({"op": "rename", "node_id": TOPICS[0], "label": "My\u202e \u200bbread"})
     node = document.node(TOPICS[0])
     assert node is not None
     assert node.label == "My bread"

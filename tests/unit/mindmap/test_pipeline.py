@@ -171,8 +171,8 @@ def test_a_page_with_a_title_but_without_text_is_placed() -> None:
 
 def test_the_users_title_is_kept() -> None:
     document = build_map(make_session(), title="My <b>own</b> evening")
-    assert document.title == "My own evening"
-    assert document.nodes[0].label == "My own evening"
+    assert document.title == "My <b>own</b> evening"
+    assert document.nodes[0].label == "My <b>own</b> evening"
 
 
 def test_importance_parts_add_up() -> None:
