@@ -18,6 +18,8 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
 #: Query parameters of routes that return the image of a map.
 ImageLayout = Annotated[LayoutName, Query()]
 ImageTheme = Annotated[ThemeName, Query()]
+#: Keeps what a link shows out of search engines and shared caches.
+LINK_HEADERS = {"X-Robots-Tag": "noindex, nofollow, noarchive", "Cache-Control": "private, no-store"}
 #: An image needs no script; the policy blocks injected ones.
 IMAGE_CSP_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 

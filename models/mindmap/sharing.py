@@ -18,7 +18,6 @@ from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UuidKey
-from models.mindmap.document import MindmapDocument, Node, NodeData
 
 _DIGEST_BYTES = 24
 
@@ -60,47 +59,3 @@ def share_link_id(keys: Sequence[str], token: str) -> uuid.UUID | None:
     received = token.encode()
     is_signed = any(hmac.compare_digest(share_token(key, link_id).encode(), received) for key in keys)
     return link_id if is_signed else None
-
-
-def visible_document(document: MindmapDocument, visibility: str) -> MindmapDocument:
-    """The part of `document` that a link with this visibility shows. Excluded pages and notes are never shown."""
-    hidden = {n.id for n in document.nodes if n.data.hidden or (visibility == "map" and n.type == "page")}
-    return document.model_copy(
-        update={
-            "nodes": tuple(_visible_node(n, visibility) for n in document.nodes if n.id not in hidden),
-            "edges": tuple(
-                e.model_copy(update={"label": None} if visibility == "map" else {})
-                for e in document.edges
-                if e.source not in hidden and e.target not in hidden
-            ),
-            "layouts": {
-                name: {i: p for i, p in points.items() if i not in hidden} for name, points in document.layouts.items()
-            },
-            "excluded_pages": (),
-            "notes": (),
-        }
-    )
-
-
-def _visible_node(node: Node, visibility: str) -> Node:
-    data = node.data
-    kept: dict[str, object] = {
-        "keywords": data.keywords,
-        "hue": data.hue,
-        "language": data.language,
-        "importance": data.importance,
-        "total_duration": data.total_duration,
-        "visit_count": data.visit_count,
-    }
-    if visibility != "map":
-        # A description may quote pages.
-        kept |= {
-            "description": data.description,
-            "urls": data.urls,
-            "page_id": data.page_id,
-            "title": data.title,
-            "host": data.host,
-        }
-    if visibility == "highlights":
-        kept["highlights"] = data.highlights
-    return node.model_copy(update={"data": NodeData().model_copy(update=kept)})

@@ -73,6 +73,11 @@ class BrowsingSession(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
+    @property
+    def user_title(self) -> str | None:
+        """The title if the user wrote it, and not the product."""
+        return self.title if self.title_source == "user" else None
+
 
 Index(
     "uq_browsing_sessions_client",

@@ -133,6 +133,7 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("GET", f"{_S}/disclosures"): _READ,
     ("GET", f"{_S}/mindmap/image"): _READ,
     ("POST", f"{_S}/mindmap/picture"): _WRITE,
+    ("DELETE", f"{_S}/mindmap/picture"): _WRITE,
     ("GET", f"{_S}/stream"): _READ,
     ("PATCH", f"{_S}/mindmap"): _WRITE,
     ("POST", f"{_S}/mindmap/undo"): _WRITE,

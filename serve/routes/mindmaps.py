@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import LogState, log_state
 from cluster.maps.notifications import notify
+from cluster.mindmap.document.shared_view import shared_view
+from models.accounts.users import User
 from models.database import Connection
 from models.errors import NotFound
 from models.jobs import enqueue_map
@@ -29,9 +31,9 @@ from models.schemas.mindmaps import (
     MindmapReply,
     PictureLink,
 )
-from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
 from serve.identity.signed_links import sign_link, verify_link
-from serve.map_image import IMAGE_RESPONSES, ImageLayout, ImageTheme, svg_response
+from serve.map_image import IMAGE_RESPONSES, LINK_HEADERS, ImageLayout, ImageTheme, svg_response
 from serve.routes.ai import check_token_budget
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
@@ -157,14 +159,27 @@ async def picture_link(session_id: str, user_id: CurrentUserId, db: DbSession, s
     owned, mindmap, version = await load_map(db, session_id, user_id)
     if mindmap is None or version is None:
         raise NotFound("mindmap not found for this session")
-    token = sign_link(state.settings.auth.signing_key, "picture", str(owned), ttl_s=PICTURE_LINK_TTL_S)
+    num_revoked = await db.scalar(select(BrowsingSession.picture_links_revoked).where(BrowsingSession.id == owned))
+    subject = f"{owned}:{num_revoked or 0}"
+    token = sign_link(state.settings.auth.signing_key, "picture", subject, ttl_s=PICTURE_LINK_TTL_S)
     return PictureLink(
         url=f"{state.settings.server.origin}/pictures/{token}",
         expires_at=datetime.now(UTC) + timedelta(seconds=PICTURE_LINK_TTL_S),
     )
 
 
-@picture_router.get("/pictures/{token}", response_class=Response, responses=IMAGE_RESPONSES)
+@router.delete("/mindmap/picture", status_code=204)
+async def revoke_picture_links(session_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
+    """Revoke all links to the map's image. They stop working at once."""
+    session = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    session.picture_links_revoked = BrowsingSession.picture_links_revoked + 1
+    await db.commit()
+    return Response(status_code=204)
+
+
+@picture_router.get(
+    "/pictures/{token}", response_class=Response, responses=IMAGE_RESPONSES, dependencies=[RateLimitedByAddress]
+)
 async def picture(
     token: str,
     db: DbSession,
@@ -172,18 +187,28 @@ async def picture(
     layout: ImageLayout = "radial",
     theme: ImageTheme = "light",
 ) -> Response:
-    """The image of an image link."""
-    session_id = uuid.UUID(verify_link(state.settings.auth.signing_key, "picture", token))
-    version = await db.scalar(
-        select(MindmapVersion)
-        .join(Mindmap, Mindmap.id == MindmapVersion.mindmap_id)
-        .join(BrowsingSession, BrowsingSession.id == Mindmap.session_id)
-        .where(
-            Mindmap.session_id == session_id,
-            MindmapVersion.number == Mindmap.current_version,
-            BrowsingSession.deleted_at.is_(None),
+    """The image of an image link, without what the user has hidden."""
+    # Links of the previous version have no number; they end within a day, or when the first link is revoked.
+    session_id, _, num_revoked = verify_link(state.settings.auth.signing_key, "picture", token).partition(":")
+    row = (
+        await db.execute(
+            select(BrowsingSession, MindmapVersion.data)
+            .join(Mindmap, Mindmap.session_id == BrowsingSession.id)
+            .join(
+                MindmapVersion,
+                (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version),
+            )
+            .join(User, User.id == BrowsingSession.user_id)
+            .where(
+                BrowsingSession.id == uuid.UUID(session_id),
+                BrowsingSession.picture_links_revoked == int(num_revoked or 0),
+                BrowsingSession.deleted_at.is_(None),
+                User.status == "active",
+            )
         )
-    )
-    if version is None:
+    ).first()
+    if row is None:
         raise NotFound("there is no such picture")
-    return await svg_response(MindmapDocument.from_json(version.data), layout, theme)
+    session, data = row
+    document = shared_view(MindmapDocument.from_json(data), "pages", session.user_title)
+    return await svg_response(document, layout, theme, LINK_HEADERS)

@@ -10,22 +10,21 @@ from fastapi import APIRouter, Body, Response
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cluster.mindmap.document.shared_view import shared_view
 from models.accounts.users import User
 from models.errors import Conflict, NotFound
 from models.mindmap.document import MindmapDocument
-from models.mindmap.sharing import ShareLink, share_link_id, share_token, visible_document
+from models.mindmap.sharing import ShareLink, share_link_id, share_token
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.sharing import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
 from serve.dependencies import CurrentUserId, DbSession, RateLimitedByAddress, State
-from serve.map_image import IMAGE_RESPONSES, ImageLayout, ImageTheme, svg_response
+from serve.map_image import IMAGE_RESPONSES, LINK_HEADERS, ImageLayout, ImageTheme, svg_response
 from serve.state import AppState
 
 router = APIRouter(tags=["sharing"])
 MAX_LINKS = 50
 _SESSION = "/v1/sessions/{session_id}"
-#: Keeps shared pages out of search engines and shared caches.
-_PRIVATE = {"X-Robots-Tag": "noindex, nofollow, noarchive", "Cache-Control": "private, no-store"}
 
 
 def _reply(state: AppState, link: ShareLink) -> ShareReply:
@@ -101,7 +100,8 @@ async def revoke_share(session_id: str, share_id: uuid.UUID, user_id: CurrentUse
 
 async def _shared_session(
     state: AppState, db: AsyncSession, token: str
-) -> tuple[ShareLink, BrowsingSession, MindmapDocument]:
+) -> tuple[ShareLink, BrowsingSession, MindmapDocument, int]:
+    """The link, its session, the visible part of the map, and the reading time of what is hidden, in milliseconds."""
     link_id = share_link_id(state.settings.auth.signing_keys, token)
     row = None
     if link_id is not None:
@@ -128,22 +128,24 @@ async def _shared_session(
         # The same reply for unknown, expired and revoked links.
         raise NotFound("this link does not work, or no longer does")
     link, session, data = row
-    return link, session, visible_document(MindmapDocument.from_json(data), link.visibility)
+    document = MindmapDocument.from_json(data)
+    hidden_ms = sum(n.data.total_duration for n in document.nodes if n.type == "page" and n.data.hidden)
+    return link, session, shared_view(document, link.visibility, session.user_title), hidden_ms
 
 
 @router.get("/v1/shared/{token}", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
 async def read_shared(token: str, state: State, db: DbSession, response: Response) -> SharedSession:
     """The shared part of a session. Needs no login."""
-    link, session, document = await _shared_session(state, db, token)
-    response.headers.update(_PRIVATE)
+    link, session, document, hidden_ms = await _shared_session(state, db, token)
+    response.headers.update(LINK_HEADERS)
     visible = document.to_json()
     return SharedSession(
-        title=session.title,
-        summary=session.summary,
+        title=document.title or session.title,
+        summary=document.summary or None,
         shows=link.visibility,
         started_at=session.started_at,
         ended_at=session.ended_at,
-        dwell_ms=session.dwell_ms,
+        dwell_ms=max(0, session.dwell_ms - hidden_ms),
         expires_at=link.expires_at,
         mindmap={k: visible[k] for k in ("title", "summary", "language", "nodes", "edges", "layout", "layouts")},
     )
@@ -163,5 +165,5 @@ async def shared_image(
     theme: ImageTheme = "light",
 ) -> Response:
     """The shared map as an SVG image. Needs no login."""
-    _, _, document = await _shared_session(state, db, token)
-    return await svg_response(document, layout, theme, _PRIVATE)
+    _, _, document, _ = await _shared_session(state, db, token)
+    return await svg_response(document, layout, theme, LINK_HEADERS)

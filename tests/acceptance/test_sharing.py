@@ -16,7 +16,8 @@ import pytest
 
 from cluster.settings import Settings, with_changes
 from models.mindmap.sharing import share_link_id, share_token
-from tests.support.client import ApiUser, sign_up, visit
+from serve.identity.signed_links import sign_link
+from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session
 from tests.support.server import SIGNING_KEY, running_api
 
@@ -77,6 +78,66 @@ async def test_a_link_can_be_revoked_and_expires(
     await ann.call("DELETE", f"/v1/sessions/{session_id}")
     assert (await api.get(_path(third))).status_code == 404
     assert (await api.get(_path(third) + "/image")).status_code == 404
+
+
+async def test_a_link_does_not_name_a_hidden_topic(
+    api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]
+) -> None:
+    session_id = await completed_session(ann, db)
+    document = (await ann.ok("GET", f"/v1/sessions/{session_id}/mindmap"))["mindmap"]["data"]
+    hidden = next(n for n in document["nodes"] if n["type"] == "topic" and "bread" in str(n["data"]["urls"]))
+    body = {"operations": [{"op": "hide", "op_id": "1", "node_id": hidden["id"]}]}
+    await ann.ok("PATCH", f"/v1/sessions/{session_id}/mindmap", json=body)
+    picture = (await ann.ok("POST", f"/v1/sessions/{session_id}/mindmap/picture"))["url"].partition("/pictures/")[2]
+    answers = [await api.get(f"/pictures/{picture}")]
+    for shows in ("map", "pages", "highlights"):
+        share = await _share(ann, session_id, shows=shows)
+        answers += [await api.get(_path(share)), await api.get(_path(share) + "/image")]
+        assert answers[-2].json()["dwell_ms"] == 150_000
+    for answer in answers:
+        assert answer.status_code == 200
+        assert "chess" in answer.text.casefold() or "sicilian" in answer.text.casefold()
+        for word in ("bread", "crust", "sourdough", hidden["label"].casefold()):
+            assert word not in answer.text.casefold(), answer.text
+
+
+async def test_a_picture_link_is_private_and_can_be_revoked(
+    api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser, db: psycopg.AsyncConnection[Any]
+) -> None:
+    session_id, other_id = await completed_session(ann, db), await completed_session(ann, db)
+
+    async def link(session: str) -> str:
+        url: str = (await ann.ok("POST", f"/v1/sessions/{session}/mindmap/picture"))["url"]
+        return "/pictures/" + url.partition("/pictures/")[2]
+
+    first, second, other = await link(session_id), await link(session_id), await link(other_id)
+    for path in (first, second, other):
+        answer = await api.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["x-robots-tag"] == "noindex, nofollow, noarchive"
+        assert answer.headers["cache-control"] == "private, no-store"
+    path = f"/v1/sessions/{session_id}/mindmap/picture"
+    assert (await bob.call("DELETE", path)).status_code == 404
+    assert (await api.get(first)).status_code == 200
+    assert (await ann.call("DELETE", path)).status_code == 204
+    assert [(await api.get(p)).status_code for p in (first, second, other)] == [404, 404, 200]
+    assert (await api.get(await link(session_id))).status_code == 200
+    # A link of the previous version, which has no number, ended with the others.
+    old = sign_link(SIGNING_KEY, "picture", session_id, ttl_s=60)
+    assert (await api.get(f"/pictures/{old}")).status_code == 404
+    old = sign_link(SIGNING_KEY, "picture", other_id, ttl_s=60)
+    assert (await api.get(f"/pictures/{old}")).status_code == 200
+    # The pictures of a closed account are gone with it.
+    await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD})
+    assert (await api.get(other)).status_code == 404
+
+
+async def test_calls_of_links_are_counted(settings: Settings) -> None:
+    async with running_api(with_changes(settings, rate_limits=True)) as (_, client):
+        for path in ("/pictures/guess", "/v1/shared/guess", "/v1/shared/guess/image"):
+            answer = await client.get(path)
+            assert answer.status_code == 404
+            assert "ratelimit" in answer.headers, path
 
 
 async def test_links_cannot_be_guessed(api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:

@@ -789,7 +789,11 @@ export interface paths {
          * @description A link to the map's image that needs no login and is valid for a day.
          */
         post: operations["picture_link"];
-        delete?: never;
+        /**
+         * Revoke Picture Links
+         * @description Revoke all links to the map's image. They stop working at once.
+         */
+        delete: operations["revoke_picture_links"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1682,7 +1686,7 @@ export interface paths {
         };
         /**
          * Picture
-         * @description The image of an image link.
+         * @description The image of an image link, without what the user has hidden.
          */
         get: operations["picture"];
         put?: never;
@@ -6395,6 +6399,36 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PictureLink"];
                 };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revoke_picture_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];

@@ -30,18 +30,23 @@ def session_summary(topics: Sequence[OutlineTopic], pages: Sequence[PageFeatures
     `pages` are the placed pages. Korean for "ko", otherwise English. The reading time itself is left out: the session
     states it for all pages, and a second number for the placed ones would contradict it.
     """
+    dwell_of_page = {page.page_id: page.dwell_ms for page in pages}
+    dwell_of_topic = {topic.id: sum(dwell_of_page.get(page, 0) for page in topic.all_page_ids()) for topic in topics}
+    ranked = sorted(topics, key=lambda topic: topic.id)
+    return topics_summary([(topic.label, dwell_of_topic[topic.id]) for topic in ranked], len(pages), language)
+
+
+def topics_summary(topics: Sequence[tuple[str, int]], num_pages: int, language: str) -> str:
+    """The sentence of `session_summary` from the label and the reading time in milliseconds of each topic."""
     is_korean = language == "ko"
     if not topics:
         return "지도에 올릴 만한 페이지가 없습니다." if is_korean else "There was no page worth placing on a map."
-    dwell_of_page = {page.page_id: page.dwell_ms for page in pages}
-    dwell_of_topic = {topic.id: sum(dwell_of_page.get(page, 0) for page in topic.all_page_ids()) for topic in topics}
-    total_ms = sum(dwell_of_topic.values())
-    longest = max(topics, key=lambda topic: (dwell_of_topic[topic.id], topic.id))
-    ranked = sorted(topics, key=lambda topic: (-dwell_of_topic[topic.id], topic.id))
-    labels = [topic.label for topic in ranked]
-    share = dwell_of_topic[longest.id] / max(1, total_ms)
+    total_ms = sum(dwell_ms for _, dwell_ms in topics)
+    ranked = sorted(topics, key=lambda topic: -topic[1])
+    longest, longest_ms = ranked[0]
     write = _korean_summary if is_korean else _english_summary
-    return write(labels, len(pages), longest.label, share if total_ms else None)
+    share = longest_ms / total_ms if total_ms else None
+    return write([label for label, _ in ranked], num_pages, longest, share)
 
 
 def _korean_summary(labels: Sequence[str], num_pages: int, longest: str, share: float | None) -> str:

@@ -38,12 +38,12 @@ def to_png(svg: str, font_files: Sequence[str] = (), width: int | None = None) -
 
 def bounded_side(svg_width: int, svg_height: int, width: int | None) -> tuple[int | None, int | None]:
     """Width or height of the PNG, the other side follows from it: the `width` given, or `MAX_SIDE_PX` if necessary."""
-    asked = width if width is not None else svg_width
-    height = max(1, svg_height) * asked / max(1, svg_width)
+    chosen = width if width is not None else svg_width
+    height = max(1, svg_height) * chosen / max(1, svg_width)
     if height <= MAX_SIDE_PX:
-        return max(1, min(asked, MAX_SIDE_PX)), None
+        return max(1, min(chosen, MAX_SIDE_PX)), None
     # The other side is at least one pixel long; resvg refuses an empty image.
-    return (None, MAX_SIDE_PX) if asked * MAX_SIDE_PX >= height else (1, None)
+    return (None, MAX_SIDE_PX) if chosen * MAX_SIDE_PX >= height else (1, None)
 
 
 def main() -> None:
