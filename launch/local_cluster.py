@@ -23,6 +23,7 @@ from pathlib import Path
 from cluster.scheduling.placement import GROUP_LABEL
 from cluster.settings import Settings, with_changes
 from launch.gcs_valkey import GcsValkey
+from launch.listening_port import check_port
 from launch.local_nodes import (
     DRAIN_TIMEOUT_S,
     NODE_MARKER,
@@ -104,6 +105,7 @@ class LocalCluster:
             raise
 
     def _start(self, report: ReportStatus) -> None:
+        check_port("127.0.0.1", self._settings.server.port)
         self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         report("Starting PostgreSQL and Valkey …")
         settings = self._stack.enter_context(available_stores(with_signing_key(self._settings), report))

@@ -14,6 +14,7 @@ import psutil
 from cluster.scheduling.placement import GROUP_LABEL
 from cluster.settings import Settings
 from launch.secret_store import local_secret
+from launch.stores import running_urls
 from models.errors import BadRequest, ConfigurationError
 
 #: The variable in the environment of every process of a node, with the value `directory#number`. Child processes of
@@ -65,6 +66,11 @@ def running_cluster(data_dir: Path) -> ClusterInfo:
     except (OSError, ValueError, TypeError, KeyError):
         cluster = None
     if cluster is None or not psutil.pid_exists(cluster.supervisor_pid):
+        if running_urls(data_dir) is not None:
+            raise ConfigurationError(
+                "the server that runs here is one process tree without nodes (`trailmind up`); `trailmind doctor` "
+                "checks it, and `trailmind cluster up` starts a cluster on another data directory"
+            )
         raise ConfigurationError("no cluster runs here: start one with `trailmind cluster up`")
     return cluster
 

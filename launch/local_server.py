@@ -20,14 +20,18 @@ import redis
 from pydantic import SecretStr
 
 from cluster.settings import Settings, to_environment, with_changes
+from launch.haproxy_processes import haproxy_processes, kill_haproxy
+from launch.listening_port import check_port
 from launch.ray_environment import local_ray_environment
 from launch.readiness import wait_until_ready
 from launch.secret_store import local_secret
 from launch.stores import EmbeddedStores, StoreUrls, running_urls
+from models.errors import ConfigurationError
 from models.migrations.run import migrate
 
 APP_NAME = "trailmind"
-READY_TIMEOUT_S = 90.0
+#: Longer than Serve waits for its load balancers, because a busy machine may need more than one attempt.
+READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 45.0
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 
@@ -97,14 +101,34 @@ def _run_in_thread(call: Callable[[], Any]) -> Future[Any]:
 
 
 def _wait_for_controller(starting: Future[Any]) -> None:
-    """Return when Serve's controller has started. Raises the error of `starting` when it failed."""
+    """Return when Serve's controller has started. Raises the error of `starting` when it failed before."""
     from cluster.ray_internals import serve_controller_exists
 
-    while not starting.done():
-        if serve_controller_exists():
-            return
+    while not serve_controller_exists():
+        if starting.done():
+            starting.result()
         time.sleep(0.02)
-    starting.result()
+
+
+def _ray_problem() -> str | None:
+    """Why a server that is starting will not become ready; None while it may."""
+    from cluster.ray_internals import local_node_is_alive
+
+    if local_node_is_alive():
+        return None
+    return "Ray ended while the server was starting; its logs are in the data directory, and `trailmind doctor` helps"
+
+
+def _ray_sentence(error: BaseException) -> str | None:
+    """The sentence for an error that Ray raised, whose own message may be a traceback; None for any other error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    raised_in = str(trace.tb_frame.f_globals.get("__name__", "")) if trace is not None else ""
+    is_of_ray = type(error).__module__.partition(".")[0] == "ray" or raised_in.partition(".")[0] == "ray"
+    if not isinstance(error, Exception) or not is_of_ray:
+        return None
+    return f"Ray could not start the server ({type(error).__name__}): the machine may be too busy or out of memory"
 
 
 class LocalServer:
@@ -120,16 +144,22 @@ class LocalServer:
         """Start everything and return when `/ready` answers. `stop` undoes it; a failed start stops by itself.
 
         Raises:
-            ConfigurationError: the server is not ready within `READY_TIMEOUT_S`.
+            ConfigurationError: the port is taken, Ray cannot start, or the server is not ready within
+                `READY_TIMEOUT_S`.
             StoresError: an embedded store cannot run.
         """
         try:
             self._start(report, durable)
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if (sentence := _ray_sentence(error)) is not None:
+                raise ConfigurationError(sentence) from None
             raise
 
     def _start(self, report: ReportStatus, durable: bool) -> None:
+        if not haproxy_processes(self.settings.data_dir):
+            # Else the port may be that of a load balancer which outlived a crash; it is checked again after its end.
+            check_port(self.settings.server.host, self.settings.server.port)
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         report("Starting PostgreSQL and Valkey …")
         settings = with_signing_key(self.settings)
@@ -148,17 +178,18 @@ class LocalServer:
         self._start_ray()
         report("Starting the API …")
         self._start_serve()
-        wait_until_ready(self.origin, READY_TIMEOUT_S)
+        wait_until_ready(self.origin, READY_TIMEOUT_S, problem=_ray_problem)
 
     def _start_ray(self) -> None:
         import ray
 
         from cluster.ray_internals import redirect_worker_output
         from cluster.scheduling.shards import connect_shard, current_shard_map
-        from launch.ray_node import kill_haproxy, local_ray_node
+        from launch.ray_node import local_ray_node
 
         # A load balancer that outlives its Ray, after a crash, keeps the port and answers every request with an error.
         kill_haproxy(self.settings.data_dir)
+        check_port(self.settings.server.host, self.settings.server.port)
         self._stack.callback(kill_haproxy, self.settings.data_dir)
         if self.settings.scaling.ray_address:
             ray.init(address=self.settings.scaling.ray_address, namespace=APP_NAME, log_to_driver=False)
@@ -196,11 +227,11 @@ class LocalServer:
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         http_options = HTTPOptions(host=self.settings.server.host, port=self.settings.server.port)
         self._stack.callback(self._stop_serve)
-        # `serve.start` returns when the load balancers answer; the replicas start meanwhile.
+        # `serve.start` waits for the first load balancer. On a busy machine Serve replaces one that starts slowly, and
+        # the call fails although the next one works: what counts is that `/ready` answers, which `_start` waits for.
         starting = _run_in_thread(lambda: serve.start(proxy_location="HeadOnly", http_options=http_options))
         _wait_for_controller(starting)
         serve.run(build(), name=APP_NAME, route_prefix="/", blocking=False)
-        starting.result()
 
     def _stop_serve(self) -> None:
         from ray import serve

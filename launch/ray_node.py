@@ -1,11 +1,9 @@
-"""Ray's processes on one machine: the local node, and the load balancers of a data directory."""
+"""Ray's processes on one machine."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
@@ -27,15 +25,3 @@ def local_ray_node() -> Iterator[None]:
         with contextlib.suppress(psutil.Error, OSError):
             if any("agent" in part for part in process.cmdline()[:4]):
                 process.nice(_AGENTS_NICENESS)
-
-
-def kill_haproxy(data_dir: Path) -> int:
-    """Kill the load balancers whose configuration is in `data_dir`; return their number."""
-    directory = f"{data_dir / 'run' / 'haproxy'}{os.sep}"
-    num_killed = 0
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if "haproxy" in process.name() and any(word.startswith(directory) for word in process.cmdline()):
-                process.kill()
-                num_killed += 1
-    return num_killed

@@ -19,10 +19,20 @@ from models.mindmap.regeneration import (
     create_run,
     lock_run,
     next_selected_sessions,
+    require_selected,
 )
 
 #: Sessions enqueued in one transaction.
 CHUNK_SIZE = 200
+
+
+async def check_selection(dsn: str, selection: Selection) -> None:
+    """Raise NotFound when `selection` names an account or a session that does not exist.
+
+    A typing error would otherwise look like a run with nothing to do.
+    """
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        await require_selected(connection, selection)
 
 
 async def count_sessions(dsn: str, selection: Selection) -> int:

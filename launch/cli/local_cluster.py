@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from launch.cli.options import AsJson, DataDir, Port, command_settings, err, settings_with_database
+from launch.cli.options import AsJson, DataDir, Port, command_settings, err, reported_steps, settings_with_database
 from launch.signals import wait_for_signal
 
 if TYPE_CHECKING:
@@ -32,16 +32,17 @@ def up(
 
     For tests and demonstrations: all nodes share this machine. Run production on Kubernetes (kuberay/README.md).
     """
-    from launch.local_cluster import LocalCluster
+    settings = command_settings(data_dir, port)
+    with reported_steps("Starting …") as report:
+        from launch.local_cluster import LocalCluster
 
-    cluster = LocalCluster(command_settings(data_dir, port), nodes)
-    with err.status("Starting …") as status:
-        cluster.start(status.update)
+        cluster = LocalCluster(settings, nodes)
+        cluster.start(report)
     try:
         err.print(f"[bold green]Ready[/] at {cluster.settings.server.origin}; nodes: head, {', '.join(cluster.groups)}")
         wait_for_signal()
     finally:
-        with err.status("Stopping …"):
+        with reported_steps("Stopping …"):
             cluster.stop()
 
 
@@ -85,6 +86,7 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(nodes, indent=2))
         return
     typer.echo(f"{cluster.origin}   Ray at {cluster.ray_address}")
+    typer.echo(f"{'GROUP':<6} {'STATE':<5} {'NODE':<8}  ACTORS")
     for node in nodes:
         typer.echo(f"{node['group']:<6} {node['state']:<5} {node['node_id'][:8]}  {', '.join(node['actors']) or '-'}")
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import httpx2
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from cluster.settings import Settings
 from launch.cli.jobs import jobs_command, regenerate_command
@@ -18,9 +18,8 @@ from launch.cli.local_cluster import cluster_app
 from launch.cli.maps import eval_command, map_command
 from launch.cli.openapi import openapi_command
 from launch.cli.operators import operators_command
-from launch.cli.options import DataDir, Port, command_settings, err, settings_with_database
+from launch.cli.options import DataDir, Port, command_settings, err, print_line, reported_steps, settings_with_database
 from launch.cli.settings import settings_command
-from launch.readiness import wait_until_ready
 from launch.signals import wait_for_signal
 from models.errors import ConfigurationError, TrailmindError
 
@@ -45,6 +44,8 @@ _READY_TIMEOUT_S = 30.0
 
 
 def _is_ready(settings: Settings) -> bool:
+    from launch.readiness import wait_until_ready
+
     try:
         wait_until_ready(settings.server.origin, _READY_TIMEOUT_S)
     except ConfigurationError:
@@ -55,21 +56,24 @@ def _is_ready(settings: Settings) -> bool:
 @contextmanager
 def _running_server(settings: Settings) -> Iterator[bool]:
     """Yield False when a server runs already, or start one, yield True and stop it at the end."""
-    from launch.stores import running_urls
+    with reported_steps("Starting …") as report:
+        # Ray and the stores are imported after the first line is printed.
+        from launch.stores import running_urls
 
-    if running_urls(settings.data_dir) is not None and _is_ready(settings):
-        err.print(f"Using the Trailmind that runs at {settings.server.origin}", style="dim")
+        server = None
+        if running_urls(settings.data_dir) is None or not _is_ready(settings):
+            from launch.local_server import LocalServer
+
+            server = LocalServer(settings)
+            server.start(report)
+    if server is None:
+        print_line(f"Using the Trailmind that runs at {settings.server.origin}")
         yield False
         return
-    from launch.local_server import LocalServer
-
-    server = LocalServer(settings)
-    with err.status("Starting …") as status:
-        server.start(status.update)
     try:
         yield True
     finally:
-        with err.status("Stopping …"):
+        with reported_steps("Stopping …"):
             server.stop()
 
 
@@ -94,6 +98,8 @@ def demo(
     port: Port = None,
 ) -> None:
     """Replay a recorded session through the whole system and show its map."""
+    import httpx2
+
     from launch.cli.demo import print_result, result_json, run_demo, sample_path
     from launch.replay import read_session_file
 
@@ -111,9 +117,9 @@ def demo(
         out = Console()
         print_result(result, out)
         if once or not is_ours:
-            out.print(f"[bold]Image[/]    {image}", soft_wrap=True)
+            out.print(f"[bold]Image[/]    {escape(str(image))}", soft_wrap=True)
             return
-        out.print(f"[bold]Image[/]    {result['picture_url']}\n         {image}", soft_wrap=True)
+        out.print(f"[bold]Image[/]    {result['picture_url']}\n         {escape(str(image))}", soft_wrap=True)
         out.print(f"\n[bold green]Serving[/] at {settings.server.origin} until Ctrl-C")
         wait_for_signal()
 
@@ -126,7 +132,7 @@ def doctor(data_dir: DataDir = None, port: Port = None) -> None:
     results = run_checks(command_settings(data_dir, port))
     marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "bad": "[red]✗[/]"}
     for result in results:
-        Console().print(f"{marks[result.state]} {result.subject:<15}{result.message}", soft_wrap=True)
+        Console().print(f"{marks[result.state]} {result.subject:<15}{escape(result.message)}", soft_wrap=True)
     if any(result.state == "bad" for result in results):
         raise typer.Exit(1)
 
@@ -156,7 +162,8 @@ def main() -> None:
 
 
 def _print_error(message: str) -> None:
-    err.print(f"[red]trailmind:[/] {message}", soft_wrap=True, highlight=False)
+    # Escaped: rich would remove the brackets of "usage: … [list | retry ID]" as markup.
+    err.print(f"[red]trailmind:[/] {escape(message)}", soft_wrap=True, highlight=False)
 
 
 def _store_unreachable_message(error: Exception) -> str | None:

@@ -1,4 +1,8 @@
-"""`trailmind map FILE` and `trailmind eval`: maps without a server, and scores of their quality."""
+"""`trailmind map FILE` and `trailmind eval`: maps without a server, and scores of their quality.
+
+The map pipeline is imported on call: its imports take longer than a second on a busy machine, and `trailmind up` prints
+its first line within a second.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +12,17 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from cluster.mindmap.build import build_map
-from cluster.mindmap.document.compose import compose_document
-from cluster.mindmap.evaluation.quality import GroundTruth, baseline_scores, score_map
-from cluster.mindmap.evaluation.session_file import InvalidSessionFile, pages_from_events, parse_events
-from cluster.mindmap.outline.pipeline import build_outline
-from cluster.mindmap.pages.features import page_features
-from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.images import to_svg
-from cluster.mindmap.render.png import to_png
-from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_events, sample_names, sample_truth
-from models.mindmap.document import MindmapDocument
-from models.mindmap.validation import validate_document
-from models.recording.pages import CapturedPage
+
+if TYPE_CHECKING:
+    from models.mindmap.document import MindmapDocument
+    from models.recording.pages import CapturedPage
 
 
 class _Readable(Protocol):
@@ -70,6 +65,8 @@ def map_command(
     title: Annotated[str | None, typer.Option(help="The session's title; generated from its pages if missing.")] = None,
 ) -> None:
     """Write the map of a session file, without a server, an API key or network access."""
+    from cluster.mindmap.build import build_map
+
     chosen = format or (_FORMAT_BY_SUFFIX.get(output.suffix.lower()) if output else None) or "tree"
     if chosen not in set(_FORMAT_BY_SUFFIX.values()):
         raise typer.BadParameter(f"unknown format {chosen!r}", param_hint="--format")
@@ -90,6 +87,8 @@ def map_command(
 
 def _read_pages(file: Path) -> list[CapturedPage]:
     """The pages of a session file. Raises `typer.BadParameter` if it cannot be read or is no event batch."""
+    from cluster.mindmap.evaluation.session_file import InvalidSessionFile, pages_from_events, parse_events
+
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         return pages_from_events(parse_events(raw))
@@ -100,6 +99,11 @@ def _read_pages(file: Path) -> list[CapturedPage]:
 
 
 def _render(document: MindmapDocument, output_format: str, layout: str, theme: str) -> bytes:
+    from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
+    from cluster.mindmap.render.images import to_svg
+    from cluster.mindmap.render.png import to_png
+    from cluster.mindmap.render.tree_text import to_tree_text
+
     if output_format in ("svg", "png"):
         svg = to_svg(document, layout, theme)  # type: ignore[arg-type]  # Checked by the caller.
         return to_png(svg) if output_format == "png" else svg.encode()
@@ -159,6 +163,13 @@ def _truth_path(events: Path) -> Path:
 
 
 def _evaluate_session(name: str, events: _Readable, truth_file: _Readable) -> dict[str, Any]:
+    from cluster.mindmap.document.compose import compose_document
+    from cluster.mindmap.evaluation.quality import GroundTruth, baseline_scores, score_map
+    from cluster.mindmap.evaluation.session_file import pages_from_events, parse_events
+    from cluster.mindmap.outline.pipeline import build_outline
+    from cluster.mindmap.pages.features import page_features
+    from models.mindmap.validation import validate_document
+
     try:
         pages = pages_from_events(parse_events(events.read_bytes()))
         truth = GroundTruth.from_json(json.loads(truth_file.read_bytes()))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-import psycopg
 import typer
 
 from launch.cli.options import DataDir, settings_with_database
-from models.accounts import operators
 from models.errors import ConfigurationError
 
 
@@ -26,6 +24,10 @@ def operators_command(
 
 
 async def _run(dsn: str, action: str, email: str) -> str:
+    import psycopg
+
+    from models.accounts import operators
+
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         if action == "add":
             return f"{await operators.grant_operator(connection, email)} is an operator."

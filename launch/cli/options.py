@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from cluster.settings import Settings, load_settings
 from models.errors import ConfigurationError
@@ -17,6 +20,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 #: Progress and errors; standard output carries results only.
 err = Console(stderr=True)
+
+
+@contextmanager
+def reported_steps(first: str) -> Iterator[Callable[[str], None]]:
+    """Show the step that a command is at; yields the function that receives each further step.
+
+    On a terminal it is one line that changes, elsewhere a line for each step, so that a log shows them too.
+    """
+    if err.is_terminal:
+        with err.status(escape(first)) as status:
+            yield lambda step: status.update(escape(step))
+    else:
+        print_line(first)
+        yield print_line
+
+
+def print_line(text: str) -> None:
+    """Print `text` to standard error as it is."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def command_settings(data_dir: Path | None = None, port: int | None = None) -> Settings:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt
 from models.database import Connection
+from models.errors import NotFound
 
 
 class RegenerationRun(Base):
@@ -67,6 +68,13 @@ NEXT_SELECTED: Final = f"""
     SELECT s.id {_SELECTED} AND (%(cursor)s::uuid IS NULL OR s.id > %(cursor)s::uuid) ORDER BY s.id LIMIT %(limit)s
 """
 
+ACCOUNT_EXISTS: Final = "SELECT EXISTS (SELECT 1 FROM users WHERE lower(email) = lower(%(email)s::text))"
+
+MISSING_SESSIONS: Final = """
+    SELECT named.id FROM unnest(%(session_ids)s::uuid[]) AS named (id)
+    WHERE NOT EXISTS (SELECT 1 FROM browsing_sessions s WHERE s.id = named.id AND s.deleted_at IS NULL)
+"""
+
 CREATE_RUN: Final = "INSERT INTO regeneration_runs (run_id) VALUES (%(run_id)s) ON CONFLICT DO NOTHING"
 
 # The row lock makes two processes with the same run id take turns instead of enqueueing the same sessions.
@@ -76,6 +84,18 @@ ADVANCE_RUN: Final = """
     UPDATE regeneration_runs SET cursor = %(cursor)s, num_ordered = num_ordered + %(count)s, updated_at = now()
     WHERE run_id = %(run_id)s
 """
+
+
+async def require_selected(connection: Connection, selection: Selection) -> None:
+    """Raise NotFound when `selection` names an account or a session that does not exist."""
+    if selection.email is not None:
+        cursor = await connection.execute(ACCOUNT_EXISTS, {"email": selection.email})
+        row = await cursor.fetchone()
+        if row is None or not row[0]:
+            raise NotFound(f"there is no account with the address {selection.email}")
+    cursor = await connection.execute(MISSING_SESSIONS, {"session_ids": list(selection.session_ids)})
+    if (row := await cursor.fetchone()) is not None:
+        raise NotFound(f"there is no session {row[0]}")
 
 
 async def count_selected_sessions(connection: Connection, selection: Selection) -> int:

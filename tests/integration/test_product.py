@@ -137,6 +137,18 @@ def test_dead_jobs_are_listed_and_retried(product: Product, client: httpx2.Clien
     assert trailmind(product, "jobs", "retry", "999999").returncode == 1
 
 
+def test_cluster_status_names_the_server_that_runs_instead(product: Product) -> None:
+    run = trailmind(product, "cluster", "status")
+    assert run.returncode == 1
+    assert "(`trailmind up`)" in run.stderr
+
+
+def test_a_typing_error_in_the_address_is_no_empty_run(product: Product) -> None:
+    run = trailmind(product, "regenerate", "--email", "nobody@t.local", "--dry-run")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == "trailmind: there is no account with the address nobody@t.local\n"
+
+
 def wait_for_map(client: httpx2.Client, session: str) -> dict[str, Any]:
     """Follow the stream to its end, as a dashboard does."""
     with client.stream("GET", f"/v1/sessions/{session}/stream", timeout=60.0) as stream:

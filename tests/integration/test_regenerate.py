@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 
 from cluster.jobs import regenerate
 from models.base import Base
+from models.errors import NotFound
 from models.jobs import BATCH, INTERACTIVE
 from models.migrations import tables  # noqa: F401 - registers every table
 from models.migrations.run import latest_revision, migrate
@@ -121,3 +122,14 @@ def test_every_foreign_key_has_an_index(dsn: str) -> None:
         ).fetchall()
     assert unindexed == []
     assert not_cascading == []
+
+
+async def test_an_unknown_account_or_session_is_an_error(dsn: str) -> None:
+    (known,), unknown = add_sessions(dsn, 1), uuid.uuid4()
+    for selection, sentence in (
+        (Selection(email="nobody@t.local"), "there is no account with the address nobody@t.local"),
+        (Selection(session_ids=(unknown,)), f"there is no session {unknown}"),
+    ):
+        with pytest.raises(NotFound, match=sentence):
+            await regenerate.check_selection(dsn, selection)
+    await regenerate.check_selection(dsn, Selection(email="ANN@t.local", session_ids=(known,)))

@@ -1,13 +1,21 @@
-"""The message of a command when a store is unavailable: one sentence without traceback and password."""
+"""Commands report what is wrong in one sentence without traceback and password."""
 
 from __future__ import annotations
 
+import re
+import socket
+import subprocess
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import redis
 
 from launch.cli import main as cli
+from launch.cli.jobs import _print_jobs
+from launch.listening_port import check_port
+from models.errors import ConfigurationError
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["jobs"]])
@@ -31,3 +39,77 @@ def test_an_unavailable_cache_is_reported_in_one_sentence() -> None:
         == "Valkey does not answer (REDIS_URL): refused"
     )
     assert cli._store_unreachable_message(ValueError("something else")) is None
+
+
+def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    """The exit code of a command in this process."""
+    monkeypatch.setattr(sys, "argv", ["trailmind", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["jobs", "drop", "1"], "there is no action “drop”; usage: trailmind jobs [list | retry ID | discard ID]"),
+        (["jobs", "retry"], "`jobs retry` needs the id of a job; usage: trailmind jobs [list | retry ID | discard ID]"),
+        (["jobs", "discard"], "`jobs discard` needs the id of a job; usage: trailmind jobs [list | retry"),
+        (["jobs", "list", "1"], "`jobs list` takes no job id; usage: trailmind jobs [list | retry ID | discard ID]"),
+        (["jobs", "--status", "dead"], "there is no state “dead”: write one of todo, doing, failed"),
+        (["operators", "grant"], "usage: trailmind operators [list | add ADDRESS | remove ADDRESS]"),
+        (["regenerate", "--since", "2026-02-02", "--until", "2026-02-01"], "--until must be later than --since"),
+    ],
+)
+def test_a_wrong_use_names_the_right_one(
+    arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments, monkeypatch) == 1
+    assert capsys.readouterr().err.startswith(f"trailmind: {sentence}")
+
+
+def test_a_day_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["regenerate", "--since", "yesterday"], monkeypatch) == 2
+    message = " ".join(re.sub(r"[^\w“”'-]+", " ", capsys.readouterr().err).split())
+    assert "“yesterday” is not a day write it as 2026-11-28" in message
+
+
+def test_a_taken_port_is_named_with_its_program() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"^port {port} is in use by .*: stop it, or choose another port"):
+            check_port("127.0.0.1", port)
+    check_port("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("command", [["up"], ["cluster", "up"], ["demo", "--once"]])
+def test_a_start_on_a_taken_port_ends_at_once_with_one_sentence(command: list[str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        arguments = [sys.executable, "-m", "launch.cli.main", *command]
+        arguments += ["--data-dir", str(tmp_path / "data"), "--port", str(port)]
+        result = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 1
+    first, *rest = result.stderr.splitlines()
+    assert first == "Starting …"
+    assert rest[0].startswith(f"trailmind: port {port} is in use by ")
+    assert len(rest) == 1
+    assert not (tmp_path / "data").exists(), "nothing was started"
+
+
+def test_the_first_line_is_printed_before_slow_imports() -> None:
+    """Ray, SQLAlchemy, numpy and the HTTP client take seconds to import on a busy machine."""
+    slow = "{'ray', 'sqlalchemy', 'numpy', 'httpx2', 'psycopg'}"
+    check = f"import sys, launch.cli.main; print(sorted({slow} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=120, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_jobs_are_listed_with_their_times(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 11, 28, 12, 30, tzinfo=UTC)
+    row = {"id": 7, "state": "dead", "task": "maps.generate", "attempts": 5, "session_id": "s", "reason": None}
+    _print_jobs([{**row, "ordered_at": at, "scheduled_at": None}], as_json=False)
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split()[:6] == ["ID", "STATE", "TASK", "ATTEMPTS", "ENQUEUED", "SCHEDULED"]
+    assert f"{at.astimezone():%Y-%m-%d %H:%M}" in line
+    assert line.index(f"{at.astimezone():%Y}") == head.index("ENQUEUED")
