@@ -26,6 +26,9 @@ MAX_CONTENT_CHARS = 100_000
 #: 9999-12-31: the last day that Python's datetime can represent.
 _MAX_TIMESTAMP_MS = 253_402_300_799_000
 
+#: The events whose `content` is the text of a page.
+_TYPES_WITH_TEXT = frozenset({"page_visit", "page_update"})
+
 EventVerdict = Literal["stored", "duplicate", "excluded", "invalid"]
 
 
@@ -204,7 +207,7 @@ def _add(batch: IngestBatch, raw: bytes, allow_private_networks: bool) -> None:
         return _reject(batch, Rejection(key, seq, "excluded", f"default: {rule}"))
 
     stored_content: bytes | None = None
-    takes_text = event.content is not None and event.type == "page_visit"
+    takes_text = event.content is not None and event.type in _TYPES_WITH_TEXT
     if takes_text or _MAYBE_SECRET.search(raw):
         fields = _redacted(_decode_any(raw))
         if takes_text:

@@ -23,6 +23,7 @@ from itertools import islice
 from statistics import median_low
 from typing import Any
 
+from models.recording.corrections import apply_corrections
 from models.recording.pages import CapturedPage
 from models.urls import page_id, page_url, url_hash
 
@@ -148,6 +149,7 @@ def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeli
         ),
         key=lambda event: (event.occurred_ms, -1 if event.seq is None else event.seq, event.type, event.key),
     )
+    ordered = apply_corrections(ordered)
     # Clamped events have no reliable time: they get no dwell and end no other visit.
     out_of_range = frozenset(
         event.key for event in received if not earliest_ms <= event.occurred_ms + skew_ms <= latest_ms

@@ -12,8 +12,9 @@ from models.schemas.base import Body, Reply
 class EventBody(BaseModel):
     """One event. Unknown fields and types are stored unchanged.
 
-    `content` is the text of a visited page, `text` that of a highlight. Sending an event again is safe: duplicates are
-    recognized by `event_id`, or without one by the bytes of the event.
+    `content` is the text of a visited page, `text` that of a highlight. A `page_update` corrects title and text of the
+    `page_visit` whose `event_id` is its `metadata.visit_id`. Sending an event again is safe: duplicates are recognized
+    by `event_id`, or without one by the bytes of the event.
     """
 
     model_config = ConfigDict(extra="allow")

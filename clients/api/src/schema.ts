@@ -271,8 +271,7 @@ export interface paths {
          * @description Set a new password with the token of the mail. Ends every login of the account.
          *
          *     API keys are revoked unless `keep_api_keys` is true; those of an account whose address was not confirmed always are,
-         *     because an attacker may have made them. The browser may log in afterwards even while attempts from elsewhere lock
-         *     the account.
+         *     because an attacker may have made them.
          */
         post: operations["reset_password"];
         delete?: never;
@@ -4548,8 +4547,9 @@ export interface components {
          * EventBody
          * @description One event. Unknown fields and types are stored unchanged.
          *
-         *     `content` is the text of a visited page, `text` that of a highlight. Sending an event again is safe: duplicates are
-         *     recognized by `event_id`, or without one by the bytes of the event.
+         *     `content` is the text of a visited page, `text` that of a highlight. A `page_update` corrects title and text of the
+         *     `page_visit` whose `event_id` is its `metadata.visit_id`. Sending an event again is safe: duplicates are recognized
+         *     by `event_id`, or without one by the bytes of the event.
          */
         EventBody: {
             /**

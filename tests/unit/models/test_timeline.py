@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
+import uuid
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.recording.ingest import parse_batch
 from models.recording.timeline import DAY_MS, SessionSpan, Timeline, TimelineEvent, build_timeline, captured_pages
 
 T0 = 1_760_000_000_000
@@ -174,3 +178,36 @@ def test_any_events_give_a_consistent_timeline(raw: list[Any]) -> None:
     assert all(h.visit_key is None or h.visit_key in keys for h in found.highlights)
     pages = captured_pages(found, {})
     assert sum(p.dwell_ms for p in pages) == found.dwell_ms
+
+
+def test_a_correction_replaces_title_and_text_of_its_visit() -> None:
+    def visit(at: int, visit_id: str, key: str) -> TimelineEvent:
+        first = event("page_visit", at, key=key, event_id=visit_id, title="Loading", metadata={"via": "load"})
+        return replace(first, content_key=f"content-{visit_id}")
+
+    late = event("page_update", 9_000, title="Late article", metadata={"visit_id": "v1", "text_method": "visible"})
+    only_title = event("page_update", 20_000, title="Second", metadata={"visit_id": "v2"})
+    unknown = event("page_update", 21_000, title="Nobody", metadata={"visit_id": "v9"})
+    events = [
+        visit(0, "v1", "k1"),
+        replace(late, content_key="content-late"),
+        visit(10_000, "v2", "k2"),
+        only_title,
+        unknown,
+    ]
+    found = timeline_of(*reversed(events))
+    assert [(v.title, v.content_key) for v in found.visits] == [
+        ("Late article", "content-late"),
+        ("Second", "content-v2"),
+    ]
+    assert found.num_page_visits == 2
+
+
+def test_the_text_of_a_correction_is_stored_like_that_of_a_visit() -> None:
+    update = {"event_id": "u1", "type": "page_update", "timestamp": T0, "url": A, "content": "The late text."}
+    body = json.dumps({"events": [{**update, "metadata": {"visit_id": "v1"}}]}).encode()
+    batch = parse_batch(body, user_id=uuid.uuid4(), session_id=uuid.uuid4())
+    (row,) = batch.rows
+    assert row.content_key is not None
+    assert batch.contents[row.content_key] == "The late text."
+    assert "content" not in json.loads(row.payload)
