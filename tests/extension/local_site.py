@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_TEXT = (
-    "The shape of a coral reef is the record of ten thousand small decisions. Each polyp builds where the light is "
-    "good and the water moves, and leaves its house to the next one when it dies. Divers who come back after years "
-    "say that a reef remembers storms the way a tree remembers dry summers."
-)
-_WORDS = _TEXT.split()
-
-
-def paragraph(seed: int, num_words: int = 70) -> str:
-    """Prose that differs from page to page and stays the same from run to run."""
-    return " ".join(_WORDS[(seed * 7 + i * (seed % 5 + 1)) % len(_WORDS)] for i in range(num_words)) + "."
+from tests.extension import page_kinds
+from tests.extension.article_text import paragraph
 
 
 def article(number: int) -> str:
@@ -75,18 +67,26 @@ class LocalSite:
 
     def __init__(self) -> None:
         site = self
+        self.ended = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, format: str, *args: Any) -> None:
                 """Quiet."""
 
             def do_GET(self) -> None:
-                kind, data = site.page(self.path.partition("?")[0])
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(data)))
+                path = self.path.partition("?")[0]
+                reply = page_kinds.reply_to(path) or site.page(path)
+                self.send_response(reply.status)
+                self.send_header("Content-Type", reply.kind)
+                if reply.location:
+                    self.send_header("Location", reply.location)
+                if not reply.is_endless:
+                    self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
-                self.wfile.write(data)
+                time.sleep(reply.delay_s)
+                self.wfile.write(reply.body)
+                if reply.is_endless:
+                    site.ended.wait(60)
 
         class Http(ThreadingHTTPServer):
             daemon_threads = True
@@ -99,22 +99,22 @@ class LocalSite:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def close(self) -> None:
+        self.ended.set()
         self._http.shutdown()
         self._http.server_close()
 
     def url(self, path: str, host: str = "news.trail.test") -> str:
         return f"http://{host}:{self.port}{path}"
 
-    def page(self, path: str) -> tuple[str, bytes]:
-        html = "text/html; charset=utf-8"
+    def page(self, path: str) -> page_kinds.Reply:
         if path.startswith("/article/"):
-            return html, article(int(path.rsplit("/", 1)[1])).encode()
+            return page_kinds.Reply(article(int(path.rsplit("/", 1)[1])).encode())
         if path == "/app" or path.startswith("/app/"):
-            return html, _APP.encode()
+            return page_kinds.Reply(_APP.encode())
         if path == "/members":
-            return html, _LOGIN.encode()
+            return page_kinds.Reply(_LOGIN.encode())
         if path == "/frames":
-            return html, _FRAMES.replace("{port}", str(self.port)).encode()
+            return page_kinds.Reply(_FRAMES.replace("{port}", str(self.port)).encode())
         if path == "/paper.pdf":
-            return "application/pdf", _pdf()
-        return html, b"<!doctype html><title>Home</title><main><h1>Home</h1><p>Plain words.</p></main>"
+            return page_kinds.Reply(_pdf(), "application/pdf")
+        return page_kinds.Reply(b"<!doctype html><title>Home</title><main><h1>Home</h1><p>Plain words.</p></main>")

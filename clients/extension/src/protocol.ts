@@ -19,7 +19,8 @@ const snapshot = {
 /** The position of a passage, after the W3C Web Annotation data model. */
 export const Anchor = v.object({
   quote: v.object({ exact: short(1_000), prefix: short(64), suffix: short(64) }),
-  position: v.object({ start: count, end: count }),
+  /** Null in a shadow root, whose text is not part of the document's. */
+  position: v.nullable(v.object({ start: count, end: count })),
 });
 export type Anchor = v.InferOutput<typeof Anchor>;
 
@@ -33,6 +34,19 @@ export const PageMessage = v.variant("kind", [
     ...snapshot,
     url: short(8_192),
     via: v.picklist(["load", "route", "restore", "start"]),
+    /** Of an error page only. */
+    httpStatus: v.optional(v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599))),
+  }),
+  v.object({
+    /** The page has changed its address and is still the same page. */
+    kind: v.literal("address"),
+    visitId: v.string(),
+    at: v.number(),
+    url: short(8_192),
+    /** The key under which an excluded address is counted. */
+    countId: v.pipe(v.string(), v.uuid()),
+    /** The text of the page was read at an address before this one. */
+    isRead: v.boolean(),
   }),
   v.object({
     kind: v.literal("settled"),
@@ -40,9 +54,20 @@ export const PageMessage = v.variant("kind", [
     title: short(1_000),
     referrer: short(8_192),
     hasPasswordField: v.boolean(),
+    /** False if the page still changes: its title and text are provisional. */
+    isResting: v.optional(v.boolean()),
   }),
   v.object({ kind: v.literal("snapshot"), ...snapshot }),
-  v.object({ kind: v.literal("leave"), ...snapshot, title: short(1_000), hasPasswordField: v.boolean() }),
+  v.object({
+    kind: v.literal("leave"),
+    ...snapshot,
+    title: short(1_000),
+    hasPasswordField: v.boolean(),
+    /** The document is being unloaded. */
+    isUnload: v.optional(v.boolean()),
+    /** The document was there for a moment, without input: if another one replaces it, nobody read it. */
+    isTransit: v.optional(v.boolean()),
+  }),
   v.object({
     kind: v.literal("highlight"),
     highlightId: v.pipe(v.string(), v.uuid()),
@@ -61,7 +86,17 @@ export type PageMessage = v.InferOutput<typeof PageMessage>;
 export type PageMessageOf<K extends PageMessage["kind"]> = Extract<PageMessage, { kind: K }>;
 
 /** `ok: false`: the worker could not store the message; the page keeps it and sends it again. */
-export type PageResponse = { ok: true; records?: boolean; isPaused?: boolean } | { ok: false };
+export type PageResponse =
+  | {
+      ok: true;
+      records?: boolean;
+      isPaused?: boolean;
+      /** The visit that this document continues, because it was loaded again. */
+      visitId?: string;
+      /** The tab plays sound. */
+      isAudible?: boolean;
+    }
+  | { ok: false };
 
 /** From the worker to the pages. */
 export type WorkerMessage =

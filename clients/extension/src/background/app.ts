@@ -132,12 +132,12 @@ export class App {
       isTopFrame: sender.frameId === 0,
       url: sender.url ?? "",
       isIncognito: sender.tab.incognito,
-      openerTabId: sender.tab.openerTabId,
+      isAudible: sender.tab.audible === true && sender.tab.mutedInfo?.muted !== true,
     };
     return this.ready
       .then(() => this.recorder.receive(parsed.output, source))
       .then(async (response) => {
-        if (parsed.output.kind === "visit") await this.sweepUntilDone();
+        if (parsed.output.kind === "visit" || parsed.output.kind === "leave") await this.sweepUntilDone();
         return response;
       })
       .catch(() => ({ ok: false }));
@@ -182,6 +182,21 @@ export class App {
   async onTabUnloaded(tabId: number): Promise<void> {
     await this.ready;
     await this.recorder.markTabUnloaded(tabId);
+    await this.sweepUntilDone();
+  }
+
+  /** A recorded document ended, or the worker's connection to it was closed. */
+  async onPageDisconnected(port: Browser.runtime.Port): Promise<void> {
+    const { tab, documentId } = port.sender ?? {};
+    if (tab?.id === undefined || !documentId) return;
+    await this.ready;
+    await this.recorder.markDocumentUnloaded(tab.id, documentId);
+    await this.sweepUntilDone();
+  }
+
+  async onTabReplaced(oldId: number, newId: number): Promise<void> {
+    await this.ready;
+    await this.recorder.replaceTab(oldId, newId);
     await this.sweepUntilDone();
   }
 

@@ -20,10 +20,13 @@ class Event {
 const NAMES = [
   "runtime.onMessage",
   "runtime.onMessageExternal",
+  "runtime.onConnect",
   "runtime.onInstalled",
   "runtime.onStartup",
   "alarms.onAlarm",
   "permissions.onRemoved",
+  "tabs.onCreated",
+  "tabs.onReplaced",
   "tabs.onRemoved",
   "tabs.onUpdated",
   "tabs.onActivated",

@@ -3,6 +3,7 @@
 import { uuid } from "@trailmind/api";
 import { type Browser, browser } from "wxt/browser";
 import { collapseWhitespace } from "../capture/anchor";
+import { truncate } from "../capture/plain-text";
 import { messagesFor } from "../i18n/messages";
 import type { PageMessage } from "../protocol";
 import { readSettings } from "../settings";
@@ -48,7 +49,7 @@ export async function highlightSelection(
     .sendMessage(tabId, { kind: "highlight-selection", via }, { frameId })
     .catch(() => null);
   let message = response as PageMessage | null;
-  const text = collapseWhitespace(fallback ?? "").slice(0, 1_000);
+  const text = truncate(collapseWhitespace(fallback ?? ""), 1_000);
   if (!message && text) {
     const highlightId = uuid();
     message = {

@@ -1,6 +1,7 @@
 /** The position of a passage as W3C Web Annotation selectors, which survive small changes of the page. */
 
 import type { Anchor } from "../protocol";
+import { truncate, truncateStart } from "./plain-text";
 
 const CONTEXT_CHARS = 32;
 const MAX_SELECTOR_CHARS = 500;
@@ -23,8 +24,8 @@ export function anchorOf(range: Range, root: Node, exact: string): Anchor | null
   return {
     quote: {
       exact,
-      prefix: prefix.slice(-CONTEXT_CHARS),
-      suffix: after.toString().slice(0, CONTEXT_CHARS),
+      prefix: truncateStart(prefix, CONTEXT_CHARS),
+      suffix: truncate(after.toString(), CONTEXT_CHARS),
     },
     position: { start, end: start + range.toString().length },
   };

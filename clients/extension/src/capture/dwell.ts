@@ -12,8 +12,8 @@ export interface Presence {
   isPaused: boolean;
 }
 
-/** After a longer gap between two calls the machine was suspended; the gap is not active time. */
-const MAX_TICK_MS = 25_000;
+/** After a longer gap between two calls the machine was suspended or a dialog was open; the gap is not active time. */
+const MAX_TICK_MS = 10_000;
 
 export class DwellClock {
   private presence: Presence;
@@ -33,11 +33,12 @@ export class DwellClock {
     return !isPaused && isVisible && (isPlaying || (isFocused && !isIdle));
   }
 
-  /** Active milliseconds since the start. While active, call it at least every `MAX_TICK_MS`. */
+  /** Active milliseconds since the start. While active, call it at least every `MAX_TICK_MS`, and often: a longer gap
+   * is lost since the last call. */
   total(): number {
     const now = this.now();
     const elapsed = now - this.countedUntil;
-    // Ignores a clock that was set back and a suspended machine.
+    // Ignores a clock that was set back, a suspended machine and an open dialog.
     if (this.isActive && elapsed > 0 && elapsed <= MAX_TICK_MS) this.activeMs += elapsed;
     this.countedUntil = now;
     return this.activeMs;
@@ -51,35 +52,54 @@ export class DwellClock {
     return wasActive !== this.isActive;
   }
 
-  restart(): void {
+  /** Starts again with `activeMs`. */
+  restart(activeMs = 0): void {
     this.total();
-    this.activeMs = 0;
+    this.activeMs = activeMs;
   }
 }
 
+/** Muted media that ended and began again: a decoration. */
+const repeated = new WeakSet<HTMLMediaElement>();
+
+/** True for media that somebody may be watching or hearing while no key is pressed; false for a decoration. */
+function isWatched(media: HTMLMediaElement): boolean {
+  if (media.paused || media.ended || media.error) return false;
+  const numAudioBytes = (media as HTMLMediaElement & { webkitAudioDecodedByteCount?: number })
+    .webkitAudioDecodedByteCount;
+  const isSilent = media.muted || media.volume === 0 || (media.currentTime > 1 && numAudioBytes === 0);
+  return !isSilent || !(media.loop || media.autoplay || repeated.has(media));
+}
+
 export function presenceOf(document: Document): Pick<Presence, "isVisible" | "isFocused" | "isPlaying"> {
+  // Collections are kept up to date by the browser: no search per call.
+  const media = [document.getElementsByTagName("video"), document.getElementsByTagName("audio")];
   return {
     isVisible: document.visibilityState === "visible",
     isFocused: document.hasFocus(),
-    isPlaying: [...document.querySelectorAll("video, audio")].some(
-      (media) => !(media as HTMLMediaElement).paused && !(media as HTMLMediaElement).ended,
-    ),
+    isPlaying: media.some((elements) => [...elements].some(isWatched)),
   };
 }
 
-/** Calls `onChange` with every change of visibility, focus or playing media, until `signal` aborts. */
-export function watchPresence(
-  window: Window,
-  onChange: (change: Partial<Presence>) => void,
-  signal: AbortSignal,
-): void {
+/**
+ * Calls `onChange` after every event that may change visibility, focus or playing media, until `signal` aborts. Chrome
+ * gives a new tab the focus without an event now and then, so the caller also has to look by itself. `isArrival`: the
+ * page became visible or focused, so somebody is there.
+ */
+export function watchPresence(window: Window, onChange: (isArrival: boolean) => void, signal: AbortSignal): void {
   const { document } = window;
-  const report = () => onChange(presenceOf(document));
-  document.addEventListener("visibilitychange", report, { signal });
-  window.addEventListener("focus", report, { signal });
-  window.addEventListener("blur", () => setTimeout(report), { signal });
+  document.addEventListener("visibilitychange", () => onChange(document.visibilityState === "visible"), { signal });
+  window.addEventListener("focus", () => onChange(true), { signal });
+  window.addEventListener("blur", () => setTimeout(() => signal.aborted || onChange(false)), { signal });
   // Media events do not bubble, but they are captured.
-  for (const type of ["play", "playing", "pause", "ended"]) {
-    document.addEventListener(type, report, { signal, capture: true, passive: true });
+  for (const type of ["play", "playing", "pause", "ended", "volumechange"]) {
+    document.addEventListener(
+      type,
+      ({ target }) => {
+        if (type === "ended" && (target as HTMLMediaElement).muted) repeated.add(target as HTMLMediaElement);
+        onChange(false);
+      },
+      { signal, capture: true, passive: true },
+    );
   }
 }

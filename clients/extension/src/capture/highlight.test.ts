@@ -121,7 +121,7 @@ test("an anchor has the quote, its context and its position", () => {
   range.setEnd(node, 6);
   const anchor = anchorOf(range, document.body, "reef");
   expect(anchor?.quote).toEqual({ exact: "reef", prefix: "A ", suffix: SENTENCE.slice(6, 38) });
-  expect(document.body.textContent?.slice(anchor?.position.start, anchor?.position.end)).toBe("reef");
+  expect(document.body.textContent?.slice(anchor?.position?.start, anchor?.position?.end)).toBe("reef");
 });
 
 test("a CSS path selects one element", () => {

@@ -1,15 +1,23 @@
 /**
- * Highlighted passages. A selection is a highlight if it was made by mouse, keyboard or touch, did not change for the
- * debounce time, has a minimum length, and is not in an editable element.
+ * Highlighted passages. A selection is a highlight if it did not change for the debounce time, has a minimum length, is
+ * not in an editable element, is not the whole page, and was not made by a script of the page (a button that copies).
  */
 
 import { uuid } from "@trailmind/api";
 import type { Anchor, PageMessageOf } from "../protocol";
 import { anchorOf, collapseWhitespace, cssPath } from "./anchor";
+import { truncate } from "./plain-text";
+import { isShadowRoot, openRoots } from "./shadow";
 
 const MIN_CHARS = 10;
 const MAX_CHARS = 1_000;
 const DEBOUNCE_MS = 900;
+/** A selection of at least this part of the page was made by "Select all". */
+const WHOLE_PAGE_PART = 0.9;
+/** A pointer that moved less made a click, not a selection. */
+const MAX_CLICK_PX = 3;
+const EDITABLE = 'input, textarea, [contenteditable=""], [contenteditable="true"], [contenteditable="plaintext-only"]';
+const BUTTON = 'button, summary, input, select, [role="button"], [role="tab"], [role="menuitem"]';
 
 export type Via = "mouse" | "keyboard" | "touch" | "menu" | "command";
 
@@ -40,26 +48,82 @@ export class MarkedPassages {
   }
 }
 
+/**
+ * The selected range; null if nothing is selected. Of a selection inside a shadow root, `getRangeAt` returns only the
+ * place of its host, and `isCollapsed` is true.
+ */
+function selectedRange(window: Window): { selection: Selection; range: Range } | null {
+  const { document } = window;
+  const selection = window.getSelection();
+  if (selection?.type !== "Range" || selection.rangeCount === 0) return null;
+  const range = selection.getRangeAt(0);
+  if (!selection.isCollapsed) return { selection, range };
+  const shadowRoots = openRoots(document).filter(isShadowRoot);
+  const [composed] = selection.getComposedRanges?.({ shadowRoots }) ?? [];
+  if (!composed || composed.startContainer.getRootNode() !== composed.endContainer.getRootNode()) {
+    return { selection, range };
+  }
+  const inner = document.createRange();
+  inner.setStart(composed.startContainer, composed.startOffset);
+  inner.setEnd(composed.endContainer, composed.endOffset);
+  return { selection, range: inner };
+}
+
 /** The current selection as a passage; null if it is empty, shorter than `minChars`, or in an editable element. */
 export function passageOf(window: Window, via: Via, minChars = MIN_CHARS): Passage | null {
   const { document } = window;
-  const selection = window.getSelection();
-  if (!selection || selection.isCollapsed || selection.rangeCount === 0) return null;
+  const selected = selectedRange(window);
+  if (!selected) return null;
+  const { selection, range } = selected;
   const text = collapseWhitespace(selection.toString());
   if (text.length < minChars) return null;
-  const range = selection.getRangeAt(0);
   const node = range.commonAncestorContainer;
-  const element = node instanceof Element ? node : node.parentElement;
+  const element = node instanceof Element ? node : (node.parentElement ?? hostOf(node));
   // Text that the user types is never recorded.
-  if (!element || element.closest('input, textarea, [contenteditable=""], [contenteditable="true"]')) return null;
-  if (isTyping(document.activeElement)) return null;
-  const exact = [...text].length > MAX_CHARS ? text.slice(0, MAX_CHARS) : text;
+  if (!element || isEditable(element) || isTyping(deepActiveElement(document))) return null;
+  const exact = truncate(text, MAX_CHARS);
+  const root = range.startContainer.getRootNode();
+  if (isShadowRoot(root)) {
+    const inner = anchorOf(range, root, exact);
+    return { text: exact, selector: cssPath(outermostHost(root)), anchor: inner && { ...inner, position: null }, via };
+  }
   const anchor = document.body ? anchorOf(range, document.body, exact) : null;
   return { text: exact, selector: cssPath(element), anchor, via };
 }
 
+const hostOf = (node: Node): Element | null => {
+  const root = node.getRootNode();
+  return isShadowRoot(root) ? root.host : null;
+};
+
+function outermostHost(root: ShadowRoot): Element {
+  const outer = hostOf(root.host);
+  return outer ? outermostHost(root.host.getRootNode() as ShadowRoot) : root.host;
+}
+
+function isEditable(element: Element): boolean {
+  for (let e: Element | null = element; e; e = hostOf(e)) if (e.closest(EDITABLE)) return true;
+  return false;
+}
+
+function deepActiveElement(document: Document): Element | null {
+  let active = document.activeElement;
+  while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+  return active;
+}
+
 function isTyping(element: Element | null): boolean {
   return element instanceof HTMLElement && (element.matches("input, textarea, select") || element.isContentEditable);
+}
+
+/** True if the selection covers the page, as "Select all" in the menu of the browser does. */
+function isWholePage(window: Window): boolean {
+  const { body } = window.document;
+  const selected = selectedRange(window);
+  if (!body || !selected) return false;
+  const whole = window.document.createRange();
+  whole.selectNodeContents(body);
+  return selected.range.toString().length >= whole.toString().length * WHOLE_PAGE_PART;
 }
 
 /** The message for a passage in `window`. `visitId` is null in a frame. */
@@ -85,11 +149,16 @@ export function watchHighlights(
   let isPressed = false;
   // Select-all precedes a copy; it is not a highlight.
   let isSelectAll = false;
+  let isDragged = false;
+  // After a click without movement, only a script selects: the button copies its text.
+  let isByScript = false;
+  let pressed: { x: number; y: number; isOnButton: boolean; isExtending: boolean } | null = null;
   let timer: ReturnType<typeof setTimeout> | null = null;
 
   const report = () => {
     timer = null;
-    if (signal.aborted || isPressed || isSelectAll) return;
+    if (signal.aborted || isPressed || isSelectAll || isByScript) return;
+    if (!isDragged && isWholePage(window)) return;
     const passage = passageOf(window, via);
     if (passage && marked.add(passage.text, passage.anchor?.position ?? null)) onPassage(passage);
   };
@@ -104,23 +173,50 @@ export function watchHighlights(
       via = event.pointerType === "touch" || event.pointerType === "pen" ? "touch" : "mouse";
       isPressed = true;
       isSelectAll = false;
+      isByScript = false;
+      isDragged = false;
+      const isOnButton = event.composedPath().some((target) => target instanceof Element && target.matches(BUTTON));
+      pressed = { x: event.clientX, y: event.clientY, isOnButton, isExtending: event.shiftKey };
     },
     options,
   );
   for (const type of ["pointerup", "pointercancel"] as const) {
     document.addEventListener(
       type,
-      () => {
+      (event) => {
         isPressed = false;
+        if (pressed && type === "pointerup") {
+          const { x, y, isOnButton, isExtending } = pressed;
+          const isStill = Math.abs(event.clientX - x) <= MAX_CLICK_PX && Math.abs(event.clientY - y) <= MAX_CLICK_PX;
+          isDragged = !isStill && !isOnButton;
+          isByScript = isOnButton || (isStill && !isExtending && via === "mouse");
+        }
+        pressed = null;
         restartTimer();
       },
       options,
     );
   }
   document.addEventListener(
+    "mousedown",
+    (event) => {
+      // A double click selects a word, a triple click a paragraph.
+      if (event.detail >= 2 && pressed) pressed.isExtending = true;
+    },
+    options,
+  );
+  document.addEventListener(
+    "click",
+    (event) => {
+      // A click by the keyboard or by a script, or a tap, which selects nothing by itself.
+      if (event.detail === 0 || via === "touch") isByScript = true;
+    },
+    options,
+  );
+  document.addEventListener(
     "keydown",
     (event) => {
-      if (event.shiftKey) [via, isSelectAll] = ["keyboard", false];
+      if (event.shiftKey) [via, isSelectAll, isByScript, isDragged] = ["keyboard", false, false, false];
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") isSelectAll = true;
     },
     options,

@@ -18,7 +18,12 @@ export interface MessengerDeps {
   remove: (key: string) => Promise<void>;
   wait: (ms: number) => Promise<void>;
   isAlive: () => boolean;
+  /** Opens a connection that the browser closes when this document or the worker ends. */
+  connect?: (onClose: () => void) => { disconnect: () => void };
 }
+
+/** The name of the connection of a recorded page. */
+export const PAGE_PORT = "page";
 
 const BROWSER_DEPS: MessengerDeps = {
   send: (message) => browser.runtime.sendMessage(message),
@@ -30,12 +35,26 @@ const BROWSER_DEPS: MessengerDeps = {
   wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   // After an update or removal of the extension, this script can no longer reach a worker.
   isAlive: () => browser.runtime?.id !== undefined,
+  connect: (onClose) => {
+    const port = browser.runtime.connect({ name: PAGE_PORT });
+    port.onDisconnect.addListener(onClose);
+    return port;
+  },
 };
 
 const RETRY_DELAYS_MS = [100, 400, 1_000, 2_000, 4_000];
 
 export class Messenger {
   constructor(private readonly deps: MessengerDeps = BROWSER_DEPS) {}
+
+  /** Null if the worker cannot be reached. */
+  connect(onClose: () => void): { disconnect: () => void } | null {
+    try {
+      return (this.deps.isAlive() && this.deps.connect?.(onClose)) || null;
+    } catch {
+      return null;
+    }
+  }
 
   /** The worker's response; null if the worker was unreachable, and the message is in the outbox. */
   async deliver(message: PageMessage): Promise<PageResponse | null> {

@@ -170,3 +170,57 @@ test("a frame sends only highlights", async () => {
   await pass(1_000);
   expect(sent).toMatchObject([{ kind: "highlight", visitId: null }]);
 });
+
+test("a page that has the focus without an event is counted", async () => {
+  let hasFocus = false;
+  vi.spyOn(document, "hasFocus").mockImplementation(() => hasFocus);
+  const recorded = page();
+  recorded.begin("load");
+  await pass(1_000);
+  hasFocus = true;
+  await pass(27_000);
+  hasFocus = false;
+  await pass(9_000);
+  const finalEvent = recorded.onWorkerMessage({ kind: "finish" }) as { activeMs: number };
+  expect(finalEvent.activeMs).toBeGreaterThan(26_000);
+  expect(finalEvent.activeMs).toBeLessThan(28_000);
+});
+
+test("whoever comes back to a page is not idle", async () => {
+  const recorded = page();
+  recorded.begin("load");
+  await pass(3_000);
+  recorded.onWorkerMessage({ kind: "presence", isIdle: true });
+  await pass(60_000);
+  window.dispatchEvent(new Event("focus"));
+  await pass(4_000);
+  const finalEvent = recorded.onWorkerMessage({ kind: "finish" }) as { activeMs: number };
+  expect(finalEvent.activeMs).toBeLessThan(8_000);
+  expect(finalEvent.activeMs).toBeGreaterThan(6_500);
+});
+
+test("the time before a dialog counts, the dialog does not", async () => {
+  const recorded = page();
+  recorded.begin("load");
+  await pass(2_000);
+  vi.setSystemTime(Date.now() + 28_000);
+  await pass(2_000);
+  const finalEvent = recorded.onWorkerMessage({ kind: "finish" }) as { activeMs: number };
+  expect(finalEvent.activeMs).toBeGreaterThan(3_000);
+  expect(finalEvent.activeMs).toBeLessThan(4_500);
+});
+
+test("sound that stopped while the page was frozen does not count", async () => {
+  const recorded = page();
+  recorded.begin("load");
+  await pass(2_000);
+  recorded.onWorkerMessage({ kind: "presence", isAudible: true });
+  window.dispatchEvent(new Event("pagehide"));
+  await pass(1_000);
+  window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  await pass(2_000);
+  recorded.onWorkerMessage({ kind: "presence", isIdle: true });
+  await pass(6_000);
+  const finalEvent = recorded.onWorkerMessage({ kind: "finish" }) as { activeMs: number };
+  expect(finalEvent.activeMs).toBeLessThan(2_600);
+});

@@ -3,6 +3,9 @@
 /** The length of a long article; the server stores less. */
 export const MAX_TEXT_CHARS = 50_000;
 
+/** Longer sequences that form one character (an emoji with its modifiers, a letter with its marks) are cut. */
+const MAX_CHARACTER_UNITS = 64;
+
 /** Collapses white space; paragraph breaks stay. */
 export function normalizeWhitespace(text: string): string {
   return text
@@ -13,9 +16,36 @@ export function normalizeWhitespace(text: string): string {
     .trim();
 }
 
-/** The first `max` UTF-16 code units, without splitting a surrogate pair. */
+/** At most the first `max` UTF-16 code units, without splitting a character as a reader sees it. */
 export function truncate(text: string, max: number): string {
   if (text.length <= max) return text;
-  const end = /[\uD800-\uDBFF]/.test(text.charAt(max - 1)) ? max - 1 : max;
-  return text.slice(0, end);
+  const from = Math.max(0, max - MAX_CHARACTER_UNITS);
+  const end = borderAt(text.slice(from, max + MAX_CHARACTER_UNITS), max - from);
+  return text.slice(0, end === null ? withoutHalf(text, max) : from + end);
 }
+
+/** At most the last `max` UTF-16 code units, without splitting a character. */
+export function truncateStart(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const from = Math.max(0, text.length - max - MAX_CHARACTER_UNITS);
+  const near = text.slice(from, text.length - max + MAX_CHARACTER_UNITS);
+  const wanted = text.length - max - from;
+  const border = [...characters(near)].find(({ index }) => index >= wanted)?.index;
+  const start = from + (border ?? wanted);
+  return text.slice(/[\uDC00-\uDFFF]/.test(text.charAt(start)) ? start + 1 : start);
+}
+
+const characters = (text: string) => new Intl.Segmenter().segment(text);
+
+/** The last border between two characters up to `max`, null if there is none. */
+function borderAt(text: string, max: number): number | null {
+  let border: number | null = null;
+  for (const { index } of characters(text)) {
+    if (index > max) break;
+    if (index > 0) border = index;
+  }
+  return border;
+}
+
+const withoutHalf = (text: string, end: number): number =>
+  /[\uD800-\uDBFF]/.test(text.charAt(end - 1)) ? end - 1 : end;

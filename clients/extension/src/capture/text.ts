@@ -2,11 +2,18 @@
 
 import { Readability } from "@mozilla/readability";
 
+import { removeBeside } from "./beside";
 import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
+import { BLOCKS, ShownCopy } from "./shown";
 
 /** Readability clones and walks the whole document, which blocks the page noticeably above this size. */
 const MAX_ELEMENTS = 30_000;
 const MIN_ARTICLE_CHARS = 200;
+/** An extract that is a smaller part of the page's main element is a part of the article, not the article. */
+const MIN_ARTICLE_PART = 0.6;
+/** Outside the article by their meaning. */
+const NAVIGATION =
+  'nav, footer, aside, [role="navigation"], [role="contentinfo"], [role="complementary"], dialog:not([open])';
 
 export interface PageText {
   text: string;
@@ -18,13 +25,6 @@ export interface PageText {
   canonical: string | null;
 }
 
-const BLOCKS = new Set(
-  (
-    "ADDRESS ARTICLE ASIDE BLOCKQUOTE BR DD DIV DL DT FIGCAPTION FIGURE FOOTER H1 H2 H3 H4 H5 H6 HEADER HR LI MAIN NAV " +
-    "OL P PRE SECTION TABLE TD TH TR UL"
-  ).split(" "),
-);
-
 /** The text of `node` with one line per block element; `textContent` would join paragraphs. */
 export function blockText(node: Node): string {
   if (node.nodeType === 3) return node.nodeValue ?? "";
@@ -34,7 +34,7 @@ export function blockText(node: Node): string {
 }
 
 const meta = (document: Document, selector: string, attribute: string): string | null =>
-  document.querySelector(selector)?.getAttribute(attribute)?.trim().slice(0, 500) || null;
+  truncate(document.querySelector(selector)?.getAttribute(attribute)?.trim() ?? "", 500) || null;
 
 export function readPage(document: Document): PageText {
   const page = {
@@ -45,23 +45,44 @@ export function readPage(document: Document): PageText {
   const empty: PageText = { ...page, text: "", method: "none", isTruncated: false };
   if (document.contentType === "application/pdf") return { ...empty, method: "pdf" };
   if (!document.body) return empty;
-  let text = "";
-  let method: PageText["method"] = "readability";
-  if (document.getElementsByTagName("*").length <= MAX_ELEMENTS) {
-    try {
-      const clone = document.cloneNode(true) as Document;
-      const article = new Readability<Node>(clone, { charThreshold: 300, serializer: (node) => node }).parse();
-      text = article?.content ? normalizeWhitespace(blockText(article.content)) : "";
-    } catch {
-      // If Readability fails on the markup, the visible text is used.
-    }
-  }
-  if (text.length < MIN_ARTICLE_CHARS) {
-    const root = document.querySelector<HTMLElement>('main, article, [role="main"]') ?? document.body;
+  if (document.getElementsByTagName("*").length > MAX_ELEMENTS) {
     // biome-ignore lint/performance/useDomNodeTextContent: textContent includes what the page hides
-    const visible = normalizeWhitespace(root.innerText ?? "");
-    if (visible.length > text.length) [text, method] = [visible, "visible"];
+    return withText(page, normalizeWhitespace(document.body.innerText ?? ""), "visible");
   }
-  if (text === "") return empty;
+  const shown = new ShownCopy(document, window as Window & typeof globalThis).document;
+  removeBeside(shown);
+  const main = mainText(shown);
+  let article = "";
+  try {
+    // Readability changes the copy, so it comes last.
+    const parsed = new Readability<Node>(shown, { charThreshold: 300, serializer: (node) => node }).parse();
+    article = parsed?.content ? normalizeWhitespace(blockText(parsed.content)) : "";
+  } catch {
+    // If Readability fails on the markup, the text of the main element is used.
+  }
+  const isPart = article.length < Math.max(MIN_ARTICLE_CHARS, main.marked.length * MIN_ARTICLE_PART);
+  if (!isPart) return withText(page, article, "readability");
+  const text = main.marked || main.body;
+  return text.length > article.length ? withText(page, text, "visible") : withText(page, article, "readability");
+}
+
+type Meta = Pick<PageText, "language" | "description" | "canonical">;
+
+function withText(page: Meta, text: string, method: PageText["method"]): PageText {
+  if (text === "") return { ...page, text, method: "none", isTruncated: false };
   return { ...page, text: truncate(text, MAX_TEXT_CHARS), method, isTruncated: text.length > MAX_TEXT_CHARS };
+}
+
+/** The text of the only `article`, or else of the only `main`, without navigation, and the text of the whole body. */
+function mainText(document: Document): { marked: string; body: string } {
+  const body = normalizeWhitespace(blockText(document.body));
+  for (const selector of ["article", 'main, [role="main"]']) {
+    const [root, another] = document.querySelectorAll(selector);
+    if (!root || another) continue;
+    const copy = root.cloneNode(true) as Element;
+    for (const element of copy.querySelectorAll(NAVIGATION)) element.remove();
+    const marked = normalizeWhitespace(blockText(copy));
+    if (marked) return { marked, body };
+  }
+  return { marked: "", body };
 }

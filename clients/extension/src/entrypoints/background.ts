@@ -3,6 +3,7 @@ import { defineBackground } from "wxt/utils/define-background";
 
 import { App } from "../background/app";
 import { createMenus, highlightSelection, menuClicked } from "../background/menus";
+import { PAGE_PORT } from "../capture/messenger";
 import { readSettings, watchSettings } from "../settings";
 
 /** Chrome starts the worker for an event only if its listener is registered synchronously: all are registered here. */
@@ -36,11 +37,24 @@ export default defineBackground({
 
     browser.permissions.onRemoved.addListener(() => void app.onPermissionRemoved());
 
-    browser.tabs.onRemoved.addListener((tabId) => void app.onTabUnloaded(tabId));
-    browser.tabs.onUpdated.addListener((tabId, change) => {
+    browser.runtime.onConnect.addListener((port) => {
+      if (port.name !== PAGE_PORT || port.sender?.id !== browser.runtime.id) return;
+      port.onDisconnect.addListener(() => void app.onPageDisconnected(port));
+    });
+
+    browser.tabs.onCreated.addListener(({ id, openerTabId }) => {
+      if (id !== undefined && openerTabId !== undefined) {
+        void app.ready.then(() => app.recorder.tabOpened(id, openerTabId));
+      }
+    });
+    browser.tabs.onReplaced.addListener((newId, oldId) => void app.onTabReplaced(oldId, newId));
+    browser.tabs.onRemoved.addListener((tabId) => {
+      void app.onTabUnloaded(tabId).then(() => app.recorder.tabClosed(tabId));
+    });
+    browser.tabs.onUpdated.addListener((tabId, change, tab?: Browser.tabs.Tab) => {
       // The only signal that a recorded page was replaced by one that is not recorded.
       if (change.status === "loading") void app.onTabUnloaded(tabId);
-      if (change.audible !== undefined) sendPresence(tabId, { isAudible: change.audible });
+      if (change.audible !== undefined) sendPresence(tabId, { isAudible: change.audible && !tab?.mutedInfo?.muted });
     });
     browser.tabs.onActivated.addListener(({ tabId }) => void app.recorder.signal("tab_activated", tabId));
     browser.windows.onFocusChanged.addListener((windowId) => {
@@ -52,11 +66,12 @@ export default defineBackground({
 
     browser.idle.setDetectionInterval(120);
     browser.idle.onStateChanged.addListener((state) => {
-      void browser.tabs.query({ active: true }).then((tabs) => {
-        for (const { id } of tabs) {
+      // Every tab: the user may return in another tab than the one that was told of the idleness.
+      void browser.tabs.query({}).then((tabs) => {
+        for (const { id, active } of tabs) {
           if (!id) continue;
           sendPresence(id, { isIdle: state !== "active" });
-          void app.recorder.signal(state === "active" ? "active" : "idle", id);
+          if (active) void app.recorder.signal(state === "active" ? "active" : "idle", id);
         }
       });
     });

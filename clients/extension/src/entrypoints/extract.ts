@@ -1,15 +1,21 @@
 import { defineUnlistedScript } from "wxt/utils/define-unlisted-script";
 
+import { OwnWords, type ReadingState } from "../capture/own-words";
 import { hasVisiblePasswordField } from "../capture/password";
+import { truncate } from "../capture/plain-text";
 import { readPage } from "../capture/text";
 
-/** Injected once; returns the text of the page, null on a page with a password field. */
+/** Injected for each reading; returns the text of the page, null on a page with a password field. */
 export default defineUnlistedScript(() => {
   if (hasVisiblePasswordField(document)) return null;
+  const page = readPage(document);
+  const state = globalThis as typeof globalThis & ReadingState;
+  state.trailmindOwnWords ??= new OwnWords();
   return {
-    title: document.title.trim().slice(0, 1_000),
+    title: truncate(document.title.trim(), 1_000),
     url: location.href,
     referrer: document.referrer,
-    ...readPage(document),
+    ...page,
+    text: state.trailmindOwnWords.of(state.trailmindVisitId ?? null, page.text),
   };
 });

@@ -3,6 +3,8 @@
 type EventType =
   | "page_visit"
   | "page_leave"
+  /** Corrects the title or the text of a visit that was sent already. */
+  | "page_update"
   | "scroll"
   | "highlight"
   | "tab_activated"
@@ -150,4 +152,14 @@ export interface OpenVisit {
   scrollQuarter: number;
   /** When the document may have been unloaded; if its final event does not arrive, the worker creates it. */
   goneAt: number | null;
+  /** The page's own final measurements are in, taken at this time. A document that loads the same page continues it. */
+  leftAt?: number | null;
+  /** Nobody read it if another document replaces it. */
+  isTransit?: boolean;
+  /** The active time in former documents of this visit. */
+  carriedMs?: number;
+  /** Its present address, if the page changed it and is still the same page. */
+  currentUrl?: string;
+  /** What was sent last. */
+  read?: { title: string; numChars: number };
 }

@@ -35,9 +35,7 @@ export function countEvent(counts: Counts, body: EventBody): void {
 
 /** Counts an event that moves from one recording to another. */
 export function countMoved(source: Counts, target: Counts, body: EventBody): void {
-  const counter = counterOfType(body);
-  source.seen -= 1;
-  if (counter) source[counter] -= 1;
+  uncountEvent(source, body);
   countEvent(target, body);
 }
 
@@ -50,10 +48,17 @@ export function receiptOf(recording: Recording | undefined, waiting: number, wai
   return { seen, stored, excluded, invalid, waiting, waitingSince };
 }
 
-/** `event` with `fields` added to its body, ready to be sent. */
-export function completed(event: QueuedEvent, fields: Partial<EventBody>): QueuedEvent {
+/** Uncounts an event that is dropped before it was sent. */
+export function uncountEvent(counts: Counts, body: EventBody): void {
+  const counter = counterOfType(body);
+  counts.seen -= 1;
+  if (counter) counts[counter] -= 1;
+}
+
+/** `event` with `fields` added to its body, to be sent from `heldUntil` on. */
+export function completed(event: QueuedEvent, fields: Partial<EventBody>, heldUntil = 0): QueuedEvent {
   const { isAwaitingText: _, ...rest } = event;
   const metadata = { ...event.body.metadata, ...fields.metadata };
   const body = { ...event.body, ...fields, ...(Object.keys(metadata).length > 0 ? { metadata } : {}) };
-  return { ...rest, body, bytes: encodedBytes(body), heldUntil: 0 };
+  return { ...rest, body, bytes: encodedBytes(body), heldUntil };
 }

@@ -6,7 +6,7 @@
 import { encodedBytes, fillBatch, MAX_BYTES } from "./batch";
 import { allPlaces, DatabaseConnection, DURABLE } from "./database";
 import type { EventBody, OpenVisit, QuarantinedEvent, QueuedEvent, Recording, SettledEvent } from "./model";
-import { completed, countEvent, countMoved, countVerdict, type Receipt, receiptOf } from "./rules";
+import { completed, countEvent, countMoved, countVerdict, type Receipt, receiptOf, uncountEvent } from "./rules";
 import type { EventVerdict } from "./verdicts";
 
 export class QueueStore {
@@ -109,13 +109,73 @@ export class QueueStore {
 
   /** Adds fields to a queued event, which can then be sent. Returns false if the event is not queued. */
   async completeEvent(eventId: string, fields: Partial<EventBody>): Promise<boolean> {
+    return this.complete(eventId, fields, 0, false);
+  }
+
+  /**
+   * Adds fields to a queued event, to be sent from `heldUntil` on. Returns false if the event was sent already, even if
+   * its verdict did not arrive.
+   */
+  async completeUnsent(eventId: string, fields: Partial<EventBody>, heldUntil: number): Promise<boolean> {
+    return this.complete(eventId, fields, heldUntil, true);
+  }
+
+  private async complete(
+    eventId: string,
+    fields: Partial<EventBody>,
+    heldUntil: number,
+    isUnsentOnly: boolean,
+  ): Promise<boolean> {
     const tx = (await this.db()).transaction("events", "readwrite", DURABLE);
     const event = await tx.store.index("byEventId").get(eventId);
-    if (event) {
-      await tx.store.put(completed(event, fields));
+    const isCompleted = event !== undefined && (!isUnsentOnly || event.seq === null);
+    if (isCompleted) await tx.store.put(completed(event, fields, heldUntil));
+    await tx.done;
+    return isCompleted;
+  }
+
+  /** Gives an open visit its new address, and its event, too, if that was not sent yet and `url` is where it rests. */
+  async moveVisit(id: string, url: string, isRead: boolean): Promise<void> {
+    const tx = (await this.db()).transaction(["visits", "events"], "readwrite", DURABLE);
+    const visit = await tx.objectStore("visits").get(id);
+    const event = await tx.objectStore("events").index("byEventId").get(id);
+    const isMoved = !isRead && event !== undefined && event.seq === null;
+    if (isMoved) await tx.objectStore("events").put(completed(event, { url }, event.heldUntil));
+    if (visit) await tx.objectStore("visits").put({ ...visit, ...(isMoved ? { url } : {}), currentUrl: url });
+    await tx.done;
+  }
+
+  /** Deletes a visit that nobody read, and its event if that was not sent yet. Returns false if it was sent. */
+  async dropVisit(id: string): Promise<boolean> {
+    const tx = (await this.db()).transaction(["recordings", "events", "settled", "visits"], "readwrite", DURABLE);
+    const event = await tx.objectStore("events").index("byEventId").get(id);
+    const recording = event && (await tx.objectStore("recordings").get(event.recording));
+    const isUnsent = event !== undefined && event.seq === null;
+    if (isUnsent && recording) {
+      await tx.objectStore("events").delete([event.recording, event.place]);
+      uncountEvent(recording.counts, event.body);
+      await tx.objectStore("recordings").put(recording);
+      // A repeat of its message, from the outbox, must not queue it again.
+      await tx
+        .objectStore("settled")
+        .put({ eventId: id, recording: event.recording, verdict: "excluded", reason: "transit" });
+      await tx.objectStore("visits").delete(id);
     }
     await tx.done;
-    return event !== undefined;
+    return isUnsent;
+  }
+
+  /** Changes the id of a tab: Chrome replaces it when it discards the tab. A recording of that tab follows. */
+  async replaceTab(oldId: number, newId: number): Promise<void> {
+    const tx = (await this.db()).transaction(["recordings", "visits"], "readwrite", DURABLE);
+    for (const visit of await tx.objectStore("visits").index("byTab").getAll(oldId)) {
+      await tx.objectStore("visits").put({ ...visit, tabId: newId });
+    }
+    for (const recording of await tx.objectStore("recordings").getAll()) {
+      if (recording.scope.kind !== "tab" || recording.scope.tabId !== oldId) continue;
+      await tx.objectStore("recordings").put({ ...recording, scope: { kind: "tab", tabId: newId } });
+    }
+    await tx.done;
   }
 
   /** Holds an event that was not sent yet until its text arrives, at most until `until`. */

@@ -8,7 +8,7 @@ import type { PageExtract } from "./pages";
 const depth = (value: number): number => Math.round(value * 1_000) / 1_000;
 
 export function visitEvent(
-  message: Pick<PageMessageOf<"visit">, "visitId" | "at" | "via" | "url">,
+  message: Pick<PageMessageOf<"visit">, "visitId" | "at" | "via" | "url" | "httpStatus">,
   where: { tabId: number; openerVisitId?: string | undefined },
 ): EventBody {
   return {
@@ -20,6 +20,7 @@ export function visitEvent(
       tab_id: where.tabId,
       via: message.via,
       ...(where.openerVisitId ? { opener_visit_id: where.openerVisitId } : {}),
+      ...(message.httpStatus ? { http_status: message.httpStatus } : {}),
     },
   };
 }
@@ -41,6 +42,18 @@ export function visitDetails(title: string, referrer: string, extract: PageExtra
           },
         }
       : {}),
+  };
+}
+
+/** Corrects title and text of a visit whose event was sent before they were final. */
+export function updateEvent(visit: OpenVisit, details: Partial<EventBody>, at: number, eventId: string): EventBody {
+  return {
+    ...details,
+    event_id: eventId,
+    type: "page_update",
+    timestamp: Math.round(at),
+    url: visit.url,
+    metadata: { ...details.metadata, visit_id: visit.id, tab_id: visit.tabId },
   };
 }
 
@@ -90,7 +103,7 @@ export function highlightEvent(
         ? {
             anchor: [
               { type: "TextQuoteSelector", ...message.anchor.quote },
-              { type: "TextPositionSelector", ...message.anchor.position },
+              ...(message.anchor.position ? [{ type: "TextPositionSelector", ...message.anchor.position }] : []),
             ],
           }
         : {}),

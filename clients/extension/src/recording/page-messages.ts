@@ -1,14 +1,16 @@
 /** Turns the messages of pages into queued events. The Recorder calls every method from its serial queue. */
 
+import { routeKey } from "../capture/route";
 import { evaluatePolicy, type PolicyContext } from "../privacy/policy";
 import { redactUrl } from "../privacy/redact";
 import type { PageMessage, PageMessageOf, PageResponse } from "../protocol";
 import type { EventBody, OpenVisit, Recording } from "../queue/model";
 import type { QueueStore } from "../queue/store";
 import type { Settings } from "../settings";
-import { highlightEvent, scrollEvent, signalEvent, visitDetails, visitEvent } from "./events";
+import { highlightEvent, scrollEvent, signalEvent, visitEvent } from "./events";
 import * as life from "./lifecycle";
-import { isUnreadPdf, type Pages, withPdfText } from "./pages";
+import { PageText } from "./page-text";
+import type { Pages } from "./pages";
 import type { Visits } from "./visits";
 
 /** The origin of a message as Chrome reports it. A message from the outbox has no tab: `tabId` is -1. */
@@ -19,7 +21,7 @@ export interface Source {
   isTopFrame: boolean;
   url: string;
   isIncognito: boolean;
-  openerTabId?: number | undefined;
+  isAudible?: boolean | undefined;
 }
 
 export type SignalType = "tab_activated" | "window_focus" | "window_blur" | "idle" | "active";
@@ -39,27 +41,35 @@ export interface PageMessageDeps {
 
 /** A visit is held this long for its title and text, then sent without them. */
 const SETTLE_TIMEOUT_MS = 10_000;
-/** Fetching and parsing a PDF takes longer, and continues after the user left its page. */
-const PDF_TIMEOUT_MS = 20_000;
+/** A page that loads again in its tab within this time continues its visit. */
+const RELOAD_TIMEOUT_MS = 10_000;
 
-const NOT_RECORDED: PageResponse = { ok: true, records: false };
-const RECORDED: PageResponse = { ok: true, records: true };
+const NOT_RECORDED = { ok: true, records: false } as const;
+const RECORDED = { ok: true, records: true } as const;
+/** The visit that the first page of a new tab was opened from. */
+const openerKey = (tabId: number) => `opener:${tabId}`;
 /** Not counted as excluded: these are not websites, or a count would reveal that they were open. */
 const UNCOUNTED_REASONS = new Set(["not_a_page", "incognito", "own_site"]);
 
 export class PageMessageHandler {
-  constructor(private readonly deps: PageMessageDeps) {}
+  private readonly text: PageText;
+
+  constructor(private readonly deps: PageMessageDeps) {
+    this.text = new PageText(deps);
+  }
 
   async handle(message: PageMessage, source: Source): Promise<PageResponse> {
     switch (message.kind) {
       case "visit":
         return this.visit(message, source);
+      case "address":
+        return this.address(message, source);
       case "settled":
         return this.settled(message);
       case "snapshot":
-        return this.snapshot(message);
+        return this.snapshot(message, source);
       case "leave":
-        await this.leave(message);
+        await this.leave(message, source);
         return RECORDED;
       case "highlight":
         return this.highlight(message, source);
@@ -67,33 +77,34 @@ export class PageMessageHandler {
   }
 
   /** Adds title and text to a settled visit, which can then be sent. */
-  async readText(message: PageMessageOf<"settled">, source: Source): Promise<void> {
-    const { store, pages, settings, now, onQueued } = this.deps;
-    const { recordsText } = await settings();
-    let extract = recordsText ? await pages.extract(source.tabId, source.documentId) : null;
-    if (isUnreadPdf(extract)) {
-      await store.holdEvent(message.visitId, now() + PDF_TIMEOUT_MS);
-      // The extension fetches with the cookies of the normal profile: a document of a private window is not fetched.
-      extract = withPdfText(extract, source.isIncognito ? null : await pages.pdfText(extract.url));
-    }
-    const title = message.title || (extract?.title ?? "");
-    await store.completeEvent(message.visitId, visitDetails(title, message.referrer, extract));
-    onQueued();
+  readText(message: PageMessageOf<"settled">, source: Source): Promise<void> {
+    return this.text.read(message, source);
   }
 
-  async leave(message: PageMessageOf<"leave">): Promise<void> {
+  /** A tab was opened from another one: the page that is open there led to the first page of the new tab. */
+  async noteOpener(tabId: number, openerTabId: number): Promise<void> {
+    const { store } = this.deps;
+    const opener = (await store.visitsInTab(openerTabId)).find((v) => v.goneAt === null);
+    if (opener) await store.setValue(openerKey(tabId), opener.id);
+  }
+
+  async forgetTab(tabId: number): Promise<void> {
+    const { store } = this.deps;
+    if (await store.getValue(openerKey(tabId))) await store.setValue(openerKey(tabId), undefined);
+  }
+
+  /** `source` is null for a final event that the worker asked for. */
+  async leave(message: PageMessageOf<"leave">, source: Source | null = null): Promise<void> {
     const { store, visits, onQueued, onChange } = this.deps;
-    const visit = await this.applyMeasurements(message);
+    const visit = await this.applyMeasurements(message, source);
     if (!visit) return;
     if (message.hasPasswordField) {
       await store.withdrawVisit(visit.recording, visit.id, "password_field");
     } else {
       const queuedVisit = message.title ? await store.eventById(visit.id) : undefined;
       if (queuedVisit && !queuedVisit.body.title) await store.completeEvent(visit.id, { title: message.title });
-      await store.updateVisit(visit.id, (v) => {
-        v.isActive = false;
-      });
-      await visits.close(visit.id, message.at);
+      await visits.markLeft(visit, message.at, message.isTransit === true);
+      if (!message.isUnload) await visits.close(visit.id, message.at);
     }
     onQueued();
     onChange();
@@ -118,10 +129,7 @@ export class PageMessageHandler {
     const isFromOutbox = source.tabId < 0;
     if (isFromOutbox ? recording.scope.kind !== "all" : !life.inScope(recording.scope, source.tabId, source.windowId))
       return NOT_RECORDED;
-    // A tab shows one document: visits of other documents in it have ended, with or without a final event.
-    for (const other of isFromOutbox ? [] : await store.visitsInTab(source.tabId)) {
-      if (other.documentId !== source.documentId) await visits.markUnloaded(other);
-    }
+    const continued = isFromOutbox ? null : await this.endOtherDocuments(message, source);
     const decision = evaluatePolicy(message.url, await policy(source.isIncognito));
     if (!decision.allowed) {
       if (!UNCOUNTED_REASONS.has(decision.reason) && life.isCollecting(recording)) {
@@ -131,8 +139,14 @@ export class PageMessageHandler {
       return NOT_RECORDED;
     }
     if (!life.isCollecting(recording)) return { ok: true, records: true, isPaused: true };
-    const [opener] = source.openerTabId === undefined ? [] : await store.visitsInTab(source.openerTabId);
-    const body = visitEvent(message, { tabId: source.tabId, openerVisitId: opener?.id });
+    const audible = source.isAudible ? { isAudible: true } : {};
+    if (continued) {
+      await visits.continueIn(continued.id, source.documentId, message);
+      return { ...RECORDED, visitId: continued.id, ...audible };
+    }
+    const openerVisitId = isFromOutbox ? undefined : await store.getValue<string>(openerKey(source.tabId));
+    if (openerVisitId) await this.forgetTab(source.tabId);
+    const body = visitEvent(message, { tabId: source.tabId, openerVisitId });
     const visit: OpenVisit = {
       id: message.visitId,
       recording: recording.id,
@@ -152,7 +166,53 @@ export class PageMessageHandler {
       onQueued();
       onChange();
     }
-    return RECORDED;
+    return { ...RECORDED, ...audible };
+  }
+
+  /**
+   * A tab shows one document: visits of other documents in it have ended, with or without a final event. Returns the
+   * visit that `message` continues, because its document is the same page, loaded again.
+   */
+  private async endOtherDocuments(message: PageMessageOf<"visit">, source: Source): Promise<OpenVisit | null> {
+    const { store, visits, now } = this.deps;
+    let continued: OpenVisit | null = null;
+    for (const other of await store.visitsInTab(source.tabId)) {
+      if (other.documentId === source.documentId) continue;
+      const address = other.currentUrl ?? other.url;
+      const leftAt = other.leftAt ?? other.goneAt;
+      const isReload = message.via === "load" && leftAt !== null && now() - leftAt < RELOAD_TIMEOUT_MS;
+      if (isReload && routeKey(address) === routeKey(redactUrl(message.url))) {
+        continued = other;
+      } else if (!(message.via === "load" && other.isTransit && (await store.dropVisit(other.id)))) {
+        if (other.leftAt) await visits.close(other.id, other.leftAt);
+        else await visits.markUnloaded(other);
+      }
+    }
+    return continued;
+  }
+
+  /** The page has changed its address and is still the same page, if the policy allows it there. */
+  private async address(message: PageMessageOf<"address">, source: Source): Promise<PageResponse> {
+    const { store, visits, policy, onQueued, onChange } = this.deps;
+    const visit = await store.visit(message.visitId);
+    if (!visit) return NOT_RECORDED;
+    const decision = evaluatePolicy(message.url, await policy(source.isIncognito));
+    if (decision.allowed) {
+      await store.moveVisit(visit.id, redactUrl(message.url), message.isRead);
+      return RECORDED;
+    }
+    const event = await store.eventById(visit.id);
+    if (!message.isRead && event && event.seq === null) {
+      await store.withdrawVisit(visit.recording, visit.id, decision.reason);
+    } else {
+      if (!message.isRead) await visits.close(visit.id, message.at);
+      if (!UNCOUNTED_REASONS.has(decision.reason)) {
+        await store.countExcluded(visit.recording, message.countId, decision.reason);
+      }
+    }
+    onQueued();
+    onChange();
+    return NOT_RECORDED;
   }
 
   private async settled(message: PageMessageOf<"settled">): Promise<PageResponse> {
@@ -166,9 +226,9 @@ export class PageMessageHandler {
     return RECORDED;
   }
 
-  private async snapshot(message: PageMessageOf<"snapshot">): Promise<PageResponse> {
+  private async snapshot(message: PageMessageOf<"snapshot">, source: Source): Promise<PageResponse> {
     const { store, now, uuid } = this.deps;
-    const visit = await this.applyMeasurements(message);
+    const visit = await this.applyMeasurements(message, source);
     if (!visit) return NOT_RECORDED;
     const quarter = Math.floor(message.maxScroll * 4);
     if (quarter > visit.scrollQuarter) {
@@ -180,13 +240,18 @@ export class PageMessageHandler {
     await store.updateRecording(visit.recording, (r) => {
       r.lastAliveAt = now();
     });
-    return RECORDED;
+    return source.isAudible ? { ...RECORDED, isAudible: true } : RECORDED;
   }
 
   /** Messages can arrive late and more than once, so active time and scroll depth never decrease. */
-  private applyMeasurements(message: PageMessageOf<"snapshot" | "leave">): Promise<OpenVisit | undefined> {
+  private applyMeasurements(
+    message: PageMessageOf<"snapshot" | "leave">,
+    source: Source | null,
+  ): Promise<OpenVisit | undefined> {
     return this.deps.store.updateVisit(message.visitId, (visit) => {
-      visit.activeMs = Math.max(visit.activeMs, message.activeMs);
+      // A late message of the document before a reload: its time is carried already.
+      if (source && source.tabId >= 0 && source.documentId !== visit.documentId) return false;
+      visit.activeMs = Math.max(visit.activeMs, (visit.carriedMs ?? 0) + message.activeMs);
       visit.maxScroll = Math.max(visit.maxScroll, message.maxScroll);
       if (message.at < visit.snapshotAt) return;
       visit.isActive = message.isActive;
@@ -205,7 +270,8 @@ export class PageMessageHandler {
     // A highlight can arrive after its visit was closed; the message carries the address that the policy checks.
     const isLate = !visit && message.visitId !== null && evaluatePolicy(message.url, context).allowed;
     if (!isLate && visit?.recording !== recording.id) return NOT_RECORDED;
-    if (!source.isTopFrame && !evaluatePolicy(source.url, context).allowed) return NOT_RECORDED;
+    const address = source.isTopFrame ? message.url : source.url;
+    if (address && !evaluatePolicy(address, context).allowed) return NOT_RECORDED;
     const page = visit ?? { id: message.visitId, url: redactUrl(message.url), tabId: source.tabId };
     await this.queue(recording.id, highlightEvent(message, page, source.isTopFrame ? null : source.url));
     return RECORDED;

@@ -241,6 +241,31 @@ export class Recorder {
     });
   }
 
+  /** Chrome gave a tab a new id, because it was discarded. */
+  replaceTab(oldId: number, newId: number): Promise<void> {
+    return this.serial.run(async () => {
+      await this.deps.store.replaceTab(oldId, newId);
+      for (const visit of await this.deps.store.visitsInTab(newId)) await this.visits.markUnloaded(visit);
+    });
+  }
+
+  /** The document ended without saying so, for example because its process crashed. */
+  markDocumentUnloaded(tabId: number, documentId: string): Promise<void> {
+    return this.serial.run(async () => {
+      for (const visit of await this.deps.store.visitsInTab(tabId)) {
+        if (visit.documentId === documentId) await this.visits.markUnloaded(visit);
+      }
+    });
+  }
+
+  tabOpened(tabId: number, openerTabId: number): Promise<void> {
+    return this.serial.run(() => this.messages.noteOpener(tabId, openerTabId));
+  }
+
+  tabClosed(tabId: number): Promise<void> {
+    return this.serial.run(() => this.messages.forgetTab(tabId));
+  }
+
   /** Closes visits of unloaded documents. Returns when to call it again, null if no visit is marked as unloaded. */
   sweep(): Promise<number | null> {
     return this.serial.run(() => this.visits.sweep(() => this.notify()));

@@ -33,6 +33,28 @@ export class Visits {
     });
   }
 
+  /**
+   * Keeps the final measurements of an unloaded page. Its final event is queued by `sweep`, unless the same page loads
+   * again in its tab, or another one replaces a page that nobody read.
+   */
+  async markLeft(visit: OpenVisit, at: number, isTransit: boolean): Promise<void> {
+    await this.deps.store.updateVisit(visit.id, (v) => {
+      v.isActive = false;
+      v.leftAt = at;
+      v.isTransit = isTransit;
+      v.goneAt ??= this.deps.now();
+    });
+  }
+
+  /** The same page, loaded again in `documentId`, continues a visit. */
+  async continueIn(id: string, documentId: string, { at, isActive }: Pick<OpenVisit, "isActive"> & { at: number }) {
+    await this.deps.store.updateVisit(id, (visit) => {
+      visit.activeMs = inferActiveMs(visit, visit.leftAt ?? visit.goneAt ?? at);
+      Object.assign(visit, { documentId, carriedMs: visit.activeMs, isActive, snapshotAt: at });
+      Object.assign(visit, { goneAt: null, leftAt: null, isTransit: false });
+    });
+  }
+
   /** Queues the final event of a visit. */
   async close(id: string, at: number): Promise<void> {
     const eventId = this.deps.uuid();
@@ -42,7 +64,9 @@ export class Visits {
   }
 
   async closeAll(recordingId: string, at = this.deps.now()): Promise<void> {
-    for (const visit of await this.deps.store.visits(recordingId)) await this.close(visit.id, visit.goneAt ?? at);
+    for (const visit of await this.deps.store.visits(recordingId)) {
+      await this.close(visit.id, visit.leftAt ?? visit.goneAt ?? at);
+    }
   }
 
   /**
@@ -57,6 +81,9 @@ export class Visits {
         if (visit.goneAt === null) continue;
         if (now() - visit.goneAt < FINAL_EVENT_GRACE_MS) {
           next = Math.min(next ?? Infinity, visit.goneAt + FINAL_EVENT_GRACE_MS);
+        } else if (visit.leftAt) {
+          await this.close(visit.id, visit.leftAt);
+          onClosed();
         } else if (await pages.isDocumentAlive(visit.tabId, visit.documentId)) {
           await store.updateVisit(visit.id, (v) => {
             v.goneAt = null;
