@@ -63,6 +63,8 @@ class BrowsingSession(Base):
     num_highlights: Mapped[int] = mapped_column(server_default="0", default=0)
     num_events: Mapped[int] = mapped_column(server_default="0", default=0)
     dwell_ms: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    #: No text of it is ever sent to an AI model, whatever the user's settings say.
+    is_local_only: Mapped[bool] = mapped_column(server_default="false", default=False)
     #: Pages that the extension excluded before anything of them was sent, by its own report.
     num_excluded_on_device: Mapped[int] = mapped_column(server_default="0", default=0)
     keywords: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
