@@ -64,6 +64,7 @@ def session_reply(session: BrowsingSession, **live: Any) -> SessionReply:
         updated_at=session.updated_at,
         keywords=session.keywords,
         error_message=session.failure_reason,
+        local_only=session.is_local_only,
         deletes_at=session.deletes_at,
         **counts,
     )
@@ -157,6 +158,7 @@ async def start(
         title=options.title or None,
         title_source=_title_source(options.title),
         client_session_id=options.client_session_id,
+        is_local_only=options.local_only,
         started_at=now,
         created_at=now,
         updated_at=now,
@@ -228,6 +230,8 @@ async def update_session(
         session.title, session.title_source = body.title, "user"
     if body.description is not None:
         session.description = body.description
+    if body.local_only is not None:
+        session.is_local_only = body.local_only
     if body.excluded_on_device is not None:
         # Cumulative: a report that arrives late or twice changes nothing.
         session.num_excluded_on_device = max(session.num_excluded_on_device, body.excluded_on_device)

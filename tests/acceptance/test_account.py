@@ -216,13 +216,13 @@ async def test_settings_have_defaults_and_absent_fields_stay(ann: ApiUser) -> No
         "theme": "system",
         "email_notifications": True,
         "excluded_domains": [],
-        "capture": {"page_text": True, "highlights": True, "scroll": True, "scope": "all_tabs"},
         "when_out_of_tokens": "local",
+        "model_use": "ask",
     }
-    await ann.ok("PATCH", "/v1/users/me/settings", json={"language": "en", "capture": {"page_text": False}})
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"language": "en", "model_use": "local"})
     after = (await ann.ok("PATCH", "/v1/users/me/settings", json={"theme": "dark"}))["settings"]
     assert (after["language"], after["theme"]) == ("en", "dark")
-    assert after["capture"]["page_text"] is False
+    assert after["model_use"] == "local"
 
 
 async def test_excluded_domains_apply_at_once(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
@@ -246,7 +246,7 @@ async def test_excluded_domains_apply_at_once(ann: ApiUser, db: psycopg.AsyncCon
         {"excluded_domains": ["not a domain"]},
         {"excluded_domains": "example.org"},
         {"excluded_domains": [f"d{i}.example" for i in range(501)]},
-        {"capture": {"scope": "everything"}},
+        {"model_use": "everything"},
         {"when_out_of_tokens": "pay"},
     ],
 )

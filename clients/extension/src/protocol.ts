@@ -122,6 +122,8 @@ export interface Commands {
   retry: { args: Record<string, never>; result: null };
   signIn: { args: { email: string; password: string; isNew: boolean }; result: null };
   signInWithGoogle: { args: Record<string, never>; result: null };
+  /** Null for a server that is unreachable or too old to say. */
+  modelVendors: { args: Record<string, never>; result: string[] | null };
   hasGoogle: { args: Record<string, never>; result: boolean };
   signInOnTheWeb: { args: Record<string, never>; result: null };
   signOut: { args: Record<string, never>; result: null };

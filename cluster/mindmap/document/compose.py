@@ -81,8 +81,7 @@ def compose_document(
         layouts=layouts,
         excluded_pages=excluded_pages,
         coverage=compute_coverage(nodes, excluded_pages, captured),
-        notes=tuple(notes),
-    )
+    ).with_notes(notes)
     neighbours = {annotation.page_id: annotation.neighbours for annotation in outline.annotations}
     scorecard = compute_scorecard(document, captured, neighbours, outline.stability, previous)
     return document.model_copy(update={"scorecard": scorecard})

@@ -15,6 +15,8 @@ import { ErrorState, Skeletons } from "~/ui/states";
 import type { Edits } from "./edits";
 import { hasFeature } from "./features";
 import type { Progress } from "./live-updates";
+import { MapNotes } from "./MapNotes";
+import { ModelConsent } from "./ModelConsent";
 import type { PanelName } from "./panel-name";
 import { useGenerate } from "./useGenerate";
 import "./MapPane.css";
@@ -59,6 +61,8 @@ export function MapPane(props: Props) {
           {t.map.regenerating} {progress && progress.percent !== null ? `${progress.percent}%` : ""}
         </p>
       )}
+      {map && <ModelConsent session={session} />}
+      {map && <MapNotes document={model.document} without={["consent_missing"]} />}
       <MapView
         model={model}
         version={map?.version ?? 0}

@@ -16,7 +16,9 @@ import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 import { describeChange } from "./changes";
 import type { Edits } from "./edits";
+import { MapNotes } from "./MapNotes";
 import type { PanelName } from "./panel-name";
+import { quoteQuery, useCostSentence } from "./quote";
 import { useGenerate } from "./useGenerate";
 import "./Panels.css";
 
@@ -143,6 +145,7 @@ function Score({ model }: Props) {
           );
         })}
       </dl>
+      {model && <MapNotes document={model.document} />}
     </>
   );
 }
@@ -347,24 +350,15 @@ function Disclosures({ session, language }: Props) {
 function Regenerate({ session, onClose }: Props) {
   const t = useMessages();
   const generate = useGenerate(session.id);
-  const quote = useQuery({
-    queryKey: ["quote", session.id],
-    queryFn: () =>
-      unwrap(api.POST("/v1/sessions/{session_id}/mindmap/quote", { params: { path: { session_id: session.id } } })),
-    retry: false,
-  });
-  const cost = quote.data?.quote;
+  const quote = useQuery(quoteQuery(session.id));
+  const cost = useCostSentence(quote);
   return (
     <>
       <p>{t.regenerate.body}</p>
-      <p className="muted">
-        {cost && cost.provider !== "local"
-          ? t.regenerate.cost(
-              `${cost.provider}, $${(cost.cost_micros / 1e6).toFixed(3)}, ${t.account.tokens(cost.tokens.toLocaleString())}`,
-            )
-          : t.regenerate.free}
+      <p className="muted" role="status">
+        {cost}
       </p>
-      {cost && !cost.is_affordable && (
+      {quote.data && !quote.data.quote.is_affordable && (
         <p className="notice amber" role="status">
           {t.account.over}
         </p>
