@@ -18,7 +18,7 @@ from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
 
 #: Increase it whenever the same input may give another map.
-PIPELINE_VERSION = 2
+PIPELINE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

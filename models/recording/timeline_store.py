@@ -11,6 +11,7 @@ import msgspec
 
 from models.database import Connection
 from models.recording.pages import CapturedPage
+from models.recording.same_pages import needed_content_keys, reconcile
 from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, build_timeline, captured_pages
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -28,6 +29,10 @@ READ_TRANSITIONS: Final = "SELECT status, at FROM session_transitions WHERE sess
 READ_CONTENTS: Final = """
     SELECT content_key, text FROM page_contents
     WHERE user_id = %(user_id)s AND content_key = ANY(%(content_keys)s::uuid[])
+"""
+READ_SESSION_CONTENTS: Final = """
+    SELECT c.content_key, c.text FROM page_contents c JOIN browsing_sessions s ON s.user_id = c.user_id
+    WHERE s.id = %(session_id)s AND c.content_key = ANY(%(content_keys)s::uuid[])
 """
 DELETE_HIGHLIGHTS: Final = "DELETE FROM highlights WHERE session_id = %(session_id)s"
 DELETE_VISITS: Final = "DELETE FROM visits WHERE session_id = %(session_id)s"
@@ -110,8 +115,19 @@ async def load_span(connection: Connection, session_id: uuid.UUID) -> SessionSpa
 
 
 async def load_timeline(connection: Connection, session_id: uuid.UUID) -> Timeline:
-    """The session's timeline, computed from its events. Raises LookupError when the session does not exist."""
-    return build_timeline(await load_events(connection, session_id), await load_span(connection, session_id))
+    """The session's timeline, computed from its events. Raises LookupError when the session does not exist.
+
+    Reads the texts only of pages that may be one page at several addresses.
+    """
+    timeline = build_timeline(await load_events(connection, session_id), await load_span(connection, session_id))
+    keys = needed_content_keys(timeline)
+    contents: dict[str, str] = {}
+    if keys:
+        cursor = await connection.execute(
+            READ_SESSION_CONTENTS, {"session_id": session_id, "content_keys": [uuid.UUID(key) for key in keys]}
+        )
+        contents = {str(key): text for key, text in await cursor.fetchall()}
+    return reconcile(timeline, contents)
 
 
 async def load_contents(connection: Connection, user_id: uuid.UUID, keys: Sequence[str]) -> dict[str, str]:

@@ -136,7 +136,9 @@ def page_features(page: CapturedPage) -> PageFeatures:
         title_segments=title_segments,
         # The title counts twice: a short text may be all navigation.
         language=detect_language(f"{clean_title}\n{clean_title}\n{text}"),
-        exclusion_reason=exclusion_reason(page.url, title, text),
+        exclusion_reason=exclusion_reason(
+            page.url, title, text, dwell_ms=page.dwell_ms, num_highlights=len(highlights)
+        ),
         search_query=search_query(page.url, title),
         vocabulary=tuple(words.index),
         title_words=title_words,
