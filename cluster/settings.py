@@ -285,6 +285,9 @@ class LimitSettings(_Group):
     events_calls_per_minute: int = _setting(
         "TRAILMIND_EVENTS_CALLS_PER_MINUTE", 6000, "Event batches a minute and user.", ge=10
     )
+    streams_per_user: int = _setting(
+        "TRAILMIND_STREAMS_PER_USER", 50, "Event streams that one user may keep open at the same time.", ge=1
+    )
     enforce_session_limits: bool | None = _setting(
         "TRAILMIND_SESSION_LIMITS",
         None,

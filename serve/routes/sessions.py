@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.notifications import notify
+from cluster.maps.notifications import DELETED, notify
 from models.accounts.logins import ClientProgram
 from models.accounts.users import User, require_active_user
 from models.billing.plans import TooManySessions, current_plan
@@ -285,13 +285,16 @@ async def stop(session_id: str, user_id: CurrentUserId, db: DbSession, state: St
 
 
 @router.delete("/{session_id}", status_code=204)
-async def delete_session(session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
+async def delete_session(
+    session_id: str, user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection
+) -> Response:
     """Delete a session. All routes treat it as deleted at once; its rows are deleted after the time to restore it."""
     session = await owned_session(db, parse_session_id(session_id), user_id)
     session.deleted_at = datetime.now(UTC)
     await db.flush()
     await enqueue_purge(connection, str(session.id), delay_s=UNDO_S)
     await db.commit()
+    await notify(state.valkey, session.id, "session", {"session_status": DELETED})
     return Response(status_code=204)
 
 

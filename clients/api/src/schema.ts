@@ -831,7 +831,8 @@ export interface paths {
          *
          *     While it records, `map_delta` events grow a map: the first holds all of it (`whole`), each later one the nodes and
          *     edges to put and to remove. The stream ends when the map is completed or failed, unless `follow` is set. It may be
-         *     cut at any time (deployment of a new version, a proxy): reconnect, and the first events contain everything.
+         *     cut at any time (deployment of a new version, a proxy): reconnect, and the first events contain everything. It ends
+         *     within seconds after the login ends or the session is deleted.
          */
         get: operations["stream"];
         put?: never;
