@@ -99,6 +99,20 @@ class RateLimited(MessageError):
         self.retry_after_s = retry_after_s
 
 
+class LoginLocked(RateLimited):
+    """Too many attempts to log in to one account; its owner gets in from a known device or by mail."""
+
+    code = "LOGIN_LOCKED"
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "too many attempts to log in to this account; wait a minute, use a browser in which it was logged in "
+            "before, or set a new password by mail",
+            retry_after_s,
+        )
+        self.args = (retry_after_s,)
+
+
 class BufferFull(RateLimited):
     """One user sends events faster than they can be stored; other users are not affected."""
 

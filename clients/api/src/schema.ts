@@ -291,7 +291,8 @@ export interface paths {
          * @description Set a new password with the token of the mail. Ends every login of the account.
          *
          *     API keys are revoked unless `keep_api_keys` is true; those of an account whose address was not confirmed always are,
-         *     because an attacker may have made them.
+         *     because an attacker may have made them. The browser may log in afterwards even while attempts from elsewhere lock
+         *     the account.
          */
         post: operations["reset_password"];
         delete?: never;

@@ -36,7 +36,9 @@ export function LoginForm() {
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);
-      form.setError("root", { message: problem.status === 401 ? t.auth.wrong : errorMessage(error, t) });
+      const isLocked = problem.code === "LOGIN_LOCKED";
+      const sentence = isLocked ? t.auth.locked : problem.status === 401 ? t.auth.wrong : errorMessage(error, t);
+      form.setError("root", { message: sentence });
       form.setFocus("password");
     }
   });

@@ -83,6 +83,8 @@ export const en = {
     or: "or",
     expired: "You were signed out because your login ended. Sign in to return to the page you were on.",
     wrong: "This e-mail and password do not belong together.",
+    locked:
+      "There were too many attempts to sign in to this account. Wait a minute, or set a new password with “Forgot password?”.",
     taken: "There is already an account with this address. Sign in instead?",
     emailBad: "This is not an e-mail address.",
     passwordShort: "At least 8 characters.",
