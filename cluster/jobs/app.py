@@ -183,7 +183,8 @@ async def purge_ai_texts(context: JobContext, timestamp: int) -> None:
 async def erase_accounts(context: JobContext, timestamp: int) -> None:
     """Erase closed accounts whose grace period has ended."""
     resources = _resources(context)
-    await erase_due_accounts(resources.pool, resources.account_deletion_delay_s)
+    mailer = resources.mail_queue.mailer if resources.mail_queue is not None else None
+    await erase_due_accounts(resources.pool, resources.account_deletion_delay_s, mailer)
 
 
 async def enforce_retention(context: JobContext, timestamp: int) -> None:

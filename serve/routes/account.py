@@ -118,6 +118,8 @@ async def _close_account(
         mail = account_closed_mail(language, max(1, delay.days))
         await state.mail_queue.enqueue(connection, user_id, address, mail, ttl=NOTICE_TTL)
     await db.commit()
+    if not delay:
+        await state.mail_queue.mailer.erase_sent(user_id)
     await state.login_cache.revoke(revoked_ids)
     await state.shards.reload_exclusions(user_id)
     return DeletionReceipt(

@@ -51,7 +51,7 @@ async def quote(
 
     Before the user has decided about vendors (`needs_consent`), it is the cost of a map for which the user agrees.
     """
-    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id)
     vendors = vendor_names(provider_endpoints(state.settings))
     needs_consent = bool(vendors) and await load_model_use(connection, owned.id) is ModelUse.ASK
     use = ModelUse.VENDOR if needs_consent else None
@@ -101,7 +101,7 @@ async def disclosures(
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> DisclosureList:
     """The calls to AI providers for this session, with the text that was sent."""
-    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id)
     of_session = AiCall.session_id == owned.id
     total = await db.scalar(select(func.count()).select_from(AiCall).where(of_session))
     calls = await db.execute(

@@ -89,7 +89,7 @@ async def load_map(
     db: AsyncSession, session_id: str, user_id: uuid.UUID
 ) -> tuple[uuid.UUID, Mindmap | None, MindmapVersion | None]:
     """The caller's session id, its map, and the version shown, as they are in the database now. Raises NotFound."""
-    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id)
     # Statements on the psycopg connection change these rows without SQLAlchemy's knowledge, so a copy that this
     # request has loaded before may be stale: replace it.
     mindmap = await db.scalar(
@@ -123,7 +123,7 @@ async def generate(
     body: Annotated[GenerateBody | None, Body()] = None,
 ) -> MindmapEnvelope:
     """Generate a map. Unchanged input returns the existing map at no cost, unless `force` is set."""
-    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
+    owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
     await check_token_budget(state, db, connection, owned, user_id)
     await begin_map(connection, owned)
     await enqueue_map(connection, str(owned), force=bool(body and body.force))
@@ -171,7 +171,7 @@ async def picture_link(session_id: str, user_id: CurrentUserId, db: DbSession, s
 @router.delete("/mindmap/picture", status_code=204)
 async def revoke_picture_links(session_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
     """Revoke all links to the map's image. They stop working at once."""
-    session = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    session = await owned_session(db, parse_session_id(session_id), user_id)
     session.picture_links_revoked = BrowsingSession.picture_links_revoked + 1
     await db.commit()
     return Response(status_code=204)

@@ -19,6 +19,7 @@ from cluster.settings import Settings, with_changes
 from models.accounts.erasure import owned_tables
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session
+from tests.support.sent_mails import mails_to, send_queued_mails
 from tests.support.server import running_api
 
 
@@ -168,6 +169,27 @@ async def test_a_closed_account_is_erased_after_the_grace_period(
         await db.execute("UPDATE users SET deleted_at = deleted_at - interval '8 days' WHERE id = %s", [ann.id])
         assert await erase_due_accounts(pool, settings.privacy.account_deletion_delay_s) >= 1
     assert await _rows_of(db, ann.id) == {}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_erasure_includes_the_mails_in_the_outbox(
+    settings: Settings, db: psycopg.AsyncConnection[Any], at_once: bool
+) -> None:
+    async with running_api(settings) as (app, client):
+        ann, bob = await sign_up(client), await sign_up(client)
+        for person in (ann, bob):
+            await send_queued_mails(app, person.id)
+            assert mails_to(settings.data_dir, person.email)
+        await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD, "now": at_once})
+        if not at_once:
+            await send_queued_mails(app, ann.id)
+            assert len(mails_to(settings.data_dir, ann.email)) == 2
+            await db.execute("UPDATE users SET deleted_at = deleted_at - interval '8 days' WHERE id = %s", [ann.id])
+            mailer = app.state.parts.mail_queue.mailer
+            async with AsyncConnectionPool(settings.database.postgres_dsn, min_size=1, open=False) as pool:
+                await erase_due_accounts(pool, settings.privacy.account_deletion_delay_s, mailer)
+        assert mails_to(settings.data_dir, ann.email) == []
+        assert mails_to(settings.data_dir, bob.email)
 
 
 async def test_erasure_covers_every_table_of_a_user(db: psycopg.AsyncConnection[Any]) -> None:

@@ -2706,7 +2706,7 @@ export interface components {
         };
         /**
          * GoogleCode
-         * @description An authorization code, with `state` and `code_verifier` if the client began with them.
+         * @description An authorization code with the `state` of `begin`, and `code_verifier` if the client began with a challenge.
          * @example {
          *       "code": "4/0AX4XfWh…",
          *       "redirect_uri": "https://abc.chromiumapp.org/",
@@ -2720,7 +2720,7 @@ export interface components {
             /** Redirect Uri */
             redirect_uri: string;
             /** State */
-            state?: string | null;
+            state: string;
             /** Code Verifier */
             code_verifier?: string | null;
         };
