@@ -28,7 +28,7 @@ from cluster.maps.generation import MapGenerator
 from cluster.maps.joint_maps import JointMapGenerator
 from cluster.maps.loader import MapRequest
 from models.ai_calls import purge_call_texts, release_lost_calls
-from models.errors import JobFailed
+from models.errors import JobFailed, coded_reason
 from models.jobs import (
     BATCH,
     CLOSE_ABANDONED,
@@ -114,8 +114,8 @@ def _log_failed_attempt(context: JobContext, error: Exception) -> None:
 
 
 def _user_message(error: Exception) -> str:
-    reason = str(error) if isinstance(error, JobFailed) else "the map could not be generated"
-    return f"{reason}; you can try again"
+    shown = error if isinstance(error, JobFailed) else JobFailed("the map could not be generated")
+    return f"{coded_reason(shown)}; you can try again"
 
 
 async def generate_map(

@@ -15,7 +15,7 @@ from cluster.maps.notifications import notify
 from cluster.mindmap.document.shared_view import shared_view
 from models.accounts.users import User
 from models.database import Connection
-from models.errors import NotFound
+from models.errors import NotFound, split_reason
 from models.jobs import enqueue_map
 from models.lifecycle.state import begin_map
 from models.mindmap.document import MindmapDocument
@@ -47,6 +47,7 @@ def report_reply(report: EditReport | dict[str, Any]) -> EditReportReply:
 def mindmap_reply(mindmap: Mindmap, version: MindmapVersion | None, log: LogState | None = None) -> MindmapReply:
     """The map as API resource; `data` and `edits` only when it is completed, as the clients expect."""
     is_done = mindmap.status == MapStatus.COMPLETED and version is not None
+    code, message = split_reason(mindmap.error_message)
     return MindmapReply(
         id=str(mindmap.id),
         session_id=str(mindmap.session_id),
@@ -57,7 +58,8 @@ def mindmap_reply(mindmap: Mindmap, version: MindmapVersion | None, log: LogStat
         provider=version.provider if is_done and version else None,
         data=version.data if is_done and version else None,
         edits=_edits_state(version, log) if is_done and version and log else None,
-        error_message=mindmap.error_message,
+        error_message=message,
+        error_code=code,
         created_at=mindmap.created_at,
         updated_at=mindmap.updated_at,
     )

@@ -18,7 +18,7 @@ from models.accounts.logins import ClientProgram
 from models.accounts.users import User, require_active_user
 from models.billing.plans import TooManySessions, current_plan
 from models.database import Connection
-from models.errors import BadRequest, IllegalTransition, NotFound
+from models.errors import BadRequest, IllegalTransition, NotFound, split_reason
 from models.jobs import enqueue_purge
 from models.lifecycle.state import pause_session, resume_session, start_session
 from models.recording.browsing_sessions import (
@@ -63,7 +63,7 @@ def session_reply(session: BrowsingSession, **live: Any) -> SessionReply:
         created_at=session.created_at,
         updated_at=session.updated_at,
         keywords=session.keywords,
-        error_message=session.failure_reason,
+        error_message=split_reason(session.failure_reason)[1],
         local_only=session.is_local_only,
         deletes_at=session.deletes_at,
         **counts,

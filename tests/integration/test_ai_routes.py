@@ -100,6 +100,7 @@ async def test_out_of_tokens_refuses_with_the_reset_date(
     assert refused.status_code == 402
     assert refused.json()["error"]["code"] == "TOKEN_LIMIT_EXCEEDED"
     assert quote["resets_at"][:10] in refused.json()["error"]["message"]
+    assert refused.json()["error"]["values"]["resets_at"][:10] == quote["resets_at"][:10]
     assert (await ann.start()) != session
 
 

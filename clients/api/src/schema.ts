@@ -2923,6 +2923,11 @@ export interface components {
             percent: number;
             /** Error Message */
             error_message?: string;
+            /**
+             * Error Code
+             * @description Why it failed, as a stable code
+             */
+            error_code?: string;
             /** Session Ids */
             session_ids: string[];
             /** Since */
@@ -3146,6 +3151,11 @@ export interface components {
             edits?: components["schemas"]["EditsState"];
             /** Error Message */
             error_message?: string;
+            /**
+             * Error Code
+             * @description Why it failed, as a stable code
+             */
+            error_code?: string;
             /** Created At */
             created_at: string;
             /** Updated At */
@@ -4696,6 +4706,13 @@ export interface components {
             details?: {
                 [key: string]: string;
             }[];
+            /**
+             * Values
+             * @description The facts of the message, to word it elsewhere
+             */
+            values?: {
+                [key: string]: string;
+            };
         };
         /**
          * ErrorReply

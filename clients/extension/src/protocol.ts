@@ -152,6 +152,11 @@ export interface Preview {
 }
 
 export type CommandName = keyof Commands;
-export type CommandResponse<K extends CommandName> =
-  | { ok: true; value: Commands[K]["result"] }
-  | { ok: false; code: string; message: string };
+export type CommandResponse<K extends CommandName> = { ok: true; value: Commands[K]["result"] } | CommandFailure;
+
+/** `server`: the error of the API, which the popup words in its language. */
+export interface CommandFailure {
+  ok: false;
+  code: string;
+  server?: { code: string; values: Record<string, string> };
+}

@@ -30,9 +30,9 @@ export function Settings() {
       client.setQueryData(settingsQuery().queryKey, reply);
       toast(t.account.saved);
     },
-    onError: (error) => {
-      const problem = toApiError(error);
-      toast(problem.kind === "bad_request" && problem.isFromServer ? problem.message : errorMessage(error, t));
+    onError: (error, part) => {
+      const isDomain = part.excluded_domains !== undefined && toApiError(error).code === "VALIDATION_ERROR";
+      toast(isDomain ? t.account.excludedBad : errorMessage(error, t));
     },
   });
   const change = (part: SettingsPatch) => {

@@ -96,10 +96,7 @@ export function SignupForm() {
     } catch (error) {
       const problem = toApiError(error);
       if (problem.status === 409) form.setError("email", { message: t.auth.taken }, { shouldFocus: true });
-      else
-        form.setError("root", {
-          message: problem.kind === "bad_request" && problem.isFromServer ? problem.message : errorMessage(error, t),
-        });
+      else form.setError("root", { message: errorMessage(error, t) });
     }
   });
   return (

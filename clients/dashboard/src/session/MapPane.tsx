@@ -1,5 +1,5 @@
 import type { UseQueryResult } from "@tanstack/react-query";
-import { duration } from "@trailmind/api";
+import { duration, wordErrorCode } from "@trailmind/api";
 import { Ellipsis, Network, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useLostSince } from "~/api/connection";
@@ -95,6 +95,7 @@ function isGenerating(map: Mindmap | null | undefined, session: Session): boolea
 
 function MissingMap({ session, query, progress, isUnreadable }: Props) {
   const t = useMessages();
+  const language = useLanguage();
   const map = query.data;
   if (isOpen(session.session_status) && !map)
     return (
@@ -122,7 +123,7 @@ function MissingMap({ session, query, progress, isUnreadable }: Props) {
         title={t.map.failed}
         actions={actions}
       >
-        {map.error_message ? `${map.error_message} ` : ""}
+        {map.error_code && map.error_code !== "MAP_FAILED" ? wordErrorCode(map.error_code, {}, language) : ""}{" "}
         {t.map.failedHint}
       </EmptyState>
     );

@@ -6,7 +6,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { isOpen, type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
-import { useMessages } from "~/i18n";
+import { type Messages, useMessages } from "~/i18n";
 import { type MapModel, parseMap } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
 import { hostOf, SiteMark, safeHref } from "~/ui/basics";
@@ -150,6 +150,15 @@ function Score({ model }: Props) {
   );
 }
 
+/** A reason of the receipt: the name of an exclusion rule, "yours: " with a domain, or why an event was not valid. */
+function wordReason(reason: string, t: Messages): string {
+  const [rule = "", detail] = reason.split(": ", 2);
+  if (reason === t.receipt.onDevice) return reason;
+  const name = t.receipt.reasons[rule];
+  if (name === undefined) return `${t.receipt.reasonOther} (${reason})`;
+  return detail === undefined ? name : `${name}: ${detail}`;
+}
+
 function ReceiptFacts({ session }: Props) {
   const t = useMessages();
   const receipt = useQuery(receiptQuery(session.id, isOpen(session.session_status)));
@@ -178,7 +187,7 @@ function ReceiptFacts({ session }: Props) {
         <ul className="panel-list">
           {reasons.map(({ reason, count }) => (
             <li key={reason}>
-              <span className="grow">{reason}</span>
+              <span className="grow">{wordReason(reason, t)}</span>
               <span className="tnum">{count}</span>
             </li>
           ))}
