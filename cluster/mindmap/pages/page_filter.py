@@ -100,6 +100,8 @@ def latin_equivalent_length(text: str) -> int:
 
     150 Hangul syllables carry about as much text as 400 Latin letters.
     """
+    if text.isascii():
+        return len(text)
     num_cjk = sum(1 for char in text[:2000] if char >= "\u2e80")
     return len(text) + int(1.7 * num_cjk)
 
