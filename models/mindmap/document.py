@@ -100,6 +100,8 @@ class NodeData(_FrozenModel):
     visit_count: int = Field(default=0, alias="visitCount")
     total_duration: int = Field(default=0, alias="totalDuration")
     page_id: str | None = None
+    #: Other ids that the page had on earlier versions of the map, by which edits find it.
+    former_page_ids: tuple[str, ...] | None = None
     title: str | None = None
     host: str | None = None
     language: str | None = None

@@ -34,6 +34,9 @@ READ_SESSION_CONTENTS: Final = """
     SELECT c.content_key, c.text FROM page_contents c JOIN browsing_sessions s ON s.user_id = c.user_id
     WHERE s.id = %(session_id)s AND c.content_key = ANY(%(content_keys)s::uuid[])
 """
+# Serializes concurrent corrections of one session's visits until the end of the transaction.
+LOCK_VISITS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('visits:' || %(session_id)s::text, 0))"
+READ_VISIT_PAGES: Final = "SELECT page_id, title FROM visits WHERE session_id = %(session_id)s ORDER BY ordinal"
 DELETE_HIGHLIGHTS: Final = "DELETE FROM highlights WHERE session_id = %(session_id)s"
 DELETE_VISITS: Final = "DELETE FROM visits WHERE session_id = %(session_id)s"
 COPY_VISITS: Final = """
@@ -145,6 +148,19 @@ async def load_pages(
     timeline = await load_timeline(connection, session_id)
     contents = await load_contents(connection, user_id, [v.content_key for v in timeline.visits if v.content_key])
     return timeline, captured_pages(timeline, contents)
+
+
+async def refresh_timeline(connection: Connection, session_id: uuid.UUID, timeline: Timeline) -> bool:
+    """Save `timeline` if the stored visits have other pages or titles: they were written by other rules.
+
+    Returns whether it did. The caller's transaction holds a lock until it ends: two workers do not save at once.
+    """
+    await connection.execute(LOCK_VISITS, {"session_id": session_id})
+    cursor = await connection.execute(READ_VISIT_PAGES, {"session_id": session_id})
+    if await cursor.fetchall() == [(visit.page_id, visit.title) for visit in timeline.visits]:
+        return False
+    await save_timeline(connection, session_id, timeline)
+    return True
 
 
 async def save_timeline(connection: Connection, session_id: uuid.UUID, timeline: Timeline) -> None:

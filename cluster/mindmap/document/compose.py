@@ -170,6 +170,7 @@ class _DocumentBuilder:
             keywords=_clean_keywords(annotation.keywords),
             urls=_safe_links(page),
             page_id=page_id,
+            former_page_ids=page.former_ids or None,
             title=shorten(strip_markup(page.title), MAX_PAGE_TITLE_CHARS) or None,
             host=host or None,
             language=annotation.language,
