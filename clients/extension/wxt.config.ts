@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { defineConfig } from "wxt";
@@ -19,6 +21,9 @@ function projectVersion(): string {
  * The store assigns its own id and rejects the field, so `wxt zip --mode store` omits it.
  */
 const PUBLIC_KEY = readFileSync(path("./public-key.txt"), "utf8").trim();
+
+/** The character maps of Korean, Japanese and Chinese PDFs; the version is that of the PDF.js in unpdf. */
+const C_MAPS = join(dirname(createRequire(import.meta.url).resolve("pdfjs-dist/package.json")), "cmaps");
 
 const PERMISSIONS = [
   "storage",
@@ -62,6 +67,13 @@ export default defineConfig({
       highlight: { suggested_key: { default: "Alt+Shift+H" }, description: "__MSG_command_highlight__" },
     },
   }),
+  hooks: {
+    "build:publicAssets": (_, files) => {
+      for (const name of readdirSync(C_MAPS)) {
+        files.push({ absoluteSrc: join(C_MAPS, name), relativeDest: `cmaps/${name}` });
+      }
+    },
+  },
   vite: () => ({
     build: { target: "chrome120", assetsInlineLimit: 0 },
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import pi, sin
 
 from tests.extension.article_text import paragraph
+from tests.extension.pdf_pages import CJK_PDFS, cjk_pdf, scanned_pdf
 from tests.extension.text_pages import PAGES
 
 _HTML = "text/html; charset=utf-8"
@@ -191,6 +192,9 @@ def reply_to(path: str) -> Reply | None:
         return Reply(_PAGES[path].encode())
     if path.startswith("/text/"):
         return Reply(PAGES[path.removeprefix("/text/")].html.encode())
+    if path.startswith("/pdf/"):
+        name = path.removeprefix("/pdf/").removesuffix(".pdf")
+        return Reply(scanned_pdf() if name == "scan" else cjk_pdf(CJK_PDFS[name]), "application/pdf")
     if path.startswith("/spa/"):
         return Reply(_SPA.encode())
     if path.startswith("/map/"):

@@ -13,6 +13,7 @@ from tests.extension.browser import Chromium, wait_until
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import LocalSite
+from tests.extension.pdf_pages import CJK_PDFS
 from tests.extension.text_pages import PAGES
 from tests.extension.user_actions import ready_to_record
 
@@ -63,3 +64,16 @@ def test_the_text_of_a_page(preview: Preview, name: str) -> None:
 def test_a_page_with_a_password_field_in_a_shadow_root_is_not_read(preview: Preview) -> None:
     with pytest.raises(TypeError):
         preview.of("/shadow-login")
+
+
+@pytest.mark.parametrize("name", CJK_PDFS)
+def test_a_pdf_with_a_predefined_character_map(preview: Preview, name: str) -> None:
+    event = preview.of(f"/pdf/{name}.pdf")
+    assert event["content"] == CJK_PDFS[name].text
+    assert event["metadata"]["text_method"] == "pdf"
+
+
+def test_a_pdf_whose_text_cannot_be_read_says_so(preview: Preview) -> None:
+    event = preview.of("/pdf/scan.pdf")
+    assert "content" not in event
+    assert (event["metadata"]["text_method"], event["metadata"]["text_missing"]) == ("none", "pdf_unreadable")

@@ -195,11 +195,6 @@ export const en = {
     whereTitle: "Where it goes",
     where: (server: string) =>
       `First onto this device, then to your account on ${server}. The extension sends it to no other server. Deleting a session deletes its data there.`,
-    noVendors: "This server draws maps itself and sends page text to no AI vendor.",
-    vendors: (names: string) =>
-      `This server can have ${names} draw maps. It asks you on the dashboard, with the price, before the first text is sent there, and it never sends sessions that you mark “local only”.`,
-    vendorsUnknown: (server: string) => `${server} could not be asked whether it uses an AI vendor.`,
-    vendorsMore: "What is sent where",
     askTitle: "Chrome will ask you",
     ask: "To read pages on all sites. Trailmind uses this only while you record, and you can revoke it at any time.",
     agree: "Agree and allow",
@@ -214,6 +209,7 @@ export const en = {
     unavailable: "This page cannot be read from here.",
     text: (chars: number) => `Text of the page (${chars.toLocaleString("en")} characters)`,
     noText: "No readable text was found.",
+    unreadablePdf: "The text of this PDF could not be read: a scan, a protected file, or fonts without characters.",
     raw: "The event as it is sent",
     address: "Address",
     pageTitle: "Title",

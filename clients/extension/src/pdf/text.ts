@@ -14,6 +14,11 @@ export interface PdfText {
   isTruncated: boolean;
 }
 
+/** Characters that stand for glyphs without a meaning. */
+const UNKNOWN = /[\p{Co}\p{Cc}\uFFFD]/gu;
+/** A text with a larger part of them is noise: the fonts do not say which characters they show. */
+const MAX_UNKNOWN_PART = 0.3;
+
 type Item = { str?: string; hasEOL?: boolean };
 
 /** Joins printed lines; a word that is hyphenated at the end of a line becomes one word. */
@@ -22,13 +27,18 @@ export function joinLines(items: readonly Item[]): string {
   return text.replace(/(\p{L})[-\u2010\u00ad]\n(?=\p{Ll})/gu, "$1");
 }
 
-/** Throws if `data` is not a PDF, is broken, or needs a password. */
+/**
+ * Throws if `data` is not a PDF, is broken, or needs a password. `cMapUrl` is the folder of the character maps that
+ * Korean, Japanese and Chinese files refer to by name; without it they have no text.
+ */
 export async function extractPdfText(
   data: Uint8Array,
   maxChars = MAX_TEXT_CHARS,
   maxPages = MAX_PAGES,
+  cMapUrl?: string,
 ): Promise<PdfText> {
-  const document = await getDocumentProxy(data, { verbosity: 0 });
+  const maps = cMapUrl ? { cMapUrl, cMapPacked: true, useWorkerFetch: true } : {};
+  const document = await getDocumentProxy(data, { verbosity: 0, ...maps });
   try {
     const pages: string[] = [];
     let length = 0;
@@ -40,11 +50,13 @@ export async function extractPdfText(
       pages.push(pageText);
       length += pageText.length;
     }
-    const text = normalizeWhitespace(pages.join("\n\n"));
+    const found = normalizeWhitespace(pages.join("\n\n"));
+    const isUnreadable = (found.replaceAll("\n", "").match(UNKNOWN)?.length ?? 0) > found.length * MAX_UNKNOWN_PART;
+    const text = isUnreadable ? "" : found;
     const { info } = await document.getMetadata().catch(() => ({ info: {} }));
     const { Title: title } = info as { Title?: unknown };
     return {
-      title: typeof title === "string" ? title.trim().slice(0, 1_000) : "",
+      title: typeof title === "string" ? truncate(title.trim(), 1_000) : "",
       text: truncate(text, maxChars),
       isTruncated: text.length > maxChars || number <= document.numPages,
     };

@@ -6,6 +6,9 @@
 
 import { extractPdfText, type PdfText } from "./text";
 
+/** Packed with the extension from pdfjs-dist, see wxt.config.ts. */
+const C_MAP_URL = new URL("/cmaps/", self.location.href).href;
+
 export interface PdfRequest {
   data: ArrayBuffer;
   port: MessagePort;
@@ -13,7 +16,7 @@ export interface PdfRequest {
 export type PdfResponse = { ok: true; value: PdfText } | { ok: false; reason: string };
 
 self.addEventListener("message", ({ data: { data, port } }: MessageEvent<PdfRequest>) => {
-  extractPdfText(new Uint8Array(data)).then(
+  extractPdfText(new Uint8Array(data), undefined, undefined, C_MAP_URL).then(
     (value) => port.postMessage({ ok: true, value } satisfies PdfResponse),
     (error: unknown) => port.postMessage({ ok: false, reason: String(error) } satisfies PdfResponse),
   );

@@ -35,6 +35,7 @@ export function visitDetails(title: string, referrer: string, extract: PageExtra
       ? {
           metadata: {
             text_method: extract.method,
+            ...(extract.missing ? { text_missing: extract.missing } : {}),
             ...(extract.isTruncated ? { text_truncated: true } : {}),
             ...(extract.language ? { language: extract.language } : {}),
             ...(extract.description ? { description: extract.description } : {}),

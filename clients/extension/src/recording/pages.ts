@@ -21,6 +21,8 @@ export interface PageExtract {
   language: string | null;
   description: string | null;
   canonical: string | null;
+  /** Why a page that shows text has none here. */
+  missing?: "pdf_unreadable" | undefined;
 }
 
 export interface FinalEvent {
@@ -47,9 +49,12 @@ export const isUnreadPdf = (extract: PageExtract | null): extract is PageExtract
   extract?.method === "pdf" && extract.text === "";
 
 export function withPdfText(extract: PageExtract, pdf: PdfText | null): PageExtract {
-  if (!pdf) return { ...extract, method: "none" };
+  if (!pdf) return { ...extract, method: "none", missing: "pdf_unreadable" };
   const { title, text, isTruncated } = pdf;
-  return { ...extract, title: extract.title || title, text, isTruncated, method: text === "" ? "none" : "pdf" };
+  const named = { ...extract, title: extract.title || title };
+  return text === ""
+    ? { ...named, method: "none", missing: "pdf_unreadable" }
+    : { ...named, text, isTruncated, method: "pdf" };
 }
 
 const tabIds = async (): Promise<number[]> => (await browser.tabs.query({})).flatMap(({ id }) => (id ? [id] : []));

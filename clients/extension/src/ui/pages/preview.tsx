@@ -41,6 +41,7 @@ function PreviewContent({ preview }: { preview: Preview }) {
   const event = preview.events?.[0] as EventBody | undefined;
   if (!event) return <p class="note amber">{text.unavailable}</p>;
   const { content, ...rest } = event;
+  const isUnreadPdf = event.metadata?.text_missing === "pdf_unreadable";
   return (
     <>
       <dl class="facts">
@@ -49,7 +50,7 @@ function PreviewContent({ preview }: { preview: Preview }) {
         <dt>{text.pageTitle}</dt>
         <dd>{event.title ?? "–"}</dd>
       </dl>
-      <h2>{content ? text.text(content.length) : text.noText}</h2>
+      <h2>{content ? text.text(content.length) : isUnreadPdf ? text.unreadablePdf : text.noText}</h2>
       {content && <pre class="page-text">{content}</pre>}
       <h2>{text.raw}</h2>
       <pre>{JSON.stringify(content ? { ...rest, content: `… (${content.length})` } : rest, null, 2)}</pre>
