@@ -37,16 +37,16 @@ def truncate(text: str, max_tokens: int) -> str:
     tokens_left = float(max_tokens)
     for line in text.split("\n"):
         is_whole_line = True
-        end = 0  # Of the sentences that are kept: the text between them stays as it is.
+        parts = []
         for sentence in split_sentences(line):
             cost = estimate_tokens(sentence) + 1
             if cost > tokens_left:
                 is_whole_line = False
                 break
-            end = line.index(sentence, end) + len(sentence)
+            parts.append(sentence)
             tokens_left -= cost
-        if end:
-            kept.append(line[:end].strip())
+        if parts:
+            kept.append(" ".join(parts))
         if not is_whole_line:
             break
     return "\n".join(kept) or _cut_at_word(text, max_tokens)

@@ -20,8 +20,7 @@ from models.errors import TrailmindError, Unavailable, ValidationFailed
 
 log = structlog.get_logger("serve")
 
-#: The codes of errors that the framework raises.
-HTTP_CODES = {
+_CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHORIZED",
     403: "FORBIDDEN",
@@ -39,8 +38,6 @@ def error_response(error: TrailmindError) -> JSONResponse:
     body: dict[str, Any] = {"message": str(error), "code": error.code}
     if isinstance(error, ValidationFailed) and error.fields:
         body["details"] = [{"field": field, "message": message} for field, message in error.fields]
-    if error.values:
-        body["values"] = error.values
     headers = {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -79,7 +76,7 @@ def install_error_handlers(app: FastAPI) -> None:
         message = {404: "no such address", 405: "this address does not take that method"}.get(
             error.status_code, str(error.detail)
         )
-        code = HTTP_CODES.get(error.status_code, "ERROR")
+        code = _CODES.get(error.status_code, "ERROR")
         return JSONResponse(
             {"error": {"message": message, "code": code}}, status_code=error.status_code, headers=error.headers
         )

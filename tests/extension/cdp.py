@@ -27,11 +27,7 @@ class Cdp:
 
     def send(self, method: str, params: dict[str, Any] | None = None, session: str | None = None) -> dict[str, Any]:
         """The result of `method`. Raises RuntimeError with the browser's own words."""
-        self._last_id += 1
-        message: dict[str, Any] = {"id": self._last_id, "method": method, "params": params or {}}
-        if session:
-            message["sessionId"] = session
-        self._socket.send(json.dumps(message))
+        self.send_only(method, params, session)
         while True:
             answer = json.loads(self._socket.recv(timeout=30))
             if answer.get("id") == self._last_id:
@@ -40,16 +36,24 @@ class Cdp:
                 result: dict[str, Any] = answer["result"]
                 return result
 
+    def send_only(self, method: str, params: dict[str, Any] | None = None, session: str | None = None) -> None:
+        """Send `method` without waiting for its result: a crashed page sends none."""
+        self._last_id += 1
+        message: dict[str, Any] = {"id": self._last_id, "method": method, "params": params or {}}
+        if session:
+            message["sessionId"] = session
+        self._socket.send(json.dumps(message))
+
 
 class Tab:
     """A page that is neither emulated nor helped along."""
 
     def __init__(self, cdp: Cdp, target_id: str) -> None:
         self._cdp, self.target_id = cdp, target_id
-        self._session: str = cdp.send("Target.attachToTarget", {"targetId": target_id, "flatten": True})["sessionId"]
+        self.session: str = cdp.send("Target.attachToTarget", {"targetId": target_id, "flatten": True})["sessionId"]
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
-        return self._cdp.send(method, params, self._session)
+        return self._cdp.send(method, params, self.session)
 
     def goto(self, url: str) -> None:
         self.send("Page.navigate", url=url)

@@ -50,7 +50,10 @@ class Recorded:
         session = cdp.send("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         try:
             arguments = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-            return cdp.send("Runtime.evaluate", arguments, session)["result"].get("value")
+            answer = cdp.send("Runtime.evaluate", arguments, session)
+            if "exceptionDetails" in answer:
+                raise RuntimeError(str(answer["exceptionDetails"].get("exception", {}).get("description")))
+            return answer["result"].get("value")
         finally:
             cdp.send("Target.detachFromTarget", {"sessionId": session})
 

@@ -227,3 +227,65 @@ def test_document_open(recorded: Recorded) -> None:
     (visit,) = recorded.ended("anew")
     assert visit.title == "Written anew"
     assert "Item 6 part 0" in visit.content
+
+
+def _highlights(recorded: Recorded, host: str) -> list[str]:
+    return [e["text"] for e in recorded.events(host, "highlight")]
+
+
+def test_a_button_that_copies_and_select_all_make_no_highlight(recorded: Recorded) -> None:
+    tab = recorded.open("/marks", "marks")
+    wait_until(lambda: tab.has("#copy"))
+    dwell(1.5)
+    x, y = tab.evaluate(
+        "(() => { const r = document.getElementById('copy').getBoundingClientRect(); return [r.x + 9, r.y + 9] })()"
+    )
+    tab.mouse("mousePressed", x, y)
+    tab.mouse("mouseReleased", x, y)
+    wait_until(lambda: "pip install" in tab.evaluate("getSelection().toString()"))
+    dwell(1.5)
+    # "Select all" in the menu of the browser: no key, no movement.
+    tab.evaluate("getSelection().selectAllChildren(document.body)")
+    dwell(1.5)
+    tab.evaluate("getSelection().removeAllRanges()")
+    marked = tab.drag_over("#p2")
+    dwell(1.5)
+    tab.close()
+    recorded.ended("marks")
+    assert _highlights(recorded, "marks") == [" ".join(marked.split())]
+
+
+def test_a_highlight_in_a_shadow_root(recorded: Recorded) -> None:
+    tab = recorded.open("/shadow", "shadow")
+    dwell(2)
+    place = "document.querySelector('my-article').shadowRoot.querySelector('#p1')"
+    x1, y1, x2, y2 = tab.evaluate(
+        f"(() => {{ const e = {place}; e.scrollIntoView({{block: 'center'}}); const r = document.createRange();"
+        " r.selectNodeContents(e); const rs = [...r.getClientRects()]; const a = rs[0], b = rs.at(-1);"
+        " return [a.left + 1, a.top + a.height / 2, b.right - 1, b.top + b.height / 2]; })()"
+    )
+    tab.mouse("mousePressed", x1, y1)
+    for step in (0.4, 1.0):
+        tab.mouse("mouseMoved", x1 + (x2 - x1) * step, y1 + (y2 - y1) * step)
+    tab.mouse("mouseReleased", x2, y2)
+    dwell(1.5)
+    tab.close()
+    (visit,) = recorded.ended("shadow")
+    assert "Item 9 part 0" in visit.content
+    (marked,) = recorded.events("shadow", "highlight")
+    assert marked["text"].startswith("Item 9 part 1.")
+    (quote,) = marked["metadata"]["anchor"]
+    assert quote["prefix"]
+
+
+def test_a_long_highlight_does_not_end_in_half_a_character(recorded: Recorded) -> None:
+    tab = recorded.open("/article/1", "emoji")
+    dwell(1.5)
+    tab.evaluate("document.querySelector('#p2').textContent = 'x' + '👩‍👩‍👧'.repeat(300)")
+    tab.drag_over("#p2")
+    dwell(1.5)
+    tab.close()
+    recorded.ended("emoji")
+    (text,) = _highlights(recorded, "emoji")
+    assert text.endswith("👩‍👩‍👧")
+    assert 900 < len(text.encode("utf-16-le")) / 2 <= 1_000

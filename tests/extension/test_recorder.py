@@ -208,3 +208,29 @@ def test_pause_stops_the_clock_and_resume_makes_no_second_visit(
     (leave,) = events(server, "page_leave")
     assert leave["metadata"]["visit_id"] == visit["event_id"]
     assert leave["duration_ms"] / 1000 == pytest.approx(expected_s_s, abs=1.0)
+
+
+def test_recording_of_one_tab_goes_on_after_chrome_discarded_it(
+    chromium: Chromium, server: FakeServer, site: LocalSite
+) -> None:
+    popup = ready_to_record(chromium, server)
+    chosen = chromium.open(site.url("/article/1"))
+    wait_until(lambda: chosen.has("#next"))
+    find = "chrome.tabs.query({}).then(ts => ts.find(t => t.url?.includes('/article/1')).id)"
+    tab_id = popup.evaluate(find)
+    popup.evaluate(
+        f"chrome.runtime.sendMessage({{command: 'start', args: {{scope: 'tab', tabId: {tab_id}, windowId: null}}}})"
+    )
+    dwell(2)
+    other = chromium.open(site.url("/article/7"))
+    dwell(1)
+    new_id = popup.evaluate(f"chrome.tabs.discard({tab_id}).then(t => t.id)")
+    dwell(2.5)
+    popup.evaluate(f"chrome.tabs.update({new_id}, {{active: true}})")
+    dwell(3)
+    other.close()
+    stop_recording(popup)
+    visits = events(server, "page_visit")
+    assert {e["url"] for e in visits} == {site.url("/article/1")}
+    seen_s = sum(e["duration_ms"] for e in events(server, "page_leave")) / 1000
+    assert seen_s == pytest.approx(5, abs=1.7)

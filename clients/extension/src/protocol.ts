@@ -65,7 +65,7 @@ export const PageMessage = v.variant("kind", [
     hasPasswordField: v.boolean(),
     /** The document is being unloaded. */
     isUnload: v.optional(v.boolean()),
-    /** The document was there for a moment, without input: if another one replaces it, nobody read it. */
+    /** The document was there for a moment, without input: if another one replaces it, it was not read. */
     isTransit: v.optional(v.boolean()),
   }),
   v.object({
@@ -122,8 +122,6 @@ export interface Commands {
   retry: { args: Record<string, never>; result: null };
   signIn: { args: { email: string; password: string; isNew: boolean }; result: null };
   signInWithGoogle: { args: Record<string, never>; result: null };
-  /** Null for a server that is unreachable or too old to say. */
-  modelVendors: { args: Record<string, never>; result: string[] | null };
   hasGoogle: { args: Record<string, never>; result: boolean };
   signInOnTheWeb: { args: Record<string, never>; result: null };
   signOut: { args: Record<string, never>; result: null };
@@ -152,11 +150,6 @@ export interface Preview {
 }
 
 export type CommandName = keyof Commands;
-export type CommandResponse<K extends CommandName> = { ok: true; value: Commands[K]["result"] } | CommandFailure;
-
-/** `server`: the error of the API, which the popup words in its language. */
-export interface CommandFailure {
-  ok: false;
-  code: string;
-  server?: { code: string; values: Record<string, string> };
-}
+export type CommandResponse<K extends CommandName> =
+  | { ok: true; value: Commands[K]["result"] }
+  | { ok: false; code: string; message: string };

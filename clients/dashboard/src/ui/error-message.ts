@@ -1,11 +1,9 @@
-import { toApiError, wordError } from "@trailmind/api";
-import { language, type Messages } from "~/i18n";
+import { toApiError } from "@trailmind/api";
+import type { Messages } from "~/i18n";
 
-/** The user's message for a failure that belongs to no form field. The server's errors are worded by their code. */
+/** The user's message for a failure that belongs to no form field. */
 export function errorMessage(error: unknown, t: Messages): string {
   const problem = toApiError(error);
   const [title, hint] = t.errors[problem.kind] ?? ["", ""];
-  const worded = wordError(problem, language());
-  if (problem.retryAfterS) return `${title}. ${t.errorWait(problem.retryAfterS)}.`;
-  return worded ?? `${title}. ${hint}`;
+  return problem.retryAfterS ? `${title}. ${t.errorWait(problem.retryAfterS)}.` : `${title}. ${hint}`;
 }

@@ -62,7 +62,7 @@ export class DwellClock {
 /** Muted media that ended and began again: a decoration. */
 const repeated = new WeakSet<HTMLMediaElement>();
 
-/** True for media that somebody may be watching or hearing while no key is pressed; false for a decoration. */
+/** True for media that a user may be watching or hearing while no key is pressed; false for a decoration. */
 function isWatched(media: HTMLMediaElement): boolean {
   if (media.paused || media.ended || media.error) return false;
   const numAudioBytes = (media as HTMLMediaElement & { webkitAudioDecodedByteCount?: number })
@@ -84,7 +84,7 @@ export function presenceOf(document: Document): Pick<Presence, "isVisible" | "is
 /**
  * Calls `onChange` after every event that may change visibility, focus or playing media, until `signal` aborts. Chrome
  * gives a new tab the focus without an event now and then, so the caller also has to look by itself. `isArrival`: the
- * page became visible or focused, so somebody is there.
+ * page became visible or focused, so a user is there.
  */
 export function watchPresence(window: Window, onChange: (isArrival: boolean) => void, signal: AbortSignal): void {
   const { document } = window;

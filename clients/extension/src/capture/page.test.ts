@@ -186,7 +186,7 @@ test("a page that has the focus without an event is counted", async () => {
   expect(finalEvent.activeMs).toBeLessThan(28_000);
 });
 
-test("whoever comes back to a page is not idle", async () => {
+test("a user who returns to a page is not idle", async () => {
   const recorded = page();
   recorded.begin("load");
   await pass(3_000);

@@ -172,7 +172,7 @@ export class RecordedPage {
     watchPresence(
       window,
       (isArrival) => {
-        // Whoever opens or chooses this page is there, although Chrome has not said so yet.
+        // A user who opens or chooses this page is there, although Chrome has not said so yet.
         if (isArrival) this.isIdle = false;
         this.updatePresence(this.presence());
       },

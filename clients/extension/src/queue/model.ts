@@ -154,7 +154,7 @@ export interface OpenVisit {
   goneAt: number | null;
   /** The page's own final measurements are in, taken at this time. A document that loads the same page continues it. */
   leftAt?: number | null;
-  /** Nobody read it if another document replaces it. */
+  /** It was not read if another document replaces it. */
   isTransit?: boolean;
   /** The active time in former documents of this visit. */
   carriedMs?: number;

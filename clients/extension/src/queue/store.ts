@@ -145,7 +145,7 @@ export class QueueStore {
     await tx.done;
   }
 
-  /** Deletes a visit that nobody read, and its event if that was not sent yet. Returns false if it was sent. */
+  /** Deletes a visit of a page that was not read, and its event if that was not sent yet. Returns false if it was sent. */
   async dropVisit(id: string): Promise<boolean> {
     const tx = (await this.db()).transaction(["recordings", "events", "settled", "visits"], "readwrite", DURABLE);
     const event = await tx.objectStore("events").index("byEventId").get(id);

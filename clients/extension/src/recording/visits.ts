@@ -35,7 +35,7 @@ export class Visits {
 
   /**
    * Keeps the final measurements of an unloaded page. Its final event is queued by `sweep`, unless the same page loads
-   * again in its tab, or another one replaces a page that nobody read.
+   * again in its tab, or another one replaces a page that was not read.
    */
   async markLeft(visit: OpenVisit, at: number, isTransit: boolean): Promise<void> {
     await this.deps.store.updateVisit(visit.id, (v) => {
