@@ -10,7 +10,6 @@ is a settings class of its own instead, so that the names stay flat.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import warnings
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError,
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from cluster.front_door import DEFAULT_CONNECTIONS_PER_ADDRESS, NO_PROXIES, proxy_networks
 from models.errors import ConfigurationError
 
 #: Variables with this prefix are ours: `load_settings` refuses one that no field reads, because it is a typing error.
@@ -116,7 +116,14 @@ class ServerSettings(_Group):
     trusted_proxies: _Names = _setting(
         "TRAILMIND_TRUSTED_PROXIES",
         (),
-        "Addresses or networks of proxies whose `X-Forwarded-For` is trusted, comma separated.",
+        "Addresses or networks of the proxies in front of the server, comma separated: their `X-Forwarded-For` is "
+        "believed. `none`: clients connect directly. Required in production on the network.",
+    )
+    connections_per_address: int = _setting(
+        "TRAILMIND_CONNECTIONS_PER_ADDRESS",
+        DEFAULT_CONNECTIONS_PER_ADDRESS,
+        "Connections that one address may keep open at the front door; trusted proxies have no limit.",
+        ge=8,
     )
     request_timeout_s: float = _setting(
         "TRAILMIND_REQUEST_TIMEOUT_S", 60.0, "Longest duration of a request, in seconds.", gt=0
@@ -133,9 +140,13 @@ class ServerSettings(_Group):
     @field_validator("trusted_proxies")
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ipaddress.ip_network(network, strict=False)
+        proxy_networks(value)
         return value
+
+    @property
+    def proxy_networks(self) -> tuple[str, ...]:
+        """The networks of the trusted proxies."""
+        return proxy_networks(self.trusted_proxies)
 
     @property
     def origin(self) -> str:
@@ -284,6 +295,9 @@ class LimitSettings(_Group):
     )
     events_calls_per_minute: int = _setting(
         "TRAILMIND_EVENTS_CALLS_PER_MINUTE", 6000, "Event batches a minute and user.", ge=10
+    )
+    streams_per_user: int = _setting(
+        "TRAILMIND_STREAMS_PER_USER", 50, "Event streams that one user may keep open at the same time.", ge=1
     )
     enforce_session_limits: bool | None = _setting(
         "TRAILMIND_SESSION_LIMITS",
@@ -496,6 +510,11 @@ class Settings(_Group):
             raise ValueError("TRAILMIND_RATE_LIMITS cannot be off in production")
         if "*" in self.server.extension_ids:
             raise ValueError("TRAILMIND_EXTENSION_IDS must name the extension in production, not *")
+        if not self.server.trusted_proxies:
+            raise ValueError(
+                "TRAILMIND_TRUSTED_PROXIES must name the proxies in front of the server in production, or be "
+                f"`{NO_PROXIES}`: otherwise all users may share one rate limit"
+            )
         return self
 
     @property

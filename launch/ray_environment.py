@@ -45,7 +45,7 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
     """The variables of a whole cluster on one machine.
 
     Every port of Ray requires the token. The files of HAProxy are in our own directory, because the default directory
-    is the same for all users of the machine. Its own pages get free ports and, by a wrapper, the loopback interface.
+    is the same for all users of the machine. A wrapper adds the rules of `cluster.front_door`.
     """
     run_dir = settings.data_dir / "run" / "haproxy"
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,6 +79,10 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run_dir / "server-state"),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # Time without any byte from or to a client; a stream sends a comment every 15 s.
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "120",
+        # Otherwise uvicorn believes X-Forwarded-For of every program on this machine, before our code sees the request.
+        "FORWARDED_ALLOW_IPS": "",
         # Time for an external load balancer to notice a replica that stops; a local server has none.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",

@@ -7,6 +7,7 @@ repeats `__init__` with `args`: pass the raw values to `super().__init__` positi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -18,6 +19,11 @@ class TrailmindError(Exception):
     status: ClassVar[int] = 500
     #: Seconds after which a retry makes sense; becomes the `Retry-After` header.
     retry_after_s: float | None = None
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The facts of the sentence, so that a client can word `code` in its own language."""
+        return {}
 
 
 class MessageError(TrailmindError):
@@ -99,6 +105,20 @@ class RateLimited(MessageError):
         self.retry_after_s = retry_after_s
 
 
+class LoginLocked(RateLimited):
+    """Too many attempts to log in to one account; its owner gets in from a known device or by mail."""
+
+    code = "LOGIN_LOCKED"
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "too many attempts to log in to this account; wait a minute, use a browser in which it was logged in "
+            "before, or set a new password by mail",
+            retry_after_s,
+        )
+        self.args = (retry_after_s,)
+
+
 class BufferFull(RateLimited):
     """One user sends events faster than they can be stored; other users are not affected."""
 
@@ -168,7 +188,45 @@ class NotAcceptingEvents(BadRequest):
         return "session is not accepting events"
 
 
+_CODED = re.compile(r"^([A-Z][A-Z_]+): (.*)$", re.DOTALL)
+
+
+def coded_reason(error: TrailmindError) -> str:
+    """Code and sentence of an error as one text, for a column that keeps why something failed."""
+    return f"{error.code}: {error}"
+
+
+def split_reason(stored: str | None) -> tuple[str | None, str | None]:
+    """Code and sentence of a stored reason. Rows of earlier versions have a sentence only."""
+    if stored is None:
+        return None, None
+    match = _CODED.match(stored)
+    return (match[1], match[2]) if match else (JobFailed.code, stored)
+
+
 class JobFailed(TrailmindError):
     """A map could not be generated; the sentence is for the user."""
 
     code = "MAP_FAILED"
+
+
+class SourceDeleted(JobFailed):
+    """A session of a map over several was deleted."""
+
+    code = "SOURCE_DELETED"
+
+    def __str__(self) -> str:
+        return "a session of this map was deleted; make the map again"
+
+
+class TooManyPages(JobFailed):
+    """The sessions of a map have more pages than a map takes."""
+
+    code = "TOO_MANY_PAGES"
+
+    def __init__(self, num_pages: int, max_pages: int) -> None:
+        super().__init__(num_pages, max_pages)
+        self.num_pages, self.max_pages = num_pages, max_pages
+
+    def __str__(self) -> str:
+        return f"these sessions have {self.num_pages} pages; a map takes {self.max_pages}: choose fewer sessions"

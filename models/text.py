@@ -40,8 +40,12 @@ _SPACES = re.compile(r"\s+")
 
 
 def normalize_unicode(text: str, form: str = "NFC") -> str:
-    """`text` in a normal form ("NFC", "NFKC"), in time linear in its length: more than 30 combining marks in a row are
-    cut."""
+    """`text` in a normal form ("NFC", "NFKC"), in time linear in its length.
+
+    Text in another form loses combining marks beyond 30 in a row.
+    """
+    if unicodedata.is_normalized(form, text):  # type: ignore[arg-type]
+        return text
     return unicodedata.normalize(form, _EXCESSIVE_MARKS.sub(r"\1", text))  # type: ignore[arg-type]
 
 

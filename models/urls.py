@@ -7,6 +7,7 @@ visited from two newsletters is one node on the map. What a parameter means is d
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from functools import lru_cache
@@ -85,6 +86,8 @@ def page_url(url: str) -> str:
     if split is None:
         return url
     scheme, netloc, path, query, fragment = _normalized(split)
+    if not netloc.isascii():
+        netloc = _ascii_host(netloc)
     if query:
         query = _identifying_pairs(query, split.hostname or "", path)
     if fragment and "?" in fragment:
@@ -92,6 +95,14 @@ def page_url(url: str) -> str:
         route_query = _identifying_pairs(route_query, split.hostname or "", route)
         fragment = f"{route}?{route_query}" if route_query else route
     return _one_spelling(urlunsplit((scheme, netloc, path, query, fragment)))
+
+
+def _ascii_host(netloc: str) -> str:
+    """`netloc` as browsers send it (RFC 5891); unchanged when it is no valid host."""
+    host, colon, port = netloc.partition(":")
+    with contextlib.suppress(UnicodeError):
+        return host.encode("idna").decode("ascii") + colon + port
+    return netloc
 
 
 def _identifying_pairs(query: str, host: str, path: str) -> str:

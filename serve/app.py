@@ -43,6 +43,7 @@ from serve.routes import (
     mindmaps,
     passwords,
     search,
+    server_info,
     sessions,
     sharing,
     streams,
@@ -83,6 +84,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     install_error_handlers(app)
     for routes in (
         health,
+        server_info,
         metrics,
         auth,
         passwords,

@@ -20,6 +20,8 @@ from cluster.settings import Settings
 from models.database import Connection
 from models.recording.shard_map import ShardMap, read_shard_map
 from serve.database import pooled_connection
+from serve.http.client_address import ClientAddresses
+from serve.http.open_streams import OpenStreams
 from serve.http.rate_limits import RateLimiter
 from serve.identity.access_tokens import LoginTokens
 from serve.identity.login_cache import LoginCache
@@ -40,7 +42,9 @@ class AppState:
     shards: ShardRouter
     login_tokens: LoginTokens
     login_cache: LoginCache
+    client_addresses: ClientAddresses
     rate_limiter: RateLimiter
+    open_streams: OpenStreams
     mail_queue: MailQueue
     google: GoogleSignIn
     live_maps: LiveMaps
@@ -106,7 +110,9 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
             long_lived_ttl_s=settings.auth.long_lived_token_ttl_s,
         ),
         login_cache=LoginCache(valkey),
+        client_addresses=ClientAddresses(settings),
         rate_limiter=RateLimiter(valkey, settings),
+        open_streams=OpenStreams(valkey, settings.limits.streams_per_user),
         mail_queue=MailQueue(settings),
         google=GoogleSignIn(settings),
         live_maps=LiveMaps(partial(pooled_connection, engine), valkey),

@@ -28,7 +28,7 @@ from cluster.maps.generation import MapGenerator
 from cluster.maps.joint_maps import JointMapGenerator
 from cluster.maps.loader import MapRequest
 from models.ai_calls import purge_call_texts, release_lost_calls
-from models.errors import JobFailed
+from models.errors import JobFailed, coded_reason
 from models.jobs import (
     BATCH,
     CLOSE_ABANDONED,
@@ -114,8 +114,8 @@ def _log_failed_attempt(context: JobContext, error: Exception) -> None:
 
 
 def _user_message(error: Exception) -> str:
-    reason = str(error) if isinstance(error, JobFailed) else "the map could not be generated"
-    return f"{reason}; you can try again"
+    shown = error if isinstance(error, JobFailed) else JobFailed("the map could not be generated")
+    return f"{coded_reason(shown)}; you can try again"
 
 
 async def generate_map(
@@ -183,7 +183,8 @@ async def purge_ai_texts(context: JobContext, timestamp: int) -> None:
 async def erase_accounts(context: JobContext, timestamp: int) -> None:
     """Erase closed accounts whose grace period has ended."""
     resources = _resources(context)
-    await erase_due_accounts(resources.pool, resources.account_deletion_delay_s)
+    mailer = resources.mail_queue.mailer if resources.mail_queue is not None else None
+    await erase_due_accounts(resources.pool, resources.account_deletion_delay_s, mailer)
 
 
 async def enforce_retention(context: JobContext, timestamp: int) -> None:

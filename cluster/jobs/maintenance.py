@@ -12,6 +12,7 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
 from psycopg_pool import AsyncConnectionPool
 
+from cluster.mail.sender import Mailer
 from models.accounts.audit import insert_audit_entry
 from models.accounts.erasure import accounts_to_erase, erase_user
 from models.errors import IllegalTransition, NotFound
@@ -51,8 +52,10 @@ async def purge_session(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -
         return await delete_session_rows(connection, session_id)
 
 
-async def erase_due_accounts(pool: AsyncConnectionPool[Any], grace_period_s: float) -> int:
-    """Erase the accounts that were closed longer ago than `grace_period_s`; return how many.
+async def erase_due_accounts(
+    pool: AsyncConnectionPool[Any], grace_period_s: float, mailer: Mailer | None = None
+) -> int:
+    """Erase the accounts that were closed longer ago than `grace_period_s`, and their mails; return how many.
 
     Each account has its own transaction: an interrupted run keeps what it has erased.
     """
@@ -62,6 +65,8 @@ async def erase_due_accounts(pool: AsyncConnectionPool[Any], grace_period_s: flo
         async with pool.connection() as connection, connection.transaction():
             counts = await erase_user(connection, user_id)
             await insert_audit_entry(connection, "account.erased", user_id, counts)
+        if mailer is not None:
+            await mailer.erase_sent(user_id)
         log.info("account_erased", num_rows=sum(counts.values()))
     return len(user_ids)
 

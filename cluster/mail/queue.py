@@ -48,7 +48,7 @@ class MailQueue:
         # The message is composed here and not by the job, so that a mail that is sent twice after a crash has one
         # Message-ID, and mail programs show it once.
         message = self.mailer.compose(address, mail)
-        payload = json.dumps({"kind": mail.kind, "message": message.as_string()})
+        payload = json.dumps({"kind": mail.kind, "message": message.as_string(), "user_id": str(user_id)})
         await enqueue(
             connection,
             SEND_MAIL,
@@ -71,7 +71,8 @@ class MailQueue:
             raise MailUndeliverable("the key that encrypted the mail is missing") from None
         message = email.message_from_string(payload["message"], EmailMessage, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
-        await self.mailer.send(message, payload["kind"])
+        # Mails that the previous version has queued name no user.
+        await self.mailer.send(message, payload["kind"], payload.get("user_id"))
 
 
 async def delete_failed_mails(connection: Connection) -> int:

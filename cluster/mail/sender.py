@@ -47,8 +47,8 @@ class Mailer:
         message.add_alternative(mail.html, subtype="html")
         return message
 
-    async def send(self, message: EmailMessage, kind: str) -> None:
-        """Send the message, or write it to the outbox folder.
+    async def send(self, message: EmailMessage, kind: str, user_id: str | None = None) -> None:
+        """Send the message, or write it to the outbox folder, where its name has the id of the user.
 
         Raises MailUndeliverable when the server rejects the address, OSError or aiosmtplib.SMTPException when a later
         attempt may succeed.
@@ -56,8 +56,12 @@ class Mailer:
         if self._smtp_url:
             await _send_by_smtp(self._smtp_url, message)
         else:
-            await asyncio.to_thread(_write_to_outbox, self.outbox, message)
+            await asyncio.to_thread(_write_to_outbox, self.outbox, message, user_id)
         log.info("mail_sent", kind=kind)
+
+    async def erase_sent(self, user_id: uuid.UUID) -> int:
+        """Delete the mails of a user from the outbox folder, when the account is erased; return how many."""
+        return await asyncio.to_thread(_erase_from_outbox, self.outbox, user_id)
 
 
 async def _send_by_smtp(smtp_url: str, message: EmailMessage) -> None:
@@ -84,8 +88,15 @@ async def _send_by_smtp(smtp_url: str, message: EmailMessage) -> None:
         raise
 
 
-def _write_to_outbox(outbox: Path, message: EmailMessage) -> None:
+def _erase_from_outbox(outbox: Path, user_id: uuid.UUID) -> int:
+    paths = list(outbox.glob(f"*-{user_id}-*.eml"))
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)
+
+
+def _write_to_outbox(outbox: Path, message: EmailMessage, user_id: str | None) -> None:
     outbox.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = outbox / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.eml"
+    path = outbox / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{user_id or 'unknown'}-{uuid.uuid4().hex[:8]}.eml"
     path.touch(mode=0o600)
     path.write_bytes(bytes(message))

@@ -23,7 +23,7 @@ from cluster.maps.version_writer import save_version
 from cluster.providers.enricher import Enricher
 from cluster.providers.types import SessionGone
 from models.billing.ledger import OutOfTokens
-from models.errors import IllegalTransition, JobFailed, NotFound
+from models.errors import IllegalTransition, JobFailed, NotFound, coded_reason, split_reason
 from models.lifecycle.state import fail_map
 from models.mindmap.validation import validate_document
 from telemetry.metrics import MAP_PAGES, MAP_SECONDS, MAPS_FINISHED
@@ -64,7 +64,7 @@ class MapGenerator:
             return
         except OutOfTokens as error:
             # The user prefers no map to a local one; a retry would have the same result.
-            await self.fail(request.session_id, str(error))
+            await self.fail(request.session_id, coded_reason(error))
             return
         problems = validate_document(generated.document, source.pages)
         if problems:
@@ -108,4 +108,6 @@ class MapGenerator:
                 log.info("map_failure_not_applied", session_id=str(session_id), reason=str(error))
                 return
         MAPS_FINISHED.labels(outcome="failed").inc()
-        await notify(self._valkey, session_id, "mindmap", {"status": "failed", "error_message": reason})
+        code, message = split_reason(reason)
+        event = {"status": "failed", "error_code": code, "error_message": message}
+        await notify(self._valkey, session_id, "mindmap", event)

@@ -17,7 +17,7 @@ from cluster.maps.loader import input_digest
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.session_merging import merge_sessions
 from cluster.providers.types import LOCAL_PROVIDER
-from models.errors import IllegalTransition, JobFailed, NotFound
+from models.errors import IllegalTransition, JobFailed, NotFound, TooManyPages
 from models.lifecycle.state import advance_joint_map, begin_joint_map, complete_joint_map, fail_joint_map
 from models.mindmap.document import MindmapDocument
 from models.mindmap.joint_map_store import JointMapSource, load_joint_map_source, save_joint_map_document
@@ -85,7 +85,7 @@ class JointMapGenerator:
             pages_of_sessions.append(session_pages)
         pages = merge_sessions(pages_of_sessions)
         if len(pages) > MAX_PAGES:
-            raise JobFailed(f"these sessions have {len(pages)} pages; a map takes {MAX_PAGES}: choose fewer sessions")
+            raise TooManyPages(len(pages), MAX_PAGES)
         return pages
 
     async def _advance(self, map_id: uuid.UUID, stage: str, percent: int) -> None:

@@ -30,6 +30,7 @@ from cluster.mindmap.live.live_map import LiveMap, MapDelta, delta_between, regr
 from models.database import Connection
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
+from models.recording.same_pages import reconcile
 from models.recording.timeline import SessionSpan, TimelineEvent, build_timeline, captured_pages
 from models.recording.timeline_store import load_contents, load_events, load_recent_events, load_span
 
@@ -213,7 +214,7 @@ class LiveMaps:
 
 def _place_changed_pages(recording: _WatchedRecording, span: SessionSpan) -> bool:
     """Place the pages that are new or have changed; whether there were any."""
-    timeline = build_timeline(recording.events.values(), span)
+    timeline = reconcile(build_timeline(recording.events.values(), span), recording.texts)
     pages = captured_pages(timeline, recording.texts)[:MAX_PAGES]
     changed = [page for page in pages if recording.pages.get(page.page_id) != page]
     if not changed:

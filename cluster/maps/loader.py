@@ -15,10 +15,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from models.mindmap.version_store import load_generation_source
 from models.recording.pages import CapturedPage
-from models.recording.timeline_store import load_pages
+from models.recording.timeline_store import load_pages, refresh_timeline
 
 #: Increase it whenever the same input may give another map.
-PIPELINE_VERSION = 2
+PIPELINE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,9 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         source = await load_generation_source(connection, session_id)
         if source is None:
             return None
-        _, pages = await load_pages(connection, session_id, source.user_id)
+        timeline, pages = await load_pages(connection, session_id, source.user_id)
+        # The visits of an old session get the pages that its new map will have.
+        await refresh_timeline(connection, session_id, timeline)
     return MapInput(
         user_id=source.user_id,
         pages=pages,

@@ -16,6 +16,9 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger("notifications")
 
+#: The `session_status` of the event after which a session has no watchers: it is deleted.
+DELETED = "deleted"
+
 
 def session_channel(session_id: uuid.UUID | str) -> str:
     """The name of a session's channel."""

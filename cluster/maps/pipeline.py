@@ -16,6 +16,7 @@ from cluster.mindmap.outline.types import Outline
 from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.types import LOCAL_PROVIDER
 from models.mindmap.document import MindmapDocument
+from models.mindmap.notes import map_note
 from models.mindmap.validation import validate_document
 
 log = structlog.get_logger("generation")
@@ -70,7 +71,7 @@ class MapPipeline:
         timings_ms["draw"] = elapsed_ms(began)
 
         if result.notes:
-            document = document.model_copy(update={"notes": (*document.notes, *result.notes)})
+            document = document.with_notes(result.notes)
         # A local map where models are configured is a fallback: its digest is that of a local map, so that the next
         # request calls the models again although the pages have not changed.
         is_fallback = result.provider == LOCAL_PROVIDER and self._enricher is not None
@@ -115,7 +116,7 @@ class MapPipeline:
         if result.provider == LOCAL_PROVIDER or not validate_document(document, source.pages):
             return document, result
         log.warning("provider_map_invalid", provider=result.provider)
-        note = f"The map {result.provider} made broke the rules of maps."
+        note = map_note("map_invalid", provider=result.provider)
         local = EnrichResult(outline, notes=[*result.notes, note])
         document = await self._tasks.compose_document(
             outline, source.pages, provider=LOCAL_PROVIDER, title=source.user_title, previous=previous

@@ -35,6 +35,7 @@ from cluster.settings import Settings
 from models.ai_calls import count_cached_digests, session_accepts_calls
 from models.billing.ledger import OutOfTokens, load_balance
 from models.errors import NotFound
+from models.mindmap.notes import MapNote, map_note
 from models.recording.pages import CapturedPage
 
 log = structlog.get_logger("providers")
@@ -52,12 +53,12 @@ ProgressCallback = Callable[[int, int], Awaitable[None]]
 
 @dataclass(slots=True)
 class EnrichResult:
-    """The outline, the provider and model that made it, and sentences for the map's notes."""
+    """The outline, the provider and model that made it, and notes for the map."""
 
     outline: Outline
     provider: str = LOCAL_PROVIDER
     model: str | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[MapNote] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,8 @@ class Enricher:
                 connection, self._endpoints, user_id, session_id, list(captured.values()), self._openai_model
             )
         if plan.is_local:
-            return EnrichResult(skeleton)
+            vendors = ", ".join(plan.awaiting_consent)
+            return EnrichResult(skeleton, notes=[map_note("consent_missing", vendors=vendors)] if vendors else [])
         try:
             limits = await self._load_limits(user_id)
         except NotFound as error:
@@ -190,7 +192,7 @@ class Enricher:
                 raise SessionGone("all", "session_gone")
             # A lost node or a full cluster must not delay the map any longer.
             log.warning("models_timed_out", session_id=str(session_id))
-            return EnrichResult(run.skeleton, notes=["No model answered in time: the topics are our own."])
+            return EnrichResult(run.skeleton, notes=[map_note("models_late")])
         finally:
             finished.set()
             for task in (enriching, watching):
@@ -214,7 +216,7 @@ class Enricher:
         except SessionGone:
             raise
         except ProviderError as error:
-            result.notes.append(f"No model could outline this session ({error.reason}): the topics are our own.")
+            result.notes.append(map_note("models_failed", reason=error.reason))
         return result
 
     async def _describe(self, run: _MapRun, result: EnrichResult) -> dict[str, PageDescription]:
@@ -234,7 +236,8 @@ class Enricher:
         num_failed = len(plan.pages_to_describe) - len(described.pages)
         if num_failed:
             reasons = ", ".join(sorted(described.failures)) or "no answer"
-            result.notes.append(f"{num_failed} of {num_pages} pages were not described by a model ({reasons}).")
+            note = map_note("pages_not_described", count=num_failed, total=num_pages, reasons=reasons)
+            result.notes.append(note)
         log.info("pages_described", num_pages=len(described.pages), num_failed=num_failed)
         if described.out_of_tokens_until is not None:
             raise OutOfTokens(plan.estimate.tokens, 0, described.out_of_tokens_until)
@@ -254,7 +257,7 @@ class Enricher:
         result.outline, target = await self._tasks.outline(request, skeleton, digest)
         result.provider, result.model = target.provider, target.model
         if target != targets[0]:
-            result.notes.append(f"{targets[0].provider} could not be used; {target.provider} made this map.")
+            result.notes.append(map_note("provider_replaced", expected=targets[0].provider, provider=target.provider))
 
     async def _report_progress(self, run: _MapRun, finished: asyncio.Event) -> None:
         # Progress is read from the response cache, because the tasks may run on any machine.
@@ -289,8 +292,8 @@ async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
     return True
 
 
-def _out_of_tokens_note(resets_at: datetime) -> str:
-    return f"Made without a model: your plan's tokens are used up until {resets_at:%Y-%m-%d}."
+def _out_of_tokens_note(resets_at: datetime) -> MapNote:
+    return map_note("out_of_tokens", until=f"{resets_at:%Y-%m-%d}")
 
 
 def build_enricher(settings: Settings, pool: AsyncConnectionPool[Any], tasks: ProviderTasks) -> Enricher | None:

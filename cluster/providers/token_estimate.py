@@ -37,16 +37,16 @@ def truncate(text: str, max_tokens: int) -> str:
     tokens_left = float(max_tokens)
     for line in text.split("\n"):
         is_whole_line = True
-        parts = []
+        end = 0  # Of the sentences that are kept: the text between them stays as it is.
         for sentence in split_sentences(line):
             cost = estimate_tokens(sentence) + 1
             if cost > tokens_left:
                 is_whole_line = False
                 break
-            parts.append(sentence)
+            end = line.index(sentence, end) + len(sentence)
             tokens_left -= cost
-        if parts:
-            kept.append(" ".join(parts))
+        if end:
+            kept.append(line[:end].strip())
         if not is_whole_line:
             break
     return "\n".join(kept) or _cut_at_word(text, max_tokens)

@@ -68,6 +68,7 @@ def check_rules(documents: list[Document]) -> list[Finding]:
         *drain_rules.check(documents, environment),
         *job_rules.check(documents),
         *settings_rules.check(environment),
+        *settings_rules.check_client_address(documents, environment),
         *reference_rules.check(documents),
         *monitoring_rules.check(documents),
     ]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ray
 
+from cluster.front_door import NO_PROXIES
 from cluster.settings import load_settings
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import Document, Pod, named, of_kind, pods
@@ -20,6 +21,7 @@ from models.errors import ConfigurationError
 RULES = {
     "settings": "the settings class of the application accepts the environment",
     "ray-variable": "every RAY_ variable is one that the installed Ray reads",
+    "client-address": "replicas believe X-Forwarded-For of the front door and of declared proxies only",
 }
 #: Sample values for secrets of the secret store, in the form that the application expects.
 _SAMPLES = {
@@ -94,6 +96,19 @@ def ray_reads(variable: str) -> bool:
     core_flag = variable.removeprefix("RAY_")
     name = core_flag if core_flag.islower() else variable
     return re.search(rb"(?<![A-Za-z0-9_])%s(?![A-Za-z0-9_])" % re.escape(name).encode(), _ray_text()) is not None
+
+
+def check_client_address(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """The findings about whose address a request has."""
+    for owner, variables in environment.items():
+        if not owner.startswith("RayService/"):
+            continue
+        if variables.get("FORWARDED_ALLOW_IPS") != "":
+            text = "FORWARDED_ALLOW_IPS must be set and empty: uvicorn would believe X-Forwarded-For of its own machine"
+            yield Finding("client-address", owner, text)
+        if variables.get("TRAILMIND_TRUSTED_PROXIES") == NO_PROXIES and list(of_kind(documents, "Ingress")):
+            text = "TRAILMIND_TRUSTED_PROXIES is `none`, but an Ingress is a proxy: all users share one rate limit"
+            yield Finding("client-address", owner, text)
 
 
 def check(environment: dict[str, dict[str, str]]) -> Iterator[Finding]:

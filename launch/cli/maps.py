@@ -10,17 +10,20 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from launch.samples import sample_events, sample_names, sample_truth
+from launch.samples import language_sessions, sample_events, sample_names, sample_truth
 
 if TYPE_CHECKING:
+    from cluster.mindmap.evaluation.language_sessions import LanguageSession
     from models.mindmap.document import MindmapDocument
     from models.recording.pages import CapturedPage
 
@@ -128,6 +131,8 @@ def eval_command(
     # A pipe has no width of its own, and the table needs 130 columns.
     console = Console()
     Console(width=max(130, console.width)).print(_quality_table(report))
+    if report["languages"]:
+        Console(width=max(130, console.width)).print(_language_table(report["languages"]))
     mean = report["mean"]
     baselines = ", ".join(f"{name} {value:.3f}" for name, value in mean["baselines"].items())
     sys.stdout.write(
@@ -148,6 +153,7 @@ def evaluate(files: list[Path]) -> dict[str, Any]:
         inputs = [(name, sample_events(name), sample_truth(name)) for name in sample_names()]
     rows = [_evaluate_session(name, events, truth) for name, events, truth in inputs]
     means: dict[str, Any] = {}
+    languages = [] if files else [_evaluate_language(session) for session in _language_sessions()]
     for score in _AVERAGED_SCORES:
         values = [row[score] for row in rows if row[score] is not None]
         means[score] = round(sum(values) / len(values), 4) if values else None
@@ -155,7 +161,7 @@ def evaluate(files: list[Path]) -> dict[str, Any]:
     means["baselines"] = {
         name: round(sum(row["baselines"][name] for row in rows) / len(rows), 4) for name in rows[0]["baselines"]
     }
-    return {"sessions": rows, "mean": means, "peak_rss_mb": _peak_rss_mb()}
+    return {"sessions": rows, "mean": means, "languages": languages, "peak_rss_mb": _peak_rss_mb()}
 
 
 def _truth_path(events: Path) -> Path:
@@ -192,6 +198,36 @@ def _evaluate_session(name: str, events: _Readable, truth_file: _Readable) -> di
     }
 
 
+def _language_sessions() -> list[LanguageSession]:
+    from cluster.mindmap.evaluation.language_sessions import parse_language_sessions
+
+    return parse_language_sessions(language_sessions().read_text("utf-8"))
+
+
+def _evaluate_language(session: LanguageSession) -> dict[str, Any]:
+    """The scores of the map of one session in one language."""
+    from cluster.mindmap.build import build_map
+    from cluster.mindmap.evaluation.quality import score_map
+    from models.mindmap.validation import validate_document
+
+    pages = session.pages
+    document = build_map(pages)
+    quality = score_map(document, {page.page_id: page.url for page in pages}, session.truth)
+    return {
+        "language": session.language,
+        "pages": len(pages),
+        "ari": quality.ari,
+        "v_measure": quality.v_measure,
+        "topics": quality.topics,
+        "true_topics": quality.true_topics,
+        "label_hits": quality.label_hits,
+        "labels_ok": quality.labels_ok,
+        "labels": [node.label for node in document.nodes if node.type == "topic"],
+        "longest_quote": max((len(e.quote) for node in document.nodes for e in node.data.evidence), default=0),
+        "problems": len(validate_document(document, pages)),
+    }
+
+
 def _peak_rss_mb() -> float:
     """The peak resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
@@ -214,6 +250,23 @@ def _quality_table(report: dict[str, Any]) -> Table:
             *(_format_score(row["baselines"][name]) for name in ("host", "gap_30_min", "tfidf_kmeans")),
         )
     table.caption = "* with the true number of topics"
+    return table
+
+
+def _language_table(languages: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title="The same short session in many languages")
+    for column in ("language", "pages", "ARI", "topics", "label hits", "labels ok", "longest quote", "labels"):
+        table.add_column(column)
+    for row in languages:
+        table.add_row(
+            row["language"],
+            str(row["pages"]),
+            _format_score(row["ari"]),
+            f"{row['topics']}/{row['true_topics']}",
+            *(_format_score(row[name]) for name in ("label_hits", "labels_ok")),
+            str(row["longest_quote"]),
+            escape(", ".join(row["labels"])),
+        )
     return table
 
 

@@ -23,3 +23,8 @@ def sample_events(name: str) -> Traversable:
 def sample_truth(name: str) -> Traversable:
     """The expected topics of a session."""
     return files(__name__) / f"{name}.truth.json"
+
+
+def language_sessions() -> Traversable:
+    """One short session in many languages, for `parse_language_sessions`."""
+    return files(__name__) / "languages.txt"

@@ -47,6 +47,7 @@ class UserSettings(Base):
     __table_args__ = (
         CheckConstraint("language IN ('ko', 'en')", name="language"),
         CheckConstraint("theme IN ('light', 'dark', 'system')", name="theme"),
+        CheckConstraint("model_use IN ('ask', 'vendor', 'local')", name="model_use"),
     )
 
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
@@ -54,10 +55,12 @@ class UserSettings(Base):
     theme: Mapped[str] = mapped_column(server_default="system", default="system")
     email_notifications: Mapped[bool] = mapped_column(server_default="true", default=True)
     excluded_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
-    #: What the extension records by default (scope, highlights, page text).
+    #: Unused. Kept for replicas of the previous version, which read it.
     capture: Mapped[dict[str, object]] = mapped_column(server_default=text("'{}'::jsonb"), default=dict)
     #: When tokens are used up: `local` generates maps without a model, `refuse` returns 402.
     when_out_of_tokens: Mapped[str] = mapped_column(server_default="local", default="local")
+    #: Which models may receive page text (`models.accounts.model_use`).
+    model_use: Mapped[str] = mapped_column(server_default="ask", default="ask")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 

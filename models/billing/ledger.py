@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, select, text
@@ -187,6 +187,14 @@ class OutOfTokens(TrailmindError):
     def __init__(self, tokens: int, tokens_left: int, resets_at: datetime) -> None:
         super().__init__(tokens, tokens_left, resets_at)
         self.tokens, self.tokens_left, self.resets_at = tokens, tokens_left, resets_at
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {
+            "tokens": str(self.tokens),
+            "tokens_left": str(self.tokens_left),
+            "resets_at": self.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        }
 
     def __str__(self) -> str:
         return (

@@ -78,6 +78,10 @@ class FeatureNotInPlan(TrailmindError):
         super().__init__(plan, what, needed)
         self.plan, self.what, self.needed = plan, what, needed
 
+    @property
+    def values(self) -> dict[str, str]:
+        return {"plan": self.plan, "feature": self.what, "needed": self.needed}
+
     def __str__(self) -> str:
         return f"the {self.plan} plan does not include {self.what}; {self.needed} does"
 
@@ -92,6 +96,10 @@ class TooManySessions(TrailmindError):
     def __init__(self, plan: str, allowed: int) -> None:
         super().__init__(plan, allowed)
         self.plan, self.allowed = plan, allowed
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {"plan": self.plan, "allowed": str(self.allowed)}
 
     def __str__(self) -> str:
         limit = "one recording" if self.allowed == 1 else f"{self.allowed} recordings"

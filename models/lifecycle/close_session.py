@@ -11,7 +11,7 @@ from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from models.database import Connection
-from models.errors import Forbidden, NotFound, Unavailable
+from models.errors import NotFound, Unavailable
 from models.jobs import INTERACTIVE, enqueue_map
 from models.lifecycle.state import begin_map, expire_session, stop_session
 from models.recording.timeline_store import load_timeline, save_timeline
@@ -55,7 +55,7 @@ async def close_session(
     """Set the session to `processing`, save its timeline, and queue its map: all of it or nothing.
 
     `user_id` None skips the ownership check (maintenance jobs). `is_expired` closes an abandoned recording instead of
-    one its user stops. Raises NotFound, Forbidden, IllegalTransition for all but one of several concurrent callers,
+    one its user stops. Raises NotFound, IllegalTransition for all but one of several concurrent callers,
     Unavailable when PostgreSQL cannot be reached.
     """
     try:
@@ -70,10 +70,8 @@ async def _close(
 ) -> None:
     cursor = await connection.execute(LOCK_SESSION, {"session_id": session_id})
     row = await cursor.fetchone()
-    if row is None or row[1]:
+    if row is None or row[1] or (user_id is not None and row[0] != user_id):
         raise NotFound("session not found")
-    if user_id is not None and row[0] != user_id:
-        raise Forbidden("access denied")
     await (expire_session if is_expired else stop_session)(connection, session_id)
     await save_timeline(connection, session_id, await load_timeline(connection, session_id))
     await begin_map(connection, session_id)

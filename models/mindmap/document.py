@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from models.mindmap.notes import MapNote
 
 NodeType = Literal["core", "topic", "subtopic", "page"]
 EdgeKind = Literal["contains", "cross"]
@@ -97,6 +100,8 @@ class NodeData(_FrozenModel):
     visit_count: int = Field(default=0, alias="visitCount")
     total_duration: int = Field(default=0, alias="totalDuration")
     page_id: str | None = None
+    #: Other ids that the page had on earlier versions of the map, by which edits find it.
+    former_page_ids: tuple[str, ...] | None = None
     title: str | None = None
     host: str | None = None
     language: str | None = None
@@ -208,7 +213,19 @@ class MindmapDocument(_FrozenModel):
     excluded_pages: tuple[ExcludedPage, ...] = Field(default=(), alias="left_out")
     coverage: Coverage = Coverage()
     scorecard: Scorecard = Scorecard()
+    #: `note_details` as English sentences, for clients that do not know the codes.
     notes: tuple[str, ...] = ()
+    note_details: tuple[MapNote, ...] = ()
+
+    def with_notes(self, notes: Iterable[MapNote]) -> Self:
+        """A copy with more notes."""
+        more = tuple(notes)
+        return self.model_copy(
+            update={
+                "notes": (*self.notes, *(note.sentence for note in more)),
+                "note_details": (*self.note_details, *more),
+            }
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The document as plain JSON values under the clients' names; optional fields without a value are absent."""

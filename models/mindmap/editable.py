@@ -17,6 +17,7 @@ from models.mindmap.document import (
     Node,
     NodeType,
 )
+from models.urls import page_id
 
 _IMPORTANCE_PARTS = ("dwell", "highlights", "scroll", "revisits", "centrality")
 #: Two groups of pages with a lower Jaccard index are different topics.
@@ -27,11 +28,24 @@ _DEFAULT_EDGE_WEIGHT = 0.5
 _SIZE_LIMITS: dict[NodeType, tuple[float, float]] = {"topic": (40.0, 80.0), "subtopic": (30.0, 50.0)}
 
 
+def _former_ids(document: MindmapDocument) -> dict[str, str]:
+    """Ids that the pages of `document` had or will have on other versions of the map → their ids on this one."""
+    ids = {node.id for node in document.nodes}
+    former: dict[str, str] = {}
+    for node in document.nodes:
+        if node.type == "page" and node.data.page_id:
+            by_address = [page_id(url) for url in node.data.urls[:1]]
+            for other in (*(node.data.former_page_ids or ()), *by_address):
+                if other not in ids:
+                    former.setdefault(other, node.id)
+    return former
+
+
 class EditableMap:
     """A mutable copy of one document. `to_document()` converts it back, with totals computed again.
 
     Methods that take a node id raise `KeyError` for an unknown node. `merged_into` maps every topic that was merged
-    away to the topic that has its pages.
+    away to the topic that has its pages, `former_ids` the ids that pages had on other versions to those of this one.
     """
 
     def __init__(self, document: MindmapDocument) -> None:
@@ -44,6 +58,7 @@ class EditableMap:
         self.cross_edges: list[Edge] = [edge for edge in document.edges if edge.kind == "cross"]
         self.excluded_pages: list[ExcludedPage] = list(document.excluded_pages)
         self.merged_into: dict[str, str] = {}
+        self.former_ids = _former_ids(document)
 
     def descendants(self, node_id: str) -> list[str]:
         """The ids of all nodes below a node, parents before children."""

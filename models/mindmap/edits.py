@@ -2,7 +2,8 @@
 
 The edits of a map are an append-only log. `operations_in_effect` resolves undo and redo; `apply_operations` replays
 the rest on any version of the map. An operation names nodes by id and carries the pages that its topics held when it
-was made (`with_anchors`), so that it can find a topic whose id has changed. Every operation gets a report: applied,
+was made (`with_anchors`), so that it can find a topic whose id has changed. A page whose id has changed is found by the
+ids that it had (`NodeData.former_page_ids`). Every operation gets a report: applied,
 adapted, or not applied with a reason.
 
 Replay is deterministic: the same document and operations give the same result. Layouts are not computed here;
@@ -122,7 +123,8 @@ def apply_operations(
     """
     tree = EditableMap(document)
     reports = []
-    for operation in operations:
+    for recorded in operations:
+        operation = recorded.with_ids(tree.former_ids) if tree.former_ids else recorded
         try:
             node_ids, lookup_remark = _resolve_nodes(tree, operation)
             node_id, remark = _HANDLERS[operation.op](tree, operation, node_ids)

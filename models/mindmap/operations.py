@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -11,6 +11,9 @@ from models.mindmap.document import CORE_ID, Position
 
 Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 LabelText = Annotated[str, Field(max_length=400)]
+
+
+_ID_FIELDS = ("node_id", "node_ids", "member_ids", "parent_id", "source", "target")
 
 
 class _Operation(BaseModel):
@@ -27,6 +30,21 @@ class _Operation(BaseModel):
     def referenced_node_ids(self) -> tuple[str, ...]:
         """The ids of the nodes that must exist for the operation to be applied."""
         return ()
+
+    def with_ids(self, current: Mapping[str, str]) -> Self:
+        """The operation with each id that is a key of `current` replaced by its value."""
+        changes: dict[str, object] = {}
+        for name in _ID_FIELDS:
+            value = getattr(self, name, None)
+            if isinstance(value, str) and value in current:
+                changes[name] = current[value]
+            elif isinstance(value, tuple) and not current.keys().isdisjoint(value):
+                changes[name] = tuple(current.get(node_id, node_id) for node_id in value)
+        if any(not current.keys().isdisjoint(pages) for pages in self.anchors.values()):
+            changes["anchors"] = {
+                topic: tuple(current.get(page, page) for page in pages) for topic, pages in self.anchors.items()
+            }
+        return self.model_copy(update=changes) if changes else self
 
 
 class Rename(_Operation):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
-from models.errors import Forbidden, NotFound, TrailmindError
+from models.errors import NotFound, TrailmindError
 from models.recording.events import Event
 
 
@@ -63,6 +63,8 @@ class BrowsingSession(Base):
     num_highlights: Mapped[int] = mapped_column(server_default="0", default=0)
     num_events: Mapped[int] = mapped_column(server_default="0", default=0)
     dwell_ms: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    #: No text of it is ever sent to an AI model, whatever the user's settings say.
+    is_local_only: Mapped[bool] = mapped_column(server_default="false", default=False)
     #: Pages that the extension excluded before anything of them was sent, by its own report.
     num_excluded_on_device: Mapped[int] = mapped_column(server_default="0", default=0)
     keywords: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
@@ -123,19 +125,14 @@ async def running_sessions(db: AsyncSession, user_id: uuid.UUID) -> list[uuid.UU
     return list(session_ids)
 
 
-async def owned_session(
-    db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID, *, forbidden_as_not_found: bool = False
-) -> BrowsingSession:
+async def owned_session(db: AsyncSession, session_id: uuid.UUID, user_id: uuid.UUID) -> BrowsingSession:
     """The session if it is `user_id`'s.
 
-    Raises NotFound when it does not exist or is deleted, and Forbidden when it belongs to another user, or NotFound
-    then too with `forbidden_as_not_found`, as v1 clients expect of the map routes.
+    Raises NotFound when it does not exist, is deleted, or belongs to another user: the answer does not tell which.
     """
     session = await db.get(BrowsingSession, session_id)
-    if session is None or session.deleted_at is not None or (forbidden_as_not_found and session.user_id != user_id):
+    if session is None or session.deleted_at is not None or session.user_id != user_id:
         raise NotFound("session not found")
-    if session.user_id != user_id:
-        raise Forbidden("access denied")
     return session
 
 

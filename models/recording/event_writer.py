@@ -23,7 +23,7 @@ from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from models.database import Connection
-from models.errors import Forbidden, NotAcceptingEvents, NotFound, TrailmindError, Unavailable
+from models.errors import NotAcceptingEvents, NotFound, TrailmindError, Unavailable
 from models.recording.browsing_sessions import OPEN_STATUSES
 from models.recording.exclusions import matching_domain
 from models.recording.ingest import EventRow, IngestBatch
@@ -200,10 +200,8 @@ class EventWriter:
 
 
 def _session_error(batch: IngestBatch, session: _SessionRow | None) -> TrailmindError | None:
-    if session is None or session.is_deleted:
+    if session is None or session.is_deleted or session.user_id != batch.user_id:
         return NotFound("session not found")
-    if session.user_id != batch.user_id:
-        return Forbidden("access denied")
     if session.status not in _OPEN:
         return NotAcceptingEvents()
     return None

@@ -25,6 +25,8 @@ MAX_URL_CHARS = 8_192
 MAX_CONTENT_CHARS = 100_000
 #: 9999-12-31: the last day that Python's datetime can represent.
 _MAX_TIMESTAMP_MS = 253_402_300_799_000
+#: The years 2001 to 5138 in seconds. Read as milliseconds, they are days of 1970 to 1973 and dwell is a thousandth.
+_SECONDS_SINCE_1970 = (1_000_000_000, 100_000_000_000)
 
 #: The events whose `content` is the text of a page.
 _TYPES_WITH_TEXT = frozenset({"page_visit", "page_update"})
@@ -239,6 +241,8 @@ def _invalid(event: ClientEvent, raw: bytes, event_id: str | None) -> str | None
         return "`type` is longer than 64 characters"
     if not 0 < event.timestamp < _MAX_TIMESTAMP_MS:
         return "`timestamp` is not a time in milliseconds"
+    if _SECONDS_SINCE_1970[0] <= event.timestamp < _SECONDS_SINCE_1970[1]:
+        return "`timestamp` is in seconds, not in milliseconds"
     if event.url is not None and len(event.url) > MAX_URL_CHARS:
         return f"`url` is longer than {MAX_URL_CHARS} characters"
     if event_id is not None and len(event_id) > 200:

@@ -6,11 +6,13 @@ UTC epoch milliseconds.
 Dwell. A visit with a `page_leave` that has a measured active time (`active_ms`, from our extension) has that time as
 dwell. With a wall time (`duration_ms`), the dwell is that time minus the periods in which a visit that began later was
 in front, so that parallel tabs are not counted twice. A visit without `page_leave` ends at the next visit, pause or
-stop.
+stop, at the latest after 30 minutes. A visit that was imported (from a history, from bookmarks, from open tabs) was not
+watched: it has no dwell.
 
 Clocks. Event times come from the client's clock. When they lie more than 24 h from the times of receipt, all events are
 shifted by one offset, which keeps order and dwell. An event that still lies more than 24 h outside the session is
-clamped to that limit.
+clamped to that limit. For smaller differences the events keep their times, and pauses and stop, which have the server's
+times, are moved to the client's clock.
 """
 
 from __future__ import annotations
@@ -22,12 +24,20 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import median_low
 from typing import Any
+from urllib.parse import urljoin
 
 from models.recording.corrections import apply_corrections
-from models.recording.pages import CapturedPage
-from models.urls import page_id, page_url, url_hash
+from models.recording.page_titles import clean_title, is_interim_title, title_of_page
+from models.recording.pages import MAX_PAGE_CHARS, CapturedPage
+from models.urls import former_page_id, page_id, page_url, url_hash
 
 DAY_MS = 86_400_000
+#: Without a `page_leave` it is unknown how long a page was read: 30 minutes end a visit, as in web analytics.
+MAX_UNWATCHED_MS = 30 * 60_000
+#: Events that are received this much later were queued, or the client's clock is slow.
+_MAX_DELAY_MS = 60_000
+#: Values of `via` on visits that no client watched.
+_IMPORTED = frozenset({"history", "open_tab", "import", "imported", "bookmark", "bookmarks", "takeout", "sync"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,10 @@ class VisitRecord:
     is_revisit: bool
     content_key: str | None
     tab_id: int | str | None = None
+    #: How the visit began, as the client says: `load`, `route`, `history` …
+    via: str | None = None
+    #: The address that the page names as its own.
+    canonical: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +171,7 @@ def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeli
     last_event_ms = max(
         (event.occurred_ms for event in ordered if event.key not in out_of_range), default=span.started_ms
     )
-    visits = _visits(ordered, span, last_event_ms, out_of_range)
+    visits = _visits(ordered, _in_client_time(received, span, skew_ms), last_event_ms, out_of_range)
     urls = [_url(event) for event in ordered if event.type == "page_visit"]
     return Timeline(
         visits=tuple(visits),
@@ -171,6 +185,20 @@ def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeli
     )
 
 
+def _in_client_time(events: Sequence[TimelineEvent], span: SessionSpan, skew_ms: int) -> SessionSpan:
+    """`span` by the client's clock, as far as it differs from the server's: no event is received before it happens."""
+    if skew_ms or not events:
+        return span
+    ahead_ms = min(event.received_ms - event.occurred_ms for event in events)
+    if 0 <= ahead_ms <= _MAX_DELAY_MS or abs(ahead_ms) > DAY_MS:
+        return span
+    return SessionSpan(
+        span.started_ms - ahead_ms,
+        span.ended_ms - ahead_ms if span.ended_ms is not None else None,
+        tuple((paused - ahead_ms, resumed - ahead_ms if resumed else None) for paused, resumed in span.pauses),
+    )
+
+
 def _url(event: TimelineEvent) -> str | None:
     return _text(event.fields.get("url"), 8192)
 
@@ -179,7 +207,7 @@ def _visits(
     events: Sequence[TimelineEvent], span: SessionSpan, last_event_ms: int, out_of_range: frozenset[str]
 ) -> list[VisitRecord]:
     visits = _begun_visits(events)
-    leave_events, scroll_depths = _assign_to_visits(events, visits)
+    leave_events, scroll_depths = _assign_to_visits(events, visits, _visits_by_event_id(events, visits))
     ends = [_visit_end(i, visits, leave_events.get(i), span, last_event_ms, out_of_range) for i in range(len(visits))]
     intervals = [(visit.started_ms, ended_ms) for visit, (ended_ms, _) in zip(visits, ends, strict=True)]
     finished = []
@@ -211,7 +239,7 @@ def _begun_visits(events: Sequence[TimelineEvent]) -> list[VisitRecord]:
                 ordinal=len(visits),
                 page_id=page,
                 url=url,
-                title=_text(event.fields.get("title"), 2000),
+                title=_title(event),
                 started_ms=event.occurred_ms,
                 ended_ms=event.occurred_ms,
                 dwell_ms=0,
@@ -219,14 +247,46 @@ def _begun_visits(events: Sequence[TimelineEvent]) -> list[VisitRecord]:
                 is_revisit=page in visited_pages,
                 content_key=event.content_key,
                 tab_id=event.get("tab_id", "tabId"),
+                via=_text(event.get("via"), 32),
+                canonical=_canonical(event, url),
             )
         )
         visited_pages.add(page)
     return visits
 
 
+def _title(event: TimelineEvent) -> str | None:
+    title = _text(event.fields.get("title"), 2000)
+    return clean_title(title) if title else None
+
+
+def _canonical(event: TimelineEvent, url: str) -> str | None:
+    canonical = _text(event.get("canonical", "canonical_url", "canonicalUrl"), 8192)
+    try:
+        return urljoin(url, canonical.strip()) if canonical else None
+    except ValueError:
+        return None
+
+
+def _visits_by_event_id(events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]) -> dict[str, int]:
+    """The index of each visit by the id that its client gave it, and by its key."""
+    by_key = {visit.key: i for i, visit in enumerate(visits)}
+    by_id = dict(by_key)
+    for event in events:
+        client_id = event.get("event_id", "id")
+        if event.key in by_key and client_id is not None:
+            by_id[str(client_id)] = by_key[event.key]
+    return by_id
+
+
+def _named_visit(event: TimelineEvent, by_event_id: Mapping[str, int]) -> int | None:
+    """The visit whose id the event carries."""
+    visit_id = event.get("visit_id", "visitId")
+    return by_event_id.get(str(visit_id)) if visit_id is not None else None
+
+
 def _assign_to_visits(
-    events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]
+    events: Sequence[TimelineEvent], visits: Sequence[VisitRecord], by_event_id: Mapping[str, int]
 ) -> tuple[dict[int, TimelineEvent], dict[int, float]]:
     """The `page_leave` event and the largest scroll depth (0 to 1) of each visit, by index of the visit."""
     visits_of_page = _visits_by_page(visits)
@@ -234,11 +294,13 @@ def _assign_to_visits(
     scroll_depths: dict[int, float] = {}
     for event in events:
         url = _url(event)
-        if url is None or event.type == "page_visit":
+        if event.type == "page_visit":
             continue
-        # A visit has one leave event at most.
-        taken = leave_events if event.type == "page_leave" else {}
-        i = _visit_at(event, visits_of_page.get(page_id(url), []), visits, taken=taken)
+        i = _named_visit(event, by_event_id)
+        if i is None and url is not None:
+            # A visit has one leave event at most.
+            taken = leave_events if event.type == "page_leave" else {}
+            i = _visit_at(event, visits_of_page.get(page_id(url), []), visits, taken=taken)
         if i is None:
             continue
         depth = _number(event.get("max_scroll_depth", "scroll_depth"))
@@ -292,11 +354,11 @@ def _visit_end(
         if wall_ms is not None:
             return visit.started_ms + int(min(max(wall_ms, 0), DAY_MS)), None
         return max(leave.occurred_ms, visit.started_ms), None
-    if visit.key in out_of_range:
+    if visit.key in out_of_range or visit.via in _IMPORTED:
         return visit.started_ms, None
     session_end_ms = span.ended_ms if span.ended_ms is not None else last_event_ms
     later = (other.started_ms for other in islice(visits, i + 1, None) if other.key not in out_of_range)
-    ends = [next(later, span.ended_ms or last_event_ms), session_end_ms]
+    ends = [next(later, span.ended_ms or last_event_ms), session_end_ms, visit.started_ms + MAX_UNWATCHED_MS]
     ends += [paused_ms for paused_ms, _ in span.pauses if paused_ms >= visit.started_ms]
     return max(min(ends), visit.started_ms), None
 
@@ -317,6 +379,7 @@ def _covered_ms(intervals: Sequence[tuple[int, int]], i: int) -> int:
 def _highlights(events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]) -> list[HighlightRecord]:
     """The highlights in time order; a passage that was marked twice on one page counts once."""
     visits_of_page = _visits_by_page(visits)
+    by_event_id = _visits_by_event_id(events, visits)
     seen: set[tuple[str | None, str]] = set()
     highlights = []
     for event in events:
@@ -327,11 +390,13 @@ def _highlights(events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]) 
             continue
         text = text.strip()
         url = _url(event)
-        page = page_id(url) if url else None
+        i = _named_visit(event, by_event_id)
+        page = visits[i].page_id if i is not None else page_id(url) if url else None
         if (page, text) in seen:
             continue
         seen.add((page, text))
-        i = _visit_at(event, visits_of_page.get(page, []), visits, taken={}) if page else None
+        if i is None and page is not None:
+            i = _visit_at(event, visits_of_page.get(page, []), visits, taken={})
         highlights.append(
             HighlightRecord(
                 key=event.key,
@@ -359,19 +424,41 @@ def captured_pages(timeline: Timeline, contents: Mapping[str, str]) -> list[Capt
             highlights_of_page.setdefault(highlight.page_id, []).append(highlight.text)
     pages = []
     for page, visits in visits_of_page.items():
-        keys = [visit.content_key for visit in visits if visit.content_key is not None]
-        texts = [contents[key] for key in keys if key in contents]
+        texts = [contents.get(visit.content_key or "", "") for visit in visits]
+        addresses = dict.fromkeys(page_url(visit.url) for visit in visits)
         pages.append(
             CapturedPage(
                 page_id=page,
-                url=page_url(visits[0].url),
-                title=next((visit.title for visit in reversed(visits) if visit.title), ""),
-                text=max(texts, key=len, default=""),
+                url=next(iter(addresses)),
+                title=title_of_page(visits, texts),
+                text=_text_of_page(visits, texts) if len(addresses) > 1 else max(texts, key=len),
                 dwell_ms=sum(visit.dwell_ms for visit in visits),
                 max_scroll_depth=max(visit.max_scroll_depth for visit in visits),
                 highlights=tuple(highlights_of_page.get(page, ())),
                 visited_at_ms=tuple(visit.started_ms for visit in visits),
                 visit_order=tuple(visit.ordinal for visit in visits),
+                former_ids=tuple(_former_ids(page, visits)),
             )
         )
     return pages
+
+
+def _text_of_page(visits: Sequence[VisitRecord], texts: Sequence[str]) -> str:
+    """The text of a page that was read at several addresses: each line once, in the order in which it was read."""
+    own = [
+        text for visit, text in zip(visits, texts, strict=True) if text and not is_interim_title(visit.title or "page")
+    ]
+    own = list(dict.fromkeys(own or texts))
+    if len(own) <= 1:
+        return own[0] if own else ""
+    longest = max(own, key=len)
+    lines = dict.fromkeys(line for text in own for line in text.split("\n"))
+    if len(lines) <= longest.count("\n") + 1:
+        return longest
+    return "\n".join(lines)[:MAX_PAGE_CHARS]
+
+
+def _former_ids(page: str, visits: Sequence[VisitRecord]) -> list[str]:
+    """Other ids that stored maps and edits may have for the page."""
+    ids = [former for visit in visits for former in (page_id(visit.url), former_page_id(visit.url))]
+    return [former for former in dict.fromkeys(ids) if former != page]

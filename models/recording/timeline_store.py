@@ -11,6 +11,7 @@ import msgspec
 
 from models.database import Connection
 from models.recording.pages import CapturedPage
+from models.recording.same_pages import needed_content_keys, reconcile
 from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, build_timeline, captured_pages
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -29,6 +30,13 @@ READ_CONTENTS: Final = """
     SELECT content_key, text FROM page_contents
     WHERE user_id = %(user_id)s AND content_key = ANY(%(content_keys)s::uuid[])
 """
+READ_SESSION_CONTENTS: Final = """
+    SELECT c.content_key, c.text FROM page_contents c JOIN browsing_sessions s ON s.user_id = c.user_id
+    WHERE s.id = %(session_id)s AND c.content_key = ANY(%(content_keys)s::uuid[])
+"""
+# Serializes concurrent corrections of one session's visits until the end of the transaction.
+LOCK_VISITS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('visits:' || %(session_id)s::text, 0))"
+READ_VISIT_PAGES: Final = "SELECT page_id, title FROM visits WHERE session_id = %(session_id)s ORDER BY ordinal"
 DELETE_HIGHLIGHTS: Final = "DELETE FROM highlights WHERE session_id = %(session_id)s"
 DELETE_VISITS: Final = "DELETE FROM visits WHERE session_id = %(session_id)s"
 COPY_VISITS: Final = """
@@ -110,8 +118,19 @@ async def load_span(connection: Connection, session_id: uuid.UUID) -> SessionSpa
 
 
 async def load_timeline(connection: Connection, session_id: uuid.UUID) -> Timeline:
-    """The session's timeline, computed from its events. Raises LookupError when the session does not exist."""
-    return build_timeline(await load_events(connection, session_id), await load_span(connection, session_id))
+    """The session's timeline, computed from its events. Raises LookupError when the session does not exist.
+
+    Reads the texts only of pages that may be one page at several addresses.
+    """
+    timeline = build_timeline(await load_events(connection, session_id), await load_span(connection, session_id))
+    keys = needed_content_keys(timeline)
+    contents: dict[str, str] = {}
+    if keys:
+        cursor = await connection.execute(
+            READ_SESSION_CONTENTS, {"session_id": session_id, "content_keys": [uuid.UUID(key) for key in keys]}
+        )
+        contents = {str(key): text for key, text in await cursor.fetchall()}
+    return reconcile(timeline, contents)
 
 
 async def load_contents(connection: Connection, user_id: uuid.UUID, keys: Sequence[str]) -> dict[str, str]:
@@ -129,6 +148,19 @@ async def load_pages(
     timeline = await load_timeline(connection, session_id)
     contents = await load_contents(connection, user_id, [v.content_key for v in timeline.visits if v.content_key])
     return timeline, captured_pages(timeline, contents)
+
+
+async def refresh_timeline(connection: Connection, session_id: uuid.UUID, timeline: Timeline) -> bool:
+    """Save `timeline` if the stored visits have other pages or titles: they were written by other rules.
+
+    Returns whether it did. The caller's transaction holds a lock until it ends: two workers do not save at once.
+    """
+    await connection.execute(LOCK_VISITS, {"session_id": session_id})
+    cursor = await connection.execute(READ_VISIT_PAGES, {"session_id": session_id})
+    if await cursor.fetchall() == [(visit.page_id, visit.title) for visit in timeline.visits]:
+        return False
+    await save_timeline(connection, session_id, timeline)
+    return True
 
 
 async def save_timeline(connection: Connection, session_id: uuid.UUID, timeline: Timeline) -> None:

@@ -26,6 +26,7 @@ class QuoteReply(Reply):
     tokens_left: int | None = None
     is_affordable: bool
     resets_at: Time
+    needs_consent: bool = Field(description="The user has not yet decided whether pages may be sent to a vendor")
 
 
 class QuoteEnvelope(Reply):

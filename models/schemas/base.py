@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 MAX_TITLE_CHARS = 200
 
@@ -51,6 +51,7 @@ class ErrorDetail(Reply):
     message: str
     code: str
     details: list[dict[str, str]] | None = None
+    values: dict[str, str] | None = Field(default=None, description="The facts of the message, to word it elsewhere")
 
 
 class ErrorReply(Reply):

@@ -38,9 +38,9 @@ class GoogleConfig(Reply):
 
 
 class GoogleCode(Body):
-    """An authorization code, with `state` and `code_verifier` if the client began with them."""
+    """An authorization code with the `state` of `begin`, and `code_verifier` if the client began with a challenge."""
 
     code: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
     redirect_uri: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
-    state: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    state: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     code_verifier: CodeVerifier | None = None

@@ -30,6 +30,7 @@ class JointMapReply(Reply):
     stage: str | None = None
     percent: int
     error_message: str | None = None
+    error_code: str | None = Field(default=None, description="Why it failed, as a stable code")
     session_ids: list[str]
     since: Time | None = None
     until: Time | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
+import regex
 from pydantic import AfterValidator, ConfigDict, StringConstraints
 
 from models.schemas.accounts import UserReply
@@ -14,9 +15,13 @@ from models.schemas.base import Body, Reply, Time, reject_nul
 _EMAIL = re.compile(r"^[^@\s\x00-\x1f\"<>(),;:\\\[\]]+@[^@\s\x00-\x1f\"<>(),;:\\\[\]]+\.[^@\s.\x00-\x1f]+$")
 
 
+# Characters that are not seen make two addresses look like one: an account could pass for another in a list.
+_INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Other}\p{Separator}\u2800]")
+
+
 def _email(value: str) -> str:
     value = value.strip()
-    if len(value) > 254 or not _EMAIL.match(value) or ".." in value:
+    if len(value) > 254 or not _EMAIL.match(value) or ".." in value or _INVISIBLE.search(value):
         raise ValueError("is not an e-mail address")
     return value
 

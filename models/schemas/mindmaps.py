@@ -49,6 +49,7 @@ class MindmapReply(Reply):
     data: dict[str, Any] | None = None
     edits: EditsState | None = None
     error_message: str | None = None
+    error_code: str | None = Field(default=None, description="Why it failed, as a stable code")
     created_at: Time
     updated_at: Time
 

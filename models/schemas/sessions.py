@@ -14,6 +14,7 @@ class SessionStart(Body):
 
     title: Title | None = None
     client_session_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    local_only: bool = Field(default=False, description="Never send its text to an AI model")
 
 
 class SessionUpdate(Body):
@@ -21,6 +22,7 @@ class SessionUpdate(Body):
 
     title: Title | None = None
     description: Description | None = None
+    local_only: bool | None = Field(default=None, description="Never send its text to an AI model")
     excluded_on_device: int | None = Field(
         default=None,
         ge=0,
@@ -47,6 +49,7 @@ class SessionReply(Reply):
     dwell_ms: int | None = None
     keywords: list[str] | None = None
     error_message: str | None = None
+    local_only: bool
     deletes_at: Time | None = Field(
         default=None, description="When the plan's retention deletes the session; absent while it is kept"
     )

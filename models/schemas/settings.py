@@ -11,16 +11,8 @@ from models.schemas.base import Body, Reply
 
 MAX_DOMAINS = 500
 
+ModelUseChoice = Literal["ask", "vendor", "local"]
 Domain = Annotated[str, StringConstraints(min_length=1, max_length=2_000), AfterValidator(normalize_domain)]
-
-
-class CaptureOptions(Body):
-    """What the extension records by default."""
-
-    page_text: bool = True
-    highlights: bool = True
-    scroll: bool = True
-    scope: Literal["all_tabs", "this_window", "this_tab"] = "all_tabs"
 
 
 class SettingsReply(Reply):
@@ -28,10 +20,10 @@ class SettingsReply(Reply):
 
     language: Literal["ko", "en"]
     theme: Literal["light", "dark", "system"]
-    email_notifications: bool
+    email_notifications: bool = Field(description="Stored for later; no mail depends on it yet")
     excluded_domains: list[str]
-    capture: CaptureOptions
     when_out_of_tokens: Literal["local", "refuse"]
+    model_use: ModelUseChoice
 
 
 class SettingsEnvelope(Reply):
@@ -49,8 +41,12 @@ class SettingsPatch(Body):
     excluded_domains: Annotated[list[Domain], Field(max_length=MAX_DOMAINS)] | None = Field(
         default=None, description="Replaces the list. Each covers its subdomains.", examples=[["example.com"]]
     )
-    capture: CaptureOptions | None = None
     when_out_of_tokens: Literal["local", "refuse"] | None = None
+    model_use: ModelUseChoice | None = Field(
+        default=None,
+        description="Whether page text may be sent to an AI vendor: `ask` and `local` send none, and `local` uses no "
+        "model at all",
+    )
 
     @field_validator("excluded_domains")
     @classmethod

@@ -29,7 +29,7 @@ _MAX_PARTIAL_CHARS = 4_000
 #: Topics above a page that are indexed with it.
 _MAX_TOPICS = 4
 #: Increase it when rows are built differently: sessions are then indexed again at the next search.
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 
 
 class SearchPage(Base):
@@ -109,12 +109,14 @@ class IndexedPage:
 
 AGGREGATE_PAGES: Final = """
     SELECT v.page_id, (array_agg(v.url ORDER BY v.ordinal))[1] AS url,
-           (array_agg(v.title ORDER BY v.ordinal DESC) FILTER (WHERE v.title <> ''))[1] AS title,
-           (array_agg(v.content_key ORDER BY v.ordinal DESC) FILTER (WHERE v.content_key IS NOT NULL))[1]
-             AS content_key,
+           (array_agg(v.title ORDER BY octet_length(c.text) DESC NULLS LAST, v.ordinal DESC)
+             FILTER (WHERE v.title <> ''))[1] AS title,
+           (array_agg(v.content_key ORDER BY octet_length(c.text) DESC NULLS LAST, v.ordinal DESC)
+             FILTER (WHERE v.content_key IS NOT NULL))[1] AS content_key,
            min(v.started_at) AS first_visited_at, max(v.started_at) AS last_visited_at,
            sum(v.dwell_ms)::bigint AS dwell_ms, count(*) AS num_visits
-    FROM visits v WHERE v.session_id = %(session)s GROUP BY v.page_id
+    FROM visits v LEFT JOIN page_contents c ON c.user_id = %(user)s AND c.content_key = v.content_key
+    WHERE v.session_id = %(session)s GROUP BY v.page_id
 """
 FIND_STALE_SESSIONS: Final = """
     SELECT s.id FROM browsing_sessions s
@@ -183,7 +185,7 @@ async def index_session(connection: Connection, session_id: uuid.UUID) -> int:
 
 async def _load_pages(connection: Connection, user_id: uuid.UUID, session_id: uuid.UUID) -> list[IndexedPage]:
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(AGGREGATE_PAGES, {"session": session_id})
+        await cursor.execute(AGGREGATE_PAGES, {"session": session_id, "user": user_id})
         pages = await cursor.fetchall()
     highlights = dict(await (await connection.execute(READ_HIGHLIGHTS, {"session": session_id})).fetchall())
     content_keys = [page["content_key"] for page in pages if page["content_key"]]

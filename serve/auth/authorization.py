@@ -16,7 +16,6 @@ from fastapi import Request
 
 from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, family_status, secret_digest
 from models.errors import Forbidden, Unauthorized
-from serve.http.rate_limits import client_address
 from serve.identity.access_tokens import bearer_token
 from serve.state import AppState
 
@@ -252,4 +251,4 @@ async def check_anonymous_rate(state: AppState, request: Request) -> None:
         policy = state.rate_limiter.credentials
     else:
         policy = state.rate_limiter.public
-    await state.rate_limiter.check(request, policy, client_address(request, state.settings.server.trusted_proxies))
+    await state.rate_limiter.check(request, policy, state.client_addresses.key_of(request))

@@ -19,6 +19,7 @@ from models.accounts.users import User
 from models.errors import Unauthorized
 from models.schemas.accounts import UserReply
 from models.schemas.logins import AuthReply, TokenReply
+from serve.auth.known_devices import remember_device
 from serve.identity.access_tokens import bearer_token
 from serve.state import AppState
 
@@ -85,6 +86,7 @@ async def log_in(
     family = await open_family(db, user, client_program(request), jti=jti, ttl=ttl, is_proved=is_proved)
     await db.commit()
     reply = _issue_tokens(state, request, response, user.id, family.id, jti)
+    remember_device(state, response, user.email)
     return AuthReply(user=user_reply(user), **reply.model_dump())
 
 

@@ -20,7 +20,8 @@ from models.errors import TrailmindError, Unavailable, ValidationFailed
 
 log = structlog.get_logger("serve")
 
-_CODES = {
+#: The codes of errors that the framework raises.
+HTTP_CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHORIZED",
     403: "FORBIDDEN",
@@ -38,6 +39,8 @@ def error_response(error: TrailmindError) -> JSONResponse:
     body: dict[str, Any] = {"message": str(error), "code": error.code}
     if isinstance(error, ValidationFailed) and error.fields:
         body["details"] = [{"field": field, "message": message} for field, message in error.fields]
+    if error.values:
+        body["values"] = error.values
     headers = {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -76,7 +79,7 @@ def install_error_handlers(app: FastAPI) -> None:
         message = {404: "no such address", 405: "this address does not take that method"}.get(
             error.status_code, str(error.detail)
         )
-        code = _CODES.get(error.status_code, "ERROR")
+        code = HTTP_CODES.get(error.status_code, "ERROR")
         return JSONResponse(
             {"error": {"message": message, "code": code}}, status_code=error.status_code, headers=error.headers
         )

@@ -6,11 +6,10 @@ a limit that is too generous by the number of replicas is better than none.
 
 from __future__ import annotations
 
-import ipaddress
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -143,39 +142,3 @@ class RateLimiter:
 def rate_limited(result: RateLimitResult) -> RateLimited:
     """The error for a rejected call."""
     return RateLimited("too many requests; wait a moment and try again", float(result.reset_s))
-
-
-def client_address(request: Request, trusted_proxies: Sequence[str]) -> str:
-    """The address the request came from; an IPv6 address as its /64 network.
-
-    `X-Forwarded-For` is read from the right, past the addresses of trusted proxies. Entries further left can be forged
-    by the client.
-    """
-    peer = request.client.host if request.client else "local"
-    if not trusted_proxies or not _is_in_networks(peer, trusted_proxies):
-        return _address_key(peer)
-    chain = [part.strip() for value in request.headers.getlist("x-forwarded-for") for part in value.split(",")]
-    for address in reversed(chain):
-        if not _is_in_networks(address, trusted_proxies):
-            return _address_key(address)
-        peer = address
-    return _address_key(peer)
-
-
-def _is_in_networks(address: str, networks: Sequence[str]) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    unmapped = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(unmapped in ipaddress.ip_network(network, strict=False) for network in networks)
-
-
-def _address_key(address: str) -> str:
-    """The rate limit key of an address. One IPv6 /64 is one client: it can choose among 2^64 addresses."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return str(ipaddress.ip_network(f"{parsed}/64", strict=False)) if parsed.version == 6 else str(parsed)

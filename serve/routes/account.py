@@ -18,7 +18,7 @@ from models.accounts.users import User, UserSettings, require_active_user
 from models.database import Connection
 from models.errors import Forbidden
 from models.schemas.accounts import DeletionBody, DeletionReceipt, UserEnvelope
-from models.schemas.settings import CaptureOptions, SettingsEnvelope, SettingsPatch, SettingsReply
+from models.schemas.settings import SettingsEnvelope, SettingsPatch, SettingsReply
 from serve.account_export import account_archive
 from serve.auth.login import REFRESH_COOKIE, REFRESH_COOKIE_PATH, user_reply
 from serve.auth.owner_proof import require_owner
@@ -37,16 +37,16 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
             theme="system",
             email_notifications=True,
             excluded_domains=[],
-            capture=CaptureOptions(),
             when_out_of_tokens="local",
+            model_use="ask",
         )
     return SettingsReply(
         language=settings.language,
         theme=settings.theme,
         email_notifications=settings.email_notifications,
         excluded_domains=list(settings.excluded_domains),
-        capture=CaptureOptions.model_validate(settings.capture),
         when_out_of_tokens=settings.when_out_of_tokens,
+        model_use=settings.model_use,
     )
 
 
@@ -118,6 +118,8 @@ async def _close_account(
         mail = account_closed_mail(language, max(1, delay.days))
         await state.mail_queue.enqueue(connection, user_id, address, mail, ttl=NOTICE_TTL)
     await db.commit()
+    if not delay:
+        await state.mail_queue.mailer.erase_sent(user_id)
     await state.login_cache.revoke(revoked_ids)
     await state.shards.reload_exclusions(user_id)
     return DeletionReceipt(

@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.providers.configuration import provider_endpoints
 from cluster.providers.planning.call_plan import CallPlan, plan_calls
+from cluster.providers.planning.consent import vendor_names
 from cluster.providers.planning.user_limits import UserLimits, load_user_limits
 from cluster.providers.types import LOCAL_PROVIDER
+from models.accounts.model_use import ModelUse, load_model_use
 from models.ai_calls import AiCall, AiCallText
 from models.billing.ledger import Balance, OutOfTokens, load_balance
 from models.database import Connection
@@ -26,11 +28,17 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 
 
 async def _plan(
-    state: AppState, db: AsyncSession, connection: Connection, session_id: uuid.UUID, user_id: uuid.UUID
+    state: AppState,
+    db: AsyncSession,
+    connection: Connection,
+    session_id: uuid.UUID,
+    user_id: uuid.UUID,
+    use: ModelUse | None = None,
 ) -> tuple[CallPlan, UserLimits, Balance, int]:
     _, pages = await load_pages(connection, session_id, user_id)
     endpoints = provider_endpoints(state.settings)
-    plan = await plan_calls(connection, endpoints, user_id, session_id, pages, state.settings.providers.openai_model)
+    model = state.settings.providers.openai_model
+    plan = await plan_calls(connection, endpoints, user_id, session_id, pages, model, use=use)
     limits = await load_user_limits(db, user_id, state.settings.limits.default_plan)
     return plan, limits, await load_balance(connection, user_id, limits.allowance), len(pages)
 
@@ -39,9 +47,15 @@ async def _plan(
 async def quote(
     session_id: str, user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection
 ) -> QuoteEnvelope:
-    """The maximum cost of a map of this session. Safe to repeat: nothing is stored."""
-    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
-    plan, limits, balance, num_pages = await _plan(state, db, connection, owned.id, user_id)
+    """The maximum cost of a map of this session. Safe to repeat: nothing is stored.
+
+    Before the user has decided about vendors (`needs_consent`), it is the cost of a map for which the user agrees.
+    """
+    owned = await owned_session(db, parse_session_id(session_id), user_id)
+    vendors = vendor_names(provider_endpoints(state.settings))
+    needs_consent = bool(vendors) and await load_model_use(connection, owned.id) is ModelUse.ASK
+    use = ModelUse.VENDOR if needs_consent else None
+    plan, limits, balance, num_pages = await _plan(state, db, connection, owned.id, user_id, use)
     limit, left = limits.allowance.token_limit, balance.tokens_left
     first = next(iter(plan.chains["outline"] or plan.chains["describe"]), None)
     return QuoteEnvelope(
@@ -57,6 +71,7 @@ async def quote(
             tokens_left=left,
             is_affordable=left is None or plan.estimate.tokens <= left,
             resets_at=limits.allowance.period_end,
+            needs_consent=needs_consent,
         )
     )
 
@@ -86,7 +101,7 @@ async def disclosures(
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> DisclosureList:
     """The calls to AI providers for this session, with the text that was sent."""
-    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id)
     of_session = AiCall.session_id == owned.id
     total = await db.scalar(select(func.count()).select_from(AiCall).where(of_session))
     calls = await db.execute(

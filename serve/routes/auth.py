@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from typing import Annotated
 
@@ -18,15 +17,13 @@ from models.schemas.accounts import UserEnvelope
 from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply, Credentials, LoginBody, LoginList, LoginReply, TokenReply
 from models.schemas.passwords import LogoutAllBody
+from serve.auth.known_devices import check_login_attempt
 from serve.auth.login import log_in, log_out, rotate_refresh_token, user_reply
 from serve.auth.verification_mail import enqueue_verification_mail
 from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
-from serve.http.rate_limits import RateLimitPolicy, rate_limited
 from serve.identity.passwords import hash_password, verify_password
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
-#: Log-in attempts per account from all addresses: slows distributed guessing, generous enough for typing errors.
-_ACCOUNT = RateLimitPolicy("account", 30)
 
 
 @router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
@@ -48,14 +45,11 @@ async def signup(
     return await log_in(state, db, request, response, user)
 
 
-@router.post("/login", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+@router.post("/login", response_model_exclude_none=True)
 async def login(body: LoginBody, state: State, db: DbSession, request: Request, response: Response) -> AuthReply:
     """Log in."""
     email = body.email.strip()
-    if state.rate_limiter.is_enabled:
-        attempts = await state.rate_limiter.count(_ACCOUNT, hashlib.sha256(email.lower().encode()).hexdigest())
-        if not attempts.is_allowed:
-            raise rate_limited(attempts)
+    await check_login_attempt(state, request, email)
     user = await user_by_email(db, email) if "\x00" not in email else None
     is_active = user is not None and user.status == "active"
     matches = await verify_password(body.password, user.password_hash if user is not None and is_active else None)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
+import regex
 from fastapi import APIRouter, Query, Response
 
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
@@ -46,6 +47,8 @@ _TEXTS: dict[str, Callable[[MindmapDocument], str]] = {
     "opml": to_opml,
     "freemind": to_freemind,
 }
+# Spreadsheets skip blanks and characters that are not seen before a formula, and read full-width signs as signs.
+_FORMULA = regex.compile(r"[\t\r\n]|[\s\p{Default_Ignorable_Code_Point}\p{Cc}]*[=+\-@＝＋－＠]")
 _COLUMNS = (
     "kind",
     "started_at",
@@ -83,12 +86,13 @@ def timeline_csv(timeline: Timeline) -> str:
         at = from_epoch_ms(h.occurred_ms).isoformat()
         rows.append((h.occurred_ms, ["highlight", at, "", "", "", h.url or "", "", "", h.text, h.note or ""]))
     for _, row in sorted(rows, key=lambda r: r[0]):
-        writer.writerow([_escape_formula(str(cell)) for cell in row])
+        writer.writerow([escape_formula(str(cell)) for cell in row])
     return out.getvalue()
 
 
-def _escape_formula(cell: str) -> str:
-    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+def escape_formula(cell: str) -> str:
+    """The cell with an apostrophe before it if a spreadsheet would run it as a formula."""
+    return "'" + cell if _FORMULA.match(cell) else cell
 
 
 def _disposition(title: str | None, extension: str) -> str:

@@ -113,13 +113,12 @@ async def google_code(body: GoogleCode, state: State, db: DbSession, request: Re
     """Log in with an authorization code. A `state` from `begin` is valid once, for its own `redirect_uri`."""
     if not state.google.is_configured:
         raise Unauthorized("Invalid authorization code")
-    nonce = None
-    if body.state is not None:
-        raw = await state.valkey.getdel(f"google-state:{body.state}")
-        sign_in = msgspec.json.decode(raw, type=_SignInRequest) if raw else None
-        is_valid = sign_in is not None and sign_in.redirect_uri == body.redirect_uri
-        if sign_in is None or not is_valid or (sign_in.uses_pkce and not body.code_verifier):
-            raise Unauthorized("this sign-in was not begun here, or took too long; try again")
-        nonce = sign_in.nonce
-    profile = await state.google.exchange(body.code, body.redirect_uri, code_verifier=body.code_verifier, nonce=nonce)
+    raw = await state.valkey.getdel(f"google-state:{body.state}")
+    sign_in = msgspec.json.decode(raw, type=_SignInRequest) if raw else None
+    is_valid = sign_in is not None and sign_in.redirect_uri == body.redirect_uri
+    if sign_in is None or not is_valid or (sign_in.uses_pkce and not body.code_verifier):
+        raise Unauthorized("this sign-in was not begun here, or took too long; try again")
+    profile = await state.google.exchange(
+        body.code, body.redirect_uri, code_verifier=body.code_verifier, nonce=sign_in.nonce
+    )
     return await log_in(state, db, request, response, await account_of(db, profile))

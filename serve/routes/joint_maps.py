@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
-from models.errors import BadRequest, Conflict, NotFound
+from models.errors import BadRequest, Conflict, NotFound, SourceDeleted, split_reason
 from models.jobs import enqueue_joint_map
 from models.lifecycle.state import begin_joint_map
 from models.mindmap.joint_maps import MAX_SESSIONS, JointMap, JointMapSession
@@ -23,11 +23,11 @@ from serve.dependencies import CurrentUserId, DbConnection, DbSession
 router = APIRouter(prefix="/v1/maps", tags=["mindmaps"])
 #: Maximum number of maps per user: each has up to some megabytes.
 MAX_MAPS = 200
-_DELETED = "a session of this map was deleted; make the map again"
 
 
 def _reply(joint_map: JointMap, session_ids: list[uuid.UUID], *, data: bool, is_whole: bool = True) -> JointMapReply:
     is_done = joint_map.status == MapStatus.COMPLETED and is_whole
+    code, message = split_reason(joint_map.error_message)
     return JointMapReply(
         id=str(joint_map.id),
         title=joint_map.title or None,
@@ -35,7 +35,8 @@ def _reply(joint_map: JointMap, session_ids: list[uuid.UUID], *, data: bool, is_
         status=joint_map.status if is_whole or joint_map.status != MapStatus.COMPLETED else MapStatus.FAILED,
         stage=joint_map.stage,
         percent=joint_map.percent,
-        error_message=joint_map.error_message if is_whole else _DELETED,
+        error_message=message if is_whole else str(SourceDeleted()),
+        error_code=code if is_whole else SourceDeleted.code,
         session_ids=[str(session_id) for session_id in session_ids],
         since=joint_map.since,
         until=joint_map.until,

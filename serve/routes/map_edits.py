@@ -61,7 +61,7 @@ async def _apply_entries(
     expected_version: int | None = None,
     must_apply: bool = False,
 ) -> EditsReply:
-    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
+    owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
     outcome = await append_edits(
         connection,
         owned,
@@ -157,7 +157,7 @@ async def list_edits(
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> EditLogReply:
     """The log of edits, newest first, with the outcome of each on the current version."""
-    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
+    owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
     row = (
         await db.execute(
             select(Mindmap.id, MindmapVersion.edit_reports)

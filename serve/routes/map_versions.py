@@ -68,7 +68,7 @@ def _reply(row: Any, current: int | None, data: dict[str, Any] | None = None) ->
 
 
 async def _map_of(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> Mindmap:
-    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id)
     mindmap = await db.scalar(select(Mindmap).where(Mindmap.session_id == owned.id))
     if mindmap is None:
         raise NotFound("mindmap not found for this session")
@@ -155,7 +155,7 @@ async def restore_version(
     session_id: str, number: Number, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> EditsReply:
     """Restore a version as a new version. Edits made since stay in effect; `reports` has their outcomes."""
-    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
+    owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
     outcome = await restore_map_version(connection, owned, number)
     reply = await edits_reply(db, connection, session_id, user_id, outcome)
     await db.commit()

@@ -15,7 +15,7 @@ from cluster.maps.notifications import notify
 from cluster.mindmap.document.shared_view import shared_view
 from models.accounts.users import User
 from models.database import Connection
-from models.errors import NotFound
+from models.errors import NotFound, split_reason
 from models.jobs import enqueue_map
 from models.lifecycle.state import begin_map
 from models.mindmap.document import MindmapDocument
@@ -47,6 +47,7 @@ def report_reply(report: EditReport | dict[str, Any]) -> EditReportReply:
 def mindmap_reply(mindmap: Mindmap, version: MindmapVersion | None, log: LogState | None = None) -> MindmapReply:
     """The map as API resource; `data` and `edits` only when it is completed, as the clients expect."""
     is_done = mindmap.status == MapStatus.COMPLETED and version is not None
+    code, message = split_reason(mindmap.error_message)
     return MindmapReply(
         id=str(mindmap.id),
         session_id=str(mindmap.session_id),
@@ -57,7 +58,8 @@ def mindmap_reply(mindmap: Mindmap, version: MindmapVersion | None, log: LogStat
         provider=version.provider if is_done and version else None,
         data=version.data if is_done and version else None,
         edits=_edits_state(version, log) if is_done and version and log else None,
-        error_message=mindmap.error_message,
+        error_message=message,
+        error_code=code,
         created_at=mindmap.created_at,
         updated_at=mindmap.updated_at,
     )
@@ -89,7 +91,7 @@ async def load_map(
     db: AsyncSession, session_id: str, user_id: uuid.UUID
 ) -> tuple[uuid.UUID, Mindmap | None, MindmapVersion | None]:
     """The caller's session id, its map, and the version shown, as they are in the database now. Raises NotFound."""
-    owned = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    owned = await owned_session(db, parse_session_id(session_id), user_id)
     # Statements on the psycopg connection change these rows without SQLAlchemy's knowledge, so a copy that this
     # request has loaded before may be stale: replace it.
     mindmap = await db.scalar(
@@ -123,7 +125,7 @@ async def generate(
     body: Annotated[GenerateBody | None, Body()] = None,
 ) -> MindmapEnvelope:
     """Generate a map. Unchanged input returns the existing map at no cost, unless `force` is set."""
-    owned = (await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)).id
+    owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
     await check_token_budget(state, db, connection, owned, user_id)
     await begin_map(connection, owned)
     await enqueue_map(connection, str(owned), force=bool(body and body.force))
@@ -171,7 +173,7 @@ async def picture_link(session_id: str, user_id: CurrentUserId, db: DbSession, s
 @router.delete("/mindmap/picture", status_code=204)
 async def revoke_picture_links(session_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
     """Revoke all links to the map's image. They stop working at once."""
-    session = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    session = await owned_session(db, parse_session_id(session_id), user_id)
     session.picture_links_revoked = BrowsingSession.picture_links_revoked + 1
     await db.commit()
     return Response(status_code=204)

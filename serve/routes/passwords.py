@@ -16,6 +16,7 @@ from models.errors import BadRequest
 from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply
 from models.schemas.passwords import ForgotBody, PasswordChange, ResetBody
+from serve.auth.known_devices import remember_device
 from serve.auth.login import log_in
 from serve.auth.owner_proof import require_owner
 from serve.auth.password_mail import RESET_TTL, password_link
@@ -76,12 +77,13 @@ async def forgot_password(
 
 @router.post("/reset-password", dependencies=[RateLimitedByAddress])
 async def reset_password(
-    body: ResetBody, state: State, db: DbSession, connection: DbConnection, request: Request
+    body: ResetBody, state: State, db: DbSession, connection: DbConnection, request: Request, response: Response
 ) -> MessageReply:
     """Set a new password with the token of the mail. Ends every login of the account.
 
     API keys are revoked unless `keep_api_keys` is true; those of an account whose address was not confirmed always are,
-    because an attacker may have made them.
+    because an attacker may have made them. The browser may log in afterwards even while attempts from elsewhere lock
+    the account.
     """
     # Hashed before the token is redeemed: the row lock is not held for the time of an argon2 hash.
     password_hash = await hash_password(body.new_password)
@@ -99,4 +101,5 @@ async def reset_password(
     await _mail_password_changed(state, db, connection, user, request)
     await db.commit()
     await state.login_cache.revoke(revoked_ids)
+    remember_device(state, response, user.email)
     return MessageReply(message="Password has been reset successfully.")

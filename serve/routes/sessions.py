@@ -13,12 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.maps.notifications import notify
+from cluster.maps.notifications import DELETED, notify
 from models.accounts.logins import ClientProgram
 from models.accounts.users import User, require_active_user
 from models.billing.plans import TooManySessions, current_plan
 from models.database import Connection
-from models.errors import BadRequest, IllegalTransition, NotFound
+from models.errors import BadRequest, IllegalTransition, NotFound, split_reason
 from models.jobs import enqueue_purge
 from models.lifecycle.state import pause_session, resume_session, start_session
 from models.recording.browsing_sessions import (
@@ -63,7 +63,8 @@ def session_reply(session: BrowsingSession, **live: Any) -> SessionReply:
         created_at=session.created_at,
         updated_at=session.updated_at,
         keywords=session.keywords,
-        error_message=session.failure_reason,
+        error_message=split_reason(session.failure_reason)[1],
+        local_only=session.is_local_only,
         deletes_at=session.deletes_at,
         **counts,
     )
@@ -157,6 +158,7 @@ async def start(
         title=options.title or None,
         title_source=_title_source(options.title),
         client_session_id=options.client_session_id,
+        is_local_only=options.local_only,
         started_at=now,
         created_at=now,
         updated_at=now,
@@ -228,6 +230,8 @@ async def update_session(
         session.title, session.title_source = body.title, "user"
     if body.description is not None:
         session.description = body.description
+    if body.local_only is not None:
+        session.is_local_only = body.local_only
     if body.excluded_on_device is not None:
         # Cumulative: a report that arrives late or twice changes nothing.
         session.num_excluded_on_device = max(session.num_excluded_on_device, body.excluded_on_device)
@@ -281,13 +285,16 @@ async def stop(session_id: str, user_id: CurrentUserId, db: DbSession, state: St
 
 
 @router.delete("/{session_id}", status_code=204)
-async def delete_session(session_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
+async def delete_session(
+    session_id: str, user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection
+) -> Response:
     """Delete a session. All routes treat it as deleted at once; its rows are deleted after the time to restore it."""
     session = await owned_session(db, parse_session_id(session_id), user_id)
     session.deleted_at = datetime.now(UTC)
     await db.flush()
     await enqueue_purge(connection, str(session.id), delay_s=UNDO_S)
     await db.commit()
+    await notify(state.valkey, session.id, "session", {"session_status": DELETED})
     return Response(status_code=204)
 
 

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query
+import structlog
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from cluster.maps.live_maps import LiveMapUpdate
-from cluster.maps.notifications import session_channel
+from cluster.maps.notifications import DELETED, session_channel
+from models.errors import Forbidden, Unauthorized
 from models.mindmap.versions import MapStatus, Mindmap
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
+from serve.auth.authorization import authenticate
 from serve.dependencies import CurrentUserId, State
 from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 #: Interval of keep-alive comments. A client that misses two of them tells its user that the server is unavailable.
 KEEP_ALIVE_S = 5.0
+#: Intervals at which an open stream verifies its login, and renews its entry and looks for its session.
+CHECK_S, RENEW_S = 2.5, 15.0
+log = structlog.get_logger("serve")
 
 
 # FastAPI's own EventSourceResponse sets `Cache-Control: no-cache` and documents the stream in another form, so only its
@@ -38,6 +47,7 @@ async def stream(
     session_id: str,
     user_id: CurrentUserId,
     state: State,
+    request: Request,
     live: Annotated[bool, Query(description="While recording, send the growing map as `map_delta` events")] = True,
     follow: Annotated[bool, Query(description="Keep the stream open when the map is done, for edit events")] = False,
 ) -> StreamingResponse:
@@ -45,12 +55,15 @@ async def stream(
 
     While it records, `map_delta` events grow a map: the first holds all of it (`whole`), each later one the nodes and
     edges to put and to remove. The stream ends when the map is completed or failed, unless `follow` is set. It may be
-    cut at any time (deployment of a new version, a proxy): reconnect, and the first events contain everything.
+    cut at any time (deployment of a new version, a proxy): reconnect, and the first events contain everything. It ends
+    within seconds after the login ends or the session is deleted.
     """
     async with state.session_factory() as db:
         session = await owned_session(db, parse_session_id(session_id), user_id)
+    permit = _Permit(state, request, session)
+    await permit.open()
     return StreamingResponse(
-        _events(state, session, live=live, follow=follow),
+        _events(state, session, permit, live=live, follow=follow),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -79,8 +92,52 @@ def _is_final(data: dict[str, Any]) -> bool:
     return status in {MapStatus.COMPLETED, MapStatus.FAILED} and data.get("session_status") not in OPEN_STATUSES
 
 
-async def _events(state: AppState, session: BrowsingSession, *, live: bool, follow: bool) -> AsyncIterator[bytes]:
+class _Permit:
+    """The permission of one open stream: one of the user's streams, a valid login, and a session that exists."""
+
+    def __init__(self, state: AppState, request: Request, session: BrowsingSession) -> None:
+        self._state, self._request = state, request
+        self._session_id, self._user_id = session.id, session.user_id
+        self._stream_id = str(uuid.uuid4())
+        self._renewed_at = time.monotonic()
+
+    async def open(self) -> None:
+        """Count the stream. Raises RateLimited when the user has too many."""
+        if self._state.rate_limiter.is_enabled:
+            await self._state.open_streams.open(self._user_id, self._stream_id)
+
+    async def is_valid(self) -> bool:
+        """Whether the stream may go on. A store that cannot be reached does not end it."""
+        try:
+            # The status of a login is cached for two seconds, so this costs the verification of a signature.
+            await authenticate(self._state, self._request)
+            if time.monotonic() - self._renewed_at < RENEW_S:
+                return True
+            self._renewed_at = time.monotonic()
+            if self._state.rate_limiter.is_enabled:
+                await self._state.open_streams.renew(self._user_id, self._stream_id)
+            async with self._state.session_factory() as db:
+                session = await db.get(BrowsingSession, self._session_id)
+            return session is not None and session.deleted_at is None
+        except (Unauthorized, Forbidden):
+            return False
+        except (RedisError, SQLAlchemyError, OSError) as error:
+            log.warning("stream_not_verified", error=type(error).__name__)
+            return True
+
+    async def close(self) -> None:
+        """Stop counting the stream."""
+        try:
+            await self._state.open_streams.close(self._user_id, self._stream_id)
+        except (RedisError, OSError) as error:
+            log.warning("valkey_unreachable", operation="streams", error=type(error).__name__)
+
+
+async def _events(
+    state: AppState, session: BrowsingSession, permit: _Permit, *, live: bool, follow: bool
+) -> AsyncIterator[bytes]:
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(permit.close)
         notifications = await stack.enter_async_context(state.valkey.pubsub())
         # Subscribe before reading the snapshot: a change in between is sent twice rather than lost.
         await notifications.subscribe(session_channel(session.id))
@@ -94,18 +151,26 @@ async def _events(state: AppState, session: BrowsingSession, *, live: bool, foll
             updates = await stack.enter_async_context(state.live_maps.watch(session.id, session.user_id, title))
         merger = _EventMerger(notifications, updates)
         stack.push_async_callback(merger.cancel)
+        sent_at = time.monotonic()
         async for item in merger:
+            if not await permit.is_valid():
+                return
             if item is None:
-                yield KEEPALIVE_COMMENT
+                if time.monotonic() - sent_at >= KEEP_ALIVE_S - 0.1:
+                    sent_at = time.monotonic()
+                    yield KEEPALIVE_COMMENT
                 continue
             event, data = item
+            if event == "session" and data.get("session_status") == DELETED:
+                return
+            sent_at = time.monotonic()
             yield _encode(event, data)
             if event == "mindmap" and _is_final(data) and not follow:
                 return
 
 
 class _EventMerger:
-    """Merges notifications and live map updates in the order they arrive; yields None after a quiet interval."""
+    """Merges notifications and live map updates in the order they arrive; yields None after `CHECK_S` without any."""
 
     def __init__(self, notifications: PubSub, updates: AsyncIterator[LiveMapUpdate] | None) -> None:
         self._notifications, self._updates = notifications, updates
@@ -115,7 +180,7 @@ class _EventMerger:
     async def __aiter__(self) -> AsyncIterator[tuple[str, dict[str, Any]] | None]:
         while True:
             if self._next_notification is None:
-                next_message = self._notifications.get_message(ignore_subscribe_messages=True, timeout=KEEP_ALIVE_S)
+                next_message = self._notifications.get_message(ignore_subscribe_messages=True, timeout=CHECK_S)
                 self._next_notification = asyncio.ensure_future(next_message)
             if self._next_update is None and self._updates is not None:
                 self._next_update = asyncio.ensure_future(anext(self._updates))

@@ -67,7 +67,7 @@ async def list_threads(
 
 async def _check_topic(db: AsyncSession, user_id: uuid.UUID, topic: TopicRef) -> None:
     """Raise NotFound unless the topic is on the map of one of the user's sessions."""
-    await owned_session(db, topic.session_id, user_id, forbidden_as_not_found=True)
+    await owned_session(db, topic.session_id, user_id)
     document = await load_current_document(db, topic.session_id) or {}
     is_topic = (node["id"] == topic.topic_id and node["type"] == "topic" for node in document.get("nodes", []))
     if not any(is_topic):

@@ -19,6 +19,7 @@ from cluster.settings import Settings, with_changes
 from models.accounts.erasure import owned_tables
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session
+from tests.support.sent_mails import mails_to, send_queued_mails
 from tests.support.server import running_api
 
 
@@ -170,6 +171,27 @@ async def test_a_closed_account_is_erased_after_the_grace_period(
     assert await _rows_of(db, ann.id) == {}
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_erasure_includes_the_mails_in_the_outbox(
+    settings: Settings, db: psycopg.AsyncConnection[Any], at_once: bool
+) -> None:
+    async with running_api(settings) as (app, client):
+        ann, bob = await sign_up(client), await sign_up(client)
+        for person in (ann, bob):
+            await send_queued_mails(app, person.id)
+            assert mails_to(settings.data_dir, person.email)
+        await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD, "now": at_once})
+        if not at_once:
+            await send_queued_mails(app, ann.id)
+            assert len(mails_to(settings.data_dir, ann.email)) == 2
+            await db.execute("UPDATE users SET deleted_at = deleted_at - interval '8 days' WHERE id = %s", [ann.id])
+            mailer = app.state.parts.mail_queue.mailer
+            async with AsyncConnectionPool(settings.database.postgres_dsn, min_size=1, open=False) as pool:
+                await erase_due_accounts(pool, settings.privacy.account_deletion_delay_s, mailer)
+        assert mails_to(settings.data_dir, ann.email) == []
+        assert mails_to(settings.data_dir, bob.email)
+
+
 async def test_erasure_covers_every_table_of_a_user(db: psycopg.AsyncConnection[Any]) -> None:
     tables = await owned_tables(db)
     cursor = await db.execute(
@@ -216,13 +238,13 @@ async def test_settings_have_defaults_and_absent_fields_stay(ann: ApiUser) -> No
         "theme": "system",
         "email_notifications": True,
         "excluded_domains": [],
-        "capture": {"page_text": True, "highlights": True, "scroll": True, "scope": "all_tabs"},
         "when_out_of_tokens": "local",
+        "model_use": "ask",
     }
-    await ann.ok("PATCH", "/v1/users/me/settings", json={"language": "en", "capture": {"page_text": False}})
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"language": "en", "model_use": "local"})
     after = (await ann.ok("PATCH", "/v1/users/me/settings", json={"theme": "dark"}))["settings"]
     assert (after["language"], after["theme"]) == ("en", "dark")
-    assert after["capture"]["page_text"] is False
+    assert after["model_use"] == "local"
 
 
 async def test_excluded_domains_apply_at_once(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
@@ -246,7 +268,7 @@ async def test_excluded_domains_apply_at_once(ann: ApiUser, db: psycopg.AsyncCon
         {"excluded_domains": ["not a domain"]},
         {"excluded_domains": "example.org"},
         {"excluded_domains": [f"d{i}.example" for i in range(501)]},
-        {"capture": {"scope": "everything"}},
+        {"model_use": "everything"},
         {"when_out_of_tokens": "pay"},
     ],
 )

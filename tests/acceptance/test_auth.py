@@ -83,6 +83,23 @@ async def test_log_in(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     assert reply["refresh_token"]
 
 
+@pytest.mark.parametrize("where", ["{}admin@x.example", "ad{}min@x.example", "admin@x.ex{}ample", "admin@x.example{}"])
+@pytest.mark.parametrize(
+    "character",
+    "\u200b\u200c\u200d\u200e\u202e\u2060\u2063\ufeff\u00ad\u034f\u115f\u1160\u3164\uffa0\u17b4\u180e\ufe0f\u2800\u00a0\u2003\u3000"
+    "\ue000\ufff9\U000e0041\U000e0100\u0085",
+)
+async def test_addresses_with_characters_that_are_not_seen_are_rejected(
+    api: httpx2.AsyncClient, where: str, character: str
+) -> None:
+    """Such an address looks like another one, an operator's for example, in every list."""
+    body = {"email": where.format(character), "password": PASSWORD}
+    is_trimmed = character.isspace() and where.strip("{}") != where
+    answer = await api.post("/v1/auth/signup", json=body | ({"password": "short"} if is_trimmed else {}))
+    assert answer.status_code == 400
+    assert ("email" in answer.text) != is_trimmed
+
+
 async def test_a_password_longer_than_72_bytes(api: httpx2.AsyncClient) -> None:
     email, password = f"{uuid.uuid4().hex}@test.local", "긴 비밀번호 " * 100
     assert (await api.post("/v1/auth/signup", json={"email": email, "password": password})).status_code == 201

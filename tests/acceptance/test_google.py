@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -11,10 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import psycopg
 import pytest
+import redis
 
 from cluster.settings import Settings, with_changes
 from tests.support.client import PASSWORD, sign_up
 from tests.support.openid import openid_provider
+from tests.support.openid_with_pkce import s256
 from tests.support.server import running_api
 
 CLIENT_ID, REDIRECT = "trailmind-client", "https://extension.example/callback"
@@ -160,15 +163,61 @@ async def test_a_token_for_another_audience_is_rejected(
         assert (await client.get("/v1/auth/google/config")).json() == {"enabled": False}
 
 
+async def _begin(google: httpx2.AsyncClient, challenge: str | None = None) -> dict[str, str]:
+    """`state`, `nonce` and challenge method of a sign-in that begins."""
+    body = {"redirect_uri": REDIRECT} | ({"code_challenge": challenge} if challenge else {})
+    flow = (await google.post("/v1/auth/google/begin", json=body)).json()
+    query = parse_qs(urlsplit(flow["authorization_url"]).query)
+    assert query.get("code_challenge") == ([challenge] if challenge else None)
+    method = query.get("code_challenge_method", [""])[0]
+    return {"state": flow["state"], "nonce": query["nonce"][0], "method": method}
+
+
 async def test_authorization_codes(google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]) -> None:
-    body = {"code": "invalid", "redirect_uri": REDIRECT}
+    flow = await _begin(google)
+    body = {"code": "invalid", "redirect_uri": REDIRECT, "state": flow["state"]}
     answer = await google.post("/v1/auth/google/code", json=body)
     assert answer.status_code == 401
     assert answer.json()["error"]["message"] == "Invalid authorization code"
-    body["code"] = await provider.allow(person["sub"])
+    flow = await _begin(google)
+    body |= {"state": flow["state"], "code": await provider.allow(person["sub"], nonce=flow["nonce"])}
     answer = await google.post("/v1/auth/google/code", json=body)
     assert answer.status_code == 200, answer.text
     assert answer.json()["user"]["email"] == person["email"]
+
+
+async def test_a_code_needs_the_state_of_a_sign_in_that_was_begun_here(
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
+) -> None:
+    """Without it, an attacker's code would log a victim in to the attacker's account."""
+    body = {"code": await provider.allow(person["sub"]), "redirect_uri": REDIRECT}
+    assert (await google.post("/v1/auth/google/code", json=body)).status_code == 400
+    assert (await google.post("/v1/auth/google/code", json=body | {"state": None})).status_code == 400
+    assert (await google.post("/v1/auth/google/code", json=body | {"state": "s"})).status_code == 401
+
+
+async def test_the_verifier_fits_the_challenge(
+    google: httpx2.AsyncClient, provider: Provider, person: dict[str, str]
+) -> None:
+    """The provider, like Google, exchanges a code only with the verifier of its challenge."""
+    verifier = "v" * 43
+
+    async def sign_in(*, challenge: str | None, sent: str | None) -> int:
+        flow = await _begin(google, challenge)
+        parameters = {"nonce": flow["nonce"]} | (
+            {"code_challenge": challenge, "code_challenge_method": flow["method"]} if challenge else {}
+        )
+        code = await provider.allow(person["sub"], **parameters)
+        body = {"code": code, "redirect_uri": REDIRECT, "state": flow["state"]}
+        answer = await google.post("/v1/auth/google/code", json=body | ({"code_verifier": sent} if sent else {}))
+        return answer.status_code
+
+    assert await sign_in(challenge=s256(verifier), sent=verifier) == 200
+    assert await sign_in(challenge=s256(verifier), sent="w" * 43) == 401
+    assert await sign_in(challenge=s256(verifier), sent=None) == 401
+    # A verifier for a code without a challenge: the attacker's code would otherwise pass (PKCE downgrade).
+    assert await sign_in(challenge=None, sent=verifier) == 401
+    assert await sign_in(challenge=None, sent=None) == 200
 
 
 async def test_state_and_nonce_are_valid_once(
@@ -205,6 +254,12 @@ async def test_a_code_with_another_nonce_is_rejected(
 async def test_an_unreachable_provider_is_a_503(settings: Settings) -> None:
     away = with_changes(settings, google_issuer="http://127.0.0.1:1", google_client_id=CLIENT_ID)
     async with running_api(away) as (_, client):
-        answer = await client.post("/v1/auth/google/code", json={"code": "x", "redirect_uri": REDIRECT})
+        assert (await client.post("/v1/auth/google/begin", json={"redirect_uri": REDIRECT})).status_code == 503
+        # The provider became unreachable after the sign-in had begun.
+        sign_in = json.dumps({"nonce": "n", "redirect_uri": REDIRECT, "uses_pkce": False})
+        with redis.Redis.from_url(settings.valkey.connection_url) as valkey:
+            valkey.set("google-state:begun", sign_in, ex=60)
+        body = {"code": "x", "redirect_uri": REDIRECT, "state": "begun"}
+        answer = await client.post("/v1/auth/google/code", json=body)
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1

@@ -96,6 +96,6 @@ async def test_a_large_gap_is_one_gap(ann: ApiUser) -> None:
 
 async def test_ingest_reports_are_private(ann: ApiUser, bob: ApiUser) -> None:
     session_id = await ann.start()
-    assert (await bob.call("GET", f"/v1/sessions/{session_id}/receipt")).status_code == 403
+    assert (await bob.call("GET", f"/v1/sessions/{session_id}/receipt")).status_code == 404
     assert (await ann.call("GET", f"/v1/sessions/{uuid.uuid4()}/receipt")).status_code == 404
     assert (await ann.call("GET", "/v1/sessions/x/receipt")).status_code == 404

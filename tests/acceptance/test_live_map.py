@@ -130,7 +130,7 @@ async def test_the_stream_sends_the_live_map_until_the_generated_one(
     session = await ann.start()
     events = page_events(6)
     await ann.send(session, events[:4])
-    assert (await bob.call("GET", f"/v1/sessions/{session}/stream")).status_code == 403
+    assert (await bob.call("GET", f"/v1/sessions/{session}/stream")).status_code == 404
     asking = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream"))
     quiet = asyncio.create_task(ann.call("GET", f"/v1/sessions/{session}/stream?live=false"))
     async with asyncio.timeout(PATIENCE_S):

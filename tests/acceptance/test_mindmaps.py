@@ -175,6 +175,8 @@ async def test_a_failed_map_has_a_reason_and_can_be_requested_again(
     assert mindmap["status"] == "failed"
     assert "try again" in mindmap["error_message"]
     assert "luck" not in mindmap["error_message"]
+    assert mindmap["error_code"] == "MAP_FAILED"
+    assert "MAP_FAILED" not in mindmap["error_message"]
     found = (await ann.ok("GET", f"/v1/sessions/{session}"))["session"]
     assert found["session_status"] == "failed"
     await ann.ok("POST", f"/v1/sessions/{session}/mindmap/generate", json={})

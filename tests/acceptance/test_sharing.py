@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ import pytest
 from cluster.settings import Settings, with_changes
 from models.mindmap.sharing import share_link_id, share_token
 from serve.identity.signed_links import sign_link
+from serve.routes.exports import escape_formula
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session
 from tests.support.server import SIGNING_KEY, running_api
@@ -70,7 +72,7 @@ async def test_a_link_can_be_revoked_and_expires(
     listed = (await ann.ok("GET", f"/v1/sessions/{session_id}/shares"))["shares"]
     assert {s["url"] for s in listed} == {first["url"], second["url"], third["url"]}
     path = f"/v1/sessions/{session_id}/shares/{first['id']}"
-    assert (await bob.call("DELETE", path)).status_code == 403
+    assert (await bob.call("DELETE", path)).status_code == 404
     assert (await ann.call("DELETE", path)).status_code == 204
     assert (await ann.call("DELETE", path)).status_code == 404
     await db.execute("UPDATE share_links SET expires_at = now() - interval '1 s' WHERE id = %s", [second["id"]])
@@ -214,6 +216,14 @@ async def test_csv_cells_are_never_formulas(owner: ApiUser) -> None:
     await owner.send(session_id, [visit("https://example.com/", title='=HYPERLINK("http://evil.test")')])
     table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).text)))
     assert table[0]["title"].startswith("'=")
+    # Spreadsheets skip blanks, line feeds and invisible characters before a formula.
+    blanks = ("", " ", "  \n", "\n", "\r\n", "\t", "\v", "\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\u2060 ")
+    for sign, before in itertools.product("=+-@＝＋－＠", blanks):
+        assert escape_formula(f"{before}{sign}1+1") == f"'{before}{sign}1+1", (before, sign)
+    for cell in ("\n1", "\t1", "\r1"):
+        assert escape_formula(cell) == f"'{cell}"
+    for cell in ("", "1", " 1", "a = b", "Bread", "빵", "  ", "'=1"):
+        assert escape_formula(cell) == cell
 
 
 async def test_export_formats_depend_on_the_plan(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:

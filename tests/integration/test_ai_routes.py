@@ -95,11 +95,12 @@ async def test_out_of_tokens_refuses_with_the_reset_date(
     path = f"/v1/sessions/{session}/mindmap/generate"
     # By default the map is made without a model; recording is not affected.
     assert (await ann.call("POST", path)).status_code == 202
-    await ann.ok("PATCH", "/v1/users/me/settings", json={"when_out_of_tokens": "refuse"})
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"when_out_of_tokens": "refuse", "model_use": "vendor"})
     refused = await ann.call("POST", path)
     assert refused.status_code == 402
     assert refused.json()["error"]["code"] == "TOKEN_LIMIT_EXCEEDED"
     assert quote["resets_at"][:10] in refused.json()["error"]["message"]
+    assert refused.json()["error"]["values"]["resets_at"][:10] == quote["resets_at"][:10]
     assert (await ann.start()) != session
 
 

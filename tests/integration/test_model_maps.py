@@ -346,6 +346,28 @@ async def test_out_of_tokens_is_local_or_refused_by_user_setting(
     assert "renewed on" in message
 
 
+async def test_nothing_is_sent_to_a_vendor_before_the_user_agrees(
+    ann: ApiUser, maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The mock server is on this machine; here it stands for a vendor.
+    monkeypatch.setattr("cluster.providers.planning.consent._is_private_host", lambda host: False)
+    session, kept = await record(ann), await record(ann)
+    await ann.ok("PATCH", f"/v1/sessions/{kept}", json={"local_only": True})
+    document = await maker.make(session, "openai")
+    assert document.provider == "local"
+    assert [note.code for note in document.note_details] == ["consent_missing"]
+    assert document.notes == tuple(note.sentence for note in document.note_details)
+
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"model_use": "vendor"})
+    assert (await maker.make(kept, "openai")).provider == "local"
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"model_use": "local"})
+    assert (await maker.make(session, "openai", force=True)).provider == "local"
+    assert models.requests() == []
+
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"model_use": "vendor"})
+    assert (await maker.make(session, "openai")).provider == "openai"
+
+
 async def test_reservations_never_exceed_the_estimate(ann: ApiUser, maker: Maker) -> None:
     maker.limit = 500_000
     session = await record(ann)

@@ -17,7 +17,7 @@ from launch.ray_environment import free_ports
 def openid_provider() -> Iterator[str]:
     """Run the provider; yields its issuer URL."""
     (port,) = free_ports(1)
-    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
+    command = [sys.executable, "-W", "ignore", "-m", "tests.support.openid_with_pkce", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             issuer = f"http://127.0.0.1:{port}"

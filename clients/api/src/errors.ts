@@ -31,6 +31,7 @@ const MAX_RETRY_AFTER_S = 3_600;
 
 interface ErrorDetails {
   kind?: ErrorKind;
+  values?: Record<string, string>;
   retryAfterS?: number | null;
   requestId?: string | null;
 }
@@ -43,6 +44,8 @@ export class ApiError extends Error {
   readonly status: number;
   /** Stable, for programs; empty when the response was not the API's (a proxy's page). */
   readonly code: string;
+  /** The facts of the message, to word the code in another language. */
+  readonly values: Record<string, string>;
   /** Seconds the server asks to wait before the next try. */
   readonly retryAfterS: number | null;
   /** Identifies the request in the server's log. */
@@ -53,6 +56,7 @@ export class ApiError extends Error {
     this.kind = details.kind ?? KIND_BY_STATUS[status] ?? (status >= 500 ? "server" : "bad_request");
     this.status = status;
     this.code = code;
+    this.values = details.values ?? {};
     this.retryAfterS = details.retryAfterS ?? null;
     this.requestId = details.requestId ?? null;
   }
@@ -71,6 +75,9 @@ export function errorOf(response: Response, body: unknown): ApiError {
     typeof detail["code"] === "string" ? detail["code"] : "",
     typeof detail["message"] === "string" ? detail["message"] : "",
     {
+      values: isRecord(detail["values"])
+        ? Object.fromEntries(Object.entries(detail["values"]).map(([name, value]) => [name, String(value)]))
+        : {},
       retryAfterS: retryAfterS(response.headers.get("Retry-After"), Date.now()),
       requestId: response.headers.get("X-Request-ID"),
     },

@@ -5,3 +5,4 @@ export * from "./format.ts";
 export * from "./ids.ts";
 export * from "./messages.ts";
 export type * from "./schema.ts";
+export * from "./server-errors.ts";

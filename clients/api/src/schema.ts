@@ -44,6 +44,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Server
+         * @description What this server offers. Needs no login.
+         */
+        get: operations["server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/signup": {
         parameters: {
             query?: never;
@@ -271,7 +291,8 @@ export interface paths {
          * @description Set a new password with the token of the mail. Ends every login of the account.
          *
          *     API keys are revoked unless `keep_api_keys` is true; those of an account whose address was not confirmed always are,
-         *     because an attacker may have made them.
+         *     because an attacker may have made them. The browser may log in afterwards even while attempts from elsewhere lock
+         *     the account.
          */
         post: operations["reset_password"];
         delete?: never;
@@ -811,7 +832,8 @@ export interface paths {
          *
          *     While it records, `map_delta` events grow a map: the first holds all of it (`whole`), each later one the nodes and
          *     edges to put and to remove. The stream ends when the map is completed or failed, unless `follow` is set. It may be
-         *     cut at any time (deployment of a new version, a proxy): reconnect, and the first events contain everything.
+         *     cut at any time (deployment of a new version, a proxy): reconnect, and the first events contain everything. It ends
+         *     within seconds after the login ends or the session is deleted.
          */
         get: operations["stream"];
         put?: never;
@@ -1122,6 +1144,8 @@ export interface paths {
         /**
          * Quote
          * @description The maximum cost of a map of this session. Safe to repeat: nothing is stored.
+         *
+         *     Before the user has decided about vendors (`needs_consent`), it is the cost of a map for which the user agrees.
          */
         post: operations["quote"];
         delete?: never;
@@ -2122,33 +2146,6 @@ export interface components {
             user: components["schemas"]["UserReply"];
         };
         /**
-         * CaptureOptions
-         * @description What the extension records by default.
-         */
-        CaptureOptions: {
-            /**
-             * Page Text
-             * @default true
-             */
-            page_text?: boolean;
-            /**
-             * Highlights
-             * @default true
-             */
-            highlights?: boolean;
-            /**
-             * Scroll
-             * @default true
-             */
-            scroll?: boolean;
-            /**
-             * Scope
-             * @default all_tabs
-             * @enum {string}
-             */
-            scope?: "all_tabs" | "this_window" | "this_tab";
-        };
-        /**
          * ChangeReply
          * @description One difference as a sentence; `why` gives the reason where it is known.
          */
@@ -2709,7 +2706,7 @@ export interface components {
         };
         /**
          * GoogleCode
-         * @description An authorization code, with `state` and `code_verifier` if the client began with them.
+         * @description An authorization code with the `state` of `begin`, and `code_verifier` if the client began with a challenge.
          * @example {
          *       "code": "4/0AX4XfWh…",
          *       "redirect_uri": "https://abc.chromiumapp.org/",
@@ -2723,7 +2720,7 @@ export interface components {
             /** Redirect Uri */
             redirect_uri: string;
             /** State */
-            state?: string | null;
+            state: string;
             /** Code Verifier */
             code_verifier?: string | null;
         };
@@ -2926,6 +2923,11 @@ export interface components {
             percent: number;
             /** Error Message */
             error_message?: string;
+            /**
+             * Error Code
+             * @description Why it failed, as a stable code
+             */
+            error_code?: string;
             /** Session Ids */
             session_ids: string[];
             /** Since */
@@ -3149,6 +3151,11 @@ export interface components {
             edits?: components["schemas"]["EditsState"];
             /** Error Message */
             error_message?: string;
+            /**
+             * Error Code
+             * @description Why it failed, as a stable code
+             */
+            error_code?: string;
             /** Created At */
             created_at: string;
             /** Updated At */
@@ -3410,6 +3417,11 @@ export interface components {
             is_affordable: boolean;
             /** Resets At */
             resets_at: string;
+            /**
+             * Needs Consent
+             * @description The user has not yet decided whether pages may be sent to a vendor
+             */
+            needs_consent: boolean;
         };
         /**
          * ReadyReply
@@ -3638,6 +3650,34 @@ export interface components {
             took_ms: number;
         };
         /**
+         * ServerEnvelope
+         * @description `{"server": …}`
+         */
+        ServerEnvelope: {
+            server: components["schemas"]["ServerInfo"];
+        };
+        /**
+         * ServerInfo
+         * @description What this server does, so that no client promises anything else.
+         */
+        ServerInfo: {
+            /**
+             * Sends Mail
+             * @description False: mails are written to a folder that only the operator reads
+             */
+            sends_mail: boolean;
+            /**
+             * Model Vendors
+             * @description Companies that page text can be sent to after the user agreed; empty when maps are drawn here
+             */
+            model_vendors: string[];
+            /**
+             * Uses Models
+             * @description Whether any AI model is configured, a self-hosted one included
+             */
+            uses_models: boolean;
+        };
+        /**
          * SessionEnvelope
          * @description `{"session": …}`
          * @example {
@@ -3733,6 +3773,8 @@ export interface components {
             keywords?: string[];
             /** Error Message */
             error_message?: string;
+            /** Local Only */
+            local_only: boolean;
             /**
              * Deletes At
              * @description When the plan's retention deletes the session; absent while it is kept
@@ -3752,6 +3794,12 @@ export interface components {
             title?: string | null;
             /** Client Session Id */
             client_session_id?: string | null;
+            /**
+             * Local Only
+             * @description Never send its text to an AI model
+             * @default false
+             */
+            local_only?: boolean;
         };
         /**
          * SessionStatus
@@ -3772,6 +3820,11 @@ export interface components {
             title?: string | null;
             /** Description */
             description?: string | null;
+            /**
+             * Local Only
+             * @description Never send its text to an AI model
+             */
+            local_only?: boolean | null;
             /**
              * Excluded On Device
              * @description How many pages the client has excluded itself so far; a smaller number than before is ignored
@@ -3827,9 +3880,13 @@ export interface components {
              *     ]
              */
             excluded_domains?: string[] | null;
-            capture?: components["schemas"]["CaptureOptions"] | null;
             /** When Out Of Tokens */
             when_out_of_tokens?: ("local" | "refuse") | null;
+            /**
+             * Model Use
+             * @description Whether page text may be sent to an AI vendor: `ask` and `local` send none, and `local` uses no model at all
+             */
+            model_use?: ("ask" | "vendor" | "local") | null;
         };
         /**
          * SettingsReply
@@ -3846,16 +3903,23 @@ export interface components {
              * @enum {string}
              */
             theme: "light" | "dark" | "system";
-            /** Email Notifications */
+            /**
+             * Email Notifications
+             * @description Stored for later; no mail depends on it yet
+             */
             email_notifications: boolean;
             /** Excluded Domains */
             excluded_domains: string[];
-            capture: components["schemas"]["CaptureOptions"];
             /**
              * When Out Of Tokens
              * @enum {string}
              */
             when_out_of_tokens: "local" | "refuse";
+            /**
+             * Model Use
+             * @enum {string}
+             */
+            model_use: "ask" | "vendor" | "local";
         };
         /**
          * ShareCreate
@@ -4642,6 +4706,13 @@ export interface components {
             details?: {
                 [key: string]: string;
             }[];
+            /**
+             * Values
+             * @description The facts of the message, to word it elsewhere
+             */
+            values?: {
+                [key: string]: string;
+            };
         };
         /**
          * ErrorReply
@@ -4879,7 +4950,6 @@ export type ApiKeyReply = components['schemas']['ApiKeyReply'];
 export type AuditList = components['schemas']['AuditList'];
 export type AuditReply = components['schemas']['AuditReply'];
 export type AuthReply = components['schemas']['AuthReply'];
-export type CaptureOptions = components['schemas']['CaptureOptions'];
 export type ChangeReply = components['schemas']['ChangeReply'];
 export type Credentials = components['schemas']['Credentials'];
 export type DeletionBody = components['schemas']['DeletionBody'];
@@ -4943,6 +5013,8 @@ export type ReceiptReply = components['schemas']['ReceiptReply'];
 export type ResetBody = components['schemas']['ResetBody'];
 export type SearchHit = components['schemas']['SearchHit'];
 export type SearchReply = components['schemas']['SearchReply'];
+export type ServerEnvelope = components['schemas']['ServerEnvelope'];
+export type ServerInfo = components['schemas']['ServerInfo'];
 export type SessionEnvelope = components['schemas']['SessionEnvelope'];
 export type SessionList = components['schemas']['SessionList'];
 export type SessionReply = components['schemas']['SessionReply'];
@@ -5049,6 +5121,34 @@ export interface operations {
                     "application/json": components["schemas"]["ReadyReply"];
                 };
             };
+        };
+    };
+    server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     signup: {

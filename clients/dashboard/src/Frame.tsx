@@ -1,9 +1,10 @@
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, Sun } from "lucide-react";
 import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
+import { chooseTheme, useStoredTheme } from "./account/stored-theme";
 import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
-import { setTheme, useEffectiveTheme } from "./theme";
+import { useEffectiveTheme } from "./theme";
 import { ConnectionNotice } from "./ui/ConnectionNotice";
 import { isTyping } from "./ui/useKeyDown";
 import "./Frame.css";
@@ -21,6 +22,7 @@ export function Frame() {
   const isInSession = useRouterState({ select: (s) => /^\/sessions\/./.test(s.location.pathname) });
   const [open, setOpen] = useState<"palette" | "keys" | null>(null);
   const shown = useEffectiveTheme();
+  useStoredTheme();
 
   useEffect(() => {
     // Once for each end of a login: the frame stays mounted while the sign-in page loads.
@@ -72,7 +74,7 @@ export function Frame() {
           <button
             type="button"
             className="rail-link"
-            onClick={() => setTheme(shown === "dark" ? "light" : "dark")}
+            onClick={() => chooseTheme(shown === "dark" ? "light" : "dark")}
             aria-label={t.search.toggleTheme}
           >
             {shown === "dark" ? <Sun size={18} /> : <MoonStar size={18} />}

@@ -10,7 +10,7 @@ function notify(): void {
   for (const listener of listeners) listener();
 }
 
-function chosenTheme(): Theme {
+export function chosenTheme(): Theme {
   const attribute = document.documentElement.dataset.theme;
   return attribute === "light" || attribute === "dark" ? attribute : "system";
 }

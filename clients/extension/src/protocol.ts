@@ -122,6 +122,8 @@ export interface Commands {
   retry: { args: Record<string, never>; result: null };
   signIn: { args: { email: string; password: string; isNew: boolean }; result: null };
   signInWithGoogle: { args: Record<string, never>; result: null };
+  /** Null for a server that is unreachable or too old to say. */
+  modelVendors: { args: Record<string, never>; result: string[] | null };
   hasGoogle: { args: Record<string, never>; result: boolean };
   signInOnTheWeb: { args: Record<string, never>; result: null };
   signOut: { args: Record<string, never>; result: null };
@@ -150,6 +152,11 @@ export interface Preview {
 }
 
 export type CommandName = keyof Commands;
-export type CommandResponse<K extends CommandName> =
-  | { ok: true; value: Commands[K]["result"] }
-  | { ok: false; code: string; message: string };
+export type CommandResponse<K extends CommandName> = { ok: true; value: Commands[K]["result"] } | CommandFailure;
+
+/** `server`: the error of the API, which the popup words in its language. */
+export interface CommandFailure {
+  ok: false;
+  code: string;
+  server?: { code: string; values: Record<string, string> };
+}

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 
 from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures
 from cluster.mindmap.pages.titles import joined_segments
 from cluster.mindmap.text.korean import KoreanWord, learn_stems
+from cluster.mindmap.text.stop_words import latin_stop_words, other_script_stop_words
 from cluster.mindmap.text.words import KOREAN_STOP_WORDS, SHORT_TERMS, STOP_WORDS, stem
 
 IntArray = NDArray[np.int64]
@@ -21,9 +23,16 @@ FloatArray = NDArray[np.float64]
 #: Weight of one occurrence of a word, by the part of the page in which it occurs.
 TITLE_WEIGHT, SITE_NAME_WEIGHT, PATH_WEIGHT, HIGHLIGHT_WEIGHT, BODY_WEIGHT = 3.0, 1.0, 1.0, 3.0, 1.0
 _CAMEL_CASE_PARTS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+#: The least length of a word in Latin letters. Vietnamese writes every syllable as a word: "xe đạp" is a bicycle.
+MIN_WORD_CHARS, MIN_VIETNAMESE_CHARS = 3, 2
 _INNER_PUNCTUATION = re.compile(r"[._'’#-]+")
 _HANGUL = re.compile(r"^[가-힣]+$")
-_HAN = re.compile(r"^[\u4e00-\u9fff々]+$")
+_HAN = regex.compile(r"[\p{Han}]+")
+_HIRAGANA = regex.compile(r"[\p{Hiragana}ー]+")
+#: A Japanese word that ends in hiragana is a verb or an adjective.
+_JAPANESE_VERB = regex.compile(r"[\p{Han}々]\p{Hiragana}+")
+#: Hiragana words of fewer letters are particles and endings.
+_MIN_HIRAGANA = 3
 _MAX_BOILERPLATE_CHARS = 48
 
 
@@ -212,6 +221,9 @@ def _term_counts(sources: Sequence[tuple[IntArray, float]], lexicon: Lexicon) ->
 
 def _build_lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
     spellings = sorted({word for page in pages for word in page.vocabulary})
+    languages = {page.language for page in pages}
+    stop_words = latin_stop_words(languages)
+    min_chars = MIN_VIETNAMESE_CHARS if "vi" in languages else MIN_WORD_CHARS
     korean_words = learn_stems(word for word in spellings if _HANGUL.match(word))
     cluster_term_index: dict[str, int] = {}
     label_term_index: dict[str, int] = {}
@@ -224,11 +236,13 @@ def _build_lexicon(pages: Sequence[PageFeatures]) -> Lexicon:
     cluster_term_ids: list[int] = []
     for i, word in enumerate(spellings):
         korean = korean_words.get(word)
-        cluster_terms, label_term = analyze_word(word) if korean is None else _korean_terms(korean)
+        cluster_terms, label_term = (
+            analyze_word(word, stop_words, min_chars) if korean is None else _korean_terms(korean)
+        )
         if label_term is not None:
             term_id = label_term_index.setdefault(label_term, len(label_term_index))
             if term_id == len(is_noun):
-                is_noun.append(korean is None or korean.is_noun)
+                is_noun.append(not _JAPANESE_VERB.fullmatch(word) if korean is None else korean.is_noun)
                 is_verbal_noun.append(korean is not None and korean.is_verbal_noun)
             label_term_ids[i] = term_id
         ends_phrase[i] = korean is not None and korean.has_suffix
@@ -255,34 +269,52 @@ def _korean_terms(word: KoreanWord) -> tuple[list[str], str | None]:
     return ([], None) if word.is_stop_word else ([word.stem], word.stem)
 
 
-def analyze_word(word: str) -> tuple[list[str], str | None]:
+def analyze_word(
+    word: str, stop_words: frozenset[str] = frozenset(), min_chars: int = MIN_WORD_CHARS
+) -> tuple[list[str], str | None]:
     """The clustering terms of a word that is not Korean, and its label term (None: never part of a label).
 
-    Chinese words count as character bigrams; compounds ("PageRank", "git-commit") also as their parts.
+    Long Chinese words count as pairs of characters too, and compounds ("PageRank", "git-commit") as their parts.
+    `stop_words` are those of the Latin-script languages of the session; `min_chars` is the least length of a word.
     """
     lower = word.lower()
-    if _HAN.match(word):
-        bigrams = [word[i : i + 2] for i in range(len(word) - 1)] or [word]
-        return bigrams, word if len(word) >= 2 else None
-    if not word.isascii() and not word[0].isascii():
-        return ([lower], lower) if len(word) >= 2 else ([], None)
+    if not word[0].isascii():
+        return _other_script_terms(lower, stop_words)
     pieces = [piece for piece in _INNER_PUNCTUATION.split(word) if piece]
     if len(pieces) == 1 and not (word.islower() or word.isupper() or word.istitle()):
         pieces = _CAMEL_CASE_PARTS.findall(word)
-    whole = _english_term(lower)
+    whole = None if lower in stop_words else _english_term(lower, min_chars)
     terms = [whole] if whole else []
     if len(pieces) > 1:
-        piece_terms = (_english_term(piece.lower()) for piece in pieces)
+        piece_terms = (_english_term(piece.lower(), min_chars) for piece in pieces)
         terms += [term for term in piece_terms if term and term != whole]
     return terms, whole
 
 
-def _english_term(lower: str) -> str | None:
-    """The stem of a lower-case word; None for a stop word or a word too short to carry meaning."""
+def _other_script_terms(lower: str, stop_words: frozenset[str]) -> tuple[list[str], str | None]:
+    """The terms of a lower-case word that does not begin with an ASCII letter."""
+    if lower in stop_words or lower in other_script_stop_words():
+        return [], None
+    if _HAN.fullmatch(lower):
+        # Parts of a long word match other divisions of the same characters.
+        parts = [lower[i : i + 2] for i in range(len(lower) - 1)] if len(lower) > 2 else []
+        return [lower, *parts], lower
+    if len(lower) < (_MIN_HIRAGANA if _HIRAGANA.fullmatch(lower) else 2):
+        return [], None
+    return [lower], lower
+
+
+def _english_term(lower: str, min_chars: int) -> str | None:
+    """The stem of a lower-case word; None for a stop word or a word too short to carry meaning.
+
+    A letter with a mark makes a short word unambiguous: "té".
+    """
     if lower in SHORT_TERMS:
         return lower
     base = lower[:-2] if lower.endswith(("'s", "’s")) else lower
-    if len(base) < 3 or base in STOP_WORDS or base in KOREAN_STOP_WORDS or "'" in base or "’" in base:
+    if len(base) < (min_chars if base.isascii() else min(2, min_chars)) or "'" in base or "’" in base:
+        return None
+    if base in STOP_WORDS or base in KOREAN_STOP_WORDS:
         return None
     stemmed = stem(base)
     return None if stemmed in STOP_WORDS else stemmed

@@ -81,8 +81,7 @@ def compose_document(
         layouts=layouts,
         excluded_pages=excluded_pages,
         coverage=compute_coverage(nodes, excluded_pages, captured),
-        notes=tuple(notes),
-    )
+    ).with_notes(notes)
     neighbours = {annotation.page_id: annotation.neighbours for annotation in outline.annotations}
     scorecard = compute_scorecard(document, captured, neighbours, outline.stability, previous)
     return document.model_copy(update={"scorecard": scorecard})
@@ -171,6 +170,7 @@ class _DocumentBuilder:
             keywords=_clean_keywords(annotation.keywords),
             urls=_safe_links(page),
             page_id=page_id,
+            former_page_ids=page.former_ids or None,
             title=shorten(strip_markup(page.title), MAX_PAGE_TITLE_CHARS) or None,
             host=host or None,
             language=annotation.language,

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from cluster.mindmap.outline.types import Outline, OutlineTopic
 from models.mindmap.document import CORE_ID, NODE_ID_PATTERN, Evidence
+from models.mindmap.notes import MapNote, map_note
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
 
 
-def repair_outline(outline: Outline, captured: Mapping[str, CapturedPage]) -> tuple[Outline, list[str]]:
-    """`outline` with every captured page in at most one topic, and sentences that say what was corrected.
+def repair_outline(outline: Outline, captured: Mapping[str, CapturedPage]) -> tuple[Outline, list[MapNote]]:
+    """`outline` with every captured page in at most one topic, and notes that say what was corrected.
 
     Unknown and repeated page ids are removed, deeper levels are flattened into sub-topics, empty topics are dropped,
     invalid or duplicate topic ids are replaced, and evidence that is not verbatim is removed.
@@ -21,9 +22,9 @@ def repair_outline(outline: Outline, captured: Mapping[str, CapturedPage]) -> tu
     topics = [topic for topic in map(repair.topic, outline.topics) if topic is not None]
     notes = []
     if repair.num_unknown:
-        notes.append(f"{repair.num_unknown} page ids were not of this session and were dropped.")
+        notes.append(map_note("unknown_pages", count=repair.num_unknown))
     if repair.num_repeated:
-        notes.append(f"{repair.num_repeated} pages had more than one place; the first was kept.")
+        notes.append(map_note("repeated_pages", count=repair.num_repeated))
     return replace(outline, topics=tuple(topics)), notes
 
 

@@ -30,7 +30,7 @@ def shared_view(document: MindmapDocument, visibility: str, user_title: str | No
     and notes are never shown.
     """
     if not document.nodes:
-        return document.model_copy(update={"excluded_pages": (), "notes": ()})
+        return document.model_copy(update={"excluded_pages": (), "notes": (), "note_details": ()})
     return _SharedView(document, visibility, user_title).document()
 
 
@@ -148,6 +148,7 @@ class _SharedView:
                 },
                 "excluded_pages": (),
                 "notes": (),
+                "note_details": (),
             }
         )
 

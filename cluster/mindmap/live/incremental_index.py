@@ -37,7 +37,7 @@ from cluster.mindmap.clustering.similarity import (
 )
 from cluster.mindmap.outline.pipeline import MAX_PAGE_KEYWORDS, annotate_page
 from cluster.mindmap.outline.types import PageAnnotation
-from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures
+from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures, count_sentences, without_notices
 from cluster.mindmap.pages.importance import page_importances
 from cluster.mindmap.pages.titles import joined_segments
 from cluster.mindmap.text.korean import PARTICLES
@@ -62,6 +62,7 @@ class IncrementalIndex:
         bounds = np.searchsorted(corpus.rows, np.arange(len(self.pages) + 1))
         self._terms = [corpus.cols[a:b] for a, b in pairwise(bounds)]
         self._counts = [corpus.tf[a:b] for a, b in pairwise(bounds)]
+        self._sentence_counts = count_sentences(self.pages)
         self._text_similarity = text.copy()  # Larger than needed after growth; see `text_similarity`.
 
     @property
@@ -80,21 +81,28 @@ class IncrementalIndex:
         """Add a page, or update a known one; similarities are computed again only if its words have changed."""
         row = self.row_of.get(page.page_id)
         if row is not None and _word_fields(self.pages[row]) == _word_fields(page):
-            self.pages[row] = page
+            self._replace(row, page)
             return
         terms, counts = self._term_counts(page)
         if row is None:
             row = self.row_of[page.page_id] = len(self.pages)
             self.pages.append(page)
+            self._sentence_counts.update(page.sentence_hashes)
             self._terms.append(terms)
             self._counts.append(counts)
             self._reserve(row + 1)
         else:
-            self.pages[row], self._terms[row], self._counts[row] = page, terms, counts
+            self._replace(row, page)
+            self._terms[row], self._counts[row] = terms, counts
             self._annotations.pop(page.page_id, None)
         cosines = self._cosines(row)
         self._text_similarity[row, : len(cosines)] = cosines
         self._text_similarity[: len(cosines), row] = cosines
+
+    def _replace(self, row: int, page: PageFeatures) -> None:
+        self._sentence_counts.subtract(self.pages[row].sentence_hashes)
+        self._sentence_counts.update(page.sentence_hashes)
+        self.pages[row] = page
 
     def _reserve(self, num_pages: int) -> None:
         """Grow the matrix by a quarter when it is full, so that it is not copied for every page."""
@@ -113,7 +121,9 @@ class IncrementalIndex:
             if annotation is None:
                 core, _ = split_title_segments(page, self._site_names)
                 title = joined_segments(page.title, page.title_segments, core)
-                annotation = annotate_page(row, self.pages, self.text_similarity[row], title, self._keywords(row))
+                pages = self.pages.copy()
+                pages[row] = without_notices(page, self._sentence_counts)
+                annotation = annotate_page(row, pages, self.text_similarity[row], title, self._keywords(row))
                 self._annotations[page.page_id] = annotation
             annotations.append(replace(annotation, importance=importances[row]))
         return tuple(annotations)

@@ -12,15 +12,20 @@ import numpy as np
 from cluster.mindmap.clustering.corpus import IntArray
 from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
 from cluster.mindmap.text.language import hangul_share
+from cluster.mindmap.text.stop_words import is_function_word
 from cluster.mindmap.text.words import GENERIC_WORDS, PLATFORM_NAMES, SITE_NAME_STOP_WORDS, STOP_WORDS
 from models.text import shorten, strip_markup
+from models.words import find_words, iter_words, unspaced_length
 
 MAX_TOPIC_WORDS, MAX_TOPIC_CHARS = 4, 36
+#: The same for scripts without blanks: about four words of Chinese, and as many Thai words as fit.
+MAX_UNSPACED_CHARS, MAX_UNSPACED_WORDS = 12, 6
 MAX_KEYWORDS = 6
 MIN_NAME_COVERAGE = 0.4  # A proper name is a label of its own from this share of the pages on.
 MIN_SINGLE_COVERAGE = 0.55  # A phrase on a smaller share of the pages is combined with a second one.
 CONFIDENT_SCORE = 0.9  # A single common word with a lower score is combined with a second phrase, too.
 HOST_NAME_SCORE = 0.45  # High enough to win when the pages have little else in common.
+MIN_SITE_NAME_USE = 0.25
 MAX_SITE_SHARE_OUTSIDE = 0.15  # A site name that more of the other pages have does not distinguish the topic.
 _MAX_OPTIONS = 12
 
@@ -179,6 +184,11 @@ class TopicLabeler:
         )
         phrases = [_format_label(option.text) for option in options]
         hosts = [self._corpus.pages[int(i)].host for i in pages]
+        # A title without blanks is rarely short enough to be a label as a whole.
+        is_whole = titles[0] == strip_markup(self._corpus.core_titles[int(pages[0])])
+        if len(pages) == 1 and unspaced_length(titles[0]) and not is_whole:
+            phrases = [phrase for phrase in phrases if phrase in titles[0]] + [titles[0]]
+            titles = phrases[:1]
         choices = [titles[0], *phrases, *hosts] if len(pages) == 1 else [*phrases, *titles, *hosts]
         for choice in choices:
             if choice and self._is_unused(choice):
@@ -190,7 +200,10 @@ class TopicLabeler:
         return f"{base} ({number})"
 
     def _site_name_options(self, pages: IntArray, rivals: IntArray) -> list[_LabelOption]:
-        """Site names (without versions and words such as "documentation") that many of `pages` and few others have."""
+        """Site names (without versions and words such as "documentation") that many of `pages` and few others have.
+
+        In other scripts the pages must use the name themselves: one that only titles carry is a source, not a subject.
+        """
         num_inside: Counter[str] = Counter()
         spellings: dict[str, Counter[str]] = {}
         for i in pages:
@@ -204,10 +217,25 @@ class TopicLabeler:
         options = []
         for name, count in sorted(num_inside.items()):
             share, share_outside = count / len(pages), num_outside[name] / max(1, len(others))
-            if share >= 0.3 and share_outside <= MAX_SITE_SHARE_OUTSIDE:
+            is_common = share >= 0.3 and share_outside <= MAX_SITE_SHARE_OUTSIDE
+            # English and Korean names that are no subject are known: `PLATFORM_NAMES`.
+            is_known = name.isascii() or hangul_share(name) > 0
+            if is_common and (is_known or self._share_that_uses(name, pages) >= MIN_SITE_NAME_USE):
                 text = min(spellings[name].items(), key=lambda item: (-item[1], item[0]))[0]
                 options.append(_LabelOption(round(2.1 * (share - share_outside), 9), text, share, True, True))
         return options
+
+    def _share_that_uses(self, name: str, pages: IntArray) -> float:
+        """The share of `pages` that have all words of `name` in their text or in their own part of the title."""
+        lexicon = self._corpus.lexicon
+        spellings = [lexicon.spelling_index[word] for word in find_words(name) if word in lexicon.spelling_index]
+        folded = {lexicon.spellings[i].lower(): i for i in spellings}
+        terms = {int(lexicon.label_term_ids[i]) for i in folded.values()} - {-1}
+        if not terms:
+            terms = {lexicon.label_term_index[w] for w in find_words(name.lower()) if w in lexicon.label_term_index}
+        if not terms:
+            return 0.0
+        return sum(1 for i in pages if terms <= self._index.label_terms_on_page(int(i))) / len(pages)
 
     def _host_name_options(
         self, pages: IntArray, rivals: IntArray, sequences: Sequence[WordSequence]
@@ -269,10 +297,25 @@ def clean_site_name(name: str) -> str:
 
 def title_label(title: str) -> str:
     """The first words of a page title as a label: at most four, without trailing "of", "and" …"""
-    words = strip_markup(title).split()[:MAX_TOPIC_WORDS]
+    text = strip_markup(title)
+    if unspaced_length(text):
+        text = _first_words(text)
+    words = text.split()[:MAX_TOPIC_WORDS]
     while words and words[-1].lower() in _TRAILING_FUNCTION_WORDS:
         words.pop()
     return shorten(" ".join(words), MAX_TOPIC_CHARS)
+
+
+def _first_words(text: str) -> str:
+    """The first words of a text without blanks, up to `MAX_UNSPACED_CHARS` letters and `MAX_UNSPACED_WORDS` words."""
+    end, last = 0, 0
+    for number, word in enumerate(iter_words(text), 1):
+        if number > MAX_UNSPACED_WORDS or unspaced_length(text[: word.end()]) > MAX_UNSPACED_CHARS:
+            break
+        last = word.end()
+        if not is_function_word(word.group()):
+            end = last
+    return text[: end or last] if last else text[:MAX_UNSPACED_CHARS]
 
 
 def _format_label(text: str) -> str:
@@ -280,8 +323,8 @@ def _format_label(text: str) -> str:
     text = strip_markup(text)
     if not text or not _is_short_enough(text):
         return ""
-    is_lower_case = text[0].isascii() and text.split()[0].islower() and _is_plain_word(text)
-    return text[0].upper() + text[1:] if is_lower_case else text
+    is_lower_case = text.split()[0].islower() and _is_plain_word(text)
+    return text[0].title() + text[1:] if is_lower_case else text
 
 
 def _is_plain_word(text: str) -> bool:
@@ -290,7 +333,13 @@ def _is_plain_word(text: str) -> bool:
 
 
 def _is_short_enough(text: str) -> bool:
-    return len(text) <= MAX_TOPIC_CHARS and len(text.split()) <= MAX_TOPIC_WORDS
+    num_unspaced = unspaced_length(text)
+    return (
+        len(text) <= MAX_TOPIC_CHARS
+        and len(text.split()) <= MAX_TOPIC_WORDS
+        and (num_unspaced <= MAX_UNSPACED_CHARS or len(find_words(text)) <= MAX_TOPIC_WORDS)
+        and num_unspaced <= 2 * MAX_UNSPACED_CHARS
+    )
 
 
 def _normalize(text: str) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray
 from cluster.mindmap.text.words import GENERIC_WORDS, PLATFORM_NAMES, WEAK_VERBS, is_unlikely_noun, stem
+from models.words import join_words
 
 HOST_BONUS = 1.5  # A word of the host name that the pages themselves use is what the site is about.
 NAME_BONUS = 1.4  # Names of products and places are better labels than common nouns.
@@ -230,8 +231,8 @@ class PhraseIndex:
                 spelled[-1] = _POSSESSIVE.sub("", spelled[-1])
                 counts[tuple(spelled)] += weight * count
         if not counts:
-            return " ".join(self.terms(key))
-        return " ".join(min(counts.items(), key=lambda item: (-item[1], item[0]))[0])
+            return join_words(self.terms(key))
+        return join_words(min(counts.items(), key=lambda item: (-item[1], item[0]))[0])
 
 
 def phrase_key(term: int) -> int:

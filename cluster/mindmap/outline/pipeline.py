@@ -23,7 +23,7 @@ from cluster.mindmap.outline.phrases import PhraseIndex
 from cluster.mindmap.outline.summary import session_summary, session_title
 from cluster.mindmap.outline.types import NUM_NEIGHBOURS, Outline, OutlineTopic, PageAnnotation, PageExclusion
 from cluster.mindmap.pages.evidence import content_words, describe_topic, label_evidence, page_evidence
-from cluster.mindmap.pages.features import PageFeatures, default_page_label
+from cluster.mindmap.pages.features import PageFeatures, count_sentences, default_page_label, without_notices
 from cluster.mindmap.pages.importance import page_importances
 from cluster.mindmap.pages.reading_order import in_reading_order
 from models.mindmap.document import EXCLUSION_REASONS, MAX_LABEL_CHARS, Importance
@@ -62,6 +62,8 @@ def build_outline(
     """
     ordered = in_reading_order(_without_duplicates(features))
     pages = [page for page in ordered if page.exclusion_reason is None]
+    num_pages_of_sentence = count_sentences(pages)
+    pages = [without_notices(page, num_pages_of_sentence) for page in pages]
     language = _outline_language(pages, language)
     excluded_pages = tuple(page_exclusion(page) for page in ordered if page.exclusion_reason is not None)
     user_title = collapse_whitespace(title or "")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cluster.mindmap.pages.features import WORD_PATTERN, PageFeatures, Passage
-from cluster.mindmap.text.language import hangul_share, split_sentences
+from cluster.mindmap.pages.features import MIN_PAGES_OF_NOTICE, PageFeatures, Passage
+from cluster.mindmap.text.language import hangul_share, is_complete_sentence, split_sentences
 from cluster.mindmap.text.words import stem
 from models.mindmap.document import Evidence
 from models.recording.pages import CapturedPage
 from models.text import shorten, strip_markup
+from models.words import find_words
 
 #: Characters of a page that are searched for a quote; labels come from the beginning of pages.
 _MAX_CHARS_SEARCHED = 20_000
@@ -19,7 +20,7 @@ _MAX_DESCRIPTION_CHARS = 240
 
 def content_words(text: str) -> set[str]:
     """The words of `text`, lower-case and without plural endings, for comparing a label with a quote."""
-    return {stem(word.lower()) for word in WORD_PATTERN.findall(text)}
+    return {stem(word.lower()) for word in find_words(text)}
 
 
 def supports_label(label: str, quote: str) -> bool:
@@ -57,17 +58,25 @@ def label_evidence(label: str, pages: Sequence[PageFeatures], limit: int = 3) ->
     return tuple([*from_passages, *from_titles][:limit])
 
 
-def label_evidence_from_text(label: str, pages: Iterable[CapturedPage]) -> tuple[Evidence, ...]:
+def label_evidence_from_text(label: str, pages: Sequence[CapturedPage]) -> tuple[Evidence, ...]:
     """The first sentence in the pages' full texts that supports `label`; empty when there is none.
 
-    For labels that no passage of `PageFeatures` supports.
+    For labels that no passage of `PageFeatures` supports. A sentence that stands on several of `pages` is no evidence.
     """
     for page in pages:
         lines = page.text[:_MAX_CHARS_SEARCHED].splitlines()
         for sentence in (sentence for line in lines for sentence in split_sentences(line)):
-            if len(sentence) <= _MAX_QUOTE_CHARS and supports_label(label, sentence):
+            if (
+                len(sentence) <= _MAX_QUOTE_CHARS
+                and supports_label(label, sentence)
+                and not _is_notice(sentence, pages)
+            ):
                 return (Evidence(page_id=page.page_id, field="text", quote=sentence, visited_at_ms=page.visited_at_ms),)
     return ()
+
+
+def _is_notice(sentence: str, pages: Iterable[CapturedPage]) -> bool:
+    return sum(1 for page in pages if sentence in page.text[:_MAX_CHARS_SEARCHED]) >= MIN_PAGES_OF_NOTICE
 
 
 def describe_topic(
@@ -94,7 +103,7 @@ def describe_topic(
             score = 1.2 * _matched_share(label_words, words) + 0.9 * _matched_share(keyword_words, words)
             score += 0.5 * weights[i]
             score += 0.25 if passage.field == "highlight" else 0.0
-            score += 0.3 if passage.text[-1] in ".!?。" else 0.0
+            score += 0.3 if is_complete_sentence(passage.text) else 0.0
             score -= 0.4 if len(passage.text) < 30 and hangul_share(passage.text) < 0.3 else 0.0
             score -= 0.02 * j
             key = (round(score, 9), -i, -j)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from cluster.mindmap.pages.page_filter import (
     exclusion_reason,
@@ -20,25 +21,23 @@ from cluster.mindmap.pages.page_filter import (
     url_path_words,
 )
 from cluster.mindmap.pages.titles import segment_title
-from cluster.mindmap.text.language import detect_language, split_sentences
+from cluster.mindmap.text.language import detect_language, is_complete_sentence, split_sentences
+from cluster.mindmap.text.stop_words import latin_language
 from models.recording.pages import CapturedPage
 from models.text import collapse_whitespace, shorten, strip_invisible, strip_markup
 from models.urls import host_of
+from models.words import find_words, iter_words
 
 MAX_BODY_CHARS = 4000
 MAX_HIGHLIGHT_CHARS = 2000
 MAX_PASSAGES = 8
 MAX_PASSAGE_CHARS = 240
+#: The same for Chinese, Japanese and Korean, in Latin letters (`latin_equivalent_length`): about 150 characters.
+_MAX_PASSAGE_LETTERS = 410
 #: Characters of a page's text that are read at all; the navigation before the article is rarely longer.
 _MAX_CHARS_READ = 24_000
 _MAX_TITLE_CHARS = 2000
 
-WORD_PATTERN = re.compile(
-    r"[A-Za-zÀ-ɏ][A-Za-z0-9À-ɏ]*(?:[._'’#-][A-Za-z0-9À-ɏ]+)*(?:\+\+|#)?"
-    r"|[가-힣]+"
-    r"|[\u3040-\u30ffー]+|[\u4e00-\u9fff々]+"
-    r"|[^\W\d_A-Za-zÀ-ɏ가-힣\u3040-\u30ff\u4e00-\u9fff]+"
-)
 PHRASE_BREAK = 0
 _MAX_WORD_CHARS = 40
 _MAX_VOCABULARY = 65_000  # Word indices are unsigned 16-bit numbers.
@@ -58,9 +57,9 @@ class PageFeatures:
 
     `vocabulary[i - 1]` is the word with index `i`. `title_words` (one sequence per title segment), `path_words`,
     `highlight_words` and `body` (one sequence per line of text) hold word indices as the bytes of unsigned 16-bit
-    numbers; index 0 (`PHRASE_BREAK`) separates phrases. `line_hashes` holds a 64-bit hash per line of `body`, by which
-    lines repeated on several pages are recognised. `exclusion_reason` is a key of `EXCLUSION_REASONS`, or None for a
-    page that is placed on the map.
+    numbers; index 0 (`PHRASE_BREAK`) separates phrases. `line_hashes` holds a 64-bit hash per line of `body` and
+    `sentence_hashes` one per sentence, by which text repeated on several pages is recognised. `exclusion_reason` is a
+    key of `EXCLUSION_REASONS`, or None for a page that is placed on the map.
     """
 
     page_id: str
@@ -78,6 +77,7 @@ class PageFeatures:
     highlight_words: bytes
     body: tuple[bytes, ...]
     line_hashes: tuple[int, ...]
+    sentence_hashes: tuple[int, ...]
     passages: tuple[Passage, ...]
     dwell_ms: int
     max_scroll_depth: float
@@ -97,7 +97,7 @@ class _Vocabulary:
         indices = array("H")
         end = 0
         index = self.index
-        for match in WORD_PATTERN.finditer(text):
+        for match in iter_words(text):
             start = match.start()
             if start > end and not text[end:start].isspace():
                 indices.append(PHRASE_BREAK)
@@ -121,6 +121,7 @@ def page_features(page: CapturedPage) -> PageFeatures:
     lines = _body_lines(page.text)
     text = "\n".join(lines)
     highlights = [collapse_whitespace(highlight) for highlight in page.highlights if highlight and highlight.strip()]
+    sentences = [sentence for line in lines for sentence in split_sentences(line)]
     words = _Vocabulary()
     # The vocabulary numbers words by first appearance: the order of these four calls is part of the result.
     title_words = tuple(words.encode(segment) for segment in title_segments)
@@ -135,8 +136,10 @@ def page_features(page: CapturedPage) -> PageFeatures:
         title=clean_title,
         title_segments=title_segments,
         # The title counts twice: a short text may be all navigation.
-        language=detect_language(f"{clean_title}\n{clean_title}\n{text}"),
-        exclusion_reason=exclusion_reason(page.url, title, text),
+        language=_language(f"{clean_title}\n{clean_title}\n{text}", words.index),
+        exclusion_reason=exclusion_reason(
+            page.url, title, text, dwell_ms=page.dwell_ms, num_highlights=len(highlights)
+        ),
         search_query=search_query(page.url, title),
         vocabulary=tuple(words.index),
         title_words=title_words,
@@ -144,13 +147,20 @@ def page_features(page: CapturedPage) -> PageFeatures:
         highlight_words=highlight_words,
         body=body,
         line_hashes=tuple(_line_hash(line) for line in lines),
-        passages=_select_passages(highlights, lines, title_segments),
+        sentence_hashes=tuple(sorted({sentence_hash(sentence) for sentence in sentences})),
+        passages=_select_passages(highlights, lines, sentences, title_segments),
         dwell_ms=max(0, page.dwell_ms),
         max_scroll_depth=min(1.0, max(0.0, page.max_scroll_depth)),
         num_highlights=len(highlights),
         visited_at_ms=page.visited_at_ms,
         visit_order=page.visit_order,
     )
+
+
+def _language(text: str, words: Iterable[str]) -> str:
+    """The language of a page: of its script, and for Latin letters of its words."""
+    language = detect_language(text)
+    return latin_language(words) if language == "en" else language
 
 
 def _body_lines(text: str) -> list[str]:
@@ -162,6 +172,14 @@ def _body_lines(text: str) -> list[str]:
 
 def _line_hash(line: str) -> int:
     return int.from_bytes(hashlib.blake2b(line.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+
+
+_NUMBER = re.compile(r"\d+")
+
+
+def sentence_hash(sentence: str) -> int:
+    """A 64-bit hash of a sentence, the same whatever numbers it has ("Updated 3 days ago")."""
+    return _line_hash(_NUMBER.sub("0", sentence).casefold())
 
 
 #: Words that cannot end an English sentence.
@@ -206,19 +224,19 @@ _MAX_SENTENCES_SCORED = 60
 
 
 def _select_passages(
-    highlights: Sequence[str], lines: Sequence[str], title_segments: Sequence[str]
+    highlights: Sequence[str], lines: Sequence[str], sentences: Sequence[str], title_segments: Sequence[str]
 ) -> tuple[Passage, ...]:
     """The most informative sentences of a page: its highlights, then the sentences that share words with its title,
-    then the first complete ones; the longest line of a page that has none of these."""
+    then the first complete ones; the beginning of the longest line of a page that has none of these."""
     passages = _highlight_passages(highlights)
     seen = {passage.text for passage in passages}
-    for sentence in _ranked_sentences(lines, title_segments, seen)[: MAX_PASSAGES - len(passages)]:
+    for sentence in _ranked_sentences(sentences, title_segments, seen)[: MAX_PASSAGES - len(passages)]:
         if sentence not in seen:
             seen.add(sentence)
             passages.append(Passage(sentence, "text"))
     if not passages and lines:
         longest = max(lines[:40], key=lambda line: (min(latin_equivalent_length(line), 200), -lines.index(line)))
-        passages.append(Passage(longest[:MAX_PASSAGE_CHARS].strip(), "text"))
+        passages.append(Passage(_first_sentence(longest), "text"))
     return tuple(passages)
 
 
@@ -226,36 +244,65 @@ def _highlight_passages(highlights: Sequence[str]) -> list[Passage]:
     """The first highlights as passages; of a long one its first sentence."""
     passages: dict[str, Passage] = {}
     for highlight in highlights[:_MAX_HIGHLIGHT_PASSAGES]:
-        text = highlight
-        if len(highlight) > MAX_PASSAGE_CHARS:
-            text = next(iter(split_sentences(highlight)), highlight)[:MAX_PASSAGE_CHARS]
+        text = highlight if _is_quotable(highlight) else _first_sentence(highlight)
         if len(text) >= 15:
             passages.setdefault(text, Passage(text, "highlight"))
     return list(passages.values())
 
 
-def _ranked_sentences(lines: Sequence[str], title_segments: Sequence[str], excluded: set[str]) -> list[str]:
+def _is_quotable(text: str) -> bool:
+    """Whether `text` is short enough for a quote."""
+    return len(text) <= MAX_PASSAGE_CHARS and latin_equivalent_length(text) <= _MAX_PASSAGE_LETTERS
+
+
+def _first_sentence(text: str) -> str:
+    """The first sentence of `text`, cut to the length of a quote."""
+    sentence = next(iter(split_sentences(text)), text)
+    if _is_quotable(sentence):
+        return sentence
+    max_chars = MAX_PASSAGE_CHARS * MAX_PASSAGE_CHARS // max(1, latin_equivalent_length(sentence[:MAX_PASSAGE_CHARS]))
+    return shorten(sentence, max_chars).removesuffix("…").strip()
+
+
+def _ranked_sentences(sentences: Sequence[str], title_segments: Sequence[str], excluded: set[str]) -> list[str]:
     """The sentences that can serve as passages, best first."""
     title_words = _words(" ".join(title_segments), min_chars=2)
     scored: list[tuple[float, int, str]] = []
-    position = 0
-    for line in lines:
-        for sentence in split_sentences(line):
-            position += 1
-            if position > _MAX_SENTENCES_SCORED or len(sentence) > MAX_PASSAGE_CHARS or sentence in excluded:
-                continue
-            if latin_equivalent_length(sentence) < 40:
-                continue
-            score = len(title_words & _words(sentence)) / (1 + len(title_words)) + 1.0 / (2 + position)
-            score += 0.3 if sentence[-1] in ".。!?" else 0.0
-            score -= 0.25 if sentence[0].islower() else 0.0  # The second half of a sentence that was cut.
-            score -= 0.5 if _INSTRUCTION_START.match(sentence) else 0.0
-            scored.append((-score, position, sentence))
+    for position, sentence in enumerate(sentences[:_MAX_SENTENCES_SCORED], 1):
+        length = latin_equivalent_length(sentence)
+        if sentence in excluded or len(sentence) > MAX_PASSAGE_CHARS or not 40 <= length <= _MAX_PASSAGE_LETTERS:
+            continue
+        score = len(title_words & _words(sentence)) / (1 + len(title_words)) + 1.0 / (2 + position)
+        score += 0.3 if is_complete_sentence(sentence) else 0.0
+        score -= 0.25 if sentence[0].islower() else 0.0  # The second half of a sentence that was cut.
+        score -= 0.5 if _INSTRUCTION_START.match(sentence) else 0.0
+        scored.append((-score, position, sentence))
     return [sentence for _, _, sentence in sorted(scored)]
 
 
+#: A sentence on so many pages of a session is a notice of their sites, not what these pages say.
+MIN_PAGES_OF_NOTICE = 3
+
+
+def count_sentences(pages: Iterable[PageFeatures]) -> Counter[int]:
+    """The number of pages that have each sentence, by its hash."""
+    return Counter(number for page in pages for number in page.sentence_hashes)
+
+
+def without_notices(page: PageFeatures, num_pages: Mapping[int, int]) -> PageFeatures:
+    """`page` without the passages that stand on several pages; `num_pages` is what `count_sentences` returns.
+
+    Highlights stay.
+    """
+    notices = {number for number in page.sentence_hashes if num_pages.get(number, 0) >= MIN_PAGES_OF_NOTICE}
+    if not notices:
+        return page
+    kept = tuple(p for p in page.passages if p.field == "highlight" or sentence_hash(p.text) not in notices)
+    return page if len(kept) == len(page.passages) else replace(page, passages=kept)
+
+
 def _words(text: str, min_chars: int = 1) -> set[str]:
-    return {word.lower() for word in WORD_PATTERN.findall(text) if len(word) >= min_chars}
+    return {word.lower() for word in find_words(text) if len(word) >= min_chars}
 
 
 def default_page_label(features: PageFeatures, max_chars: int = 72) -> str:

@@ -12,12 +12,21 @@ _SEARCH_HOST = re.compile(
     r"m\.search\.naver\.com|search\.daum\.net|ecosia\.org|startpage\.com|search\.brave\.com|yandex\.[a-z.]+|"
     r"baidu\.com|kagi\.com|qwant\.com|search\.zum\.com|searx\.[a-z.]+|perplexity\.ai)$"
 )
-_QUERY_PARAMETERS = ("q", "query", "p", "wd", "text", "search_query", "keyword", "k")
+_QUERY_PARAMETERS = ("q", "query", "wd", "search_query", "keyword", "keywords", "search", "s", "k", "p", "text")
+#: Also a post's number (`?p=812`), a page, a word that is looked up: on other sites these need more evidence.
+_AMBIGUOUS_PARAMETERS = frozenset({"s", "k", "p", "text", "search"})
 _SEARCH_PATH = re.compile(r"/(search|results|find|s)(\.\w+)?/?$", re.IGNORECASE)
+_RESULTS_PATH = re.compile(
+    r"^/?$|^/(search|results|find|s|html|web|images?|news|videos?|lite)(\.\w+)?/?$", re.IGNORECASE
+)
 _SEARCH_TITLE = re.compile(
-    r"(google search|google 검색|at duckduckgo|- bing|네이버 검색|daum 검색|search results|검색 ?결과)",
+    r"(google search|google 검색|at duckduckgo|- bing|네이버 검색|daum 검색|search results|검색 ?결과|results? for|"
+    r"suchergebnis|résultats? de (la )?recherche|resultados de|検索結果|搜索结果|搜尋結果)",
     re.IGNORECASE,
 )
+#: A page with this much text that was read this long is an article, whatever its title and address look like.
+_SUBSTANTIAL_CHARS = 400
+_ATTENTION_MS = 20_000
 
 _SITE_NAME_SUFFIX = r"(?:\s*[|\-–—:·.…].*)?$"
 
@@ -40,7 +49,10 @@ _EXCLUDED_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "error",
         _title_pattern(
-            r"(error\s*)?(40[0134589]|410|429|50[0234])\b.*|(page |file |site )?not found",
+            # "404 ways to cook rice" is no error: a number stands alone, or before a separator or a known phrase.
+            r"(error\s*)?(40[0134589]|410|429|50[0234])(\s*[-:|–—.!].*|\s+\(?(error|not found|page|forbidden|bad "
+            r"gateway|bad request|unauthori[sz]ed|service|gateway|internal|too many|gone|오류|에러|페이지).*)?",
+            r"(page |file |site )?not found",
             r"(access |permission )?(denied|forbidden)|(internal |server )error|bad gateway|service unavailable",
             r"problem loading page|this (page|site) can.t be (reached|displayed)",
             r"페이지를 찾을 수 없(습니다|음)|오류|요청하신 페이지를.*",
@@ -88,6 +100,8 @@ def latin_equivalent_length(text: str) -> int:
 
     150 Hangul syllables carry about as much text as 400 Latin letters.
     """
+    if text.isascii():
+        return len(text)
     num_cjk = sum(1 for char in text[:2000] if char >= "\u2e80")
     return len(text) + int(1.7 * num_cjk)
 
@@ -99,30 +113,53 @@ def search_query(url: str, title: str) -> str | None:
         parameters = dict(parse_qsl(parts.query, keep_blank_values=False, max_num_fields=100))
     except ValueError:
         return None
-    query = next((parameters[name] for name in _QUERY_PARAMETERS if parameters.get(name)), None)
-    on_search_host = bool(_SEARCH_HOST.search(host_of(url)))
-    if on_search_host and (query or _SEARCH_PATH.search(parts.path)):
-        return query or ""
-    if query and host_of(url).startswith("search."):
+    name = next((name for name in _QUERY_PARAMETERS if parameters.get(name)), None)
+    query = parameters[name] if name else None
+    host = host_of(url)
+    if _SEARCH_HOST.search(host):
+        is_results = _SEARCH_PATH.search(parts.path) or (
+            query
+            and (_RESULTS_PATH.match(parts.path) or _names_results(title, query) or parts.path.startswith("/search"))
+        )
+        return (query or "") if is_results else None
+    if not query:
+        return None
+    if name not in _AMBIGUOUS_PARAMETERS and (host.startswith("search.") or _SEARCH_PATH.search(parts.path)):
         return query
-    if query and (_SEARCH_PATH.search(parts.path) or _SEARCH_TITLE.search(title)):
-        return query
-    return None
+    return query if _names_results(title, query) else None
 
 
-def exclusion_reason(url: str, title: str, text: str) -> str | None:
+def _names_results(title: str, query: str) -> bool:
+    """Whether `title` says that the page lists results for `query`: it names both."""
+    words = re.findall(r"\w+", query.casefold())
+    folded = title.casefold()
+    return bool(words) and bool(_SEARCH_TITLE.search(title)) and all(word in folded for word in words)
+
+
+def is_search_engine(url: str) -> bool:
+    """Whether `url` is on the host of a known search engine."""
+    return bool(_SEARCH_HOST.search(host_of(url)))
+
+
+def exclusion_reason(url: str, title: str, text: str, *, dwell_ms: int = 0, num_highlights: int = 0) -> str | None:
     """Why a page is excluded from the map, as a key of `EXCLUSION_REASONS`; None for a page that is placed.
 
     `title` and `text` must be free of control characters. A title such as "Sign in" excludes a page only when the
-    page has little text: an article about signing in stays on the map.
+    page has little text: an article about signing in stays on the map. A page with a highlight stays, and so does a
+    page with substantial text that was read, except the results of a search engine.
     """
     if url.lower().startswith(_BROWSER_SCHEMES):
         return "new_tab"
-    if search_query(url, title) is not None:
-        return "search_results"
+    if num_highlights:
+        return None
     size = latin_equivalent_length(text)
+    was_read = dwell_ms >= _ATTENTION_MS
+    if search_query(url, title) is not None and (
+        is_search_engine(url) or not (was_read and size >= _SUBSTANTIAL_CHARS)
+    ):
+        return "search_results"
     for reason, pattern in _EXCLUDED_TITLES:
-        if pattern.match(title) and size < (700 if reason in ("inbox", "captcha") else 300):
+        if pattern.match(title) and size < _max_size(reason, was_read=was_read):
             return reason
     if size < 60 and _UNTITLED.match(title):
         for reason, pattern in _EXCLUDED_TITLES:
@@ -130,6 +167,15 @@ def exclusion_reason(url: str, title: str, text: str) -> str | None:
                 return reason
         return "empty"
     return None
+
+
+def _max_size(reason: str, *, was_read: bool) -> int:
+    """A page with such a title and less text than this has nothing else to it."""
+    if reason == "captcha":
+        return _SUBSTANTIAL_CHARS if was_read else 700
+    if was_read:
+        return 150
+    return 700 if reason == "inbox" else 300
 
 
 def url_path_words(url: str) -> str:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import regex
+
 from models.text import strip_markup
 
-#: Separators between a page's name and its site's name. A hyphen or colon separates only next to white space.
-_SEPARATOR = re.compile(r"\s+[-–—|·•»«:<>]+\s+|\s*[|»«·•]\s*|\s*—\s*|\s*–\s+|\s+::\s+|(?<=[^\s\d]):\s+")
+#: Separators between a page's name and its site's name. A hyphen, colon or middle dot separates only next to white
+#: space, a comparison sign between words of letters, and next to a Chinese or Japanese site's name `_` and `-` too.
+_SEPARATOR = regex.compile(
+    r"\s+[-–—|·•»«:]+\s+|\s*[|｜»«›‹•]\s*|\s*—\s*|\s*–\s+|\s+::\s+|(?<=[^\s\d]):\s+|(?<=\p{L}{2}.?)\s+[<>]+\s+(?=\p{L}{2})"
+    r"|[-_－＿](?=[\p{Han}\p{Katakana}])(?<=[\p{Han}\p{Hiragana}\p{Katakana}ー）】」』！？][-_－＿])|_(?=\p{Han})"
+)
 _CHAPTER_NUMBER = re.compile(
     r"^\s*(?:(?:chapter|section|part|appendix|lesson|episode)\s+[\dIVXLC]{1,6}[.:)]?\s+|"
     r"[A-Z]\.(?:\d{1,3}\.?)+\s+|(?:\d{1,3}\.)+\d{0,3}\.?\s+|\d{1,3}(?:\.\d{1,3})+\s+|\d{1,3}[.)]\s+|"

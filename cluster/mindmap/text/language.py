@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator
 
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]]?\s+")
+import regex
+
+_CLOSING = "\"'”’»)\\]）」』】》〉］"
+#: A full stop needs a blank behind it ("3.5", "node.js"); the signs of other scripts (。！？ ؟ । ። ။ ។ ։ …) do not.
+#: After a closing quotation mark they need one too, because 「はい。」と言った is one sentence.
+_SENTENCE_END = regex.compile(
+    rf"[.!?][{_CLOSING}]*+(?:\s+|$)"
+    rf"|(?V1:[\p{{Sentence_Break=STerm}}།--[!?]])++(?:(?![{_CLOSING}])\s*|[{_CLOSING}]++(?:\s+|$))"
+    r"|．(?=\D)"
+)
+_FINAL_SIGN = regex.compile(rf"[\p{{Sentence_Break=STerm}}\p{{Sentence_Break=ATerm}}།][{_CLOSING}]*$")
+#: Thai and Lao have no full stop: a blank separates their sentences, and sometimes clauses.
+_BLANK_ENDS = regex.compile(r"(?<=[\p{Thai}\p{Lao}]) +(?=[\p{Thai}\p{Lao}])")
+_MAX_UNDIVIDED_CHARS, _MIN_CLAUSE_CHARS = 120, 40
 
 
 def split_sentences(line: str) -> Iterator[str]:
     """The sentences of one line, each a verbatim slice of it without surrounding white space."""
-    for part in _SENTENCE_END.split(line):
-        if part and part.strip():
-            yield part.strip()
+    start = 0
+    for end in _sentence_ends(line):
+        sentence = line[start:end].strip()
+        if len(sentence) > _MAX_UNDIVIDED_CHARS and not sentence.isascii():
+            yield from _split_clauses(sentence)
+        elif sentence:
+            yield sentence
+        start = end
+
+
+def is_complete_sentence(sentence: str) -> bool:
+    """Whether `sentence` ends with the full stop, question or exclamation mark of some script."""
+    return bool(_FINAL_SIGN.search(sentence[-6:]))
+
+
+def _sentence_ends(line: str) -> Iterator[int]:
+    for match in _SENTENCE_END.finditer(line):
+        yield match.end()
+    yield len(line)
+
+
+def _split_clauses(sentence: str) -> Iterator[str]:
+    start = 0
+    for blank in _BLANK_ENDS.finditer(sentence):
+        if blank.start() - start >= _MIN_CLAUSE_CHARS and len(sentence) - blank.end() >= _MIN_CLAUSE_CHARS:
+            yield sentence[start : blank.start()]
+            start = blank.end()
+    yield sentence[start:]
 
 
 def hangul_share(text: str) -> float:
@@ -26,41 +64,58 @@ def _is_hangul(char: str) -> bool:
     return "가" <= char <= "힣" or "ㄱ" <= char <= "ㅣ"
 
 
-#: (language code, first and last code point) of each script.
-_SCRIPT_RANGES = (
-    ("ko", 0xAC00, 0xD7A3),
-    ("ko", 0x3131, 0x318E),
-    ("ja", 0x3040, 0x30FF),
-    ("zh", 0x4E00, 0x9FFF),
-    ("ru", 0x0400, 0x04FF),
-    ("ar", 0x0600, 0x06FF),
-    ("he", 0x0590, 0x05FF),
-    ("el", 0x0370, 0x03FF),
-    ("th", 0x0E00, 0x0E7F),
-    ("hi", 0x0900, 0x097F),
+#: A pattern for the letters of each script, and the language that it is a sign of.
+_SCRIPTS = tuple(
+    (language, regex.compile(rf"[{letters}]"))
+    for language, letters in (
+        ("en", r"\p{Latin}"),
+        ("ko", r"\p{Hangul}"),
+        ("ja", r"\p{Hiragana}\p{Katakana}"),
+        ("zh", r"\p{Han}"),
+        ("ru", r"\p{Cyrillic}"),
+        ("ar", r"\p{Arabic}"),
+        ("he", r"\p{Hebrew}"),
+        ("el", r"\p{Greek}"),
+        ("th", r"\p{Thai}"),
+        ("hi", r"\p{Devanagari}"),
+        ("bn", r"\p{Bengali}"),
+        ("pa", r"\p{Gurmukhi}"),
+        ("gu", r"\p{Gujarati}"),
+        ("or", r"\p{Oriya}"),
+        ("ta", r"\p{Tamil}"),
+        ("te", r"\p{Telugu}"),
+        ("kn", r"\p{Kannada}"),
+        ("ml", r"\p{Malayalam}"),
+        ("si", r"\p{Sinhala}"),
+        ("lo", r"\p{Lao}"),
+        ("km", r"\p{Khmer}"),
+        ("my", r"\p{Myanmar}"),
+        ("bo", r"\p{Tibetan}"),
+        ("ka", r"\p{Georgian}"),
+        ("hy", r"\p{Armenian}"),
+        ("am", r"\p{Ethiopic}"),
+    )
 )
-_LANGUAGES = ("ko", "en", "ja", "zh", "ru", "ar", "he", "el", "th", "hi")
 #: One Hangul syllable carries about as much text as 2.5 Latin letters.
 _LATIN_LETTERS_PER_SYLLABLE = 2.5
 _MAX_CHARS_DETECTED = 2000
+_LATIN_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def detect_language(text: str) -> str:
     """The language code of the most frequent script in the first 2,000 characters of `text`.
 
-    One of `ko`, `en`, `ja`, `zh`, `ru`, `ar`, `he`, `el`, `th`, `hi`. All Latin text is `en`, and so is text without
-    letters: languages that share a script are not distinguished.
+    All Latin text is `en`, Cyrillic `ru`, Arabic `ar`, Devanagari `hi`: languages that share a script are
+    not distinguished. Text without letters is `en`.
     """
-    counts = dict.fromkeys(_LANGUAGES, 0)
-    for char in text[:_MAX_CHARS_DETECTED]:
-        if "a" <= char <= "z" or "A" <= char <= "Z":
-            counts["en"] += 1
-            continue
-        code_point = ord(char)
-        for language, first, last in _SCRIPT_RANGES:
-            if first <= code_point <= last:
-                counts[language] += 1
-                break
+    counts = dict.fromkeys((language for language, _ in _SCRIPTS), 0)
+    for char, count in Counter(text[:_MAX_CHARS_DETECTED]).items():
+        if char in _LATIN_LETTERS:
+            counts["en"] += count
+        elif not char.isascii():
+            language = next((language for language, letters in _SCRIPTS if letters.match(char)), None)
+            if language is not None:
+                counts[language] += count
     counts["ko"] = int(counts["ko"] * _LATIN_LETTERS_PER_SYLLABLE)
     # Japanese mixes kana with Chinese characters.
     if counts["ja"] and counts["ja"] + counts["zh"] > counts["en"]:

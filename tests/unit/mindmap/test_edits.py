@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from models.mindmap.edits import REJECTION_REASONS, with_anchors
 from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Operation, Redo, Rename, Undo, operations_in_effect
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
+from models.urls import page_id
 from tests.support.map_sessions import make_page, make_session
 
 PAGES = make_session(per_subject=8)
@@ -253,3 +255,29 @@ def test_the_dashboard_translates_every_rejection_reason() -> None:
     catalogue = Path(__file__).parents[3] / "clients/dashboard/src/i18n/ko.ts"
     korean = catalogue.read_text().split("refused: {", 1)[1].split("},", 1)[0]
     assert set(re.findall(r"(\w+): \"", korean)) == set(REJECTION_REASONS)
+
+
+def test_edits_find_a_page_whose_id_has_changed() -> None:
+    """A page that is known by another address, or by other rules for addresses, keeps its edits, in both directions."""
+    page = LEAVES[0]
+    renamed = [replace(p, page_id="p_00000000000000aa", former_ids=(page,)) if p.page_id == page else p for p in PAGES]
+    remade = build_map(renamed)
+    log = EDIT_LOG_ADAPTER.validate_python(
+        [
+            {"op": "rename", "op_id": "1", "node_id": page, "label": "Mine"},
+            {"op": "add_edge", "op_id": "2", "source": page, "target": LEAVES[5]},
+            {"op": "delete", "op_id": "3", "node_id": LEAVES[6]},
+        ]
+    )
+    document, reports = apply_edits(remade, operations_in_effect(log))
+    assert [report.status for report in reports] == ["applied"] * 3
+    node = document.node("p_00000000000000aa")
+    assert node is not None
+    assert node.label == "Mine"
+    back = EDIT_LOG_ADAPTER.validate_python(
+        [{"op": "rename", "op_id": "1", "node_id": page_id(MAP.node(page).data.urls[0]), "label": "Again"}]  # type: ignore[union-attr]
+    )
+    former = build_map([replace(p, page_id="p_00000000000000bb") if p.page_id == page else p for p in PAGES])
+    restored, [report] = apply_edits(former, operations_in_effect(back))
+    assert report.status == "applied"
+    assert restored.node("p_00000000000000bb").label == "Again"  # type: ignore[union-attr]

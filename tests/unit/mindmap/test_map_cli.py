@@ -81,6 +81,55 @@ def test_invalid_events_are_skipped(tmp_path: Path) -> None:
     assert "Bread" in result.output
 
 
+def _session(*times: object) -> str:
+    events = [
+        {
+            "type": "page_visit",
+            "timestamp": time,
+            "url": f"https://a.example/{i}",
+            "title": f"Page {i}",
+            "content": "Flour",
+        }
+        for i, time in enumerate(times)
+    ]
+    return json.dumps({"events": events})
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (_session("2026-02-02T02:40:00Z"), "as text"),
+        (_session("1770000000000"), "as text"),
+        (_session("yesterday"), "as text"),
+        (_session(1_770_000_000), "in seconds"),
+        (_session(1_770_000_000.25), "in seconds"),
+        (_session(1_770_000_000_000_000), "in a smaller unit"),
+        (_session(13_414_473_600_000_000), "in a smaller unit"),
+        (_session(None), "no timestamp"),
+        (_session(-5), "not in milliseconds"),
+        (_session(True), "not in milliseconds"),
+        (_session(1_770_000_000_000, "2026-02-02"), "entry 2, a page visit,"),
+        ('[{"title": "Bread", "url": "https://a.example/", "time_usec": 1770000000000000}]', "none of the 1 entries"),
+    ],
+)
+def test_times_in_another_form_are_refused_in_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
+    file = tmp_path / "odd.json"
+    file.write_text(content)
+    result = RUN.invoke(APP, ["map", str(file)])
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.replace("│", " ").split())
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_every_unicode_encoding_is_read(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "session.json"
+    file.write_bytes(_session(1_770_000_000_000).encode(encoding))
+    result = RUN.invoke(APP, ["map", str(file)])
+    assert result.exit_code == 0
+    assert "Page 0" in result.output
+
+
 def test_eval_reports_every_sample_with_baselines() -> None:
     result = RUN.invoke(APP, ["eval", "--json"])
     assert result.exit_code == 0

@@ -159,6 +159,49 @@ def test_an_article_about_signing_in_is_not_excluded() -> None:
     assert page_features(article).exclusion_reason is None
 
 
+_ARTICLE = "A reranker reads the query and each of the best hundred documents together, and it sorts them again. " * 6
+
+
+@pytest.mark.parametrize(
+    ("url", "title", "text"),
+    [
+        ("https://blog.example/?p=812", "Better search results with a reranker", "Short."),
+        ("https://blog.example/?k=7", "Search results explained", ""),
+        ("https://dict.example/?text=find", "find: meaning", ""),
+        ("https://www.google.com/intl/en/docs?q=1", "How the index works", ""),
+        ("https://docs.google.com/document/d/1?p=2", "Notes on reranking", ""),
+        ("https://docs.example/search?q=rerank", "Guide to search", _ARTICLE),
+        ("https://blog.example/rice", "404 ways to cook rice", "Short."),
+        ("https://film.example/500", "500 Days of Summer", ""),
+        ("https://docs.example/n", "Notifications", _ARTICLE[:400]),
+        ("https://docs.example/login", "Log in", _ARTICLE[:200]),
+    ],
+)
+def test_a_page_that_was_read_is_not_thrown_away(url: str, title: str, text: str) -> None:
+    assert page_features(make_page(url, title, text, dwell_ms=60_000)).exclusion_reason is None
+
+
+@pytest.mark.parametrize(
+    ("url", "title"),
+    [
+        ("https://docs.example/search?q=reranker", "reranker - search"),
+        ("https://blog.example/?s=reranker", "Search Results for “reranker” - Blog"),
+        ("https://shop.example/find?query=mug", "mug"),
+        ("https://www.bing.com/search?q=reranker", "reranker - Search"),
+        ("https://duckduckgo.com/?q=reranker", "reranker at DuckDuckGo"),
+        ("https://docs.example/a", "404 | Docs"),
+        ("https://docs.example/a", "404 Page not found"),
+    ],
+)
+def test_search_results_and_errors_are_excluded_although_someone_looked_at_them(url: str, title: str) -> None:
+    assert page_features(make_page(url, title, "Results", dwell_ms=60_000)).exclusion_reason is not None
+
+
+def test_a_page_with_a_highlight_stays() -> None:
+    marked = make_page("https://docs.example/search?q=a", "a - search", "Results", highlights=("Results",))
+    assert page_features(marked).exclusion_reason is None
+
+
 def test_a_page_with_a_title_but_without_text_is_placed() -> None:
     video = make_page("https://video.example/watch?v=1", "Sourdough starter from flour and water")
     pages = [*make_session(), video]

@@ -18,6 +18,7 @@ EXAMPLES = [
     errors.ValidationFailed("no", [("title", "is too long")]),
     errors.RateLimited("slow down", 2.5),
     errors.BufferFull("slow down", 1.0),
+    errors.LoginLocked(30.0),
     errors.Unavailable("later", 2.0),
     errors.IllegalTransition("pause", "completed"),
     errors.NotAcceptingEvents(),

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,6 +133,63 @@ def test_a_captured_page_aggregates_its_visits() -> None:
     ]
     (page,) = captured_pages(timeline_of(*events, ended=30_000), {})
     assert (page.url, page.title, page.dwell_ms, page.visit_order) == (A, "New", 30_000, (0, 1, 2))
+
+
+@pytest.mark.parametrize("via", ["history", "open_tab", "bookmark", "import", "takeout"])
+def test_an_imported_visit_has_no_dwell(via: str) -> None:
+    visits = [event("page_visit", at, f"{A}{at}", metadata={"via": via}) for at in (0, 240_000, 11_000_000)]
+    assert dwells(timeline_of(*visits, ended=12_000_000)) == [0, 0, 0]
+    read = event("page_leave", 300_000, f"{A}0", active_ms=9_000)
+    assert dwells(timeline_of(*visits, read))[0] == 9_000, "what was measured counts"
+
+
+def test_silence_is_not_reading() -> None:
+    found = timeline_of(event("page_visit", 0), event("page_visit", 11_000_000, B), ended=30_000_000)
+    assert dwells(found) == [30 * 60_000, 30 * 60_000]
+
+
+@pytest.mark.parametrize("off", [-7_200_000, 7_200_000, -90_000, 90_000, 0])
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_client_clock_that_is_off_does_not_change_dwell(off: int, paused: bool) -> None:
+    """Without leave events, visits end by the server's pauses and stop, which have another clock."""
+    times = [0, 600_000, 1_200_000]
+    events = [TimelineEvent(str(t), "page_visit", T0 + off + t, T0 + t + 80, {"url": f"{A}{t}"}) for t in times]
+    pauses = ((T0 + 1_500_000, None),) if paused else ()
+    found = build_timeline(events, SessionSpan(T0 - 1000, T0 + 1_800_000, pauses))
+    assert [round(dwell, -3) for dwell in dwells(found)] == [600_000, 600_000, 300_000 if paused else 600_000]
+    assert [v.started_ms - T0 - off for v in found.visits] == times, "events keep the times of the client"
+
+
+def test_events_that_were_queued_for_hours_keep_their_dwell() -> None:
+    """All events of a recording without network arrive at its end."""
+    times = [0, 600_000, 1_200_000]
+    events = [TimelineEvent(str(t), "page_visit", T0 + t, T0 + 9_000_000, {"url": f"{A}{t}"}) for t in times]
+    assert dwells(build_timeline(events, SessionSpan(T0, T0 + 9_000_500)))[:2] == [600_000, 600_000]
+
+
+def test_a_leave_event_belongs_to_the_visit_it_names() -> None:
+    """Two visits of one page in one tab: without the id, the later leave would be given to the later visit."""
+    found = timeline_of(
+        event("page_visit", 0, A, "k1", event_id="one", metadata={"tab_id": 1}),
+        event("page_visit", 5_000, A, "k2", event_id="two", metadata={"tab_id": 1}),
+        event("page_leave", 8_000, A, metadata={"visit_id": "two", "tab_id": 1, "active_ms": 2_000}),
+        event("page_leave", 9_000, A, metadata={"visit_id": "one", "tab_id": 1, "active_ms": 7_000}),
+        event("scroll", 7_000, A, scroll_depth=0.9, metadata={"visit_id": "one"}),
+        event("highlight", 7_500, A, text="marked", metadata={"visit_id": "one"}),
+    )
+    assert dwells(found) == [7_000, 2_000]
+    assert [v.max_scroll_depth for v in found.visits] == [0.9, 0.0]
+    assert found.highlights[0].visit_key == "k1"
+
+
+def test_events_that_name_a_visit_need_not_have_its_address() -> None:
+    found = timeline_of(
+        event("page_visit", 0, A, "k1", event_id="one"),
+        event("page_leave", 8_000, A + "?page=3", visit_id="one", active_ms=2_000),
+        event("highlight", 7_500, A + "?page=2", text="marked", visit_id="one"),
+    )
+    assert dwells(found) == [2_000]
+    assert (found.highlights[0].visit_key, found.highlights[0].page_id) == ("k1", found.visits[0].page_id)
 
 
 events_strategy = st.lists(

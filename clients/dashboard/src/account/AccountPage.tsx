@@ -4,7 +4,7 @@ import { unwrap } from "@trailmind/api";
 import { useState, useSyncExternalStore } from "react";
 import { api, download } from "~/api/client";
 import { currentLogin, endLogin, onLogin } from "~/api/login";
-import { optionalQuery } from "~/api/queries";
+import { optionalQuery, serverQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
@@ -24,6 +24,7 @@ export function AccountPage() {
   const client = useQueryClient();
   const login = useSyncExternalStore(onLogin, currentLogin);
   const usage = useQuery(optionalQuery(["usage"], () => unwrap(api.GET("/v1/usage"))));
+  const server = useQuery(serverQuery());
   const [isLeaving, setLeaving] = useState(false);
   if (login.state !== "in") return null;
   const { account } = login;
@@ -47,7 +48,7 @@ export function AccountPage() {
           {t.auth.signOut}
         </button>
       </div>
-      {account.isVerified === false && (
+      {account.isVerified === false && server.data?.sends_mail !== false && (
         <p className="notice amber unverified">
           <span className="grow">{t.account.unverified}</span>
           <button
@@ -70,8 +71,15 @@ export function AccountPage() {
       <ChangePassword />
       <ApiKeys />
       <SignOutEverywhere />
-      <Section title={t.account.disclosures}>
+      <Section title={t.account.disclosures} id="disclosures">
         <p className="muted">{t.account.disclosureBody}</p>
+        <p className="muted">
+          {server.data
+            ? server.data.model_vendors.length > 0
+              ? t.account.disclosureVendors(server.data.model_vendors.join(", "))
+              : t.account.disclosureNone
+            : ""}
+        </p>
       </Section>
       <Section title={t.account.data}>
         <div className="stack">

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ApiKeyCreate, relativeTime, toApiError, unwrap } from "@trailmind/api";
+import { type ApiKeyCreate, relativeTime, unwrap } from "@trailmind/api";
 import { useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
@@ -25,10 +25,7 @@ export function ApiKeys() {
       setName("");
       return refresh();
     },
-    onError: (error) => {
-      const problem = toApiError(error);
-      toast(problem.isFromServer && problem.status < 500 ? problem.message : errorMessage(error, t));
-    },
+    onError: (error) => toast(errorMessage(error, t)),
   });
   const revoke = useMutation({
     mutationFn: (id: string) => unwrap(api.DELETE("/v1/auth/api-keys/{key_id}", { params: { path: { key_id: id } } })),

@@ -1,9 +1,9 @@
 import type { ReactNode } from "react";
 import "./Section.css";
 
-export function Section({ title, children }: { title: string; children: ReactNode }) {
+export function Section({ title, id, children }: { title: string; id?: string; children: ReactNode }) {
   return (
-    <section className="section" aria-label={title}>
+    <section id={id} className="section" aria-label={title}>
       <h2>{title}</h2>
       <div>{children}</div>
     </section>

@@ -1,9 +1,8 @@
-import { Switch } from "@base-ui/react/switch";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type SettingsPatch, toApiError, unwrap } from "@trailmind/api";
+import { type SettingsPatch, type SettingsReply, toApiError, unwrap } from "@trailmind/api";
 import { useId, useState } from "react";
 import { api } from "~/api/client";
-import { optionalQuery } from "~/api/queries";
+import { serverQuery, settingsQuery } from "~/api/queries";
 import { setLanguage, useLanguage, useMessages } from "~/i18n";
 import { setTheme, useTheme } from "~/theme";
 import { Segmented } from "~/ui/basics";
@@ -12,8 +11,6 @@ import { toast } from "~/ui/toast";
 import { Section } from "./Section";
 import "./Settings.css";
 
-const KEY = ["settings"];
-
 /** Settings stored with the account, the same on every device. Language and theme also work without the server. */
 export function Settings() {
   const t = useMessages();
@@ -21,8 +18,8 @@ export function Settings() {
   const theme = useTheme();
   const client = useQueryClient();
   const domainsId = useId();
-  const noticesId = useId();
-  const stored = useQuery(optionalQuery(KEY, () => unwrap(api.GET("/v1/users/me/settings"))));
+  const stored = useQuery(settingsQuery());
+  const server = useQuery(serverQuery());
   const settings = stored.data?.settings;
   // A draft belongs to the list it started from; a changed list from the server discards it.
   const [draft, setDraft] = useState<{ of: readonly string[]; text: string } | null>(null);
@@ -30,12 +27,12 @@ export function Settings() {
   const save = useMutation({
     mutationFn: (change: SettingsPatch) => unwrap(api.PATCH("/v1/users/me/settings", { body: change })),
     onSuccess: (reply) => {
-      client.setQueryData(KEY, reply);
+      client.setQueryData(settingsQuery().queryKey, reply);
       toast(t.account.saved);
     },
-    onError: (error) => {
-      const problem = toApiError(error);
-      toast(problem.kind === "bad_request" && problem.isFromServer ? problem.message : errorMessage(error, t));
+    onError: (error, part) => {
+      const isDomain = part.excluded_domains !== undefined && toApiError(error).code === "VALIDATION_ERROR";
+      toast(isDomain ? t.account.excludedBad : errorMessage(error, t));
     },
   });
   const change = (part: SettingsPatch) => {
@@ -73,21 +70,9 @@ export function Settings() {
         </div>
         {settings && (
           <>
-            <div className="row">
-              <span className="grow" id={noticesId}>
-                <span className="label">{t.account.notices}</span>
-                <br />
-                <span className="small muted">{t.account.noticesHint}</span>
-              </span>
-              <Switch.Root
-                className="switch"
-                aria-labelledby={noticesId}
-                checked={settings.email_notifications}
-                onCheckedChange={(isOn) => change({ email_notifications: isOn })}
-              >
-                <Switch.Thumb className="switch-thumb" />
-              </Switch.Root>
-            </div>
+            {server.data?.uses_models && (
+              <ModelChoices settings={settings} vendors={server.data.model_vendors} change={change} />
+            )}
             <form
               className="field"
               onSubmit={(e) => {
@@ -121,5 +106,53 @@ export function Settings() {
         )}
       </div>
     </Section>
+  );
+}
+
+/** What may be sent to AI vendors, and what happens when the plan's tokens are used up. */
+function ModelChoices({
+  settings,
+  vendors,
+  change,
+}: {
+  settings: SettingsReply;
+  vendors: string[];
+  change: (part: SettingsPatch) => void;
+}) {
+  const t = useMessages();
+  const named = vendors.join(", ");
+  return (
+    <>
+      <label className="row wrap">
+        <span className="grow">
+          <span className="label">{t.account.modelUse}</span>
+          <br />
+          <span className="small muted">
+            {vendors.length > 0 ? t.account.modelUseHint(named) : t.account.modelUseOwn}
+          </span>
+        </span>
+        <select
+          className="input compact"
+          // Without vendors "vendor" means no more than "ask": an operator may add a vendor later.
+          value={vendors.length === 0 && settings.model_use === "vendor" ? "ask" : settings.model_use}
+          onChange={(e) => change({ model_use: e.target.value as SettingsReply["model_use"] })}
+        >
+          <option value="ask">{vendors.length > 0 ? t.account.modelUses.ask : t.account.modelUses.own}</option>
+          {vendors.length > 0 && <option value="vendor">{t.account.modelUses.vendor(named)}</option>}
+          <option value="local">{t.account.modelUses.local}</option>
+        </select>
+      </label>
+      <label className="row wrap">
+        <span className="grow label">{t.account.outOfTokens}</span>
+        <select
+          className="input compact"
+          value={settings.when_out_of_tokens}
+          onChange={(e) => change({ when_out_of_tokens: e.target.value as SettingsReply["when_out_of_tokens"] })}
+        >
+          <option value="local">{t.account.outOfTokensLocal}</option>
+          <option value="refuse">{t.account.outOfTokensRefuse}</option>
+        </select>
+      </label>
+    </>
   );
 }

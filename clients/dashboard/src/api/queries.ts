@@ -145,6 +145,15 @@ export const optionalQuery = <T>(queryKey: readonly unknown[], read: () => Promi
     staleTime: 60_000,
   });
 
+/** What this server offers. */
+export const serverQuery = () => ({
+  ...optionalQuery(["server"], async () => (await unwrap(api.GET("/v1/server"))).server),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** The settings stored with the account. */
+export const settingsQuery = () => optionalQuery(["settings"], () => unwrap(api.GET("/v1/users/me/settings")));
+
 /** What reached the server. `excluded` also counts the pages that the extension excluded itself. */
 export const receiptQuery = (id: string, isLive = false) => ({
   ...optionalQuery(["receipt", id], async () => {

@@ -36,7 +36,9 @@ export function LoginForm() {
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);
-      form.setError("root", { message: problem.status === 401 ? t.auth.wrong : errorMessage(error, t) });
+      const isLocked = problem.code === "LOGIN_LOCKED";
+      const sentence = isLocked ? t.auth.locked : problem.status === 401 ? t.auth.wrong : errorMessage(error, t);
+      form.setError("root", { message: sentence });
       form.setFocus("password");
     }
   });
@@ -94,10 +96,7 @@ export function SignupForm() {
     } catch (error) {
       const problem = toApiError(error);
       if (problem.status === 409) form.setError("email", { message: t.auth.taken }, { shouldFocus: true });
-      else
-        form.setError("root", {
-          message: problem.kind === "bad_request" && problem.isFromServer ? problem.message : errorMessage(error, t),
-        });
+      else form.setError("root", { message: errorMessage(error, t) });
     }
   });
   return (

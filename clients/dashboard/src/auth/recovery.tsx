@@ -1,4 +1,5 @@
 import { valibotResolver } from "@hookform/resolvers/valibot";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useLocation } from "@tanstack/react-router";
 import { toApiError, unwrap } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
@@ -6,6 +7,7 @@ import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { anonymousApi, api } from "~/api/client";
 import { currentLogin, restoreLogin, updateAccount } from "~/api/login";
+import { serverQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
@@ -17,6 +19,7 @@ const VERIFY_KEY = "trailmind.verify";
 export function ForgotForm() {
   const t = useMessages();
   const [isSent, setSent] = useState(false);
+  const hasMail = useQuery(serverQuery()).data?.sends_mail !== false;
   const form = useForm({ defaultValues: { email: "" }, resolver: valibotResolver(v.object({ email: emailField(t) })) });
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
@@ -31,12 +34,12 @@ export function ForgotForm() {
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.forgotTitle}</h1>
       {isSent ? (
-        <p className="notice ok" role="status">
-          {t.auth.linkSent}
+        <p className={`notice ${hasMail ? "ok" : "amber"}`} role="status">
+          {hasMail ? t.auth.linkSent : t.auth.linkWritten}
         </p>
       ) : (
         <>
-          <p className="muted">{t.auth.forgotBody}</p>
+          <p className="muted">{hasMail ? t.auth.forgotBody : t.auth.forgotNoMail}</p>
           <FormError message={errors.root?.message} />
           <Field
             label={t.auth.email}

@@ -83,6 +83,7 @@ const documentSchema = v.object({
   ),
   scorecard: v.optional(v.record(v.string(), v.nullish(v.number())), {}),
   notes: list(v.string()),
+  note_details: list(v.object({ code: v.string(), values: v.optional(v.record(v.string(), v.string()), {}) })),
 });
 
 export type MapNode = v.InferOutput<typeof nodeSchema>;

@@ -2,9 +2,10 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CircleUserRound, FileText, Languages, LibraryBig, MoonStar, Search } from "lucide-react";
 import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
+import { chooseTheme } from "~/account/stored-theme";
 import { sessionsQuery } from "~/api/queries";
 import { language, setLanguage, useMessages } from "~/i18n";
-import { effectiveTheme, setTheme } from "~/theme";
+import { effectiveTheme } from "~/theme";
 import { Dialog } from "~/ui/Dialog";
 import { searchQuery } from "./results";
 import "./CommandPalette.css";
@@ -51,7 +52,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
         key: "theme",
         label: t.search.toggleTheme,
         icon: <MoonStar size={16} />,
-        run: () => setTheme(effectiveTheme() === "dark" ? "light" : "dark"),
+        run: () => chooseTheme(effectiveTheme() === "dark" ? "light" : "dark"),
       },
       {
         key: "language",

@@ -17,7 +17,7 @@ import {
 } from "lucide-react";
 import { useRef, useState } from "react";
 import { api, download } from "~/api/client";
-import { isOpen, receiptQuery, type Session } from "~/api/queries";
+import { isOpen, receiptQuery, type Session, serverQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import type { View } from "~/session/search-params";
@@ -29,6 +29,7 @@ import { toast } from "~/ui/toast";
 import type { Edits } from "./edits";
 import { FORMATS, hasFeature } from "./features";
 import type { PanelName } from "./panel-name";
+import { useLocalOnly } from "./useLocalOnly";
 import "./Header.css";
 
 export function Header(props: {
@@ -47,6 +48,8 @@ export function Header(props: {
   const navigate = useNavigate();
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
   const { data: facts } = useQuery(receiptQuery(session.id, isOpen(session.session_status)));
+  const server = useQuery(serverQuery());
+  const setLocalOnly = useLocalOnly(session.id);
   const canShare = hasFeature("/v1/sessions/{session_id}/shares");
   const exportPath = hasFeature("/v1/sessions/{session_id}/export");
   const startedAt = new Date(session.started_at);
@@ -90,6 +93,7 @@ export function Header(props: {
                 {t.receipt.line(facts.seen, facts.stored, facts.excluded)}
               </button>
             )}
+            {session.local_only && <span className="badge">{t.consent.localBadge}</span>}
             {model && model.document.left_out.length > 0 && (
               <button type="button" className="link wide-only" onClick={() => onPanel("left-out")}>
                 {t.leftOut.count(model.document.left_out.length)}
@@ -141,6 +145,15 @@ export function Header(props: {
             { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
             { kind: "item", label: t.receipt.title, onPick: () => onPanel("receipt") },
             { kind: "item", label: t.disclosure.title, onPick: () => onPanel("disclosures") },
+            ...(server.data?.uses_models
+              ? [
+                  {
+                    kind: "item",
+                    label: session.local_only ? t.consent.allowHere : t.consent.localOnly,
+                    onPick: () => setLocalOnly.mutate(!session.local_only),
+                  } as const,
+                ]
+              : []),
             { kind: "line" },
             {
               kind: "item",

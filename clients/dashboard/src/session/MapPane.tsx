@@ -1,5 +1,5 @@
 import type { UseQueryResult } from "@tanstack/react-query";
-import { duration } from "@trailmind/api";
+import { duration, wordErrorCode } from "@trailmind/api";
 import { Ellipsis, Network, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useLostSince } from "~/api/connection";
@@ -15,6 +15,8 @@ import { ErrorState, Skeletons } from "~/ui/states";
 import type { Edits } from "./edits";
 import { hasFeature } from "./features";
 import type { Progress } from "./live-updates";
+import { MapNotes } from "./MapNotes";
+import { ModelConsent } from "./ModelConsent";
 import type { PanelName } from "./panel-name";
 import { useGenerate } from "./useGenerate";
 import "./MapPane.css";
@@ -59,6 +61,8 @@ export function MapPane(props: Props) {
           {t.map.regenerating} {progress && progress.percent !== null ? `${progress.percent}%` : ""}
         </p>
       )}
+      {map && <ModelConsent session={session} />}
+      {map && <MapNotes document={model.document} without={["consent_missing"]} />}
       <MapView
         model={model}
         version={map?.version ?? 0}
@@ -91,6 +95,7 @@ function isGenerating(map: Mindmap | null | undefined, session: Session): boolea
 
 function MissingMap({ session, query, progress, isUnreadable }: Props) {
   const t = useMessages();
+  const language = useLanguage();
   const map = query.data;
   if (isOpen(session.session_status) && !map)
     return (
@@ -118,7 +123,7 @@ function MissingMap({ session, query, progress, isUnreadable }: Props) {
         title={t.map.failed}
         actions={actions}
       >
-        {map.error_message ? `${map.error_message} ` : ""}
+        {map.error_code && map.error_code !== "MAP_FAILED" ? wordErrorCode(map.error_code, {}, language) : ""}{" "}
         {t.map.failedHint}
       </EmptyState>
     );

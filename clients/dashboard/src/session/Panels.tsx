@@ -6,7 +6,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { isOpen, type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
-import { useMessages } from "~/i18n";
+import { type Messages, useMessages } from "~/i18n";
 import { type MapModel, parseMap } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
 import { hostOf, SiteMark, safeHref } from "~/ui/basics";
@@ -16,7 +16,9 @@ import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 import { describeChange } from "./changes";
 import type { Edits } from "./edits";
+import { MapNotes } from "./MapNotes";
 import type { PanelName } from "./panel-name";
+import { quoteQuery, useCostSentence } from "./quote";
 import { useGenerate } from "./useGenerate";
 import "./Panels.css";
 
@@ -143,8 +145,18 @@ function Score({ model }: Props) {
           );
         })}
       </dl>
+      {model && <MapNotes document={model.document} />}
     </>
   );
+}
+
+/** A reason of the receipt: the name of an exclusion rule, "yours: " with a domain, or why an event was not valid. */
+function wordReason(reason: string, t: Messages): string {
+  const [rule = "", detail] = reason.split(": ", 2);
+  if (reason === t.receipt.onDevice) return reason;
+  const name = t.receipt.reasons[rule];
+  if (name === undefined) return `${t.receipt.reasonOther} (${reason})`;
+  return detail === undefined ? name : `${name}: ${detail}`;
 }
 
 function ReceiptFacts({ session }: Props) {
@@ -175,7 +187,7 @@ function ReceiptFacts({ session }: Props) {
         <ul className="panel-list">
           {reasons.map(({ reason, count }) => (
             <li key={reason}>
-              <span className="grow">{reason}</span>
+              <span className="grow">{wordReason(reason, t)}</span>
               <span className="tnum">{count}</span>
             </li>
           ))}
@@ -347,24 +359,15 @@ function Disclosures({ session, language }: Props) {
 function Regenerate({ session, onClose }: Props) {
   const t = useMessages();
   const generate = useGenerate(session.id);
-  const quote = useQuery({
-    queryKey: ["quote", session.id],
-    queryFn: () =>
-      unwrap(api.POST("/v1/sessions/{session_id}/mindmap/quote", { params: { path: { session_id: session.id } } })),
-    retry: false,
-  });
-  const cost = quote.data?.quote;
+  const quote = useQuery(quoteQuery(session.id));
+  const cost = useCostSentence(quote);
   return (
     <>
       <p>{t.regenerate.body}</p>
-      <p className="muted">
-        {cost && cost.provider !== "local"
-          ? t.regenerate.cost(
-              `${cost.provider}, $${(cost.cost_micros / 1e6).toFixed(3)}, ${t.account.tokens(cost.tokens.toLocaleString())}`,
-            )
-          : t.regenerate.free}
+      <p className="muted" role="status">
+        {cost}
       </p>
-      {cost && !cost.is_affordable && (
+      {quote.data && !quote.data.quote.is_affordable && (
         <p className="notice amber" role="status">
           {t.account.over}
         </p>

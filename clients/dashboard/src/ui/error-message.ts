@@ -1,9 +1,11 @@
-import { toApiError } from "@trailmind/api";
-import type { Messages } from "~/i18n";
+import { toApiError, wordError } from "@trailmind/api";
+import { language, type Messages } from "~/i18n";
 
-/** The user's message for a failure that belongs to no form field. */
+/** The user's message for a failure that belongs to no form field. The server's errors are worded by their code. */
 export function errorMessage(error: unknown, t: Messages): string {
   const problem = toApiError(error);
   const [title, hint] = t.errors[problem.kind] ?? ["", ""];
-  return problem.retryAfterS ? `${title}. ${t.errorWait(problem.retryAfterS)}.` : `${title}. ${hint}`;
+  const worded = wordError(problem, language());
+  if (problem.retryAfterS) return `${title}. ${t.errorWait(problem.retryAfterS)}.`;
+  return worded ?? `${title}. ${hint}`;
 }

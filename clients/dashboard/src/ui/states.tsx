@@ -1,9 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation } from "@tanstack/react-router";
-import { type ErrorKind, toApiError } from "@trailmind/api";
+import { type ErrorKind, toApiError, wordError } from "@trailmind/api";
 import { Bug, CloudOff, Gauge, Hourglass, KeyRound, SearchX, ServerCrash, TriangleAlert } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
-import { useMessages } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import { EmptyState } from "./basics";
 import "./states.css";
 
@@ -25,6 +25,7 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
   const at = useLocation();
   const client = useQueryClient();
   const problem = toApiError(error);
+  const language = useLanguage();
   const wait = useCountdown(problem.retryAfterS ?? 0, error);
   const retry =
     onRetry ??
@@ -74,7 +75,7 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
           </>
         }
       >
-        {hint}
+        {problem.kind === "payment" ? (wordError(problem, language) ?? hint) : hint}
         {problem.kind === "program" && (
           <>
             <br />

@@ -14,6 +14,7 @@ import {
   MindmapResponse,
   ReceiptResponse,
   Renewal,
+  ServerInfoResponse,
   type ServerReceipt,
   type Session,
   SessionList,
@@ -42,6 +43,12 @@ export class TrailmindApi {
   async hasGoogle(origin: string): Promise<boolean> {
     const client = this.client(origin, null, PROBE_TIMEOUT_MS);
     return (await parsed(GoogleConfig, client.GET("/v1/auth/google/config"))).enabled;
+  }
+
+  /** The AI vendors of this server. */
+  async modelVendors(origin: string): Promise<string[]> {
+    const client = this.client(origin, null, PROBE_TIMEOUT_MS);
+    return (await parsed(ServerInfoResponse, client.GET("/v1/server"))).server.model_vendors;
   }
 
   /** The address of the sign-in page, and the one-time `state` that its redirect must carry. */

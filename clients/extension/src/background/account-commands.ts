@@ -5,7 +5,15 @@ import * as signIn from "../account/sign-in";
 import { webOrigin } from "../settings";
 import { type CommandDeps, cleanTitle, type Handlers, requireUser } from "./command-deps";
 
-type Names = "signIn" | "signInWithGoogle" | "hasGoogle" | "signInOnTheWeb" | "signOut" | "recent" | "renameRecent";
+type Names =
+  | "signIn"
+  | "signInWithGoogle"
+  | "hasGoogle"
+  | "modelVendors"
+  | "signInOnTheWeb"
+  | "signOut"
+  | "recent"
+  | "renameRecent";
 
 const NUM_RECENT = 10;
 
@@ -30,6 +38,10 @@ export function accountCommands(deps: CommandDeps): Handlers<Names> {
     /** False also for a server that is unreachable. */
     async hasGoogle() {
       return api.hasGoogle((await settings()).serverUrl).catch(() => false);
+    },
+
+    async modelVendors() {
+      return api.modelVendors((await settings()).serverUrl).catch(() => null);
     },
 
     async signInOnTheWeb() {

@@ -197,10 +197,10 @@ test("errors are mapped to codes of the message catalogue", () => {
   expect(errorResponse(new CommandError("busy"))).toMatchObject({ code: "busy" });
   expect(errorResponse(new SignedOutError())).toMatchObject({ code: "signed_out" });
   expect(errorResponse(new UnreachableError())).toMatchObject({ code: "unreachable" });
-  expect(errorResponse(new ApiError(409, "", "email already exists"))).toEqual({
+  expect(errorResponse(new ApiError(409, "CONFLICT", "email already exists"))).toEqual({
     ok: false,
     code: "http_409",
-    message: "email already exists",
+    server: { code: "CONFLICT", values: {} },
   });
   expect(errorResponse("odd")).toMatchObject({ code: "unexpected" });
 });

@@ -1,13 +1,16 @@
-/** An error as the popup shows it: a code with a message in the catalogue, and the server's message if there is one. */
+/** An error as the popup shows it: a code with a message in the catalogue, and the code of the server's error. */
 
 import { ApiError } from "@trailmind/api";
 import { SignedOutError, UnreachableError } from "../api/errors";
 import { CommandError } from "../command-error";
+import type { CommandFailure } from "../protocol";
 
-export function errorResponse(error: unknown): { ok: false; code: string; message: string } {
-  if (error instanceof CommandError) return { ok: false, code: error.code, message: "" };
-  if (error instanceof SignedOutError) return { ok: false, code: "signed_out", message: "" };
-  if (error instanceof UnreachableError) return { ok: false, code: "unreachable", message: "" };
-  if (error instanceof ApiError) return { ok: false, code: `http_${error.status}`, message: error.message };
-  return { ok: false, code: "unexpected", message: error instanceof Error ? error.message : String(error) };
+export function errorResponse(error: unknown): CommandFailure {
+  if (error instanceof CommandError) return { ok: false, code: error.code };
+  if (error instanceof SignedOutError) return { ok: false, code: "signed_out" };
+  if (error instanceof UnreachableError) return { ok: false, code: "unreachable" };
+  if (error instanceof ApiError)
+    return { ok: false, code: `http_${error.status}`, server: { code: error.code, values: error.values } };
+  console.error(error);
+  return { ok: false, code: "unexpected" };
 }

@@ -195,6 +195,11 @@ export const en = {
     whereTitle: "Where it goes",
     where: (server: string) =>
       `First onto this device, then to your account on ${server}. The extension sends it to no other server. Deleting a session deletes its data there.`,
+    noVendors: "This server draws maps itself and sends page text to no AI vendor.",
+    vendors: (names: string) =>
+      `This server can have ${names} draw maps. It asks you on the dashboard, with the price, before the first text is sent there, and it never sends sessions that you mark “local only”.`,
+    vendorsUnknown: (server: string) => `${server} could not be asked whether it uses an AI vendor.`,
+    vendorsMore: "What is sent where",
     askTitle: "Chrome will ask you",
     ask: "To read pages on all sites. Trailmind uses this only while you record, and you can revoke it at any time.",
     agree: "Agree and allow",

@@ -186,6 +186,11 @@ export const ko: Messages = {
     whereTitle: "어디로 가나요?",
     where: (server) =>
       `먼저 이 기기에 저장하고, 그다음 ${server}의 내 계정으로 보내요. 다른 서버로는 보내지 않아요. 세션을 지우면 그 데이터도 지워져요.`,
+    noVendors: "이 서버는 지도를 스스로 그리고 페이지 글을 AI 업체에 보내지 않아요.",
+    vendors: (names) =>
+      `이 서버는 ${names}에 지도를 맡길 수 있어요. 처음 보내기 전에 대시보드에서 비용과 함께 물어보고, ‘서버에서만’으로 표시한 세션은 보내지 않아요.`,
+    vendorsUnknown: (server) => `${server}에 AI 업체를 쓰는지 물어보지 못했어요.`,
+    vendorsMore: "어디에 무엇을 보내나",
     askTitle: "Chrome이 물어봐요",
     ask: "모든 사이트의 페이지를 읽는 권한이에요. 기록하는 동안에만 쓰고, 언제든 거둘 수 있어요.",
     agree: "동의하고 허용하기",

@@ -7,8 +7,8 @@ import type { CommandName, CommandResponse, Commands } from "../protocol";
 export async function command<K extends CommandName>(name: K, args: Commands[K]["args"]): Promise<CommandResponse<K>> {
   try {
     const response = (await browser.runtime.sendMessage({ command: name, args })) as CommandResponse<K> | undefined;
-    return response ?? { ok: false, code: "unexpected", message: "" };
-  } catch (error) {
-    return { ok: false, code: "unexpected", message: error instanceof Error ? error.message : "" };
+    return response ?? { ok: false, code: "unexpected" };
+  } catch {
+    return { ok: false, code: "unexpected" };
   }
 }

@@ -1,9 +1,11 @@
 /** The context of every screen: messages, settings, and the published view. */
 
+import { wordErrorCode } from "@trailmind/api";
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 
 import { type Messages, messagesFor } from "../i18n/messages";
+import type { CommandFailure } from "../protocol";
 import { type View, viewItem } from "../recording/view";
 import { readSettings, type Settings, watchSettings } from "../settings";
 
@@ -60,6 +62,8 @@ export function useNow(isRunning: boolean): number {
 }
 
 /** The message for a failed command. */
-export function errorText(messages: Messages, failure: { code: string; message: string }): string {
-  return messages.errors[failure.code] ?? (failure.message || messages.errors["unexpected"] || "");
+export function errorText(messages: Messages, failure: Pick<CommandFailure, "code" | "server">): string {
+  const { code, server } = failure;
+  const worded = server && wordErrorCode(server.code, server.values, messages.language);
+  return messages.errors[code] ?? worded ?? messages.errors["unexpected"] ?? "";
 }

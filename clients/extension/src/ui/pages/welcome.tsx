@@ -1,9 +1,10 @@
 /** The first-run page: what is recorded and where it is sent. Nothing is recorded before the user agrees. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { requestPagePermission } from "../../permission";
-import { changeSettings } from "../../settings";
+import { changeSettings, webOrigin } from "../../settings";
+import { command } from "../command";
 import { useUi } from "../context";
 import { Button, Logo } from "../parts";
 import "./page.css";
@@ -12,6 +13,8 @@ import "./welcome.css";
 export function WelcomePage() {
   const { settings, messages } = useUi();
   const text = messages.welcome;
+  const vendors = useModelVendors(settings.serverUrl);
+  const server = new URL(settings.serverUrl).host;
   const [isDenied, setDenied] = useState(false);
   const agree = async () => {
     const isGranted = await requestPagePermission();
@@ -45,7 +48,21 @@ export function WelcomePage() {
       </div>
       <section>
         <h2>{text.whereTitle}</h2>
-        <p>{text.where(new URL(settings.serverUrl).host)}</p>
+        <p>{text.where(server)}</p>
+        <p data-name="vendors">
+          {vendors === undefined
+            ? messages.common.loading
+            : vendors === null
+              ? text.vendorsUnknown(server)
+              : vendors.length === 0
+                ? text.noVendors
+                : text.vendors(vendors.join(", "))}{" "}
+          {vendors && vendors.length > 0 && (
+            <a href={`${webOrigin(settings)}/account#disclosures`} target="_blank" rel="noreferrer">
+              {text.vendorsMore}
+            </a>
+          )}
+        </p>
       </section>
       <section>
         <h2>{text.askTitle}</h2>
@@ -72,4 +89,20 @@ export function WelcomePage() {
       )}
     </main>
   );
+}
+
+/** The AI vendors of the server; undefined until it has answered, null when it does not. */
+function useModelVendors(serverUrl: string): string[] | null | undefined {
+  const [vendors, setVendors] = useState<string[] | null>();
+  useEffect(() => {
+    let isCurrent = true;
+    setVendors(undefined);
+    void command("modelVendors", {}).then((response) => {
+      if (isCurrent) setVendors(response.ok ? response.value : null);
+    });
+    return () => {
+      isCurrent = false;
+    };
+  }, [serverUrl]);
+  return vendors;
 }

@@ -1,0 +1,120 @@
+/** The server's errors in both languages, by their code. `docs/openapi.json` has the shape of an error. */
+
+import type { ApiError } from "./errors.ts";
+import { shortDate } from "./format.ts";
+import type { Language } from "./messages.ts";
+
+type Words = (values: Record<string, string>, language: Language) => string;
+
+const day = (iso: string | undefined, language: Language): string =>
+  iso === undefined ? "" : shortDate(new Date(iso), new Date(), language);
+
+const modelFailed = {
+  en: "The AI model could not be used. Try again later.",
+  ko: "AI 모델을 쓸 수 없었어요. 나중에 다시 시도하세요.",
+};
+
+/** One entry for each code; `tests/architecture/test_error_codes.py` compares them with the server. */
+export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Words }> = {
+  ANSWER_UNUSABLE: modelFailed,
+  BAD_REQUEST: { en: "The server did not understand the request.", ko: "서버가 요청을 이해하지 못했어요." },
+  CANNOT_DELETE_DEFAULT: { en: "The default cannot be deleted.", ko: "기본값은 지울 수 없어요." },
+  CONCURRENT_SESSION_LIMIT: {
+    en: ({ allowed }) =>
+      `Your plan allows ${allowed === "1" || !allowed ? "one recording" : `${allowed} recordings`} at a time. Stop one first.`,
+    ko: ({ allowed }) => `요금제에서 동시에 기록할 수 있는 것은 ${allowed ?? 1}개예요. 하나를 먼저 종료하세요.`,
+  },
+  CONFIGURATION_ERROR: { en: "The server is not set up for this.", ko: "서버에 설정되지 않은 기능이에요." },
+  CONFLICT: {
+    en: "Something changed meanwhile. Reload and try again.",
+    ko: "그사이 바뀌었어요. 새로 불러온 뒤 다시 시도하세요.",
+  },
+  DEADLINE_EXCEEDED: {
+    en: "The server took too long. Try again in a moment.",
+    ko: "서버가 제때 답하지 못했어요. 잠시 뒤 다시 시도하세요.",
+  },
+  EMAIL_NOT_VERIFIED: {
+    en: "There is an account with this address that is not confirmed. Sign in with your password first.",
+    ko: "이 주소로 만든 계정이 아직 확인되지 않았어요. 먼저 비밀번호로 로그인하세요.",
+  },
+  ERROR: { en: "The request failed.", ko: "요청이 잘 되지 않았어요." },
+  FORBIDDEN: { en: "This account may not do that.", ko: "이 계정으로는 할 수 없어요." },
+  HEADERS_TOO_LARGE: {
+    en: "The browser sent too much. Clear the cookies of this site.",
+    ko: "브라우저가 너무 많이 보냈어요. 이 사이트의 쿠키를 지우세요.",
+  },
+  ILLEGAL_TRANSITION: {
+    en: "This is not possible in the current state. Reload the page.",
+    ko: "지금 상태에서는 할 수 없어요. 새로 불러오세요.",
+  },
+  INTERNAL_SERVER_ERROR: { en: "Something went wrong on the server.", ko: "서버에 문제가 생겼어요." },
+  LOGIN_TOO_OLD: {
+    en: "Sign in again first: this needs a login of the last ten minutes.",
+    ko: "먼저 다시 로그인하세요. 10분 안에 로그인해야 할 수 있어요.",
+  },
+  MAP_FAILED: { en: "The map could not be drawn.", ko: "지도를 그리지 못했어요." },
+  METHOD_NOT_ALLOWED: { en: "The server cannot do that.", ko: "서버가 할 수 없는 요청이에요." },
+  NOT_FOUND: { en: "It does not exist, or it was deleted.", ko: "없거나 삭제됐어요." },
+  NO_PROVIDER: modelFailed,
+  OTHER_ACCOUNT: {
+    en: "This link belongs to another account. Sign in with that one.",
+    ko: "다른 계정의 링크예요. 그 계정으로 로그인하세요.",
+  },
+  PAYLOAD_TOO_LARGE: { en: "This is more than the server takes at once.", ko: "한 번에 보낼 수 있는 양을 넘었어요." },
+  PLAN_UPGRADE_REQUIRED: { en: "Your plan does not include this.", ko: "요금제에 없는 기능이에요." },
+  PROVIDER_DOWN: modelFailed,
+  PROVIDER_FAILED: modelFailed,
+  PROVIDER_FORMAT: modelFailed,
+  PROVIDER_REFUSED: modelFailed,
+  PROVIDER_THROTTLED: modelFailed,
+  PROVIDER_TIMEOUT: modelFailed,
+  RATE_LIMIT_EXCEEDED: {
+    en: "Too many requests. The server asked us to wait a little.",
+    ko: "요청이 너무 많아요. 서버가 잠시 기다려 달라고 했어요.",
+  },
+  SERVICE_UNAVAILABLE: {
+    en: "The server is busy or starting. This usually takes a few seconds.",
+    ko: "서버가 바쁘거나 시작하는 중이에요. 보통 몇 초면 돼요.",
+  },
+  SESSION_CLOSED: { en: "This session has ended.", ko: "끝난 세션이에요." },
+  SESSION_GONE: { en: "This session was deleted.", ko: "삭제된 세션이에요." },
+  SOURCE_DELETED: {
+    en: "A session of this map was deleted. Draw the map again.",
+    ko: "이 지도의 세션이 삭제됐어요. 지도를 다시 그리세요.",
+  },
+  TOKEN_LIMIT_EXCEEDED: {
+    en: ({ resets_at }, language) =>
+      `Your plan's tokens are used up.${resets_at ? ` They are renewed on ${day(resets_at, language)}.` : ""} Your sessions stay readable.`,
+    ko: ({ resets_at }, language) =>
+      `요금제의 토큰을 다 썼어요.${resets_at ? ` ${day(resets_at, language)}에 다시 채워져요.` : ""} 세션은 계속 볼 수 있어요.`,
+  },
+  TOO_MANY_PAGES: {
+    en: ({ num_pages, max_pages }) =>
+      num_pages
+        ? `These sessions have ${num_pages} pages, and a map takes ${max_pages}. Choose fewer.`
+        : "These sessions have too many pages for one map. Choose fewer.",
+    ko: ({ num_pages, max_pages }) =>
+      num_pages
+        ? `세션의 페이지가 ${num_pages}개인데 지도에는 ${max_pages}개까지 들어가요. 세션을 줄이세요.`
+        : "지도 하나에 담기에는 페이지가 너무 많아요. 세션을 줄이세요.",
+  },
+  UNAUTHORIZED: { en: "Sign in again to go on.", ko: "계속하려면 다시 로그인하세요." },
+  UNSUPPORTED_MEDIA_TYPE: { en: "The server did not understand the request.", ko: "서버가 요청을 이해하지 못했어요." },
+  USER_BUFFER_FULL: {
+    en: "Events arrive faster than they can be stored. They are sent again.",
+    ko: "저장하는 것보다 빠르게 도착하고 있어요. 다시 보낼게요.",
+  },
+  VALIDATION_ERROR: { en: "Some of what you entered is not valid.", ko: "입력한 값 가운데 올바르지 않은 것이 있어요." },
+};
+
+/** The sentence of an error code; null for a code that this client does not know. */
+export function wordErrorCode(code: string, values: Record<string, string>, language: Language): string | null {
+  const words = SERVER_ERRORS[code]?.[language];
+  if (words === undefined) return null;
+  return typeof words === "string" ? words : words(values, language);
+}
+
+/** The sentence of a server's error in the user's language; null when it did not come from the server. */
+export function wordError(error: ApiError, language: Language): string | null {
+  return wordErrorCode(error.code, error.values, language);
+}

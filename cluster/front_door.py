@@ -1,0 +1,202 @@
+"""The front door: what HAProxy does with a connection before a replica sees its requests.
+
+Ray Serve writes the configuration of HAProxy anew at every change and has no setting for what is added here:
+
+- Whose address it is. `X-Forwarded-For` of a peer that is no declared proxy is removed, and the address of the peer is
+  added, so that the last entry is always true. A header with a key derived from the signing key tells the replica that
+  the request came through the front door; without it a replica believes no `X-Forwarded-For` at all.
+- Slow clients. Request headers must arrive within `HEADER_TIMEOUT_S`, and one address may open a limited number of
+  connections. Proxies are exempt: one of them carries the connections of many clients.
+- Refusals have the form of our errors. HAProxy's parser refuses large or many headers with a page of HTML that no
+  option changes, so its limits are above those of `serve.http.middleware`, which refuses them in our form; the page
+  remains for what is not HTTP. Before the balancer knows an application, every path would be a 404, which a client
+  would take for a deleted session, and an unreachable backend would be a 500: both become a 503 with `Retry-After`.
+- The statistics page is removed, the administration socket is for its owner only, and the metrics listen on the
+  network only where `--metrics` says so.
+
+The wrapper of `launch.haproxy_wrapper` runs this file as a script for every start of HAProxy, with the standard library
+only: `python -I -S front_door.py CONFIGURATION [--loopback] [--metrics]`. A problem ends it with one sentence, and
+HAProxy does not start: an open door is worse than none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+#: The header in which the front door proves itself to a replica.
+KEY_HEADER = "X-Trailmind-Front-Door"
+#: In `TRAILMIND_TRUSTED_PROXIES`: clients connect to the front door directly.
+NO_PROXIES = "none"
+#: Open connections of one address, unless `TRAILMIND_CONNECTIONS_PER_ADDRESS` says otherwise.
+DEFAULT_CONNECTIONS_PER_ADDRESS = 512
+#: Time for all headers of a request, in seconds; a reused connection may be idle longer.
+HEADER_TIMEOUT_S = 10
+#: Memory for the headers of one request, and their number: twice what the replicas accept.
+BUFFER_BYTES, MAX_HEADERS = 64 * 1024, 1000
+_MARK = "# Edited by Trailmind; see cluster/front_door.py."
+_UNAVAILABLE = "the server is restarting; try again in a moment"
+#: The statuses that HAProxy answers with after parsing: reason phrase, code and sentence of our error form.
+_REFUSALS = {
+    400: ("Bad Request", "BAD_REQUEST", "the request is not valid HTTP"),
+    403: ("Forbidden", "FORBIDDEN", "this request is not allowed"),
+    404: ("Not Found", "NOT_FOUND", "no such address"),
+    405: ("Method Not Allowed", "METHOD_NOT_ALLOWED", "this address does not take that method"),
+    408: ("Request Timeout", "REQUEST_TIMEOUT", "the request did not arrive in time; send it again"),
+    413: ("Payload Too Large", "PAYLOAD_TOO_LARGE", "the request is too large"),
+    425: ("Too Early", "BAD_REQUEST", "send the request again after the connection is established"),
+    429: ("Too Many Requests", "RATE_LIMIT_EXCEEDED", "too many requests; wait a moment and try again"),
+    500: ("Internal Server Error", "INTERNAL_SERVER_ERROR", "something went wrong on our side"),
+    501: ("Not Implemented", "BAD_REQUEST", "the server does not support this kind of request"),
+}
+
+
+class FrontDoorError(Exception):
+    """The front door cannot be configured; the sentence names the variable."""
+
+
+class FrontDoor(NamedTuple):
+    """What the deployment declares about the front door."""
+
+    key: str
+    trusted_proxies: tuple[str, ...] = ()
+    connections_per_address: int = DEFAULT_CONNECTIONS_PER_ADDRESS
+    #: Whether every port is moved to the loopback interface.
+    on_loopback: bool = False
+    #: Whether the metrics of HAProxy are kept.
+    has_metrics: bool = False
+
+
+def front_door_key(signing_key: str) -> str:
+    """The key with which the front door proves itself. A program that reads it cannot compute `signing_key`."""
+    return hmac.new(signing_key.encode(), b"trailmind-front-door", hashlib.sha256).hexdigest()
+
+
+def proxy_networks(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The networks in the value of `TRAILMIND_TRUSTED_PROXIES`; none for `none`. Raises ValueError."""
+    if NO_PROXIES in names and len(names) > 1:
+        raise ValueError(f"{NO_PROXIES} stands alone: it means that there is no proxy")
+    return tuple(str(ipaddress.ip_network(name, strict=False)) for name in names if name != NO_PROXIES)
+
+
+def front_door_from_environment(variables: dict[str, str], *, on_loopback: bool, has_metrics: bool) -> FrontDoor:
+    """The front door that the environment declares. Raises FrontDoorError."""
+    signing_key = variables.get("TRAILMIND_SECRET_KEY", "")
+    if not signing_key:
+        raise FrontDoorError("TRAILMIND_SECRET_KEY is not set, so the front door cannot prove itself to the replicas")
+    names = tuple(name.strip() for name in variables.get("TRAILMIND_TRUSTED_PROXIES", "").split(",") if name.strip())
+    limit = variables.get("TRAILMIND_CONNECTIONS_PER_ADDRESS", "") or str(DEFAULT_CONNECTIONS_PER_ADDRESS)
+    try:
+        networks = proxy_networks(names)
+        return FrontDoor(front_door_key(signing_key), networks, int(limit), on_loopback, has_metrics)
+    except ValueError as error:
+        raise FrontDoorError(
+            f"TRAILMIND_TRUSTED_PROXIES or TRAILMIND_CONNECTIONS_PER_ADDRESS is not valid: {error}"
+        ) from None
+
+
+def edit_configuration(text: str, door: FrontDoor, errors: Path, *, shares_port: bool = False) -> str:
+    """The configuration `text` of Ray with the rules of `door`; `errors` is the directory of `write_error_files`.
+
+    With `shares_port`, several balancers share one port of one machine, and the kernel would send connections to a
+    balancer without an application; such a balancer does not listen there. A repeat changes nothing.
+
+    Raises:
+        FrontDoorError: the text has no HTTP frontend that the rules could be added to.
+    """
+    if text.startswith(_MARK):
+        return text
+    does_listen = not shares_port or re.search(r"^ *use_backend ", text, re.MULTILINE) is not None
+    lines, section, has_rules = [_MARK], "", False
+    for line in text.splitlines():
+        words = line.split()
+        if line[:1].strip():
+            section = " ".join(words)
+        if section == "listen stats" or (section == "frontend prometheus" and not door.has_metrics):
+            continue
+        if words[:2] == ["stats", "socket"]:
+            line = line.replace("mode 666", "mode 600")
+        elif words[:1] == ["tune.bufsize"]:
+            line = f"    tune.bufsize {max(BUFFER_BYTES, int(words[1]))}"
+        elif words[:1] == ["bind"]:
+            bind = _loopback_bind(line) if door.on_loopback else line
+            if section != "frontend http_frontend":
+                line = bind
+            else:
+                has_rules = True
+                lines += [*([bind] if does_listen else []), *_frontend_rules(door)]
+                continue
+        elif words[:3] == ["http-request", "return", "status"] and words[3:4] == ["404"] and "Ping" in words:
+            line = f"    http-request return status 503 errorfile {errors / '503.http'}"
+        elif words[:1] == ["errorfile"]:
+            line = f"    errorfile {words[1]} {errors / '503.http'}"
+        lines.append(line)
+        if line == "global":
+            lines.append(f"    tune.http.maxhdr {MAX_HEADERS}")
+        if line == "defaults":
+            lines += [f"    errorfile {status} {errors / f'{status}.http'}" for status in sorted(_REFUSALS)]
+    if not has_rules:
+        raise FrontDoorError("the configuration of HAProxy has no `frontend http_frontend`: is this another Ray?")
+    return "\n".join([*lines, ""])
+
+
+def _loopback_bind(line: str) -> str:
+    return re.sub(r"^( *bind )(?:\*|0\.0\.0\.0)?:(?=\d)", r"\g<1>127.0.0.1:", line)
+
+
+def _frontend_rules(door: FrontDoor) -> list[str]:
+    condition, is_client = (" if !is_proxy", "!is_proxy ") if door.trusted_proxies else ("", "")
+    return [
+        f"    timeout http-request {HEADER_TIMEOUT_S}s",
+        *([f"    acl is_proxy src {' '.join(door.trusted_proxies)}"] if door.trusted_proxies else []),
+        "    stick-table type ipv6 size 100k expire 10m store conn_cur",
+        # One /64 of IPv6 is one client, as in the rate limits of the replicas.
+        f"    tcp-request connection track-sc0 src,ipmask(32,64){condition}",
+        f"    tcp-request connection reject if {is_client}{{ sc0_conn_cur gt {door.connections_per_address} }}",
+        f"    http-request del-header X-Forwarded-For{condition}",
+        "    http-request add-header X-Forwarded-For %[src]",
+        f"    http-request set-header {KEY_HEADER} {door.key}",
+    ]
+
+
+def write_error_files(directory: Path) -> None:
+    """Write HAProxy's own answers in the form of our errors into `directory`, one file for each status."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refusals = {**_REFUSALS, 503: ("Service Unavailable", "SERVICE_UNAVAILABLE", _UNAVAILABLE)}
+    for status, (reason, code, message) in refusals.items():
+        body = json.dumps({"error": {"message": message, "code": code}})
+        head = [f"HTTP/1.1 {status} {reason}", "Content-Type: application/json", "Cache-Control: no-store"]
+        head += ["Retry-After: 1"] if status == 503 else []
+        head += ["Connection: close"] if status in {400, 408} else []
+        text = "\r\n".join([*head, f"Content-Length: {len(body)}", "", body])
+        (directory / f"{status}.http").write_text(text, encoding="ascii", newline="")
+
+
+def main(arguments: list[str], variables: dict[str, str]) -> None:
+    """Edit the configuration file named first in `arguments`. Raises FrontDoorError."""
+    path, options = Path(arguments[0]), set(arguments[1:])
+    door = front_door_from_environment(
+        variables, on_loopback="--loopback" in options, has_metrics="--metrics" in options
+    )
+    errors = path.parent / "errors"
+    write_error_files(errors)
+    shares_port = variables.get("SERVE_SOCKET_REUSE_PORT_ENABLED") == "1"
+    # The file contains the key, so it is made for its owner only before anything is written.
+    path.chmod(0o600)
+    path.write_text(
+        edit_configuration(path.read_text(encoding="utf-8"), door, errors, shares_port=shares_port), encoding="utf-8"
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:], dict(os.environ))
+    except (FrontDoorError, OSError) as error:
+        sys.exit(f"trailmind: {error}")

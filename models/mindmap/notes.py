@@ -1,0 +1,39 @@
+"""What a reader should know about how a map was made. Each note has a code, which clients word in their language."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+#: The English sentence of each code.
+SENTENCES: Final = {
+    "consent_missing": "Made without a model: you have not agreed to send pages to {vendors}.",
+    "out_of_tokens": "Made without a model: your plan's tokens are used up until {until}.",
+    "models_late": "No model answered in time: the topics are our own.",
+    "models_failed": "No model could outline this session ({reason}): the topics are our own.",
+    "pages_not_described": "{count} of {total} pages were not described by a model ({reasons}).",
+    "provider_replaced": "{expected} could not be used; {provider} made this map.",
+    "map_invalid": "The map {provider} made broke the rules of maps.",
+    "unknown_pages": "{count} page ids were not of this session and were dropped.",
+    "repeated_pages": "{count} pages had more than one place; the first was kept.",
+}
+
+
+class MapNote(BaseModel):
+    """One note. `values` fill the gaps of its sentence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    values: dict[str, str] = {}
+
+    @property
+    def sentence(self) -> str:
+        """The note in English. Raises KeyError for an unknown code."""
+        return SENTENCES[self.code].format(**self.values)
+
+
+def map_note(code: str, **values: object) -> MapNote:
+    """The note `code` with its values as text."""
+    return MapNote(code=code, values={name: str(value) for name, value in values.items()})

@@ -1,0 +1,117 @@
+"""Titles of visits: without unread counters and spinners, and which title is a page's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from models.text import collapse_whitespace
+
+_MAX_TITLE_CHARS = 2000
+# Spinners, dots of unread messages, and signs of playing media, at the start of a title.
+_SIGNS = "\u2800-\u28ff●○•◦◉◎⦿⏺◐◑◒◓◴◵◶◷⏳⌛✱✲✳✴✶✻✽▶►⏵⏸⏹🔊🔇🔈🔉🔴🟢🟠🟡🔔💬🆕"
+_COUNT = r"(?:\d{1,3}|\d{1,3}(?:[.,]\d{3})+|\d+(?:[.,]\d)?[kKmM]|\d{4,6})\+?"
+# A year in parentheses or brackets is part of a title; a count of that size is not written without a separator.
+_YEAR = r"(?!(?:18|19|20)\d\d[\])])"
+_COUNTER = rf"(?:\({_YEAR}{_COUNT}\)|\[{_YEAR}{_COUNT}\]|【{_COUNT}】|\([{_SIGNS}*!]\))"
+_LEADING_MARK = re.compile(rf"^\s*(?:[{_SIGNS}]\ufe0f?\s*|[*|/\\]\s+|{_COUNTER}\s*)")
+_TRAILING_COUNTER = re.compile(rf"\s*{_COUNTER}\s*$")
+# Notices that alternate with the title to draw attention: "New message! | …", "(1) new notification - …".
+_NOTICE = re.compile(
+    r"^\s*(?:you have )?(?:\(?\d{0,4}\+?\)?\s*)?(?:new|unread)\s+"
+    r"(?:messages?|notifications?|e?-?mails?|comments?|repl(?:y|ies))\s*!*\s*[|\-–—·:]+\s*",
+    re.IGNORECASE,
+)
+_NOTICE_KO = re.compile(
+    r"^\s*(?:새 ?(?:메시지|알림|쪽지|댓글)(?:\s*\d{0,4}\+?\s*[개건]?)?|읽지 않은 메시지[^|\-–—·:]{0,12})"
+    r"!*\s*[|\-–—·:]+\s*"
+)
+# What a page is called while it is not there yet. Each entry may be followed by the name of a site.
+_INTERIM_FORMS = (
+    r"just a moment|one moment|please wait.*|please stand by|attention required.*|checking your browser.*",
+    r"verif(?:y|ying) (?:that )?you are (?:a )?human.*|are you (?:a )?(?:human|robot).*|human verification|captcha",
+    r"(?:security|robot|bot) (?:check|verification)|ddos-guard|access (?:to this page has been )?denied",
+    r"vercel security checkpoint|making sure you'?re not a bot.*|performance (?:and|&) security.*",
+    r"loading|redirecting|signing (?:you )?in|untitled(?: document)?|new tab|about:blank",
+    r"(?:error\s*)?[45]\d\d(?:\s*[-:|–—]?\s*(?:error|not found|forbidden|unauthori[sz]ed|too many requests))?",
+    r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:(?:page |file )?not found|bad gateway|service unavailable|gateway time-?out)",
+    r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:internal server error|too many requests)",
+    r"(?:nur )?einen moment.*|bitte warten.*|un instant.*|veuillez patienter.*|un momento.*|s[óo] um momento.*",
+    r"(?:een )?ogenblik.*|een moment.*|chwileczk[ęe].*|bir dakika.*|l[üu]tfen bekleyin.*|vui lòng chờ.*",
+    r"подождите.*|(?:ещ[её] немного|один момент).*|لحظة.*|एक क्षण.*|รอสักครู่.*",
+    r"잠시만 기다(?:려|리).*|로딩 ?중?|불러오는 중|로봇이 아닙니다.*|자동 입력 방지.*|보안 ?확인",
+    r"请稍[候等].*|請稍[候等].*|安全验证|人机验证|しばらくお待ち.*|少々お待ち.*|お待ちください.*|読み込み中",
+)
+_INTERIM = re.compile(rf"^\s*(?:{'|'.join(_INTERIM_FORMS)})(?:\s*[|\-–—:·.…!].*)?$", re.IGNORECASE)
+_ADDRESS = re.compile(r"^(?:https?://\S+|(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*)?)$", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]{2,}")
+
+
+class TitledVisit(Protocol):
+    """What the choice of a title needs to know about a visit."""
+
+    @property
+    def title(self) -> str | None: ...
+
+
+def clean_title(title: str) -> str:
+    """`title` without the unread counters, spinners, signs and notices that applications put into it.
+
+    Unchanged when nothing else would remain.
+    """
+    text = title[:_MAX_TITLE_CHARS]
+    for _ in range(6):
+        stripped = _LEADING_MARK.sub("", _NOTICE_KO.sub("", _NOTICE.sub("", text, count=1), count=1), count=1)
+        if stripped == text:
+            break
+        text = stripped
+    text = text.strip()
+    return text if any(char.isalnum() for char in text) else title
+
+
+def without_counters(title: str) -> str:
+    """`title` for a comparison: also without a counter at its end, in one spelling of blanks and case."""
+    return collapse_whitespace(_TRAILING_COUNTER.sub("", clean_title(title))).casefold()
+
+
+def is_interim_title(title: str) -> bool:
+    """Whether `title` belongs to a challenge, an error, or a page that is still loading, and not to the page itself."""
+    text = title[:300]
+    return not any(char.isalnum() for char in text) or bool(_INTERIM.match(text) or _ADDRESS.match(text.strip()))
+
+
+def share_of_words(title: str, text: str) -> float:
+    """The share of the title's words that stand in `text`, 0 to 1."""
+    words = {word.casefold() for word in _WORD.findall(title)}
+    if not words:
+        return 0.0
+    found = text[:20_000].casefold()
+    return sum(word in found for word in words) / len(words)
+
+
+def title_of_page(visits: Sequence[TitledVisit], texts: Sequence[str]) -> str:
+    """The title of a page from its visits in order; `texts` has the text of each, or an empty string.
+
+    The title that came with the text: of the visits that have most of it, the title whose words it contains. Without
+    text the last title. A title of a challenge, an error or a loading page is chosen only if there is no other.
+    """
+    titled = [(visit.title, text) for visit, text in zip(visits, texts, strict=True) if visit.title]
+    titled = [entry for entry in titled if not is_interim_title(entry[0])] or titled
+    longest = max((len(text) for _, text in titled), default=0)
+    if not titled or not longest:
+        title = titled[-1][0] if titled else ""
+    else:
+        fullest = [(title, text) for title, text in titled if len(text) >= 0.8 * longest]
+        # Of equals the last: a page's title may be corrected.
+        title = max(reversed(fullest), key=lambda entry: share_of_words(*entry))[0]
+    return _without_changing_counter(title, [other for other, _ in titled])
+
+
+def _without_changing_counter(title: str, titles: Sequence[str]) -> str:
+    """`title` without the number at its end, if that number is another one on other visits."""
+    bare = _TRAILING_COUNTER.sub("", title)
+    others = {other for other in titles if other != title}
+    if bare != title and any(_TRAILING_COUNTER.sub("", other) == bare for other in others):
+        return bare
+    return title

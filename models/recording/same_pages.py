@@ -1,0 +1,295 @@
+"""Recognizes that visits at several addresses were visits of one page, and that one address was several pages.
+
+`models.urls.page_id` looks at one address. Here the visits of a session are compared: their addresses, the canonical
+address that a page names, titles, and texts.
+
+- *Spellings*: `http` and `https`, `www.` and `m.`, `youtu.be` and `youtube.com` are one page unless titles and texts
+  differ.
+- *Canonical*: pages that name the same page of their site as canonical are one if their texts agree. The text decides,
+  because applications leave the first page's canonical address on every route.
+- *Scrolling*: a forum that rewrites its address while one scrolls (`/topic/7/title/12`) shows overlapping texts under
+  one title.
+- *Positions*: addresses that differ in a fragment's route or in a parameter such as `ref` are one if their texts are
+  the same.
+- *Redacted*: addresses that lost their identity to redaction (`code=REDACTED`, recorded by older clients) are as many
+  pages as they have titles with different texts.
+
+A merged page has the id of the page that was visited first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from models.recording import late_titles
+from models.recording.late_titles import ROUTED
+from models.recording.page_titles import is_interim_title, without_counters
+from models.recording.timeline import Timeline, VisitRecord
+from models.url_parameters import RULES
+from models.urls import REDACTED, page_url
+
+_ALIASES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+    (re.compile(pattern), form) for pattern, form in RULES["aliases"]
+)
+#: Parameters that say how a page is shown or where the reader came from, on most sites.
+_LOOSE_NAMES = frozenset(RULES["loose_names"])
+_HOST_PREFIX = re.compile(r"^(?:www\d?|m|mobile|amp|touch)\.(?=[^.]+\.)")
+_MOBILE_LABEL = re.compile(r"^([a-z-]{2,12})\.m\.")
+_INDEX_FILE = re.compile(r"/(?:index|default|home)\.(?:html?|php|aspx?|jsp)$", re.IGNORECASE)
+_AMP_PATH = re.compile(r"(?:/amp/?|\.amp)$")
+_PATH_PARAMETER = re.compile(r";[a-z]*sess[a-z]*id=[^/]*", re.IGNORECASE)
+_LAST_NUMBER = re.compile(r"/(?:page/|post[-/]|p)?\d{1,7}$")
+_NUMBER_PAIR = re.compile(r"(?:^|&)(?:page|post|p|start|offset)=\d{1,7}(?=&|$)")
+_SENTENCE = re.compile(r"[\n.!?。！？]+\s*")
+
+_MAX_CHARS_COMPARED = 50_000
+_MIN_SENTENCE_CHARS = 4
+#: Shorter texts are "Loading …" and the like: they agree by accident.
+_MIN_TEXT_CHARS = 60
+_MAX_NAVIGATION_CHARS = 60
+_OVERLAP, _SAMENESS, _DIFFERENCE = 0.5, 0.9, 0.3
+#: A page is compared with the first and the last pages of its group: enough for texts that overlap like windows.
+_MAX_COMPARED = 12
+
+
+@dataclass(slots=True)
+class _Page:
+    """One page by its address, before pages are compared."""
+
+    page_id: str
+    url: str
+    titles: set[str] = field(default_factory=set)
+    canonicals: set[str] = field(default_factory=set)
+    content_keys: list[str] = field(default_factory=list)
+    is_routed: bool = False
+
+
+Sentences = dict[str, int]
+
+
+def compared_content_keys(timeline: Timeline) -> list[str]:
+    """The keys of the texts that `merge_same_pages` compares; empty for most sessions."""
+    pages = _pages(timeline.visits)
+    members = {page.page_id: page for group in _groups(pages).values() for page in group}
+    keys = [key for page in members.values() for key in page.content_keys]
+    keys += [visit.content_key for visit in timeline.visits if visit.content_key and _lost_identity(visit.url)]
+    return list(dict.fromkeys(keys))
+
+
+def merge_same_pages(timeline: Timeline, contents: Mapping[str, str]) -> Timeline:
+    """`timeline` with one page id for all visits of one page. `contents` maps content keys to texts."""
+    ids = _split_ids(timeline.visits, contents)
+    visits = [replace(visit, page_id=ids[visit.key]) if visit.key in ids else visit for visit in timeline.visits]
+    merged = _merged_ids(_pages(visits), contents)
+    if not merged and not ids:
+        return timeline
+    seen: set[str] = set()
+    renamed: dict[str, str] = {}
+    page_of_visit: dict[str, str] = {}
+    result = []
+    for before, visit in zip(timeline.visits, visits, strict=True):
+        page = merged.get(visit.page_id, visit.page_id)
+        renamed.setdefault(before.page_id, page)
+        page_of_visit[visit.key] = page
+        result.append(replace(visit, page_id=page, is_revisit=page in seen))
+        seen.add(page)
+    highlights = []
+    for highlight in timeline.highlights:
+        page_id = page_of_visit.get(highlight.visit_key or "") or renamed.get(highlight.page_id or "")
+        highlights.append(replace(highlight, page_id=page_id) if page_id else highlight)
+    return replace(timeline, visits=tuple(result), highlights=tuple(highlights))
+
+
+def _pages(visits: Iterable[VisitRecord]) -> list[_Page]:
+    pages: dict[str, _Page] = {}
+    for visit in visits:
+        page = pages.get(visit.page_id)
+        if page is None:
+            page = pages[visit.page_id] = _Page(visit.page_id, visit.url)
+        if visit.title and not is_interim_title(visit.title):
+            page.titles.add(without_counters(visit.title))
+        if visit.canonical:
+            page.canonicals.add(visit.canonical)
+        if visit.content_key and visit.content_key not in page.content_keys:
+            page.content_keys.append(visit.content_key)
+        page.is_routed = page.is_routed or visit.via in ROUTED
+    return list(pages.values())
+
+
+def _groups(pages: Sequence[_Page]) -> dict[tuple[str, str], list[_Page]]:
+    """The pages that may be one, by why: two or more for each key."""
+    groups: dict[tuple[str, str], list[_Page]] = {}
+    for page in pages:
+        address = _Address.of(page.url)
+        if address is None:
+            continue
+        keys = {("spelling", address.spelling), ("position", address.loose), ("canonical", address.loose)}
+        for canonical in page.canonicals:
+            named = _Address.of(canonical)
+            if named is not None and named.host == address.host:
+                keys.add(("canonical", named.loose))
+        keys.add(("scrolling", address.unnumbered))
+        for key in keys:
+            groups.setdefault(key, []).append(page)
+    return {
+        key: group
+        for key, group in groups.items()
+        if len(group) > 1
+        and (key[0] != "scrolling" or any(page.is_routed for page in group))
+        and (key[0] != "canonical" or any(page.canonicals for page in group))
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """The keys of one address: pages with equal keys may be one."""
+
+    host: str
+    spelling: str
+    loose: str
+    unnumbered: str
+
+    @classmethod
+    def of(cls, url: str) -> _Address | None:
+        try:
+            parts = urlsplit(page_url(url))
+            host = (parts.hostname or "").rstrip(".")
+        except ValueError:
+            return None
+        if parts.scheme not in ("http", "https") or not host:
+            return None
+        if not host.isascii():
+            try:
+                host = host.encode("idna").decode("ascii")
+            except UnicodeError:
+                return None
+        host = _MOBILE_LABEL.sub(r"\1.", _HOST_PREFIX.sub("", host))
+        port = parts.netloc.rpartition(":")[2]
+        if port.isdigit() and port not in ("80", "443"):
+            host = f"{host}:{port}"
+        path = _PATH_PARAMETER.sub("", parts.path)
+        path = _AMP_PATH.sub("", _INDEX_FILE.sub("", path)).rstrip("/")
+        pairs = sorted(pair.replace("+", "%20") for pair in parts.query.split("&") if pair)
+        spelling = _aliased(f"{host}{path}?{'&'.join(pairs)}".rstrip("?"))
+        loose_path = unquote(path)
+        kept = "&".join(pair for pair in pairs if pair.partition("=")[0].lower() not in _LOOSE_NAMES)
+        unnumbered = f"{host}{_LAST_NUMBER.sub('', loose_path)}?{_NUMBER_PAIR.sub('', kept)}"
+        return cls(host, f"{spelling}#{parts.fragment}", f"{host}{loose_path}?{kept}", unnumbered)
+
+
+def _aliased(address: str) -> str:
+    for pattern, form in _ALIASES:
+        address = pattern.sub(form, address, count=1)
+    return address
+
+
+def _merged_ids(pages: Sequence[_Page], contents: Mapping[str, str]) -> dict[str, str]:
+    """The id of each page that is part of another one → the id of that one."""
+    order = {page.page_id: i for i, page in enumerate(pages)}
+    leader = {page.page_id: page.page_id for page in pages}
+
+    def find(page_id: str) -> str:
+        while leader[page_id] != page_id:
+            leader[page_id] = page_id = leader[leader[page_id]]
+        return page_id
+
+    sentences: dict[str, Sentences] = {}
+
+    def of(page: _Page) -> Sentences:
+        if page.page_id not in sentences:
+            sentences[page.page_id] = _sentences(contents[key] for key in page.content_keys if key in contents)
+        return sentences[page.page_id]
+
+    for (why, _), group in _groups(pages).items():
+        navigation = _navigation([of(page) for page in group])
+        for i, page in enumerate(group):
+            half = _MAX_COMPARED // 2
+            compared = group[:i] if i <= _MAX_COMPARED else [*group[:half], *group[i - half : i]]
+            for other in compared:
+                a, b = find(page.page_id), find(other.page_id)
+                if a != b and _is_same(why, page, other, of(page), of(other), navigation):
+                    first, second = sorted((a, b), key=order.__getitem__)
+                    leader[second] = first
+    return {page_id: find(page_id) for page_id in leader if find(page_id) != page_id}
+
+
+def _sentences(texts: Iterable[str]) -> Sentences:
+    found: Sentences = {}
+    for text in texts:
+        for sentence in _SENTENCE.split(text[:_MAX_CHARS_COMPARED]):
+            stripped = sentence.strip()
+            if len(stripped) >= _MIN_SENTENCE_CHARS:
+                found[stripped] = len(stripped)
+    return found
+
+
+def _navigation(texts: Sequence[Sentences]) -> frozenset[str]:
+    """Short lines that stand on every page of a group of three or more: menus, not what was read."""
+    texts = [text for text in texts if text]
+    if len(texts) < 3:
+        return frozenset()
+    common = set(texts[0]).intersection(*texts[1:])
+    return frozenset(line for line in common if len(line) < _MAX_NAVIGATION_CHARS)
+
+
+def _is_same(why: str, a: _Page, b: _Page, text_a: Sentences, text_b: Sentences, navigation: frozenset[str]) -> bool:
+    has_texts = min(sum(text_a.values()), sum(text_b.values())) >= _MIN_TEXT_CHARS
+    shares_title = not a.titles.isdisjoint(b.titles)
+    differs_in_title = bool(a.titles and b.titles) and not shares_title
+    if why == "spelling":
+        return not differs_in_title or (has_texts and _shared(text_a, text_b, frozenset(), min) >= _OVERLAP)
+    if why == "position":
+        return has_texts and not differs_in_title and _shared(text_a, text_b, frozenset(), max) >= _SAMENESS
+    if not has_texts:
+        return False
+    if why == "scrolling" and not shares_title:
+        return False
+    rest = navigation if any(line not in navigation for line in text_a) else frozenset()
+    return _shared(text_a, text_b, rest, min) >= _OVERLAP
+
+
+def _shared(a: Sentences, b: Sentences, ignored: frozenset[str], size: object) -> float:
+    """How much of the smaller (`size` is min) or the larger text (max) stands in both, by characters, 0 to 1."""
+    total_a = sum(length for sentence, length in a.items() if sentence not in ignored)
+    total_b = sum(length for sentence, length in b.items() if sentence not in ignored)
+    total = min(total_a, total_b) if size is min else max(total_a, total_b)
+    both = sum(length for sentence, length in a.items() if sentence in b and sentence not in ignored)
+    return both / total if total else 0.0
+
+
+def _lost_identity(url: str) -> bool:
+    return f"={REDACTED}" in url
+
+
+def _split_ids(visits: Sequence[VisitRecord], contents: Mapping[str, str]) -> dict[str, str]:
+    """The key of each visit whose address lost its identity, unless it is of the first page there → its page id."""
+    by_page: dict[str, dict[str, list[VisitRecord]]] = {}
+    for visit in visits:
+        if visit.title and _lost_identity(visit.url) and not is_interim_title(visit.title):
+            by_page.setdefault(visit.page_id, {}).setdefault(without_counters(visit.title), []).append(visit)
+    ids: dict[str, str] = {}
+    for page_id, by_title in by_page.items():
+        texts: list[Sentences] = []
+        for i, (title, group) in enumerate(by_title.items()):
+            text = _sentences(contents.get(visit.content_key or "", "") for visit in group)
+            shares = [_shared(text, before, frozenset(), min) if before else 1.0 for before in texts]
+            texts.append(text)
+            if i and text and max(shares) < _DIFFERENCE:
+                digest = hashlib.sha256(f"{page_id}\n{title}".encode("utf-8", "replace")).hexdigest()
+                ids |= {visit.key: f"p_{digest[:16]}" for visit in group}
+    return ids
+
+
+def reconcile(timeline: Timeline, contents: Mapping[str, str]) -> Timeline:
+    """`timeline` with the right titles and pages, as far as the visits of a session show them together."""
+    return merge_same_pages(late_titles.correct_late_titles(timeline, contents), contents)
+
+
+def needed_content_keys(timeline: Timeline) -> list[str]:
+    """The keys of the texts that `reconcile` reads; empty for most sessions."""
+    return list(dict.fromkeys([*late_titles.compared_content_keys(timeline), *compared_content_keys(timeline)]))

@@ -1,0 +1,23 @@
+"""What a server offers, for clients that have no login yet."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from models.schemas.base import Reply
+
+
+class ServerInfo(Reply):
+    """What this server does, so that no client promises anything else."""
+
+    sends_mail: bool = Field(description="False: mails are written to a folder that only the operator reads")
+    model_vendors: list[str] = Field(
+        description="Companies that page text can be sent to after the user agreed; empty when maps are drawn here"
+    )
+    uses_models: bool = Field(description="Whether any AI model is configured, a self-hosted one included")
+
+
+class ServerEnvelope(Reply):
+    """`{"server": …}`"""
+
+    server: ServerInfo

