@@ -104,12 +104,17 @@ def _read_pages(file: Path) -> list[CapturedPage]:
 def _render(document: MindmapDocument, output_format: str, layout: str, theme: str) -> bytes:
     from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
     from cluster.mindmap.render.images import to_svg
-    from cluster.mindmap.render.png import to_png
+    from cluster.mindmap.render.png import missing_scripts, to_png
     from cluster.mindmap.render.tree_text import to_tree_text
 
     if output_format in ("svg", "png"):
         svg = to_svg(document, layout, theme)  # type: ignore[arg-type]  # Checked by the caller.
-        return to_png(svg) if output_format == "png" else svg.encode()
+        if output_format == "svg":
+            return svg.encode()
+        missing = missing_scripts(svg)
+        if missing:
+            typer.echo(f"No font for {', '.join(missing)}: install fonts-noto-core and fonts-noto-cjk.", err=True)
+        return to_png(svg)
     if output_format == "json":
         return json.dumps(document.to_json(), ensure_ascii=False, indent=2).encode() + b"\n"
     write = {"tree": to_tree_text, "markdown": to_markdown, "opml": to_opml, "freemind": to_freemind}[output_format]

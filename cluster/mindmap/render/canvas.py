@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 from models.mindmap.document import MindmapDocument, Node
+from models.words import iter_words, unspaced_length
 
 FONT_FAMILY = "Pretendard, 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
 
@@ -31,10 +33,16 @@ THEMES: dict[str, Theme] = {
 }
 
 
+#: Categories of characters without a width of their own: marks above or below a letter, and joiners.
+_NO_WIDTH = ("Mn", "Me", "Cf")
+
+
 def estimate_text_width(text: str, size: float) -> float:
     """The approximate width of `text` in pixels at font size `size`; wide East Asian characters are almost one em."""
     units = 0.0
     for char in text:
+        if char >= "\u0300" and unicodedata.category(char) in _NO_WIDTH:
+            continue
         if unicodedata.east_asian_width(char) in "WF":
             units += 0.94
         elif char in "iIl.,:;'|!ftjr()[] ":
@@ -94,13 +102,17 @@ class Canvas:
         width = estimate_text_width(text, size)
         left = {"start": x, "middle": x - width / 2, "end": x - width}[anchor]
         transform = f' transform="rotate({rotate:.2f} {x:.1f} {y:.1f})"' if rotate is not None else ""
-        outline = (
-            f' stroke="{self.theme.halo}" stroke-width="{size * 0.28:.1f}" paint-order="stroke" stroke-linejoin="round"'
+        placed = (
+            f'x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" font-weight="{weight}" text-anchor="{anchor}"{transform}'
         )
-        self.texts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" font-weight="{weight}" text-anchor="{anchor}" '
-            f'fill="{color or self.theme.text}"{outline if halo else ""}{transform}>{escape(text)}</text>'
-        )
+        shown = escape(_isolated(text))
+        if halo:
+            # An element of its own: renderers without `paint-order` would draw the outline over the letters.
+            self.texts.append(
+                f'<text {placed} fill="{self.theme.halo}" stroke="{self.theme.halo}" stroke-width="{size * 0.28:.1f}" '
+                f'stroke-linejoin="round" aria-hidden="true">{shown}</text>'
+            )
+        self.texts.append(f'<text {placed} fill="{color or self.theme.text}">{shown}</text>')
         if rotate is None:
             self.extend_bounds(left, y - size, left + width, y + size * 0.4)
         else:
@@ -133,15 +145,43 @@ class Canvas:
         )
 
 
+def _isolated(text: str) -> str:
+    """`text` with its own direction if it begins right to left.
+
+    Otherwise its punctuation would be placed as in text from left to right. The marks are invisible (U+2067, U+2069),
+    and renderers that do not know `unicode-bidi: plaintext` obey them too.
+    """
+    first = next((kind for kind in map(unicodedata.bidirectional, text) if kind in ("L", "R", "AL")), "L")
+    return f"\u2067{text}\u2069" if first != "L" else text
+
+
 def wrap_text(text: str, max_width: float, size: float) -> list[str]:
-    """`text` in lines of at most `max_width` pixels; a longer word is a line of its own."""
+    """`text` in lines of at most `max_width` pixels; a longer word is a line of its own.
+
+    Text without blanks is divided between its words.
+    """
     lines: list[str] = []
-    for word in text.split():
-        if lines and estimate_text_width(f"{lines[-1]} {word}", size) <= max_width:
-            lines[-1] += f" {word}"
+    for word, blank in _unbreakable_parts(text, max_width, size):
+        if lines and estimate_text_width(f"{lines[-1]}{blank}{word}", size) <= max_width:
+            lines[-1] += f"{blank}{word}"
         else:
             lines.append(word)
     return lines or [""]
+
+
+def _unbreakable_parts(text: str, max_width: float, size: float) -> Iterator[tuple[str, str]]:
+    """The parts of `text` that stay on one line, each with the blank before it."""
+    for word in text.split():
+        if not unspaced_length(word) or estimate_text_width(word, size) <= max_width:
+            yield word, " "
+            continue
+        start, blank = 0, " "
+        for part in iter_words(word):
+            if part.end() > start:
+                yield word[start : part.end()], blank
+                start, blank = part.end(), ""
+        if start < len(word):
+            yield word[start:], blank
 
 
 def format_duration(ms: int) -> str:

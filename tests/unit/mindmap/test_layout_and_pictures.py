@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import resvg_py
 
 from cluster.mindmap.build import build_map
 from cluster.mindmap.document.layout_nodes import RADIUS_PER_SIZE
-from cluster.mindmap.render.canvas import format_duration
+from cluster.mindmap.render.canvas import estimate_text_width, format_duration, wrap_text
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import to_svg
-from cluster.mindmap.render.png import MAX_SIDE_PX, bounded_side, to_png
+from cluster.mindmap.render.png import BUNDLED_FONTS, MAX_SIDE_PX, Fonts, bounded_side, missing_scripts, to_png
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_names
 from models.mindmap.document import MindmapDocument, Node
 from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_page, make_session, sample_map
+
+_NOTO_CJK = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 
 
 def overlapping_nodes(document: MindmapDocument) -> list[tuple[str, str]]:
@@ -174,3 +178,57 @@ def test_format_duration() -> None:
     assert [format_duration(ms) for ms in (0, 999, 45_000, 60_000, 90_000, 4_800_000, 7_200_000)] == [
         "0 s", "1 s", "45 s", "1 min", "2 min", "1 h 20 min", "2 h",
     ]  # fmt: skip
+
+
+def _svg_of(text: str) -> str:
+    page = make_page("https://a.example/", text, f"{text}. " * 5)
+    return to_svg(build_map([page]), "tree")
+
+
+def test_a_png_names_the_scripts_that_have_no_font() -> None:
+    bundled = Fonts(with_system_fonts=False)
+    assert missing_scripts("GPU 한글 Ελλ Кириллица", bundled) == ()
+    text = "大韓民國 あいう アイウ กาแฟ हिन्दी فارسی עברית"
+    assert missing_scripts(text, bundled) == ("Hebrew", "Arabic", "Devanagari", "Thai", "Han")
+    assert missing_scripts("한글 👩‍💻", bundled) == ("emoji",)
+    svg = _svg_of("กาแฟไทย")
+    with_note = to_png(svg, use_system_fonts=False)
+    assert with_note.startswith(b"\x89PNG")
+    plain = resvg_py.svg_to_bytes(svg_string=svg, font_files=list(BUNDLED_FONTS), skip_system_fonts=True)
+    assert with_note != bytes(plain)
+
+
+@pytest.mark.skipif(not _NOTO_CJK.exists(), reason="needs the Debian package fonts-noto-cjk, which the image installs")
+def test_the_font_of_the_image_draws_hanja_chinese_and_japanese() -> None:
+    dockerfile = (Path(__file__).parents[3] / "kuberay/Dockerfile").read_text()
+    assert {"fonts-noto-cjk", "fonts-noto-core"} <= set(dockerfile.split())
+    fonts = Fonts((*BUNDLED_FONTS, str(_NOTO_CJK)), with_system_fonts=False)
+    assert missing_scripts("大韓民國 美中 日本語 かな カナ 中文思维导图 臺灣", fonts) == ()
+
+
+def test_labels_from_right_to_left_have_their_own_direction() -> None:
+    root = ElementTree.fromstring(_svg_of("پایگاه‌داده چیست؟"))
+    labels = [element.text or "" for element in root.iter() if element.tag.endswith("}text")]
+    assert labels
+    assert all(label.startswith("\u2067") and label.endswith("\u2069") for label in labels)
+    assert "\u2067" not in _svg_of("Latin (עברית) text")
+
+
+def test_the_outline_of_labels_is_an_element_of_its_own() -> None:
+    svg = to_svg(sample_map("01-money-and-stars"), "galaxy")
+    assert "paint-order" not in svg
+    texts = [element for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("}text")]
+    outlines = [text for text in texts if text.get("stroke")]
+    assert outlines
+    for outline in outlines:
+        # The next element draws the same letters without a stroke, on top.
+        above = texts[texts.index(outline) + 1]
+        assert (above.text, above.get("x"), above.get("stroke")) == (outline.text, outline.get("x"), None)
+
+
+def test_long_labels_without_blanks_are_wrapped_between_words() -> None:
+    lines = wrap_text("超导量子计算机与离子阱量子计算机的比较", 120, 14)
+    assert len(lines) > 1
+    assert "".join(lines) == "超导量子计算机与离子阱量子计算机的比较"
+    assert all(estimate_text_width(line, 14) <= 120 for line in lines)
+    assert wrap_text("one two three", 60, 14) == ["one two", "three"]
