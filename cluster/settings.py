@@ -135,6 +135,13 @@ class ServerSettings(_Group):
         min_length=16,
     )
 
+    local_metrics: bool = _setting(
+        "TRAILMIND_LOCAL_METRICS",
+        False,
+        "Whether Ray's metrics of a server on one machine have a port. It is on the loopback interface and has no "
+        "password: every user of the machine can read it.",
+    )
+
     _split_lists = field_validator("cors_origins", "extension_ids", "trusted_proxies", mode="before")(_split)
 
     @field_validator("trusted_proxies")

@@ -116,7 +116,9 @@ def _ray_problem() -> str | None:
 
     if local_node_is_alive():
         return None
-    return "Ray ended while the server was starting; its logs are in the data directory, and `trailmind doctor` helps"
+    return (
+        f"Ray ended while the server was starting; its logs are in {os.environ['RAY_TMPDIR']}/ray/session_latest/logs"
+    )
 
 
 def _ray_sentence(error: BaseException) -> str | None:

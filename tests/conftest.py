@@ -131,7 +131,7 @@ def stores(servers: EmbeddedStores | None) -> Stores:
 @pytest.fixture(scope="session")
 def product() -> Iterator[Product]:
     """The whole product, started once per test process, because Ray starts slowly."""
-    with Product() as running:
+    with Product(TRAILMIND_LOCAL_METRICS="1") as running:
         yield running
 
 
