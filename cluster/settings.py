@@ -285,8 +285,10 @@ class AuthSettings(_Group):
 class LimitSettings(_Group):
     """Rate limits and the plan of accounts without a subscription."""
 
-    rate_limits_enabled: bool = _setting(
-        "TRAILMIND_RATE_LIMITS", True, "Whether requests are rate limited; always on in production."
+    enforce_rate_limits: bool | None = _setting(
+        "TRAILMIND_RATE_LIMITS",
+        None,
+        "Whether requests are rate limited; unset: everywhere but in the test environment. Always on in production.",
     )
     credential_calls_per_minute: int = _setting(
         "TRAILMIND_CREDENTIAL_CALLS_PER_MINUTE",
@@ -513,7 +515,7 @@ class Settings(_Group):
         for variable, value in (("DATABASE_URL", self.database.url), ("REDIS_URL", self.valkey.url)):
             if value is None:
                 raise ValueError(f"{variable} must be set in production")
-        if not self.limits.rate_limits_enabled:
+        if not self.rate_limits_enabled:
             raise ValueError("TRAILMIND_RATE_LIMITS cannot be off in production")
         if "*" in self.server.extension_ids:
             raise ValueError("TRAILMIND_EXTENSION_IDS must name the extension in production, not *")
@@ -523,6 +525,12 @@ class Settings(_Group):
                 f"`{NO_PROXIES}`: otherwise all users may share one rate limit"
             )
         return self
+
+    @property
+    def rate_limits_enabled(self) -> bool:
+        """Whether requests are rate limited."""
+        enforced = self.limits.enforce_rate_limits
+        return self.environment != "test" if enforced is None else enforced
 
     @property
     def session_limits_enabled(self) -> bool:

@@ -14,6 +14,8 @@ import msgspec
 from psycopg_pool import AsyncConnectionPool
 
 from models.mindmap.version_store import load_generation_source
+from models.recording.exclusions import PRIVATE_NETWORK
+from models.recording.ingest_report import has_excluded_events
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages, refresh_timeline
 
@@ -51,6 +53,8 @@ class MapInput:
     version: int
     began_at: datetime
     loading_ms: float
+    #: Whether pages on private networks were not stored.
+    has_private_pages: bool = False
 
     @property
     def local_digest(self) -> str:
@@ -94,6 +98,7 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         timeline, pages = await load_pages(connection, session_id, source.user_id)
         # The visits of an old session get the pages that its new map will have.
         await refresh_timeline(connection, session_id, timeline)
+        has_private_pages = await has_excluded_events(connection, session_id, f"default: {PRIVATE_NETWORK}")
     return MapInput(
         user_id=source.user_id,
         pages=pages,
@@ -105,6 +110,7 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         version=source.version,
         began_at=datetime.now(UTC),
         loading_ms=elapsed_ms(began),
+        has_private_pages=has_private_pages,
     )
 
 

@@ -70,8 +70,12 @@ class MapPipeline:
         document, result = await self._compose(request, source, outline, result)
         timings_ms["draw"] = elapsed_ms(began)
 
-        if result.notes:
-            document = document.with_notes(result.notes)
+        notes = [*result.notes]
+        if source.has_private_pages:
+            # Not every client shows the server's verdicts: without this sentence, such pages would just be missing.
+            notes.append(map_note("private_pages_excluded"))
+        if notes:
+            document = document.with_notes(notes)
         # A local map where models are configured is a fallback: its digest is that of a local map, so that the next
         # request calls the models again although the pages have not changed.
         is_fallback = result.provider == LOCAL_PROVIDER and self._enricher is not None

@@ -15,6 +15,7 @@ SENTENCES: Final = {
     "pages_not_described": "{count} of {total} pages were not described by a model ({reasons}).",
     "provider_replaced": "{expected} could not be used; {provider} made this map.",
     "map_invalid": "The map {provider} made broke the rules of maps.",
+    "private_pages_excluded": "Pages on private networks were not recorded (for example localhost or 192.168.0.1).",
     "unknown_pages": "{count} page ids were not of this session and were dropped.",
     "repeated_pages": "{count} pages had more than one place; the first was kept.",
 }

@@ -34,6 +34,12 @@ READ_LAST_SEQ_AND_DUPLICATES: Final = """
 """
 
 
+HAS_EXCLUDED_EVENTS: Final = """
+    SELECT EXISTS (SELECT FROM event_rejections
+                   WHERE session_id = %(session_id)s AND verdict = 'excluded' AND reason = %(rule)s)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class IngestReport:
     """Counts of one session's events. `gaps` are inclusive ranges of sequence numbers that were never seen."""
@@ -70,3 +76,10 @@ async def load_ingest_report(connection: Connection, session_id: uuid.UUID, *, m
         first_event_at=min((first for _, _, first, _ in by_type), default=None),
         last_event_at=max((last for _, _, _, last in by_type), default=None),
     )
+
+
+async def has_excluded_events(connection: Connection, session_id: uuid.UUID, rule: str) -> bool:
+    """Whether an event of the session was excluded by `rule`."""
+    cursor = await connection.execute(HAS_EXCLUDED_EVENTS, {"session_id": session_id, "rule": rule})
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])

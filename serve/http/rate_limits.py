@@ -66,7 +66,7 @@ class RateLimiter:
     """Counts calls against rate limit policies in sliding windows."""
 
     def __init__(self, valkey: Redis, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self.is_enabled = settings.limits.rate_limits_enabled
+        self.is_enabled = settings.rate_limits_enabled
         self.credentials = RateLimitPolicy("credentials", settings.limits.credential_calls_per_minute)
         self.user = RateLimitPolicy("user", settings.limits.user_calls_per_minute)
         self.events = RateLimitPolicy("events", settings.limits.events_calls_per_minute)

@@ -40,6 +40,8 @@ from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 MAX_LIMIT = 100
+#: Concurrent recordings of programs that do not name themselves: a bound for runaway programs.
+MAX_UNNAMED_RECORDINGS = 10
 #: A deleted session can be restored within this time; then all its rows are deleted.
 UNDO_S = 15 * 60
 
@@ -101,15 +103,19 @@ async def _session_by_client_id(
 
 
 async def enforce_session_limit(state: AppState, db: AsyncSession, user: User, *, can_retry: bool) -> None:
-    """Make room for one more recording within the plan's limit.
+    """Make room for one more recording.
 
-    Raises TooManySessions if the client can retry. v1 clients cannot: they show an error and give no access to the
-    other recording, so their oldest recordings are stopped instead.
+    Raises TooManySessions if the plan allows no more and the client can retry. Programs that do not name themselves,
+    such as v1 clients, have no limit of a plan: they cannot handle an error, and a recording that the server ends for
+    them refuses their events and their Stop from then on. Only beyond `MAX_UNNAMED_RECORDINGS`, which no person
+    reaches, their oldest recordings are stopped.
     """
     # The row lock serializes concurrent starts of one user.
     await db.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
     plan = (await current_plan(db, user, default=state.settings.limits.default_plan)).plan
     allowed = plan.max_concurrent_sessions
+    if allowed is not None and not can_retry:
+        allowed = max(allowed, MAX_UNNAMED_RECORDINGS)
     if allowed is None:
         return
     running = await running_sessions(db, user.id)
@@ -142,7 +148,8 @@ async def start(
     """Start a recording. With a `client_session_id` that exists already, the reply is that session.
 
     Beyond the number of concurrent recordings of the plan, a start with `X-Trailmind-Client` or a `client_session_id`
-    is rejected with 409 `CONCURRENT_SESSION_LIMIT`; any other start stops the oldest recording.
+    is rejected with 409 `CONCURRENT_SESSION_LIMIT`. Other programs have no such limit; their eleventh recording stops
+    the oldest.
     """
     user = await require_active_user(db, user_id)
     options = body or SessionStart()

@@ -57,6 +57,21 @@ async def test_no_map_before_the_first_request(ann: ApiUser, bob: ApiUser) -> No
         assert (await person.call("GET", f"/v1/sessions/{target}/mindmap")).status_code == 404
 
 
+@pytest.mark.parametrize("url", ["http://192.168.0.1/", None])
+async def test_a_map_says_that_private_pages_were_not_recorded(
+    ann: ApiUser, worker: InProcessWorker, url: str | None
+) -> None:
+    session = await record(ann)
+    if url is not None:
+        await ann.send(session, [visit(url)])
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    data = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["data"]
+    codes = [note["code"] for note in data.get("note_details", [])]
+    assert ("private_pages_excluded" in codes) == (url is not None)
+    assert any("private networks" in note for note in data["notes"]) == (url is not None)
+
+
 async def test_stop_leads_to_a_valid_map(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await record(ann)
     stopped = (await ann.ok("POST", f"/v1/sessions/{session}/stop"))["session"]

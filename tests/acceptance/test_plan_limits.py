@@ -18,6 +18,7 @@ from cluster.jobs.maintenance import purge_session
 from cluster.jobs.retention import RetentionEnforcer
 from cluster.mail.queue import MailQueue
 from cluster.settings import Settings, with_changes
+from serve.routes.sessions import MAX_UNNAMED_RECORDINGS
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.sent_mails import mails_to, send_queued_mails
 from tests.support.server import running_api
@@ -76,14 +77,37 @@ async def test_one_of_many_concurrent_starts_succeeds(person: ApiUser) -> None:
     assert sorted(a.status_code for a in responses) == [201, 409, 409, 409, 409]
 
 
-async def test_a_start_by_the_v1_extension_stops_the_older_recording(person: ApiUser) -> None:
-    """The v1 extension sends no body and handles no error: the older recording stops, and its map is enqueued."""
-    first = await person.start()
+async def test_a_second_start_by_a_v1_program_does_not_trap_the_first(person: ApiUser) -> None:
+    """It sends no body and handles no error: a recording that the server ended would lose its events for ever."""
+    first, second = await person.start(), await person.start()
+    for number, session in enumerate((first, second, first)):
+        await person.send(session, [visit(f"https://example.com/{number}")])
+    # A client that names itself still has the limit of the plan.
+    assert (await start(person, "named")).status_code == 409
+    for session, num_events in ((first, 2), (second, 1)):
+        assert (await person.ok("GET", f"/v1/sessions/{session}/events/stats"))["total_events"] == num_events
+        stopped = await person.ok("POST", f"/v1/sessions/{session}/stop")
+        assert stopped["session"]["session_status"] == "processing"
+
+
+async def test_recordings_of_v1_programs_are_bounded(person: ApiUser) -> None:
+    first, *others = [await person.start() for _ in range(MAX_UNNAMED_RECORDINGS)]
     await person.send(first, [visit("https://example.com/")])
-    second = await person.start()
+    others.append(await person.start())
     listed = {s["id"]: s["session_status"] for s in (await person.ok("GET", "/v1/sessions"))["sessions"]}
-    assert listed == {first: "processing", second: "recording"}
+    assert listed == {first: "processing", **dict.fromkeys(others, "recording")}
     assert (await person.ok("GET", f"/v1/sessions/{first}/mindmap"))["mindmap"]["status"] == "generating"
+
+
+async def test_the_test_environment_has_no_rate_limits(settings: Settings) -> None:
+    """As docs/compatibility.md says: the tests of v1 clients log in more often than people do."""
+    variables = {"environment": "test", "rate_limits": None}
+    async with running_api(with_changes(settings, **variables)) as (_, client):
+        for _ in range(12):
+            answer = await client.post("/v1/auth/login", json={"email": "a@test.local", "password": "wrong password"})
+            assert answer.status_code == 401
+    assert with_changes(settings, environment="development", rate_limits=None).rate_limits_enabled
+    assert with_changes(settings, environment="test", rate_limits=True).rate_limits_enabled
 
 
 async def test_a_recording_without_a_client_does_not_block_a_new_one(person: ApiUser, db: Db) -> None:
@@ -207,5 +231,6 @@ async def test_a_recording_is_never_deleted_and_each_user_gets_their_own_notice(
 def test_which_environments_enforce_limits_by_default(
     settings: Settings, changes: dict[str, Any], limits: bool, retention: bool
 ) -> None:
-    completed = with_changes(settings, rate_limits=True, extension_ids=("abc",), **changes)
+    production = {"rate_limits": True, "extension_ids": ("abc",), "trusted_proxies": ("none",)}
+    completed = with_changes(settings, **{**production, **changes})
     assert (completed.session_limits_enabled, completed.retention_enabled) == (limits, retention)

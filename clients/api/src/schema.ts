@@ -523,7 +523,8 @@ export interface paths {
          * @description Start a recording. With a `client_session_id` that exists already, the reply is that session.
          *
          *     Beyond the number of concurrent recordings of the plan, a start with `X-Trailmind-Client` or a `client_session_id`
-         *     is rejected with 409 `CONCURRENT_SESSION_LIMIT`; any other start stops the oldest recording.
+         *     is rejected with 409 `CONCURRENT_SESSION_LIMIT`. Other programs have no such limit; their eleventh recording stops
+         *     the oldest.
          */
         post: operations["start"];
         delete?: never;

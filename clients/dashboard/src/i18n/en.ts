@@ -419,6 +419,7 @@ export const en = {
     pages_not_described: (n) => `A model described only some pages: ${n.count} of ${n.total} are missing.`,
     provider_replaced: (n) => `${n.expected} could not be used; ${n.provider} drew this map.`,
     map_invalid: (n) => `Drawn without a model: the answer of ${n.provider} was not a valid map.`,
+    private_pages_excluded: () => "Pages on private networks were not recorded (for example localhost or 192.168.0.1).",
     unknown_pages: (n) => `The model named ${n.count} pages that are not in this session; they were ignored.`,
     repeated_pages: (n) => `The model placed ${n.count} pages twice; the first place was kept.`,
   } as Record<string, (values: Record<string, string>) => string>,

@@ -427,6 +427,7 @@ export const ko: Messages = {
     pages_not_described: (n) => `모델이 일부 페이지만 설명했어요. ${n.total}페이지 가운데 ${n.count}페이지가 빠졌어요.`,
     provider_replaced: (n) => `${n.expected} 대신 ${n.provider} 모델로 그렸어요.`,
     map_invalid: (n) => `모델 없이 그렸어요. ${n.provider}의 답이 올바른 지도가 아니었어요.`,
+    private_pages_excluded: () => "사설 네트워크의 페이지(예: localhost, 192.168.0.1)는 기록하지 않았어요.",
     unknown_pages: (n) => `모델이 이 세션에 없는 페이지 ${n.count}개를 말해서 무시했어요.`,
     repeated_pages: (n) => `모델이 페이지 ${n.count}개를 두 번 놓아서 첫 자리만 남겼어요.`,
   },
