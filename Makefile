@@ -92,6 +92,9 @@ check-kuberay: setup ## Validate the manifests without a cluster
 soak: web-app ## The long tests that break everything at once
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
+fuzz: setup ## 20,000 generated event batches and edits through HTTP, none answered by a server error
+	@$(BIN)/python -m pytest -n 0 -p no:randomly --timeout=0 -rP --generated-requests=20000 tests/acceptance/test_generated_input.py $(ARGS)
+
 chaos: setup ## Break a local three-node cluster in every way and print what it cost (ARGS=fault names)
 	@$(BIN)/python -m tests.chaos.cluster_faults $(ARGS)
 
@@ -139,4 +142,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter fuzz settings-docs openapi eval lock clean bench-live shared-rules

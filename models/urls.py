@@ -1,4 +1,4 @@
-"""Normalization and redaction of URLs.
+"""Normalization of URLs; `models.url_secrets` removes credentials from them.
 
 There are two forms. `normalize_url` is the storage form: servers treat it like the original. `page_url` identifies a
 page: it has no campaign marks and no positions within the page, and one spelling of each escape, so that one page
@@ -13,9 +13,8 @@ import re
 from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from models.url_parameters import dropped_names, is_secret, is_secret_by_name, may_be_secret, meaning_of
-
-REDACTED = "REDACTED"
+from models.url_parameters import dropped_names, meaning_of
+from models.url_secrets import REDACTED
 
 # The fragment of an application's route: `#/guide/install`, `#!/inbox`, `#users/12`. Others are positions on a page.
 _ROUTE = re.compile(r"^(?:/[^/]|!/?[^/]|[A-Za-z][\w-]*/[^=]*$)")
@@ -28,11 +27,25 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 # RFC 3986, section 2.3, and the marks that browsers write in both ways: `Foo_(bar)` and `Foo_%28bar%29`.
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~()!*'"
 _PLAIN = {f"{ord(char):02X}": char for char in _UNRESERVED}
+#: Room for user-info, host and port.
+_MAX_AUTHORITY_CHARS = 1_000
+_IGNORED = str.maketrans("", "", "\t\r\n")
 # Everything that may stand unescaped in a URL, and `%`: only what is not ASCII, blanks and quotes are escaped.
 _KEPT = "!#$%&'()*+,/:;=?@[]~|{}^`\\"
 
 
-def _split(url: str) -> SplitResult | None:
+def split_url(url: str) -> SplitResult | None:
+    """The parts of `url`; None when it cannot be parsed.
+
+    A host of more than 253 letters does not exist (RFC 1035), and Python takes quadratic time to normalize one of
+    combining marks, so a URL with a far longer authority cannot be parsed.
+    """
+    if not url.isascii():
+        # As `urlsplit` reads it, without the white space that browsers ignore.
+        _, slashes, rest = url.translate(_IGNORED).partition("//")
+        head = rest[: _MAX_AUTHORITY_CHARS + 1]
+        if slashes and len(head) > _MAX_AUTHORITY_CHARS and not any(delimiter in head for delimiter in "/?#"):
+            return None
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError for an invalid port
@@ -48,7 +61,7 @@ def normalize_url(url: str) -> str:
     becomes `/`. A fragment that is an application's route (`#/guide`) stays, and so do query order, `www.`, ports and
     escapes. Returns a URL that cannot be parsed unchanged.
     """
-    parts = _split(url.strip())
+    parts = split_url(url.strip())
     if parts is None:
         return url
     return urlunsplit(_normalized(parts))
@@ -82,7 +95,7 @@ def page_url(url: str) -> str:
 
     The storage form without campaign marks and positions, with secrets redacted, and with one spelling of each escape.
     """
-    split = _split(url.strip())
+    split = split_url(url.strip())
     if split is None:
         return url
     scheme, netloc, path, query, fragment = _normalized(split)
@@ -141,7 +154,7 @@ def page_id(url: str) -> str:
 
 def former_page_id(url: str) -> str:
     """The id of the page before routes, positions and spellings counted; stored maps and edits may have it."""
-    parts = _split(url.strip())
+    parts = split_url(url.strip())
     former = url
     if parts is not None:
         scheme, netloc, path, query, _ = _normalized(parts)
@@ -151,59 +164,6 @@ def former_page_id(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The lower-case host without port, or an empty string."""
-    parts = _split(url.strip())
-    return (parts.hostname or "").lower() if parts else ""
-
-
-def is_secret_parameter(name: str, value: str) -> bool:
-    """Whether a parameter that stands alone may be a credential (`models.url_parameters`)."""
-    return is_secret_by_name(name, value)
-
-
-def redact_url(url: str, *, by_name: bool = False) -> str:
-    """`url` without credentials: without user-info, and with the values of credential parameters redacted.
-
-    `by_name` redacts every parameter whose name suggests a credential, also where the name alone does not show it.
-
-    Query and fragment are treated alike, because OAuth's implicit flow puts tokens into the fragment (RFC 6749, section
-    4.2.2). Returns a URL without credentials unchanged.
-    """
-    parts = _split(url)
-    if parts is None:
-        return url
-    netloc = parts.netloc.rpartition("@")[2]
-    query = _redact_pairs(parts.query, parts.path, by_name=by_name)
-    fragment = parts.fragment
-    if "=" in fragment:
-        route, mark, route_query = fragment.rpartition("?")
-        fragment = route + mark + _redact_pairs(route_query, route or parts.path, by_name=by_name)
-    if (netloc, query, fragment) == (parts.netloc, parts.query, parts.fragment):
-        return url
-    return urlunsplit((parts.scheme, netloc, parts.path, query, fragment))
-
-
-_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"<>]+")
-
-
-def redact_urls(text: str) -> str:
-    """`text` with every URL in it redacted; the title of an error page may contain its URL."""
-    return _URL_IN_TEXT.sub(lambda match: redact_url(match.group()), text)
-
-
-def _redact_pairs(query: str, path: str, *, by_name: bool) -> str:
-    if "=" not in query:
-        return query
-    pairs = [pair.partition("=") for pair in query.split("&")]
-    if by_name:
-        secrets = [is_secret_by_name(name, value) for name, _, value in pairs]
-    else:
-        # Of most addresses no parameter can be a secret, whatever stands beside it.
-        if not any(map(may_be_secret, pairs)):
-            return query
-        names = frozenset(name.lower() for name, _, _ in pairs)
-        secrets = [is_secret(name, value, names, path) for name, _, value in pairs]
-    return "&".join(
-        f"{name}={REDACTED}" if is_redacted else name + equals + value
-        for (name, equals, value), is_redacted in zip(pairs, secrets, strict=True)
-    )
+    """The lower-case host without port and without the final dot of an absolute name, or an empty string."""
+    parts = split_url(url.strip())
+    return (parts.hostname or "").lower().removesuffix(".") if parts else ""

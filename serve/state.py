@@ -20,6 +20,7 @@ from cluster.settings import Settings
 from models.database import Connection
 from models.recording.shard_map import ShardMap, read_shard_map
 from serve.database import pooled_connection
+from serve.event_parser import EventParser
 from serve.http.client_address import ClientAddresses
 from serve.http.open_streams import OpenStreams
 from serve.http.rate_limits import RateLimiter
@@ -49,6 +50,7 @@ class AppState:
     google: GoogleSignIn
     live_maps: LiveMaps
     png_drawer: PngDrawer
+    event_parser: EventParser
     #: By user id: the task that adds the user's older sessions to the search index.
     indexing_tasks: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
     #: By key id: digest of the secret and owner of recently used API keys.
@@ -71,6 +73,7 @@ class AppState:
     async def close(self) -> None:
         """Flush buffered events, then close all connections."""
         await self.shards.close()
+        self.event_parser.close()
         await self.live_maps.close()
         for task in list(self.indexing_tasks.values()):
             task.cancel()
@@ -117,4 +120,5 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         google=GoogleSignIn(settings),
         live_maps=LiveMaps(partial(pooled_connection, engine), valkey),
         png_drawer=PngDrawer(),
+        event_parser=EventParser(allow_private_networks=settings.recording.record_private_networks),
     )

@@ -41,6 +41,11 @@ for _name in [n for n in os.environ if n.startswith("TRAILMIND_")]:
 asyncio.set_event_loop(None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many requests the test of generated input sends."""
+    parser.addoption("--generated-requests", type=int, default=240, help="requests of test_generated_input.py")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Install the network guard."""
     _guard.install()

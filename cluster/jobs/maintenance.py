@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,14 +12,15 @@ import structlog
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
-from psycopg_pool import AsyncConnectionPool
+from psycopg import OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from cluster.mail.sender import Mailer
 from models.accounts.audit import insert_audit_entry
 from models.accounts.erasure import accounts_to_erase, erase_user
-from models.errors import IllegalTransition, NotFound
+from models.errors import IllegalTransition, NotFound, Unavailable
 from models.jobs import BATCH
-from models.lifecycle.close_session import close_session, find_abandoned_sessions
+from models.lifecycle.close_session import AbandonedSession, close_session, find_abandoned_sessions
 from models.lifecycle.purge import delete_session_rows
 from models.lifecycle.state import discard_empty_session
 
@@ -57,37 +60,61 @@ async def erase_due_accounts(
 ) -> int:
     """Erase the accounts that were closed longer ago than `grace_period_s`, and their mails; return how many.
 
-    Each account has its own transaction: an interrupted run keeps what it has erased.
+    Each account has its own transaction: an interrupted run keeps what it has erased, and an account that cannot be
+    erased does not delay the others.
     """
     async with pool.connection() as connection:
         user_ids = await accounts_to_erase(connection, timedelta(seconds=grace_period_s))
+    num_erased = 0
     for user_id in user_ids:
-        async with pool.connection() as connection, connection.transaction():
-            counts = await erase_user(connection, user_id)
-            await insert_audit_entry(connection, "account.erased", user_id, counts)
-        if mailer is not None:
-            await mailer.erase_sent(user_id)
-        log.info("account_erased", num_rows=sum(counts.values()))
-    return len(user_ids)
+        with _isolated("account_not_erased", user_id=str(user_id)):
+            async with pool.connection() as connection, connection.transaction():
+                counts = await erase_user(connection, user_id)
+                await insert_audit_entry(connection, "account.erased", user_id, counts)
+            num_erased += 1
+            if mailer is not None:
+                await mailer.erase_sent(user_id)
+            log.info("account_erased", num_rows=sum(counts.values()))
+    return num_erased
 
 
 async def close_abandoned_sessions(pool: AsyncConnectionPool[Any], idle_timeout_s: float) -> int:
     """Close recordings without an event for `idle_timeout_s` and enqueue their maps; return how many were closed.
 
-    A recording without any event fails instead: it has nothing to map.
+    A recording without any event fails instead: it has nothing to map. A recording that cannot be closed stays open and
+    does not delay the others.
     """
     async with pool.connection() as connection:
         abandoned = await find_abandoned_sessions(connection, timedelta(seconds=idle_timeout_s))
     num_closed = 0
     for session in abandoned:
-        try:
-            if session.has_events:
-                await close_session(pool, session.session_id, None, is_expired=True, priority=BATCH)
-            else:
-                async with pool.connection() as connection:
-                    await discard_empty_session(connection, session.session_id, "nothing was recorded")
-            num_closed += 1
-        except (IllegalTransition, NotFound):
-            # The user paused, stopped or deleted it since the query.
-            log.info("abandoned_session_changed_state", session_id=str(session.session_id))
+        with _isolated("abandoned_session_not_closed", session_id=str(session.session_id)):
+            try:
+                await _close_abandoned(pool, session)
+                num_closed += 1
+            except (IllegalTransition, NotFound):
+                # The user paused, stopped or deleted it since the query.
+                log.info("abandoned_session_changed_state", session_id=str(session.session_id))
     return num_closed
+
+
+async def _close_abandoned(pool: AsyncConnectionPool[Any], session: AbandonedSession) -> None:
+    if session.has_events:
+        await close_session(pool, session.session_id, None, is_expired=True, priority=BATCH)
+        return
+    async with pool.connection() as connection:
+        await discard_empty_session(connection, session.session_id, "nothing was recorded")
+
+
+@contextmanager
+def _isolated(event: str, **ids: str) -> Iterator[None]:
+    """Log an error of one entry of a sweep as `event` instead of ending the sweep.
+
+    Errors of the database itself end it: they concern every entry, and the job must not count as done.
+    """
+    try:
+        yield
+    except (Unavailable, OperationalError, PoolTimeout):
+        raise
+    except Exception as error:
+        log.exception(event, error=type(error).__name__, **ids)

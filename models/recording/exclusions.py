@@ -54,6 +54,8 @@ _BROWSER_SCHEMES = re.compile(
     r"^(about|blob|brave|chrome|chrome-extension|data|devtools|edge|file|javascript|moz-extension|view-source):",
     re.IGNORECASE,
 )
+#: The length of a domain name (RFC 1035). Of a longer host only the end can be one.
+_MAX_HOST_CHARS = 253
 _DOMAIN = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$")
 
 
@@ -68,7 +70,7 @@ def _is_private_address(host: str) -> bool:
 def matching_domain(host: str, domains: Iterable[str] | frozenset[str]) -> str | None:
     """The entry of `domains` that covers `host` (itself or a parent of it), or None."""
     known = domains if isinstance(domains, frozenset) else frozenset(domains)
-    rest = host
+    rest = host[-_MAX_HOST_CHARS:]
     while rest:
         if rest in known:
             return rest
@@ -103,6 +105,8 @@ def normalize_domain(entry: str) -> str:
     """
     text = entry.strip().lower().removeprefix("*.")
     host = host_of(text if "://" in text else f"https://{text}").rstrip(".")
+    if len(host) > _MAX_HOST_CHARS:
+        host = ""
     try:
         host = host.encode("idna").decode("ascii") if not host.isascii() else host
     except UnicodeError:

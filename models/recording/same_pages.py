@@ -24,14 +24,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from models.recording import late_titles
 from models.recording.late_titles import ROUTED
 from models.recording.page_titles import is_interim_title, without_counters
 from models.recording.timeline import Timeline, VisitRecord
 from models.url_parameters import RULES
-from models.urls import REDACTED, page_url
+from models.url_secrets import REDACTED
+from models.urls import page_url, split_url
 
 _ALIASES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), form) for pattern, form in RULES["aliases"]
@@ -47,6 +48,8 @@ _LAST_NUMBER = re.compile(r"/(?:page/|post[-/]|p)?\d{1,7}$")
 _NUMBER_PAIR = re.compile(r"(?:^|&)(?:page|post|p|start|offset)=\d{1,7}(?=&|$)")
 _SENTENCE = re.compile(r"[\n.!?。！？]+\s*")
 
+#: The length of a domain name (RFC 1035).
+_MAX_HOST_CHARS = 253
 _MAX_CHARS_COMPARED = 50_000
 _MIN_SENTENCE_CHARS = 4
 #: Shorter texts are "Loading …" and the like: they agree by accident.
@@ -65,7 +68,7 @@ class _Page:
     url: str
     titles: set[str] = field(default_factory=set)
     canonicals: set[str] = field(default_factory=set)
-    content_keys: list[str] = field(default_factory=list)
+    content_keys: dict[str, None] = field(default_factory=dict)
     is_routed: bool = False
 
 
@@ -115,8 +118,8 @@ def _pages(visits: Iterable[VisitRecord]) -> list[_Page]:
             page.titles.add(without_counters(visit.title))
         if visit.canonical:
             page.canonicals.add(visit.canonical)
-        if visit.content_key and visit.content_key not in page.content_keys:
-            page.content_keys.append(visit.content_key)
+        if visit.content_key:
+            page.content_keys[visit.content_key] = None
         page.is_routed = page.is_routed or visit.via in ROUTED
     return list(pages.values())
 
@@ -156,12 +159,9 @@ class _Address:
 
     @classmethod
     def of(cls, url: str) -> _Address | None:
-        try:
-            parts = urlsplit(page_url(url))
-            host = (parts.hostname or "").rstrip(".")
-        except ValueError:
-            return None
-        if parts.scheme not in ("http", "https") or not host:
+        parts = split_url(page_url(url))
+        host = (parts.hostname or "").rstrip(".") if parts is not None else ""
+        if parts is None or parts.scheme not in ("http", "https") or not host or len(host) > _MAX_HOST_CHARS:
             return None
         if not host.isascii():
             try:

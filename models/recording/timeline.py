@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from statistics import median_low
 from typing import Any
 from urllib.parse import urljoin
@@ -113,7 +112,8 @@ class HighlightRecord:
 class Timeline:
     """Visits and highlights in time order, and the four counts that clients show.
 
-    `clock_skew_ms` was added to every event time.
+    `clock_skew_ms` was added to every event time. `num_unreadable` stored events could not be decoded and are not
+    part of the timeline.
     """
 
     visits: tuple[VisitRecord, ...]
@@ -124,12 +124,16 @@ class Timeline:
     num_unique_urls: int
     dwell_ms: int
     clock_skew_ms: int = 0
+    num_unreadable: int = 0
 
 
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # JSON has integers of any size
+        return None
     return number if math.isfinite(number) else None
 
 
@@ -208,11 +212,16 @@ def _visits(
 ) -> list[VisitRecord]:
     visits = _begun_visits(events)
     leave_events, scroll_depths = _assign_to_visits(events, visits, _visits_by_event_id(events, visits))
-    ends = [_visit_end(i, visits, leave_events.get(i), span, last_event_ms, out_of_range) for i in range(len(visits))]
-    intervals = [(visit.started_ms, ended_ms) for visit, (ended_ms, _) in zip(visits, ends, strict=True)]
+    next_starts = _next_starts(visits, out_of_range)
+    pauses = sorted(paused_ms for paused_ms, _ in span.pauses)
+    ends = [
+        _visit_end(visit, leave_events.get(i), next_starts[i], pauses, span, last_event_ms, out_of_range)
+        for i, visit in enumerate(visits)
+    ]
+    covered_ms = _covered_ms([(visit.started_ms, ended_ms) for visit, (ended_ms, _) in zip(visits, ends, strict=True)])
     finished = []
     for i, (visit, (ended_ms, active_ms)) in enumerate(zip(visits, ends, strict=True)):
-        dwell_ms = ended_ms - visit.started_ms - _covered_ms(intervals, i) if active_ms is None else active_ms
+        dwell_ms = ended_ms - visit.started_ms - covered_ms[i] if active_ms is None else active_ms
         finished.append(
             replace(
                 visit,
@@ -297,10 +306,9 @@ def _assign_to_visits(
         if event.type == "page_visit":
             continue
         i = _named_visit(event, by_event_id)
-        if i is None and url is not None:
+        if i is None and url is not None and (found := visits_of_page.get(page_id(url))) is not None:
             # A visit has one leave event at most.
-            taken = leave_events if event.type == "page_leave" else {}
-            i = _visit_at(event, visits_of_page.get(page_id(url), []), visits, taken=taken)
+            i = found.open_visit_at(event) if event.type == "page_leave" else found.visit_at(event)
         if i is None:
             continue
         depth = _number(event.get("max_scroll_depth", "scroll_depth"))
@@ -308,44 +316,133 @@ def _assign_to_visits(
             scroll_depths[i] = max(scroll_depths.get(i, 0.0), min(max(depth, 0.0), 1.0))
         if event.type == "page_leave":
             leave_events[i] = event
+            visits_of_page[visits[i].page_id].left.add(i)
     return leave_events, scroll_depths
 
 
-def _visits_by_page(visits: Sequence[VisitRecord]) -> dict[str, list[int]]:
-    by_page: dict[str, list[int]] = {}
+class _VisitList:
+    """Visits by index, in time order. Those in `left` have ended and are skipped in nearly constant time."""
+
+    def __init__(self) -> None:
+        self.indexes: list[int] = []
+        self.starts: list[int] = []
+        #: By position: the last position up to this one whose visit may not have ended (union-find).
+        self._open: list[int] = []
+        self._first_open = 0
+
+    def add(self, i: int, started_ms: int) -> None:
+        """Append visit `i`, which began after all others."""
+        self._open.append(len(self.indexes))
+        self.indexes.append(i)
+        self.starts.append(started_ms)
+
+    def last_begun(self, at_ms: int, left: Container[int] | None) -> int | None:
+        """The last visit that began by `at_ms`; of those that are not in `left`, if given."""
+        position = bisect.bisect_right(self.starts, at_ms) - 1
+        if left is not None:
+            position = self._last_open(position, left)
+        return self.indexes[position] if position >= 0 else None
+
+    def _last_open(self, position: int, left: Container[int]) -> int:
+        passed = []
+        while position >= 0:
+            if self._open[position] != position:
+                passed.append(position)
+                position = self._open[position]
+            elif self.indexes[position] in left:
+                passed.append(position)
+                position -= 1
+            else:
+                break
+        for earlier in passed:
+            self._open[earlier] = position
+        return position
+
+    def first(self, left: Container[int] | None) -> int | None:
+        """The first visit; of those that are not in `left`, if given."""
+        position = 0
+        if left is not None:
+            while self._first_open < len(self.indexes) and self.indexes[self._first_open] in left:
+                self._first_open += 1
+            position = self._first_open
+        return self.indexes[position] if position < len(self.indexes) else None
+
+
+class _PageVisits:
+    """The visits of one page, and which of them an event belongs to: the last that began by then, in its tab if known.
+
+    An event before all of them belongs to the first. Events are assigned in time that does not depend on the number of
+    visits: a page can be visited as often as a client likes.
+    """
+
+    def __init__(self) -> None:
+        self._all, self._without_tab = _VisitList(), _VisitList()
+        self._by_tab: dict[Hashable, _VisitList] = {}
+        #: The visits that have a leave event.
+        self.left: set[int] = set()
+
+    def add(self, i: int, visit: VisitRecord) -> None:
+        """Append visit `i`."""
+        self._all.add(i, visit.started_ms)
+        if visit.tab_id is None:
+            self._without_tab.add(i, visit.started_ms)
+        else:
+            self._by_tab.setdefault(_tab_key(visit.tab_id), _VisitList()).add(i, visit.started_ms)
+
+    def visit_at(self, event: TimelineEvent) -> int | None:
+        """The visit in which `event` happened."""
+        return self._find(event, None)
+
+    def open_visit_at(self, event: TimelineEvent) -> int | None:
+        """The visit that `event` ends, among those that are not in `left`; None when each is."""
+        return self._find(event, self.left)
+
+    def _find(self, event: TimelineEvent, left: Container[int] | None) -> int | None:
+        tab = event.get("tab_id", "tabId")
+        lists = [self._all]
+        if tab is not None:
+            same_tab = [self._without_tab, self._by_tab.get(_tab_key(tab), _VisitList())]
+            if any(found.first(left) is not None for found in same_tab):
+                lists = same_tab
+        begun = [i for found in lists if (i := found.last_begun(event.occurred_ms, left)) is not None]
+        if begun:
+            return max(begun)
+        return min((i for found in lists if (i := found.first(left)) is not None), default=None)
+
+
+def _tab_key(tab: Any) -> Hashable:
+    # A client may send anything as tab id.
+    return tab if isinstance(tab, int | float | str) else repr(tab)
+
+
+def _visits_by_page(visits: Sequence[VisitRecord]) -> dict[str, _PageVisits]:
+    by_page: dict[str, _PageVisits] = {}
     for i, visit in enumerate(visits):
-        by_page.setdefault(visit.page_id, []).append(i)
+        by_page.setdefault(visit.page_id, _PageVisits()).add(i, visit)
     return by_page
 
 
-def _visit_at(
-    event: TimelineEvent, page_visits: Sequence[int], visits: Sequence[VisitRecord], taken: Mapping[int, Any]
-) -> int | None:
-    """The visit of `page_visits` that `event` belongs to: the last one that began by then, in the same tab if known.
-
-    Visits in `taken` are skipped. None when no visit is left.
-    """
-    tab = event.get("tab_id", "tabId")
-    candidates = [i for i in page_visits if i not in taken]
-    if tab is not None:
-        same_tab = [i for i in candidates if visits[i].tab_id in (None, tab)]
-        candidates = same_tab or candidates
-    if not candidates:
-        return None
-    begun = [i for i in candidates if visits[i].started_ms <= event.occurred_ms]
-    return begun[-1] if begun else candidates[0]
+def _next_starts(visits: Sequence[VisitRecord], out_of_range: frozenset[str]) -> list[int | None]:
+    """For each visit, when the next one with a reliable time began."""
+    starts: list[int | None] = [None] * len(visits)
+    next_start: int | None = None
+    for i in range(len(visits) - 1, -1, -1):
+        starts[i] = next_start
+        if visits[i].key not in out_of_range:
+            next_start = visits[i].started_ms
+    return starts
 
 
 def _visit_end(
-    i: int,
-    visits: Sequence[VisitRecord],
+    visit: VisitRecord,
     leave: TimelineEvent | None,
+    next_start_ms: int | None,
+    pauses: Sequence[int],
     span: SessionSpan,
     last_event_ms: int,
     out_of_range: frozenset[str],
 ) -> tuple[int, int | None]:
-    """When visit `i` ended, and its active time in milliseconds if the client measured it."""
-    visit = visits[i]
+    """When a visit ended, and its active time in milliseconds if the client measured it. `pauses` are sorted."""
     if leave is not None:
         active_ms = _number(leave.get("active_ms"))
         wall_ms = _number(leave.get("duration_ms"))
@@ -357,22 +454,29 @@ def _visit_end(
     if visit.key in out_of_range or visit.via in _IMPORTED:
         return visit.started_ms, None
     session_end_ms = span.ended_ms if span.ended_ms is not None else last_event_ms
-    later = (other.started_ms for other in islice(visits, i + 1, None) if other.key not in out_of_range)
-    ends = [next(later, span.ended_ms or last_event_ms), session_end_ms, visit.started_ms + MAX_UNWATCHED_MS]
-    ends += [paused_ms for paused_ms, _ in span.pauses if paused_ms >= visit.started_ms]
+    next_visit_ms = next_start_ms if next_start_ms is not None else span.ended_ms or last_event_ms
+    ends = [next_visit_ms, session_end_ms, visit.started_ms + MAX_UNWATCHED_MS]
+    next_pause = bisect.bisect_left(pauses, visit.started_ms)
+    ends += pauses[next_pause : next_pause + 1]
     return max(min(ends), visit.started_ms), None
 
 
-def _covered_ms(intervals: Sequence[tuple[int, int]], i: int) -> int:
-    """Milliseconds of interval `i` in which an interval that began later was in front."""
-    start, end = intervals[i]
-    covered_ms, covered_until = 0, start
-    stop = bisect.bisect_left(intervals, (end, 0), lo=i + 1)
-    for other_start, other_end in intervals[i + 1 : stop]:
-        uncovered_start, covered_end = max(other_start, covered_until), min(other_end, end)
-        if covered_end > uncovered_start:
-            covered_ms += covered_end - uncovered_start
-            covered_until = covered_end
+def _covered_ms(intervals: Sequence[tuple[int, int]]) -> list[int]:
+    """For each interval, the milliseconds of it in which an interval that began later was in front.
+
+    `intervals` are in order of their starts. From the last to the first, `union` has the disjoint intervals that the
+    later ones cover, the first of them on top, so that each is merged once.
+    """
+    covered_ms = [0] * len(intervals)
+    union: list[tuple[int, int]] = []
+    for i in range(len(intervals) - 1, -1, -1):
+        start, end = intervals[i]
+        merged_end = end
+        while union and union[-1][0] < end:
+            later_start, later_end = union.pop()
+            covered_ms[i] += min(later_end, end) - later_start
+            merged_end = max(merged_end, later_end)
+        union.append((start, merged_end))
     return covered_ms
 
 
@@ -395,8 +499,8 @@ def _highlights(events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]) 
         if (page, text) in seen:
             continue
         seen.add((page, text))
-        if i is None and page is not None:
-            i = _visit_at(event, visits_of_page.get(page, []), visits, taken={})
+        if i is None and page in visits_of_page:
+            i = visits_of_page[page].visit_at(event)
         highlights.append(
             HighlightRecord(
                 key=event.key,

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import msgspec
+import structlog
 
 from models.database import Connection
 from models.recording.pages import CapturedPage
+from models.recording.payloads import UNREADABLE, decode_payload
 from models.recording.same_pages import needed_content_keys, reconcile
 from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, build_timeline, captured_pages
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
+log = structlog.get_logger("recording")
 
-READ_EVENTS: Final = """
-    SELECT event_key, type, occurred_at, received_at, payload, seq, content_key FROM events
+#: A timeline of more events is computed outside the event loop, which other users' requests share.
+_INLINE_EVENTS: Final = 300
+
+# Python cannot represent the last hours of the year 9999 in every time zone; earlier versions accepted them.
+_OCCURRED_AT: Final = "least(occurred_at, '9999-12-31T00:00:00Z')"
+READ_EVENTS: Final = f"""
+    SELECT event_key, type, {_OCCURRED_AT}, received_at, payload, seq, content_key FROM events
     WHERE session_id = %(session_id)s
 """
-READ_RECENT_EVENTS: Final = """
-    SELECT session_id, event_key, type, occurred_at, received_at, payload, seq, content_key FROM events
+READ_RECENT_EVENTS: Final = f"""
+    SELECT session_id, event_key, type, {_OCCURRED_AT}, received_at, payload, seq, content_key FROM events
     WHERE session_id = ANY(%(session_ids)s::uuid[]) AND received_at > now() - %(age)s::interval
 """
 READ_SPAN: Final = "SELECT started_at, ended_at FROM browsing_sessions WHERE id = %(session_id)s"
@@ -64,20 +72,36 @@ def from_epoch_ms(ms: int) -> datetime:
 
 
 async def load_events(connection: Connection, session_id: uuid.UUID) -> list[TimelineEvent]:
-    """Every stored event of the session, in no particular order."""
+    """Every readable event of the session, in no particular order."""
     cursor = await connection.execute(READ_EVENTS, {"session_id": session_id})
-    return [decode_event(*row) for row in await cursor.fetchall()]
+    events, _ = readable_events(await cursor.fetchall())
+    return events
 
 
 async def load_recent_events(
     connection: Connection, session_ids: Sequence[uuid.UUID], age: timedelta
 ) -> dict[uuid.UUID, list[TimelineEvent]]:
-    """The events of these sessions received within the last `age`, by session, in no particular order."""
+    """The readable events of these sessions received within the last `age`, by session, in no particular order."""
     cursor = await connection.execute(READ_RECENT_EVENTS, {"session_ids": list(session_ids), "age": age})
-    events: dict[uuid.UUID, list[TimelineEvent]] = {}
+    rows: dict[uuid.UUID, list[tuple[Any, ...]]] = {}
     for session_id, *columns in await cursor.fetchall():
-        events.setdefault(session_id, []).append(decode_event(*columns))
-    return events
+        rows.setdefault(session_id, []).append(tuple(columns))
+    return {session_id: readable_events(found)[0] for session_id, found in rows.items()}
+
+
+def readable_events(rows: Iterable[tuple[Any, ...]]) -> tuple[list[TimelineEvent], int]:
+    """The events of rows of the table `events`, and how many rows could not be decoded.
+
+    Ingestion accepts readable events only, but one bad row must not make its session unusable.
+    """
+    events: list[TimelineEvent] = []
+    num_unreadable = 0
+    for row in rows:
+        try:
+            events.append(decode_event(*row))
+        except UNREADABLE:
+            num_unreadable += 1
+    return events, num_unreadable
 
 
 def decode_event(
@@ -89,13 +113,13 @@ def decode_event(
     seq: int | None,
     content_key: uuid.UUID | None,
 ) -> TimelineEvent:
-    """The event of one row of the table `events`."""
+    """The event of one row of the table `events`. Raises one of `UNREADABLE`."""
     return TimelineEvent(
         key=str(key),
         type=event_type,
         occurred_ms=epoch_ms(occurred_at),
         received_ms=epoch_ms(received_at),
-        fields=_decode(payload),
+        fields=decode_payload(payload),
         seq=seq,
         content_key=str(content_key) if content_key else None,
     )
@@ -122,7 +146,13 @@ async def load_timeline(connection: Connection, session_id: uuid.UUID) -> Timeli
 
     Reads the texts only of pages that may be one page at several addresses.
     """
-    timeline = build_timeline(await load_events(connection, session_id), await load_span(connection, session_id))
+    cursor = await connection.execute(READ_EVENTS, {"session_id": session_id})
+    rows = await cursor.fetchall()
+    span = await load_span(connection, session_id)
+    is_large = len(rows) > _INLINE_EVENTS
+    timeline = await asyncio.to_thread(_timeline_of_rows, rows, span) if is_large else _timeline_of_rows(rows, span)
+    if timeline.num_unreadable:
+        log.warning("events_unreadable", session_id=str(session_id), num_events=timeline.num_unreadable)
     keys = needed_content_keys(timeline)
     contents: dict[str, str] = {}
     if keys:
@@ -130,7 +160,12 @@ async def load_timeline(connection: Connection, session_id: uuid.UUID) -> Timeli
             READ_SESSION_CONTENTS, {"session_id": session_id, "content_keys": [uuid.UUID(key) for key in keys]}
         )
         contents = {str(key): text for key, text in await cursor.fetchall()}
-    return reconcile(timeline, contents)
+    return await asyncio.to_thread(reconcile, timeline, contents) if is_large else reconcile(timeline, contents)
+
+
+def _timeline_of_rows(rows: Sequence[tuple[Any, ...]], span: SessionSpan) -> Timeline:
+    events, num_unreadable = readable_events(rows)
+    return replace(build_timeline(events, span), num_unreadable=num_unreadable)
 
 
 async def load_contents(connection: Connection, user_id: uuid.UUID, keys: Sequence[str]) -> dict[str, str]:

@@ -65,10 +65,14 @@ class Pause(Reply):
 
 
 class TimelineReply(Reply):
-    """The session in chronological order. `clock_skew_ms` has been added to every client timestamp."""
+    """The session in chronological order. `clock_skew_ms` has been added to every client timestamp.
+
+    `num_unreadable_events` stored events could not be decoded and are not part of it.
+    """
 
     visits: list[TimelineVisit]
     highlights: list[HighlightReply] = Field(description="Highlights on pages that were not visited in this session")
     pauses: list[Pause]
     dwell_ms: int
     clock_skew_ms: int
+    num_unreadable_events: int = 0

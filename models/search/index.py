@@ -26,6 +26,10 @@ from models.urls import host_of
 #: Characters of a page's text that are indexed.
 MAX_INDEXED_CHARS = 20_000
 _MAX_PARTIAL_CHARS = 4_000
+#: Characters of a page's highlights that are indexed. PostgreSQL limits a tsvector to 1 MB.
+_MAX_HIGHLIGHT_CHARS = 20_000
+#: The length of a domain name (RFC 1035). PostgreSQL limits an index entry to 2,704 bytes.
+_MAX_DOMAIN_CHARS = 253
 #: Topics above a page that are indexed with it.
 _MAX_TOPICS = 4
 #: Increase it when rows are built differently: sessions are then indexed again at the next search.
@@ -226,7 +230,7 @@ def index_rows(
         fields, page_topics = page.fields, topics.get(page.fields["page_id"], [])
         highlights = fields["highlights"]
         head = [
-            (TITLE, " ".join([fields["title"] or "", *highlights])),
+            (TITLE, " ".join([fields["title"] or "", *highlights])[:_MAX_HIGHLIGHT_CHARS]),
             (TOPICS, " ".join(page_topics)),
             (ADDRESS, fields["url"][:1000]),
         ]
@@ -237,7 +241,7 @@ def index_rows(
                 session_id,
                 fields["page_id"],
                 fields["url"],
-                host_of(fields["url"]),
+                host_of(fields["url"])[-_MAX_DOMAIN_CHARS:],
                 fields["title"],
                 page_topics,
                 highlights,

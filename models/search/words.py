@@ -7,8 +7,9 @@ Scripts with spaces yield their words, case-folded. Korean, Chinese and Japanese
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
+
+from models.text import normalize_unicode
 
 _CJK = r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUNS = re.compile(rf"([{_CJK}]+)|([^\W_]+)")
@@ -21,7 +22,7 @@ TITLE, TOPICS, ADDRESS = "A", "B", "C"
 
 def fold_text(text: str) -> str:
     """`text` normalized (NFKC) and case-folded."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    return normalize_unicode(text, "NFKC").casefold()
 
 
 def _runs(text: str) -> Iterator[tuple[bool, str]]:

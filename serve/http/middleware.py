@@ -127,7 +127,7 @@ class RequestMiddleware:
         # The events route is called thousands of times a second: only its failures and slow calls are logged.
         is_routine = status < 400 and took_s < _SLOW_S and _EVENTS_PATH.match(scope["path"])
         write = log.warning if status >= 500 or took_s > _SLOW_S else log.debug if is_routine else log.info
-        ids = {k: v for k, v in (scope.get("path_params") or {}).items() if k == "session_id"}
+        ids = _logged_ids(scope)
         write(
             "http_request", method=scope["method"], path=path, status=status, latency_ms=round(took_s * 1e3, 1), **ids
         )
@@ -148,6 +148,14 @@ class RequestMiddleware:
         if headers.get(b"content-encoding", b"identity").lower() not in {b"identity", b""}:
             return UnsupportedMediaType("bodies are read as they are; send this one without Content-Encoding")
         return None
+
+
+def _logged_ids(scope: Scope) -> dict[str, str]:
+    """The id of the browsing session in the path. Anything else in its place is the client's text, which no log has."""
+    try:
+        return {"session_id": str(uuid.UUID((scope.get("path_params") or {})["session_id"]))}
+    except (KeyError, ValueError):
+        return {}
 
 
 class _Response:

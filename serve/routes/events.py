@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.database import Connection
 from models.errors import BadRequest
 from models.recording.browsing_sessions import owned_session, parse_session_id
-from models.recording.ingest import events_reply, parse_batch
+from models.recording.ingest import events_reply
 from models.recording.timeline import HighlightRecord, VisitRecord
 from models.recording.timeline_store import from_epoch_ms, load_span, load_timeline
 from models.schemas.events import EventsBody, EventsReply
@@ -50,12 +50,7 @@ async def post_events(session_id: str, request: Request) -> Response:
     state = app_state(request)
     user_id = (await authorize(state, request)).user_id
     parsed_id = parse_session_id(session_id, error_type=BadRequest)
-    batch = parse_batch(
-        await request.body(),
-        user_id=user_id,
-        session_id=parsed_id,
-        allow_private_networks=state.settings.recording.record_private_networks,
-    )
+    batch = await state.event_parser.parse(await request.body(), user_id=user_id, session_id=parsed_id)
     outcome = await state.shards.save(batch)
     if outcome.error is not None:
         raise outcome.error
@@ -162,4 +157,5 @@ async def get_timeline(
         ],
         dwell_ms=timeline.dwell_ms,
         clock_skew_ms=timeline.clock_skew_ms,
+        num_unreadable_events=timeline.num_unreadable,
     )

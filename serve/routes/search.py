@@ -10,6 +10,7 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Query
+from psycopg import DataError
 
 from models.errors import BadRequest
 from models.recording.exclusions import normalize_domain
@@ -26,13 +27,19 @@ _MAX_INDEXED_BEFORE_REPLY, _MAX_INDEXED_AFTER_REPLY = 5, 500
 
 
 async def _index(state: AppState, user_id: uuid.UUID, limit: int) -> int:
-    """Index up to `limit` stale sessions, each in its own transaction; the number of stale sessions that remain."""
+    """Index up to `limit` stale sessions, each in its own transaction; the number of stale sessions that remain.
+
+    A session that cannot be indexed does not keep the others out of the results.
+    """
     async with state.open_connection() as connection:
         stale = await stale_sessions(connection, user_id, limit + 1)
     for session_id in stale[:limit]:
-        async with state.open_connection() as connection:
-            await index_session(connection, session_id)
-            await connection.commit()
+        try:
+            async with state.open_connection() as connection:
+                await index_session(connection, session_id)
+                await connection.commit()
+        except DataError as error:
+            log.error("session_not_indexed", session_id=str(session_id), error=type(error).__name__)
     return len(stale) - limit
 
 

@@ -297,3 +297,14 @@ async def test_logs_contain_no_password(
     said = caplog.text + "".join(capsys.readouterr())
     for secret in (PASSWORD, "a wrong password", person.email, person.reply["token"], "very private"):
         assert secret not in said
+
+
+async def test_logs_contain_nothing_that_stands_in_the_place_of_an_id(
+    ann: ApiUser, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    session = await ann.start()
+    await ann.call("GET", "/v1/sessions/PRIVATE-MARKER-4711")
+    await ann.call("GET", f"/v1/sessions/{session}/timeline")
+    said = caplog.text + "".join(capsys.readouterr())
+    assert "PRIVATE-MARKER" not in said
+    assert session in said

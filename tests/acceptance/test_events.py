@@ -12,7 +12,9 @@ import psycopg
 import pytest
 
 from models.recording.ingest import MAX_BODY_BYTES
+from models.recording.timeline_store import load_timeline
 from tests.support.client import ApiUser, visit
+from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
 T0 = 1_760_000_000_000
@@ -342,3 +344,82 @@ async def test_unknown_paths_and_methods_have_the_error_format(api: httpx2.Async
         answer = await api.request(method, path)
         assert answer.status_code in {status, 401}
         assert set(answer.json()["error"]) >= {"message", "code"}
+
+
+async def test_secrets_are_found_however_the_json_spells_them(ann: ApiUser, db: Db) -> None:
+    """Some encoders escape every `/`, others every letter outside ASCII; a text can hold any character as an escape."""
+    session = await ann.start()
+    urls = [
+        rb"https:\/\/joe:sesame@esc.example\/?tok\u0065n=sesame",
+        rb"https:\u002f\u002fesc.example\u002f\u003faccess_token\u003dsesame",
+        rb"\u0068ttps://esc.example/cb#id_token=sesame",
+        rb"https://esc.example/reset/sesame1A2b3C4d5E6f7G",
+    ]
+    events = b",".join(
+        rb'{"type":"page_visit","timestamp":%d,"url":"%s","title":"at %s","x":[{"\u0061":"%s"}],"content":"see %s now"}'
+        % (T0 + i, url, url, url, url)
+        for i, url in enumerate(urls)
+    )
+    reply = await ann.ok("POST", f"/v1/sessions/{session}/events", content=b'{"events":[' + events + b"]}")
+    assert reply["stored"] == len(urls)
+    for table, column, owner, value in (
+        ("events", "payload", "session_id", session),
+        ("page_contents", "text", "user_id", ann.id),
+    ):
+        cursor = await db.execute(f"SELECT string_agg({column}, ' ') FROM {table} WHERE {owner} = %s", [value])
+        row = await cursor.fetchone()
+        assert row is not None
+        assert "sesame" not in json.loads(f'"{row[0].replace(chr(34), chr(39))}"')
+        assert "REDACTED" in row[0]
+
+
+async def test_a_text_that_spells_nul_is_stored(ann: ApiUser) -> None:
+    session = await ann.start()
+    body = rb'{"events":[{"type":"page_visit","timestamp":%d,"url":"https://e.com/%d","title":"%s"}]}'
+    path = f"/v1/sessions/{session}/events"
+    for i, (title, verdict) in enumerate(
+        ((rb"C:\\u0000", "stored"), (rb"\\\u0000", "invalid"), (rb"\u0000", "invalid"), (rb"\\\\u0000", "stored"))
+    ):
+        reply = await ann.ok("POST", path, content=body % (T0 + i, i, title))
+        assert [one["verdict"] for one in reply["verdicts"]] == [verdict], title
+    shown = {page["title"] for page in (await ann.ok("GET", path))["page_visits"]}
+    assert shown == {"C:\\u0000", "\\\\u0000"}
+
+
+async def test_an_event_too_large_without_its_page_text_is_invalid(ann: ApiUser) -> None:
+    session = await ann.start()
+    reply = await ann.send(
+        session,
+        [
+            visit("https://e.com/a", T0, content="bears " * 200_000),
+            visit("https://e.com/b", T0 + 1, extra="x" * 300_000),
+            visit("https://e.com/c", T0 + 2, extra=[1] * 200_000),
+        ],
+    )
+    assert [one["verdict"] for one in reply["verdicts"]] == ["stored", "invalid", "invalid"]
+    assert "256 KB" in reply["verdicts"][1]["reason"]
+
+
+async def test_an_unreadable_row_is_skipped_and_counted(ann: ApiUser, db: Db, worker: InProcessWorker) -> None:
+    """Rows of earlier versions: every reader of the session works, and says how many events it lacks."""
+    session = await ann.start()
+    await ann.send(
+        session, [visit("https://e.com/a", T0, content="Bears eat honey. " * 20), visit("https://e.com/b", T0 + 9)]
+    )
+    await db.execute(
+        "INSERT INTO events (session_id, event_key, type, occurred_at, payload) SELECT %s, gen_random_uuid(), 'scroll',"
+        " '9999-12-31T23:59:58Z', x FROM unnest(%s::text[]) x",
+        [session, ['{"x":1e999}', "[" * 9_000, "not JSON", "[1]", '{"max_scroll_depth":' + "9" * 400 + "}"]],
+    )
+    # Python has no year 10000, where the time of these rows lies in Korea.
+    await db.execute("SET timezone = 'Asia/Seoul'")
+    assert (await load_timeline(db, uuid.UUID(session))).num_events == 3
+    timeline = await ann.ok("GET", f"/v1/sessions/{session}/timeline")
+    assert (len(timeline["visits"]), timeline["num_unreadable_events"]) == (2, 4)
+    await ann.ok("PATCH", f"/v1/sessions/{session}", json={"title": "Bears"})
+    await ann.ok("PATCH", f"/v1/sessions/{session}/pause")
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    assert (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["status"] == "completed"
+    await ann.ok("DELETE", f"/v1/sessions/{session}")
+    await ann.ok("POST", f"/v1/sessions/{session}/restore")

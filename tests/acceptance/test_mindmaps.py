@@ -286,3 +286,32 @@ async def test_purging_a_deleted_session_deletes_all_its_rows(ann: ApiUser, sett
         assert await cursor.fetchone() == (0,), table
     cursor = await db.execute("SELECT text FROM page_contents WHERE user_id = %s", [ann.id])
     assert [r[0][:6] for r in await cursor.fetchall()] == ["shared"]
+
+
+async def test_a_recording_that_cannot_be_closed_delays_no_other(
+    ann: ApiUser, bob: ApiUser, db: Db, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cluster.jobs import maintenance
+    from models.lifecycle.close_session import close_session
+
+    recordings = [await person.start() for person in (ann, bob)]
+    for person, session in zip((ann, bob), recordings, strict=True):
+        await person.send(session, [visit("https://example.com/a")])
+    for table, column in (("browsing_sessions", "updated_at"), ("events", "received_at")):
+        key = "id" if table == "browsing_sessions" else "session_id"
+        await db.execute(f"UPDATE {table} SET {column} = now() - interval '2 days' WHERE {key} = ANY(%s)", [recordings])
+    bad = uuid.UUID(recordings[0])
+
+    async def close(pool: Any, session_id: uuid.UUID, *rest: Any, **options: Any) -> None:
+        if session_id == bad:
+            raise OverflowError("a fault in this recording")
+        await close_session(pool, session_id, *rest, **options)
+
+    monkeypatch.setattr(maintenance, "close_session", close)
+    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+        await maintenance.close_abandoned_sessions(pool, 24 * 3600)
+    statuses = [
+        (await person.ok("GET", f"/v1/sessions/{session}"))["session"]["session_status"]
+        for person, session in zip((ann, bob), recordings, strict=True)
+    ]
+    assert statuses == ["recording", "processing"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import psycopg
@@ -127,3 +128,20 @@ async def test_queries_are_neither_sql_nor_tsquery_syntax(
 ) -> None:
     await completed_session(ann, db)
     assert (await ann.call("GET", "/v1/search", params={"q": q})).status_code == 200
+
+
+async def test_pages_that_exceed_an_index_are_found(ann: ApiUser) -> None:
+    """A host of thousands of letters, and more marked text than a tsvector holds."""
+    session = await ann.start()
+    words = random.Random(5)
+    host = ".".join(f"{words.getrandbits(200):x}" for _ in range(60))
+    events = [visit(f"https://{host}/zebra", 1_760_000_000_000, title="zebra", content="zebra crossing " * 20)]
+    events += [
+        {"type": "highlight", "timestamp": 1_760_000_000_001 + i, "url": f"https://{host}/zebra",
+         "text": " ".join(f"{words.getrandbits(64):x}" for _ in range(500))}
+        for i in range(200)
+    ]  # fmt: skip
+    await ann.send(session, events)
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    found = await ann.ok("GET", "/v1/search", params={"q": "zebra"})
+    assert [hit["title"] for hit in found["results"]] == ["zebra"]

@@ -4197,6 +4197,8 @@ export interface components {
         /**
          * TimelineReply
          * @description The session in chronological order. `clock_skew_ms` has been added to every client timestamp.
+         *
+         *     `num_unreadable_events` stored events could not be decoded and are not part of it.
          * @example {
          *       "visits": [
          *         {
@@ -4253,6 +4255,11 @@ export interface components {
             dwell_ms: number;
             /** Clock Skew Ms */
             clock_skew_ms: number;
+            /**
+             * Num Unreadable Events
+             * @default 0
+             */
+            num_unreadable_events?: number;
         };
         /**
          * TimelineVisit

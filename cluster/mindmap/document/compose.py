@@ -35,7 +35,8 @@ from models.mindmap.document import (
 )
 from models.recording.pages import CapturedPage
 from models.text import collapse_whitespace, shorten, strip_markup
-from models.urls import host_of, redact_url
+from models.url_secrets import redact_url
+from models.urls import host_of
 
 MAX_USER_TITLE_CHARS = 4000
 MAX_TITLE_CHARS, MAX_SUMMARY_CHARS, MAX_DESCRIPTION_CHARS = 120, 400, 280

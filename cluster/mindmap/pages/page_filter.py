@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
-from models.urls import host_of
+from models.urls import host_of, split_url
 
 _SEARCH_HOST = re.compile(
     r"(^|\.)(google(\.[a-z]{2,3}){1,2}|bing\.com|duckduckgo\.com|search\.yahoo\.[a-z.]+|search\.naver\.com|"
@@ -108,8 +108,10 @@ def latin_equivalent_length(text: str) -> int:
 
 def search_query(url: str, title: str) -> str | None:
     """The query when `url` is a page of search results ("" when the query is unknown), otherwise None."""
+    parts = split_url(url)
+    if parts is None:
+        return None
     try:
-        parts = urlsplit(url)
         parameters = dict(parse_qsl(parts.query, keep_blank_values=False, max_num_fields=100))
     except ValueError:
         return None
@@ -183,18 +185,17 @@ def url_path_words(url: str) -> str:
 
     Empty for an invalid URL.
     """
-    try:
-        path = unquote(urlsplit(url).path, errors="ignore")
-    except ValueError:
+    parts = split_url(url)
+    if parts is None:
         return ""
+    path = unquote(parts.path, errors="ignore")
     path = re.sub(r"\.(html?|php|aspx?|jsp|md|pdf)(\.[a-z]{2})?$", "", path, flags=re.IGNORECASE)
     return re.sub(r"[/_\-+.~%=]+", " ", path)[:300].strip()
 
 
 def url_folders(url: str) -> tuple[str, ...]:
     """The folders of the URL's path, without the last segment; empty for an invalid URL."""
-    try:
-        path = urlsplit(url).path
-    except ValueError:
+    parts = split_url(url)
+    if parts is None:
         return ()
-    return tuple(part for part in path.split("/")[:-1] if part)
+    return tuple(part for part in parts.path.split("/")[:-1] if part)

@@ -53,7 +53,7 @@ def _tree_lines(document: MindmapDocument, nodes: dict[str, Node], *, evidence: 
 
 
 def _cross_edge_lines(document: MindmapDocument, nodes: dict[str, Node]) -> list[str]:
-    edges = [edge for edge in document.edges if edge.kind == "cross" and {edge.source, edge.target} <= set(nodes)]
+    edges = [e for e in document.edges if e.kind == "cross" and e.source in nodes and e.target in nodes]
     lines = ["", "Connections"] if edges else []
     for edge in edges[:_MAX_CROSS_EDGES]:
         source, target = collapse_whitespace(nodes[edge.source].label), collapse_whitespace(nodes[edge.target].label)

@@ -14,7 +14,8 @@ from stdnum import luhn
 from stdnum.kr import rrn
 from stdnum.us import ssn
 
-from models.urls import REDACTED, is_secret_parameter, redact_url
+from models.url_parameters import is_secret_by_name
+from models.url_secrets import REDACTED, redact_url
 
 # Characters that hide a secret from a pattern, but not from a reader: zero-width characters and full-width ASCII.
 _ZERO_WIDTH = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF])
@@ -29,7 +30,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"'<>)\]}]+")
 _PARAMETER = re.compile(r"(?P<mark>[?&#;])(?P<name>[\w.\-\[\]%]{1,60})=(?P<value>[^\s&#;\"'<>)\]}]+)")
 _KEYS = re.compile(
     r"\b(?:"
-    r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"  # JSON Web Tokens
+    r"eyJ[\w-]{8,400}\.[\w-]{8,}(?:\.[\w-]*)?"  # JSON Web Tokens
     r"|sk-[A-Za-z0-9_-]{16,}"  # OpenAI, Anthropic
     r"|(?:sk|pk|rk)_(?:live|test)_\w{8,}|whsec_\w{8,}"  # Stripe
     r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
@@ -54,7 +55,7 @@ _NUMBERED = re.compile(
     r"(?P<name>(?:token|\b(?:otp|pin|cvc|cvv2?|sid|cookie|(?:verification|security|login) code))\b"
     r"|인증\s?번호|인증\s?코드|보안\s?코드)"
     r"(?P<between>[\"']?\s*(?::|=|=>|：|＝|\bis\b|은|는)\s*\[?)"
-    r"(?P<value>(?=[^\s,;\"'<>]*\d)[^\s,;\"'<>\[\]]{3,400})",
+    r"(?P<value>(?=[^\s,;\"'<>]{0,399}\d)[^\s,;\"'<>\[\]]{3,400})",
     re.IGNORECASE,
 )
 _EMAIL = re.compile(r"[\w.!#$%&*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
@@ -153,7 +154,7 @@ def _find_in_url(match: re.Match[str]) -> _Finding | None:
 
 def _find_parameter(match: re.Match[str]) -> _Finding | None:
     value = match["value"]
-    if value.startswith(REDACTED) or not is_secret_parameter(match["name"], value):
+    if value.startswith(REDACTED) or not is_secret_by_name(match["name"], value):
         return None
     return _Finding(f"{match['mark']}{match['name']}={REDACTED}", frozenset((value,)))
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from models.recording.ingest import parse_batch
-from models.urls import page_url, redact_url
+from models.url_secrets import redact_url
+from models.urls import page_url
 
 TABLE: Final[list[dict[str, str]]] = json.loads(Path(__file__).with_name("url_parameters.json").read_text("utf-8"))
 REPOSITORY: Final = Path(__file__).resolve().parents[3]

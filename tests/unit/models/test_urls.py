@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.recording.exclusions import default_exclusion_rule, matching_domain, normalize_domain
-from models.urls import former_page_id, host_of, normalize_url, page_id, page_url, redact_url, redact_urls, url_hash
+from models.url_secrets import may_contain_secret, redact_url, redact_urls
+from models.urls import former_page_id, host_of, normalize_url, page_id, page_url, url_hash
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,63 @@ def test_any_string_is_accepted(text: str) -> None:
 def test_credentials_are_redacted(url: str) -> None:
     assert "sesame" not in redact_url(url)
     assert "sesame" not in redact_urls(f"could not load {url} today")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://e.com/?tok%65n=sesame",
+        "https://e.com/?a=1&amp;token=sesame",
+        "https://e.com/?a=1;token=sesame",
+        "https://e.com/page;jsessionid=sesame?a=1",
+        "https://e.com/?next=https%3A%2F%2Fother.com%2F%3Ftoken%3Dsesame",
+        "https://e.com/?next=%2Fa%3Fnext%3D%252Fb%253Ftoken%253Dsesame",
+        "https://e.com/#/route?token=sesame",
+        "https://e.com/#/a/b;token=sesame",
+        "https://[broken/?token=sesame",
+        "/callback?code=sesame",
+        "?token=sesame",
+        "//u:sesame@e.com/",
+        "https://e.com/?invite=sesame1A2b3C4d5E6f7G8h",
+        "https://e.com/?access=sesame9f8e7d6c5b4a3f2e",
+        "https://e.com/reset/sesame1A2b3C4d5E6f7G8h",
+        "https://e.com/account/reset-password/sesame1A2b3C4d5E6f7G8h/form",
+        "https://e.com/invite/sesame1A-2b3C-4d5E-6f7G-8h9i0j1k",
+        "https://e.com/a/eyJhbGciOi.sesame.x",
+        "https://e.com/?" + "a=b&" * 3_000 + "token=sesame",
+    ],
+)
+def test_credentials_are_redacted_in_any_spelling_and_place(url: str) -> None:
+    assert "sesame" not in redact_url(url)
+    assert "sesame" not in redact_urls(url)
+    assert may_contain_secret(url), "the fast check misses nothing"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://e.com/?hash=3fa85f6457174562&access=public&invite=yes&k=wireless+mouse",
+        "https://e.com/reset/how-to-reset-your-phone-15-pro",
+        "https://e.com/invite/team-members-to-a-project",
+        "https://e.com/watch?v=dQw4w9WgXcQ&t=12",
+        "https://e.com/commit/3fa85f6457174562b3fc2c963f66afa6",
+        "https://e.com/?next=https%3A%2F%2Fother.com%2F%3Fpage%3D2",
+    ],
+)
+def test_harmless_values_of_ambiguous_names_stay(url: str) -> None:
+    assert redact_url(url) is url
+
+
+@given(st.text(alphabet="ab?&#;=/:@.%tokencd123-_", max_size=60))
+def test_the_fast_check_misses_nothing_that_is_redacted(text: str) -> None:
+    for value in (text, f"https://e.com/{text}", f"https://e.com/?{text}"):
+        if redact_urls(value) != value or redact_url(value) != value:
+            assert may_contain_secret(value)
+
+
+def test_a_final_dot_does_not_hide_a_host() -> None:
+    assert default_exclusion_rule("https://mail.google.com./") == "mail"
+    assert host_of("https://Example.com.:443/") == "example.com"
 
 
 @pytest.mark.parametrize("url", ["https://e.com/?q=tokens+and+keys", "https://e.com/a?page=2#part", "about:blank", ""])

@@ -1,0 +1,366 @@
+"""Every function that reads untrusted text takes time that grows linearly: twice the input, at most 2.2 times the time.
+
+Measured in CPU time of this process, so that a busy machine does not matter, as the least of several runs; a ratio that
+is too large is measured again. `pytest -rP tests/unit/test_growth.py` prints the table.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from cluster.mindmap.build import build_map
+from cluster.mindmap.evaluation.session_file import InvalidSessionFile, pages_from_events, parse_events
+from cluster.mindmap.outline.labels import clean_site_name, title_label
+from cluster.mindmap.pages.features import default_page_label, join_wrapped_lines, page_features
+from cluster.mindmap.pages.page_filter import exclusion_reason, search_query, url_folders, url_path_words
+from cluster.mindmap.pages.titles import segment_title
+from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
+from cluster.mindmap.render.tree_text import to_tree_text
+from cluster.mindmap.text.language import detect_language, split_sentences
+from cluster.providers.privacy.outline_redaction import mask_secrets, secret_fragments, strip_secrets
+from cluster.providers.privacy.redaction import redact
+from cluster.providers.prompting.page_payload import page_payload
+from cluster.providers.prompting.responses import DescribeResponse, parse_response
+from cluster.providers.token_estimate import estimate_tokens, truncate
+from models.errors import BadRequest, PayloadTooLarge
+from models.mindmap.document import MindmapDocument
+from models.recording.exclusions import default_exclusion_rule, matching_domain, normalize_domain
+from models.recording.ingest import MAX_BODY_BYTES, parse_batch
+from models.recording.pages import CapturedPage
+from models.recording.payloads import contains_nul
+from models.recording.timeline import SessionSpan, TimelineEvent, build_timeline, captured_pages
+from models.search.index import IndexedPage, index_rows
+from models.search.queries import snippet
+from models.search.words import query_terms, search_words, tsquery_text, tsvector_text, unweighted_tsvector_text
+from models.text import collapse_whitespace, normalize_unicode, shorten, strip_invisible, strip_markup
+from models.url_secrets import may_contain_secret, redact_url, redact_urls
+from models.urls import host_of, normalize_url, page_id, page_url, url_hash
+from serve.routes.exports import timeline_csv
+from telemetry.logs import sanitize
+
+#: Raise the first bound only together with the rule that it checks.
+MAX_RATIO = 2.2
+#: A call shorter than this at the largest size reads a bounded part of its input; there is nothing to measure.
+_MIN_S = 0.002
+_SCREENED_CHARS = 4_000
+_CHARS = (8_000, 32_000, 128_000)
+_COUNTS = (500, 2_000)
+#: Shapes measured per reader: the slowest of all.
+_NUM_MEASURED = 4
+_ID = uuid.UUID(int=1)
+_T0 = 1_760_000_000_000
+
+#: Units that are repeated, and forms around them. Each was chosen for a pattern or loop of the code that reads it.
+UNITS = (
+    # addresses and parameters
+    "?", "=", "a=b&", "token=a&", "?a=b&", "&", ";", "#", "%", "%25", "%3F", "/", "//", "://", "http://", ".", "a.",
+    "-", "_", "@", "a@", "a.b@", "A1b2C3d4E5f6G7h8/reset/", "0123456789abcdef-", "_ga=1.2; ",
+    # white space and words
+    " ", "\t", "\n", "a ", "a\n", "\u00a0", "\x85", "a", "A", "aA", "a" * 30 + " ", "a b. ", "the ",
+    # markup and escapes
+    "<", "<a", "<!--", "<script", "<script>", "</script ", "&lt;", "&#", "[", "](", "[](", "[a](", "*", "`", "~", "(",
+    ")", "\\", '"', "'", "\\u0000", "\\ud83d", "javascript:", "java", "jajavascript:vascript:",
+    # secrets
+    "eyJa.", "eyJaaaaaaaa-", "eyJaaaaaaaa.aaaaaaaa-", "SG.aaaaaaaaaaaaaaaa-", "-----BEGIN PRIVATE KEY-----", "sk-",
+    "password: ", "password=a ", "Bearer ", "1", "1 ", "1-", "1.", "4111 ", "900101-1", "A1", "aA1", "aA1-",
+    "주민번호", "인증번호: 1",
+    # scripts, combining marks, invisible characters, letters that grow when they are folded
+    "한", "한 ", "한a", "한국어 텍스트 ", "学", "e\u0301", "\u0301", "\u0315\u0300", "\u200b", "\u202e", "\ufeff",
+    "\ufdfa", "İ", "ß", "😀",
+    # titles
+    "| ", " - ", ": ", "Chapter 1. ", "1.1", "(1)", "log in ",
+)  # fmt: skip
+_PREFIXES = ("", "https://e.com/?", "https://", "password")
+
+
+def shapes(size: int) -> Iterator[tuple[str, str]]:
+    """(name, text of about `size` characters) of every shape."""
+    for prefix, unit in itertools.product(_PREFIXES, UNITS):
+        yield f"{prefix}{unit!r}", (prefix + unit * (size // len(unit) + 1))[:size]
+
+
+def _shape(name: str, size: int) -> str:
+    return next(text for found, text in shapes(size) if found == name)
+
+
+def _event(**fields: Any) -> bytes:
+    event = {"type": "page_visit", "timestamp": _T0, "url": "https://e.com/a", **fields}
+    return json.dumps({"events": [event]}, ensure_ascii=False).encode()
+
+
+def _parse(body: bytes) -> None:
+    with suppress(BadRequest, PayloadTooLarge):
+        parse_batch(body, user_id=_ID, session_id=_ID)
+
+
+def _without_errors(function: Callable[[str], Any]) -> Callable[[str], None]:
+    def call(text: str) -> None:
+        with suppress(ValueError):
+            function(text)
+
+    return call
+
+
+def _page(text: str = "Bears eat honey.", **fields: Any) -> CapturedPage:
+    return CapturedPage(page_id="p_1", url="https://e.com/a", title="Bears", text=text, **fields)
+
+
+def _fields(**changed: Any) -> dict[str, Any]:
+    empty = dict.fromkeys(("content_key", "first_visited_at", "last_visited_at"))
+    page: dict[str, Any] = {"page_id": "p_1", "url": "https://e.com/a", "title": "Bears", "highlights": []}
+    return page | empty | {"dwell_ms": 5, "num_visits": 1} | changed
+
+
+#: Of one text.
+TEXT_READERS: dict[str, Callable[[str], Any]] = {
+    "ingest: unread field": lambda t: _parse(_event(unread=t)),
+    "ingest: address": lambda t: _parse(_event(url=t)),
+    "ingest: page text": lambda t: _parse(_event(content=t)),
+    "ingest: many events": lambda t: _parse(
+        json.dumps(
+            {"events": [{"type": "a", "timestamp": _T0 + i, "x": t[i : i + 200]} for i in range(0, len(t), 200)][:999]}
+        ).encode()
+    ),
+    "ingest: names of fields": lambda t: _parse(_event(**{t[i : i + 20]: 1 for i in range(0, len(t), 20)})),
+    "ingest: not JSON": lambda t: _parse(t.encode()),
+    "ingest: text of brackets": lambda t: _parse(b'{"events":[' + t.encode() + b"]}"),
+    "ingest: nested": lambda t: _parse(b'{"events":[' + b'["' + t.encode() + b'",' + b"[" * 3_000 + b"]}"),
+    "redaction: redact_url": redact_url,
+    "redaction: redact_urls": redact_urls,
+    "redaction: may_contain_secret": may_contain_secret,
+    "redaction: for providers": redact,
+    "redaction: payload": lambda t: page_payload(_page(t)),
+    "redaction: fragments": lambda t: secret_fragments([t]),
+    "redaction: mask": lambda t: mask_secrets(t, frozenset(("secret1", "a1b2c3d4"))),
+    "redaction: strip": lambda t: strip_secrets(t, frozenset(("secret1", "a1b2c3d4", "pass word1"))),
+    "addresses: normalize_url": normalize_url,
+    "addresses: page_url": page_url,
+    "addresses: page_id": page_id,
+    "addresses: host_of": host_of,
+    "addresses: url_hash": url_hash,
+    "addresses: default_exclusion_rule": default_exclusion_rule,
+    "addresses: matching_domain": lambda t: matching_domain(t, frozenset(("e.com",))),
+    "addresses: normalize_domain": _without_errors(normalize_domain),
+    "addresses: search_query": lambda t: search_query(t, t),
+    "addresses: url_path_words": url_path_words,
+    "addresses: url_folders": url_folders,
+    "cleaning: normalize_unicode": lambda t: normalize_unicode(t, "NFKC"),
+    "cleaning: strip_invisible": strip_invisible,
+    "cleaning: collapse_whitespace": collapse_whitespace,
+    "cleaning: strip_markup": strip_markup,
+    "cleaning: shorten": lambda t: shorten(t, 80),
+    "cleaning: contains_nul": lambda t: contains_nul({"a": [t, {"b": t}]}),
+    "labels: segment_title": segment_title,
+    "labels: title_label": title_label,
+    "labels: clean_site_name": clean_site_name,
+    "labels: exclusion_reason": lambda t: exclusion_reason("https://e.com", t, t),
+    "labels: page_features": lambda t: page_features(replace(_page(t), title=t, highlights=(t,))),
+    "labels: default_page_label": lambda t: default_page_label(page_features(replace(_page(), title=t))),
+    "labels: detect_language": detect_language,
+    "labels: split_sentences": lambda t: list(split_sentences(t)),
+    "labels: join_wrapped_lines": lambda t: join_wrapped_lines([line for line in t.split("\n") if line]),
+    "search: search_words": search_words,
+    "search: tsvector_text": lambda t: tsvector_text([("A", t), ("B", t)]),
+    "search: unweighted": unweighted_tsvector_text,
+    "search: tsquery_text": tsquery_text,
+    "search: query_terms": query_terms,
+    "search: snippet": lambda t: snippet("bears honey", t, [t], t),
+    "search: index_rows": lambda t: index_rows(_ID, _ID, [IndexedPage(_fields(title=t, url=t, highlights=[t]), t)], {}),
+    "imports: parse_events": lambda t: _import(t.encode()),
+    "imports: session file": lambda t: _import(_event(content=t, title=t)),
+    "model answers: parse_response": lambda t: parse_response(t, DescribeResponse, is_truncated=False),
+    "model answers: fence": lambda t: parse_response("<think>" + t, DescribeResponse, is_truncated=False),
+    "model answers: estimate_tokens": estimate_tokens,
+    "model answers: truncate": lambda t: truncate(t, 200),
+    "logs: sanitize": sanitize,
+    "exports: timeline_csv": lambda t: timeline_csv(_timeline([("page_visit", t, {"title": t})])),
+}
+
+
+def _import(raw: bytes) -> None:
+    with suppress(InvalidSessionFile, UnicodeDecodeError):
+        pages_from_events(parse_events(raw))
+
+
+def _timeline(events: Sequence[tuple[str, str, dict[str, Any]]], span: SessionSpan | None = None) -> Any:
+    return build_timeline(
+        [
+            TimelineEvent(f"{i:08}", kind, _T0 + i * 10, _T0 + i * 10 + 5, {"url": url, **fields}, i)
+            for i, (kind, url, fields) in enumerate(events)
+        ],
+        span or SessionSpan(_T0, _T0 + 10**9),
+    )
+
+
+def _events(n: int, kinds: Sequence[str], **fields: Callable[[int], Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (kinds[i * len(kinds) // n], "https://e.com/a", {name: value(i) for name, value in fields.items()})
+        for i in range(n)
+    ]
+
+
+def _pauses(n: int) -> SessionSpan:
+    return SessionSpan(_T0, _T0 + 10**9, tuple((_T0 + i * 10, _T0 + i * 10 + 1) for i in range(n)))
+
+
+def _far_away(n: int) -> Any:
+    events = [
+        TimelineEvent(
+            f"{i:08}", "page_visit", _T0 + 10**10 + i if i else _T0, _T0 + i, {"url": f"https://e.com/{i}"}, i
+        )
+        for i in range(n)
+    ]
+    return build_timeline(events, SessionSpan(_T0))
+
+
+def _map(n: int) -> MindmapDocument:
+    """A map of `n` pages below the topics of a real one, and a cross edge between each two neighbours."""
+    pages = [
+        CapturedPage(f"p_{i:016x}", f"https://e{i % 7}.com/{i}", f"Page {i} about bears", "Bears eat honey. " * 3)
+        for i in range(40)
+    ]
+    document = build_map(pages)
+    parent = {edge.target: edge for edge in document.edges if edge.kind == "contains"}
+    models = itertools.cycle(node for node in document.nodes if node.type == "page")
+    nodes, edges = list(document.nodes), list(document.edges)
+    for i, node in zip(range(n), models, strict=False):
+        nodes.append(node.model_copy(update={"id": f"copy-{i}"}))
+        edge = parent[node.id]
+        edges.append(edge.model_copy(update={"id": f"e-{i}", "target": f"copy-{i}"}))
+        if i:
+            cross = {"id": f"x-{i}", "kind": "cross", "source": f"copy-{i}", "target": f"copy-{i - 1}"}
+            edges.append(edge.model_copy(update=cross))
+    return document.model_copy(update={"nodes": tuple(nodes), "edges": tuple(edges)})
+
+
+_MAPS: dict[int, MindmapDocument] = {}
+
+
+def _cached_map(n: int) -> MindmapDocument:
+    return _MAPS.setdefault(n, _map(n))
+
+
+#: Of a number of events, visits or nodes.
+COUNT_READERS: dict[str, Callable[[int], Any]] = {
+    "timeline: one page often": lambda n: _timeline(_events(n, ["page_visit", "scroll"], scroll_depth=lambda _: 0.5)),
+    "timeline: leaves of one page": lambda n: _timeline(_events(n, ["page_visit", "page_leave"])),
+    "timeline: leaves in tabs": lambda n: _timeline(
+        _events(n, ["page_visit", "page_leave"], tab_id=lambda i: i % 50 if i % 3 else None)
+    ),
+    "timeline: visits without tab": lambda n: _timeline(
+        _events(n, ["page_visit", "page_leave"], tab_id=lambda i: i if i > n // 2 else None)
+    ),
+    "timeline: leaves before visits": lambda n: _timeline(_events(n, ["page_leave", "page_visit"])),
+    "timeline: parallel tabs": lambda n: _timeline(
+        [
+            (kind, f"https://e.com/{i // 2}", {"duration_ms": 86_400_000})
+            for i, kind in zip(range(n), itertools.cycle(["page_visit", "page_leave"]), strict=False)
+        ]
+    ),
+    "timeline: pauses": lambda n: _timeline(_events(n, ["page_visit"]), _pauses(n)),
+    "timeline: wrong clock": _far_away,
+    "timeline: highlights": lambda n: _timeline(
+        _events(n, ["page_visit", "highlight"], text=lambda i: f"text {i}", tab_id=lambda i: [i % 5])
+    ),
+    "timeline: pages": lambda n: captured_pages(_timeline(_events(n, ["page_visit", "highlight"], text=str)), {}),
+    "exports: Markdown": lambda n: to_markdown(_cached_map(n)),
+    "exports: OPML": lambda n: to_opml(_cached_map(n)),
+    "exports: FreeMind": lambda n: to_freemind(_cached_map(n)),
+    "exports: tree": lambda n: to_tree_text(_cached_map(n)),
+    "search: highlights of a page": lambda n: index_rows(
+        _ID, _ID, [IndexedPage(_fields(highlights=["honey bears " * 3] * n), "text")], {}
+    ),
+}
+
+
+def _cpu_s(call: Callable[[], Any]) -> float:
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def _growth(
+    function: Callable[[Any], Any], make_input: Callable[[int], Any], sizes: Sequence[int]
+) -> tuple[int, float, float]:
+    """(size, seconds, ratio): the time at `size`, and by which factor it grows when `size` doubles.
+
+    The ratio is 0 when the function is too fast at every size, because it reads a bounded part of its input. Where the
+    memory outgrows a cache of the processor, time jumps once; so a ratio that is slightly too large is measured again
+    at larger sizes. Quadratic time is 4 at every size.
+    """
+    result = (sizes[-1], 0.0, 0.0)
+    for size in sizes:
+        once, twice = partial(function, make_input(size)), partial(function, make_input(2 * size))
+        if min(_cpu_s(once) for _ in range(2)) < _MIN_S:
+            continue
+        best_once = best_twice = float("inf")
+        for attempt in range(16):
+            best_once, best_twice = min(best_once, _cpu_s(once)), min(best_twice, _cpu_s(twice))
+            result = (size, best_once, best_twice / best_once)
+            if attempt >= 1 and result[2] <= MAX_RATIO:
+                return result
+            if attempt >= 10 and result[2] > 3:
+                return result
+    return result
+
+
+@pytest.fixture(autouse=True)
+def _without_garbage_collection() -> Iterator[None]:
+    # The collector's own time depends on all objects of the process, not on the function.
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(TEXT_READERS))
+def test_time_grows_linearly_with_the_text(name: str) -> None:
+    reader = TEXT_READERS[name]
+    screened = sorted(((_cpu_s(partial(reader, text)), shape) for shape, text in shapes(_SCREENED_CHARS)), reverse=True)
+    for _, shape in screened[:_NUM_MEASURED]:
+        size, seconds, ratio = _growth(reader, partial(_shape, shape), _CHARS)
+        print(f"{name:34} {shape:44} {size:8} chars {seconds * 1e9 / size:8.0f} ns/char  x{ratio:.2f}")
+        assert ratio <= MAX_RATIO, f"{name} on {shape}: twice the text takes {ratio:.2f} times as long"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(COUNT_READERS))
+def test_time_grows_linearly_with_the_number_of_events_or_nodes(name: str) -> None:
+    size, seconds, ratio = _growth(COUNT_READERS[name], lambda n: n, _COUNTS)
+    print(f"{name:34} {size:8} events or nodes {seconds * 1e6 / size:8.1f} us each  x{ratio:.2f}")
+    assert ratio <= MAX_RATIO, f"{name}: twice as many take {ratio:.2f} times as long"
+
+
+def test_a_largest_request_costs_little_cpu_whatever_it_contains() -> None:
+    """No shape costs more than 100 times as much per byte as an honest recording of page texts."""
+    page = {
+        "type": "page_visit",
+        "timestamp": _T0,
+        "url": "https://e.com/a",
+        "content": "Bears eat honey and fish. " * 400,
+    }
+    honest = json.dumps({"events": [{**page, "event_id": str(i)} for i in range(24)]}).encode()
+    honest_s = min(_cpu_s(partial(_parse, honest)) for _ in range(5)) / len(honest)
+    for shape, text in shapes(100_000):
+        for body in (
+            _event(unread=text),
+            _event(content=text),
+            _event(unread=[text[i : i + 50] for i in range(0, len(text), 50)]),
+        ):
+            if len(body) > MAX_BODY_BYTES:
+                continue
+            seconds = min(_cpu_s(partial(_parse, body)) for _ in range(2)) / len(body)
+            assert seconds <= 100 * honest_s, f"{shape}: {seconds * 1e9:.0f} ns per byte"
+    print(f"honest: {honest_s * 1e9:.0f} ns per byte")
