@@ -33,7 +33,7 @@ _MAX_DOMAIN_CHARS = 253
 #: Topics above a page that are indexed with it.
 _MAX_TOPICS = 4
 #: Increase it when rows are built differently: sessions are then indexed again at the next search.
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 
 
 class SearchPage(Base):

@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Literal, Placeholder
 
 from models.database import Connection
-from models.search.words import fold_text, query_terms, tsquery_text
+from models.search.words import fold_text, fold_with_positions, query_terms, tsquery_text
 
 #: A query with more hits counts as common; up to so many hits are ranked.
 MAX_RANKED_HITS = 2_000
@@ -229,9 +229,11 @@ def snippet(query: str, title: str | None, highlights: Sequence[str], text: str)
         if marks:
             return Snippet(highlight[:SNIPPET_CHARS], "highlight", marks)
     if text:
-        folded = _folded_aligned(text)
+        folded = fold_text(text)
         first = min((i for i in (folded.find(term) for term in terms) if i >= 0), default=None)
         if first is not None:
+            if len(folded) != len(text):
+                first = fold_with_positions(text)[1][first]
             start = _word_start(text, max(0, first - SNIPPET_CHARS // 3))
             passage = " ".join(text[start : start + SNIPPET_CHARS].split())
             return Snippet(passage, "text", _mark_ranges(passage, terms))
@@ -241,17 +243,6 @@ def snippet(query: str, title: str | None, highlights: Sequence[str], text: str)
         passage = " ".join(text[:SNIPPET_CHARS].split())
         return Snippet(passage, "text", _mark_ranges(passage, terms))
     return Snippet(shown_title, "title", marks)
-
-
-def _folded_aligned(text: str) -> str:
-    """`text` case-folded character by character: an index in it is an index in the original."""
-    folded = fold_text(text)
-    return folded if len(folded) == len(text) else "".join(_fold_char(char) for char in text)
-
-
-def _fold_char(char: str) -> str:
-    folded = fold_text(char)
-    return folded if len(folded) == 1 else char
 
 
 def _word_start(text: str, index: int) -> int:
@@ -264,13 +255,15 @@ def _word_start(text: str, index: int) -> int:
 
 def _mark_ranges(text: str, terms: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """The disjoint `[start, end)` ranges of `text` that match a term, in order; about 50 at most."""
-    folded = _folded_aligned(text)
+    folded, positions = fold_with_positions(text)
     ranges: list[tuple[int, int]] = []
     for term in terms:
         start = folded.find(term)
         while start >= 0 and len(ranges) < 50:
-            ranges.append((start, start + len(term)))
-            start = folded.find(term, start + len(term))
+            end = start + len(term)
+            last = positions[end - 1]  # Its whole character: the marks behind it too.
+            ranges.append((positions[start], next(at for at in positions[end:] if at > last)))
+            start = folded.find(term, end)
     merged: list[tuple[int, int]] = []
     for start, end in sorted(ranges):
         if merged and start <= merged[-1][1]:

@@ -1,33 +1,57 @@
 """Tokenization of text into search words, the same for pages and queries.
 
-Scripts with spaces yield their words, case-folded. Korean, Chinese and Japanese runs yield character bigrams, so that
-학습 is found in 강화학습은 with any particle after it.
+Scripts with spaces yield their words, case-folded, with their marks. Korean and the scripts without spaces (Chinese,
+Japanese, Thai, Lao, Khmer, Burmese) yield pairs of characters, so that 학습 is found in 강화학습은 with any particle
+after it, and กาแฟ wherever a dictionary would divide the text around it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
-from models.text import normalize_unicode
+import regex
 
-_CJK = r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_RUNS = re.compile(rf"([{_CJK}]+)|([^\W_]+)")
+from models.text import normalize_unicode
+from models.words import UNSPACED
+
+_PAIRED = rf"{UNSPACED}\p{{Hangul}}々〆"
 # "GPU를" has two scripts: a word ends at the boundary between them.
-_BORDER = re.compile(rf"(?<=[{_CJK}])(?=[^{_CJK}\W])|(?<=[^{_CJK}\W])(?=[{_CJK}])")
+_RUNS = regex.compile(rf"(?V1)([{_PAIRED}][{_PAIRED}\p{{M}}]*+)|([[\p{{L}}\p{{N}}\p{{M}}]--[{_PAIRED}]]++)")
+#: What not all people type: joiners, soft hyphens, the Arabic tatweel, vowel points of Arabic and Hebrew.
+_OPTIONAL = regex.compile(r"[\u200b-\u200d\u00ad\u0640\u064b-\u065f\u0670\u0591-\u05bd\u05bf-\u05c7]")
+#: Letters of Arabic that Persian keyboards write with other code points.
+_VARIANTS = str.maketrans("يك", "یک")
 MAX_WORD_CHARS = 40
 #: Weights of a tsvector: title and highlights count most.
 TITLE, TOPICS, ADDRESS = "A", "B", "C"
 
 
 def fold_text(text: str) -> str:
-    """`text` normalized (NFKC) and case-folded."""
-    return normalize_unicode(text, "NFKC").casefold()
+    """`text` normalized (NFKC) and case-folded, without joiners and optional vowel points."""
+    folded = normalize_unicode(text, "NFKC").casefold()
+    return folded if folded.isascii() else _OPTIONAL.sub("", folded).translate(_VARIANTS)
+
+
+def fold_with_positions(text: str) -> tuple[str, list[int]]:
+    """`fold_text(text)`, and for each of its characters the position in `text` of the character that it comes from.
+
+    One more position follows: the length of `text`.
+    """
+    folded: list[str] = []
+    positions: list[int] = []
+    for character in _CHARACTER.finditer(text):
+        part = fold_text(character.group())
+        folded.append(part)
+        positions += [character.start()] * len(part)
+    return "".join(folded), [*positions, len(text)]
+
+
+_CHARACTER = regex.compile(r"\X")
 
 
 def _runs(text: str) -> Iterator[tuple[bool, str]]:
-    """(whether it is CJK, the run) for each run of letters and digits."""
-    for match in _RUNS.finditer(_BORDER.sub(" ", fold_text(text))):
+    """(whether it is indexed by pairs, the run) for each run of letters and digits."""
+    for match in _RUNS.finditer(fold_text(text)):
         yield (True, match[1]) if match[1] else (False, match[2][:MAX_WORD_CHARS])
 
 
@@ -38,8 +62,8 @@ def _bigrams(run: str) -> Iterable[str]:
 def search_words(text: str) -> set[str]:
     """All search words of `text`."""
     words: set[str] = set()
-    for is_cjk, run in _runs(text):
-        words.update(_bigrams(run) if is_cjk else (run,))
+    for is_paired, run in _runs(text):
+        words.update(_bigrams(run) if is_paired else (run,))
     return words
 
 
@@ -64,8 +88,8 @@ def unweighted_tsvector_text(text: str) -> str:
 def tsquery_text(text: str) -> str | None:
     """A tsquery literal of all words, those of spaced scripts as prefixes. None if `text` has no word."""
     lexemes: dict[str, None] = {}
-    for is_cjk, run in _runs(text):
-        if not is_cjk or len(run) == 1:
+    for is_paired, run in _runs(text):
+        if not is_paired or len(run) == 1:
             lexemes[f"{_quoted_lexeme(run)}:*"] = None
         else:
             lexemes.update(dict.fromkeys(map(_quoted_lexeme, _bigrams(run))))

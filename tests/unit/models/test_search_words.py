@@ -1,0 +1,76 @@
+"""Search words of every script, and the marks of matches in a snippet."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from models.search.queries import snippet
+from models.search.words import fold_text, fold_with_positions, query_terms, search_words, tsquery_text
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("강화학습은 어렵다", "학습"),
+        ("हिन्दी व्याकरण की पुस्तक", "व्याकरण"),
+        ("হরফ ও ব্যাকরণ", "ব্যাকরণ"),
+        ("ประวัติศาสตร์กาแฟไทย", "กาแฟ"),
+        ("ປະເທດລາວ", "ລາວ"),
+        ("ប្រាសាទអង្គរវត្ត", "អង្គរវត្ត"),
+        ("မြန်မာနိုင်ငံသည်", "နိုင်ငံ"),
+        ("量子纠缠是联系", "纠缠"),
+        ("京都の抹茶は長い", "抹茶"),
+        ("می‌خواهم پایگاه‌داده", "میخواهم"),
+        ("کتاب‌های فارسی", "كتاب"),
+        ("مُحَمَّد", "محمد"),
+        ("שָׁלוֹם", "שלום"),
+        ("Nakṣatra und Straße", "STRASSE"),
+        ("ｆｕｌｌ ｗｉｄｔｈ", "full"),
+        ("m’ята", "ята"),
+    ],
+)
+def test_a_query_finds_the_page(page: str, query: str) -> None:
+    words = search_words(page)
+    wanted = tsquery_text(query)
+    assert wanted is not None
+    for lexeme in wanted.split(" & "):
+        prefix = lexeme.removesuffix(":*")[1:-1]
+        assert any(word.startswith(prefix) if lexeme.endswith(":*") else word == prefix for word in words), lexeme
+
+
+@pytest.mark.parametrize("text", ["व्याकरण", "ব্যাকরণ", "தமிழ்", "العربية", "ქართული", "nakṣatra"])
+def test_a_word_is_not_cut_at_its_marks(text: str) -> None:
+    assert query_terms(text) == [fold_text(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "marked"),
+    [
+        ("در این صفحه می‌خواهم چای بنوشم", "میخواهم", "می‌خواهم"),
+        ("Die Straße ist lang", "strasse", "Straße"),
+        ("שָׁלוֹם עולם", "שלום", "שָׁלוֹם"),
+        ("cafe\u0301 au lait", "café", "cafe\u0301"),
+        ("हिन्दी व्याकरण", "व्याकरण", "व्याकरण"),
+        ("ดื่มกาแฟไทย", "กาแฟ", "กาแฟ"),
+    ],
+)
+def test_snippets_mark_the_letters_of_the_page(text: str, query: str, marked: str) -> None:
+    found = snippet(query, None, [], f"{'Some words before. ' * 30}{text}")
+    assert [found.text[start:end] for start, end in found.marks] == [marked]
+
+
+def test_every_folded_character_has_a_position() -> None:
+    folded, positions = fold_with_positions("می‌خواهم ﬁne")
+    assert folded == fold_text("می‌خواهم ﬁne")
+    assert len(positions) == len(folded) + 1
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("text", ["\u0315\u0300" * 100_000, "กา" * 100_000, "\u202eاب" * 70_000])
+def test_hostile_text_is_folded_in_bounded_time(text: str) -> None:
+    began = time.process_time()
+    search_words(text)
+    fold_with_positions(text)
+    assert time.process_time() - began < 5
