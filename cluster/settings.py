@@ -10,12 +10,14 @@ is a settings class of its own instead, so that the names stay flat.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -27,6 +29,9 @@ from models.errors import ConfigurationError
 
 #: Variables with this prefix are ours: `load_settings` refuses one that no field reads, because it is a typing error.
 PREFIX = "TRAILMIND_"
+#: In `TRAILMIND_SMTP_URL`: the deployment has no mail server.
+NO_MAIL_SERVER = "none"
+_DEVELOPMENT_ORIGINS = ("http://localhost:3000", "http://127.0.0.1:3000")
 _MIB = 1024 * 1024
 _DAY_S = 86_400
 
@@ -91,6 +96,14 @@ def _check_scheme(value: SecretStr | None, schemes: set[str], example: str) -> S
     return value
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or address is that of this machine, so that a connection to it does not leave it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 class ServerSettings(_Group):
     """The HTTP server and who can reach it."""
 
@@ -102,10 +115,17 @@ class ServerSettings(_Group):
     exposure: Literal["loopback", "network"] = _setting(
         "TRAILMIND_EXPOSURE", "loopback", "`loopback` refuses every request from another machine."
     )
-    cors_origins: _Names = _setting(
+    cors_origins: _Names | None = _setting(
         "TRAILMIND_CORS_ORIGINS",
-        ("http://localhost:3000", "http://127.0.0.1:3000"),
-        "Web origins that may send requests with credentials, comma separated.",
+        None,
+        "Web origins besides the server's own that may send requests with credentials, comma separated; unset: none, "
+        "and outside production the development server of the dashboard (port 3000). `*` is refused in production.",
+    )
+    allowed_hosts: _Names = _setting(
+        "TRAILMIND_ALLOWED_HOSTS",
+        (),
+        "Host names besides that of `TRAILMIND_PUBLIC_URL` under which the server is reached, comma separated. "
+        "Addresses, names without a dot, `*.localhost` and `*.local` are always accepted.",
     )
     extension_ids: _Names = _setting(
         "TRAILMIND_EXTENSION_IDS",
@@ -142,7 +162,9 @@ class ServerSettings(_Group):
         "password: every user of the machine can read it.",
     )
 
-    _split_lists = field_validator("cors_origins", "extension_ids", "trusted_proxies", mode="before")(_split)
+    _split_lists = field_validator("cors_origins", "extension_ids", "trusted_proxies", "allowed_hosts", mode="before")(
+        _split
+    )
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -426,8 +448,9 @@ class MailSettings(_Group):
     smtp_url: SecretStr | None = _setting(
         "TRAILMIND_SMTP_URL",
         None,
-        "`smtp://user:password@host:587` (STARTTLS where the server offers it) or `smtps://…`; without it mails are "
-        "written to `outbox` in the data directory.",
+        "`smtp://user:password@host:587` (STARTTLS, required unless the host is this machine) or `smtps://…`; without "
+        "it mails are written to `outbox` in the data directory. Required in production; `none`: no mail is sent, and "
+        "a forgotten password cannot be reset.",
     )
     sender: str = _setting(
         "TRAILMIND_MAIL_FROM", "Trailmind <no-reply@trailmind.local>", "The sender address of mails."
@@ -436,7 +459,15 @@ class MailSettings(_Group):
     @field_validator("smtp_url")
     @classmethod
     def _check_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value() == NO_MAIL_SERVER:
+            return value
         return _check_scheme(value, {"smtp", "smtps"}, "smtp:// or smtps://")
+
+    @property
+    def server_url(self) -> str | None:
+        """The URL of the mail server; None when there is none."""
+        url = self.smtp_url.get_secret_value() if self.smtp_url is not None else NO_MAIL_SERVER
+        return None if url == NO_MAIL_SERVER else url
 
 
 class ScalingSettings(_Group):
@@ -524,6 +555,21 @@ class Settings(_Group):
                 "TRAILMIND_TRUSTED_PROXIES must name the proxies in front of the server in production, or be "
                 f"`{NO_PROXIES}`: otherwise all users may share one rate limit"
             )
+        if "*" in (self.server.cors_origins or ()):
+            raise ValueError("TRAILMIND_CORS_ORIGINS must name the origins in production, not *")
+        if self.server.public_url is None and self.server.exposure == "network":
+            raise ValueError("TRAILMIND_PUBLIC_URL must be set in production on the network")
+        url = urlsplit(self.server.origin)
+        if url.scheme != "https" and not is_this_machine(url.hostname or ""):
+            raise ValueError(
+                "TRAILMIND_PUBLIC_URL must begin with https:// in production: passwords and tokens would cross the "
+                "network readable"
+            )
+        if self.mail.smtp_url is None:
+            raise ValueError(
+                f"TRAILMIND_SMTP_URL must be set in production, or be `{NO_MAIL_SERVER}` if it is accepted that a "
+                "forgotten password cannot be reset"
+            )
         return self
 
     @property
@@ -531,6 +577,13 @@ class Settings(_Group):
         """Whether requests are rate limited."""
         enforced = self.limits.enforce_rate_limits
         return self.environment != "test" if enforced is None else enforced
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """The web origins besides the server's own that may send requests with credentials."""
+        if self.server.cors_origins is not None:
+            return self.server.cors_origins
+        return () if self.environment == "production" else _DEVELOPMENT_ORIGINS
 
     @property
     def session_limits_enabled(self) -> bool:
@@ -544,7 +597,7 @@ class Settings(_Group):
         if self.privacy.enforce_retention is not None:
             return self.privacy.enforce_retention
         # Users are notified before a deletion, which needs a mail server.
-        return self.environment == "production" and self.mail.smtp_url is not None
+        return self.environment == "production" and self.mail.server_url is not None
 
 
 def _variables(model: type[BaseModel], path: tuple[str, ...] = ()) -> list[Variable]:

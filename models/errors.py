@@ -155,6 +155,12 @@ class HeadersTooLarge(TrailmindError):
     code, status = "HEADERS_TOO_LARGE", 431
 
 
+class UnknownHost(TrailmindError):
+    """The request names a host that is not ours: a page may have rebound its name to the address of this server."""
+
+    code, status = "UNKNOWN_HOST", 421
+
+
 class IllegalTransition(BadRequest):
     """The status of a browsing session or of a map does not allow `action`."""
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -123,6 +124,7 @@ def with_middleware(api: FastAPI, settings: Settings) -> ASGIApp:
         # those with tokens, are not compressed (BREACH).
         GZipMiddleware(with_cors(api, settings), minimum_size=8192, compresslevel=3),
         loopback_only=settings.server.exposure == "loopback",
+        hosts=(urlsplit(settings.server.origin).hostname or "", *settings.server.allowed_hosts),
         timeout_s=settings.server.request_timeout_s,
         https_only=settings.server.origin.startswith("https://"),
         observe=_count_request,

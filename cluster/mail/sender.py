@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from cluster.mail.messages import Mail
-from cluster.settings import Settings
+from cluster.settings import Settings, is_this_machine
 
 log = structlog.get_logger("mail")
 
@@ -32,8 +32,7 @@ class Mailer:
     """Composes mails and sends them. Callers enqueue mails with `cluster.mail.queue.MailQueue` instead."""
 
     def __init__(self, settings: Settings) -> None:
-        smtp_url = settings.mail.smtp_url
-        self._smtp_url = smtp_url.get_secret_value() if smtp_url else None
+        self._smtp_url = settings.mail.server_url
         self._from = settings.mail.sender
         self.outbox = settings.data_dir / "outbox"
 
@@ -69,16 +68,17 @@ async def _send_by_smtp(smtp_url: str, message: EmailMessage) -> None:
     import aiosmtplib
 
     url = urlsplit(smtp_url)
-    is_tls = url.scheme == "smtps"
+    is_tls, host = url.scheme == "smtps", url.hostname or "localhost"
     try:
         await aiosmtplib.send(
             message,
-            hostname=url.hostname or "localhost",
+            hostname=host,
             port=url.port or (465 if is_tls else 587),
             username=unquote(url.username) if url.username else None,
             password=unquote(url.password or "") if url.username else None,
             use_tls=is_tls,
-            start_tls=False if is_tls else None,  # None: if the server offers it
+            # Required: a machine between us and the server could hide that it offers TLS, and read password and mail.
+            start_tls=not is_tls and not is_this_machine(host),
             tls_context=ssl.create_default_context(),
             timeout=SMTP_TIMEOUT_S,
         )

@@ -28,6 +28,7 @@ _SAMPLES = {
     "DATABASE_URL": "postgresql://user:password@database:5432/trailmind",
     "REDIS_URL": "rediss://:password@redis:6379/0",
     "TRAILMIND_SECRET_KEY": "0123456789abcdef0123456789abcdef",
+    "TRAILMIND_SMTP_URL": "smtps://user:password@mail.example",
     "TRAILMIND_METRICS_TOKEN": "0123456789abcdef0123456789abcdef",
 }
 #: The files of the installed Ray that name the variables it reads.

@@ -65,6 +65,8 @@ def _type_text(variable: Variable) -> str:
     annotation: Any = variable.field.annotation
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         (annotation,) = (part for part in typing.get_args(annotation) if part is not type(None))
+    if typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
     if typing.get_origin(annotation) is Literal:
         text = ", ".join(f"`{value}`" for value in typing.get_args(annotation))
     elif typing.get_origin(annotation) is tuple:

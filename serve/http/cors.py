@@ -45,7 +45,7 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
     ids = "|".join("[a-p]{32}|[\\w-]+" if i == "*" else re.escape(i) for i in settings.server.extension_ids)
     return ApiCorsMiddleware(
         app,
-        allow_origins=[*settings.server.cors_origins, settings.server.origin],
+        allow_origins=[*settings.cors_origins, settings.server.origin],
         allow_origin_regex=f"^(chrome|moz|safari-web)-extension://({ids})$" if ids else None,
         allow_methods=list(_METHODS),
         allow_headers=list(_HEADERS),

@@ -10,7 +10,7 @@ import ipaddress
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
@@ -23,6 +23,7 @@ from models.errors import (
     HeadersTooLarge,
     PayloadTooLarge,
     TrailmindError,
+    UnknownHost,
     UnsupportedMediaType,
 )
 from models.recording.ingest import MAX_BODY_BYTES
@@ -61,12 +62,31 @@ def is_loopback(host: str | None) -> bool:
     return bool((mapped or address).is_loopback)
 
 
+def _is_safe_host(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a `Host` header cannot be that of a page which rebound its own name to the address of this server.
+
+    Such an attack needs a name in the public DNS: an address, a name without a dot and names that only this machine or
+    its network resolves are safe. Programs without the header are no browsers.
+    """
+    name = host.strip().lower()
+    name = name[1:].partition("]")[0] if name.startswith("[") else name.rpartition(":")[0] or name
+    name = name.removesuffix(".")
+    if not name or name in hosts or "." not in name or name.endswith((".localhost", ".local")):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 class RequestMiddleware:
     """The outermost layer of the app.
 
     `loopback_only` refuses clients on other machines: Ray Serve's replicas listen on every interface whatever their
     configuration says, so on a laptop the app itself has to refuse them. `timeout_s` limits the time until a response
-    begins; streams may then take longer. `observe` receives method, route, status and seconds of each request.
+    begins; streams may then take longer. `hosts` are the names that the server answers for. `observe` receives method,
+    route, status and seconds of each request.
     """
 
     def __init__(
@@ -74,12 +94,14 @@ class RequestMiddleware:
         app: ASGIApp,
         *,
         loopback_only: bool,
+        hosts: Collection[str] = (),
         observe: Callable[[str, str, int, float], None] | None = None,
         timeout_s: float = 60.0,
         https_only: bool = False,
     ) -> None:
         # HSTS (RFC 6797) prevents a downgrade to http.
         self._headers = _SECURITY_HEADERS | ({"strict-transport-security": _HSTS} if https_only else {})
+        self._hosts = frozenset(host.lower() for host in hosts)
         self._app, self._loopback_only, self._observe, self._timeout_s = app, loopback_only, observe, timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,6 +159,9 @@ class RequestMiddleware:
         client: Any = scope.get("client")
         if self._loopback_only and not is_loopback(client[0] if client else None):
             return Forbidden("this Trailmind answers only programs on its own machine (TRAILMIND_EXPOSURE=loopback)")
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not _is_safe_host(host, self._hosts):
+            return UnknownHost("this server does not answer for that host name (TRAILMIND_ALLOWED_HOSTS)")
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
             return PayloadTooLarge("the address is too long")
         fields = scope["headers"]

@@ -18,7 +18,7 @@ async def server(state: State) -> ServerEnvelope:
     endpoints = provider_endpoints(state.settings)
     return ServerEnvelope(
         server=ServerInfo(
-            sends_mail=state.settings.mail.smtp_url is not None,
+            sends_mail=state.settings.mail.server_url is not None,
             model_vendors=vendor_names(endpoints),
             uses_models=bool(endpoints),
         )

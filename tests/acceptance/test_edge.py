@@ -70,6 +70,25 @@ async def test_cors_allows_only_configured_origins(api: httpx2.AsyncClient, ann:
     assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:9000", "127.0.0.1.evil.example", "localhost.evil.example"]
+)
+async def test_a_rebound_host_name_is_refused(api: httpx2.AsyncClient, host: str) -> None:
+    for path in ("/health", "/metrics", "/v1/sessions", "/docs", "/"):
+        answer = await api.get(path, headers={"Host": host})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (421, "UNKNOWN_HOST"), path
+
+
+async def test_our_own_host_names_are_answered(settings: Settings) -> None:
+    public = with_changes(settings, public_url="https://trailmind.example", allowed_hosts="www.trailmind.example")
+    async with running_api(public) as (_, client):
+        public_names = ["trailmind.example", "TRAILMIND.example:443", "www.trailmind.example", "trailmind.example."]
+        addresses = ["127.0.0.1:9000", "[::1]:9000", "192.0.2.7"]
+        local_names = ["localhost:9000", "trailmind-serve-svc:8000", "laptop.local", "trailmind.localhost"]
+        for host in (*public_names, *addresses, *local_names):
+            assert (await client.get("/health", headers={"Host": host})).status_code == 200, host
+
+
 async def test_request_ids(api: httpx2.AsyncClient) -> None:
     assert (await api.get("/health", headers={"X-Request-ID": "abc"})).headers["x-request-id"] == "abc"
     made = (await api.get("/health")).headers["x-request-id"]

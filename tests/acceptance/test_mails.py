@@ -8,6 +8,7 @@ import email.policy
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.message import EmailMessage
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.app import JobResources, create_job_app
 from cluster.mail.queue import MailQueue, delete_failed_mails
+from cluster.mail.sender import Mailer
 from cluster.maps.generation import MapGenerator
 from cluster.settings import Settings, with_changes
 from models.errors import Conflict
@@ -202,3 +204,28 @@ async def test_a_token_is_stored_only_together_with_its_mail(
     assert await cursor.fetchone() == (0,)
     cursor = await db.execute("SELECT count(*) FROM procrastinate_jobs WHERE task_name = %s", [SEND_MAIL])
     assert await cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("url", "use_tls", "start_tls"),
+    [
+        ("smtp://mail.example:587", False, True),
+        ("smtp://192.0.2.7", False, True),
+        ("smtps://mail.example", True, False),
+        ("smtp://localhost:1025", False, False),
+        ("smtp://127.0.0.1:1025", False, False),
+    ],
+)
+async def test_mails_leave_this_machine_encrypted_only(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, url: str, use_tls: bool, start_tls: bool
+) -> None:
+    """With `start_tls=True` aiosmtplib fails before the login when the server does not offer STARTTLS."""
+    calls: list[dict[str, Any]] = []
+
+    async def send(message: EmailMessage, **options: Any) -> None:
+        calls.append(options)
+
+    monkeypatch.setattr("aiosmtplib.send", send)
+    mailer = Mailer(with_changes(settings, smtp_url=url))
+    await mailer.send(EmailMessage(), "verify")
+    assert [(call["use_tls"], call["start_tls"]) for call in calls] == [(use_tls, start_tls)]

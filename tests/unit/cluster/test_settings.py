@@ -18,6 +18,7 @@ PRODUCTION = {
     "REDIS_URL": "redis://valkey",
     "TRAILMIND_EXTENSION_IDS": "abcdefghijklmnopabcdefghijklmnop",
     "TRAILMIND_TRUSTED_PROXIES": "none",
+    "TRAILMIND_SMTP_URL": "smtps://mail.example",
 }
 
 
@@ -55,6 +56,41 @@ def test_production_requires_every_production_setting(monkeypatch: pytest.Monkey
             monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=missing):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"TRAILMIND_CORS_ORIGINS": "*"}, "TRAILMIND_CORS_ORIGINS"),
+        ({"TRAILMIND_CORS_ORIGINS": "https://a.example,*"}, "TRAILMIND_CORS_ORIGINS"),
+        ({"TRAILMIND_PUBLIC_URL": "http://trailmind.example"}, "TRAILMIND_PUBLIC_URL must begin with https"),
+        ({"TRAILMIND_PUBLIC_URL": "http://192.0.2.7:9000"}, "TRAILMIND_PUBLIC_URL must begin with https"),
+        ({"TRAILMIND_HOST": "192.0.2.7"}, "TRAILMIND_PUBLIC_URL must begin with https"),
+        ({"TRAILMIND_EXPOSURE": "network", "TRAILMIND_HOST": "0.0.0.0"}, "TRAILMIND_PUBLIC_URL must be set"),
+    ],
+)
+def test_production_refuses_what_is_unsafe_on_a_network(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in {**PRODUCTION, **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=named):
+        load_settings()
+
+
+def test_production_without_a_mail_server_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**PRODUCTION, "TRAILMIND_SMTP_URL": "none"}.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.mail.server_url is None
+    assert not settings.retention_enabled, "users cannot be notified"
+
+
+def test_development_origins_are_not_the_default_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "http://localhost:3000" in load_settings().cors_origins
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().cors_origins == ()
 
 
 def test_production_accepts_a_complete_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
