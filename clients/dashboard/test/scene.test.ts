@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { fitCamera } from "~/map/camera";
+import { fitCamera, movedIntoView } from "~/map/camera";
+import { hitAt, type Marks, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
 import { labelWidth } from "~/map/measure";
 import { type MapModel, parseMap } from "~/map/model";
-import { FONT_SIZE, LINE_HEIGHT, nodeAt, radialScene, treeScene, wrapLabel } from "~/map/scene";
+import { nextPress } from "~/map/presses";
+import { FONT_SIZE, LINE_HEIGHT, radialScene, treeScene, wrapLabel } from "~/map/scene";
 import { mapData } from "./support";
 
 const all = { collapsed: new Set<string>(), focus: null };
@@ -122,17 +124,72 @@ describe("placeLabels", () => {
   });
 });
 
-it("finds the node under the pointer, label included", () => {
+const marks: Marks = { selected: null, hovered: null, bright: null, matches: new Set(), dropTarget: null };
+
+it("finds the node under the pointer, label included, and the control that folds it", () => {
   const scene = treeScene(model, all);
-  const page = scene.byId.get("p0-3");
-  if (!page) throw new Error("no page");
-  const sign = page.side === "left" ? -1 : 1;
-  expect(nodeAt(scene, page.x + sign * 40, page.y, 4)?.id).toBe("p0-3");
-  expect(nodeAt(scene, 1e6, 1e6, 4)).toBeNull();
+  const labels = placeSceneLabels(scene.nodes, 1, marks, "all", false);
+  const page = labels.find((each) => each.n.id === "p0-3");
+  const topic = labels.find((each) => each.n.id === "t0");
+  if (!page || !topic?.fold) throw new Error("no label");
+  expect(page.fold).toBeNull();
+  expect(hitAt(scene, labels, 1, page.x + 10, page.y, 4, true)).toMatchObject({ n: { id: "p0-3" }, isFold: false });
+  expect(hitAt(scene, labels, 1, topic.x, topic.y, 4, true)).toMatchObject({ n: { id: "t0" }, isFold: false });
+  expect(hitAt(scene, labels, 1, topic.fold.x, topic.fold.y, 4, true)).toMatchObject({ n: { id: "t0" }, isFold: true });
+  expect(hitAt(scene, labels, 1, 1e6, 1e6, 4, true)).toBeNull();
 });
 
-it("fits bounds into the view with a margin", () => {
-  const camera = fitCamera({ x0: -1000, y0: -200, x1: 1000, y1: 200 }, { width: 800, height: 600 });
-  expect(camera.x - 1000 * camera.k).toBeGreaterThanOrEqual(27);
-  expect(camera.x + 1000 * camera.k).toBeLessThanOrEqual(773);
+describe("the tree seen from far away", () => {
+  const large = parseMap(mapData(12, 40)) as MapModel;
+  const scene = treeScene(large, { ...all, maxRows: 4 });
+  const labels = placeSceneLabels(scene.nodes, 0.3, marks, "all", false);
+  it("names every topic and keeps every label readable", () => {
+    expect(labels.filter((each) => each.n.node.type === "topic")).toHaveLength(12);
+    for (const label of labels) expect(label.size).toBeGreaterThanOrEqual(10);
+  });
+  it("leaves out the labels of pages that have no space", () => {
+    const boxes = labels.filter((each) => each.n.node.type === "page").map((each) => ({ ...each, turn: 0 }));
+    expect(boxes.length).toBeLessThan(480);
+    for (const a of boxes) for (const b of boxes) if (a !== b) expect(overlaps(a, b, -2.6)).toBe(false);
+  });
+  it("puts the pages of a topic in columns, each at a place of its own", () => {
+    const places = new Set(scene.nodes.map((n) => `${Math.round(n.x)} ${Math.round(n.y)}`));
+    expect(places.size).toBe(large.nodes.length);
+    const tall = treeScene(large, all).bounds;
+    expect(scene.bounds.y1 - scene.bounds.y0).toBeLessThan((tall.y1 - tall.y0) / 4);
+  });
+});
+
+describe("fitCamera", () => {
+  it("shows every label, although labels do not become smaller with the map", () => {
+    const size = { width: 900, height: 700 };
+    for (const scene of [
+      treeScene(model, all),
+      radialScene(model, all),
+      treeScene(parseMap(mapData(9, 30)) as MapModel, all),
+    ]) {
+      const mode = scene.nodes.some((n) => n.turn !== 0) ? "fitting" : "all";
+      const camera = fitCamera((k) => pixelBounds(scene, k, mode, false), size);
+      const bounds = pixelBounds(scene, camera.k, mode, false);
+      expect(bounds.x0 + camera.x).toBeGreaterThanOrEqual(15.9);
+      expect(bounds.x1 + camera.x).toBeLessThanOrEqual(884.1);
+      expect(bounds.y0 + camera.y).toBeGreaterThanOrEqual(15.9);
+      expect(bounds.y1 + camera.y).toBeLessThanOrEqual(684.1);
+    }
+  });
+  it("moves as little as possible to bring a box into view", () => {
+    const size = { width: 800, height: 600 };
+    const camera = { x: 5, y: 7, k: 1 };
+    expect(movedIntoView(camera, { x0: 100, y0: 100, x1: 200, y1: 120 }, size)).toEqual(camera);
+    expect(movedIntoView(camera, { x0: 700, y0: 100, x1: 850, y1: 120 }, size, 10)).toEqual({ x: -55, y: 7, k: 1 });
+  });
+});
+
+describe("nextPress", () => {
+  it("gives a double click what its first click hit", () => {
+    const first = nextPress(null, 100, 100, 1000, "git");
+    expect(nextPress(first, 103, 101, 1300, "other")).toMatchObject({ hit: "git", isSecond: true });
+    expect(nextPress(first, 103, 101, 1600, "other")).toMatchObject({ hit: "other", isSecond: false });
+    expect(nextPress(first, 120, 101, 1300, "other")).toMatchObject({ hit: "other", isSecond: false });
+  });
 });

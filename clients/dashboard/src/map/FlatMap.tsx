@@ -1,8 +1,7 @@
-/** The flat map: pan, wheel, pinch, keyboard, drag and drop. `TiledCanvas` draws it, only after a change. */
+/** The flat map: pan, wheel, pinch, keyboard. `TiledCanvas` draws it, only after a change. */
 import {
   type KeyboardEvent,
-  type PointerEvent,
-  type Ref,
+  type RefObject,
   useCallback,
   useEffect,
   useImperativeHandle,
@@ -12,89 +11,169 @@ import {
 } from "react";
 import { useMessages } from "~/i18n";
 import { useElementSize } from "~/ui/useElementSize";
-import { fitCamera, type Size, treeCamera, uncoveredSize } from "./camera";
-import { makePlan, NARROW } from "./draw";
-import type { LabelMode } from "./flat-labels";
-import { ARROW_DIRECTIONS, type MapHandle, type MapProps } from "./map-props";
-import { type Direction, neighbourhood, step } from "./model";
-import { nodeAt, type Scene, type SceneNode } from "./scene";
+import { type Camera, fitCamera, movedIntoView, type Size, sizeBesideTools, uncoveredSize } from "./camera";
+import { DragGhost } from "./DragGhost";
+import { type DrawPlan, makePlan, NARROW } from "./draw";
+import { hitAt, type LabelMode, type PlacedLabel, pixelBounds } from "./flat-labels";
+import type { Drag, FindHit, FlatMapProps } from "./flat-map-props";
+import { ARROW_DIRECTIONS, type LabelRect } from "./map-props";
+import { type Direction, neighbourhood, step, subtree } from "./model";
+import { waitBeforeCovering } from "./presses";
+import type { Scene } from "./scene";
 import { TiledCanvas } from "./tiled-canvas";
 import { usePalette } from "./usePalette";
+import { usePointer } from "./usePointer";
 import { useZoom, type Zoom } from "./useZoom";
 import "./FlatMap.css";
 
-type Props = MapProps & { scene: Scene; mode: LabelMode; ref?: Ref<MapHandle>; sceneKey: string };
+/** How far from a node's disc a press still counts as on it. A finger needs 44 px in all. */
+const PICK_SLACK_PX = { mouse: 8, touch: 20 };
+/** On a narrow screen a tree starts at this scale at least, and is scrolled vertically. */
+const MIN_NARROW_START = 0.8;
 
-interface Drag {
-  id: string;
-  target: string | null;
-}
-
-/** The width of the column of zoom buttons. */
-const TOOLS_PX = 48;
-/** How far from a node's disc a press still counts as on it. */
-const PICK_SLACK_PX = 12;
-
-export function FlatMap(props: Props) {
-  const { model, scene, mode, hovered } = props;
+export function FlatMap(props: FlatMapProps) {
+  const { model, scene, mode, hovered, selected } = props;
   const t = useMessages();
   const canvas = useRef<HTMLDivElement>(null);
+  const marker = useRef<HTMLDivElement>(null);
   const size = useElementSize(canvas);
+  const isNarrow = size.width < NARROW;
   const [drag, setDrag] = useState<Drag | null>(null);
   const isFirstDraw = useRef(true);
   const tiles = useTiledCanvas(canvas, isFirstDraw);
   const startsNodeDrag = useRef((_: MouseEvent): boolean => false);
-  const zoom = useZoom(canvas, startsNodeDrag, (camera) => tiles.current?.setCamera(camera));
-
-  const fitted = useRef("");
-  useEffect(() => {
-    // The camera is set once for each scene; after that only the user moves it.
-    if (size.width === 0 || fitted.current === props.sceneKey) return;
-    fitted.current = props.sceneKey;
-    isFirstDraw.current = true;
-    tiles.current?.replaceNext();
-    zoom.moveTo(mode === "all" ? treeCamera(scene, sizeBesideTools(size)) : fittingCamera(scene, mode, size), 0);
+  const latestPlan = useRef<DrawPlan | null>(null);
+  const onCamera = (camera: Camera) => {
+    tiles.current?.setCamera(camera);
+    placeMarker();
+  };
+  const isMovedByUser = useRef(false);
+  const zoom = useZoom(canvas, startsNodeDrag, onCamera, () => {
+    isMovedByUser.current = true;
   });
-  const plan = usePlan(props, drag, size.width < NARROW);
+  // The node that the arrow keys start from: the selected one, also after the selection has ended.
+  const cursor = useCursor(props);
+
+  const rectOf = (id: string): LabelRect | null => {
+    const plan = latestPlan.current;
+    const label = plan?.labels.find((each) => each.n.id === id);
+    return plan && label ? labelRect(label, plan, zoom.camera.current) : null;
+  };
+  const placeMarker = () => {
+    const rect = rectOf(cursor);
+    if (!marker.current || !rect) return;
+    marker.current.style.transform = `translate(${rect.x}px, ${rect.y}px)`;
+    marker.current.style.width = `${rect.width}px`;
+    marker.current.style.height = `${rect.height}px`;
+  };
+  const wholeCamera = () =>
+    fitCamera((k) => pixelBounds(scene, k, mode, isNarrow), sizeBesideTools(size), 1.1, isNarrow ? 10 : 16);
+  const startCamera = () => (mode === "all" && isNarrow ? narrowStart(wholeCamera(), scene, size) : wholeCamera());
+  const anchor = useRef<string | null>(null);
+  useCameraOfScene({ props, size, isNarrow, zoom, tiles, isFirstDraw, isMovedByUser, anchor, startCamera });
+  const plan = usePlan(props, drag, isNarrow, latestPlan);
   // This effect follows the one that sets the camera, so that the first draw is at the final position.
   useEffect(() => tiles.current?.setPlan(plan, size), [plan, size, tiles]);
+  useEffect(placeMarker);
 
-  const fit = () => zoom.moveTo(fittingCamera(scene, mode, size), 300);
+  const fit = () => {
+    isMovedByUser.current = false;
+    zoom.moveTo(wholeCamera(), 300);
+  };
+  const showTimer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useImperativeHandle(props.ref, () => ({
-    zoomBy: (factor) => zoom.scaleBy(factor, 180),
+    zoomBy: (factor) => {
+      isMovedByUser.current = true;
+      zoom.scaleBy(factor, 180);
+    },
     fit,
+    rectOf,
     show: (id) => {
+      clearTimeout(showTimer.current);
       const n = scene.byId.get(id);
       if (!n || size.width === 0) return;
       const { x, y, k } = zoom.camera.current;
-      const scale = Math.max(k, mode === "all" ? 0.75 : 0.9);
-      const [px, py] = [n.x * k + x, n.y * k + y];
-      const free = uncoveredSize(canvas.current, size);
-      const isInside = scale === k && px > 60 && py > 40 && px < free.width - 160 && py < free.height - 40;
-      if (!isInside) zoom.moveTo({ k: scale, x: free.width / 2 - n.x * scale, y: free.height / 2 - n.y * scale }, 350);
+      const rect = rectOf(id) ?? { x: n.x * k + x - 8, y: n.y * k + y - 8, width: 16, height: 16 };
+      const box = { x0: rect.x, y0: rect.y, x1: rect.x + rect.width, y1: rect.y + rect.height };
+      const moved = movedIntoView(zoom.camera.current, box, uncoveredSize(canvas.current, size), 8);
+      if (moved.x === x && moved.y === y) return;
+      // A node that was just clicked stays under the pointer for as long as a double click is possible.
+      const bounds = canvas.current?.getBoundingClientRect();
+      const waitMs = waitBeforeCovering(
+        (px, py) =>
+          bounds !== undefined &&
+          Math.abs(px - bounds.left - (box.x0 + box.x1) / 2) < rect.width / 2 + 40 &&
+          Math.abs(py - bounds.top - (box.y0 + box.y1) / 2) < rect.height / 2 + 30,
+      );
+      isMovedByUser.current = true;
+      showTimer.current = setTimeout(() => zoom.moveTo(moved, 350), waitMs);
     },
   }));
+  useEffect(() => () => clearTimeout(showTimer.current), []);
 
-  const pointer = usePointer(props, canvas, zoom, drag, setDrag);
+  const findHit: FindHit = (at, isTouch) => {
+    const box = canvas.current?.getBoundingClientRect();
+    const current = latestPlan.current;
+    if (!box || !current) return null;
+    const { x, y, k } = zoom.camera.current;
+    const stretch = k / current.k;
+    const slack = (isTouch ? PICK_SLACK_PX.touch : PICK_SLACK_PX.mouse) / stretch;
+    const [px, py] = [(at.clientX - box.left - x) / stretch, (at.clientY - box.top - y) / stretch];
+    return hitAt(scene, current.labels, current.k, px, py, slack, true);
+  };
+  const toggle = (id: string) => {
+    anchor.current = id;
+    props.onToggle(id);
+  };
+  const pointer = usePointer(props, canvas, findHit, toggle, latestPlan, zoom, drag, setDrag);
   startsNodeDrag.current = pointer.startsNodeDrag;
+  const node = model.byId.get(cursor) ?? model.root;
   return (
     <>
-      {drag && <DragHint drag={drag} model={model} />}
+      {drag && <DragGhost drag={drag} model={model} />}
       <div
         ref={canvas}
         className="map-canvas"
         tabIndex={0}
-        role="img"
+        role="tree"
         aria-label={t.map.canvas(model.root.label, scene.nodes.length)}
+        aria-activedescendant="map-cursor"
         style={{ cursor: drag ? "grabbing" : hovered ? "pointer" : "grab" }}
         {...pointer.handlers}
-        onKeyDown={(event) => handleKey(event, props, zoom, fit)}
-      />
+        onKeyDown={(event) => handleKey(event, props, cursor, zoom, fit, toggle)}
+      >
+        <div
+          ref={marker}
+          id="map-cursor"
+          className="map-cursor"
+          role="treeitem"
+          tabIndex={-1}
+          data-node={cursor}
+          aria-label={node.label}
+          aria-level={(model.depth.get(node.id) ?? 0) + 1}
+          aria-selected={node.id === selected}
+          aria-expanded={hasChildren(props, node.id) ? !props.collapsed.has(node.id) : undefined}
+        />
+      </div>
     </>
   );
 }
 
-function useTiledCanvas(canvas: React.RefObject<HTMLDivElement | null>, isFirstDraw: React.RefObject<boolean>) {
+function labelRect({ n, x, y, width, height, size }: PlacedLabel, plan: DrawPlan, camera: Camera): LabelRect {
+  const stretch = camera.k / plan.k;
+  const isTurned = n.turn !== 0;
+  const [w, h] = [width * stretch, height * stretch];
+  return {
+    x: x * stretch + camera.x - (isTurned ? h : w) / 2,
+    y: y * stretch + camera.y - h / 2,
+    width: isTurned ? h : w,
+    height: h,
+    align: isTurned || n.side === "top" || n.side === "center" ? "center" : n.side === "left" ? "right" : "left",
+    fontSize: size * stretch,
+  };
+}
+
+function useTiledCanvas(canvas: RefObject<HTMLDivElement | null>, isFirstDraw: RefObject<boolean>) {
   const tiles = useRef<TiledCanvas | null>(null);
   useEffect(() => {
     if (!canvas.current) return;
@@ -108,95 +187,138 @@ function useTiledCanvas(canvas: React.RefObject<HTMLDivElement | null>, isFirstD
   return tiles;
 }
 
+function useCursor({ model, scene, selected }: FlatMapProps): string {
+  const [last, setLast] = useState<string | null>(selected);
+  useEffect(() => {
+    if (selected) setLast(selected);
+  }, [selected]);
+  const wanted = selected ?? last;
+  return wanted && model.byId.has(wanted) && scene.byId.has(wanted) ? wanted : model.root.id;
+}
+
+/**
+ * Moves the camera when the scene changes. Until the user moves it, the whole map is in view. After that only a fold
+ * moves it: what was folded stays where it is, and what appears below it comes into view.
+ */
+function useCameraOfScene({
+  props,
+  size,
+  isNarrow,
+  zoom,
+  tiles,
+  isFirstDraw,
+  isMovedByUser,
+  anchor,
+  startCamera,
+}: {
+  props: FlatMapProps;
+  size: Size;
+  isNarrow: boolean;
+  zoom: Zoom;
+  tiles: RefObject<TiledCanvas | null>;
+  isFirstDraw: RefObject<boolean>;
+  isMovedByUser: RefObject<boolean>;
+  anchor: RefObject<string | null>;
+  startCamera: () => Camera;
+}) {
+  const { scene, mode, model, selected, isGrowing } = props;
+  const shown = useRef<{ key: string; scene: Scene; size: Size } | null>(null);
+  useEffect(() => {
+    if (size.width === 0) return;
+    const before = shown.current;
+    shown.current = { key: props.sceneKey, scene, size };
+    if (before?.key !== props.sceneKey) {
+      isMovedByUser.current = false;
+      isFirstDraw.current = true;
+      tiles.current?.replaceNext();
+      zoom.moveTo(startCamera(), 0);
+      return;
+    }
+    const isSameScene = before.scene === scene;
+    if (isSameScene && before.size === size) return;
+    const folded = anchor.current;
+    anchor.current = null;
+    if (folded) isMovedByUser.current = true;
+    // Of the nodes that may have moved, the folded or else the selected one stays where it is on the screen.
+    const fixed = [folded, isGrowing ? null : selected].find(
+      (id) => id && !isSameScene && before.scene.byId.has(id) && scene.byId.has(id),
+    );
+    if (fixed) keepInPlace(fixed, before.scene);
+    else if (!isMovedByUser.current) zoom.moveTo(startCamera(), isSameScene ? 0 : 250);
+    if (folded) revealBranch(folded);
+  });
+
+  const keepInPlace = (id: string, before: Scene) => {
+    const [from, to] = [before.byId.get(id), scene.byId.get(id)];
+    if (!from || !to) return;
+    const { x, y, k } = zoom.camera.current;
+    tiles.current?.replaceNext();
+    zoom.moveTo({ k, x: x + (from.x - to.x) * k, y: y + (from.y - to.y) * k }, 0);
+  };
+  const revealBranch = (id: string) => {
+    const root = scene.byId.get(id);
+    if (!root || root.numCollapsed > 0) return;
+    const below = subtree(model, id);
+    const branch: Scene = { ...scene, nodes: scene.nodes.filter((n) => below.has(n.id)) };
+    const camera = zoom.camera.current;
+    const box = partBounds(branch, root, camera, mode, isNarrow);
+    const moved = movedIntoView(camera, box, sizeBesideTools(size));
+    if (moved.x !== camera.x || moved.y !== camera.y) zoom.moveTo(moved, 300);
+  };
+}
+
+/** Where a part of a scene is on the screen. */
+function partBounds(part: Scene, root: { x: number; y: number }, camera: Camera, mode: LabelMode, isNarrow: boolean) {
+  // The bounds always contain the world's centre, so the part is moved there.
+  const nodes = part.nodes.map((n) => ({ ...n, x: n.x - root.x, y: n.y - root.y }));
+  const { x0, y0, x1, y1 } = pixelBounds({ ...part, nodes }, camera.k, mode, isNarrow);
+  const [x, y] = [root.x * camera.k + camera.x, root.y * camera.k + camera.y];
+  return { x0: x0 + x, y0: y0 + y, x1: x1 + x, y1: y1 + y };
+}
+
+/** On a narrow screen a long tree is read by scrolling: its width fits the screen, its core is in the middle. */
+function narrowStart(whole: Camera, scene: Scene, size: Size): Camera {
+  if (whole.k >= MIN_NARROW_START) return whole;
+  const width = (k: number) => pixelBounds(scene, k, "all", true);
+  const fitsWidth = fitCamera((k) => ({ ...width(k), y0: 0, y1: 0 }), sizeBesideTools(size), MIN_NARROW_START, 10);
+  return fitsWidth.k > whole.k ? { ...fitsWidth, y: size.height / 2 } : whole;
+}
+
 /** The function that prepares the scene for drawing at a scale. */
-function usePlan({ model, scene, mode, selected, hovered, matches }: Props, drag: Drag | null, isNarrow: boolean) {
+function usePlan(
+  { model, scene, mode, selected, hovered, matches }: FlatMapProps,
+  drag: Drag | null,
+  isNarrow: boolean,
+  latest: RefObject<DrawPlan | null>,
+) {
   const palette = usePalette();
   const bright = useMemo(() => {
     if (selected && model.byId.has(selected)) return neighbourhood(model, selected);
     return hovered ? neighbourhood(model, hovered) : null;
   }, [model, selected, hovered]);
+  const draggedId = drag?.id ?? null;
+  const dropTarget = drag?.target?.id ?? null;
   return useCallback(
     (k: number) => {
-      const marks = {
-        selected,
-        hovered: drag?.id ?? hovered,
-        bright: drag ? null : bright,
-        matches,
-        dropTarget: drag?.target ?? null,
-      };
-      return makePlan(scene, k, palette, marks, mode, isNarrow);
+      const marks = { selected, hovered: draggedId ?? hovered, bright: draggedId ? null : bright, matches, dropTarget };
+      latest.current = makePlan(scene, k, palette, marks, mode, isNarrow);
+      return latest.current;
     },
-    [scene, palette, selected, hovered, bright, matches, drag, mode, isNarrow],
+    [scene, palette, selected, hovered, bright, matches, draggedId, dropTarget, mode, isNarrow, latest],
   );
 }
 
-/** Hover, click, double click, and moving a node by drag and drop. */
-function usePointer(
-  props: Props,
-  canvas: React.RefObject<HTMLDivElement | null>,
+function handleKey(
+  event: KeyboardEvent,
+  props: FlatMapProps,
+  cursor: string,
   zoom: Zoom,
-  drag: Drag | null,
-  setDrag: (drag: Drag | null) => void,
-) {
-  const { scene, selected, hovered, onSelect, onHover, onToggle, onRename, onDrop } = props;
-  const pick = (event: { clientX: number; clientY: number }): SceneNode | null => {
-    const box = canvas.current?.getBoundingClientRect();
-    const { x, y, k } = zoom.camera.current;
-    return box
-      ? nodeAt(scene, (event.clientX - box.left - x) / k, (event.clientY - box.top - y) / k, PICK_SLACK_PX / k)
-      : null;
-  };
-  const isMovable = (n: SceneNode | null) => n !== null && n.node.type !== "core" && n.id === selected;
-  const startsNodeDrag = (event: MouseEvent) => onDrop !== undefined && isMovable(pick(event));
-  const handlers = {
-    onPointerMove: (event: PointerEvent) => {
-      const n = pick(event);
-      if (drag) setDrag({ ...drag, target: n && n.id !== drag.id && n.node.type !== "page" ? n.id : null });
-      else if (event.pointerType === "mouse" && event.buttons === 0 && (n?.id ?? null) !== hovered)
-        onHover(n?.id ?? null);
-    },
-    onPointerDown: (event: PointerEvent) => {
-      const n = pick(event);
-      if (event.pointerType !== "mouse" || !n || !startsNodeDrag(event.nativeEvent)) return;
-      event.currentTarget.setPointerCapture(event.pointerId);
-      setDrag({ id: n.id, target: null });
-    },
-    onPointerUp: () => {
-      if (drag?.target) onDrop?.(drag.id, drag.target);
-      setDrag(null);
-    },
-    onPointerLeave: () => onHover(null),
-    onClick: (event: React.MouseEvent) => {
-      const n = pick(event);
-      if (n && n.id === selected && hasChildren(props, n.id) && !onDrop) onToggle(n.id);
-      onSelect(n?.id ?? null);
-    },
-    onDoubleClick: (event: React.MouseEvent) => {
-      const n = pick(event);
-      if (!n) return;
-      if (onRename && n.node.type !== "page") onRename(n.id);
-      else onToggle(n.id);
-    },
-  };
-  return { handlers, startsNodeDrag };
-}
-
-function DragHint({ drag, model }: { drag: Drag; model: MapProps["model"] }) {
-  const t = useMessages();
-  const node = model.byId.get(drag.id);
-  const target = drag.target ? model.byId.get(drag.target) : undefined;
-  if (!node) return null;
-  return (
-    <p className="map-drag" role="status">
-      {target ? t.edit.drag(node.label, target.label) : t.edit.dragHint(node.label)}
-    </p>
-  );
-}
-
-function handleKey(event: KeyboardEvent, props: Props, zoom: Zoom, fit: () => void): void {
-  const { model, scene, selected, onSelect, onToggle, onRename } = props;
-  const current = selected && scene.byId.has(selected) ? selected : model.root.id;
-  const activate = () => (current === selected && hasChildren(props, current) ? onToggle(current) : onSelect(current));
+  fit: () => void,
+  toggle: (id: string) => void,
+): void {
+  const { selected, onSelect, editing } = props;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const activate = () => (cursor === selected && hasChildren(props, cursor) ? toggle(cursor) : onSelect(cursor));
   const direction = ARROW_DIRECTIONS[event.key];
   const actions = new Map([
     ["Enter", activate],
@@ -207,22 +329,22 @@ function handleKey(event: KeyboardEvent, props: Props, zoom: Zoom, fit: () => vo
     ["0", fit],
     ["Escape", () => onSelect(null)],
   ]);
-  if (onRename && selected) actions.set("F2", () => onRename(selected));
-  const action = direction ? () => onSelect(nodeInDirection(props, current, direction)) : actions.get(event.key);
+  if (editing) actions.set("F2", () => editing.startRename(cursor));
+  const action = direction ? () => onSelect(nodeInDirection(props, cursor, direction)) : actions.get(event.key);
   if (!action) return;
   action();
   event.preventDefault();
   event.stopPropagation();
 }
 
-function hasChildren({ model }: Props, id: string): boolean {
+function hasChildren({ model }: FlatMapProps, id: string): boolean {
   return (model.children.get(id)?.length ?? 0) > 0;
 }
 
 /**
  * The node that an arrow key leads to as the scene is drawn: on the core's left side, left leads away from the core.
  */
-function nodeInDirection({ model, scene, collapsed }: Props, id: string, direction: Direction): string {
+function nodeInDirection({ model, scene, collapsed }: FlatMapProps, id: string, direction: Direction): string {
   const isRoot = id === model.root.id;
   const isMirrored = scene.byId.get(id)?.side === "left" || (isRoot && direction === "left");
   const outward = isMirrored ? mirrored(direction) : direction;
@@ -234,19 +356,4 @@ function nodeInDirection({ model, scene, collapsed }: Props, id: string, directi
 
 function mirrored(direction: Direction): Direction {
   return direction === "left" ? "right" : direction === "right" ? "left" : direction;
-}
-
-/** The part of the map that the zoom buttons do not cover. */
-function sizeBesideTools(size: Size): Size {
-  return size.width > 600
-    ? { ...size, width: size.width - TOOLS_PX }
-    : { ...size, height: Math.max(1, size.height - TOOLS_PX) };
-}
-
-/** The camera that shows the whole scene and its labels. */
-function fittingCamera(scene: Scene, mode: LabelMode, size: Size) {
-  if (mode === "all") return fitCamera(scene.bounds, sizeBesideTools(size), 1.1, 0);
-  // Labels that point outwards need more space around the scene than labels above their nodes.
-  const isOutward = scene.nodes.some((n) => n.side === "left" || n.side === "right");
-  return fitCamera(scene.bounds, size, 1.1, size.width < NARROW ? 24 : isOutward ? 130 : 64);
 }

@@ -7,14 +7,12 @@ import { useMessages } from "~/i18n";
 import { GalaxyRenderer } from "./galaxy-renderer";
 import { ARROW_DIRECTIONS, type MapHandle, type MapProps } from "./map-props";
 import { neighbourhood, step } from "./model";
+import { MAX_CLICK_PX, nextPress, noteMapClick, type Press } from "./presses";
 import type { Scene } from "./scene";
 import { usePalette } from "./usePalette";
 import "./Galaxy.css";
 
 export { prewarm } from "./galaxy-graphics";
-
-/** A pointer that moved further between press and release is a drag, not a click. */
-const MAX_CLICK_DISTANCE = 5;
 
 export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> }) {
   const { model, scene, selected, hovered, matches, onSelect, onHover } = props;
@@ -45,11 +43,15 @@ export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> })
     zoomBy: (factor) => renderer.current?.zoomBy(factor),
     fit: () => renderer.current?.fit(),
     show: (id) => renderer.current?.reveal(id),
+    rectOf: (id) => {
+      const at = renderer.current?.positionOf(id);
+      return at ? { x: at.x, y: at.y - at.r - 26, width: 0, height: 20, align: "center", fontSize: 13 } : null;
+    },
   }));
 
   const nodeAt = (event: { clientX: number; clientY: number }) =>
     renderer.current?.pick(event.clientX, event.clientY) ?? null;
-  const pressedAt = useRef<[number, number] | null>(null);
+  const press = useRef<Press<string | null> | null>(null);
   return (
     <div
       ref={box}
@@ -58,7 +60,7 @@ export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> })
       role="img"
       aria-label={t.map.canvas(model.root.label, scene.nodes.length)}
       onPointerDown={(e) => {
-        pressedAt.current = [e.clientX, e.clientY];
+        press.current = nextPress(press.current, e.clientX, e.clientY, performance.now(), nodeAt(e));
       }}
       onPointerMove={(e) => {
         if (e.pointerType !== "mouse" || e.buttons !== 0) return;
@@ -67,11 +69,13 @@ export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> })
       }}
       onPointerLeave={() => onHover(null)}
       onClick={(e) => {
-        const [x, y] = pressedAt.current ?? [e.clientX, e.clientY];
-        if (Math.hypot(e.clientX - x, e.clientY - y) < MAX_CLICK_DISTANCE) onSelect(nodeAt(e));
+        const from = press.current;
+        if (from && Math.hypot(e.clientX - from.x, e.clientY - from.y) > MAX_CLICK_PX) return;
+        noteMapClick(e.clientX, e.clientY);
+        onSelect(from ? from.hit : nodeAt(e));
       }}
-      onDoubleClick={(e) => {
-        const id = nodeAt(e);
+      onDoubleClick={() => {
+        const id = press.current?.hit;
         if (id) renderer.current?.flyTo(id);
       }}
       onKeyDown={(e) => handleKey(e, props, renderer.current)}
@@ -80,7 +84,7 @@ export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> })
 }
 
 function handleKey(event: KeyboardEvent, props: MapProps, renderer: GalaxyRenderer | null): void {
-  const { model, selected, collapsed, onSelect, onToggle, onRename } = props;
+  const { model, selected, collapsed, onSelect, onToggle, editing } = props;
   const current = selected && model.byId.has(selected) ? selected : model.root.id;
   const activate = () => (selected ? renderer?.flyTo(current) : onSelect(current));
   const direction = ARROW_DIRECTIONS[event.key];
@@ -93,8 +97,9 @@ function handleKey(event: KeyboardEvent, props: MapProps, renderer: GalaxyRender
     ["0", () => renderer?.fit()],
     ["Escape", () => onSelect(null)],
   ]);
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (selected) {
-    actions.set("F2", () => onRename?.(selected));
+    actions.set("F2", () => editing?.startRename(selected));
     actions.set("e", () => onToggle(selected));
   }
   const action = direction

@@ -5,18 +5,20 @@ import type { LayoutName } from "~/session/search-params";
 import { useMedia } from "~/ui/media";
 import { useElementSize } from "~/ui/useElementSize";
 import { useKeyDown } from "~/ui/useKeyDown";
-import { fitCamera, type Size } from "./camera";
+import { fitCamera, type Size, sizeBesideTools } from "./camera";
 import { FlatMap } from "./FlatMap";
+import { pixelBounds } from "./flat-labels";
 import { useFontLoads } from "./fonts";
 import { HoverCard } from "./HoverCard";
 import { Legend } from "./Legend";
 import { loadedGalaxy, loadGalaxy } from "./lazy-galaxy";
 import { MapToolbar } from "./MapToolbar";
 import { MapTools } from "./MapTools";
-import type { MapHandle, MapProps } from "./map-props";
+import type { MapEditing, MapHandle, MapProps } from "./map-props";
 import { ancestors, type MapModel, subtree } from "./model";
 import { Outline } from "./Outline";
-import { galaxyScene, radialScene, type Scene, treeScene } from "./scene";
+import { RenameField } from "./RenameField";
+import { galaxyScene, radialScene, type Scene, type SceneOptions, treeScene } from "./scene";
 import { hasWebGL } from "./webgl";
 import "./MapView.css";
 
@@ -30,8 +32,9 @@ export interface MapViewProps {
   topic: string | null;
   onTopic: (id: string | null) => void;
   tools?: ReactNode;
-  onRename?: ((id: string) => void) | undefined;
-  onDrop?: ((id: string, target: string) => void) | undefined;
+  /** The map of a session that is recorded now. */
+  isGrowing?: boolean;
+  editing?: MapEditing | null;
 }
 
 /** A map of more nodes starts with its pages collapsed, in the tree and in the other layouts. */
@@ -40,7 +43,7 @@ const MAX_EXPANDED_OTHERS = 220;
 const LAYOUT_OF_KEY: Readonly<Record<string, LayoutName>> = { 1: "tree", 2: "radial", 3: "galaxy", 4: "outline" };
 
 export function MapView(props: MapViewProps) {
-  const { model, layout, selected, onSelect, topic, onTopic } = props;
+  const { model, layout, selected, onSelect, topic, onTopic, isGrowing = false, editing = null } = props;
   const t = useMessages();
   const [hovered, setHovered] = useState<string | null>(null);
   const [collapsed, setCollapsed] = useCollapsed(model, layout);
@@ -57,7 +60,17 @@ export function MapView(props: MapViewProps) {
   const pointer = useRef<[number, number]>([0, 0]);
   const size = useElementSize(stage);
   const is3d = useMemo(() => layout === "galaxy" && hasWebGL(), [layout]);
-  const { scene, isOneSided } = useScene(model, layout, collapsed, topic, size);
+  // Counts what asks for the whole map anew: everything expanded or collapsed.
+  const [numResets, setNumResets] = useState(0);
+  const { scene, arrangement } = useScene(
+    model,
+    layout,
+    collapsed,
+    topic,
+    size,
+    // A growing map is arranged anew each time it has grown by half.
+    `${props.version} ${numResets} ${isGrowing ? Math.round(Math.log2(model.nodes.length) * 1.7) : ""}`,
+  );
   const isOutline = layout === "outline";
 
   // A node selected elsewhere (timeline, link, search) becomes visible here.
@@ -79,6 +92,11 @@ export function MapView(props: MapViewProps) {
     const next = LAYOUT_OF_KEY[event.key];
     if (next) props.onLayout(next);
     if (event.key === "Escape" && !document.fullscreenElement) onSelect(null);
+    // Wherever the focus is: on the map, in the outline, the timeline or the panel beside it.
+    if (event.key === "F2" && editing && selected && model.byId.has(selected)) {
+      event.preventDefault();
+      editing.startRename(selected);
+    }
   });
 
   const shared: MapProps = {
@@ -95,9 +113,9 @@ export function MapView(props: MapViewProps) {
       if (!next.delete(id)) next.add(id);
       setCollapsed(next);
     },
-    onRename: props.onRename,
-    onDrop: props.onDrop,
+    editing,
   };
+  const renamed = editing?.renamingId ? model.byId.get(editing.renamingId) : undefined;
   const selectedNode = selected ? model.byId.get(selected) : undefined;
   const hoveredNode = hovered && hovered !== selected ? model.byId.get(hovered) : undefined;
   return (
@@ -127,7 +145,8 @@ export function MapView(props: MapViewProps) {
             {...shared}
             scene={scene}
             mode={layout === "tree" ? "all" : "fitting"}
-            sceneKey={`${layout}-${topic ?? ""}-${props.version}-${isOneSided}`}
+            sceneKey={`${layout} ${topic ?? ""} ${numResets} ${isGrowing ? "" : arrangement}`}
+            isGrowing={isGrowing}
             ref={handle}
           />
         )}
@@ -137,11 +156,25 @@ export function MapView(props: MapViewProps) {
             frame={frame}
             isTree={layout === "tree"}
             isCollapsed={collapsed.size > 0}
-            onCollapse={(isAll) => setCollapsed(new Set(isAll ? model.topics.map((each) => each.id) : []))}
+            onCollapse={(isAll) => {
+              setCollapsed(new Set(isAll ? model.topics.map((each) => each.id) : []));
+              setNumResets(numResets + 1);
+            }}
           />
         )}
         <Legend isVisible={!isOutline} model={model} topic={topic} onTopic={onTopic} onHover={setHovered} />
-        {!isOutline && hoveredNode && <HoverCard node={hoveredNode} at={pointer.current} box={stage.current} />}
+        {!isOutline && hoveredNode && !renamed && (
+          <HoverCard node={hoveredNode} at={pointer.current} box={stage.current} />
+        )}
+        {!isOutline && renamed && editing && (
+          <RenameField
+            key={renamed.id}
+            id={renamed.id}
+            label={renamed.label}
+            handle={handle}
+            onEnd={(label) => editing.endRename(label)}
+          />
+        )}
         {layout === "galaxy" && !is3d && <p className="map-note small muted">{t.map.no3d}</p>}
         <p className="sr" role="status">
           {selectedNode ? `${t.map.kinds[selectedNode.type]}: ${selectedNode.label}` : ""}
@@ -197,29 +230,77 @@ function initiallyCollapsed(model: MapModel, maxExpanded: number): ReadonlySet<s
   );
 }
 
+/** How the branches of a tree are arranged. */
+type Arrangement = Required<Pick<SceneOptions, "isOneSided" | "maxRows" | "labelScale">>;
+
+const PLAIN: Arrangement = { isOneSided: false, maxRows: Number.POSITIVE_INFINITY, labelScale: 1 };
+/** Columns are tried with at most so many pages below each other. */
+const COLUMN_ROWS = [9, 5, 3, 2];
+/** A different arrangement has to show the tree larger by this factor. */
+const MIN_GAIN = 1.1;
+/** The arrangements are compared with space for labels at this scale, or at the one that results from it. */
+const FIRST_LABEL_SCALE = 0.4;
+const MIN_LABEL_SCALE = 0.06;
+/** At this scale the labels of pages are readable, and no other arrangement is needed. */
+const READABLE_SCALE = 0.8;
+
+/** Branches to one side or to both, and pages below each other or in columns: whichever shows the tree largest. */
+function bestArrangement(model: MapModel, options: SceneOptions, size: Size): Arrangement {
+  const fitted = (arrangement: Arrangement) => {
+    const scene = treeScene(model, { ...options, ...arrangement });
+    return fitCamera((k) => pixelBounds(scene, k, "all", false), size, 1.25).k;
+  };
+  if (fitted(PLAIN) >= READABLE_SCALE) return PLAIN;
+  const isExpanded = model.nodes.length > MAX_EXPANDED_TREE && options.collapsed.size * 8 < model.nodes.length;
+  const candidates = [
+    PLAIN,
+    { ...PLAIN, isOneSided: true },
+    ...(isExpanded ? COLUMN_ROWS.map((maxRows) => ({ ...PLAIN, maxRows })) : []),
+  ];
+  // Labels keep a readable size: a tree that is shown smaller needs more space for them, which makes it smaller again.
+  let labelScale = FIRST_LABEL_SCALE;
+  let best = PLAIN;
+  for (let i = 0; i < 2; i++) {
+    let largest = 0;
+    for (const candidate of candidates) {
+      const scale = fitted({ ...candidate, labelScale });
+      if (scale <= largest * MIN_GAIN) continue;
+      best = candidate;
+      largest = scale;
+    }
+    if (largest >= labelScale || !isExpanded) break;
+    labelScale = (labelScale + largest) / 2;
+  }
+  let [low, high] = [MIN_LABEL_SCALE, READABLE_SCALE];
+  for (let i = 0; i < 6; i++) {
+    const middle = Math.sqrt(low * high);
+    if (fitted({ ...best, labelScale: middle }) >= middle) low = middle;
+    else high = middle;
+  }
+  return { ...best, labelScale: low * 0.97 };
+}
+
 function useScene(
   model: MapModel,
   layout: LayoutName,
   collapsed: ReadonlySet<string>,
   topic: string | null,
   size: Size,
-): { scene: Scene; isOneSided: boolean } {
+  mapKey: string,
+): { scene: Scene; arrangement: string } {
   const isNarrow = useMedia("(max-width: 599px)");
   const numFontLoads = useFontLoads();
-  // Branches to one side or to both, whichever shows the tree larger. Decided once for each scene: the layout does not
-  // change while a divider is moved or a branch is collapsed.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: later sizes and collapses must not change the sides
-  const isOneSided = useMemo(() => {
-    if (layout !== "tree" || isNarrow || size.width === 0) return false;
-    const scale = (isOne: boolean) =>
-      fitCamera(treeScene(model, { collapsed, focus: topic, isOneSided: isOne }).bounds, size, 1.25).k;
-    return scale(true) > scale(false) * 1.05;
-  }, [model, layout, topic, isNarrow, size.width > 0]);
+  // Decided once for each map: nothing changes sides while a divider is moved, a branch is collapsed or a node edited.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  const arrangement = useMemo((): Arrangement => {
+    if (layout !== "tree" || isNarrow || size.width === 0) return PLAIN;
+    return bestArrangement(model, { collapsed, focus: topic }, sizeBesideTools(size));
+  }, [layout, topic, isNarrow, size.width > 0, mapKey]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: labels have another width once the fonts are loaded
   const scene = useMemo(() => {
-    const options = { collapsed, focus: topic, isNarrow, isOneSided };
+    const options = { collapsed, focus: topic, isNarrow, ...arrangement };
     if (layout === "radial") return radialScene(model, options);
     return layout === "galaxy" ? galaxyScene(model, options) : treeScene(model, options);
-  }, [model, layout, collapsed, topic, isNarrow, isOneSided, numFontLoads]);
-  return { scene, isOneSided };
+  }, [model, layout, collapsed, topic, isNarrow, arrangement, numFontLoads]);
+  return { scene, arrangement: `${arrangement.isOneSided} ${arrangement.maxRows} ${arrangement.labelScale}` };
 }

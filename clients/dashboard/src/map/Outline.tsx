@@ -5,6 +5,7 @@ import { useEffect, useRef } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import type { MapProps } from "./map-props";
 import { type MapNode, subtree } from "./model";
+import { LabelInput } from "./RenameField";
 import "./Outline.css";
 
 export function Outline({
@@ -14,6 +15,7 @@ export function Outline({
   matches,
   onSelect,
   onToggle,
+  editing,
   topic,
 }: MapProps & { topic: string | null }) {
   const t = useMessages();
@@ -42,16 +44,21 @@ export function Outline({
   const onKeyDown = (event: React.KeyboardEvent, id: string) => {
     const at = order.indexOf(id);
     const hasChildren = (model.children.get(id)?.length ?? 0) > 0;
-    if (event.key === "ArrowDown") focus(order[at + 1]);
-    else if (event.key === "ArrowUp") focus(order[at - 1]);
-    else if (event.key === "Home") focus(order[0]);
-    else if (event.key === "End") focus(order.at(-1));
-    else if (event.key === "ArrowRight")
-      hasChildren && collapsed.has(id) ? onToggle(id) : focus(model.children.get(id)?.[0]);
-    else if (event.key === "ArrowLeft")
-      hasChildren && !collapsed.has(id) && id !== model.root.id ? onToggle(id) : focus(model.parent.get(id));
-    else if (event.key === "Enter" || event.key === " ") onSelect(id);
-    else return;
+    const isOpen = hasChildren && !collapsed.has(id);
+    const actions = new Map<string, () => void>([
+      ["ArrowDown", () => focus(order[at + 1])],
+      ["ArrowUp", () => focus(order[at - 1])],
+      ["Home", () => focus(order[0])],
+      ["End", () => focus(order.at(-1))],
+      ["ArrowRight", () => (hasChildren && !isOpen ? onToggle(id) : focus(model.children.get(id)?.[0]))],
+      ["ArrowLeft", () => (isOpen && id !== model.root.id ? onToggle(id) : focus(model.parent.get(id)))],
+      ["Enter", () => onSelect(id)],
+      [" ", () => onSelect(id)],
+    ]);
+    if (editing) actions.set("F2", () => editing.startRename(id));
+    const action = actions.get(event.key);
+    if (!action) return;
+    action();
     event.preventDefault();
     event.stopPropagation();
   };
@@ -75,24 +82,27 @@ export function Outline({
             className={`outline-row ${node.type} ${matches.has(id) ? "match" : ""}`}
             style={{ paddingInlineStart: 12 + depth * 22 }}
             onClick={() => onSelect(id)}
-            onDoubleClick={() => onToggle(id)}
+            onDoubleClick={() => (editing ? editing.startRename(id) : onToggle(id))}
             onKeyDown={(event) => onKeyDown(event, id)}
           >
             {children > 0 ? (
-              <ChevronRight
-                size={15}
-                className={collapsed.has(id) ? "" : "open"}
+              // The row itself is the accessible control: its arrow keys fold it.
+              <span
+                className="outline-fold"
                 aria-hidden
                 onClick={(event) => {
                   event.stopPropagation();
                   onToggle(id);
                 }}
-              />
+                onDoubleClick={(event) => event.stopPropagation()}
+              >
+                <ChevronRight size={15} className={collapsed.has(id) ? "" : "open"} />
+              </span>
             ) : (
               <i className="dot" />
             )}
             <span className="grow">
-              {node.label}
+              {editing?.renamingId === id ? <LabelInput label={node.label} onEnd={editing.endRename} /> : node.label}
               {node.type === "topic" && node.data.description && (
                 <span className="outline-note muted">{node.data.description}</span>
               )}

@@ -13,28 +13,62 @@ export interface Size {
   height: number;
 }
 
+/** The smallest and the largest scale that a map is fitted at. */
+const MIN_FIT = 0.04;
+const MAX_FIT = 1.1;
+/** The space around a fitted map. */
+const FIT_MARGIN_PX = 16;
+
 /**
- * The camera that shows all of `bounds`, at a scale of at most `maxScale`, with `labels` pixels for labels around it.
+ * The camera that shows everything `boundsAt` returns for its scale, in pixels from the world's centre. Labels keep a
+ * readable size, so that the bounds do not scale with the map: the largest scale that fits is searched.
  */
-export function fitCamera(bounds: Scene["bounds"], size: Size, maxScale = 1.1, labels = 0): Camera {
-  const [padX, padY] = [28 + Math.min(labels, size.width * 0.2), 28 + Math.min(labels, size.height * 0.16)];
-  const [w, h] = [Math.max(1, bounds.x1 - bounds.x0), Math.max(1, bounds.y1 - bounds.y0)];
-  const k = Math.max(0.04, Math.min(maxScale, (size.width - 2 * padX) / w, (size.height - 2 * padY) / h));
+export function fitCamera(
+  boundsAt: (k: number) => Scene["bounds"],
+  size: Size,
+  maxScale = MAX_FIT,
+  margin = FIT_MARGIN_PX,
+): Camera {
+  const [width, height] = [Math.max(1, size.width - 2 * margin), Math.max(1, size.height - 2 * margin)];
+  const fits = (k: number) => {
+    const { x0, y0, x1, y1 } = boundsAt(k);
+    return x1 - x0 <= width && y1 - y0 <= height;
+  };
+  let [low, high] = [MIN_FIT, maxScale];
+  if (fits(high)) low = high;
+  else
+    for (let i = 0; i < 9; i++) {
+      const middle = Math.sqrt(low * high);
+      if (fits(middle)) low = middle;
+      else high = middle;
+    }
+  const { x0, y0, x1, y1 } = boundsAt(low);
+  return { k: low, x: size.width / 2 - (x0 + x1) / 2, y: size.height / 2 - (y0 + y1) / 2 };
+}
+
+/** The width of the column of zoom buttons, and the height of the closed legend. */
+const TOOLS_PX = 44;
+
+/** The part of the map that neither the zoom buttons nor the legend cover. */
+export function sizeBesideTools(size: Size): Size {
   return {
-    k,
-    x: size.width / 2 - ((bounds.x0 + bounds.x1) / 2) * k,
-    y: size.height / 2 - ((bounds.y0 + bounds.y1) / 2) * k,
+    width: Math.max(1, size.width - (size.width > 600 ? TOOLS_PX : 0)),
+    height: Math.max(1, size.height - TOOLS_PX),
   };
 }
 
-/** The start of a tree: a tree too large to be readable as a whole starts at its core, every other fits the pane. */
-export function treeCamera(scene: Scene, size: Size): Camera {
-  const whole = fitCamera(scene.bounds, size);
-  if (whole.k > 0.58) return whole;
-  const { x0, x1 } = scene.bounds;
-  const k = size.width < 600 ? 0.72 : 0.62;
-  // With branches to one side only, the core stands at the left edge.
-  return { k, x: x1 > -3 * x0 ? 16 - x0 * k : size.width / 2, y: size.height / 2 };
+/** The camera moved as little as possible so that a box, in pixels of the screen, is inside `size`. */
+export function movedIntoView(camera: Camera, box: Scene["bounds"], size: Size, margin = FIT_MARGIN_PX): Camera {
+  const shift = (from: number, to: number, length: number) => {
+    if (to - from > length - 2 * margin) return margin - from;
+    if (from < margin) return margin - from;
+    return to > length - margin ? length - margin - to : 0;
+  };
+  return {
+    k: camera.k,
+    x: camera.x + shift(box.x0, box.x1, size.width),
+    y: camera.y + shift(box.y0, box.y1, size.height),
+  };
 }
 
 /** The part of the map's canvas that the evidence panel does not cover. */

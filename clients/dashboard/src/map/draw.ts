@@ -1,5 +1,12 @@
 /** Draws a scene on a 2-D canvas. Everything here is in CSS pixels; the caller has scaled for the display. */
-import { fixedCoreFontSize, type LabelMode, type Marks, type PlacedLabel, placeSceneLabels } from "./flat-labels";
+import {
+  coreFontSize,
+  type FoldControl,
+  type LabelMode,
+  type Marks,
+  type PlacedLabel,
+  placeSceneLabels,
+} from "./flat-labels";
 import { labelFont, labelWidth } from "./measure";
 import { hueColour, labelColour, type Palette } from "./palette";
 import { FONT_SIZE, LINE_HEIGHT, type Scene, type SceneNode } from "./scene";
@@ -11,6 +18,9 @@ export const NARROW = 600;
 const RING_MARGIN = 6;
 const CROSS_LINK_DASH = [4, 5];
 const SOLID: number[] = [];
+/** Seen from far away, lines and discs keep a visible size. */
+const MIN_LINE_PX = 0.7;
+const MIN_DISC_PX = 1.6;
 
 /**
  * Everything that is drawn at one scale, independent of the camera's position. In CSS pixels; the world's centre is 0,
@@ -87,14 +97,17 @@ export function drawPlan(context: CanvasRenderingContext2D, plan: DrawPlan, area
   const hasLinks = drawLinks(context, plan, view);
   const hasNodes = drawNodes(context, plan, view);
   context.restore();
+  drawLinkLabels(context, plan, area);
   const hasLabels = drawLabels(context, plan, area);
   context.restore();
   return hasLinks || hasNodes || hasLabels;
 }
 
-function drawLinks(context: CanvasRenderingContext2D, { scene, palette, marks }: DrawPlan, view: View): boolean {
+function drawLinks(context: CanvasRenderingContext2D, plan: DrawPlan, view: View): boolean {
+  const { scene, palette } = plan;
   let isEmpty = true;
   for (const link of scene.links) {
+    if (!isLinkShown(link, plan)) continue;
     const [x0, y0, x1, y1, x2, y2, x3, y3] = link.curve;
     if (
       Math.max(x0, x1, x2, x3) < view.x0 ||
@@ -105,10 +118,9 @@ function drawLinks(context: CanvasRenderingContext2D, { scene, palette, marks }:
       continue;
     isEmpty = false;
     const isCross = link.kind === "cross";
-    const isBright = !marks.bright || (marks.bright.has(link.from) && marks.bright.has(link.to));
-    context.globalAlpha = (isCross ? 0.55 : 0.75) * (isBright ? 1 : DIMMED_ALPHA);
+    context.globalAlpha = (isCross ? 0.55 : 0.75) * (isLinkBright(link, plan) ? 1 : DIMMED_ALPHA);
     context.strokeStyle = hueColour(link.hue, palette);
-    context.lineWidth = link.width;
+    context.lineWidth = Math.max(link.width, MIN_LINE_PX / plan.k);
     context.setLineDash(isCross ? CROSS_LINK_DASH : SOLID);
     context.beginPath();
     context.moveTo(x0, y0);
@@ -121,15 +133,15 @@ function drawLinks(context: CanvasRenderingContext2D, { scene, palette, marks }:
 
 function drawNodes(context: CanvasRenderingContext2D, plan: DrawPlan, view: View): boolean {
   const { scene, k, palette, marks } = plan;
-  const coreFontSize = plan.isFixed ? fixedCoreFontSize(plan.isNarrow) / k : FONT_SIZE.core;
+  const fontSize = coreFontSize(k, plan.isFixed, plan.isNarrow) / k;
   let isEmpty = true;
   for (const n of scene.nodes) {
-    const reach = n.side === "center" ? coreWidth(n, coreFontSize) / 2 : n.r;
+    const reach = n.side === "center" ? coreWidth(n, fontSize) / 2 : n.r;
     if (n.x + reach < view.x0 || n.x - reach > view.x1 || n.y + reach < view.y0 || n.y - reach > view.y1) continue;
     isEmpty = false;
     context.globalAlpha = nodeAlpha(n.id, marks) * n.fade;
-    if (n.side === "center") drawCorePill(context, n, palette, coreFontSize, plan.isFixed ? 1 / k : 1);
-    else drawDisc(context, n, palette);
+    if (n.side === "center") drawCorePill(context, n, palette, fontSize, fontSize / FONT_SIZE.core);
+    else drawDisc(context, n, palette, k);
     drawRing(context, n, plan);
   }
   return !isEmpty;
@@ -139,10 +151,10 @@ function nodeAlpha(id: string, marks: Marks): number {
   return marks.bright && !marks.bright.has(id) ? DIMMED_ALPHA : 1;
 }
 
-function drawDisc(context: CanvasRenderingContext2D, n: SceneNode, palette: Palette): void {
+function drawDisc(context: CanvasRenderingContext2D, n: SceneNode, palette: Palette, k: number): void {
   const { type } = n.node;
   context.beginPath();
-  context.arc(n.x, n.y, n.r, 0, Math.PI * 2);
+  context.arc(n.x, n.y, Math.max(n.r, MIN_DISC_PX / k), 0, Math.PI * 2);
   if (type === "core") context.fillStyle = palette.accent;
   else if (type === "page" || n.numCollapsed > 0) context.fillStyle = hueColour(n.hue, palette);
   else context.fillStyle = palette.fill[n.hue ?? -1] ?? palette.bg;
@@ -206,14 +218,19 @@ function drawLabels(context: CanvasRenderingContext2D, { labels, palette, marks 
     if (font !== lastFont) context.font = lastFont = font;
     context.fillStyle = labelColour(n, palette);
     drawLabelText(context, label);
-    if (n.numCollapsed > 0) lastFont = drawCollapsedCount(context, label, palette);
+    if (label.fold) {
+      drawFold(context, n, label.fold, palette);
+      lastFont = "";
+      context.lineWidth = 4;
+      context.strokeStyle = palette.bg;
+    }
   }
   return !isEmpty;
 }
 
-function isInside({ n, size, width, height, x, y }: PlacedLabel, area: Area): boolean {
+function isInside({ n, fold, width, height, x, y }: PlacedLabel, area: Area): boolean {
   const isLevel = n.turn === 0;
-  const reachX = isLevel ? width / 2 + (n.numCollapsed > 0 ? size * 4 : 4) : (width + height) / 2;
+  const reachX = isLevel ? width / 2 + (fold ? fold.width + 8 : 4) : (width + height) / 2;
   const reachY = isLevel ? height / 2 + 4 : (width + height) / 2;
   return (
     x + reachX >= area.x &&
@@ -223,7 +240,7 @@ function isInside({ n, size, width, height, x, y }: PlacedLabel, area: Area): bo
   );
 }
 
-function drawLabelText(context: CanvasRenderingContext2D, { n, size, width, x, y }: PlacedLabel): void {
+function drawLabelText(context: CanvasRenderingContext2D, { n, size, width, x, y, isEnlarged }: PlacedLabel): void {
   let offset = 0;
   context.textAlign = "center";
   if (n.side === "left") {
@@ -244,27 +261,67 @@ function drawLabelText(context: CanvasRenderingContext2D, { n, size, width, x, y
   n.lines.forEach((line, i) => {
     const dy = (i - (n.lines.length - 1) / 2) * size * LINE_HEIGHT;
     // Only labels between lines need an outline against them; stroking text is expensive.
-    if (n.side === "top") context.strokeText(line, textX, textY + dy);
+    if (n.side === "top" || isEnlarged) context.strokeText(line, textX, textY + dy);
     context.fillText(line, textX, textY + dy);
   });
   if (!isLevel) context.restore();
 }
 
-/** Draws the number of nodes collapsed below a node beside its label. Returns the font that is now set. */
-function drawCollapsedCount(
+/** Draws the control that folds a branch: a chevron, and the number of nodes that are collapsed. */
+function drawFold(
   context: CanvasRenderingContext2D,
-  { n, size, width, height, x, y }: PlacedLabel,
+  n: SceneNode,
+  { x, y, width, height }: FoldControl,
   palette: Palette,
-): string {
-  const isLeft = n.side === "left";
-  const font = `500 ${size * 0.8}px ${palette.font}`;
-  context.font = font;
-  context.fillStyle = palette.muted;
-  context.textAlign = isLeft ? "right" : "left";
-  context.fillText(
-    String(n.numCollapsed),
-    isLeft ? x - width / 2 - size * 0.45 : x + width / 2 + size * 0.45,
-    n.side === "top" ? y + (height * (n.lines.length - 1)) / n.lines.length / 2 : y,
-  );
-  return font;
+): void {
+  const isCollapsed = n.numCollapsed > 0;
+  context.beginPath();
+  context.roundRect(x - width / 2, y - height / 2, width, height, height / 2);
+  context.fillStyle = isCollapsed ? (palette.fill[n.hue ?? -1] ?? palette.bg) : palette.bg;
+  context.fill();
+  // The chevron points to where the branch goes: away from the core to open it, back to close it.
+  const away = n.side === "left" ? -1 : 1;
+  const reach = height * 0.15;
+  const centre = isCollapsed ? x + away * (width / 2 - height * 0.42) : x;
+  const tip = centre + (isCollapsed ? away : -away) * reach;
+  context.beginPath();
+  context.moveTo(2 * centre - tip, y - reach * 1.7);
+  context.lineTo(tip, y);
+  context.lineTo(2 * centre - tip, y + reach * 1.7);
+  context.lineWidth = 1.4;
+  context.strokeStyle = labelColour(n, palette);
+  context.stroke();
+  if (!isCollapsed) return;
+  context.font = `600 ${height * 0.66}px ${palette.font}`;
+  context.fillStyle = labelColour(n, palette);
+  context.textAlign = "center";
+  context.fillText(String(n.numCollapsed), x - away * height * 0.2, y + 0.5);
+}
+
+/** Draws the names of cross links, where they are drawn. */
+function drawLinkLabels(context: CanvasRenderingContext2D, plan: DrawPlan, area: Area): void {
+  const { scene, k, palette } = plan;
+  context.font = `500 11px ${palette.font}`;
+  context.textAlign = "center";
+  for (const link of scene.links) {
+    if (!link.label || !isLinkShown(link, plan)) continue;
+    const [x0, y0, x1, y1, , , x3, y3] = link.curve;
+    const [x, y] = [((x0 + 3 * x1 + 3 * x1 + x3) / 8) * k, ((y0 + 3 * y1 + 3 * y1 + y3) / 8) * k];
+    if (x < area.x - 160 || x > area.x + area.width + 160 || y < area.y - 20 || y > area.y + area.height + 20) continue;
+    context.globalAlpha = isLinkBright(link, plan) ? 1 : DIMMED_ALPHA;
+    context.lineWidth = 4;
+    context.strokeStyle = palette.bg;
+    context.strokeText(link.label, x, y);
+    context.fillStyle = palette.muted;
+    context.fillText(link.label, x, y);
+  }
+}
+
+function isLinkBright({ from, to }: { from: string; to: string }, { marks }: DrawPlan): boolean {
+  return !marks.bright || (marks.bright.has(from) && marks.bright.has(to));
+}
+
+/** In the tree, links between topics would cross every branch: those of the selected node are shown only. */
+function isLinkShown(link: Scene["links"][number], { isFixed, marks }: DrawPlan): boolean {
+  return link.kind === "contains" || isFixed || link.from === marks.selected || link.to === marks.selected;
 }

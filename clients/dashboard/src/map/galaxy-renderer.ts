@@ -160,6 +160,11 @@ export class GalaxyRenderer {
     if (!at || at.x < 30 || at.y < 30 || at.x > free.width - 30 || at.y > free.height - 30) this.flyTo(id);
   }
 
+  /** Where a node is on the screen, in pixels from the galaxy's upper left corner; null when it is behind the camera. */
+  positionOf(id: string): { x: number; y: number; r: number } | null {
+    return this.view.screen.get(id) ?? null;
+  }
+
   /** The id of the nearest node under a point of the window. */
   pick(clientX: number, clientY: number): string | null {
     const bounds = this.box.getBoundingClientRect();

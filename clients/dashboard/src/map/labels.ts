@@ -8,6 +8,8 @@ export interface LabelBox {
   height: number;
   /** The possible centres of the label, best first. */
   places: readonly (readonly [x: number, y: number])[];
+  /** How far right of its places the centre of the box is, for a label with something on one side. */
+  shift?: number;
   /** Its rotation in radians, the same at every position. */
   turn: number;
   /** Lower ranks are placed first; within a rank, higher importance. */
@@ -51,7 +53,14 @@ export function placeLabels(
   for (const box of order) {
     let position: readonly [number, number] | null = null;
     for (const place of box.places) {
-      const at = { x: place[0], y: place[1], width: box.width, height: box.height, turn: box.turn, owner: box.id };
+      const at = {
+        x: place[0] + (box.shift ?? 0),
+        y: place[1],
+        width: box.width,
+        height: box.height,
+        turn: box.turn,
+        owner: box.id,
+      };
       if (labels.collides(at, gap)) continue;
       // A position beside all discs is best; one over a disc is better than none.
       if (!discs.collides(at, 0)) {
@@ -62,7 +71,8 @@ export function placeLabels(
     }
     if (!position) continue;
     positions.set(box.id, position);
-    labels.add({ x: position[0], y: position[1], width: box.width, height: box.height, turn: box.turn, owner: box.id });
+    const x = position[0] + (box.shift ?? 0);
+    labels.add({ x, y: position[1], width: box.width, height: box.height, turn: box.turn, owner: box.id });
   }
   return positions;
 }

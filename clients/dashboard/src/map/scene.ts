@@ -20,6 +20,8 @@ export interface SceneNode {
   fade: number;
   /** The number of collapsed nodes below it. */
   numCollapsed: number;
+  /** Whether the node has something below it that can be folded. */
+  canFold: boolean;
 }
 
 interface SceneLink {
@@ -30,6 +32,8 @@ interface SceneLink {
   kind: "contains" | "cross";
   /** Control points of a cubic Bézier curve: x0 y0 x1 y1 x2 y2 x3 y3. */
   curve: readonly [number, number, number, number, number, number, number, number];
+  /** The name of a cross link. */
+  label?: string;
 }
 
 export interface Scene {
@@ -47,14 +51,39 @@ export interface SceneOptions {
   isNarrow?: boolean;
   /** All branches to the right of the core. */
   isOneSided?: boolean;
+  /** The pages of a topic stand in columns of at most this many rows. */
+  maxRows?: number;
+  /** The scale down to which the labels of topics have space at their smallest readable size. */
+  labelScale?: number;
 }
 
 const RANK = { core: 0, topic: 0, subtopic: 1, page: 2 } as const;
 export const FONT_SIZE = { core: 22, topic: 17, subtopic: 14, page: 12.5 } as const;
 export const LINE_HEIGHT = 1.28;
+/** The smallest readable font of a tree's labels, in pixels. */
+export const MIN_TREE_FONT_PX = { core: 14, topic: 12.5, subtopic: 11, page: 10 } as const;
+/** The space between a tree's label and its link for the control that folds the branch. */
+const FOLD_SPACE = 22;
+/** In columns every page has one line of at most this many characters. */
+const COLUMN_WRAP = 24;
+const COLUMN_ROW = FONT_SIZE.page * LINE_HEIGHT + 5;
+
+const MAX_WRAPPED = 20_000;
+const wrapped = new Map<string, string[]>();
 
 /** Lines of at most `max` characters (a full-width character counts twice), broken at spaces where possible. */
 export function wrapLabel(label: string, max = 24): string[] {
+  const key = `${max} ${label}`;
+  let lines = wrapped.get(key);
+  if (!lines) {
+    if (wrapped.size > MAX_WRAPPED) wrapped.clear();
+    lines = wrapNewLabel(label, max);
+    wrapped.set(key, lines);
+  }
+  return lines;
+}
+
+function wrapNewLabel(label: string, max: number): string[] {
   const weigh = (s: string) => [...s].reduce((n, c) => n + ((c.codePointAt(0) ?? 0) > 0x2e7f ? 2 : 1), 0);
   const lines: string[] = [];
   let line = "";
@@ -121,6 +150,7 @@ function sceneNodeBase(
     lines: node.type === "page" && wrap <= 28 ? firstLine(wrapLabel(node.label, wrap)) : wrapLabel(node.label, wrap),
     fade: 1,
     numCollapsed: options.collapsed.has(node.id) ? subtree(model, node.id).size - 1 : 0,
+    canFold: node.id !== model.root.id && (model.children.get(node.id)?.length ?? 0) > 0,
   };
 }
 
@@ -141,18 +171,30 @@ function withBounds(nodes: SceneNode[], links: SceneLink[], pad: number, isScale
 /** Branches to both sides of the core, topics balanced by height, labels as text on the branch. */
 export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const { kids } = visibleNodes(model, options);
+  const maxRows = options.maxRows ?? Number.POSITIVE_INFINITY;
+  const nodeOf = (id: string) => model.byId.get(id) as MapNode;
+  /** The children of a node: the pages that stand in columns, and the branches below each other. */
+  const partsOf = (id: string): { columns: string[][]; branches: readonly string[] } => {
+    const all = kids(id);
+    const pages = all.filter((child) => nodeOf(child).type === "page");
+    if (pages.length <= maxRows) return { columns: [], branches: all };
+    const numColumns = Math.ceil(pages.length / maxRows);
+    const rows = Math.ceil(pages.length / numColumns);
+    const columns = Array.from({ length: numColumns }, (_, i) => pages.slice(i * rows, (i + 1) * rows));
+    return { columns: columns.filter((each) => each.length > 0), branches: all.filter((id) => !pages.includes(id)) };
+  };
   const wrapOf = (node: MapNode) =>
     options.isNarrow ? (node.type === "page" ? 30 : 16) : node.type === "page" ? 44 : 24;
   const heights = new Map<string, number>();
-  const ownHeight = (id: string) => {
-    const node = model.byId.get(id) as MapNode;
-    return (
-      wrapLabel(node.label, wrapOf(node)).length * FONT_SIZE[node.type] * LINE_HEIGHT + (node.type === "page" ? 7 : 14)
-    );
-  };
+  const fontOf = (type: MapNode["type"]) =>
+    type === "page" ? FONT_SIZE.page : Math.max(FONT_SIZE[type], MIN_TREE_FONT_PX[type] / (options.labelScale ?? 1));
+  const ownHeight = (node: MapNode) =>
+    wrapLabel(node.label, wrapOf(node)).length * fontOf(node.type) * LINE_HEIGHT + (node.type === "page" ? 7 : 14);
+  const blockHeight = (columns: string[][]) => (columns[0] ? columns[0].length * COLUMN_ROW + COLUMN_ROW : 0);
   const measure = (id: string): number => {
-    const below = kids(id).reduce((sum, child) => sum + measure(child), 0);
-    const height = Math.max(ownHeight(id), below) + (model.byId.get(id)?.type === "topic" ? 16 : 0);
+    const { columns, branches } = partsOf(id);
+    const below = blockHeight(columns) + branches.reduce((sum, child) => sum + measure(child), 0);
+    const height = Math.max(ownHeight(nodeOf(id)), below) + (nodeOf(id).type === "topic" ? 16 : 0);
     heights.set(id, height);
     return height;
   };
@@ -171,35 +213,62 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const links: SceneLink[] = [];
   const coreWrap = options.isNarrow ? 12 : 24;
   nodes.push({ ...sceneNodeBase(model, model.root, options, coreWrap), x: 0, y: 0, side: "center", turn: 0 });
-  const coreHalf = labelWidth(wrapLabel(model.root.label, coreWrap), "core", FONT_SIZE.core) / 2 + 26;
-  const place = (id: string, from: SceneNode, start: number, x0: number, sign: 1 | -1) => {
-    const node = model.byId.get(id) as MapNode;
-    const height = heights.get(id) ?? 0;
-    const at: SceneNode = {
-      ...sceneNodeBase(model, node, options, wrapOf(node)),
-      x: x0,
-      y: start + height / 2,
-      side: sign > 0 ? "right" : "left",
-      turn: 0,
-    };
+  const coreLines = wrapLabel(model.root.label, coreWrap);
+  const coreHalf = labelWidth(coreLines, "core", FONT_SIZE.core) / 2 + 26;
+  const topicX = labelWidth(coreLines, "core", fontOf("core")) / 2 + 26 + (options.isNarrow ? 36 : 64);
+  const linkStart = (from: SceneNode, sign: 1 | -1) =>
+    from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + labelExtent(from) + FOLD_SPACE);
+  const add = (id: string, x: number, y: number, sign: 1 | -1, wrap: number): SceneNode => {
+    const node = nodeOf(id);
+    const side = sign > 0 ? "right" : "left";
+    const at: SceneNode = { ...sceneNodeBase(model, node, options, wrap), x, y, side, turn: 0 };
     at.r = node.type === "page" ? 2.5 + 3 * Math.min(1, at.importance) : node.type === "topic" ? 5.5 : 4;
     nodes.push(at);
-    const fromX = from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + labelExtent(from) + 12);
+    return at;
+  };
+  const link = (from: string, to: SceneNode, curve: SceneLink["curve"]) =>
+    links.push({ from, to: to.id, hue: to.hue, width: LINK_WIDTH[to.node.type], kind: "contains", curve });
+  const place = (id: string, from: SceneNode, start: number, x0: number, sign: 1 | -1) => {
+    const height = heights.get(id) ?? 0;
+    const at = add(id, x0, start + height / 2, sign, wrapOf(nodeOf(id)));
+    const fromX = linkStart(from, sign);
     const mid = (fromX + at.x) / 2;
-    links.push({
-      from: from.id,
-      to: id,
-      hue: at.hue,
-      width: node.type === "topic" ? 3.2 : node.type === "subtopic" ? 2.2 : 1.3,
-      kind: "contains",
-      curve: [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y],
-    });
-    let offset = start + (height - kids(id).reduce((sum, child) => sum + (heights.get(child) ?? 0), 0)) / 2;
-    const nextX = x0 + sign * (at.r + labelExtent(at) + (options.isNarrow ? 30 : 52) + (at.numCollapsed ? 20 : 0));
-    for (const child of kids(id)) {
+    link(from.id, at, [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y]);
+    const { columns, branches } = partsOf(id);
+    const below = blockHeight(columns) + branches.reduce((sum, child) => sum + (heights.get(child) ?? 0), 0);
+    let offset = start + (height - below) / 2;
+    const extent = labelWidth(at.lines, at.node.type, fontOf(at.node.type)) + 8;
+    const nextX =
+      x0 +
+      sign * (at.r + extent + (options.isNarrow ? 30 : 38) + (at.canFold ? FOLD_SPACE / (options.labelScale ?? 1) : 0));
+    for (const child of branches) {
       place(child, at, offset, nextX, sign);
       offset += heights.get(child) ?? 0;
     }
+    placeColumns(at, columns, offset, nextX, sign);
+  };
+  /** Pages in columns hang on one line for each column, and the lines on one above them. */
+  const placeColumns = (parent: SceneNode, columns: string[][], start: number, x0: number, sign: 1 | -1) => {
+    let x = x0;
+    let previousX = linkStart(parent, sign);
+    columns.forEach((column, i) => {
+      const top = start + COLUMN_ROW * 0.5;
+      let width = 0;
+      let previousY = top;
+      column.forEach((id, row) => {
+        const at = add(id, x, start + COLUMN_ROW * (row + 1.25), sign, COLUMN_WRAP);
+        width = Math.max(width, at.r + labelExtent(at));
+        if (row === 0) {
+          const mid = (previousX + x) / 2;
+          const fromY = i === 0 ? parent.y : top;
+          link(parent.id, at, [previousX, fromY, mid, fromY, mid, top, x, top]);
+        }
+        link(parent.id, at, [x, previousY, x, previousY, x, at.y, x, at.y]);
+        previousY = at.y;
+      });
+      previousX = x;
+      x += sign * (width + 18);
+    });
   };
   for (const [side, sign] of [
     ["right", 1],
@@ -207,11 +276,36 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   ] as const) {
     let offset = -sides[side].reduce((sum, id) => sum + (heights.get(id) ?? 0), 0) / 2;
     for (const id of sides[side]) {
-      place(id, nodes[0] as SceneNode, offset, sign * (coreHalf + (options.isNarrow ? 36 : 64)), sign);
+      place(id, nodes[0] as SceneNode, offset, sign * topicX, sign);
       offset += heights.get(id) ?? 0;
     }
   }
-  return withBounds(nodes, links, 14, true);
+  return withBounds(nodes, [...links, ...crossLinks(model, nodes)], 14, true);
+}
+
+const LINK_WIDTH = { core: 1, topic: 3.2, subtopic: 2.2, page: 1.3 } as const;
+
+/** The links between topics; the tree shows those of the selected node only. */
+function crossLinks(model: MapModel, nodes: readonly SceneNode[]): SceneLink[] {
+  const byId = new Map(nodes.map((n) => [n.id, n]));
+  return model.cross.flatMap((edge) => {
+    const [from, to] = [byId.get(edge.source), byId.get(edge.target)];
+    return from && to ? [crossLink(from, to, edge.weight, edge.label)] : [];
+  });
+}
+
+function crossLink(from: SceneNode, to: SceneNode, weight: number, label: string | undefined): SceneLink {
+  const bend = 0.18;
+  const [mx, my] = [(from.x + to.x) / 2 - (to.y - from.y) * bend, (from.y + to.y) / 2 + (to.x - from.x) * bend];
+  return {
+    from: from.id,
+    to: to.id,
+    hue: null,
+    width: 1 + Math.min(1.5, weight * 2),
+    kind: "cross",
+    curve: [from.x, from.y, mx, my, mx, my, to.x, to.y],
+    ...(label ? { label } : {}),
+  };
 }
 
 function labelExtent(n: SceneNode): number {
@@ -287,51 +381,18 @@ export function galaxyScene(model: MapModel, options: SceneOptions): Scene {
 function withStraightLinks(model: MapModel, nodes: SceneNode[]): Scene {
   const byId = new Map(nodes.map((n) => [n.id, n]));
   const links: SceneLink[] = [];
-  const add = (from: SceneNode, to: SceneNode, kind: SceneLink["kind"], width: number) => {
-    const bend = kind === "cross" ? 0.18 : 0;
-    const [mx, my] = [(from.x + to.x) / 2 - (to.y - from.y) * bend, (from.y + to.y) / 2 + (to.x - from.x) * bend];
-    links.push({
-      from: from.id,
-      to: to.id,
-      hue: kind === "cross" ? null : to.hue,
-      width,
-      kind,
-      curve: [from.x, from.y, mx, my, mx, my, to.x, to.y],
-    });
-  };
   for (const n of nodes) {
     const from = byId.get(model.parent.get(n.id) ?? "");
-    if (from) add(from, n, "contains", n.node.type === "topic" ? 2.4 : n.node.type === "subtopic" ? 1.6 : 1);
+    if (!from) continue;
+    const [mx, my] = [(from.x + n.x) / 2, (from.y + n.y) / 2];
+    links.push({
+      from: from.id,
+      to: n.id,
+      hue: n.hue,
+      width: n.node.type === "topic" ? 2.4 : n.node.type === "subtopic" ? 1.6 : 1,
+      kind: "contains",
+      curve: [from.x, from.y, mx, my, mx, my, n.x, n.y],
+    });
   }
-  for (const edge of model.cross) {
-    const [from, to] = [byId.get(edge.source), byId.get(edge.target)];
-    if (from && to) add(from, to, "cross", 1 + Math.min(1.5, edge.weight * 2));
-  }
-  return withBounds(nodes, links, 0, false);
-}
-
-/** The node at a point in world units: the nearest whose disc or, in the tree, whose label contains it. */
-export function nodeAt(scene: Scene, x: number, y: number, slack: number): SceneNode | null {
-  let best: SceneNode | null = null;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const n of scene.nodes) {
-    const distance = Math.hypot(n.x - x, n.y - y) - n.r;
-    let near = distance <= slack ? distance : Number.POSITIVE_INFINITY;
-    if (n.turn === 0 && n.side !== "top") {
-      const width = labelExtent(n);
-      const half = (n.lines.length * FONT_SIZE[n.node.type] * LINE_HEIGHT) / 2 + 2;
-      const [left, right] =
-        n.side === "right"
-          ? [n.x, n.x + n.r + width]
-          : n.side === "left"
-            ? [n.x - n.r - width, n.x]
-            : [n.x - width / 2 - 12, n.x + width / 2 + 12];
-      if (x >= left && x <= right && Math.abs(y - n.y) <= half) near = Math.min(near, 0);
-    }
-    if (near < bestDistance) {
-      best = n;
-      bestDistance = near;
-    }
-  }
-  return best;
+  return withBounds(nodes, [...links, ...crossLinks(model, nodes)], 0, false);
 }

@@ -15,17 +15,21 @@ export interface Zoom {
 }
 
 /**
- * Zooming of `canvas`. `onMove` gets every new camera. A press for which `startsNodeDrag` is true does not pan.
+ * Zooming of `canvas`. `onMove` gets every new camera, `onUserMove` is called when the user moves it. A press for which
+ * `startsNodeDrag` is true does not pan.
  */
 export function useZoom(
   canvas: RefObject<HTMLDivElement | null>,
   startsNodeDrag: RefObject<(event: MouseEvent) => boolean>,
   onMove: (camera: Camera) => void,
+  onUserMove: () => void,
 ): Zoom {
   const camera = useRef<Camera>({ x: 0, y: 0, k: 1 });
   const behaviour = useRef<ZoomBehavior<HTMLDivElement, unknown> | null>(null);
   const latestOnMove = useRef(onMove);
   latestOnMove.current = onMove;
+  const latestOnUserMove = useRef(onUserMove);
+  latestOnUserMove.current = onUserMove;
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
@@ -39,6 +43,7 @@ export function useZoom(
       })
       .on("zoom", (event: D3ZoomEvent<HTMLDivElement, unknown>) => {
         camera.current = event.transform;
+        if (event.sourceEvent) latestOnUserMove.current();
         latestOnMove.current(event.transform);
       });
     behaviour.current = zoom;

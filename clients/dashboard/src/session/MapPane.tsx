@@ -1,18 +1,19 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { duration, wordErrorCode } from "@trailmind/api";
-import { Ellipsis, Network, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
+import { Ellipsis, Network, Plus, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useLostSince } from "~/api/connection";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
+import type { MapEditing } from "~/map/map-props";
 import type { MapModel } from "~/map/model";
 import type { SessionSearch } from "~/session/search-params";
 import { EmptyState, IconButton } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
-import type { Edits } from "./edits";
+import { canMerge, canMove, type Edits } from "./edits";
 import { hasFeature } from "./features";
 import type { Progress } from "./live-updates";
 import { MapNotes } from "./MapNotes";
@@ -33,6 +34,9 @@ interface Props {
   set: (change: Partial<SessionSearch>) => void;
   edits: Edits;
   onPanel: (panel: PanelName) => void;
+  /** The node whose label is edited in place. */
+  renamingId: string | null;
+  onRename: (id: string | null) => void;
 }
 
 /** The map, or the reason why there is none and what the user can do about it. */
@@ -41,14 +45,27 @@ export function MapPane(props: Props) {
   const t = useMessages();
   const isPhone = useMedia("(max-width: 767px)");
   const isLost = useLostSince() !== null;
-  const [renamingId, setRenamingId] = useState<string | null>(null);
+  const [isAdding, setAdding] = useState(false);
   const map = query.data;
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
   if (!model) return <MissingMap {...props} />;
   if (model.nodes.length <= 1) return <EmptyMap onPanel={onPanel} />;
 
   const isEditable = edits.isAvailable && Boolean(map);
-  const renamed = renamingId === null ? undefined : model.byId.get(renamingId);
+  const editing: MapEditing | null = isEditable
+    ? {
+        renamingId: props.renamingId,
+        startRename: props.onRename,
+        endRename: (label) => {
+          if (label && props.renamingId) edits.rename(props.renamingId, label);
+          props.onRename(null);
+        },
+        dropOn: (id, target, kind) =>
+          (kind === "merge" ? canMerge : canMove)(model, id, target) ? { kind, id: target } : null,
+        drop: edits.drop,
+        addTopic: () => setAdding(true),
+      }
+    : null;
   return (
     <>
       {!map && !isLost && (
@@ -72,16 +89,25 @@ export function MapPane(props: Props) {
         onSelect={(id) => set({ node: id ?? undefined })}
         topic={search.topic ?? null}
         onTopic={(id) => set({ topic: id ?? undefined })}
-        onRename={isEditable ? setRenamingId : undefined}
-        onDrop={isEditable ? (id, target) => edits.move(model, id, target) : undefined}
-        tools={!isPhone && <MapPaneTools model={model} edits={isEditable ? edits : null} onPanel={onPanel} />}
+        isGrowing={!map}
+        editing={editing}
+        tools={
+          <>
+            {editing && (
+              <IconButton label={t.edit.newTopic} onClick={editing.addTopic}>
+                <Plus size={17} />
+              </IconButton>
+            )}
+            {!isPhone && <MapPaneTools model={model} edits={isEditable ? edits : null} onPanel={onPanel} />}
+          </>
+        }
       />
       <Suspense fallback={null}>
-        {renamed && (
+        {isAdding && (
           <RenameDialog
-            node={renamed}
-            onClose={() => setRenamingId(null)}
-            onSave={(label) => edits.rename(renamed.id, label)}
+            title={t.edit.newTopic}
+            onClose={() => setAdding(false)}
+            onSave={(label) => edits.run({ op: "add_node", parent_id: model.root.id, type: "topic", label })}
           />
         )}
       </Suspense>

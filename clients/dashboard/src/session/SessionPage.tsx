@@ -17,6 +17,7 @@ import type { PanelName } from "./panel-name";
 import { SessionBottomBar } from "./SessionBottomBar";
 import { type SessionSearch, type View, WIDE } from "./search-params";
 import { Timeline } from "./Timeline";
+import { useEvidenceAfterClick } from "./useEvidenceAfterClick";
 import { useSessionData } from "./useSessionData";
 import "./session.css";
 
@@ -28,8 +29,8 @@ export function SessionPage() {
   const { id } = useParams({ from: "/frame/sessions/$id" });
   const search = useSearch({ from: "/frame/sessions/$id" });
   const isWide = useMedia(WIDE);
-  const data = useSessionData(id, search.view, isWide);
-  const edits = useEdits(id, data.mindmap.data?.version ?? 0);
+  const edits = useEdits(id);
+  const data = useSessionData(id, search.view, isWide, edits.preview);
   useUndoKeys(edits);
 
   if (data.session.isPending)
@@ -101,6 +102,8 @@ function LoadedSession({
   // A link from the search contains the id of a page, which may differ from the id of its node.
   const selected = search.node ? (model?.byPage.get(search.node)?.id ?? search.node) : null;
   const node = selected ? (model?.byId.get(selected) ?? null) : null;
+  const [renamingId, setRenamingId] = useState<string | null>(null);
+  const hasEvidence = useEvidenceAfterClick(node !== null && model !== null, renamingId !== null);
   const timelinePane = (
     <section className="pane" aria-label={t.timeline.title}>
       <TimelinePane data={data} selected={selected} topic={search.topic} onSelect={select} onTopic={focusTopic} />
@@ -118,6 +121,8 @@ function LoadedSession({
         set={set}
         edits={edits}
         onPanel={setPanel}
+        renamingId={renamingId}
+        onRename={setRenamingId}
       />
     </section>
   );
@@ -139,9 +144,9 @@ function LoadedSession({
         edits={edits}
         version={mindmap?.version ?? null}
       />
-      <div className={`session-body ${node ? "with-evidence" : ""}`}>
+      <div className={`session-body ${hasEvidence ? "with-evidence" : ""}`}>
         {bodies[view]}
-        {node && model && (
+        {hasEvidence && node && model && (
           <Evidence
             key={node.id}
             node={node}

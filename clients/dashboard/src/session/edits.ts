@@ -1,31 +1,51 @@
 /** Edits of a map as operations. Each is one request and one undo step, and is applied again to later versions. */
 
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type OperationBody, toApiError, unwrap, uuid } from "@trailmind/api";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { isRecord, type OperationBody, toApiError, unwrap, uuid } from "@trailmind/api";
+import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
 import { api } from "~/api/client";
-import { optionalQuery } from "~/api/queries";
-import { useMessages } from "~/i18n";
+import { type Mindmap, mindmapQuery } from "~/api/queries";
+import { type Messages, useMessages } from "~/i18n";
+import type { DropTarget } from "~/map/map-props";
 import type { MapModel } from "~/map/model";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
+import { EditQueue, type EditServer } from "./edit-queue";
 import { hasFeature } from "./features";
 
 export interface Edits {
   isAvailable: boolean;
+  /** Whether an edit is on its way to the server. */
+  isSaving: boolean;
   canUndo: boolean;
   canRedo: boolean;
   run: (operation: OperationBody) => void;
   rename: (id: string, label: string) => void;
   move: (model: MapModel, id: string, parent: string) => void;
+  drop: (id: string, target: DropTarget) => void;
   undo: () => void;
   redo: () => void;
+  /** A map document with the edits that are not saved yet. */
+  preview: (document: unknown) => unknown;
 }
 
-/** A node can move to every topic or subtopic except its parent, itself and its descendants. */
+/**
+ * Whether a node can move below another, by the server's rules. A topic that moves below a topic becomes its subtopic,
+ * and a subtopic below the core becomes a topic.
+ */
 export function canMove(model: MapModel, id: string, parent: string): boolean {
-  if (id === parent || id === model.root.id || model.parent.get(id) === parent) return false;
+  const [node, target] = [model.byId.get(id), model.byId.get(parent)];
+  if (!node || !target || id === parent || model.parent.get(id) === parent) return false;
   for (let at: string | undefined = parent; at !== undefined; at = model.parent.get(at)) if (at === id) return false;
-  return model.byId.get(parent)?.type !== "page";
+  if (node.type === "topic") return target.type === "topic";
+  if (node.type === "subtopic") return target.type === "topic" || target.type === "core";
+  return node.type === "page" && (target.type === "topic" || target.type === "subtopic");
+}
+
+/** Topics merge with topics, and subtopics with subtopics. */
+export function canMerge(model: MapModel, id: string, other: string): boolean {
+  const [type, otherType] = [model.byId.get(id)?.type, model.byId.get(other)?.type];
+  return id !== other && type === otherType && (type === "topic" || type === "subtopic");
 }
 
 /** A topic can be split when it has more than one child. */
@@ -33,56 +53,109 @@ export function canSplit(model: MapModel, id: string): boolean {
   return (model.children.get(id)?.length ?? 0) > 1;
 }
 
-export function useEdits(sessionId: string, version: number): Edits {
+const queues = new Map<string, EditQueue>();
+
+/** The queue of a session. It outlives the page, so that edits made before leaving it are still sent. */
+function queueFor(sessionId: string, server: EditServer): EditQueue {
+  const queue = queues.get(sessionId) ?? new EditQueue(server);
+  queues.set(sessionId, queue);
+  return queue;
+}
+
+/** The label of a node in a map document. */
+function labelIn(document: unknown, id: string | null | undefined): string {
+  const nodes = isRecord(document) && Array.isArray(document.nodes) ? document.nodes : [];
+  const node = nodes.find((each) => isRecord(each) && each.id === id);
+  return isRecord(node) ? String(node.label) : "";
+}
+
+/** What the toast says about an edit. */
+function describe({ op, node_id, node_ids, parent_id, label, hidden }: OperationBody, document: unknown, t: Messages) {
+  const name = labelIn(document, node_id);
+  if (op === "rename" && label) return t.edit.did.rename(label);
+  if (op === "move") return t.edit.did.move(name, labelIn(document, parent_id));
+  if (op === "merge" && node_ids)
+    return t.edit.did.merge(labelIn(document, node_ids[1]), labelIn(document, node_ids[0]));
+  if (op === "hide" && hidden !== false) return t.edit.did.hide(name);
+  if (op === "delete") return t.edit.did.remove(name);
+  if ((op === "add_node" || op === "split") && label) return t.edit.did.add(label);
+  return t.edit.saved;
+}
+
+export function useEdits(sessionId: string): Edits {
   const t = useMessages();
   const client = useQueryClient();
-  const path = { session_id: sessionId };
   const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");
-  const log = useQuery({
-    ...optionalQuery(["edits", sessionId], () =>
-      unwrap(api.GET("/v1/sessions/{session_id}/mindmap/edits", { params: { path, query: { limit: 1 } } })),
-    ),
-    enabled: isAvailable && version > 0,
-  });
-  const change = useMutation({
-    mutationFn: (operation: OperationBody) => {
-      const identified =
-        operation.op === "undo" || operation.op === "redo" ? operation : { ...operation, op_id: uuid() };
+  const state = useQuery({ ...mindmapQuery(sessionId), enabled: false }).data?.edits;
+  const key = useMemo(() => ["mindmap", sessionId], [sessionId]);
+  const server: EditServer = {
+    current: () => client.getQueryData<Mindmap | null>(key) ?? null,
+    send: (operation, expectedSeq) => {
+      const version = client.getQueryData<Mindmap | null>(key)?.version;
       return unwrap(
         api.PATCH("/v1/sessions/{session_id}/mindmap", {
-          params: { path },
-          body: { operations: [identified], ...(version ? { version } : {}) },
+          params: { path: { session_id: sessionId } },
+          body: {
+            operations: [operation],
+            ...(expectedSeq === undefined ? {} : { expected_seq: expectedSeq }),
+            ...(version ? { version } : {}),
+          },
         }),
       );
     },
-    onSuccess: (reply, operation) => {
-      void client.invalidateQueries({ queryKey: ["edits", sessionId] });
-      if (reply.mindmap.data) client.setQueryData(["mindmap", sessionId], reply.mindmap);
-      else void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
+    onSaved: (reply, operation) => {
+      // An answer that was asked for before this edit must not replace the newer map.
+      void client.cancelQueries({ queryKey: key });
+      client.setQueryData(key, reply.mindmap);
+      if (!reply.mindmap.data) void client.invalidateQueries({ queryKey: key });
       void client.invalidateQueries({ queryKey: ["versions", sessionId] });
       const refused = reply.reports.find((report) => report.status === "not_applied");
       if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence);
       else if (operation.op === "undo") toast(t.edit.undone);
       else if (operation.op === "redo") toast(t.edit.redone);
-      else toast(t.edit.saved, { label: t.common.undo, run: () => change.mutate({ op: "undo" }) });
     },
-    onError: (error) => {
+    onFailed: (error, lost) => {
+      const again = () => void client.refetchQueries({ queryKey: key }).then(() => queue.run(...lost));
       if (toApiError(error).kind === "conflict") {
-        void client.invalidateQueries({ queryKey: ["mindmap", sessionId] });
-        toast(t.edit.conflict);
-      } else toast(`${t.edit.failed} ${errorMessage(error, t)}`);
+        void client.invalidateQueries({ queryKey: key });
+        toast(t.edit.conflict, { label: t.edit.applyAnyway, run: again });
+      } else toast(`${t.edit.failed} ${errorMessage(error, t)}`, { label: t.common.retry, run: again });
     },
+  };
+  const queue = queueFor(sessionId, server);
+  useEffect(() => {
+    queue.server = server;
   });
+  const pending = useSyncExternalStore(queue.subscribe, queue.snapshot);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the preview changes with the edits that are not saved yet
+  const preview = useCallback((document: unknown) => queue.preview(document), [queue, pending]);
+
+  const run = (operation: OperationBody) => {
+    const shown = queue.preview(server.current()?.data);
+    const isStep = operation.op === "undo" || operation.op === "redo";
+    queue.run(isStep ? operation : { ...operation, op_id: uuid() });
+    if (!isStep) toast(describe(operation, shown, t), { label: t.common.undo, run: () => queue.run({ op: "undo" }) });
+  };
+  const inEffect = pending.reduce((count, { op }) => count + (op === "undo" ? -1 : 1), state?.num_in_effect ?? 0);
+  const last = pending.at(-1)?.op;
   return {
     isAvailable,
-    canUndo: (log.data?.can_undo ?? false) && !change.isPending,
-    canRedo: (log.data?.can_redo ?? false) && !change.isPending,
-    run: (operation) => change.mutate(operation),
-    rename: (id, label) => change.mutate({ op: "rename", node_id: id, label }),
+    isSaving: pending.length > 0,
+    canUndo: inEffect > 0,
+    canRedo: last === undefined ? (state?.can_redo ?? false) : last === "undo",
+    run,
+    rename: (id, label) => run({ op: "rename", node_id: id, label }),
     move: (model, id, parent) => {
-      if (canMove(model, id, parent)) change.mutate({ op: "move", node_id: id, parent_id: parent });
+      if (canMove(model, id, parent)) run({ op: "move", node_id: id, parent_id: parent });
     },
-    undo: () => change.mutate({ op: "undo" }),
-    redo: () => change.mutate({ op: "redo" }),
+    drop: (id, target) =>
+      run(
+        target.kind === "merge"
+          ? { op: "merge", node_ids: [target.id, id] }
+          : { op: "move", node_id: id, parent_id: target.id },
+      ),
+    undo: () => run({ op: "undo" }),
+    redo: () => run({ op: "redo" }),
+    preview,
   };
 }

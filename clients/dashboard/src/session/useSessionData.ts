@@ -7,7 +7,12 @@ import { useLiveUpdates } from "./live-updates";
 import { showsTimeline, type View } from "./search-params";
 
 /** The queries of a session's page, its live updates, and the map to show. */
-export function useSessionData(id: string, view: View | undefined, isWide: boolean) {
+export function useSessionData(
+  id: string,
+  view: View | undefined,
+  isWide: boolean,
+  preview: (document: unknown) => unknown,
+) {
   const client = useQueryClient();
   const session = useQuery(sessionQuery(id));
   const isLive = session.data ? isOpen(session.data.session_status) : false;
@@ -21,7 +26,8 @@ export function useSessionData(id: string, view: View | undefined, isWide: boole
   const hasUpdates = session.data !== undefined && (isMoving(session.data.session_status) || isGenerating);
   const { progress, liveMap } = useLiveUpdates(id, hasUpdates, client);
   const mapData = useMapData(id, mindmap.data, isGenerating, isLive ? liveMap : null);
-  const model = useMemo(() => (mapData ? parseMap(mapData) : null), [mapData]);
+  // The map with the edits that the server has not answered yet.
+  const model = useMemo(() => (mapData ? parseMap(preview(mapData)) : null), [mapData, preview]);
   return { session, isLive, mindmap, timeline, progress, model, isUnreadable: mapData !== null && model === null };
 }
 

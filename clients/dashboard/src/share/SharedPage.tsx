@@ -9,6 +9,7 @@ import { MapView } from "~/map/MapView";
 import { parseMap } from "~/map/model";
 import { Evidence } from "~/session/Evidence";
 import type { SessionSearch } from "~/session/search-params";
+import { useEvidenceAfterClick } from "~/session/useEvidenceAfterClick";
 import { EmptyState } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 import "~/session/session.css";
@@ -28,6 +29,7 @@ export function SharedPage() {
   const set = (change: Partial<SessionSearch>) =>
     void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
   const node = search.node && model ? model.byId.get(search.node) : undefined;
+  const hasEvidence = useEvidenceAfterClick(node !== undefined, false);
   const isGone = shared.isError && [404, 410].includes(toApiError(shared.error).status);
   return (
     <main className="session shared" id="content">
@@ -65,7 +67,7 @@ export function SharedPage() {
                 onTopic={(id) => set({ topic: id ?? undefined })}
               />
             </section>
-            {node && (
+            {hasEvidence && node && (
               <Evidence
                 key={node.id}
                 node={node}

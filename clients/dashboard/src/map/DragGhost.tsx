@@ -1,0 +1,32 @@
+import { GitMerge, MoveRight } from "lucide-react";
+import { useMessages } from "~/i18n";
+import type { Drag } from "./flat-map-props";
+import type { MapModel } from "./model";
+
+/** The dragged label at the pointer, and what letting it go would do. */
+export function DragGhost({ drag, model }: { drag: Drag; model: MapModel }) {
+  const t = useMessages();
+  const node = model.byId.get(drag.id);
+  const target = drag.target ? model.byId.get(drag.target.id) : undefined;
+  if (!node) return null;
+  const isMerge = drag.target?.kind === "merge";
+  return (
+    <div
+      className={`map-ghost ${target ? (isMerge ? "merge" : "into") : ""}`}
+      data-hue={model.hueOf(node.id) ?? "none"}
+      style={{ transform: `translate(${drag.x + 12}px, ${drag.y + 10}px)` }}
+    >
+      <b>{node.label}</b>
+      <span role="status">
+        {target && (isMerge ? <GitMerge size={14} aria-hidden /> : <MoveRight size={14} aria-hidden />)}
+        {target
+          ? isMerge
+            ? t.edit.dragMerge(node.label, target.label)
+            : t.edit.drag(node.label, target.label)
+          : node.type === "page"
+            ? t.edit.dragHint(node.label)
+            : t.edit.dragHintTopic(node.label)}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,117 @@
+/** Hover, click, double click, and moving a node by drag and drop. */
+import { type PointerEvent, type RefObject, useRef } from "react";
+import type { DrawPlan } from "./draw";
+import type { Hit, PlacedLabel } from "./flat-labels";
+import type { Drag, FindHit, FlatMapProps } from "./flat-map-props";
+import type { DropTarget } from "./map-props";
+import { subtree } from "./model";
+import { MAX_CLICK_PX, nextPress, noteMapClick, type Press } from "./presses";
+import type { Zoom } from "./useZoom";
+
+/** How far above or below a topic's label a drop still merges with it. */
+const MERGE_REACH_PX = 16;
+
+export function usePointer(
+  props: FlatMapProps,
+  canvas: RefObject<HTMLDivElement | null>,
+  findHit: FindHit,
+  toggle: (id: string) => void,
+  plan: RefObject<DrawPlan | null>,
+  zoom: Zoom,
+  drag: Drag | null,
+  setDrag: (drag: Drag | null) => void,
+) {
+  const { model, hovered, onSelect, onHover, editing } = props;
+  const press = useRef<Press<Hit | null> | null>(null);
+  const hasDragged = useRef(false);
+  const isMovable = (hit: Hit | null) => hit !== null && !hit.isFold && hit.n.node.type !== "core";
+  const pressAt = (event: { clientX: number; clientY: number }, isTouch: boolean) => {
+    press.current = nextPress(press.current, event.clientX, event.clientY, performance.now(), findHit(event, isTouch));
+  };
+  // d3-zoom gets the mouse event of the same press after this hook's pointer event.
+  const startsNodeDrag = () => editing !== null && isMovable(press.current?.hit ?? null);
+
+  const targetAt = (id: string, event: PointerEvent): DropTarget | null => {
+    if (!editing) return null;
+    const hit = findHit(event, false);
+    const below = subtree(model, id);
+    const target = hit && !below.has(hit.n.id) ? hit.n : null;
+    if (target) {
+      const group = target.node.type === "page" ? (model.parent.get(target.id) ?? target.id) : target.id;
+      return editing.dropOn(id, group, "into");
+    }
+    const type = model.byId.get(id)?.type;
+    const beside = type === "page" ? null : labelBeside(event, type, below);
+    return beside ? editing.dropOn(id, beside.n.id, "merge") : null;
+  };
+  /** The label of a type closest above or below the pointer. */
+  const labelBeside = (event: PointerEvent, type: string | undefined, except: ReadonlySet<string>) => {
+    const box = canvas.current?.getBoundingClientRect();
+    const current = plan.current;
+    if (!box || !current) return null;
+    const { x, y, k } = zoom.camera.current;
+    const stretch = k / current.k;
+    const [px, py] = [(event.clientX - box.left - x) / stretch, (event.clientY - box.top - y) / stretch];
+    let best: PlacedLabel | null = null;
+    let nearest = MERGE_REACH_PX / stretch;
+    for (const label of current.labels) {
+      if (label.n.node.type !== type || except.has(label.n.id)) continue;
+      const distance = Math.abs(py - label.y) - label.height / 2;
+      if (Math.abs(px - label.x) > label.width / 2 + 24 || distance >= nearest) continue;
+      best = label;
+      nearest = distance;
+    }
+    return best;
+  };
+
+  const handlers = {
+    onPointerDown: (event: PointerEvent) => {
+      hasDragged.current = false;
+      if (event.button === 0) pressAt(event, event.pointerType !== "mouse");
+    },
+    onPointerMove: (event: PointerEvent) => {
+      const box = canvas.current?.getBoundingClientRect();
+      if (!box) return;
+      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      if (drag) return setDrag({ ...drag, x, y, target: targetAt(drag.id, event) });
+      const from = press.current;
+      if (event.pointerType !== "mouse") return;
+      if (event.buttons === 0) {
+        const id = findHit(event, false)?.n.id ?? null;
+        if (id !== hovered) onHover(id);
+      } else if (
+        event.buttons === 1 &&
+        from?.hit &&
+        startsNodeDrag() &&
+        Math.hypot(event.clientX - from.x, event.clientY - from.y) > MAX_CLICK_PX
+      ) {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        hasDragged.current = true;
+        setDrag({ id: from.hit.n.id, target: null, x, y });
+      }
+    },
+    onPointerUp: () => {
+      if (drag?.target) editing?.drop(drag.id, drag.target);
+      if (drag) setDrag(null);
+    },
+    onPointerCancel: () => setDrag(null),
+    onPointerLeave: () => onHover(null),
+    onClick: (event: React.MouseEvent) => {
+      // After a drag the browser reports a click on whatever is below the pointer.
+      if (hasDragged.current) return;
+      const hit = press.current?.hit ?? null;
+      noteMapClick(event.clientX, event.clientY);
+      if (hit?.isFold) toggle(hit.n.id);
+      else onSelect(hit?.n.id ?? null);
+    },
+    onDoubleClick: () => {
+      const hit = press.current?.hit ?? null;
+      if (hit?.isFold || hasDragged.current) return;
+      if (editing) {
+        if (hit) editing.startRename(hit.n.id);
+        else editing.addTopic();
+      } else if (hit) toggle(hit.n.id);
+    },
+  };
+  return { handlers, startsNodeDrag };
+}

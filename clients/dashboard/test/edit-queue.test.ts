@@ -1,0 +1,120 @@
+import type { EditsReply, MindmapReply, OperationBody } from "@trailmind/api";
+import { describe, expect, it } from "vitest";
+import { type MapModel, parseMap } from "~/map/model";
+import { applyOperation, temporaryId } from "~/session/apply-operation";
+import { EditQueue } from "~/session/edit-queue";
+import { mapData } from "./support";
+
+const after = (operation: OperationBody) => parseMap(applyOperation(mapData(3, 4), operation)) as MapModel;
+
+describe("applyOperation", () => {
+  it("renames, and leaves the rest", () => {
+    const model = after({ op: "rename", node_id: "t1", label: " New " });
+    expect(model.byId.get("t1")?.label).toBe("New");
+    expect(model.nodes).toHaveLength(16);
+  });
+  it("moves a page, and a topic as a subtopic", () => {
+    expect(after({ op: "move", node_id: "p0-1", parent_id: "t2" }).parent.get("p0-1")).toBe("t2");
+    const model = after({ op: "move", node_id: "t0", parent_id: "t2" });
+    expect(model.byId.get("t0")?.type).toBe("subtopic");
+    expect(model.topicOf.get("p0-0")).toBe("t2");
+    expect(model.topics.map((each) => each.id)).toEqual(["t1", "t2"]);
+  });
+  it("refuses what the server refuses", () => {
+    const data = mapData(3, 4);
+    for (const operation of [
+      { op: "move", node_id: "p0-0", parent_id: "core" },
+      { op: "move", node_id: "p0-0", parent_id: "p1-0" },
+      { op: "merge", node_ids: ["t0", "p1-0"] },
+      { op: "rename", node_id: "t0", label: "  " },
+      { op: "rename", node_id: "gone", label: "x" },
+    ] as OperationBody[])
+      expect(applyOperation(data, operation)).toBe(data);
+  });
+  it("merges topics with their pages and links", () => {
+    const model = after({ op: "merge", node_ids: ["t1", "t0"] });
+    expect(model.byId.has("t0")).toBe(false);
+    expect(model.children.get("t1")).toHaveLength(8);
+    expect(model.cross).toHaveLength(0);
+  });
+  it("splits, adds, hides, deletes, links and names links", () => {
+    const split = after({ op: "split", node_id: "t0", member_ids: ["p0-0", "p0-1"], label: "Part", op_id: "x" });
+    expect(split.children.get(temporaryId("x"))).toEqual(["p0-0", "p0-1"]);
+    const added = after({ op: "add_node", parent_id: "core", type: "topic", label: "Mine", op_id: "y" });
+    expect(added.topics.map((each) => each.label)).toContain("Mine");
+    expect(after({ op: "hide", node_id: "t0" }).nodes).toHaveLength(11);
+    expect(after({ op: "delete", node_id: "t0" }).nodes).toHaveLength(11);
+    expect(after({ op: "add_edge", source: "t1", target: "t2" }).cross).toHaveLength(2);
+    expect(after({ op: "label_edge", source: "t1", target: "t0", label: "why" }).cross[0]?.label).toBe("why");
+    expect(after({ op: "remove_edge", source: "t1", target: "t0" }).cross).toHaveLength(0);
+  });
+});
+
+/** A server that answers when the test says so. */
+function fakeServer() {
+  let map = { version: 1, data: mapData(2, 2), edits: { seq: 0 } } as unknown as MindmapReply;
+  const answers: ((error?: unknown) => void)[] = [];
+  const sent: { operation: OperationBody; expectedSeq: number | undefined }[] = [];
+  const failures: (readonly OperationBody[])[] = [];
+  const queue = new EditQueue({
+    current: () => map,
+    send: (operation, expectedSeq) => {
+      sent.push({ operation, expectedSeq });
+      return new Promise<EditsReply>((resolve, reject) =>
+        answers.push((error) => {
+          if (error) return reject(error);
+          const data = applyOperation(map.data, operation);
+          const mindmap = { ...map, data, edits: { seq: (map.edits?.seq ?? 0) + 1 } } as MindmapReply;
+          resolve({ mindmap, reports: [] });
+        }),
+      );
+    },
+    onSaved: (reply) => {
+      map = reply.mindmap;
+    },
+    onFailed: (_, lost) => failures.push(lost),
+  });
+  const label = () => (parseMap(queue.preview(map.data)) as MapModel).byId.get("t0")?.label;
+  const answer = async (error?: unknown) => {
+    answers.shift()?.(error);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  return { queue, sent, failures, label, answer };
+}
+
+describe("EditQueue", () => {
+  const rename = (label: string): OperationBody => ({ op: "rename", node_id: "t0", label, op_id: label });
+  it("shows edits at once, and sends one at a time with the length of the log", async () => {
+    const { queue, sent, label, answer } = fakeServer();
+    queue.run(rename("A"));
+    queue.run(rename("B"));
+    expect(label()).toBe("B");
+    expect(sent.map((each) => each.expectedSeq)).toEqual([0]);
+    await answer();
+    expect(label()).toBe("B");
+    expect(sent.map((each) => each.expectedSeq)).toEqual([0, 1]);
+    await answer();
+    expect(queue.snapshot()).toEqual([]);
+    expect(label()).toBe("B");
+  });
+  it("takes back a refused edit and those after it", async () => {
+    const { queue, failures, label, answer } = fakeServer();
+    queue.run(rename("A"));
+    queue.run(rename("B"));
+    await answer(new Error("409"));
+    expect(label()).toBe("Topic 0");
+    expect(failures).toEqual([[rename("A"), rename("B")]]);
+  });
+  it("shows undo and redo at once", async () => {
+    const { queue, label, answer } = fakeServer();
+    queue.run(rename("A"));
+    await answer();
+    queue.run(rename("B"));
+    queue.run({ op: "undo" });
+    expect(label()).toBe("A");
+    queue.run({ op: "undo" });
+    expect(label()).toBe("Topic 0");
+    queue.run({ op: "redo" });
+    expect(label()).toBe("A");
+  });
+});
