@@ -106,6 +106,9 @@ class HighlightRecord:
     selector: str | None = None
     color: str = "#FFFF00"
     note: str | None = None
+    #: The text of the page directly before and after the passage, as the client recorded it.
+    prefix: str = ""
+    suffix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,9 +515,18 @@ def _highlights(events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]) 
                 selector=_text(event.get("selector"), 2000),
                 color=_text(event.get("color"), 32) or "#FFFF00",
                 note=_text(event.get("note"), 10_000),
+                **_quote_context(event.get("anchor")),
             )
         )
     return highlights
+
+
+def _quote_context(anchor: Any) -> dict[str, str]:
+    """The prefix and the suffix of a W3C TextQuoteSelector among the selectors of an anchor."""
+    for selector in anchor if isinstance(anchor, Sequence) and not isinstance(anchor, str) else ():
+        if isinstance(selector, Mapping) and selector.get("type") == "TextQuoteSelector":
+            return {name: _text(selector.get(name), 200) or "" for name in ("prefix", "suffix")}
+    return {}
 
 
 def captured_pages(timeline: Timeline, contents: Mapping[str, str]) -> list[CapturedPage]:

@@ -126,6 +126,7 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("GET", f"{_S}/events"): _READ,
     ("GET", f"{_S}/events/stats"): _READ,
     ("GET", f"{_S}/timeline"): _READ,
+    ("GET", f"{_S}/pages/{{page_id}}"): _READ,
     # Maps
     ("GET", f"{_S}/mindmap"): _READ,
     ("POST", f"{_S}/mindmap/generate"): _WRITE,

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cluster.maps.live_maps import LiveMapUpdate
 from cluster.maps.notifications import DELETED, session_channel
 from models.errors import Forbidden, Unauthorized
-from models.mindmap.versions import MapStatus, Mindmap
+from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from serve.auth.authorization import authenticate
 from serve.dependencies import CurrentUserId, State
@@ -76,13 +76,26 @@ def _encode(event: str, data: Any) -> bytes:
 async def _snapshot(state: AppState, session_id: uuid.UUID) -> dict[str, Any]:
     async with state.session_factory() as db:
         session = await db.get(BrowsingSession, session_id)
-        mindmap = await db.scalar(select(Mindmap).where(Mindmap.session_id == session_id))
+        row = (
+            await db.execute(
+                select(Mindmap, MindmapVersion.edits_seq)
+                .outerjoin(
+                    MindmapVersion,
+                    (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version),
+                )
+                .where(Mindmap.session_id == session_id)
+            )
+        ).one_or_none()
     snapshot: dict[str, Any] = {
         "session_status": session.status if session else "deleted",
         "keep_alive_s": KEEP_ALIVE_S,
     }
-    if mindmap is not None:
+    if row is not None:
+        mindmap, edits_seq = row
         snapshot["mindmap"] = {"status": mindmap.status, "stage": mindmap.stage, "percent": mindmap.percent}
+        if edits_seq is not None:
+            # With these a client that reconnects knows whether it missed an edit.
+            snapshot["mindmap"] |= {"version": mindmap.current_version, "seq": edits_seq}
     return snapshot
 
 

@@ -273,6 +273,17 @@ async def test_watchers_are_notified_of_edits(ann: ApiUser, worker: InProcessWor
     }
 
 
+async def test_a_stream_begins_with_version_and_length_of_the_log(ann: ApiUser, worker: InProcessWorker) -> None:
+    session = await mapped(ann, worker)
+    topic = topics(await get(ann, session))[0]["id"]
+    await change(ann, session, {"op": "rename", "node_id": topic, "label": "Mine"})
+    # Without `follow` the stream of a completed map ends after its snapshot.
+    answer = await ann.call("GET", f"/v1/sessions/{session}/stream")
+    snapshot = json.loads(answer.text.split("data: ", 1)[1].splitlines()[0])
+    assert (snapshot["mindmap"]["version"], snapshot["mindmap"]["seq"]) == (1, 1)
+    assert (await get(ann, session))["edits"]["seq"] == 1
+
+
 def random_operation(rng: random.Random, mindmap: dict[str, Any]) -> dict[str, Any]:
     """Something a person might do to this map, sensible or not."""
     ids = [node["id"] for node in mindmap["data"]["nodes"]]

@@ -4,5 +4,6 @@ export * from "./errors.ts";
 export * from "./format.ts";
 export * from "./ids.ts";
 export * from "./messages.ts";
+export * from "./passage.ts";
 export type * from "./schema.ts";
 export * from "./server-errors.ts";

@@ -729,6 +729,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/{session_id}/pages/{page_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Page
+         * @description The captured text of a page, with the passages highlighted in it. 404 if the session has no such page.
+         */
+        get: operations["read_page"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session_id}/mindmap": {
         parameters: {
             query?: never;
@@ -3066,6 +3086,30 @@ export interface components {
             end: number;
         };
         /**
+         * MarkedPassage
+         * @description A highlighted passage. White space in `text` is collapsed; in the page's text it may contain line breaks.
+         */
+        MarkedPassage: {
+            /** Id */
+            id: string;
+            /** Text */
+            text: string;
+            /**
+             * Prefix
+             * @description The text directly before the passage, as the browser recorded it
+             */
+            prefix: string;
+            /**
+             * Suffix
+             * @description The text directly after the passage
+             */
+            suffix: string;
+            /** Color */
+            color: string;
+            /** Note */
+            note?: string;
+        };
+        /**
          * MessageReply
          * @description The outcome as a sentence for people.
          * @example {
@@ -3226,6 +3270,37 @@ export interface components {
             /** Hidden */
             hidden?: boolean | null;
             position?: components["schemas"]["PositionBody"] | null;
+        };
+        /**
+         * PageTextReply
+         * @description A page as it was captured. Every line of `text` is a block of the page, such as a paragraph or a list item.
+         */
+        PageTextReply: {
+            /** Page Id */
+            page_id: string;
+            /** Url */
+            url: string;
+            /** Title */
+            title: string;
+            /**
+             * Language
+             * @description The language that the page declares, such as `ko`
+             */
+            language?: string;
+            /** First Visited At */
+            first_visited_at?: string;
+            /**
+             * Text
+             * @description Empty when no text was captured or when it was erased
+             */
+            text: string;
+            /**
+             * Is Truncated
+             * @description Whether the page was longer than what is stored
+             */
+            is_truncated: boolean;
+            /** Highlights */
+            highlights: components["schemas"]["MarkedPassage"][];
         };
         /**
          * PageVisitReply
@@ -5001,11 +5076,13 @@ export type LoginList = components['schemas']['LoginList'];
 export type LoginReply = components['schemas']['LoginReply'];
 export type LogoutAllBody = components['schemas']['LogoutAllBody'];
 export type Mark = components['schemas']['Mark'];
+export type MarkedPassage = components['schemas']['MarkedPassage'];
 export type MessageReply = components['schemas']['MessageReply'];
 export type MindmapEnvelope = components['schemas']['MindmapEnvelope'];
 export type MindmapReply = components['schemas']['MindmapReply'];
 export type ModelChoice = components['schemas']['ModelChoice'];
 export type OperationBody = components['schemas']['OperationBody'];
+export type PageTextReply = components['schemas']['PageTextReply'];
 export type PageVisitReply = components['schemas']['PageVisitReply'];
 export type PasswordChange = components['schemas']['PasswordChange'];
 export type Pause = components['schemas']['Pause'];
@@ -6331,6 +6408,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TimelineReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    read_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session */
+                session_id: string;
+                page_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTextReply"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -53,6 +53,7 @@ describe("applyOperation", () => {
 /** A server that answers when the test says so. */
 function fakeServer() {
   let map = { version: 1, data: mapData(2, 2), edits: { seq: 0 } } as unknown as MindmapReply;
+  let numReloads = 0;
   const answers: ((error?: unknown) => void)[] = [];
   const sent: { operation: OperationBody; expectedSeq: number | undefined }[] = [];
   const failures: (readonly OperationBody[])[] = [];
@@ -69,6 +70,9 @@ function fakeServer() {
         }),
       );
     },
+    reload: () => {
+      numReloads++;
+    },
     onSaved: (reply) => {
       map = reply.mindmap;
     },
@@ -79,7 +83,7 @@ function fakeServer() {
     answers.shift()?.(error);
     await new Promise((resolve) => setTimeout(resolve, 0));
   };
-  return { queue, sent, failures, label, answer };
+  return { queue, sent, failures, label, answer, numReloads: () => numReloads };
 }
 
 describe("EditQueue", () => {
@@ -116,5 +120,19 @@ describe("EditQueue", () => {
     expect(label()).toBe("Topic 0");
     queue.run({ op: "redo" });
     expect(label()).toBe("A");
+  });
+  it("loads the map again for the edits of others, not for its own", async () => {
+    const { queue, answer, numReloads } = fakeServer();
+    queue.run(rename("A"));
+    queue.latest = { version: 1, seq: 1 };
+    queue.reloadIfOutdated();
+    await answer();
+    expect(numReloads()).toBe(0);
+    queue.latest = { version: 1, seq: 2 };
+    queue.reloadIfOutdated();
+    expect(numReloads()).toBe(1);
+    queue.latest = { version: 2, seq: 0 };
+    queue.reloadIfOutdated();
+    expect(numReloads()).toBe(2);
   });
 });

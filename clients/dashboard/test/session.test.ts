@@ -119,11 +119,16 @@ it("returns only http(s) links", () => {
 });
 
 it("links to a passage by its text", () => {
-  expect(passageHref("https://a.example/b#c", "two-word quote")).toBe("https://a.example/b#:~:text=two%2Dword%20quote");
-  expect(passageHref("https://a.example/", "one two three four five six seven eight nine ten")).toBe(
-    "https://a.example/#:~:text=one%20two%20three%20four,seven%20eight%20nine%20ten",
+  const link = (url: string, quote: string, pageText?: string) =>
+    passageHref(url, { quote, ...(pageText ? { pageText } : {}) });
+  expect(link("https://a.example/b", "two-word quote")).toBe("https://a.example/b#:~:text=two%2Dword%20quote");
+  // One term, because the first words may stand earlier on the page.
+  expect(link("https://a.example/", "one two three four five six seven eight nine ten")).toBe(
+    "https://a.example/#:~:text=one%20two%20three%20four%20five%20six%20seven%20eight%20nine%20ten",
   );
-  expect(passageHref("javascript:x", "q")).toBeNull();
+  // The route of an application stays.
+  expect(link("https://a.example/#/doc/7", "a quote")).toBe("https://a.example/#/doc/7:~:text=a%20quote");
+  expect(link("javascript:x", "q")).toBeNull();
 });
 
 it("marks matches by code points", () => {

@@ -163,3 +163,17 @@ export const receiptQuery = (id: string, isLive = false) => ({
   }),
   refetchInterval: isLive ? 2_500 : (false as const),
 });
+
+/** The captured text of a page, with its highlights. */
+export const pageTextQuery = (sessionId: string, pageId: string) =>
+  queryOptions({
+    queryKey: ["page-text", sessionId, pageId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        api.GET("/v1/sessions/{session_id}/pages/{page_id}", {
+          params: { path: { session_id: sessionId, page_id: pageId } },
+          signal,
+        }),
+      ),
+    staleTime: 5 * 60_000,
+  });

@@ -27,7 +27,7 @@ async function readEvents(
   signal: AbortSignal,
   onEvent: (event: SessionEvent) => void,
 ): Promise<void> {
-  const url = new URL(`/v1/sessions/${encodeURIComponent(sessionId)}/stream`, location.origin);
+  const url = new URL(`/v1/sessions/${encodeURIComponent(sessionId)}/stream?follow=true`, location.origin);
   const silence = new AbortController();
   let beatMs = DEFAULT_BEAT_MS;
   let timer: ReturnType<typeof setTimeout> | undefined;

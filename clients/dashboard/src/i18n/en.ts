@@ -254,6 +254,14 @@ export const en = {
     elapsed: (d: string) => `${d} so far`,
     title: "Drawing your map",
   },
+  reader: {
+    title: "Captured text",
+    open: "Read here",
+    captured: (d: string) => `as read on ${d}`,
+    empty: "No text of this page is stored.",
+    notFound: "The quoted sentence is not in the stored text.",
+    truncated: "The page was longer; the rest is not stored.",
+  },
   evidence: {
     title: "Evidence",
     from: "Where it comes from",

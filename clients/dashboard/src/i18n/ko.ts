@@ -241,6 +241,14 @@ export const ko: Messages = {
     elapsed: (d) => `지금까지 ${d}`,
     title: "지도를 그리고 있어요",
   },
+  reader: {
+    title: "저장한 본문",
+    open: "여기서 읽기",
+    captured: (d) => `${d}에 읽은 내용`,
+    empty: "이 페이지의 본문은 저장하지 않았어요.",
+    notFound: "인용한 문장이 저장한 본문에 없어요.",
+    truncated: "페이지가 더 길지만 나머지는 저장하지 않았어요.",
+  },
   evidence: {
     title: "근거",
     from: "어디에서 왔나요",

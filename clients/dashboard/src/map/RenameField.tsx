@@ -37,7 +37,7 @@ export function RenameField({
         element.style.transform = `translate(${left}px, ${rect.y + rect.height / 2}px) translateY(-50%)`;
         element.style.width = `${width}px`;
         element.style.fontSize = `${Math.max(13, rect.fontSize)}px`;
-        element.style.visibility = "visible";
+        element.style.opacity = "1";
       }
       frame = requestAnimationFrame(follow);
     };
@@ -45,7 +45,7 @@ export function RenameField({
     return () => cancelAnimationFrame(frame);
   }, [id, handle]);
   return (
-    <div ref={box} className="map-rename" style={{ visibility: "hidden" }}>
+    <div ref={box} className="map-rename" style={{ opacity: 0 }}>
       <LabelInput label={label} onEnd={onEnd} />
     </div>
   );

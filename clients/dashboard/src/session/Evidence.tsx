@@ -1,12 +1,16 @@
-import { duration, shortDate, timeOfDay } from "@trailmind/api";
-import { CornerUpRight, ExternalLink, X } from "lucide-react";
-import { useEffect, useRef } from "react";
+import { useQueries } from "@tanstack/react-query";
+import { duration, type PageTextReply, type Passage, shortDate, timeOfDay } from "@trailmind/api";
+import { BookOpenText, CornerUpRight, ExternalLink, X } from "lucide-react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { pageTextQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { ancestors, type MapModel, type MapNode } from "~/map/model";
 import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics";
 import { EditActions } from "./EditActions";
 import type { Edits } from "./edits";
 import "./Evidence.css";
+
+const Reader = lazy(() => import("./Reader"));
 
 const PARTS = ["dwell", "highlights", "scroll", "revisits", "centrality"] as const;
 
@@ -19,8 +23,12 @@ export function Evidence(props: {
   onFocus: (topic: string | null) => void;
   focused: string | null;
   edits: Edits | null;
+  /** The session whose captured pages can be read; null for a visitor of a shared map. */
+  sessionId: string | null;
 }) {
-  const { node, model, version, onSelect, onFocus, focused, edits } = props;
+  const { node, model, version, onSelect, onFocus, focused, edits, sessionId } = props;
+  const [reading, setReading] = useState<{ pageId: string; quote: string | null } | null>(null);
+  const textOf = usePageTexts(sessionId, node);
   const t = useMessages();
   const language = useLanguage();
   const head = useRef<HTMLDivElement>(null);
@@ -78,10 +86,22 @@ export function Evidence(props: {
           {data.pinned && <span className="badge">{t.edit.pin}</span>}
         </p>
         {node.type === "page" && href && (
-          <a className="button" href={href} target="_blank" rel="noreferrer noopener">
-            <ExternalLink size={15} />
-            {t.evidence.openPage}
-          </a>
+          <p className="row wrap">
+            <a className="button" href={href} target="_blank" rel="noreferrer noopener">
+              <ExternalLink size={15} />
+              {t.evidence.openPage}
+            </a>
+            {sessionId && data.page_id && (
+              <button
+                type="button"
+                className="button"
+                onClick={() => setReading({ pageId: data.page_id ?? "", quote: null })}
+              >
+                <BookOpenText size={15} />
+                {t.reader.open}
+              </button>
+            )}
+          </p>
         )}
         {(node.type === "topic" || node.type === "subtopic") && model.topicOf.get(node.id) === node.id && (
           <button
@@ -102,9 +122,8 @@ export function Evidence(props: {
           {data.evidence.map((each, i) => {
             const page = model.byPage.get(each.page_id);
             const url = page?.data.urls[0] ?? (node.type === "page" ? data.urls[0] : undefined);
-            const open = url
-              ? passageHref(url, each.field === "text" || each.field === "highlight" ? each.quote : "")
-              : null;
+            const isPassage = each.field === "text" || each.field === "highlight";
+            const open = url ? passageHref(url, passageOf(isPassage ? each.quote : "", textOf(each.page_id))) : null;
             const at = each.visited_at_ms[0];
             return (
               // biome-ignore lint/suspicious/noArrayIndexKey: one page may be quoted twice with the same words
@@ -128,6 +147,14 @@ export function Evidence(props: {
                         : ""}
                     </span>
                   </span>
+                  {sessionId && isPassage && (
+                    <IconButton
+                      label={t.reader.open}
+                      onClick={() => setReading({ pageId: each.page_id, quote: each.quote })}
+                    >
+                      <BookOpenText size={15} />
+                    </IconButton>
+                  )}
                   {open && (
                     <a
                       href={open}
@@ -240,6 +267,40 @@ export function Evidence(props: {
           <p className="small muted">{t.evidence.provider(model.document.provider || "local", version)}</p>
         )}
       </div>
+      <Suspense fallback={null}>
+        {reading && sessionId && <Reader sessionId={sessionId} {...reading} onClose={() => setReading(null)} />}
+      </Suspense>
     </aside>
   );
+}
+
+/** Pages whose text is loaded for the links of one panel. */
+const MAX_PAGE_TEXTS = 6;
+
+/**
+ * The captured texts of the pages that a node quotes. With them a link finds a passage that begins inside a word, spans
+ * several blocks, or stands on its page twice.
+ */
+function usePageTexts(sessionId: string | null, node: MapNode): (pageId: string) => PageTextReply | undefined {
+  const quoted = node.data.evidence.filter((each) => each.field === "text" || each.field === "highlight");
+  const pageIds = [...new Set(quoted.map((each) => each.page_id))].slice(0, MAX_PAGE_TEXTS);
+  const texts = useQueries({
+    queries: pageIds.map((pageId) => ({
+      ...pageTextQuery(sessionId ?? "", pageId),
+      enabled: sessionId !== null,
+      retry: false,
+    })),
+  });
+  return (pageId) => texts[pageIds.indexOf(pageId)]?.data;
+}
+
+function passageOf(quote: string, page: PageTextReply | undefined): Passage {
+  if (!page) return { quote };
+  const highlight = page.highlights.find((each) => each.text === quote);
+  return {
+    quote,
+    pageText: page.text,
+    language: page.language ?? null,
+    ...(highlight ? { prefix: highlight.prefix, suffix: highlight.suffix } : {}),
+  };
 }

@@ -30,7 +30,7 @@ export function SessionPage() {
   const search = useSearch({ from: "/frame/sessions/$id" });
   const isWide = useMedia(WIDE);
   const edits = useEdits(id);
-  const data = useSessionData(id, search.view, isWide, edits.preview);
+  const data = useSessionData(id, search.view, isWide, edits);
   useUndoKeys(edits);
 
   if (data.session.isPending)
@@ -156,6 +156,7 @@ function LoadedSession({
             onFocus={focusTopic}
             focused={search.topic ?? null}
             edits={edits}
+            sessionId={session.id}
           />
         )}
       </div>

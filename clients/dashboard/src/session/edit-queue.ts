@@ -9,6 +9,8 @@ export interface EditServer {
   /** The map as the server last reported it; null before it is loaded. */
   current: () => MindmapReply | null;
   send: (operation: OperationBody, expectedSeq: number | undefined) => Promise<EditsReply>;
+  /** Loads the current map again. */
+  reload: () => void;
   /** Stores the reply as the current map. */
   onSaved: (reply: EditsReply, operation: OperationBody) => void;
   /** `lost` are the edit that failed and those made after it. */
@@ -24,6 +26,8 @@ export class EditQueue {
   private undoable: unknown[] = [];
   private redoable: unknown[] = [];
   private historySeq: number | undefined;
+  /** The map's version and the length of its edit log, as the event stream last reported them. */
+  latest: { version: number; seq: number } | null = null;
   private readonly listeners = new Set<() => void>();
 
   /** The server, and what the page does with its answers. A page that is opened again replaces them. */
@@ -70,6 +74,15 @@ export class EditQueue {
     return applyOperation(document, operation);
   }
 
+  /** Loads the map again when it is older than the stream says. Own edits are answered by their replies. */
+  reloadIfOutdated(): void {
+    const map = this.server.current();
+    if (!this.latest || !map?.edits || this.pending.length > 0) return;
+    const { version, seq } = this.latest;
+    const known = map.version ?? 0;
+    if (version > known || (version === known && seq > map.edits.seq)) this.server.reload();
+  }
+
   private setPending(pending: readonly OperationBody[]): void {
     this.pending = pending;
     for (const listener of this.listeners) listener();
@@ -95,6 +108,7 @@ export class EditQueue {
     } finally {
       this.isSending = false;
     }
+    this.reloadIfOutdated();
     void this.sendNext();
   }
 

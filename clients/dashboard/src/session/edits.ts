@@ -27,6 +27,8 @@ export interface Edits {
   redo: () => void;
   /** A map document with the edits that are not saved yet. */
   preview: (document: unknown) => unknown;
+  /** Loads the map again when the server has edits that another tab or client made. */
+  noteSaved: (version: number, seq: number) => void;
 }
 
 /**
@@ -114,10 +116,11 @@ export function useEdits(sessionId: string): Edits {
       else if (operation.op === "undo") toast(t.edit.undone);
       else if (operation.op === "redo") toast(t.edit.redone);
     },
+    reload: () => void client.invalidateQueries({ queryKey: key }),
     onFailed: (error, lost) => {
       const again = () => void client.refetchQueries({ queryKey: key }).then(() => queue.run(...lost));
       if (toApiError(error).kind === "conflict") {
-        void client.invalidateQueries({ queryKey: key });
+        server.reload();
         toast(t.edit.conflict, { label: t.edit.applyAnyway, run: again });
       } else toast(`${t.edit.failed} ${errorMessage(error, t)}`, { label: t.common.retry, run: again });
     },
@@ -135,6 +138,10 @@ export function useEdits(sessionId: string): Edits {
     const isStep = operation.op === "undo" || operation.op === "redo";
     queue.run(isStep ? operation : { ...operation, op_id: uuid() });
     if (!isStep) toast(describe(operation, shown, t), { label: t.common.undo, run: () => queue.run({ op: "undo" }) });
+  };
+  const noteSaved = (version: number, seq: number) => {
+    queue.latest = { version, seq };
+    queue.reloadIfOutdated();
   };
   const inEffect = pending.reduce((count, { op }) => count + (op === "undo" ? -1 : 1), state?.num_in_effect ?? 0);
   const last = pending.at(-1)?.op;
@@ -157,5 +164,6 @@ export function useEdits(sessionId: string): Edits {
     undo: () => run({ op: "undo" }),
     redo: () => run({ op: "redo" }),
     preview,
+    noteSaved,
   };
 }

@@ -2,8 +2,8 @@
 
 import type { QueryClient } from "@tanstack/react-query";
 import { isRecord } from "@trailmind/api";
-import { useEffect, useState } from "react";
-import { followSessionEvents } from "~/api/stream";
+import { useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
+import { followSessionEvents, type SessionEvent } from "~/api/stream";
 import { applyDelta, type LiveMap } from "~/map/live-map";
 
 export interface Progress {
@@ -40,53 +40,77 @@ export function nextProgress(before: Progress | null, data: Record<string, unkno
   };
 }
 
-/** Follows the session's event stream while `isOn`, and invalidates the queries that the events concern. */
+/** Before the stream of a completed session is opened, so that the page itself loads first. */
+const QUIET_START_MS = 2_500;
+
+const onVisibility = (listener: () => void) => {
+  document.addEventListener("visibilitychange", listener);
+  return () => document.removeEventListener("visibilitychange", listener);
+};
+
+/**
+ * Follows the session's event stream, and invalidates the queries that the events concern. `onEdited` gets the version
+ * of the map and the length of its edit log as the server knows them. The stream of a session that neither records nor
+ * generates is open only while the page is visible: a browser has few connections for one origin.
+ */
 export function useLiveUpdates(
   id: string,
-  isOn: boolean,
+  isLoaded: boolean,
+  isMoving: boolean,
   client: QueryClient,
+  onEdited: (version: number, seq: number) => void,
 ): { progress: Progress | null; liveMap: LiveMap | null } {
   const [progress, setProgress] = useState<Progress | null>(null);
   const [growing, setLiveMap] = useState<LiveMap | null>(null);
+  const isVisible = useSyncExternalStore(onVisibility, () => document.visibilityState === "visible");
+  const isOn = isMoving || (isLoaded && isVisible);
+  const noteEdited = useEffectEvent(onEdited);
   useEffect(() => {
-    if (!isOn) {
-      setProgress(null);
-      setLiveMap(null);
-      return;
-    }
+    if (isMoving) return;
+    setProgress(null);
+    setLiveMap(null);
+  }, [isMoving]);
+  useEffect(() => {
+    if (!isOn) return;
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const refresh = (...keys: string[]) => {
       for (const key of keys) void client.invalidateQueries({ queryKey: [key, id] });
       void client.invalidateQueries({ queryKey: ["sessions"] });
     };
-    void followSessionEvents(
-      id,
-      stop.signal,
-      (event) => {
-        if (event.event === "map_delta") {
-          setLiveMap((before) => applyDelta(before, event.data));
-          clearTimeout(timer);
-          timer = setTimeout(() => refresh("timeline", "session", "receipt"), 300);
-          return;
-        }
-        setProgress((before) => nextProgress(before, event.data, Date.now()));
-        const status = (isRecord(event.data.mindmap) ? event.data.mindmap : event.data).status;
-        if (status === "completed" || status === "failed")
-          refresh("mindmap", "session", "timeline", "versions", "receipt");
-        else if (event.event === "session") refresh("session", "mindmap", "timeline");
-        else if (event.event !== "snapshot" && event.event !== "mindmap") {
-          // Pages arrive in bursts while recording: the queries are refreshed after a pause of 300 ms.
-          clearTimeout(timer);
-          timer = setTimeout(() => refresh("timeline", "session", "receipt"), 300);
-        }
-      },
-      () => stop.signal.aborted,
+    // Pages arrive in bursts while recording: the queries are refreshed after a pause of 300 ms.
+    const refreshSoon = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => refresh("timeline", "session", "receipt"), 300);
+    };
+    const onMap = (map: Record<string, unknown>, event: string) => {
+      if (map.status === "completed" || map.status === "failed")
+        refresh("mindmap", "session", "timeline", "versions", "receipt");
+      // Another tab or client has ordered a new version.
+      else if (event === "mindmap" && !isMoving) refresh("mindmap", "session");
+    };
+    const onEvent = ({ event, data }: SessionEvent) => {
+      const map = isRecord(data.mindmap) ? data.mindmap : data;
+      if (event === "map_delta") {
+        setLiveMap((before) => applyDelta(before, data));
+        return refreshSoon();
+      }
+      if (typeof map.version === "number" && typeof map.seq === "number") noteEdited(map.version, map.seq);
+      if (event === "mindmap_edited" || (event === "snapshot" && !isMoving)) return;
+      setProgress((before) => nextProgress(before, data, Date.now()));
+      if (event === "session") refresh("session", "mindmap", "timeline");
+      else if (event === "snapshot" || event === "mindmap") onMap(map, event);
+      else refreshSoon();
+    };
+    const start = setTimeout(
+      () => void followSessionEvents(id, stop.signal, onEvent, () => stop.signal.aborted),
+      isMoving ? 0 : QUIET_START_MS,
     );
     return () => {
+      clearTimeout(start);
       clearTimeout(timer);
       stop.abort();
     };
-  }, [id, isOn, client]);
+  }, [id, isOn, isMoving, client]);
   return { progress, liveMap: growing };
 }

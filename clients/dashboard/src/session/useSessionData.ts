@@ -3,16 +3,12 @@ import { useEffect, useMemo, useState } from "react";
 import { isMoving, isOpen, type Mindmap, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
 import { type LiveMap, toMapDocument } from "~/map/live-map";
 import { parseMap } from "~/map/model";
+import type { Edits } from "./edits";
 import { useLiveUpdates } from "./live-updates";
 import { showsTimeline, type View } from "./search-params";
 
 /** The queries of a session's page, its live updates, and the map to show. */
-export function useSessionData(
-  id: string,
-  view: View | undefined,
-  isWide: boolean,
-  preview: (document: unknown) => unknown,
-) {
+export function useSessionData(id: string, view: View | undefined, isWide: boolean, { preview, noteSaved }: Edits) {
   const client = useQueryClient();
   const session = useQuery(sessionQuery(id));
   const isLive = session.data ? isOpen(session.data.session_status) : false;
@@ -24,7 +20,7 @@ export function useSessionData(
   });
   const isGenerating = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
   const hasUpdates = session.data !== undefined && (isMoving(session.data.session_status) || isGenerating);
-  const { progress, liveMap } = useLiveUpdates(id, hasUpdates, client);
+  const { progress, liveMap } = useLiveUpdates(id, session.isSuccess, hasUpdates, client, noteSaved);
   const mapData = useMapData(id, mindmap.data, isGenerating, isLive ? liveMap : null);
   // The map with the edits that the server has not answered yet.
   const model = useMemo(() => (mapData ? parseMap(preview(mapData)) : null), [mapData, preview]);

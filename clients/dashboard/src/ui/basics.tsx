@@ -1,3 +1,4 @@
+import { type Passage, textDirective, withTextDirective } from "@trailmind/api";
 import type { ButtonHTMLAttributes, ReactNode } from "react";
 import type { Status } from "~/api/queries";
 import { useMessages } from "~/i18n";
@@ -103,12 +104,7 @@ export function hostOf(url: string | undefined | null): string {
 }
 
 /** A link to a passage: browsers that support text fragments scroll to it and highlight it. */
-export function passageHref(url: string, quote: string): string | null {
+export function passageHref(url: string, passage: Passage): string | null {
   const href = safeHref(url);
-  if (!href || !quote) return href;
-  const word = (text: string) => encodeURIComponent(text).replace(/-/g, "%2D");
-  const terms = quote.trim().split(/\s+/);
-  const fragment =
-    terms.length > 8 ? `${word(terms.slice(0, 4).join(" "))},${word(terms.slice(-4).join(" "))}` : word(quote.trim());
-  return `${href.split("#")[0]}#:~:text=${fragment}`;
+  return href && withTextDirective(href, textDirective(passage));
 }

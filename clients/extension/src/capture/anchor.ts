@@ -1,5 +1,7 @@
 /** The position of a passage as W3C Web Annotation selectors, which survive small changes of the page. */
 
+import { wholeWords } from "@trailmind/api/passage";
+
 import type { Anchor } from "../protocol";
 import { truncate, truncateStart } from "./plain-text";
 
@@ -29,6 +31,58 @@ export function anchorOf(range: Range, root: Node, exact: string): Anchor | null
     },
     position: { start, end: start + range.toString().length },
   };
+}
+
+/** Elements that begin and end a line of text. */
+const LINE_ELEMENTS =
+  "address,article,aside,blockquote,body,dd,div,dl,dt,figcaption,figure,footer,h1,h2,h3,h4,h5,h6,header,li,main,nav," +
+  "ol,p,pre,section,table,td,th,tr,ul";
+
+/** The text of a block with the text nodes it consists of. Other blocks and line breaks in it are new lines. */
+function linesAround(node: Node): { text: string; parts: { node: Text; from: number }[] } {
+  const block = (node instanceof Element ? node : node.parentElement)?.closest(LINE_ELEMENTS);
+  const parts: { node: Text; from: number }[] = [];
+  let text = "";
+  const walk = (at: Node) => {
+    if (at instanceof Text) {
+      parts.push({ node: at, from: text.length });
+      text += at.data.replace(/\n/g, " ");
+      return;
+    }
+    const isLine = at !== block && at instanceof Element && at.matches(`${LINE_ELEMENTS},br`);
+    if (isLine) text += "\n";
+    for (const child of at.childNodes) walk(child);
+    if (isLine) text += "\n";
+  };
+  if (block) walk(block);
+  return { text, parts };
+}
+
+/**
+ * A range widened to whole words, by the page's language: a browser finds only whole words when a link leads to the
+ * passage. `added` is the text that it begins and ends with beyond the original range.
+ */
+export function widenedToWords(range: Range, language: string | null): { range: Range; added: [string, string] } {
+  const widened = range.cloneRange();
+  const added: [string, string] = ["", ""];
+  const widen = (node: Node, offset: number, isStart: boolean) => {
+    if (!(node instanceof Text)) return;
+    const { text, parts } = linesAround(node);
+    const own = parts.find((part) => part.node === node);
+    if (!own) return;
+    const at = own.from + offset;
+    const { start, end } = wholeWords(text, { start: at, end: at }, language);
+    const to = isStart ? start : end;
+    if (to === at) return;
+    const target = parts.findLast((part) => part.from <= (isStart ? to : to - 1));
+    if (!target) return;
+    if (isStart) widened.setStart(target.node, to - target.from);
+    else widened.setEnd(target.node, to - target.from);
+    added[isStart ? 0 : 1] = text.slice(start, end).slice(isStart ? 0 : at - start, isStart ? at - start : undefined);
+  };
+  widen(range.startContainer, range.startOffset, true);
+  widen(range.endContainer, range.endOffset, false);
+  return { range: widened, added };
 }
 
 /** The shortest CSS path that selects `element` alone, at most 500 characters. */

@@ -57,7 +57,7 @@ test("only the final extent of a growing selection is reported", () => {
     vi.advanceTimersByTime(300);
   }
   vi.advanceTimersByTime(1_000);
-  expect(passages).toMatchObject([{ text: SENTENCE.slice(0, 30).trim(), via: "keyboard" }]);
+  expect(passages).toMatchObject([{ text: "A reef remembers storms the way", via: "keyboard" }]);
 });
 
 test("the same text, or a part of it, is not reported again", () => {
@@ -122,6 +122,33 @@ test("an anchor has the quote, its context and its position", () => {
   const anchor = anchorOf(range, document.body, "reef");
   expect(anchor?.quote).toEqual({ exact: "reef", prefix: "A ", suffix: SENTENCE.slice(6, 38) });
   expect(document.body.textContent?.slice(anchor?.position?.start, anchor?.position?.end)).toBe("reef");
+});
+
+test("a selection that ends inside a word is widened to whole words", () => {
+  document.body.innerHTML = `<p id="en">Every working tree contains a <b>repos</b>itory with history.</p>
+    <p id="ko" lang="ko">지도에 <b>표시</b>를 하고 검색 증강 생성은 널리 쓰인다.</p><ul><li>Tea</li><li>Milk and more</li></ul>`;
+  const passage = (start: [Node, number], end: [Node, number]) => {
+    const range = document.createRange();
+    range.setStart(...start);
+    range.setEnd(...end);
+    window.getSelection()?.removeAllRanges();
+    window.getSelection()?.addRange(range);
+    return passageOf(window, "mouse", 1);
+  };
+  const nodes = (id: string) => [...(document.querySelector(id)?.childNodes ?? [])];
+  const [text, bold] = nodes("#en");
+  if (!text || !bold?.firstChild) throw new Error("no nodes");
+  const english = passage([text, 8], [bold.firstChild, 3]);
+  expect(english?.text).toBe("working tree contains a repository");
+  expect(english?.anchor?.quote).toMatchObject({ exact: english?.text, prefix: "Every " });
+  const [before, marked, after] = nodes("#ko");
+  if (!before || !marked?.firstChild || !after) throw new Error("no nodes");
+  expect(passage([before, 0], [marked.firstChild, 2])?.text).toBe("지도에 표시를");
+  expect(passage([after, 5], [after, 13])?.text).toBe("검색 증강 생성은");
+  // A list item is a line of its own: its neighbour is not a part of the word.
+  const item = document.querySelector("li")?.firstChild;
+  if (!item) throw new Error("no item");
+  expect(passage([item, 1], [item, 3])?.text).toBe("Tea");
 });
 
 test("a CSS path selects one element", () => {

@@ -5,7 +5,7 @@
 
 import { uuid } from "@trailmind/api";
 import type { Anchor, PageMessageOf } from "../protocol";
-import { anchorOf, collapseWhitespace, cssPath } from "./anchor";
+import { anchorOf, collapseWhitespace, cssPath, widenedToWords } from "./anchor";
 import { truncate } from "./plain-text";
 import { isShadowRoot, openRoots } from "./shadow";
 
@@ -74,9 +74,10 @@ export function passageOf(window: Window, via: Via, minChars = MIN_CHARS): Passa
   const { document } = window;
   const selected = selectedRange(window);
   if (!selected) return null;
-  const { selection, range } = selected;
-  const text = collapseWhitespace(selection.toString());
-  if (text.length < minChars) return null;
+  const { selection } = selected;
+  if (collapseWhitespace(selection.toString()).length < minChars) return null;
+  const { range, added } = widenedToWords(selected.range, document.documentElement.lang || null);
+  const text = collapseWhitespace(`${added[0]}${selection.toString()}${added[1]}`);
   const node = range.commonAncestorContainer;
   const element = node instanceof Element ? node : (node.parentElement ?? hostOf(node));
   // Text that the user types is never recorded.

@@ -139,7 +139,7 @@ test("sends highlights, automatically and on request", async () => {
   getSelection()?.setBaseAndExtent(node, 0, node, 30);
   document.dispatchEvent(new Event("selectionchange"));
   await pass(1_000);
-  expect(sent.at(-1)).toMatchObject({ kind: "highlight", text: "A reef remembers storms the wa" });
+  expect(sent.at(-1)).toMatchObject({ kind: "highlight", text: "A reef remembers storms the way" });
   const { visitId } = sent[0] as { visitId: string };
   expect(sent.at(-1)).toMatchObject({ visitId });
   expect(recorded.onWorkerMessage({ kind: "highlight-selection", via: "menu" })).toMatchObject({
