@@ -136,6 +136,10 @@ openapi: setup ## Write the API's contract to docs/openapi.json
 eval: setup ## Quality of the maps of the sample sessions against their truth
 	@$(BIN)/trailmind eval $(ARGS)
 
+eval-passages: setup ## How many links "Open at this passage" lead to the right place, in Chromium
+	@$(IN_CLIENTS)
+	@$(BIN)/python -m benchmarks.eval_passages $(ARGS)
+
 lock: setup ## Compile requirements.lock anew
 	@$(BIN)/uv pip compile pyproject.toml --group dev --group web --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 

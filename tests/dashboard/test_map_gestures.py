@@ -209,7 +209,7 @@ async def test_dragging_shows_a_ghost_and_its_target_then_moves_and_merges(map_p
     await expect(ghost).to_contain_text(f"Move “{first}” to “{second}”")
     await page.mouse.move(target[0], target[1] - height / 2 - 8, steps=3)
     await expect(ghost).to_contain_text(f"Merge “{first}” with “{second}”")
-    # Let go beside every target, nothing happens.
+    # Dropped beside every target, nothing happens.
     await page.mouse.move(start[0] + 300, 890, steps=3)
     await page.mouse.up()
     await expect(ghost).to_have_count(0)

@@ -1,7 +1,7 @@
 /** Clicks and double clicks on the map. A double click belongs to what its first click hit, whatever moves meanwhile. */
 
 /** The time in which a second click makes a double click, as in Chromium. */
-export const DOUBLE_CLICK_MS = 500;
+const DOUBLE_CLICK_MS = 500;
 /** A pointer that moved further between two clicks makes two single clicks. */
 const MAX_DOUBLE_CLICK_PX = 6;
 /** A pointer that moved further between press and release drags. */
