@@ -19,7 +19,7 @@ async def read_page(
     session_id: str, page_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> PageTextReply:
     """The captured text of a page, with the passages highlighted in it. 404 if the session has no such page."""
-    session = await owned_session(db, parse_session_id(session_id), user_id, forbidden_as_not_found=True)
+    session = await owned_session(db, parse_session_id(session_id), user_id)
     events = await load_events(connection, session.id)
     timeline = build_timeline(events, await load_span(connection, session.id))
     visits = [visit for visit in timeline.visits if visit.page_id == page_id]

@@ -196,7 +196,9 @@ async def test_dragging_shows_a_ghost_and_its_target_then_moves_and_merges(map_p
     (first, first_id), (second, second_id), *_ = (await stored.labels("topic")).items()
     await put_cursor_on(page, second_id)
     target = await centre_of(page)
-    height = (await page.locator("#map-cursor").bounding_box() or {})["height"]
+    box = await page.locator("#map-cursor").bounding_box()
+    assert box
+    height = box["height"]
     await put_cursor_on(page, first_id)
     start = await centre_of(page)
     ghost = page.locator(".map-ghost")
