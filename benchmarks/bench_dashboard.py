@@ -25,17 +25,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx2
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from benchmarks.bench_map import SAMPLES, synthetic
 from launch.ray_environment import free_ports
-from launch.replay import ReplayClient, read_session_file, shift_to_end_at
+from launch.replay import read_session_file
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 from tests.dashboard.bundle_size import route_bundle_sizes
 from tests.support.chromium import CHROMIUM
-from tests.support.client import PASSWORD
 from tests.support.product import Product
+from tests.support.recorded_session import record
 
 LIGHTHOUSE = Path(__file__).parent / "lighthouse"
 VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
@@ -45,29 +44,6 @@ LAYOUTS = ("tree", "radial", "galaxy")
 _COUNT_FRAMES = """() => { window.frames_ = []; let last = performance.now();
 const tick = (now) => { window.frames_.push(now - last); last = now; window.ticking_ = requestAnimationFrame(tick); };
 window.ticking_ = requestAnimationFrame(tick); }"""
-
-
-def record(origin: str, email: str, events: list[dict[str, Any]]) -> str:
-    """Record `events` for `email` (signed up when new) and wait for the map; the session's id."""
-    with httpx2.Client(base_url=origin, timeout=120.0, trust_env=False) as client:
-        recorder = ReplayClient(client)
-        reply = client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
-        if reply.status_code == 200:
-            recorder.headers = {"Authorization": f"Bearer {reply.json()['token']}"}
-        else:
-            recorder.sign_up(email, PASSWORD)
-        session = str(recorder.call("start", "POST", "/v1/sessions/start")["session"]["id"])
-        moved = shift_to_end_at(events, int(time.time() * 1000))
-        recorder.send(session, moved, repeat_batch=-1, on_progress=lambda *_: None)
-        recorder.call("stop", "POST", f"/v1/sessions/{session}/stop")
-        for _ in range(300):
-            if (
-                client.get(f"/v1/sessions/{session}", headers=recorder.headers).json()["session"]["session_status"]
-                == "completed"
-            ):
-                return session
-            time.sleep(0.2)
-    raise SystemExit("the session was not finished within a minute")
 
 
 async def frames_of(page: Page, act: Callable[[Page], Awaitable[None]]) -> dict[str, float]:

@@ -71,7 +71,7 @@ _FIND_MARK = """async ([picture, rects]) => {
     for (let x = 0; x < image.width; x++)
       if (isMark(4 * (y * image.width + x))) { top ??= y; bottom = y; break; }
   for (const r of rects)
-    for (let y = Math.ceil(r.y); y < Math.min(image.height, r.y + r.height); y++)
+    for (let y = Math.max(0, Math.ceil(r.y)); y < Math.min(image.height, r.y + r.height); y++)
       for (let x = Math.ceil(r.x); x < Math.min(image.width, r.x + r.width); x++) {
         area++;
         if (isMark(4 * (y * image.width + x))) inside++;
@@ -133,10 +133,12 @@ async def measure(browser_page: Page, painter: Page, page: MarkedPage, script: s
     await browser_page.goto(link["href"])
     await browser_page.wait_for_timeout(60)
     scroll_y = float(await browser_page.evaluate("scrollY"))
-    picture = await browser_page.screenshot(full_page=True)
+    picture = await browser_page.screenshot()
     await browser_page.unroute(f"{ORIGIN}/**")
-    mark: dict[str, Any] = await painter.evaluate(_FIND_MARK, [_data_url(picture), rects])
-    top, bottom = min(r["y"] for r in rects), max(r["y"] + r["height"] for r in rects)
+    # A mark that begins earlier on the page is what the browser scrolls to, so that it is in the picture.
+    shown = [{**rect, "y": rect["y"] - scroll_y} for rect in rects]
+    mark: dict[str, Any] = await painter.evaluate(_FIND_MARK, [_data_url(picture), shown])
+    top, bottom = min(r["y"] for r in shown), max(r["y"] + r["height"] for r in shown)
     why = ""
     if mark["top"] is None:
         why = "nothing is marked"
@@ -161,7 +163,11 @@ async def evaluate(num_pages: int | None) -> list[Outcome]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         context = await browser.new_context(viewport={"width": 900, "height": 700})
         browser_page, painter = await context.new_page(), await context.new_page()
-        outcomes = [await measure(browser_page, painter, page, script) for page in pages]
+        outcomes: list[Outcome] = []
+        for page in pages:
+            outcomes.append(await measure(browser_page, painter, page, script))
+            if outcomes[-1].why:
+                print(f"{page.name}: {outcomes[-1].why}", file=sys.stderr, flush=True)
         await browser.close()
     return outcomes
 

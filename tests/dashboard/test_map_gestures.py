@@ -10,11 +10,11 @@ import httpx2
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from benchmarks.bench_dashboard import record
-from benchmarks.bench_map import SAMPLES
 from launch.replay import read_session_file
+from launch.samples import sample_events
 from tests.dashboard.browser_user import BrowserUser
 from tests.support.client import PASSWORD
+from tests.support.recorded_session import record
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,7 @@ class RecordedUser:
 def recorded(origin: str) -> RecordedUser:
     """A session of 44 pages."""
     email = f"{uuid.uuid4().hex[:10]}@test.local"
-    events = read_session_file(SAMPLES / "02-web-app-week.events.json")
+    events = read_session_file(sample_events("02-web-app-week"))
     return RecordedUser(email, record(origin, email, events))
 
 
