@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from launch.replay import read_session_file
+from cluster.mindmap.evaluation.session_file import parse_events
 from launch.samples import sample_events
 from tests.dashboard.browser_user import BrowserUser
 from tests.support.client import PASSWORD
@@ -31,7 +31,7 @@ class RecordedUser:
 def recorded(origin: str) -> RecordedUser:
     """A session of 44 pages."""
     email = f"{uuid.uuid4().hex[:10]}@test.local"
-    events = read_session_file(sample_events("02-web-app-week"))
+    events = parse_events(sample_events("02-web-app-week").read_bytes())
     return RecordedUser(email, record(origin, email, events))
 
 
