@@ -40,6 +40,7 @@ $(DASHBOARD): $(VENV)/.ready $(DASHBOARD_SOURCES)
 # Without the npm registry everything but the web app still works.
 web-app: setup
 	@$(MAKE) --no-print-directory dashboard || echo "The dashboard could not be built; the API works without it." >&2
+	@$(MAKE) --no-print-directory $(EXTENSION) || echo "The extension could not be built; the dashboard then offers none." >&2
 
 demo: web-app ## Play a recorded session through the whole system (ARGS=--once, --json, --session FILE)
 	@$(BIN)/trailmind demo $(ARGS)
@@ -82,9 +83,16 @@ check-web: setup ## Lint, type check and unit-test the API client, the dashboard
 api-client: setup ## Write the TypeScript client's types from docs/openapi.json
 	@$(IN_CLIENTS) && $(NPM) run --silent generate >/dev/null
 
-extension: setup ## Build and pack the Chrome extension
-	@$(IN_CLIENTS) && $(NPM) run --silent zip --workspace extension
-	@ls -1 clients/extension/.output/*.zip
+EXTENSION := serve/static/extension/trailmind.zip
+EXTENSION_SOURCES := clients/package-lock.json clients/extension/wxt.config.ts $(shell find clients/api/src clients/extension/src clients/extension/public -type f 2>/dev/null)
+
+extension: $(EXTENSION) ## Build and pack the Chrome extension, which the server offers for download
+	@ls -1 clients/extension/.output/*.zip $(EXTENSION)
+
+$(EXTENSION): $(VENV)/.ready $(EXTENSION_SOURCES)
+	@echo "Building the extension …" >&2
+	@$(IN_CLIENTS) && $(NPM) run --silent zip --workspace extension >/dev/null
+	@mkdir -p $(@D) && cp "$$(ls -1t clients/extension/.output/trailmind-*.zip | grep -v -e store -e sources | head -1)" $@
 
 check-kuberay: setup ## Validate the manifests without a cluster
 	@$(BIN)/python -m kuberay.checks $(ARGS)

@@ -34,6 +34,7 @@ from serve.routes import (
     events,
     exports,
     extension_link,
+    extension_package,
     google,
     health,
     ingest_report,
@@ -87,6 +88,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
     for routes in (
         health,
         server_info,
+        extension_package,
         metrics,
         auth,
         passwords,

@@ -15,6 +15,7 @@ class ServerInfo(Reply):
         description="Companies that page text can be sent to after the user agreed; empty when maps are drawn here"
     )
     uses_models: bool = Field(description="Whether any AI model is configured, a self-hosted one included")
+    has_extension: bool = Field(description="Whether `GET /v1/extension` has the packed browser extension")
 
 
 class ServerEnvelope(Reply):

@@ -8,6 +8,7 @@ from cluster.providers.configuration import provider_endpoints
 from cluster.providers.planning.consent import vendor_names
 from models.schemas.server_info import ServerEnvelope, ServerInfo
 from serve.dependencies import RateLimitedByAddress, State
+from serve.routes.extension_package import PACKAGE
 
 router = APIRouter(prefix="/v1", tags=["health"])
 
@@ -21,5 +22,6 @@ async def server(state: State) -> ServerEnvelope:
             sends_mail=state.settings.mail.server_url is not None,
             model_vendors=vendor_names(endpoints),
             uses_models=bool(endpoints),
+            has_extension=PACKAGE.exists(),
         )
     )

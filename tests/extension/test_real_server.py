@@ -157,6 +157,40 @@ def test_the_dashboard_signs_the_extension_in(
     wait_for_screen(popup, "ready")
 
 
+def test_the_extension_signs_the_dashboard_in(
+    product: Product, chromium: Chromium, readers: Callable[[str], ApiReader]
+) -> None:
+    """A sign-in in the popup also opens the dashboard, until the user signs out there."""
+    if not DASHBOARD.exists():
+        pytest.skip("the dashboard is not built")
+    reader = readers(product.origin)
+    popup = chromium.popup()
+    accept_consent(popup, product.origin)
+    assert popup.text("[data-name=server]").startswith(f"Server: {product.origin.removeprefix('http://')}")
+    sign_in(popup, reader.email, PASSWORD)
+    page = chromium.open(f"{product.origin}/account")
+    wait_until(lambda: reader.email in page.text("body"), what="the account page without a sign-in form")
+    page.evaluate("[...document.querySelectorAll('button')].find(b => b.textContent === 'Sign out').click()")
+    wait_until(lambda: page.has("input[name=password]"), what="the sign-in form")
+    page.goto(f"{product.origin}/account")
+    wait_until(lambda: page.has("input[name=password]"), what="the sign-in form again")
+
+
+def test_no_password_is_sent_to_a_server_that_was_not_chosen(chromium: Chromium, product: Product) -> None:
+    popup = chromium.popup()
+    popup.evaluate("chrome.storage.local.set({settings: {consentedAt: 1}})")
+    wait_for_screen(popup, "signed-out")
+    assert not popup.has("input[name=password]")
+    refused = popup.evaluate(
+        "chrome.runtime.sendMessage({command: 'signIn', args: "
+        "{email: 'a@b.example', password: 'secret12', isNew: false}}).then(JSON.stringify)"
+    )
+    assert "no_server" in refused
+    popup.fill("input[name=server]", product.origin)
+    popup.click("[data-name=use-server]")
+    wait_until(lambda: popup.has("input[name=password]"), what="the form of the chosen server")
+
+
 @pytest.mark.soak
 def test_every_fault_with_the_real_server(
     chromium: Chromium, site: LocalSite, readers: Callable[[str], ApiReader], request: pytest.FixtureRequest

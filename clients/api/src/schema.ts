@@ -64,6 +64,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/extension": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Extension Package
+         * @description The browser extension for this server. Needs no login; 404 when this installation does not contain it.
+         */
+        get: operations["extension_package"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/signup": {
         parameters: {
             query?: never;
@@ -3752,6 +3772,11 @@ export interface components {
              * @description Whether any AI model is configured, a self-hosted one included
              */
             uses_models: boolean;
+            /**
+             * Has Extension
+             * @description Whether `GET /v1/extension` has the packed browser extension
+             */
+            has_extension: boolean;
         };
         /**
          * SessionEnvelope
@@ -5224,6 +5249,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ServerEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    extension_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The extension as a zip archive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
                 };
             };
             400: components["responses"]["BadRequest"];

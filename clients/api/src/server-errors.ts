@@ -48,6 +48,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     ko: "지금 상태에서는 할 수 없어요. 새로 불러오세요.",
   },
   INTERNAL_SERVER_ERROR: { en: "Something went wrong on the server.", ko: "서버에 문제가 생겼어요." },
+  LOGIN_LOCKED: {
+    en: "Too many wrong passwords. Wait a while, then try again.",
+    ko: "비밀번호를 너무 많이 틀렸어요. 잠시 뒤 다시 시도하세요.",
+  },
   LOGIN_TOO_OLD: {
     en: "Sign in again first: this needs a login of the last ten minutes.",
     ko: "먼저 다시 로그인하세요. 10분 안에 로그인해야 할 수 있어요.",

@@ -10,6 +10,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
+import { signInWithExtension } from "./api/extension";
 import { currentLogin, restoreLogin } from "./api/login";
 import {
   type Filters,
@@ -161,6 +162,7 @@ const validateNext = (s: Record<string, unknown>): { next?: string | undefined }
 /** Redirects signed-in users away from the sign-in pages. */
 const requireSignedOut = async ({ search: { next } }: { search: { next?: string | undefined } }) => {
   await restoreLogin().catch(() => undefined);
+  if (currentLogin().state === "out") await signInWithExtension();
   if (currentLogin().state === "in") throw redirect({ href: next ?? "/sessions" });
 };
 

@@ -3,11 +3,13 @@
 import * as v from "valibot";
 import { storage } from "wxt/utils/storage";
 
-import { SERVER_URL } from "./build";
+import { IS_SERVER_BUILT_IN, SERVER_URL } from "./build";
 
 export const Settings = v.object({
   /** The server's origin, without `/v1` and without a trailing slash. */
   serverUrl: v.fallback(v.string(), SERVER_URL),
+  /** The user has seen and accepted the address of the server. */
+  isServerAccepted: v.fallback(v.boolean(), false),
   /** The origin of the dashboard; empty if it is the server's. */
   webUrl: v.fallback(v.string(), ""),
   scope: v.fallback(v.picklist(["all", "window", "tab"]), "all"),
@@ -24,6 +26,7 @@ export type Settings = v.InferOutput<typeof Settings>;
 
 export const DEFAULT_SETTINGS: Settings = v.parse(Settings, {
   serverUrl: null,
+  isServerAccepted: null,
   webUrl: null,
   scope: null,
   excludedHosts: null,
@@ -50,12 +53,28 @@ export async function changeSettings(change: Partial<Settings>): Promise<Setting
   return next;
 }
 
+/** Stores the address that a server has put into its package (`server.json`). Other builds have no such file. */
+export async function adoptPackagedServer(): Promise<void> {
+  const packaged: unknown = await fetch(new URL("/server.json", location.origin))
+    .then((response) => (response.ok ? response.json() : null))
+    .catch(() => null);
+  const serverUrl = v.safeParse(v.object({ serverUrl: v.pipe(v.string(), v.url()) }), packaged);
+  if (serverUrl.success) await changeSettings({ serverUrl: serverUrl.output.serverUrl, isServerAccepted: true });
+}
+
 export function watchSettings(listener: (settings: Settings) => void): () => void {
   return item.watch((value) => listener(parse(value)));
 }
 
 export const webOrigin = (settings: Pick<Settings, "webUrl" | "serverUrl">): string =>
   settings.webUrl || settings.serverUrl;
+
+/**
+ * Whether a password may be sent to the server: its address was entered or accepted by the user, or the build was made
+ * for it. The default address is a guess.
+ */
+export const isServerChosen = (settings: Pick<Settings, "serverUrl" | "isServerAccepted">): boolean =>
+  settings.isServerAccepted || settings.serverUrl !== SERVER_URL || IS_SERVER_BUILT_IN;
 
 /**
  * The origin of a user's input; null if it is not an address. The path is ignored, so that an address with `/v1` is

@@ -4,10 +4,19 @@
  */
 
 import { isRecord, unwrap } from "@trailmind/api";
-import { api } from "./client";
+import { anonymousApi, api } from "./client";
+import { acceptLogin, hasSignedOut } from "./login";
+import { makePkce } from "./pkce";
 
-/** The id of every unpacked copy; a store build sets its own id. */
-const EXTENSION_ID: string = import.meta.env.VITE_EXTENSION_ID ?? "paenoilheahmjokpbligdebdblbckpfc";
+/**
+ * The extensions that this dashboard knows: the id of every unpacked copy, and the ids of store builds, which the build
+ * of the dashboard names in VITE_EXTENSION_IDS, separated by commas.
+ */
+const EXTENSION_IDS: readonly string[] = [
+  ...(import.meta.env.VITE_EXTENSION_IDS ?? "").split(",").filter((id: string) => /^[a-p]{32}$/.test(id)),
+  "paenoilheahmjokpbligdebdblbckpfc",
+];
+const REPLY_TIMEOUT_MS = 2_000;
 
 interface Messenger {
   sendMessage: (extensionId: string, message: unknown) => Promise<unknown>;
@@ -43,16 +52,43 @@ export async function linkExtension({ extensionId, state, codeChallenge }: LinkR
 
 /** Signs in the installed extension that has no login yet. Returns whether it did; never throws. */
 export async function signInInstalledExtension(): Promise<boolean> {
+  const answer = await askExtensions({ type: "trailmind.hello" });
+  if (!answer) return false;
+  const { extensionId, reply } = answer;
+  return linkExtension({ extensionId, state: String(reply.state), codeChallenge: String(reply.code_challenge) }).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Signs in this page with the login of the installed extension, unless the user has signed out here. Returns whether it
+ * did; never throws. The page makes the PKCE challenge, so a code that another page obtained is of no use here.
+ */
+export async function signInWithExtension(): Promise<boolean> {
+  if (hasSignedOut() || !isSecureContext) return false;
   try {
-    const reply = await messenger()?.sendMessage(EXTENSION_ID, { type: "trailmind.hello" });
-    if (!isRecord(reply) || reply.ok !== true) return false;
-    await linkExtension({
-      extensionId: EXTENSION_ID,
-      state: String(reply.state),
-      codeChallenge: String(reply.code_challenge),
-    });
+    const { verifier, challenge } = await makePkce();
+    const answer = await askExtensions({ type: "trailmind.session", code_challenge: challenge });
+    if (!answer || typeof answer.reply.code !== "string") return false;
+    const body = { code: answer.reply.code, code_verifier: verifier };
+    acceptLogin(await unwrap(anonymousApi.POST("/v1/auth/extension/exchange", { body })));
     return true;
   } catch {
     return false;
   }
+}
+
+/** The first known extension that accepts `message`, and its reply. */
+async function askExtensions(
+  message: unknown,
+): Promise<{ extensionId: string; reply: Record<string, unknown> } | null> {
+  for (const extensionId of EXTENSION_IDS) {
+    const reply = await Promise.race([
+      messenger()?.sendMessage(extensionId, message) ?? null,
+      new Promise<null>((resolve) => setTimeout(() => resolve(null), REPLY_TIMEOUT_MS)),
+    ]).catch(() => null);
+    if (isRecord(reply) && reply.ok === true) return { extensionId, reply };
+  }
+  return null;
 }

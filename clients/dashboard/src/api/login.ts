@@ -9,11 +9,14 @@ export interface Account {
   id: string;
   email: string;
   isVerified: boolean | null;
+  /** False for an account that only signs in with Google; null until it is known. */
+  hasPassword: boolean | null;
 }
 
 export type Login = { state: "unknown" } | { state: "out"; expired: boolean } | { state: "in"; account: Account };
 
 const HINT_KEY = "trailmind.signed-in";
+const SIGNED_OUT_KEY = "trailmind.signed-out";
 export const WEB_CLIENT = { "X-Trailmind-Client": "web" };
 /** The token is renewed this long before it expires, so that no request is sent with an expired one. */
 const RENEW_BEFORE_MS = 30_000;
@@ -47,6 +50,23 @@ export function acceptLogin(reply: unknown): Account {
   return account;
 }
 
+/** The user signed out on this device: no other login signs this page in by itself. */
+export function markSignedOut(): void {
+  try {
+    localStorage.setItem(SIGNED_OUT_KEY, "1");
+  } catch {
+    // Without storage the page may be signed in again by the extension.
+  }
+}
+
+export function hasSignedOut(): boolean {
+  try {
+    return localStorage.getItem(SIGNED_OUT_KEY) === "1";
+  } catch {
+    return false;
+  }
+}
+
 export function updateAccount(change: Partial<Account>): void {
   if (login.state === "in") setLogin({ state: "in", account: { ...login.account, ...change } });
 }
@@ -61,8 +81,10 @@ export function endLogin(expired: boolean): void {
 
 function storeHint(isIn: boolean): void {
   try {
-    if (isIn) localStorage.setItem(HINT_KEY, "1");
-    else localStorage.removeItem(HINT_KEY);
+    if (isIn) {
+      localStorage.setItem(HINT_KEY, "1");
+      localStorage.removeItem(SIGNED_OUT_KEY);
+    } else localStorage.removeItem(HINT_KEY);
   } catch {
     // Storage may be disabled; the next visit then starts at the sign-in page.
   }
@@ -123,7 +145,7 @@ async function requestToken(): Promise<boolean> {
   storeToken(reply.token, reply.expires_in);
   if (login.state !== "in") {
     // Only the account page shows the user; the other pages do not wait for it.
-    setLogin({ state: "in", account: { id: "", email: "", isVerified: null } });
+    setLogin({ state: "in", account: { id: "", email: "", isVerified: null, hasPassword: null } });
     void loadAccount(reply.token);
   }
   return true;
@@ -156,6 +178,7 @@ function parseAccount(user: unknown): Account {
     id: String(user.id),
     email: String(user.email),
     isVerified: typeof verified === "boolean" ? verified : null,
+    hasPassword: typeof user.has_password === "boolean" ? user.has_password : null,
   };
 }
 

@@ -8,22 +8,16 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { unwrap } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
 import { anonymousApi, api } from "~/api/client";
+import { makePkce } from "~/api/pkce";
 import { optionalQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { completeSignIn } from "./complete-sign-in";
 
 const STATE_KEY = "trailmind.google";
 const redirectUri = () => `${location.origin}/auth/google/callback`;
-const base64url = (bytes: Uint8Array) =>
-  btoa(String.fromCharCode(...bytes))
-    .replace(/\+/g, "-")
-    .replace(/\//g, "_")
-    .replace(/=+$/, "");
-
 async function redirectToGoogle(next: string | undefined): Promise<void> {
-  const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
-  const body = { redirect_uri: redirectUri(), code_challenge: base64url(new Uint8Array(digest)) };
+  const { verifier, challenge } = await makePkce();
+  const body = { redirect_uri: redirectUri(), code_challenge: challenge };
   const flow = await unwrap(anonymousApi.POST("/v1/auth/google/begin", { body }));
   sessionStorage.setItem(STATE_KEY, JSON.stringify({ state: flow.state, verifier, next }));
   location.assign(flow.authorization_url);

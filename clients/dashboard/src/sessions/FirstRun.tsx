@@ -5,6 +5,7 @@ import { useState } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapIllustration } from "~/ui/MapIllustration";
 import { toast } from "~/ui/toast";
+import { ExtensionGuide } from "./ExtensionGuide";
 import { playSample } from "./sample";
 import "./FirstRun.css";
 
@@ -23,6 +24,7 @@ export function FirstRun() {
               <div>
                 <h3>{title}</h3>
                 <p className="muted">{body}</p>
+                {i === 0 && <ExtensionGuide />}
               </div>
             </li>
           ))}

@@ -76,29 +76,53 @@ export async function linkUrl(origin: string, webOrigin: string, extensionId: st
 }
 
 export type LinkResponse =
-  | { ok: true; state?: string; code_challenge?: string; code_challenge_method?: "S256" }
+  | { ok: true; code?: string; state?: string; code_challenge?: string; code_challenge_method?: "S256" }
   | { ok: false; error: string };
+
+interface DashboardContext {
+  api: TrailmindApi;
+  account: Account;
+  origin: string;
+  webOrigin: string;
+  now: number;
+}
+
+/** A one-time code that signs the dashboard in as the user of the extension. */
+async function codeForDashboard(challenge: unknown, { api, account, origin }: DashboardContext): Promise<LinkResponse> {
+  const user = await account.user();
+  const isUsable = user && !user.isExpired && user.origin === origin;
+  if (!isUsable || typeof challenge !== "string") return { ok: false, error: "signed_out" };
+  try {
+    return { ok: true, code: await account.withToken((bearer) => api.linkCode(origin, bearer, challenge)) };
+  } catch (error) {
+    return { ok: false, error: error instanceof ApiError ? error.code || "refused" : "unreachable" };
+  }
+}
 
 /**
  * Handles a message of the dashboard. `hello` requests a challenge (after a sign-in on the web), `link` carries the
- * one-time code. Only messages of the configured dashboard are accepted, and a code only for a pending challenge.
+ * one-time code, and `session` requests a code that signs the dashboard in. Only messages of the configured dashboard
+ * are accepted, and a code only for a pending challenge.
  */
 export async function onDashboardMessage(
   message: unknown,
   senderOrigin: string,
-  context: { api: TrailmindApi; account: Account; origin: string; webOrigin: string; now: number },
+  context: DashboardContext,
 ): Promise<LinkResponse> {
   if (senderOrigin !== context.webOrigin) return { ok: false, error: "unknown_origin" };
-  const { type, code, state } = (typeof message === "object" && message !== null ? message : {}) as Record<
-    string,
-    unknown
-  >;
+  const {
+    type,
+    code,
+    state,
+    code_challenge: challenge,
+  } = (typeof message === "object" && message !== null ? message : {}) as Record<string, unknown>;
   if (type === "trailmind.hello") {
     const user = await context.account.user();
     // A web page must not switch the account without the user's consent.
     if (user && !user.isExpired) return { ok: false, error: "already_signed_in" };
     return { ok: true, ...(await beginLink(context.origin, context.webOrigin, context.now)) };
   }
+  if (type === "trailmind.session") return codeForDashboard(challenge, context);
   if (type !== "trailmind.link" || typeof code !== "string" || typeof state !== "string") {
     return { ok: false, error: "unknown_message" };
   }

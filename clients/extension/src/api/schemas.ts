@@ -86,6 +86,8 @@ export const ReceiptResponse = schemaFor<contract.ReceiptEnvelope>()(
 /** `model_vendors`: the companies that page text can be sent to after the user agreed. */
 export const ServerInfoResponse = v.object({ server: v.object({ model_vendors: v.array(v.string()) }) });
 
+export const LinkCodeResponse = v.object({ code: v.string() });
+
 export const GoogleConfig = schemaFor<contract.GoogleConfig>()(v.object({ enabled: v.boolean() }));
 export const GoogleAuthorization = schemaFor<contract.GoogleBegun>()(
   v.object({ authorization_url: v.pipe(v.string(), v.url()), state: v.string() }),

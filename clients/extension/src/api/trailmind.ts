@@ -11,6 +11,7 @@ import {
   EventsResponse,
   GoogleAuthorization,
   GoogleConfig,
+  LinkCodeResponse,
   MindmapResponse,
   ReceiptResponse,
   Renewal,
@@ -63,6 +64,13 @@ export class TrailmindApi {
   /** Redeems the one-time code that the dashboard sent after its sign-in. */
   exchangeLinkCode(origin: string, body: Body<"extension_exchange">): Promise<SignIn> {
     return parsed(SignIn, this.client(origin).POST("/v1/auth/extension/exchange", { body }));
+  }
+
+  /** A one-time code with which the page that made the challenge can sign in as this user. */
+  async linkCode(origin: string, bearer: string, challenge: string): Promise<string> {
+    const body = { code_challenge: challenge, code_challenge_method: "S256" as const };
+    const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
+    return (await parsed(LinkCodeResponse, client.POST("/v1/auth/extension/code", { body }))).code;
   }
 
   /**

@@ -2,7 +2,8 @@
 
 import { browser } from "wxt/browser";
 import * as signIn from "../account/sign-in";
-import { webOrigin } from "../settings";
+import { CommandError } from "../command-error";
+import { isServerChosen, webOrigin } from "../settings";
 import { type CommandDeps, cleanTitle, type Handlers, requireUser } from "./command-deps";
 
 type Names =
@@ -22,6 +23,7 @@ export function accountCommands(deps: CommandDeps): Handlers<Names> {
 
   return {
     async signIn(credentials) {
+      if (!isServerChosen(await settings())) throw new CommandError("no_server");
       await signIn.withPassword(api, account, (await settings()).serverUrl, credentials);
       await sendNow();
       await publish();

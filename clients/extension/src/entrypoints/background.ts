@@ -4,7 +4,7 @@ import { defineBackground } from "wxt/utils/define-background";
 import { App } from "../background/app";
 import { createMenus, highlightSelection, menuClicked } from "../background/menus";
 import { PAGE_PORT } from "../capture/messenger";
-import { readSettings, watchSettings } from "../settings";
+import { adoptPackagedServer, readSettings, watchSettings } from "../settings";
 
 /** Chrome starts the worker for an event only if its listener is registered synchronously: all are registered here. */
 export default defineBackground({
@@ -25,7 +25,8 @@ export default defineBackground({
 
     browser.runtime.onInstalled.addListener(({ reason }) => {
       void createMenus();
-      void readSettings().then(({ consentedAt }) => {
+      const ready = reason === "install" ? adoptPackagedServer() : Promise.resolve();
+      void ready.then(readSettings).then(({ consentedAt }) => {
         if (reason === "install" && consentedAt === null) {
           void browser.tabs.create({ url: "/welcome.html" });
         }

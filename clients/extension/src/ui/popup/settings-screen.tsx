@@ -150,7 +150,7 @@ function Address({ setting, label, hint }: { setting: "serverUrl" | "webUrl"; la
     if (origin === null || origin === settings[setting]) return;
     // A token is valid only for the server that issued it.
     if (setting === "serverUrl") await command("signOut", {});
-    await changeSettings({ [setting]: origin });
+    await changeSettings({ [setting]: origin, ...(setting === "serverUrl" ? { isServerAccepted: true } : {}) });
     setInput(origin);
     setNotice(messages.settings.saved);
   };
@@ -165,6 +165,8 @@ function Address({ setting, label, hint }: { setting: "serverUrl" | "webUrl"; la
           spellcheck={false}
           value={input}
           onInput={(event) => setInput(event.currentTarget.value)}
+          // Leaving the field saves it: a typed address must not be dropped without a word.
+          onBlur={(event) => void save(event)}
         />
         {input !== settings[setting] && (
           <button type="submit" class="button plain">

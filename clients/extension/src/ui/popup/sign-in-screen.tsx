@@ -4,6 +4,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 
 import { browser } from "wxt/browser";
 
+import { changeSettings, isServerChosen, parseOrigin } from "../../settings";
 import { command } from "../command";
 import { useUi } from "../context";
 import { Button, ErrorNote, useCommand } from "../parts";
@@ -24,6 +25,55 @@ export function SignInScreen() {
 }
 
 export function SignInForm() {
+  const { settings } = useUi();
+  const [isChanging, setChanging] = useState(false);
+  if (isChanging || !isServerChosen(settings)) return <ServerForm onDone={() => setChanging(false)} />;
+  return <CredentialsForm onChangeServer={() => setChanging(true)} />;
+}
+
+/** Asks for the server before the password: nothing is sent to an address that the user has not seen. */
+function ServerForm({ onDone }: { onDone: () => void }) {
+  const { settings, messages } = useUi();
+  const text = messages.signedOut;
+  const [input, setInput] = useState(settings.serverUrl);
+  const [error, setError] = useState<string | null>(null);
+  const id = useId();
+  const save = async (event: Event) => {
+    event.preventDefault();
+    const origin = parseOrigin(input);
+    if (origin === null) {
+      setError(messages.settings.badAddress);
+      return;
+    }
+    // A token is valid only for the server that issued it.
+    if (origin !== settings.serverUrl) await command("signOut", {});
+    await changeSettings({ serverUrl: origin, isServerAccepted: true });
+    onDone();
+  };
+  return (
+    <form class="stack" onSubmit={(event) => void save(event)}>
+      <div class="field">
+        <label for={id}>{text.serverAsk}</label>
+        <input
+          id={id}
+          name="server"
+          inputMode="url"
+          spellcheck={false}
+          required
+          value={input}
+          onInput={(event) => setInput(event.currentTarget.value)}
+        />
+        <p class="muted">{text.serverHint}</p>
+      </div>
+      <ErrorNote text={error} />
+      <button type="submit" class="button primary" data-name="use-server">
+        {text.useServer}
+      </button>
+    </form>
+  );
+}
+
+function CredentialsForm({ onChangeServer }: { onChangeServer: () => void }) {
   const { settings, view, messages } = useUi();
   const text = messages.signedOut;
   const [isNew, setNew] = useState(false);
@@ -47,6 +97,12 @@ export function SignInForm() {
 
   return (
     <form class="stack" onSubmit={submit}>
+      <p class="row" data-name="server">
+        <span class="grow muted">{text.server(new URL(settings.serverUrl).host)}</span>
+        <button type="button" class="link" onClick={onChangeServer}>
+          {text.changeServer}
+        </button>
+      </p>
       <div class="field">
         <label for={`${id}e`}>{text.email}</label>
         <input
