@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from models.text import collapse_whitespace
 
@@ -53,6 +54,10 @@ class TitledVisit(Protocol):
 
     @property
     def title(self) -> str | None: ...
+
+
+#: Files that a browser shows and that often have no title of their own.
+_DOCUMENT = re.compile(r"[^.]\.(pdf|txt|md|csv|json|xml|log|png|jpe?g|gif|webp|svg)$", re.IGNORECASE)
 
 
 def clean_title(title: str) -> str:
@@ -115,3 +120,9 @@ def _without_changing_counter(title: str, titles: Sequence[str]) -> str:
     if bare != title and any(_TRAILING_COUNTER.sub("", other) == bare for other in others):
         return bare
     return title
+
+
+def file_name(url: str) -> str | None:
+    """The name of the document at `url`, such as "report 2026.pdf"; None for an address without one."""
+    name = unquote(urlsplit(url).path.rpartition("/")[2]).strip()
+    return name[:_MAX_TITLE_CHARS] if _DOCUMENT.search(name) else None

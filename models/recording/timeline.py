@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from models.recording.corrections import apply_corrections
-from models.recording.page_titles import clean_title, is_interim_title, title_of_page
+from models.recording.page_titles import clean_title, file_name, is_interim_title, title_of_page
 from models.recording.pages import MAX_PAGE_CHARS, CapturedPage
 from models.urls import former_page_id, page_id, page_url, url_hash
 
@@ -269,7 +269,8 @@ def _begun_visits(events: Sequence[TimelineEvent]) -> list[VisitRecord]:
 
 def _title(event: TimelineEvent) -> str | None:
     title = _text(event.fields.get("title"), 2000)
-    return clean_title(title) if title else None
+    # A PDF or a text file without a title of its own is called by its file name.
+    return clean_title(title) if title else file_name(str(event.get("url") or ""))
 
 
 def _canonical(event: TimelineEvent, url: str) -> str | None:

@@ -269,3 +269,22 @@ def test_the_text_of_a_correction_is_stored_like_that_of_a_visit() -> None:
     assert row.content_key is not None
     assert batch.contents[row.content_key] == "The late text."
     assert "content" not in json.loads(row.payload)
+
+
+@pytest.mark.parametrize(
+    ("url", "title", "expected"),
+    [
+        ("https://a.example/papers/Attention%20is%20all.pdf?download=1", None, "Attention is all.pdf"),
+        ("https://a.example/%EB%AC%B8%EC%84%9C.pdf#page=3", None, "문서.pdf"),
+        ("https://a.example/paper.pdf", "A title of its own", "A title of its own"),
+        ("https://a.example/paper", None, None),
+        ("https://a.example/.pdf", None, None),
+    ],
+)
+def test_a_document_without_a_title_is_called_by_its_file_name(
+    url: str, title: str | None, expected: str | None
+) -> None:
+    fields = {"url": url} | ({"title": title} if title else {})
+    event = TimelineEvent("k", "page_visit", 1_000, 1_000, fields)
+    (visit,) = build_timeline([event], SessionSpan(0, 60_000)).visits
+    assert visit.title == expected

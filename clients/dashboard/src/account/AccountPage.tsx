@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { unwrap } from "@trailmind/api";
 import { useState, useSyncExternalStore } from "react";
 import { api, download } from "~/api/client";
-import { currentLogin, endLogin, onLogin } from "~/api/login";
+import { currentLogin, endLogin, markSignedOut, onLogin } from "~/api/login";
 import { optionalQuery, serverQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
@@ -11,6 +11,7 @@ import { toast } from "~/ui/toast";
 import { ApiKeys } from "./ApiKeys";
 import { ChangePassword } from "./ChangePassword";
 import { DeleteAccount } from "./DeleteAccount";
+import { Logins } from "./Logins";
 import { Plans } from "./Plans";
 import { Section } from "./Section";
 import { Settings } from "./Settings";
@@ -32,6 +33,7 @@ export function AccountPage() {
     setLeaving(true);
     // The login ends here even when the request fails; on the server it then expires.
     await unwrap(api.POST("/v1/auth/logout")).catch(() => undefined);
+    markSignedOut();
     endLogin(false);
     client.clear();
     await navigate({ to: "/login" });
@@ -68,7 +70,8 @@ export function AccountPage() {
       <Plans />
       {usage.data !== null && <Usage query={usage} />}
       <Settings />
-      <ChangePassword />
+      <ChangePassword key={String(account.hasPassword)} hasPassword={account.hasPassword !== false} />
+      <Logins />
       <ApiKeys />
       <SignOutEverywhere />
       <Section title={t.account.disclosures} id="disclosures">
@@ -97,7 +100,7 @@ export function AccountPage() {
               {t.account.export}
             </button>
           </div>
-          <DeleteAccount email={account.email} />
+          <DeleteAccount email={account.email} hasPassword={account.hasPassword !== false} />
         </div>
       </Section>
     </div>

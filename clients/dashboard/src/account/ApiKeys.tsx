@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ApiKeyCreate, relativeTime, unwrap } from "@trailmind/api";
+import { type ApiKeyCreate, relativeTime, shortDate, unwrap } from "@trailmind/api";
 import { useState } from "react";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
@@ -10,17 +10,25 @@ import { toast } from "~/ui/toast";
 import { Section } from "./Section";
 import "./ApiKeys.css";
 
-const SCOPES: ApiKeyCreate["scopes"] = ["sessions:read", "sessions:write", "events:write", "usage:read"];
+type Scopes = ApiKeyCreate["scopes"];
+const SCOPES: Scopes = ["sessions:read", "sessions:write", "events:write", "usage:read"];
 
 export function ApiKeys() {
   const t = useMessages();
   const language = useLanguage();
   const client = useQueryClient();
   const [name, setName] = useState("");
+  const [scopes, setScopes] = useState<Scopes>(["sessions:read"]);
+  const [days, setDays] = useState(90);
   const keys = useQuery(optionalQuery(["api-keys"], () => unwrap(api.GET("/v1/auth/api-keys"))));
   const refresh = () => client.invalidateQueries({ queryKey: ["api-keys"] });
   const create = useMutation({
-    mutationFn: () => unwrap(api.POST("/v1/auth/api-keys", { body: { name: name.trim(), scopes: SCOPES } })),
+    mutationFn: () =>
+      unwrap(
+        api.POST("/v1/auth/api-keys", {
+          body: { name: name.trim(), scopes, ...(days ? { expires_in_days: days } : {}) },
+        }),
+      ),
     onSuccess: () => {
       setName("");
       return refresh();
@@ -52,6 +60,11 @@ export function ApiKeys() {
                     {key.last_used_at
                       ? t.account.keyUsed(relativeTime(new Date(key.last_used_at), new Date(), language))
                       : t.account.keyNever}
+                    <br />
+                    {key.scopes.map((scope) => t.account.keyScopes[scope]).join(", ")} ·{" "}
+                    {key.expires_at
+                      ? t.account.keyExpires(shortDate(new Date(key.expires_at), new Date(), language))
+                      : t.account.keyForever}
                   </span>
                 </span>
                 <button type="button" className="button danger" onClick={() => revoke.mutate(key.id)}>
@@ -94,7 +107,35 @@ export function ApiKeys() {
             value={name}
             onChange={(e) => setName(e.target.value)}
           />
-          <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
+          <select
+            className="input compact"
+            aria-label={t.account.keyExpiry}
+            value={days}
+            onChange={(e) => setDays(Number(e.target.value))}
+          >
+            {[30, 90, 365].map((each) => (
+              <option key={each} value={each}>
+                {t.account.keyDays(each)}
+              </option>
+            ))}
+            <option value={0}>{t.account.keyForever}</option>
+          </select>
+          <fieldset className="row wrap key-scopes">
+            <legend className="sr">{t.account.keyScope}</legend>
+            {SCOPES.map((scope) => (
+              <label key={scope} className="small">
+                <input
+                  type="checkbox"
+                  checked={scopes.includes(scope)}
+                  onChange={(e) =>
+                    setScopes(e.currentTarget.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))
+                  }
+                />{" "}
+                {t.account.keyScopes[scope]}
+              </label>
+            ))}
+          </fieldset>
+          <button type="submit" className="button" disabled={!name.trim() || scopes.length === 0 || create.isPending}>
             {t.account.keyCreate}
           </button>
         </form>

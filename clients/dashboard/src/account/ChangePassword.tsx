@@ -14,14 +14,14 @@ import { KeepApiKeys } from "./KeepApiKeys";
 import { Section } from "./Section";
 import "./ChangePassword.css";
 
-export function ChangePassword() {
+export function ChangePassword({ hasPassword }: { hasPassword: boolean }) {
   const t = useMessages();
   const client = useQueryClient();
   const form = useForm({
     defaultValues: { current_password: "", new_password: "", keep_api_keys: false },
     resolver: valibotResolver(
       v.object({
-        current_password: v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)),
+        current_password: hasPassword ? v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)) : v.string(),
         new_password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)),
         keep_api_keys: v.boolean(),
       }),
@@ -30,7 +30,7 @@ export function ChangePassword() {
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      acceptLogin(await unwrap(api.POST("/v1/auth/password", { body: values })));
+      acceptLogin(await unwrap(api.POST("/v1/auth/password", { body: bodyOf(values, hasPassword) })));
       form.reset();
       await client.invalidateQueries({ queryKey: ["api-keys"] });
       toast(t.account.passwordChanged);
@@ -43,16 +43,20 @@ export function ChangePassword() {
     }
   });
   return (
-    <Section title={t.account.password}>
+    <Section title={hasPassword ? t.account.password : t.account.setPassword}>
       <form className="stack narrow" onSubmit={submit} noValidate>
         <FormError message={errors.root?.message} />
-        <Field
-          label={t.account.oldPassword}
-          type="password"
-          autoComplete="current-password"
-          error={errors.current_password?.message}
-          {...form.register("current_password")}
-        />
+        {hasPassword ? (
+          <Field
+            label={t.account.oldPassword}
+            type="password"
+            autoComplete="current-password"
+            error={errors.current_password?.message}
+            {...form.register("current_password")}
+          />
+        ) : (
+          <p className="muted">{t.account.noPassword}</p>
+        )}
         <Field
           label={t.auth.newPassword}
           type="password"
@@ -64,10 +68,16 @@ export function ChangePassword() {
         <KeepApiKeys {...form.register("keep_api_keys")} />
         <div>
           <button type="submit" className="button" disabled={isSubmitting}>
-            {t.account.password}
+            {hasPassword ? t.account.password : t.account.setPassword}
           </button>
         </div>
       </form>
     </Section>
   );
+}
+
+/** An account without a password has no current one to send; the server asks for a recent login instead. */
+function bodyOf<T extends { current_password: string }>(values: T, hasPassword: boolean) {
+  const { current_password: current, ...rest } = values;
+  return hasPassword ? { ...rest, current_password: current } : rest;
 }

@@ -11,7 +11,7 @@ import { Field } from "~/ui/Field";
 import { toast } from "~/ui/toast";
 
 /** Asks for confirmation, because erasing the account cannot be undone. */
-export function DeleteAccount({ email }: { email: string }) {
+export function DeleteAccount({ email, hasPassword }: { email: string; hasPassword: boolean }) {
   const t = useMessages();
   const navigate = useNavigate();
   const client = useQueryClient();
@@ -62,13 +62,15 @@ export function DeleteAccount({ email }: { email: string }) {
             value={typedEmail}
             onChange={(e) => setTyped(e.target.value)}
           />
-          <Field
-            label={t.auth.password}
-            type="password"
-            autoComplete="current-password"
-            value={password}
-            onChange={(e) => setPassword(e.target.value)}
-          />
+          {hasPassword && (
+            <Field
+              label={t.auth.password}
+              type="password"
+              autoComplete="current-password"
+              value={password}
+              onChange={(e) => setPassword(e.target.value)}
+            />
+          )}
           <div className="dialog-actions">
             <button type="button" className="button" onClick={() => setOpen(false)}>
               {t.common.cancel}

@@ -8,6 +8,7 @@ import { ancestors, type MapModel, type MapNode } from "~/map/model";
 import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics";
 import { EditActions } from "./EditActions";
 import type { Edits } from "./edits";
+import { distinctQuotes } from "./evidence-quotes";
 import "./Evidence.css";
 
 const Reader = lazy(() => import("./Reader"));
@@ -33,6 +34,7 @@ export function Evidence(props: {
   const language = useLanguage();
   const head = useRef<HTMLDivElement>(null);
   const { data } = node;
+  const { evidence, highlights } = distinctQuotes(node);
   const importance = data.importance;
   const total = PARTS.reduce((sum, part) => sum + (importance[part] ?? 0), 0);
   const children = (model.children.get(node.id) ?? []).flatMap((id) => model.byId.get(id) ?? []);
@@ -118,8 +120,8 @@ export function Evidence(props: {
         )}
         <section>
           <h3>{t.evidence.from}</h3>
-          {data.evidence.length === 0 && <p className="muted">{t.evidence.none}</p>}
-          {data.evidence.map((each, i) => {
+          {evidence.length === 0 && <p className="muted">{t.evidence.none}</p>}
+          {evidence.map((each, i) => {
             const page = model.byPage.get(each.page_id);
             const url = page?.data.urls[0] ?? (node.type === "page" ? data.urls[0] : undefined);
             const isPassage = each.field === "text" || each.field === "highlight";
@@ -171,10 +173,10 @@ export function Evidence(props: {
             );
           })}
         </section>
-        {data.highlights.length > 0 && (
+        {highlights.length > 0 && (
           <section>
             <h3>{t.evidence.highlights}</h3>
-            {data.highlights.map((text) => (
+            {highlights.map((text) => (
               <blockquote key={text} className="quote">
                 {text}
               </blockquote>

@@ -93,6 +93,11 @@ export function Header(props: {
                 {t.receipt.line(facts.seen, facts.stored, facts.excluded)}
               </button>
             )}
+            {session.deletes_at && (
+              <span className="amber-text">
+                {t.sessions.deletesOn(shortDate(new Date(session.deletes_at), new Date(), language))}
+              </span>
+            )}
             {session.local_only && <span className="badge">{t.consent.localBadge}</span>}
             {model && model.document.left_out.length > 0 && (
               <button type="button" className="link wide-only" onClick={() => onPanel("left-out")}>

@@ -49,7 +49,7 @@ export function MapPane(props: Props) {
   const map = query.data;
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
   if (!model) return <MissingMap {...props} />;
-  if (model.nodes.length <= 1) return <EmptyMap onPanel={onPanel} />;
+  if (model.nodes.length <= 1) return <EmptyMap numLeftOut={model.document.left_out.length} onPanel={onPanel} />;
 
   const isEditable = edits.isAvailable && Boolean(map);
   const editing: MapEditing | null = isEditable
@@ -160,19 +160,21 @@ function MissingMap({ session, query, progress, isUnreadable }: Props) {
   );
 }
 
-function EmptyMap({ onPanel }: { onPanel: (panel: PanelName) => void }) {
+function EmptyMap({ numLeftOut, onPanel }: { numLeftOut: number; onPanel: (panel: PanelName) => void }) {
   const t = useMessages();
   return (
     <EmptyState
       icon={<Network className="figure" size={32} strokeWidth={1.5} />}
       title={t.map.empty}
       actions={
-        <button type="button" className="button" onClick={() => onPanel("left-out")}>
-          {t.leftOut.title}
-        </button>
+        numLeftOut > 0 && (
+          <button type="button" className="button" onClick={() => onPanel("left-out")}>
+            {t.leftOut.title}
+          </button>
+        )
       }
     >
-      {t.map.emptyHint}
+      {numLeftOut > 0 ? t.map.emptyHint : t.timeline.emptyDone}
     </EmptyState>
   );
 }

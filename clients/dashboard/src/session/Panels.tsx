@@ -3,7 +3,7 @@
  */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
+import { duration, type Language, shortDate, timeOfDay, unwrap, type VersionReply } from "@trailmind/api";
 import { api } from "~/api/client";
 import { isOpen, type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
@@ -197,6 +197,16 @@ function ReceiptFacts({ session }: Props) {
   );
 }
 
+/** Why a version was made; `before` is the one before it. */
+function versionCause(version: VersionReply, before: VersionReply | undefined, t: Messages): string {
+  if (version.restored_from) return t.versions.causes.restored(version.restored_from);
+  if (!before) return t.versions.causes.first;
+  if (version.edits_seq !== before.edits_seq && version.input_digest === before.input_digest)
+    return t.versions.causes.edited;
+  if (version.provider !== before.provider) return t.versions.causes.provider(before.provider);
+  return version.input_digest === before.input_digest ? t.versions.causes.again : t.versions.causes.changed;
+}
+
 function Versions({ session, mindmap, model, language }: Props) {
   const t = useMessages();
   const client = useQueryClient();
@@ -245,12 +255,15 @@ function Versions({ session, mindmap, model, language }: Props) {
     <>
       {list.length <= 1 && <p className="muted">{t.versions.none}</p>}
       <ul className="panel-list">
-        {list.map((each) => (
+        {list.map((each, i) => (
           <li key={each.number}>
             <span className="grow">
               <b>{t.versions.version(each.number)}</b>{" "}
-              <span className="small muted">
-                {each.provider} · {shortDate(new Date(each.created_at), new Date(), language)}
+              <span className="small muted tnum">
+                {shortDate(new Date(each.created_at), new Date(), language)}{" "}
+                {timeOfDay(new Date(each.created_at), language)} · {each.provider}
+                <br />
+                {versionCause(each, list[i + 1], t)}
               </span>
             </span>
             {each.number === mindmap?.version ? (

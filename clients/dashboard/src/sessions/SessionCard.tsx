@@ -40,6 +40,11 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
           {typeof session.page_count === "number" && <span>{t.sessions.pages(session.page_count)}</span>}
           {Boolean(session.highlight_count) && <span>{t.sessions.highlights(session.highlight_count ?? 0)}</span>}
         </div>
+        {session.deletes_at && (
+          <p className="small amber-text">
+            {t.sessions.deletesOn(shortDate(new Date(session.deletes_at), now, language))}
+          </p>
+        )}
         {session.session_status === "failed" && <p className="field-error">{t.sessions.failed}</p>}
         {Boolean(session.keywords?.length) && (
           <div className="tags">

@@ -1,0 +1,81 @@
+"""What the API knows about logins, keys, versions and the extension has a place on the screen."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.async_api import Browser, expect
+
+from serve.routes.extension_package import PACKAGE
+from tests.dashboard.browser_user import BrowserUser
+from tests.support.client import sign_in
+
+pytestmark = pytest.mark.browser
+
+
+async def test_logins_are_listed_and_end_one_by_one_and_all_at_once(
+    user: BrowserUser, browser: Browser, server: httpx2.AsyncClient
+) -> None:
+    page = user.page
+    await user.sign_up()
+    script = await sign_in(server, user.email)
+    await page.goto("/account")
+    logins = page.get_by_role("region", name="Signed in on")
+    await expect(logins.get_by_role("listitem")).to_have_count(2)
+    await expect(logins.get_by_role("listitem").filter(has_text="this browser")).to_have_count(1)
+    await logins.get_by_role("button", name="Sign out", exact=True).click()
+    await expect(logins.get_by_role("listitem")).to_have_count(1)
+    assert (await script.call("GET", "/v1/auth/me")).status_code == 401
+
+    other = await sign_in(server, user.email)
+    await logins.get_by_role("button", name="Sign out everywhere").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Sign out everywhere").click()
+    await page.wait_for_url("**/login**")
+    assert (await other.call("GET", "/v1/auth/me")).status_code == 401
+
+
+async def test_a_key_has_the_chosen_scopes_and_expiry(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
+    await page.goto("/account")
+    keys = page.get_by_role("region", name="API keys")
+    await keys.get_by_role("textbox", name="Name").fill("backup")
+    await keys.get_by_label("read usage").check()
+    await keys.get_by_label("Expires").select_option("30")
+    await keys.get_by_role("button", name="Create key").click()
+    await expect(keys.get_by_role("listitem")).to_contain_text("read sessions, read usage · expires on")
+
+
+async def test_versions_say_when_and_why_they_were_made(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
+    session_id = await user.play_sample()
+    await page.goto(f"/sessions/{session_id}")
+    await page.wait_for_selector(".map-canvas")
+    await page.get_by_role("region", name="Map").get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Versions").click()
+    entry = page.get_by_role("dialog").get_by_role("listitem").first
+    await expect(entry).to_contain_text(re.compile(r"Version 1 .*\d\d:\d\d.*First map", re.DOTALL))
+
+
+async def test_the_first_page_offers_the_extension_for_this_browser(
+    user: BrowserUser, server: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    if not PACKAGE.exists():
+        pytest.skip("the extension is not built: run `make extension`")
+    page = user.page
+    await user.sign_up()
+    guide = page.locator(".extension-guide")
+    await expect(guide.get_by_role("listitem")).to_have_count(3)
+    await expect(guide).to_contain_text("chrome://extensions")
+    async with page.expect_download() as loading:
+        await guide.get_by_role("link", name="Download the extension").click()
+    path = tmp_path / "extension.zip"
+    await (await loading.value).save_as(path)
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        assert {"manifest.json", "server.json", "popup.html"} <= set(archive.namelist())
