@@ -112,6 +112,17 @@ def test_a_body_that_comes_after_the_visit_was_sent(recorded: Recorded) -> None:
     assert visit.title == "Corrected"
 
 
+def test_a_body_that_comes_just_before_the_page_is_left(recorded: Recorded) -> None:
+    tab = recorded.open("/late-body", "lastmoment")
+    wait_until(lambda: tab.evaluate("document.title") == "Late article")
+    tab.goto(recorded.url("/article/1", "lastmoment"))
+    dwell(2)
+    tab.close()
+    first, _ = recorded.ended("lastmoment", 2)
+    assert first.title == "Late article"
+    assert "Item 3 part 0" in first.content
+
+
 def test_a_page_whose_load_never_ends(recorded: Recorded) -> None:
     read(recorded, "/endless-image", "endless", 4.5)
     (visit,) = recorded.ended("endless")

@@ -47,6 +47,8 @@ export const PageMessage = v.variant("kind", [
     countId: v.pipe(v.string(), v.uuid()),
     /** The text of the page was read at an address before this one. */
     isRead: v.boolean(),
+    /** It was loaded a moment ago, without input since. */
+    isYoung: v.boolean(),
   }),
   v.object({
     kind: v.literal("settled"),
@@ -67,6 +69,8 @@ export const PageMessage = v.variant("kind", [
     isUnload: v.optional(v.boolean()),
     /** The document was there for a moment, without input: if another one replaces it, it was not read. */
     isTransit: v.optional(v.boolean()),
+    /** What the page showed in the end, if it had not rested before. */
+    text: v.optional(short(50_000)),
   }),
   v.object({
     kind: v.literal("highlight"),

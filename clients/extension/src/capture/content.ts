@@ -61,13 +61,14 @@ export function isSameText(a: ContentState, b: ContentState): boolean {
  * `isResting` is false for a document that is read although it still changes.
  *
  * A mutation disconnects the observer until the next look, so a page that changes all the time costs five looks a
- * second, and a page that rests costs nothing.
+ * second, and a page that rests costs nothing. Returns a function that says whether the document changed since its last
+ * reading.
  */
 export function watchContent(
   window: Window,
   onRest: (state: ContentState, isResting: boolean) => void,
   signal: AbortSignal,
-): void {
+): () => boolean {
   const { document } = window;
   const Observer = (window as Window & typeof globalThis).MutationObserver;
   const startedAt = Date.now();
@@ -147,4 +148,5 @@ export function watchContent(
     observer.disconnect();
     if (timer !== null) clearInterval(timer);
   });
+  return () => dirtySince !== null;
 }

@@ -9,10 +9,11 @@ import { watchInput } from "./input";
 import { Messenger } from "./messenger";
 import type { ReadingState } from "./own-words";
 import { hasVisiblePasswordField } from "./password";
-import { truncate } from "./plain-text";
+import { MAX_TEXT_CHARS, truncate } from "./plain-text";
 import { type RouteWatch, routeKey, watchRoutes } from "./route";
 import { canonicalOf, isSamePage, type PageState } from "./same-page";
 import { ScrollMeter, watchScroll } from "./scroll";
+import { shownText } from "./shown";
 
 /** An active page reports to the worker at this interval, so that a crash loses at most this much active time. */
 const HEARTBEAT_MS = 10_000;
@@ -26,6 +27,12 @@ const SAME_TITLE_TIMEOUT_MS = 5_000;
 const REPLACED_DELAY_MS = 1_000;
 /** A page that left by itself, before it rested and within this time, was not read. */
 const TRANSIT_MS = 1_500;
+/** A page that was shown this long is read when it is left, if it has changed since. */
+const MIN_READ_MS = 2_000;
+/** A page that goes on to an excluded address within this time was excluded from the start. */
+const YOUNG_MS = 2_500;
+/** Reading a larger document would delay the navigation noticeably. */
+const MAX_LEAVE_ELEMENTS = 5_000;
 
 type Via = PageMessageOf<"visit">["via"];
 
@@ -48,6 +55,8 @@ interface OngoingVisit {
   isRestMissed: boolean;
   /** The page is looked at again: its text or title may still be that of the route before. */
   timer: ReturnType<typeof setTimeout> | null;
+  /** The document changed since it was read, or was never read. */
+  hasUnreadChange: () => boolean;
   end: AbortController;
 }
 
@@ -247,6 +256,7 @@ export class RecordedPage {
       state: null,
       isRestMissed: false,
       timer: null,
+      hasUnreadChange: () => true,
       end: new AbortController(),
     };
     this.visit = visit;
@@ -295,7 +305,8 @@ export class RecordedPage {
       if (response.visitId) visit.id = response.visitId;
       this.onResponse(response);
       this.connect();
-      watchContent(this.window, (state, isResting) => this.onRest(visit, state, isResting), visit.end.signal);
+      const onRest = (state: ContentState, isResting: boolean) => this.onRest(visit, state, isResting);
+      visit.hasUnreadChange = watchContent(this.window, onRest, visit.end.signal);
     }
     if (!this.isWatching && this.recording && this.ears) {
       this.isWatching = true;
@@ -413,14 +424,28 @@ export class RecordedPage {
     const { document, location } = this.window;
     // Of a page at another address than the accepted one, nothing is read.
     const isReadable = visit.isAccepted && routeKey(location.href) === routeKey(visit.url);
+    // A settled page had no password field; a field that appeared later does not withdraw the visit.
+    const hasPasswordField = isReadable && !visit.isSettled && hasVisiblePasswordField(document);
+    const text = isReadable && !hasPasswordField ? this.unreadText(visit) : "";
     return {
       kind: "leave",
       ...this.measurements(visit.id),
       maxScroll,
       title: isReadable ? this.finalTitle(visit) : "",
-      // A settled page had no password field; a field that appeared later does not withdraw the visit.
-      hasPasswordField: isReadable && !visit.isSettled && hasVisiblePasswordField(document),
+      hasPasswordField,
+      ...(text ? { text } : {}),
     };
+  }
+
+  /** The text of a page that is left before it rested, empty if it was read already or was shown for a moment. */
+  private unreadText(visit: OngoingVisit): string {
+    const { document } = this.window;
+    if (!visit.hasUnreadChange() || this.clock.total() < MIN_READ_MS) return "";
+    if (!document.body || document.getElementsByTagName("*").length > MAX_LEAVE_ELEMENTS) return "";
+    if (hasVisiblePasswordField(document)) return "";
+    const known = visit.state ?? visit.before;
+    if (known && isSameText(known.content, contentState(document))) return "";
+    return truncate(shownText(document, this.window as Window & typeof globalThis), MAX_TEXT_CHARS);
   }
 
   /** The title of the page, empty if it may be that of the route before. */
@@ -469,7 +494,16 @@ export class RecordedPage {
   private moveVisit(visit: OngoingVisit, url: string): void {
     visit.url = url;
     const isRead = visit.isSettled;
-    const message = { kind: "address", visitId: visit.id, at: Date.now(), url, countId: uuid(), isRead } as const;
+    const isYoung = !visit.hasInput && Date.now() - visit.openedAt < YOUNG_MS;
+    const message = {
+      kind: "address",
+      visitId: visit.id,
+      at: Date.now(),
+      url,
+      countId: uuid(),
+      isRead,
+      isYoung,
+    } as const;
     // A visit that the worker does not know yet is sent once more with its address.
     if (visit.visitMessage?.kind === "visit") visit.visitMessage = { ...visit.visitMessage, url };
     void this.messenger.deliver(message).then((response) => {

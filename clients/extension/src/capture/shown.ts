@@ -4,6 +4,7 @@
  */
 
 import { mathText } from "./math";
+import { normalizeWhitespace } from "./plain-text";
 
 /** Never part of the text. What the user types is not recorded. */
 const SKIPPED = new Set(
@@ -13,7 +14,7 @@ const SKIPPED = new Set(
 );
 const EDITABLE = '[contenteditable=""], [contenteditable="true"], [contenteditable="plaintext-only"]';
 /** Elements that stand on lines of their own. Others do if their style says so. */
-export const BLOCKS = new Set(
+const BLOCKS = new Set(
   (
     "ADDRESS ARTICLE ASIDE BLOCKQUOTE BODY BR CAPTION CENTER DD DETAILS DIALOG DIR DIV DL DT FIELDSET FIGCAPTION FIGURE " +
     "FOOTER FORM H1 H2 H3 H4 H5 H6 HEADER HGROUP HR LEGEND LI MAIN MENU NAV OL OPTGROUP OPTION P PRE SEARCH SECTION " +
@@ -134,4 +135,17 @@ export class ShownCopy {
     for (const name of ["hidden", "aria-hidden", "style"]) copy.removeAttribute(name);
     return copy;
   }
+}
+
+/** The text of `node` with one line per block element; `textContent` would join paragraphs. */
+export function blockText(node: Node): string {
+  if (node.nodeType === 3) return node.nodeValue ?? "";
+  let text = "";
+  for (const child of node.childNodes) text += blockText(child);
+  return BLOCKS.has((node as Element).tagName) ? `\n${text}\n` : text;
+}
+
+/** Everything that the document shows, in its order, for a page that cannot be read any more otherwise. */
+export function shownText(document: Document, window: Window & typeof globalThis): string {
+  return normalizeWhitespace(blockText(new ShownCopy(document, window).document.body));
 }

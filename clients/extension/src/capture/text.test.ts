@@ -3,7 +3,8 @@ import { beforeEach, expect, test } from "vitest";
 
 import { hasVisiblePasswordField } from "./password";
 import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
-import { blockText, readPage } from "./text";
+import { blockText } from "./shown";
+import { readPage } from "./text";
 
 beforeEach(() => {
   document.head.innerHTML = "";

@@ -4,7 +4,7 @@ import { Readability } from "@mozilla/readability";
 
 import { removeBeside } from "./beside";
 import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
-import { BLOCKS, ShownCopy } from "./shown";
+import { blockText, ShownCopy } from "./shown";
 
 /** Readability clones and walks the whole document, which blocks the page noticeably above this size. */
 const MAX_ELEMENTS = 30_000;
@@ -23,14 +23,6 @@ export interface PageText {
   language: string | null;
   description: string | null;
   canonical: string | null;
-}
-
-/** The text of `node` with one line per block element; `textContent` would join paragraphs. */
-export function blockText(node: Node): string {
-  if (node.nodeType === 3) return node.nodeValue ?? "";
-  let text = "";
-  for (const child of node.childNodes) text += blockText(child);
-  return BLOCKS.has((node as Element).tagName) ? `\n${text}\n` : text;
 }
 
 const meta = (document: Document, selector: string, attribute: string): string | null =>

@@ -102,7 +102,8 @@ export class PageMessageHandler {
       await store.withdrawVisit(visit.recording, visit.id, "password_field");
     } else {
       const queuedVisit = message.title ? await store.eventById(visit.id) : undefined;
-      if (queuedVisit && !queuedVisit.body.title) await store.completeEvent(visit.id, { title: message.title });
+      if (message.text) await this.text.addFinal(visit, message.title, message.text);
+      else if (queuedVisit && !queuedVisit.body.title) await store.completeEvent(visit.id, { title: message.title });
       await visits.markLeft(visit, message.at, message.isTransit === true);
       if (!message.isUnload) await visits.close(visit.id, message.at);
     }
@@ -202,7 +203,7 @@ export class PageMessageHandler {
       return RECORDED;
     }
     const event = await store.eventById(visit.id);
-    if (!message.isRead && event && event.seq === null) {
+    if ((!message.isRead || message.isYoung) && event && event.seq === null) {
       await store.withdrawVisit(visit.recording, visit.id, decision.reason);
     } else {
       if (!message.isRead) await visits.close(visit.id, message.at);

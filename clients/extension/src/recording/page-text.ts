@@ -15,6 +15,8 @@ const PDF_TIMEOUT_MS = 20_000;
 /** A text below this length may be the sign of a page that is still loading: its event waits for a better one. */
 const SHORT_TEXT_CHARS = 500;
 const SHORT_TEXT_TIMEOUT_MS = 10_000;
+/** A page that goes on to an excluded address within this time is withdrawn, which is possible before it is sent. */
+const MIN_HELD_MS = 3_000;
 /** A correction that changes less than this is not sent. */
 const MIN_CHANGED_CHARS = 40;
 const MIN_CHANGED_PART = 0.05;
@@ -63,6 +65,17 @@ export class PageText {
     onQueued();
   }
 
+  /** Adds the text of a page that was left before it rested. A text of some length was read before: it is better. */
+  async addFinal(visit: OpenVisit, title: string, text: string): Promise<void> {
+    const { store, settings } = this.deps;
+    const isBetter = (await settings()).recordsText && (visit.read?.numChars ?? 0) < SHORT_TEXT_CHARS;
+    const details: Partial<EventBody> = {
+      ...(title ? { title } : {}),
+      ...(isBetter ? { content: text, metadata: { text_method: "visible" } } : {}),
+    };
+    if (!(await store.completeUnsent(visit.id, details, 0))) await this.correct(visit, details);
+  }
+
   /**
    * False if the page had left the address of its visit when it was read. Then nothing of it is kept: the policy has
    * decided about the address of the visit, not about that one.
@@ -83,7 +96,8 @@ export class PageText {
   ): number {
     if (isResting === undefined || !visit || visit.leftAt || visit.goneAt) return 0;
     const isProvisional = !isResting || (extract !== null && extract.text.length < SHORT_TEXT_CHARS);
-    return isProvisional && extract?.method !== "pdf" ? visit.startedAt + SHORT_TEXT_TIMEOUT_MS : 0;
+    const isShort = isProvisional && extract?.method !== "pdf";
+    return visit.startedAt + (isShort ? SHORT_TEXT_TIMEOUT_MS : MIN_HELD_MS);
   }
 
   private async correct(visit: OpenVisit, details: Partial<EventBody>): Promise<void> {
