@@ -26,6 +26,7 @@ from cluster.providers.planning.call_plan import CallPlan, plan_calls
 from cluster.providers.planning.cost_estimate import page_batches
 from cluster.providers.planning.user_limits import UserLimits, user_limits_loader
 from cluster.providers.privacy.outline_redaction import redact_outline
+from cluster.providers.prompting.grounding import grounded_outline
 from cluster.providers.prompting.merge import apply_descriptions
 from cluster.providers.prompting.prompts import PROMPT_VERSION
 from cluster.providers.response_cache import load_outline, outline_digest
@@ -205,9 +206,12 @@ class Enricher:
         try:
             if run.plan.pages_to_describe:
                 descriptions |= await self._describe(run, result)
-            result.outline = apply_descriptions(run.skeleton, descriptions, run.pages)
+            # In a thread: the wording is compared with the text of all pages.
+            result.outline = await asyncio.to_thread(apply_descriptions, run.skeleton, descriptions, run.pages)
             if run.plan.chains["outline"]:
+                described = result.outline
                 await self._outline(run, result)
+                result.outline = await asyncio.to_thread(grounded_outline, result.outline, described, run.pages)
             elif descriptions:
                 first = run.plan.chains["describe"][0]
                 result.provider, result.model = first.provider, first.model

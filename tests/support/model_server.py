@@ -68,7 +68,7 @@ def _outline(document: dict[str, Any]) -> Any:
         }
 
     return {
-        "title": "Titled by a model",
+        "title": " and ".join(draft["label"] for draft in document["outline"][:3]) + ", by a model",
         "summary": "Summed up by a model.",
         "topics": [
             {**topic(draft), "subtopics": [topic(part) for part in draft.get("subtopics", [])]}

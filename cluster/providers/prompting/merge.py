@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from cluster.mindmap.outline.types import CrossLink, Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import supports_label
+from cluster.providers.prompting.grounding import grounded_description
 from cluster.providers.prompting.prompts import PromptAliases
 from cluster.providers.prompting.responses import DraftLink, DraftTopic, OutlineDraft, clean_keywords
 from cluster.providers.types import PageDescription
@@ -27,7 +28,10 @@ _MIN_QUOTE_CHARS = 12
 def apply_descriptions(
     skeleton: Outline, descriptions: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
 ) -> Outline:
-    """`skeleton` with the descriptions by page id. A quote becomes evidence only if the page contains it."""
+    """`skeleton` with the descriptions by page id, as far as the pages bear them out (`grounding`).
+
+    A quote becomes evidence only if the page contains it.
+    """
     return replace(
         skeleton,
         annotations=tuple(
@@ -42,12 +46,13 @@ def _with_description(
 ) -> PageAnnotation:
     if description is None or page is None:
         return annotation
+    description = grounded_description(description, page)
     evidence = annotation.evidence
     if (quoted := _quoted_evidence(description.quote, page)) is not None:
         evidence = (*(each for each in evidence if each.supports != "description"), quoted)
     return replace(
         annotation,
-        label=description.label,
+        label=description.label or annotation.label,
         description=description.description or annotation.description,
         keywords=description.keywords or annotation.keywords,
         evidence=evidence,
