@@ -25,8 +25,9 @@ from actors.batcher import RequestBatcher
 from models.errors import BufferFull, TrailmindError, Unavailable
 from models.lifecycle.close_session import close_session
 from models.recording.event_writer import BatchOutcome, EventWriter, excluded_rows, set_transaction_timeouts
+from models.recording.exclusions import SiteLists
 from models.recording.ingest import IngestBatch
-from models.recording.user_exclusions import load_excluded_domains
+from models.recording.user_exclusions import load_site_lists
 from telemetry.metrics import (
     ACTIVATIONS,
     ACTIVE_USERS,
@@ -63,14 +64,15 @@ _BYTES_PER_USER = 350
 class UserBuffer:
     """The state of one active user: a few hundred bytes, plus the events that are not committed yet."""
 
-    excluded_domains: frozenset[str]
+    sites: SiteLists
     touched_at: float
     pending_bytes: int = 0
 
     @property
     def idle_bytes(self) -> int:
         """The approximate memory of this entry without unsaved events."""
-        return _BYTES_PER_USER + getsizeof(self.excluded_domains) + sum(map(getsizeof, self.excluded_domains))
+        lists = (self.sites.excluded, self.sites.allowed)
+        return _BYTES_PER_USER + sum(getsizeof(entries) + sum(map(getsizeof, entries)) for entries in lists)
 
 
 class SessionBuffers:
@@ -83,7 +85,7 @@ class SessionBuffers:
     def __init__(
         self,
         save: Callable[[Sequence[IngestBatch], Sequence[dict[int, str]]], Awaitable[Sequence[BatchOutcome]]],
-        load_exclusions: Callable[[uuid.UUID], Awaitable[frozenset[str]]],
+        load_exclusions: Callable[[uuid.UUID], Awaitable[SiteLists]],
         limits: BufferLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         *,
@@ -95,7 +97,7 @@ class SessionBuffers:
         self._save = save
         self._users: OrderedDict[uuid.UUID, UserBuffer] = OrderedDict()
         self._idle_bytes = 0
-        self._loading: dict[uuid.UUID, asyncio.Task[frozenset[str]]] = {}
+        self._loading: dict[uuid.UUID, asyncio.Task[SiteLists]] = {}
         self._batcher: RequestBatcher[tuple[IngestBatch, dict[int, str]], BatchOutcome] = RequestBatcher(self._flush)
         self.num_activations = self.num_passivations = self.num_events = 0
         self.last_flush_s = 0.0
@@ -119,7 +121,7 @@ class SessionBuffers:
             self._users.move_to_end(batch.user_id)
         user.pending_bytes += batch.num_bytes
         try:
-            return await self._batcher.submit((batch, excluded_rows(batch, user.excluded_domains)), batch.num_bytes)
+            return await self._batcher.submit((batch, excluded_rows(batch, user.sites)), batch.num_bytes)
         except TrailmindError as error:
             return BatchOutcome(error=error)
         finally:
@@ -151,13 +153,13 @@ class SessionBuffers:
             loading = self._loading[user_id] = asyncio.ensure_future(self._load_exclusions(user_id))
             loading.add_done_callback(lambda _: self._loading.pop(user_id, None))
         # Shielded: the first caller may be cancelled while others wait for the same load.
-        domains = await asyncio.shield(loading)
+        sites = await asyncio.shield(loading)
         if not self._is_owned(user_id):
             # A replica with an older shard map sent this batch. Serve it, but do not keep the user: only the shard
             # that owns them is notified when their exclusions change.
-            return UserBuffer(domains, self._clock())
+            return UserBuffer(sites, self._clock())
         if user_id not in self._users:
-            user = self._users[user_id] = UserBuffer(domains, self._clock())
+            user = self._users[user_id] = UserBuffer(sites, self._clock())
             self._idle_bytes += user.idle_bytes
             self.num_activations += 1
             ACTIVATIONS.labels(writer=self._writer).inc()
@@ -282,9 +284,9 @@ class PostgresBuffers:
         await self.buffers.drain()
         await self.pool.close()
 
-    async def _load_exclusions(self, user_id: uuid.UUID) -> frozenset[str]:
+    async def _load_exclusions(self, user_id: uuid.UUID) -> SiteLists:
         try:
             async with self.pool.connection() as connection:
-                return await load_excluded_domains(connection, user_id)
+                return await load_site_lists(connection, user_id)
         except (OperationalError, PoolTimeout, OSError) as error:
             raise Unavailable("the database cannot be reached; keep the events and send them again", 2.0) from error

@@ -78,7 +78,8 @@ def _redact(url: str, encodings_left: int, by_name: bool) -> str:
     if fragment:
         route, fragment_mark, pairs = fragment.partition("?")
         if "=" in route:
-            route = _redact_pairs(route, path, encodings_left, by_name)
+            # Parameters in a fragment that is no route identify no page; OAuth puts tokens there.
+            route = _redact_pairs(route, path, encodings_left, by_name or route[:1] not in ("/", "!"))
         elif "/" in route:
             route = _redact_path(route)
         fragment = f"{route}{fragment_mark}{_redact_pairs(pairs, route or path, encodings_left, by_name)}"

@@ -55,6 +55,8 @@ class UserSettings(Base):
     theme: Mapped[str] = mapped_column(server_default="system", default="system")
     email_notifications: Mapped[bool] = mapped_column(server_default="true", default=True)
     excluded_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
+    #: Sites that are recorded although a default rule excludes them.
+    allowed_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     #: Unused. Kept for replicas of the previous version, which read it.
     capture: Mapped[dict[str, object]] = mapped_column(server_default=text("'{}'::jsonb"), default=dict)
     #: When tokens are used up: `local` generates maps without a model, `refuse` returns 402.

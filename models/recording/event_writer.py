@@ -25,9 +25,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from models.database import Connection
 from models.errors import NotAcceptingEvents, NotFound, TrailmindError, Unavailable
 from models.recording.browsing_sessions import OPEN_STATUSES
-from models.recording.exclusions import matching_domain
+from models.recording.exclusions import SiteLists, site_host
 from models.recording.ingest import EventRow, IngestBatch
-from models.urls import host_of
 
 Pool = AsyncConnectionPool[Any]
 #: An event to write: index of its batch, index of its row in that batch, session, event.
@@ -43,7 +42,7 @@ _EVENT_TYPES = ["uuid", "uuid", "int4", "text", "timestamptz", "uuid", "text"]
 
 @dataclass(slots=True)
 class BatchOutcome:
-    """The result for one batch: an error for all of it, or which rows are duplicates or excluded by the user's rules.
+    """The result for one batch: an error for all of it, or which rows are duplicates or excluded by a rule.
 
     `duplicates` are indexes of `IngestBatch.rows`; `excluded` maps such an index to the name of the rule.
     """
@@ -60,15 +59,21 @@ class _SessionRow:
     is_deleted: bool
 
 
-def excluded_rows(batch: IngestBatch, domains: frozenset[str]) -> dict[int, str]:
-    """The rows of `batch` on one of the user's excluded `domains`: index of the row → name of the rule."""
-    if not domains:
-        return {}
-    return {
-        place: f"yours: {rule}"
-        for place, row in enumerate(batch.rows)
-        if row.url and (rule := matching_domain(host_of(row.url), domains))
+def excluded_rows(batch: IngestBatch, sites: SiteLists) -> dict[int, str]:
+    """The rows of `batch` that a rule excludes, the default rules or the user's list: index of the row → rule.
+
+    A site that the user allows is excluded by no default rule.
+    """
+    excluded = {
+        place: f"default: {rule}"
+        for place, rule in batch.default_rules.items()
+        if sites.allowing(site_host(batch.rows[place].url or "")) is None
     }
+    if sites.excluded:
+        for place, row in enumerate(batch.rows):
+            if place not in excluded and row.url and (entry := sites.excluding(site_host(row.url))):
+                excluded[place] = f"yours: {entry}"
+    return excluded
 
 
 async def set_transaction_timeouts(connection: Connection) -> None:

@@ -1,70 +1,122 @@
-"""Which sites are never recorded: a default list of sensitive sites, and the domains that a user excludes.
+"""Which sites are never recorded: a default list of sensitive sites, and the sites that a user excludes or allows.
 
-The extension checks the rules before it reads a page, the server again before it stores an event. Of an excluded event
+The extension checks the rules before it reads a page, the server again before it stores an event; both read one file
+(`site_rules.json`, copied by `make shared-rules`), and the user's lists are those of the account. Of an excluded event
 only the name of the rule is stored.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
-from models.urls import host_of
-
-# A host matches when it equals an entry or ends in "." + entry.
-_BANKING = frozenset(
-    """
-    kbstar.com shinhan.com wooribank.com kebhana.com hanabank.com ibk.co.kr nonghyup.com kakaobank.com kbanknow.com
-    tossbank.com citibank.co.kr standardchartered.co.kr suhyup-bank.com epostbank.go.kr kfcc.co.kr cu.co.kr
-    kakaopay.com pay.naver.com toss.im samsungcard.com shinhancard.com hyundaicard.com lottecard.co.kr bccard.com
-    chase.com bankofamerica.com wellsfargo.com citi.com usbank.com capitalone.com americanexpress.com paypal.com
-    hsbc.com hsbc.co.uk barclays.co.uk lloydsbank.com natwest.com santander.co.uk monzo.com revolut.com wise.com
-    ing.com deutsche-bank.de commerzbank.de bnpparibas.net fidelity.com schwab.com vanguard.com coinbase.com
-    binance.com upbit.com bithumb.com
-    """.split()  # noqa: SIM905 - a list of hosts reads better as words
-)
-_HEALTH = frozenset(
-    """
-    nhis.or.kr hira.or.kr mychart.com mychart.org patient.info healthvault.com teladoc.com zocdoc.com
-    myhealthrecord.gov.au nhs.uk betterhelp.com talkspace.com 23andme.com
-    """.split()  # noqa: SIM905
-)
-_MAIL = frozenset(
-    """
-    mail.google.com inbox.google.com outlook.live.com outlook.office.com outlook.office365.com mail.yahoo.com
-    mail.naver.com mail.daum.net mail.kakao.com mail.proton.me mail.zoho.com fastmail.com icloud.com webmail.nate.com
-    messages.google.com web.whatsapp.com web.telegram.org discord.com messenger.com
-    """.split()  # noqa: SIM905
-)
-_PASSWORDS = frozenset(
-    """
-    1password.com my.1password.com bitwarden.com vault.bitwarden.com lastpass.com dashlane.com keepersecurity.com
-    passwords.google.com accounts.google.com login.microsoftonline.com login.live.com appleid.apple.com
-    nid.naver.com accounts.kakao.com okta.com auth0.com duosecurity.com
-    """.split()  # noqa: SIM905
-)
-_GROUPS = {"banking": _BANKING, "health": _HEALTH, "mail": _MAIL, "sign-in": _PASSWORDS}
-_BY_HOST = {host: group for group, hosts in _GROUPS.items() for host in hosts}
+_RULES: Final[dict[str, Any]] = json.loads(Path(__file__).with_name("site_rules.json").read_text("utf-8"))
+_BY_HOST: Final[dict[str, str]] = {host: kind for kind, hosts in _RULES["hosts"].items() for host in hosts}
+_HOSTS: Final = frozenset(_BY_HOST)
+_LABELS: Final[dict[str, re.Pattern[str]]] = {kind: re.compile(form) for kind, form in _RULES["labels"].items()}
+_PATHS: Final = re.compile(_RULES["paths"], re.IGNORECASE)
+_DOCUMENTATION: Final[dict[str, Any]] = _RULES["documentation"]
+_DOCUMENTATION_KINDS: Final = frozenset(_DOCUMENTATION["kinds"])
+_DOCUMENTATION_LABELS: Final = re.compile(_DOCUMENTATION["labels"])
+_DOCUMENTATION_PATHS: Final = re.compile(_DOCUMENTATION["paths"], re.IGNORECASE)
+_ENTRY_PATHS: Final = re.compile(_DOCUMENTATION["entry_paths"], re.IGNORECASE)
+_PRIVATE_SUFFIXES: Final = tuple(f".{suffix}" for suffix in _RULES["private_suffixes"])
 
 PRIVATE_NETWORK = "private network"
-_PRIVATE_SUFFIXES = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home", ".home.arpa", ".corp")
+BROWSER_PAGE = "browser page"
+#: The names under which reports know two kinds.
+_RULE_NAMES: Final = {"login": "sign-in"}
 _BROWSER_SCHEMES = re.compile(
-    r"^(about|blob|brave|chrome|chrome-extension|data|devtools|edge|file|javascript|moz-extension|view-source):",
+    r"^(about|blob|brave|chrome(?:-\w+)?|content|data|devtools|edge|file|filesystem|intent|javascript|\w+-extension|opera|"
+    r"resource|view-source|vivaldi):",
     re.IGNORECASE,
 )
 #: The length of a domain name (RFC 1035). Of a longer host only the end can be one.
-_MAX_HOST_CHARS = 253
+_MAX_HOST_CHARS: Final = 253
 _DOMAIN = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$")
+_NUMBER = re.compile(r"^(0x[0-9a-f]*|\d+)$")
 
 
-def _is_private_address(host: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class SiteLists:
+    """The user's own lists of hosts, each with its subdomains. Where both match, the longer entry counts."""
+
+    excluded: frozenset[str] = frozenset()
+    allowed: frozenset[str] = frozenset()
+
+    def excluding(self, host: str) -> str | None:
+        """The entry that excludes `host`, or None."""
+        excluded = matching_domain(host, self.excluded)
+        allowed = self.allowing(host)
+        return None if excluded is None or (allowed is not None and len(allowed) > len(excluded)) else excluded
+
+    def allowing(self, host: str) -> str | None:
+        """The entry that allows `host` although a default rule excludes it, or None."""
+        return matching_domain(host, self.allowed) if self.allowed else None
+
+
+@lru_cache(maxsize=8192)
+def site_host(url: str) -> str:
+    """The host of `url` as a browser understands it: one spelling, without port and final dots; empty without one.
+
+    Browsers decode escapes and other forms of letters and digits, and read `0x7f.1` as an IPv4 address.
+    """
+    text = url.strip()
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in ("http", "https") and "\\" in rest:
+        text = scheme + colon + rest.replace("\\", "/")
     try:
-        address = ipaddress.ip_address(host)
+        host = urlsplit(text).hostname or ""
+    except ValueError:
+        return ""
+    if "%" in host and ":" not in host:
+        host = unquote(host)
+    # The end of a host decides, and no name is longer.
+    host = unicodedata.normalize("NFKC", host[-_MAX_HOST_CHARS:]).lower().rstrip(".")
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode("ascii").rstrip(".")
+        except UnicodeError:
+            return host
+    return _dotted(host)
+
+
+def _dotted(host: str) -> str:
+    """`host` as four decimal numbers if it is another spelling of an IPv4 address."""
+    parts = host.split(".")
+    if len(parts) > 4 or not all(map(_NUMBER.match, parts)):
+        return host
+    try:
+        numbers = [
+            int(part, 16 if part.startswith("0x") else 8 if len(part) > 1 and part[0] == "0" else 10) for part in parts
+        ]
+        return str(ipaddress.IPv4Address(sum(n << 8 * (3 - i) for i, n in enumerate(numbers[:-1])) + numbers[-1]))
+    except ValueError:
+        return host
+
+
+def is_private_host(host: str) -> bool:
+    """Whether `host` (as `site_host` returns it) is a name or an address of a private network."""
+    if "." not in host and ":" not in host:
+        return bool(host)
+    if host.endswith(_PRIVATE_SUFFIXES) or host in _RULES["private_suffixes"]:
+        return True
+    if not host[-1].isdigit() and ":" not in host:
+        return False
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    return not address.is_global
+    mapped = getattr(address, "ipv4_mapped", None)
+    return not (mapped or address).is_global
 
 
 def matching_domain(host: str, domains: Iterable[str] | frozenset[str]) -> str | None:
@@ -80,22 +132,54 @@ def matching_domain(host: str, domains: Iterable[str] | frozenset[str]) -> str |
 
 @lru_cache(maxsize=8192)
 def _sensitive_host(host: str) -> str | None:
-    if host in {"localhost", ""} or host.endswith(_PRIVATE_SUFFIXES) or _is_private_address(host):
-        return PRIVATE_NETWORK if host else None
-    domain = matching_domain(host, frozenset(_BY_HOST))
-    return _BY_HOST[domain] if domain else None
+    """The rule that excludes `host`: a kind of `site_rules.json` or `PRIVATE_NETWORK`."""
+    if is_private_host(host):
+        return PRIVATE_NETWORK
+    domain = matching_domain(host, _HOSTS)
+    if domain is not None:
+        return _BY_HOST[domain]
+    # Only labels below the registrable name are checked: `pay.dev` is a blog.
+    for label in host.split(".")[:-2]:
+        for kind, pattern in _LABELS.items():
+            if pattern.match(label):
+                return kind
+    return None
+
+
+@lru_cache(maxsize=8192)
+def _has_documentation_label(host: str) -> bool:
+    return any(map(_DOCUMENTATION_LABELS.match, host.split(".")[:-2]))
+
+
+def _path_and_route(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return "", ""
+    return parts.path, parts.fragment.partition("?")[0] if parts.fragment[:1] in ("/", "!") else ""
 
 
 def default_exclusion_rule(url: str, *, allow_private_networks: bool = False) -> str | None:
     """The name of the default rule that excludes `url`, or None when the page may be recorded.
 
-    The rules are banking, health, mail, sign-in, private network and browser page. `allow_private_networks` disables
-    the rule for private networks, for research on an intranet.
+    The rules are the kinds of `site_rules.json`, private network and browser page. Documentation, engineering blogs and
+    newsrooms of sensitive sites may be recorded. `allow_private_networks` disables the rule for private networks, for
+    research on an intranet.
     """
     if _BROWSER_SCHEMES.match(url):
-        return "browser page"
-    rule = _sensitive_host(host_of(url))
-    return None if rule == PRIVATE_NETWORK and allow_private_networks else rule
+        return BROWSER_PAGE
+    host = site_host(url)
+    if not host:
+        return None
+    rule = _sensitive_host(host)
+    if rule == PRIVATE_NETWORK:
+        return None if allow_private_networks else rule
+    path, route = _path_and_route(url)
+    is_documentation = _has_documentation_label(host) or (rule is not None and bool(_DOCUMENTATION_PATHS.match(path)))
+    if rule is not None and not (is_documentation and rule in _DOCUMENTATION_KINDS):
+        return _RULE_NAMES.get(rule, rule)
+    paths = _ENTRY_PATHS if is_documentation else _PATHS
+    return _RULE_NAMES["login"] if paths.search(path) or (route and paths.search(route)) else None
 
 
 def normalize_domain(entry: str) -> str:
@@ -104,13 +188,7 @@ def normalize_domain(entry: str) -> str:
     Raises ValueError with a sentence for the user when the entry has no valid host.
     """
     text = entry.strip().lower().removeprefix("*.")
-    host = host_of(text if "://" in text else f"https://{text}").rstrip(".")
-    if len(host) > _MAX_HOST_CHARS:
-        host = ""
-    try:
-        host = host.encode("idna").decode("ascii") if not host.isascii() else host
-    except UnicodeError:
-        host = ""
-    if not host or len(host) > 253 or not _DOMAIN.match(host):
+    host = site_host(text if "://" in text else f"https://{text}")
+    if not host or len(host) >= _MAX_HOST_CHARS or not _DOMAIN.match(host):
         raise ValueError(f"{entry[:80]!r} is not a domain")
     return host

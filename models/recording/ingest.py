@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from models.errors import BadRequest, PayloadTooLarge
-from models.recording.exclusions import default_exclusion_rule
+from models.recording.exclusions import BROWSER_PAGE, default_exclusion_rule
 from models.recording.payloads import (
     MAX_NESTING,
     UNREADABLE,
@@ -111,6 +111,8 @@ class IngestBatch:
     session_id: uuid.UUID
     rows: list[EventRow] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    #: Index of a row → the default rule that excludes it unless the user allows the site (`excluded_rows`).
+    default_rules: dict[int, str] = field(default_factory=dict)
     #: content_key → page text, each once.
     contents: dict[bytes, str] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
@@ -122,6 +124,7 @@ _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_identity = msgspec.json.Decoder(_Identity).decode
 _decode_content = msgspec.json.Decoder(_Content).decode
 _convert = msgspec.convert
+_encode_canonical = msgspec.json.Encoder(order="sorted").encode
 # One escape of a JSON string. When a text was cut inside a surrogate pair, browsers encode a lone surrogate: JSON that
 # RFC 8259 allows and strict decoders reject. A rejection would make the client send the same batch indefinitely.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<half>u[dD][89a-fA-F]\w\w)|.)", re.DOTALL)
@@ -236,6 +239,7 @@ def _add(batch: IngestBatch, raw: bytes, allow_private_networks: bool) -> None:
     event_id: str | None = None
     seq: int | None = None
     event: ClientEvent | None = None
+    fields: dict[str, Any] = {}
     try:
         _check_size(raw)
         fields = decode_payload(raw)
@@ -252,11 +256,12 @@ def _add(batch: IngestBatch, raw: bytes, allow_private_networks: bool) -> None:
     if event is None:
         with contextlib.suppress(*UNREADABLE):
             event_id, seq = _identity(_decode_identity(raw))
-    key = client_key(event_id) if event_id is not None else blake2b(raw, digest_size=16).digest()
+    key = client_key(event_id) if event_id is not None else _content_digest(raw, fields)
     batch.event_ids.append(event_id)
     if event is None or reason is not None:
         return _reject(batch, Rejection(key, seq, "invalid", reason or "not valid"))
-    if event.url and (rule := default_exclusion_rule(event.url, allow_private_networks=allow_private_networks)):
+    rule = default_exclusion_rule(event.url, allow_private_networks=allow_private_networks) if event.url else None
+    if rule == BROWSER_PAGE:
         return _reject(batch, Rejection(key, seq, "excluded", f"default: {rule}"))
 
     text = fields.pop("content") if event.content is not None and event.type in _TYPES_WITH_TEXT else None
@@ -273,6 +278,9 @@ def _add(batch: IngestBatch, raw: bytes, allow_private_networks: bool) -> None:
         if text.strip():
             stored_content = content_key(text)
             batch.contents[stored_content] = text
+    if rule is not None:
+        # Whether the user allows the site is known where the batch is saved.
+        batch.default_rules[len(batch.rows)] = rule
     batch.order.append(len(batch.rows))
     batch.rows.append(EventRow(key, seq, event.type, int(event.timestamp), stored_content, payload, event.url))
     return None
@@ -308,6 +316,33 @@ def _without_secrets(fields: dict[str, Any], payload: str) -> dict[str, Any]:
     if type(url) is str and (kept_url := redact_url(url)) is not url:
         kept = {**kept, "url": kept_url}
     return kept
+
+
+def _content_digest(raw: bytes, fields: dict[str, Any]) -> bytes:
+    """The key of an event without an id: of its content, not of the bytes that spell it.
+
+    The order of fields, blanks, escapes and the spelling of numbers do not count. An event that cannot be read has the
+    key of its bytes.
+    """
+    if fields:
+        # msgspec does not write integers of more than 64 bits.
+        with contextlib.suppress(OverflowError, NestedTooDeep):
+            raw = _encode_canonical(_canonical(fields, 1))
+    return blake2b(raw, digest_size=16).digest()
+
+
+def _canonical(value: Any, depth: int) -> Any:
+    """`value` with whole numbers as integers: 1, 1.0 and 1e0 are one number in JSON."""
+    kind = type(value)
+    if kind is float and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if kind is not dict and kind is not list:
+        return value
+    if depth > MAX_NESTING:
+        raise NestedTooDeep
+    if kind is list:
+        return [_canonical(item, depth + 1) for item in value]
+    return {name: _canonical(item, depth + 1) for name, item in value.items()}
 
 
 def _identity(event: ClientEvent | _Identity) -> tuple[str | None, int | None]:

@@ -1,4 +1,4 @@
-"""The domains that a user has excluded from recording."""
+"""The sites that a user has excluded from recording, or allowed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import uuid
 from typing import Final
 
 from models.database import Connection
+from models.recording.exclusions import SiteLists
 
-READ_EXCLUDED_DOMAINS: Final = "SELECT excluded_domains FROM user_settings WHERE user_id = %(user_id)s"
+READ_SITE_LISTS: Final = "SELECT excluded_domains, allowed_domains FROM user_settings WHERE user_id = %(user_id)s"
 
 
-async def load_excluded_domains(connection: Connection, user_id: uuid.UUID) -> frozenset[str]:
-    """The user's own excluded domains; empty for a user without settings."""
-    cursor = await connection.execute(READ_EXCLUDED_DOMAINS, {"user_id": user_id})
+async def load_site_lists(connection: Connection, user_id: uuid.UUID) -> SiteLists:
+    """The user's own lists; empty for a user without settings."""
+    cursor = await connection.execute(READ_SITE_LISTS, {"user_id": user_id})
     row = await cursor.fetchone()
-    return frozenset(row[0]) if row else frozenset()
+    return SiteLists(frozenset(row[0]), frozenset(row[1])) if row else SiteLists()

@@ -22,6 +22,7 @@ class SettingsReply(Reply):
     theme: Literal["light", "dark", "system"]
     email_notifications: bool = Field(description="Stored for later; no mail depends on it yet")
     excluded_domains: list[str]
+    allowed_domains: list[str]
     when_out_of_tokens: Literal["local", "refuse"]
     model_use: ModelUseChoice
 
@@ -41,6 +42,12 @@ class SettingsPatch(Body):
     excluded_domains: Annotated[list[Domain], Field(max_length=MAX_DOMAINS)] | None = Field(
         default=None, description="Replaces the list. Each covers its subdomains.", examples=[["example.com"]]
     )
+    allowed_domains: Annotated[list[Domain], Field(max_length=MAX_DOMAINS)] | None = Field(
+        default=None,
+        description="Replaces the list of sites that are recorded although a default rule excludes them. Where an "
+        "excluded domain matches too, the longer entry counts.",
+        examples=[["docs.bank.example"]],
+    )
     when_out_of_tokens: Literal["local", "refuse"] | None = None
     model_use: ModelUseChoice | None = Field(
         default=None,
@@ -48,7 +55,7 @@ class SettingsPatch(Body):
         "model at all",
     )
 
-    @field_validator("excluded_domains")
+    @field_validator("excluded_domains", "allowed_domains")
     @classmethod
     def _each_once(cls, value: list[str] | None) -> list[str] | None:
         return None if value is None else list(dict.fromkeys(value))

@@ -133,6 +133,7 @@ _SETTINGS = {
     "theme": "system",
     "email_notifications": True,
     "excluded_domains": ["bank.example"],
+    "allowed_domains": ["docs.bank.example"],
     "capture": {"page_text": True, "highlights": True, "scroll": True, "scope": "all_tabs"},
     "when_out_of_tokens": "local",
 }

@@ -37,6 +37,7 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
             theme="system",
             email_notifications=True,
             excluded_domains=[],
+            allowed_domains=[],
             when_out_of_tokens="local",
             model_use="ask",
         )
@@ -45,6 +46,7 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
         theme=settings.theme,
         email_notifications=settings.email_notifications,
         excluded_domains=list(settings.excluded_domains),
+        allowed_domains=list(settings.allowed_domains),
         when_out_of_tokens=settings.when_out_of_tokens,
         model_use=settings.model_use,
     )
@@ -64,7 +66,7 @@ async def get_settings(user_id: CurrentUserId, db: DbSession) -> SettingsEnvelop
 
 @router.patch("/v1/users/me/settings")
 async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: State, db: DbSession) -> SettingsEnvelope:
-    """Change settings. Excluded domains apply from the next event on, also to a running recording."""
+    """Change settings. Excluded and allowed domains apply from the next event on, also to a running recording."""
     await require_active_user(db, user_id)
     # The row lock serializes concurrent changes.
     settings = await db.get(UserSettings, user_id, with_for_update=True)
@@ -77,7 +79,7 @@ async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: Sta
     await db.refresh(settings)
     reply = settings_reply(settings)
     await db.commit()
-    if body.excluded_domains is not None:
+    if body.excluded_domains is not None or body.allowed_domains is not None:
         await state.shards.reload_exclusions(user_id)
     return SettingsEnvelope(settings=reply)
 

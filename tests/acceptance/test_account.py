@@ -238,6 +238,7 @@ async def test_settings_have_defaults_and_absent_fields_stay(ann: ApiUser) -> No
         "theme": "system",
         "email_notifications": True,
         "excluded_domains": [],
+        "allowed_domains": [],
         "when_out_of_tokens": "local",
         "model_use": "ask",
     }
@@ -260,10 +261,27 @@ async def test_excluded_domains_apply_at_once(ann: ApiUser, db: psycopg.AsyncCon
     assert await cursor.fetchone() == (0,)
 
 
+async def test_sites_that_the_user_allows_are_recorded_at_once(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await ann.start()
+    private = visit("http://wiki/plan", content="The plan of the team", title="Plan")
+    excluded = await ann.send(session_id, [private, visit("https://example.com/login")])
+    assert [v["reason"] for v in excluded["verdicts"]] == ["default: private network", "default: sign-in"]
+    for table in ("events", "event_rejections"):
+        cursor = await db.execute(f"SELECT count(*) FROM {table} t WHERE t::text ~ 'wiki|plan'")
+        assert await cursor.fetchone() == (0,), "of an excluded event only the rule is stored"
+    cursor = await db.execute("SELECT count(*) FROM page_contents WHERE text ~ 'The plan of the team'")
+    assert await cursor.fetchone() == (0,)
+    allowed = (await ann.ok("PATCH", "/v1/users/me/settings", json={"allowed_domains": ["wiki"]}))["settings"]
+    assert allowed["allowed_domains"] == ["wiki"]
+    reply = await ann.send(session_id, [visit("http://wiki/team"), visit("http://router.local./")])
+    assert [v["verdict"] for v in reply["verdicts"]] == ["stored", "excluded"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"language": "fr"},
+        {"allowed_domains": ["not a domain"]},
         {"theme": "pink"},
         {"excluded_domains": ["not a domain"]},
         {"excluded_domains": "example.org"},

@@ -1403,7 +1403,7 @@ export interface paths {
         head?: never;
         /**
          * Patch Settings
-         * @description Change settings. Excluded domains apply from the next event on, also to a running recording.
+         * @description Change settings. Excluded and allowed domains apply from the next event on, also to a running recording.
          */
         patch: operations["patch_settings"];
         trace?: never;
@@ -3943,6 +3943,9 @@ export interface components {
          *         "excluded_domains": [
          *           "bank.example"
          *         ],
+         *         "allowed_domains": [
+         *           "docs.bank.example"
+         *         ],
          *         "capture": {
          *           "page_text": true,
          *           "highlights": true,
@@ -3981,6 +3984,14 @@ export interface components {
              *     ]
              */
             excluded_domains?: string[] | null;
+            /**
+             * Allowed Domains
+             * @description Replaces the list of sites that are recorded although a default rule excludes them. Where an excluded domain matches too, the longer entry counts.
+             * @example [
+             *       "docs.bank.example"
+             *     ]
+             */
+            allowed_domains?: string[] | null;
             /** When Out Of Tokens */
             when_out_of_tokens?: ("local" | "refuse") | null;
             /**
@@ -4011,6 +4022,8 @@ export interface components {
             email_notifications: boolean;
             /** Excluded Domains */
             excluded_domains: string[];
+            /** Allowed Domains */
+            allowed_domains: string[];
             /**
              * When Out Of Tokens
              * @enum {string}

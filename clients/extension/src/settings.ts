@@ -15,6 +15,13 @@ export const Settings = v.object({
   scope: v.fallback(v.picklist(["all", "window", "tab"]), "all"),
   /** Hosts that the user excluded, with their subdomains. */
   excludedHosts: v.fallback(v.array(v.string()), []),
+  /** Hosts that the user allows although a default rule excludes them. */
+  allowedHosts: v.fallback(v.array(v.string()), []),
+  /** The lists as the account had them when both were last equal; null: never. */
+  syncedSites: v.fallback(
+    v.nullable(v.object({ userId: v.string(), excluded: v.array(v.string()), allowed: v.array(v.string()) })),
+    null,
+  ),
   language: v.fallback(v.picklist(["auto", "ko", "en"]), "auto"),
   recordsText: v.fallback(v.boolean(), true),
   allowsIncognito: v.fallback(v.boolean(), false),
@@ -30,6 +37,8 @@ export const DEFAULT_SETTINGS: Settings = v.parse(Settings, {
   webUrl: null,
   scope: null,
   excludedHosts: null,
+  allowedHosts: null,
+  syncedSites: undefined,
   language: null,
   recordsText: null,
   allowsIncognito: null,

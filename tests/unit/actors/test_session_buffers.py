@@ -14,6 +14,7 @@ from actors.session_buffers import BufferLimits, SessionBuffers
 from actors.sharding import NUM_BUCKETS, bucket_of, shard_of, shard_of_bucket
 from models.errors import BufferFull, Unavailable
 from models.recording.event_writer import BatchOutcome
+from models.recording.exclusions import SiteLists
 from models.recording.ingest import EventRow, IngestBatch
 from tests.support.conditions import until
 
@@ -51,8 +52,8 @@ def batch(user: uuid.UUID, num_bytes: int = 100, url: str = "https://example.com
     return IngestBatch(user, uuid.uuid4(), rows=[row], order=[0], event_ids=[None], num_bytes=num_bytes)
 
 
-async def nothing_excluded(_: uuid.UUID) -> frozenset[str]:
-    return frozenset()
+async def nothing_excluded(_: uuid.UUID) -> SiteLists:
+    return SiteLists()
 
 
 ANN, BOB = uuid.uuid4(), uuid.uuid4()
@@ -116,10 +117,10 @@ async def test_a_failed_save_is_an_error_of_every_batch() -> None:
 async def test_users_are_activated_once_and_passivated_when_idle() -> None:
     loaded: list[uuid.UUID] = []
 
-    async def exclusions(user: uuid.UUID) -> frozenset[str]:
+    async def exclusions(user: uuid.UUID) -> SiteLists:
         loaded.append(user)
         await asyncio.sleep(0)
-        return frozenset({"secret.example"})
+        return SiteLists(frozenset({"secret.example"}))
 
     clock, disk = Clock(), Disk()
     buffers = SessionBuffers(disk.save, exclusions, BufferLimits(passivate_after_s=60), clock)
@@ -153,8 +154,8 @@ async def test_a_user_with_unsaved_events_is_not_passivated() -> None:
 
 
 async def test_the_longest_idle_users_are_passivated_over_the_memory_limit() -> None:
-    async def many_exclusions(user: uuid.UUID) -> frozenset[str]:
-        return frozenset(f"{i}.{user}.example" for i in range(100))
+    async def many_exclusions(user: uuid.UUID) -> SiteLists:
+        return SiteLists(frozenset(f"{i}.{user}.example" for i in range(100)))
 
     clock, disk = Clock(), Disk()
     buffers = SessionBuffers(disk.save, many_exclusions, BufferLimits(idle_bytes=100_000), clock)
@@ -174,8 +175,8 @@ async def test_the_longest_idle_users_are_passivated_over_the_memory_limit() -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_exclusions", [0, 100])
 async def test_an_idle_user_costs_less_than_20_kb(num_exclusions: int) -> None:
-    async def excluded(user: uuid.UUID) -> frozenset[str]:
-        return frozenset(f"{i}.{user.hex[:12]}.example" for i in range(num_exclusions))
+    async def excluded(user: uuid.UUID) -> SiteLists:
+        return SiteLists(frozenset(f"{i}.{user.hex[:12]}.example" for i in range(num_exclusions)))
 
     disk = Disk()
     buffers = SessionBuffers(disk.save, excluded)

@@ -83,5 +83,5 @@ def test_campaign_marks_and_positions_do_not_change_the_page(url: str, name: str
 
 def test_the_extension_has_the_same_rules() -> None:
     """`make shared-rules` copies them."""
-    ours = (REPOSITORY / "models/url_rules.json").read_text("utf-8")
-    assert (REPOSITORY / "clients/extension/src/privacy/url-rules.json").read_text("utf-8") == ours
+    copies = REPOSITORY / "clients/extension/src/privacy"
+    assert (copies / "url-rules.json").read_text("utf-8") == (REPOSITORY / "models/url_rules.json").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from hashlib import sha256
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.recording.exclusions import default_exclusion_rule, matching_domain, normalize_domain
 from models.url_secrets import may_contain_secret, redact_url, redact_urls
+from models.recording.ingest import parse_batch
 from models.urls import former_page_id, host_of, normalize_url, page_id, page_url, url_hash
 
 
@@ -187,6 +189,30 @@ def test_excluded_domain_entries(entry: str, host: str) -> None:
 def test_invalid_domains_are_rejected(entry: str) -> None:
     with pytest.raises(ValueError, match="is not a domain"):
         normalize_domain(entry)
+
+
+def test_a_parameter_in_a_fragment_that_is_no_route_is_redacted_by_its_name() -> None:
+    assert redact_url("https://e.com/#session_id=keynote") == "https://e.com/#session_id=REDACTED"
+    assert redact_url("https://e.com/#/talks?session=keynote") == "https://e.com/#/talks?session=keynote"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        b'{"type":"page_visit","timestamp":1770000000000,"url":"https://e.com/\xc3\xa9","metadata":{"a":1,"b":[2.0]}}',
+        b'{"timestamp":1770000000000,"type":"page_visit","metadata":{"b":[2],"a":1},"url":"https://e.com/\xc3\xa9"}',
+        b'{ "type": "page_visit", "timestamp": 1.77e12, "url": "https:\\/\\/e.com\\/\\u00e9", "metadata": {"a":1e0,"b":[2]}}',
+    ],
+)
+def test_the_key_of_an_event_without_id_is_that_of_its_content(spelling: bytes) -> None:
+    user, session = uuid.uuid4(), uuid.uuid4()
+    plain = b'{"type":"page_visit","timestamp":1770000000000,"url":"https://e.com/\xc3\xa9","metadata":{"a":1,"b":[2]}}'
+    (expected,) = parse_batch(b'{"events":[' + plain + b"]}", user_id=user, session_id=session).rows
+    (row,) = parse_batch(b'{"events":[' + spelling + b"]}", user_id=user, session_id=session).rows
+    assert row.event_key == expected.event_key
+    other = plain.replace(b'"a":1', b'"a":true')
+    (different,) = parse_batch(b'{"events":[' + other + b"]}", user_id=user, session_id=session).rows
+    assert different.event_key != expected.event_key
 
 
 DOCS = "https://docs.example.com/"

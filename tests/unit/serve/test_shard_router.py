@@ -13,6 +13,7 @@ from actors.session_shard import RETIRE_AFTER_S, SessionBufferShard
 from actors.sharding import bucket_of, shard_of_bucket
 from models.errors import BadRequest
 from models.recording.event_writer import BatchOutcome
+from models.recording.exclusions import SiteLists
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import ShardMap, read_shard_map, set_num_shards
 from serve.shard_router import ShardClient, ShardRouter, ShardUnreachable
@@ -180,8 +181,8 @@ async def stood_in(batches: Any) -> list[BatchOutcome]:
     return [BatchOutcome(duplicates=frozenset({7})) for _ in batches]
 
 
-async def no_rules(_: uuid.UUID) -> frozenset[str]:
-    return frozenset()
+async def no_rules(_: uuid.UUID) -> SiteLists:
+    return SiteLists()
 
 
 async def saved(batches: Any, excluded: Any) -> list[BatchOutcome]:

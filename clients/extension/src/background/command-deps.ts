@@ -66,6 +66,7 @@ export async function resolveScope(choice: ScopeChoice, tabId: number | null, wi
 export function policyOf(settings: Settings): Omit<PolicyContext, "isIncognito"> {
   return {
     excludedHosts: settings.excludedHosts,
+    allowedHosts: settings.allowedHosts,
     allowsIncognito: settings.allowsIncognito,
     ownOrigins: [settings.serverUrl, webOrigin(settings)],
   };

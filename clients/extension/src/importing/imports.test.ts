@@ -26,7 +26,7 @@ beforeEach(() => {
     store,
     pages: { extract: async () => EXTRACT, pdfText: async () => null },
     user: { id: "u1", origin: "https://server.example" },
-    policy: { excludedHosts: ["mine.example"], allowsIncognito: false, ownOrigins: [] },
+    policy: { allowedHosts: [], excludedHosts: ["mine.example"], allowsIncognito: false, ownOrigins: [] },
     recordsText: true,
     now: () => NOW,
   };

@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { evaluatePolicy, isPrivateHost, parseHost } from "./policy";
 
 const CONTEXT = {
   excludedHosts: ["mine.example"],
+  allowedHosts: [],
   allowsIncognito: false,
   isIncognito: false,
   ownOrigins: ["http://localhost:9000"],
@@ -46,6 +49,31 @@ test.each([
   ["", "not_a_page"],
 ])("%s: %s", (url, expected) => {
   expect(reason(url)).toBe(expected);
+});
+
+// The server's tests read the same file.
+const TABLE = JSON.parse(
+  readFileSync(resolve(import.meta.dirname, "../../../../tests/unit/models/sites.json"), "utf8"),
+) as [string, string][];
+
+test.each(TABLE)("as the server decides: %s: %s", (url, expected) => {
+  expect(reason(url)).toBe(expected);
+});
+
+describe("the user's own lists", () => {
+  test.each([
+    ["https://www.chase.com/", { allowedHosts: ["chase.com"] }, "allowed"],
+    ["http://wiki/a", { allowedHosts: ["wiki"] }, "allowed"],
+    ["https://uni.example/login", { allowedHosts: ["uni.example"] }, "allowed"],
+    ["https://www.chase.com/", { allowedHosts: ["secure.chase.com"] }, "banking"],
+    ["https://docs.mine.example/", { allowedHosts: ["docs.mine.example"] }, "allowed"],
+    ["https://mine.example/", { allowedHosts: ["docs.mine.example"] }, "user"],
+    ["https://mine.example/", { allowedHosts: ["mine.example"] }, "user"],
+    ["https://a.docs.mine.example/", { excludedHosts: ["docs.mine.example"], allowedHosts: ["mine.example"] }, "user"],
+    ["chrome://settings", { allowedHosts: ["settings"] }, "not_a_page"],
+  ])("%s with %j: %s", (url, context, expected) => {
+    expect(reason(url, context)).toBe(expected);
+  });
 });
 
 test("a trailing dot and capitals are normalised", () => {

@@ -1,6 +1,13 @@
 /** Decides from the address alone whether a page may be recorded, before any content is read. */
 
-import { SENSITIVE_HOSTS, SENSITIVE_LABELS, SENSITIVE_PATH, type SiteKind } from "./sensitive-sites";
+import {
+  DOCUMENTATION,
+  KIND_OF_HOST,
+  PRIVATE_SUFFIXES,
+  SENSITIVE_LABELS,
+  SENSITIVE_PATH,
+  type SiteKind,
+} from "./sensitive-sites";
 
 type Reason = SiteKind | "user" | "private_network" | "incognito" | "not_a_page" | "own_site" | "password_field";
 
@@ -8,6 +15,8 @@ export type Decision = { allowed: true } | { allowed: false; reason: Reason };
 
 export interface PolicyContext {
   excludedHosts: readonly string[];
+  /** Hosts that the user allows although a default rule excludes them. */
+  allowedHosts: readonly string[];
   allowsIncognito: boolean;
   isIncognito: boolean;
   /** The origins of the server and the dashboard, which are not recorded. */
@@ -21,37 +30,25 @@ function matchesHost(host: string, listed: string): boolean {
   return host === listed || host.endsWith(`.${listed}`);
 }
 
-const BY_HOST: ReadonlyMap<string, SiteKind> = new Map(
-  Object.entries(SENSITIVE_HOSTS).flatMap(([kind, hosts]) => hosts.map((host) => [host, kind as SiteKind] as const)),
-);
+/** The longest entry of a list that covers `host`, null if none does. */
+function longestMatch(host: string, listed: readonly string[]): string | null {
+  return listed.filter((entry) => matchesHost(host, entry)).sort((a, b) => b.length - a.length)[0] ?? null;
+}
 
 function kindOfHost(host: string): SiteKind | null {
   const labels = host.split(".");
   for (let from = 0; from < labels.length - 1; from += 1) {
-    const kind = BY_HOST.get(labels.slice(from).join("."));
+    const kind = KIND_OF_HOST.get(labels.slice(from).join("."));
     if (kind) return kind;
   }
   // Only labels below the registrable name are checked: `pay.dev` is a blog.
   for (const label of labels.slice(0, -2)) {
-    for (const [kind, pattern] of Object.entries(SENSITIVE_LABELS)) {
-      if (pattern.test(label)) return kind as SiteKind;
+    for (const [kind, pattern] of SENSITIVE_LABELS) {
+      if (pattern.test(label)) return kind;
     }
   }
   return null;
 }
-
-const PRIVATE_SUFFIXES = [
-  "local",
-  "localhost",
-  "internal",
-  "intranet",
-  "lan",
-  "home",
-  "corp",
-  "private",
-  "home.arpa",
-  "onion",
-];
 
 /** True for names and addresses of private networks. `host` is a `URL.hostname`. */
 export function isPrivateHost(host: string): boolean {
@@ -90,15 +87,33 @@ export function evaluatePolicy(address: string, context: PolicyContext): Decisio
   if (url.protocol !== "http:" && url.protocol !== "https:") return deny("not_a_page");
   if (context.isIncognito && !context.allowsIncognito) return deny("incognito");
   if (context.ownOrigins.includes(url.origin)) return deny("own_site");
-  const host = url.hostname.toLowerCase().replace(/\.$/, "");
-  if (context.excludedHosts.some((listed) => matchesHost(host, listed))) return deny("user");
+  const host = hostOf(url);
+  const excluded = longestMatch(host, context.excludedHosts);
+  const allowed = longestMatch(host, context.allowedHosts);
+  // Where both lists match, the longer entry counts.
+  if (excluded && !(allowed && allowed.length > excluded.length)) return deny("user");
+  if (allowed) return { allowed: true };
   if (isPrivateHost(host)) return deny("private_network");
+  return decideByKind(url, host);
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.toLowerCase().replace(/\.+$/, "");
+}
+
+function decideByKind(url: URL, host: string): Decision {
   const kind = kindOfHost(host);
-  if (kind) return deny(kind);
+  const isDocumentation =
+    host
+      .split(".")
+      .slice(0, -2)
+      .some((label) => DOCUMENTATION.labels.test(label)) ||
+    (kind !== null && DOCUMENTATION.paths.test(url.pathname));
+  if (kind && !(isDocumentation && DOCUMENTATION.kinds.has(kind))) return deny(kind);
+  const paths = isDocumentation ? DOCUMENTATION.entryPaths : SENSITIVE_PATH;
   // Single-page apps have their route in the hash.
-  const route = url.hash.startsWith("#/") || url.hash.startsWith("#!") ? url.hash.slice(1) : "";
-  if (SENSITIVE_PATH.test(url.pathname) || SENSITIVE_PATH.test(route)) return deny("login");
-  return { allowed: true };
+  const route = /^#[/!]/.test(url.hash) ? (url.hash.slice(1).split("?")[0] as string) : "";
+  return paths.test(url.pathname) || paths.test(route) ? deny("login") : { allowed: true };
 }
 
 /** The host in a user's input (`https://www.example.com/x`, `*.example.com`); null if it contains none. */
@@ -107,7 +122,7 @@ export function parseHost(input: string): string | null {
   if (text === "") return null;
   try {
     const { hostname } = new URL(text.includes("://") ? text : `https://${text}`);
-    const host = hostname.replace(/^www\./, "").replace(/\.$/, "");
+    const host = hostname.replace(/^www\./, "").replace(/\.+$/, "");
     return host === "" || host.includes(" ") ? null : host;
   } catch {
     return null;

@@ -42,6 +42,7 @@ test.each([
   ["https://a.com/p?code=abc&state=f81", "https://a.com/p?code=REDACTED&state=f81"],
   ["https://a.com/p?zipcode=12345&barcode=9", "https://a.com/p?zipcode=12345&barcode=9"],
   ["https://a.com/#access_token=abcdef&state=x", "https://a.com/#access_token=REDACTED&state=x"],
+  ["https://a.com/#session_id=keynote", "https://a.com/#session_id=REDACTED"],
   ["https://a.com/#/callback?code=abc", "https://a.com/#/callback?code=REDACTED"],
   ["https://user:pass@a.com/p", "https://a.com/p"],
   ["https://a.com/p?x=eyJhbGciOiJI.eyJzdWIi.c2ln", "https://a.com/p?x=REDACTED"],

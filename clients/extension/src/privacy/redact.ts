@@ -107,7 +107,12 @@ function isSecret(name: string, value: string, names: ReadonlySet<string>, path:
   }
 }
 
-function redactPairs(text: string, path: string): string {
+/** Stricter than `isSecret`: true where the name alone suggests a secret. */
+function isSecretByName(name: string, value: string): boolean {
+  return value !== "" && (secrecyOf(nameWords(name)) !== "no" || VALUE_FORMS.test(value.slice(0, MAX_VALUE_CHARS)));
+}
+
+function redactPairs(text: string, path: string, byName = false): string {
   if (!text.includes("=")) return text;
   const pairs = text.split("&").map((pair) => {
     const equals = pair.indexOf("=");
@@ -117,7 +122,9 @@ function redactPairs(text: string, path: string): string {
   });
   const names = new Set(pairs.map(({ name }) => name.toLowerCase()));
   return pairs
-    .map(({ pair, name, value }) => (isSecret(name, value, names, path) ? `${name}=${REDACTED}` : pair))
+    .map(({ pair, name, value }) => 
+      (byName ? isSecretByName(name, value) : isSecret(name, value, names, path)) ? `${name}=${REDACTED}` : pair,
+    )
     .join("&");
 }
 
@@ -135,6 +142,12 @@ export function redactUrl(url: string): string {
   const path = base.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, "");
   const routeEnd = fragment.lastIndexOf("?");
   const route = fragment.slice(0, routeEnd + 1);
-  const routeQuery = redactPairs(fragment.slice(routeEnd + 1), route === "" ? path : route.slice(0, -1));
+  // Parameters in a fragment that is no route identify no page; OAuth puts tokens there.
+  const isRoute = /^[/!]/.test(fragment);
+  const routeQuery = redactPairs(
+    fragment.slice(routeEnd + 1),
+    route === "" ? path : route.slice(0, -1),
+    !isRoute && route === "",
+  );
   return base + (questionMark < 0 ? "" : `?${redactPairs(query, path)}`) + (hash < 0 ? "" : `#${route}${routeQuery}`);
 }

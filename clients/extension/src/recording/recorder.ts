@@ -303,6 +303,7 @@ export class Recorder {
     const ownOrigins = [settings.serverUrl, webOrigin(settings)];
     return {
       excludedHosts: settings.excludedHosts,
+      allowedHosts: settings.allowedHosts,
       allowsIncognito: settings.allowsIncognito,
       isIncognito,
       ownOrigins,

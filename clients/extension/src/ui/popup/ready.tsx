@@ -41,6 +41,7 @@ export function ReadyScreen() {
   const decision = tab
     ? evaluatePolicy(tab.url, {
         excludedHosts: settings.excludedHosts,
+        allowedHosts: settings.allowedHosts,
         allowsIncognito: settings.allowsIncognito,
         isIncognito: tab.isIncognito,
         ownOrigins: [settings.serverUrl, webOrigin(settings)],
