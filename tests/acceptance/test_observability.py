@@ -31,6 +31,7 @@ from cluster.settings import Settings, with_changes
 from models.billing.ledger import TokenAllowance
 from models.errors import Unavailable
 from models.recording.event_writer import BatchOutcome
+from models.recording.exclusions import SiteLists
 from models.recording.ingest import IngestBatch
 from models.recording.shard_map import ShardMap
 from serve.shard_router import ShardRouter
@@ -129,8 +130,8 @@ async def test_shards_and_batchers_update_the_metrics(settings: Settings) -> Non
             raise Unavailable("no disk", 1.0)
         return [BatchOutcome() for _ in batches]
 
-    async def nothing(_: uuid.UUID) -> frozenset[str]:
-        return frozenset()
+    async def nothing(_: uuid.UUID) -> SiteLists:
+        return SiteLists()
 
     buffers = SessionBuffers(save, nothing, BufferLimits(passivate_after_s=5), lambda: now[0])
     await buffers.append([batch()])

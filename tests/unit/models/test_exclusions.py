@@ -45,9 +45,7 @@ def test_the_extension_has_the_same_rules() -> None:
     assert json.loads(copy.read_text("utf-8")) == RULES
 
 
-@pytest.mark.parametrize(
-    "scheme", ["about", "blob", "chrome", "chrome-extension", "file", "view-source", "data"]
-)
+@pytest.mark.parametrize("scheme", ["about", "blob", "chrome", "chrome-extension", "file", "view-source", "data"])
 def test_pages_of_the_browser(scheme: str) -> None:
     assert default_exclusion_rule(f"{scheme}:https://example.com/") == "browser page"
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.recording.exclusions import default_exclusion_rule, matching_domain, normalize_domain
-from models.url_secrets import may_contain_secret, redact_url, redact_urls
 from models.recording.ingest import parse_batch
+from models.url_secrets import may_contain_secret, redact_url, redact_urls
 from models.urls import former_page_id, host_of, normalize_url, page_id, page_url, url_hash
 
 
@@ -201,7 +201,7 @@ def test_a_parameter_in_a_fragment_that_is_no_route_is_redacted_by_its_name() ->
     [
         b'{"type":"page_visit","timestamp":1770000000000,"url":"https://e.com/\xc3\xa9","metadata":{"a":1,"b":[2.0]}}',
         b'{"timestamp":1770000000000,"type":"page_visit","metadata":{"b":[2],"a":1},"url":"https://e.com/\xc3\xa9"}',
-        b'{ "type": "page_visit", "timestamp": 1.77e12, "url": "https:\\/\\/e.com\\/\\u00e9", "metadata": {"a":1e0,"b":[2]}}',
+        b'{ "type":"page_visit","timestamp":1.77e12,"url":"https:\\/\\/e.com\\/\\u00e9", "metadata":{"a":1e0,"b":[2]}}',
     ],
 )
 def test_the_key_of_an_event_without_id_is_that_of_its_content(spelling: bytes) -> None:

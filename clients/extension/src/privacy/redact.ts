@@ -122,7 +122,7 @@ function redactPairs(text: string, path: string, byName = false): string {
   });
   const names = new Set(pairs.map(({ name }) => name.toLowerCase()));
   return pairs
-    .map(({ pair, name, value }) => 
+    .map(({ pair, name, value }) =>
       (byName ? isSecretByName(name, value) : isSecret(name, value, names, path)) ? `${name}=${REDACTED}` : pair,
     )
     .join("&");
