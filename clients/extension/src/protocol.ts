@@ -134,6 +134,10 @@ export interface Commands {
   recent: { args: Record<string, never>; result: RecentSession[] };
   renameRecent: { args: { sessionId: string; title: string }; result: null };
   exclude: { args: { host: string }; result: null };
+  /** Records a site although a default rule excludes it. */
+  allow: { args: { host: string }; result: null };
+  /** Removes a site from both lists. */
+  forgetSite: { args: { host: string }; result: null };
   export: { args: { id: string }; result: string };
   preview: { args: { tabId: number }; result: Preview };
   importTabs: { args: Record<string, never>; result: { imported: number; skipped: number } };

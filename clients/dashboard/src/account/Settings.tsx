@@ -17,13 +17,9 @@ export function Settings() {
   const language = useLanguage();
   const theme = useTheme();
   const client = useQueryClient();
-  const domainsId = useId();
   const stored = useQuery(settingsQuery());
   const server = useQuery(serverQuery());
   const settings = stored.data?.settings;
-  // A draft belongs to the list it started from; a changed list from the server discards it.
-  const [draft, setDraft] = useState<{ of: readonly string[]; text: string } | null>(null);
-  const domains = draft && draft.of === settings?.excluded_domains ? draft.text : null;
   const save = useMutation({
     mutationFn: (change: SettingsPatch) => unwrap(api.PATCH("/v1/users/me/settings", { body: change })),
     onSuccess: (reply) => {
@@ -31,7 +27,8 @@ export function Settings() {
       toast(t.account.saved);
     },
     onError: (error, part) => {
-      const isDomain = part.excluded_domains !== undefined && toApiError(error).code === "VALIDATION_ERROR";
+      const hasDomains = part.excluded_domains !== undefined || part.allowed_domains !== undefined;
+      const isDomain = hasDomains && toApiError(error).code === "VALIDATION_ERROR";
       toast(isDomain ? t.account.excludedBad : errorMessage(error, t));
     },
   });
@@ -73,39 +70,66 @@ export function Settings() {
             {server.data?.uses_models && (
               <ModelChoices settings={settings} vendors={server.data.model_vendors} change={change} />
             )}
-            <form
-              className="field"
-              onSubmit={(e) => {
-                e.preventDefault();
-                change({
-                  excluded_domains: (domains ?? "")
-                    .split(/[\s,]+/)
-                    .map((each) => each.trim())
-                    .filter(Boolean),
-                });
-              }}
-            >
-              <label htmlFor={domainsId}>{t.account.excluded}</label>
-              <textarea
-                id={domainsId}
-                className="input"
-                aria-describedby={`${domainsId}-note`}
-                value={domains ?? settings.excluded_domains.join("\n")}
-                onChange={(e) => setDraft({ of: settings.excluded_domains, text: e.target.value })}
-              />
-              <p id={`${domainsId}-note`} className="field-hint">
-                {t.account.excludedHint}
-              </p>
-              {domains !== null && (
-                <button type="submit" className="button" disabled={save.isPending}>
-                  {t.common.save}
-                </button>
-              )}
-            </form>
+            <DomainList
+              label={t.account.excluded}
+              hint={t.account.excludedHint}
+              domains={settings.excluded_domains}
+              isSaving={save.isPending}
+              onSave={(excluded_domains) => change({ excluded_domains })}
+            />
+            <DomainList
+              label={t.account.allowed}
+              hint={t.account.allowedHint}
+              domains={settings.allowed_domains}
+              isSaving={save.isPending}
+              onSave={(allowed_domains) => change({ allowed_domains })}
+            />
           </>
         )}
       </div>
     </Section>
+  );
+}
+
+/** A list of domains, one per line. */
+function DomainList(props: {
+  label: string;
+  hint: string;
+  domains: readonly string[];
+  isSaving: boolean;
+  onSave: (domains: string[]) => void;
+}) {
+  const t = useMessages();
+  const id = useId();
+  // A draft belongs to the list it started from; a changed list from the server discards it.
+  const [draft, setDraft] = useState<{ of: readonly string[]; text: string } | null>(null);
+  const text = draft && draft.of === props.domains ? draft.text : null;
+  return (
+    <form
+      className="field"
+      onSubmit={(e) => {
+        e.preventDefault();
+        const entries = (text ?? "").split(/[\s,]+/).map((each) => each.trim());
+        props.onSave(entries.filter(Boolean));
+      }}
+    >
+      <label htmlFor={id}>{props.label}</label>
+      <textarea
+        id={id}
+        className="input"
+        aria-describedby={`${id}-note`}
+        value={text ?? props.domains.join("\n")}
+        onChange={(e) => setDraft({ of: props.domains, text: e.target.value })}
+      />
+      <p id={`${id}-note`} className="field-hint">
+        {props.hint}
+      </p>
+      {text !== null && (
+        <button type="submit" className="button" disabled={props.isSaving}>
+          {t.common.save}
+        </button>
+      )}
+    </form>
   );
 }
 

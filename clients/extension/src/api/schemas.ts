@@ -46,6 +46,13 @@ export const SessionResponse = schemaFor<contract.SessionEnvelope>()(v.object({ 
 export const SessionList = schemaFor<contract.SessionList>()(
   v.object({ sessions: v.array(Session), total: optional(v.number()) }),
 );
+/** Of the account's settings only the lists of sites. */
+export const SettingsResponse = v.object({
+  settings: v.object({
+    excluded_domains: v.array(v.string()),
+    allowed_domains: v.array(v.string()),
+  }),
+});
 
 const Verdict = v.object({
   event_id: optional(v.string()),

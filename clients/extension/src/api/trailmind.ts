@@ -20,6 +20,7 @@ import {
   type Session,
   SessionList,
   SessionResponse,
+  SettingsResponse,
   SignIn,
 } from "./schemas";
 import { type Fetch, transport } from "./transport";
@@ -28,6 +29,11 @@ const TIMEOUT_MS = 30_000;
 /** For requests that the popup waits for. */
 const SHORT_TIMEOUT_MS = 10_000;
 const PROBE_TIMEOUT_MS = 5_000;
+
+const siteListsOf = ({ settings }: v.InferOutput<typeof SettingsResponse>) => ({
+  excluded: settings.excluded_domains,
+  allowed: settings.allowed_domains,
+});
 
 export class TrailmindApi {
   constructor(private readonly fetch: Fetch = (request) => globalThis.fetch(request)) {}
@@ -140,6 +146,23 @@ export class TrailmindApi {
   events(origin: string, bearer: string, sessionId: string, body: Body<"post_events">): Promise<EventsResponse> {
     const init = { ...sessionPath(sessionId), body };
     return parsed(EventsResponse, this.client(origin, bearer).POST("/v1/sessions/{session_id}/events", init));
+  }
+
+  /** The account's lists of excluded and allowed sites. */
+  async siteLists(origin: string, bearer: string): Promise<{ excluded: string[]; allowed: string[] }> {
+    const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
+    return siteListsOf(await parsed(SettingsResponse, client.GET("/v1/users/me/settings")));
+  }
+
+  /** Replaces both lists; returns them as the server spells them. */
+  async saveSiteLists(
+    origin: string,
+    bearer: string,
+    lists: { excluded: readonly string[]; allowed: readonly string[] },
+  ): Promise<{ excluded: string[]; allowed: string[] }> {
+    const body = { excluded_domains: [...lists.excluded], allowed_domains: [...lists.allowed] };
+    const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
+    return siteListsOf(await parsed(SettingsResponse, client.PATCH("/v1/users/me/settings", { body })));
   }
 
   mindmap(origin: string, bearer: string, sessionId: string): Promise<v.InferOutput<typeof MindmapResponse>> {

@@ -5,6 +5,7 @@ import * as signIn from "../account/sign-in";
 import { CommandError } from "../command-error";
 import { isServerChosen, webOrigin } from "../settings";
 import { type CommandDeps, cleanTitle, type Handlers, requireUser } from "./command-deps";
+import { syncSites } from "./site-lists";
 
 type Names =
   | "signIn"
@@ -25,6 +26,7 @@ export function accountCommands(deps: CommandDeps): Handlers<Names> {
     async signIn(credentials) {
       if (!isServerChosen(await settings())) throw new CommandError("no_server");
       await signIn.withPassword(api, account, (await settings()).serverUrl, credentials);
+      await syncSites(deps);
       await sendNow();
       await publish();
       return null;
@@ -32,6 +34,7 @@ export function accountCommands(deps: CommandDeps): Handlers<Names> {
 
     async signInWithGoogle() {
       await signIn.withGoogle(api, account, (await settings()).serverUrl);
+      await syncSites(deps);
       await sendNow();
       await publish();
       return null;

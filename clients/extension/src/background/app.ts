@@ -21,6 +21,7 @@ import { commandHandlers } from "./commands";
 import { errorResponse } from "./errors";
 import { drainOutbox } from "./outbox";
 import { Publisher } from "./publisher";
+import { syncSites } from "./site-lists";
 
 /** A queued event waits this long for more events of its batch. */
 const BATCH_WINDOW_MS = 5_000;
@@ -168,7 +169,10 @@ export class App {
       webOrigin: webOrigin(settings),
       now: Date.now(),
     });
-    if (response.ok) await this.send(true);
+    if (response.ok) {
+      await syncSites({ account: this.account, api: this.api, settings: readSettings });
+      await this.send(true);
+    }
     await this.publish();
     return response;
   }

@@ -16,10 +16,13 @@ import {
   requireRecordingAllowed,
   requireUser,
 } from "./command-deps";
+import { syncSites } from "./site-lists";
 
 const MAX_HISTORY_HOURS = 72;
 
-export function pageCommands(deps: CommandDeps): Handlers<"exclude" | "preview" | "importTabs" | "importHistory"> {
+export function pageCommands(
+  deps: CommandDeps,
+): Handlers<"exclude" | "allow" | "forgetSite" | "preview" | "importTabs" | "importHistory"> {
   const { store, account, recorder, pages, settings, sendNow, now } = deps;
 
   const importDeps = async (): Promise<ImportDeps> => {
@@ -35,12 +38,37 @@ export function pageCommands(deps: CommandDeps): Handlers<"exclude" | "preview" 
     };
   };
 
+  /** Adds a site to one list and takes it from the other: the last choice counts. */
+  const addHost = async (list: "excludedHosts" | "allowedHosts", input: string): Promise<void> => {
+    const host = parseHost(input);
+    if (!host) throw new CommandError("bad_host");
+    const { excludedHosts, allowedHosts } = await settings();
+    const lists = { excludedHosts, allowedHosts };
+    const without = (hosts: string[]) => hosts.filter((each) => each !== host);
+    const changed = { excludedHosts: without(lists.excludedHosts), allowedHosts: without(lists.allowedHosts) };
+    changed[list] = [...changed[list], host].sort();
+    await changeSettings(changed);
+    await syncSites(deps);
+  };
+
   return {
     async exclude({ host }) {
-      const parsed = parseHost(host);
-      if (!parsed) throw new CommandError("bad_host");
-      const { excludedHosts } = await settings();
-      if (!excludedHosts.includes(parsed)) await changeSettings({ excludedHosts: [...excludedHosts, parsed].sort() });
+      await addHost("excludedHosts", host);
+      return null;
+    },
+
+    async allow({ host }) {
+      await addHost("allowedHosts", host);
+      return null;
+    },
+
+    async forgetSite({ host }) {
+      const { excludedHosts, allowedHosts } = await settings();
+      await changeSettings({
+        excludedHosts: excludedHosts.filter((each) => each !== host),
+        allowedHosts: allowedHosts.filter((each) => each !== host),
+      });
+      await syncSites(deps);
       return null;
     },
 

@@ -14,6 +14,7 @@ import {
   requireUser,
   resolveScope,
 } from "./command-deps";
+import { syncSites } from "./site-lists";
 
 type Names = "refresh" | "start" | "pause" | "resume" | "stop" | "rename" | "decide" | "dismiss" | "retry" | "export";
 
@@ -23,6 +24,7 @@ export function recordingCommands(deps: CommandDeps): Handlers<Names> {
   return {
     async refresh() {
       await sendNow();
+      void syncSites(deps);
       const current = selectCurrent(await store.recordings());
       if (current?.status === "completed" && current.serverId) {
         deps.setGeneration(await readGeneration(account, api, current.id, current.serverId, current.origin));
@@ -36,6 +38,7 @@ export function recordingCommands(deps: CommandDeps): Handlers<Names> {
       const user = await requireUser(account);
       await deleteCompleted(deps);
       await recorder.start(user, await resolveScope(scope, tabId, windowId));
+      void syncSites(deps);
       return null;
     },
 

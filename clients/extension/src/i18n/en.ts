@@ -67,6 +67,7 @@ export const en = {
     importHistory: "My last 3 hours",
     earlier: (waiting: number) => `${plural(waiting, "event")} of an earlier recording still to send.`,
     excludedHere: (reason: string) => `This site is not recorded: ${reason}.`,
+    allowHere: "Always record this site",
     openPreview: "What would be sent from this page?",
   },
   recording: {
@@ -165,7 +166,10 @@ export const en = {
     incognito: "Record private windows",
     incognitoHint: "Only where you also allow Trailmind in private windows in Chrome.",
     excluded: "Never record these sites",
-    excludedHint: "Banking, health, mail, sign-in pages and private networks are always left out.",
+    excludedHint: "Banking, health, mail, sign-in pages and private networks are left out unless you allow them below.",
+    allowed: "Always record these sites",
+    allowedHint:
+      "Although they look like banking, health, mail, sign-in or a private network. Pages with a password field stay out. Both lists are those of your account.",
     addHost: "example.com",
     add: "Add",
     remove: (host: string) => `Remove ${host}`,

@@ -66,6 +66,7 @@ export const ko: Messages = {
     importHistory: "최근 3시간",
     earlier: (waiting) => `이전 기록의 이벤트 ${waiting}개를 보내는 중이에요.`,
     excludedHere: (reason) => `이 사이트는 기록하지 않아요: ${reason}.`,
+    allowHere: "이 사이트는 언제나 기록하기",
     openPreview: "이 페이지에서 무엇을 보내나요?",
   },
   recording: {
@@ -156,7 +157,10 @@ export const ko: Messages = {
     incognito: "시크릿 창 기록",
     incognitoHint: "Chrome에서도 시크릿 창 사용을 허용한 경우에만 기록해요.",
     excluded: "기록하지 않을 사이트",
-    excludedHint: "은행, 건강, 메일, 로그인 페이지, 사설 네트워크는 언제나 빠져요.",
+    excludedHint: "은행, 건강, 메일, 로그인 페이지, 사설 네트워크는 아래에서 허용하지 않으면 빠져요.",
+    allowed: "언제나 기록할 사이트",
+    allowedHint:
+      "은행, 건강, 메일, 로그인, 사설 네트워크로 보여도 기록해요. 비밀번호 입력란이 있는 페이지는 빠져요. 두 목록은 계정의 목록과 같아요.",
     addHost: "example.com",
     add: "추가",
     remove: (host) => `${host} 빼기`,

@@ -16,6 +16,9 @@ import { RecentSessions } from "./recent";
 import { ScopeChoice } from "./scope-choice";
 import "./ready.css";
 
+/** Reasons that an entry in the list of allowed sites does not lift. */
+const NOT_ALLOWABLE: ReadonlySet<string> = new Set(["incognito", "own_site", "not_a_page", "password_field"]);
+
 export function ReadyScreen() {
   const { settings, view, messages } = useUi();
   const text = messages.ready;
@@ -75,7 +78,19 @@ export function ReadyScreen() {
       </Button>
       <ErrorNote text={error} />
       {decision && !decision.allowed && isWebsite && (
-        <p class="note">{text.excludedHere(messages.reasons[decision.reason] ?? decision.reason)}</p>
+        <div class="note">
+          <p>{text.excludedHere(messages.reasons[decision.reason] ?? decision.reason)}</p>
+          {tab && !NOT_ALLOWABLE.has(decision.reason) && (
+            <button
+              type="button"
+              class="link"
+              data-name="allow"
+              onClick={() => void run(command("allow", { host: new URL(tab.url).hostname }))}
+            >
+              {text.allowHere}
+            </button>
+          )}
+        </div>
       )}
       {view && view.earlier.waiting > 0 && <p class="note amber">{text.earlier(view.earlier.waiting)}</p>}
       {last && (

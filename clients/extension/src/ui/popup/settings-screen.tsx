@@ -22,7 +22,9 @@ export function SettingsScreen() {
       <Switch label={text.text} hint={text.textHint} setting="recordsText" />
       <Switch label={text.incognito} hint={text.incognitoHint} setting="allowsIncognito" />
       <h2 class="small">{text.excluded}</h2>
-      <ExcludedHosts />
+      <SiteList setting="excludedHosts" />
+      <h2 class="small">{text.allowed}</h2>
+      <SiteList setting="allowedHosts" />
       <div class="field">
         <label for={id}>{text.language}</label>
         <select
@@ -90,23 +92,25 @@ function Switch({ label, hint, setting }: { label: string; hint: string; setting
   );
 }
 
-function ExcludedHosts() {
+/** The sites of one list of the account, with a field to add one. */
+function SiteList({ setting }: { setting: "excludedHosts" | "allowedHosts" }) {
   const { settings, messages } = useUi();
   const text = messages.settings;
   const [input, setInput] = useState("");
   const { run, error } = useCommand();
+  const isExcluded = setting === "excludedHosts";
   const add = async (event: Event) => {
     event.preventDefault();
-    const response = await run(command("exclude", { host: input }));
+    const response = await run(command(isExcluded ? "exclude" : "allow", { host: input }));
     if (response.ok) setInput("");
   };
   return (
     <div class="stack tight">
-      <p class="muted">{text.excludedHint}</p>
+      <p class="muted">{isExcluded ? text.excludedHint : text.allowedHint}</p>
       <form class="row" onSubmit={(event) => void add(event)}>
         <input
           class="grow"
-          aria-label={text.excluded}
+          aria-label={isExcluded ? text.excluded : text.allowed}
           placeholder={text.addHost}
           value={input}
           onInput={(event) => setInput(event.currentTarget.value)}
@@ -116,15 +120,15 @@ function ExcludedHosts() {
         </button>
       </form>
       <ErrorNote text={error} />
-      {settings.excludedHosts.length > 0 && (
+      {settings[setting].length > 0 && (
         <ul class="chips">
-          {settings.excludedHosts.map((host) => (
+          {settings[setting].map((host) => (
             <li key={host}>
               {host}
               <button
                 type="button"
                 aria-label={text.remove(host)}
-                onClick={() => void changeSettings({ excludedHosts: settings.excludedHosts.filter((h) => h !== host) })}
+                onClick={() => void run(command("forgetSite", { host }))}
               >
                 ×
               </button>
