@@ -470,6 +470,74 @@ class MailSettings(_Group):
         return None if url == NO_MAIL_SERVER else url
 
 
+class BillingSettings(_Group):
+    """Stripe. Without a key, plans cannot be bought and every billing route answers 501."""
+
+    secret_key: SecretStr | None = _setting(
+        "STRIPE_SECRET_KEY",
+        None,
+        "Turns on billing; a restricted key is enough.",
+        aliases=("TRAILMIND_STRIPE_SECRET_KEY",),
+    )
+    webhook_secrets: SecretStr | None = _setting(
+        "STRIPE_WEBHOOK_SECRETS",
+        None,
+        "Signing secrets of the webhook endpoint, comma separated: two during a rotation.",
+        aliases=("STRIPE_WEBHOOK_SECRET", "TRAILMIND_STRIPE_WEBHOOK_SECRETS"),
+    )
+    pro_monthly_prices: _Names = _setting(
+        "STRIPE_PRICE_PRO_MONTHLY",
+        (),
+        "Price ids of Pro by the month, comma separated: the first is sold, the others stay valid for those who have "
+        "them.",
+        aliases=("TRAILMIND_STRIPE_PRICE_PRO_MONTHLY",),
+    )
+    pro_yearly_prices: _Names = _setting(
+        "STRIPE_PRICE_PRO_YEARLY",
+        (),
+        "Price ids of Pro by the year, as above.",
+        aliases=("TRAILMIND_STRIPE_PRICE_PRO_YEARLY",),
+    )
+    token_pack_price: str | None = _setting(
+        "STRIPE_PRICE_TOKEN_PACK",
+        None,
+        "Price id of a pack of 100,000 tokens; unset: packs are not sold.",
+        aliases=("TRAILMIND_STRIPE_PRICE_TOKEN_PACK",),
+    )
+    automatic_tax: bool = _setting(
+        "TRAILMIND_STRIPE_AUTOMATIC_TAX", False, "Whether Stripe computes taxes and asks companies for their tax id."
+    )
+    api_url: str | None = _setting(
+        "TRAILMIND_STRIPE_API_URL", None, "Where Stripe's API is; another than Stripe's own is for tests."
+    )
+
+    _split_lists = field_validator("pro_monthly_prices", "pro_yearly_prices", mode="before")(_split)
+
+    @model_validator(mode="after")
+    def _check_complete(self) -> BillingSettings:
+        if self.secret_key is None:
+            return self
+        for variable, value in (
+            ("STRIPE_WEBHOOK_SECRETS", self.webhook_secrets),
+            ("STRIPE_PRICE_PRO_MONTHLY", self.pro_monthly_prices),
+            ("STRIPE_PRICE_PRO_YEARLY", self.pro_yearly_prices),
+        ):
+            if not value:
+                raise ValueError(f"{variable} must be set together with STRIPE_SECRET_KEY")
+        return self
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether plans can be bought."""
+        return self.secret_key is not None
+
+    @property
+    def signing_secrets(self) -> tuple[str, ...]:
+        """The secrets that may have signed a webhook."""
+        secrets = self.webhook_secrets.get_secret_value().split(",") if self.webhook_secrets else []
+        return tuple(secret.strip() for secret in secrets if secret.strip())
+
+
 class ScalingSettings(_Group):
     """The processes of the cluster."""
 
@@ -534,6 +602,7 @@ class Settings(_Group):
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     providers: ProviderSettings = Field(default_factory=ProviderSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
+    billing: BillingSettings = Field(default_factory=BillingSettings)
     scaling: ScalingSettings = Field(default_factory=ScalingSettings)
 
     @model_validator(mode="after")

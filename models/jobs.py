@@ -25,12 +25,12 @@ from models.database import Connection
 from models.errors import BadRequest, NotFound
 
 #: Queues. Map generation does not wait behind maintenance, nor a mail behind either.
-MAPS, MAINTENANCE, MAIL = "maps", "maintenance", "mail"
+MAPS, MAINTENANCE, MAIL, BILLING = "maps", "maintenance", "mail", "billing"
 #: Queue names of the previous version. Workers still take jobs from them; nothing is enqueued there any more. The queue
 #: was renamed together with its tasks: workers of the previous version do not know the new task names, and during a
 #: rolling update they would fail these jobs. Remove one release later.
 PREVIOUS_QUEUES = ("upkeep",)
-QUEUES = (MAPS, MAINTENANCE, MAIL, *PREVIOUS_QUEUES)
+QUEUES = (MAPS, MAINTENANCE, MAIL, BILLING, *PREVIOUS_QUEUES)
 #: Priorities: interactive jobs run before batch jobs.
 INTERACTIVE, BATCH = 10, 0
 
@@ -45,6 +45,11 @@ RELEASE_EXPIRED_RESERVATIONS = "ai.release_expired_reservations"
 PURGE_AI_TEXTS = "ai.purge_texts"
 DELETE_FAILED_MAILS = "mails.delete_failed"
 REQUEUE_STALLED = "jobs.requeue_stalled"
+#: In a queue of their own, because workers of the previous version do not know them.
+HANDLE_WEBHOOKS = "billing.handle_webhooks"
+SYNC_CUSTOMER = "billing.sync_customer"
+RECONCILE_BILLING = "billing.reconcile"
+CLOSE_BILLING = "billing.close_account"
 
 #: Task name of the previous version → task that runs its queued jobs. `ai.tidy` did the work of two tasks; the second,
 #: PURGE_AI_TEXTS, runs every minute anyway. Remove one release later.
@@ -186,6 +191,17 @@ async def enqueue_map(
         # The request's own id, so that one search in the logs shows the request, its job and the job's Ray tasks.
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
     )
+
+
+async def enqueue_webhook_handling(connection: Connection) -> int | None:
+    """Enqueue the job that handles stored webhooks. Returns None when one waits already."""
+    return await enqueue(connection, HANDLE_WEBHOOKS, queue=BILLING, queueing_lock=HANDLE_WEBHOOKS)
+
+
+async def enqueue_customer_sync(connection: Connection, customer_id: str) -> int | None:
+    """Enqueue a fetch of one Stripe customer. Returns None when one waits already."""
+    key = f"{SYNC_CUSTOMER}:{customer_id}"
+    return await enqueue(connection, SYNC_CUSTOMER, queue=BILLING, queueing_lock=key, customer_id=customer_id)
 
 
 async def enqueue_joint_map(connection: Connection, map_id: str) -> int | None:

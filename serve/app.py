@@ -30,6 +30,7 @@ from serve.routes import (
     ai,
     api_keys,
     auth,
+    billing,
     email_verification,
     events,
     exports,
@@ -112,6 +113,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         search,
         account,
         usage,
+        billing,
         admin,
     ):
         app.include_router(routes.router)

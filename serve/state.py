@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from actors.session_buffers import PostgresBuffers
+from cluster.billing.purchases import Purchases
+from cluster.billing.stripe_gateway import StripeGateway
 from cluster.mail.queue import MailQueue
 from cluster.maps.live_maps import LiveMaps
 from cluster.scheduling.shards import buffer_limits
@@ -51,6 +53,8 @@ class AppState:
     live_maps: LiveMaps
     png_drawer: PngDrawer
     event_parser: EventParser
+    #: None without a Stripe key.
+    purchases: Purchases | None = None
     #: By user id: the task that adds the user's older sessions to the search index.
     indexing_tasks: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
     #: By key id: digest of the secret and owner of recently used API keys.
@@ -75,6 +79,8 @@ class AppState:
         await self.shards.close()
         self.event_parser.close()
         await self.live_maps.close()
+        if self.purchases is not None:
+            await self.purchases.gateway.close()
         for task in list(self.indexing_tasks.values()):
             task.cancel()
         await asyncio.gather(*self.indexing_tasks.values(), return_exceptions=True)
@@ -92,6 +98,10 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         pool_pre_ping=True,
     )
     valkey = Redis.from_url(settings.valkey.connection_url, socket_timeout=2.0, socket_connect_timeout=2.0)
+    purchases = None
+    if settings.billing.is_enabled:
+        gateway = StripeGateway(settings.billing, settings.server.origin)
+        purchases = Purchases(gateway, partial(pooled_connection, engine))
 
     return AppState(
         settings=settings,
@@ -121,4 +131,5 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         live_maps=LiveMaps(partial(pooled_connection, engine), valkey),
         png_drawer=PngDrawer(),
         event_parser=EventParser(allow_private_networks=settings.recording.record_private_networks),
+        purchases=purchases,
     )

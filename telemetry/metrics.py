@@ -42,6 +42,10 @@ _Task = Annotated[
         "jobs.requeue_stalled",
         "mails.send",
         "mails.delete_failed",
+        "billing.handle_webhooks",
+        "billing.sync_customer",
+        "billing.reconcile",
+        "billing.close_account",
     ),
 ]
 _JobOutcome = Annotated[str, OneOf("succeeded", "retried", "dead", "interrupted")]
@@ -104,6 +108,14 @@ class _Connections(NamedTuple):
     state: Literal["used", "idle"]
 
 
+class _Webhook(NamedTuple):
+    outcome: Annotated[str, OneOf("applied", "ignored", "postponed")]
+
+
+class _Received(NamedTuple):
+    outcome: Annotated[str, OneOf("stored", "repeated", "refused")]
+
+
 class _Quota(NamedTuple):
     provider: _Provider
     model: str
@@ -163,6 +175,15 @@ PROVIDER_WAIT_P95 = REGISTRY.gauge(
 )
 PROVIDER_REFUSALS = REGISTRY.counter(
     "trailmind_provider_refusals_total", "Calls refused because the provider's quota was exhausted", _Quota
+)
+
+WEBHOOKS_RECEIVED = REGISTRY.counter("trailmind_webhooks_received_total", "Webhooks of Stripe received", _Received)
+WEBHOOKS_HANDLED = REGISTRY.counter("trailmind_webhooks_handled_total", "Stored webhooks handled, by outcome", _Webhook)
+BILLING_DRIFT = REGISTRY.counter(
+    "trailmind_billing_drift_total", "Customers whose subscription differed from Stripe at a reconciliation", NoLabels
+)
+BILLING_DUPLICATES = REGISTRY.counter(
+    "trailmind_billing_duplicates_total", "Live subscriptions found beside the current one of a customer", NoLabels
 )
 
 

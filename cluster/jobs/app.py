@@ -15,6 +15,8 @@ import structlog
 from procrastinate import App, JobContext, RetryStrategy
 from psycopg_pool import AsyncConnectionPool
 
+from cluster.billing.reconciliation import reconcile
+from cluster.billing.sync import CustomerSync
 from cluster.jobs.maintenance import (
     close_abandoned_sessions,
     erase_due_accounts,
@@ -28,24 +30,30 @@ from cluster.maps.generation import MapGenerator
 from cluster.maps.joint_maps import JointMapGenerator
 from cluster.maps.loader import MapRequest
 from models.ai_calls import purge_call_texts, release_lost_calls
+from models.billing.webhook_inbox import delete_old_events
 from models.errors import JobFailed, coded_reason
 from models.jobs import (
     BATCH,
+    BILLING,
     CLOSE_ABANDONED,
+    CLOSE_BILLING,
     DELETE_FAILED_MAILS,
     ENFORCE_RETENTION,
     ERASE_ACCOUNTS,
     GENERATE_JOINT_MAP,
     GENERATE_MAP,
+    HANDLE_WEBHOOKS,
     MAIL,
     MAINTENANCE,
     MAPS,
     PREVIOUS_TASK_NAMES,
     PURGE_AI_TEXTS,
     PURGE_SESSION,
+    RECONCILE_BILLING,
     RELEASE_EXPIRED_RESERVATIONS,
     REQUEUE_STALLED,
     SEND_MAIL,
+    SYNC_CUSTOMER,
 )
 
 log = structlog.get_logger("jobs")
@@ -54,6 +62,8 @@ MAX_RETRIES = 4
 #: Waits 3, 9, 27 and 81 s before the retries (procrastinate's formula is `exponential_wait ** (attempts + 1)`). A job
 #: whose fifth attempt fails is dead, two minutes after its first.
 RETRY_STRATEGY = RetryStrategy(exponential_wait=3, max_attempts=MAX_RETRIES)
+#: An erased account must not be charged again: this is tried for about twelve hours.
+CLOSE_STRATEGY = RetryStrategy(exponential_wait=3, max_attempts=9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,8 @@ class JobResources:
     ai_text_retention_days: int = 30
     account_deletion_delay_s: float = 7 * 86400.0
     retention: RetentionEnforcer | None = None
+    #: None without a Stripe key.
+    billing: CustomerSync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ class PeriodicTask:
     name: str
     cron: str
     run: Callable[[JobContext, int], Awaitable[None]]
+    queue: str = MAINTENANCE
 
 
 def create_job_app(dsn: str) -> App:
@@ -87,12 +100,14 @@ def create_job_app(dsn: str) -> App:
     app.task(name=GENERATE_MAP, queue=MAPS, pass_context=True, retry=RETRY_STRATEGY)(generate_map)
     app.task(name=GENERATE_JOINT_MAP, queue=MAPS, pass_context=True, retry=RETRY_STRATEGY)(generate_joint_map)
     app.task(name=PURGE_SESSION, queue=MAINTENANCE, pass_context=True, retry=RETRY_STRATEGY)(purge_deleted_session)
+    app.task(name=SYNC_CUSTOMER, queue=BILLING, pass_context=True, retry=RETRY_STRATEGY)(sync_customer)
+    app.task(name=CLOSE_BILLING, queue=BILLING, pass_context=True, retry=CLOSE_STRATEGY)(close_billing)
     app.task(name=SEND_MAIL, queue=MAIL, pass_context=True, retry=RetryUntilExpired())(send_mail)
     for periodic in PERIODIC_TASKS:
         task = app.task(
             name=periodic.name,
             aliases=[old for old, new in PREVIOUS_TASK_NAMES.items() if new == periodic.name],
-            queue=MAINTENANCE,
+            queue=periodic.queue,
             queueing_lock=periodic.name,
             pass_context=True,
         )(periodic.run)
@@ -200,6 +215,39 @@ async def delete_old_failed_mails(context: JobContext, timestamp: int) -> None:
         await delete_failed_mails(connection)
 
 
+async def handle_webhooks(context: JobContext, timestamp: int = 0) -> None:
+    """Apply the stored webhooks that are due."""
+    # On first use: the SDK of Stripe takes a quarter of a second to import, and most servers sell nothing.
+    from cluster.billing.webhooks import handle_due_events
+
+    resources = _resources(context)
+    if resources.billing is not None:
+        await handle_due_events(resources.billing)
+
+
+async def sync_customer(context: JobContext, customer_id: str) -> None:
+    """Fetch one customer from Stripe."""
+    resources = _resources(context)
+    if resources.billing is not None:
+        await resources.billing.sync(customer_id)
+
+
+async def close_billing(context: JobContext, customer_id: str, is_erased: bool) -> None:
+    """End the subscriptions of a closed account: at the end of their period, or at once if it is erased."""
+    resources = _resources(context)
+    if resources.billing is not None:
+        await resources.billing.close_customer(customer_id, is_erased=is_erased)
+
+
+async def reconcile_billing(context: JobContext, timestamp: int) -> None:
+    """Compare all subscriptions with Stripe, and delete old webhooks."""
+    resources = _resources(context)
+    if resources.billing is not None:
+        await reconcile(resources.billing)
+    async with resources.pool.connection() as connection:
+        await delete_old_events(connection)
+
+
 async def requeue_stalled(context: JobContext, timestamp: int) -> None:
     """Requeue the jobs of dead workers."""
     await requeue_stalled_jobs(context.app)
@@ -212,5 +260,7 @@ PERIODIC_TASKS: tuple[PeriodicTask, ...] = (
     PeriodicTask(ERASE_ACCOUNTS, "*/5 * * * *", erase_accounts),
     PeriodicTask(CLOSE_ABANDONED, "*/10 * * * *", close_abandoned),
     PeriodicTask(ENFORCE_RETENTION, "17 * * * *", enforce_retention),
+    PeriodicTask(HANDLE_WEBHOOKS, "* * * * *", handle_webhooks, BILLING),
+    PeriodicTask(RECONCILE_BILLING, "37 * * * *", reconcile_billing, BILLING),
     PeriodicTask(DELETE_FAILED_MAILS, "27 * * * *", delete_old_failed_mails),
 )

@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from cluster.mail.sender import Mailer
 from models.accounts.audit import insert_audit_entry
 from models.accounts.erasure import accounts_to_erase, erase_user
+from models.billing.purchases import end_billing
 from models.errors import IllegalTransition, NotFound, Unavailable
 from models.jobs import BATCH
 from models.lifecycle.close_session import AbandonedSession, close_session, find_abandoned_sessions
@@ -69,6 +70,7 @@ async def erase_due_accounts(
     for user_id in user_ids:
         with _isolated("account_not_erased", user_id=str(user_id)):
             async with pool.connection() as connection, connection.transaction():
+                await end_billing(connection, user_id, is_erased=True)
                 counts = await erase_user(connection, user_id)
                 await insert_audit_entry(connection, "account.erased", user_id, counts)
             num_erased += 1

@@ -10,6 +10,8 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
+from cluster.billing.stripe_gateway import StripeGateway
+from cluster.billing.sync import CustomerSync
 from cluster.jobs.app import JobResources, create_job_app
 from cluster.jobs.maintenance import STALLED_AFTER_S, requeue_stalled_jobs
 from cluster.jobs.retention import RetentionEnforcer
@@ -76,6 +78,8 @@ class JobWorker:
         finally:
             for warm_up in warm_ups:
                 warm_up.cancel()
+            if resources.billing is not None:
+                await resources.billing.gateway.close()
             await valkey.aclose()
             await pool.close()
 
@@ -124,7 +128,15 @@ def _job_resources(
         ai_text_retention_days=settings.privacy.ai_text_retention_days,
         account_deletion_delay_s=settings.privacy.account_deletion_delay_s,
         retention=retention if settings.retention_enabled else None,
+        billing=_customer_sync(settings, pool, mail_queue),
     )
+
+
+def _customer_sync(settings: Settings, pool: AsyncConnectionPool[Any], mail_queue: MailQueue) -> CustomerSync | None:
+    if not settings.billing.is_enabled:
+        return None
+    gateway = StripeGateway(settings.billing, settings.server.origin)
+    return CustomerSync(pool, gateway, mail_queue, settings.server.origin)
 
 
 async def _call_after(delay_s: float, action: Callable[[], Awaitable[None]]) -> None:

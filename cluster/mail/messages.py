@@ -85,3 +85,31 @@ def retention_mail(language: Language, num_sessions: int, first_at: datetime, li
 def account_closed_mail(language: Language, days: int) -> Mail:
     """Says that the account is closed and that its data is deleted in `days`."""
     return _render("account_closed", "account_closed", language, days=days)
+
+
+#: Changes of a subscription that a mail reports; `models.billing.mirror.Change` lists all.
+_BILLING_MAILS = frozenset(
+    {
+        "started",
+        "interval_changed",
+        "cancellation_scheduled",
+        "cancellation_undone",
+        "ended",
+        "refunded",
+        "payment_failed",
+        "payment_recovered",
+    }
+)
+
+
+def billing_mail(language: Language, change: str, plan: str, at: datetime | None, link: str) -> Mail | None:
+    """Reports a change of the subscription, or None for a change without a mail. Users cannot opt out of it.
+
+    `plan` is the id of the plan, or the new interval (`monthly`, `yearly`) of `interval_changed`.
+    """
+    if change not in _BILLING_MAILS:
+        return None
+    name = f"billing_{change}"
+    return _render(
+        name, name, language, link=link, plan=plan, plan_name=plan.capitalize(), on=f"{at:%Y-%m-%d}" if at else ""
+    )

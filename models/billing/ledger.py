@@ -1,4 +1,4 @@
-"""The token ledger: append-only entries of granted, reserved, settled, released and refunded tokens, and their sums.
+"""The token ledger: append-only entries of granted, reserved, settled, released, refunded and revoked tokens.
 
 A provider call has one `call_id`. `reserve` sets an upper bound aside before the call; `settle` books the usage that
 the provider reports; `release` closes an unused reservation; `refund` returns the tokens settled for a response that
@@ -33,7 +33,7 @@ class LedgerEntry(Base):
 
     __tablename__ = "ledger_entries"
     __table_args__ = (
-        CheckConstraint("kind IN ('grant', 'reserve', 'settle', 'release', 'refund')", name="kind"),
+        CheckConstraint("kind IN ('grant', 'reserve', 'settle', 'release', 'refund', 'revoke')", name="kind"),
         CheckConstraint("tokens >= 0 AND absorbed_tokens >= 0", name="tokens"),
         CheckConstraint("from_grants BETWEEN 0 AND tokens", name="from_grants"),
         CheckConstraint("kind <> 'reserve' OR expires_at IS NOT NULL", name="expires"),
@@ -124,6 +124,13 @@ REFUND_SETTLEMENT: Final = (
 ADD_GRANT: Final = (
     "INSERT INTO ledger_entries (id, user_id, call_id, kind, operation, tokens)"
     " VALUES (gen_random_uuid(), %(user)s, %(source)s, 'grant', 'grant', %(tokens)s)"
+    " ON CONFLICT (call_id, kind) DO NOTHING"
+)
+#: `tokens` and `from_grants` are equal: the whole entry reduces the grants. The lock keeps reservations out.
+LOCK_LEDGER: Final = "SELECT FROM users WHERE id = %(user)s FOR NO KEY UPDATE"
+ADD_REVOCATION: Final = (
+    "INSERT INTO ledger_entries (id, user_id, call_id, kind, operation, tokens, from_grants)"
+    " VALUES (gen_random_uuid(), %(user)s, %(source)s, 'revoke', 'grant', %(tokens)s, %(tokens)s)"
     " ON CONFLICT (call_id, kind) DO NOTHING"
 )
 #: The released rows close nothing (`closes_tokens` is 0): an expired reservation is not part of the open sum.
@@ -326,6 +333,17 @@ async def refund(connection: Connection, call_id: uuid.UUID) -> int:
 async def grant(connection: Connection, user_id: uuid.UUID, source_id: uuid.UUID, tokens: int) -> bool:
     """Add tokens that do not expire, once per `source_id`; returns whether they are new."""
     cursor = await connection.execute(ADD_GRANT, {"user": user_id, "source": source_id, "tokens": tokens})
+    return cursor.rowcount == 1
+
+
+async def lock_ledger(connection: Connection, user_id: uuid.UUID) -> None:
+    """Keep reservations of this user out until the caller commits."""
+    await connection.execute(LOCK_LEDGER, {"user": user_id})
+
+
+async def revoke_grant(connection: Connection, user_id: uuid.UUID, source_id: uuid.UUID, tokens: int) -> bool:
+    """Revoke unspent tokens of the grant `source_id`, once; returns whether this is new. See `lock_ledger`."""
+    cursor = await connection.execute(ADD_REVOCATION, {"user": user_id, "source": source_id, "tokens": tokens})
     return cursor.rowcount == 1
 
 

@@ -18,10 +18,14 @@ Period = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class BillingCycle:
-    """Consecutive periods, given one of them, `[start, end)`. A period of several months counts as monthly periods."""
+    """Consecutive periods, given one of them, `[start, end)`. A period of several months counts as monthly periods.
+
+    With `is_fixed` every period has the length of the given one, even if that is a month by chance.
+    """
 
     start: datetime
     end: datetime
+    is_fixed: bool = False
 
     def period(self, number: int) -> Period:
         """The period `number` periods after the given one, or before it if negative."""
@@ -45,6 +49,8 @@ class BillingCycle:
     @property
     def _num_months(self) -> int:
         """The whole months of the given period; 0 if it is not a number of whole months."""
+        if self.is_fixed:
+            return 0
         start, end = self.start.astimezone(UTC), self.end.astimezone(UTC)
         months = (end.year - start.year) * 12 + end.month - start.month
         return months if months > 0 and self._month(months) == end else 0
@@ -59,11 +65,15 @@ class BillingCycle:
 
 @dataclass(frozen=True, slots=True)
 class PlanPhase:
-    """A time under one plan: its billing cycle, start, and end if it has ended."""
+    """A time under one plan: its billing cycle, start, and end if it has ended.
+
+    `cuts_first` is for a cycle that is older than the phase: the first period then begins with the phase.
+    """
 
     cycle: BillingCycle
     since: datetime
     until: datetime | None = None
+    cuts_first: bool = False
 
     def periods(self, now: datetime) -> Iterator[Period]:
         """The periods from `now` backwards; the newest is cut at the end of the phase."""
@@ -71,7 +81,8 @@ class PlanPhase:
         number = self.cycle.period_number_at(last)
         while True:
             start, end = self.cycle.period(number)
-            yield start, end if self.until is None else min(end, self.until)
+            begin = max(start, self.since) if self.cuts_first else start
+            yield begin, end if self.until is None else min(end, self.until)
             if start <= self.since:
                 return
             number -= 1
@@ -79,7 +90,7 @@ class PlanPhase:
 
 def free_cycle(anchor: datetime) -> BillingCycle:
     """Periods of 30 days from `anchor`."""
-    return BillingCycle(anchor, anchor + FREE_PERIOD)
+    return BillingCycle(anchor, anchor + FREE_PERIOD, is_fixed=True)
 
 
 def merged_periods(phases: Sequence[PlanPhase], now: datetime, max_periods: int) -> list[Period]:

@@ -1,7 +1,8 @@
 """Plans and subscriptions: the limits and features of each plan are defined only here.
 
 Stripe is the authority on subscriptions; rows of `subscriptions` mirror it. A user without a subscription is on the
-default plan, whose billing periods of 30 days from sign-up are computed, not stored.
+default plan, whose billing periods of 30 days from sign-up are computed, not stored. No job has to roll a period: it
+follows from the clock, so that none is missed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.accounts.users import User
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
+from models.billing.billing_tables import PaidPeriod
 from models.billing.periods import BillingCycle, Period, PlanPhase, free_cycle, merged_periods
 from models.errors import TrailmindError
 
@@ -56,6 +58,8 @@ ENTERPRISE = Plan(
     _features(*_EXPORTS, "api_access", "team_sharing", "sso", "custom_ai"),
 )
 PLANS: dict[str, Plan] = {plan.id: plan for plan in (FREE, PRO, ENTERPRISE)}
+#: Every version that was ever sold, by id and number. A changed plan is a new version; a former one is never removed.
+PLAN_VERSIONS: dict[tuple[str, int], Plan] = {(plan.id, 1): plan for plan in PLANS.values()}
 
 #: Export format → the feature that includes it. Outline formats belong to Markdown, tables to JSON.
 EXPORT_FEATURES = {
@@ -112,7 +116,12 @@ class Subscription(Base):
     __tablename__ = "subscriptions"
     __table_args__ = (
         CheckConstraint("plan IN ('free', 'pro', 'enterprise')", name="plan"),
-        CheckConstraint("status IN ('active', 'canceled', 'past_due', 'trialing')", name="status"),
+        CheckConstraint(
+            "status IN ('active', 'canceled', 'past_due', 'trialing', 'incomplete', 'incomplete_expired', 'unpaid',"
+            " 'paused')",
+            name="status",
+        ),
+        CheckConstraint("billing_interval IN ('monthly', 'yearly')", name="billing_interval"),
         # At most one current subscription per user.
         Index(
             "uq_subscriptions_current",
@@ -131,6 +140,16 @@ class Subscription(Base):
     cancel_at_period_end: Mapped[bool] = mapped_column(server_default="false", default=False)
     stripe_subscription_id: Mapped[str | None] = mapped_column(unique=True)
     stripe_customer_id: Mapped[str | None]
+    stripe_price_id: Mapped[str | None]
+    billing_interval: Mapped[str] = mapped_column(server_default="monthly", default="monthly")
+    #: The interval from the next period on, when it differs.
+    pending_interval: Mapped[str | None]
+    #: The version of the plan that was bought; its limits stay when the plan changes.
+    plan_version: Mapped[int] = mapped_column(server_default="1", default=1)
+    #: While past due: the plan ends then unless the payment succeeds before.
+    grace_until: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    is_refunded: Mapped[bool] = mapped_column(server_default="false", default=False)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
@@ -164,16 +183,30 @@ class CurrentPlan:
 _CURRENT_STATUSES = ("active", "past_due", "trialing")
 
 
+def plan_in_version(plan_id: str, version: int) -> Plan:
+    """The plan as it was when it was bought; users keep that version."""
+    return PLAN_VERSIONS.get((plan_id, version), PLANS[plan_id])
+
+
+def is_current(row: Subscription, now: datetime) -> bool:
+    """Whether the subscription gives its plan at `now`: it is paid, or its payment failed a short while ago."""
+    if row.status == "past_due" and row.grace_until is not None and row.grace_until <= now:
+        return False
+    return row.status in _CURRENT_STATUSES
+
+
 async def current_plan(
     db: AsyncSession, user: User, *, default: str = "free", now: datetime | None = None
 ) -> CurrentPlan:
     """The plan of `user` at `now`; `default` without a current subscription."""
     now = now or datetime.now(UTC)
     rows = await _subscriptions(db, user)
-    subscription = next((row for row in rows if row.status in _CURRENT_STATUSES), None)
+    subscription = next((row for row in rows if is_current(row, now)), None)
     if subscription is None:
-        cycle = free_cycle(_free_since(user, rows, now))
-        period = cycle.period(cycle.period_number_at(max(now, cycle.start)))
+        cycle = free_cycle(user.created_at)
+        start, end = cycle.period(cycle.period_number_at(max(now, cycle.start)))
+        # Otherwise usage under the paid plan would count against the free limit.
+        period = max([start, *(_ended_at(row, now) for row in rows)]), end
         return CurrentPlan(PLANS[default], "active", *period, usage_period=period)
     cycle = BillingCycle(subscription.current_period_start, subscription.current_period_end)
     start, end = subscription.current_period_start, subscription.current_period_end
@@ -182,7 +215,7 @@ async def current_plan(
         # Stripe has not reported the next period yet: derive it from the old one.
         start, end = period
     return CurrentPlan(
-        PLANS[subscription.plan],
+        plan_in_version(subscription.plan, subscription.plan_version),
         subscription.status,
         start,
         end,
@@ -198,34 +231,46 @@ async def _subscriptions(db: AsyncSession, user: User) -> list[Subscription]:
     return list(await db.scalars(query))
 
 
-def _ended_at(row: Subscription) -> datetime:
-    # At the end of the period, or earlier after a refund.
-    return min(row.current_period_end, row.updated_at)
+def _ended_at(row: Subscription, now: datetime) -> datetime:
+    """When a subscription that is not current stopped giving its plan."""
+    if row.status == "past_due" and row.grace_until is not None:
+        return min(row.grace_until, now)
+    # Rows without `ended_at`: at the end of the period, or earlier after a refund.
+    return min(row.ended_at or min(row.current_period_end, row.updated_at), now)
 
 
-def _free_since(user: User, rows: Sequence[Subscription], now: datetime) -> datetime:
-    """The start of the free plan's periods: sign-up, or the end of the last paid plan.
-
-    Otherwise usage under the paid plan would count against the free limit.
-    """
-    return max([user.created_at, *(min(_ended_at(row), now) for row in rows)])
+async def _paid_periods(db: AsyncSession, rows: Sequence[Subscription]) -> dict[uuid.UUID, list[Period]]:
+    """Subscription → its paid periods, newest first."""
+    query = select(PaidPeriod).where(PaidPeriod.subscription_id.in_([row.id for row in rows]))
+    periods: dict[uuid.UUID, list[Period]] = {}
+    for period in await db.scalars(query.order_by(PaidPeriod.starts_at.desc())):
+        periods.setdefault(period.subscription_id, []).append((period.starts_at, period.ends_at))
+    return periods
 
 
 async def usage_periods(db: AsyncSession, user: User, max_periods: int, *, now: datetime | None = None) -> list[Period]:
     """The current usage period and earlier ones, newest first, back to sign-up; at most `max_periods`."""
     now = now or datetime.now(UTC)
     rows = await _subscriptions(db, user)
+    paid_periods = await _paid_periods(db, rows)
     phases: list[PlanPhase] = []
     later: datetime | None = None
     for row in rows:
-        is_over = row.status not in _CURRENT_STATUSES
-        if is_over:
-            ended_at = min(_ended_at(row), now)
-            # The free plan applies between two paid plans and after the last one.
-            phases.append(PlanPhase(free_cycle(ended_at), ended_at, later))
-        cycle = BillingCycle(row.current_period_start, row.current_period_end)
-        phases.append(PlanPhase(cycle, row.created_at, ended_at if is_over else None))
-        later = cycle.period(cycle.period_number_at(row.created_at))[0]
+        ended_at = None if is_current(row, now) else _ended_at(row, now)
+        if ended_at is not None:
+            # The free plan applies between two paid plans and after the last one, on the cycle of the sign-up.
+            phases.append(PlanPhase(free_cycle(user.created_at), ended_at, later, cuts_first=True))
+        until = ended_at
+        current = (row.current_period_start, row.current_period_end)
+        for start, end in paid_periods.get(row.id) or [current]:
+            # Periods are missing between two rows if a renewal was not reported: the cycle fills them.
+            cycle = BillingCycle(start, end)
+            phases.append(PlanPhase(cycle, start, until))
+            until = start
+        cycle = BillingCycle(*(paid_periods.get(row.id) or [current])[-1])
+        if row.created_at < cycle.start:
+            phases.append(PlanPhase(cycle, row.created_at, cycle.start))
+        later = min(cycle.start, cycle.period(cycle.period_number_at(row.created_at))[0])
     if later is None or user.created_at < later:
         phases.append(PlanPhase(free_cycle(user.created_at), user.created_at, later))
     return merged_periods(phases, now, max_periods)

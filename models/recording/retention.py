@@ -1,8 +1,8 @@
 """Session retention: how long the user's plan keeps sessions, with a notice before every deletion.
 
 A session that is older than its plan keeps it, or will be within a week, gets a deletion date (`deletes_at`) at least a
-week ahead, and its user a notice. On that date it is deleted, unless the user's plan keeps it by then. After a change
-to a smaller plan, all old sessions thus stay for another week.
+week ahead, and its user a notice. On that date it is deleted, unless the user's plan keeps it by then. After the end of
+a paid plan, all old sessions stay for another 30 days.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ from models.database import Connection
 
 #: The time between a notice and the deletion that it announces.
 NOTICE_PERIOD = timedelta(days=7)
+#: After the end of a paid plan nothing is deleted for this time.
+DOWNGRADE_GRACE = timedelta(days=30)
 
 # Every user's retention under the plan that is active now; NULL where the plan keeps sessions without limit.
 _RETENTION_BY_USER: Final = """
-    SELECT u.id AS user_id, r.retention FROM users u
+    SELECT u.id AS user_id, r.retention, paid.until AS paid_until FROM users u
     LEFT JOIN subscriptions p ON p.user_id = u.id AND p.status IN ('active', 'past_due', 'trialing')
+        AND (p.status <> 'past_due' OR coalesce(p.grace_until, 'infinity') > %(now)s::timestamptz)
+    LEFT JOIN LATERAL (
+        SELECT max(coalesce(e.grace_until, e.ended_at, least(e.current_period_end, e.updated_at))) AS until
+        FROM subscriptions e WHERE e.user_id = u.id) AS paid ON true
     LEFT JOIN (SELECT * FROM unnest(%(plans)s::text[], %(retentions)s::interval[]) AS r (plan, retention)) r
         ON r.plan = coalesce(p.plan, %(default_plan)s::text)
     WHERE u.status = 'active'
@@ -35,7 +41,7 @@ CLEAR_DELETION_NOTICES: Final = f"""
 
 CREATE_DELETION_NOTICES: Final = f"""
     WITH due AS (
-        SELECT s.id, s.user_id, greatest(s.created_at + r.retention,
+        SELECT s.id, s.user_id, greatest(s.created_at + r.retention, r.paid_until + %(downgrade_grace)s::interval,
                                          %(now)s::timestamptz + %(notice_period)s::interval) AS deletes_at
         FROM browsing_sessions s JOIN ({_RETENTION_BY_USER}) r ON r.user_id = s.user_id AND r.retention IS NOT NULL
         WHERE {_IS_FINISHED} AND s.deletes_at IS NULL
@@ -84,6 +90,7 @@ def _parameters(default_plan: str, now: datetime | None) -> dict[str, Any]:
         "default_plan": default_plan,
         "now": now or datetime.now(UTC),
         "notice_period": NOTICE_PERIOD,
+        "downgrade_grace": DOWNGRADE_GRACE,
     }
 
 

@@ -97,10 +97,24 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("POST", "/v1/users/me/deletion"): _LOGIN,
     ("DELETE", "/v1/auth/me"): _LOGIN,
     # Plans
+    ("GET", "/v1/server"): _PUBLIC,
     ("GET", "/v1/subscription/plans"): _PUBLIC,
     ("GET", "/v1/subscription"): _USAGE,
     ("GET", "/v1/usage"): _USAGE,
     ("GET", "/v1/usage/history"): _USAGE,
+    # Billing. An API key cannot spend money.
+    ("GET", "/v1/billing"): _LOGIN,
+    ("POST", "/v1/billing/checkout"): _LOGIN,
+    ("GET", "/v1/billing/checkouts/{checkout_id}"): _LOGIN,
+    ("POST", "/v1/billing/packs"): _LOGIN,
+    ("POST", "/v1/billing/portal"): _LOGIN,
+    ("POST", "/v1/billing/interval"): _LOGIN,
+    ("POST", "/v1/billing/cancel"): _LOGIN,
+    ("POST", "/v1/billing/resume"): _LOGIN,
+    ("POST", "/v1/billing/refund"): _LOGIN,
+    ("GET", "/v1/billing/invoices"): _LOGIN,
+    # Authenticated by the signature of the body. Not limited: all of Stripe's calls come from a few addresses.
+    ("POST", "/v1/webhooks/stripe"): _PUBLIC,
     # Search, sharing, exports
     ("GET", "/v1/search"): _READ,
     ("GET", f"{_S}/receipt"): _READ,

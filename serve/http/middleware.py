@@ -33,6 +33,8 @@ log = structlog.get_logger("serve")
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
 #: Limit of every body but event batches: a few fields of JSON.
 MAX_SMALL_BODY_BYTES = 256 * 1024
+MAX_WEBHOOK_BODY_BYTES = 1024 * 1024
+_WEBHOOK_PATH = "/v1/webhooks/stripe"
 _EVENTS_PATH = re.compile(r"^/v1/sessions/[^/]+/events$")
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024
@@ -122,6 +124,8 @@ class RequestMiddleware:
     async def _respond(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, response: _Response) -> None:
         """Let the app answer, or answer in its place if the request is refused or takes too long."""
         max_body_bytes = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
+        if scope["path"] == _WEBHOOK_PATH:
+            max_body_bytes = MAX_WEBHOOK_BODY_BYTES
         rejection = self._rejection(scope, headers, max_body_bytes)
         deadline = asyncio.timeout(self._timeout_s)
         try:

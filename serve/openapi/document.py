@@ -39,6 +39,7 @@ _TAGS = {
     "sharing": "Read-only links",
     "exports": "One session as a file",
     "plans": "Plans, subscription, token usage",
+    "billing": "Buying, changing and cancelling a plan; invoices; Stripe's webhooks",
     "admin": "The operators' API",
 }
 

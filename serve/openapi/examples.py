@@ -169,6 +169,9 @@ _ADMIN_USER = {
 }
 
 BODY_EXAMPLES: dict[str, Any] = {
+    "CheckoutBody": {"plan": "pro", "interval": "monthly"},
+    "PacksBody": {"quantity": 2},
+    "IntervalBody": {"interval": "yearly"},
     "AdminUserPatch": {"role": "admin"},
     "AiConfigBody": _AI,
     "ApiKeyCreate": {"name": "nightly export", "scopes": ["sessions:read"], "expires_in_days": 90},
@@ -421,6 +424,42 @@ REPLY_EXAMPLES: dict[str, Any] = {
         "expires_at": _LATER,
         "mindmap": _DOCUMENT,
     },
+    "BillingEnvelope": {
+        "billing": {
+            "enabled": True,
+            "sells_packs": True,
+            "tokens_per_pack": 100_000,
+            "is_disputed": False,
+            "has_customer": True,
+            "subscription": {
+                "plan": "pro",
+                "status": "active",
+                "interval": "monthly",
+                "cancel_at_period_end": False,
+                "current_period_end": _LATER,
+                "can_be_refunded": True,
+            },
+        }
+    },
+    "CheckoutReply": {"checkout_id": _OTHER_ID, "url": "https://checkout.stripe.com/c/pay/cs_live_a1"},
+    "CheckoutState": {"checkout_id": _OTHER_ID, "status": "complete"},
+    "PortalReply": {"url": "https://billing.stripe.com/p/session/live_a1"},
+    "InvoiceList": {
+        "invoices": [
+            {
+                "id": "in_1",
+                "number": "TM-0001",
+                "kind": "plan",
+                "status": "paid",
+                "amount_cents": 1200,
+                "refunded_cents": 0,
+                "currency": "usd",
+                "created_at": _BEGUN,
+                "paid_at": _BEGUN,
+                "url": "https://invoice.stripe.com/i/acct_1/live_a1",
+            }
+        ]
+    },
     "SubscriptionEnvelope": {
         "subscription": {
             "id": "00000000-0000-0000-0000-000000000000",
@@ -469,6 +508,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
 
 #: Descriptions of parameters without one at their route.
 PARAMETER_DESCRIPTIONS = {
+    "checkout_id": "The purchase",
     "format": "The file format",
     "hard": "Erase at once (test environment only)",
     "has_highlight": "Only pages with a highlight, or only pages without",

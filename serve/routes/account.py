@@ -15,6 +15,7 @@ from models.accounts.audit import record_audit
 from models.accounts.erasure import count_user_rows, erase_user
 from models.accounts.logins import end_all_access
 from models.accounts.users import User, UserSettings, require_active_user
+from models.billing.purchases import end_billing
 from models.database import Connection
 from models.errors import Forbidden
 from models.schemas.accounts import DeletionBody, DeletionReceipt, UserEnvelope
@@ -109,6 +110,7 @@ async def _close_account(
     language, address = await mail_language(db, user.id, request), user.email
     if not delay:
         user_id = user.id
+        await end_billing(connection, user_id, is_erased=True)
         counts = await erase_user(connection, user_id)
         record_audit(db, None, "account.erased", user_id, **counts)
     else:
@@ -116,6 +118,7 @@ async def _close_account(
         await db.flush()
         user_id = user.id
         counts = await count_user_rows(connection, user_id)
+        await end_billing(connection, user_id, is_erased=False)
         record_audit(db, user_id, "account.closed", user_id)
         mail = account_closed_mail(language, max(1, delay.days))
         await state.mail_queue.enqueue(connection, user_id, address, mail, ttl=NOTICE_TTL)

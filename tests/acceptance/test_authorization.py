@@ -62,6 +62,7 @@ _ANY = {
     "token": "token",
     "login_id": str(uuid.uuid4()),
     "key_id": str(uuid.uuid4()),
+    "checkout_id": str(uuid.uuid4()),
     "share_id": str(uuid.uuid4()),
     "user_id": str(uuid.uuid4()),
     "job_id": "1",

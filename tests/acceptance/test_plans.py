@@ -106,8 +106,9 @@ def _utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def test_free_periods_are_thirty_days_from_sign_up() -> None:
-    joined = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+# Thirty days from a day in November are a month by chance.
+@pytest.mark.parametrize("joined", [datetime(2026, 1, 31, 23, 59, tzinfo=UTC), datetime(2026, 11, 12, tzinfo=UTC)])
+def test_free_periods_are_thirty_days_from_sign_up(joined: datetime) -> None:
     cycle = free_cycle(joined)
     for days in (0, 1, 29, 30, 31, 400):
         start, end = cycle.period(cycle.period_number_at(joined + timedelta(days=days)))

@@ -1531,6 +1531,226 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/billing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Billing
+         * @description What the account pays for, and what can be bought.
+         */
+        get: operations["get_billing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/checkout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Buy Plan
+         * @description Start the purchase of a plan. Repeated calls return the same page until it is paid or expires.
+         */
+        post: operations["buy_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/checkouts/{checkout_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Checkout
+         * @description The state of a purchase, as far as Stripe has confirmed it to this server.
+         */
+        get: operations["get_checkout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/packs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Buy Packs
+         * @description Start the purchase of token packs, for accounts with a paid plan.
+         */
+        post: operations["buy_packs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/portal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Portal
+         * @description The page on which the payment method is changed and receipts are found.
+         */
+        post: operations["open_portal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/interval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Interval
+         * @description Monthly to yearly at once, pro rata; yearly to monthly at the end of the period.
+         */
+        post: operations["change_interval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Plan
+         * @description Cancel the plan at the end of its period.
+         */
+        post: operations["cancel_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Plan
+         * @description Undo a cancellation before the period has ended.
+         */
+        post: operations["resume_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refund Plan
+         * @description Return the last payment of the plan within seven days; the plan ends at once.
+         */
+        post: operations["refund_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/invoices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bills
+         * @description The account's invoices, newest first.
+         */
+        get: operations["list_bills"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/stripe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stripe Webhook
+         * @description Store one event of Stripe; a job handles it. Stripe repeats an event that is not answered by 200.
+         */
+        post: operations["stripe_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/users": {
         parameters: {
             query?: never;
@@ -2187,6 +2407,55 @@ export interface components {
             user: components["schemas"]["UserReply"];
         };
         /**
+         * BillingEnvelope
+         * @description `{"billing": …}`
+         * @example {
+         *       "billing": {
+         *         "enabled": true,
+         *         "sells_packs": true,
+         *         "tokens_per_pack": 100000,
+         *         "is_disputed": false,
+         *         "has_customer": true,
+         *         "subscription": {
+         *           "plan": "pro",
+         *           "status": "active",
+         *           "interval": "monthly",
+         *           "cancel_at_period_end": false,
+         *           "current_period_end": "2026-12-20T09:00:00.000Z",
+         *           "can_be_refunded": true
+         *         }
+         *       }
+         *     }
+         */
+        BillingEnvelope: {
+            billing: components["schemas"]["BillingReply"];
+        };
+        /**
+         * BillingReply
+         * @description Billing of the account. `unpaid_invoice_url` is where a failed payment can be made up for.
+         */
+        BillingReply: {
+            /** Enabled */
+            enabled: boolean;
+            /** Sells Packs */
+            sells_packs: boolean;
+            /** Tokens Per Pack */
+            tokens_per_pack: number;
+            /**
+             * Is Disputed
+             * @default false
+             */
+            is_disputed?: boolean;
+            /**
+             * Has Customer
+             * @default false
+             */
+            has_customer?: boolean;
+            subscription?: components["schemas"]["PaidPlanReply"];
+            /** Unpaid Invoice Url */
+            unpaid_invoice_url?: string;
+        };
+        /**
          * ChangeReply
          * @description One difference as a sentence; `why` gives the reason where it is known.
          */
@@ -2202,6 +2471,58 @@ export interface components {
             why?: string;
             /** Node Ids */
             node_ids: string[];
+        };
+        /**
+         * CheckoutBody
+         * @description A plan to buy. The server chooses the price.
+         * @example {
+         *       "plan": "pro",
+         *       "interval": "monthly"
+         *     }
+         */
+        CheckoutBody: {
+            /**
+             * Plan
+             * @constant
+             */
+            plan: "pro";
+            /**
+             * Interval
+             * @default monthly
+             * @enum {string}
+             */
+            interval?: "monthly" | "yearly";
+        };
+        /**
+         * CheckoutReply
+         * @description A purchase that was started: the page on which it is paid. `checkout_id` finds its state afterwards.
+         * @example {
+         *       "checkout_id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *       "url": "https://checkout.stripe.com/c/pay/cs_live_a1"
+         *     }
+         */
+        CheckoutReply: {
+            /** Checkout Id */
+            checkout_id: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * CheckoutState
+         * @description The state of a purchase: `open` until Stripe has confirmed the payment to this server.
+         * @example {
+         *       "checkout_id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *       "status": "complete"
+         *     }
+         */
+        CheckoutState: {
+            /** Checkout Id */
+            checkout_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "open" | "complete" | "expired";
         };
         /**
          * Credentials
@@ -2817,6 +3138,20 @@ export interface components {
             created_at: string;
         };
         /**
+         * IntervalBody
+         * @description The interval to change to.
+         * @example {
+         *       "interval": "yearly"
+         *     }
+         */
+        IntervalBody: {
+            /**
+             * Interval
+             * @enum {string}
+             */
+            interval: "monthly" | "yearly";
+        };
+        /**
          * InvalidReason
          * @description A reason why events were not stored, and the number of those events.
          */
@@ -2825,6 +3160,64 @@ export interface components {
             reason: string;
             /** Count */
             count: number;
+        };
+        /**
+         * InvoiceList
+         * @description Invoices, newest first.
+         * @example {
+         *       "invoices": [
+         *         {
+         *           "id": "in_1",
+         *           "number": "TM-0001",
+         *           "kind": "plan",
+         *           "status": "paid",
+         *           "amount_cents": 1200,
+         *           "refunded_cents": 0,
+         *           "currency": "usd",
+         *           "created_at": "2026-11-20T09:00:00.000Z",
+         *           "paid_at": "2026-11-20T09:00:00.000Z",
+         *           "url": "https://invoice.stripe.com/i/acct_1/live_a1"
+         *         }
+         *       ]
+         *     }
+         */
+        InvoiceList: {
+            /** Invoices */
+            invoices: components["schemas"]["InvoiceReply"][];
+        };
+        /**
+         * InvoiceReply
+         * @description An invoice; amounts in cents. `kind` is what was bought.
+         */
+        InvoiceReply: {
+            /** Id */
+            id: string;
+            /** Number */
+            number?: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "plan" | "tokens";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "draft" | "open" | "paid" | "void" | "uncollectible" | "refunded";
+            /** Amount Cents */
+            amount_cents: number;
+            /** Refunded Cents */
+            refunded_cents: number;
+            /** Currency */
+            currency: string;
+            /** Created At */
+            created_at: string;
+            /** Paid At */
+            paid_at?: string;
+            /** Url */
+            url?: string;
+            /** Pdf Url */
+            pdf_url?: string;
         };
         /**
          * JobList
@@ -3292,6 +3685,20 @@ export interface components {
             position?: components["schemas"]["PositionBody"] | null;
         };
         /**
+         * PacksBody
+         * @description Token packs to buy.
+         * @example {
+         *       "quantity": 2
+         *     }
+         */
+        PacksBody: {
+            /**
+             * Quantity
+             * @default 1
+             */
+            quantity?: number;
+        };
+        /**
          * PageTextReply
          * @description A page as it was captured. Every line of `text` is a block of the page, such as a paragraph or a list item.
          */
@@ -3343,6 +3750,40 @@ export interface components {
             page_id: string;
             /** Is Revisit */
             is_revisit: boolean;
+        };
+        /**
+         * PaidPlanReply
+         * @description What the account pays for. `grace_until` is set while a payment is past due.
+         */
+        PaidPlanReply: {
+            /**
+             * Plan
+             * @enum {string}
+             */
+            plan: "pro" | "enterprise";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "past_due" | "trialing";
+            /**
+             * Interval
+             * @enum {string}
+             */
+            interval: "monthly" | "yearly";
+            /**
+             * Pending Interval
+             * @enum {string}
+             */
+            pending_interval?: "monthly" | "yearly";
+            /** Cancel At Period End */
+            cancel_at_period_end: boolean;
+            /** Current Period End */
+            current_period_end: string;
+            /** Grace Until */
+            grace_until?: string;
+            /** Can Be Refunded */
+            can_be_refunded: boolean;
         };
         /**
          * PasswordChange
@@ -3438,6 +3879,17 @@ export interface components {
             features: {
                 [key: string]: boolean;
             };
+        };
+        /**
+         * PortalReply
+         * @description The page on which the payment method is changed.
+         * @example {
+         *       "url": "https://billing.stripe.com/p/session/live_a1"
+         *     }
+         */
+        PortalReply: {
+            /** Url */
+            url: string;
         };
         /**
          * PositionBody
@@ -5071,7 +5523,12 @@ export type ApiKeyReply = components['schemas']['ApiKeyReply'];
 export type AuditList = components['schemas']['AuditList'];
 export type AuditReply = components['schemas']['AuditReply'];
 export type AuthReply = components['schemas']['AuthReply'];
+export type BillingEnvelope = components['schemas']['BillingEnvelope'];
+export type BillingReply = components['schemas']['BillingReply'];
 export type ChangeReply = components['schemas']['ChangeReply'];
+export type CheckoutBody = components['schemas']['CheckoutBody'];
+export type CheckoutReply = components['schemas']['CheckoutReply'];
+export type CheckoutState = components['schemas']['CheckoutState'];
 export type Credentials = components['schemas']['Credentials'];
 export type DeletionBody = components['schemas']['DeletionBody'];
 export type DeletionReceipt = components['schemas']['DeletionReceipt'];
@@ -5100,7 +5557,10 @@ export type GoogleCode = components['schemas']['GoogleCode'];
 export type GoogleConfig = components['schemas']['GoogleConfig'];
 export type HealthReply = components['schemas']['HealthReply'];
 export type HighlightReply = components['schemas']['HighlightReply'];
+export type IntervalBody = components['schemas']['IntervalBody'];
 export type InvalidReason = components['schemas']['InvalidReason'];
+export type InvoiceList = components['schemas']['InvoiceList'];
+export type InvoiceReply = components['schemas']['InvoiceReply'];
 export type JobList = components['schemas']['JobList'];
 export type JobReply = components['schemas']['JobReply'];
 export type JointMapBody = components['schemas']['JointMapBody'];
@@ -5120,13 +5580,16 @@ export type MindmapEnvelope = components['schemas']['MindmapEnvelope'];
 export type MindmapReply = components['schemas']['MindmapReply'];
 export type ModelChoice = components['schemas']['ModelChoice'];
 export type OperationBody = components['schemas']['OperationBody'];
+export type PacksBody = components['schemas']['PacksBody'];
 export type PageTextReply = components['schemas']['PageTextReply'];
 export type PageVisitReply = components['schemas']['PageVisitReply'];
+export type PaidPlanReply = components['schemas']['PaidPlanReply'];
 export type PasswordChange = components['schemas']['PasswordChange'];
 export type Pause = components['schemas']['Pause'];
 export type PictureLink = components['schemas']['PictureLink'];
 export type PlanList = components['schemas']['PlanList'];
 export type PlanReply = components['schemas']['PlanReply'];
+export type PortalReply = components['schemas']['PortalReply'];
 export type PositionBody = components['schemas']['PositionBody'];
 export type QuoteEnvelope = components['schemas']['QuoteEnvelope'];
 export type QuoteReply = components['schemas']['QuoteReply'];
@@ -5264,9 +5727,6 @@ export interface operations {
                     "application/json": components["schemas"]["ServerEnvelope"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -7925,6 +8385,330 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_billing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BillingEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    buy_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckoutBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckoutReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_checkout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The purchase */
+                checkout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckoutState"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    buy_packs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PacksBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckoutReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    open_portal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortalReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    change_interval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntervalBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancel_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resume_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    refund_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_bills: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvoiceList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    stripe_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageReply"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

@@ -16,8 +16,20 @@ const modelFailed = {
 
 /** One entry for each code; `tests/architecture/test_error_codes.py` compares them with the server. */
 export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Words }> = {
+  ALREADY_SUBSCRIBED: {
+    en: "You have a paid plan already. Change it instead.",
+    ko: "이미 유료 요금제를 쓰고 있어요. 요금제를 변경해 주세요.",
+  },
   ANSWER_UNUSABLE: modelFailed,
   BAD_REQUEST: { en: "The server did not understand the request.", ko: "서버가 요청을 이해하지 못했어요." },
+  BILLING_DISABLED: {
+    en: "This server does not sell plans.",
+    ko: "이 서버에서는 요금제를 판매하지 않아요.",
+  },
+  BILLING_UNAVAILABLE: {
+    en: "The payment service cannot be reached. Try again in a moment.",
+    ko: "결제 서비스에 연결할 수 없어요. 잠시 뒤 다시 시도하세요.",
+  },
   CANNOT_DELETE_DEFAULT: { en: "The default cannot be deleted.", ko: "기본값은 지울 수 없어요." },
   CONCURRENT_SESSION_LIMIT: {
     en: ({ allowed }) =>
@@ -48,9 +60,13 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     ko: "지금 상태에서는 할 수 없어요. 새로 불러오세요.",
   },
   INTERNAL_SERVER_ERROR: { en: "Something went wrong on the server.", ko: "서버에 문제가 생겼어요." },
+  INVALID_SIGNATURE: {
+    en: "The request is not signed correctly.",
+    ko: "요청의 서명이 올바르지 않아요.",
+  },
   LOGIN_LOCKED: {
-    en: "Too many wrong passwords. Wait a while, then try again.",
-    ko: "비밀번호를 너무 많이 틀렸어요. 잠시 뒤 다시 시도하세요.",
+    en: "Too many wrong passwords. Wait a minute, or set a new password by mail.",
+    ko: "비밀번호를 너무 많이 틀렸어요. 1분 뒤에 다시 시도하거나 메일로 비밀번호를 새로 정하세요.",
   },
   LOGIN_TOO_OLD: {
     en: "Sign in again first: this needs a login of the last ten minutes.",
@@ -60,11 +76,19 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
   METHOD_NOT_ALLOWED: { en: "The server cannot do that.", ko: "서버가 할 수 없는 요청이에요." },
   NOT_FOUND: { en: "It does not exist, or it was deleted.", ko: "없거나 삭제됐어요." },
   NO_PROVIDER: modelFailed,
+  NO_SUBSCRIPTION: {
+    en: "This account has no paid plan.",
+    ko: "이 계정에는 유료 요금제가 없어요.",
+  },
   OTHER_ACCOUNT: {
     en: "This link belongs to another account. Sign in with that one.",
     ko: "다른 계정의 링크예요. 그 계정으로 로그인하세요.",
   },
   PAYLOAD_TOO_LARGE: { en: "This is more than the server takes at once.", ko: "한 번에 보낼 수 있는 양을 넘었어요." },
+  PAYMENT_DECLINED: {
+    en: "The payment was declined. Choose another payment method.",
+    ko: "결제가 거절됐어요. 다른 결제 수단을 선택하세요.",
+  },
   PLAN_UPGRADE_REQUIRED: { en: "Your plan does not include this.", ko: "요금제에 없는 기능이에요." },
   PROVIDER_DOWN: modelFailed,
   PROVIDER_FAILED: modelFailed,
@@ -72,9 +96,17 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
   PROVIDER_REFUSED: modelFailed,
   PROVIDER_THROTTLED: modelFailed,
   PROVIDER_TIMEOUT: modelFailed,
+  PURCHASE_BLOCKED: {
+    en: "A payment is open or disputed. Settle it first.",
+    ko: "미납되었거나 이의가 제기된 결제가 있어요. 먼저 해결해 주세요.",
+  },
   RATE_LIMIT_EXCEEDED: {
     en: "Too many requests. The server asked us to wait a little.",
     ko: "요청이 너무 많아요. 서버가 잠시 기다려 달라고 했어요.",
+  },
+  REFUND_PERIOD_OVER: {
+    en: "A payment can be returned within seven days. You can cancel the plan instead.",
+    ko: "결제는 7일 안에만 환불할 수 있어요. 대신 요금제를 해지할 수 있어요.",
   },
   SERVICE_UNAVAILABLE: {
     en: "The server is busy or starting. This usually takes a few seconds.",
@@ -103,6 +135,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
         : "지도 하나에 담기에는 페이지가 너무 많아요. 세션을 줄이세요.",
   },
   UNAUTHORIZED: { en: "Sign in again to go on.", ko: "계속하려면 다시 로그인하세요." },
+  UNKNOWN_PRICE: {
+    en: "The server is not set up for this plan.",
+    ko: "서버에 설정되지 않은 요금제예요.",
+  },
   UNSUPPORTED_MEDIA_TYPE: { en: "The server did not understand the request.", ko: "서버가 요청을 이해하지 못했어요." },
   USER_BUFFER_FULL: {
     en: "Events arrive faster than they can be stored. They are sent again.",

@@ -1,0 +1,155 @@
+"""Stripe's webhooks: verify and read one, and handle the stored ones.
+
+A webhook only says that something happened: it is stored, and a job fetches the customer it is about. So the order, the
+number of deliveries and the version of the payload do not matter. Both forms are read: snapshot events, which contain
+the object, and thin events (`v2.core.event`), which name it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from stripe import SignatureVerificationError, WebhookSignature
+
+from cluster.billing.stripe_gateway import StripeGateway, UnknownPrice
+from cluster.billing.sync import CustomerSync
+from models.billing.webhook_inbox import (
+    MAX_ATTEMPTS,
+    ClaimedEvent,
+    ReceivedEvent,
+    claim_events,
+    finish_events,
+    is_covered,
+    postpone_events,
+)
+from models.errors import BadRequest, TrailmindError
+from telemetry.metrics import WEBHOOKS_HANDLED
+
+log = structlog.get_logger("billing")
+
+#: How old a signature may be.
+TOLERANCE_S = 300
+
+
+class InvalidSignature(BadRequest):
+    """No secret of ours signed this body, or the signature is too old."""
+
+    code = "INVALID_SIGNATURE"
+
+
+def read_webhook(body: bytes, signature: str | None, secrets: Sequence[str]) -> ReceivedEvent:
+    """The event in a webhook.
+
+    Raises InvalidSignature, or BadRequest if the signed body is no event.
+    """
+    _verify(body, signature, secrets)
+    try:
+        event = json.loads(body)
+        return _thin_event(event) if event["object"] == "v2.core.event" else _snapshot_event(event)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
+        raise BadRequest("the body is not an event of Stripe") from error
+
+
+def _verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> None:
+    for secret in secrets:
+        try:
+            WebhookSignature.verify_header(body, signature, secret, TOLERANCE_S)
+        except (SignatureVerificationError, UnicodeDecodeError):
+            continue
+        return
+    raise InvalidSignature("the Stripe-Signature header does not fit the body")
+
+
+def _snapshot_event(event: dict[str, Any]) -> ReceivedEvent:
+    about = event["data"]["object"]
+    customer = about["id"] if about["object"] == "customer" else about.get("customer")
+    if isinstance(customer, dict):
+        customer = customer["id"]
+    return ReceivedEvent(
+        id=_text(event["id"]),
+        type=_text(event["type"]),
+        object_type=_text(about["object"]),
+        # Some events are about objects without an id (`balance.available`).
+        object_id=_text(about.get("id", "")),
+        customer_id=None if customer is None else _text(customer),
+        api_version=event.get("api_version"),
+        happened_at=datetime.fromtimestamp(event["created"], UTC),
+    )
+
+
+def _thin_event(event: dict[str, Any]) -> ReceivedEvent:
+    related = event.get("related_object") or {"type": "", "id": ""}
+    return ReceivedEvent(
+        id=_text(event["id"]),
+        type=_text(event["type"]).removeprefix("v1."),
+        object_type=_text(related["type"]).removeprefix("v1."),
+        object_id=_text(related["id"]),
+        customer_id=_text(related["id"]) if related["type"].removeprefix("v1.") == "customer" else None,
+        api_version=None,
+        happened_at=datetime.fromisoformat(event["created"]),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\x00" in value or len(value) > 255:
+        raise ValueError("not a short text")
+    return value
+
+
+async def handle_due_events(sync: CustomerSync) -> int:
+    """Handle the stored events that are due; returns how many. One customer's failure does not stop the others'."""
+    num_handled = 0
+    while True:
+        async with sync.pool.connection() as connection:
+            events = await claim_events(connection)
+        if not events:
+            return num_handled
+        num_handled += len(events)
+        by_customer: dict[str, list[ClaimedEvent]] = defaultdict(list)
+        for event in events:
+            by_customer[await _customer_of(sync.gateway, event)].append(event)
+        for customer_id, batch in by_customer.items():
+            await _handle(sync, customer_id, batch)
+
+
+async def _customer_of(gateway: StripeGateway, event: ClaimedEvent) -> str:
+    """The customer, or an empty text for an event that is about none."""
+    if event.customer_id is not None:
+        return event.customer_id
+    try:
+        return await gateway.related_customer(event.object_type, event.object_id) or ""
+    except TrailmindError:
+        # Stripe does not answer: `_handle` finds that out again and postpones the event.
+        return f"?{event.id}"
+
+
+async def _handle(sync: CustomerSync, customer_id: str, events: list[ClaimedEvent]) -> None:
+    ids = [event.id for event in events]
+    outcome, problem = "ignored", None
+    if customer_id.startswith("?"):
+        outcome, problem = "postponed", "BillingUnavailable"
+    elif customer_id:
+        try:
+            newest = max(events, key=lambda event: event.received_at)
+            async with sync.pool.connection() as connection:
+                covered = newest.customer_id is not None and await is_covered(connection, newest)
+            known = covered or await sync.sync(customer_id) is not None
+            outcome = "applied" if known else "ignored"
+        except Exception as error:
+            log.exception("webhook_failed", events=ids[:10], num_events=len(ids))
+            outcome, problem = "postponed", f"{type(error).__name__}: {error}"[:500]
+            if isinstance(error, UnknownPrice):
+                problem = str(error)
+    async with sync.pool.connection() as connection:
+        if outcome == "postponed":
+            last = [event.id for event in events if event.attempts >= MAX_ATTEMPTS]
+            await finish_events(connection, last, "failed", problem)
+            await postpone_events(connection, ids, problem or "")
+        else:
+            await finish_events(connection, ids, outcome)
+    WEBHOOKS_HANDLED.labels(outcome=outcome).inc(len(ids))

@@ -1,0 +1,121 @@
+"""The inbox of Stripe's webhooks: stored once per event id, claimed in batches, retried until they are applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from models.database import Connection
+
+#: A claim that is not finished after this time is free again: the job's process has died.
+CLAIM_S = 120
+#: Attempts before an event is given up; the reconciliation repairs what it would have changed.
+MAX_ATTEMPTS = 12
+EVENT_RETENTION_DAYS = 30
+
+INSERT_EVENT: Final = """
+    INSERT INTO stripe_events (id, type, object_type, object_id, stripe_customer_id, api_version, happened_at)
+    VALUES (%(id)s, %(type)s, %(object_type)s, %(object_id)s, %(customer_id)s, %(api_version)s, %(happened_at)s)
+    ON CONFLICT (id) DO NOTHING
+"""
+
+CLAIM_EVENTS: Final = """
+    UPDATE stripe_events SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => %(claim_s)s)
+    WHERE id IN (SELECT id FROM stripe_events WHERE handled_at IS NULL AND next_attempt_at <= now()
+                 ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    RETURNING id, type, object_type, object_id, stripe_customer_id, received_at, attempts
+"""
+
+# A fetch that began after the event was received has seen its change.
+FIND_COVERED_CUSTOMER: Final = """
+    SELECT 1 FROM billing_customers WHERE stripe_customer_id = %(customer)s AND fetched_at > %(received_at)s
+"""
+
+FINISH_EVENTS: Final = """
+    UPDATE stripe_events SET handled_at = now(), outcome = %(outcome)s, error = %(error)s
+    WHERE id = ANY(%(ids)s) AND handled_at IS NULL
+"""
+
+POSTPONE_EVENTS: Final = """
+    UPDATE stripe_events SET error = %(error)s,
+        next_attempt_at = now() + make_interval(secs => least(600, power(2, attempts)))
+    WHERE id = ANY(%(ids)s) AND handled_at IS NULL
+"""
+
+DELETE_OLD_EVENTS: Final = """
+    DELETE FROM stripe_events WHERE id IN (SELECT id FROM stripe_events
+        WHERE received_at < now() - make_interval(days => %(days)s) AND handled_at IS NOT NULL LIMIT 10000)
+"""
+
+COUNT_WAITING_EVENTS: Final = """
+    SELECT count(*), coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM stripe_events
+    WHERE handled_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """A webhook: what happened to which object. `customer_id` is None when the payload does not name it."""
+
+    id: str
+    type: str
+    object_type: str
+    object_id: str
+    customer_id: str | None
+    api_version: str | None
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedEvent:
+    """An event that this process handles now."""
+
+    id: str
+    type: str
+    object_type: str
+    object_id: str
+    customer_id: str | None
+    received_at: datetime
+    attempts: int
+
+
+async def store_event(connection: Connection, event: ReceivedEvent) -> bool:
+    """Store an event; returns False for one that is stored already."""
+    values = {name: getattr(event, name) for name in ReceivedEvent.__slots__}
+    cursor = await connection.execute(INSERT_EVENT, values)
+    return cursor.rowcount == 1
+
+
+async def claim_events(connection: Connection, limit: int = 500) -> list[ClaimedEvent]:
+    """Up to `limit` events that are due. The caller commits before it calls Stripe."""
+    cursor = await connection.execute(CLAIM_EVENTS, {"claim_s": CLAIM_S, "limit": limit})
+    return [ClaimedEvent(*row) for row in await cursor.fetchall()]
+
+
+async def is_covered(connection: Connection, event: ClaimedEvent) -> bool:
+    """Whether a fetch that began after the event was received is stored already."""
+    parameters = {"customer": event.customer_id, "received_at": event.received_at}
+    return await (await connection.execute(FIND_COVERED_CUSTOMER, parameters)).fetchone() is not None
+
+
+async def finish_events(connection: Connection, ids: list[str], outcome: str, error: str | None = None) -> None:
+    """Mark events as handled: `applied`, `ignored` or `failed`."""
+    await connection.execute(FINISH_EVENTS, {"ids": ids, "outcome": outcome, "error": error})
+
+
+async def postpone_events(connection: Connection, ids: list[str], error: str) -> None:
+    """Try the events again after a pause that doubles with every attempt, at most ten minutes."""
+    await connection.execute(POSTPONE_EVENTS, {"ids": ids, "error": error})
+
+
+async def delete_old_events(connection: Connection) -> int:
+    """Delete handled events after EVENT_RETENTION_DAYS; returns how many."""
+    cursor = await connection.execute(DELETE_OLD_EVENTS, {"days": EVENT_RETENTION_DAYS})
+    return cursor.rowcount
+
+
+async def waiting_events(connection: Connection) -> tuple[int, float]:
+    """The number of events that wait, and the age of the oldest in seconds."""
+    row: Any = await (await connection.execute(COUNT_WAITING_EVENTS)).fetchone()
+    return int(row[0]), float(row[1])

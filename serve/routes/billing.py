@@ -1,0 +1,203 @@
+"""Billing: buy a plan or tokens, change and cancel it, invoices, and Stripe's webhooks."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.billing.purchases import REFUND_PERIOD, Buyer, Purchases
+from cluster.billing.stripe_gateway import TOKENS_PER_PACK
+from models.accounts.users import UserSettings, require_active_user
+from models.billing.purchases import InvoiceRow, find_checkout, find_customer, find_subscription, list_invoices
+from models.billing.webhook_inbox import store_event
+from models.errors import NotFound, TrailmindError
+from models.jobs import enqueue_webhook_handling
+from models.schemas.base import MessageReply
+from models.schemas.billing import (
+    BillingEnvelope,
+    BillingReply,
+    CheckoutBody,
+    CheckoutReply,
+    CheckoutState,
+    IntervalBody,
+    InvoiceList,
+    InvoiceReply,
+    PacksBody,
+    PaidPlanReply,
+    PortalReply,
+)
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from telemetry.metrics import WEBHOOKS_RECEIVED
+
+router = APIRouter(prefix="/v1", tags=["billing"])
+
+
+class BillingDisabled(TrailmindError):
+    """No Stripe key is set."""
+
+    code, status = "BILLING_DISABLED", 501
+
+
+def purchases(state: State) -> Purchases:
+    """The purchases of this server. Raises BillingDisabled."""
+    if state.purchases is None:
+        raise BillingDisabled("this server does not sell plans: no Stripe key is set")
+    return state.purchases
+
+
+BillingPurchases = Annotated[Purchases, Depends(purchases)]
+
+
+async def _buyer(db: AsyncSession, user_id: uuid.UUID) -> Buyer:
+    user = await require_active_user(db, user_id)
+    settings = await db.get(UserSettings, user_id)
+    buyer = Buyer(user_id, user.email, settings.language if settings else "ko")
+    # Stripe may take seconds to answer: the connection returns to the pool meanwhile.
+    await db.rollback()
+    return buyer
+
+
+@router.get("/billing", response_model_exclude_none=True)
+async def get_billing(user_id: CurrentUserId, state: State, connection: DbConnection) -> BillingEnvelope:
+    """What the account pays for, and what can be bought."""
+    settings = state.settings.billing
+    reply = BillingReply(
+        enabled=settings.is_enabled,
+        sells_packs=settings.is_enabled and settings.token_pack_price is not None,
+        tokens_per_pack=TOKENS_PER_PACK,
+    )
+    customer = await find_customer(connection, user_id)
+    if customer is not None:
+        reply.has_customer, reply.is_disputed = True, customer.is_disputed
+    subscription = await find_subscription(connection, user_id)
+    if subscription is not None:
+        invoices = [i for i in await list_invoices(connection, user_id) if i.stripe_subscription_id == subscription.id]
+        paid = next((invoice for invoice in invoices if invoice.paid_at is not None), None)
+        reply.subscription = PaidPlanReply.model_validate(
+            {
+                **{
+                    name: getattr(subscription, name)
+                    for name in PaidPlanReply.model_fields
+                    if name != "can_be_refunded"
+                },
+                "can_be_refunded": paid is not None and _age(paid) <= REFUND_PERIOD,
+            }
+        )
+        unpaid = next((i for i in invoices if i.status == "open" and i.was_attempted), None)
+        reply.unpaid_invoice_url = unpaid.hosted_url if unpaid else None
+    return BillingEnvelope(billing=reply)
+
+
+def _age(invoice: InvoiceRow) -> timedelta:
+    assert invoice.paid_at is not None
+    return datetime.now(UTC) - invoice.paid_at
+
+
+@router.post("/billing/checkout")
+async def buy_plan(
+    body: CheckoutBody, user_id: CurrentUserId, db: DbSession, purchases: BillingPurchases
+) -> CheckoutReply:
+    """Start the purchase of a plan. Repeated calls return the same page until it is paid or expires."""
+    checkout_id, url = await purchases.buy_plan(await _buyer(db, user_id), body.interval)
+    return CheckoutReply(checkout_id=str(checkout_id), url=url)
+
+
+@router.get("/billing/checkouts/{checkout_id}")
+async def get_checkout(checkout_id: uuid.UUID, user_id: CurrentUserId, connection: DbConnection) -> CheckoutState:
+    """The state of a purchase, as far as Stripe has confirmed it to this server."""
+    checkout = await find_checkout(connection, user_id, checkout_id)
+    if checkout is None:
+        raise NotFound("there is no such purchase")
+    return CheckoutState.model_validate({"checkout_id": str(checkout.id), "status": checkout.status})
+
+
+@router.post("/billing/packs")
+async def buy_packs(
+    body: PacksBody, user_id: CurrentUserId, state: State, db: DbSession, purchases: BillingPurchases
+) -> CheckoutReply:
+    """Start the purchase of token packs, for accounts with a paid plan."""
+    price_id = state.settings.billing.token_pack_price
+    if price_id is None:
+        raise BillingDisabled("this server does not sell token packs")
+    checkout_id, url = await purchases.buy_packs(await _buyer(db, user_id), body.quantity, price_id)
+    return CheckoutReply(checkout_id=str(checkout_id), url=url)
+
+
+@router.post("/billing/portal")
+async def open_portal(user_id: CurrentUserId, purchases: BillingPurchases) -> PortalReply:
+    """The page on which the payment method is changed and receipts are found."""
+    return PortalReply(url=await purchases.portal_url(user_id))
+
+
+@router.post("/billing/interval")
+async def change_interval(body: IntervalBody, user_id: CurrentUserId, purchases: BillingPurchases) -> MessageReply:
+    """Monthly to yearly at once, pro rata; yearly to monthly at the end of the period."""
+    await purchases.change_interval(user_id, body.interval)
+    return MessageReply(message="the change is on its way")
+
+
+@router.post("/billing/cancel")
+async def cancel_plan(user_id: CurrentUserId, purchases: BillingPurchases) -> MessageReply:
+    """Cancel the plan at the end of its period."""
+    await purchases.set_cancellation(user_id, cancels=True)
+    return MessageReply(message="the plan ends with its period")
+
+
+@router.post("/billing/resume")
+async def resume_plan(user_id: CurrentUserId, purchases: BillingPurchases) -> MessageReply:
+    """Undo a cancellation before the period has ended."""
+    await purchases.set_cancellation(user_id, cancels=False)
+    return MessageReply(message="the plan goes on")
+
+
+@router.post("/billing/refund")
+async def refund_plan(user_id: CurrentUserId, purchases: BillingPurchases) -> MessageReply:
+    """Return the last payment of the plan within seven days; the plan ends at once."""
+    await purchases.refund(user_id)
+    return MessageReply(message="the payment is returned")
+
+
+@router.get("/billing/invoices", response_model_exclude_none=True)
+async def list_bills(user_id: CurrentUserId, connection: DbConnection) -> InvoiceList:
+    """The account's invoices, newest first."""
+    return InvoiceList(invoices=[_invoice_reply(row) for row in await list_invoices(connection, user_id)])
+
+
+def _invoice_reply(row: InvoiceRow) -> InvoiceReply:
+    refunded = row.paid_cents > 0 and row.refunded_cents >= row.paid_cents
+    values = {name: getattr(row, name, None) for name in InvoiceReply.model_fields}
+    return InvoiceReply.model_validate(
+        {
+            **values,
+            "kind": "plan" if row.stripe_subscription_id else "tokens",
+            "status": "refunded" if refunded else row.status,
+            "url": row.hosted_url,
+        }
+    )
+
+
+@router.post("/webhooks/stripe")
+async def stripe_webhook(request: Request, state: State) -> MessageReply:
+    """Store one event of Stripe; a job handles it. Stripe repeats an event that is not answered by 200."""
+    from cluster.billing.webhooks import read_webhook
+
+    if not state.settings.billing.is_enabled:
+        raise BillingDisabled("this server does not sell plans: no Stripe key is set")
+    try:
+        event = read_webhook(
+            await request.body(), request.headers.get("stripe-signature"), state.settings.billing.signing_secrets
+        )
+    except TrailmindError:
+        WEBHOOKS_RECEIVED.labels(outcome="refused").inc()
+        raise
+    async with state.open_connection() as connection:
+        is_new = await store_event(connection, event)
+        if is_new:
+            await enqueue_webhook_handling(connection)
+        await connection.commit()
+    WEBHOOKS_RECEIVED.labels(outcome="stored" if is_new else "repeated").inc()
+    return MessageReply(message="stored" if is_new else "stored before")

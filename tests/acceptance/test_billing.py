@@ -1,0 +1,522 @@
+"""Buying, changing and losing a plan, with a stateful fake of Stripe that keeps to Stripe's own document."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pytest
+
+from cluster.billing.purchases import RefundPeriodOver
+from cluster.billing.reconciliation import reconcile
+from cluster.settings import Settings
+from models.billing.stripe_facts import GRACE_PERIOD
+from tests.support.billing import WEBHOOK_SECRET, BillingWorld, billing_world
+from tests.support.client import ApiUser
+from tests.support.stripe_fake import PRO_MONTHLY, FakeStripe, StripeServer, running_stripe
+from tests.support.stripe_fake.server import signed, snapshot_payload
+from tests.support.stripe_fake.state import DAY
+
+Db = psycopg.AsyncConnection[Any]
+
+
+@pytest.fixture
+def stripe() -> Iterator[StripeServer]:
+    with running_stripe(FakeStripe()) as server:
+        yield server
+
+
+@pytest.fixture
+async def world(settings: Settings, stripe: StripeServer) -> AsyncIterator[BillingWorld]:
+    async with billing_world(settings, stripe) as running:
+        yield running
+
+
+@pytest.fixture
+async def ann(world: BillingWorld) -> ApiUser:
+    return await world.user()
+
+
+async def billing_of(user: ApiUser) -> dict[str, Any]:
+    reply: dict[str, Any] = (await user.ok("GET", "/v1/billing"))["billing"]
+    return reply
+
+
+async def error_of(user: ApiUser, path: str, **body: Any) -> tuple[int, str]:
+    reply = await user.call("POST", path, json=body)
+    return reply.status_code, reply.json()["error"]["code"]
+
+
+# --- checkout (check 19) ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("interval", ["monthly", "yearly"])
+async def test_a_free_user_buys_pro_on_a_hosted_page(world: BillingWorld, ann: ApiUser, interval: str) -> None:
+    assert (await ann.ok("GET", "/v1/subscription"))["subscription"]["plan"]["id"] == "free"
+    reply = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": interval})
+    path = f"/v1/billing/checkouts/{reply['checkout_id']}"
+    assert (await ann.ok("GET", path))["status"] == "open"
+    world.state.complete_checkout(reply["url"].rpartition("/")[2])
+    # The return from the page proves nothing: the plan begins when Stripe says so.
+    assert (await ann.ok("GET", path))["status"] == "open"
+    await world.deliver()
+    assert (await ann.ok("GET", path))["status"] == "complete"
+    usage = (await ann.ok("GET", "/v1/usage"))["usage"]
+    assert (usage["token_limit"], usage["tokens_used"]) == (500_000, 0)
+    paid = (await billing_of(ann))["subscription"]
+    assert (paid["plan"], paid["status"], paid["interval"]) == ("pro", "active", interval)
+    assert await world.subjects(ann) == ["Trailmind Pro 요금제가 시작되었습니다"]
+
+
+async def test_fifty_parallel_clicks_make_one_customer_and_one_subscription(world: BillingWorld, ann: ApiUser) -> None:
+    body = {"plan": "pro", "interval": "monthly"}
+    replies = await asyncio.gather(*(ann.call("POST", "/v1/billing/checkout", json=body) for _ in range(50)))
+    assert {reply.status_code for reply in replies} == {200}
+    [url] = {reply.json()["url"] for reply in replies}
+    assert len(world.state.all("customer")) == len(world.state.all("checkout.session")) == 1
+    world.state.complete_checkout(url.rpartition("/")[2])
+    # A click between the payment and its webhook.
+    assert await error_of(ann, "/v1/billing/checkout", plan="pro") == (409, "ALREADY_SUBSCRIBED")
+    await world.deliver()
+    assert await error_of(ann, "/v1/billing/checkout", plan="pro", interval="yearly") == (409, "ALREADY_SUBSCRIBED")
+    assert len(world.state.all("subscription")) == 1
+
+
+async def test_another_interval_replaces_an_open_purchase(world: BillingWorld, ann: ApiUser) -> None:
+    first = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "monthly"})
+    second = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "yearly"})
+    assert second["url"] != first["url"]
+    assert [s["status"] for s in world.state.all("checkout.session")] == ["open", "expired"]
+    # An expired page is replaced too.
+    world.state.advance(DAY)
+    await world.deliver()
+    third = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "yearly"})
+    assert third["url"] != second["url"]
+
+
+async def test_the_client_cannot_choose_the_price(world: BillingWorld, ann: ApiUser) -> None:
+    body = {"plan": "pro", "interval": "monthly", "price": "price_of_one_cent", "amount": 1, "customer": "cus_other"}
+    await ann.ok("POST", "/v1/billing/checkout", json=body)
+    assert world.state.all("checkout.session")[0]["amount_total"] == 1200
+    assert (await error_of(ann, "/v1/billing/checkout", plan="enterprise"))[0] == 400
+    assert (await error_of(ann, "/v1/billing/checkout", plan="pro", interval="daily"))[0] == 400
+
+
+async def test_stripe_out_of_reach_is_a_503_and_a_repeat_finds_the_same_purchase(
+    world: BillingWorld, ann: ApiUser
+) -> None:
+    world.stripe.failures["POST /v1/checkout/sessions"] = [500] * 3
+    assert await error_of(ann, "/v1/billing/checkout", plan="pro") == (503, "BILLING_UNAVAILABLE")
+    assert (await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro"}))["url"]
+    assert len(world.state.all("customer")) == 1
+
+
+async def test_without_a_key_billing_answers_501(settings: Settings) -> None:
+    from tests.support.client import sign_up
+    from tests.support.server import running_api
+
+    async with running_api(settings) as (_, client):
+        user = await sign_up(client)
+        assert (await billing_of(user))["enabled"] is False
+        for path, body in (("checkout", {"plan": "pro"}), ("packs", {}), ("portal", {}), ("cancel", {})):
+            assert await error_of(user, f"/v1/billing/{path}", **body) == (501, "BILLING_DISABLED")
+        reply = await client.post("/v1/webhooks/stripe", json={})
+        assert reply.status_code == 501
+
+
+# --- webhooks (checks 20 and 21) --------------------------------------------------------------------------------------
+
+
+async def stored_events(db: Db) -> int:
+    row = await (await db.execute("SELECT count(*) FROM stripe_events")).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def test_only_signed_webhooks_are_stored(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+    await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
+    payload = snapshot_payload(world.state.events[0])
+    for bad in (
+        "t=1,v1=00",
+        "nonsense",
+        signed(payload, "whsec_other"),
+        signed(payload + b" ", WEBHOOK_SECRET),
+        signed(payload, WEBHOOK_SECRET, at=time.time() - 301),
+    ):
+        reply = await world.post_webhook(payload, bad)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (400, "INVALID_SIGNATURE")
+    missing = await world.client.post(
+        "/v1/webhooks/stripe", content=payload, headers={"Content-Type": "application/json"}
+    )
+    assert missing.status_code == 400
+    assert await stored_events(db) == 0
+    # Both secrets count during a rotation.
+    assert (await world.post_webhook(payload, signed(payload, "whsec_new"))).json()["message"] == "stored"
+    assert (await world.post_webhook(payload)).json()["message"] == "stored before"
+    assert await stored_events(db) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]", b"null", b"{", b"\xff", b'{"object":"event"}', b'{"object":"event","id":"evt_1","type":"x","created":1}',
+        b'{"object":"event","id":"e\\u0000","type":"x","created":1,"data":{"object":{"object":"invoice","id":"in"}}}',
+        b'{"object":"event","id":5,"type":"x","created":1,"data":{"object":{"object":"invoice","id":"in"}}}',
+        b'{"object":"event","id":"e","type":"x","created":1e99,"data":{"object":{"object":"invoice","id":"in"}}}',
+        b'{"object":"v2.core.event","id":"e","type":"x","created":"never"}',
+    ],
+)  # fmt: skip
+async def test_a_signed_body_that_is_no_event_is_refused(world: BillingWorld, db: Db, body: bytes) -> None:
+    assert (await world.post_webhook(body)).status_code == 400
+    assert await stored_events(db) == 0
+
+
+async def test_too_large_a_webhook_is_refused(world: BillingWorld) -> None:
+    assert (await world.post_webhook(b" " * (1024 * 1024 + 1))).status_code == 413
+
+
+async def test_a_foreign_customer_and_another_api_version_change_nothing(world: BillingWorld, db: Db) -> None:
+    world.state.create_customer(email="other@example.com")
+    [event] = world.state.take_events()
+    assert (await world.post_webhook(snapshot_payload({**event, "api_version": "2020-08-27"}))).status_code == 200
+    await world.run_jobs()
+    row = await (await db.execute("SELECT outcome, api_version FROM stripe_events")).fetchone()
+    assert row == ("ignored", "2020-08-27")
+
+
+@pytest.mark.parametrize("thin", [False, True])
+async def test_a_storm_of_shuffled_and_repeated_events_ends_in_stripes_state(
+    world: BillingWorld, db: Db, thin: bool
+) -> None:
+    users = [await world.user() for _ in range(6)]
+    for number, user in enumerate(users):
+        interval = "yearly" if number % 2 else "monthly"
+        reply = await user.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": interval})
+        session = world.state.complete_checkout(reply["url"].rpartition("/")[2])
+        for _ in range(6):
+            world.state.update_subscription(session["subscription"], cancel_at_period_end=True)
+            world.state.update_subscription(session["subscription"], cancel_at_period_end=False)
+        if number >= 4:
+            world.state.cancel(world.state.get("subscription", session["subscription"]))
+    num_events = len(world.state.events)
+    await world.deliver(repeat=3, rng=random.Random(7), thin=thin)
+    assert await stored_events(db) == num_events
+    waiting = await (await db.execute("SELECT count(*) FROM stripe_events WHERE handled_at IS NULL")).fetchone()
+    assert waiting == (0,)
+    for number, user in enumerate(users):
+        plan = await world.plan(user)
+        assert plan.plan.id == ("free" if number >= 4 else "pro")
+        assert len((await user.ok("GET", "/v1/billing/invoices"))["invoices"]) == 1
+        # One mail about the state that was found, not one per event.
+        assert len(await world.subjects(user)) <= 1
+
+
+async def test_a_failing_sync_is_tried_again_and_other_customers_are_not_held_up(
+    world: BillingWorld, ann: ApiUser, db: Db
+) -> None:
+    bob = await world.user()
+    urls = [
+        (await user.ok("POST", "/v1/billing/checkout", json={"plan": "pro"}))["url"].rpartition("/")[2]
+        for user in (ann, bob)
+    ]
+    sessions = [world.state.complete_checkout(url) for url in urls]
+    # A price that no setting names: the plan of the subscription is not known.
+    item = world.state.item_of(world.state.get("subscription", sessions[0]["subscription"]))
+    item["price"] = {**item["price"], "id": "price_unknown"}
+    await world.deliver()
+    assert (await world.plan(ann)).plan.id == "free"
+    assert (await world.plan(bob)).plan.id == "pro"
+    errors = await (await db.execute("SELECT DISTINCT error FROM stripe_events WHERE handled_at IS NULL")).fetchall()
+    assert errors == [("the price price_unknown is in no STRIPE_PRICE_ setting",)]
+    item["price"] = world.state.price(PRO_MONTHLY)
+    await db.execute("UPDATE stripe_events SET next_attempt_at = now() WHERE handled_at IS NULL")
+    await world.run_jobs()
+    assert (await world.plan(ann)).plan.id == "pro"
+
+
+# --- renewal, change, failure (checks 22 to 25) -----------------------------------------------------------------------
+
+
+async def book(db: Db, user: ApiUser, tokens: int, at: datetime, from_grants: int = 0) -> None:
+    await db.execute(
+        "INSERT INTO ledger_entries (id, user_id, call_id, kind, operation, tokens, from_grants, counted_at)"
+        " VALUES (gen_random_uuid(), %s, gen_random_uuid(), 'settle', 'mindmap', %s, %s, %s)",
+        [user.id, tokens, from_grants, at],
+    )
+
+
+async def test_a_year_of_a_subscription(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+    """Monthly, yearly, a failed payment, recovered, cancelled, expired; the periods never overlap nor leave a gap."""
+    state = world.state
+    subscription_id = await world.buy(ann)
+    started = state.now
+    assert (await world.plan(ann)).usage_start.timestamp() == started
+
+    # Two renewals.
+    for _ in range(2):
+        state.advance(31 * DAY)
+        await world.deliver()
+    plan = await world.plan(ann)
+    assert (plan.plan.id, plan.status) == ("pro", "active")
+    assert plan.period_start.timestamp() > started + 55 * DAY
+    assert len((await ann.ok("GET", "/v1/billing/invoices"))["invoices"]) == 3
+
+    # Yearly, at once: the rest of the month is credited.
+    await ann.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
+    await world.deliver()
+    paid = (await billing_of(ann))["subscription"]
+    assert paid["interval"] == "yearly"
+    invoice = (await ann.ok("GET", "/v1/billing/invoices"))["invoices"][0]
+    assert 10_300 < invoice["amount_cents"] < 11_500
+    changed = state.now
+    assert (await world.plan(ann)).period_start.timestamp() == changed
+    # Tokens are counted by the month.
+    assert (await world.plan(ann, changed + 40 * DAY)).usage_end.timestamp() < changed + 63 * DAY
+
+    # The renewal after a year fails, and the plan stays for the grace period.
+    customer = state.all("customer")[0]["id"]
+    state.declined.add(customer)
+    state.advance(366 * DAY)
+    await world.deliver()
+    failed = await world.plan(ann)
+    assert (failed.plan.id, failed.status) == ("pro", "past_due")
+    billing = await billing_of(ann)
+    assert billing["subscription"]["status"] == "past_due"
+    assert billing["unpaid_invoice_url"].startswith("https://invoice.stripe.test/")
+    assert await error_of(ann, "/v1/billing/packs") == (409, "PURCHASE_BLOCKED")
+
+    # Recovered at the retry after three days.
+    state.declined.clear()
+    state.advance(4 * DAY)
+    await world.deliver()
+    assert (await world.plan(ann)).status == "active"
+    assert "unpaid_invoice_url" not in await billing_of(ann)
+
+    # Cancelled, resumed, cancelled: the plan stays to the end of the period.
+    for action, cancels in (("cancel", True), ("resume", False), ("cancel", True)):
+        await ann.ok("POST", f"/v1/billing/{action}")
+        await world.deliver()
+        assert (await billing_of(ann))["subscription"]["cancel_at_period_end"] is cancels
+    state.advance(300 * DAY)
+    assert (await world.plan(ann)).plan.id == "pro"
+    state.advance(70 * DAY)
+    await world.deliver()
+    ended = datetime.fromtimestamp(state.get("subscription", subscription_id)["ended_at"], UTC)
+
+    # Free again, on the cycle of the sign-up, without the usage of the paid time.
+    await book(db, ann, 400_000, ended - timedelta(days=1))
+    free = await world.plan(ann)
+    assert (free.plan.id, free.status) == ("free", "active")
+    row = await (await db.execute("SELECT created_at FROM users WHERE id = %s", [ann.id])).fetchone()
+    assert row is not None
+    assert (free.period_end - row[0]) % timedelta(days=30) == timedelta(0)
+    assert free.period_start >= ended
+
+    periods = await world.periods(ann)
+    assert all(newer[0] == older[1] for newer, older in pairwise(periods))
+    assert [p for p in periods if p[0].timestamp() == changed]
+    kinds = [subject for subject in await world.subjects(ann) if "결제에 실패" in subject]
+    assert len(kinds) == 1
+
+
+async def test_a_payment_that_goes_on_failing_ends_the_plan(world: BillingWorld, ann: ApiUser) -> None:
+    state = world.state
+    await world.buy(ann)
+    state.declined.add(state.all("customer")[0]["id"])
+    state.advance(32 * DAY)
+    await world.deliver()
+    grace = datetime.fromisoformat((await billing_of(ann))["subscription"]["grace_until"])
+    failed_at = grace - GRACE_PERIOD
+    assert (await world.plan(ann, int(grace.timestamp()) - 60)).plan.id == "pro"
+    # Even if Stripe said nothing more.
+    assert (await world.plan(ann, int(grace.timestamp()) + 60)).plan.id == "free"
+    state.advance(10 * DAY)
+    await world.deliver()
+    assert state.all("subscription")[0]["status"] == "canceled"
+    plan = await world.plan(ann)
+    assert plan.plan.id == "free"
+    assert plan.period_start >= failed_at
+    assert (await world.subjects(ann))[-1] == "Trailmind Pro 요금제가 끝났습니다"
+
+
+async def test_yearly_to_monthly_waits_for_the_end_of_the_period(world: BillingWorld, ann: ApiUser) -> None:
+    await world.buy(ann, "yearly")
+    end = (await billing_of(ann))["subscription"]["current_period_end"]
+    await ann.ok("POST", "/v1/billing/interval", json={"interval": "monthly"})
+    await world.deliver()
+    paid = (await billing_of(ann))["subscription"]
+    assert (paid["interval"], paid["pending_interval"], paid["current_period_end"]) == ("yearly", "monthly", end)
+    # Choosing the current interval takes the change back.
+    await ann.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
+    await world.deliver()
+    assert "pending_interval" not in (await billing_of(ann))["subscription"]
+    await ann.ok("POST", "/v1/billing/interval", json={"interval": "monthly"})
+    await world.deliver()
+    world.state.advance(367 * DAY)
+    await world.deliver()
+    paid = (await billing_of(ann))["subscription"]
+    assert (paid["interval"], "pending_interval" in paid) == ("monthly", False)
+    assert world.state.all("invoice")[0]["total"] == 1200
+
+
+async def test_reconciliation_repairs_what_lost_webhooks_left(world: BillingWorld, ann: ApiUser) -> None:
+    bob = await world.user()
+    await world.buy(ann)
+    await world.buy(bob)
+    assert await reconcile(world.sync) == 0
+    world.state.cancel(world.state.all("subscription")[-1])
+    world.state.take_events()  # lost
+    assert (await world.plan(ann)).plan.id == "pro"
+    assert await reconcile(world.sync) == 1
+    assert (await world.plan(ann)).plan.id == "free"
+    assert (await world.plan(bob)).plan.id == "pro"
+    assert await reconcile(world.sync) == 0
+
+
+async def test_a_customer_deleted_at_stripe_loses_the_plan_and_can_buy_again(world: BillingWorld, ann: ApiUser) -> None:
+    await world.buy(ann)
+    world.state.delete_customer(world.state.all("customer")[0]["id"])
+    await world.deliver()
+    assert (await world.plan(ann)).plan.id == "free"
+    await world.buy(ann)
+    assert (await world.plan(ann)).plan.id == "pro"
+
+
+# --- refunds, disputes, packs (checks 26 and 28) ----------------------------------------------------------------------
+
+
+async def test_a_refund_within_seven_days_ends_the_plan(world: BillingWorld, ann: ApiUser) -> None:
+    await world.buy(ann)
+    assert (await billing_of(ann))["subscription"]["can_be_refunded"] is True
+    await ann.ok("POST", "/v1/billing/refund")
+    await world.deliver()
+    assert (await world.plan(ann)).plan.id == "free"
+    [invoice] = (await ann.ok("GET", "/v1/billing/invoices"))["invoices"]
+    assert (invoice["status"], invoice["refunded_cents"]) == ("refunded", 1200)
+    assert world.state.all("subscription")[0]["status"] == "canceled"
+    assert await error_of(ann, "/v1/billing/refund") == (409, "NO_SUBSCRIPTION")
+    # The user can buy again, and the new payment counts.
+    await world.buy(ann)
+    assert (await world.plan(ann)).plan.id == "pro"
+
+
+async def test_the_eighth_day_is_too_late(world: BillingWorld, ann: ApiUser) -> None:
+    await world.buy(ann)
+    later = datetime.now(UTC) + timedelta(days=7, minutes=1)
+    with pytest.raises(RefundPeriodOver):
+        await world.app.state.parts.purchases.refund(uuid.UUID(ann.id), now=later)
+    assert world.state.all("refund") == []
+
+
+async def test_a_refund_by_hand_at_stripe_ends_the_plan_too(world: BillingWorld, ann: ApiUser) -> None:
+    await world.buy(ann)
+    intent = world.state.intent_of(world.state.all("invoice")[0])
+    assert intent is not None
+    world.state.create_refund(intent)
+    await world.deliver()
+    assert (await world.plan(ann)).plan.id == "free"
+    assert world.state.all("subscription")[0]["status"] == "canceled"
+
+
+async def test_a_dispute_stops_sales_and_a_lost_one_ends_the_plan(world: BillingWorld, ann: ApiUser) -> None:
+    await world.buy(ann)
+    intent = world.state.intent_of(world.state.all("invoice")[0])
+    assert intent is not None
+    dispute = world.state.open_dispute(intent)
+    await world.deliver()
+    assert (await billing_of(ann))["is_disputed"] is True
+    assert (await world.plan(ann)).plan.id == "pro"
+    assert await error_of(ann, "/v1/billing/packs") == (409, "PURCHASE_BLOCKED")
+    world.state.close_dispute(dispute["id"], won=False)
+    await world.deliver()
+    assert (await billing_of(ann))["is_disputed"] is False
+    assert (await world.plan(ann)).plan.id == "free"
+
+
+async def granted(user: ApiUser) -> int:
+    return int((await user.ok("GET", "/v1/usage"))["usage"]["granted_tokens_left"])
+
+
+async def test_token_packs_are_granted_once_and_listed_in_the_invoices(world: BillingWorld, ann: ApiUser) -> None:
+    assert await error_of(ann, "/v1/billing/packs") == (409, "NO_SUBSCRIPTION")
+    await world.buy(ann)
+    await world.buy_packs(ann, 2)
+    assert await granted(ann) == 200_000
+    [newest, _] = (await ann.ok("GET", "/v1/billing/invoices"))["invoices"]
+    assert (newest["kind"], newest["amount_cents"], newest["status"]) == ("tokens", 1000, "paid")
+    for _ in range(3):
+        await world.sync.sync(world.state.all("customer")[0]["id"])
+    assert await granted(ann) == 200_000
+
+
+async def test_a_pack_that_is_paid_later_is_granted_later(world: BillingWorld, ann: ApiUser) -> None:
+    await world.buy(ann)
+    reply = await ann.ok("POST", "/v1/billing/packs", json={})
+    session_id = reply["url"].rpartition("/")[2]
+    world.state.complete_checkout(session_id, pays_later=True)
+    await world.deliver()
+    assert await granted(ann) == 0
+    world.state.confirm_late_payment(session_id)
+    await world.deliver()
+    assert await granted(ann) == 100_000
+
+
+async def test_a_refunded_pack_loses_what_is_not_spent(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+    await world.buy(ann)
+    first = await world.buy_packs(ann)
+    world.state.advance(60)
+    second = await world.buy_packs(ann)
+    # 130,000 tokens beyond the plan: the first pack, and 30,000 of the second.
+    await book(db, ann, 630_000, datetime.now(UTC), from_grants=130_000)
+    assert await granted(ann) == 70_000
+    world.state.create_refund(second["payment_intent"])
+    await world.deliver()
+    assert await granted(ann) == 0
+    world.state.create_refund(first["payment_intent"])
+    await world.deliver()
+    assert await granted(ann) == 0
+    # The plan itself stays.
+    assert (await world.plan(ann)).plan.id == "pro"
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+async def test_closing_an_account_cancels_and_erasing_it_ends_the_subscription(
+    world: BillingWorld, ann: ApiUser, db: Db
+) -> None:
+    from tests.support.client import PASSWORD
+
+    await world.buy(ann)
+    await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD})
+    await world.run_jobs()
+    [subscription] = world.state.all("subscription")
+    assert (subscription["status"], subscription["cancel_at_period_end"]) == ("active", True)
+
+    bob = await world.user()
+    await world.buy(bob)
+    await bob.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD, "now": True})
+    await world.run_jobs()
+    assert {s["status"] for s in world.state.all("subscription")} == {"active", "canceled"}
+    for table in ("billing_customers", "checkouts", "invoices", "token_packs", "subscriptions"):
+        row = await (await db.execute(f"SELECT count(*) FROM {table} WHERE user_id = %s", [bob.id])).fetchone()
+        assert row == (0,), table
+
+
+async def test_one_user_sees_nothing_of_another(world: BillingWorld, ann: ApiUser) -> None:
+    bob = await world.user()
+    reply = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
+    assert (await bob.call("GET", f"/v1/billing/checkouts/{reply['checkout_id']}")).status_code == 404
+    await world.buy(ann)
+    assert (await bob.ok("GET", "/v1/billing/invoices"))["invoices"] == []
+    assert await error_of(bob, "/v1/billing/portal") == (409, "NO_SUBSCRIPTION")
+    assert "cus_" in (await ann.ok("POST", "/v1/billing/portal"))["url"]
+    assert json.dumps(await billing_of(ann)).count("cus_") == 0
