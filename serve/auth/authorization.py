@@ -98,6 +98,7 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("DELETE", "/v1/auth/me"): _LOGIN,
     # Plans
     ("GET", "/v1/server"): _PUBLIC,
+    ("GET", "/v1/extension"): _PUBLIC,
     ("GET", "/v1/subscription/plans"): _PUBLIC,
     ("GET", "/v1/subscription"): _USAGE,
     ("GET", "/v1/usage"): _USAGE,

@@ -508,6 +508,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
 
 #: Descriptions of parameters without one at their route.
 PARAMETER_DESCRIPTIONS = {
+    "page_id": "The page of the map",
     "checkout_id": "The purchase",
     "format": "The file format",
     "hard": "Erase at once (test environment only)",

@@ -5752,9 +5752,6 @@ export interface operations {
                     "application/zip": unknown;
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -6954,6 +6951,7 @@ export interface operations {
             path: {
                 /** @description The session */
                 session_id: string;
+                /** @description The page of the map */
                 page_id: string;
             };
             cookie?: never;

@@ -135,6 +135,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
         : "지도 하나에 담기에는 페이지가 너무 많아요. 세션을 줄이세요.",
   },
   UNAUTHORIZED: { en: "Sign in again to go on.", ko: "계속하려면 다시 로그인하세요." },
+  UNKNOWN_HOST: {
+    en: "The server does not answer at this address. Open it at the address it is set up for.",
+    ko: "서버가 이 주소로는 응답하지 않아요. 서버에 설정된 주소로 여세요.",
+  },
   UNKNOWN_PRICE: {
     en: "The server is not set up for this plan.",
     ko: "서버에 설정되지 않은 요금제예요.",
