@@ -443,6 +443,16 @@ REPLY_EXAMPLES: dict[str, Any] = {
     },
     "CheckoutReply": {"checkout_id": _OTHER_ID, "url": "https://checkout.stripe.com/c/pay/cs_live_a1"},
     "CheckoutState": {"checkout_id": _OTHER_ID, "status": "complete"},
+    "PageTextReply": {
+        "page_id": _PAGE_ID,
+        "url": _URL,
+        "title": "Actors",
+        "language": "en",
+        "first_visited_at": _BEGUN,
+        "text": "Actors\nAn actor is a stateful worker.",
+        "is_truncated": False,
+        "highlights": [],
+    },
     "PortalReply": {"url": "https://billing.stripe.com/p/session/live_a1"},
     "InvoiceList": {
         "invoices": [

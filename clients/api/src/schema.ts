@@ -3701,6 +3701,16 @@ export interface components {
         /**
          * PageTextReply
          * @description A page as it was captured. Every line of `text` is a block of the page, such as a paragraph or a list item.
+         * @example {
+         *       "page_id": "p-4f0c9a",
+         *       "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
+         *       "title": "Actors",
+         *       "language": "en",
+         *       "first_visited_at": "2026-11-20T09:00:00.000Z",
+         *       "text": "Actors\nAn actor is a stateful worker.",
+         *       "is_truncated": false,
+         *       "highlights": []
+         *     }
          */
         PageTextReply: {
             /** Page Id */
