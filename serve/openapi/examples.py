@@ -39,6 +39,7 @@ _SESSION = {
     "event_count": 412,
     "dwell_ms": 2_310_000,
     "keywords": ["actors", "queues"],
+    "local_only": False,
 }
 _HIGHLIGHT = {
     "id": "h-1",
@@ -129,6 +130,7 @@ _USAGE = {
     "by_operation": {"mindmap": 12_500},
 }
 _SETTINGS = {
+    "model_use": "ask",
     "language": "ko",
     "theme": "system",
     "email_notifications": True,
@@ -364,6 +366,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
             "tokens_left": 37_500,
             "is_affordable": True,
             "resets_at": _LATER,
+            "needs_consent": False,
         }
     },
     "ReadyReply": {
@@ -377,6 +380,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
             "stored": 2,
             "duplicate": 1,
             "excluded": 2,
+            "excluded_on_device": 0,
             "invalid": 1,
             "by_type": {"page_visit": 2},
             "excluded_by": [{"reason": "default: banking", "count": 2}],
@@ -412,6 +416,9 @@ REPLY_EXAMPLES: dict[str, Any] = {
     },
     "SessionEnvelope": {"session": _SESSION},
     "SessionList": {"sessions": [_SESSION], "total": 1},
+    "ServerEnvelope": {
+        "server": {"sends_mail": True, "model_vendors": ["OpenAI"], "uses_models": True, "has_extension": True}
+    },
     "SettingsEnvelope": {"settings": _SETTINGS},
     "ShareEnvelope": {"share": _SHARE},
     "ShareList": {"shares": [_SHARE]},

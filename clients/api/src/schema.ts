@@ -3931,7 +3931,8 @@ export interface components {
          *         "plan_share": 0.55,
          *         "tokens_left": 37500,
          *         "is_affordable": true,
-         *         "resets_at": "2026-12-20T09:00:00.000Z"
+         *         "resets_at": "2026-12-20T09:00:00.000Z",
+         *         "needs_consent": false
          *       }
          *     }
          */
@@ -4015,6 +4016,7 @@ export interface components {
          *         "stored": 2,
          *         "duplicate": 1,
          *         "excluded": 2,
+         *         "excluded_on_device": 0,
          *         "invalid": 1,
          *         "by_type": {
          *           "page_visit": 2
@@ -4210,6 +4212,16 @@ export interface components {
         /**
          * ServerEnvelope
          * @description `{"server": …}`
+         * @example {
+         *       "server": {
+         *         "sends_mail": true,
+         *         "model_vendors": [
+         *           "OpenAI"
+         *         ],
+         *         "uses_models": true,
+         *         "has_extension": true
+         *       }
+         *     }
          */
         ServerEnvelope: {
             server: components["schemas"]["ServerInfo"];
@@ -4259,7 +4271,8 @@ export interface components {
          *         "keywords": [
          *           "actors",
          *           "queues"
-         *         ]
+         *         ],
+         *         "local_only": false
          *       }
          *     }
          */
@@ -4286,7 +4299,8 @@ export interface components {
          *           "keywords": [
          *             "actors",
          *             "queues"
-         *           ]
+         *           ],
+         *           "local_only": false
          *         }
          *       ],
          *       "total": 1
@@ -4399,6 +4413,7 @@ export interface components {
          * @description `{"settings": …}`
          * @example {
          *       "settings": {
+         *         "model_use": "ask",
          *         "language": "ko",
          *         "theme": "system",
          *         "email_notifications": true,
