@@ -78,7 +78,7 @@ async def test_one_of_many_concurrent_starts_succeeds(person: ApiUser) -> None:
 
 
 async def test_a_second_start_by_a_v1_program_does_not_trap_the_first(person: ApiUser) -> None:
-    """It sends no body and handles no error: a recording that the server ended would lose its events for ever."""
+    """It sends no body and handles no error: a recording that the server ended would lose its events permanently."""
     first, second = await person.start(), await person.start()
     for number, session in enumerate((first, second, first)):
         await person.send(session, [visit(f"https://example.com/{number}")])

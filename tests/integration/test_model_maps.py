@@ -573,8 +573,10 @@ async def test_a_steered_model_advertises_no_address_and_tells_no_other_page(
     document = await maker.make(await record(ann, hostile), "openai")
     assert document.provider == "openai"
     assert models.num_answers > 1
-    told = {node.id for node in document.nodes for text in (node.label, node.data.description or "") if secret in text}
-    assert told <= {node.id for node in document.nodes if any(secret in e.quote for e in node.data.evidence)}
+    leaking = {
+        node.id for node in document.nodes for text in (node.label, node.data.description or "") if secret in text
+    }
+    assert leaking <= {node.id for node in document.nodes if any(secret in e.quote for e in node.data.evidence)}
     written = json.dumps(
         [document.title, document.summary]
         + [[n.label, n.data.description, n.data.keywords] for n in document.nodes]

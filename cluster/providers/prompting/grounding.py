@@ -1,4 +1,4 @@
-"""Keeps of a model's wording only what the pages bear out; the local pipeline's words take the place of the rest.
+"""Keeps of a model's wording only what its pages support; the local pipeline's words take the place of the rest.
 
 A page can ask a model to advertise an address, or to tell what stands on another page. So a label, a summary or a
 keyword is kept only if most of its words stand in its own pages, if its numbers and code-like names do, and if it
@@ -74,8 +74,8 @@ class PageText:
         beginning = folded[: max(_MIN_STEM_CHARS, len(folded) - 3)] if len(folded) > _MIN_STEM_CHARS else folded
         return any(beginning in page for page in self._texts)
 
-    def bears_out(self, text: str, share: float, *, allows_addresses: bool = False) -> bool:
-        """Whether the pages bear `text` out; see the module. True for an empty text."""
+    def supports(self, text: str, share: float, *, allows_addresses: bool = False) -> bool:
+        """Whether the pages support `text`; see the module. True for an empty text."""
         if not text.strip():
             return True
         plain = _plain(text)
@@ -100,19 +100,19 @@ class PageText:
 
 
 def grounded_description(description: PageDescription, page: CapturedPage) -> PageDescription:
-    """`description` with empty fields in place of those that the page does not bear out."""
+    """`description` with empty fields in place of those that the page does not support."""
     text = PageText([page])
-    is_summary_true = text.bears_out(description.description, SUMMARY_SHARE, allows_addresses=True)
+    is_summary_true = text.supports(description.description, SUMMARY_SHARE, allows_addresses=True)
     return replace(
         description,
-        label=description.label if text.bears_out(description.label, LABEL_SHARE) else "",
+        label=description.label if text.supports(description.label, LABEL_SHARE) else "",
         description=description.description if is_summary_true else "",
-        keywords=tuple(keyword for keyword in description.keywords if text.bears_out(keyword, 1.0)),
+        keywords=tuple(keyword for keyword in description.keywords if text.supports(keyword, 1.0)),
     )
 
 
 def grounded_outline(outline: Outline, local: Outline, pages: Mapping[str, CapturedPage]) -> Outline:
-    """`outline` with the texts of the `local` outline in place of those that its pages do not bear out."""
+    """`outline` with the texts of the `local` outline in place of those that its pages do not support."""
     local_topics = {topic.id: topic for topic, _ in local.walk()}
     topics = tuple(_grounded_topic(topic, local, local_topics, pages) for topic in outline.topics)
     placed = [pages[page_id] for page_id in outline.placed_page_ids() if page_id in pages]
@@ -120,8 +120,8 @@ def grounded_outline(outline: Outline, local: Outline, pages: Mapping[str, Captu
     pages_by_node = {topic.id: topic.all_page_ids() for each in topics for topic in (each, *each.subtopics)}
     return replace(
         outline,
-        title=outline.title if session.bears_out(outline.title, LABEL_SHARE) else local.title,
-        summary=outline.summary if session.bears_out(outline.summary, GENERAL_SHARE) else local.summary,
+        title=outline.title if session.supports(outline.title, LABEL_SHARE) else local.title,
+        summary=outline.summary if session.supports(outline.summary, GENERAL_SHARE) else local.summary,
         topics=topics,
         cross_links=tuple(_grounded_link(link, pages_by_node, pages) for link in outline.cross_links),
     )
@@ -135,20 +135,20 @@ def _grounded_topic(
     fallback = local_topics.get(topic.id) or _most_similar(ids, local)
     return replace(
         topic,
-        label=topic.label if text.bears_out(topic.label, LABEL_SHARE) else fallback.label,
-        description=topic.description if text.bears_out(topic.description, GENERAL_SHARE) else fallback.description,
-        keywords=tuple(keyword for keyword in topic.keywords if text.bears_out(keyword, 1.0)) or fallback.keywords,
+        label=topic.label if text.supports(topic.label, LABEL_SHARE) else fallback.label,
+        description=topic.description if text.supports(topic.description, GENERAL_SHARE) else fallback.description,
+        keywords=tuple(keyword for keyword in topic.keywords if text.supports(keyword, 1.0)) or fallback.keywords,
         subtopics=tuple(_grounded_topic(part, local, local_topics, pages) for part in topic.subtopics),
     )
 
 
 def _most_similar(page_ids: Sequence[str], local: Outline) -> OutlineTopic:
     """The local topic or sub-topic that shares most with these pages; every page is in one."""
-    wanted = set(page_ids)
+    page_set = set(page_ids)
 
     def similarity(topic: OutlineTopic) -> tuple[float, str]:
         own = set(topic.all_page_ids())
-        return len(own & wanted) / max(1, len(own | wanted)), topic.id
+        return len(own & page_set) / max(1, len(own | page_set)), topic.id
 
     return max((topic for topic, _ in local.walk()), key=similarity)
 
@@ -161,7 +161,7 @@ def _grounded_link(
         return link
     ids = {page for node in (link.source, link.target) for page in pages_by_node.get(node, (node,))}
     text = PageText([pages[page_id] for page_id in sorted(ids) if page_id in pages])
-    return link if text.bears_out(link.label, LABEL_SHARE) else replace(link, label="")
+    return link if text.supports(link.label, LABEL_SHARE) else replace(link, label="")
 
 
 def _folded(text: str) -> str:

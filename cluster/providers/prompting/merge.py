@@ -28,7 +28,7 @@ _MIN_QUOTE_CHARS = 12
 def apply_descriptions(
     skeleton: Outline, descriptions: Mapping[str, PageDescription], pages: Mapping[str, CapturedPage]
 ) -> Outline:
-    """`skeleton` with the descriptions by page id, as far as the pages bear them out (`grounding`).
+    """`skeleton` with the descriptions by page id, as far as the pages support them (`grounding`).
 
     A quote becomes evidence only if the page contains it.
     """

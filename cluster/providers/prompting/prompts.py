@@ -149,7 +149,7 @@ def describe_prompt(payloads: Sequence[PagePayload]) -> Prompt:
         for number, payload in enumerate(payloads, 1)
     ]
     return Prompt(
-        instructions=_DESCRIBE + _UNTRUSTED,
+        instructions=DESCRIBE_INSTRUCTIONS,
         data=_between_markers({"pages": pages}),
         schema_name="page_descriptions",
         schema=DESCRIBE_SCHEMA,
@@ -172,6 +172,7 @@ class PromptAliases:
 
 
 OUTLINE_INSTRUCTIONS = _OUTLINE + _UNTRUSTED
+DESCRIBE_INSTRUCTIONS = _DESCRIBE + _UNTRUSTED
 
 
 def merge_output_tokens(num_topics: int) -> int:

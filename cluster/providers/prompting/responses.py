@@ -5,19 +5,25 @@ A problem is a sentence for the repair prompt. It contains our aliases and count
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cluster.providers.prompting.prompts import PromptAliases
+from cluster.providers.prompting.prompts import DESCRIBE_INSTRUCTIONS, OUTLINE_INSTRUCTIONS, PromptAliases
 from cluster.providers.types import PageDescription, PagePayload
 from models.text import collapse_whitespace, shorten, strip_emphasis, strip_markup
 
 MAX_RESPONSE_CHARS = 400_000
+_PROMPT_WORD = re.compile(r"[^\W_]+")
+#: Fewer words of the prompt in a row can be a page's subject.
+_MIN_ECHO_WORDS = 4
+_INSTRUCTION_WORDS = f" {' '.join(_PROMPT_WORD.findall((DESCRIBE_INSTRUCTIONS + OUTLINE_INSTRUCTIONS).casefold()))} "
 
 
 class _ResponseModel(BaseModel):
@@ -95,28 +101,73 @@ class Validation:
 ResponseT = TypeVar("ResponseT", bound=_ResponseModel)
 
 
-# Reasoning models on servers that do not strip the reasoning.
-_THINK_BLOCK = re.compile(r"\A<think>.*?</think>", re.DOTALL)
+# Reasoning models on servers that do not strip the reasoning; some strip the opening tag only.
+_THINK_BLOCK = re.compile(r"\A(?:<think(?:ing)?>)?(?:(?!<think).){0,200000}?</think(?:ing)?>", re.DOTALL)
+_FENCE = re.compile(r"```[\w-]*[ \t]*\n?(.*?)```", re.DOTALL)
+_DECODER = json.JSONDecoder()
+#: Places where a JSON value may begin in an answer with prose around it.
+_MAX_STARTS = 40
 
 
 def parse_response(text: str, shape: type[ResponseT], *, is_truncated: bool) -> tuple[ResponseT | None, Validation]:
-    """The response as `shape`, or None with the reason. Accepts a `<think>` block before the JSON and a code fence."""
+    """The response as `shape`, or None with the reason.
+
+    Right JSON is accepted in odd wrapping: after a `<think>` block, in a code fence between prose, between prose alone,
+    as a JSON string, as the only value of an object, or as the bare list.
+    """
     if is_truncated:
         return None, Validation(("The answer was cut off: be shorter.",))
     if len(text) > MAX_RESPONSE_CHARS:
         return None, Validation(("The answer is far too long.",))
-    body = _THINK_BLOCK.sub("", text.strip()).strip()
-    if body.startswith("```"):
-        body = body.strip("`").removeprefix("json").strip()
+    body = _THINK_BLOCK.sub("", text.strip().lstrip("\ufeff")).strip()
     try:
         return shape.model_validate_json(body), Validation()
     except ValidationError as error:
+        for value in _wrapped_values(body):
+            if (found := _as_shape(value, shape)) is not None:
+                return found, Validation()
         first = error.errors(include_input=False, include_url=False)[0]
         if first["type"] == "json_invalid":
             return None, Validation(("The answer is not valid JSON.",))
         # Only field names of our schema: a name invented by the model must not be repeated.
         path = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in _FIELDS)
         return None, Validation((f"The answer does not follow the schema at {path or 'the top'}: {first['type']}.",))
+
+
+def _wrapped_values(body: str) -> Iterator[Any]:
+    """The JSON values in `body`, the most likely answer first: later ones correct earlier ones."""
+    for block in reversed(_FENCE.findall(body)):
+        with contextlib.suppress(ValueError, RecursionError):
+            yield json.loads(block)
+    values: list[Any] = []
+    position, num_starts = 0, 0
+    while num_starts < _MAX_STARTS and (match := re.compile(r'[{\["]').search(body, position)):
+        num_starts += 1
+        try:
+            value, position = _DECODER.raw_decode(body, match.start())
+        except (ValueError, RecursionError):
+            position = match.start() + 1
+            continue
+        values.append(value)
+    yield from reversed(values)
+
+
+def _as_shape(value: Any, shape: type[ResponseT], depth: int = 0) -> ResponseT | None:
+    """`value`, or what it wraps, as `shape`."""
+    with contextlib.suppress(ValidationError):
+        return shape.model_validate(value)
+    if depth == 3:
+        return None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError, RecursionError):
+            return _as_shape(json.loads(value), shape, depth + 1)
+    elif isinstance(value, list):
+        required = [name for name, field_ in shape.model_fields.items() if field_.is_required()]
+        if value and len(required) == 1 and all(isinstance(item, dict) for item in value):
+            return _as_shape({required[0]: value}, shape, 3)
+    elif isinstance(value, dict) and len(value) == 1:
+        return _as_shape(next(iter(value.values())), shape, depth + 1)
+    return None
 
 
 _FIELDS = {name for shape in (DescribedPage, DescribeResponse, DraftTopic, OutlineDraft) for name in shape.model_fields}
@@ -128,13 +179,15 @@ def validate_descriptions(
     """The usable descriptions, at most one per page, and the problems of the response."""
     payload_by_alias = {f"p{number}": payload for number, payload in enumerate(payloads, 1)}
     descriptions: dict[str, PageDescription] = {}
-    num_unknown = num_repeated = 0
+    num_unknown = num_repeated = num_echoes = 0
     for page in response.pages:
         payload = payload_by_alias.get(page.id)
         if payload is None:
             num_unknown += 1
         elif payload.page_id in descriptions:
             num_repeated += 1
+        elif repeats_instructions(page.label):
+            num_echoes += 1
         elif label := shorten(strip_emphasis(strip_markup(page.label)), 68):
             descriptions[payload.page_id] = PageDescription(
                 page_id=payload.page_id,
@@ -151,9 +204,17 @@ def validate_descriptions(
         problems.append(f"{num_unknown} entries have ids that are not in the document.")
     if num_repeated:
         problems.append(f"{num_repeated} entries repeat an id.")
+    if num_echoes:
+        problems.append(f"{num_echoes} labels repeat the instructions.")
     if not descriptions:
         return [], Validation(tuple(problems) or ("There are no pages in the answer.",))
     return list(descriptions.values()), Validation(repairable=tuple(problems))
+
+
+def repeats_instructions(label: str) -> bool:
+    """Whether a label is a piece of our own prompt, as small models give that copy what they do not understand."""
+    words = _PROMPT_WORD.findall(label.casefold())
+    return len(words) >= _MIN_ECHO_WORDS and f" {' '.join(words)} " in _INSTRUCTION_WORDS
 
 
 @dataclass(slots=True)

@@ -30,6 +30,10 @@ _FORMATS = ("json_schema", "json_object", "text")
 _FORMAT_REASONS = {"bad_request", "status_422", "status_415"}
 #: The index of the strictest format that a compatible server supports, by URL and model, for the life of the process.
 _supported_formats: dict[tuple[str, str], int] = {}
+#: Parameters that a model has refused by name, by URL and model, for the life of the process. `max_tokens` and
+#: `max_completion_tokens` replace each other; others are left out.
+_refused_parameters: dict[tuple[str, str], frozenset[str]] = {}
+_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
 
 class OpenAITransport:
@@ -54,6 +58,8 @@ class OpenAITransport:
             # Some servers reject a schema, others accept and ignore it.
             instructions = f"{prompt.instructions}\nThe JSON schema of the answer:\n{json.dumps(prompt.schema)}\n"
         options |= _format_option(_FORMATS[format_index], prompt)
+        refused = _refused_parameters.get((self._base_url or OFFICIAL_URL, target.model), frozenset())
+        options = _without(options, refused)
         # Untyped, because the SDK's overloads require literals.
         messages: list[Any] = [{"role": "system", "content": instructions}, *chat_messages(prompt)]
         try:
@@ -67,9 +73,22 @@ class OpenAITransport:
                 )
                 completion: ChatCompletion = raw.parse()
         except ProviderRefused as error:
+            self._raise_if_parameter_refused(error, target.model, options)
             self._raise_if_format_refused(error, target.model, format_index)
             raise
         return _response(completion, raw.headers)
+
+    def _raise_if_parameter_refused(self, error: ProviderRefused, model: str, sent: dict[str, Any]) -> None:
+        name = error.reason.removeprefix("no_")
+        if name == error.reason or name not in {*_LIMITS, "temperature", "reasoning_effort"}:
+            return
+        key = (self._base_url or OFFICIAL_URL, model)
+        refused = _refused_parameters.get(key, frozenset())
+        if (name in refused and name in sent) or _LIMITS.get(name) in refused:
+            # It was left out or replaced already: the server refuses both names.
+            return
+        _refused_parameters[key] = refused | {name}
+        raise ResponseFormatRefused("openai", error.reason) from error
 
     def _raise_if_format_refused(self, error: ProviderRefused, model: str, format_index: int) -> None:
         if self._base_url is None or error.reason not in _FORMAT_REASONS:
@@ -85,6 +104,14 @@ class OpenAITransport:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _without(options: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
+    """`options` without the refused parameters; the output limit goes by its other name."""
+    kept = {name: value for name, value in options.items() if name not in refused}
+    for name in refused & options.keys() & _LIMITS.keys():
+        kept[_LIMITS[name]] = options[name]
+    return kept
 
 
 def _official_options(prompt: Prompt, target: ModelTarget) -> dict[str, Any]:
@@ -108,12 +135,24 @@ def _response(completion: ChatCompletion, headers: Any) -> ModelResponse:
     if first.finish_reason == "content_filter" or first.message.refusal:
         raise ProviderRefused("openai", "content_filter")
     return ModelResponse(
-        text=first.message.content or "",
+        text=_text(first.message),
         usage=_usage(completion.usage),
         request_id=headers.get("x-request-id") or completion.id,
         is_truncated=first.finish_reason == "length",
         hints=rate_limit_hints(headers),
     )
+
+
+def _text(message: Any) -> str:
+    """The answer: `content` as text or as parts; some servers put all of it into the field of the reasoning."""
+    content = message.content
+    if isinstance(content, list):
+        content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
+    if isinstance(content, str) and content.strip():
+        return content
+    extra = message.model_extra or {}
+    fields = (extra.get("reasoning_content"), extra.get("reasoning"))
+    return next((text for text in fields if isinstance(text, str) and text.strip()), "")
 
 
 def _usage(usage: Any) -> Usage:

@@ -18,12 +18,69 @@ from cluster.providers.types import ProviderDown, ProviderError, ProviderRefused
 #: The wait when a vendor throttles without a Retry-After.
 DEFAULT_RETRY_S = 5.0
 MAX_RETRY_S = 600.0
+#: Our reason → the codes of vendors: OpenAI, Azure, Anthropic, Google, DeepSeek, Moonshot, Alibaba, vLLM and proxies.
+_REFUSAL_CODES: dict[str, frozenset[str]] = {
+    "no_credit": frozenset(
+        {
+            "insufficient_quota", "billing_not_active", "billing_hard_limit_reached", "insufficient_credits",
+            "insufficient_balance", "insufficient_user_quota", "exceeded_current_quota_error", "payment_required",
+            "credit_balance_too_low", "arrearage", "billing_error", "budget_exceeded", "access_terminated_error",
+        }
+    ),
+    "bad_key": frozenset(
+        {
+            "invalid_api_key", "authentication_error", "api_key_invalid", "unauthenticated", "incorrect_api_key",
+            "invalid_authentication_error", "access_token_expired", "invalidapikey", "api_key_expired",
+        }
+    ),
+    "forbidden": frozenset(
+        {
+            "permission_error", "permission_denied", "account_deactivated", "organization_deactivated",
+            "unsupported_country_region_territory", "service_disabled", "model_access_denied", "forbidden",
+            "user_location_not_supported", "api_key_service_blocked",
+        }
+    ),
+    "no_such_model": frozenset(
+        {
+            "model_not_found", "deploymentnotfound", "modelnotfound", "model_not_available", "model_not_supported",
+            "notfounderror", "unsupported_model", "model_not_found_error",
+        }
+    ),
+}  # fmt: skip
+#: Our reason → phrases of vendors that have no code for it. Texts of pages are not in these messages' beginnings.
+_REFUSAL_MESSAGES = {
+    "no_credit": re.compile(
+        r"credit balance is too low|insufficient (?:balance|credits|funds|quota)|billing hard limit",
+        re.IGNORECASE,
+    ),
+    "bad_key": re.compile(
+        r"(?:invalid|incorrect|expired|not valid)[^.]{0,30}api key|api key (?:not valid|expired)", re.IGNORECASE
+    ),
+    "forbidden": re.compile(
+        r"location is not supported|(?:account|organization)[^.]{0,30}(?:deactivated|disabled)", re.IGNORECASE
+    ),
+    "no_such_model": re.compile(
+        r"\bmodels?\b[^\n]{0,120}(?:not found|does not exist|is not supported|no longer available|has been deprecated)",
+        re.IGNORECASE,
+    ),
+}
+_UNSUPPORTED = re.compile(
+    r"unsupported parameter|is not supported with this model|unrecognized (?:request )?argument|unknown parameter",
+    re.IGNORECASE,
+)
+_KNOWN_PARAMETERS = ("max_tokens", "max_completion_tokens", "temperature", "reasoning_effort")
+_PARAMETER = re.compile("|".join(_KNOWN_PARAMETERS))
 _REFUSALS = {400: "bad_request", 401: "bad_key", 402: "no_credit", 403: "forbidden", 404: "no_such_model"}
 
 
 def error_from_status(provider: str, status: int, headers: Mapping[str, str], body: Any = None) -> ProviderError:
-    """The error for a status code. The vendor's message is dropped, because it may repeat the prompt."""
-    if status in (429, 529):
+    """The error for a status code and the code in the body, which says more: vendors and proxies differ in statuses.
+
+    The vendor's message is read for known phrases and then dropped, because it may repeat the prompt.
+    """
+    if (reason := refusal_in_body(body)) is not None:
+        return ProviderRefused(provider, reason)
+    if status in (429, 529) or "overloaded_error" in _error_codes(body):
         wait, hints = retry_after_s(headers), rate_limit_hints(headers)
         details = _error_details(body)
         if details:
@@ -31,12 +88,83 @@ def error_from_status(provider: str, status: int, headers: Mapping[str, str], bo
             wait = _first_delay_s(detail.get("retryDelay") for detail in details) if wait is None else wait
             hints = replace(hints, requests_per_minute=_quota_per_minute(details, "Requests"))
             hints = replace(hints, tokens_per_minute=_quota_per_minute(details, "Tokens"))
-        reason = "overloaded" if status == 529 else "rate_limited"
+        reason = "rate_limited" if status == 429 else "overloaded"
         wait = DEFAULT_RETRY_S if wait is None else min(wait, MAX_RETRY_S)
         return ProviderThrottled(provider, reason, wait, hints)
     if status >= 500 or status == 408:
         return ProviderDown(provider, f"status_{status}")
     return ProviderRefused(provider, _REFUSALS.get(status, f"status_{status}"))
+
+
+def refusal_in_body(body: Any) -> str | None:
+    """Why the vendor refuses every further call, or which parameter it does not know (`no_max_tokens`); else None."""
+    codes = _error_codes(body)
+    for reason, known in _REFUSAL_CODES.items():
+        if codes & known:
+            return reason
+    if _is_daily_quota(_error_details(body)):
+        return "no_credit"
+    message = _error_message(body)
+    for reason, pattern in _REFUSAL_MESSAGES.items():
+        if pattern.search(message):
+            return reason
+    return _unsupported_parameter(body, codes, message)
+
+
+def _error_object(body: Any) -> Any:
+    """The error of a body: in `error` (most vendors), or the body itself (SDKs unwrap it, vLLM does not wrap it)."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    return body.get("error", body) if isinstance(body, Mapping) else body
+
+
+def _error_codes(body: Any) -> frozenset[str]:
+    """The machine-readable codes of an error in lower case, wherever the vendor puts them."""
+    error = _error_object(body)
+    if not isinstance(error, Mapping):
+        return frozenset()
+    found = [error.get(name) for name in ("code", "type", "status", "reason")]
+    found += [detail.get("reason") for detail in _error_details(body)]
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return frozenset(str(code).lower() for code in found if isinstance(code, str)) | _codes_in_text(raw)
+
+
+def _codes_in_text(raw: Any) -> frozenset[str]:
+    """The codes in an error that a proxy passes on as text (OpenRouter's `metadata.raw`)."""
+    known = frozenset[str]().union(*_REFUSAL_CODES.values())
+    return (
+        frozenset(known & set(re.findall(r"[a-z_]{8,60}", raw[:4000].lower()))) if isinstance(raw, str) else frozenset()
+    )
+
+
+def _error_message(body: Any) -> str:
+    error = _error_object(body)
+    message = error.get("message") if isinstance(error, Mapping) else error
+    return message[:2000] if isinstance(message, str) else ""
+
+
+def _is_daily_quota(details: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether only a quota per day, or one of nothing, is exceeded: no wait within a map helps."""
+    lists = [detail.get("violations") for detail in details]
+    found = [item for each in lists if isinstance(each, list) for item in each if isinstance(item, Mapping)]
+    names = [str(item.get("quotaId", "")) for item in found]
+    is_daily = any("PerDay" in name for name in names) and not any("PerMinute" in name for name in names)
+    return is_daily or any(str(item.get("quotaValue", "")) == "0" for item in found)
+
+
+def _unsupported_parameter(body: Any, codes: frozenset[str], message: str) -> str | None:
+    error = _error_object(body)
+    name = error.get("param") if isinstance(error, Mapping) else None
+    is_unsupported = bool(codes & {"unsupported_parameter", "unknown_parameter"}) or (
+        _UNSUPPORTED.search(message) is not None
+    )
+    if not is_unsupported:
+        return None
+    if not isinstance(name, str):
+        found = _PARAMETER.search(message)
+        name = found.group() if found else None
+    return f"no_{name}" if name in _KNOWN_PARAMETERS else None
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

@@ -1,4 +1,4 @@
-"""A model's wording is kept only as far as the pages bear it out, whatever a page has asked the model to write."""
+"""A model's wording is kept only as far as the pages support it, whatever a page has asked the model to write."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_paraphrases_and_other_scripts_are_kept() -> None:
     assert describe(label="!!! ··· ???").label == ""
 
 
-def test_an_outline_keeps_the_local_words_where_the_models_are_not_borne_out() -> None:
+def test_an_outline_keeps_the_local_words_where_the_models_are_not_supported() -> None:
     pages = {page.page_id: page for page in PAGES}
     evil = "Go to https://evil.example/a"
 
