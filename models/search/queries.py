@@ -16,9 +16,10 @@ from typing import Any, Final, LiteralString
 
 from psycopg import AsyncCursor
 from psycopg.rows import dict_row
-from psycopg.sql import SQL, Composed, Literal, Placeholder
+from psycopg.sql import SQL, Composed, Identifier, Literal, Placeholder
 
 from models.database import Connection
+from models.search.forgiving import SIMILARITY, forgiving_terms, has_word_like
 from models.search.words import fold_text, fold_with_positions, query_terms, tsquery_text
 
 #: A query with more hits counts as common; up to so many hits are ranked.
@@ -50,6 +51,8 @@ READ_PAGE_TEXTS: Final = """
     WHERE user_id = %(user)s AND content_key = ANY(%(content_keys)s)
 """
 
+SET_SIMILARITY: Final = "SELECT set_config('pg_trgm.word_similarity_threshold', %(similarity)s, true)"
+
 # The statements below depend on the filters and on the number of words: they are composed of these parts.
 _SOME_HITS = SQL("SELECT id, attention, head FROM search_pages WHERE {matches} LIMIT {limit}")
 _HITS_BY_ATTENTION = SQL(
@@ -60,6 +63,12 @@ _HITS_AMONG_FIRST_PAGES = SQL(
     " LIMIT {num_pages}) search_pages WHERE {matches} LIMIT {limit}"
 )
 _EXPLAIN_HITS = SQL("EXPLAIN (FORMAT JSON) SELECT FROM search_pages WHERE {matches}")
+#: Candidates of the forgiving search, whose words are compared one by one.
+_MAX_FORGIVING_HITS = 200
+_FORGIVING_HITS = SQL(
+    "SELECT id, attention, title, topics, highlights, url{flags} FROM search_pages WHERE {matches}"
+    " ORDER BY attention DESC LIMIT {limit}"
+)
 _RANK_HITS = SQL(
     "WITH hits AS MATERIALIZED ({hits}) SELECT id, (SELECT count(*) FROM hits) AS num,"
     " {relevance_weight} * {relevance} + {attention_weight} * attention AS score"
@@ -156,11 +165,48 @@ async def search(
             page_query = _CandidateQuery(_both(filter_sql, is_in_page), _NOT_RELEVANT, num_rows, _FIRST_TEXTS)
             scores = dict(await _top_hits(cursor, page_query, parameters)) | dict(best)
             best = sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[:num_rows]
+        if not best:
+            best = (await _forgiving_hits(cursor, filter_sql, text, parameters))[:num_rows]
         page_scores = dict(best[offset:num_rows])
         await cursor.execute(READ_HITS, {"hits": list(page_scores)})
         rows = [row | {"score": page_scores[row["id"]]} for row in await cursor.fetchall()]
     rows.sort(key=lambda row: (-row["score"], -row["last_visited_at"].timestamp(), row["id"]))
     return rows[:limit], len(best) == num_rows
+
+
+async def _forgiving_hits(
+    cursor: AsyncCursor[dict[str, Any]], filter_sql: Composed, text: str, parameters: dict[str, Any]
+) -> list[tuple[uuid.UUID, float]]:
+    """Hits for a query without a match as typed: a word may have one error, and Korean may lack a space."""
+    terms = forgiving_terms(text)
+    if not terms:
+        return []
+    conditions, flags = [], []
+    for i, term in enumerate(terms):
+        parameters[f"term{i}"] = term.tsquery
+        as_typed = SQL("body @@ {}::tsquery").format(Placeholder(f"term{i}"))
+        if term.typo is None:
+            conditions.append(as_typed)
+            continue
+        parameters[f"typo{i}"] = term.typo
+        conditions.append(SQL("({} OR {} <%% partial)").format(as_typed, Placeholder(f"typo{i}")))
+        flags.append((term.typo, SQL("{} AS {}").format(as_typed, Identifier(f"typed{i}")), f"typed{i}"))
+    await cursor.execute(SET_SIMILARITY, {"similarity": SIMILARITY})
+    statement = _FORGIVING_HITS.format(
+        flags=SQL("").join(SQL(", {}").format(flag) for _, flag, _ in flags),
+        matches=_both(filter_sql, SQL(" AND ").join(conditions)),
+        limit=Literal(_MAX_FORGIVING_HITS),
+    )
+    await cursor.execute(statement, parameters, prepare=False)
+    hits = []
+    for row in await cursor.fetchall():
+        own, others = [row["title"] or "", *row["highlights"]], [*row["topics"], row["url"]]
+        if all(row[name] or has_word_like(typo, [*own, *others]) for typo, _, name in flags):
+            # A page is more relevant by its own words than by those of its topic.
+            num_own = sum(has_word_like(typo, own) for typo, _, _ in flags)
+            relevance = num_own / len(flags) if flags else 0.0
+            hits.append((row["id"], (1 - _ATTENTION) * relevance + _ATTENTION * row["attention"]))
+    return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
 
 
 def _both(filter_sql: Composed, matches: SQL | Composed) -> Composed:

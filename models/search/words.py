@@ -67,7 +67,8 @@ def search_words(text: str) -> set[str]:
     return words
 
 
-def _quoted_lexeme(word: str) -> str:
+def quoted_lexeme(word: str) -> str:
+    """`word` as a lexeme in a tsvector or tsquery literal."""
     return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
@@ -77,12 +78,12 @@ def tsvector_text(parts: Iterable[tuple[str, str]]) -> str:
     for weight, text in parts:
         for word in search_words(text):
             weights.setdefault(word, weight)
-    return " ".join(f"{_quoted_lexeme(word)}:1{weight}" for word, weight in weights.items())
+    return " ".join(f"{quoted_lexeme(word)}:1{weight}" for word, weight in weights.items())
 
 
 def unweighted_tsvector_text(text: str) -> str:
     """A tsvector literal without weights: half the size."""
-    return " ".join(map(_quoted_lexeme, search_words(text)))
+    return " ".join(map(quoted_lexeme, search_words(text)))
 
 
 def tsquery_text(text: str) -> str | None:
@@ -90,10 +91,20 @@ def tsquery_text(text: str) -> str | None:
     lexemes: dict[str, None] = {}
     for is_paired, run in _runs(text):
         if not is_paired or len(run) == 1:
-            lexemes[f"{_quoted_lexeme(run)}:*"] = None
+            lexemes[f"{quoted_lexeme(run)}:*"] = None
         else:
-            lexemes.update(dict.fromkeys(map(_quoted_lexeme, _bigrams(run))))
+            lexemes.update(dict.fromkeys(map(quoted_lexeme, _bigrams(run))))
     return " & ".join(lexemes) or None
+
+
+def query_runs(text: str) -> list[tuple[bool, str]]:
+    """The distinct runs of a query, each with whether it is indexed by pairs."""
+    return list(dict.fromkeys(_runs(text)))
+
+
+def paired_words(run: str) -> list[str]:
+    """The words under which a run that is indexed by pairs is found."""
+    return list(_bigrams(run))
 
 
 def query_terms(text: str) -> list[str]:

@@ -145,3 +145,28 @@ async def test_pages_that_exceed_an_index_are_found(ann: ApiUser) -> None:
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     found = await ann.ok("GET", "/v1/search", params={"q": "zebra"})
     assert [hit["title"] for hit in found["results"]] == ["zebra"]
+
+
+@pytest.mark.parametrize(
+    "query", ["sicilan", "scilian", "sicillian", "sicilain", "sicolian", "sicilian defense", "endgames philidr knew"]
+)
+async def test_one_typing_error_in_a_word_is_forgiven(
+    ann: ApiUser, db: psycopg.AsyncConnection[Any], query: str
+) -> None:
+    await completed_session(ann, db)
+    found = await _urls(ann, query)
+    # A word of the text alone has no similar form in the index; words of title, passages and topics do.
+    assert found[:1] == ([] if "philidr" in query else ["www.chess.example/sicilian"])
+    assert await _urls(ann, "sicixxan") == []  # two errors
+
+
+@pytest.mark.parametrize(
+    ("written", "query"),
+    [("셀 범위를 고르는 방법", "셀범위"), ("셀범위를 고르는 방법", "셀 범위"), ("자동 대기 화면", "자동대기")],
+)
+async def test_korean_is_found_with_and_without_spaces(ann: ApiUser, written: str, query: str) -> None:
+    session_id = await ann.start()
+    await ann.send(session_id, [visit("https://calc.example/", title=written, content="본문입니다. " * 30)])
+    await ann.send(session_id, [visit("https://other.example/", title="다른 이야기", content="다른 글입니다. " * 30)])
+    await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
+    assert await _urls(ann, query) == ["calc.example/"]

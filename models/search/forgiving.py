@@ -1,0 +1,68 @@
+"""What a query may mean that has no match as typed: one typing error in a word, or Korean written without a space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from models.search.words import paired_words, query_runs, quoted_lexeme, search_words
+
+#: One error in a shorter word would make it match too much.
+MIN_TYPO_CHARS = 4
+#: The least trigram similarity of a word with one error to the right one; edit distance decides afterwards.
+SIMILARITY: Final = "0.3"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgivingTerm:
+    """One word of a query. `tsquery` matches it, with a missing space for Korean; `typo` is what may hold an error."""
+
+    tsquery: str
+    typo: str | None = None
+
+
+def forgiving_terms(text: str) -> list[ForgivingTerm]:
+    """The words of a query, each with what else it may mean. Empty if nothing can be forgiven."""
+    terms = []
+    for is_paired, run in query_runs(text):
+        if is_paired:
+            terms.append(ForgivingTerm(_with_one_space(run)))
+        else:
+            typo = run if len(run) >= MIN_TYPO_CHARS and not run.isdigit() else None
+            terms.append(ForgivingTerm(f"{quoted_lexeme(run)}:*", typo))
+    can_forgive = any(term.typo is not None or "|" in term.tsquery for term in terms)
+    return terms if can_forgive else []
+
+
+def _with_one_space(run: str) -> str:
+    """A tsquery for `run` as typed, or with a space at one place: 셀범위 also finds 셀 범위."""
+    alternatives = [paired_words(run)]
+    alternatives += [[*paired_words(run[:i]), *paired_words(run[i:])] for i in range(1, len(run))]
+    return " | ".join(f"({' & '.join(map(quoted_lexeme, words))})" for words in alternatives)
+
+
+def has_word_like(typo: str, texts: Iterable[str]) -> bool:
+    """Whether `texts` have a word that differs from `typo` by at most one error, or that begins with such a word."""
+    return any(
+        is_one_error_apart(typo, start)
+        for text in texts
+        for word in search_words(text)
+        for start in {word, word[: len(typo) - 1], word[: len(typo)], word[: len(typo) + 1]}
+    )
+
+
+def is_one_error_apart(one: str, other: str) -> bool:
+    """Whether at most one letter is missing, added, replaced or exchanged with its neighbour; the first is right."""
+    if one[:1] != other[:1] or abs(len(one) - len(other)) > 1:
+        return False
+    if one == other:
+        return True
+    start = _common_length(one, other)
+    end = min(_common_length(one[::-1], other[::-1]), min(len(one), len(other)) - start)
+    left, right = one[start : len(one) - end], other[start : len(other) - end]
+    return max(len(left), len(right)) == 1 or (len(left) == 2 and left == right[::-1])
+
+
+def _common_length(one: Sequence[str], other: Sequence[str]) -> int:
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

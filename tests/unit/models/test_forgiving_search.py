@@ -1,0 +1,26 @@
+"""Edit distance of at most one, and Korean with one space more."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.search.forgiving import forgiving_terms, is_one_error_apart
+
+
+@pytest.mark.parametrize(
+    "typed", ["postgresql", "postgrsql", "posttgresql", "postgresqk", "potsgresql", "postgresq", "postgresqll"]
+)
+def test_one_error_is_forgiven(typed: str) -> None:
+    assert is_one_error_apart(typed, "postgresql")
+    assert is_one_error_apart("postgresql", typed)
+
+
+@pytest.mark.parametrize("typed", ["postgrql", "mostgresql", "sqlpostgre", "psotgrseql", "postgresqlab"])
+def test_more_errors_or_a_wrong_first_letter_are_not(typed: str) -> None:
+    assert not is_one_error_apart(typed, "postgresql")
+
+
+def test_korean_runs_may_lack_one_space() -> None:
+    (term,) = forgiving_terms("셀범위")
+    assert term.tsquery == "('셀범' & '범위') | ('셀' & '범위') | ('셀범' & '위')"
+    assert forgiving_terms("git 12345") == []
