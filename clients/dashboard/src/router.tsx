@@ -24,6 +24,7 @@ import {
 } from "./api/queries";
 import { Frame } from "./Frame";
 import { useMessages } from "./i18n";
+import type { SearchFilters } from "./search/results";
 import { LAYOUTS, type SessionSearch, showsTimeline, VIEWS, WIDE } from "./session/search-params";
 import { EmptyState } from "./ui/basics";
 import { ErrorState, Skeletons } from "./ui/states";
@@ -111,8 +112,21 @@ const session = createRoute({
 const search = createRoute({
   getParentRoute: () => frame,
   path: "/search",
-  validateSearch: (s: Record<string, unknown>): { q?: string | undefined } => ({ q: optionalText(s.q) }),
+  validateSearch: (s: Record<string, unknown>): { q?: string | undefined } & SearchFilters => ({
+    q: optionalText(s.q),
+    domain: optionalText(s.domain),
+    from: optionalText(s.from),
+    to: optionalText(s.to),
+    session: optionalText(s.session),
+    marked: s.marked === true ? true : undefined,
+  }),
   component: lazyRouteComponent(() => import("./search/SearchPage"), "SearchPage"),
+});
+
+const threads = createRoute({
+  getParentRoute: () => frame,
+  path: "/threads",
+  component: lazyRouteComponent(() => import("./threads/ThreadsPage"), "ThreadsPage"),
 });
 
 const account = createRoute({
@@ -227,7 +241,7 @@ function NotFound() {
 
 const tree = root.addChildren([
   home,
-  frame.addChildren([sessions, session, search, account, extensionLink]),
+  frame.addChildren([sessions, session, search, threads, account, extensionLink]),
   shared,
   auth.addChildren([login, signup, forgot, reset, verify, google]),
 ]);

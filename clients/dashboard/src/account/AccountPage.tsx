@@ -71,8 +71,8 @@ export function AccountPage() {
       {usage.data !== null && <Usage query={usage} />}
       <Settings />
       <ChangePassword key={String(account.hasPassword)} hasPassword={account.hasPassword !== false} />
-      <Logins />
       <ApiKeys />
+      <Logins />
       <SignOutEverywhere />
       <Section title={t.account.disclosures} id="disclosures">
         <p className="muted">{t.account.disclosureBody}</p>

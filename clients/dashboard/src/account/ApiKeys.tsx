@@ -108,7 +108,7 @@ export function ApiKeys() {
             onChange={(e) => setName(e.target.value)}
           />
           <select
-            className="input compact"
+            className="input compact key-expiry"
             aria-label={t.account.keyExpiry}
             value={days}
             onChange={(e) => setDays(Number(e.target.value))}

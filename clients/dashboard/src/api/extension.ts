@@ -63,7 +63,7 @@ export async function signInInstalledExtension(): Promise<boolean> {
 
 /**
  * Signs in this page with the login of the installed extension, unless the user has signed out here. Returns whether it
- * did; never throws. The page makes the PKCE challenge, so a code that another page obtained is of no use here.
+ * did; never throws. The page makes the PKCE challenge, so a code that another page obtained cannot be exchanged here.
  */
 export async function signInWithExtension(): Promise<boolean> {
   if (hasSignedOut() || !isSecureContext) return false;

@@ -141,9 +141,6 @@ export const en = {
     used: (when: string) => `last used ${when}`,
     since: (day: string) => `since ${day}`,
     ended: "Signed out there",
-    everywhere: "Sign out everywhere",
-    everywhereHint:
-      "Ends every login of this account, this one too. A running recording stays on its device until you sign in again.",
   },
   first: {
     title: "Your first trail starts here",
@@ -527,7 +524,23 @@ export const en = {
     switchLanguage: "한국어로 보기",
     more: (c: number) => `First ${c} results`,
     type: "Type a word to search.",
+    filters: "Filter results",
+    marked: "Only marked pages",
+    alsoIn: "Also in",
+    inSession: "Search in this session",
     unavailable: "Search is not available on this server yet.",
+  },
+  threads: {
+    title: "Recurring topics",
+    hint: "Topics that you have read about in more than one session.",
+    none: "No topic recurs yet",
+    noneHint: "When two sessions are about the same subject, it appears here.",
+    confidence: (percent: number) => `${percent}% sure`,
+    sessions: (count: number) => plural(count, "topic"),
+    byYou: "linked by you",
+    unlink: "Take out",
+    unlinkThis: (label: string) => `Take out “${label}”`,
+    unlinked: "Taken out of this subject",
   },
   account: {
     title: "Account",

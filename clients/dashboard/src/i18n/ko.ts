@@ -131,9 +131,6 @@ export const ko: Messages = {
     used: (when) => `마지막 사용 ${when}`,
     since: (day) => `${day}부터`,
     ended: "그곳에서 로그아웃했어요",
-    everywhere: "모든 곳에서 로그아웃",
-    everywhereHint:
-      "이 브라우저를 포함해 이 계정의 로그인을 모두 끝내요. 기록 중인 내용은 다시 로그인할 때까지 그 기기에 남아요.",
   },
   first: {
     title: "첫 번째 여정을 시작해 보세요",
@@ -535,7 +532,23 @@ export const ko: Messages = {
     switchLanguage: "Switch to English",
     more: (n) => `처음 결과 ${c(n)}개`,
     type: "찾을 낱말을 입력하세요.",
+    filters: "결과 거르기",
+    marked: "표시한 페이지만",
+    alsoIn: "다른 세션:",
+    inSession: "이 세션에서 검색",
     unavailable: "이 서버에서는 아직 검색을 쓸 수 없어요.",
+  },
+  threads: {
+    title: "이어지는 주제",
+    hint: "여러 세션에서 읽은 주제예요.",
+    none: "아직 이어지는 주제가 없어요",
+    noneHint: "두 세션이 같은 주제를 다루면 여기에 나와요.",
+    confidence: (percent) => `확신 ${percent}%`,
+    sessions: (count) => `주제 ${count}개`,
+    byYou: "직접 이었음",
+    unlink: "빼기",
+    unlinkThis: (label) => `“${label}” 빼기`,
+    unlinked: "이 주제에서 뺐어요",
   },
   account: {
     title: "계정",

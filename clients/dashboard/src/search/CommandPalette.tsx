@@ -7,7 +7,7 @@ import { sessionsQuery } from "~/api/queries";
 import { language, setLanguage, useMessages } from "~/i18n";
 import { effectiveTheme } from "~/theme";
 import { Dialog } from "~/ui/Dialog";
-import { searchQuery } from "./results";
+import { groupByPage, searchQuery } from "./results";
 import "./CommandPalette.css";
 
 interface Entry {
@@ -71,16 +71,18 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
       }),
     );
     const hits = words
-      ? (results.data?.pages[0]?.results ?? []).slice(0, 8).map(
-          (hit, i): Entry => ({
-            key: `hit-${i}`,
-            label: hit.title || hit.url,
-            note: hit.session_title || undefined,
-            icon: <Search size={16} />,
-            run: () =>
-              void navigate({ to: "/sessions/$id", params: { id: hit.session_id }, search: { node: hit.page_id } }),
-          }),
-        )
+      ? groupByPage(results.data?.pages[0]?.results ?? [])
+          .slice(0, 8)
+          .map(
+            ({ hit }, i): Entry => ({
+              key: `hit-${i}`,
+              label: hit.title || hit.url,
+              note: hit.snippet || hit.session_title || undefined,
+              icon: <Search size={16} />,
+              run: () =>
+                void navigate({ to: "/sessions/$id", params: { id: hit.session_id }, search: { node: hit.page_id } }),
+            }),
+          )
       : [];
     const matches = (entry: Entry) => !words || `${entry.label} ${entry.note ?? ""}`.toLowerCase().includes(words);
     const everywhere: Entry[] = words

@@ -6,23 +6,27 @@ import { useEffect, useState } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import { EmptyState, hostOf, SiteMark } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { searchQuery, splitByMarks } from "./results";
+import { groupByPage, searchQuery, splitByMarks } from "./results";
+import { SearchFilterBar } from "./SearchFilterBar";
 import "./SearchPage.css";
 
 export function SearchPage() {
   const t = useMessages();
   const language = useLanguage();
-  const { q = "" } = useSearch({ from: "/frame/search" });
+  const { q = "", ...filters } = useSearch({ from: "/frame/search" });
   const navigate = useNavigate({ from: "/search" });
   const [text, setText] = useState(q);
   useEffect(() => setText(q), [q]);
   useEffect(() => {
     if (text === q) return;
-    const timer = setTimeout(() => void navigate({ search: { q: text || undefined }, replace: true }), 250);
+    const timer = setTimeout(
+      () => void navigate({ search: (old) => ({ ...old, q: text || undefined }), replace: true }),
+      250,
+    );
     return () => clearTimeout(timer);
   }, [text, q, navigate]);
-  const results = useInfiniteQuery(searchQuery(q));
-  const hits = results.data?.pages.flatMap((page) => page.results) ?? [];
+  const results = useInfiniteQuery(searchQuery(q, filters));
+  const hits = groupByPage(results.data?.pages.flatMap((page) => page.results) ?? []);
   const isMissing = results.data?.pages[0]?.isMissing ?? false;
   return (
     <div className="page">
@@ -42,6 +46,7 @@ export function SearchPage() {
           onChange={(e) => setText(e.target.value)}
         />
       </search>
+      <SearchFilterBar filters={filters} />
       <div aria-live="polite">
         {!q ? (
           <EmptyState icon={<Search className="figure" size={32} strokeWidth={1.5} />} title={t.search.hint}>
@@ -63,7 +68,7 @@ export function SearchPage() {
               {results.hasNextPage ? t.search.more(hits.length) : t.search.results(hits.length)}
             </p>
             <ul className="hits">
-              {hits.map((hit) => (
+              {hits.map(({ hit, others }) => (
                 <li key={`${hit.session_id}-${hit.page_id}`}>
                   <Link
                     className="hit"
@@ -99,6 +104,22 @@ export function SearchPage() {
                         .join(" · ")}
                     </p>
                   </Link>
+                  {others.length > 0 && (
+                    <p className="small muted hit-others">
+                      {t.search.alsoIn}{" "}
+                      {others.map((other) => (
+                        <Link
+                          key={other.session_id}
+                          to="/sessions/$id"
+                          params={{ id: other.session_id }}
+                          search={{ node: other.page_id }}
+                        >
+                          {other.session_title || t.common.untitled},{" "}
+                          {shortDate(new Date(other.last_visited_at), new Date(), language)}
+                        </Link>
+                      ))}
+                    </p>
+                  )}
                 </li>
               ))}
             </ul>

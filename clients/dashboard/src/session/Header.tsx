@@ -147,6 +147,11 @@ export function Header(props: {
             </IconButton>
           }
           entries={[
+            {
+              kind: "item",
+              label: t.search.inSession,
+              onPick: () => void navigate({ to: "/search", search: { session: session.id } }),
+            },
             { kind: "item", label: t.score.title, onPick: () => onPanel("score") },
             { kind: "item", label: t.receipt.title, onPick: () => onPanel("receipt") },
             { kind: "item", label: t.disclosure.title, onPick: () => onPanel("disclosures") },

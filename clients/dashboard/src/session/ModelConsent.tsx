@@ -37,6 +37,8 @@ function Question({ session, vendors }: { session: Session; vendors: string }) {
     },
     onError: (error) => toast(errorMessage(error, t)),
   });
+  // The vendor is configured but would not be used, for example because the operator has switched it off.
+  if (quote.data?.quote.provider === "local") return null;
   return (
     <section className="notice model-consent" aria-label={t.consent.title(vendors)}>
       <p>

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
-import { Search, SearchX, SlidersHorizontal } from "lucide-react";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { Search, SearchX, SlidersHorizontal, Spline } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Filters, STATUSES, sessionsQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
@@ -28,6 +28,12 @@ export function SessionsPage() {
       <title>{`${t.sessions.title} · ${t.brand}`}</title>
       <div className="page-head">
         <h1 className="grow">{t.sessions.title}</h1>
+        {total > 1 && (
+          <Link className="button" to="/threads">
+            <Spline size={16} aria-hidden />
+            {t.threads.title}
+          </Link>
+        )}
         {total > 0 && (
           <span className="muted tnum" aria-live="polite">
             {t.sessions.count(total)}
