@@ -90,6 +90,8 @@ def url_hash(url: str) -> str:
     return hashlib.sha256(normalize_url(url).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+# The events of one visit name their page four times on average.
+@lru_cache(maxsize=1024)
 def page_url(url: str) -> str:
     """The URL that identifies a page on the map.
 
@@ -145,7 +147,6 @@ def _spell_escape(escape: re.Match[str]) -> str:
     return _PLAIN.get(digits) or f"%{digits}"
 
 
-# The events of one visit name their page four times on average.
 @lru_cache(maxsize=1024)
 def page_id(url: str) -> str:
     """The id of a page, the same in every session: `p_` and 16 hex digits of the SHA-256 of its `page_url`."""

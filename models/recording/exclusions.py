@@ -42,6 +42,11 @@ _BROWSER_SCHEMES = re.compile(
 #: The length of a domain name (RFC 1035). Of a longer host only the end can be one.
 _MAX_HOST_CHARS: Final = 253
 _DOMAIN = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$")
+# What nearly all addresses look like: a name in small letters, a path, a query, no route. Read many times as
+# fast as the general way.
+_PLAIN_ADDRESS: Final = re.compile(
+    r"https?://([a-z0-9.-]{1,250}[a-z])(?::\d{1,5})?(?:(/[^?#\\\s]*)(?:\?[^#\s]*)?)?(#[^/!\s]|$)", re.ASCII
+)
 _NUMBER = re.compile(r"^(0x[0-9a-f]*|\d+)$")
 
 
@@ -63,12 +68,14 @@ class SiteLists:
         return matching_domain(host, self.allowed) if self.allowed else None
 
 
-@lru_cache(maxsize=8192)
 def site_host(url: str) -> str:
     """The host of `url` as a browser understands it: one spelling, without port and final dots; empty without one.
 
     Browsers decode escapes and other forms of letters and digits, and read `0x7f.1` as an IPv4 address.
     """
+    plain = _PLAIN_ADDRESS.match(url)
+    if plain is not None:
+        return plain[1]
     text = url.strip()
     scheme, colon, rest = text.partition(":")
     if colon and scheme.lower() in ("http", "https") and "\\" in rest:
@@ -152,6 +159,9 @@ def _has_documentation_label(host: str) -> bool:
 
 
 def _path_and_route(url: str) -> tuple[str, str]:
+    plain = _PLAIN_ADDRESS.match(url)
+    if plain is not None:
+        return plain[2] or "", ""
     try:
         parts = urlsplit(url.strip())
     except ValueError:

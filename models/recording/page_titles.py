@@ -49,6 +49,9 @@ _ADDRESS = re.compile(r"^(?:https?://\S+|(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*)?)$",
 _WORD = re.compile(r"[^\W_]{2,}")
 
 
+_NOTICE_STARTS = ("you have", "new ", "unread", "새", "읽지")
+
+
 class TitledVisit(Protocol):
     """What the choice of a title needs to know about a visit."""
 
@@ -66,6 +69,8 @@ def clean_title(title: str) -> str:
     Unchanged when nothing else would remain.
     """
     text = title[:_MAX_TITLE_CHARS]
+    if text[:1].isalpha() and not text.lower().startswith(_NOTICE_STARTS):
+        return text.strip()
     for _ in range(6):
         stripped = _LEADING_MARK.sub("", _NOTICE_KO.sub("", _NOTICE.sub("", text, count=1), count=1), count=1)
         if stripped == text:
@@ -102,6 +107,8 @@ def title_of_page(visits: Sequence[TitledVisit], texts: Sequence[str]) -> str:
     text the last title. A title of a challenge, an error or a loading page is chosen only if there is no other.
     """
     titled = [(visit.title, text) for visit, text in zip(visits, texts, strict=True) if visit.title]
+    if len(titled) == 1:
+        return titled[0][0]
     titled = [entry for entry in titled if not is_interim_title(entry[0])] or titled
     longest = max((len(text) for _, text in titled), default=0)
     if not titled or not longest:

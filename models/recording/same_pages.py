@@ -23,6 +23,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -37,6 +38,7 @@ from models.urls import page_url, split_url
 _ALIASES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), form) for pattern, form in RULES["aliases"]
 )
+_ALIASED_HOST: Final = re.compile(RULES["aliased_hosts"])
 #: Parameters that say how a page is shown or where the reader came from, on most sites.
 _LOOSE_NAMES = frozenset(RULES["loose_names"])
 _HOST_PREFIX = re.compile(r"^(?:www\d?|m|mobile|amp|touch)\.(?=[^.]+\.)")
@@ -157,8 +159,9 @@ class _Address:
     loose: str
     unnumbered: str
 
-    @classmethod
-    def of(cls, url: str) -> _Address | None:
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def of(url: str) -> _Address | None:
         parts = split_url(page_url(url))
         host = (parts.hostname or "").rstrip(".") if parts is not None else ""
         if parts is None or parts.scheme not in ("http", "https") or not host or len(host) > _MAX_HOST_CHARS:
@@ -172,14 +175,22 @@ class _Address:
         port = parts.netloc.rpartition(":")[2]
         if port.isdigit() and port not in ("80", "443"):
             host = f"{host}:{port}"
-        path = _PATH_PARAMETER.sub("", parts.path)
-        path = _AMP_PATH.sub("", _INDEX_FILE.sub("", path)).rstrip("/")
-        pairs = sorted(pair.replace("+", "%20") for pair in parts.query.split("&") if pair)
-        spelling = _aliased(f"{host}{path}?{'&'.join(pairs)}".rstrip("?"))
-        loose_path = unquote(path)
+        path = _plain_path(parts.path)
+        pairs = sorted(pair.replace("+", "%20") for pair in parts.query.split("&") if pair) if parts.query else []
+        spelling = f"{host}{path}?{'&'.join(pairs)}".rstrip("?")
+        if _ALIASED_HOST.search(host):
+            spelling = _aliased(spelling)
+        loose_path = unquote(path) if "%" in path else path
         kept = "&".join(pair for pair in pairs if pair.partition("=")[0].lower() not in _LOOSE_NAMES)
-        unnumbered = f"{host}{_LAST_NUMBER.sub('', loose_path)}?{_NUMBER_PAIR.sub('', kept)}"
-        return cls(host, f"{spelling}#{parts.fragment}", f"{host}{loose_path}?{kept}", unnumbered)
+        unnumbered = f"{host}{_LAST_NUMBER.sub('', loose_path)}?{_NUMBER_PAIR.sub('', kept) if kept else ''}"
+        return _Address(host, f"{spelling}#{parts.fragment}", f"{host}{loose_path}?{kept}", unnumbered)
+
+
+def _plain_path(path: str) -> str:
+    """`path` without a session's id, the name of an index file, and the mark of a reduced version."""
+    if ";" in path:
+        path = _PATH_PARAMETER.sub("", path)
+    return _AMP_PATH.sub("", _INDEX_FILE.sub("", path)).rstrip("/")
 
 
 def _aliased(address: str) -> str:

@@ -286,9 +286,9 @@ def _visits_by_event_id(events: Sequence[TimelineEvent], visits: Sequence[VisitR
     by_key = {visit.key: i for i, visit in enumerate(visits)}
     by_id = dict(by_key)
     for event in events:
-        client_id = event.get("event_id", "id")
-        if event.key in by_key and client_id is not None:
-            by_id[str(client_id)] = by_key[event.key]
+        i = by_key.get(event.key)
+        if i is not None and (client_id := event.get("event_id", "id")) is not None:
+            by_id[str(client_id)] = i
     return by_id
 
 
@@ -577,5 +577,11 @@ def _text_of_page(visits: Sequence[VisitRecord], texts: Sequence[str]) -> str:
 
 def _former_ids(page: str, visits: Sequence[VisitRecord]) -> list[str]:
     """Other ids that stored maps and edits may have for the page."""
-    ids = [former for visit in visits for former in (page_id(visit.url), former_page_id(visit.url))]
-    return [former for former in dict.fromkeys(ids) if former != page]
+    ids: dict[str, None] = {}
+    for url in dict.fromkeys(visit.url for visit in visits):
+        ids[page_id(url)] = None
+        # The former rules differ only for addresses with more than a path.
+        if "?" in url or "#" in url or "%" in url or not url.isascii():
+            ids[former_page_id(url)] = None
+    ids.pop(page, None)
+    return list(ids)
