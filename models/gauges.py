@@ -30,6 +30,22 @@ OLDEST_PENDING_JOB_S: Final = """
     FROM procrastinate_jobs j JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
     WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now()) GROUP BY j.queue_name
 """
+COUNT_SUBSCRIPTIONS_BY_STATUS: Final = """
+    SELECT status, count(*) FROM subscriptions WHERE stripe_subscription_id IS NOT NULL GROUP BY status
+"""
+# Cents a month; a yearly subscription counts as a twelfth of its price.
+MONTHLY_RECURRING_CENTS: Final = """
+    SELECT coalesce(sum(CASE s.billing_interval WHEN 'yearly' THEN i.amount_cents / 12.0 ELSE i.amount_cents END), 0)
+    FROM subscriptions s JOIN LATERAL (SELECT amount_cents FROM invoices
+        WHERE stripe_subscription_id = s.stripe_subscription_id AND paid_at IS NOT NULL
+            AND period_start = s.current_period_start ORDER BY created_at DESC LIMIT 1) i ON true
+    WHERE s.status IN ('active', 'past_due')
+"""
+COUNT_WAITING_WEBHOOKS: Final = "SELECT count(*) FROM stripe_events WHERE handled_at IS NULL"
+OLDEST_WAITING_WEBHOOK_S: Final = """
+    SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM stripe_events WHERE handled_at IS NULL
+"""
+COUNT_DISPUTED_CUSTOMERS: Final = "SELECT count(*) FROM billing_customers WHERE open_disputes <> '{}'"
 COUNT_USERS: Final = "SELECT count(*) FROM users"
 # Without a row the configured number of shards applies.
 REQUESTED_SHARDS: Final = "SELECT num_shards FROM shard_map"

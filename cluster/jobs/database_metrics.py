@@ -19,6 +19,7 @@ from models.jobs import QUEUES
 from models.recording.browsing_sessions import SessionStatus
 
 _SESSION_STATUSES = tuple(str(status) for status in SessionStatus)
+_SUBSCRIPTION_STATUSES = ("active", "past_due", "trialing", "canceled", "incomplete", "unpaid", "paused")
 _MAP_STATUSES = ("generating", "completed", "failed")
 
 
@@ -60,6 +61,23 @@ DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
         "queue",
         QUEUES,
     ),
+    DatabaseGauge(
+        "trailmind_subscriptions",
+        "Subscriptions at Stripe",
+        gauges.COUNT_SUBSCRIPTIONS_BY_STATUS,
+        "status",
+        _SUBSCRIPTION_STATUSES,
+    ),
+    DatabaseGauge(
+        "trailmind_monthly_recurring_cents", "Revenue of all subscriptions per month", gauges.MONTHLY_RECURRING_CENTS
+    ),
+    DatabaseGauge("trailmind_webhooks_waiting", "Webhooks not yet handled", gauges.COUNT_WAITING_WEBHOOKS),
+    DatabaseGauge(
+        "trailmind_webhooks_oldest_seconds",
+        "Age of the oldest webhook not yet handled",
+        gauges.OLDEST_WAITING_WEBHOOK_S,
+    ),
+    DatabaseGauge("trailmind_disputed_customers", "Customers with a disputed payment", gauges.COUNT_DISPUTED_CUSTOMERS),
     DatabaseGauge("trailmind_users", "Accounts", gauges.COUNT_USERS),
     DatabaseGauge("trailmind_shards_wanted", "Requested session buffer shards", gauges.REQUESTED_SHARDS),
     DatabaseGauge(

@@ -1,4 +1,4 @@
-"""What the mirror says about live subscriptions: for the reconciliation with Stripe, and for gauges."""
+"""What the mirror says about live subscriptions, for the reconciliation with Stripe."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ LIST_MIRRORED_SUBSCRIPTIONS: Final = """
     WHERE c.deleted_at IS NULL
 """
 
-COUNT_SUBSCRIPTIONS: Final = """
-    SELECT plan, status, billing_interval, count(*) FROM subscriptions
-    WHERE status IN ('active', 'past_due', 'trialing', 'unpaid', 'paused') GROUP BY 1, 2, 3
-"""
-
 
 async def mirrored_subscriptions(connection: Connection) -> dict[str, dict[str, str]]:
     """Customer → its mirrored subscriptions with their statuses; customers without any have an empty dict."""
@@ -28,8 +23,3 @@ async def mirrored_subscriptions(connection: Connection) -> dict[str, dict[str, 
         if subscription_id is not None:
             known[subscription_id] = status
     return mirrored
-
-
-async def count_subscriptions(connection: Connection) -> list[tuple[str, str, str, int]]:
-    """The number of subscriptions per plan, status and interval."""
-    return [tuple(row) for row in await (await connection.execute(COUNT_SUBSCRIPTIONS)).fetchall()]

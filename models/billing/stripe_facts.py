@@ -13,7 +13,6 @@ Interval = Literal["monthly", "yearly"]
 
 #: Statuses of a subscription at Stripe: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses.
 LIVE_STATUSES: Final = ("active", "trialing", "past_due")
-STATUSES: Final = (*LIVE_STATUSES, "canceled", "incomplete", "incomplete_expired", "unpaid", "paused")
 
 #: The time during which a paid plan stays after a failed payment.
 GRACE_PERIOD = timedelta(days=7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from models.database import Connection
 
@@ -46,11 +46,6 @@ POSTPONE_EVENTS: Final = """
 DELETE_OLD_EVENTS: Final = """
     DELETE FROM stripe_events WHERE id IN (SELECT id FROM stripe_events
         WHERE received_at < now() - make_interval(days => %(days)s) AND handled_at IS NOT NULL LIMIT 10000)
-"""
-
-COUNT_WAITING_EVENTS: Final = """
-    SELECT count(*), coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM stripe_events
-    WHERE handled_at IS NULL
 """
 
 
@@ -113,9 +108,3 @@ async def delete_old_events(connection: Connection) -> int:
     """Delete handled events after EVENT_RETENTION_DAYS; returns how many."""
     cursor = await connection.execute(DELETE_OLD_EVENTS, {"days": EVENT_RETENTION_DAYS})
     return cursor.rowcount
-
-
-async def waiting_events(connection: Connection) -> tuple[int, float]:
-    """The number of events that wait, and the age of the oldest in seconds."""
-    row: Any = await (await connection.execute(COUNT_WAITING_EVENTS)).fetchone()
-    return int(row[0]), float(row[1])

@@ -8,6 +8,7 @@ import models.accounts.audit
 import models.accounts.logins
 import models.accounts.users
 import models.ai_calls
+import models.billing.billing_tables
 import models.billing.ledger
 import models.billing.plans
 import models.mindmap.joint_maps

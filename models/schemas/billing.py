@@ -11,14 +11,6 @@ from models.schemas.base import Body, Reply, Time
 BillingInterval = Literal["monthly", "yearly"]
 
 
-class PlanPrice(Reply):
-    """What a plan costs per interval, in cents."""
-
-    interval: BillingInterval
-    amount_cents: int
-    currency: Literal["usd"] = "usd"
-
-
 class CheckoutBody(Body):
     """A plan to buy. The server chooses the price."""
 
