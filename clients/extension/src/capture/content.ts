@@ -19,7 +19,8 @@ const MAX_READINGS = 10;
 /** A smaller change of the text (a clock, a counter) is no reason to read again. */
 const MIN_CHANGED_CHARS = 40;
 const MIN_CHANGED_PART = 0.05;
-const MAX_HASHED_CHARS = 200_000;
+/** A longer text is sampled evenly. */
+const MAX_HASHED_CHARS = 4_096;
 const MAX_OBSERVED_ROOTS = 100;
 
 /** A cheap description of what a document shows, to tell whether it changed. */
@@ -32,8 +33,9 @@ export interface ContentState {
 
 /** FNV-1a, 32 bits. */
 function hashOf(text: string): number {
+  const step = Math.max(1, Math.ceil(text.length / MAX_HASHED_CHARS));
   let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length && i < MAX_HASHED_CHARS; i += 1) {
+  for (let i = 0; i < text.length; i += step) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }
   return hash >>> 0;
@@ -108,7 +110,12 @@ export function watchContent(
   };
   const look = () => {
     const now = Date.now();
-    observe();
+    // The parser changes the document all the time: nothing is observed before it has finished.
+    if (document.readyState !== "loading") observe();
+    else {
+      changedAt = now;
+      if (last !== null) dirtySince ??= now;
+    }
     if (dirtySince === null) return;
     const isResting = hasLoaded(now) && now - changedAt >= QUIET_MS;
     const isForced = now - dirtySince >= (last === null ? FORCED_MS : gapMs);
@@ -142,7 +149,7 @@ export function watchContent(
     }
     if (isChanged) onRest(state, isResting);
   };
-  observe();
+  if (document.readyState !== "loading") observe();
   timer = setInterval(look, POLL_MS);
   signal.addEventListener("abort", () => {
     observer.disconnect();

@@ -7,7 +7,7 @@ import { uuid } from "@trailmind/api";
 import type { Anchor, PageMessageOf } from "../protocol";
 import { anchorOf, collapseWhitespace, cssPath, widenedToWords } from "./anchor";
 import { truncate } from "./plain-text";
-import { isShadowRoot, openRoots } from "./shadow";
+import { allOpenRoots, isShadowRoot } from "./shadow";
 
 const MIN_CHARS = 10;
 const MAX_CHARS = 1_000;
@@ -58,7 +58,7 @@ function selectedRange(window: Window): { selection: Selection; range: Range } |
   if (selection?.type !== "Range" || selection.rangeCount === 0) return null;
   const range = selection.getRangeAt(0);
   if (!selection.isCollapsed) return { selection, range };
-  const shadowRoots = openRoots(document).filter(isShadowRoot);
+  const shadowRoots = allOpenRoots(document).filter(isShadowRoot);
   const [composed] = selection.getComposedRanges?.({ shadowRoots }) ?? [];
   if (!composed || composed.startContainer.getRootNode() !== composed.endContainer.getRootNode()) {
     return { selection, range };

@@ -9,11 +9,10 @@ import { watchInput } from "./input";
 import { Messenger } from "./messenger";
 import type { ReadingState } from "./own-words";
 import { hasVisiblePasswordField } from "./password";
-import { MAX_TEXT_CHARS, truncate } from "./plain-text";
+import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
 import { type RouteWatch, routeKey, watchRoutes } from "./route";
 import { canonicalOf, isSamePage, type PageState } from "./same-page";
 import { ScrollMeter, watchScroll } from "./scroll";
-import { shownText } from "./shown";
 
 /** An active page reports to the worker at this interval, so that a crash loses at most this much active time. */
 const HEARTBEAT_MS = 10_000;
@@ -445,7 +444,10 @@ export class RecordedPage {
     if (hasVisiblePasswordField(document)) return "";
     const known = visit.state ?? visit.before;
     if (known && isSameText(known.content, contentState(document))) return "";
-    return truncate(shownText(document, this.window as Window & typeof globalThis), MAX_TEXT_CHARS);
+    // What the user types is not recorded, and `innerText` contains it.
+    if (document.querySelector("[contenteditable]")) return "";
+    // biome-ignore lint/performance/useDomNodeTextContent: textContent includes what the page hides
+    return truncate(normalizeWhitespace(document.body.innerText ?? ""), MAX_TEXT_CHARS);
   }
 
   /** The title of the page, empty if it may be that of the route before. */

@@ -4,7 +4,6 @@
  */
 
 import { mathText } from "./math";
-import { normalizeWhitespace } from "./plain-text";
 
 /** Never part of the text. What the user types is not recorded. */
 const SKIPPED = new Set(
@@ -143,9 +142,4 @@ export function blockText(node: Node): string {
   let text = "";
   for (const child of node.childNodes) text += blockText(child);
   return BLOCKS.has((node as Element).tagName) ? `\n${text}\n` : text;
-}
-
-/** Everything that the document shows, in its order, for a page that cannot be read any more otherwise. */
-export function shownText(document: Document, window: Window & typeof globalThis): string {
-  return normalizeWhitespace(blockText(new ShownCopy(document, window).document.body));
 }

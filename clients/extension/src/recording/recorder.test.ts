@@ -559,3 +559,133 @@ test("signals are recorded only for recorded pages", async () => {
   await recorder.signal("tab_activated", 7);
   expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "tab_activated"]);
 });
+
+describe("a page that changes", () => {
+  const address = (id: string, url: string, fields = {}) =>
+    recorder.receive(
+      {
+        kind: "address",
+        visitId: id,
+        at: clock.time,
+        url,
+        countId: newVisit(),
+        isRead: false,
+        isYoung: true,
+        ...fields,
+      },
+      source(),
+    );
+
+  test("to an excluded address is withdrawn before it was read, and counted", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    expect(await address(id, "https://example.com/checkout/payment")).toEqual({ ok: true, records: false });
+    expect(await queue()).toEqual([]);
+    expect((await state())?.counts).toMatchObject({ seen: 1, excluded: 1, pages: 0 });
+  });
+
+  test("to an excluded address after it was read keeps its visit, and the address is counted", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    const change = { isRead: true, isYoung: false };
+    expect(await address(id, "https://example.com/checkout/payment", change)).toEqual({ ok: true, records: false });
+    await leave(id);
+    expect((await queue()).map(({ type }) => type)).toEqual(["page_visit", "page_leave"]);
+    expect((await state())?.counts).toMatchObject({ excluded: 1, pages: 1 });
+  });
+
+  test("while it loads has the address where it rests", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    expect(await address(id, "https://example.com/home?session_token=abc")).toEqual({ ok: true, records: true });
+    expect(await queue()).toMatchObject([{ url: "https://example.com/home?session_token=REDACTED" }]);
+  });
+
+  test("is not read at another address than the one of its visit", async () => {
+    await begin();
+    for (const url of ["https://example.com/checkout/payment", "https://example.com/b"]) {
+      const id = newVisit();
+      await visit(id);
+      pages.extracted = { ...(pages.extracted as PageExtract), url };
+      await settled(id);
+      await vi.waitFor(async () => expect((await queue()).at(-1)).toMatchObject({ event_id: id, title: "T" }));
+      expect((await queue()).at(-1)).not.toHaveProperty("content");
+    }
+  });
+
+  test("after its event was sent is corrected", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    await settled(id);
+    await vi.waitFor(async () => expect((await queue())[0]).toHaveProperty("content"));
+    const recordingId = (await state())?.id ?? "";
+    await store.assignSeq(recordingId, (await store.nextBatch(recordingId, 10)).batch);
+    pages.extracted = { ...(pages.extracted as PageExtract), text: "Another text. ".repeat(20) };
+    await settled(id, { title: "Late" });
+    await vi.waitFor(async () => expect(await queue()).toHaveLength(2));
+    expect((await queue())[1]).toMatchObject({
+      type: "page_update",
+      title: "Late",
+      content: "Another text. ".repeat(20),
+      metadata: { visit_id: id },
+    });
+  });
+
+  test("is one visit if it loads again", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    await leave(id, { activeMs: 3_000, isUnload: true });
+    const again = source({ documentId: "d2" });
+    const second = newVisit();
+    expect(await visit(second, {}, again)).toMatchObject({ records: true, visitId: id });
+    clock.advance(2_000);
+    await recorder.receive(
+      { kind: "leave", ...numbers(id, { activeMs: 2_000 }), title: "", hasPasswordField: false },
+      again,
+    );
+    expect(await queue()).toMatchObject([{ event_id: id }, { type: "page_leave", duration_ms: 5_000 }]);
+  });
+
+  test("is no visit if another one replaces it at once", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    await leave(id, { isUnload: true, isTransit: true });
+    const next = newVisit();
+    await visit(next, {}, source({ documentId: "d2", url: "https://example.com/b" }));
+    expect((await queue()).map(({ event_id }) => event_id)).toEqual([next]);
+    expect((await state())?.counts).toMatchObject({ seen: 1, pages: 1, excluded: 0 });
+    // A repeat from the outbox does not bring it back.
+    await visit(id, {}, source({ tabId: -1, documentId: "" }));
+    expect(await queue()).toHaveLength(1);
+  });
+
+  test("a discarded tab keeps its recording", async () => {
+    await begin({ kind: "tab", tabId: 7 });
+    await visit(newVisit());
+    await recorder.replaceTab(7, 8);
+    expect((await state())?.scope).toEqual({ kind: "tab", tabId: 8 });
+    expect(
+      await visit(newVisit(), {}, source({ tabId: 8, documentId: "d2", url: "https://example.com/b" })),
+    ).toMatchObject({ records: true });
+  });
+
+  test("only the first page of a tab has an opener, the one that was open then", async () => {
+    await begin();
+    const [opener, later, opened, following] = [newVisit(), newVisit(), newVisit(), newVisit()];
+    await visit(opener);
+    await recorder.tabOpened(8, 7);
+    await leave(opener);
+    await visit(later, {}, source({ url: "https://example.com/b", documentId: "d2" }));
+    await visit(opened, {}, source({ tabId: 8, url: "https://example.com/x", documentId: "d3" }));
+    await visit(following, {}, source({ tabId: 8, url: "https://example.com/y", documentId: "d4" }));
+    const byId = new Map((await queue()).map((body) => [body.event_id, body]));
+    expect(byId.get(opened)?.metadata).toMatchObject({ opener_visit_id: opener });
+    expect(byId.get(following)?.metadata).not.toHaveProperty("opener_visit_id");
+  });
+});
